@@ -1,0 +1,1 @@
+"""advisor: which library should I build on, and how do you know?"""

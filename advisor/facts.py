@@ -1,0 +1,387 @@
+"""The fact tables: what a row is, how it is written so that nothing is lost, and how it is seen as of a day.
+
+A store is a folder: ``<table>/<owner>__<name>.parquet`` and ``manifest.json`` with a hash of each
+file. Readers never see half a file: a file is written under a temporary name, synced and renamed,
+and the manifest after it. The as-of views are the only door through which metrics see facts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Iterator
+
+from advisor.errors import FactsError, InputError, SnapshotMissing
+
+if TYPE_CHECKING:
+    import duckdb
+
+SCHEMA_VERSION = 1
+
+_PROVENANCE = {"source": "VARCHAR", "retrieved_at": "DATE"}
+
+TABLES: Mapping[str, Mapping[str, str]] = {
+    # a repository as seen on a date; declared_status: active, unmaintained, deprecated, archived
+    "repositories": {
+        "repository": "VARCHAR",
+        "observed_on": "DATE",
+        "declared_status": "VARCHAR",
+        "evidence": "VARCHAR",
+        "evidence_path": "VARCHAR",
+        "evidence_commit": "VARCHAR",
+    },
+    # one day's commits of one author (a number by order of first appearance)
+    "contributions": {
+        "repository": "VARCHAR",
+        "day": "DATE",
+        "author": "INTEGER",
+        "organisation": "VARCHAR",
+        "is_bot": "BOOLEAN",
+        "commits": "INTEGER",
+    },
+    # an issue or a change request; closed_by is the day by which it was closed where the day of
+    # closing itself is not known
+    "threads": {
+        "repository": "VARCHAR",
+        "kind": "VARCHAR",
+        "number": "INTEGER",
+        "opened_at": "TIMESTAMP",
+        "closed_at": "TIMESTAMP",
+        "closed_by": "TIMESTAMP",
+        "merged_at": "TIMESTAMP",
+        "first_response_at": "TIMESTAMP",
+        "author_association": "VARCHAR",
+        "is_bot": "BOOLEAN",
+    },
+    # a dated total where no rows exist; low and high bound a derived one
+    "counts": {
+        "repository": "VARCHAR",
+        "day": "DATE",
+        "metric": "VARCHAR",
+        "value": "DOUBLE",
+        "low": "DOUBLE",
+        "high": "DOUBLE",
+        "definition": "VARCHAR",
+    },
+    "releases": {
+        "repository": "VARCHAR",
+        "tag": "VARCHAR",
+        "released_on": "DATE",
+        "is_prerelease": "BOOLEAN",
+    },
+    # the first day on which a library supported a model family; NULL: not by known_until
+    "model_support": {
+        "repository": "VARCHAR",
+        "family": "VARCHAR",
+        "vendor": "VARCHAR",
+        "family_released_on": "DATE",
+        "supported_on": "DATE",
+        "known_until": "DATE",
+        "evidence_path": "VARCHAR",
+        "evidence_commit": "VARCHAR",
+    },
+}
+
+# The as-of views: the same names as the tables, without rows after $as_of and with later events
+# undone. A metric's SQL names these and nothing else.
+_VIEWS: Mapping[str, str] = {
+    "repositories": "SELECT * FROM {t} WHERE observed_on <= {d}",
+    "contributions": "SELECT * FROM {t} WHERE day <= {d}",
+    "threads": (
+        "SELECT * REPLACE ("
+        "  CASE WHEN closed_at::DATE <= {d} THEN closed_at END AS closed_at,"
+        "  CASE WHEN closed_by::DATE <= {d} THEN closed_by END AS closed_by,"
+        "  CASE WHEN merged_at::DATE <= {d} THEN merged_at END AS merged_at,"
+        "  CASE WHEN first_response_at::DATE <= {d} THEN first_response_at END AS first_response_at"
+        ") FROM {t} WHERE opened_at::DATE <= {d}"
+    ),
+    "counts": "SELECT * FROM {t} WHERE day <= {d}",
+    "releases": "SELECT * FROM {t} WHERE released_on <= {d}",
+    "model_support": (
+        "SELECT * REPLACE ("
+        "  CASE WHEN supported_on <= {d} THEN supported_on END AS supported_on,"
+        "  CASE WHEN supported_on <= {d} THEN evidence_path END AS evidence_path,"
+        "  CASE WHEN supported_on <= {d} THEN evidence_commit END AS evidence_commit,"
+        "  least(known_until, {d}) AS known_until"
+        ") FROM {t} WHERE family_released_on <= {d}"
+    ),
+}
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
+
+
+def check_repository(name: str) -> str:
+    """Return ``owner/name`` unchanged.
+
+    Raises:
+        InputError: it is not the name of a repository (letters, digits, ``-``, ``_``, ``.``).
+    """
+    if not _REPOSITORY.fullmatch(name) or name.split("/")[1] in {".", ".."}:
+        raise InputError(f"{name!r} is not a repository name; write it as owner/name")
+    return name
+
+
+def columns(table: str) -> dict[str, str]:
+    """Names and DuckDB types of the table's columns, provenance last."""
+    return {**TABLES[table], **_PROVENANCE}
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A file of a store that cannot be used, and why."""
+
+    repository: str
+    path: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of fact tables.
+
+    Attributes:
+        path: the folder.
+        manifest: what ``manifest.json`` holds: ``schema``, ``as_of`` and ``files``
+            (relative path → ``sha256``, ``rows``, ``head`` where the file comes from a history).
+    """
+
+    path: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def as_of(self) -> date:
+        """The last day that the store knows; what a question without a date is answered for."""
+        return date.fromisoformat(self.manifest["as_of"])
+
+    @property
+    def first_day(self) -> date:
+        """The day of the first fact."""
+        return date.fromisoformat(self.manifest["first_day"])
+
+    def repositories(self) -> list[str]:
+        """Repositories with at least one file, by name."""
+        return sorted({_repository_of(f) for f in self.manifest["files"]}, key=str.lower)
+
+
+def _file_of(table: str, repository: str) -> str:
+    return f"{table}/{repository.replace('/', '__', 1)}.parquet"
+
+
+def _repository_of(file: str) -> str:
+    return Path(file).stem.replace("__", "/", 1)
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the store for one writer; a second one waits."""
+    import fcntl
+
+    path.mkdir(parents=True, exist_ok=True)
+    with (path / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _encode(table: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Rows as Parquet; equal rows in any order give equal bytes."""
+    import duckdb
+
+    names = columns(table)
+    unknown = {key for row in rows for key in row} - set(names)
+    if unknown:
+        raise FactsError(f"table {table} has no column {', '.join(sorted(unknown))}")
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect(config={"threads": 1}) as db:
+        lines = Path(folder) / "rows.json"
+        lines.write_text(
+            "".join(json.dumps({n: row.get(n) for n in names}, default=str) + "\n" for row in rows)
+        )
+        types = ", ".join(f"{name}: '{kind}'" for name, kind in names.items())
+        target = Path(folder) / "rows.parquet"
+        db.execute(
+            f"COPY (SELECT DISTINCT * FROM read_json('{lines}', columns={{{types}}},"
+            " format='newline_delimited') ORDER BY ALL)"
+            f" TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
+        )
+        return target.read_bytes()
+
+
+def write(
+    store: Path, table: str, repository: str, rows: Iterable[Mapping[str, Any]], **about: Any
+) -> None:
+    """Replace one table of one repository, atomically.
+
+    Args:
+        store: folder of the store; made if it is not there.
+        rows: mappings from column to value; a missing column is NULL.
+        about: what the manifest shall say of the file besides its hash (``head`` of a history).
+
+    Raises:
+        FactsError: a row has a column that the table lacks.
+    """
+    check_repository(repository)
+    known = list(rows)
+    data = _encode(table, known)
+    with _locked(store):
+        file = _file_of(table, repository)
+        _write_atomically(store / file, data)
+        manifest = _read_manifest(store) if (store / "manifest.json").exists() else {"files": {}}
+        entry = {"rows": len(known), "sha256": hashlib.sha256(data).hexdigest(), **about}
+        days = [str(row[c])[:10] for row in known for c in _DAY[table] if row.get(c) is not None]
+        if days:
+            entry |= {"first_day": min(days), "last_day": max(days)}
+        manifest["files"] = dict(sorted({**manifest["files"], file: entry}.items()))
+        _write_manifest(store, manifest)
+
+
+_DAY = {
+    "repositories": ["observed_on"],
+    "contributions": ["day"],
+    "threads": ["opened_at", "closed_at", "merged_at"],
+    "counts": ["day"],
+    "releases": ["released_on"],
+    "model_support": ["supported_on"],
+}
+
+
+def _write_manifest(store: Path, manifest: dict[str, Any]) -> None:
+    files = manifest["files"].values()
+    manifest["schema"] = SCHEMA_VERSION
+    manifest["first_day"] = min((f["first_day"] for f in files if "first_day" in f), default=None)
+    if "pinned_as_of" in manifest:
+        manifest["as_of"] = manifest["pinned_as_of"]
+    else:
+        manifest["as_of"] = max((f["last_day"] for f in files if "last_day" in f), default=None)
+    _write_atomically(store / "manifest.json", (json.dumps(manifest, indent=1) + "\n").encode())
+
+
+def pin_as_of(store: Path, day: date) -> None:
+    """Fix the day for which a store answers when none is asked for (a common date of many sources)."""
+    with _locked(store):
+        _write_manifest(store, {**_read_manifest(store), "pinned_as_of": day.isoformat()})
+
+
+def _read_manifest(store: Path) -> dict[str, Any]:
+    path = store / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text())
+        if manifest["schema"] != SCHEMA_VERSION:
+            raise FactsError(
+                f"{path}: schema {manifest['schema']}, this version reads {SCHEMA_VERSION}; "
+                "collect the facts anew"
+            )
+        manifest["files"].items()
+    except FileNotFoundError:
+        raise SnapshotMissing(
+            f"no snapshot at {store}: there is no manifest.json; run `advisor collect` first"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FactsError(f"{path} is damaged ({error}); collect the facts anew") from None
+    return dict(manifest)
+
+
+def open_store(path: Path) -> Store:
+    """Open a store for reading.
+
+    Raises:
+        SnapshotMissing: there is none.
+        FactsError: its manifest is damaged or of another schema.
+    """
+    manifest = _read_manifest(path)
+    if not manifest["files"] or not manifest.get("as_of"):
+        raise SnapshotMissing(f"the snapshot at {path} holds no facts; run `advisor collect` first")
+    return Store(path, manifest)
+
+
+def verify(store: Store, repositories: Iterable[str]) -> list[Damage]:
+    """Compare the files of these repositories with their hashes; return what does not agree."""
+    wanted = set(repositories)
+    found = []
+    for file, entry in store.manifest["files"].items():
+        repository = _repository_of(file)
+        if repository not in wanted:
+            continue
+        path = store.path / file
+        try:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            found.append(Damage(repository, path, f"cannot be read ({error.strerror})"))
+            continue
+        if digest != entry["sha256"]:
+            found.append(
+                Damage(repository, path, "does not agree with its hash in manifest.json (damaged)")
+            )
+    return found
+
+
+def connect(store: Store, repositories: Sequence[str], as_of: date) -> duckdb.DuckDBPyConnection:
+    """Open DuckDB on the store with one view a table, cut at the end of ``as_of``.
+
+    Only the files of ``repositories`` are read. A table without a file is an empty view.
+    """
+    import duckdb
+
+    db = duckdb.connect(config={"threads": 2})
+    for table in TABLES:
+        files = [
+            str(store.path / _file_of(table, r))
+            for r in repositories
+            if _file_of(table, r) in store.manifest["files"]
+        ]
+        nothing = ", ".join(f"NULL::{kind} AS {name}" for name, kind in columns(table).items())
+        if files:
+            listed = ", ".join("'" + f.replace("'", "''") + "'" for f in files)
+            source = f"SELECT * FROM read_parquet([{listed}])"
+        else:
+            source = f"SELECT {nothing} WHERE false"
+        # Copied once into memory: some twenty metrics read each table.
+        db.execute(f"CREATE TEMP TABLE all_{table} AS {source}")
+        view = _VIEWS[table].format(t=f"all_{table}", d=f"DATE '{as_of.isoformat()}'")
+        db.execute(f"CREATE TEMP VIEW {table} AS {view}")
+    return db
+
+
+def read(store: Store, table: str, repository: str) -> list[dict[str, Any]]:
+    """All rows of one table of one repository, in the order of the file; [] where there is none."""
+    import duckdb
+
+    file = _file_of(table, repository)
+    if file not in store.manifest["files"]:
+        return []
+    with duckdb.connect() as db:
+        try:
+            found = db.execute("SELECT * FROM read_parquet($1)", [str(store.path / file)])
+        except duckdb.Error as error:
+            raise FactsError(f"{store.path / file} is damaged ({error})") from None
+        names = [d[0] for d in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

@@ -1,0 +1,212 @@
+"""The frozen nouns, in the order in which data flows: measurement, score, finding, recommendation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import pandas
+
+Status = Literal["measured", "unavailable", "not_applicable"]
+Verdict = Literal["exclude", "warn", "prefer"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a metric is; the file that holds it has the same name.
+
+    Attributes:
+        name: the CHAOSS name in snake_case where there is one.
+        title: the same for people.
+        definition: prose.
+        unit: what a value of 1 is one of; ``share`` runs from 0 to 1; ``status`` is a word.
+        direction: whether ``more`` or ``less`` is healthier, or ``neither`` by itself.
+        sql: one query over the as-of views with the columns repository, value, low, high, n,
+            evidence_share, sources (list), first_day, last_day, reason; ``$as_of`` and, where
+            there is a window, ``$window_days`` are the only parameters. A repository without a
+            row is ``unavailable``; a row with a reason and no value is ``not_applicable``.
+        window_days: length of the window that ends at the as-of date; None: all of history.
+        chaoss: id of the definition at chaoss.community (``?p=``), None where there is none.
+        needs: fact tables that the query reads.
+    """
+
+    name: str
+    title: str
+    definition: str
+    unit: str
+    direction: Literal["more", "less", "neither"]
+    sql: str
+    needs: tuple[str, ...]
+    window_days: int | None = None
+    chaoss: int | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One metric of one repository as of one day.
+
+    ``value`` (a number, or a word where the unit is ``status``) is there if and only if the status
+    is ``measured``; then ``low`` ≤ value ≤ ``high`` bound it, ``n`` counts what it rests on, and
+    ``evidence_share`` (0 to 1) says how much of what should have been looked at was there.
+    """
+
+    repository: str
+    metric: str
+    status: Status
+    value: float | str | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    evidence_share: float = 0.0
+    sources: tuple[str, ...] = ()
+    first_day: date | None = None
+    last_day: date | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class MetricScore:
+    """What one measurement contributes to a criterion: its utility (0 to 1) with bounds."""
+
+    metric: str
+    weight: float
+    utility: float | None
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class CriterionScore:
+    """Weighted mean utility of a criterion's metrics.
+
+    ``utility`` is None where nothing was measured; ``low`` and ``high`` take each missing metric
+    for anything from 0 to 1; ``coverage`` is the share of the criterion's weight that was measured.
+    """
+
+    criterion: str
+    utility: float | None
+    low: float
+    high: float
+    coverage: float
+    metrics: tuple[MetricScore, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A rule that fired (or, ``unknown``, could not tell) on a candidate, in words."""
+
+    rule: str
+    verdict: Verdict
+    text: str
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An alternative as the domain file describes it."""
+
+    repository: str
+    name: str
+    package: str | None = None
+    backer: str | None = None
+    backer_kind: str | None = None
+    backer_source: str | None = None
+    formerly: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A candidate with all that was found about it. Scores run from 0 to 100.
+
+    Attributes:
+        rank: 1 for the best; None if excluded or not measurable.
+        score: weighted mean of the criteria; None where nothing was measured.
+        low, high: bounds from the measurements' intervals and from what is missing.
+        coverage: share of the weight that rests on measurements.
+        wins: share of the sampled weightings and intervals in which this candidate comes first.
+        excluded: whether a rule excludes it.
+    """
+
+    candidate: Candidate
+    rank: int | None
+    score: float | None
+    low: float
+    high: float
+    coverage: float
+    wins: float
+    excluded: bool
+    criteria: tuple[CriterionScore, ...]
+    findings: tuple[Finding, ...]
+    undecided: tuple[Finding, ...]
+    measurements: tuple[Measurement, ...]
+
+    def measurement(self, metric: str) -> Measurement:
+        """The measurement of this name.
+
+        Raises:
+            KeyError: no metric of this name was run.
+        """
+        for found in self.measurements:
+            if found.metric == metric:
+                return found
+        raise KeyError(metric)
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The answer, with everything that it rests on.
+
+    Attributes:
+        choice: repository that is recommended; None where nothing is suitable.
+        certainty: ``clear`` (wins ≥ 80 % of the sampled weightings), ``leaning`` (≥ 60 %) or ``tie``.
+        reasons, doubts: sentences with the numbers in them.
+        leaving_default: what leaving the domain's default would gain and cost, in sentences.
+        ranking: best first, the excluded and the unmeasurable last.
+        missing: candidates that could not be measured → why.
+    """
+
+    domain: str
+    goal: str
+    as_of: date
+    snapshot: str
+    weights: Mapping[str, float]
+    choice: str | None
+    default: str | None
+    certainty: Literal["clear", "leaning", "tie", "none"]
+    reasons: tuple[str, ...]
+    doubts: tuple[str, ...]
+    leaving_default: tuple[str, ...]
+    ranking: tuple[Ranked, ...]
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row a candidate, best first.
+
+        Returns:
+            Index ``repository`` (str). Columns ``rank`` (Int64, <NA> if not ranked), ``score``,
+            ``low``, ``high`` (0 to 100), ``coverage``, ``wins`` (0 to 1), ``excluded`` (bool), one
+            float column ``criterion.NAME`` (0 to 1) a criterion and one object column a metric.
+            NaN or None: not measured.
+        """
+        import pandas as pd
+
+        rows = [
+            {
+                "repository": r.candidate.repository,
+                "rank": r.rank,
+                "score": r.score,
+                "low": r.low,
+                "high": r.high,
+                "coverage": r.coverage,
+                "wins": r.wins,
+                "excluded": r.excluded,
+                **{f"criterion.{c.criterion}": c.utility for c in r.criteria},
+                **{m.metric: m.value for m in r.measurements},
+            }
+            for r in self.ranking
+        ]
+        frame = pd.DataFrame(rows).set_index("repository")
+        return frame.astype({"rank": "Int64"})
