@@ -1,0 +1,214 @@
+"""A domain is data: who competes, what counts, for whom. This file reads it and checks it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from advisor.errors import ConfigError, SnapshotMissing, UnknownName
+from advisor.model import Candidate
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Scale(_Strict):
+    """How a value becomes a utility: 0 at ``worst``, 1 at ``best``, fixed for everybody.
+
+    ``worst`` may lie above ``best``. On a ``log`` curve equal factors count alike (log1p).
+    ``source`` says where the two ends come from.
+    """
+
+    metric: str
+    weight: float = Field(gt=0)
+    worst: float
+    best: float
+    curve: Literal["linear", "log"] = "linear"
+    source: str
+
+    @model_validator(mode="after")
+    def _ends_differ(self) -> Scale:
+        if self.worst == self.best:
+            raise ValueError("worst and best must differ")
+        if self.curve == "log" and min(self.worst, self.best) < 0:
+            raise ValueError("a log scale takes no negative ends")
+        return self
+
+
+class Criterion(_Strict):
+    """One of the things that count, as a handful of metrics."""
+
+    name: str
+    title: str
+    scales: tuple[Scale, ...] = Field(min_length=1)
+
+
+class Goal(_Strict):
+    """What somebody wants, as weights on criteria (only their ratios matter)."""
+
+    title: str
+    weights: Mapping[str, float]
+
+
+class CandidateEntry(_Strict):
+    """A candidate as written in the file; ``backer`` is a key of organisations.toml."""
+
+    repository: str
+    package: str | None = None
+    backer: str | None = None
+    formerly: tuple[str, ...] = ()
+
+
+class Domain(_Strict):
+    """A question with its candidates, criteria and goals."""
+
+    name: str
+    title: str
+    question: str
+    snapshot: str
+    rules: str
+    default: str | None = None
+    default_reason: str = ""
+    default_goal: str
+    candidates: tuple[CandidateEntry, ...] = Field(min_length=1)
+    criteria: tuple[Criterion, ...] = Field(min_length=1)
+    goals: Mapping[str, Goal]
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Domain:
+        names = [c.name for c in self.criteria]
+        for goal, entry in self.goals.items():
+            check_weights(entry.weights, names, f"goal {goal!r}")
+        if self.default_goal not in self.goals:
+            raise ValueError(f"default_goal {self.default_goal!r} is not one of the goals")
+        if self.default and self.default not in [c.repository for c in self.candidates]:
+            raise ValueError(f"default {self.default!r} is not one of the candidates")
+        return self
+
+
+class Organisation(_Strict):
+    """Who stands behind a library; ``kind`` as the source shows it."""
+
+    name: str
+    kind: str
+    domains: tuple[str, ...] = ()
+    github: tuple[str, ...] = ()
+    source: str
+    as_of: str = ""
+
+
+def check_weights(weights: Mapping[str, float], criteria: list[str], where: str) -> None:
+    """Check that weights are for known criteria, not negative, finite and not all zero.
+
+    Raises:
+        ValueError: they are not.
+    """
+    for name, weight in weights.items():
+        if name not in criteria:
+            raise ValueError(f"{where}: unknown criterion {name!r}; known: {', '.join(criteria)}")
+        if not 0 <= weight < float("inf"):
+            raise ValueError(f"{where}: weight of {name} is {weight}; it must be 0 or more")
+    if sum(weights.values()) <= 0:
+        raise ValueError(f"{where}: at least one weight must be above 0")
+
+
+def data_folder() -> Path:
+    """Where the bundled data lie: inside an installed wheel, or beside the package in a checkout.
+
+    Raises:
+        SnapshotMissing: the installation is incomplete.
+    """
+    here = Path(__file__).resolve().parent
+    for folder in (here / "_data", here.parent / "data"):
+        if (folder / "domains").is_dir():
+            return folder
+    raise SnapshotMissing(f"no bundled data beside {here}; install advisor again")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        ConfigError: it cannot be read or is not TOML; the message names file and line.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def explain(path: Path, error: ValidationError) -> ConfigError:
+    """Pydantic's first complaint as one line: file, place, what is wrong."""
+    first = error.errors()[0]
+    place = ".".join(str(p) for p in first["loc"]) or "the file"
+    return ConfigError(f"{path}: {place}: {first['msg'].removeprefix('Value error, ')}")
+
+
+def available_domains(folder: Path | None = None) -> list[str]:
+    """Names of the bundled domains."""
+    return sorted(p.stem for p in ((folder or data_folder()) / "domains").glob("*.toml"))
+
+
+def load_domain(name: str, folder: Path | None = None) -> Domain:
+    """Read a domain by name, or from a path that ends in ``.toml``.
+
+    A file that ``extends`` another takes everything from it that it does not say itself;
+    its candidates come after those of the other.
+
+    Raises:
+        UnknownName: no such domain.
+        ConfigError: the file is wrong.
+    """
+    folder = folder or data_folder()
+    path = Path(name) if name.endswith(".toml") else folder / "domains" / f"{name}.toml"
+    if not name.endswith(".toml") and name not in available_domains(folder):
+        raise UnknownName("domain", name, available_domains(folder))
+    content = read_toml(path)
+    base = content.pop("extends", None)
+    if base is not None:
+        parent = read_toml(folder / "domains" / f"{base}.toml")
+        joined = [*parent["candidates"], *content.get("candidates", [])]
+        content = {**parent, **content, "candidates": joined}
+    try:
+        return Domain.model_validate({"name": path.stem, **content})
+    except ValidationError as error:
+        raise explain(path, error) from None
+
+
+def load_organisations(folder: Path | None = None) -> dict[str, Organisation]:
+    """The sourced table of organisations, by key."""
+    path = (folder or data_folder()) / "organisations.toml"
+    try:
+        return {key: Organisation.model_validate(o) for key, o in read_toml(path).items()}
+    except ValidationError as error:
+        raise explain(path, error) from None
+
+
+def candidates(domain: Domain, organisations: Mapping[str, Organisation]) -> list[Candidate]:
+    """The domain's candidates with what is known of their backers.
+
+    Raises:
+        UnknownName: a backer is not in the table of organisations.
+    """
+    found = []
+    for entry in domain.candidates:
+        if entry.backer is not None and entry.backer not in organisations:
+            raise UnknownName("organisation", entry.backer, list(organisations))
+        backer = organisations[entry.backer] if entry.backer else None
+        found.append(
+            Candidate(
+                repository=entry.repository,
+                name=entry.repository.split("/")[1],
+                package=entry.package,
+                backer=backer.name if backer else None,
+                backer_kind=backer.kind if backer else None,
+                backer_source=backer.source if backer else None,
+                formerly=entry.formerly,
+            )
+        )
+    return found
