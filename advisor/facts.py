@@ -182,7 +182,8 @@ def _repository_of(file: str) -> str:
     return Path(file).stem.replace("__", "/", 1)
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace a file: temporary name, fsync, rename; after a crash the old or the new one is there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -254,7 +255,7 @@ def write(
     data = _encode(table, known)
     with _locked(store):
         file = _file_of(table, repository)
-        _write_atomically(store / file, data)
+        write_atomically(store / file, data)
         manifest = _read_manifest(store) if (store / "manifest.json").exists() else {"files": {}}
         entry = {"rows": len(known), "sha256": hashlib.sha256(data).hexdigest(), **about}
         days = [str(row[c])[:10] for row in known for c in _DAY[table] if row.get(c) is not None]
@@ -282,7 +283,7 @@ def _write_manifest(store: Path, manifest: dict[str, Any]) -> None:
         manifest["as_of"] = manifest["pinned_as_of"]
     else:
         manifest["as_of"] = max((f["last_day"] for f in files if "last_day" in f), default=None)
-    _write_atomically(store / "manifest.json", (json.dumps(manifest, indent=1) + "\n").encode())
+    write_atomically(store / "manifest.json", (json.dumps(manifest, indent=1) + "\n").encode())
 
 
 def pin_as_of(store: Path, day: date) -> None:

@@ -1,0 +1,332 @@
+"""measure → score → judge → order: the pure function from facts, a date and a goal to an answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+
+from advisor import domain as domains
+from advisor import facts, rules, scoring
+from advisor.domain import Domain
+from advisor.errors import FactsError, InputError, UnknownName
+from advisor.metrics import METRICS
+from advisor.model import Candidate, CriterionScore, Measurement, Ranked, Recommendation
+
+CLEAR, LEANING = 0.8, 0.6
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user may decide; the defaults need no flag.
+
+    Attributes:
+        domain: name of a bundled domain or path of a TOML file.
+        repositories: candidates to compare instead of all of the domain's.
+        goal: one of the domain's goals; None: its default.
+        as_of: day to answer for; None: the last day of the snapshot.
+        weights: criterion → weight, in place of the goal's.
+        rules: a rules file in place of the domain's.
+        store: folder of facts; None: the bundled snapshot of the domain.
+    """
+
+    domain: str = "finetuning"
+    repositories: tuple[str, ...] = ()
+    goal: str | None = None
+    as_of: date | None = None
+    weights: Mapping[str, float] | None = None
+    rules: Path | None = None
+    store: Path | None = None
+
+
+def recommend(request: Request) -> Recommendation:
+    """Rank the candidates and recommend one, or none.
+
+    Raises:
+        InputError: something in the request is unknown, malformed or out of range.
+        FactsError: there are no usable facts at all.
+    """
+    domain = domains.load_domain(request.domain)
+    store = facts.open_store(request.store or domains.data_folder() / "snapshots" / domain.snapshot)
+    as_of = _check_date(request.as_of, store)
+    goal, weights = _weights(domain, request)
+    rule_file = request.rules or domains.data_folder() / "rules" / f"{domain.rules}.toml"
+    ruleset = rules.load_rules(rule_file, {m.name: m.unit for m in METRICS.values()})
+    _check_scales(domain)
+    chosen = _choose(domain, request.repositories)
+
+    measured, missing = _measure(store, [c.repository for c in chosen], as_of)
+    ranked = [
+        _score(c, measured[c.repository], domain, weights, ruleset)
+        for c in chosen
+        if c.repository in measured
+    ]
+    ordered = _order(ranked, weights)
+    return _answer(domain, goal, weights, as_of, store, ordered, missing)
+
+
+def _check_date(as_of: date | None, store: facts.Store) -> date:
+    if as_of is None:
+        return store.as_of
+    if not store.first_day <= as_of <= store.as_of:
+        raise InputError(
+            f"no answer for {as_of}: the snapshot holds facts from {store.first_day} to "
+            f"{store.as_of}; choose a day between them"
+        )
+    return as_of
+
+
+def _weights(domain: Domain, request: Request) -> tuple[str, dict[str, float]]:
+    goal = request.goal or domain.default_goal
+    if goal not in domain.goals:
+        raise UnknownName("goal", goal, list(domain.goals))
+    names = [c.name for c in domain.criteria]
+    weights = {n: float(domain.goals[goal].weights.get(n, 0.0)) for n in names}
+    changed = {**weights, **(request.weights or {})}
+    try:
+        domains.check_weights(changed, names, "weights")
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    whole = sum(changed.values())
+    return goal, {name: weight / whole for name, weight in changed.items()}
+
+
+def _check_scales(domain: Domain) -> None:
+    for criterion in domain.criteria:
+        for scale in criterion.scales:
+            if scale.metric not in METRICS:
+                raise UnknownName(f"metric in criterion {criterion.name}", scale.metric, list(METRICS))
+
+
+def _choose(domain: Domain, wanted: tuple[str, ...]) -> list[Candidate]:
+    everybody = domains.candidates(domain, domains.load_organisations())
+    if not wanted:
+        return everybody
+    names = {n.lower(): c for c in everybody for n in (c.repository, c.name, *c.formerly)}
+    chosen = {}
+    for name in wanted:
+        if name.lower() not in names:
+            raise UnknownName("candidate", name, [c.repository for c in everybody])
+        candidate = names[name.lower()]
+        chosen[candidate.repository] = candidate
+    return list(chosen.values())
+
+
+def measurements_key(store: facts.Store, as_of: date) -> str:
+    """What a file of measurements was made from: the facts' hashes, the date and the definitions."""
+    hashes = {file: entry["sha256"] for file, entry in store.manifest["files"].items()}
+    definitions = [asdict(METRICS[name]) for name in sorted(METRICS)]
+    made_from = json.dumps([hashes, as_of.isoformat(), definitions], sort_keys=True)
+    return hashlib.sha256(made_from.encode()).hexdigest()
+
+
+def _measure(
+    store: facts.Store, repositories: list[str], as_of: date
+) -> tuple[dict[str, dict[str, Measurement]], dict[str, str]]:
+    known = set(store.repositories())
+    present = [r for r in repositories if r in known]
+    missing = {r: "the snapshot has no facts about it" for r in repositories if r not in known}
+    measured, damages = _kept(store, present, as_of) or _fresh(store, present, as_of)
+    missing |= {d.repository: str(d) for d in damages}
+    for repository in list(measured):
+        if not any(m.status == "measured" for m in measured[repository].values()):
+            del measured[repository]
+            missing[repository] = f"the snapshot knows nothing of it on {as_of}"
+    if not measured and damages:
+        raise FactsError("no candidate can be ranked: " + "; ".join(map(str, damages)))
+    return measured, missing
+
+
+def _kept(
+    store: facts.Store, repositories: list[str], as_of: date
+) -> tuple[dict[str, dict[str, Measurement]], list[facts.Damage]] | None:
+    """Measurements that lie beside the snapshot, if they were made from just these facts."""
+    try:
+        kept = json.loads((store.path / "measurements.json").read_text())
+        if kept["key"] != measurements_key(store, as_of):
+            return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    damages = facts.verify(store, repositories)
+    bad = {d.repository for d in damages}
+    return {
+        r: {row["metric"]: _from_json(row) for row in kept["measurements"][r]}
+        for r in repositories
+        if r not in bad
+    }, damages
+
+
+def _from_json(row: dict[str, object]) -> Measurement:
+    days = {k: date.fromisoformat(str(row[k])) for k in ("first_day", "last_day") if row.get(k)}
+    sources = row.get("sources")
+    return Measurement(**{**row, **days, "sources": tuple(sources if isinstance(sources, list) else ())})  # type: ignore[arg-type]
+
+
+def _fresh(
+    store: facts.Store, repositories: list[str], as_of: date
+) -> tuple[dict[str, dict[str, Measurement]], list[facts.Damage]]:
+    from advisor.measure import measure
+
+    return measure(store, repositories, as_of)
+
+
+def keep_measurements(store: facts.Store) -> None:
+    """Write the measurements for the snapshot's own date beside it, so that `rank` need not run them."""
+    measured, damages = _fresh(store, store.repositories(), store.as_of)
+    if damages:
+        raise FactsError("; ".join(map(str, damages)))
+    kept = {
+        "key": measurements_key(store, store.as_of),
+        "as_of": store.as_of.isoformat(),
+        "measurements": {
+            r: [asdict(m) for _, m in sorted(found.items())] for r, found in sorted(measured.items())
+        },
+    }
+    text = json.dumps(kept, indent=1, default=str) + "\n"
+    facts.write_atomically(store.path / "measurements.json", text.encode())
+
+
+def _score(
+    candidate: Candidate,
+    found: dict[str, Measurement],
+    domain: Domain,
+    weights: Mapping[str, float],
+    ruleset: tuple[rules.Rule, ...],
+) -> Ranked:
+    criteria = tuple(scoring.score_criterion(c, found) for c in domain.criteria)
+    score, low, high, coverage = scoring.total(criteria, weights)
+    fired, undecided = rules.judge(ruleset, rules.values_of(candidate, found))
+    return Ranked(
+        candidate=candidate,
+        rank=None,
+        score=score,
+        low=low,
+        high=high,
+        coverage=coverage,
+        wins=0.0,
+        excluded=any(f.verdict == "exclude" for f in fired),
+        criteria=criteria,
+        findings=fired,
+        undecided=undecided,
+        measurements=tuple(found[name] for name in sorted(found)),
+    )
+
+
+def _order(ranked: list[Ranked], weights: Mapping[str, float]) -> list[Ranked]:
+    from dataclasses import replace
+
+    running = [r for r in ranked if not r.excluded and r.score is not None]
+    won = scoring.wins({r.candidate.repository: r.criteria for r in running}, weights)
+    running.sort(key=lambda r: (-(r.score or 0.0), r.candidate.repository.lower()))
+    rest = [r for r in ranked if r.excluded or r.score is None]
+    rest.sort(key=lambda r: (-(r.score or 0.0), r.candidate.repository.lower()))
+    return [
+        replace(r, rank=i, wins=won[r.candidate.repository]) for i, r in enumerate(running, start=1)
+    ] + rest
+
+
+def _answer(
+    domain: Domain,
+    goal: str,
+    weights: Mapping[str, float],
+    as_of: date,
+    store: facts.Store,
+    ranking: list[Ranked],
+    missing: dict[str, str],
+) -> Recommendation:
+    running = {r.candidate.repository: r for r in ranking if r.rank is not None}
+    first = next(iter(running.values()), None)
+    default = running.get(domain.default or "")
+    share = max((r.wins for r in running.values()), default=0.0)
+    certainty = "clear" if share >= CLEAR else "leaning" if share >= LEANING else "tie"
+    choice = default if certainty == "tie" and default is not None else first
+    titles = {c.name: c.title.lower() for c in domain.criteria}
+    return Recommendation(
+        domain=domain.name,
+        goal=goal,
+        as_of=as_of,
+        snapshot=store.path.name,
+        weights=weights,
+        choice=choice.candidate.repository if choice else None,
+        default=domain.default,
+        certainty=certainty if choice else "none",  # type: ignore[arg-type]
+        reasons=tuple(_reasons(choice, first, running, domain, titles)) if choice else (),
+        doubts=tuple(_doubts(choice, titles)) if choice else (),
+        leaving_default=tuple(_leaving(domain, ranking, running, titles)),
+        ranking=tuple(ranking),
+        missing=dict(sorted(missing.items())),
+    )
+
+
+def _reasons(
+    choice: Ranked,
+    first: Ranked | None,
+    running: Mapping[str, Ranked],
+    domain: Domain,
+    titles: Mapping[str, str],
+) -> list[str]:
+    found = [
+        f"comes first in {choice.wins:.0%} of the sampled weightings of {len(running)} candidates"
+    ]
+    if first is not None and choice is not first:
+        found.append(
+            f"{first.candidate.name} scores {_number(first.score)} against {_number(choice.score)}, "
+            f"but it wins only {first.wins:.0%} of the weightings: a tie, and in a tie the default "
+            f"stays ({domain.default_reason})"
+        )
+    best = [
+        titles[mine.criterion]
+        for mine in choice.criteria
+        if mine.utility is not None
+        and all(mine.utility >= (_criterion(r, mine.criterion).utility or 0) for r in running.values())
+    ]
+    if best and len(running) > 1:
+        found.append("is best or level in " + ", ".join(best))
+    return found + [f.text for f in choice.findings if f.verdict == "prefer"]
+
+
+def _doubts(choice: Ranked, titles: Mapping[str, str]) -> list[str]:
+    found = [f.text for f in choice.findings if f.verdict == "warn"]
+    unsure = [f"{titles[c.criterion]} ({c.coverage:.0%})" for c in choice.criteria if c.coverage < 1]
+    if unsure:
+        found.append("not all could be measured: " + ", ".join(unsure))
+    return [*found, f"its score lies anywhere from {choice.low:.0f} to {choice.high:.0f}"]
+
+
+def _leaving(
+    domain: Domain, ranking: list[Ranked], running: Mapping[str, Ranked], titles: Mapping[str, str]
+) -> list[str]:
+    if domain.default is None:
+        return []
+    default = next((r for r in ranking if r.candidate.repository == domain.default), None)
+    if default is None:
+        return [f"{domain.default}, the default of this domain, was not compared"]
+    if default.excluded:
+        return [f"{domain.default}, the default of this domain, is excluded"]
+    found = []
+    for other in running.values():
+        if other is default:
+            continue
+        gains, costs = [], []
+        for c in default.criteria:
+            mine, theirs = c.utility, _criterion(other, c.criterion).utility
+            if mine is None or theirs is None or abs(theirs - mine) < 0.05:
+                continue
+            text = f"{titles[c.criterion]} {100 * (theirs - mine):+.0f}"
+            (gains if theirs > mine else costs).append(text)
+        found.append(
+            f"for {other.candidate.name}: gains {', '.join(gains) or 'nothing'}; "
+            f"costs {', '.join(costs) or 'nothing'}"
+        )
+    return found
+
+
+def _criterion(ranked: Ranked, name: str) -> CriterionScore:
+    return next(c for c in ranked.criteria if c.criterion == name)
+
+
+def _number(score: float | None) -> str:
+    return "?" if score is None else f"{score:.0f}"
