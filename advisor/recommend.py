@@ -98,7 +98,9 @@ def _check_scales(domain: Domain) -> None:
     for criterion in domain.criteria:
         for scale in criterion.scales:
             if scale.metric not in METRICS:
-                raise UnknownName(f"metric in criterion {criterion.name}", scale.metric, list(METRICS))
+                raise UnknownName(
+                    f"metric in criterion {criterion.name}", scale.metric, list(METRICS)
+                )
 
 
 def _choose(domain: Domain, wanted: tuple[str, ...]) -> list[Candidate]:
@@ -162,7 +164,9 @@ def _kept(
 def _from_json(row: dict[str, object]) -> Measurement:
     days = {k: date.fromisoformat(str(row[k])) for k in ("first_day", "last_day") if row.get(k)}
     sources = row.get("sources")
-    return Measurement(**{**row, **days, "sources": tuple(sources if isinstance(sources, list) else ())})  # type: ignore[arg-type]
+    return Measurement(
+        **{**row, **days, "sources": tuple(sources if isinstance(sources, list) else ())}
+    )  # type: ignore[arg-type]
 
 
 def _fresh(
@@ -182,7 +186,8 @@ def keep_measurements(store: facts.Store) -> None:
         "key": measurements_key(store, store.as_of),
         "as_of": store.as_of.isoformat(),
         "measurements": {
-            r: [asdict(m) for _, m in sorted(found.items())] for r, found in sorted(measured.items())
+            r: [asdict(m) for _, m in sorted(found.items())]
+            for r, found in sorted(measured.items())
         },
     }
     text = json.dumps(kept, indent=1, default=str) + "\n"
@@ -281,7 +286,9 @@ def _reasons(
         titles[mine.criterion]
         for mine in choice.criteria
         if mine.utility is not None
-        and all(mine.utility >= (_criterion(r, mine.criterion).utility or 0) for r in running.values())
+        and all(
+            mine.utility >= (_criterion(r, mine.criterion).utility or 0) for r in running.values()
+        )
     ]
     if best and len(running) > 1:
         found.append("is best or level in " + ", ".join(best))
@@ -290,7 +297,9 @@ def _reasons(
 
 def _doubts(choice: Ranked, titles: Mapping[str, str]) -> list[str]:
     found = [f.text for f in choice.findings if f.verdict == "warn"]
-    unsure = [f"{titles[c.criterion]} ({c.coverage:.0%})" for c in choice.criteria if c.coverage < 1]
+    unsure = [
+        f"{titles[c.criterion]} ({c.coverage:.0%})" for c in choice.criteria if c.coverage < 1
+    ]
     if unsure:
         found.append("not all could be measured: " + ", ".join(unsure))
     return [*found, f"its score lies anywhere from {choice.low:.0f} to {choice.high:.0f}"]

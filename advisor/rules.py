@@ -178,7 +178,9 @@ def load_rules(path: Path, metrics: Mapping[str, str]) -> tuple[Rule, ...]:
             raise ConfigError(f"{where}: there are two rules of this name")
         seen.add(rule.id)
         _check_names(rule, known, where)
-        for example, expected in [(e, True) for e in rule.fires] + [(e, False) for e in rule.silent]:
+        for example, expected in [(e, True) for e in rule.fires] + [
+            (e, False) for e in rule.silent
+        ]:
             if (holds(rule.when, example) is True) is not expected:
                 raise ConfigError(
                     f"{where}: its example {dict(example)} should "
@@ -231,6 +233,8 @@ def judge(
             text = _Numbers().vformat(rule.reason, (), dict(values))
             fired.append(Finding(rule.id, rule.verdict, text))
         elif outcome is None:
-            unknown = tuple(dict.fromkeys(x.name for x in leaves(rule.when) if x.name not in values))
+            unknown = tuple(
+                dict.fromkeys(x.name for x in leaves(rule.when) if x.name not in values)
+            )
             undecided.append(Finding(rule.id, rule.verdict, describe(rule.when, values), unknown))
     return tuple(fired), tuple(undecided)

@@ -38,9 +38,7 @@ def score_metric(scale: Scale, measured: Measurement | None) -> MetricScore:
     ends = [
         utility(scale, bound) for bound in (measured.low, measured.high) if bound is not None
     ] or [point]
-    return MetricScore(
-        scale.metric, scale.weight, point, min(point, *ends), max(point, *ends)
-    )
+    return MetricScore(scale.metric, scale.weight, point, min(point, *ends), max(point, *ends))
 
 
 def _mean(parts: Sequence[tuple[float, float]]) -> float | None:

@@ -1,0 +1,97 @@
+"""The report for a terminal or a pipe: the answer, the reasons, the doubts, then the tables."""
+
+from __future__ import annotations
+
+from advisor.model import Recommendation, Ranked
+from advisor.report import HEADLINES, show
+
+_CERTAINTY = {
+    "clear": "a clear choice",
+    "leaning": "leaning, not clear",
+    "tie": "a tie, decided by the default",
+    "none": "",
+}
+
+
+def render(answer: Recommendation) -> str:
+    """Plain text of at most 100 columns for up to a dozen candidates."""
+    head = f"{answer.domain}: goal {answer.goal}, as of {answer.as_of}, snapshot {answer.snapshot}"
+    lines = [head, ""]
+    if answer.choice is None:
+        lines += ["Nothing suitable: every candidate is excluded or unknown."]
+    else:
+        lines += [f"Recommendation: {answer.choice} ({_CERTAINTY[answer.certainty]})"]
+        lines += _bullets("why", answer.reasons) + _bullets("doubts", answer.doubts)
+    lines += ["", *_ranking(answer), "", *_criteria(answer)]
+    warned = [
+        f"{r.candidate.name}: {f.verdict}: {f.text}"
+        for r in answer.ranking
+        for f in r.findings
+        if f.verdict != "prefer" and r.candidate.repository != answer.choice
+    ]
+    lines += [""] + _bullets("excluded and warned about", warned) if warned else []
+    if answer.leaving_default:
+        lines += ["", *_bullets(f"leaving the default ({answer.default})", answer.leaving_default)]
+    if answer.missing:
+        missing = [f"{name}: {why}" for name, why in answer.missing.items()]
+        lines += ["", *_bullets("not ranked", missing)]
+    lines += [
+        "",
+        "?: not known. n/a: says nothing here. [a–b]: bounds. Every number: --format json",
+    ]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _bullets(title: str, texts: list[str] | tuple[str, ...]) -> list[str]:
+    return [f"  {title}:", *(f"    - {text}" for text in texts)] if texts else []
+
+
+def table(header: list[str], rows: list[list[str]]) -> list[str]:
+    """Columns aligned on spaces; the first to the left, the others to the right."""
+    widths = [max(len(cell) for cell in column) for column in zip(header, *rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in [header, *rows]
+    ]
+
+
+def ranking_rows(answer: Recommendation) -> tuple[list[str], list[list[str]]]:
+    """Header and one row a candidate: rank, score with bounds, wins, coverage, criteria (0 to 100)."""
+    names = [c.criterion for c in answer.ranking[0].criteria] if answer.ranking else []
+    header = ["candidate", "rank", "score", "from–to", "wins", "known", *names]
+    return header, [_ranking_row(r) for r in answer.ranking]
+
+
+def _ranking_row(r: Ranked) -> list[str]:
+    return [
+        r.candidate.name,
+        str(r.rank) if r.rank is not None else "out" if r.excluded else "?",
+        "?" if r.score is None else f"{r.score:.0f}",
+        f"{r.low:.0f}–{r.high:.0f}",
+        f"{r.wins:.0%}" if r.rank is not None else "",
+        f"{r.coverage:.0%}",
+        *("?" if c.utility is None else f"{100 * c.utility:.0f}" for c in r.criteria),
+    ]
+
+
+def _ranking(answer: Recommendation) -> list[str]:
+    return table(*ranking_rows(answer))
+
+
+def headline_rows(answer: Recommendation) -> tuple[list[str], list[list[str]]]:
+    """Header (metric, then the candidates) and one row a headline metric of the criteria."""
+    rows = []
+    for criterion in answer.ranking[0].criteria if answer.ranking else ():
+        known = [s.metric for s in criterion.metrics]
+        for metric in HEADLINES.get(criterion.criterion, tuple(known[:2])):
+            rows.append([metric, *(show(r.measurement(metric)) for r in answer.ranking)])
+    rows.append(["backer", *(r.candidate.backer or "?" for r in answer.ranking)])
+    rows.append(["kind of backer", *(r.candidate.backer_kind or "?" for r in answer.ranking)])
+    return ["", *(r.candidate.name for r in answer.ranking)], rows
+
+
+def _criteria(answer: Recommendation) -> list[str]:
+    return table(*headline_rows(answer))
