@@ -1,0 +1,17 @@
+"""The metrics: one file each, found by being here; the file's name is the metric's."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from advisor.model import Metric
+
+METRICS: Mapping[str, Metric] = {
+    module.name: importlib.import_module(f"{__name__}.{module.name}").METRIC
+    for module in sorted(pkgutil.iter_modules(__path__), key=lambda m: m.name)
+}

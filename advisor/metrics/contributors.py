@@ -1,0 +1,22 @@
+"""Contributors."""
+
+from advisor.model import Metric
+
+METRIC = Metric(
+    name="contributors",
+    title="Contributors",
+    definition=(
+        "Number of different people, bots left out, with at least one commit on the default "
+        "branch in the window."
+    ),
+    unit="people",
+    direction="more",
+    sql="""
+    SELECT repository, coalesce(count(DISTINCT author) FILTER (day > $as_of - CAST($window_days AS INTEGER) AND NOT is_bot), 0) AS value, value AS low, value AS high,
+           coalesce(sum(commits) FILTER (day > $as_of - CAST($window_days AS INTEGER) AND NOT is_bot), 0) AS n, 1.0 AS evidence_share,
+           list(DISTINCT source) AS sources, min(day) AS first_day, max(day) AS last_day, NULL AS reason
+    FROM contributions GROUP BY repository
+    """,
+    needs=("contributions",),
+    window_days=365,
+)

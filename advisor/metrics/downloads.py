@@ -1,0 +1,23 @@
+"""Number of downloads."""
+
+from advisor.model import Metric
+
+METRIC = Metric(
+    name="downloads",
+    title="Number of downloads",
+    definition=(
+        "Downloads from the package index in 30 days, mirrors and machines included, from the "
+        "last dated total of at most 400 days ago."
+    ),
+    unit="downloads in 30 days",
+    direction="more",
+    sql="""
+    SELECT repository, value, coalesce(low, value) AS low, coalesce(high, value) AS high, 1 AS n,
+           1.0 AS evidence_share, [source] AS sources, day AS first_day, day AS last_day, NULL AS reason
+    FROM counts WHERE metric = 'downloads_30d' AND day > $as_of - CAST($window_days AS INTEGER)
+    QUALIFY row_number() OVER (PARTITION BY repository ORDER BY day DESC, source) = 1
+    """,
+    needs=("counts",),
+    window_days=400,
+    chaoss=4466,
+)

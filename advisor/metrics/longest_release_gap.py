@@ -1,0 +1,27 @@
+"""Longest release gap."""
+
+from advisor.model import Metric
+
+METRIC = Metric(
+    name="longest_release_gap",
+    title="Longest release gap",
+    definition=(
+        "Longest time without a release of any kind that ended in the window or still lasts."
+    ),
+    unit="days",
+    direction="less",
+    sql="""
+    WITH steps AS (
+        SELECT repository, released_on, source,
+               coalesce(lead(released_on) OVER (PARTITION BY repository ORDER BY released_on, tag), $as_of) AS next
+        FROM releases
+    )
+    SELECT repository, max(next - released_on) FILTER (next > $as_of - CAST($window_days AS INTEGER)) AS value,
+           value AS low, value AS high, count(*) AS n, 1.0 AS evidence_share,
+           list(DISTINCT source) AS sources, min(released_on) AS first_day, max(released_on) AS last_day,
+           NULL AS reason
+    FROM steps GROUP BY repository
+    """,
+    needs=("releases",),
+    window_days=730,
+)

@@ -1,0 +1,20 @@
+"""Model vendors."""
+
+from advisor.model import Metric
+
+METRIC = Metric(
+    name="model_vendors",
+    title="Model vendors",
+    definition=(
+        "Number of different makers of the model families that the library supports."
+    ),
+    unit="vendors",
+    direction="more",
+    sql="""
+    SELECT repository, count(DISTINCT vendor) FILTER (supported_on IS NOT NULL) AS value, value AS low, value AS high, count(*) AS n,
+           1.0 AS evidence_share, list(DISTINCT source) AS sources, min(family_released_on) AS first_day,
+           coalesce(max(supported_on), max(family_released_on)) AS last_day, NULL AS reason
+    FROM model_support GROUP BY repository
+    """,
+    needs=("model_support",),
+)
