@@ -6,8 +6,7 @@ METRIC = Metric(
     name="open_issues",
     title="Open issues",
     definition=(
-        "Open issues (change requests left out), from the last dated total of at most a year "
-        "ago."
+        "Open issues (change requests left out), from the last dated total of at most a year ago."
     ),
     unit="issues",
     direction="neither",

@@ -1,0 +1,58 @@
+"""What a README says of its own project: active, unmaintained, deprecated or archived."""
+
+from __future__ import annotations
+
+import re
+
+_PROJECT = r"(?:this|the|our)\s+(?:\w+\s+){0,2}(?:project|repository|repo|library|package|codebase)"
+_PATTERNS = (
+    ("archived", rf"{_PROJECT}\s+(?:is|has been|was)\s+(?:now\s+)?archived"),
+    (
+        "deprecated",
+        rf"{_PROJECT}\s+(?:is|has been)\s+(?:now\s+)?(?:deprecated|discontinued|sunset)",
+    ),
+    ("deprecated", r"^\W*(?:deprecated|deprecation notice)\W*$"),
+    (
+        "unmaintained",
+        r"(?<!dependency )\b(?:is|are)\s+(?:no longer|not)\s+(?:being\s+)?"
+        r"(?:actively\s+)?(?:maintained|developed)(?:\s+any\s*more)?\s*(?:[.:!;,]|$|by|and|since|as)",
+    ),
+    ("unmaintained", r"\bno longer (?:being )?actively (?:maintained|developed)"),
+    (
+        "unmaintained",
+        r"\bdevelopment (?:of \w+ )?(?:has |was |is )?(?:wound down|ceased|been discontinued)",
+    ),
+    (
+        "unmaintained",
+        rf"{_PROJECT}\s+is\s+(?:now\s+)?(?:unmaintained|in maintenance(?:-only)? mode)",
+    ),
+)
+_LINES = 60
+_LONGEST = 300
+
+
+def declared_status(readme: str) -> tuple[str, str]:
+    """Status and the sentence that declares it; ("active", "") where none does.
+
+    Only the first 60 lines outside code blocks are read: further down a README speaks of features.
+    """
+    lines, in_code = [], False
+    for line in readme.splitlines():
+        if line.lstrip().startswith(("```", "~~~")):
+            in_code = not in_code
+        elif not in_code and line.strip():
+            lines.append(_plain(line))
+    for line in lines[:_LINES]:
+        for sentence in re.split(r"(?<=[.!?])\s+", line):
+            for status, pattern in _PATTERNS:
+                if re.search(pattern, sentence, re.IGNORECASE):
+                    return status, sentence.strip()[:_LONGEST]
+    return "active", ""
+
+
+def _plain(line: str) -> str:
+    """Markdown and HTML taken off."""
+    line = re.sub(r"<[^>]{0,500}>", " ", line)
+    line = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", line)
+    line = re.sub(r"[*_`]{1,3}|^[#>\s]+", "", line)
+    return "".join(c for c in line if c.isprintable()).strip()
