@@ -32,6 +32,16 @@ BIAS = (1.0, 1.05, 1.09)
 # A later, other model of a similar name was caught by the pattern: Mathstral, Falcon-H1.
 MISTAKEN = {("litgpt", "Mistral Nemo"), ("axolotl", "Falcon 3")}
 
+# trl trains what transformers loads: the days on which transformers' docs say that it gained a family.
+VIA_TRANSFORMERS = {
+    "Gemma": "2024-02-21", "Phi-3": "2024-04-24", "Gemma 2": "2024-06-27", "OLMo 2": "2024-11-25",
+    "Qwen3": "2025-03-31", "DeepSeek-V2": "2025-07-09", "gpt-oss": "2025-08-05",
+}  # fmt: skip
+# Families of an older architecture, which need no commit anywhere: supported on the first day.
+OLD_ARCHITECTURE = {
+    "Llama 3", "Llama 3.1", "Llama 3.2", "Llama 3.3", "Yi", "SmolLM2", "R1-Distill", "Falcon 3",
+}  # fmt: skip
+
 
 def rows_of(path: Path) -> list[dict[str, str]]:
     """All rows of a CSV file."""
@@ -99,6 +109,10 @@ def support(studies: Path, wanted: set[str]) -> list[dict[str, object]]:
         repository = names.get(r["repo"], r["repo"])
         if repository not in wanted or (r["repo"], r["family"]) in MISTAKEN:
             continue
+        if repository == "huggingface/trl":
+            if row := _through_transformers(r):
+                rows.append(row)
+            continue
         until = _known_until(r)
         if until is None:
             continue
@@ -109,6 +123,25 @@ def support(studies: Path, wanted: set[str]) -> list[dict[str, object]]:
              "source": "first mention in the code on the default branch"}
         )  # fmt: skip
     return rows
+
+
+def _through_transformers(row: dict[str, str]) -> dict[str, object] | None:
+    """trl's day: what transformers says, else the first mention in trl; None where neither is known."""
+    family = row["family"]
+    via = row["release"] if family in OLD_ARCHITECTURE else VIA_TRANSFORMERS.get(family)
+    day = min(filter(None, (via, row["code_date"])), default=None)
+    if day is None:
+        return None
+    by_code = day == row["code_date"]
+    return {
+        "repository": "huggingface/trl", "family": family, "vendor": row["vendor"],
+        "family_released_on": row["release"], "supported_on": day, "known_until": day,
+        "evidence_path": row["code_path"] if by_code else None,
+        "evidence_commit": row["code_commit"] if by_code else None,
+        "source": "first mention in the code on the default branch" if by_code
+        else "an older architecture: no commit needed" if family in OLD_ARCHITECTURE
+        else "the day that transformers' docs name",
+    }  # fmt: skip
 
 
 def _known_until(row: dict[str, str]) -> str | None:

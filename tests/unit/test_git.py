@@ -1,0 +1,182 @@
+"""The git collector on real repositories made on the spot."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from datetime import date
+
+import pytest
+
+from advisor import facts
+from advisor.collect.git import collect
+from advisor.collect.status import declared_status
+from advisor.collect.truck_factor import Authorship, truck_factor
+from advisor.errors import GitFailed, InputError, RepositoryNotFound
+
+TODAY = date(2024, 6, 1)
+
+
+class Repo:
+    def __init__(self, path):
+        self.path = path
+        path.mkdir()
+        self.git("init", "-q", "-b", "main")
+        self.git("remote", "add", "origin", "https://example.org/own/er.git")
+
+    def git(self, *args, who=("Ann Ash", "ann@corp.example"), day="2024-01-01"):
+        env = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
+        for role in ("AUTHOR", "COMMITTER"):
+            env |= {f"GIT_{role}_NAME": who[0], f"GIT_{role}_EMAIL": who[1],
+                    f"GIT_{role}_DATE": f"{day}T12:00:00 +0000"}  # fmt: skip
+        run = subprocess.run(
+            ["git", "-C", str(self.path), *args], env=env, check=True, capture_output=True
+        )
+        return run.stdout.decode().strip()
+
+    def commit(self, file, text="x", message="change", **when):
+        with (self.path / file).open("a") as f:
+            f.write(text + "\n")
+        self.git("add", ".", **when)
+        self.git("commit", "-q", "-m", message, **when)
+        return self.git("rev-parse", "HEAD")
+
+
+@pytest.fixture
+def repo(tmp_path):
+    made = Repo(tmp_path / "clone")
+    made.commit("README.md", "# Thing\n\nA thing.", day="2024-01-01")
+    made.commit("a.py", who=("Ann Ash", "1+ann@users.noreply.github.com"), day="2024-01-02")
+    made.commit("b.py", who=("Bob Birch", "bob@corp.example"), day="2024-01-03")
+    made.commit("b.py", who=("Cy", "cy@own-domain.example"), day="2024-01-03")
+    made.commit("c.py", who=("dependabot[bot]", "d@users.noreply.github.com"), day="2024-01-04")
+    made.git("tag", "v1.0.0", day="2024-01-04")
+    made.git("tag", "v1.1.0rc1", day="2024-01-04")
+    made.git("tag", "nightly", day="2024-01-04")
+    made.git("checkout", "-q", "-b", "topic")
+    head = made.commit("d.py", day="2024-01-05")
+    made.git("update-ref", "refs/pull/7/head", head)
+    made.git("update-ref", "refs/pull/8/head", head + "~1")
+    made.git("checkout", "-q", "main")
+    made.commit("d.py", message="Add d (#7)", day="2024-01-06")
+    other = made.git("commit-tree", "HEAD^{tree}", "-m", "never merged", day="2024-01-07")
+    made.git("update-ref", "refs/pull/9/head", other)
+    made.git("update-ref", "refs/pull/9/merge", other)
+    made.git(
+        "update-ref",
+        "refs/pull/10/head",
+        made.git("commit-tree", "HEAD^{tree}", "-m", "n", day="2024-01-08"),
+    )
+    return made
+
+
+def tables(store):
+    opened = facts.open_store(store)
+    return {t: facts.read(opened, t, "own/er") for t in facts.TABLES}
+
+
+def test_a_history_becomes_facts(repo, tmp_path):
+    assert collect(str(repo.path), tmp_path / "s", tmp_path / "c", retrieved_on=TODAY) == "own/er"
+    found = tables(tmp_path / "s")
+    people = {r["author"] for r in found["contributions"] if not r["is_bot"]}
+    assert people == {0, 1, 2}, "Ann's two addresses are one person"
+    assert sum(r["commits"] for r in found["contributions"] if r["is_bot"]) == 1
+    assert {r["organisation"] for r in found["contributions"]} == {"corp.example", None}
+    assert {(r["tag"], r["is_prerelease"]) for r in found["releases"]} == {
+        ("v1.0.0", False),
+        ("v1.1.0rc1", True),
+    }
+    threads = {r["number"]: r for r in found["threads"]}
+    assert str(threads[7]["merged_at"])[:10] == "2024-01-06"
+    assert str(threads[7]["opened_at"])[:10] == "2024-01-05"
+    assert threads[8]["merged_at"] is not None, "its head is an ancestor"
+    assert threads[9]["closed_by"] is None and threads[9]["merged_at"] is None
+    assert threads[10]["closed_by"] is not None
+    assert all(r["source"].startswith("git:own/er@") for rows in found.values() for r in rows)
+    assert "@" not in str([r for rows in found.values() for r in rows]).replace("git:own/er@", "")
+
+
+def test_a_mailmap_merges_people(repo, tmp_path):
+    repo.commit(
+        ".mailmap", "Bob Birch <bob@corp.example> Cy <cy@own-domain.example>", day="2024-01-09"
+    )
+    collect(str(repo.path), tmp_path / "s", tmp_path / "c", retrieved_on=TODAY)
+    people = {r["author"] for r in tables(tmp_path / "s")["contributions"] if not r["is_bot"]}
+    assert len(people) == 2
+
+
+def test_the_declared_status_carries_its_day_and_sentence(repo, tmp_path):
+    repo.commit("README.md", "> **Thing is no longer actively maintained.** Bye.", day="2024-02-01")
+    collect(str(repo.path), tmp_path / "s", tmp_path / "c", retrieved_on=TODAY)
+    rows = tables(tmp_path / "s")["repositories"]
+    assert [(str(r["observed_on"]), r["declared_status"]) for r in rows] == [
+        ("2024-01-01", "active"), ("2024-02-01", "unmaintained")]  # fmt: skip
+    assert rows[1]["evidence"] == "Thing is no longer actively maintained."
+
+
+@pytest.mark.parametrize("text", [
+    "Support for Python 3.8 is deprecated.", "The `foo` argument is deprecated and will go.",
+    "This library is actively maintained.", "```\nThis project is deprecated\n```",
+    "We replaced a package that was archived.",
+])  # fmt: skip
+def test_features_are_not_the_project(text):
+    assert declared_status(text) == ("active", "")
+
+
+@pytest.mark.parametrize(("text", "status"), [
+    ("This repository has been archived.", "archived"), ("## DEPRECATED", "deprecated"),
+    ("This project is unmaintained.", "unmaintained"), ("Foo is not maintained anymore.", "unmaintained"),
+    ("Note: this library is in maintenance mode", "unmaintained"),
+])  # fmt: skip
+def test_projects_that_say_their_end(text, status):
+    assert declared_status(text)[0] == status
+
+
+def test_a_remote_is_cloned_without_contents_and_then_fetched(repo, tmp_path):
+    repo.git("config", "uploadpack.allowFilter", "true")
+    repo.git("config", "uploadpack.allowAnySHA1InWant", "true")
+    url = f"file://{repo.path}"
+    args = (url, tmp_path / "s", tmp_path / "c")
+    collect(*args, retrieved_on=TODAY, repository="own/er")
+    clone = tmp_path / "c" / "own__er.git"
+    assert "?" in subprocess.run(
+        ["git", "-C", str(clone), "rev-list", "--objects", "--missing=print", "main"],
+        env={**os.environ, "GIT_ALLOW_PROTOCOL": "none"}, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    before = tables(tmp_path / "s")
+    repo.commit("e.py", day="2024-03-01")
+    collect(*args, retrieved_on=TODAY, repository="own/er")
+    after = tables(tmp_path / "s")
+    assert len(after["contributions"]) == len(before["contributions"]) + 1
+    assert after["repositories"] and after["threads"]
+
+
+@pytest.mark.parametrize("where", ["--upload-pack=x", "own", "own/er/x", "ext::sh -c x", "own/-\n"])
+def test_hostile_names_are_wrong_input(where, tmp_path):
+    with pytest.raises(InputError):
+        collect(where, tmp_path / "s", tmp_path / "c", retrieved_on=TODAY)
+
+
+def test_what_is_not_there_is_not_found(tmp_path):
+    with pytest.raises(RepositoryNotFound):
+        collect(f"file://{tmp_path}/own/er", tmp_path / "s", tmp_path / "c", retrieved_on=TODAY)
+
+
+def test_a_history_that_dies_half_way_writes_nothing(repo, tmp_path):
+    sha = repo.git("rev-parse", "HEAD~2")
+    (repo.path / ".git" / "objects" / sha[:2] / sha[2:]).unlink()
+    with pytest.raises(GitFailed):
+        collect(str(repo.path), tmp_path / "s", tmp_path / "c", retrieved_on=TODAY)
+    assert not (tmp_path / "s").exists()
+
+
+def test_truck_factor_by_hand():
+    a = Authorship()
+    a.add(0, ["1.py", "2.py", "3.py"])
+    a.add(1, ["4.py"])
+    assert truck_factor(a, ["1.py", "2.py", "3.py", "4.py"]) == 1
+    b = Authorship()
+    b.add(0, ["1.py", "2.py"])
+    b.add(1, ["3.py", "4.py"])
+    assert truck_factor(b, ["1.py", "2.py", "3.py", "4.py"]) == 2
+    assert truck_factor(b, ["unknown.py"]) is None

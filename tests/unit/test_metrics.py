@@ -1,0 +1,167 @@
+"""Worked examples, computed by hand."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+
+from advisor import facts
+from advisor.measure import measure
+from advisor.metrics import METRICS
+
+AS_OF = date(2024, 1, 1)
+
+
+@pytest.fixture
+def one(tmp_path):
+    def run(metric, **tables):
+        for table, rows in tables.items():
+            about = {"repository": "a/b", "source": "hand", "retrieved_at": AS_OF}
+            facts.write(tmp_path, table, "a/b", [{**about, **r} for r in rows])
+        store = facts.open_store(tmp_path)
+        return measure(store, ["a/b"], AS_OF, {metric: METRICS[metric]})[0]["a/b"][metric]
+
+    return run
+
+
+def by_people(*commits, day="2023-12-01", organisations=()):
+    known = dict(enumerate(organisations))
+    return [
+        {"day": day, "author": i, "organisation": known.get(i), "is_bot": False, "commits": n}
+        for i, n in enumerate(commits)
+    ]
+
+
+VECTOR = (1000, 202, 90, 33, 332, 343, 42, 433)
+
+
+def test_contributor_absence_factor_of_the_chaoss_vector_is_2(one):
+    assert one("contributor_absence_factor", contributions=by_people(*VECTOR)).value == 2
+
+
+def test_contributor_absence_factor_is_gated_by_activity(one):
+    found = one("contributor_absence_factor", contributions=by_people(1, 1, 1))
+    assert (found.status, found.n) == ("not_applicable", 3)
+    assert "only 3 commits" in found.reason
+
+
+def test_elephant_factor_of_the_chaoss_vectors(one):
+    eight = by_people(*VECTOR, organisations=[f"o{i}" for i in range(8)])
+    assert one("elephant_factor", contributions=eight).value == 2
+    five = by_people(1, 2, 3, 4, 100, organisations=[f"o{i}" for i in range(5)])
+    assert one("elephant_factor", contributions=five).value == 1
+
+
+def test_elephant_factor_ranges_over_the_unknown(one):
+    # 40 known of one organisation, 6 people with 10 commits each and none.
+    found = one(
+        "elephant_factor", contributions=by_people(40, 10, 10, 10, 10, 10, 10, organisations=["x"])
+    )
+    assert (found.low, found.value, found.high) == (1, 1, 2)
+    assert found.evidence_share == pytest.approx(0.4)
+
+
+def test_trend_is_the_ratio_of_two_years(one):
+    rows = by_people(30) + by_people(60, day="2022-12-01") + by_people(1, day="2021-01-01")
+    found = one("trend", contributions=rows)
+    assert found.value == 0.5
+    assert found.low < 0.5 < found.high
+
+
+def test_top_contributor_share_with_wilson_bounds(one):
+    found = one("top_contributor_share", contributions=by_people(50, 50))
+    assert (found.value, round(found.low, 4), round(found.high, 4)) == (0.5, 0.4038, 0.5962)
+
+
+def test_issues_closed_share_point_and_interval(one):
+    counts = [{"day": "2023-12-01", "metric": m, "value": v, "definition": ""}
+              for m, v in (("open_issues", 10), ("closed_issues", 90))]  # fmt: skip
+    found = one("issues_closed_share", counts=counts)
+    assert (found.value, round(found.low, 3), round(found.high, 3)) == (0.9, 0.826, 0.945)
+
+
+def test_issues_closed_share_of_a_derived_total_keeps_its_bounds(one):
+    counts = [{"day": "2023-12-01", "metric": "open_issues", "value": 20, "definition": ""},
+              {"day": "2023-12-01", "metric": "issues_total", "value": 100, "low": 80, "high": 160,
+               "definition": ""}]  # fmt: skip
+    found = one("issues_closed_share", counts=counts)
+    assert (found.low, found.value, found.high) == (0.75, 0.8, 0.875)
+
+
+def test_issues_closed_share_without_the_closed_ones_is_unavailable(one):
+    counts = [{"day": "2023-12-01", "metric": "open_issues", "value": 20, "definition": ""}]
+    assert one("issues_closed_share", counts=counts).status == "unavailable"
+
+
+def kaplan_meier_median(spans):
+    survival = 1.0
+    for t in sorted({d for d, happened in spans if happened}):
+        at_risk = sum(d >= t for d, _ in spans)
+        survival *= 1 - sum(d == t and happened for d, happened in spans) / at_risk
+        if survival <= 0.5 + 1e-12:
+            return t
+    return None
+
+
+def test_change_requests_duration_is_the_kaplan_meier_median(one):
+    spans = [(1, True), (2, True), (2, False), (5, True), (8, True), (9, False), (12, True)]
+    opened = date(2023, 10, 1)
+    threads = [
+        {"kind": "change_request", "number": i, "opened_at": f"{opened} 00:00:00", "is_bot": False,
+         "merged_at" if happened else "closed_at": f"{opened + timedelta(days=d)} 00:00:00"}
+        for i, (d, happened) in enumerate(spans)
+    ]  # fmt: skip
+    found = one("change_requests_duration", threads=threads)
+    assert found.value == kaplan_meier_median(spans) == 8
+    assert found.low <= 8 <= found.high
+
+
+def test_change_request_ratios(one):
+    threads = [
+        {"kind": "change_request", "number": i, "opened_at": "2023-10-01 00:00:00", "is_bot": False,
+         "merged_at": "2023-10-05 00:00:00" if i < 6 else None,
+         "closed_at": "2023-10-05 00:00:00" if i < 8 else None}
+        for i in range(10)
+    ]  # fmt: skip
+    assert one("change_request_acceptance_ratio", threads=threads).value == 0.6
+    assert one("change_request_closure_ratio", threads=threads).value == 0.8
+
+
+def test_contributors_new_and_inactive(one):
+    old, past, now = (
+        by_people(1, 1, 1, 1, day=d) for d in ("2021-06-01", "2022-12-01", "2023-12-01")
+    )
+    rows = [*old[:1], *past[1:3], *now[2:]]
+    assert one("contributors", contributions=rows).value == 2
+    assert one("new_contributors", contributions=rows).value == 1
+    assert one("inactive_contributors", contributions=rows).value == 1
+    assert one("code_changes_commits", contributions=rows).value == 2
+    assert one("days_since_last_commit", contributions=rows).value == 31
+    assert one("active_weeks", contributions=rows).value == 1
+    assert one("organizational_diversity", contributions=rows).high == 2
+
+
+def test_releases(one):
+    rows = [{"tag": f"v{i}", "released_on": d, "is_prerelease": i == 2}
+            for i, d in enumerate(("2023-01-10", "2023-03-01", "2023-10-01"))]  # fmt: skip
+    assert one("release_frequency", releases=rows).value == 2
+    assert one("longest_release_gap", releases=rows).value == 214
+
+
+def test_totals_and_growth(one):
+    counts = [{"day": d, "metric": m, "value": v, "definition": ""}
+              for m in ("stars", "downloads_30d") for d, v in (("2022-12-01", 100), ("2023-12-01", 150))]  # fmt: skip
+    assert one("stars", counts=counts).value == 150
+    assert one("stars_growth", counts=counts).value == pytest.approx(0.5)
+    assert one("downloads_growth", counts=counts).value == pytest.approx(0.5)
+
+
+def test_model_support(one):
+    rows = [{"family": f, "vendor": v, "family_released_on": "2023-06-01", "known_until": "2024-01-01",
+             "supported_on": s} for f, v, s in (("A", "x", "2023-06-05"), ("B", "y", "2023-06-11"),
+                                                ("C", "y", None))]  # fmt: skip
+    people = by_people(1, day="2023-01-01")
+    assert one("model_families", model_support=rows, contributions=people).value == 2
+    assert one("model_vendors", model_support=rows, contributions=people).value == 2
+    assert one("days_to_support", model_support=rows, contributions=people).value == 10
