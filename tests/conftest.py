@@ -1,74 +1,9 @@
-"""A small world of facts that the tests share; nothing here reaches out."""
+"""Fixtures that all tests share."""
 
 from __future__ import annotations
 
-import random
-from datetime import date, timedelta
-
 import pytest
-
-from advisor import facts
-
-AS_OF = date(2024, 6, 1)
-NAMES = ("big/lively", "mid/steady", "small/fading")
-
-
-def rows(shift: int = 0, seed: int = 7) -> dict[tuple[str, str], list[dict]]:
-    """(table, repository) → rows over three years before AS_OF, shifted by days."""
-    rng = random.Random(seed)
-    start, end = AS_OF - timedelta(days=1200), AS_OF
-    found: dict[tuple[str, str], list[dict]] = {}
-
-    def day(d: date) -> str:
-        return (d + timedelta(days=shift)).isoformat()
-
-    def add(table: str, name: str, **row: object) -> None:
-        about = {"repository": name, "source": "test", "retrieved_at": day(AS_OF)}
-        found.setdefault((table, name), []).append({**about, **row})
-
-    for name, people, pace in zip(NAMES, (40, 12, 5), (3, 9, 30), strict=True):
-        d = start
-        while d <= end:
-            author = min(rng.randrange(people), rng.randrange(people))
-            org = f"org{author % 4}" if author % 3 else None
-            add("contributions", name, day=day(d), author=author, organisation=org, is_bot=author == 3,
-                commits=rng.randrange(1, 6))  # fmt: skip
-            d += timedelta(days=rng.randrange(1, pace + 1))
-        for number in range(1, 60):
-            opened = start + timedelta(days=number * 20)
-            lasts = timedelta(days=rng.randrange(0, 60))
-            merged = rng.random() < 0.8 and opened + lasts <= end
-            at = f"{day(opened + lasts)} 12:00:00" if merged else None
-            add("threads", name, kind="change_request", number=number, opened_at=f"{day(opened)} 00:00:00",
-                merged_at=at, closed_at=at, is_bot=False)  # fmt: skip
-        for month in range(36):
-            d = day(end - timedelta(days=30 * month))
-            for metric, scale in (("stars", 90), ("forks", 9), ("open_issues", 5), ("closed_issues", 30),
-                                  ("downloads_30d", 900), ("truck_factor", 0.1)):  # fmt: skip
-                value = max(1, round(scale * (40 - month) * people / 40))
-                add("counts", name, day=d, metric=metric, value=value, definition="made up")
-            add(
-                "releases",
-                name,
-                tag=f"v1.{40 - month}",
-                released_on=d,
-                is_prerelease=month % 5 == 4,
-            )
-        for i in range(12):
-            released = end - timedelta(days=1000 - 80 * i)
-            late = rng.randrange(0, 40)
-            yes = rng.random() < 0.8
-            add("model_support", name, family=f"family{i}", vendor=f"vendor{i % 5}",
-                family_released_on=day(released), known_until=day(end),
-                supported_on=day(released + timedelta(days=late)) if yes else None)  # fmt: skip
-        add("repositories", name, observed_on=day(start), declared_status="active", evidence="")
-    return found
-
-
-def fill(store, found):
-    for (table, name), table_rows in found.items():
-        facts.write(store, table, name, table_rows)
-    return facts.open_store(store)
+from small_world import fill, rows
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import random
 from datetime import timedelta
 
 import pytest
-from conftest import AS_OF, NAMES, fill, rows
+from small_world import AS_OF, NAMES, fill, rows
 
 from advisor.measure import measure
 from advisor.metrics import METRICS

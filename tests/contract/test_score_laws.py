@@ -1,0 +1,62 @@
+"""Law 2: scores are bounded, monotone, independent of others; only ratios of weights matter."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import advisor
+from advisor.domain import load_domain
+from advisor.model import Measurement
+from advisor.scoring import score_criterion, utility
+
+CRITERIA = load_domain("finetuning").criteria
+SCALES = [s for c in CRITERIA for s in c.scales]
+
+
+def test_there_are_criteria():
+    assert [c.name for c in CRITERIA[:4]] == ["contributors", "issues", "backing", "models"]
+
+
+@pytest.mark.parametrize("scale", SCALES, ids=lambda s: s.metric)
+@given(a=st.floats(0, 1e9), b=st.floats(0, 1e9))
+def test_a_utility_is_bounded_and_monotone(scale, a, b):
+    low, high = sorted((a, b))
+    first, second = utility(scale, low), utility(scale, high)
+    assert 0 <= first <= 1
+    assert (first <= second) if scale.best > scale.worst else (first >= second)
+    assert (utility(scale, scale.worst), utility(scale, scale.best)) == (0, 1)
+
+
+def test_missing_evidence_widens_and_does_not_move():
+    criterion = CRITERIA[3]
+    full = {s.metric: Measurement("a/b", s.metric, "measured", s.best, s.best, s.best, 1, 1.0)
+            for s in criterion.scales}  # fmt: skip
+    known, part = score_criterion(criterion, full), dict(full)
+    part.popitem()
+    less = score_criterion(criterion, part)
+    assert less.utility == known.utility == 1
+    assert less.low < known.low
+    assert less.coverage < 1 == known.coverage
+    assert score_criterion(criterion, {}).utility is None
+
+
+def test_only_ratios_of_weights_matter():
+    names = [c.name for c in CRITERIA]
+    one = advisor.recommend(weights={n: i + 1.0 for i, n in enumerate(names)})
+    two = advisor.recommend(weights={n: 7 * (i + 1.0) for i, n in enumerate(names)})
+    for first, second in zip(one.ranking, two.ranking, strict=True):
+        assert first.candidate == second.candidate
+        assert first.score == pytest.approx(second.score)
+    assert one.choice == two.choice
+
+
+def test_a_weak_candidate_changes_nobody():
+    five, fourteen = advisor.recommend("finetuning"), advisor.recommend("finetuning-wide")
+    of_five = {r.candidate.repository: (r.score, r.low, r.high) for r in five.ranking}
+    within = [r for r in fourteen.ranking if r.candidate.repository in of_five]
+    assert [r.candidate.repository for r in within] == [
+        r.candidate.repository for r in five.ranking
+    ]
+    assert {r.candidate.repository: (r.score, r.low, r.high) for r in within} == of_five
