@@ -69,8 +69,8 @@ def recommend(
     """
     from pathlib import Path
 
-    from advisor.recommend import Request
-    from advisor.recommend import recommend as answer
+    from advisor.advise import Request
+    from advisor.advise import recommend as answer
 
     return answer(
         Request(

@@ -26,7 +26,7 @@ import sys
 from datetime import date
 from pathlib import Path
 from advisor import facts
-from advisor.recommend import keep_measurements
+from advisor.advise import keep_measurements
 store = Path(sys.argv[1])
 facts.pin_as_of(store, date.fromisoformat(sys.argv[2]))
 keep_measurements(facts.open_store(store))

@@ -17,7 +17,7 @@ import advisor
 from advisor import facts
 from advisor.domain import data_folder
 from advisor.measure import measure
-from advisor.recommend import Request, recommend
+from advisor.advise import Request, recommend
 
 SNAPSHOT = data_folder() / "snapshots" / "finetuning"
 FIVE = {"trl", "torchtune", "litgpt", "axolotl", "unsloth"}
