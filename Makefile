@@ -34,7 +34,6 @@ check: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/advisor schema > docs/recommendation.schema.json
-	$(BIN)/python scripts/metrics_reference.py > docs/metrics.md
 
 clean:
 	rm -rf $(VENV) dist build

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from advisor import domain as domains
 from advisor import facts, rules, scoring
@@ -161,12 +162,9 @@ def _kept(
     }, damages
 
 
-def _from_json(row: dict[str, object]) -> Measurement:
-    days = {k: date.fromisoformat(str(row[k])) for k in ("first_day", "last_day") if row.get(k)}
-    sources = row.get("sources")
-    return Measurement(
-        **{**row, **days, "sources": tuple(sources if isinstance(sources, list) else ())}
-    )  # type: ignore[arg-type]
+def _from_json(row: dict[str, Any]) -> Measurement:
+    days = {k: date.fromisoformat(row[k]) for k in ("first_day", "last_day") if row[k]}
+    return Measurement(**{**row, **days, "sources": tuple(row["sources"])})
 
 
 def _fresh(
@@ -319,7 +317,8 @@ def _leaving(
     for other in running.values():
         if other is default:
             continue
-        gains, costs = [], []
+        gains: list[str] = []
+        costs: list[str] = []
         for c in default.criteria:
             mine, theirs = c.utility, _criterion(other, c.criterion).utility
             if mine is None or theirs is None or abs(theirs - mine) < 0.05:

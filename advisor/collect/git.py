@@ -280,18 +280,18 @@ def _change_requests(folder: Path, retrieved_on: date) -> list[dict[str, Any]]:
     mergeable = set()
     for line in refs.splitlines():
         ref, time, sha = line.split("\t")
-        number = ref.split("/")[2]
+        asked = int(ref.split("/")[2])
         if ref.endswith("/merge"):
-            mergeable.add(int(number))
+            mergeable.add(asked)
         elif ref.endswith("/head") and time:
-            heads[int(number)] = (int(time), sha)
+            heads[asked] = (int(time), sha)
     merged = _merged(folder, heads) if heads else {}
     rows, earliest = [], 2**62
     for number in sorted(heads, reverse=True):
         done = merged.get(number)
         earliest = min(earliest, done or earliest)
         opened = min(heads[number][0], earliest)
-        row = {
+        row: dict[str, Any] = {
             "kind": "change_request",
             "number": number,
             "opened_at": _time(opened),

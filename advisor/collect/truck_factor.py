@@ -66,7 +66,7 @@ def truck_factor(authorship: Authorship, files: Collection[str]) -> int | None:
         return None
     most = max(len(h) for h in held.values())
     held = {a: h for a, h in held.items() if len(h) >= 0.1 * most}
-    authors = defaultdict(int)
+    authors: dict[str, int] = defaultdict(int)
     for files_held in held.values():
         for file in files_held:
             authors[file] += 1
