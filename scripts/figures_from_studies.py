@@ -126,7 +126,7 @@ def support(studies: Path, wanted: set[str]) -> list[dict[str, object]]:
 
 
 def _through_transformers(row: dict[str, str]) -> dict[str, object] | None:
-    """trl's day: what transformers says, else the first mention in trl; None where neither is known."""
+    """Trl's day: what transformers says, else the first mention in trl; None where neither is known."""
     family = row["family"]
     via = row["release"] if family in OLD_ARCHITECTURE else VIA_TRANSFORMERS.get(family)
     day = min(filter(None, (via, row["code_date"])), default=None)

@@ -21,14 +21,9 @@ BOT = re.compile(
     re.IGNORECASE,
 )
 PERSONAL_MAIL = frozenset(
-    "gmail.com googlemail.com outlook.com hotmail.com live.com msn.com yahoo.com ymail.com icloud.com"
-    " me.com mac.com aol.com gmx.de gmx.net gmx.com web.de mail.com mail.ru yandex.ru yandex.com"
-    " proton.me protonmail.com pm.me tutanota.com fastmail.com hey.com zoho.com qq.com foxmail.com"
-    " 163.com 126.com yeah.net sina.com sina.cn sohu.com naver.com daum.net hanmail.net orange.fr"
-    " free.fr laposte.net t-online.de libero.it comcast.net verizon.net duck.com example.com"
-    " noreply.github.com github.com".split()
+    ["gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "msn.com", "yahoo.com", "ymail.com", "icloud.com", "me.com", "mac.com", "aol.com", "gmx.de", "gmx.net", "gmx.com", "web.de", "mail.com", "mail.ru", "yandex.ru", "yandex.com", "proton.me", "protonmail.com", "pm.me", "tutanota.com", "fastmail.com", "hey.com", "zoho.com", "qq.com", "foxmail.com", "163.com", "126.com", "yeah.net", "sina.com", "sina.cn", "sohu.com", "naver.com", "daum.net", "hanmail.net", "orange.fr", "free.fr", "laposte.net", "t-online.de", "libero.it", "comcast.net", "verizon.net", "duck.com", "example.com", "noreply.github.com", "github.com"]
 )
-_SECOND_LEVEL = frozenset("ac co com edu gov net org".split())
+_SECOND_LEVEL = frozenset(["ac", "co", "com", "edu", "gov", "net", "org"])
 
 
 class Commit(NamedTuple):

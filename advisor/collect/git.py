@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 _VERSION = re.compile(r"^(?:[a-z][a-z0-9_-]*[-_/])?v?\d+(?:\.\d+)+", re.IGNORECASE)
-_PRERELEASE = re.compile(r"\d[-._]?(?:a|b|c|rc|alpha|beta|pre|preview|dev|nightly)[-._]?\d*", re.I)
+_PRERELEASE = re.compile(r"\d[-._]?(?:a|b|c|rc|alpha|beta|pre|preview|dev|nightly)[-._]?\d*", re.IGNORECASE)
 _MERGED = re.compile(r"\(#(\d+)\)\s*$|^Merge pull request #(\d+)\b")
 _README = ("README.md", "README.rst", "README.txt", "README", "readme.md")
 _FETCHED = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", "+refs/pull/*:refs/pull/*")

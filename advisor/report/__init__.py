@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from advisor.model import Measurement
 from advisor.metrics import METRICS
+from advisor.model import Measurement
 
 # What stands at the top of every report for each criterion, as (label, metric).
 HEADLINES = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from advisor.model import Recommendation, Ranked
+from advisor.model import Ranked, Recommendation
 from advisor.report import HEADLINES, show
 
 _CERTAINTY = {

@@ -15,9 +15,9 @@ import pytest
 
 import advisor
 from advisor import facts
+from advisor.advise import Request, recommend
 from advisor.domain import data_folder
 from advisor.measure import measure
-from advisor.advise import Request, recommend
 
 SNAPSHOT = data_folder() / "snapshots" / "finetuning"
 FIVE = {"trl", "torchtune", "litgpt", "axolotl", "unsloth"}

@@ -1,0 +1,32 @@
+"""The built wheel in an environment of its own, run from another folder, with no home to speak of."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_wheel_ranks_from_another_folder(tmp_path):
+    def run(*args, **kwargs):
+        done = subprocess.run(args, capture_output=True, text=True, check=False, **kwargs)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    uv = [str(Path(sys.executable).with_name("uv"))]
+    run(*uv, "build", "--quiet", "--wheel", "--out-dir", str(tmp_path / "dist"), str(ROOT))
+    venv.create(tmp_path / "env", with_pip=False)
+    python = tmp_path / "env" / "bin" / "python"
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    run(*uv, "pip", "install", "--quiet", "--python", str(python), "--constraint",
+        str(ROOT / "constraints.txt"), str(wheel))  # fmt: skip
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    env = {"PATH": os.environ["PATH"], "HOME": str(elsewhere)}
+    shown = run(str(python.with_name("advisor")), "rank", cwd=elsewhere, env=env)
+    assert "Recommendation: " in shown
+    assert str(ROOT) not in run(str(python), "-c", "import advisor; print(advisor.__file__)", cwd=elsewhere)
