@@ -18,6 +18,7 @@ from advisor.metrics import METRICS
 from advisor.model import Candidate, CriterionScore, Measurement, Ranked, Recommendation
 
 CLEAR, LEANING = 0.8, 0.6
+WORTH_SAYING = 0.05  # a smaller difference of utilities is no gain or cost
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,7 @@ def _check_scales(domain: Domain) -> None:
     for criterion in domain.criteria:
         for scale in criterion.scales:
             if scale.metric not in METRICS:
-                raise UnknownName(
-                    f"metric in criterion {criterion.name}", scale.metric, list(METRICS)
-                )
+                raise UnknownName(f"metric in criterion {criterion.name}", scale.metric, list(METRICS))
 
 
 def _choose(domain: Domain, wanted: tuple[str, ...]) -> list[Candidate]:
@@ -184,8 +183,7 @@ def keep_measurements(store: facts.Store) -> None:
         "key": measurements_key(store, store.as_of),
         "as_of": store.as_of.isoformat(),
         "measurements": {
-            r: [asdict(m) for _, m in sorted(found.items())]
-            for r, found in sorted(measured.items())
+            r: [asdict(m) for _, m in sorted(found.items())] for r, found in sorted(measured.items())
         },
     }
     text = json.dumps(kept, indent=1, default=str) + "\n"
@@ -271,9 +269,7 @@ def _reasons(
     domain: Domain,
     titles: Mapping[str, str],
 ) -> list[str]:
-    found = [
-        f"comes first in {choice.wins:.0%} of the sampled weightings of {len(running)} candidates"
-    ]
+    found = [f"comes first in {choice.wins:.0%} of the sampled weightings of {len(running)} candidates"]
     if first is not None and choice is not first:
         found.append(
             f"{first.candidate.name} scores {_number(first.score)} against {_number(choice.score)}, "
@@ -284,9 +280,7 @@ def _reasons(
         titles[mine.criterion]
         for mine in choice.criteria
         if mine.utility is not None
-        and all(
-            mine.utility >= (_criterion(r, mine.criterion).utility or 0) for r in running.values()
-        )
+        and all(mine.utility >= (_criterion(r, mine.criterion).utility or 0) for r in running.values())
     ]
     if best and len(running) > 1:
         found.append("is best or level in " + ", ".join(best))
@@ -295,9 +289,7 @@ def _reasons(
 
 def _doubts(choice: Ranked, titles: Mapping[str, str]) -> list[str]:
     found = [f.text for f in choice.findings if f.verdict == "warn"]
-    unsure = [
-        f"{titles[c.criterion]} ({c.coverage:.0%})" for c in choice.criteria if c.coverage < 1
-    ]
+    unsure = [f"{titles[c.criterion]} ({c.coverage:.0%})" for c in choice.criteria if c.coverage < 1]
     if unsure:
         found.append("not all could be measured: " + ", ".join(unsure))
     return [*found, f"its score lies anywhere from {choice.low:.0f} to {choice.high:.0f}"]
@@ -321,7 +313,7 @@ def _leaving(
         costs: list[str] = []
         for c in default.criteria:
             mine, theirs = c.utility, _criterion(other, c.criterion).utility
-            if mine is None or theirs is None or abs(theirs - mine) < 0.05:
+            if mine is None or theirs is None or abs(theirs - mine) < WORTH_SAYING:
                 continue
             text = f"{titles[c.criterion]} {100 * (theirs - mine):+.0f}"
             (gains if theirs > mine else costs).append(text)

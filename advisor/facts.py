@@ -191,8 +191,8 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -237,13 +237,13 @@ def _encode(table: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
         return target.read_bytes()
 
 
-def write(
-    store: Path, table: str, repository: str, rows: Iterable[Mapping[str, Any]], **about: Any
-) -> None:
+def write(store: Path, table: str, repository: str, rows: Iterable[Mapping[str, Any]], **about: Any) -> None:
     """Replace one table of one repository, atomically.
 
     Args:
         store: folder of the store; made if it is not there.
+        table: one of ``TABLES``.
+        repository: ``owner/name``.
         rows: mappings from column to value; a missing column is NULL.
         about: what the manifest shall say of the file besides its hash (``head`` of a history).
 
@@ -339,9 +339,7 @@ def verify(store: Store, repositories: Iterable[str]) -> list[Damage]:
             found.append(Damage(repository, path, f"cannot be read ({error.strerror})"))
             continue
         if digest != entry["sha256"]:
-            found.append(
-                Damage(repository, path, "does not agree with its hash in manifest.json (damaged)")
-            )
+            found.append(Damage(repository, path, "does not agree with its hash in manifest.json (damaged)"))
     return found
 
 

@@ -56,9 +56,7 @@ def _run(db: Any, metric: Metric, as_of: date) -> dict[str, dict[str, Any]]:
     return {row["repository"]: row for row in rows}
 
 
-def _measurement(
-    repository: str, metric: Metric, row: Mapping[str, Any] | None, as_of: date
-) -> Measurement:
+def _measurement(repository: str, metric: Metric, row: Mapping[str, Any] | None, as_of: date) -> Measurement:
     if row is None:
         tables = " and ".join(metric.needs)
         reason = f"no rows for it in {tables} by {as_of}"

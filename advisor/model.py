@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    import pandas
+    import pandas as pd
 
 Status = Literal["measured", "unavailable", "not_applicable"]
 Verdict = Literal["exclude", "warn", "prefer"]
@@ -182,7 +182,7 @@ class Recommendation:
     ranking: tuple[Ranked, ...]
     missing: Mapping[str, str] = field(default_factory=dict)
 
-    def to_frame(self) -> pandas.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
         """One row a candidate, best first.
 
         Returns:

@@ -35,19 +35,19 @@ class Comparison(_Strict):
     value: float | str | tuple[str, ...]
 
 
-class All(_Strict):
+class AllOf(_Strict):
     """True if every part is true."""
 
     all: tuple[Condition, ...] = Field(min_length=1)
 
 
-class Any_(_Strict):
+class AnyOf(_Strict):
     """True if at least one part is true."""
 
     any: tuple[Condition, ...] = Field(min_length=1)
 
 
-class Not(_Strict):
+class NoneOf(_Strict):
     """True if its part is false."""
 
     not_: Condition = Field(alias="not")
@@ -59,9 +59,9 @@ def _kind(value: Any) -> str:
 
 
 Condition = Annotated[
-    Annotated[All, Tag("all")]
-    | Annotated[Any_, Tag("any")]
-    | Annotated[Not, Tag("not")]
+    Annotated[AllOf, Tag("all")]
+    | Annotated[AnyOf, Tag("any")]
+    | Annotated[NoneOf, Tag("not")]
     | Annotated[Comparison, Tag("comparison")],
     Discriminator(_kind),
 ]
@@ -85,10 +85,10 @@ class _RuleFile(_Strict):
 def leaves(condition: Condition) -> Iterator[Comparison]:
     """The comparisons of a condition, from left to right."""
     match condition:
-        case All(all=parts) | Any_(any=parts):
+        case AllOf(all=parts) | AnyOf(any=parts):
             for part in parts:
                 yield from leaves(part)
-        case Not(not_=part):
+        case NoneOf(not_=part):
             yield from leaves(part)
         case Comparison():
             yield condition
@@ -97,13 +97,13 @@ def leaves(condition: Condition) -> Iterator[Comparison]:
 def holds(condition: Condition, values: Mapping[str, Value]) -> bool | None:
     """Whether the condition is true; None if that depends on something unknown."""
     match condition:
-        case All(all=parts):
+        case AllOf(all=parts):
             found = [holds(p, values) for p in parts]
             return False if False in found else None if None in found else True
-        case Any_(any=parts):
+        case AnyOf(any=parts):
             found = [holds(p, values) for p in parts]
             return True if True in found else None if None in found else False
-        case Not(not_=part):
+        case NoneOf(not_=part):
             inner = holds(part, values)
             return None if inner is None else not inner
         case Comparison():
@@ -130,11 +130,11 @@ def _compare(leaf: Comparison, known: Value | None) -> bool | None:
 def describe(condition: Condition, values: Mapping[str, Value]) -> str:
     """The condition in words, leaf by leaf, with what was found for each."""
     match condition:
-        case All(all=parts):
+        case AllOf(all=parts):
             return "(" + " and ".join(describe(p, values) for p in parts) + ")"
-        case Any_(any=parts):
+        case AnyOf(any=parts):
             return "(" + " or ".join(describe(p, values) for p in parts) + ")"
-        case Not(not_=part):
+        case NoneOf(not_=part):
             return "not " + describe(part, values)
         case Comparison(name=name, op=op, value=value):
             wanted = ", ".join(value) if isinstance(value, tuple) else value
@@ -150,7 +150,7 @@ def _show(value: Value | None) -> str:
 class _Numbers(string.Formatter):
     """``{name}`` as a number with a few digits; ``{name:.0%}`` as Python writes it."""
 
-    def get_value(self, key: int | str, args: Any, kwargs: Any) -> Any:
+    def get_value(self, key: int | str, args: Any, kwargs: Any) -> Any:  # noqa: ARG002 - string.Formatter calls it so
         return kwargs.get(str(key))
 
     def format_field(self, value: Any, spec: str) -> str:
@@ -178,9 +178,7 @@ def load_rules(path: Path, metrics: Mapping[str, str]) -> tuple[Rule, ...]:
             raise ConfigError(f"{where}: there are two rules of this name")
         seen.add(rule.id)
         _check_names(rule, known, where)
-        for example, expected in [(e, True) for e in rule.fires] + [
-            (e, False) for e in rule.silent
-        ]:
+        for example, expected in [(e, True) for e in rule.fires] + [(e, False) for e in rule.silent]:
             if (holds(rule.when, example) is True) is not expected:
                 raise ConfigError(
                     f"{where}: its example {dict(example)} should "
@@ -211,9 +209,7 @@ def _check_names(rule: Rule, known: Mapping[str, str], where: str) -> None:
 
 def values_of(candidate: Candidate, measurements: Mapping[str, Measurement]) -> dict[str, Value]:
     """What the rules may ask of a candidate: measured values and the facts of the domain file."""
-    values: dict[str, Value] = {
-        name: m.value for name, m in measurements.items() if m.value is not None
-    }
+    values: dict[str, Value] = {name: m.value for name, m in measurements.items() if m.value is not None}
     for fact in FACTS:
         if (value := getattr(candidate, fact)) is not None:
             values[fact] = value
@@ -233,8 +229,6 @@ def judge(
             text = _Numbers().vformat(rule.reason, (), dict(values))
             fired.append(Finding(rule.id, rule.verdict, text))
         elif outcome is None:
-            unknown = tuple(
-                dict.fromkeys(x.name for x in leaves(rule.when) if x.name not in values)
-            )
+            unknown = tuple(dict.fromkeys(x.name for x in leaves(rule.when) if x.name not in values))
             undecided.append(Finding(rule.id, rule.verdict, describe(rule.when, values), unknown))
     return tuple(fired), tuple(undecided)

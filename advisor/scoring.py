@@ -35,9 +35,7 @@ def score_metric(scale: Scale, measured: Measurement | None) -> MetricScore:
     if measured is None or not isinstance(measured.value, int | float):
         return MetricScore(scale.metric, scale.weight, None, 0.0, 1.0)
     point = utility(scale, measured.value)
-    ends = [
-        utility(scale, bound) for bound in (measured.low, measured.high) if bound is not None
-    ] or [point]
+    ends = [utility(scale, bound) for bound in (measured.low, measured.high) if bound is not None] or [point]
     return MetricScore(scale.metric, scale.weight, point, min(point, *ends), max(point, *ends))
 
 
@@ -46,9 +44,7 @@ def _mean(parts: Sequence[tuple[float, float]]) -> float | None:
     return math.fsum(w * u for w, u in parts) / total if total > 0 else None
 
 
-def score_criterion(
-    criterion: Criterion, measurements: Mapping[str, Measurement]
-) -> CriterionScore:
+def score_criterion(criterion: Criterion, measurements: Mapping[str, Measurement]) -> CriterionScore:
     """Weighted mean over the criterion's metrics."""
     parts = tuple(score_metric(s, measurements.get(s.metric)) for s in criterion.scales)
     measured = [(p.weight, p.utility) for p in parts if p.utility is not None]
@@ -91,8 +87,7 @@ def wins(
     shapes = {name: CONCENTRATION * w / mass for name, w in weights.items() if w > 0}
     of_weights = random.Random(seed)  # noqa: S311 - sampling, not secrets
     drawn = [
-        {name: of_weights.gammavariate(shape, 1.0) for name, shape in shapes.items()}
-        for _ in range(DRAWS)
+        {name: of_weights.gammavariate(shape, 1.0) for name, shape in shapes.items()} for _ in range(DRAWS)
     ]
     totals = {}
     for name, criteria in scores.items():

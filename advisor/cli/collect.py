@@ -41,9 +41,7 @@ def collect(
     repositories: Annotated[
         list[str], typer.Argument(help="owner/name, a URL, or the path of a local clone.")
     ],
-    git_only: Annotated[
-        bool, typer.Option("--git-only", help="History alone: no token, no API.")
-    ] = False,
+    git_only: Annotated[bool, typer.Option("--git-only", help="History alone: no token, no API.")] = False,
     name: Annotated[
         str | None, typer.Option(help="owner/name of the one local clone given, if it cannot say.")
     ] = None,

@@ -13,9 +13,7 @@ from advisor.cli.collect import Day, StoreFolder, day_or_today, store_or_default
 
 @app.command("import-counts")
 def import_counts(
-    file: Annotated[
-        Path, typer.Argument(help="CSV: date, repository, metric, value, source, definition.")
-    ],
+    file: Annotated[Path, typer.Argument(help="CSV: date, repository, metric, value, source, definition.")],
     store: StoreFolder = None,
     retrieved_on: Day = None,
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import date
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +13,7 @@ import typer
 from advisor.cli import app
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How the report is written."""
 
     table = "table"
@@ -28,9 +28,7 @@ def rank(
         list[str] | None, typer.Argument(help="Compare only these (owner/name or name).")
     ] = None,
     domain: Annotated[str, typer.Option(help="A bundled domain or a TOML file.")] = "finetuning",
-    goal: Annotated[
-        str | None, typer.Option(help="What you care for; see the domain file.")
-    ] = None,
+    goal: Annotated[str | None, typer.Option(help="What you care for; see the domain file.")] = None,
     as_of: Annotated[
         str | None, typer.Option(help="Answer as one could have on that day (YYYY-MM-DD).")
     ] = None,

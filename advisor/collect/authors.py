@@ -21,7 +21,57 @@ BOT = re.compile(
     re.IGNORECASE,
 )
 PERSONAL_MAIL = frozenset(
-    ["gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "msn.com", "yahoo.com", "ymail.com", "icloud.com", "me.com", "mac.com", "aol.com", "gmx.de", "gmx.net", "gmx.com", "web.de", "mail.com", "mail.ru", "yandex.ru", "yandex.com", "proton.me", "protonmail.com", "pm.me", "tutanota.com", "fastmail.com", "hey.com", "zoho.com", "qq.com", "foxmail.com", "163.com", "126.com", "yeah.net", "sina.com", "sina.cn", "sohu.com", "naver.com", "daum.net", "hanmail.net", "orange.fr", "free.fr", "laposte.net", "t-online.de", "libero.it", "comcast.net", "verizon.net", "duck.com", "example.com", "noreply.github.com", "github.com"]
+    {
+        "gmail.com",
+        "googlemail.com",
+        "outlook.com",
+        "hotmail.com",
+        "live.com",
+        "msn.com",
+        "yahoo.com",
+        "ymail.com",
+        "icloud.com",
+        "me.com",
+        "mac.com",
+        "aol.com",
+        "gmx.de",
+        "gmx.net",
+        "gmx.com",
+        "web.de",
+        "mail.com",
+        "mail.ru",
+        "yandex.ru",
+        "yandex.com",
+        "proton.me",
+        "protonmail.com",
+        "pm.me",
+        "tutanota.com",
+        "fastmail.com",
+        "hey.com",
+        "zoho.com",
+        "qq.com",
+        "foxmail.com",
+        "163.com",
+        "126.com",
+        "yeah.net",
+        "sina.com",
+        "sina.cn",
+        "sohu.com",
+        "naver.com",
+        "daum.net",
+        "hanmail.net",
+        "orange.fr",
+        "free.fr",
+        "laposte.net",
+        "t-online.de",
+        "libero.it",
+        "comcast.net",
+        "verizon.net",
+        "duck.com",
+        "example.com",
+        "noreply.github.com",
+        "github.com",
+    }
 )
 _SECOND_LEVEL = frozenset(["ac", "co", "com", "edu", "gov", "net", "org"])
 
@@ -91,12 +141,12 @@ def number_people(commits: Sequence[Commit]) -> dict[tuple[str, str], int]:
     }
 
 
-def organisations(commits: Sequence[Commit], people: dict[tuple[str, str], int]) -> dict[str, str]:
+def organisations(people: dict[tuple[str, str], int]) -> dict[str, str]:
     """Address → organisation's domain, for domains that at least two people use."""
     users: dict[str, set[int]] = defaultdict(set)
     domains: dict[str, str] = {}
-    for name, mail in people:
+    for (_, mail), number in people.items():
         if domain := domain_of(mail):
             domains[mail] = domain
-            users[domain].add(people[name, mail])
+            users[domain].add(number)
     return {mail: d for mail, d in domains.items() if len(users[d]) > 1}

@@ -48,9 +48,7 @@ class Cells:
         self.place, self.row = place, row
 
     def _wrong(self, column: str, wanted: str) -> InputError:
-        return InputError(
-            f"{self.place}: {column} is {self.row.get(column)!r}; it must be {wanted}"
-        )
+        return InputError(f"{self.place}: {column} is {self.row.get(column)!r}; it must be {wanted}")
 
     def text(self, column: str, known: Sequence[str] = ()) -> str:
         """A text that is not empty, one of ``known`` if that is given."""
@@ -111,9 +109,7 @@ def merge(
         for row in rows:
             place = tuple(str(row.get(k)) for k in key)
             before = {
-                k: str(v)
-                for k, v in joined.get(place, {}).items()
-                if k != "retrieved_at" and v is not None
+                k: str(v) for k, v in joined.get(place, {}).items() if k != "retrieved_at" and v is not None
             }
             now = {k: str(v) for k, v in row.items() if v is not None}
             if before != now:

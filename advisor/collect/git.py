@@ -78,9 +78,7 @@ def collect(
     factors = _truck_factors(folder, commits, files, people)
     for table, rows in tables.items():
         if rows:
-            facts.write(
-                store, table, name, [{"repository": name, **r, **about} for r in rows], head=head
-            )
+            facts.write(store, table, name, [{"repository": name, **r, **about} for r in rows], head=head)
     kept = [r for r in _existing(store, name) if not r["source"].startswith("git:")]
     counted = [{"repository": name, **r, **about} for r in factors]
     facts.write(store, "counts", name, [*kept, *counted], head=head)
@@ -157,9 +155,7 @@ def _cloned(url: str, folder: Path, progress: Callable[[str], None]) -> Path:
     return folder
 
 
-def _git(
-    folder: Path | None, *arguments: str, remote: bool = False, given: str | None = None
-) -> str:
+def _git(folder: Path | None, *arguments: str, remote: bool = False, given: str | None = None) -> str:
     """Run git; return what it printed.
 
     Raises:
@@ -178,18 +174,14 @@ def _git(
     )
     if run.returncode:
         said = (run.stderr.strip().splitlines() or ["no message"])[-1]
-        if remote and re.search(
-            r"not found|does not (?:exist|appear)|could not read Username", run.stderr
-        ):
+        if remote and re.search(r"not found|does not (?:exist|appear)|could not read Username", run.stderr):
             raise RepositoryNotFound(f"no such repository, or no right to see it: {said}")
         raise GitFailed(f"git {arguments[0]} on {folder or 'a new clone'} failed: {said}")
     return run.stdout
 
 
 def _environment(*, remote: bool) -> dict[str, str]:
-    kept = {
-        k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "SSL_CERT_FILE", "https_proxy"}
-    }
+    kept = {k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "SSL_CERT_FILE", "https_proxy"}}
     return {
         **kept,
         "LC_ALL": "C",
@@ -223,11 +215,9 @@ def read_commits(folder: Path) -> tuple[list[Commit], list[list[str]]]:
     return [commits[i] for i in order], [files[i] for i in order]
 
 
-def contributions(
-    commits: Sequence[Commit], people: dict[tuple[str, str], int]
-) -> list[dict[str, Any]]:
+def contributions(commits: Sequence[Commit], people: dict[tuple[str, str], int]) -> list[dict[str, Any]]:
     """Rows of the table: commits a day, person and organisation."""
-    known = organisations(commits, people)
+    known = organisations(people)
     bots = {identity for identity in people if is_bot(*identity)}
     made: dict[tuple[int, int, str | None, bool], int] = defaultdict(int)
     for c in commits:
@@ -248,17 +238,13 @@ def _time(seconds: int) -> str:
 
 
 def _releases(folder: Path) -> list[dict[str, Any]]:
-    tags = _git(
-        folder, "for-each-ref", "--format=%(refname:lstrip=2)%09%(creatordate:unix)", "refs/tags"
-    )
+    tags = _git(folder, "for-each-ref", "--format=%(refname:lstrip=2)%09%(creatordate:unix)", "refs/tags")
     rows = []
     for line in tags.splitlines():
         tag, _, time = line.partition("\t")
         if time and _VERSION.match(tag):
             day = _day(int(time) // 86400)
-            rows.append(
-                {"tag": tag, "released_on": day, "is_prerelease": bool(_PRERELEASE.search(tag))}
-            )
+            rows.append({"tag": tag, "released_on": day, "is_prerelease": bool(_PRERELEASE.search(tag))})
     return rows
 
 
@@ -414,7 +400,5 @@ def _truck_factors(
         if factor is not None:
             definition = "Avelino et al. 2016, source files, changes without rename detection"
             day = _day(until // 86400)
-            rows.append(
-                {"day": day, "metric": "truck_factor", "value": factor, "definition": definition}
-            )
+            rows.append({"day": day, "metric": "truck_factor", "value": factor, "definition": definition})
     return rows

@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 
 _PROJECT = r"(?:this|the|our)\s+(?:\w+\s+){0,2}(?:project|repository|repo|library|package|codebase)"
+_NOT_MAINTAINED = (
+    r"\b(?:is|are)\s+(?:no longer|not)\s+(?:being\s+)?(?:actively\s+)?"
+    r"(?:maintained|developed)(?:\s+any\s*more)?\s*(?:[.:!;,]|$|by|and|since|as)"
+)
 _PATTERNS = (
     ("archived", rf"{_PROJECT}\s+(?:is|has been|was)\s+(?:now\s+)?archived"),
     (
@@ -12,11 +16,7 @@ _PATTERNS = (
         rf"{_PROJECT}\s+(?:is|has been)\s+(?:now\s+)?(?:deprecated|discontinued|sunset)",
     ),
     ("deprecated", r"^\W*(?:deprecated|deprecation notice)\W*$"),
-    (
-        "unmaintained",
-        r"(?<!dependency )\b(?:is|are)\s+(?:no longer|not)\s+(?:being\s+)?"
-        r"(?:actively\s+)?(?:maintained|developed)(?:\s+any\s*more)?\s*(?:[.:!;,]|$|by|and|since|as)",
-    ),
+    ("unmaintained", _NOT_MAINTAINED),
     ("unmaintained", r"\bno longer (?:being )?actively (?:maintained|developed)"),
     (
         "unmaintained",

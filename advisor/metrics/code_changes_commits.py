@@ -5,9 +5,7 @@ from advisor.model import Metric
 METRIC = Metric(
     name="code_changes_commits",
     title="Code changes commits",
-    definition=(
-        "Number of commits by people on the default branch in the window, merges left out."
-    ),
+    definition=("Number of commits by people on the default branch in the window, merges left out."),
     unit="commits",
     direction="more",
     sql="""

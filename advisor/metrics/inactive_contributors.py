@@ -5,9 +5,7 @@ from advisor.model import Metric
 METRIC = Metric(
     name="inactive_contributors",
     title="Inactive contributors",
-    definition=(
-        "Number of people who made a commit in the window before the window and none in it."
-    ),
+    definition=("Number of people who made a commit in the window before the window and none in it."),
     unit="people",
     direction="less",
     sql="""

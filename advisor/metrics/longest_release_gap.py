@@ -5,9 +5,7 @@ from advisor.model import Metric
 METRIC = Metric(
     name="longest_release_gap",
     title="Longest release gap",
-    definition=(
-        "Longest time without a release of any kind that ended in the window or still lasts."
-    ),
+    definition=("Longest time without a release of any kind that ended in the window or still lasts."),
     unit="days",
     direction="less",
     sql="""

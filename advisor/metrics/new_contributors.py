@@ -5,9 +5,7 @@ from advisor.model import Metric
 METRIC = Metric(
     name="new_contributors",
     title="New contributors",
-    definition=(
-        "Number of people whose first commit ever on the default branch lies in the window."
-    ),
+    definition=("Number of people whose first commit ever on the default branch lies in the window."),
     unit="people",
     direction="more",
     sql="""

@@ -5,9 +5,7 @@ from advisor.model import Metric
 METRIC = Metric(
     name="open_issues",
     title="Open issues",
-    definition=(
-        "Open issues (change requests left out), from the last dated total of at most a year ago."
-    ),
+    definition=("Open issues (change requests left out), from the last dated total of at most a year ago."),
     unit="issues",
     direction="neither",
     sql="""

@@ -6,8 +6,7 @@ METRIC = Metric(
     name="stars",
     title="Stars",
     definition=(
-        "Stars of the repository, from the last dated total of at most a year ago. Attention, "
-        "not use."
+        "Stars of the repository, from the last dated total of at most a year ago. Attention, not use."
     ),
     unit="stars",
     direction="more",

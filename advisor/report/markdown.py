@@ -48,6 +48,4 @@ def _list(title: str, texts: tuple[str, ...] | list[str]) -> str:
 
 def _table(header: list[str], rows: list[list[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(
-        "| " + " | ".join(c if c == "---" else escape(c) for c in line) + " |" for line in lines
-    )
+    return "\n".join("| " + " | ".join(c if c == "---" else escape(c) for c in line) + " |" for line in lines)

@@ -29,7 +29,8 @@ def render(answer: Recommendation) -> str:
         for f in r.findings
         if f.verdict != "prefer" and r.candidate.repository != answer.choice
     ]
-    lines += [""] + _bullets("excluded and warned about", warned) if warned else []
+    if warned:
+        lines += ["", *_bullets("excluded and warned about", warned)]
     if answer.leaving_default:
         lines += ["", *_bullets(f"leaving the default ({answer.default})", answer.leaving_default)]
     if answer.missing:

@@ -17,11 +17,7 @@ FAR = 400
 def values(store, as_of, metrics=METRICS):
     found, damages = measure(store, NAMES, as_of, metrics)
     assert not damages
-    return {
-        (r, n): (m.status, m.value, m.low, m.high, m.n)
-        for r, ms in found.items()
-        for n, m in ms.items()
-    }
+    return {(r, n): (m.status, m.value, m.low, m.high, m.n) for r, ms in found.items() for n, m in ms.items()}
 
 
 @pytest.fixture(scope="module")

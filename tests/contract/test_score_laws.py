@@ -56,7 +56,5 @@ def test_a_weak_candidate_changes_nobody():
     five, fourteen = advisor.recommend("finetuning"), advisor.recommend("finetuning-wide")
     of_five = {r.candidate.repository: (r.score, r.low, r.high) for r in five.ranking}
     within = [r for r in fourteen.ranking if r.candidate.repository in of_five]
-    assert [r.candidate.repository for r in within] == [
-        r.candidate.repository for r in five.ranking
-    ]
+    assert [r.candidate.repository for r in within] == [r.candidate.repository for r in five.ranking]
     assert {r.candidate.repository: (r.score, r.low, r.high) for r in within} == of_five

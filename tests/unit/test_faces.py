@@ -50,9 +50,7 @@ def test_torchtune_is_out_because_of_its_own_words(report):
 
 def test_no_heavy_import_and_an_empty_home(tmp_path):
     done = run("rank", home=tmp_path, flags=("-X", "importtime"))
-    imported = {
-        line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()
-    }
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
     assert done.returncode == 0
     assert "typer" in imported
     assert not imported & {"pandas", "httpx", "plotly", "torch", "github", "duckdb", "numpy"}
@@ -112,11 +110,7 @@ def test_deleting_the_future_changes_no_byte(tmp_path):
                "threads": "opened_at", "model_support": "family_released_on"}  # fmt: skip
     for table, column in columns.items():
         for repository in store.repositories():
-            rows = [
-                r
-                for r in facts.read(store, table, repository)
-                if str(r[column])[:10] <= day.isoformat()
-            ]
+            rows = [r for r in facts.read(store, table, repository) if str(r[column])[:10] <= day.isoformat()]
             if rows:
                 facts.write(cut, table, repository, rows)
     facts.pin_as_of(cut, day)

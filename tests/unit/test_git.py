@@ -29,9 +29,7 @@ class Repo:
         for role in ("AUTHOR", "COMMITTER"):
             env |= {f"GIT_{role}_NAME": who[0], f"GIT_{role}_EMAIL": who[1],
                     f"GIT_{role}_DATE": f"{day}T12:00:00 +0000"}  # fmt: skip
-        run = subprocess.run(
-            ["git", "-C", str(self.path), *args], env=env, check=True, capture_output=True
-        )
+        run = subprocess.run(["git", "-C", str(self.path), *args], env=env, check=True, capture_output=True)
         return run.stdout.decode().strip()
 
     def commit(self, file, text="x", message="change", **when):
@@ -97,9 +95,7 @@ def test_a_history_becomes_facts(repo, tmp_path):
 
 
 def test_a_mailmap_merges_people(repo, tmp_path):
-    repo.commit(
-        ".mailmap", "Bob Birch <bob@corp.example> Cy <cy@own-domain.example>", day="2024-01-09"
-    )
+    repo.commit(".mailmap", "Bob Birch <bob@corp.example> Cy <cy@own-domain.example>", day="2024-01-09")
     collect(str(repo.path), tmp_path / "s", tmp_path / "c", retrieved_on=TODAY)
     people = {r["author"] for r in tables(tmp_path / "s")["contributions"] if not r["is_bot"]}
     assert len(people) == 2

@@ -28,9 +28,7 @@ def test_twice_is_once(tmp_path):
     run(tmp_path, HEAD, ROW)
     assert (tmp_path / "s" / "counts" / "a__b.parquet").read_bytes() == before
     found = facts.read(facts.open_store(tmp_path / "s"), "counts", "a/b")
-    assert [(r["value"], str(r["day"]), r["source"]) for r in found] == [
-        (12.0, "2024-05-01", "list@1")
-    ]
+    assert [(r["value"], str(r["day"]), r["source"]) for r in found] == [(12.0, "2024-05-01", "list@1")]
 
 
 @pytest.mark.parametrize("row", [

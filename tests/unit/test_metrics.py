@@ -55,9 +55,7 @@ def test_elephant_factor_of_the_chaoss_vectors(one):
 
 def test_elephant_factor_ranges_over_the_unknown(one):
     # 40 known of one organisation, 6 people with 10 commits each and none.
-    found = one(
-        "elephant_factor", contributions=by_people(40, 10, 10, 10, 10, 10, 10, organisations=["x"])
-    )
+    found = one("elephant_factor", contributions=by_people(40, 10, 10, 10, 10, 10, 10, organisations=["x"]))
     assert (found.low, found.value, found.high) == (1, 1, 2)
     assert found.evidence_share == pytest.approx(0.4)
 
@@ -129,9 +127,7 @@ def test_change_request_ratios(one):
 
 
 def test_contributors_new_and_inactive(one):
-    old, past, now = (
-        by_people(1, 1, 1, 1, day=d) for d in ("2021-06-01", "2022-12-01", "2023-12-01")
-    )
+    old, past, now = (by_people(1, 1, 1, 1, day=d) for d in ("2021-06-01", "2022-12-01", "2023-12-01"))
     rows = [*old[:1], *past[1:3], *now[2:]]
     assert one("contributors", contributions=rows).value == 2
     assert one("new_contributors", contributions=rows).value == 1
