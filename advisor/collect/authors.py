@@ -11,7 +11,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 NOREPLY = re.compile(r"(?:\d+\+)?([^@]+)@users\.noreply\.github\.com")
 BOT = re.compile(
@@ -141,7 +141,7 @@ def number_people(commits: Sequence[Commit]) -> dict[tuple[str, str], int]:
     }
 
 
-def organisations(people: dict[tuple[str, str], int]) -> dict[str, str]:
+def organisations(people: Mapping[tuple[str, str], int]) -> dict[str, str]:
     """Address → organisation's domain, for domains that at least two people use."""
     users: dict[str, set[int]] = defaultdict(set)
     domains: dict[str, str] = {}

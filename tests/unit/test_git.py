@@ -10,8 +10,8 @@ import pytest
 
 from advisor import facts
 from advisor.collect.git import collect
+from advisor.collect.git.truck_factor import Authorship, authors_of, truck_factor
 from advisor.collect.status import declared_status
-from advisor.collect.truck_factor import Authorship, truck_factor
 from advisor.errors import GitFailed, InputError, RepositoryNotFound
 
 TODAY = date(2024, 6, 1)
@@ -60,6 +60,8 @@ def repo(tmp_path):
     other = made.git("commit-tree", "HEAD^{tree}", "-m", "never merged", day="2024-01-07")
     made.git("update-ref", "refs/pull/9/head", other)
     made.git("update-ref", "refs/pull/9/merge", other)
+    bot = made.git("commit-tree", "HEAD^{tree}", "-m", "bump", who=("renovate[bot]", "r@x.example"))
+    made.git("update-ref", "refs/pull/11/head", bot)
     made.git(
         "update-ref",
         "refs/pull/10/head",
@@ -90,6 +92,7 @@ def test_a_history_becomes_facts(repo, tmp_path):
     assert threads[3]["merged_at"] is not None, "its head is an ancestor"
     assert threads[9]["closed_by"] is None and threads[9]["merged_at"] is None
     assert threads[10]["closed_by"] is not None
+    assert sorted(n for n, r in threads.items() if r["is_bot"]) == [3, 11], "a bot wrote their last commits"
     assert all(r["source"].startswith("git:own/er@") for rows in found.values() for r in rows)
     assert "@" not in str([r for rows in found.values() for r in rows]).replace("git:own/er@", "")
 
@@ -166,13 +169,41 @@ def test_a_history_that_dies_half_way_writes_nothing(repo, tmp_path):
     assert not (tmp_path / "s").exists()
 
 
+def authorship(*commits):
+    made = Authorship()
+    for author, changes in commits:
+        made.record(author, [(*c, "")[:3] for c in changes])
+    return made
+
+
 def test_truck_factor_by_hand():
-    a = Authorship()
-    a.add(0, ["1.py", "2.py", "3.py"])
-    a.add(1, ["4.py"])
-    assert truck_factor(a, ["1.py", "2.py", "3.py", "4.py"]) == 1
-    b = Authorship()
-    b.add(0, ["1.py", "2.py"])
-    b.add(1, ["3.py", "4.py"])
-    assert truck_factor(b, ["1.py", "2.py", "3.py", "4.py"]) == 2
-    assert truck_factor(b, ["unknown.py"]) is None
+    files = ["1.py", "2.py", "3.py", "4.py"]
+    alone = authorship((0, [("A", "1.py"), ("A", "2.py"), ("A", "3.py")]), (1, [("A", "4.py")]))
+    assert truck_factor(alone, files) == 1
+    two = authorship((0, [("A", "1.py"), ("A", "2.py")]), (1, [("A", "3.py"), ("A", "4.py")]))
+    assert truck_factor(two, files) == 2
+    assert truck_factor(two, ["unknown.py"]) is None
+
+
+def test_a_degree_of_authorship_by_hand():
+    # 4.391 for who added it (less 0.321·ln(1 + 9) = 3.652); 3.293 + 0.164·9 = 4.769 for who changed it
+    # nine times: 3.652 / 4.769 = 0.766 is above 0.75, so both are its authors; with ten changes
+    # 4.391 - 0.770 = 3.621 of 4.933 is 0.734, and only one is.
+    for times, authors in ((9, [0, 1]), (10, [1])):
+        made = authorship((0, [("A", "f.py")]), *[(1, [("M", "f.py")])] * times)
+        assert sorted(authors_of(made.added["f.py"], made.changes["f.py"])) == authors
+
+
+def test_a_renamed_file_keeps_its_authors_and_one_added_again_has_two():
+    made = authorship((0, [("A", "f.py")]), (1, [("R", "g.py", "f.py")]), (2, [("D", "g.py"), ("A", "g.py")]))
+    assert made.added["g.py"] == {0, 2}
+    assert made.changes["g.py"] == {1: 1}
+
+
+def test_who_leaves_with_few_files_does_not_count():
+    # 21 of 60 files are one person's, 39 one each of others: eleven must leave until under half is
+    # covered, and ten of them hold under a tenth of what the first held.
+    many = [("A", f"{i}.py") for i in range(21)]
+    few = [(n, [("A", f"x{n}.py")]) for n in range(1, 40)]
+    made = authorship((0, many), *few)
+    assert truck_factor(made, list(made.added)) == 1

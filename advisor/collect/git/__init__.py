@@ -1,0 +1,85 @@
+"""Facts from a git history: commits, releases, change requests, declared status, truck factor.
+
+A remote history is cloned without file contents (blob:none) into the user's cache and fetched
+incrementally; a local clone is read where it lies. One file here answers for one fact table.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from advisor import facts
+from advisor.collect.authors import number_people
+from advisor.collect.git.change_requests import change_requests
+from advisor.collect.git.clone import locate
+from advisor.collect.git.command import git
+from advisor.collect.git.commits import contributions, read_commits
+from advisor.collect.git.readme import statuses
+from advisor.collect.git.releases import releases
+from advisor.collect.git.truck_factor import truck_factors
+from advisor.errors import GitFailed, SnapshotMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import date
+    from pathlib import Path
+
+__all__ = ["collect"]
+
+
+def collect(
+    where: str,
+    store: Path,
+    cache: Path,
+    *,
+    retrieved_on: date,
+    repository: str | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> str:
+    """Read one history into the store, in place of what the store had from it.
+
+    Args:
+        where: ``owner/name`` on GitHub, a URL, or the path of a local clone.
+        store: folder of fact tables.
+        cache: folder for clones of remote histories.
+        retrieved_on: the day that the rows carry.
+        repository: ``owner/name`` where a local clone cannot say it.
+        progress: takes lines for a person.
+
+    Returns:
+        ``owner/name``.
+
+    Raises:
+        InputError: ``where`` is no repository, URL or path.
+        RepositoryNotFound: it does not exist.
+        GitFailed: git ended with an error; nothing was written.
+    """
+    folder, name = locate(where, cache, repository, progress)
+    head = git(folder, "rev-parse", "--verify", "HEAD^{commit}").strip()
+    commits, changes = read_commits(folder)
+    if not commits:
+        raise GitFailed(f"{where}: the history is empty")
+    about = {"source": f"git:{name}@{head[:12]}", "retrieved_at": retrieved_on.isoformat()}
+    people = number_people(commits)
+    tables = {
+        "contributions": contributions(commits, people),
+        "releases": releases(folder),
+        "threads": change_requests(folder, retrieved_on),
+        "repositories": statuses(folder),
+    }
+    factors = truck_factors(folder, commits, changes, people)
+    for table, rows in tables.items():
+        if rows:
+            facts.write(store, table, name, [{"repository": name, **r, **about} for r in rows], head=head)
+    kept = [r for r in _existing(store, name) if not r["source"].startswith("git:")]
+    counted = [{"repository": name, **r, **about} for r in factors]
+    facts.write(store, "counts", name, [*kept, *counted], head=head)
+    progress(f"{name}: {len(commits)} commits, {len(tables['threads'])} change requests")
+    return name
+
+
+def _existing(store: Path, name: str) -> list[dict[str, Any]]:
+    try:
+        return facts.read(facts.open_store(store), "counts", name)
+    except SnapshotMissing:
+        return []
