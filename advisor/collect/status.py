@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _PROJECT = r"(?:this|the|our)\s+(?:\w+\s+){0,2}(?:project|repository|repo|library|package|codebase)"
 _NOT_MAINTAINED = (
@@ -27,6 +32,8 @@ _PATTERNS = (
         rf"{_PROJECT}\s+is\s+(?:now\s+)?(?:unmaintained|in maintenance(?:-only)? mode)",
     ),
 )
+# Every pattern needs one of these: most lines are done with after one look.
+_ANY_OF_THEIR_WORDS = re.compile(r"maint|develop|archiv|deprecat|discontinu|sunset", re.IGNORECASE)
 _LINES = 60
 _LONGEST = 300
 
@@ -36,18 +43,23 @@ def declared_status(readme: str) -> tuple[str, str]:
 
     Only the first 60 lines outside code blocks are read: further down a README speaks of features.
     """
-    lines, in_code = [], False
-    for line in readme.splitlines():
-        if line.lstrip().startswith(("```", "~~~")):
-            in_code = not in_code
-        elif not in_code and line.strip():
-            lines.append(_plain(line))
-    for line in lines[:_LINES]:
-        for sentence in re.split(r"(?<=[.!?])\s+", line):
+    for line in islice(_prose(readme), _LINES):
+        if not _ANY_OF_THEIR_WORDS.search(line):
+            continue
+        for sentence in re.split(r"(?<=[.!?])\s+", _plain(line)):
             for status, pattern in _PATTERNS:
                 if re.search(pattern, sentence, re.IGNORECASE):
                     return status, sentence.strip()[:_LONGEST]
     return "active", ""
+
+
+def _prose(readme: str) -> Iterator[str]:
+    in_code = False
+    for line in readme.splitlines():
+        if line.lstrip().startswith(("```", "~~~")):
+            in_code = not in_code
+        elif not in_code and line.strip():
+            yield line
 
 
 def _plain(line: str) -> str:

@@ -14,12 +14,14 @@ anything less exact needs the contents of all files.
 from __future__ import annotations
 
 import math
+import re
+from bisect import bisect_right
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from advisor.collect.authors import is_bot
-from advisor.collect.git.command import git
 from advisor.collect.git.commits import day_of
+from advisor.collect.git.trees import files_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -36,7 +38,7 @@ SOURCE_SUFFIXES = (
     ".mm", ".swift", ".java", ".kt", ".scala", ".go", ".rs", ".rb", ".php", ".js", ".jsx", ".mjs",
     ".ts", ".tsx", ".vue", ".cs", ".r", ".jl", ".lua", ".pl", ".sh", ".coffee", ".erb", ".sql",
 )  # fmt: skip
-_FOREIGN = ("vendor/", "third_party/", "node_modules/", "thirdparty/")
+_FOREIGN = re.compile(r"(?:^|/)(?:vendor|third_?party|node_modules)/")
 
 
 class Authorship:
@@ -64,9 +66,7 @@ class Authorship:
 
 def is_source(file: str) -> bool:
     """Whether a path is source code of the project's own."""
-    return file.lower().endswith(SOURCE_SUFFIXES) and not any(
-        file.startswith(f) or f"/{f}" in file for f in _FOREIGN
-    )
+    return file.lower().endswith(SOURCE_SUFFIXES) and not _FOREIGN.search(file)
 
 
 def authors_of(added: Collection[int], changes: Mapping[int, int]) -> list[int]:
@@ -145,14 +145,13 @@ def _over_time(
     times: Sequence[int],
 ) -> Iterator[tuple[int, int | None]]:
     """(time, truck factor) for times in rising order."""
+    ends = [bisect_right(commits, time, key=lambda c: c.time) for time in times]
+    trees = files_of(folder, [commits[end - 1].sha for end in ends])
     authorship, at = Authorship(), 0
-    for until in times:
-        while at < len(commits) and commits[at].time <= until:
-            commit = commits[at]
+    for time, end, tree in zip(times, ends, trees, strict=True):
+        for commit, changed in zip(commits[at:end], changes[at:end], strict=True):
             if not is_bot(commit.name, commit.mail):
-                authorship.record(
-                    people[commit.name, commit.mail], (c for c in changes[at] if is_source(c[1]))
-                )
-            at += 1
-        tree = git(folder, "ls-tree", "-r", "-z", "--name-only", commits[at - 1].sha)
-        yield until, truck_factor(authorship, [f for f in tree.split("\0") if is_source(f)])
+                of_source = [change for change in changed if is_source(change[1])]
+                authorship.record(people[commit.name, commit.mail], of_source)
+        at = end
+        yield time, truck_factor(authorship, [file for file in tree if is_source(file)])

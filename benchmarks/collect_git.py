@@ -1,0 +1,95 @@
+"""Reading a git history: commits a second of our reader beside pygit2 and PyDriller, in one run.
+
+Usage: python benchmarks/collect_git.py CLONE [RUNS], in an environment with `pip install -e . pygit2
+pydriller`. CLONE has a work tree and its file contents: PyDriller wants both.
+
+Each reader gives the same facts of the default branch: who, when, and the changed paths of every
+commit without merges. The readers take turns, each in a process of its own; commits a second of
+wall and of CPU time are medians over the runs. `advisor collect` is the whole command, with change
+requests, releases, declared status, truck factors and Parquet.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+READERS = {
+    "advisor's reader": """
+from pathlib import Path
+from advisor.collect.git.commits import read_commits
+commits, changes = read_commits(Path(sys.argv[1]))
+print(len(commits))
+""",
+    "advisor collect --git-only": """
+from pathlib import Path
+from datetime import date
+from advisor.collect.git import collect
+from advisor.collect.git.command import git
+where, out = sys.argv[1:3]
+collect(where, Path(out), Path(out), retrieved_on=date(2026, 1, 1), repository="own/er")
+print(git(Path(where), "rev-list", "--count", "--no-merges", "HEAD"))
+""",
+    "pygit2": """
+import pygit2
+repo, found = pygit2.Repository(sys.argv[1]), []
+mailmap = pygit2.Mailmap.from_repository(repo)
+for c in repo.walk(repo.head.target, pygit2.enums.SortMode.TIME):
+    if len(c.parents) < 2:
+        older = [c.parents[0].tree] if c.parents else []
+        diff = c.tree.diff_to_tree(*older, swap=True)
+        who = mailmap.resolve_signature(c.author)
+        found.append((str(c.id), who.name, who.email, c.commit_time, [d.new_file.path for d in diff.deltas]))
+print(len(found))
+""",
+    "PyDriller": """
+from pydriller import Repository
+found = [
+    (c.hash, c.author.name, c.author.email, c.committer_date, [m.new_path for m in c.modified_files])
+    for c in Repository(sys.argv[1], only_no_merge=True).traverse_commits()
+]
+print(len(found))
+""",
+}
+
+
+def once(code: str, where: str) -> tuple[int, float, float, float]:
+    """Commits read, wall seconds, CPU seconds with those of children, peak MiB of the largest process."""
+    with tempfile.TemporaryDirectory() as out, tempfile.TemporaryFile("w+") as said:
+        began = time.perf_counter()
+        child = subprocess.Popen([sys.executable, "-c", "import sys\n" + code, where, out], stdout=said)
+        _, status, used = os.wait4(child.pid, 0)
+        wall = time.perf_counter() - began
+        child.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        if child.returncode:
+            raise SystemExit(f"a reader failed: {code}")
+        commits = int(said.read().split()[-1])
+    return commits, wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+
+
+def main() -> None:
+    where = str(Path(sys.argv[1]).resolve())
+    runs = int(sys.argv[2]) if sys.argv[2:] else 5
+    start = statistics.median(once("print(0)", where)[1] for _ in range(runs))
+    taken: dict[str, list[tuple[int, float, float, float]]] = {name: [] for name in READERS}
+    for _ in range(runs):
+        for name, code in READERS.items():
+            taken[name].append(once(code, where))
+    ours = statistics.median(wall for _, wall, _, _ in taken["advisor's reader"])
+    print(
+        f"{taken['pygit2'][0][0]} commits without merges; start of Python {start:.2f} s is in each figure\n"
+    )
+    print("| reader | commits/s (wall) | commits/s (CPU) | peak MiB | wall, ratio |\n|---|---|---|---|---|")
+    for name, found in taken.items():
+        commits, wall, cpu, peak = (statistics.median(v) for v in zip(*found, strict=True))
+        print(f"| {name} | {commits / wall:,.0f} | {commits / cpu:,.0f} | {peak:.0f} | {wall / ours:.1f} |")
+
+
+if __name__ == "__main__":
+    main()
