@@ -2,7 +2,9 @@
 
 A store is a folder: ``<table>/<owner>__<name>.parquet`` and ``manifest.json`` with a hash of each
 file. Readers never see half a file: a file is written under a temporary name, synced and renamed,
-and the manifest after it. The as-of views are the only door through which metrics see facts.
+and the manifest after it. A source that is collected by itself writes a part of its own,
+``<owner>__<name>@<part>.parquet``, so that it replaces its own rows and nobody else's; readers see
+all parts together. The as-of views are the only door through which metrics see facts.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ SCHEMA_VERSION = 1
 _PROVENANCE = {"source": "VARCHAR", "retrieved_at": "DATE"}
 
 TABLES: Mapping[str, Mapping[str, str]] = {
-    # a repository as seen on a date; declared_status: active, unmaintained, deprecated, archived
+    # a repository as seen on a date; declared_status: active, unmaintained, deprecated, archived;
+    # known_as: the name under which GitHub knows it now; owner_kind: Organization or User
     "repositories": {
         "repository": "VARCHAR",
         "observed_on": "DATE",
@@ -37,6 +40,19 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "evidence": "VARCHAR",
         "evidence_path": "VARCHAR",
         "evidence_commit": "VARCHAR",
+        "github_id": "BIGINT",
+        "known_as": "VARCHAR",
+        "description": "VARCHAR",
+        "licence": "VARCHAR",
+        "created_on": "DATE",
+        "is_archived": "BOOLEAN",
+        "is_fork": "BOOLEAN",
+        "has_issues": "BOOLEAN",
+        "owner_kind": "VARCHAR",
+        "owner_name": "VARCHAR",
+        "owner_company": "VARCHAR",
+        "owner_is_verified": "BOOLEAN",
+        "owner_since": "DATE",
     },
     # one day's commits of one author (a number by order of first appearance)
     "contributions": {
@@ -47,8 +63,8 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "is_bot": "BOOLEAN",
         "commits": "INTEGER",
     },
-    # an issue or a change request; closed_by is the day by which it was closed where the day of
-    # closing itself is not known
+    # an issue, a change request or a discussion; closed_by is the day by which it was closed where
+    # the day of closing itself is not known; without responses_seen nobody looked for a response
     "threads": {
         "repository": "VARCHAR",
         "kind": "VARCHAR",
@@ -60,6 +76,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "first_response_at": "TIMESTAMP",
         "author_association": "VARCHAR",
         "is_bot": "BOOLEAN",
+        "responses_seen": "BOOLEAN",
     },
     # a dated total where no rows exist; low and high bound a derived one
     "counts": {
@@ -77,6 +94,16 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "released_on": "DATE",
         "is_prerelease": "BOOLEAN",
     },
+    # a version on a package index; requirements: what it needs to run, extras left out
+    "package_releases": {
+        "repository": "VARCHAR",
+        "package": "VARCHAR",
+        "version": "VARCHAR",
+        "released_on": "DATE",
+        "is_prerelease": "BOOLEAN",
+        "is_yanked": "BOOLEAN",
+        "requirements": "INTEGER",
+    },
     # the first day on which a library supported a model family; NULL: not by known_until
     "model_support": {
         "repository": "VARCHAR",
@@ -91,7 +118,9 @@ TABLES: Mapping[str, Mapping[str, str]] = {
 }
 
 # The as-of views: the same names as the tables, without rows after $as_of and with later events
-# undone. A metric's SQL names these and nothing else.
+# undone. A metric's SQL names these and nothing else. Where two sources tell of the same thread or
+# release, one row is left: the API knows when a change request was opened, git must guess.
+_ONE_ROW = "QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY source LIKE 'git:%', source) = 1"
 _VIEWS: Mapping[str, str] = {
     "repositories": "SELECT * FROM {t} WHERE observed_on <= {d}",
     "contributions": "SELECT * FROM {t} WHERE day <= {d}",
@@ -101,10 +130,15 @@ _VIEWS: Mapping[str, str] = {
         "  CASE WHEN closed_by::DATE <= {d} THEN closed_by END AS closed_by,"
         "  CASE WHEN merged_at::DATE <= {d} THEN merged_at END AS merged_at,"
         "  CASE WHEN first_response_at::DATE <= {d} THEN first_response_at END AS first_response_at"
-        ") FROM {t} WHERE opened_at::DATE <= {d}"
+        ") FROM (SELECT * FROM {t} " + _ONE_ROW.format(key="repository, kind, number") + ")"
+        " WHERE opened_at::DATE <= {d}"
     ),
     "counts": "SELECT * FROM {t} WHERE day <= {d}",
-    "releases": "SELECT * FROM {t} WHERE released_on <= {d}",
+    "releases": (
+        "SELECT * FROM (SELECT * FROM {t} " + _ONE_ROW.format(key="repository, tag") + ")"
+        " WHERE released_on <= {d}"
+    ),
+    "package_releases": "SELECT * FROM {t} WHERE released_on <= {d}",
     "model_support": (
         "SELECT * REPLACE ("
         "  CASE WHEN supported_on <= {d} THEN supported_on END AS supported_on,"
@@ -174,12 +208,12 @@ class Store:
         return sorted({_repository_of(f) for f in self.manifest["files"]}, key=str.lower)
 
 
-def _file_of(table: str, repository: str) -> str:
-    return f"{table}/{repository.replace('/', '__', 1)}.parquet"
+def _file_of(table: str, repository: str, part: str = "") -> str:
+    return f"{table}/{repository.replace('/', '__', 1)}{'@' + part if part else ''}.parquet"
 
 
 def _repository_of(file: str) -> str:
-    return Path(file).stem.replace("__", "/", 1)
+    return Path(file).stem.partition("@")[0].replace("__", "/", 1)
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -237,14 +271,23 @@ def _encode(table: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
         return target.read_bytes()
 
 
-def write(store: Path, table: str, repository: str, rows: Iterable[Mapping[str, Any]], **about: Any) -> None:
-    """Replace one table of one repository, atomically.
+def write(
+    store: Path,
+    table: str,
+    repository: str,
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    part: str = "",
+    **about: Any,
+) -> None:
+    """Replace one table of one repository, or one part of it, atomically.
 
     Args:
         store: folder of the store; made if it is not there.
         table: one of ``TABLES``.
         repository: ``owner/name``.
         rows: mappings from column to value; a missing column is NULL.
+        part: name of the source whose rows these are, where it writes beside others.
         about: what the manifest shall say of the file besides its hash (``head`` of a history).
 
     Raises:
@@ -254,10 +297,14 @@ def write(store: Path, table: str, repository: str, rows: Iterable[Mapping[str, 
     known = list(rows)
     data = _encode(table, known)
     with _locked(store):
-        file = _file_of(table, repository)
-        write_atomically(store / file, data)
+        file = _file_of(table, repository, part)
         manifest = _read_manifest(store) if (store / "manifest.json").exists() else {"files": {}}
         entry = {"rows": len(known), "sha256": hashlib.sha256(data).hexdigest(), **about}
+        if file in manifest["files"] and manifest["files"][file]["sha256"] != entry["sha256"]:
+            # Whoever reads between the two steps, or after a crash there, knows both files.
+            manifest["files"][file]["next_sha256"] = entry["sha256"]
+            _write_manifest(store, manifest)
+        write_atomically(store / file, data)
         days = [str(row[c])[:10] for row in known for c in _DAY[table] if row.get(c) is not None]
         if days:
             entry |= {"first_day": min(days), "last_day": max(days)}
@@ -271,6 +318,7 @@ _DAY = {
     "threads": ["opened_at", "closed_at", "merged_at"],
     "counts": ["day"],
     "releases": ["released_on"],
+    "package_releases": ["released_on"],
     "model_support": ["supported_on"],
 }
 
@@ -338,7 +386,7 @@ def verify(store: Store, repositories: Iterable[str]) -> list[Damage]:
         except OSError as error:
             found.append(Damage(repository, path, f"cannot be read ({error.strerror})"))
             continue
-        if digest != entry["sha256"]:
+        if digest not in {entry["sha256"], entry.get("next_sha256")}:
             found.append(Damage(repository, path, "does not agree with its hash in manifest.json (damaged)"))
     return found
 
@@ -351,18 +399,19 @@ def connect(store: Store, repositories: Sequence[str], as_of: date) -> duckdb.Du
     import duckdb
 
     db = duckdb.connect(config={"threads": 2})
+    wanted = set(repositories)
     for table in TABLES:
         files = [
-            str(store.path / _file_of(table, r))
-            for r in repositories
-            if _file_of(table, r) in store.manifest["files"]
+            str(store.path / f)
+            for f in store.manifest["files"]
+            if f.startswith(f"{table}/") and _repository_of(f) in wanted
         ]
         nothing = ", ".join(f"NULL::{kind} AS {name}" for name, kind in columns(table).items())
+        source = f"SELECT {nothing} WHERE false"
         if files:
+            # Files of an older version lack the newer columns.
             listed = ", ".join("'" + f.replace("'", "''") + "'" for f in files)
-            source = f"SELECT * FROM read_parquet([{listed}])"
-        else:
-            source = f"SELECT {nothing} WHERE false"
+            source += f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name=true)"
         # Copied once into memory: some twenty metrics read each table.
         db.execute(f"CREATE TEMP TABLE all_{table} AS {source}")
         view = _VIEWS[table].format(t=f"all_{table}", d=f"DATE '{as_of.isoformat()}'")
@@ -370,11 +419,11 @@ def connect(store: Store, repositories: Sequence[str], as_of: date) -> duckdb.Du
     return db
 
 
-def read(store: Store, table: str, repository: str) -> list[dict[str, Any]]:
-    """All rows of one table of one repository, in the order of the file; [] where there is none."""
+def read(store: Store, table: str, repository: str, part: str = "") -> list[dict[str, Any]]:
+    """All rows of one file of one repository, in the order of the file; [] where there is none."""
     import duckdb
 
-    file = _file_of(table, repository)
+    file = _file_of(table, repository, part)
     if file not in store.manifest["files"]:
         return []
     with duckdb.connect() as db:
