@@ -105,6 +105,68 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Contribution:
+    """What one feature adds to an outlook.
+
+    Attributes:
+        feature: name of the feature in the outlook's model file.
+        title: the same for people.
+        value: what was measured, in the feature's own unit; None where it is missing.
+        log_odds: what it adds to the log-odds of inactivity; above 0 speaks for inactivity.
+    """
+
+    feature: str
+    title: str
+    value: float | None
+    log_odds: float
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """The chance that the default branch sees no commit within so many months of the as-of date.
+
+    Attributes:
+        horizon_months: 12 or 24.
+        probability_inactive: calibrated on the reference population; None where it abstains.
+        low, high: 0 ≤ low ≤ probability ≤ high ≤ 1; wide where much is missing, 0 and 1 where it abstains.
+        abstained: whether the candidate lies outside what the model has seen; ``reason`` says where.
+        contributions: largest first.
+        known: what a rule knows and the model cannot (declared end, archived), in words, else empty.
+    """
+
+    horizon_months: int
+    probability_inactive: float | None
+    low: float
+    high: float
+    abstained: bool
+    reason: str = ""
+    contributions: tuple[Contribution, ...] = ()
+    known: str = ""
+
+
+@dataclass(frozen=True)
+class Flip:
+    """The smallest change of one weight, or of one measured value, that puts another candidate first.
+
+    Attributes:
+        kind: ``weight`` or ``value``.
+        name: the criterion, or the metric.
+        repository: whose value changes; None for a weight.
+        now, then: the weight (as a share of all weights) or the value before and after.
+        first: the candidate that comes first after the change.
+        text: the same as a sentence.
+    """
+
+    kind: Literal["weight", "value"]
+    name: str
+    repository: str | None
+    now: float
+    then: float
+    first: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Candidate:
     """An alternative as the domain file describes it."""
 
@@ -128,6 +190,10 @@ class Ranked:
         coverage: share of the weight that rests on measurements.
         wins: share of the sampled weightings and intervals in which this candidate comes first.
         excluded: whether a rule excludes it.
+        acceptability: share of the samples in which it takes rank 1, 2, …; empty if it is not ranked.
+        central_weights: criterion → mean weight (they add up to 1) over the samples in which it comes
+            first; empty if it never does.
+        outlook: chance of inactivity, one entry a horizon, shortest first.
     """
 
     candidate: Candidate
@@ -142,6 +208,9 @@ class Ranked:
     findings: tuple[Finding, ...]
     undecided: tuple[Finding, ...]
     measurements: tuple[Measurement, ...]
+    acceptability: tuple[float, ...] = ()
+    central_weights: Mapping[str, float] = field(default_factory=dict)
+    outlook: tuple[Outlook, ...] = ()
 
     def measurement(self, metric: str) -> Measurement:
         """The measurement of this name.
@@ -166,6 +235,8 @@ class Recommendation:
         leaving_default: what leaving the domain's default would gain and cost, in sentences.
         ranking: best first, the excluded and the unmeasurable last.
         missing: candidates that could not be measured → why.
+        pairwise: repository → other repository → share of the samples in which the first scores higher.
+        flips: smallest changes that would put another candidate first, the smallest first.
     """
 
     domain: str
@@ -181,6 +252,8 @@ class Recommendation:
     leaving_default: tuple[str, ...]
     ranking: tuple[Ranked, ...]
     missing: Mapping[str, str] = field(default_factory=dict)
+    pairwise: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    flips: tuple[Flip, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """One row a candidate, best first.
