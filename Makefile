@@ -33,7 +33,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 docs: $(VENV)/.installed-dev
-	$(BIN)/advisor schema > docs/recommendation.schema.json
+	$(BIN)/python scripts/reference.py docs/reference
 
 clean:
 	rm -rf $(VENV) dist build

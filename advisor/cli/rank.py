@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from datetime import date
 from enum import StrEnum
@@ -59,8 +60,13 @@ def rank(
         rules=rules,
         store=store,
     )
-    name = "text" if format is Format.table else format.value
-    sys.stdout.write(import_module(f"advisor.report.{name}").render(answer))
+    if format is Format.table and sys.stdout.isatty():
+        from advisor.report.terminal import render
+
+        sys.stdout.write(render(answer, shutil.get_terminal_size().columns))
+    else:
+        name = "text" if format is Format.table else format.value
+        sys.stdout.write(import_module(f"advisor.report.{name}").render(answer))
     if answer.choice is None:
         raise typer.Exit(EXIT_NOTHING_SUITABLE)
     if answer.missing:

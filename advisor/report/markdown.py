@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from advisor.model import Recommendation
-from advisor.report.text import headline_rows, ranking_rows
+from advisor.report.text import headline_rows, ranking_rows, sections
 
 
 def escape(text: str) -> str:
@@ -16,34 +17,23 @@ def escape(text: str) -> str:
 def render(answer: Recommendation) -> str:
     """Headings, the answer with reasons and doubts, two tables, what was excluded and why."""
     choice = escape(answer.choice) if answer.choice else "nothing suitable"
+    before, after = sections(answer)
     parts = [
         f"# {escape(answer.domain)}: {choice}",
         f"Goal {escape(answer.goal)}, as of {answer.as_of}, {answer.certainty}.",
-        _list("Reasons", answer.reasons),
-        _list("Doubts", answer.doubts),
+        *(_list(*section) for section in before),
         "## Ranking",
         _table(*ranking_rows(answer)),
         "## Figures",
         _table(*headline_rows(answer)),
-        _list(
-            "Excluded and warned about",
-            [
-                f"{r.candidate.name}: {f.verdict}: {f.text}"
-                for r in answer.ranking
-                for f in r.findings
-                if f.verdict != "prefer"
-            ],
-        ),
-        _list(f"Leaving the default ({answer.default})", answer.leaving_default),
-        _list("Not ranked", [f"{name}: {why}" for name, why in answer.missing.items()]),
+        *(_list(*section) for section in after),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return "\n\n".join(parts) + "\n"
 
 
-def _list(title: str, texts: tuple[str, ...] | list[str]) -> str:
-    if not texts:
-        return ""
-    return f"## {escape(title)}\n\n" + "\n".join(f"- {escape(text)}" for text in texts)
+def _list(title: str, texts: Sequence[str]) -> str:
+    items = "\n".join(f"- {escape(text)}" for text in texts)
+    return f"## {escape(title[:1].upper() + title[1:])}\n\n{items}"
 
 
 def _table(header: list[str], rows: list[list[str]]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from advisor.model import Ranked, Recommendation
 from advisor.report import HEADLINES, show
 
@@ -13,38 +15,55 @@ _CERTAINTY = {
 }
 
 
+LEGEND = "?: not known. n/a: says nothing here. [a–b]: bounds. Every number: --format json"
+
+
 def render(answer: Recommendation) -> str:
-    """Plain text of at most 100 columns for up to a dozen candidates."""
-    head = f"{answer.domain}: goal {answer.goal}, as of {answer.as_of}, snapshot {answer.snapshot}"
-    lines = [head, ""]
+    """Plain text of at most 125 columns for up to half a dozen candidates."""
+    before, after = sections(answer)
+    lines = [context(answer), "", headline(answer), *_bullets(before)]
+    lines += ["", *table(*ranking_rows(answer)), "", *table(*headline_rows(answer))]
+    for section in after:
+        lines += ["", *_bullets([section])]
+    lines += ["", LEGEND]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def context(answer: Recommendation) -> str:
+    """What was asked, of which facts."""
+    return f"{answer.domain}: goal {answer.goal}, as of {answer.as_of}, snapshot {answer.snapshot}"
+
+
+def headline(answer: Recommendation) -> str:
+    """The answer in a line."""
     if answer.choice is None:
-        lines += ["Nothing suitable: every candidate is excluded or unknown."]
-    else:
-        lines += [f"Recommendation: {answer.choice} ({_CERTAINTY[answer.certainty]})"]
-        lines += _bullets("why", answer.reasons) + _bullets("doubts", answer.doubts)
-    lines += ["", *_ranking(answer), "", *_criteria(answer)]
+        return "Nothing suitable: every candidate is excluded or unknown."
+    return f"Recommendation: {answer.choice} ({_CERTAINTY[answer.certainty]})"
+
+
+Section = tuple[str, Sequence[str]]
+
+
+def sections(answer: Recommendation) -> tuple[list[Section], list[Section]]:
+    """(title, sentences) of what stands before the tables and of what stands after them."""
     warned = [
         f"{r.candidate.name}: {f.verdict}: {f.text}"
         for r in answer.ranking
         for f in r.findings
         if f.verdict != "prefer" and r.candidate.repository != answer.choice
     ]
-    if warned:
-        lines += ["", *_bullets("excluded and warned about", warned)]
-    if answer.leaving_default:
-        lines += ["", *_bullets(f"leaving the default ({answer.default})", answer.leaving_default)]
-    if answer.missing:
-        missing = [f"{name}: {why}" for name, why in answer.missing.items()]
-        lines += ["", *_bullets("not ranked", missing)]
-    lines += [
-        "",
-        "?: not known. n/a: says nothing here. [a–b]: bounds. Every number: --format json",
+    missing = [f"{name}: {why}" for name, why in answer.missing.items()]
+    before = [("why", answer.reasons), ("doubts", answer.doubts)]
+    after = [
+        ("excluded and warned about", warned),
+        (f"leaving the default ({answer.default})", answer.leaving_default),
+        ("not ranked", missing),
     ]
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+    return [s for s in before if s[1]], [s for s in after if s[1]]
 
 
-def _bullets(title: str, texts: list[str] | tuple[str, ...]) -> list[str]:
-    return [f"  {title}:", *(f"    - {text}" for text in texts)] if texts else []
+def _bullets(found: Sequence[Section]) -> list[str]:
+    return [line for title, texts in found for line in (f"  {title}:", *(f"    - {text}" for text in texts))]
 
 
 def table(header: list[str], rows: list[list[str]]) -> list[str]:
@@ -78,10 +97,6 @@ def _ranking_row(r: Ranked) -> list[str]:
     ]
 
 
-def _ranking(answer: Recommendation) -> list[str]:
-    return table(*ranking_rows(answer))
-
-
 def headline_rows(answer: Recommendation) -> tuple[list[str], list[list[str]]]:
     """Header (metric, then the candidates) and one row a headline metric of the criteria."""
     rows = []
@@ -92,7 +107,3 @@ def headline_rows(answer: Recommendation) -> tuple[list[str], list[list[str]]]:
     rows.append(["backer", *(r.candidate.backer or "?" for r in answer.ranking)])
     rows.append(["kind of backer", *(r.candidate.backer_kind or "?" for r in answer.ranking)])
     return ["", *(r.candidate.name for r in answer.ranking)], rows
-
-
-def _criteria(answer: Recommendation) -> list[str]:
-    return table(*headline_rows(answer))

@@ -1,0 +1,96 @@
+"""The report for a person at a terminal: what `text` says, with colour, bars and tables that wrap."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from advisor.report.text import LEGEND, context, headline, headline_rows, ranking_rows, sections
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import RenderableType
+
+    from advisor.model import Ranked, Recommendation
+
+_STYLES = {"clear": "green", "leaning": "yellow", "tie": "yellow", "none": "red"}
+_BAR = 20
+_WIDE = 125  # columns that the ranking takes with bars
+
+
+def render(answer: Recommendation, width: int = 100) -> str:
+    """The report with terminal codes, wrapped to ``width`` columns.
+
+    Colour is left out where ``NO_COLOR`` says so. Values are shown as they are, never read as markup.
+    """
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=width, highlight=False)
+    for part in _parts(answer, width):
+        console.print(part)
+    return out.getvalue()
+
+
+def _parts(answer: Recommendation, width: int) -> Iterator[RenderableType]:
+    style = _STYLES[answer.certainty]
+    before, after = sections(answer)
+    yield Panel(Text(headline(answer), style="bold"), title=Text(context(answer)), border_style=style)
+    for section in before:
+        yield from _section(*section)
+    yield _ranking(answer, with_bars=width >= _WIDE)
+    yield Text()
+    yield _figures(answer)
+    yield Text()
+    for section in after:
+        yield from _section(*section)
+    yield Text(LEGEND, style="dim")
+
+
+def _section(title: str, texts: Sequence[str]) -> Iterator[RenderableType]:
+    yield Text(title, style="bold")
+    points = Table.grid(padding=(0, 1))
+    for text in texts:
+        points.add_row("•", Text(text))
+    yield Padding(points, (0, 0, 1, 1))
+
+
+def _ranking(answer: Recommendation, *, with_bars: bool) -> Table:
+    header, rows = ranking_rows(answer)
+    shown = _table([*header, *([""] if with_bars else [])])
+    for ranked, row in zip(answer.ranking, rows, strict=True):
+        style = "bold" if ranked.candidate.repository == answer.choice else "dim" if ranked.excluded else ""
+        bar = [_bar(ranked)] if with_bars else []
+        shown.add_row(*map(Text, row), *bar, style=style)
+    return shown
+
+
+def _bar(ranked: Ranked) -> Text:
+    """The interval of the score on a line from 0 to 100, the score itself as a mark."""
+    low, high = (round(bound / 100 * (_BAR - 1)) for bound in (ranked.low, ranked.high))
+    cells = ["─" if low <= i <= high else " " for i in range(_BAR)]
+    if ranked.score is not None:
+        cells[round(ranked.score / 100 * (_BAR - 1))] = "●"
+    return Text("".join(cells))
+
+
+def _figures(answer: Recommendation) -> Table:
+    header, rows = headline_rows(answer)
+    shown = _table(header)
+    for row in rows:
+        shown.add_row(*map(Text, row))
+    return shown
+
+
+def _table(header: Sequence[str]) -> Table:
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for i, name in enumerate(header):
+        shown.add_column(
+            Text(name), justify="left" if i == 0 or not name else "right", no_wrap=i == 0, overflow="fold"
+        )
+    return shown

@@ -1,0 +1,69 @@
+"""docs/reference from the code: what every metric is, from the file that computes it.
+
+Usage: python scripts/reference.py FOLDER (`make docs` calls it with docs/reference).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from advisor.domain import available_domains, load_domain
+from advisor.metrics import METRICS
+from advisor.model import Metric
+from advisor.report.json import schema
+
+HEAD = """# The metrics
+
+Made by `make docs` from `advisor/metrics/`; do not edit. A value comes with its interval, the number
+that it rests on, its sources and dates, or as unavailable with the reason.
+"""
+
+
+def metrics_page() -> str:
+    """One section a metric, by name."""
+    used: dict[str, list[str]] = {}
+    for domain in map(load_domain, available_domains()):
+        for criterion in domain.criteria:
+            for scale in criterion.scales:
+                used.setdefault(scale.metric, []).append(f"{domain.name}: {criterion.name}")
+    return "\n".join([HEAD, *(_section(METRICS[name], used.get(name, [])) for name in sorted(METRICS))])
+
+
+def _section(metric: Metric, used: list[str]) -> str:
+    window = f"{metric.window_days} days" if metric.window_days else "all of history"
+    chaoss = f"[{metric.chaoss}](https://chaoss.community/?p={metric.chaoss})" if metric.chaoss else "none"
+    return f"""## {metric.title}
+
+{metric.definition}
+
+| `{metric.name}` | |
+|---|---|
+| unit | {metric.unit} |
+| healthier | {metric.direction} |
+| window | {window} |
+| reads | {", ".join(metric.needs)} |
+| CHAOSS | {chaoss} |
+| counts in | {", ".join(used) or "no criterion; shown and open to rules"} |
+"""
+
+
+def pages() -> dict[str, str]:
+    """File name → content of every generated page."""
+    return {
+        "metrics.md": metrics_page(),
+        "recommendation.schema.json": json.dumps(schema(), indent=2) + "\n",
+    }
+
+
+def main() -> None:
+    """Command line."""
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in pages().items():
+        (folder / name).write_text(content, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
