@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -149,8 +150,11 @@ def test_totals_and_growth(one):
     counts = [{"day": d, "metric": m, "value": v, "definition": ""}
               for m in ("stars", "downloads_30d") for d, v in (("2022-12-01", 100), ("2023-12-01", 150))]  # fmt: skip
     assert one("stars", counts=counts).value == 150
+    assert one("downloads", counts=counts).value == 150
     assert one("stars_growth", counts=counts).value == pytest.approx(0.5)
     assert one("downloads_growth", counts=counts).value == pytest.approx(0.5)
+    open_now = [{"day": "2023-12-01", "metric": "open_issues", "value": 7, "definition": ""}]
+    assert one("open_issues", counts=open_now).value == 7
 
 
 def test_model_support(one):
@@ -161,3 +165,31 @@ def test_model_support(one):
     assert one("model_families", model_support=rows, contributions=people).value == 2
     assert one("model_vendors", model_support=rows, contributions=people).value == 2
     assert one("days_to_support", model_support=rows, contributions=people).value == 10
+
+
+def test_forks_and_the_truck_factor_are_the_latest_totals(one):
+    counts = [
+        {"day": d, "metric": m, "value": v, "definition": ""}
+        for m in ("forks", "truck_factor")
+        for d, v in (("2023-11-01", 3), ("2023-12-01", 4))
+    ]
+    assert one("forks", counts=counts).value == 4
+    people = by_people(*[50] * 4)
+    assert one("truck_factor", counts=counts, contributions=people).value == 4
+    assert one("truck_factor", counts=counts, contributions=by_people(1)).status == "not_applicable"
+
+
+def test_declared_status_is_the_last_word_with_its_sentence(one):
+    rows = [
+        {"observed_on": "2022-01-01", "declared_status": "active", "evidence": ""},
+        {"observed_on": "2023-12-01", "declared_status": "unmaintained", "evidence": "We stop.",
+         "evidence_path": "README.md", "evidence_commit": "abc"},
+        {"observed_on": "2024-02-01", "declared_status": "active", "evidence": ""},
+    ]  # fmt: skip
+    found = one("declared_status", repositories=rows)
+    assert (found.value, found.reason) == ("unmaintained", "We stop.")
+
+
+def test_every_metric_has_a_worked_example():
+    examples = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    assert [name for name in METRICS if f'one("{name}"' not in examples] == []
