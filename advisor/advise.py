@@ -44,8 +44,21 @@ class Request:
     store: Path | None = None
 
 
-def recommend(request: Request) -> Recommendation:
-    """Rank the candidates and recommend one, or none.
+@dataclass(frozen=True)
+class Question:
+    """A request with everything that it names read and checked."""
+
+    domain: Domain
+    store: facts.Store
+    as_of: date
+    goal: str
+    weights: Mapping[str, float]
+    ruleset: tuple[rules.Rule, ...]
+    candidates: tuple[Candidate, ...]
+
+
+def read_request(request: Request) -> Question:
+    """Read what a request names: domain, facts, rules, candidates, weights that add up to 1.
 
     Raises:
         InputError: something in the request is unknown, malformed or out of range.
@@ -53,21 +66,36 @@ def recommend(request: Request) -> Recommendation:
     """
     domain = domains.load_domain(request.domain)
     store = facts.open_store(request.store or domains.data_folder() / "snapshots" / domain.snapshot)
-    as_of = _check_date(request.as_of, store)
     goal, weights = _weights(domain, request)
     rule_file = request.rules or domains.data_folder() / "rules" / f"{domain.rules}.toml"
-    ruleset = rules.load_rules(rule_file, {m.name: m.unit for m in METRICS.values()})
     _check_scales(domain)
-    chosen = _choose(domain, request.repositories)
+    return Question(
+        domain=domain,
+        store=store,
+        as_of=_check_date(request.as_of, store),
+        goal=goal,
+        weights=weights,
+        ruleset=rules.load_rules(rule_file, {m.name: m.unit for m in METRICS.values()}),
+        candidates=tuple(_choose(domain, request.repositories)),
+    )
 
-    measured, missing = _measure(store, [c.repository for c in chosen], as_of)
+
+def recommend(request: Request) -> Recommendation:
+    """Rank the candidates and recommend one, or none.
+
+    Raises:
+        InputError: something in the request is unknown, malformed or out of range.
+        FactsError: there are no usable facts at all.
+    """
+    asked = read_request(request)
+    measured, missing = _measure(asked.store, [c.repository for c in asked.candidates], asked.as_of)
     ranked = [
-        _score(c, measured[c.repository], domain, weights, ruleset)
-        for c in chosen
+        score_candidate(c, measured[c.repository], asked)
+        for c in asked.candidates
         if c.repository in measured
     ]
-    ordered = _order(ranked, weights)
-    return _answer(domain, goal, weights, as_of, store, ordered, missing)
+    ordered = _order(ranked, asked.weights)
+    return _answer(asked.domain, asked.goal, asked.weights, asked.as_of, asked.store, ordered, missing)
 
 
 def _check_date(as_of: date | None, store: facts.Store) -> date:
@@ -190,16 +218,11 @@ def keep_measurements(store: facts.Store) -> None:
     facts.write_atomically(store.path / "measurements.json", text.encode())
 
 
-def _score(
-    candidate: Candidate,
-    found: dict[str, Measurement],
-    domain: Domain,
-    weights: Mapping[str, float],
-    ruleset: tuple[rules.Rule, ...],
-) -> Ranked:
-    criteria = tuple(scoring.score_criterion(c, found) for c in domain.criteria)
-    score, low, high, coverage = scoring.total(criteria, weights)
-    fired, undecided = rules.judge(ruleset, rules.values_of(candidate, found))
+def score_candidate(candidate: Candidate, found: Mapping[str, Measurement], asked: Question) -> Ranked:
+    """Scores and findings of one candidate by itself; rank and wins need the others."""
+    criteria = tuple(scoring.score_criterion(c, found) for c in asked.domain.criteria)
+    score, low, high, coverage = scoring.total(criteria, asked.weights)
+    fired, undecided = rules.judge(asked.ruleset, rules.values_of(candidate, found))
     return Ranked(
         candidate=candidate,
         rank=None,

@@ -149,6 +149,19 @@ _VIEWS: Mapping[str, str] = {
     ),
 }
 
+
+
+def as_of_view(table: str, source: str, day: str) -> str:
+    """SQL of the table as it was known at the end of a day.
+
+    Args:
+        table: one of ``TABLES``.
+        source: what stands after FROM: a table's name, or a query in brackets.
+        day: an SQL expression of a date; it may name a column of the source.
+    """
+    return _VIEWS[table].format(t=source, d=day)
+
+
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
 
 
@@ -414,7 +427,7 @@ def connect(store: Store, repositories: Sequence[str], as_of: date) -> duckdb.Du
             source += f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name=true)"
         # Copied once into memory: some twenty metrics read each table.
         db.execute(f"CREATE TEMP TABLE all_{table} AS {source}")
-        view = _VIEWS[table].format(t=f"all_{table}", d=f"DATE '{as_of.isoformat()}'")
+        view = as_of_view(table, f"all_{table}", f"DATE '{as_of.isoformat()}'")
         db.execute(f"CREATE TEMP VIEW {table} AS {view}")
     return db
 

@@ -1,7 +1,8 @@
-"""Run metrics over the as-of views: each query once, over all repositories."""
+"""Run metrics over the as-of views: each query once, over all repositories and, if asked, many days."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from advisor import facts
@@ -10,8 +11,10 @@ from advisor.metrics import METRICS
 from advisor.model import Measurement, Metric
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date
+
+DAYS_AT_ONCE = 12  # bounds the memory of measure_over
 
 
 def measure(
@@ -46,6 +49,77 @@ def measure(
     except duckdb.IOException as error:
         raise FactsError(f"a file of {store.path} cannot be read: {error}") from None
     return found, damages
+
+
+def measure_over(
+    store: facts.Store,
+    repositories: Sequence[str],
+    days: Sequence[date],
+    metrics: Mapping[str, Metric] = METRICS,
+    progress: Callable[[int], None] = lambda _: None,
+) -> dict[date, dict[str, dict[str, Measurement]]]:
+    """Measure repositories as of many days, each query once for a dozen of them.
+
+    A metric keeps its value when all times and the as-of date move together (a law that the tests
+    hold every metric to). So the views of the days are laid over each other, each moved to one
+    common day, and its repositories named after the day.
+
+    Args:
+        store: the facts; every file that is read must be sound (see `facts.verify`).
+        repositories: whom to measure.
+        days: as of when.
+        metrics: what to measure.
+        progress: called with the number of days done so far.
+
+    Returns:
+        day → repository → metric → measurement; the same as `measure` for each day.
+    """
+    found: dict[date, dict[str, dict[str, Measurement]]] = {}
+    if not days:
+        return found
+    common = max(days)
+    with facts.connect(store, repositories, common) as db:
+        for start in range(0, len(days), DAYS_AT_ONCE):
+            part = days[start : start + DAYS_AT_ONCE]
+            _lay_over_each_other(db, part, common)
+            rows = {metric.name: _run(db, metric, common) for metric in metrics.values()}
+            for day in part:
+                found[day] = {
+                    r: {m.name: _of_day(r, m, rows[m.name], day, common) for m in metrics.values()}
+                    for r in repositories
+                }
+            progress(len(found))
+    return found
+
+
+def _lay_over_each_other(db: Any, days: Sequence[date], common: date) -> None:
+    db.execute("CREATE OR REPLACE TEMP TABLE grid AS SELECT unnest($1::DATE[]) AS grid_day", [list(days)])
+    moved = f"(DATE '{common.isoformat()}' - grid_day)::INTEGER"
+    for table in facts.TABLES:
+        seen = facts.as_of_view(table, f"(SELECT * FROM all_{table} CROSS JOIN grid)", "grid_day")
+        changes = ["repository || '@' || grid_day AS repository"]
+        for name, kind in facts.columns(table).items():
+            if kind == "DATE":
+                changes.append(f"{name} + {moved} AS {name}")
+            elif kind == "TIMESTAMP":
+                changes.append(f"{name} + to_days({moved}) AS {name}")
+        db.execute(
+            f"CREATE OR REPLACE TEMP TABLE grid_{table} AS"
+            f" SELECT * EXCLUDE (grid_day) REPLACE ({', '.join(changes)}) FROM ({seen})"
+        )
+        db.execute(f"CREATE OR REPLACE TEMP VIEW {table} AS SELECT * FROM grid_{table}")
+
+
+def _of_day(
+    repository: str, metric: Metric, rows: Mapping[str, dict[str, Any]], day: date, common: date
+) -> Measurement:
+    measured = _measurement(repository, metric, rows.get(f"{repository}@{day.isoformat()}"), day)
+    back = common - day
+    return replace(
+        measured,
+        first_day=measured.first_day and measured.first_day - back,
+        last_day=measured.last_day and measured.last_day - back,
+    )
 
 
 def _run(db: Any, metric: Metric, as_of: date) -> dict[str, dict[str, Any]]:
