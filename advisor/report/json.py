@@ -11,14 +11,15 @@ from advisor.model import Recommendation
 
 def render(answer: Recommendation) -> str:
     """JSON with an indent of one; dates as YYYY-MM-DD, numbers rounded to ten digits."""
-    return json.dumps(_plain(asdict(answer)), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(plain(asdict(answer)), indent=1, ensure_ascii=False) + "\n"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value in JSON's own types: dates as text, numbers rounded to ten digits."""
     if isinstance(value, dict):
-        return {key: _plain(v) for key, v in value.items()}
+        return {key: plain(v) for key, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, float):
         return round(value, 10)
     return value if value is None or isinstance(value, bool | int | str) else str(value)

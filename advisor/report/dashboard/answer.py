@@ -1,0 +1,96 @@
+"""What the page shows before any script runs: the answer, the ranking, the controls at rest."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from advisor.history import Timeline
+from advisor.model import Ranked, Recommendation
+
+_HEADLINES = {
+    "clear": "Choose",
+    "leaning": "Leaning to",
+    "tie": "A tie. Stay with",
+    "none": "Nothing suitable",
+}
+_CONFIDENCE = {
+    "clear": "a clear choice",
+    "leaning": "leaning, not clear",
+    "tie": "a tie, decided by the default",
+    "none": "every candidate is excluded or unknown",
+}
+
+
+def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any]:
+    """Names that the template fills in; all of them plain text, numbers and lists of these."""
+    domain = timeline.asked.domain
+    chosen = next((r for r in answer.ranking if r.candidate.repository == answer.choice), None)
+    titles = {c.name: c.title for c in domain.criteria}
+    return {
+        "domain": domain,
+        "goal": answer.goal,
+        "as_of": answer.as_of.isoformat(),
+        "as_of_long": long_day(answer.as_of),
+        "snapshot": answer.snapshot,
+        "headline": _HEADLINES[answer.certainty],
+        "choice": chosen.candidate.name if chosen else "",
+        "choice_repository": answer.choice or "",
+        "certainty": answer.certainty,
+        "confidence": _CONFIDENCE[answer.certainty],
+        "reasons": answer.reasons,
+        "doubts": answer.doubts,
+        "leaving_default": answer.leaving_default,
+        "default_name": (answer.default or "").rpartition("/")[2],
+        "rows": [_row(r) for r in answer.ranking],
+        "out": [_out(r) for r in answer.ranking if r.excluded],
+        "warned": [
+            {"name": r.candidate.name, "text": f.text}
+            for r in answer.ranking
+            for f in r.findings
+            if f.verdict == "warn" and not r.excluded
+        ],
+        "missing": answer.missing,
+        "criteria": [
+            {"name": name, "title": titles[name], "weight": weight, "percent": f"{weight:.0%}"}
+            for name, weight in answer.weights.items()
+        ],
+        "goals": [{"name": name, "title": g.title} for name, g in domain.goals.items()],
+        "months": len(timeline.days),
+    }
+
+
+def _row(r: Ranked) -> dict[str, Any]:
+    return {
+        "repository": r.candidate.repository,
+        "name": r.candidate.name,
+        "backer": r.candidate.backer or "?",
+        "rank": "out" if r.excluded else "?" if r.rank is None else str(r.rank),
+        "is_ranked": r.rank is not None,
+        "score": "?" if r.score is None else f"{r.score:.0f}",
+        "at": 0.0 if r.score is None else round(r.score, 2),
+        "low": round(r.low, 2),
+        "width": round(max(r.high - r.low, 0.0), 2),
+        "interval": f"{r.low:.0f}–{r.high:.0f}",
+        "wins": f"{r.wins:.0%}" if r.rank is not None else "",
+        "first": round(100 * r.wins, 2),
+        "known": f"{r.coverage:.0%}",
+        "criteria": [
+            {"name": c.criterion, "text": "?" if c.utility is None else f"{100 * c.utility:.0f}"}
+            for c in r.criteria
+        ],
+    }
+
+
+def _out(r: Ranked) -> dict[str, Any]:
+    return {
+        "name": r.candidate.name,
+        "texts": [f.text for f in r.findings if f.verdict == "exclude"],
+    }
+
+
+def long_day(day: date) -> str:
+    """A date as it is read: 24 July 2026."""
+    return f"{day.day} {day:%B %Y}"
+
+

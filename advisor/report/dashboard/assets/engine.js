@@ -1,0 +1,138 @@
+// Weights → scores → order → verdict: the arithmetic of advisor/scoring.py and advisor/advise.py.
+//
+// data, as advisor/report/dashboard/payload.py writes it:
+//   criteria    [{name, title}], K of them; weights follow their order
+//   candidates  [{repository, name, seed, …}]; everything else names a candidate by its place here
+//   scores      [candidate][day] → null or 4K numbers: utility (null: not measured), low, high, coverage
+//   findings    [candidate][day] → [[rule, verdict, text]]
+// state: {weights: [K numbers], day: place in data.days, chosen: Set of candidates}
+const engine = (() => {
+  function normalised(weights) {
+    const whole = weights.reduce((a, b) => a + b, 0);
+    return weights.map((w) => w / whole);
+  }
+
+  function mean(pairs) {
+    let above = 0, below = 0;
+    for (const [w, u] of pairs) { above += w * u; below += w; }
+    return below > 0 ? above / below : null;
+  }
+
+  // Score, low, high from 0 to 100 and coverage from 0 to 1 of one candidate's 4K numbers.
+  function total(cells, weights) {
+    const pick = (part) => weights.map((w, k) => [w, cells[4 * k + part]]);
+    const point = mean(pick(0).filter(([, u]) => u !== null));
+    if (point === null) return { score: null, low: 0, high: 100, coverage: 0 };
+    return { score: 100 * point, low: 100 * mean(pick(1)), high: 100 * mean(pick(2)), coverage: mean(pick(3)) };
+  }
+
+  const drawnUtilities = new Map();
+  // One utility a draw and criterion, from a triangle over the interval; no weight changes them.
+  function utilities(data, i, day) {
+    const key = `${i}/${day}`;
+    if (!drawnUtilities.has(key)) {
+      if (drawnUtilities.size > 400) drawnUtilities.clear();
+      const cells = data.scores[i][day], K = data.criteria.length, draws = data.sampling.draws;
+      const source = new sampling.Twister(data.candidates[i].seed), found = new Float64Array(draws * K);
+      for (let d = 0; d < draws; d += 1) {
+        for (let k = 0; k < K; k += 1) {
+          const u = cells[4 * k], low = cells[4 * k + 1], high = cells[4 * k + 2];
+          const peak = u === null ? (low + high) / 2 : u;
+          found[d * K + k] = high > low ? sampling.triangular(source, low, high, peak) : peak;
+        }
+      }
+      drawnUtilities.set(key, found);
+    }
+    return drawnUtilities.get(key);
+  }
+
+  // candidate → shares of the draws in which it takes rank 1, 2, …; ties share their ranks.
+  function acceptability(data, running, weights, day) {
+    const K = weights.length, { draws, concentration } = data.sampling, n = running.length;
+    const source = new sampling.Twister([0]), scores = new Float64Array(n), places = running.map((_, j) => j);
+    const shares = running.map(() => new Float64Array(n)), w = new Float64Array(K);
+    const drawn = running.map((i) => utilities(data, i, day));
+    for (let d = 0; d < draws; d += 1) {
+      for (let k = 0; k < K; k += 1) w[k] = weights[k] > 0 ? sampling.gamma(source, concentration * weights[k]) : 0;
+      for (let j = 0; j < n; j += 1) {
+        let sum = 0;
+        for (let k = 0; k < K; k += 1) sum += w[k] * drawn[j][d * K + k];
+        scores[j] = sum;
+      }
+      places.sort((a, b) => scores[b] - scores[a]);
+      for (let r = 0; r < n; ) {
+        let end = r + 1;
+        while (end < n && scores[places[end]] === scores[places[r]]) end += 1;
+        for (let p = r; p < end; p += 1) {
+          for (let q = r; q < end; q += 1) shares[places[p]][q] += 1 / (end - r) / draws;
+        }
+        r = end;
+      }
+    }
+    return new Map(running.map((i, j) => [i, Array.from(shares[j])]));
+  }
+
+  const byScore = (data) => (a, b) => {
+    if ((b.score ?? 0) !== (a.score ?? 0)) return (b.score ?? 0) - (a.score ?? 0);
+    const [x, y] = [a, b].map((r) => data.candidates[r.i].repository.toLowerCase());
+    return x < y ? -1 : x > y ? 1 : 0;
+  };
+
+  function scored(data, state, weights) {
+    const rows = [];
+    for (const i of state.chosen) {
+      const cells = data.scores[i][state.day];
+      if (!cells) continue;
+      const excluded = data.findings[i][state.day].some(([, verdict]) => verdict === "exclude");
+      rows.push({ i, cells, excluded, ...total(cells, weights) });
+    }
+    return rows;
+  }
+
+  // The whole answer for a state: rows best first (the excluded and unmeasurable last), choice, certainty.
+  function answer(data, state) {
+    const weights = normalised(state.weights);
+    const rows = scored(data, state, weights);
+    const isRunning = (r) => !r.excluded && r.score !== null;
+    const running = rows.filter(isRunning).sort(byScore(data));
+    const rest = rows.filter((r) => !isRunning(r)).sort(byScore(data));
+    const chances = acceptability(data, running.map((r) => r.i).sort((a, b) => a - b), weights, state.day);
+    running.forEach((r, place) => Object.assign(r, { rank: place + 1, chances: chances.get(r.i), wins: chances.get(r.i)[0] }));
+    rest.forEach((r) => Object.assign(r, { rank: null, chances: [], wins: 0 }));
+    const share = Math.max(0, ...running.map((r) => r.wins));
+    const certainty = share >= data.thresholds.clear ? "clear" : share >= data.thresholds.leaning ? "leaning" : "tie";
+    const theDefault = running.find((r) => data.candidates[r.i].repository === data.default);
+    const first = running[0] ?? null;
+    const choice = certainty === "tie" && theDefault ? theDefault : first;
+    return { weights, rows: [...running, ...rest], running, first, choice, certainty: choice ? certainty : "none" };
+  }
+
+  // For each criterion the nearest share of the weight, in whole per cents, at which another comes
+  // first by score, the other weights keeping their ratios; nearest first.
+  function flips(data, state, found) {
+    if (found.running.length < 2) return [];
+    const { weights } = found, turns = [];
+    const firstAt = (k, share) => {
+      const others = 1 - weights[k];
+      if (others <= 0) return null;
+      const changed = weights.map((w, j) => (j === k ? share : (w * (1 - share)) / others));
+      const rows = found.running.map((r) => ({ i: r.i, ...total(r.cells, changed) }));
+      return rows.filter((r) => r.score !== null).sort(byScore(data))[0]?.i ?? null;
+    };
+    weights.forEach((now, k) => {
+      for (let step = 1; step <= 100; step += 1) {
+        for (const share of [format.whole(100 * now) + step, format.whole(100 * now) - step]) {
+          if (share < 0 || share > 100) continue;
+          const first = firstAt(k, share / 100);
+          if (first !== null && first !== found.first.i) {
+            turns.push({ k, now, then: share / 100, first, size: Math.abs(share / 100 - now) });
+            return;
+          }
+        }
+      }
+    });
+    return turns.sort((a, b) => a.size - b.size);
+  }
+
+  return { normalised, total, answer, flips, acceptability };
+})();

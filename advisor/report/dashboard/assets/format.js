@@ -1,0 +1,57 @@
+// Numbers, days and text as people read them; DOM made without ever parsing text as HTML.
+const format = (() => {
+  const MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September",
+    "October", "November", "December"];
+
+  // Rounded to whole numbers as Python does: halves go to the even neighbour.
+  function whole(x) {
+    const down = Math.floor(x);
+    if (x - down !== 0.5) return Math.round(x);
+    return down % 2 === 0 ? down : down + 1;
+  }
+
+  const percent = (share) => `${whole(100 * share)}%`;
+  const score = (x) => (x === null ? "?" : `${whole(x)}`);
+
+  function number(x, unit) {
+    if (x === null || x === undefined) return "?";
+    if (unit === "share") return percent(x);
+    if (Math.abs(x) >= 1e6) return `${(x / 1e6).toFixed(1)}M`;
+    if (Math.abs(x) >= 1e4) return `${whole(x / 1e3)}k`;
+    if (Number.isInteger(x)) return x.toLocaleString("en", { useGrouping: true });
+    return Math.abs(x) >= 10 ? x.toFixed(1) : x.toFixed(2);
+  }
+
+  function longDay(iso) {
+    const [year, month, day] = iso.split("-").map(Number);
+    return `${day} ${MONTHS[month - 1]} ${year}`;
+  }
+
+  const daysBetween = (from, to) => Math.round((Date.parse(to) - Date.parse(from)) / 86400000);
+
+  // Plotly reads a few tags and entities in its texts; foreign text must show as it is.
+  const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+
+  const short = (text, most = 14) => {
+    const letters = [...text];
+    return letters.length > most ? `${letters.slice(0, most - 1).join("")}…` : text;
+  };
+
+  // "a, b and c"
+  function join(texts) {
+    if (texts.length < 2) return texts.join("");
+    return `${texts.slice(0, -1).join(", ")} and ${texts[texts.length - 1]}`;
+  }
+
+  function element(tag, attributes = {}, ...children) {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    made.append(...children);
+    return made;
+  }
+
+  // Foreign text: shown as it is, whatever its direction.
+  const foreign = (text) => element("bdi", {}, String(text));
+
+  return { whole, percent, score, number, longDay, daysBetween, plain, short, join, element, foreign };
+})();

@@ -1,0 +1,236 @@
+// The page: state in the address, controls, what is written anew after each change, charts as they come into view.
+const { element, foreign } = format;
+const $ = (id) => document.getElementById(id);
+const HEADLINES = { clear: "Choose", leaning: "Leaning to", tie: "A tie. Stay with", none: "Nothing suitable" };
+const CONFIDENCE = { clear: "a clear choice", leaning: "leaning, not clear", tie: "a tie, decided by the default", none: "every candidate is excluded or unknown" };
+const WORTH_SAYING = 0.05;
+let data, state, found;
+
+async function unpack(id) {
+  const bytes = Uint8Array.from(atob($(id).textContent.trim()), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Response(stream).text();
+}
+
+const atRest = () => ({ goal: data.goal, weights: data.criteria.map((c) => data.weights[c.name]), day: data.days.length - 1,
+  chosen: new Set(data.candidates.map((_, i) => i).filter((i) => data.scores[i].length)) });
+
+// ---- the address: #goal=…&w=contributors:3,issues:2&as-of=2024-06-30&only=a/b,c/d; only what differs from rest
+function toAddress() {
+  const rest = atRest(), parts = new URLSearchParams();
+  if (state.goal && state.goal !== rest.goal) parts.set("goal", state.goal);
+  if (!state.goal) parts.set("w", data.criteria.map((c, k) => `${c.name}:${+state.weights[k].toFixed(4)}`).join(","));
+  if (state.day !== rest.day) parts.set("as-of", data.days[state.day]);
+  if (state.chosen.size !== rest.chosen.size) parts.set("only", [...state.chosen].map((i) => data.candidates[i].repository).join(","));
+  return parts.toString();
+}
+
+function fromAddress(text) {
+  const read = atRest(), parts = new URLSearchParams(text);
+  const goal = parts.get("goal");
+  if (goal !== null && Object.hasOwn(data.goals, goal)) Object.assign(read, { goal, weights: goalWeights(goal) });
+  if (parts.has("w")) {
+    const given = new Map(parts.get("w").split(",").map((part) => part.split(":")).map(([name, w]) => [name, Number(w)]));
+    const weights = data.criteria.map((c) => given.get(c.name) ?? 0);
+    if (weights.every((w) => Number.isFinite(w) && w >= 0) && weights.some((w) => w > 0)) Object.assign(read, { goal: "", weights });
+  }
+  const day = data.days.indexOf(parts.get("as-of"));
+  if (day >= 0) read.day = day;
+  if (parts.has("only")) {
+    const names = new Set(parts.get("only").split(","));
+    const chosen = [...read.chosen].filter((i) => names.has(data.candidates[i].repository));
+    if (chosen.length) read.chosen = new Set(chosen);
+  }
+  return read;
+}
+
+const goalWeights = (goal) => (goal === data.goal ? data.criteria.map((c) => data.weights[c.name])
+  : engine.normalised(data.criteria.map((c) => data.goals[goal].weights[c.name] ?? 0)));
+
+// ---- words
+const name = (r) => data.candidates[r.i].name;
+const findingsOf = (r, verdict) => data.findings[r.i][state.day].filter(([, v]) => v === verdict).map(([, , text]) => text);
+
+function reasons() {
+  const { choice, first, running } = found, said = [];
+  if (!choice) return said;
+  said.push(`comes first in ${format.percent(choice.wins)} of the sampled weightings of ${running.length} candidates`);
+  if (first !== choice) said.push(`${name(first)} scores ${format.score(first.score)} against ${format.score(choice.score)}, but it wins only ${format.percent(first.wins)} of the weightings: a tie, and in a tie the default stays (${data.default_reason})`);
+  const best = data.criteria.filter((_, k) => choice.cells[4 * k] !== null && running.every((r) => choice.cells[4 * k] >= (r.cells[4 * k] ?? 0)));
+  if (best.length && running.length > 1) said.push(`is best or level in ${best.map((c) => c.title.toLowerCase()).join(", ")}`);
+  return [...said, ...findingsOf(choice, "prefer")];
+}
+
+function doubts() {
+  const { choice } = found;
+  if (!choice) return [];
+  const unsure = data.criteria.map((c, k) => [c, choice.cells[4 * k + 3]]).filter(([, share]) => share < 1);
+  const said = findingsOf(choice, "warn");
+  if (unsure.length) said.push(`not all could be measured: ${unsure.map(([c, share]) => `${c.title.toLowerCase()} (${format.percent(share)})`).join(", ")}`);
+  return [...said, `its score lies anywhere from ${format.whole(choice.low)} to ${format.whole(choice.high)}`];
+}
+
+function leaving() {
+  if (data.default === null) return [];
+  const base = found.rows.find((r) => data.candidates[r.i].repository === data.default);
+  if (!base) return [`${data.default}, the default of this domain, was not compared`];
+  if (base.excluded) return [`${data.default}, the default of this domain, is excluded`];
+  return found.running.filter((r) => r !== base).map((r) => {
+    const sides = { gains: [], costs: [] };
+    data.criteria.forEach((c, k) => {
+      const mine = base.cells[4 * k], theirs = r.cells[4 * k];
+      if (mine === null || theirs === null || Math.abs(theirs - mine) < WORTH_SAYING) return;
+      const points = format.whole(100 * (theirs - mine));
+      sides[theirs > mine ? "gains" : "costs"].push(`${c.title.toLowerCase()} ${points >= 0 ? "+" : ""}${points}`);
+    });
+    return `for ${name(r)}: gains ${sides.gains.join(", ") || "nothing"}; costs ${sides.costs.join(", ") || "nothing"}`;
+  });
+}
+
+function flipTexts() {
+  if (!found.choice) return ["another rule file, or other candidates"];
+  const turns = engine.flips(data, state, found).slice(0, 3);
+  const said = turns.map((t) => `${data.criteria[t.k].title} at ${format.percent(t.then)} of the weight instead of ${format.percent(t.now)} would put ${data.candidates[t.first].name} first by score`);
+  if (!said.length) said.push(found.running.length > 1 ? `no change of a single weight puts another first by score: ${name(found.first)} stays first` : "nothing: no other candidate is left");
+  const second = found.running[1];
+  if (second) said.push(`${name(second)} is ${format.number(found.first.score - second.score)} points behind by score`);
+  return said;
+}
+
+// ---- writing
+const items = (texts) => texts.map((text) => element("li", {}, foreign(text)));
+const named = (pairs) => pairs.map(([who, text]) => element("li", {}, element("b", {}, foreign(who)), ": ", foreign(text)));
+function list(id, children) {
+  $(id).querySelector("ul").replaceChildren(...children);
+  $(id).hidden = !children.length;
+}
+
+function writeAnswer() {
+  const { choice, certainty } = found;
+  $("headline").textContent = HEADLINES[certainty];
+  $("choice").textContent = choice ? name(choice) : "";
+  $("confidence").dataset.certainty = certainty;
+  $("confidence-text").textContent = CONFIDENCE[certainty];
+  $("goal-title").textContent = state.goal ? data.goals[state.goal].title : "weights of your own";
+  $("as-of-text").textContent = format.longDay(data.days[state.day]);
+  $("as-of-text").setAttribute("datetime", data.days[state.day]);
+  $("reasons").replaceChildren(...items(reasons()));
+  $("doubts").replaceChildren(...items(doubts()));
+  $("flips").replaceChildren(...items(flipTexts()));
+  list("excluded", named(found.rows.filter((r) => r.excluded).map((r) => [name(r), findingsOf(r, "exclude").join("; ")])));
+  list("warned", named(found.rows.filter((r) => !r.excluded).flatMap((r) => findingsOf(r, "warn").map((text) => [name(r), text]))));
+  list("leaving", items(leaving()));
+  const unknown = [...state.chosen].filter((i) => !data.scores[i][state.day]).map((i) => [data.candidates[i].repository, `nothing is known of it by ${data.days[state.day]}`]);
+  list("missing", named([...data.candidates.filter((c) => c.missing).map((c) => [c.repository, c.missing]), ...unknown]));
+}
+
+function writeChances(svg, chances) {
+  const SVG = "http://www.w3.org/2000/svg";
+  svg.querySelectorAll("rect:not(.rail)").forEach((old) => old.remove());
+  let x = 0;
+  chances.forEach((share, place) => {
+    if (share <= 0) return;
+    const part = document.createElementNS(SVG, "rect");
+    for (const [key, v] of Object.entries({ class: `r${Math.min(place, 3)}`, x: (100 * x).toFixed(2), y: 0, width: (100 * share).toFixed(2), height: 10 })) part.setAttribute(key, v);
+    svg.append(part);
+    x += share;
+  });
+}
+
+function writeRanking() {
+  const body = $("ranking-table").tBodies[0];
+  const lines = new Map([...body.rows].map((row) => [Number(row.dataset.candidate), row]));
+  for (const row of lines.values()) row.hidden = true;
+  for (const r of found.rows) {
+    const row = lines.get(r.i), cell = (which) => row.querySelector(`[data-cell="${which}"]`);
+    row.hidden = false;
+    row.classList.toggle("out", r.rank === null);
+    cell("rank").textContent = r.excluded ? "out" : r.rank ?? "?";
+    cell("score").replaceChildren(element("b", {}, format.score(r.score)), " ", element("small", {}, `${format.whole(r.low)}–${format.whole(r.high)}`));
+    const [, range, mark] = row.querySelectorAll("svg.interval rect");
+    range.setAttribute("x", r.low.toFixed(2));
+    range.setAttribute("width", Math.max(0, r.high - r.low).toFixed(2));
+    mark.setAttribute("x", (r.score ?? 0).toFixed(2));
+    cell("wins").textContent = r.rank === null ? "" : format.percent(r.wins);
+    writeChances(row.querySelector("svg.chances"), r.chances);
+    data.criteria.forEach((c, k) => { cell(`c-${c.name}`).textContent = r.cells[4 * k] === null ? "?" : format.whole(100 * r.cells[4 * k]); });
+    cell("known").textContent = format.percent(r.coverage);
+    body.append(row);
+  }
+}
+
+function writeControls() {
+  $("goal").value = state.goal;
+  const shares = engine.normalised(state.weights);
+  data.criteria.forEach((c, k) => {
+    const slider = document.querySelector(`[data-weight="${CSS.escape(c.name)}"]`);
+    if (document.activeElement !== slider) slider.value = format.whole(100 * shares[k]);
+    document.querySelector(`[data-share="${CSS.escape(c.name)}"]`).textContent = format.percent(shares[k]);
+  });
+  $("day").value = state.day;
+  $("day").setAttribute("aria-valuetext", format.longDay(data.days[state.day]));
+  $("day-text").textContent = format.longDay(data.days[state.day]);
+  document.querySelectorAll("#controls [data-candidate]").forEach((box) => { box.checked = state.chosen.has(Number(box.dataset.candidate)); });
+}
+
+// Work out and write everything that a change touches; charts follow when the browser is idle.
+function update({ keepAddress = false } = {}) {
+  found = engine.answer(data, state);
+  writeAnswer();
+  writeRanking();
+  writeControls();
+  if (!keepAddress) history.replaceState(null, "", `#${toAddress()}`);
+  gallery.changed();
+}
+
+// ---- views that travel
+function view() {
+  const rest = atRest();
+  return {
+    advisor_view: 1, domain: data.domain, facts: data.facts, goal: state.goal || data.goal,
+    weights: Object.fromEntries(data.criteria.map((c, k) => [c.name, found.weights[k]])), as_of: data.days[state.day],
+    candidates: state.chosen.size === rest.chosen.size ? [] : [...state.chosen].map((i) => data.candidates[i].repository),
+    answer: { choice: found.choice ? data.candidates[found.choice.i].repository : null, certainty: found.certainty,
+      ranking: found.rows.map((r) => ({ repository: data.candidates[r.i].repository, rank: r.rank, score: r.score, low: r.low, high: r.high, wins: r.wins })) },
+  };
+}
+
+function listen() {
+  const own = () => { state.goal = ""; state.weights = data.criteria.map((c) => Number(document.querySelector(`[data-weight="${CSS.escape(c.name)}"]`).value)); };
+  document.querySelectorAll("[data-weight]").forEach((slider) => slider.addEventListener("input", () => {
+    own();
+    if (!state.weights.some((w) => w > 0)) { slider.value = 1; own(); }
+    update();
+  }));
+  $("goal").addEventListener("change", () => { state.goal = $("goal").value; if (state.goal) state.weights = goalWeights(state.goal); update(); });
+  $("day").addEventListener("input", () => { state.day = Number($("day").value); update(); });
+  document.querySelectorAll("#controls [data-candidate]").forEach((box) => box.addEventListener("change", () => {
+    const i = Number(box.dataset.candidate);
+    if (box.checked) state.chosen.add(i); else if (state.chosen.size > 1) state.chosen.delete(i); else box.checked = true;
+    update();
+  }));
+  $("controls").addEventListener("submit", (event) => event.preventDefault());
+  $("controls").addEventListener("reset", (event) => { event.preventDefault(); document.activeElement.blur(); state = atRest(); update(); });
+  $("export").addEventListener("click", () => { tables.save("advisor-view.json", "application/json", `${JSON.stringify(view(), null, 1)}\n`); say("Saved: advisor rank --replay advisor-view.json shows it again."); });
+  $("link").addEventListener("click", async () => {
+    try { await navigator.clipboard.writeText(location.href); say("The link is in the clipboard."); } catch { say("The link is in the address bar."); }
+  });
+  document.querySelectorAll("button.csv").forEach((button) => button.addEventListener("click", () => tables.save("ranking.csv", "text/csv", tables.csv($(button.dataset.table)))));
+  addEventListener("hashchange", () => { state = fromAddress(location.hash.slice(1)); update({ keepAddress: true }); });
+}
+
+const say = (text) => { $("said").textContent = text; };
+
+async function start() {
+  data = JSON.parse(await unpack("data"));
+  state = fromAddress(location.hash.slice(1));
+  gallery.build(data);
+  listen();
+  document.querySelectorAll("fieldset, button").forEach((control) => { control.disabled = false; });
+  update({ keepAddress: true });
+  Object.defineProperty(window, "advisor", { value: { engine, sampling, data, tables, charts: gallery, get state() { return state; }, get found() { return found; }, view } });
+  document.documentElement.dataset.ready = "yes";
+}
+
+// After the first paint: nothing above needs a script to be read.
+requestAnimationFrame(() => setTimeout(start));

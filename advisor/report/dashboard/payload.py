@@ -1,0 +1,170 @@
+"""What the page computes with: scores by month, series, facts, as plain JSON values.
+
+Utilities are rounded to six digits, other numbers to six significant ones; the page's scores differ
+from Python's by less than 0.001 of a point.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+from advisor import scoring
+from advisor.advise import CLEAR, LEANING, measurements_key
+from advisor.history import Timeline
+from advisor.metrics import METRICS
+from advisor.model import CriterionScore, Finding, Ranked, Recommendation
+from advisor.report.json import plain
+
+SCHEMA = 1
+# Metrics of which the page draws a line over the months.
+SERIES = (
+    "contributors",
+    "new_contributors",
+    "code_changes_commits",
+    "trend",
+    "contributor_absence_factor",
+    "top_contributor_share",
+    "truck_factor",
+    "elephant_factor",
+    "organizational_diversity",
+    "issues_closed_share",
+    "stars",
+    "downloads",
+)
+
+
+def page_data(answer: Recommendation, timeline: Timeline) -> dict[str, Any]:
+    """The data of the page; its keys are described where the page reads them (assets/engine.js)."""
+    domain = timeline.asked.domain
+    by_repository = {c.repository: c for c in timeline.asked.candidates}
+    # Colours go by this order, which no slider changes: the ranked first.
+    order = [r.candidate.repository for r in answer.ranking]
+    order += [r for r in by_repository if r not in order]
+    key = measurements_key(timeline.asked.store, answer.as_of)
+    return {
+        "schema": SCHEMA,
+        "domain": domain.name,
+        "title": domain.title,
+        "question": domain.question,
+        "snapshot": answer.snapshot,
+        "facts": key[:16],
+        "goal": answer.goal,
+        "weights": {name: _number(w) for name, w in answer.weights.items()},
+        "goals": {
+            name: {"title": goal.title, "weights": dict(goal.weights)} for name, goal in domain.goals.items()
+        },
+        "criteria": [{"name": c.name, "title": c.title} for c in domain.criteria],
+        "default": domain.default,
+        "default_reason": domain.default_reason,
+        "thresholds": {"clear": CLEAR, "leaning": LEANING},
+        "sampling": {"draws": scoring.DRAWS, "concentration": scoring.CONCENTRATION},
+        "days": [day.isoformat() for day in timeline.days],
+        "candidates": [
+            {
+                **plain(asdict(by_repository[r])),
+                "seed": _seed(r),
+                "missing": answer.missing.get(r, ""),
+                "born": _day(timeline.born.get(r)),
+            }
+            for r in order
+        ],
+        "scores": [[_scores(x) for x in timeline.ranked.get(r, ())] for r in order],
+        "findings": [[_findings(x) for x in timeline.ranked.get(r, ())] for r in order],
+        "metrics": {name: _about(name) for name in sorted(METRICS)},
+        "series": {
+            name: [[_point(x, name) for x in timeline.ranked.get(r, ())] for r in order]
+            for name in SERIES
+            if name in METRICS
+        },
+        "sources": {name: _sources(answer, name) for name in METRICS},
+        "measurements": {
+            r.candidate.repository: [plain(asdict(m)) for m in r.measurements] for r in answer.ranking
+        },
+        "issues": [
+            [order.index(i.repository), _day(i.day), *map(_number, (i.open, i.closed, i.low, i.high)), i.source]
+            for i in timeline.issues
+        ],
+        "releases": [
+            [order.index(x.repository), _day(x.day), x.tag, int(x.is_prerelease)] for x in timeline.releases
+        ],
+        "support": [
+            [order.index(s.repository), s.family, s.vendor, *map(_day, (s.released, s.supported, s.known_until))]
+            for s in timeline.support
+        ],
+    }
+
+
+def _scores(ranked: Ranked | None) -> list[float | int | None] | None:
+    """Four numbers a criterion: utility, low, high, coverage; None where nothing was known."""
+    if ranked is None:
+        return None
+    return [_number(x) for c in ranked.criteria for x in _of_criterion(c)]
+
+
+def _of_criterion(c: CriterionScore) -> tuple[float | None, float, float, float]:
+    return c.utility, c.low, c.high, c.coverage
+
+
+def _findings(ranked: Ranked | None) -> list[list[str]]:
+    return [] if ranked is None else [_finding(f) for f in ranked.findings]
+
+
+def _finding(f: Finding) -> list[str]:
+    return [f.rule, f.verdict, f.text]
+
+
+def _point(ranked: Ranked | None, metric: str) -> float | list[float | int | None] | int | None:
+    """The value, or value, low and high where they differ; None where not measured."""
+    if ranked is None:
+        return None
+    m = ranked.measurement(metric)
+    if not isinstance(m.value, int | float):
+        return None
+    low, high = m.value if m.low is None else m.low, m.value if m.high is None else m.high
+    if low == m.value == high:
+        return _number(m.value)
+    return [_number(m.value), _number(low), _number(high)]
+
+
+def _about(name: str) -> dict[str, str | int | None]:
+    metric = METRICS[name]
+    return {
+        "title": metric.title,
+        "definition": metric.definition,
+        "unit": metric.unit,
+        "direction": metric.direction,
+        "window_days": metric.window_days,
+        "chaoss": metric.chaoss,
+    }
+
+
+def _sources(answer: Recommendation, metric: str) -> list[str]:
+    """Where a metric's values come from, without commits and files: those stand in the last table."""
+    found = (s for r in answer.ranking for s in r.measurement(metric).sources)
+    return sorted({"git histories" if s.startswith("git:") else s.split("@", 1)[0] for s in found})
+
+
+def _seed(repository: str) -> list[int]:
+    """What Python's `random.Random(f"0/{repository}")` starts from, as 32-bit words, lowest first."""
+    text = f"0/{repository}".encode()
+    whole = int.from_bytes(text + hashlib.sha512(text).digest(), "big")
+    words = []
+    while whole:
+        words.append(whole & 0xFFFFFFFF)
+        whole >>= 32
+    return words
+
+
+def _day(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
+
+
+def _number(value: float | None) -> float | int | None:
+    if value is None:
+        return None
+    rounded = round(value, 6) if abs(value) <= 1 else float(f"{value:.6g}")
+    return int(rounded) if rounded == int(rounded) else rounded
+
