@@ -32,4 +32,4 @@ def main() -> None:
         sys.exit(130)
 
 
-from advisor.cli import collect, import_counts, rank, schema  # noqa: E402, F401 - they register
+from advisor.cli import collect, dashboard, import_counts, rank, schema  # noqa: E402, F401 - they register

@@ -7,11 +7,15 @@ import sys
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from advisor.cli import app
+
+if TYPE_CHECKING:
+    from advisor.advise import Request
+    from advisor.model import Recommendation
 
 
 class Format(StrEnum):
@@ -21,52 +25,106 @@ class Format(StrEnum):
     json = "json"
     markdown = "markdown"
     csv = "csv"
+    html = "html"
+
+
+Repositories = Annotated[list[str] | None, typer.Argument(help="Compare only these (owner/name or name).")]
+Domain = Annotated[str, typer.Option(help="A bundled domain or a TOML file.")]
+Goal = Annotated[str | None, typer.Option(help="What you care for; see the domain file.")]
+AsOf = Annotated[str | None, typer.Option(help="Answer as one could have on that day (YYYY-MM-DD).")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Weight of a criterion, e.g. models=5; may be repeated."),
+]
+Rules = Annotated[Path | None, typer.Option(help="A rules file of your own.")]
+Store = Annotated[Path | None, typer.Option(help="A folder of collected facts.")]
 
 
 @app.command()
 def rank(
-    repositories: Annotated[
-        list[str] | None, typer.Argument(help="Compare only these (owner/name or name).")
-    ] = None,
-    domain: Annotated[str, typer.Option(help="A bundled domain or a TOML file.")] = "finetuning",
-    goal: Annotated[str | None, typer.Option(help="What you care for; see the domain file.")] = None,
-    as_of: Annotated[
-        str | None, typer.Option(help="Answer as one could have on that day (YYYY-MM-DD).")
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Weight of a criterion, e.g. models=5; may be repeated."),
-    ] = None,
-    rules: Annotated[Path | None, typer.Option(help="A rules file of your own.")] = None,
-    store: Annotated[Path | None, typer.Option(help="A folder of collected facts.")] = None,
+    repositories: Repositories = None,
+    domain: Domain = "finetuning",
+    goal: Goal = None,
+    as_of: AsOf = None,
+    set_: Set = None,
+    rules: Rules = None,
+    store: Store = None,
     format: Annotated[Format, typer.Option(help="How to write the report.")] = Format.table,  # noqa: A002
+    replay: Annotated[
+        Path | None, typer.Option(help="Answer what a view saved from the dashboard asked.")
+    ] = None,
 ) -> None:
     """Rank the candidates and recommend one, with reasons and doubts.
 
     Examples: advisor rank; advisor rank --as-of 2024-06-05; advisor rank trl unsloth
-    --goal independence; advisor rank --set models=5 --format json
+    --goal independence; advisor rank --set models=5 --format json; advisor rank --replay view.json
     """
+    from advisor.advise import recommend
+
+    request = ask(repositories, domain, goal, as_of, set_, rules, store)
+    view = None
+    if replay is not None:
+        from advisor.cli.replay import differences, read_view, request_of
+
+        view = read_view(replay)
+        request = request_of(view, request)
+    if format is Format.html:
+        from advisor.cli.dashboard import page
+        from advisor.history import MONTHS
+
+        answer, text = page(request, MONTHS)
+    else:
+        answer = recommend(request)
+        text = _report(answer, format)
+    sys.stdout.write(text)
+    if view is not None:
+        for difference in differences(view, answer):
+            print(f"advisor: {replay}: {difference}", file=sys.stderr)
+    exit_of(answer)
+
+
+def _report(answer: Recommendation, format: Format) -> str:  # noqa: A002
     from importlib import import_module
 
-    from advisor import recommend
-    from advisor.errors import EXIT_NOTHING_SUITABLE, EXIT_PARTIAL
-
-    answer = recommend(
-        domain,
-        repositories=repositories or [],
-        goal=goal,
-        as_of=parse_day(as_of),
-        weights=parse_weights(set_ or []),
-        rules=rules,
-        store=store,
-    )
     if format is Format.table and sys.stdout.isatty():
         from advisor.report.terminal import render
 
-        sys.stdout.write(render(answer, shutil.get_terminal_size().columns))
-    else:
-        name = "text" if format is Format.table else format.value
-        sys.stdout.write(import_module(f"advisor.report.{name}").render(answer))
+        return render(answer, shutil.get_terminal_size().columns)
+    name = "text" if format is Format.table else format.value
+    return str(import_module(f"advisor.report.{name}").render(answer))
+
+
+def ask(
+    repositories: list[str] | None,
+    domain: str,
+    goal: str | None,
+    as_of: str | None,
+    set_: list[str] | None,
+    rules: Path | None,
+    store: Path | None,
+) -> Request:
+    """The request that the options of `rank` and `dashboard` make.
+
+    Raises:
+        InputError: a day or a weight is malformed.
+    """
+    from advisor.advise import Request
+
+    return Request(
+        domain=domain,
+        repositories=tuple(repositories or ()),
+        goal=goal,
+        as_of=parse_day(as_of),
+        weights=parse_weights(set_) if set_ else None,
+        rules=rules,
+        store=store,
+    )
+
+
+def exit_of(answer: Recommendation) -> None:
+    """Say on stderr what is missing, and leave with the exit code that fits the answer."""
+    from advisor.errors import EXIT_NOTHING_SUITABLE, EXIT_PARTIAL
+
     if answer.choice is None:
         raise typer.Exit(EXIT_NOTHING_SUITABLE)
     if answer.missing:

@@ -1,0 +1,79 @@
+"""advisor dashboard: the answer as one HTML file, and a picture of it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from advisor.cli import app
+from advisor.cli.rank import AsOf, Domain, Goal, Repositories, Rules, Set, Store, ask, exit_of
+
+if TYPE_CHECKING:
+    from advisor.advise import Request
+    from advisor.model import Recommendation
+
+
+@app.command()
+def dashboard(
+    repositories: Repositories = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the page.")] = Path(
+        "report.html"
+    ),
+    domain: Domain = "finetuning",
+    goal: Goal = None,
+    as_of: AsOf = None,
+    set_: Set = None,
+    rules: Rules = None,
+    store: Store = None,
+    months: Annotated[int, typer.Option(min=0, help="How many months the page looks back.")] = 72,
+    png: Annotated[Path | None, typer.Option(help="Also a picture of its top, by a local Chromium.")] = None,
+) -> None:
+    """Write the recommendation as one self-contained HTML file: no network, no server.
+
+    Example: advisor dashboard -o report.html; advisor dashboard --goal independence --png report.png
+    """
+    from advisor.facts import write_atomically
+
+    request = ask(repositories, domain, goal, as_of, set_, rules, store)
+    answer, text = page(request, months)
+    page_bytes = text.encode()
+    write_to(output, lambda path: write_atomically(path, page_bytes))
+    print(f"{output}: {len(page_bytes) / 1000:,.0f} kB")
+    if png is not None:
+        from advisor.cli.browser import take_picture
+
+        take_picture(output, png)
+        print(f"{png}: {png.stat().st_size / 1000:,.0f} kB")
+    exit_of(answer)
+
+
+def page(request: Request, months: int) -> tuple[Recommendation, str]:
+    """The answer and its page; progress goes to stderr where that is a terminal."""
+    from advisor.advise import read_request, recommend
+    from advisor.history import look_back
+    from advisor.report.dashboard import render
+
+    def progress(done: int, whole: int) -> None:
+        if sys.stderr.isatty():
+            end = "\n" if done == whole else ""
+            print(f"\rlooking back: {done} of {whole} days", end=end, file=sys.stderr, flush=True)
+
+    answer = recommend(request)
+    return answer, render(answer, look_back(read_request(request), months, progress))
+
+
+def write_to(path: Path, write: object) -> None:
+    """Call ``write(path)``.
+
+    Raises:
+        InputError: the path cannot be written.
+    """
+    from advisor.errors import InputError
+
+    try:
+        write(path)  # type: ignore[operator]
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from None

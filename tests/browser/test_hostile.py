@@ -1,0 +1,91 @@
+"""Names, descriptions, tags and READMEs are hostile until escaped: they show as text and do nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from advisor.advise import Request, read_request, recommend
+from advisor.history import Release, Support, look_back
+from advisor.model import Finding
+from advisor.report.dashboard import render
+
+EVIL = [
+    '"><script>window.pwned=1</script>',
+    "</script><script>window.pwned=1</script>",
+    "javascript:window.pwned=1",
+    "<img src=x onerror=window.pwned=1><b>bold</b>",
+    "\u202eevil\u2066\u200f{{7*7}}'\"`${window.pwned=1}",
+    "=HYPERLINK('x')" + "n" * 10_000,
+]
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    request = Request()
+    answer, asked = recommend(request), read_request(request)
+    timeline = look_back(asked, 14)
+    names = {c.repository: EVIL[i] for i, c in enumerate(asked.candidates)}
+
+    def candidate(c):
+        return replace(c, repository=names[c.repository], name=names[c.repository], backer=EVIL[0])
+
+    def ranked(r):
+        findings = (Finding("evil", "warn", EVIL[1]), Finding("evil", "prefer", EVIL[3]))
+        return r and replace(r, candidate=candidate(r.candidate), findings=r.findings + findings, measurements=tuple(
+            replace(m, sources=(EVIL[0], EVIL[2]), reason=EVIL[1]) for m in r.measurements))  # fmt: skip
+
+    domain = asked.domain.model_copy(update={"title": EVIL[1], "question": EVIL[0], "default": names["huggingface/trl"], "default_reason": EVIL[3]})
+    asked = replace(asked, domain=domain, candidates=tuple(map(candidate, asked.candidates)))
+    text = render(
+        replace(answer, choice=names[answer.choice], default=names[answer.default], reasons=tuple(EVIL), doubts=tuple(EVIL),
+                leaving_default=tuple(EVIL), ranking=tuple(map(ranked, answer.ranking)), missing={EVIL[5]: EVIL[0]}),
+        replace(timeline, asked=asked, ranked={names[k]: tuple(map(ranked, v)) for k, v in timeline.ranked.items()},
+                born={names[k]: v for k, v in timeline.born.items()},
+                issues=tuple(replace(i, repository=names[i.repository], source=EVIL[0]) for i in timeline.issues),
+                releases=tuple(Release(names[r.repository], EVIL[n % 6], r.day, r.is_prerelease) for n, r in enumerate(timeline.releases)),
+                support=tuple(Support(names[s.repository], EVIL[1] + s.family, EVIL[3], s.released, s.supported, s.known_until) for s in timeline.support)),
+    )  # fmt: skip
+    file = tmp_path_factory.mktemp("hostile") / "report.html"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_hostile_text_shows_as_text(open_page, hostile, width):
+    opened = open_page(hostile, viewport={"width": width, "height": 900})
+    opened.draw_everything()
+    opened.page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    opened.slide('[data-weight="models"]', 77)
+    opened.page.wait_for_timeout(300)
+    assert opened.page.evaluate("window.pwned") is None
+    assert opened.said == []
+    assert opened.asked == [hostile.as_uri()]
+    assert opened.page.locator("img, b:has-text('bold') >> css=b, iframe, object, a:not(.skip)").count() == 0
+    assert opened.page.locator("script:not([type])").count() == 2  # the page's own and plotly
+    shown = opened.page.inner_text("body")
+    for text in EVIL:
+        assert " ".join(text.split())[:60] in " ".join(shown.split())
+    drawn = opened.page.evaluate("[...document.querySelectorAll('.chart svg text')].map((t) => t.textContent).join(' ')")
+    assert '"><script>' in drawn and "bold" not in opened.page.evaluate(
+        "[...document.querySelectorAll('.chart svg tspan[style*=bold], .chart svg a')].map((t) => t.textContent).join(' ')"
+    )
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_policy_forbids_what_the_page_does_not_need(hostile):
+    text = hostile.read_text()
+    policy = text.partition('http-equiv="Content-Security-Policy" content="')[2].partition('"')[0]
+    assert policy.startswith("default-src &#39;none&#39;")
+    assert "unsafe" not in policy and "http" not in policy and "*" not in policy
+    assert text.index("Content-Security-Policy") < text.index("<style")
+
+
+def test_a_script_slipped_into_the_file_does_not_run(open_page, page_file, tmp_path):
+    file = tmp_path / "tampered.html"
+    file.write_text(page_file.read_text().replace("</main>", "<script>window.pwned=1</script><p onclick='window.pwned=2' id='x'>x</p></main>"))
+    opened = open_page(file)
+    opened.page.click("#x")
+    assert opened.page.evaluate("window.pwned") is None
+    assert any("Content Security Policy" in line for line in opened.said)

@@ -1,0 +1,41 @@
+"""A page in a real browser, as the browser tests use it."""
+
+from __future__ import annotations
+
+
+class Opened:
+    """A page in the browser, with everything that it said and asked for."""
+
+    def __init__(self, browser, file, address="", **context):
+        self.context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **context})
+        self.page = self.context.new_page()
+        self.said, self.asked = [], []
+        self.page.on("console", lambda m: self.said.append(f"{m.type}: {m.text}"))
+        self.page.on("pageerror", lambda e: self.said.append(f"error: {e}"))
+        self.page.on("request", lambda r: self.asked.append(r.url))
+        self.page.add_init_script(
+            "window.shifts = []; new PerformanceObserver((list) => { for (const e of list.getEntries())"
+            " if (!e.hadRecentInput) window.shifts.push(e.value); }).observe({type: 'layout-shift', buffered: true});"
+        )
+        self.page.goto(file.as_uri() + address)
+        self.ready()
+
+    def ready(self):
+        self.page.wait_for_selector("html[data-ready=yes]", timeout=30_000)
+
+    def draw_everything(self):
+        """Scroll through the page until each chart is drawn."""
+        self.page.evaluate(
+            "async () => { for (const f of advisor.charts.figures) { f.box.scrollIntoView({behavior: 'instant'});"
+            " for (let i = 0; i < 200 && f.dirty; i++) await new Promise((r) => setTimeout(r, 20)); }"
+            " window.scrollTo(0, 0); }"
+        )
+        assert self.page.evaluate("advisor.charts.figures.filter((f) => f.dirty).map((f) => f.id)") == []
+
+    def text(self, selector):
+        return " ".join(self.page.inner_text(selector).split())
+
+    def slide(self, selector, value):
+        self.page.eval_on_selector(
+            selector, "(e, v) => { e.value = v; e.dispatchEvent(new Event('input', {bubbles: true})); }", value
+        )

@@ -1,0 +1,106 @@
+"""What the page is made of, without a browser: bytes, size, history, the command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+from small_world import AS_OF, NAMES
+
+from advisor import facts
+from advisor.advise import Request, read_request, recommend
+from advisor.domain import data_folder
+from advisor.history import ends_of_months, look_back
+from advisor.measure import measure, measure_over
+from advisor.report.dashboard import render
+
+SNAPSHOT = data_folder() / "snapshots" / "finetuning"
+
+
+def run(*args, env=None):
+    return subprocess.run([sys.executable, "-m", "advisor", *args], capture_output=True, text=True, check=False,
+                          env={"PATH": os.environ["PATH"], **(env or {})})  # fmt: skip
+
+
+def test_many_days_in_one_pass_are_what_each_day_gives(world):
+    days = [AS_OF, date(2024, 2, 29), date(2023, 5, 31), date(2021, 12, 31)]
+    together = measure_over(world, NAMES, days)
+    assert list(together) == days
+    for day in days:
+        alone, damages = measure(world, NAMES, day)
+        assert not damages
+        assert together[day] == {r: {n: pytest.approx(m) if False else m for n, m in ms.items()} for r, ms in alone.items()}
+
+
+def test_the_bundled_history_is_what_each_day_gives():
+    asked = read_request(Request())
+    timeline = look_back(asked, 30)
+    store = facts.open_store(SNAPSHOT)
+    for place in (0, 13, -1):
+        alone, _ = measure(store, list(timeline.ranked), timeline.days[place])
+        for repository, row in timeline.ranked.items():
+            values = {m.metric: (m.status, m.reason, m.n, m.first_day) for m in row[place].measurements} if row[place] else None
+            assert values is None or values == {n: (m.status, m.reason, m.n, m.first_day) for n, m in alone[repository].items()}
+
+
+def test_the_grid_ends_months_and_then_the_day_itself():
+    assert ends_of_months(date(2024, 1, 10), date(2024, 4, 15), 72) == (
+        date(2024, 1, 31), date(2024, 2, 29), date(2024, 3, 31), date(2024, 4, 15))  # fmt: skip
+    assert ends_of_months(date(2020, 1, 1), date(2024, 3, 31), 1) == (date(2024, 2, 29), date(2024, 3, 31))
+    assert ends_of_months(date(2024, 1, 1), date(2024, 1, 5), 72) == (date(2024, 1, 5),)
+
+
+def test_equal_input_gives_equal_bytes_and_few_of_them():
+    request = Request(as_of=date(2025, 3, 3))
+    first, second = (render(recommend(request), look_back(read_request(request), 24)) for _ in range(2))
+    assert first == second
+    assert len(first.encode()) < 1_000_000
+    assert str(Path.home()) not in first
+    assert str(SNAPSHOT.parent) not in first
+
+
+def test_the_command_writes_one_file(tmp_path):
+    done = run("dashboard", "-o", str(tmp_path / "r.html"), "--months", "2", "--goal", "long-lived")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [p.name for p in tmp_path.iterdir()] == ["r.html"]
+    assert "still to be maintained in years" in (tmp_path / "r.html").read_text()
+
+
+def test_rank_writes_the_same_page(tmp_path):
+    done = run("rank", "trl", "unsloth", "--as-of", "2024-02-01", "--format", "html")
+    assert done.returncode == 0
+    assert done.stdout.startswith("<!doctype html>") and done.stdout.endswith("</html>\n")
+
+
+def test_without_a_browser_the_page_is_written_and_the_lack_is_named(tmp_path):
+    done = run("dashboard", "-o", str(tmp_path / "r.html"), "--months", "0", "--png", str(tmp_path / "r.png"),
+               env={"PATH": str(tmp_path)})  # fmt: skip
+    assert done.returncode == 1
+    assert "no Chromium was found" in done.stderr and "Traceback" not in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["r.html"]
+
+
+@pytest.mark.parametrize(("view", "said"), [
+    ("{}", "advisor_view"), ("[", "Invalid JSON"), ('{"advisor_view": 2}', "advisor_view")])  # fmt: skip
+def test_a_broken_view_gets_one_clear_message(tmp_path, view, said):
+    file = tmp_path / "view.json"
+    file.write_text(view)
+    done = run("rank", "--replay", str(file))
+    assert done.returncode == 2
+    assert said in done.stderr and str(file) in done.stderr and "Traceback" not in done.stderr
+
+
+def test_replay_takes_no_second_opinion(tmp_path):
+    done = run("rank", "trl", "--replay", str(tmp_path / "none.json"))
+    assert (done.returncode, "none.json" in done.stderr) == (2, True)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = run("dashboard", "-o", str(tmp_path / "file" / "r.html"), "--months", "0")
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr and "Traceback" not in done.stderr
