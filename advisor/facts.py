@@ -150,7 +150,6 @@ _VIEWS: Mapping[str, str] = {
 }
 
 
-
 def as_of_view(table: str, source: str, day: str) -> str:
     """SQL of the table as it was known at the end of a day.
 

@@ -37,5 +37,7 @@ class Opened:
 
     def slide(self, selector, value):
         self.page.eval_on_selector(
-            selector, "(e, v) => { e.value = v; e.dispatchEvent(new Event('input', {bubbles: true})); }", value
+            selector,
+            "(e, v) => { e.value = v; e.dispatchEvent(new Event('input', {bubbles: true})); }",
+            value,
         )

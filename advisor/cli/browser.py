@@ -47,7 +47,9 @@ def take_picture(page: Path, png: Path) -> None:
             *(["--no-sandbox"] if _is_root() else []), page.resolve().as_uri(),
         ]  # fmt: skip
         try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
+            )
         except subprocess.TimeoutExpired:
             raise AdvisorError(f"{browser} took no picture within {PATIENCE_SECONDS} seconds") from None
         if not shot.exists():

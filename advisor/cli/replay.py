@@ -100,5 +100,9 @@ def differences(view: View, answer: Recommendation) -> Iterator[str]:
         found = now.get(row.repository)
         if found is None:
             yield f"{row.repository} was ranked in the view and is not now"
-        elif (found.score is None) != (row.score is None) or abs((found.score or 0) - (row.score or 0)) > NEAR:
+        elif not _near(found.score, row.score):
             yield f"{row.repository} scored {row.score} in the view and scores {found.score} now"
+
+
+def _near(a: float | None, b: float | None) -> bool:
+    return a is b if a is None or b is None else abs(a - b) <= NEAR

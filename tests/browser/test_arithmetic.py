@@ -19,7 +19,9 @@ def questions():
     yield dict.fromkeys(CRITERIA, 1.0), None, ()
     everybody = ("trl", "torchtune", "litgpt", "axolotl", "unsloth")
     for n in range(11):
-        weights = {c: 0.0 if rng.random() < 0.25 else rng.choice([0.1, 1, 3, 10]) * rng.random() for c in CRITERIA}
+        weights = {
+            c: 0.0 if rng.random() < 0.25 else rng.choice([0.1, 1, 3, 10]) * rng.random() for c in CRITERIA
+        }
         weights[rng.choice(CRITERIA)] = 1.0
         yield weights, (None, -7, -20)[n % 3], tuple(rng.sample(everybody, rng.randrange(2, 6)))
 

@@ -36,7 +36,14 @@ def hostile(tmp_path_factory):
         return r and replace(r, candidate=candidate(r.candidate), findings=r.findings + findings, measurements=tuple(
             replace(m, sources=(EVIL[0], EVIL[2]), reason=EVIL[1]) for m in r.measurements))  # fmt: skip
 
-    domain = asked.domain.model_copy(update={"title": EVIL[1], "question": EVIL[0], "default": names["huggingface/trl"], "default_reason": EVIL[3]})
+    domain = asked.domain.model_copy(
+        update={
+            "title": EVIL[1],
+            "question": EVIL[0],
+            "default": names["huggingface/trl"],
+            "default_reason": EVIL[3],
+        }
+    )
     asked = replace(asked, domain=domain, candidates=tuple(map(candidate, asked.candidates)))
     text = render(
         replace(answer, choice=names[answer.choice], default=names[answer.default], reasons=tuple(EVIL), doubts=tuple(EVIL),
@@ -67,7 +74,9 @@ def test_hostile_text_shows_as_text(open_page, hostile, width):
     shown = opened.page.inner_text("body")
     for text in EVIL:
         assert " ".join(text.split())[:60] in " ".join(shown.split())
-    drawn = opened.page.evaluate("[...document.querySelectorAll('.chart svg text')].map((t) => t.textContent).join(' ')")
+    drawn = opened.page.evaluate(
+        "[...document.querySelectorAll('.chart svg text')].map((t) => t.textContent).join(' ')"
+    )
     assert '"><script>' in drawn and "bold" not in opened.page.evaluate(
         "[...document.querySelectorAll('.chart svg tspan[style*=bold], .chart svg a')].map((t) => t.textContent).join(' ')"
     )
@@ -84,7 +93,11 @@ def test_the_policy_forbids_what_the_page_does_not_need(hostile):
 
 def test_a_script_slipped_into_the_file_does_not_run(open_page, page_file, tmp_path):
     file = tmp_path / "tampered.html"
-    file.write_text(page_file.read_text().replace("</main>", "<script>window.pwned=1</script><p onclick='window.pwned=2' id='x'>x</p></main>"))
+    file.write_text(
+        page_file.read_text().replace(
+            "</main>", "<script>window.pwned=1</script><p onclick='window.pwned=2' id='x'>x</p></main>"
+        )
+    )
     opened = open_page(file)
     opened.page.click("#x")
     assert opened.page.evaluate("window.pwned") is None

@@ -29,4 +29,6 @@ def test_the_wheel_ranks_from_another_folder(tmp_path):
     env = {"PATH": os.environ["PATH"], "HOME": str(elsewhere)}
     shown = run(str(python.with_name("advisor")), "rank", cwd=elsewhere, env=env)
     assert "Recommendation: " in shown
+    run(str(python.with_name("advisor")), "dashboard", "--months", "0", cwd=elsewhere, env=env)
+    assert "plotly" in (elsewhere / "report.html").read_text()
     assert str(ROOT) not in run(str(python), "-c", "import advisor; print(advisor.__file__)", cwd=elsewhere)

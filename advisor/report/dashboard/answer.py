@@ -92,5 +92,3 @@ def _out(r: Ranked) -> dict[str, Any]:
 def long_day(day: date) -> str:
     """A date as it is read: 24 July 2026."""
     return f"{day.day} {day:%B %Y}"
-
-

@@ -84,14 +84,24 @@ def page_data(answer: Recommendation, timeline: Timeline) -> dict[str, Any]:
             r.candidate.repository: [plain(asdict(m)) for m in r.measurements] for r in answer.ranking
         },
         "issues": [
-            [order.index(i.repository), _day(i.day), *map(_number, (i.open, i.closed, i.low, i.high)), i.source]
+            [
+                order.index(i.repository),
+                _day(i.day),
+                *map(_number, (i.open, i.closed, i.low, i.high)),
+                i.source,
+            ]
             for i in timeline.issues
         ],
         "releases": [
             [order.index(x.repository), _day(x.day), x.tag, int(x.is_prerelease)] for x in timeline.releases
         ],
         "support": [
-            [order.index(s.repository), s.family, s.vendor, *map(_day, (s.released, s.supported, s.known_until))]
+            [
+                order.index(s.repository),
+                s.family,
+                s.vendor,
+                *map(_day, (s.released, s.supported, s.known_until)),
+            ]
             for s in timeline.support
         ],
     }
@@ -167,4 +177,3 @@ def _number(value: float | None) -> float | int | None:
         return None
     rounded = round(value, 6) if abs(value) <= 1 else float(f"{value:.6g}")
     return int(rounded) if rounded == int(rounded) else rounded
-

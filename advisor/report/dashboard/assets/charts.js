@@ -85,8 +85,8 @@ const charts = (() => {
         textposition: "top center", textfont: { color: points.map((p) => colour(p.i)) }, cliponaxis: false,
         marker: { color: points.map((p) => colour(p.i)), symbol: points.map((p) => symbol(p.i)), size: 11 },
         hovertemplate: "%{text}: %{y:,} stars, %{x} people<extra></extra>" }],
-      layout: layout({ xaxis: { type: "log", range: logs("people"), title: { text: "people who committed in twelve months" }, dtick: 1 },
-        yaxis: { type: "log", range: logs("stars"), title: { text: "stars" }, dtick: 1 }, margin: { l: 60, r: 16, t: 16, b: 48 } }),
+      layout: layout({ xaxis: { type: "log", range: logs("people"), title: { text: "people who committed in twelve months", font: { size: 12.5 } }, dtick: 1 },
+        yaxis: { type: "log", range: logs("stars"), title: { text: "stars", font: { size: 12.5 } }, dtick: 1 }, margin: { l: 60, r: 16, t: 16, b: 48 } }),
       table: () => tables.table(["Candidate", "Stars", "People in twelve months", "Stars a person"],
         points.map((p) => [p.name, number(p.stars), number(p.people), number(ratio(p))])),
     };

@@ -19,6 +19,7 @@ const format = (() => {
     if (Math.abs(x) >= 1e6) return `${(x / 1e6).toFixed(1)}M`;
     if (Math.abs(x) >= 1e4) return `${whole(x / 1e3)}k`;
     if (Number.isInteger(x)) return x.toLocaleString("en", { useGrouping: true });
+    if (Math.abs(x) >= 100) return whole(x).toLocaleString("en");
     return Math.abs(x) >= 10 ? x.toFixed(1) : x.toFixed(2);
   }
 

@@ -4,8 +4,9 @@ const gallery = (() => {
   const line = (metric) => (data, found, state) => timeCharts.line(data, found, state, metric);
   const SECTIONS = [
     ["Scores, taken apart", [["criteria", charts.criteria, "wide"], ["scores", timeCharts.scores, "wide"]]],
-    ["Who does the work", ["contributors", "new_contributors", "code_changes_commits"].map((m) => [m, line(m)])],
-    ["Who would be missed", ["contributor_absence_factor", "top_contributor_share", "organizational_diversity"].map((m) => [m, line(m)])],
+    ["Who does the work", [["contributors", line("contributors"), "wide"], ["new_contributors", line("new_contributors")], ["code_changes_commits", line("code_changes_commits")]]],
+    ["Who would be missed", [["contributor_absence_factor", line("contributor_absence_factor"), "wide"], ["top_contributor_share", line("top_contributor_share")],
+      ["organizational_diversity", line("organizational_diversity")]]],
     ["What becomes of issues", [["issues", timeCharts.issues], ["closed-share", timeCharts.closedShare]]],
     ["Releases", [["releases", timeCharts.releases, "wide"]]],
     ["Which models, and how soon", [["coverage", charts.coverage, "wide"]]],

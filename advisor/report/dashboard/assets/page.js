@@ -47,6 +47,15 @@ function fromAddress(text) {
 const goalWeights = (goal) => (goal === data.goal ? data.criteria.map((c) => data.weights[c.name])
   : engine.normalised(data.criteria.map((c) => data.goals[goal].weights[c.name] ?? 0)));
 
+// One criterion takes a share of the weight; the others keep their ratios among themselves (those of
+// the goal, once a slider at 100 % has left them nothing).
+function withShare(k, share) {
+  const others = (weights) => weights.reduce((sum, w, j) => (j === k ? sum : sum + w), 0);
+  const rest = [state.weights, goalWeights(data.goal), data.criteria.map(() => 1)].find((weights) => others(weights) > 0);
+  if (!rest) return state.weights;
+  return rest.map((w, j) => (j === k ? share : (w * (1 - share)) / others(rest)));
+}
+
 // ---- words
 const name = (r) => data.candidates[r.i].name;
 const findingsOf = (r, verdict) => data.findings[r.i][state.day].filter(([, v]) => v === verdict).map(([, , text]) => text);
@@ -196,10 +205,9 @@ function view() {
 }
 
 function listen() {
-  const own = () => { state.goal = ""; state.weights = data.criteria.map((c) => Number(document.querySelector(`[data-weight="${CSS.escape(c.name)}"]`).value)); };
-  document.querySelectorAll("[data-weight]").forEach((slider) => slider.addEventListener("input", () => {
-    own();
-    if (!state.weights.some((w) => w > 0)) { slider.value = 1; own(); }
+  document.querySelectorAll("[data-weight]").forEach((slider, k) => slider.addEventListener("input", () => {
+    state.goal = "";
+    state.weights = withShare(k, Number(slider.value) / 100);
     update();
   }));
   $("goal").addEventListener("change", () => { state.goal = $("goal").value; if (state.goal) state.weights = goalWeights(state.goal); update(); });

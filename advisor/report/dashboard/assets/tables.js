@@ -43,7 +43,7 @@ const tables = (() => {
     const button = element("button", { type: "button" }, "Save this table (CSV)");
     const box = element("details", { class: "data" }, element("summary", {}, "The figures as a table"), place, button);
     let fresh = false;
-    const fill = () => { if (box.open && !fresh) { place.replaceChildren(make()); fresh = true; } };
+    const fill = () => { if (box.open && !box.hidden && !fresh) { place.replaceChildren(make()); fresh = true; } };
     box.addEventListener("toggle", fill);
     button.addEventListener("click", () => save(`${name}.csv`, "text/csv", csv(place.querySelector("table"))));
     return { box, changed: () => { fresh = false; fill(); } };
@@ -78,12 +78,12 @@ const tables = (() => {
   function heat(data, { libraries, rows, cell }) {
     const made = element("table", { class: "heat", id: "coverage-table" });
     made.append(element("thead", {}, element("tr", {}, element("th", { scope: "col", class: "name" }, "Family"),
-      element("th", { scope: "col", class: "name" }, "Vendor"), element("th", { scope: "col" }, "Weights out"),
+      element("th", { scope: "col", class: "name" }, "Vendor"), element("th", { scope: "col", class: "name" }, "Weights out"),
       ...libraries.map((i) => element("th", { scope: "col" }, foreign(data.candidates[i].name))))));
     const body = element("tbody");
     for (const row of rows) {
       const line = element("tr", {}, element("th", { scope: "row" }, foreign(row.family)),
-        element("th", { scope: "row" }, foreign(row.vendor)), element("td", {}, row.released));
+        element("td", { class: "left" }, foreign(row.vendor)), element("td", { class: "left" }, row.released));
       for (const i of libraries) {
         const { text, kind, spoken } = cell(row, i);
         const box = element("td", { class: kind }, text);

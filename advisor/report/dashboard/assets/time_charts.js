@@ -23,7 +23,7 @@ const timeCharts = (() => {
   };
 
   function finding(rows, spec, unit, day) {
-    const now = rows.filter((r) => r.now !== null).sort((a, b) => b.now - a.now);
+    const now = rows.filter((r) => r.now !== null && !r.faint).sort((a, b) => b.now - a.now);
     if (!now.length) return "Not measured for any of these candidates by this day";
     const parts = [spec.say(now[0].name, number(now[0].now, unit))];
     if (spec.fall && day >= 12) {
@@ -38,9 +38,11 @@ const timeCharts = (() => {
     const spec = LINES[metric], { unit } = data.metrics[metric], { day } = state;
     const rows = found.rows.map((r) => ({ i: r.i, name: data.candidates[r.i].name, values: data.series[metric][r.i],
       now: last(data.series[metric][r.i], day) }));
+    const gated = (i, d) => spec.gated && (last(data.series.trend[i], d) ?? 1) < GATE;
+    for (const r of rows) r.faint = gated(r.i, day);
     const drawn = rows.slice(0, AT_ONCE).filter((r) => r.values.slice(0, day + 1).some((v) => v !== null));
     if (!drawn.length) return { none: `${data.metrics[metric].title} is not measured for any of these candidates by this day.`, metrics: [metric] };
-    const days = data.days.slice(0, day + 1), faint = (r, d) => spec.gated && (last(data.series.trend[r.i], d) ?? 1) < GATE;
+    const days = data.days.slice(0, day + 1), faint = (r, d) => gated(r.i, d);
     const value = (v) => (v === null || v === undefined ? null : Array.isArray(v) ? v[0] : v);
     const traces = drawn.flatMap((r) => {
       const all = days.map((_, d) => value(r.values[d]));
@@ -62,22 +64,29 @@ const timeCharts = (() => {
       note: spec.note + (spec.gated ? " Dotted and faint: under half of the commits of the year before, when concentration says little; no line: too few commits." : ""),
       metrics: [metric], traces,
       layout: layout({ margin: { l: 48, r: isNarrow() ? 82 : 112, t: 8, b: 34 }, xaxis: { type: "date", range: span(data) },
-        yaxis: { range: [low, top], ...(spec.log ? { type: "log", dtick: 1 } : {}), ...(unit === "share" ? { tickformat: ".0%" } : {}) }, annotations: labels }),
+        yaxis: { range: [low, top], ...(spec.log ? { type: "log", dtick: 1 } : {}), ...(unit === "share" ? { tickformat: ".0%" } : { separatethousands: true }) }, annotations: labels }),
       table: () => monthTable(data, rows, day, (v) => number(value(v), unit)),
     };
   }
 
-  const span = (data) => [data.days[0], data.days[data.days.length - 1]];
+  // A little more than the days, so that the last dot is whole.
+  function span(data) {
+    const [from, to] = [data.days[0], data.days[data.days.length - 1]].map(Date.parse);
+    return [data.days[0], new Date(to + 0.012 * (to - from) + 86400000).toISOString().slice(0, 10)];
+  }
 
   function monthTable(data, rows, day, say) {
     const days = data.days.slice(0, day + 1).reverse();
     return tables.table(["As of", ...rows.map((r) => r.name)], days.map((iso, back) => [iso, ...rows.map((r) => say(r.values[day - back] ?? null))]));
   }
 
+  // Some facts (a model family that came before the library) are older than its first commit.
+  const isBorn = (data, i, d) => data.candidates[i].born !== null && data.candidates[i].born <= data.days[d];
+
   // The score itself over the months, under the weights of the moment.
   function scores(data, found, state) {
     const rows = found.rows.map((r) => ({ i: r.i, name: data.candidates[r.i].name, excluded: r.excluded,
-      values: data.scores[r.i].map((cells) => (cells ? engine.total(cells, found.weights).score : null)) }));
+      values: data.scores[r.i].map((cells, d) => (cells && isBorn(data, r.i, d) ? engine.total(cells, found.weights).score : null)) }));
     const days = data.days.slice(0, state.day + 1), drawn = rows.slice(0, AT_ONCE);
     const traces = drawn.map((r) => ({ type: "scatter", mode: "lines", name: plain(r.name), x: days, y: r.values.slice(0, state.day + 1), opacity: r.excluded ? 0.45 : 1,
       line: { color: colour(r.i), width: 2 }, hovertemplate: "%{fullData.name}: %{y:.0f}, %{x|%b %Y}<extra></extra>" }));
@@ -119,7 +128,7 @@ const timeCharts = (() => {
       title: latest.length ? `${latest[0].name} has the most open issues: ${number(latest[0].open[2])} on ${format.longDay(latest[0].open[1])}` : "How many issues are open is not known",
       note: "Open (solid, filled) and closed issues (dashed, hollow) where a source knew them on a day; a single dot is all there is. Totals derived from the number counter include discussions.",
       traces: drawn.flatMap((r) => [trace(r, 2, "solid"), trace(r, 3, "dash")]), sources: [...new Set(rows.flatMap((r) => r.points.flatMap((p) => p[6].split("; ").map((s) => s.split("@")[0]))))],
-      layout: layout({ margin: { l: 52, r: isNarrow() ? 82 : 112, t: 8, b: 34 }, xaxis: { type: "date", range: span(data) }, yaxis: { range: [0, top] }, annotations: endLabels(ends, top, 250) }),
+      layout: layout({ margin: { l: 52, r: isNarrow() ? 82 : 112, t: 8, b: 34 }, xaxis: { type: "date", range: span(data) }, yaxis: { range: [0, top], separatethousands: true }, annotations: endLabels(ends, top, 250) }),
       table: () => tables.table(["Candidate", "Day", "Open", "Closed", "Closed, at least", "Closed, at most", "Source"],
         rows.flatMap((r) => r.points.map((p) => [r.name, p[1], ...p.slice(2, 6).map((v) => (v === null ? "?" : v)), p[6]]))),
     };
