@@ -96,8 +96,9 @@ def _lay_over_each_other(db: Any, days: Sequence[date], common: date) -> None:
     db.execute("CREATE OR REPLACE TEMP TABLE grid AS SELECT unnest($1::DATE[]) AS grid_day", [list(days)])
     moved = f"(DATE '{common.isoformat()}' - grid_day)::INTEGER"
     for table in facts.TABLES:
-        seen = facts.as_of_view(table, f"(SELECT * FROM all_{table} CROSS JOIN grid)", "grid_day")
-        changes = ["repository || '@' || grid_day AS repository"]
+        named = "SELECT * REPLACE (repository || '@' || grid_day AS repository)"
+        seen = facts.as_of_view(table, f"({named} FROM all_{table} CROSS JOIN grid)", "grid_day")
+        changes = []
         for name, kind in facts.columns(table).items():
             if kind == "DATE":
                 changes.append(f"{name} + {moved} AS {name}")
