@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from datetime import date
 
 DAYS_AT_ONCE = 12  # bounds the memory of measure_over
+# What was read longer ago than this before the as-of date says nothing about it. Two months, as in the
+# cohorts of the back-test.
+STALE_DAYS = 62
+_DATED_BY_READING = ("contributions", "releases", "threads")
 
 
 def measure(
@@ -40,10 +44,12 @@ def measure(
     found: dict[str, dict[str, Measurement]] = {r: {} for r in sound}
     try:
         with facts.connect(store, sound, as_of) as db:
+            read_on = _read_on(db)
             for metric in metrics.values():
                 rows = _run(db, metric, as_of)
                 for repository in sound:
-                    found[repository][metric.name] = _measurement(
+                    stale = _stale(repository, metric, as_of, read_on)
+                    found[repository][metric.name] = stale or _measurement(
                         repository, metric, rows.get(repository), as_of
                     )
     except duckdb.IOException as error:
@@ -79,13 +85,17 @@ def measure_over(
         return found
     common = max(days)
     with facts.connect(store, repositories, common) as db:
+        read_on = _read_on(db)
         for start in range(0, len(days), DAYS_AT_ONCE):
             part = days[start : start + DAYS_AT_ONCE]
             _lay_over_each_other(db, part, common)
             rows = {metric.name: _run(db, metric, common) for metric in metrics.values()}
             for day in part:
                 found[day] = {
-                    r: {m.name: _of_day(r, m, rows[m.name], day, common) for m in metrics.values()}
+                    r: {
+                        m.name: _stale(r, m, day, read_on) or _of_day(r, m, rows[m.name], day, common)
+                        for m in metrics.values()
+                    }
                     for r in repositories
                 }
             progress(len(found))
@@ -129,6 +139,30 @@ def _run(db: Any, metric: Metric, as_of: date) -> dict[str, dict[str, Any]]:
     names = [d[0] for d in result.description]
     rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
     return {row["repository"]: row for row in rows}
+
+
+def _read_on(db: Any) -> dict[tuple[str, str], date]:
+    """(table, repository) → the last day on which the source of its rows was read."""
+    return {
+        (table, repository): day
+        for table in _DATED_BY_READING
+        for repository, day in db.execute(
+            f"SELECT repository, max(retrieved_at) FROM all_{table} GROUP BY repository"
+        ).fetchall()
+        if day is not None
+    }
+
+
+def _stale(
+    repository: str, metric: Metric, as_of: date, read_on: Mapping[tuple[str, str], date]
+) -> Measurement | None:
+    """What to say instead of a value where a table was read too long before the as-of date."""
+    for table in metric.needs:
+        day = read_on.get((table, repository), as_of)
+        if (as_of - day).days > STALE_DAYS:
+            reason = f"its {table} were last read on {day}; collect it again"
+            return Measurement(repository, metric.name, "unavailable", reason=reason)
+    return None
 
 
 def _measurement(repository: str, metric: Metric, row: Mapping[str, Any] | None, as_of: date) -> Measurement:

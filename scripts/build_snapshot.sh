@@ -15,7 +15,9 @@ from advisor.domain import load_domain
 print("\n".join(c.repository for c in load_domain("finetuning-wide").candidates))')
 for name in "${repositories[@]}"; do
   where=${clone[$name]:-$name}
-  read_on=$as_of
+  # A clone was read no earlier than its newest ref; what is fetched now is read today.
+  read_on=$(date -u +%F)
+  [ "$where" = "$name" ] || read_on=$(git -C "$where" for-each-ref --sort=-committerdate --count=1 --format='%(committerdate:short)')
   "$python" -m advisor collect "$where" --git-only --name "$name" --store "$work/store" --retrieved-on "$read_on"
 done
 "$python" "$here/scripts/figures_from_studies.py" "$studies" "$work/figures" "${repositories[@]}"

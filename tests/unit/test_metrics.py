@@ -193,3 +193,14 @@ def test_declared_status_is_the_last_word_with_its_sentence(one):
 def test_every_metric_has_a_worked_example():
     examples = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
     assert [name for name in METRICS if f'one("{name}"' not in examples] == []
+
+
+def test_a_history_that_was_read_too_long_ago_says_nothing(one):
+    rows = [{**r, "retrieved_at": "2023-12-05"} for r in by_people(5, day="2023-12-01")]
+    found = one("days_since_last_commit", contributions=rows)
+    assert (found.value, found.high) == (4, 31)
+    rows = [{**r, "retrieved_at": "2023-10-30"} for r in by_people(5, day="2023-10-01")]
+    for metric in ("days_since_last_commit", "contributors", "active_weeks"):
+        found = one(metric, contributions=rows)
+        assert (found.status, found.reason) == (
+            "unavailable", "its contributions were last read on 2023-10-30; collect it again")  # fmt: skip
