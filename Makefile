@@ -1,6 +1,6 @@
 # Two commands are all a newcomer needs: `make rank` and `make test`.
 .DEFAULT_GOAL := rank
-.PHONY: rank test check docs clean
+.PHONY: rank test check docs wheel clean
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
@@ -34,6 +34,14 @@ check: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python scripts/reference.py docs/reference
+
+# Built twice: a wheel that differs from itself cannot be checked by anybody.
+wheel: $(VENV)/.installed
+	rm -rf dist build
+	$(BIN)/uv build --quiet --out-dir dist
+	$(BIN)/uv build --quiet --out-dir build
+	cd dist && for file in *; do cmp "$$file" "../build/$$file"; done
+	rm -rf build
 
 clean:
 	rm -rf $(VENV) dist build
