@@ -10,6 +10,7 @@ import pytest
 
 from advisor import facts
 from advisor.collect.git import collect
+from advisor.collect.git.commits import read_commits
 from advisor.collect.git.truck_factor import Authorship, authors_of, truck_factor
 from advisor.collect.status import declared_status
 from advisor.errors import GitFailed, InputError, RepositoryNotFound
@@ -174,6 +175,32 @@ def authorship(*commits):
     for author, changes in commits:
         made.record(author, [(*c, "")[:3] for c in changes])
     return made
+
+
+def test_names_paths_and_messages_cannot_forge_facts(repo, tmp_path):
+    before = read_commits(repo.path)
+    hostile = "A\x1e\x1fcommit 0\x1d\x85\u2028B"
+    sha = repo.commit(
+        "commit x\x1e\nR.py",
+        message="x\x1e\x1f (#7\n\x1e",
+        who=(hostile, "a\x1f@x.example"),
+        day="2024-05-01",
+    )
+    repo.git("update-ref", "refs/pull/12/head", sha)
+    commits, changes = read_commits(repo.path)
+    assert len(commits) == len(before[0]) + 1
+    assert (commits[-1].sha, commits[-1].name) == (sha, hostile)
+    assert changes[-1] == [("A", "commit x\x1e\nR.py", "")]
+    collect(str(repo.path), tmp_path / "s", tmp_path / "c", retrieved_on=TODAY)
+    assert 12 in {r["number"] for r in tables(tmp_path / "s")["threads"]}
+
+
+def test_a_tag_in_no_known_encoding_or_with_odd_line_ends_is_one_tag(repo, tmp_path):
+    for tag in (b"v2.0.0-\xff", "v2.1.0-\u2028v3.0.0".encode()):
+        subprocess.run([b"git", b"-C", os.fsencode(repo.path), b"tag", tag], check=True)
+    collect(str(repo.path), tmp_path / "s", tmp_path / "c", retrieved_on=TODAY)
+    assert {r["tag"] for r in tables(tmp_path / "s")["releases"]} == {
+        "v1.0.0", "v1.1.0rc1", "v2.0.0-\N{REPLACEMENT CHARACTER}", "v2.1.0-\u2028v3.0.0"}  # fmt: skip
 
 
 def test_truck_factor_by_hand():

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MERGED = re.compile(r"\(#(\d+)\)\s*$|^Merge pull request #(\d+)\b")
-_REF = "%(refname)%1f%(committerdate:unix)%1f%(objectname)%1f%(authorname)%1f%(authoremail:trim)"
+_REF = "%(refname)%00%(committerdate:unix)%00%(objectname)%00%(authorname)%00%(authoremail:trim)"
 _LATEST = 2**62
 
 
@@ -55,8 +55,10 @@ def change_requests(folder: Path, retrieved_on: date) -> list[dict[str, Any]]:
 def _refs(folder: Path) -> tuple[dict[int, _Head], set[int]]:
     """Heads by number, and the numbers that GitHub could still merge."""
     heads, mergeable = {}, set()
-    for line in git(folder, "for-each-ref", f"--format={_REF}", "refs/pull").splitlines():
-        ref, time, sha, name, mail = line.split("\x1f")
+    for line in git(folder, "for-each-ref", f"--format={_REF}", "refs/pull").split("\n"):
+        if not line:
+            continue
+        ref, time, sha, name, mail = line.split("\0")
         number = int(ref.split("/")[2])
         if ref.endswith("/merge"):
             mergeable.add(number)

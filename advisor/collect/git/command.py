@@ -41,7 +41,7 @@ def git(folder: Path | None, *arguments: str, remote: bool = False, given: str |
         capture_output=True,
         env=environment(remote=remote),
         encoding="utf-8",
-        errors="surrogateescape",
+        errors="replace",
         check=False,
     )
     if run.returncode:

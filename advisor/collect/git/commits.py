@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_RECORD, _FIELD = "\x1e", "\x1f"
 # What a commit did to a file: A(dded), M(odified), D(eleted), T(ype changed) or R(enamed); the path; the
 # old path of a renamed one.
 Change = tuple[str, str, str]
-_FORMAT = _RECORD + _FIELD.join(("%H", "%aN", "%aE", "%ct"))
+# Fields end in NUL, which no name, message or path can hold; no status of a file begins like a commit.
+_COMMIT = "commit "
+_FORMAT = "%x00".join((_COMMIT + "%H", "%aN", "%aE", "%ct"))
 
 
 def read_commits(folder: Path) -> tuple[list[Commit], list[list[Change]]]:
@@ -31,26 +32,23 @@ def read_commits(folder: Path) -> tuple[list[Commit], list[list[Change]]]:
         folder, "log", "HEAD", "--no-merges", "--use-mailmap", "--find-renames=100%", "--name-status", "-z",
         f"--format={_FORMAT}", "--",
     )  # fmt: skip
-    commits, changes = [], []
-    for record in log.split(_RECORD)[1:]:
-        head, _, rest = record.partition("\0")
-        sha, name, mail, time = head.split(_FIELD)
-        commits.append(Commit(sha, name, mail, int(time)))
-        changes.append(_changes(rest))
+    commits: list[Commit] = []
+    changes: list[list[Change]] = []
+    fields = iter(log.split("\0"))
+    for field in fields:
+        status = field.strip("\n")
+        if status.startswith(_COMMIT):
+            commits.append(
+                Commit(status.removeprefix(_COMMIT), next(fields), next(fields), int(next(fields)))
+            )
+            changes.append([])
+        elif status.startswith("R"):
+            old = next(fields)
+            changes[-1].append(("R", next(fields), old))
+        elif status:
+            changes[-1].append((status, next(fields), ""))
     order = sorted(range(len(commits) - 1, -1, -1), key=lambda i: commits[i].time)
     return [commits[i] for i in order], [changes[i] for i in order]
-
-
-def _changes(printed: str) -> list[Change]:
-    fields = iter(printed.strip("\n\0").split("\0"))
-    found = []
-    for status in fields:
-        if status.startswith("R"):
-            old = next(fields)
-            found.append(("R", next(fields), old))
-        elif status:
-            found.append((status, next(fields), ""))
-    return found
 
 
 def contributions(commits: Sequence[Commit], people: Mapping[tuple[str, str], int]) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ def releases(folder: Path) -> list[dict[str, Any]]:
     """Rows of the table; the day is that of the tag, or of its commit where the tag has none."""
     tags = git(folder, "for-each-ref", "--format=%(refname:lstrip=2)%09%(creatordate:unix)", "refs/tags")
     rows = []
-    for line in tags.splitlines():
+    for line in tags.split("\n"):
         tag, _, time = line.partition("\t")
         if time and _VERSION.match(tag):
             is_prerelease = bool(_PRERELEASE.search(tag))

@@ -34,7 +34,7 @@ def files_of(folder: Path, commits: Iterable[str]) -> Iterator[list[str]]:
         pipes = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
         for commit in commits:
             paths = _read(pipes, f"{commit}^{{tree}}".encode(), known)
-            yield [path.decode("utf-8", "surrogateescape") for path in paths]
+            yield [path.decode("utf-8", "replace") for path in paths]
         pipes[0].close()
 
 
