@@ -8,7 +8,12 @@ AdvisorError                     exit code 1: the tool failed
 │   └── SnapshotMissing          there is no snapshot at all (exit code 2)
 ├── CollectError                 a source could not be read
 │   ├── RepositoryNotFound
-│   └── GitFailed                git ended with an error, or a history came out cut
+│   ├── GitFailed                git ended with an error, or a history came out cut
+│   ├── Unreachable              no sound answer after all tries
+│   ├── Refused                  the source answers, and says no
+│   ├── Unsound                  an answer is not what the source's contract promises
+│   ├── WaitTooLong              the source asks to wait longer than the user would
+│   └── BudgetSpent              the points that the user allowed are spent
 └── NothingSuitable              exit code 4: a result, not a failure
 
 Exit code 3 (partial: some candidates are missing from an otherwise good answer) belongs to
@@ -70,6 +75,26 @@ class RepositoryNotFound(CollectError):
 
 class GitFailed(CollectError):
     """A git command ended with an error; what it had printed until then is not used."""
+
+
+class Unreachable(CollectError):
+    """A source gave no sound answer after all tries; the same command later goes on from here."""
+
+
+class Refused(CollectError):
+    """A source answers, and says no: no rights, blocked, a bad token."""
+
+
+class Unsound(CollectError):
+    """An answer is too large, too deep, or of a shape that the source's contract does not know."""
+
+
+class WaitTooLong(CollectError):
+    """A source asks to wait longer than the user would; what was collected is kept."""
+
+
+class BudgetSpent(CollectError):
+    """The points that the user allowed are spent; what was collected is kept."""
 
 
 class NothingSuitable(AdvisorError):

@@ -1,0 +1,305 @@
+"""What GitHub's answers must look like, and the rows that they become.
+
+Everything is checked here, before anything is kept: types, ranges, lengths. A response is the first
+comment or review by a human who is not the author. People are compared, not kept in the facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, AliasPath, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from advisor.collect.authors import BOT
+from advisor.collect.messages import clean
+from advisor.errors import Unsound
+
+Shape = TypeVar("Shape", bound="_Shape")
+_EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+_LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def _in_range(time: datetime) -> datetime:
+    if not _EARLIEST < time < _LATEST:
+        raise ValueError("a time outside of 1990 to 2100")
+    return time.astimezone(UTC)
+
+
+Time = Annotated[AwareDatetime, AfterValidator(_in_range)]
+Text = Annotated[str, AfterValidator(clean)]
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Cursor = Annotated[str, Field(max_length=1000)]
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Total(_Shape):
+    """A connection that is only counted."""
+
+    totalCount: Count  # noqa: N815 - GitHub's name
+
+
+class Actor(_Shape):
+    """A user, bot or other account; None in its place is a deleted one (a "ghost")."""
+
+    typename: Annotated[str, Field(alias="__typename", max_length=100)]
+    login: Annotated[str, Field(max_length=200)]
+
+    @property
+    def is_bot(self) -> bool:
+        """Whether GitHub or the login says that it is a machine."""
+        return self.typename == "Bot" or bool(BOT.search(self.login))
+
+
+class Reply(_Shape):
+    """A comment, or a review (whose time is that of its submission)."""
+
+    author: Actor | None
+    at: Time | None = Field(validation_alias="createdAt", default=None)
+    submitted_at: Time | None = Field(validation_alias="submittedAt", default=None)
+
+
+class PageInfo(_Shape):
+    """Whether and where the connection goes on."""
+
+    hasNextPage: bool  # noqa: N815
+    endCursor: Cursor | None = None  # noqa: N815
+
+
+class Replies(_Shape):
+    """The first comments or reviews of a thread, oldest first."""
+
+    totalCount: Count  # noqa: N815
+    nodes: Annotated[list[Reply | None], Field(max_length=100)]
+    pageInfo: PageInfo | None = None  # noqa: N815
+
+
+class Thread(_Shape):
+    """An issue, a change request or a discussion."""
+
+    number: Number
+    created: Time = Field(validation_alias="createdAt")
+    updated: Time = Field(validation_alias="updatedAt")
+    closed: Time | None = Field(validation_alias="closedAt", default=None)
+    merged: Time | None = Field(validation_alias="mergedAt", default=None)
+    author: Actor | None
+    association: Annotated[str, Field(validation_alias="authorAssociation", max_length=40)]
+    comments: Replies
+    reviews: Replies | None = None
+
+
+class Replying(_Shape):
+    """A thread that is asked for its responses alone."""
+
+    comments: Replies
+    reviews: Replies | None = None
+
+
+class Release(_Shape):
+    """A release as GitHub lists it."""
+
+    tag: Annotated[
+        str, Field(validation_alias="tagName", min_length=1, max_length=300), AfterValidator(clean)
+    ]
+    created: Time = Field(validation_alias="createdAt")
+    published: Time | None = Field(validation_alias="publishedAt", default=None)
+    is_draft: bool = Field(validation_alias="isDraft")
+    is_prerelease: bool = Field(validation_alias="isPrerelease")
+
+
+class Connection(_Shape):
+    """One page of a connection; its nodes are read apart."""
+
+    totalCount: Count  # noqa: N815
+    pageInfo: PageInfo  # noqa: N815
+    nodes: Annotated[list[Any], Field(max_length=100)]
+
+
+class Owner(_Shape):
+    """The account that a repository belongs to."""
+
+    typename: Annotated[str, Field(alias="__typename", max_length=100)]
+    login: Text
+    name: Text | None = None
+    company: Text | None = None
+    isVerified: bool | None = None  # noqa: N815
+    created: Time | None = Field(validation_alias="createdAt", default=None)
+
+
+class Overview(_Shape):
+    """Facts and totals of one repository."""
+
+    github_id: Annotated[int, Field(validation_alias="databaseId", ge=1, le=2**63 - 1)]
+    known_as: Annotated[str, Field(validation_alias="nameWithOwner", max_length=200)]
+    description: Text | None = None
+    created: Time = Field(validation_alias="createdAt")
+    is_archived: bool = Field(validation_alias="isArchived")
+    archived: Time | None = Field(validation_alias="archivedAt", default=None)
+    is_fork: bool = Field(validation_alias="isFork")
+    is_empty: bool = Field(validation_alias="isEmpty", default=False)
+    has_issues: bool = Field(validation_alias="hasIssuesEnabled")
+    has_discussions: bool = Field(validation_alias="hasDiscussionsEnabled", default=False)
+    licence: Text | None = Field(validation_alias=AliasPath("licenseInfo", "spdxId"), default=None)
+    owner: Owner
+    stars: Count = Field(validation_alias="stargazerCount")
+    forks: Count = Field(validation_alias="forkCount")
+    watchers: Total
+    openIssues: Total  # noqa: N815
+    closedIssues: Total  # noqa: N815
+    openPulls: Total  # noqa: N815
+    closedPulls: Total  # noqa: N815
+    mergedPulls: Total  # noqa: N815
+    discussions: Total
+    releases: Total
+
+
+def read_as(shape: type[Shape], value: object, where: str) -> Shape:
+    """Check a value.
+
+    Raises:
+        Unsound: it is not of that shape; the message names the place, never the value.
+    """
+    try:
+        return shape.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = clean(".".join(str(p) for p in first["loc"]), 80)
+        raise Unsound(f"{where}: {place or 'it'} is not as promised ({clean(first['msg'], 120)})") from None
+    except RecursionError:
+        raise Unsound(f"{where}: nested too deeply") from None
+
+
+@dataclass(frozen=True)
+class Response:
+    """The first human response to a thread.
+
+    Attributes:
+        at: when; None: none so far.
+        is_sure: whether everything was seen that could hold an earlier one.
+        before: cursor after which further comments are to be read, if we know it.
+    """
+
+    at: datetime | None
+    is_sure: bool
+
+
+def first_response(
+    author: str | None, comments: Replies, reviews: Replies | None = None, *, after_all: bool = False
+) -> Response:
+    """The earliest comment or review by a human who is not the author.
+
+    Args:
+        author: login of who opened the thread; None: a deleted account, which is taken to be the same
+            person as any other deleted account.
+        comments, reviews: their first ones, oldest first.
+        after_all: whether ``comments`` is a later page, so that its total says nothing.
+    """
+    found: list[datetime] = []
+    unseen: list[datetime] = []
+    for replies in (comments, reviews):
+        if replies is None:
+            continue
+        times = []
+        last = _EARLIEST
+        for reply in replies.nodes:
+            at = reply and (reply.submitted_at or reply.at)
+            if reply is None or at is None:
+                continue
+            last = max(last, at)
+            login = reply.author.login if reply.author else None
+            if login != author and not (reply.author and reply.author.is_bot):
+                times.append(at)
+        if times:
+            found.append(min(times))
+        elif after_all and replies is comments:
+            if replies.pageInfo is not None and replies.pageInfo.hasNextPage:
+                unseen.append(last)
+        elif replies.totalCount > len(replies.nodes):
+            unseen.append(last)
+    best = min(found, default=None)
+    return Response(best, not any(best is None or u < best for u in unseen))
+
+
+def seconds(time: datetime | None) -> str | None:
+    """A time as the tables hold it, in UTC."""
+    return None if time is None else time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def repository_row(seen: Overview, day: date, *, was_archived: bool = False) -> dict[str, Any]:
+    """The row of ``repositories``; a repository that came back from the archive is active again."""
+    status = "archived" if seen.is_archived else "active" if was_archived else None
+    evidence = {
+        "archived": "archived on GitHub" + (f" since {seen.archived.date()}" if seen.archived else ""),
+        "active": "taken out of the archive on GitHub",
+    }
+    owner = seen.owner
+    return {
+        "observed_on": day.isoformat(),
+        "declared_status": status,
+        "evidence": evidence.get(status or ""),
+        "github_id": seen.github_id,
+        "known_as": seen.known_as,
+        "description": seen.description,
+        "licence": seen.licence,
+        "created_on": seen.created.date().isoformat(),
+        "is_archived": seen.is_archived,
+        "is_fork": seen.is_fork,
+        "has_issues": seen.has_issues,
+        "owner_kind": clean(owner.typename, 40),
+        "owner_name": owner.name or owner.login,
+        "owner_company": owner.company,
+        "owner_is_verified": owner.isVerified,
+        "owner_since": owner.created.date().isoformat() if owner.created else None,
+    }
+
+
+def count_rows(totals: Mapping[str, int | None], day: date, definition: str) -> list[dict[str, Any]]:
+    """Rows of ``counts`` for one day; what is not known has none."""
+    return [
+        {"day": day.isoformat(), "metric": metric, "value": value, "definition": definition}
+        for metric, value in totals.items()
+        if value is not None
+    ]
+
+
+def totals(seen: Overview) -> dict[str, int | None]:
+    """The totals of an overview; those of a tracker that is switched off are not known."""
+    issues = seen.has_issues
+    return {
+        "stars": seen.stars,
+        "forks": seen.forks,
+        "watchers": seen.watchers.totalCount,
+        "open_issues": seen.openIssues.totalCount if issues else None,
+        "closed_issues": seen.closedIssues.totalCount if issues else None,
+        "open_change_requests": seen.openPulls.totalCount,
+        "closed_change_requests": seen.closedPulls.totalCount,
+        "merged_change_requests": seen.mergedPulls.totalCount,
+        "discussions": seen.discussions.totalCount if seen.has_discussions else None,
+    }
+
+
+def star_weeks(answer: object) -> list[tuple[int, int]]:
+    """(start in seconds since 1970, stars) of each week of ``stargazers/history``, newest first.
+
+    Raises:
+        Unsound: a week is not whole or its days do not add up.
+    """
+    found = []
+    for week in answer if isinstance(answer, Sequence) and not isinstance(answer, str) else [None]:
+        read = read_as(_Week, week, "GitHub's star history")
+        if sum(read.days) != read.total:
+            raise Unsound("GitHub's star history: the days of a week do not add up to its total")
+        found.append((read.week, read.total))
+    return found
+
+
+class _Week(_Shape):
+    week: Annotated[int, Field(ge=0, le=4_102_444_800)]
+    total: Count
+    days: Annotated[list[Count], Field(min_length=7, max_length=7)]
