@@ -171,7 +171,8 @@ def _thread(thread: shapes.Thread, kind: str) -> Kept:
         "responses_seen": response.is_sure,
         "source": SOURCE,
     }
-    return Kept(thread.number, row, login, None if response.is_sure else "")
+    more = None if response.is_sure else ""
+    return Kept(thread.number, row, login, thread.updated.isoformat(), more)
 
 
 def _release(release: shapes.Release) -> Kept:

@@ -182,7 +182,8 @@ def _row(thread: RestThread) -> Kept:
         "responses_seen": False,
         "source": SOURCE,
     }
-    return Kept(thread.number, row, thread.author.login if thread.author else None)
+    login = thread.author.login if thread.author else None
+    return Kept(thread.number, row, login, thread.updated.isoformat())
 
 
 async def releases(rest: Rest, name: str, known_as: str) -> list[dict[str, Any]]:

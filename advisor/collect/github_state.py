@@ -27,7 +27,8 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS overview (
   repository TEXT PRIMARY KEY, github_id INTEGER, seen_at TEXT, totals TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rows (
-  repository TEXT, kind TEXT, key, row TEXT, author TEXT, more TEXT, pass INTEGER, retrieved_at TEXT,
+  repository TEXT, kind TEXT, key, row TEXT, author TEXT, changed TEXT, more TEXT, pass INTEGER,
+  retrieved_at TEXT,
   PRIMARY KEY (repository, kind, key)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS unsure ON rows (repository, kind) WHERE more IS NOT NULL;
 CREATE TABLE IF NOT EXISTS progress (
@@ -61,11 +62,20 @@ class Progress:
 
 @dataclass(frozen=True)
 class Kept:
-    """A row as it is kept: its key, its facts, its author, and where to look on for a response."""
+    """A row as it is kept.
+
+    Attributes:
+        key: its number or tag.
+        row: its facts.
+        author: login of who opened it.
+        changed: when it last changed at the source.
+        more: cursor after which a first response is to be looked for; None: it need not be.
+    """
 
     key: int | str
     row: Mapping[str, Any]
     author: str | None = None
+    changed: str | None = None
     more: str | None = None
 
 
@@ -137,22 +147,26 @@ class State:
         with self._transaction() as db:
             for row in rows:
                 known = db.execute(
-                    "SELECT row FROM rows WHERE repository = ? AND kind = ? AND key = ?",
+                    "SELECT row, changed FROM rows WHERE repository = ? AND kind = ? AND key = ?",
                     [repository, kind, row.key],
                 ).fetchone()
-                new = _without_forgetting(row, json.loads(known[0])) if known else row
-                text = json.dumps(new.row)
-                if known and known[0] == text:
+                text = json.dumps(row.row)
+                # The same change is met again wherever a reading begins; its response is known by now.
+                if known and (known[0] == text or (row.changed and known[1] == row.changed)):
                     db.execute(
-                        "UPDATE rows SET pass = ?, more = ? WHERE repository = ? AND kind = ? AND key = ?",
-                        [progress.number, new.more, repository, kind, row.key],
+                        "UPDATE rows SET pass = ? WHERE repository = ? AND kind = ? AND key = ?",
+                        [progress.number, repository, kind, row.key],
                     )
                     continue
                 is_dirty = True
+                new = _without_forgetting(row, json.loads(known[0])) if known else row
                 db.execute(
-                    "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    [repository, kind, row.key, text, row.author, new.more, progress.number, day],
-                )
+                    "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    [
+                        repository, kind, row.key, json.dumps(new.row), row.author, row.changed, new.more,
+                        progress.number, day,
+                    ],
+                )  # fmt: skip
             progress = replace(progress, is_dirty=is_dirty)
             self._put(db, repository, kind, progress)
         return progress
@@ -205,11 +219,11 @@ class State:
     def unsure(self, repository: str, kind: str, at_most: int) -> list[Kept]:
         """Threads whose first response is still to be looked for."""
         found = self._db.execute(
-            "SELECT key, row, author, more FROM rows"
+            "SELECT key, row, author, changed, more FROM rows"
             " WHERE repository = ? AND kind = ? AND more IS NOT NULL ORDER BY key LIMIT ?",
             [repository, kind, at_most],
         )
-        return [Kept(key, json.loads(row), author, more) for key, row, author, more in found]
+        return [Kept(key, json.loads(row), author, changed, more) for key, row, author, changed, more in found]
 
     def update(self, repository: str, kind: str, rows: Iterable[Kept]) -> None:
         """Put what was found of unsure threads in their place."""

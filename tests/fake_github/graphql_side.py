@@ -1,0 +1,142 @@
+"""GraphQL of the fake: validated and executed over GitHub's schema, paged by key like GitHub's cursors."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    GraphQLError,
+    GraphQLSchema,
+    build_ast_schema,
+    execute,
+    get_named_type,
+    parse,
+    validate,
+)
+
+from fake_github.cost import Cost, cost
+from fake_github.world import World, iso
+
+CONTRACT = Path(__file__).parent / "contract"
+NODE_LIMIT = 500_000  # docs.github.com: "Individual calls cannot request more than 500,000 total nodes"
+
+
+def load_schema() -> GraphQLSchema:
+    text = (CONTRACT / "schema.graphql").read_text()
+    return build_ast_schema(parse(text, no_location=True), assume_valid=True, assume_valid_sdl=True)
+
+
+def typed(message: str, kind: str) -> GraphQLError:
+    return GraphQLError(message, extensions={"type": kind})
+
+
+def encode(key: list[Any]) -> str:
+    return base64.b64encode(b"cursor:v2:" + json.dumps(key).encode()).decode()
+
+
+def decode(cursor: str) -> list[Any]:
+    try:
+        text = base64.b64decode(cursor, validate=True)
+        assert text.startswith(b"cursor:v2:")
+        return json.loads(text.removeprefix(b"cursor:v2:"))
+    except Exception:
+        message = f"`{cursor}` does not appear to be a valid cursor."
+        raise typed(message, "INVALID_CURSOR_ARGUMENTS") from None
+
+
+class GraphQLSide:
+    def __init__(self, world: World) -> None:
+        self.world, self.schema = world, load_schema()
+        self._known: dict[str, Any] = {}
+
+    def price(self, query: str, variables: dict[str, Any]) -> tuple[Any, list[GraphQLError], Cost]:
+        """The parsed query, what is wrong with it, what it costs."""
+        if query not in self._known:
+            document = parse(query)
+            self._known[query] = document, validate(self.schema, document)
+        document, errors = self._known[query]
+        return document, errors, cost(self.schema, document, variables) if not errors else Cost()
+
+    def run(self, document: Any, variables: dict[str, Any], rate: dict[str, Any]) -> dict[str, Any]:
+        result = execute(self.schema, document, root_value={}, variable_values=variables, context_value=rate,
+                         field_resolver=self._resolve, type_resolver=lambda v, *_: v["__typename"])  # fmt: skip
+        out: dict[str, Any] = {"data": result.data}
+        if result.errors:
+            out["errors"] = [
+                {"type": (e.extensions or {}).get("type"), "path": e.path, "message": e.message} for e in result.errors
+            ]
+        return out
+
+    def _resolve(self, source: dict[str, Any], info: Any, **args: Any) -> Any:
+        name = info.field_name
+        if name == "rateLimit":
+            return info.context
+        if name == "repository":
+            return self._repository(f"{args['owner']}/{args['name']}")
+        if name in {"issue", "pullRequest", "discussion"} and "number" in args:
+            rows = source[{"issue": "issues", "pullRequest": "pullRequests", "discussion": "discussions"}[name]]
+            found = next((t for t in rows if t["number"] == args["number"]), None)
+            if found is None:
+                kind = name[0].upper() + name[1:]
+                raise typed(f"Could not resolve to a {kind} with the number of {args['number']}.", "NOT_FOUND")
+            return found
+        if get_named_type(info.return_type).name.endswith("Connection"):
+            return self._connection(source.get(name) or [], args, info)
+        return source.get(name)
+
+    def _repository(self, full: str) -> dict[str, Any]:
+        if full in self.world.forbidden:
+            raise typed("Resource not accessible by personal access token", "FORBIDDEN")
+        if full in self.world.blocked:
+            raise typed("Repository access blocked", "REPOSITORY_ACCESS_BLOCKED")
+        found = self.world.resolve(full)
+        if found is None:
+            raise typed(f"Could not resolve to a Repository with the name '{full}'.", "NOT_FOUND")
+        return found
+
+    def _connection(self, rows: list[Any], args: dict[str, Any], info: Any) -> dict[str, Any]:
+        if args.get("states"):
+            rows = [r for r in rows if r["state"] in args["states"]]
+        since = (args.get("filterBy") or {}).get("since")
+        if since:
+            rows = [r for r in rows if r["updatedAt"] >= since.replace("+00:00", "Z")]
+        size = self._size(args, info)
+        order = args.get("orderBy")
+        if order:
+            column = {"UPDATED_AT": "updatedAt", "CREATED_AT": "createdAt"}[order["field"]]
+            down = order["direction"] == "DESC"
+            keyed = sorted(((r[column], r.get("number") or r["tagName"]), i) for i, r in enumerate(rows))
+            if down:
+                keyed.reverse()
+        else:
+            down = False
+            keyed = [((i, 0), i) for i in range(len(rows))]
+        if args.get("after"):
+            after = tuple(decode(args["after"]))
+            keyed = [k for k in keyed if (k[0] < after if down else k[0] > after)]
+        page = keyed[:size]
+        last = encode(list(page[-1][0])) if page else None
+        return {"totalCount": len(rows), "nodes": [rows[i] for _, i in page],
+                "pageInfo": {"hasNextPage": len(keyed) > len(page) > 0, "endCursor": last}}  # fmt: skip
+
+    def _size(self, args: dict[str, Any], info: Any) -> int:
+        asked = {s.name.value for n in info.field_nodes for s in n.selection_set.selections if isinstance(s, FieldNode)}
+        size = args.get("first")
+        if not asked & {"nodes", "edges"}:
+            return 0
+        if size is None:
+            raise typed(f"You must provide a `first` or `last` value to properly paginate the `{info.field_name}` "
+                        "connection.", "MISSING_PAGINATION_BOUNDARIES")  # fmt: skip
+        if not 1 <= size <= 100:
+            raise typed(f"Requesting {size} records on the `{info.field_name}` connection exceeds the `first` limit "
+                        "of 100 records.", "EXCESSIVE_PAGINATION")  # fmt: skip
+        return size
+
+
+def rate_limit(limit: int, used: int, resets_at: Any, found: Cost) -> dict[str, Any]:
+    return {"cost": found.points, "limit": limit, "remaining": max(0, limit - used), "used": used,
+            "nodeCount": found.nodes, "resetAt": iso(resets_at)}  # fmt: skip
