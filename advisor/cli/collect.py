@@ -1,20 +1,24 @@
-"""advisor collect: facts from repositories into the user's store."""
+"""advisor collect: fresh facts from GitHub, the package world and histories into the user's store."""
 
 from __future__ import annotations
 
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from advisor.cli import app
 
+if TYPE_CHECKING:
+    from advisor.cli.collect_progress import Progress
+
 StoreFolder = Annotated[
     Path | None, typer.Option("--store", help="Folder of facts; default: your own, see README.")
 ]
 Day = Annotated[str | None, typer.Option(help="Day on which the source was read; default: today.")]
+SOURCES = ("git", "github", "scorecard", "pypi", "pypistats", "huggingface", "depsdev")
 
 
 def data_home() -> Path:
@@ -39,42 +43,159 @@ def day_or_today(text: str | None) -> date:
 @app.command()
 def collect(
     repositories: Annotated[
-        list[str], typer.Argument(help="owner/name, a URL, or the path of a local clone.")
-    ],
+        list[str] | None,
+        typer.Argument(help="owner/name; a URL or the path of a clone gives its history alone."),
+    ] = None,
+    domain: Annotated[str, typer.Option(help="Whose candidates, if none is named.")] = "finetuning",
+    source: Annotated[
+        list[str] | None, typer.Option(help=f"Only this: {', '.join(SOURCES)}; may be repeated.")
+    ] = None,
     git_only: Annotated[bool, typer.Option("--git-only", help="History alone: no token, no API.")] = False,
     name: Annotated[
         str | None, typer.Option(help="owner/name of the one local clone given, if it cannot say.")
     ] = None,
     store: StoreFolder = None,
     retrieved_on: Day = None,
+    github_url: Annotated[str | None, typer.Option(help="A GitHub Enterprise or a test server.")] = None,
+    budget: Annotated[int | None, typer.Option(min=1, help="GraphQL points to spend at most.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and its cost.")] = False,
+    max_wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for rate limits at most.")] = 900,
+    json_log: Annotated[Path | None, typer.Option(help="Write each step as a line of JSON.")] = None,
+    record: Annotated[Path | None, typer.Option(help="Write all answers down, without the token.")] = None,
+    replay: Annotated[Path | None, typer.Option(help="Take the answers from such a file.")] = None,
 ) -> None:
-    """Collect facts from git histories: commits, releases, change requests, declared status.
+    """Collect fresh facts; `advisor rank` then uses them.
 
-    A remote history is cloned without file contents into the user's cache and only fetched
-    afterwards. Example: advisor collect huggingface/trl --git-only
+    Without names: all candidates of the domain. A second run asks only for what changed, an
+    interrupted one goes on where it stopped. The token is taken from GH_TOKEN, GITHUB_TOKEN, a GitHub
+    App, .netrc or gh; without one GitHub answers 60 requests an hour, and first responses stay unknown.
+    Examples: advisor collect; advisor collect huggingface/trl --source github; advisor collect --dry-run
     """
-    from advisor.collect.git import collect as run
-    from advisor.errors import EXIT_PARTIAL, CollectError, InputError
+    from advisor.cli.collect_progress import Progress
+    from advisor.errors import EXIT_FAILED, EXIT_PARTIAL
 
-    if not git_only:
-        raise InputError("collecting from the GitHub API is not built yet; add --git-only")
-    if name and len(repositories) != 1:
+    wanted = _sources(source, git_only=git_only)
+    packages, histories = _repositories(repositories, domain, name)
+    folder = store_or_default(store)
+    if not repositories and not dry_run:
+        from advisor.collect.seed import seed
+
+        seed(folder, domain)
+    with Progress(json_log) as progress:
+        api = {s for s in wanted if s != "git"}
+        if api and packages:
+            _collect_api(
+                packages, api, folder, progress, github_url=github_url, budget=budget, dry_run=dry_run,
+                max_wait=max_wait, record=record, replay=replay,
+            )  # fmt: skip
+        if "git" in wanted and not dry_run:
+            _collect_git(histories, folder, progress, day_or_today(retrieved_on), name, github_url)
+        progress.summary()
+    if progress.collected:
+        _keep_measurements(folder)
+    if progress.only_error is not None:
+        raise progress.only_error
+    if progress.missing:
+        raise typer.Exit(EXIT_PARTIAL if progress.collected or dry_run else EXIT_FAILED)
+
+
+def _sources(given: list[str] | None, *, git_only: bool) -> list[str]:
+    from advisor.errors import InputError, UnknownName
+
+    if git_only and given:
+        raise InputError("--git-only and --source exclude each other")
+    chosen = ["git"] if git_only else given or list(SOURCES)
+    for name in chosen:
+        if name not in SOURCES:
+            raise UnknownName("source", name, list(SOURCES))
+    return chosen
+
+
+def _repositories(
+    given: list[str] | None, domain: str, name: str | None
+) -> tuple[dict[str, str | None], dict[str, str]]:
+    """``owner/name`` → package for the APIs; ``owner/name`` or place → where its history is."""
+    from advisor.domain import load_domain
+    from advisor.errors import InputError
+    from advisor.facts import check_repository
+
+    known = {c.repository: c.package for c in load_domain(domain).candidates}
+    if name and (not given or len(given) != 1):
         raise InputError("--name goes with exactly one repository")
-    failed = 0
-    for where in repositories:
+    if not given:
+        return known, {n: n for n in known}
+    packages: dict[str, str | None] = {}
+    for place in given:
+        if not Path(place).is_dir() and "://" not in place:
+            packages[check_repository(place)] = known.get(place)
+    return packages, {place: place for place in given}
+
+
+def _collect_api(
+    packages: dict[str, str | None],
+    sources: set[str],
+    store: Path,
+    progress: Progress,
+    *,
+    github_url: str | None,
+    budget: int | None,
+    dry_run: bool,
+    max_wait: float,
+    record: Path | None,
+    replay: Path | None,
+) -> None:
+    import asyncio
+    import os
+
+    from advisor.collect import auth, live
+    from advisor.collect.github_protocol import check_input_url, endpoints
+    from advisor.collect.recording import replay as from_recording
+    from advisor.collect.transport import Patience
+
+    at = endpoints(os.environ, check_input_url(github_url) if github_url else None)
+    credential = auth.find(at.rest, os.environ, Path.home()) if "github" in sources else None
+    progress.tell("token", {"found_in": credential.found_in if credential else None})
+    wanted = live.Wanted(
+        packages, sources, store, at, credential, lambda: datetime.now(UTC), budget=budget, is_dry=dry_run,
+        patience=Patience(limits=max_wait), record=record, wire=from_recording(replay) if replay else None,
+    )  # fmt: skip
+    progress.take(asyncio.run(live.collect(wanted, progress.tell)))
+
+
+def _collect_git(
+    histories: dict[str, str], store: Path, progress: Progress, day: date, name: str | None, url: str | None
+) -> None:
+    import os
+
+    from advisor.collect.git import collect as run
+    from advisor.collect.github_protocol import endpoints
+    from advisor.errors import CollectError
+
+    web = endpoints(os.environ, url).web
+    for place, where in histories.items():
+        is_name = not Path(where).is_dir() and "://" not in where
         try:
-            run(
-                where,
-                store_or_default(store),
+            done = run(
+                f"{web}/{where}.git" if is_name and web != "https://github.com" else where,
+                store,
                 data_home() / "git",
-                retrieved_on=day_or_today(retrieved_on),
-                repository=name,
-                progress=lambda text: print(text, file=sys.stderr),
+                retrieved_on=day,
+                repository=name or (where if is_name else None),
+                progress=lambda text: progress.tell("git", {"text": text}),
             )
         except CollectError as error:
-            if len(repositories) == 1:
-                raise
-            failed += 1
-            print(f"advisor: {error}", file=sys.stderr)
-    if failed:
-        raise typer.Exit(EXIT_PARTIAL)
+            progress.fail(place, "git", error)
+        else:
+            progress.collected.add(done)
+
+
+def _keep_measurements(store: Path) -> None:
+    """Measure now, so that `advisor rank` need not."""
+    from advisor import facts
+    from advisor.advise import keep_measurements
+    from advisor.errors import FactsError
+
+    try:
+        keep_measurements(facts.open_store(store))
+    except FactsError as error:
+        print(f"advisor: {error}", file=sys.stderr)

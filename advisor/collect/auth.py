@@ -33,11 +33,11 @@ class Credential:
 
 
 def find(rest: str, environment: Mapping[str, str], home: Path) -> Credential | None:
-    """The credential for the GitHub whose REST API is at ``rest``, the first of:
+    """The credential for the GitHub whose REST API is at ``rest``; None: there is none.
 
-    GH_TOKEN, GITHUB_TOKEN (GH_ENTERPRISE_TOKEN, GITHUB_ENTERPRISE_TOKEN for a host that is neither
+    The first of: GH_TOKEN, GITHUB_TOKEN (GH_ENTERPRISE_TOKEN, GITHUB_ENTERPRISE_TOKEN for a host that is neither
     github.com nor the one that GITHUB_API_URL names); GITHUB_APP_ID with GITHUB_APP_PRIVATE_KEY and
-    GITHUB_APP_INSTALLATION_ID; .netrc; the hosts file of `gh`. None: there is none.
+    GITHUB_APP_INSTALLATION_ID; .netrc; the hosts file of `gh`.
 
     Raises:
         InputError: what was found cannot be a token.
@@ -59,6 +59,11 @@ def _checked(found_in: str, token: str) -> SecretStr:
     return SecretStr(token)
 
 
+def _fixed(found_in: str, token: str) -> Credential:
+    secret = _checked(found_in, token)
+    return Credential(found_in, lambda: secret)
+
+
 def _from_environment(rest: str, environment: Mapping[str, str], _: Path) -> Credential | None:
     named = environment.get("GITHUB_API_URL", "https://api.github.com")
     is_ours = _host(rest) in {"github.com", _host(named)}
@@ -67,8 +72,7 @@ def _from_environment(rest: str, environment: Mapping[str, str], _: Path) -> Cre
     names = ("GH_TOKEN", "GITHUB_TOKEN") if is_ours else ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
     for name in names:
         if token := environment.get(name, "").strip():
-            secret = _checked(name, token)
-            return Credential(name, lambda: secret)
+            return _fixed(name, token)
     return None
 
 
@@ -79,7 +83,8 @@ def _from_app(rest: str, environment: Mapping[str, str], _: Path) -> Credential 
     app, key, installation = given
     if not all(given) or not installation.isdigit():
         raise InputError(
-            "a GitHub App needs GITHUB_APP_ID, GITHUB_APP_PRIVATE_KEY and GITHUB_APP_INSTALLATION_ID (a number)"
+            "a GitHub App needs GITHUB_APP_ID, GITHUB_APP_PRIVATE_KEY and "
+            "GITHUB_APP_INSTALLATION_ID (a number)"
         )
     if _host(rest) != _host(environment.get("GITHUB_API_URL", "https://api.github.com")):
         return None
@@ -112,8 +117,7 @@ def _from_netrc(rest: str, environment: Mapping[str, str], home: Path) -> Creden
         token = auth.token
     except (RuntimeError, ValueError, OSError):
         return None
-    secret = _checked(".netrc", token)
-    return Credential(".netrc", lambda: secret)
+    return _fixed(".netrc", token)
 
 
 def _from_gh(rest: str, environment: Mapping[str, str], home: Path) -> Credential | None:
@@ -128,5 +132,4 @@ def _from_gh(rest: str, environment: Mapping[str, str], home: Path) -> Credentia
         token = entry.get("oauth_token") or entry["users"][entry["user"]]["oauth_token"]
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError):
         return None
-    secret = _checked("the hosts file of gh", str(token))
-    return Credential("the hosts file of gh", lambda: secret)
+    return _fixed("the hosts file of gh", str(token))

@@ -19,6 +19,7 @@ from advisor.collect.github_pages import Repository
 from advisor.collect.github_state import State
 from advisor.collect.messages import TooHeavy, TryAgain
 from advisor.collect.outcome import Outcome, Tell
+from advisor.collect.shapes import count_rows, read_as
 from advisor.collect.transport import TRIES, Transport
 from advisor.errors import CollectError, InputError, Refused, RepositoryNotFound, Unsound
 
@@ -120,7 +121,7 @@ async def _overviews(where: Where, asking: Asking, names: Sequence[str]) -> list
             continue
         except CollectError as error:
             for name in queue:
-                where.outcome.miss(where.tell, name, "github", str(error))
+                where.outcome.miss(where.tell, name, "github", error)
             break
         queue = queue[size:]
         size = min(BATCH, size + max(1, size // 4))
@@ -132,9 +133,9 @@ async def _overviews(where: Where, asking: Asking, names: Sequence[str]) -> list
                 if tries[name] < TRIES:
                     queue.append(name)
                 else:
-                    where.outcome.miss(where.tell, name, "github", str(error))
+                    where.outcome.miss(where.tell, name, "github", error)
             except CollectError as error:
-                where.outcome.miss(where.tell, name, "github", str(error), is_final=False)
+                where.outcome.miss(where.tell, name, "github", error)
     return _once_each(where, [found[n] for n in names if n in found])
 
 
@@ -144,7 +145,7 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _overview(where: Where, data: protocol.Data, alias: str, name: str) -> Repository:
-    seen = shapes.read_as(shapes.Overview, protocol.of_repository(data, alias), name)
+    seen = read_as(shapes.Overview, protocol.of_repository(data, alias), name)
     _check_name(seen.known_as, name)
     repository = Repository(name, seen)
     if seen.known_as.lower() != name.lower():
@@ -173,8 +174,7 @@ def _once_each(where: Where, found: list[Repository]) -> list[Repository]:
 async def _one(where: Where, asking: Asking, repository: Repository) -> None:
     name = repository.name
     where.tell("repository", {"repository": name, "totals": repository.totals()})
-    waiting = where.tell
-    async with where.state.hold(name, lambda: waiting("held", {"repository": name})):
+    async with where.state.hold(name, lambda: where.tell("held", {"repository": name})):
         where.state.see(name, repository.seen.github_id, repository.totals(), where.clock())
         _write_overview(where, repository)
         with _noting(where, name, "threads and releases"):
@@ -204,7 +204,7 @@ class _noting:  # noqa: N801 - reads as a word of the `with` statement
         if not isinstance(error, CollectError):
             return False
         is_final = isinstance(error, RepositoryNotFound | Refused) and self._part == "star history"
-        self._where.outcome.miss(self._where.tell, self._name, self._part, str(error), is_final=is_final)
+        self._where.outcome.miss(self._where.tell, self._name, self._part, error, is_final=is_final)
         return True
 
 
@@ -219,24 +219,27 @@ def _write_overview(where: Where, repository: Repository) -> None:
     was_archived = bool(before) and before[-1]["declared_status"] == "archived"
     row = shapes.repository_row(seen, day, was_archived=was_archived)
     parts.add(where.store, "repositories", name, "github", [{**row, **about}], ("observed_on",))
-    counted = shapes.count_rows(shapes.totals(seen), day, "as GitHub counts them")
+    counted = count_rows(shapes.totals(seen), day, "as GitHub counts them")
     parts.add(where.store, "counts", name, "github", [{**r, **about} for r in counted], ("day", "metric"))
 
 
 async def _without_token(where: Where, names: Sequence[str]) -> None:
-    speaking = rest.Rest(where.transport, where.at, where.clock, where.tell)
     for name in names:
-        waiting = where.tell
-        async with where.state.hold(name, lambda n=name: waiting("held", {"repository": n})):  # type: ignore[misc]
-            with _noting(where, name, "github"):
-                seen = await rest.overview(speaking, name)
-                _check_name(seen.known_as, name)
-                where.tell("repository", {"repository": name, "totals": {}})
-                where.state.see(name, seen.github_id, {}, where.clock())
-                await rest.threads(speaking, where.state, name, seen)
-                released = await rest.releases(speaking, name, seen.known_as)
-                rest.write_facts(where.store, where.state, name, seen, where.clock(), released)
-                where.outcome.done.add(name)
-                with _noting(where, name, "star history"):
-                    await rest.star_history(speaking, where.store, name, seen.known_as, seen.stars)
-                where.tell("done", {"repository": name})
+        with _noting(where, name, "github"):
+            await _one_without_token(where, name)
+
+
+async def _one_without_token(where: Where, name: str) -> None:
+    speaking = rest.Rest(where.transport, where.at, where.clock, where.tell)
+    seen = await rest.overview(speaking, name)
+    _check_name(seen.known_as, name)
+    where.tell("repository", {"repository": name, "totals": {}})
+    async with where.state.hold(name, lambda: where.tell("held", {"repository": name})):
+        where.state.see(name, seen.github_id, {}, where.clock())
+        await rest.threads(speaking, where.state, name, seen)
+        released = await rest.releases(speaking, seen.known_as)
+        rest.write_facts(where.store, where.state, name, seen, where.clock(), released)
+        where.outcome.done.add(name)
+        with _noting(where, name, "star history"):
+            await rest.star_history(speaking, where.store, name, seen.known_as, seen.stars)
+    where.tell("done", {"repository": name})

@@ -23,11 +23,12 @@ from advisor.collect.github_queries import KINDS, Page
 from advisor.collect.github_state import Kept, Progress, State
 from advisor.collect.messages import Answer, TooHeavy, TryAgain
 from advisor.collect.outcome import Tell
+from advisor.collect.shapes import read_as, seconds
 from advisor.errors import Unsound
 
 START, LARGEST, SMALLEST, GROWTH = 50, 100, 10, 10
 NEWEST = 25  # how many of the newest are looked at where "changed since" cannot be asked
-FOLLOWED_TOGETHER = 10
+FOLLOWED_TOGETHER = 25
 SOURCE = "github:graphql"
 
 
@@ -119,8 +120,7 @@ async def read_all(asking: Asking, state: State, repository: Repository, now: da
             if again is not None:
                 once_more.discard(kind)
                 reading[kind], have[kind] = again, 0
-    for kind in totals:
-        await _follow(asking, state, repository, kind, tell)
+    await _follow(asking, state, repository, tell)
 
 
 def _have(state: State, name: str, kind: str, progress: Progress) -> int:
@@ -134,22 +134,22 @@ def _read(data: protocol.Data, repository: Repository, wanted: Mapping[str, Page
     found = {}
     for kind, page in wanted.items():
         where = f"{kind} of {repository.seen.known_as}"
-        connection = shapes.read_as(shapes.Connection, answer.get(kind), where)
+        connection = read_as(shapes.Connection, answer.get(kind), where)
         info = connection.pageInfo
         cursor = protocol.check_cursor(page.after, info.endCursor, has_next=info.hasNextPage)
         total = connection.totalCount
         if kind in queries.HAS_SINCE:
-            total = shapes.read_as(shapes.Total, answer.get(f"{kind}All"), where).totalCount
+            total = read_as(shapes.Total, answer.get(f"{kind}All"), where).totalCount
         rows, changes = [], []
         for node in connection.nodes:
             if node is None:
                 continue
             if kind == "releases":
-                release = shapes.read_as(shapes.Release, node, where)
+                release = read_as(shapes.Release, node, where)
                 if not release.is_draft and release.tag:
                     rows.append(_release(release))
             else:
-                thread = shapes.read_as(shapes.Thread, node, where)
+                thread = read_as(shapes.Thread, node, where)
                 rows.append(_thread(thread, KINDS[kind]))
                 changes.append(thread.updated.isoformat())
         found[kind] = _Read(rows, changes, cursor, total)
@@ -162,10 +162,10 @@ def _thread(thread: shapes.Thread, kind: str) -> Kept:
     row = {
         "kind": kind,
         "number": thread.number,
-        "opened_at": shapes.seconds(thread.created),
-        "closed_at": shapes.seconds(thread.closed),
-        "merged_at": shapes.seconds(thread.merged),
-        "first_response_at": shapes.seconds(response.at) if response.is_sure else None,
+        "opened_at": seconds(thread.created),
+        "closed_at": seconds(thread.closed),
+        "merged_at": seconds(thread.merged),
+        "first_response_at": seconds(response.at) if response.is_sure else None,
         "author_association": thread.association,
         "is_bot": thread.author is not None and thread.author.is_bot,
         "responses_seen": response.is_sure,
@@ -229,21 +229,30 @@ def _check_total(state: State, name: str, kind: str, total: int, *, may_repeat: 
     return None
 
 
-async def _follow(asking: Asking, state: State, repository: Repository, kind: str, tell: Tell) -> None:
+async def _follow(asking: Asking, state: State, repository: Repository, tell: Tell) -> None:
     """Look on for the first response of threads whose first comments held none."""
-    while unsure := state.unsure(repository.name, kind, FOLLOWED_TOGETHER):
-        threads = {f"t{k.key}": (KINDS[kind], int(k.key), k.more or None) for k in unsure}
+    name = repository.name
+    while unsure := _unsure(state, repository):
+        threads = {f"t{k.key}": (KINDS[kind], int(k.key), k.more or None) for kind, k in unsure}
         document = queries.responses(*repository.owner_and_name, threads)
 
-        def read(answer: Answer, unsure: list[Kept] = unsure) -> list[Kept]:
+        def read(answer: Answer, unsure: list[tuple[str, Kept]] = unsure) -> list[tuple[str, Kept]]:
             data = asking.read(answer)
             found = protocol.of_repository(data, "repository")
             return [
-                _response(found.get(f"t{k.key}"), data.errors.get(f"repository.t{k.key}"), k) for k in unsure
+                (kind, _response(found.get(f"t{k.key}"), data.errors.get(f"repository.t{k.key}"), k))
+                for kind, k in unsure
             ]
 
-        state.update(repository.name, kind, await asking.ask(document, read))
-        tell("responses", {"repository": repository.name, "kind": kind, "threads": len(unsure)})
+        for kind, kept in await asking.ask(document, read):
+            state.update(name, kind, [kept])
+        tell("responses", {"repository": name, "threads": len(unsure)})
+
+
+def _unsure(state: State, repository: Repository) -> list[tuple[str, Kept]]:
+    kinds = (k for k in repository.totals() if k != "releases")
+    found = [(kind, k) for kind in kinds for k in state.unsure(repository.name, kind, FOLLOWED_TOGETHER)]
+    return found[:FOLLOWED_TOGETHER]
 
 
 def _response(value: object, said: str | None, kept: Kept) -> Kept:
@@ -251,7 +260,7 @@ def _response(value: object, said: str | None, kept: Kept) -> Kept:
         if not said.startswith("NOT_FOUND"):
             raise TryAgain(f"GitHub: {said}")
         return replace(kept, more=None)  # deleted meanwhile: nothing is known of its response
-    read = shapes.read_as(shapes.Replying, value, "comments of a thread")
+    read = read_as(shapes.Replying, value, "comments of a thread")
     found = shapes.first_response(kept.author, read.comments, read.reviews, after_all=True)
     info = read.comments.pageInfo
     cursor = None
@@ -260,7 +269,7 @@ def _response(value: object, said: str | None, kept: Kept) -> Kept:
     if cursor is not None:
         return replace(kept, more=cursor)
     row = {**kept.row, "responses_seen": found.is_sure}
-    row["first_response_at"] = shapes.seconds(found.at) if found.is_sure else None
+    row["first_response_at"] = seconds(found.at) if found.is_sure else None
     return replace(kept, row=row, more=None)
 
 

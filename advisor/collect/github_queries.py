@@ -96,7 +96,8 @@ def points(connections: int) -> int:
 
 def overview(repositories: Mapping[str, tuple[str, str]]) -> Document:
     """The facts and totals of many repositories at once: alias → (owner, name)."""
-    declared, asked, variables = [], [], {}
+    declared, asked = [], []
+    variables: dict[str, object] = {}
     for alias, (owner, name) in repositories.items():
         declared.append(f"${alias}o: String!, ${alias}n: String!")
         asked.append(f"{alias}: repository(owner: ${alias}o, name: ${alias}n) {{ ...Overview }}")
@@ -144,7 +145,10 @@ def responses(owner: str, name: str, threads: Mapping[str, tuple[str, int, str |
     for alias, (kind, number, after) in threads.items():
         declared += [f"${alias}: Int!", f"${alias}After: String"]
         variables |= {alias: number, f"{alias}After": after}
-        comments = f"comments(first: {FOLLOWED}, after: ${alias}After) {{ pageInfo {{ hasNextPage endCursor }} {_RESPONSES} }}"
+        comments = (
+            f"comments(first: {FOLLOWED}, after: ${alias}After)"
+            f" {{ pageInfo {{ hasNextPage endCursor }} {_RESPONSES} }}"
+        )
         reviews = f"reviews(first: {FOLLOWED}) {{ totalCount nodes {{ submittedAt {_PERSON} }} }}"
         connections += 1
         if kind == "discussion":

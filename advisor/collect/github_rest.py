@@ -18,9 +18,11 @@ from advisor import facts
 from advisor.collect import github_protocol as protocol
 from advisor.collect import github_shapes as shapes
 from advisor.collect import parts
+from advisor.collect.authors import BOT
 from advisor.collect.github_state import Kept, Progress, State
-from advisor.collect.messages import Answer, TryAgain, json_of, next_link
+from advisor.collect.messages import Answer, TryAgain, clean, json_of, next_link
 from advisor.collect.outcome import Tell
+from advisor.collect.shapes import Count, Number, Shape, Text, Time, count_rows, read_as, seconds
 from advisor.collect.transport import Transport
 from advisor.errors import Unsound
 
@@ -30,38 +32,38 @@ STAR_WEEKS, STAR_PAGES = 30, 2
 STARS = "stars that still exist, summed from the weeks of stargazers/history"
 
 
-class RestOwner(shapes._Shape):  # noqa: SLF001 - the shapes of one source in two files
+class RestOwner(Shape):
     """The account of a repository or thread; GitHub marks machines as ``Bot``."""
 
-    login: shapes.Text
-    kind: Annotated[str, Field(validation_alias="type", max_length=40), AfterValidator(shapes.clean)]
+    login: Text
+    kind: Annotated[str, Field(validation_alias="type", max_length=40), AfterValidator(clean)]
 
 
-class RestRepository(shapes._Shape):  # noqa: SLF001
+class RestRepository(Shape):
     """``GET /repos/{owner}/{repo}``."""
 
     github_id: Annotated[int, Field(validation_alias="id", ge=1, le=2**63 - 1)]
     known_as: Annotated[str, Field(validation_alias="full_name", max_length=200)]
-    description: shapes.Text | None = None
-    created: shapes.Time = Field(validation_alias="created_at")
+    description: Text | None = None
+    created: Time = Field(validation_alias="created_at")
     is_archived: bool = Field(validation_alias="archived")
     is_fork: bool = Field(validation_alias="fork")
     has_issues: bool
-    licence: shapes.Text | None = Field(validation_alias=AliasPath("license", "spdx_id"), default=None)
+    licence: Text | None = Field(validation_alias=AliasPath("license", "spdx_id"), default=None)
     owner: RestOwner
-    stars: shapes.Count = Field(validation_alias="stargazers_count")
-    forks: shapes.Count = Field(validation_alias="forks_count")
-    watchers: shapes.Count = Field(validation_alias="subscribers_count")
+    stars: Count = Field(validation_alias="stargazers_count")
+    forks: Count = Field(validation_alias="forks_count")
+    watchers: Count = Field(validation_alias="subscribers_count")
 
 
-class RestThread(shapes._Shape):  # noqa: SLF001
+class RestThread(Shape):
     """One element of ``GET /repos/{owner}/{repo}/issues``: an issue or a change request."""
 
-    number: shapes.Number
-    created: shapes.Time = Field(validation_alias="created_at")
-    updated: shapes.Time = Field(validation_alias="updated_at")
-    closed: shapes.Time | None = Field(validation_alias="closed_at", default=None)
-    merged: shapes.Time | None = Field(validation_alias=AliasPath("pull_request", "merged_at"), default=None)
+    number: Number
+    created: Time = Field(validation_alias="created_at")
+    updated: Time = Field(validation_alias="updated_at")
+    closed: Time | None = Field(validation_alias="closed_at", default=None)
+    merged: Time | None = Field(validation_alias=AliasPath("pull_request", "merged_at"), default=None)
     pull: dict[str, Any] | None = Field(validation_alias="pull_request", default=None)
     author: RestOwner | None = Field(validation_alias="user")
     association: Annotated[str, Field(validation_alias="author_association", max_length=40)]
@@ -115,7 +117,7 @@ async def star_history(rest: Rest, store: Path, name: str, known_as: str, stars:
             raise Unsound(f"GitHub's star history of {known_as} holds more stars than the {stars} there are")
         day = datetime.fromtimestamp(start, UTC).date()
         if day <= today:
-            rows += shapes.count_rows({"stars": left}, day, STARS)
+            rows += count_rows({"stars": left}, day, STARS)
     about = {"repository": name, "source": "github:stargazers/history", "retrieved_at": today.isoformat()}
     if rows:
         facts.write(store, "counts", name, [{**r, **about} for r in rows], part="github-stars")
@@ -125,7 +127,7 @@ async def overview(rest: Rest, name: str) -> RestRepository:
     """Facts and totals of one repository without a token."""
     owner, _, repository = name.partition("/")
     found: RestRepository = await rest.get(
-        lambda _, value: shapes.read_as(RestRepository, value, name), "repos", owner, repository
+        lambda _, value: read_as(RestRepository, value, name), "repos", owner, repository
     )
     return found
 
@@ -141,7 +143,7 @@ async def threads(rest: Rest, state: State, name: str, seen: RestRepository) -> 
     def read(answer: Answer, value: Any) -> tuple[list[RestThread], bool]:
         if not isinstance(value, list) or len(value) > 100:  # noqa: PLR2004 - what was asked for
             raise Unsound(f"issues of {name}: not a list of at most 100")
-        return [shapes.read_as(RestThread, v, f"issues of {name}") for v in value], bool(next_link(answer))
+        return [read_as(RestThread, v, f"issues of {name}") for v in value], bool(next_link(answer))
 
     while True:
         asked: dict[str, str | int] = {"since": since} if since else {}
@@ -173,12 +175,12 @@ def _row(thread: RestThread) -> Kept:
     row = {
         "kind": "issue" if thread.pull is None else "change_request",
         "number": thread.number,
-        "opened_at": shapes.seconds(thread.created),
-        "closed_at": shapes.seconds(thread.closed),
-        "merged_at": shapes.seconds(thread.merged),
+        "opened_at": seconds(thread.created),
+        "closed_at": seconds(thread.closed),
+        "merged_at": seconds(thread.merged),
         "author_association": thread.association,
         "is_bot": thread.author is not None
-        and (thread.author.kind == "Bot" or bool(shapes.BOT.search(thread.author.login))),
+        and (thread.author.kind == "Bot" or bool(BOT.search(thread.author.login))),
         "responses_seen": False,
         "source": SOURCE,
     }
@@ -186,7 +188,7 @@ def _row(thread: RestThread) -> Kept:
     return Kept(thread.number, row, login, thread.updated.isoformat())
 
 
-async def releases(rest: Rest, name: str, known_as: str) -> list[dict[str, Any]]:
+async def releases(rest: Rest, known_as: str) -> list[dict[str, Any]]:
     """Releases, the newest thousand."""
     owner, _, repository = known_as.partition("/")
     rows = []
@@ -200,12 +202,12 @@ async def releases(rest: Rest, name: str, known_as: str) -> list[dict[str, Any]]
     return rows
 
 
-class _RestRelease(shapes._Shape):  # noqa: SLF001
+class _RestRelease(Shape):
     tag: Annotated[
-        str, Field(validation_alias="tag_name", min_length=1, max_length=300), AfterValidator(shapes.clean)
+        str, Field(validation_alias="tag_name", min_length=1, max_length=300), AfterValidator(clean)
     ]
-    created: shapes.Time = Field(validation_alias="created_at")
-    published: shapes.Time | None = Field(validation_alias="published_at", default=None)
+    created: Time = Field(validation_alias="created_at")
+    published: Time | None = Field(validation_alias="published_at", default=None)
     draft: bool
     prerelease: bool
 
@@ -213,7 +215,7 @@ class _RestRelease(shapes._Shape):  # noqa: SLF001
 def _read_releases(answer: Answer, value: Any) -> tuple[list[dict[str, Any]], bool]:
     if not isinstance(value, list):
         raise Unsound("releases: not a list")
-    found = [shapes.read_as(_RestRelease, v, "releases") for v in value]
+    found = [read_as(_RestRelease, v, "releases") for v in value]
     rows = [
         {
             "tag": r.tag,
@@ -244,7 +246,7 @@ def write_facts(
         "open_issues": open_or_closed.get(("issue", True), 0) if seen.has_issues else None,
         "closed_issues": open_or_closed.get(("issue", False), 0) if seen.has_issues else None,
     }
-    counted = shapes.count_rows(totals, day, "as GitHub lists them")
+    counted = count_rows(totals, day, "as GitHub lists them")
     parts.add(
         store,
         "counts",

@@ -6,46 +6,26 @@ comment or review by a human who is not the author. People are compared, not kep
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Annotated, Any, TypeVar
+from datetime import date, datetime
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, AliasPath, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AliasPath, Field
 
 from advisor.collect.authors import BOT
 from advisor.collect.messages import clean
+from advisor.collect.shapes import EARLIEST, Count, Cursor, Number, Shape, Text, Time, read_as
 from advisor.errors import Unsound
 
-Shape = TypeVar("Shape", bound="_Shape")
-_EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
-_LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
-
-def _in_range(time: datetime) -> datetime:
-    if not _EARLIEST < time < _LATEST:
-        raise ValueError("a time outside of 1990 to 2100")
-    return time.astimezone(UTC)
-
-
-Time = Annotated[AwareDatetime, AfterValidator(_in_range)]
-Text = Annotated[str, AfterValidator(clean)]
-Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
-Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
-Cursor = Annotated[str, Field(max_length=1000)]
-
-
-class _Shape(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class Total(_Shape):
+class Total(Shape):
     """A connection that is only counted."""
 
     totalCount: Count  # noqa: N815 - GitHub's name
 
 
-class Actor(_Shape):
+class Actor(Shape):
     """A user, bot or other account; None in its place is a deleted one (a "ghost")."""
 
     typename: Annotated[str, Field(alias="__typename", max_length=100)]
@@ -57,7 +37,7 @@ class Actor(_Shape):
         return self.typename == "Bot" or bool(BOT.search(self.login))
 
 
-class Reply(_Shape):
+class Reply(Shape):
     """A comment, or a review (whose time is that of its submission)."""
 
     author: Actor | None
@@ -65,14 +45,14 @@ class Reply(_Shape):
     submitted_at: Time | None = Field(validation_alias="submittedAt", default=None)
 
 
-class PageInfo(_Shape):
+class PageInfo(Shape):
     """Whether and where the connection goes on."""
 
     hasNextPage: bool  # noqa: N815
     endCursor: Cursor | None = None  # noqa: N815
 
 
-class Replies(_Shape):
+class Replies(Shape):
     """The first comments or reviews of a thread, oldest first."""
 
     totalCount: Count  # noqa: N815
@@ -80,7 +60,7 @@ class Replies(_Shape):
     pageInfo: PageInfo | None = None  # noqa: N815
 
 
-class Thread(_Shape):
+class Thread(Shape):
     """An issue, a change request or a discussion."""
 
     number: Number
@@ -94,14 +74,14 @@ class Thread(_Shape):
     reviews: Replies | None = None
 
 
-class Replying(_Shape):
+class Replying(Shape):
     """A thread that is asked for its responses alone."""
 
     comments: Replies
     reviews: Replies | None = None
 
 
-class Release(_Shape):
+class Release(Shape):
     """A release as GitHub lists it."""
 
     tag: Annotated[
@@ -113,7 +93,7 @@ class Release(_Shape):
     is_prerelease: bool = Field(validation_alias="isPrerelease")
 
 
-class Connection(_Shape):
+class Connection(Shape):
     """One page of a connection; its nodes are read apart."""
 
     totalCount: Count  # noqa: N815
@@ -121,7 +101,7 @@ class Connection(_Shape):
     nodes: Annotated[list[Any], Field(max_length=100)]
 
 
-class Owner(_Shape):
+class Owner(Shape):
     """The account that a repository belongs to."""
 
     typename: Annotated[str, Field(alias="__typename", max_length=100)]
@@ -132,7 +112,7 @@ class Owner(_Shape):
     created: Time | None = Field(validation_alias="createdAt", default=None)
 
 
-class Overview(_Shape):
+class Overview(Shape):
     """Facts and totals of one repository."""
 
     github_id: Annotated[int, Field(validation_alias="databaseId", ge=1, le=2**63 - 1)]
@@ -159,22 +139,6 @@ class Overview(_Shape):
     releases: Total
 
 
-def read_as(shape: type[Shape], value: object, where: str) -> Shape:
-    """Check a value.
-
-    Raises:
-        Unsound: it is not of that shape; the message names the place, never the value.
-    """
-    try:
-        return shape.model_validate(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = clean(".".join(str(p) for p in first["loc"]), 80)
-        raise Unsound(f"{where}: {place or 'it'} is not as promised ({clean(first['msg'], 120)})") from None
-    except RecursionError:
-        raise Unsound(f"{where}: nested too deeply") from None
-
-
 @dataclass(frozen=True)
 class Response:
     """The first human response to a thread.
@@ -197,7 +161,8 @@ def first_response(
     Args:
         author: login of who opened the thread; None: a deleted account, which is taken to be the same
             person as any other deleted account.
-        comments, reviews: their first ones, oldest first.
+        comments: the first ones, oldest first.
+        reviews: the same of a change request's reviews.
         after_all: whether ``comments`` is a later page, so that its total says nothing.
     """
     found: list[datetime] = []
@@ -206,9 +171,9 @@ def first_response(
         if replies is None:
             continue
         times = []
-        last = _EARLIEST
+        last = EARLIEST
         for reply in replies.nodes:
-            at = reply and (reply.submitted_at or reply.at)
+            at = (reply.submitted_at or reply.at) if reply is not None else None
             if reply is None or at is None:
                 continue
             last = max(last, at)
@@ -224,11 +189,6 @@ def first_response(
             unseen.append(last)
     best = min(found, default=None)
     return Response(best, not any(best is None or u < best for u in unseen))
-
-
-def seconds(time: datetime | None) -> str | None:
-    """A time as the tables hold it, in UTC."""
-    return None if time is None else time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def repository_row(seen: Overview, day: date, *, was_archived: bool = False) -> dict[str, Any]:
@@ -257,15 +217,6 @@ def repository_row(seen: Overview, day: date, *, was_archived: bool = False) -> 
         "owner_is_verified": owner.isVerified,
         "owner_since": owner.created.date().isoformat() if owner.created else None,
     }
-
-
-def count_rows(totals: Mapping[str, int | None], day: date, definition: str) -> list[dict[str, Any]]:
-    """Rows of ``counts`` for one day; what is not known has none."""
-    return [
-        {"day": day.isoformat(), "metric": metric, "value": value, "definition": definition}
-        for metric, value in totals.items()
-        if value is not None
-    ]
 
 
 def totals(seen: Overview) -> dict[str, int | None]:
@@ -299,7 +250,7 @@ def star_weeks(answer: object) -> list[tuple[int, int]]:
     return found
 
 
-class _Week(_Shape):
+class _Week(Shape):
     week: Annotated[int, Field(ge=0, le=4_102_444_800)]
     total: Count
     days: Annotated[list[Count], Field(min_length=7, max_length=7)]

@@ -137,7 +137,10 @@ class State:
             " WHERE repository = ? AND kind = ?",
             [repository, kind],
         ).fetchone()
-        return Progress(*found[:5], is_dirty=bool(found[5])) if found else Progress()
+        if not found:
+            return Progress()
+        number, known_until, cursor, highest, off_by, is_dirty = found
+        return Progress(number, known_until, cursor, highest, off_by, bool(is_dirty))
 
     def keep(
         self, repository: str, kind: str, rows: Iterable[Kept], progress: Progress, day: str
@@ -223,7 +226,9 @@ class State:
             " WHERE repository = ? AND kind = ? AND more IS NOT NULL ORDER BY key LIMIT ?",
             [repository, kind, at_most],
         )
-        return [Kept(key, json.loads(row), author, changed, more) for key, row, author, changed, more in found]
+        return [
+            Kept(key, json.loads(row), author, changed, more) for key, row, author, changed, more in found
+        ]
 
     def update(self, repository: str, kind: str, rows: Iterable[Kept]) -> None:
         """Put what was found of unsure threads in their place."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 from urllib.parse import urljoin
 
 import httpx
@@ -88,7 +88,6 @@ class Transport:
         *,
         patience: Patience | None = None,
         cache: Cache | None = None,
-        recorder: Recorder | None = None,
         tell: Tell = lambda _what, _numbers: None,
         wire: httpx.AsyncBaseTransport | None = None,
     ) -> None:
@@ -98,17 +97,19 @@ class Transport:
             allowed: origin (``https://host:port``) → credential for it; other hosts are refused.
             patience: bounds on waiting.
             cache: for conditional requests.
-            recorder: takes down every exchange.
             tell: is told of waits and retries.
             wire: what stands in for the network (a replay, a server in the same process).
         """
         self._allowed = dict(allowed)
         self._patience = patience or Patience()
-        self._cache, self._recorder, self._tell = cache, recorder, tell
+        self._cache, self._tell = cache, tell
+        self.recorder: Recorder | None = None
         self._lanes = {host: asyncio.Lock() for host in allowed}
         self._waited = dict.fromkeys(allowed, 0.0)
         self._closed: dict[str, str] = {}
         self.traffic = Traffic()
+        self.secrets: set[str] = set()
+        """Every token that was sent, to be struck out of whatever is written."""
         silence = self._patience.silence
         self._http = httpx.AsyncClient(
             transport=wire,
@@ -120,7 +121,7 @@ class Transport:
             auth=_no_auth,
         )
 
-    async def __aenter__(self) -> Transport:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -196,8 +197,8 @@ class Transport:
         for _ in range(REDIRECTS + 1):
             kept = self._cache.find(url) if self._cache and request.method == "GET" else None
             answer = await self._once(request, url, kept[0] if kept else None)
-            if self._recorder:
-                self._recorder.take(Request(request.method, url, request.headers, request.body), answer)
+            if self.recorder:
+                self.recorder.take(Request(request.method, url, request.headers, request.body), answer)
             if answer.status == 304 and kept:  # noqa: PLR2004
                 self.traffic.not_modified += 1
                 return Answer(200, {**kept[2], **answer.headers}, kept[1], is_cached=True), url
@@ -219,7 +220,9 @@ class Transport:
         headers = dict(request.headers)
         credential = self._allowed[origin(url)]
         if credential is not None:
-            headers["authorization"] = f"Bearer {credential.token().get_secret_value()}"
+            token = credential.token().get_secret_value()
+            self.secrets.add(token)
+            headers["authorization"] = f"Bearer {token}"
         if etag:
             headers["if-none-match"] = etag
         self.traffic.requests += 1
@@ -235,12 +238,20 @@ class Transport:
                         raise Unsound(
                             f"{origin(url)} sends more than {SIZE_LIMIT // 2**20} MiB in one answer"
                         )
-                return Answer(got.status_code, {k.lower(): v for k, v in got.headers.items()}, bytes(body))
+                return self._without_secrets(got.status_code, got.headers, bytes(body))
         except (TimeoutError, httpx.TimeoutException):
             raise TryAgain(f"{origin(url)} does not answer in time") from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             # The text of an error may quote what was sent; its type says enough.
             raise TryAgain(f"{origin(url)} cannot be reached ({type(error).__name__})") from None
+
+    def _without_secrets(self, status: int, headers: httpx.Headers, body: bytes) -> Answer:
+        """A host may echo what it was sent: nothing that comes in holds a token."""
+        known = {k.lower(): v for k, v in headers.items()}
+        for secret in self.secrets:
+            body = body.replace(secret.encode(), b"***")
+            known = {k: v.replace(secret, "***") for k, v in known.items()}
+        return Answer(status, known, body)
 
 
 class _Decision:

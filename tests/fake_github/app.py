@@ -37,7 +37,9 @@ class FakeGitHub:
         tokens: Authorization headers seen.
     """
 
-    def __init__(self, world: World, faults: Faults | None = None, *, limit: int = 5000, retry_after: int = 0) -> None:
+    def __init__(
+        self, world: World, faults: Faults | None = None, *, limit: int = 5000, retry_after: int = 0
+    ) -> None:
         self.world, self.faults = world, faults or Faults()
         self.graphql_side, self.rest_side = GraphQLSide(world), RestSide(world)
         self.limit, self.retry_after = limit, retry_after
@@ -78,7 +80,9 @@ class FakeGitHub:
         self.paid.clear()
         self.faults.shown.clear()
 
-    def _out(self, request: Request, data: Any, status: int = 200, resource: str = "core", **headers: str) -> Response:
+    def _out(
+        self, request: Request, data: Any, status: int = 200, resource: str = "core", **headers: str
+    ) -> Response:
         left = max(0, self.limits[resource] - self.used[resource])
         known = {
             "x-ratelimit-limit": str(self.limits[resource]), "x-ratelimit-remaining": str(left),
@@ -97,17 +101,27 @@ class FakeGitHub:
         fault = self.faults.next(is_graphql=is_graphql)
         resource = "graphql" if is_graphql else "core"
         wait = {"retry_after": str(self.retry_after)}
-        error = {"message": SECONDARY, "documentation_url": "https://docs.github.com/rest/using-the-rest-api/"}
+        error = {
+            "message": SECONDARY,
+            "documentation_url": "https://docs.github.com/rest/using-the-rest-api/",
+        }
         if fault == "secondary_403":
             return self._out(request, error, 403, resource, **wait), fault
         if fault == "secondary_429":
             return self._out(request, error, 429, resource, **wait), fault
         if fault == "secondary_200":  # docs.github.com: "the response status will be 200 or 403"
-            return self._out(request, {"errors": [{"type": "RATE_LIMITED", "message": SECONDARY}]}, 200, resource, **wait), fault
+            return self._out(
+                request, {"errors": [{"type": "RATE_LIMITED", "message": SECONDARY}]}, 200, resource, **wait
+            ), fault
         if fault in {"primary_200", "primary_403"}:
             said = "API rate limit exceeded for user ID 1."
-            now = {"x_ratelimit_remaining": "0", "x_ratelimit_reset": str(int(datetime.now(UTC).timestamp()) - 1)}
-            body = {"errors": [{"type": "RATE_LIMITED", "message": said}]} if is_graphql else {"message": said}
+            now = {
+                "x_ratelimit_remaining": "0",
+                "x_ratelimit_reset": str(int(datetime.now(UTC).timestamp()) - 1),
+            }
+            body = (
+                {"errors": [{"type": "RATE_LIMITED", "message": said}]} if is_graphql else {"message": said}
+            )
             return self._out(request, body, 200 if is_graphql else 403, resource, **now), fault
         if fault in {"bad_gateway", "gateway_timeout"}:
             page = b"<html><head><title>Server Error</title></head><body>Whoa there!</body></html>"
@@ -123,7 +137,9 @@ class FakeGitHub:
         said = "API rate limit exceeded for user ID 1."
         if resource == "graphql":
             return self._out(request, {"errors": [{"type": "RATE_LIMITED", "message": said}]}, 200, resource)
-        return self._out(request, {"message": said, "documentation_url": "https://docs.github.com"}, 403, resource)
+        return self._out(
+            request, {"message": said, "documentation_url": "https://docs.github.com"}, 403, resource
+        )
 
     # GraphQL
 
@@ -148,7 +164,9 @@ class FakeGitHub:
         assert price is not None
         if price.nodes > NODE_LIMIT:
             said = f"This query requests up to {price.nodes:,} possible nodes which exceeds the maximum limit of 500,000."
-            return self._out(request, {"errors": [{"type": "MAX_NODE_LIMIT_EXCEEDED", "message": said}]}, 200, "graphql")
+            return self._out(
+                request, {"errors": [{"type": "MAX_NODE_LIMIT_EXCEEDED", "message": said}]}, 200, "graphql"
+            )
         if (spent := self._exhausted(request, "graphql")) is not None:
             return spent
         self.used["graphql"] += price.points
@@ -157,12 +175,17 @@ class FakeGitHub:
         out = self.graphql_side.run(document, variables, rate)
         return self._falsify(request, out, fault, variables)
 
-    def _falsify(self, request: Request, out: dict[str, Any], fault: str | None, variables: dict[str, Any]) -> Response:
+    def _falsify(
+        self, request: Request, out: dict[str, Any], fault: str | None, variables: dict[str, Any]
+    ) -> Response:
         data = out.get("data") or {}
         fields = [k for k in data if k != "rateLimit"]
         if fault == "resource_limits":  # docs.github.com: "Resource limits": partial results and an error
             data = dict.fromkeys(data)
-            error = {"type": "RESOURCE_LIMITS_EXCEEDED", "message": "Resource limits for this query exceeded."}
+            error = {
+                "type": "RESOURCE_LIMITS_EXCEEDED",
+                "message": "Resource limits for this query exceeded.",
+            }
             return self._out(request, {"data": data, "errors": [error]}, 200, "graphql")
         if fault == "partial" and fields:
             error = {"message": "Something went wrong while executing your query.", "path": [fields[-1]]}
@@ -195,7 +218,9 @@ class FakeGitHub:
         if fault == "truncated":
             return self._out(request, text[: len(text) * 2 // 3], 200, "core", **private)
         if fault == "cut_connection":
-            return self._out(request, text[: len(text) // 2], 200, "core", content_length=str(len(text)), **private)
+            return self._out(
+                request, text[: len(text) // 2], 200, "core", content_length=str(len(text)), **private
+            )
         return self._out(request, data, 200, "core", **private, **headers)
 
     def _base(self, request: Request) -> str:
@@ -211,23 +236,42 @@ class FakeGitHub:
             return None, self._out(request, body, status, "core", **headers), fault
         full = f"{request.path_params['owner']}/{request.path_params['name']}"
         if full in self.world.blocked:
-            said = {"message": "Repository access blocked", "block": {"reason": "dmca", "created_at": "2026-01-01T00:00:00Z"}}
+            said = {
+                "message": "Repository access blocked",
+                "block": {"reason": "dmca", "created_at": "2026-01-01T00:00:00Z"},
+            }
             return None, self._out(request, said, 451), fault
         if full in self.world.forbidden:
-            return None, self._out(request, {"message": "Resource not accessible by personal access token"}, 403), fault
+            return (
+                None,
+                self._out(request, {"message": "Resource not accessible by personal access token"}, 403),
+                fault,
+            )
         found = self.world.resolve(full)
         if full in self.world.renames and found is not None:
             rest = request.path_params.get("rest")
             query = f"?{request.url.query}" if request.url.query else ""
-            url = f"{self._base(request)}/repositories/{found['databaseId']}" + (f"/{rest}" if rest else "") + query
-            said = {"message": "Moved Permanently", "url": url, "documentation_url": "https://docs.github.com"}
+            url = (
+                f"{self._base(request)}/repositories/{found['databaseId']}"
+                + (f"/{rest}" if rest else "")
+                + query
+            )
+            said = {
+                "message": "Moved Permanently",
+                "url": url,
+                "documentation_url": "https://docs.github.com",
+            }
             return None, self._out(request, said, 301, "core", location=url), fault
         if found is None:
             return None, self._not_found(request), fault
         return found, None, fault
 
     def _not_found(self, request: Request) -> Response:
-        return self._out(request, {"message": "Not Found", "documentation_url": "https://docs.github.com/rest", "status": "404"}, 404)
+        return self._out(
+            request,
+            {"message": "Not Found", "documentation_url": "https://docs.github.com/rest", "status": "404"},
+            404,
+        )
 
     async def _repository(self, request: Request) -> Response:
         found, replaced, fault = await self._find(request)
@@ -236,7 +280,10 @@ class FakeGitHub:
         return await self._rest(request, self.rest_side.repository(found, self._base(request)), fault)
 
     async def _by_id(self, request: Request) -> Response:
-        found = next((r for r in self.world.repositories.values() if r["databaseId"] == request.path_params["id"]), None)
+        found = next(
+            (r for r in self.world.repositories.values() if r["databaseId"] == request.path_params["id"]),
+            None,
+        )
         if found is None:
             return self._not_found(request)
         owner, name = found["nameWithOwner"].split("/")
@@ -269,9 +316,13 @@ class FakeGitHub:
             return self._not_found(request)
         return await self._paged(request, rows, fault)
 
-    async def _single(self, request: Request, found: dict[str, Any], parts: list[str], fault: str | None) -> Response:
+    async def _single(
+        self, request: Request, found: dict[str, Any], parts: list[str], fault: str | None
+    ) -> Response:
         number, side, base = int(parts[1]), self.rest_side, self._base(request)
-        thread = next((t for k in ("issues", "pullRequests") for t in found[k] if t["number"] == number), None)
+        thread = next(
+            (t for k in ("issues", "pullRequests") for t in found[k] if t["number"] == number), None
+        )
         if thread is None:
             return self._not_found(request)
         if parts[2:] == ["comments"]:
@@ -280,17 +331,25 @@ class FakeGitHub:
             return await self._paged(request, [side.review(c) for c in thread["reviews"]], fault)
         if parts[2:]:
             return self._not_found(request)
-        one = side.issue(thread, found, base) if parts[0] == "issues" else side.pull(thread, found, base, whole=True)
+        one = (
+            side.issue(thread, found, base)
+            if parts[0] == "issues"
+            else side.pull(thread, found, base, whole=True)
+        )
         return await self._rest(request, one, fault)
 
-    def _listed(self, found: dict[str, Any], asked: Any, kinds: tuple[str, ...] = ("issues", "pullRequests")) -> list[Any]:
+    def _listed(
+        self, found: dict[str, Any], asked: Any, kinds: tuple[str, ...] = ("issues", "pullRequests")
+    ) -> list[Any]:
         rows = [t for k in kinds for t in found[k]]
         if asked.get("state", "open") != "all":
             rows = [t for t in rows if (t["closedAt"] is None) == (asked.get("state", "open") == "open")]
         if since := asked.get("since"):
             rows = [t for t in rows if t["updatedAt"] >= since.replace("+00:00", "Z")]
         column = {"updated": "updatedAt"}.get(asked.get("sort", "created"), "createdAt")
-        return sorted(rows, key=lambda t: (t[column], t["number"]), reverse=asked.get("direction", "desc") == "desc")
+        return sorted(
+            rows, key=lambda t: (t[column], t["number"]), reverse=asked.get("direction", "desc") == "desc"
+        )
 
     def _page(self, rows: list[Any], asked: Any, size: int) -> list[Any]:
         page = int(asked.get("page", 1))
@@ -303,24 +362,49 @@ class FakeGitHub:
         links = {}
         if page < last:
             url = request.url
-            parts = [f'<{url.include_query_params(page=p, per_page=size)}>; rel="{r}"' for p, r in ((page + 1, "next"), (last, "last"))]
+            parts = [
+                f'<{url.include_query_params(page=p, per_page=size)}>; rel="{r}"'
+                for p, r in ((page + 1, "next"), (last, "last"))
+            ]
             links["link"] = ", ".join(parts)
         return await self._rest(request, self._page(rows, asked, size), fault, **links)
 
     async def _organization(self, request: Request) -> Response:
-        found = [r["owner"] for r in self.world.repositories.values() if r["owner"]["login"] == request.path_params["owner"]]
+        found = [
+            r["owner"]
+            for r in self.world.repositories.values()
+            if r["owner"]["login"] == request.path_params["owner"]
+        ]
         if not found or found[0]["__typename"] != "Organization":
             return self._not_found(request)
         return await self._rest(request, self.rest_side.organization(found[0]), None)
 
     async def _user(self, request: Request) -> Response:
-        return await self._rest(request, {"login": request.path_params["login"], "id": 1, "type": "User"}, None)
+        return await self._rest(
+            request, {"login": request.path_params["login"], "id": 1, "type": "User"}, None
+        )
 
     async def _rate(self, request: Request) -> Response:
-        about = {"limit": self.limit, "remaining": self.limit - self.used["core"], "reset": int(self.resets_at.timestamp()), "used": self.used["core"]}
-        return self._out(request, {"resources": {"core": about, "graphql": about, "search": about}, "rate": about})
+        about = {
+            "limit": self.limit,
+            "remaining": self.limit - self.used["core"],
+            "reset": int(self.resets_at.timestamp()),
+            "used": self.used["core"],
+        }
+        return self._out(
+            request, {"resources": {"core": about, "graphql": about, "search": about}, "rate": about}
+        )
 
     async def _installation(self, request: Request) -> Response:
         self.tokens.add(request.headers.get("authorization", ""))
         expires = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return self._out(request, {"token": "ghs_installation", "expires_at": expires, "permissions": {}, "repository_selection": "all"}, 201)
+        return self._out(
+            request,
+            {
+                "token": "ghs_installation",
+                "expires_at": expires,
+                "permissions": {},
+                "repository_selection": "all",
+            },
+            201,
+        )

@@ -43,7 +43,7 @@ def decode(cursor: str) -> list[Any]:
         text = base64.b64decode(cursor, validate=True)
         assert text.startswith(b"cursor:v2:")
         return json.loads(text.removeprefix(b"cursor:v2:"))
-    except Exception:
+    except (ValueError, AssertionError):
         message = f"`{cursor}` does not appear to be a valid cursor."
         raise typed(message, "INVALID_CURSOR_ARGUMENTS") from None
 
@@ -67,7 +67,8 @@ class GraphQLSide:
         out: dict[str, Any] = {"data": result.data}
         if result.errors:
             out["errors"] = [
-                {"type": (e.extensions or {}).get("type"), "path": e.path, "message": e.message} for e in result.errors
+                {"type": (e.extensions or {}).get("type"), "path": e.path, "message": e.message}
+                for e in result.errors
             ]
         return out
 
@@ -78,11 +79,15 @@ class GraphQLSide:
         if name == "repository":
             return self._repository(f"{args['owner']}/{args['name']}")
         if name in {"issue", "pullRequest", "discussion"} and "number" in args:
-            rows = source[{"issue": "issues", "pullRequest": "pullRequests", "discussion": "discussions"}[name]]
+            rows = source[
+                {"issue": "issues", "pullRequest": "pullRequests", "discussion": "discussions"}[name]
+            ]
             found = next((t for t in rows if t["number"] == args["number"]), None)
             if found is None:
                 kind = name[0].upper() + name[1:]
-                raise typed(f"Could not resolve to a {kind} with the number of {args['number']}.", "NOT_FOUND")
+                raise typed(
+                    f"Could not resolve to a {kind} with the number of {args['number']}.", "NOT_FOUND"
+                )
             return found
         if get_named_type(info.return_type).name.endswith("Connection"):
             return self._connection(source.get(name) or [], args, info)
@@ -124,7 +129,12 @@ class GraphQLSide:
                 "pageInfo": {"hasNextPage": len(keyed) > len(page) > 0, "endCursor": last}}  # fmt: skip
 
     def _size(self, args: dict[str, Any], info: Any) -> int:
-        asked = {s.name.value for n in info.field_nodes for s in n.selection_set.selections if isinstance(s, FieldNode)}
+        asked = {
+            s.name.value
+            for n in info.field_nodes
+            for s in n.selection_set.selections
+            if isinstance(s, FieldNode)
+        }
         size = args.get("first")
         if not asked & {"nodes", "edges"}:
             return 0

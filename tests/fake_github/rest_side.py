@@ -50,7 +50,8 @@ def _blank(text: str) -> Any:
 
 def fill(component: str, /, **known: Any) -> dict[str, Any]:
     """A component by name: blank but for what is known."""
-    return {**copy.deepcopy(_blank(json.dumps({"$ref": f"#/components/schemas/{component}"}))), **known}
+    schema = {**contract()["components"]["schemas"][component], "nullable": False}
+    return {**copy.deepcopy(_blank(json.dumps(schema))), **known}
 
 
 def person(actor: dict[str, Any] | None) -> dict[str, Any]:
@@ -68,7 +69,9 @@ class RestSide:
 
     def repository(self, r: dict[str, Any], base: str) -> dict[str, Any]:
         opened = sum(t["state"] == "OPEN" for k in ("issues", "pullRequests") for t in r[k])
-        licence = r["licenseInfo"] and fill("license-simple", spdx_id=r["licenseInfo"]["spdxId"], key="x", name="x")
+        licence = r["licenseInfo"] and fill(
+            "nullable-license-simple", spdx_id=r["licenseInfo"]["spdxId"], key="x", name="x"
+        )
         return fill(
             "full-repository", id=r["databaseId"], full_name=r["nameWithOwner"], name=r["name"],
             owner=person(r["owner"]), description=r["description"], fork=r["isFork"], archived=r["isArchived"],

@@ -145,7 +145,9 @@ class World:
                 submitted = min(opened + timedelta(seconds=rng.randrange(600, 400000)), self.now)
                 made["reviews"] = [{**self._reply(submitted, self._person()), "submittedAt": iso(submitted),
                                     "state": "APPROVED"}]  # fmt: skip
-        made["updatedAt"] = max([made["createdAt"], made["closedAt"] or "", *(c["createdAt"] for c in comments)])
+        made["updatedAt"] = max(
+            [made["createdAt"], made["closedAt"] or "", *(c["createdAt"] for c in comments)]
+        )
         return made
 
     # what people do
@@ -166,7 +168,9 @@ class World:
 
     def open(self, full: str, kind: str = "issues") -> int:
         found = self.repositories[full]
-        number = 1 + max((t["number"] for k in ("issues", "pullRequests", "discussions") for t in found[k]), default=0)
+        number = 1 + max(
+            (t["number"] for k in ("issues", "pullRequests", "discussions") for t in found[k]), default=0
+        )
         name = {"issues": "Issue", "pullRequests": "PullRequest", "discussions": "Discussion"}[kind]
         made = self._thread(name, number)
         made |= {"createdAt": iso(self.now), "closedAt": None, "state": "OPEN", "comments": []}
@@ -195,7 +199,9 @@ class World:
 
     def find(self, full: str, number: int) -> dict[str, Any]:
         found = self.repositories[full]
-        return next(t for k in ("issues", "pullRequests", "discussions") for t in found[k] if t["number"] == number)
+        return next(
+            t for k in ("issues", "pullRequests", "discussions") for t in found[k] if t["number"] == number
+        )
 
     def resolve(self, full: str) -> dict[str, Any] | None:
         """A repository by its name, any case, through renames."""

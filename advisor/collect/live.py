@@ -1,0 +1,155 @@
+"""All sources together: GitHub and the package world at the same time, each serial, each failing alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from advisor.collect import depsdev, github, huggingface, pypi, pypistats, scorecard
+from advisor.collect.github_asking import Asking
+from advisor.collect.github_protocol import Endpoints
+from advisor.collect.github_state import State
+from advisor.collect.messages import origin
+from advisor.collect.outcome import Outcome, Tell
+from advisor.collect.recording import Recording
+from advisor.collect.transport import Patience, Transport
+from advisor.errors import CollectError, RepositoryNotFound
+
+if TYPE_CHECKING:
+    import httpx
+
+    from advisor.collect.auth import Credential
+
+_Collect = Callable[[Transport, Path, str, str, date], Awaitable[None]]
+
+
+async def _scorecard(transport: Transport, store: Path, repository: str, _: str, day: date) -> None:
+    await scorecard.collect(transport, store, repository, day)
+
+
+PACKAGE_SOURCES: Mapping[str, tuple[str, _Collect]] = {
+    "pypi": (pypi.HOST, pypi.collect),
+    "pypistats": (pypistats.HOST, pypistats.collect),
+    "huggingface": (huggingface.HOST, huggingface.collect),
+    "depsdev": (depsdev.HOST, depsdev.collect),
+}
+SOURCES = ("github", "scorecard", *PACKAGE_SOURCES)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to collect, from where, and how far to go for it.
+
+    Attributes:
+        repositories: ``owner/name`` → name of the package, None where none is known.
+        sources: some of ``SOURCES``.
+        store: folder of facts.
+        at: where GitHub is.
+        credential: for that GitHub; None: without a token.
+        budget: GraphQL points at most.
+        is_dry: ask for the overviews, tell the plan, and stop.
+        patience: bounds on waiting.
+        record: file to write the exchanges to.
+        wire: what stands in for the network.
+        clock: tells the time.
+    """
+
+    repositories: Mapping[str, str | None]
+    sources: Collection[str]
+    store: Path
+    at: Endpoints
+    credential: Credential | None
+    clock: Callable[[], datetime]
+    budget: int | None = None
+    is_dry: bool = False
+    patience: Patience = field(default_factory=Patience)
+    record: Path | None = None
+    wire: httpx.AsyncBaseTransport | None = None
+
+
+async def collect(wanted: Wanted, tell: Tell) -> Outcome:
+    """Collect; what could not be had is in the outcome, and what was collected is kept in any case.
+
+    Raises:
+        InputError: something in what is wanted cannot be used.
+        FactsError: the store is damaged.
+    """
+    outcome = Outcome()
+    state = State(wanted.store)
+    hosts: dict[str, Credential | None] = {
+        origin(host): None for name, (host, _) in PACKAGE_SOURCES.items() if name in wanted.sources
+    }
+    if "scorecard" in wanted.sources:
+        hosts[origin(scorecard.HOST)] = None
+    if "github" in wanted.sources:
+        hosts |= {origin(wanted.at.rest): wanted.credential, origin(wanted.at.graphql): wanted.credential}
+    try:
+        async with Transport(
+            hosts, patience=wanted.patience, cache=state, tell=tell, wire=wanted.wire
+        ) as transport:
+            recording = Recording(wanted.record, transport.secrets) if wanted.record else None
+            transport.recorder = recording
+            try:
+                await _run(wanted, transport, state, tell, outcome)
+            finally:
+                if recording:
+                    recording.close()
+            outcome.requests = transport.traffic.requests
+            outcome.not_modified = transport.traffic.not_modified
+            outcome.waited_seconds = transport.traffic.waited_seconds
+    finally:
+        state.close()
+    return outcome
+
+
+async def _run(wanted: Wanted, transport: Transport, state: State, tell: Tell, outcome: Outcome) -> None:
+    where = github.Where(transport, wanted.at, wanted.store, state, wanted.clock, tell, outcome)
+    names = list(wanted.repositories)
+    if wanted.is_dry:
+        if wanted.credential is None or "github" not in wanted.sources:
+            tell("plan", {"repositories": {}, "requests": 0, "points": 0, "spent": 0})
+            return
+        asking = Asking(transport, wanted.at, outcome, tell, wanted.clock, wanted.budget)
+        await github.plan(where, asking, names)
+        return
+    tasks: list[Awaitable[None]] = []
+    if "github" in wanted.sources:
+        has_token = wanted.credential is not None
+        tasks.append(github.collect(where, names, has_token=has_token, budget=wanted.budget))
+    if "scorecard" in wanted.sources:
+        tasks.append(_each(where, "scorecard", _scorecard, dict.fromkeys(names, "")))
+    packages = {name: package for name, package in wanted.repositories.items() if package}
+    for source, (_, run) in PACKAGE_SOURCES.items():
+        if source in wanted.sources:
+            tasks.append(_each(where, source, run, packages))
+    await _together(tasks)
+
+
+async def _each(where: github.Where, source: str, run: _Collect, packages: Mapping[str, str]) -> None:
+    for repository, package in packages.items():
+        try:
+            await run(where.transport, where.store, repository, package, where.clock().date())
+        except CollectError as error:
+            is_final = isinstance(error, RepositoryNotFound)
+            where.outcome.miss(where.tell, repository, source, error, is_final=is_final)
+        else:
+            where.outcome.done.add(repository)
+            where.tell("source", {"repository": repository, "source": source})
+
+
+async def _together(tasks: Sequence[Awaitable[None]]) -> None:
+    """Run all; if one fails for a reason that is not its source's, end the others and say so."""
+    running = [asyncio.ensure_future(t) for t in tasks]
+    try:
+        for task in running:
+            await task
+    finally:
+        for task in running:
+            task.cancel()
+            with suppress(asyncio.CancelledError, CollectError):
+                await task

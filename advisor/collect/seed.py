@@ -1,0 +1,36 @@
+"""A store of one's own begins with the facts that came along, so that only what is newer is collected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from advisor import facts
+from advisor.domain import data_folder, load_domain
+from advisor.errors import SnapshotMissing
+
+
+def seed(store: Path, domain: str) -> int:
+    """Copy the bundled facts about the domain's candidates that the store has nothing of yet.
+
+    Returns:
+        number of files copied.
+    """
+    entry = load_domain(domain)
+    bundled = facts.open_store(data_folder() / "snapshots" / entry.snapshot)
+    try:
+        known = set(facts.open_store(store).manifest["files"])
+    except SnapshotMissing:
+        known = set()
+    copied = 0
+    for candidate in entry.candidates:
+        for table in facts.TABLES:
+            file = f"{table}/{candidate.repository.replace('/', '__', 1)}.parquet"
+            if file in known or file not in bundled.manifest["files"]:
+                continue
+            about = bundled.manifest["files"][file]
+            head = {"head": about["head"]} if "head" in about else {}
+            facts.write(
+                store, table, candidate.repository, facts.read(bundled, table, candidate.repository), **head
+            )
+            copied += 1
+    return copied
