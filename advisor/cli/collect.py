@@ -147,11 +147,14 @@ def _collect_api(
     import asyncio
     import os
 
+    import stamina
+
     from advisor.collect import auth, live
     from advisor.collect.github_protocol import check_input_url, endpoints
     from advisor.collect.recording import replay as from_recording
     from advisor.collect.transport import Patience
 
+    stamina.instrumentation.set_on_retry_hooks(())  # retries are told by the progress
     at = endpoints(os.environ, check_input_url(github_url) if github_url else None)
     credential = auth.find(at.rest, os.environ, Path.home()) if "github" in sources else None
     progress.tell("token", {"found_in": credential.found_in if credential else None})

@@ -55,17 +55,15 @@ async def collect(where: Where, names: Sequence[str], *, has_token: bool, budget
         return
     asking = Asking(where.transport, where.at, where.outcome, where.tell, where.clock, budget)
     planned = await plan(where, asking, names)
-    left = None if budget is None else budget - where.outcome.points
-    for step in planned:
-        name = step.repository.name
-        if left is not None and step.points > left and step is not planned[0]:
-            why = f"not begun: it may cost {step.points} points, {left} are left of the budget"
-            where.outcome.miss(where.tell, name, "github", why)
-            continue
-        before = where.outcome.points
+    if budget is not None:
+        planned.sort(key=lambda step: step.points)  # the cheap ones first: more of them come to their end
+    for at, step in enumerate(planned):
         await _one(where, asking, step.repository)
-        if left is not None:
-            left -= where.outcome.points - before
+        if budget is not None and where.outcome.points >= budget:
+            for unread in planned[at + 1 :]:
+                why = f"not begun: it may cost {unread.points} points, and the budget is spent"
+                where.outcome.miss(where.tell, unread.repository.name, "github", why)
+            return
 
 
 async def plan(where: Where, asking: Asking, names: Sequence[str]) -> list[Planned]:

@@ -72,7 +72,7 @@ def next_page(kind: str, progress: Progress, total: int, have: int, size: int) -
         wanted = min(size, NEWEST if progress.known_until else max(1, total - have + 1))
         return Page(wanted, progress.cursor, is_ascending=False)
     if progress.known_until is None:
-        return Page(min(size, max(1, total - have + 1)), progress.cursor)
+        return Page(min(size, max(SMALLEST, total - have + 1)), progress.cursor)
     if kind in queries.HAS_SINCE:
         return Page(size, progress.cursor, since=progress.known_until)
     return Page(min(size, NEWEST), progress.cursor, is_ascending=False)
@@ -109,11 +109,11 @@ async def read_all(asking: Asking, state: State, repository: Repository, now: da
             continue
         size = min(LARGEST, size + GROWTH)
         for kind, page in found.items():
-            after = _take(state, repository.name, kind, reading[kind], page, now)
+            following = _take(state, repository.name, kind, reading[kind], page, now)
             have[kind] = state.count(repository.name, kind)
             tell("page", {"repository": repository.name, "kind": kind, "have": have[kind], "of": page.total})
-            if after is not None:
-                reading[kind] = after
+            if following is not None:
+                reading[kind] = following
                 continue
             del reading[kind]
             again = _check_total(state, repository.name, kind, page.total, may_repeat=kind in once_more)
@@ -184,35 +184,53 @@ def _release(release: shapes.Release) -> Kept:
 def _take(
     state: State, name: str, kind: str, progress: Progress, page: _Read, now: datetime
 ) -> Progress | None:
-    """Keep a page; what the reading goes on with, None at its end."""
+    """Keep a page of a reading that goes from the oldest change on (of releases: from the newest).
+
+    Returns:
+        what the reading goes on with; None at its end.
+    """
+    if progress.known_until is not None and kind not in queries.HAS_SINCE:
+        return _take_newest(state, name, kind, progress, page, now)
     highest = max([progress.highest or "", *page.changes]) or None
+    following = replace(progress, cursor=page.cursor, highest=highest)
+    following = state.keep(name, kind, page.rows, following, _day(now))
     is_first = progress.known_until is None
-    backwards = kind == "releases" or not (is_first or kind in queries.HAS_SINCE)
-    if backwards and not is_first:
-        if kind == "releases":
-            met = state.has(name, kind, [r.key for r in page.rows])
-        else:
-            met = any(change < str(progress.known_until) for change in page.changes)
-        # Not kept as the place to go on from: after a crash the newest are looked at again.
-        kept = state.keep(name, kind, page.rows, replace(progress, cursor=None, highest=None), _day(now))
-        following = replace(kept, cursor=page.cursor, highest=highest)
-        is_end = met or page.cursor is None
-    else:
-        following = state.keep(
-            name, kind, page.rows, replace(progress, cursor=page.cursor, highest=highest), _day(now)
-        )
-        is_end = page.cursor is None
-    if not is_end:
+    # Once all are seen, changes since we began are for the next run: a busy tracker has no last page.
+    is_busy = is_first and (highest or "") >= now.isoformat()
+    seen_all = is_busy and state.count(name, kind, progress.number) >= page.total
+    if page.cursor is not None and not seen_all:
         return following
-    # A change that is dated after now would hide all that follow it.
-    known_until = min(highest or now.isoformat(), now.isoformat())
-    known_until = max(known_until, progress.known_until or "")
-    ended = replace(following, known_until=known_until, cursor=None, highest=None)
     if is_first:
-        state.drop_unseen(name, kind, ended)
+        state.drop_unseen(name, kind, _ended(following, now))
     else:
-        state.put(name, kind, ended)
+        state.put(name, kind, _ended(following, now))
     return None
+
+
+def _take_newest(
+    state: State, name: str, kind: str, progress: Progress, page: _Read, now: datetime
+) -> Progress | None:
+    """Keep a page of a reading that goes back from the newest to what is known."""
+    highest = max([progress.highest or "", *page.changes]) or None
+    # Where it has come is not kept: after a crash the newest are looked at again.
+    kept = state.keep(name, kind, page.rows, replace(progress, cursor=None, highest=None), _day(now))
+    following = replace(kept, cursor=page.cursor, highest=highest)
+    if kind == "releases":
+        met = state.has(name, kind, [r.key for r in page.rows])
+    else:
+        met = any(change < str(progress.known_until) for change in page.changes)
+    if page.cursor is not None and not met:
+        return following
+    state.put(name, kind, _ended(following, now))
+    return None
+
+
+def _ended(progress: Progress, now: datetime) -> Progress:
+    # A change that is dated after now would hide all that follow it.
+    known_until = min(progress.highest or now.isoformat(), now.isoformat())
+    return replace(
+        progress, known_until=max(known_until, progress.known_until or ""), cursor=None, highest=None
+    )
 
 
 def _check_total(state: State, name: str, kind: str, total: int, *, may_repeat: bool) -> Progress | None:

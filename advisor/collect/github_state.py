@@ -195,10 +195,11 @@ class State:
             [repository, kind, p.number, p.known_until, p.cursor, p.highest, p.off_by, p.is_dirty],
         )
 
-    def count(self, repository: str, kind: str) -> int:
-        """Rows of a kind."""
+    def count(self, repository: str, kind: str, since_pass: int = 0) -> int:
+        """Rows of a kind, or of those that the present reading has seen."""
         (found,) = self._db.execute(
-            "SELECT count(*) FROM rows WHERE repository = ? AND kind = ?", [repository, kind]
+            "SELECT count(*) FROM rows WHERE repository = ? AND kind = ? AND pass >= ?",
+            [repository, kind, since_pass],
         ).fetchone()
         return int(found)
 
