@@ -21,7 +21,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	touch $@
 
 rank: $(VENV)/.installed
-	@$(BIN)/advisor rank
+	@$(BIN)/advisor rank --store bundled
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n auto

@@ -9,3 +9,11 @@ from small_world import fill, rows
 @pytest.fixture(scope="session")
 def world(tmp_path_factory):
     return fill(tmp_path_factory.mktemp("world"), rows())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_store_of_ones_own(tmp_path_factory):
+    """The tests rank the bundled snapshot, whatever the person who runs them has collected."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data-home")))
+        yield

@@ -38,7 +38,16 @@ def rows(shift: int = 0, seed: int = 7) -> dict[tuple[str, str], list[dict]]:
             merged = rng.random() < 0.8 and opened + lasts <= end
             at = f"{day(opened + lasts)} 12:00:00" if merged else None
             add("threads", name, kind="change_request", number=number, opened_at=f"{day(opened)} 00:00:00",
-                merged_at=at, closed_at=at, is_bot=False)  # fmt: skip
+                merged_at=at, closed_at=at, is_bot=False, first_response_at=at, responses_seen=True)  # fmt: skip
+        # The issues draw from a source of their own: the rows of the other tables stay what they were.
+        lot = random.Random(f"{seed} issues of {name}")
+        for number in range(100, 140):
+            opened = end - timedelta(days=(number - 100) * 25)
+            answered, closed = (opened + timedelta(days=lot.randrange(0, 40)) for _ in range(2))
+            add("threads", name, kind="issue", number=number, opened_at=f"{day(opened)} 00:00:00", is_bot=False,
+                closed_at=f"{day(closed)} 12:00:00" if closed <= end and lot.random() < 0.9 else None,
+                first_response_at=f"{day(answered)} 06:00:00" if answered <= end else None,
+                responses_seen=True)  # fmt: skip
         for month in range(36):
             d = day(end - timedelta(days=30 * month))
             for metric, scale in (("stars", 90), ("forks", 9), ("open_issues", 5), ("closed_issues", 30),

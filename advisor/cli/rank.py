@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from advisor.advise import Request
     from advisor.model import Recommendation
 
+BUNDLED = Path("bundled")
+
 
 class Format(StrEnum):
     """How the report is written."""
@@ -37,7 +39,9 @@ Set = Annotated[
     typer.Option("--set", help="Weight of a criterion, e.g. models=5; may be repeated."),
 ]
 Rules = Annotated[Path | None, typer.Option(help="A rules file of your own.")]
-Store = Annotated[Path | None, typer.Option(help="A folder of collected facts.")]
+Store = Annotated[
+    Path | None, typer.Option(help="A folder of facts, or `bundled`; default: your own once it is collected.")
+]
 
 
 @app.command()
@@ -117,7 +121,7 @@ def ask(
         as_of=parse_day(as_of),
         weights=parse_weights(set_) if set_ else None,
         rules=rules,
-        store=store,
+        store=own_store(domain) if store is None else None if store == BUNDLED else store,
     )
 
 
@@ -131,6 +135,21 @@ def exit_of(answer: Recommendation) -> None:
         for repository, why in answer.missing.items():
             print(f"advisor: {repository} is not ranked: {why}", file=sys.stderr)
         raise typer.Exit(EXIT_PARTIAL)
+
+
+def own_store(domain: str) -> Path | None:
+    """The user's own store, if `advisor collect` has brought facts about every candidate into it."""
+    from advisor.cli.collect import store_or_default
+    from advisor.domain import load_domain
+    from advisor.errors import FactsError
+    from advisor.facts import open_store
+
+    path = store_or_default(None)
+    try:
+        known = set(open_store(path).repositories())
+    except FactsError:
+        return None
+    return path if all(c.repository in known for c in load_domain(domain).candidates) else None
 
 
 def parse_day(text: str | None) -> date | None:

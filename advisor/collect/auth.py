@@ -35,9 +35,9 @@ class Credential:
 def find(rest: str, environment: Mapping[str, str], home: Path) -> Credential | None:
     """The credential for the GitHub whose REST API is at ``rest``; None: there is none.
 
-    The first of: GH_TOKEN, GITHUB_TOKEN (GH_ENTERPRISE_TOKEN, GITHUB_ENTERPRISE_TOKEN for a host that is neither
-    github.com nor the one that GITHUB_API_URL names); GITHUB_APP_ID with GITHUB_APP_PRIVATE_KEY and
-    GITHUB_APP_INSTALLATION_ID; .netrc; the hosts file of `gh`.
+    The first of: GH_TOKEN and GITHUB_TOKEN (for a host that is neither github.com nor the one that
+    GITHUB_API_URL names, GH_ENTERPRISE_TOKEN and GITHUB_ENTERPRISE_TOKEN); GITHUB_APP_ID with
+    GITHUB_APP_PRIVATE_KEY and GITHUB_APP_INSTALLATION_ID; .netrc; the hosts file of `gh`.
 
     Raises:
         InputError: what was found cannot be a token.

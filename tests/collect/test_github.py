@@ -339,9 +339,8 @@ def test_limits_are_waited_for_and_the_wait_is_bounded(world, tmp_path):
     fake = FakeGitHub(world, retry_after=3)
     fake.resets_at = TODAY + timedelta(hours=1)
     fake.faults.queue.extend(["secondary_403", "secondary_429"])
-    from collecting import QUICK
-
     import stamina
+    from collecting import QUICK
 
     with stamina.set_testing(True, attempts=10):
         outcome, told = collect(fake, tmp_path, ["o/n"], patience=QUICK)

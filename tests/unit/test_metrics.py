@@ -116,6 +116,40 @@ def test_change_requests_duration_is_the_kaplan_meier_median(one):
     assert found.low <= 8 <= found.high
 
 
+def threads_with(kind, event, spans, **other):
+    opened = date(2023, 10, 1)
+    return [
+        {"kind": kind, "number": i, "opened_at": f"{opened} 00:00:00", "is_bot": False, **other,
+         event if happened else "closed_at": f"{opened + timedelta(days=d)} 00:00:00"}
+        for i, (d, happened) in enumerate(spans)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("metric", "kind"), [
+    ("issue_response_time", "issue"), ("time_to_first_response", "change_request"),
+])  # fmt: skip
+def test_responses_are_timed_and_the_unanswered_are_censored(one, metric, kind):
+    spans = [(1, True), (3, False), (4, True), (6, True), (7, False), (9, True)]
+    threads = threads_with(kind, "first_response_at", spans, responses_seen=True)
+    assert one(metric, threads=threads).value == kaplan_meier_median(spans) == 6
+    unseen = {**threads[0], "number": 99, "responses_seen": None, "first_response_at": None}
+    found = one(metric, threads=[*threads, unseen, {**unseen, "number": 100, "is_bot": True}])
+    assert (found.value, found.n, found.evidence_share) == (6, 6, pytest.approx(6 / 7))
+    assert one(metric, threads=[unseen]).status == "unavailable", "nobody looked: not the same as no answer"
+
+
+def test_issue_resolution_counts_the_open_ones(one):
+    spans = [(2, True), (5, True), (10, True), (20, True)]
+    still_open = [{"kind": "issue", "number": 50 + i, "opened_at": "2023-12-30 00:00:00", "is_bot": False}
+                  for i in range(3)]  # fmt: skip
+    threads = threads_with("issue", "closed_at", spans) + still_open
+    assert one("issue_resolution_duration", threads=threads).value == 10
+    naive = sorted(d for d, _ in spans)[1:3]
+    assert sum(naive) / 2 < 10, "the median of the closed ones alone is too short"
+    none_closed = one("issue_resolution_duration", threads=still_open)
+    assert (none_closed.status, none_closed.reason) == ("not_applicable", "fewer than half were closed")
+
+
 def test_change_request_ratios(one):
     threads = [
         {"kind": "change_request", "number": i, "opened_at": "2023-10-01 00:00:00", "is_bot": False,
