@@ -50,7 +50,7 @@ def kaplan_meier(spans: list[tuple[float, bool]]) -> float | None:
 
 
 def seconds(text: str) -> float:
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    return datetime.fromisoformat(text).timestamp()
 
 
 @pytest.fixture(scope="module")
