@@ -105,7 +105,7 @@ const charts = (() => {
     const worst = counts[counts.length - 1];
     const say = (c) => `${data.candidates[c.i].name} serves ${c.served} of ${c.of}`;
     return {
-      title: best ? `Of the model families newer than themselves, ${say(best)}${worst !== best ? `, ${say(worst)}` : ""}` : "Every family is older than these libraries",
+      title: best ? `Of the model families known and newer than themselves, ${say(best)}${worst !== best ? `, ${say(worst)}` : ""}` : "Every family is older than these libraries",
       note: "Days from the first public weights of a family to its first support in the library. “?” not known; “yes” and “no” without days: the family is older than the library.",
       metrics: ["days_to_support"],
       heat: () => tables.heat(data, seen),

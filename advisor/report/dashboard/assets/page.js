@@ -102,7 +102,7 @@ function flipTexts() {
   const said = turns.map((t) => `${data.criteria[t.k].title} at ${format.percent(t.then)} of the weight instead of ${format.percent(t.now)} would put ${data.candidates[t.first].name} first by score`);
   if (!said.length) said.push(found.running.length > 1 ? `no change of a single weight puts another first by score: ${name(found.first)} stays first` : "nothing: no other candidate is left");
   const second = found.running[1];
-  if (second) said.push(`${name(second)} is ${format.number(found.first.score - second.score)} points behind by score`);
+  if (second) said.push(`${name(second)} is ${(found.first.score - second.score).toFixed(1)} points behind by score`);
   return said;
 }
 

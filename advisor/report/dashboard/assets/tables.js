@@ -77,13 +77,11 @@ const tables = (() => {
 
   function heat(data, { libraries, rows, cell }) {
     const made = element("table", { class: "heat", id: "coverage-table" });
-    made.append(element("thead", {}, element("tr", {}, element("th", { scope: "col", class: "name" }, "Family"),
-      element("th", { scope: "col", class: "name" }, "Vendor"), element("th", { scope: "col", class: "name" }, "Weights out"),
+    made.append(element("thead", {}, element("tr", {}, element("th", { scope: "col", class: "name" }, "Family, vendor, weights out"),
       ...libraries.map((i) => element("th", { scope: "col" }, foreign(data.candidates[i].name))))));
     const body = element("tbody");
     for (const row of rows) {
-      const line = element("tr", {}, element("th", { scope: "row" }, foreign(row.family)),
-        element("td", { class: "left" }, foreign(row.vendor)), element("td", { class: "left" }, row.released));
+      const line = element("tr", {}, element("th", { scope: "row" }, foreign(row.family), element("small", {}, foreign(row.vendor), `, ${row.released}`)));
       for (const i of libraries) {
         const { text, kind, spoken } = cell(row, i);
         const box = element("td", { class: kind }, text);

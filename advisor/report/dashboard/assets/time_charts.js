@@ -4,28 +4,30 @@ const timeCharts = (() => {
   const { layout, endLabels, colour, symbol, css, isNarrow, last, AT_ONCE } = charts;
   const GATE = 0.5; // below this share of last year's commits, concentration says little
 
-  // metric, how the leader is said (name, value → words), whether halvings in a year are said, and what is drawn
+  // metric: how those who lead are said (names, value, whether they are many → words), what is halved when that is said, and what is drawn
   const LINES = {
-    contributors: { say: (n, v) => `${n} has the most contributors: ${v} people in twelve months`, fall: "people",
+    contributors: { say: (n, v, many) => `${n} ${many ? "have" : "has"} the most contributors: ${v} people in twelve months`, fall: "people",
       note: "People with a commit on the default branch in the twelve months before each date." },
-    new_contributors: { say: (n, v) => `${n} draws the most newcomers: ${v} first commits in twelve months`, fall: "newcomers",
+    new_contributors: { say: (n, v, many) => `${n} ${many ? "draw" : "draws"} the most newcomers: ${v} first commits in twelve months`, fall: "newcomers",
       note: "People whose first commit fell into the twelve months before each date." },
-    code_changes_commits: { say: (n, v) => `${n} is the busiest: ${v} commits in twelve months`, fall: "commits",
+    code_changes_commits: { say: (n, v, many) => `${n} ${many ? "are" : "is"} the busiest: ${v} commits in twelve months`, fall: "commits",
       note: "Commits by people on the default branch in the twelve months before each date." },
-    contributor_absence_factor: { say: (n, v) => `${n} leans on the most people: ${v} made half of its commits`, gated: true,
+    contributor_absence_factor: { say: (n, v, many) => `${n} ${many ? "lean" : "leans"} on the most people, and those are ${v}: so many made half of the commits`, gated: true,
       note: "Smallest number of people who together made half of the commits in twelve months." },
-    top_contributor_share: { say: (n, v) => `${n} rests on one person the most, who made ${v} of its commits`, gated: true,
+    top_contributor_share: { say: (n, v, many) => `${n} ${many ? "rest" : "rests"} on one person the most: ${v} of the commits`, gated: true,
       note: "Share of the commits in twelve months by the person with the most." },
-    organizational_diversity: { say: (n, v) => `${n} has committers from the most organisations: ${v} known`, gated: true,
+    organizational_diversity: { say: (n, v, many) => `${n} ${many ? "have" : "has"} committers from the most organisations: ${v} known`, gated: true,
       note: "Different organisations known among those who committed in twelve months; most addresses tell none." },
-    downloads: { say: (n, v) => `${n} is downloaded the most: ${v} in thirty days`, fall: "downloads",
+    downloads: { say: (n, v, many) => `${n} ${many ? "are" : "is"} downloaded the most: ${v} in thirty days`, fall: "downloads",
       note: "Downloads from the package index in thirty days, mirrors and build servers included; logarithmic axis.", log: true },
   };
 
   function finding(rows, spec, unit, day) {
     const now = rows.filter((r) => r.now !== null && !r.faint).sort((a, b) => b.now - a.now);
     if (!now.length) return "Not measured for any of these candidates by this day";
-    const parts = [spec.say(now[0].name, number(now[0].now, unit))];
+    const lead = now.filter((r) => r.now === now[0].now).map((r) => r.name);
+    const names = lead.length > 4 ? `${lead.length} of them` : format.join(lead);
+    const parts = [spec.say(names, number(now[0].now, unit), lead.length > 1)];
     if (spec.fall && day >= 12) {
       const fallen = now.map((r) => ({ ...r, before: last(r.values, day - 12) })).filter((r) => r.before >= 10 && r.now <= r.before / 2)
         .sort((a, b) => a.now / a.before - b.now / b.before)[0];
@@ -100,7 +102,7 @@ const timeCharts = (() => {
       title: leader === undefined ? "No candidate can be ranked on this day" : `${data.candidates[leader].name} has led by score since ${format.longDay(data.days[since])}`,
       note: "Score from 0 to 100 under the weights chosen here, month by month, each from what was known then. Excluded candidates are faint.",
       traces, metrics: [],
-      layout: layout({ margin: { l: 40, r: isNarrow() ? 82 : 112, t: 8, b: 34 }, xaxis: { type: "date", range: span(data) }, yaxis: { range: [0, 100], dtick: 25 },
+      layout: layout({ margin: { l: 40, r: isNarrow() ? 82 : 112, t: 8, b: 34 }, xaxis: { type: "date", range: span(data) }, yaxis: { range: [0, 101], dtick: 25 },
         annotations: endLabels(ends, 100, 300) }),
       table: () => monthTable(data, rows, state.day, (v) => format.score(v)),
     };
