@@ -118,9 +118,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
 }
 
 # The as-of views: the same names as the tables, without rows after $as_of and with later events
-# undone. A metric's SQL names these and nothing else. Where two sources tell of the same thread or
-# release, one row is left: the API knows when a change request was opened, git must guess.
-_ONE_ROW = "QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY source LIKE 'git:%', source) = 1"
+# undone. A metric's SQL names these and nothing else.
 _VIEWS: Mapping[str, str] = {
     "repositories": "SELECT * FROM {t} WHERE observed_on <= {d}",
     "contributions": "SELECT * FROM {t} WHERE day <= {d}",
@@ -130,14 +128,10 @@ _VIEWS: Mapping[str, str] = {
         "  CASE WHEN closed_by::DATE <= {d} THEN closed_by END AS closed_by,"
         "  CASE WHEN merged_at::DATE <= {d} THEN merged_at END AS merged_at,"
         "  CASE WHEN first_response_at::DATE <= {d} THEN first_response_at END AS first_response_at"
-        ") FROM (SELECT * FROM {t} " + _ONE_ROW.format(key="repository, kind, number") + ")"
-        " WHERE opened_at::DATE <= {d}"
+        ") FROM {t} WHERE opened_at::DATE <= {d}"
     ),
     "counts": "SELECT * FROM {t} WHERE day <= {d}",
-    "releases": (
-        "SELECT * FROM (SELECT * FROM {t} " + _ONE_ROW.format(key="repository, tag") + ")"
-        " WHERE released_on <= {d}"
-    ),
+    "releases": "SELECT * FROM {t} WHERE released_on <= {d}",
     "package_releases": "SELECT * FROM {t} WHERE released_on <= {d}",
     "model_support": (
         "SELECT * REPLACE ("
@@ -148,6 +142,9 @@ _VIEWS: Mapping[str, str] = {
         ") FROM {t} WHERE family_released_on <= {d}"
     ),
 }
+# Where two sources tell of the same thread or release, one row is left: the API knows when a change
+# request was opened, git must guess. No date decides this, so it is done when a table is read.
+_ONE_ROW_A: Mapping[str, str] = {"threads": "repository, kind, number", "releases": "repository, tag"}
 
 
 def as_of_view(table: str, source: str, day: str) -> str:
@@ -425,7 +422,13 @@ def connect(store: Store, repositories: Sequence[str], as_of: date) -> duckdb.Du
             listed = ", ".join("'" + f.replace("'", "''") + "'" for f in files)
             source += f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name=true)"
         # Copied once into memory: some twenty metrics read each table.
-        db.execute(f"CREATE TEMP TABLE all_{table} AS {source}")
+        one_row = (
+            f" QUALIFY row_number() OVER (PARTITION BY {_ONE_ROW_A[table]}"
+            " ORDER BY source LIKE 'git:%', source) = 1"
+            if table in _ONE_ROW_A
+            else ""
+        )
+        db.execute(f"CREATE TEMP TABLE all_{table} AS SELECT * FROM ({source}){one_row}")
         view = as_of_view(table, f"all_{table}", f"DATE '{as_of.isoformat()}'")
         db.execute(f"CREATE TEMP VIEW {table} AS {view}")
     return db

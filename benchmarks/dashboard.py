@@ -75,7 +75,9 @@ def main() -> None:
             request = Request()
             if n > 5:
                 (folder / str(n)).mkdir()
-                request = Request(domain=str(fill_with_many(folder / str(n), n)), store=folder / str(n) / "facts")
+                request = Request(
+                    domain=str(fill_with_many(folder / str(n), n)), store=folder / str(n) / "facts"
+                )
             file = folder / f"{n}.html"
             pages[f"{n} candidates"] = (file, make(request, file))
         measured = {label: (file.stat().st_size / 1000, seconds) for label, (file, seconds) in pages.items()}

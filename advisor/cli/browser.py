@@ -16,7 +16,7 @@ PLACES = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     "C:/Program Files/Google/Chrome/Application/chrome.exe",
 )
-WIDTH, HEIGHT = 1280, 1000  # pixels
+WIDTH, HEIGHT = 1440, 1000  # pixels
 PATIENCE_SECONDS = 60
 
 

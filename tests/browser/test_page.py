@@ -113,13 +113,14 @@ def test_the_state_is_in_the_address(open_page, page_file):
     opened.slide('[data-weight="models"]', 80)
     opened.slide("#day", 20)
     opened.page.uncheck('#controls [data-candidate="3"]')
+    opened.page.wait_for_function("() => location.hash.includes('only')")
     address, shown = opened.page.url.partition("#")[2], ranking(opened)
     assert {"w", "as-of", "only"} <= {part.partition("=")[0] for part in address.split("&")}
     again = open_page(page_file, f"#{address}")
     assert ranking(again) == shown
     again.page.evaluate("location.hash = ''")
     again.page.wait_for_function(
-        "document.querySelectorAll('#ranking-table tbody tr:not([hidden])').length === 5"
+        "() => document.querySelectorAll('#ranking-table tbody tr:not([hidden])').length === 5"
     )
 
 

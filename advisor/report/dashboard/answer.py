@@ -40,7 +40,7 @@ def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any
         "confidence": _CONFIDENCE[answer.certainty],
         "reasons": answer.reasons,
         "doubts": answer.doubts,
-        "leaving_default": answer.leaving_default,
+        "leaving": [{"name": "", "text": text} for text in answer.leaving_default],
         "default_name": (answer.default or "").rpartition("/")[2],
         "rows": [_row(r) for r in answer.ranking],
         "out": [_out(r) for r in answer.ranking if r.excluded],
@@ -50,7 +50,7 @@ def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any
             for f in r.findings
             if f.verdict == "warn" and not r.excluded
         ],
-        "missing": answer.missing,
+        "missing": [{"name": name, "text": why} for name, why in answer.missing.items()],
         "criteria": [
             {"name": name, "title": titles[name], "weight": weight, "percent": f"{weight:.0%}"}
             for name, weight in answer.weights.items()
@@ -73,7 +73,7 @@ def _row(r: Ranked) -> dict[str, Any]:
         "width": round(max(r.high - r.low, 0.0), 2),
         "interval": f"{r.low:.0f}–{r.high:.0f}",
         "wins": f"{r.wins:.0%}" if r.rank is not None else "",
-        "first": round(100 * r.wins, 2),
+        "chances": _chances(r),
         "known": f"{r.coverage:.0%}",
         "criteria": [
             {"name": c.criterion, "text": "?" if c.utility is None else f"{100 * c.utility:.0f}"}
@@ -82,10 +82,19 @@ def _row(r: Ranked) -> dict[str, Any]:
     }
 
 
+def _chances(r: Ranked) -> list[dict[str, float]]:
+    """First, second, third, later: where each part of the bar begins and how wide it is, in per cent."""
+    shares = list(r.acceptability or ((r.wins,) if r.rank is not None else ()))
+    parts = [*(shares[i] if i < len(shares) else 0.0 for i in range(3)), sum(shares[3:])]
+    return [
+        {"x": round(100 * sum(parts[:i]), 2), "width": round(100 * part, 2)} for i, part in enumerate(parts)
+    ]
+
+
 def _out(r: Ranked) -> dict[str, Any]:
     return {
         "name": r.candidate.name,
-        "texts": [f.text for f in r.findings if f.verdict == "exclude"],
+        "text": "; ".join(f.text for f in r.findings if f.verdict == "exclude"),
     }
 
 

@@ -110,28 +110,37 @@ const engine = (() => {
   // For each criterion the nearest share of the weight, in whole per cents, at which another comes
   // first by score, the other weights keeping their ratios; nearest first.
   function flips(data, state, found) {
-    if (found.running.length < 2) return [];
-    const { weights } = found, turns = [];
-    const firstAt = (k, share) => {
-      const others = 1 - weights[k];
-      if (others <= 0) return null;
-      const changed = weights.map((w, j) => (j === k ? share : (w * (1 - share)) / others));
-      const rows = found.running.map((r) => ({ i: r.i, ...total(r.cells, changed) }));
-      return rows.filter((r) => r.score !== null).sort(byScore(data))[0]?.i ?? null;
-    };
+    const { weights, running, first } = found, turns = [];
+    if (running.length < 2) return turns;
     weights.forEach((now, k) => {
+      if (now >= 1) return;
+      // What the other criteria add to the sum and to the measured weight while they fill 1 − share.
+      const rest = running.map(({ cells }) => {
+        let sum = 0, measured = 0;
+        weights.forEach((w, j) => { if (j !== k && cells[4 * j] !== null) { sum += w * cells[4 * j]; measured += w; } });
+        return { u: cells[4 * k], sum: sum / (1 - now), measured: measured / (1 - now) };
+      });
+      const scoreAt = (share, { u, sum, measured }) => {
+        const below = (u === null ? 0 : share) + (1 - share) * measured;
+        return below > 0 ? ((u ?? 0) * share + (1 - share) * sum) / below : -1;
+      };
+      const isBeaten = (share) => {
+        const bar = scoreAt(share, rest[0]);
+        let best = 0;
+        rest.forEach((r, j) => { if (scoreAt(share, r) > (best ? scoreAt(share, rest[best]) : bar)) best = j; });
+        return best;
+      };
+      const start = format.whole(100 * now);
       for (let step = 1; step <= 100; step += 1) {
-        for (const share of [format.whole(100 * now) + step, format.whole(100 * now) - step]) {
-          if (share < 0 || share > 100) continue;
-          const first = firstAt(k, share / 100);
-          if (first !== null && first !== found.first.i) {
-            turns.push({ k, now, then: share / 100, first, size: Math.abs(share / 100 - now) });
-            return;
-          }
+        for (const share of [start + step, start - step]) {
+          const best = share < 0 || share > 100 ? 0 : isBeaten(share / 100);
+          if (!best) continue;
+          turns.push({ k, now, then: share / 100, first: running[best].i, size: Math.abs(share / 100 - now) });
+          return;
         }
       }
     });
-    return turns.sort((a, b) => a.size - b.size);
+    return turns.filter((t) => t.first !== first.i).sort((x, y) => x.size - y.size);
   }
 
   return { normalised, total, answer, flips, acceptability };

@@ -96,8 +96,8 @@ const gallery = (() => {
     await drawer.react(figure.place, figure.made.traces, figure.made.layout, { displayModeBar: false, responsive: true, doubleClick: false });
   }
 
-  let waiting = false;
-  // One figure at a time between frames, so that a slider never waits for a chart.
+  let waiting = false, rest;
+  // When the hand rests: one figure at a time, between frames, so that a slider never waits for a chart.
   function schedule() {
     if (waiting) return;
     waiting = true;
@@ -116,7 +116,8 @@ const gallery = (() => {
       if (!figure.made) words(figure);
       figure.dirty = true;
     }
-    schedule();
+    clearTimeout(rest);
+    rest = setTimeout(schedule, 120);
   }
 
   // Every measurement of the page's own date with its evidence.

@@ -3,8 +3,8 @@ const { element, foreign } = format;
 const $ = (id) => document.getElementById(id);
 const HEADLINES = { clear: "Choose", leaning: "Leaning to", tie: "A tie. Stay with", none: "Nothing suitable" };
 const CONFIDENCE = { clear: "a clear choice", leaning: "leaning, not clear", tie: "a tie, decided by the default", none: "every candidate is excluded or unknown" };
-const WORTH_SAYING = 0.05;
-let data, state, found;
+const WORTH_SAYING = 0.05, MOST = 8;
+let data, state, found, writing;
 
 async function unpack(id) {
   const bytes = Uint8Array.from(atob($(id).textContent.trim()), (c) => c.charCodeAt(0));
@@ -109,9 +109,18 @@ function flipTexts() {
 // ---- writing
 const items = (texts) => texts.map((text) => element("li", {}, foreign(text)));
 const named = (pairs) => pairs.map(([who, text]) => element("li", {}, element("b", {}, foreign(who)), ": ", foreign(text)));
+// A long list keeps its tail folded, so that it costs no layout.
 function list(id, children) {
-  $(id).querySelector("ul").replaceChildren(...children);
+  const [shown, folded] = $(id).querySelectorAll("ul"), tail = $(id).querySelector("details");
+  shown.replaceChildren(...children.slice(0, MOST));
+  folded.replaceChildren(...children.slice(MOST));
+  tail.hidden = children.length <= MOST;
+  tail.querySelector("summary").textContent = `${children.length - MOST} more`;
   $(id).hidden = !children.length;
+}
+
+function put(node, text) {
+  if (node.textContent !== text) node.textContent = text;
 }
 
 function writeAnswer() {
@@ -133,38 +142,39 @@ function writeAnswer() {
   list("missing", named([...data.candidates.filter((c) => c.missing).map((c) => [c.repository, c.missing]), ...unknown]));
 }
 
+// First, second, third, later: four rectangles side by side.
 function writeChances(svg, chances) {
-  const SVG = "http://www.w3.org/2000/svg";
-  svg.querySelectorAll("rect:not(.rail)").forEach((old) => old.remove());
+  const shares = [0, 1, 2].map((place) => chances[place] ?? 0);
+  shares.push(chances.slice(3).reduce((a, b) => a + b, 0));
   let x = 0;
-  chances.forEach((share, place) => {
-    if (share <= 0) return;
-    const part = document.createElementNS(SVG, "rect");
-    for (const [key, v] of Object.entries({ class: `r${Math.min(place, 3)}`, x: (100 * x).toFixed(2), y: 0, width: (100 * share).toFixed(2), height: 10 })) part.setAttribute(key, v);
-    svg.append(part);
-    x += share;
+  svg.querySelectorAll("rect:not(.rail)").forEach((part, place) => {
+    part.setAttribute("x", (100 * x).toFixed(2));
+    part.setAttribute("width", (100 * shares[place]).toFixed(2));
+    x += shares[place];
   });
 }
 
 function writeRanking() {
   const body = $("ranking-table").tBodies[0];
   const lines = new Map([...body.rows].map((row) => [Number(row.dataset.candidate), row]));
-  for (const row of lines.values()) row.hidden = true;
+  const shown = new Set(found.rows.map((r) => r.i));
+  for (const [i, row] of lines) if (row.hidden === shown.has(i)) row.hidden = !shown.has(i);
+  const isInPlace = found.rows.every((r, place) => Number(body.rows[place].dataset.candidate) === r.i);
   for (const r of found.rows) {
     const row = lines.get(r.i), cell = (which) => row.querySelector(`[data-cell="${which}"]`);
-    row.hidden = false;
     row.classList.toggle("out", r.rank === null);
-    cell("rank").textContent = r.excluded ? "out" : r.rank ?? "?";
-    cell("score").replaceChildren(element("b", {}, format.score(r.score)), " ", element("small", {}, `${format.whole(r.low)}–${format.whole(r.high)}`));
+    put(cell("rank"), r.excluded ? "out" : `${r.rank ?? "?"}`);
+    put(cell("score").querySelector("b"), format.score(r.score));
+    put(cell("score").querySelector("small"), `${format.whole(r.low)}–${format.whole(r.high)}`);
     const [, range, mark] = row.querySelectorAll("svg.interval rect");
     range.setAttribute("x", r.low.toFixed(2));
     range.setAttribute("width", Math.max(0, r.high - r.low).toFixed(2));
     mark.setAttribute("x", (r.score ?? 0).toFixed(2));
-    cell("wins").textContent = r.rank === null ? "" : format.percent(r.wins);
+    put(cell("wins"), r.rank === null ? "" : format.percent(r.wins));
     writeChances(row.querySelector("svg.chances"), r.chances);
-    data.criteria.forEach((c, k) => { cell(`c-${c.name}`).textContent = r.cells[4 * k] === null ? "?" : format.whole(100 * r.cells[4 * k]); });
-    cell("known").textContent = format.percent(r.coverage);
-    body.append(row);
+    data.criteria.forEach((c, k) => { put(cell(`c-${c.name}`), r.cells[4 * k] === null ? "?" : `${format.whole(100 * r.cells[4 * k])}`); });
+    put(cell("known"), format.percent(r.coverage));
+    if (!isInPlace) body.append(row);
   }
 }
 
@@ -188,7 +198,7 @@ function update({ keepAddress = false } = {}) {
   writeAnswer();
   writeRanking();
   writeControls();
-  if (!keepAddress) history.replaceState(null, "", `#${toAddress()}`);
+  if (!keepAddress) { clearTimeout(writing); writing = setTimeout(() => history.replaceState(null, "", `#${toAddress()}`), 150); }
   gallery.changed();
 }
 
@@ -221,6 +231,7 @@ function listen() {
   $("controls").addEventListener("reset", (event) => { event.preventDefault(); document.activeElement.blur(); state = atRest(); update(); });
   $("export").addEventListener("click", () => { tables.save("advisor-view.json", "application/json", `${JSON.stringify(view(), null, 1)}\n`); say("Saved: advisor rank --replay advisor-view.json shows it again."); });
   $("link").addEventListener("click", async () => {
+    history.replaceState(null, "", `#${toAddress()}`);
     try { await navigator.clipboard.writeText(location.href); say("The link is in the clipboard."); } catch { say("The link is in the address bar."); }
   });
   document.querySelectorAll("button.csv").forEach((button) => button.addEventListener("click", () => tables.save("ranking.csv", "text/csv", tables.csv($(button.dataset.table)))));
