@@ -1,0 +1,1 @@
+"""How often advice like this turned out right: the outlook against what became of a panel's libraries."""
