@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from advisor.backtest.figures import auc, calibration_error, platt
-from advisor.outlook import features, model, panel
+from advisor.outlook import compute, features, model, panel
 
 FOLDS = 5
 ROUNDS = 300
@@ -76,7 +76,9 @@ def _columns(root: dict[str, Any]) -> dict[str, list[Any]]:
         left, right = add(node["left_child"]), add(node["right_child"])
         tree["left"][at], tree["right"][at] = left, right
         tree["count"][at] = tree["count"][left] + tree["count"][right]
-        tree["value"][at] = sum(tree["value"][i] * tree["count"][i] for i in (left, right)) / tree["count"][at]
+        tree["value"][at] = (
+            sum(tree["value"][i] * tree["count"][i] for i in (left, right)) / tree["count"][at]
+        )
         return at
 
     add(root)
@@ -87,7 +89,9 @@ def as_model(folds: list[list[dict[str, list[Any]]]]) -> model.Model:
     """Trees as the program reads them."""
     return model.Model(
         features=tuple(features.FEATURES),
-        folds=tuple(tuple(model.Tree(**{k: tuple(v) for k, v in t.items()}) for t in trees) for trees in folds),
+        folds=tuple(
+            tuple(model.Tree(**{k: tuple(v) for k, v in t.items()}) for t in trees) for trees in folds
+        ),
         trained_on=frozenset(),
         ranges={},
         importance={},
@@ -100,11 +104,15 @@ def as_model(folds: list[list[dict[str, list[Any]]]]) -> model.Model:
 
 def main() -> None:
     """Read the panel, train the five sets, calibrate on what each did not see, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("panel", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--time", type=date.fromisoformat, help="also train on cohorts whose outcome was known then")
+    parser.add_argument(
+        "--time", type=date.fromisoformat, help="also train on cohorts whose outcome was known then"
+    )
     given = parser.parse_args()
 
     series = panel.read_panel(given.panel)
@@ -112,7 +120,7 @@ def main() -> None:
     months = pd.date_range(first, series.day.max(), freq="MS")
     members = pd.concat([panel.cohort(series, m, TRAINED_ACTIVE_DAYS) for m in months], ignore_index=True)
     inactive = {m: panel.inactive_after(series, members, m).to_numpy() for m in (12, 24)}
-    values = features.compute(series, members)
+    values = compute.features(series, members)
     fold = members.repository.map(lambda name: model.fold_of(name, FOLDS)).to_numpy()
     labelled = ~np.isnan(inactive[12])
     active = (members.idle_days < CHECKED_ACTIVE_DAYS + 1).to_numpy()
@@ -170,7 +178,10 @@ def main() -> None:
 def compact(tree: dict[str, list[Any]]) -> str:
     """A tree on one line."""
     return json.dumps(
-        {k: [float(f"{x:.5g}") if isinstance(x, float) and k == "value" else x for x in v] for k, v in tree.items()},
+        {
+            k: [float(f"{x:.5g}") if isinstance(x, float) and k == "value" else x for x in v]
+            for k, v in tree.items()
+        },
         separators=(",", ":"),
     )
 
@@ -200,7 +211,9 @@ def disjoint_in_time(
     """Train and calibrate on what was known on a day; judge other repositories in later months."""
     day = pd.Timestamp(given.time)
     # A cohort's outcome is known a year and the label's 130 days after it.
-    told = (members.as_of + pd.Timedelta(days=365 + panel.LABEL_TO_DAYS) <= day).to_numpy() & ~np.isnan(outcome)
+    told = (members.as_of + pd.Timedelta(days=365 + panel.LABEL_TO_DAYS) <= day).to_numpy() & ~np.isnan(
+        outcome
+    )
     later = (members.as_of >= day).to_numpy() & ~np.isnan(outcome) & active
     scored = np.full(len(members), np.nan)
     for k in range(FOLDS):

@@ -10,12 +10,13 @@ if TYPE_CHECKING:
 
 BINS = 10
 Z95 = 1.96
+CLOSE = 1e-10  # of Newton's steps
 
 
 def auc(happened: np.ndarray, score: np.ndarray) -> float:
-    """Chance that one that happened scores above one that did not; ties count half (Mann & Whitney 1947).
+    """Chance that one that happened scores above one that did not; ties count half.
 
-    NaN where only one of the two is there.
+    Mann & Whitney 1947. NaN where only one of the two is there.
     """
     import numpy as np
 
@@ -48,7 +49,11 @@ def brier(happened: np.ndarray, chance: np.ndarray) -> float:
 
 
 def calibration_table(happened: np.ndarray, chance: np.ndarray, bins: int = BINS) -> list[dict[str, float]]:
-    """Bins of equal size by chance: ``n``, mean ``predicted``, share ``observed``, its Wilson ``low``, ``high``."""
+    """Bins of equal size by chance.
+
+    Returns:
+        One row a bin: ``n``, mean ``predicted``, share ``observed``, its Wilson bounds ``low`` and ``high``.
+    """
     import numpy as np
 
     parts = np.array_split(np.argsort(chance, kind="stable"), bins)
@@ -78,7 +83,7 @@ def wilson(k: float, n: float) -> tuple[float, float]:
 
 
 def platt(log_odds: np.ndarray, happened: np.ndarray) -> tuple[float, float]:
-    """Intercept and slope of the logistic line from a score to what happened (Platt 1999), by Newton's method."""
+    """Intercept and slope of the logistic line from a score to what happened (Platt 1999), by Newton."""
     import numpy as np
 
     inputs = np.column_stack([np.ones(len(log_odds)), log_odds])
@@ -89,7 +94,7 @@ def platt(log_odds: np.ndarray, happened: np.ndarray) -> tuple[float, float]:
         curvature = (inputs * (chance * (1 - chance))[:, None]).T @ inputs
         step = np.linalg.solve(curvature + 1e-9 * np.eye(2), gradient)
         line = line + step
-        if abs(step).max() < 1e-10:
+        if abs(step).max() < CLOSE:
             break
     return float(line[0]), float(line[1])
 

@@ -32,4 +32,11 @@ def main() -> None:
         sys.exit(130)
 
 
-from advisor.cli import collect, dashboard, import_counts, rank, schema  # noqa: E402, F401 - they register
+from advisor.cli import (  # noqa: E402 - they register
+    backtest,  # noqa: F401
+    collect,  # noqa: F401
+    dashboard,  # noqa: F401
+    import_counts,  # noqa: F401
+    rank,  # noqa: F401
+    schema,  # noqa: F401
+)

@@ -2,12 +2,14 @@
 
 The file holds small regression trees whose leaves add up to log-odds of inactivity (gradient boosting,
 Friedman 2001), and two straight lines that turn the sum into calibrated chances for 12 and 24 months
-(Platt 1999). There are five sets of trees, each of which has not seen a fifth of the training
-libraries: a library that was trained on is scored by the one set that did not see it, any other by the
-mean of all, so no figure of a back-test is of a library that the trees know. A value that the lists leave blank goes where blanks went in training. A value that a
-source cannot know at all goes both ways, weighted by how many libraries went each way: the mean over
-the reference population. What a feature adds is the change of the expected value along the path
-(Saabas 2014), so that the additions and the base sum to the log-odds exactly.
+(Platt 1999). There are five sets of trees, each of which has not seen a fifth of the libraries. One that
+was trained on is scored by the set that did not see it, any other by the mean of all: no figure of a
+back-test is of a library that the trees know.
+
+A value that the lists leave blank goes where blanks went in training. A value that a source cannot know
+at all goes both ways, weighted by how many libraries went each way: the mean over the reference
+population. What a feature adds is the change of the expected value along the path (Saabas 2014), so that
+the additions and the base sum to the log-odds exactly.
 """
 
 from __future__ import annotations
@@ -123,7 +125,9 @@ def load(path: Path) -> Model:
             raise FactsError(f"{path}: format {content['format']}, this version reads {FORMAT}")
         unknown = set(content["features"]) - set(FEATURES)
         if unknown:
-            raise FactsError(f"{path}: features that this version does not make: {', '.join(sorted(unknown))}")
+            raise FactsError(
+                f"{path}: features that this version does not make: {', '.join(sorted(unknown))}"
+            )
         return Model(
             features=tuple(content["features"]),
             folds=tuple(tuple(_tree(columns) for columns in trees) for trees in content["folds"]),
@@ -148,7 +152,7 @@ def log_odds(model: Model, features: pd.DataFrame, repositories: pd.Series[str])
 
     Args:
         model: the trees.
-        features: as `features.compute` gives them.
+        features: as `compute.features` gives them.
         repositories: whose row each is.
 
     Returns:
