@@ -5,19 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from advisor import acceptability, facts, flips, rules, scoring
 from advisor import domain as domains
-from advisor import facts, rules, scoring
 from advisor.domain import Domain
 from advisor.errors import FactsError, InputError, UnknownName
 from advisor.metrics import METRICS
 from advisor.model import Candidate, CriterionScore, Measurement, Ranked, Recommendation
 
-CLEAR, LEANING = 0.8, 0.6
 WORTH_SAYING = 0.05  # a smaller difference of utilities is no gain or cost
 
 
@@ -94,8 +93,9 @@ def recommend(request: Request) -> Recommendation:
         for c in asked.candidates
         if c.repository in measured
     ]
-    ordered = _order(ranked, asked.weights)
-    return _answer(asked.domain, asked.goal, asked.weights, asked.as_of, asked.store, ordered, missing)
+    running = {r.candidate.repository: r.criteria for r in ranked if _runs(r)}
+    accepted = acceptability.accept(running, asked.weights)
+    return _answer(asked, _order(ranked, accepted), missing, accepted)
 
 
 def _check_date(as_of: date | None, store: facts.Store) -> date:
@@ -239,41 +239,47 @@ def score_candidate(candidate: Candidate, found: Mapping[str, Measurement], aske
     )
 
 
-def _order(ranked: list[Ranked], weights: Mapping[str, float]) -> list[Ranked]:
-    from dataclasses import replace
-
-    running = [r for r in ranked if not r.excluded and r.score is not None]
-    won = scoring.wins({r.candidate.repository: r.criteria for r in running}, weights)
+def _order(ranked: list[Ranked], accepted: acceptability.Acceptability) -> list[Ranked]:
+    running = [r for r in ranked if _runs(r)]
     running.sort(key=lambda r: (-(r.score or 0.0), r.candidate.repository.lower()))
-    rest = [r for r in ranked if r.excluded or r.score is None]
+    rest = [r for r in ranked if not _runs(r)]
     rest.sort(key=lambda r: (-(r.score or 0.0), r.candidate.repository.lower()))
     return [
-        replace(r, rank=i, wins=won[r.candidate.repository]) for i, r in enumerate(running, start=1)
+        replace(
+            r,
+            rank=i,
+            wins=accepted.ranks[r.candidate.repository][0],
+            acceptability=accepted.ranks[r.candidate.repository],
+            central_weights=accepted.central_weights[r.candidate.repository],
+        )
+        for i, r in enumerate(running, start=1)
     ] + rest
 
 
+def _runs(ranked: Ranked) -> bool:
+    return not ranked.excluded and ranked.score is not None
+
+
 def _answer(
-    domain: Domain,
-    goal: str,
-    weights: Mapping[str, float],
-    as_of: date,
-    store: facts.Store,
+    asked: Question,
     ranking: list[Ranked],
     missing: dict[str, str],
+    accepted: acceptability.Acceptability,
 ) -> Recommendation:
+    domain = asked.domain
     running = {r.candidate.repository: r for r in ranking if r.rank is not None}
     first = next(iter(running.values()), None)
     default = running.get(domain.default or "")
     share = max((r.wins for r in running.values()), default=0.0)
-    certainty = "clear" if share >= CLEAR else "leaning" if share >= LEANING else "tie"
+    certainty = acceptability.verdict(share)
     choice = default if certainty == "tie" and default is not None else first
     titles = {c.name: c.title.lower() for c in domain.criteria}
     return Recommendation(
         domain=domain.name,
-        goal=goal,
-        as_of=as_of,
-        snapshot=store.path.name,
-        weights=weights,
+        goal=asked.goal,
+        as_of=asked.as_of,
+        snapshot=asked.store.path.name,
+        weights=asked.weights,
         choice=choice.candidate.repository if choice else None,
         default=domain.default,
         certainty=certainty if choice else "none",  # type: ignore[arg-type]
@@ -282,6 +288,11 @@ def _answer(
         leaving_default=tuple(_leaving(domain, ranking, running, titles)),
         ranking=tuple(ranking),
         missing=dict(sorted(missing.items())),
+        pairwise=accepted.pairwise,
+        flips=(
+            *flips.weight_flips(list(running.values()), asked.weights, titles),
+            *flips.value_flips(list(running.values()), asked.weights, domain.criteria),
+        ),
     )
 
 

@@ -3,23 +3,16 @@
 The utility of a value lies on a scale whose ends are fixed in the domain file, never on the other
 candidates: adding one changes nobody's score (no rank reversal; Belton & Gear 1983 show why scales
 that depend on the alternatives reverse ranks). Missing evidence widens the interval and leaves the
-point where the measured part puts it. How often each candidate wins over sampled weights and
-values is the rank acceptability of SMAA (Lahdelma, Hokkanen & Salminen 1998).
+point where the measured part puts it. How sure the order is stands in `acceptability`.
 """
 
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Mapping, Sequence
 
 from advisor.domain import Criterion, Scale
 from advisor.model import CriterionScore, Measurement, MetricScore
-
-DRAWS = 500
-# Each weight is drawn from a gamma distribution with the goal's weight as mean and this many
-# "observations" in all: about a third of relative spread for a criterion that weighs a quarter.
-CONCENTRATION = 30.0
 
 
 def utility(scale: Scale, value: float) -> float:
@@ -70,45 +63,3 @@ def total(
     if point is None or low is None or high is None or covered is None:
         return None, 0.0, 100.0, 0.0
     return 100 * point, 100 * low, 100 * high, covered
-
-
-def wins(
-    scores: Mapping[str, Sequence[CriterionScore]], weights: Mapping[str, float], seed: int = 0
-) -> dict[str, float]:
-    """Share of draws in which each candidate has the highest score (first rank acceptability).
-
-    A draw takes weights around the goal's and, for every criterion, a utility from a triangle over
-    its interval with the point as its peak. Each candidate has random numbers of its own, so that
-    the others' presence does not change them.
-    """
-    if not scores:
-        return {}
-    mass = math.fsum(weights.values())
-    shapes = {name: CONCENTRATION * w / mass for name, w in weights.items() if w > 0}
-    of_weights = random.Random(seed)  # noqa: S311 - sampling, not secrets
-    drawn = [
-        {name: of_weights.gammavariate(shape, 1.0) for name, shape in shapes.items()} for _ in range(DRAWS)
-    ]
-    totals = {}
-    for name, criteria in scores.items():
-        own = random.Random(f"{seed}/{name}")  # noqa: S311 - sampling, not secrets
-        totals[name] = [_drawn_score(criteria, weights, own) for weights in drawn]
-    won = dict.fromkeys(scores, 0.0)
-    for i in range(DRAWS):
-        best = max(values[i] for values in totals.values())
-        first = [name for name, values in totals.items() if values[i] == best]
-        for name in first:
-            won[name] += 1 / len(first) / DRAWS
-    return won
-
-
-def _drawn_score(
-    criteria: Sequence[CriterionScore], weights: Mapping[str, float], own: random.Random
-) -> float:
-    above = below = 0.0
-    for c in criteria:
-        weight = weights.get(c.criterion, 0.0)
-        peak = (c.low + c.high) / 2 if c.utility is None else c.utility
-        above += weight * (own.triangular(c.low, c.high, peak) if c.high > c.low else peak)
-        below += weight
-    return above / below if below else 0.0

@@ -6,13 +6,13 @@ from Python's by less than 0.001 of a point.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from advisor import scoring
-from advisor.advise import CLEAR, LEANING, measurements_key
+from advisor import acceptability
+from advisor.acceptability import CLEAR, LEANING
+from advisor.advise import measurements_key
 from advisor.history import Timeline
 from advisor.metrics import METRICS
 from advisor.model import CriterionScore, Finding, Ranked, Recommendation
@@ -60,12 +60,12 @@ def page_data(answer: Recommendation, timeline: Timeline) -> dict[str, Any]:
         "default": domain.default,
         "default_reason": domain.default_reason,
         "thresholds": {"clear": CLEAR, "leaning": LEANING},
-        "sampling": {"draws": scoring.DRAWS, "concentration": scoring.CONCENTRATION},
+        "sampling": {"draws": acceptability.DRAWS, "concentration": acceptability.CONCENTRATION},
         "days": [day.isoformat() for day in timeline.days],
         "candidates": [
             {
                 **plain(asdict(by_repository[r])),
-                "seed": _seed(r),
+                "seed": acceptability.seed_of(r),
                 "missing": answer.missing.get(r, ""),
                 "born": _day(timeline.born.get(r)),
             }
@@ -155,17 +155,6 @@ def _sources(answer: Recommendation, metric: str) -> list[str]:
     """Where a metric's values come from, without commits and files: those stand in the last table."""
     found = (s for r in answer.ranking for s in r.measurement(metric).sources)
     return sorted({"git histories" if s.startswith("git:") else s.split("@", 1)[0] for s in found})
-
-
-def _seed(repository: str) -> list[int]:
-    """What Python's `random.Random(f"0/{repository}")` starts from, as 32-bit words, lowest first."""
-    text = f"0/{repository}".encode()
-    whole = int.from_bytes(text + hashlib.sha512(text).digest(), "big")
-    words = []
-    while whole:
-        words.append(whole & 0xFFFFFFFF)
-        whole >>= 32
-    return words
 
 
 def _day(day: date | None) -> str | None:

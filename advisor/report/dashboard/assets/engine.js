@@ -1,4 +1,4 @@
-// Weights → scores → order → verdict: the arithmetic of advisor/scoring.py and advisor/advise.py.
+// Weights → scores → order → verdict: the arithmetic of advisor/scoring.py, acceptability.py and advise.py.
 //
 // data, as advisor/report/dashboard/payload.py writes it:
 //   criteria    [{name, title}], K of them; weights follow their order
@@ -31,14 +31,14 @@ const engine = (() => {
   function utilities(data, i, day) {
     const key = `${i}/${day}`;
     if (!drawnUtilities.has(key)) {
-      if (drawnUtilities.size > 400) drawnUtilities.clear();
+      if (drawnUtilities.size > 60) drawnUtilities.clear();
       const cells = data.scores[i][day], K = data.criteria.length, draws = data.sampling.draws;
-      const source = new sampling.Twister(data.candidates[i].seed), found = new Float64Array(draws * K);
+      const { seed } = data.candidates[i], found = new Float64Array(draws * K);
       for (let d = 0; d < draws; d += 1) {
         for (let k = 0; k < K; k += 1) {
           const u = cells[4 * k], low = cells[4 * k + 1], high = cells[4 * k + 2];
           const peak = u === null ? (low + high) / 2 : u;
-          found[d * K + k] = high > low ? sampling.triangular(source, low, high, peak) : peak;
+          found[d * K + k] = high > low ? sampling.triangular(sampling.uniform(seed, d * K + k), low, high, peak) : peak;
         }
       }
       drawnUtilities.set(key, found);
@@ -49,11 +49,11 @@ const engine = (() => {
   // candidate → shares of the draws in which it takes rank 1, 2, …; ties share their ranks.
   function acceptability(data, running, weights, day) {
     const K = weights.length, { draws, concentration } = data.sampling, n = running.length;
-    const source = new sampling.Twister([0]), scores = new Float64Array(n), places = running.map((_, j) => j);
+    const scores = new Float64Array(n), places = running.map((_, j) => j);
     const shares = running.map(() => new Float64Array(n)), w = new Float64Array(K);
     const drawn = running.map((i) => utilities(data, i, day));
     for (let d = 0; d < draws; d += 1) {
-      for (let k = 0; k < K; k += 1) w[k] = weights[k] > 0 ? sampling.gamma(source, concentration * weights[k]) : 0;
+      for (let k = 0; k < K; k += 1) w[k] = weights[k] > 0 ? sampling.gamma(sampling.uniform(0, d * K + k), concentration * weights[k]) : 0;
       for (let j = 0; j < n; j += 1) {
         let sum = 0;
         for (let k = 0; k < K; k += 1) sum += w[k] * drawn[j][d * K + k];
