@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
-from advisor import acceptability, facts, flips, rules, scoring
+from advisor import acceptability, facts, flips, kept, rules, scoring
 from advisor import domain as domains
 from advisor.domain import Domain
 from advisor.errors import FactsError, InputError, UnknownName
+from advisor.kept import keep_measurements
 from advisor.metrics import METRICS
-from advisor.model import Candidate, CriterionScore, Measurement, Ranked, Recommendation
+from advisor.model import (
+    Candidate,
+    CriterionScore,
+    Measurement,
+    Outlook,
+    Ranked,
+    Recommendation,
+)
+
+__all__ = ["Question", "Request", "keep_measurements", "read_request", "recommend", "score_candidate"]
 
 WORTH_SAYING = 0.05  # a smaller difference of utilities is no gain or cost
 
@@ -87,9 +94,9 @@ def recommend(request: Request) -> Recommendation:
         FactsError: there are no usable facts at all.
     """
     asked = read_request(request)
-    measured, missing = _measure(asked.store, [c.repository for c in asked.candidates], asked.as_of)
+    measured, outlooks, missing = _measure(asked.store, [c.repository for c in asked.candidates], asked.as_of)
     ranked = [
-        score_candidate(c, measured[c.repository], asked)
+        _with_outlook(score_candidate(c, measured[c.repository], asked), outlooks[c.repository])
         for c in asked.candidates
         if c.repository in measured
     ]
@@ -145,77 +152,28 @@ def _choose(domain: Domain, wanted: tuple[str, ...]) -> list[Candidate]:
     return list(chosen.values())
 
 
-def measurements_key(store: facts.Store, as_of: date) -> str:
-    """What a file of measurements was made from: the facts' hashes, the date and the definitions."""
-    hashes = {file: entry["sha256"] for file, entry in store.manifest["files"].items()}
-    definitions = [asdict(METRICS[name]) for name in sorted(METRICS)]
-    made_from = json.dumps([hashes, as_of.isoformat(), definitions], sort_keys=True)
-    return hashlib.sha256(made_from.encode()).hexdigest()
-
-
 def _measure(
     store: facts.Store, repositories: list[str], as_of: date
-) -> tuple[dict[str, dict[str, Measurement]], dict[str, str]]:
+) -> tuple[dict[str, dict[str, Measurement]], dict[str, tuple[Outlook, ...]], dict[str, str]]:
     known = set(store.repositories())
     present = [r for r in repositories if r in known]
     missing = {r: "the snapshot has no facts about it" for r in repositories if r not in known}
-    measured, damages = _kept(store, present, as_of) or _fresh(store, present, as_of)
-    missing |= {d.repository: str(d) for d in damages}
+    found = kept.kept(store, present, as_of) or kept.fresh(store, present, as_of)
+    measured = found.measured
+    missing |= {d.repository: str(d) for d in found.damages}
     for repository in list(measured):
         if not any(m.status == "measured" for m in measured[repository].values()):
             del measured[repository]
             missing[repository] = f"the snapshot knows nothing of it on {as_of}"
-    if not measured and damages:
-        raise FactsError("no candidate can be ranked: " + "; ".join(map(str, damages)))
-    return measured, missing
+    if not measured and found.damages:
+        raise FactsError("no candidate can be ranked: " + "; ".join(map(str, found.damages)))
+    return measured, found.outlooks, missing
 
 
-def _kept(
-    store: facts.Store, repositories: list[str], as_of: date
-) -> tuple[dict[str, dict[str, Measurement]], list[facts.Damage]] | None:
-    """Measurements that lie beside the snapshot, if they were made from just these facts."""
-    try:
-        kept = json.loads((store.path / "measurements.json").read_text())
-        if kept["key"] != measurements_key(store, as_of):
-            return None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    damages = facts.verify(store, repositories)
-    bad = {d.repository for d in damages}
-    return {
-        r: {row["metric"]: _from_json(row) for row in kept["measurements"][r]}
-        for r in repositories
-        if r not in bad
-    }, damages
-
-
-def _from_json(row: dict[str, Any]) -> Measurement:
-    days = {k: date.fromisoformat(row[k]) for k in ("first_day", "last_day") if row[k]}
-    return Measurement(**{**row, **days, "sources": tuple(row["sources"])})
-
-
-def _fresh(
-    store: facts.Store, repositories: list[str], as_of: date
-) -> tuple[dict[str, dict[str, Measurement]], list[facts.Damage]]:
-    from advisor.measure import measure
-
-    return measure(store, repositories, as_of)
-
-
-def keep_measurements(store: facts.Store) -> None:
-    """Write the measurements for the snapshot's own date beside it, so that `rank` need not run them."""
-    measured, damages = _fresh(store, store.repositories(), store.as_of)
-    if damages:
-        raise FactsError("; ".join(map(str, damages)))
-    kept = {
-        "key": measurements_key(store, store.as_of),
-        "as_of": store.as_of.isoformat(),
-        "measurements": {
-            r: [asdict(m) for _, m in sorted(found.items())] for r, found in sorted(measured.items())
-        },
-    }
-    text = json.dumps(kept, indent=1, default=str) + "\n"
-    facts.write_atomically(store.path / "measurements.json", text.encode())
+def _with_outlook(ranked: Ranked, outlooks: tuple[Outlook, ...]) -> Ranked:
+    """Add the outlook, and beside it what a rule knows and the trees cannot."""
+    ends = [f.text for f in ranked.findings if f.verdict == "exclude"]
+    return replace(ranked, outlook=tuple(replace(o, known="; ".join(ends)) for o in outlooks))
 
 
 def score_candidate(candidate: Candidate, found: Mapping[str, Measurement], asked: Question) -> Ranked:

@@ -20,11 +20,12 @@ import lightgbm
 import numpy as np
 import pandas as pd
 
-from advisor.backtest.figures import auc, calibration_error, platt
+from advisor.backtest.figures import auc, calibration_error, platt, wilson
 from advisor.outlook import compute, features, model, panel
 
 FOLDS = 5
 ROUNDS = 300
+BINS = 20
 TRAINED_ACTIVE_DAYS, CHECKED_ACTIVE_DAYS = 180, 90
 SETTINGS = {
     "objective": "binary", "num_leaves": 8, "min_data_in_leaf": 1000, "learning_rate": 0.04,
@@ -132,11 +133,12 @@ def main() -> None:
         trees.append(train(values[part], inactive[12][part], given.rounds))
         held_out[fold == k] = say(trees[k], values[fold == k])
         print(f"set {k + 1} of {FOLDS}: {part.sum()} rows", flush=True)
-    lines = {}
+    lines, bins = {}, {}
     for horizon, outcome in inactive.items():
         rows = active & ~np.isnan(outcome)
         if 0 < outcome[rows].sum() < rows.sum():
             lines[horizon] = platt(held_out[rows], outcome[rows])
+            bins[horizon] = seen(members.repository[rows].to_numpy(), held_out[rows], outcome[rows])
             chance = 1 / (1 + np.exp(-(lines[horizon][0] + lines[horizon][1] * held_out[rows])))
             report(f"{horizon} months, other repositories", outcome[rows], chance)
     if given.time:
@@ -162,7 +164,9 @@ def main() -> None:
             "last_day": str(members.as_of[labelled].max().date()),
         },
         "longest_idle_days": TRAINED_ACTIVE_DAYS,
-        "calibrations": {h: {"intercept": round(a, 5), "slope": round(b, 5)} for h, (a, b) in lines.items()},
+        "calibrations": {
+            h: {"intercept": round(a, 5), "slope": round(b, 5), "bins": bins[h]} for h, (a, b) in lines.items()
+        },
         "features": list(features.FEATURES),
         "ranges": {n: [float(f"{q:.4g}") for q in quantiles[n]] for n in quantiles if quantiles[n].notna().all()},
         "importance": {n: round(float(w), 5) for n, w in (weight / weight.sum()).items()},
@@ -189,6 +193,19 @@ def compact(tree: dict[str, list[Any]]) -> str:
 def say(trees: list[dict[str, list[Any]]], values: pd.DataFrame) -> np.ndarray:
     """The log-odds of one set."""
     return model.sum_of(as_model([trees]).folds[0], values.to_numpy(dtype=float))
+
+
+def seen(repositories: np.ndarray, log_odds: np.ndarray, happened: np.ndarray) -> list[list[float]]:
+    """What came of libraries by where they were put: (highest log-odds, low, high) of bins of equal size.
+
+    The Wilson interval takes each repository for one, not each of its months.
+    """
+    found = []
+    for part in np.array_split(np.argsort(log_odds, kind="stable"), BINS):
+        n = len(set(repositories[part]))
+        low, high = wilson(happened[part].mean() * n, n)
+        found.append([round(float(x), 5) for x in (log_odds[part].max(), low, high)])
+    return found
 
 
 def report(what: str, happened: np.ndarray, chance: np.ndarray) -> None:

@@ -43,10 +43,18 @@ class Calibration:
 
     Attributes:
         intercept, slope: of the line.
+        bins: (highest log-odds, low, high): the Wilson interval of what came of libraries that the
+            trees, not having seen them, put there; each library counts once.
     """
 
     intercept: float
     slope: float
+    bins: Sequence[tuple[float, float, float]]
+
+    def seen(self, log_odds: float) -> tuple[float, float]:
+        """The interval of what came of libraries that were put where these log-odds are."""
+        low_high = next((b for b in self.bins if log_odds <= b[0]), self.bins[-1])
+        return low_high[1], low_high[2]
 
     def chance(self, log_odds: float) -> float:
         """The calibrated chance."""
@@ -253,41 +261,29 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-def outlook(
-    model: Model,
-    values: Mapping[str, float | None],
-    months: int,
-    unknown: Collection[str] = (),
-    known: str = "",
-) -> Outlook:
-    """The outlook of one library.
+def outlooks(
+    model: Model, values: Mapping[str, float | None], horizons: Sequence[int], unknown: Collection[str] = ()
+) -> tuple[Outlook, ...]:
+    """The outlook of one library, one a horizon.
 
-    The interval takes in how far models trained on other repositories lie apart, and for every
-    feature that is unknown or out of the seen range how much it moves libraries as a rule.
+    The interval takes in what came of libraries with the same outlook, how far sets trained on other
+    repositories lie apart, and for every feature that is unknown or out of the seen range how much it
+    moves libraries as a rule.
 
     Args:
         model: the trees.
         values: feature → value; None or NaN is a blank.
-        months: 12 or 24.
+        horizons: in months.
         unknown: features that the source cannot know.
-        known: what a rule knows and the model cannot, in words.
 
     Raises:
-        KeyError: the model has no calibration for these months.
+        KeyError: the model has no calibration for one of the horizons.
     """
-    line = model.calibrations[months]
     outside = _outside(model, values)
     dark = {*unknown, *outside}
-    share = math.fsum(model.importance.get(name, 0.0) for name in dark)
-    idle = _number(values.get("idle_days"))
-    if not idle <= model.longest_idle_days:
-        since = "no commit is known" if math.isnan(idle) else f"no commit for {idle:.0f} days"
-        reason = f"{since}; it has only seen libraries idle for up to {model.longest_idle_days:.0f} days"
-        return Outlook(months, None, 0.0, 1.0, abstained=True, reason=reason, known=known)
-    if share > MOST_UNKNOWN:
-        names = ", ".join(sorted(dark, key=lambda n: -model.importance.get(n, 0.0))[:3])
-        reason = f"features with {share:.0%} of its weight are unknown or out of its range ({names}, …)"
-        return Outlook(months, None, 0.0, 1.0, abstained=True, reason=reason, known=known)
+    why_not = _why_not(model, values, dark)
+    if why_not:
+        return tuple(Outlook(m, None, 0.0, 1.0, abstained=True, reason=why_not) for m in horizons)
     said = [explain(model, trees, values, dark) for trees in model.folds]
     total = math.fsum(odds for odds, _ in said) / len(said)
     apart = math.sqrt(math.fsum((odds - total) ** 2 for odds, _ in said) / (len(said) - 1 or 1))
@@ -296,20 +292,37 @@ def outlook(
         name: math.fsum(each.get(name, 0.0) for _, each in said) / len(said)
         for name in {n for _, each in said for n in each}
     }
-    reason = f"{', '.join(sorted(outside))} out of the seen range: taken as unknown" if outside else ""
-    return Outlook(
-        months,
-        line.chance(total),
-        line.chance(total - Z95 * doubt),
-        line.chance(total + Z95 * doubt),
-        abstained=False,
-        reason=reason,
-        contributions=tuple(
-            Contribution(name, FEATURES[name].title, _given(values.get(name)), log_odds)
-            for name, log_odds in sorted(added.items(), key=lambda item: (-abs(item[1]), item[0]))
-        ),
-        known=known,
+    contributions = tuple(
+        Contribution(name, FEATURES[name].title, _given(values.get(name)), log_odds)
+        for name, log_odds in sorted(added.items(), key=lambda item: (-abs(item[1]), item[0]))
     )
+    reason = f"out of the seen range, so taken as unknown: {', '.join(sorted(outside))}" if outside else ""
+    return tuple(
+        Outlook(
+            months,
+            line.chance(total),
+            min(line.chance(total - Z95 * doubt), line.seen(total)[0]),
+            max(line.chance(total + Z95 * doubt), line.seen(total)[1]),
+            abstained=False,
+            reason=reason,
+            contributions=contributions,
+        )
+        for months in horizons
+        for line in [model.calibrations[months]]
+    )
+
+
+def _why_not(model: Model, values: Mapping[str, float | None], dark: Collection[str]) -> str:
+    """Why the model must not speak of this library; empty if it may."""
+    idle = _number(values.get("idle_days"))
+    if not idle <= model.longest_idle_days:
+        since = "no commit is known" if math.isnan(idle) else f"no commit for {idle:.0f} days"
+        return f"{since}; it has only seen libraries idle for up to {model.longest_idle_days:.0f} days"
+    share = math.fsum(model.importance.get(name, 0.0) for name in dark)
+    if share > MOST_UNKNOWN:
+        names = ", ".join(sorted(dark, key=lambda n: (-model.importance.get(n, 0.0), n))[:3])
+        return f"features with {share:.0%} of its weight are unknown or out of its range ({names}, …)"
+    return ""
 
 
 def _given(value: float | None) -> float | None:

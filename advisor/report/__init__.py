@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from advisor.metrics import METRICS
-from advisor.model import Measurement
+from advisor.model import Measurement, Outlook
 
 # What stands at the top of every report for each criterion, as (label, metric).
 HEADLINES = {
@@ -42,3 +42,15 @@ def number(value: float, unit: str) -> str:
     if float(value).is_integer():
         return f"{value:.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"  # noqa: PLR2004
+
+
+def show_outlook(outlook: Outlook) -> str:
+    """The chance of inactivity with its interval; ``?`` where the outlook abstains."""
+    if outlook.probability_inactive is None:
+        return "?"
+    return f"{chance(outlook.probability_inactive)} [{chance(outlook.low)}–{chance(outlook.high)}]"
+
+
+def chance(share: float) -> str:
+    """A chance as per cent, small ones not rounded to nothing."""
+    return f"{share:.1%}" if share < 0.1 else f"{share:.0%}"  # noqa: PLR2004 - from here on tenths mean nothing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from advisor.model import Ranked, Recommendation
-from advisor.report import HEADLINES, show
+from advisor.report import HEADLINES, show, show_outlook
 
 _CERTAINTY = {
     "clear": "a clear choice",
@@ -104,6 +104,9 @@ def headline_rows(answer: Recommendation) -> tuple[list[str], list[list[str]]]:
         known = [s.metric for s in criterion.metrics]
         for metric in HEADLINES.get(criterion.criterion, tuple(known[:2])):
             rows.append([metric, *(show(r.measurement(metric)) for r in answer.ranking)])
+    for place, horizon in enumerate(answer.ranking[0].outlook if answer.ranking else ()):
+        label = f"inactive within {horizon.horizon_months} months"
+        rows.append([label, *(show_outlook(r.outlook[place]) for r in answer.ranking)])
     rows.append(["backer", *(r.candidate.backer or "?" for r in answer.ranking)])
     rows.append(["kind of backer", *(r.candidate.backer_kind or "?" for r in answer.ranking)])
     return ["", *(r.candidate.name for r in answer.ranking)], rows

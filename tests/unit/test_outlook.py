@@ -146,27 +146,27 @@ def test_less_known_is_a_wider_interval_and_then_none():
     shipped = model.load(SHIPPED)
     values = middling(shipped)
     order = sorted(shipped.importance, key=lambda n: shipped.importance[n])
-    known = model.outlook(shipped, values, 12)
-    part = model.outlook(shipped, values, 12, unknown=order[:30])
+    known = model.outlooks(shipped, values, [12])[0]
+    part = model.outlooks(shipped, values, [12], order[:30])[0]
     assert known.low < known.probability_inactive < known.high
     width = lambda o: math.log(o.high / (1 - o.high)) - math.log(o.low / (1 - o.low))  # noqa: E731
     assert width(part) > width(known)
     assert not {c.feature for c in part.contributions} & set(order[:30])
-    none = model.outlook(shipped, values, 12, unknown=order)
+    none = model.outlooks(shipped, values, [12], order)[0]
     assert (none.abstained, none.probability_inactive, none.low, none.high) == (True, None, 0.0, 1.0)
 
 
 @pytest.mark.parametrize("idle", [181.0, 4000.0, None])
 def test_it_abstains_outside_what_it_has_seen(idle):
     shipped = model.load(SHIPPED)
-    found = model.outlook(shipped, middling(shipped) | {"idle_days": idle}, 24)
+    found = model.outlooks(shipped, middling(shipped) | {"idle_days": idle}, [24])[0]
     assert found.abstained
     assert "180 days" in found.reason
 
 
 def test_a_value_out_of_range_is_taken_as_unknown_and_said():
     shipped = model.load(SHIPPED)
-    found = model.outlook(shipped, middling(shipped) | {"stars": 1e9}, 12)
+    found = model.outlooks(shipped, middling(shipped) | {"stars": 1e9}, [12])[0]
     assert "stars" in found.reason
     assert all(c.feature != "stars" for c in found.contributions)
 

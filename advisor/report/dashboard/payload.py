@@ -12,8 +12,8 @@ from typing import Any
 
 from advisor import acceptability
 from advisor.acceptability import CLEAR, LEANING
-from advisor.advise import measurements_key
 from advisor.history import Timeline
+from advisor.kept import measurements_key
 from advisor.metrics import METRICS
 from advisor.model import CriterionScore, Finding, Ranked, Recommendation
 from advisor.report.json import plain
@@ -79,6 +79,7 @@ def page_data(answer: Recommendation, timeline: Timeline) -> dict[str, Any]:
             for name in SERIES
             if name in METRICS
         },
+        "outlooks": [_outlooks(answer, r) for r in order],
         "sources": {name: _sources(answer, name) for name in METRICS},
         "measurements": {
             r.candidate.repository: [plain(asdict(m)) for m in r.measurements] for r in answer.ranking
@@ -120,6 +121,16 @@ def _of_criterion(c: CriterionScore) -> tuple[float | None, float, float, float]
 
 def _findings(ranked: Ranked | None) -> list[list[str]]:
     return [] if ranked is None else [_finding(f) for f in ranked.findings]
+
+
+def _outlooks(answer: Recommendation, repository: str) -> list[dict[str, Any]]:
+    shown = ("horizon_months", "probability_inactive", "low", "high", "reason", "known")
+    return [
+        {name: plain(getattr(o, name)) for name in shown}
+        for r in answer.ranking
+        if r.candidate.repository == repository
+        for o in r.outlook
+    ]
 
 
 def _finding(f: Finding) -> list[str]:

@@ -1,0 +1,91 @@
+"""What was found about the repositories of a snapshot, kept beside it so that `rank` need not look again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from advisor import domain as domains
+from advisor import facts
+from advisor.errors import FactsError
+from advisor.metrics import METRICS
+from advisor.model import Contribution, Measurement, Outlook
+
+
+def _outlook_model() -> Path:
+    return domains.data_folder() / "reference" / "outlook.json"
+
+
+def measurements_key(store: facts.Store, as_of: date) -> str:
+    """What measurements were made from: hashes of the facts, the date, definitions, the outlook's model."""
+    hashes = {file: entry["sha256"] for file, entry in store.manifest["files"].items()}
+    definitions = [asdict(METRICS[name]) for name in sorted(METRICS)]
+    trees = hashlib.sha256(_outlook_model().read_bytes()).hexdigest()
+    made_from = json.dumps([hashes, as_of.isoformat(), definitions, trees], sort_keys=True)
+    return hashlib.sha256(made_from.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found about each repository, and the files that could not be used."""
+
+    measured: dict[str, dict[str, Measurement]]
+    outlooks: dict[str, tuple[Outlook, ...]]
+    damages: list[facts.Damage]
+
+
+def kept(store: facts.Store, repositories: list[str], as_of: date) -> Found | None:
+    """What lies beside the snapshot; None if it was not made from just these facts."""
+    try:
+        content = json.loads((store.path / "measurements.json").read_text())
+        if content["key"] != measurements_key(store, as_of):
+            return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    damages = facts.verify(store, repositories)
+    bad = {d.repository for d in damages}
+    sound = [r for r in repositories if r not in bad]
+    return Found(
+        {r: {row["metric"]: _from_json(row) for row in content["measurements"][r]} for r in sound},
+        {r: tuple(_outlook_from_json(row) for row in content["outlooks"][r]) for r in sound},
+        damages,
+    )
+
+
+def _from_json(row: dict[str, Any]) -> Measurement:
+    days = {k: date.fromisoformat(row[k]) for k in ("first_day", "last_day") if row[k]}
+    return Measurement(**{**row, **days, "sources": tuple(row["sources"])})
+
+
+def _outlook_from_json(row: dict[str, Any]) -> Outlook:
+    return Outlook(**{**row, "contributions": tuple(Contribution(**c) for c in row["contributions"])})
+
+
+def fresh(store: facts.Store, repositories: list[str], as_of: date) -> Found:
+    """Measure, and ask the outlook."""
+    from advisor.measure import measure
+    from advisor.outlook.candidates import outlooks
+
+    measured, damages = measure(store, repositories, as_of)
+    return Found(measured, outlooks(store, list(measured), as_of, _outlook_model()), damages)
+
+
+def keep_measurements(store: facts.Store) -> None:
+    """Write the measurements for the snapshot's own date beside it, so that `rank` need not run them."""
+    found = fresh(store, store.repositories(), store.as_of)
+    if found.damages:
+        raise FactsError("; ".join(map(str, found.damages)))
+    content = {
+        "key": measurements_key(store, store.as_of),
+        "as_of": store.as_of.isoformat(),
+        "measurements": {
+            r: [asdict(m) for _, m in sorted(of_it.items())] for r, of_it in sorted(found.measured.items())
+        },
+        "outlooks": {r: [asdict(o) for o in of_it] for r, of_it in sorted(found.outlooks.items())},
+    }
+    text = json.dumps(content, indent=1, default=str) + "\n"
+    facts.write_atomically(store.path / "measurements.json", text.encode())
