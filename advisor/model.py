@@ -130,7 +130,7 @@ class Outlook:
         probability_inactive: calibrated on the reference population; None where it abstains.
         low, high: 0 ≤ low ≤ probability ≤ high ≤ 1; wide where much is missing, 0 and 1 where it abstains.
         abstained: whether the candidate lies outside what the model has seen; ``reason`` says where.
-        contributions: largest first.
+        contributions: largest first; those under 0.02 left out.
         known: what a rule knows and the model cannot (declared end, archived), in words, else empty.
     """
 

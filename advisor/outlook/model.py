@@ -35,6 +35,7 @@ FORMAT = 1
 # It abstains if features that carry more than this share of its weight are unknown or out of range.
 MOST_UNKNOWN = 0.5
 Z95 = 1.96
+WORTH_SAYING = 0.02  # a smaller addition to the log-odds is no explanation
 
 
 @dataclass(frozen=True)
@@ -295,6 +296,7 @@ def outlooks(
     contributions = tuple(
         Contribution(name, FEATURES[name].title, _given(values.get(name)), log_odds)
         for name, log_odds in sorted(added.items(), key=lambda item: (-abs(item[1]), item[0]))
+        if abs(log_odds) >= WORTH_SAYING
     )
     reason = f"out of the seen range, so taken as unknown: {', '.join(sorted(outside))}" if outside else ""
     return tuple(
