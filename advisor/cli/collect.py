@@ -18,6 +18,7 @@ StoreFolder = Annotated[
     Path | None, typer.Option("--store", help="Folder of facts; default: your own, see README.")
 ]
 Day = Annotated[str | None, typer.Option(help="Day on which the source was read; default: today.")]
+EXIT_INTERRUPTED = 130  # as shells say it
 SOURCES = ("git", "github", "scorecard", "pypi", "pypistats", "huggingface", "depsdev")
 
 
@@ -83,13 +84,17 @@ def collect(
         seed(folder, domain)
     with Progress(json_log) as progress:
         api = {s for s in wanted if s != "git"}
-        if api and packages:
-            _collect_api(
-                packages, api, folder, progress, github_url=github_url, budget=budget, dry_run=dry_run,
-                max_wait=max_wait, record=record, replay=replay,
-            )  # fmt: skip
-        if "git" in wanted and not dry_run:
-            _collect_git(histories, folder, progress, day_or_today(retrieved_on), name, github_url)
+        try:
+            if api and packages:
+                _collect_api(
+                    packages, api, folder, progress, github_url=github_url, budget=budget, dry_run=dry_run,
+                    max_wait=max_wait, record=record, replay=replay,
+                )  # fmt: skip
+            if "git" in wanted and not dry_run:
+                _collect_git(histories, folder, progress, day_or_today(retrieved_on), name, github_url)
+        except KeyboardInterrupt:
+            print("advisor: interrupted; the same command goes on from here", file=sys.stderr)
+            raise typer.Exit(EXIT_INTERRUPTED) from None
         progress.summary()
     if progress.collected:
         _keep_measurements(folder)

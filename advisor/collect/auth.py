@@ -5,6 +5,7 @@ A token is for one origin. It is held as a secret that shows as asterisks, and n
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -89,6 +90,7 @@ def _from_app(rest: str, environment: Mapping[str, str], _: Path) -> Credential 
     if _host(rest) != _host(environment.get("GITHUB_API_URL", "https://api.github.com")):
         return None
     from github import Auth, Github, GithubException
+    from jwt import PyJWTError
 
     held: list[Any] = []
 
@@ -98,7 +100,7 @@ def _from_app(rest: str, environment: Mapping[str, str], _: Path) -> Credential 
                 auth = Auth.AppAuth(app, key).get_installation_auth(int(installation))
                 held.append(Github(auth=auth, base_url=rest).requester.auth)
             return SecretStr(held[0].token)  # asked for anew by PyGithub when it runs out
-        except (GithubException, ValueError, TypeError) as error:
+        except (GithubException, PyJWTError, OSError, ValueError, TypeError) as error:
             raise Refused(
                 f"the GitHub App gets no token ({type(error).__name__}); check GITHUB_APP_…"
             ) from None
@@ -114,7 +116,8 @@ def _from_netrc(rest: str, environment: Mapping[str, str], home: Path) -> Creden
     try:
         # PyGithub reads the file as requests does, for the host of the API.
         auth: Any = Github(auth=Auth.NetrcAuth(), base_url=rest).requester.auth
-        token = auth.token
+        # It gives login and password as Basic does; the password is the token, and GraphQL takes Bearer.
+        _, _, token = base64.b64decode(auth.token).decode().partition(":")
     except (RuntimeError, ValueError, OSError):
         return None
     return _fixed(".netrc", token)

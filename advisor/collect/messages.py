@@ -67,7 +67,7 @@ def origin(url: str) -> str:
     except ValueError:
         raise InputError(f"{clean(url)!r} is not a URL") from None
     host = (parts.hostname or "").lower()
-    if not host or "@" in parts.netloc or not re.fullmatch(r"[a-z0-9.:-]+", host):
+    if clean(url, 2000) != url or not host or "@" in parts.netloc or not re.fullmatch(r"[a-z0-9.:-]+", host):
         raise InputError("a URL must name a host, and no user or password")
     if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
         raise InputError(f"{host}: only https is spoken (http to this machine alone)")

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TRIES = 10
+TRIES = 8
+LOST = 2  # requests in a row without a sound answer, after which a host is given up for this run
 SIZE_LIMIT = 32 * 2**20
 """Bytes of one answer after unpacking."""
 REDIRECTS = 5
@@ -40,7 +41,7 @@ class Patience:
         silence: between two parts of an answer.
         answer: for one whole answer.
         limits: for all rate limits of a host together (``--max-wait``).
-        backoff: before the second try where the source names no time; grows to 32 times that.
+        backoff: before the second try where the source names no time; grows to 16 times that.
     """
 
     silence: float = 20.0
@@ -107,6 +108,7 @@ class Transport:
         self._lanes = {host: asyncio.Lock() for host in allowed}
         self._waited = dict.fromkeys(allowed, 0.0)
         self._closed: dict[str, str] = {}
+        self._lost = dict.fromkeys(allowed, 0)
         self.traffic = Traffic()
         self.secrets: set[str] = set()
         """Every token that was sent, to be struck out of whatever is written."""
@@ -148,6 +150,8 @@ class Transport:
         async with self._lanes[host]:
             if host in self._closed:
                 raise WaitTooLong(self._closed[host])
+            if self._lost[host] >= LOST:
+                raise Unreachable(f"{host} did not answer before and is not asked again in this run")
             decide = _Decision(self, host, may_shrink=may_shrink)
             try:
                 async for attempt in stamina.retry_context(
@@ -155,12 +159,13 @@ class Transport:
                     attempts=TRIES,
                     timeout=None,
                     wait_initial=self._patience.backoff,
-                    wait_max=32 * self._patience.backoff,
+                    wait_max=16 * self._patience.backoff,
                     wait_jitter=self._patience.backoff,
                 ):
                     with attempt:
                         answer, url = await self._exchange(request)
                         found = read(answer)
+                        self._lost[host] = 0
                         # Kept only once the reader is content: a broken answer must not come back as 304.
                         if self._cache and request.method == "GET" and not answer.is_cached:
                             self._cache.keep_answer(url, answer.headers.get("etag", ""), answer)
@@ -170,6 +175,7 @@ class Transport:
                     raise WaitTooLong(self._closed[host]) from None
                 if isinstance(error, TooHeavy) and may_shrink:
                     raise
+                self._lost[host] += 1
                 raise Unreachable(f"no sound answer after {TRIES} tries: {error}") from None
         raise AssertionError("stamina gives back or raises")
 

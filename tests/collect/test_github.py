@@ -11,6 +11,7 @@ from fake_github import FakeGitHub, World
 
 from advisor import facts
 from advisor.collect.github_queries import KINDS, Page, overview, pages, responses
+from advisor.collect.transport import TRIES
 
 
 @pytest.fixture
@@ -321,7 +322,7 @@ def test_an_overview_of_many_is_halved(world, tmp_path):
 def test_a_cursor_that_github_no_longer_knows(world, tmp_path):
     world.add("o/n", issues=200, pulls=10)
     fake = FakeGitHub(world)
-    fake.faults.queue.extend([None, None, *["cut_connection"] * 10])
+    fake.faults.queue.extend([None, None, *["cut_connection"] * TRIES])
     outcome, _ = collect(fake, tmp_path, ["o/n"])
     assert outcome.missing
     import sqlite3
