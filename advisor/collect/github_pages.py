@@ -110,7 +110,7 @@ async def read_all(asking: Asking, state: State, repository: Repository, now: da
         size = min(LARGEST, size + GROWTH)
         for kind, page in found.items():
             following = _take(state, repository.name, kind, reading[kind], page, now)
-            have[kind] = state.count(repository.name, kind)
+            have[kind] = have[kind] + len(page.rows) if following else state.count(repository.name, kind)
             tell("page", {"repository": repository.name, "kind": kind, "have": have[kind], "of": page.total})
             if following is not None:
                 reading[kind] = following

@@ -145,7 +145,11 @@ class State:
     def keep(
         self, repository: str, kind: str, rows: Iterable[Kept], progress: Progress, day: str
     ) -> Progress:
-        """Keep a page and how far that brings us, together; say whether that changed anything."""
+        """Keep a page and how far that brings us, together.
+
+        Returns:
+            the progress, dirty if a row changed.
+        """
         is_dirty = progress.is_dirty
         with self._transaction() as db:
             for row in rows:

@@ -56,7 +56,7 @@ def read_as(shape: type[S], value: object, where: str) -> S:
 
 def seconds(time: datetime | None) -> str | None:
     """A time as the tables hold it, in UTC."""
-    return None if time is None else time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return None if time is None else time.astimezone(UTC).isoformat(" ", "seconds")[:19]
 
 
 def count_rows(totals: Mapping[str, float | None], day: date, definition: str) -> list[dict[str, Any]]:

@@ -1,0 +1,60 @@
+"""Ten thousand issues: the memory stays flat, and the network is the limit, not our code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from collecting import environment, facts_of, served
+from fake_github import FakeGitHub, World
+
+# Memory as the kernel counts it for this program alone; CPU time without the fake, which is another process.
+CHILD = """
+import re, sys, time, json
+from advisor.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) * 1024
+print(json.dumps({"peak": peak, "cpu": time.process_time()}))
+"""
+
+
+def measured(tmp_path, issues):
+    tmp_path.mkdir(exist_ok=True)
+    world = World(seed=51)
+    world.add("o/n", issues=issues, pulls=0, discussions=0, releases=0)
+    fake = FakeGitHub(world)
+    with served(fake) as url:
+        args = ["collect", "o/n", "--source", "github", "--store", str(tmp_path / f"{issues}")]
+        done = subprocess.run([sys.executable, "-c", CHILD, *args], env=environment(url, tmp_path), check=True,
+                              capture_output=True, text=True)  # fmt: skip
+    assert len(facts_of(tmp_path / f"{issues}")["threads/o__n@github-issues.parquet"]) == issues
+    pages = sum(1 for _, path, _ in fake.log if path == "/graphql") - 1
+    return {**json.loads(done.stdout), "pages": pages}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scale")
+    return measured(folder, 100), measured(folder, 10_000)
+
+
+def test_memory_is_flat(runs):
+    small, large = runs
+    assert large["peak"] - small["peak"] < 50e6
+
+
+def test_our_own_cpu_per_page_of_100_is_under_15_ms(runs, tmp_path):
+    small, large = runs
+    for attempt in range(3):  # a busy machine only ever makes it slower
+        pages = large["pages"] - small["pages"]
+        assert 99 <= pages <= 130
+        per_page = (large["cpu"] - small["cpu"]) / pages
+        if per_page < 0.015:
+            return
+        large = measured(tmp_path / str(attempt), 10_000)
+    raise AssertionError(f"{per_page * 1000:.1f} ms a page")
