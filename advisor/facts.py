@@ -22,141 +22,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.errors import FactsError, InputError, SnapshotMissing
+from advisor.tables import DAYS, ONE_ROW_A, TABLES, as_of_view, columns
 
 if TYPE_CHECKING:
     import duckdb
 
 SCHEMA_VERSION = 1
-
-_PROVENANCE = {"source": "VARCHAR", "retrieved_at": "DATE"}
-
-TABLES: Mapping[str, Mapping[str, str]] = {
-    # a repository as seen on a date; declared_status: active, unmaintained, deprecated, archived;
-    # known_as: the name under which GitHub knows it now; owner_kind: Organization or User
-    "repositories": {
-        "repository": "VARCHAR",
-        "observed_on": "DATE",
-        "declared_status": "VARCHAR",
-        "evidence": "VARCHAR",
-        "evidence_path": "VARCHAR",
-        "evidence_commit": "VARCHAR",
-        "github_id": "BIGINT",
-        "known_as": "VARCHAR",
-        "description": "VARCHAR",
-        "licence": "VARCHAR",
-        "created_on": "DATE",
-        "is_archived": "BOOLEAN",
-        "is_fork": "BOOLEAN",
-        "has_issues": "BOOLEAN",
-        "owner_kind": "VARCHAR",
-        "owner_name": "VARCHAR",
-        "owner_company": "VARCHAR",
-        "owner_is_verified": "BOOLEAN",
-        "owner_since": "DATE",
-    },
-    # one day's commits of one author (a number by order of first appearance)
-    "contributions": {
-        "repository": "VARCHAR",
-        "day": "DATE",
-        "author": "INTEGER",
-        "organisation": "VARCHAR",
-        "is_bot": "BOOLEAN",
-        "commits": "INTEGER",
-    },
-    # an issue, a change request or a discussion; closed_by is the day by which it was closed where
-    # the day of closing itself is not known; without responses_seen nobody looked for a response
-    "threads": {
-        "repository": "VARCHAR",
-        "kind": "VARCHAR",
-        "number": "INTEGER",
-        "opened_at": "TIMESTAMP",
-        "closed_at": "TIMESTAMP",
-        "closed_by": "TIMESTAMP",
-        "merged_at": "TIMESTAMP",
-        "first_response_at": "TIMESTAMP",
-        "author_association": "VARCHAR",
-        "is_bot": "BOOLEAN",
-        "responses_seen": "BOOLEAN",
-    },
-    # a dated total where no rows exist; low and high bound a derived one
-    "counts": {
-        "repository": "VARCHAR",
-        "day": "DATE",
-        "metric": "VARCHAR",
-        "value": "DOUBLE",
-        "low": "DOUBLE",
-        "high": "DOUBLE",
-        "definition": "VARCHAR",
-    },
-    "releases": {
-        "repository": "VARCHAR",
-        "tag": "VARCHAR",
-        "released_on": "DATE",
-        "is_prerelease": "BOOLEAN",
-    },
-    # a version on a package index; requirements: what it needs to run, extras left out
-    "package_releases": {
-        "repository": "VARCHAR",
-        "package": "VARCHAR",
-        "version": "VARCHAR",
-        "released_on": "DATE",
-        "is_prerelease": "BOOLEAN",
-        "is_yanked": "BOOLEAN",
-        "requirements": "INTEGER",
-    },
-    # the first day on which a library supported a model family; NULL: not by known_until
-    "model_support": {
-        "repository": "VARCHAR",
-        "family": "VARCHAR",
-        "vendor": "VARCHAR",
-        "family_released_on": "DATE",
-        "supported_on": "DATE",
-        "known_until": "DATE",
-        "evidence_path": "VARCHAR",
-        "evidence_commit": "VARCHAR",
-    },
-}
-
-# The as-of views: the same names as the tables, without rows after $as_of and with later events
-# undone. A metric's SQL names these and nothing else.
-_VIEWS: Mapping[str, str] = {
-    "repositories": "SELECT * FROM {t} WHERE observed_on <= {d}",
-    "contributions": "SELECT * FROM {t} WHERE day <= {d}",
-    "threads": (
-        "SELECT * REPLACE ("
-        "  CASE WHEN closed_at::DATE <= {d} THEN closed_at END AS closed_at,"
-        "  CASE WHEN closed_by::DATE <= {d} THEN closed_by END AS closed_by,"
-        "  CASE WHEN merged_at::DATE <= {d} THEN merged_at END AS merged_at,"
-        "  CASE WHEN first_response_at::DATE <= {d} THEN first_response_at END AS first_response_at"
-        ") FROM {t} WHERE opened_at::DATE <= {d}"
-    ),
-    "counts": "SELECT * FROM {t} WHERE day <= {d}",
-    "releases": "SELECT * FROM {t} WHERE released_on <= {d}",
-    "package_releases": "SELECT * FROM {t} WHERE released_on <= {d}",
-    "model_support": (
-        "SELECT * REPLACE ("
-        "  CASE WHEN supported_on <= {d} THEN supported_on END AS supported_on,"
-        "  CASE WHEN supported_on <= {d} THEN evidence_path END AS evidence_path,"
-        "  CASE WHEN supported_on <= {d} THEN evidence_commit END AS evidence_commit,"
-        "  least(known_until, {d}) AS known_until"
-        ") FROM {t} WHERE family_released_on <= {d}"
-    ),
-}
-# Where two sources tell of the same thread or release, one row is left: the API knows when a change
-# request was opened, git must guess. No date decides this, so it is done when a table is read.
-_ONE_ROW_A: Mapping[str, str] = {"threads": "repository, kind, number", "releases": "repository, tag"}
-
-
-def as_of_view(table: str, source: str, day: str) -> str:
-    """SQL of the table as it was known at the end of a day.
-
-    Args:
-        table: one of ``TABLES``.
-        source: what stands after FROM: a table's name, or a query in brackets.
-        day: an SQL expression of a date; it may name a column of the source.
-    """
-    return _VIEWS[table].format(t=source, d=day)
-
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
 
@@ -170,11 +41,6 @@ def check_repository(name: str) -> str:
     if not _REPOSITORY.fullmatch(name) or name.split("/")[1] in {".", ".."}:
         raise InputError(f"{name!r} is not a repository name; write it as owner/name")
     return name
-
-
-def columns(table: str) -> dict[str, str]:
-    """Names and DuckDB types of the table's columns, provenance last."""
-    return {**TABLES[table], **_PROVENANCE}
 
 
 @dataclass(frozen=True)
@@ -314,22 +180,11 @@ def write(
             manifest["files"][file]["next_sha256"] = entry["sha256"]
             _write_manifest(store, manifest)
         write_atomically(store / file, data)
-        days = [str(row[c])[:10] for row in known for c in _DAY[table] if row.get(c) is not None]
+        days = [str(row[c])[:10] for row in known for c in DAYS[table] if row.get(c) is not None]
         if days:
             entry |= {"first_day": min(days), "last_day": max(days)}
         manifest["files"] = dict(sorted({**manifest["files"], file: entry}.items()))
         _write_manifest(store, manifest)
-
-
-_DAY = {
-    "repositories": ["observed_on"],
-    "contributions": ["day"],
-    "threads": ["opened_at", "closed_at", "merged_at"],
-    "counts": ["day"],
-    "releases": ["released_on"],
-    "package_releases": ["released_on"],
-    "model_support": ["supported_on"],
-}
 
 
 def _write_manifest(store: Path, manifest: dict[str, Any]) -> None:
@@ -423,9 +278,9 @@ def connect(store: Store, repositories: Sequence[str], as_of: date) -> duckdb.Du
             source += f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name=true)"
         # Copied once into memory: some twenty metrics read each table.
         one_row = (
-            f" QUALIFY row_number() OVER (PARTITION BY {_ONE_ROW_A[table]}"
+            f" QUALIFY row_number() OVER (PARTITION BY {ONE_ROW_A[table]}"
             " ORDER BY source LIKE 'git:%', source) = 1"
-            if table in _ONE_ROW_A
+            if table in ONE_ROW_A
             else ""
         )
         db.execute(f"CREATE TEMP TABLE all_{table} AS SELECT * FROM ({source}){one_row}")

@@ -9,6 +9,7 @@ from advisor import facts
 from advisor.errors import FactsError
 from advisor.metrics import METRICS
 from advisor.model import Measurement, Metric
+from advisor.tables import TABLES, as_of_view, columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -105,11 +106,11 @@ def measure_over(
 def _lay_over_each_other(db: Any, days: Sequence[date], common: date) -> None:
     db.execute("CREATE OR REPLACE TEMP TABLE grid AS SELECT unnest($1::DATE[]) AS grid_day", [list(days)])
     moved = f"(DATE '{common.isoformat()}' - grid_day)::INTEGER"
-    for table in facts.TABLES:
+    for table in TABLES:
         named = "SELECT * REPLACE (repository || '@' || grid_day AS repository)"
-        seen = facts.as_of_view(table, f"({named} FROM all_{table} CROSS JOIN grid)", "grid_day")
+        seen = as_of_view(table, f"({named} FROM all_{table} CROSS JOIN grid)", "grid_day")
         changes = []
-        for name, kind in facts.columns(table).items():
+        for name, kind in columns(table).items():
             if kind == "DATE":
                 changes.append(f"{name} + {moved} AS {name}")
             elif kind == "TIMESTAMP":

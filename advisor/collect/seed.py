@@ -7,6 +7,7 @@ from pathlib import Path
 from advisor import facts
 from advisor.domain import data_folder, load_domain
 from advisor.errors import SnapshotMissing
+from advisor.tables import TABLES
 
 
 def seed(store: Path, domain: str) -> int:
@@ -23,7 +24,7 @@ def seed(store: Path, domain: str) -> int:
         known = set()
     copied = 0
     for candidate in entry.candidates:
-        for table in facts.TABLES:
+        for table in TABLES:
             file = f"{table}/{candidate.repository.replace('/', '__', 1)}.parquet"
             if file in known or file not in bundled.manifest["files"]:
                 continue

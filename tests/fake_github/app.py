@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from fake_github.faults import Faults
+from fake_github.faults import Faults, falsify
 from fake_github.graphql_side import NODE_LIMIT, GraphQLSide, rate_limit
 from fake_github.rest_side import RestSide
 from fake_github.world import World
@@ -178,29 +178,9 @@ class FakeGitHub:
     def _falsify(
         self, request: Request, out: dict[str, Any], fault: str | None, variables: dict[str, Any]
     ) -> Response:
-        data = out.get("data") or {}
-        fields = [k for k in data if k != "rateLimit"]
-        if fault == "resource_limits":  # docs.github.com: "Resource limits": partial results and an error
-            data = dict.fromkeys(data)
-            error = {
-                "type": "RESOURCE_LIMITS_EXCEEDED",
-                "message": "Resource limits for this query exceeded.",
-            }
-            return self._out(request, {"data": data, "errors": [error]}, 200, "graphql")
-        if fault == "partial" and fields:
-            error = {"message": "Something went wrong while executing your query.", "path": [fields[-1]]}
-            return self._out(request, {"data": {**data, fields[-1]: None}, "errors": [error]}, 200, "graphql")
-        if fault == "stuck_cursor" and isinstance(data.get("repository"), dict):
-            for kind, value in data["repository"].items():
-                if isinstance(value, dict) and "pageInfo" in value:
-                    value["pageInfo"] = {"hasNextPage": True, "endCursor": variables.get(f"{kind}After")}
-        if fault == "cut_connection":
-            text = json.dumps(out).encode()
-            return self._out(request, text[: len(text) // 2], 200, "graphql", content_length=str(len(text)))
-        if fault == "truncated":
-            text = json.dumps(out).encode()
-            return self._out(request, text[: len(text) * 2 // 3], 200, "graphql")
-        return self._out(request, out, 200, "graphql")
+        text = falsify(out, fault, variables)
+        whole = {"content_length": str(2 * len(text))} if fault == "cut_connection" else {}
+        return self._out(request, text, 200, "graphql", **whole)
 
     # REST
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections import deque
+from typing import Any
 
 # Which of them GraphQL shows, and which REST.
 GRAPHQL = ("secondary_403", "secondary_200", "secondary_429", "bad_gateway", "gateway_timeout", "stall", "truncated",
@@ -28,3 +30,21 @@ class Faults:
         if fault:
             self.shown.append(fault)
         return fault
+
+
+def falsify(out: dict[str, Any], fault: str | None, variables: dict[str, Any]) -> bytes:
+    """The body of a GraphQL answer, spoilt in one of the ways that leave something of it."""
+    data = out.get("data") or {}
+    fields = [k for k in data if k != "rateLimit"]
+    if fault == "resource_limits":  # docs.github.com: "Resource limits": partial results and an error
+        error = {"type": "RESOURCE_LIMITS_EXCEEDED", "message": "Resource limits for this query exceeded."}
+        out = {"data": dict.fromkeys(data), "errors": [error]}
+    if fault == "partial" and fields:
+        error = {"message": "Something went wrong while executing your query.", "path": [fields[-1]]}
+        out = {"data": {**data, fields[-1]: None}, "errors": [error]}
+    if fault == "stuck_cursor" and isinstance(data.get("repository"), dict):
+        for kind, value in data["repository"].items():
+            if isinstance(value, dict) and "pageInfo" in value:
+                value["pageInfo"] = {"hasNextPage": True, "endCursor": variables.get(f"{kind}After")}
+    text = json.dumps(out).encode()
+    return text[: len(text) * 2 // 3] if fault in {"truncated", "cut_connection"} else text

@@ -14,6 +14,7 @@ from advisor.collect.git.commits import read_commits
 from advisor.collect.git.truck_factor import Authorship, authors_of, truck_factor
 from advisor.collect.status import declared_status
 from advisor.errors import GitFailed, InputError, RepositoryNotFound
+from advisor.tables import TABLES
 
 TODAY = date(2024, 6, 1)
 
@@ -73,7 +74,7 @@ def repo(tmp_path):
 
 def tables(store):
     opened = facts.open_store(store)
-    return {t: facts.read(opened, t, "own/er") for t in facts.TABLES}
+    return {t: facts.read(opened, t, "own/er") for t in TABLES}
 
 
 def test_a_history_becomes_facts(repo, tmp_path):
