@@ -1,0 +1,125 @@
+"""One stream of events for all stacks: a JSON object a line in `events.jsonl`; standard library only.
+
+event       fields besides `event` and `time` (seconds since 1970)
+started     pid, process (rank 0 alone writes), versions
+loaded      parameters, trainable, seconds
+step        step, steps, epoch, loss, learning_rate, grad_norm, tokens (so far), rss_bytes, gpu_bytes
+validated   step, loss
+saved       step, path
+stopping    step, why: `asked` or `wrapper gone`
+finished    step, seconds, peak_rss_bytes, peak_gpu_bytes
+failed      kind: `out_of_memory`, `not_finite`, `disk_full` or `other`; message
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+WRAPPER_PID = "ADVISOR_WRAPPER_PID"
+COMPLETE = "complete"
+
+
+class NotFinite(ArithmeticError):
+    """The loss became NaN or infinite."""
+
+
+class Emitter:
+    """Appends events; `quiet` ones (ranks above 0) write nothing."""
+
+    def __init__(self, run: Path, *, quiet: bool = False) -> None:
+        self.run = run
+        self.quiet = quiet
+        self.stopped = False
+
+    def __call__(self, event: str, **fields: Any) -> None:
+        """Append one event; one write call, so a reader never sees half of one and waits for the rest."""
+        if self.quiet:
+            return
+        line = json.dumps({"event": event, "time": round(time.time(), 3), **fields}) + "\n"
+        with (self.run / "events.jsonl").open("ab", buffering=0) as file:
+            file.write(line.encode())
+
+    def stop_at(self, step: int, *, world_size: int = 1) -> bool:
+        """Whether to stop at the end of this step.
+
+        With several processes all must stop at the same step. Rank 0 decides, two steps ahead: no
+        other rank can end that step without a gradient from rank 0, which comes after the decision.
+        """
+        agreed = self.run / "stop-at"
+        if not self.quiet and not agreed.exists() and (why := self._wants_stop()):
+            ahead = 2 if world_size > 1 else 0
+            draft = agreed.with_suffix(".draft")
+            draft.write_text(str(step + ahead))
+            draft.replace(agreed)
+            self("stopping", step=step + ahead, why=why)
+        self.stopped = agreed.exists() and step >= int(agreed.read_text())
+        return self.stopped
+
+    def _wants_stop(self) -> str | None:
+        if (self.run / "stop").exists():
+            return "asked"
+        wrapper = int(os.environ.get(WRAPPER_PID, "0"))
+        return "wrapper gone" if wrapper and not alive(wrapper) else None
+
+
+def alive(pid: int) -> bool:
+    """Whether a process of this id runs (a zombie does not)."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (OSError, IndexError):
+        return True
+
+
+def mark_complete(checkpoint: Path) -> None:
+    """Say that everything of a checkpoint is on disk; without the mark it is never resumed from."""
+    with (checkpoint / COMPLETE).open("wb") as mark:
+        os.fsync(mark.fileno())
+
+
+def peak_rss_bytes() -> int:
+    """Largest resident memory of this process until now."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def rss_bytes() -> int:
+    """Resident memory now; 0 where /proc does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def classify(error: BaseException) -> tuple[str, str]:
+    """Kind and first line of what ended the training."""
+    text = str(error).strip() or type(error).__name__
+    low = text.lower()
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    if full or "no space left" in low or "file too large" in low or "disk quota" in low:
+        kind = "disk_full"
+    elif isinstance(error, NotFinite):
+        kind = "not_finite"
+    elif (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "out of memory" in low
+        or "can't allocate memory" in low
+        or "cannot allocate memory" in low
+    ):
+        kind = "out_of_memory"
+    else:
+        kind = "other"
+    return kind, f"{type(error).__name__}: {text.splitlines()[0]}"

@@ -1,0 +1,217 @@
+"""trl: the spec as a `trl sft` config; run by our runner, which adds the stream of events.
+
+Keys and defaults are those of trl 1.16 (SFTConfig, ModelConfig, ScriptArguments), read in its source.
+The YAML is complete: `trl sft --config native/sft.yaml` runs it as well, but for the methods that
+trl's command line cannot name (IA3, VeRA, prompt and prefix tuning), which go through PEFT's own
+config file beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from finetune.errors import TrainingFailed
+from finetune.runners import trl_sft
+from finetune.spec import LORA_LIKE, RunSpec
+from finetune.stacks import Job, Rendered
+
+name = "trl"
+repository = "huggingface/trl"
+lock = Path(__file__).with_suffix(".lock")
+needed = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "bitsandbytes")
+CONFIG = "sft.yaml"
+PEFT_CONFIG = "peft.json"
+ACCELERATE_CONFIG = "accelerate.yaml"
+_OPTIMIZERS = {"adamw": "adamw_torch_fused", "paged_adamw_8bit": "paged_adamw_8bit"}
+
+
+def render(spec: RunSpec, job: Job) -> Rendered:
+    """`sft.yaml`, with `peft.json` and `accelerate.yaml` where they are needed."""
+    config = {**_model(spec, job), **_data(spec, job), **_method(spec), **_training(spec, job)}
+    files = {CONFIG: as_yaml(config)}
+    if spec.method.name not in (*LORA_LIKE, "full"):
+        files[PEFT_CONFIG] = json.dumps(_peft(spec), indent=1) + "\n"
+    if spec.world_size > 1:
+        files[ACCELERATE_CONFIG] = as_yaml(_accelerate(spec))
+    return Rendered(files, _deviations(spec))
+
+
+def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
+    """One process directly; several through `accelerate launch`."""
+    launcher = []
+    if spec.world_size > 1:
+        config = str(job.native / ACCELERATE_CONFIG)
+        launcher = ["-m", "accelerate.commands.launch", "--config_file", config]
+    return [str(python), *launcher, str(Path(trl_sft.__file__)), str(job.native / CONFIG), str(job.folder)]
+
+
+def environment(spec: RunSpec) -> Mapping[str, str]:
+    """No telemetry, no threads that fight one another, no GPU where none is asked for."""
+    variables = {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
+    if spec.devices.kind == "cpu":
+        variables["CUDA_VISIBLE_DEVICES"] = ""
+    return variables
+
+
+def hand_over(spec: RunSpec, job: Job) -> Path:
+    """The adapter lies where the trainer saved it; its config is told where the base came from."""
+    adapter = job.folder / "adapter"
+    wanted = "config.json" if spec.method.name == "full" else "adapter_config.json"
+    config = adapter / wanted
+    if not config.is_file():
+        raise TrainingFailed(f"trl ended without writing {config}; see {job.folder / 'log.txt'}")
+    if wanted == "adapter_config.json":
+        told = json.loads(config.read_text("utf-8"))
+        told["base_model_name_or_path"] = spec.model.base
+        config.write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", "utf-8")
+    (adapter / "training_args.bin").unlink(missing_ok=True)  # a pickle; nobody needs it
+    return adapter
+
+
+def _model(spec: RunSpec, job: Job) -> dict[str, Any]:
+    config = {
+        "model_name_or_path": job.base,
+        "model_revision": spec.model.revision or "main",
+        "trust_remote_code": spec.model.trust_remote_code,
+        "dtype": spec.training.dtype,
+        "attn_implementation": "sdpa",
+    }
+    if job.template is not None:
+        config["chat_template_path"] = str(job.template)
+    return config
+
+
+def _data(spec: RunSpec, job: Job) -> dict[str, Any]:
+    return {
+        "dataset_name": str(job.data),
+        "dataset_train_split": "train",
+        "dataset_test_split": "test",
+        "max_length": spec.data.max_length,
+        "packing": spec.data.packing,
+        "shuffle_dataset": False,
+    }
+
+
+def _method(spec: RunSpec) -> dict[str, Any]:
+    method = spec.method
+    if method.name not in LORA_LIKE:
+        return {"use_peft": False}
+    config: dict[str, Any] = {
+        "use_peft": True,
+        "lora_r": method.r,
+        "lora_alpha": method.alpha,
+        "lora_dropout": method.dropout,
+        "lora_target_modules": [method.targets] if isinstance(method.targets, str) else list(method.targets),
+        "use_rslora": method.rslora,
+        "use_dora": method.dora,
+    }
+    if method.name == "qlora":
+        config |= {
+            "load_in_4bit": True,
+            "bnb_4bit_quant_type": spec.quantisation.type,
+            "use_bnb_nested_quant": spec.quantisation.double,
+        }
+    return config
+
+
+def _peft(spec: RunSpec) -> dict[str, Any]:
+    """PEFT's own config, as `adapter_config.json` has it."""
+    method = spec.method
+    common = {"task_type": "CAUSAL_LM", "base_model_name_or_path": spec.model.base}
+    targets = method.targets if isinstance(method.targets, str) else list(method.targets)
+    if method.name == "ia3":
+        feedforward = [t for t in (targets if isinstance(targets, list) else []) if "down" in t or "fc2" in t]
+        # IA3 wants to be told which targets are feed-forward; without names PEFT takes its own table.
+        named = {"target_modules": targets, "feedforward_modules": feedforward}
+        return {"peft_type": "IA3", **common, **(named if isinstance(targets, list) else {})}
+    if method.name == "vera":
+        named = {"target_modules": targets} if isinstance(targets, list) else {}
+        return {"peft_type": "VERA", **common, "r": method.r, "vera_dropout": method.dropout, **named}
+    kind = {"prompt-tuning": "PROMPT_TUNING", "prefix-tuning": "PREFIX_TUNING"}[str(method.name)]
+    return {"peft_type": kind, **common, "num_virtual_tokens": method.virtual_tokens}
+
+
+def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
+    t = spec.training
+    schedule = {"constant": "constant_with_warmup"}.get(t.schedule, t.schedule)
+    validate = bool(spec.evaluation.every_steps and job.test_rows)
+    config: dict[str, Any] = {
+        "per_device_train_batch_size": t.micro_batch_size,
+        "per_device_eval_batch_size": t.micro_batch_size,
+        "gradient_accumulation_steps": spec.accumulation,
+        "learning_rate": t.learning_rate,
+        "lr_scheduler_type": schedule,
+        "warmup_steps": job.warmup_steps,
+        "max_steps": job.steps,
+        "weight_decay": t.weight_decay,
+        "max_grad_norm": t.max_grad_norm,
+        "optim": _OPTIMIZERS[t.optimizer],
+        "gradient_checkpointing": t.gradient_checkpointing,
+        "bf16": t.dtype == "bfloat16" and spec.devices.kind == "cuda",
+        "fp16": t.dtype == "float16",
+        "use_cpu": spec.devices.kind == "cpu",
+        "seed": t.seed,
+        "data_seed": t.seed,
+        "eval_strategy": "steps" if validate else "no",
+        "logging_strategy": "steps",
+        "logging_steps": spec.logging.every_steps,
+        "logging_nan_inf_filter": False,  # True would report a NaN as the mean of the losses before it
+        "save_strategy": "steps",
+        "save_steps": spec.logging.save_every_steps,
+        "save_total_limit": spec.logging.keep_checkpoints,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "output_dir": str(job.work),
+    }
+    if validate:
+        config["eval_steps"] = spec.evaluation.every_steps
+    if job.resume_from is not None:
+        config["resume_from_checkpoint"] = str(job.resume_from)
+    return config
+
+
+def _accelerate(spec: RunSpec) -> dict[str, Any]:
+    cpu, fsdp = spec.devices.kind == "cpu", spec.devices.strategy == "fsdp"
+    config: dict[str, Any] = {
+        "compute_environment": "LOCAL_MACHINE",
+        "distributed_type": "FSDP" if fsdp else "MULTI_CPU" if cpu else "MULTI_GPU",
+        "use_cpu": cpu,
+        "num_machines": spec.devices.nodes,
+        "num_processes": spec.world_size,
+        "machine_rank": 0,
+        "main_training_function": "main",
+        "mixed_precision": "no",
+    }
+    if fsdp:
+        config["fsdp_config"] = {
+            "fsdp_version": 2,
+            "fsdp_auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+            "fsdp_reshard_after_forward": True,
+            "fsdp_state_dict_type": "FULL_STATE_DICT",
+            "fsdp_cpu_ram_efficient_loading": False,
+            "fsdp_offload_params": False,
+        }
+    return config
+
+
+def _deviations(spec: RunSpec) -> tuple[str, ...]:
+    told = []
+    if spec.method.name == "qlora":
+        told.append("method: trl keeps the weights of a QLoRA adapter in bfloat16 while it trains")
+    if spec.devices.kind == "cpu" and spec.training.dtype == "bfloat16":
+        told.append("training.dtype: on a CPU the weights are bfloat16 and there is no autocast")
+    return tuple(told)
+
+
+def as_yaml(config: Mapping[str, Any]) -> str:
+    """YAML of one level (JSON scalars and lists are YAML)."""
+    lines = []
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            lines += [f"{key}:", *(f"  {k}: {json.dumps(v)}" for k, v in value.items())]
+        else:
+            lines.append(f"{key}: {json.dumps(value)}")
+    return "\n".join(lines) + "\n"
