@@ -39,4 +39,5 @@ from advisor.cli import (  # noqa: E402 - they register
     import_counts,  # noqa: F401
     rank,  # noqa: F401
     schema,  # noqa: F401
+    train,  # noqa: F401
 )
