@@ -106,10 +106,11 @@ def open_dataset(folder: Path) -> Dataset:
     """
     try:
         summary = json.loads((folder / "summary.json").read_text("utf-8"))
-        outcomes = [Outcome(**json.loads(line)) for line in (folder / "rows.jsonl").open("rb")]
+        lines = (folder / "rows.jsonl").read_bytes().splitlines()
+        outcomes = tuple(Outcome(**json.loads(line)) for line in lines)
     except (OSError, json.JSONDecodeError, TypeError) as error:
         raise DataError(f"{folder} is no tokenised data set: {error}") from None
-    return Dataset(folder, summary, tuple(outcomes))
+    return Dataset(folder, summary, outcomes)
 
 
 def key(spec: RunSpec, tokenizer: Any) -> str:
