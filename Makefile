@@ -1,11 +1,13 @@
 # Two commands are all a newcomer needs: `make rank` and `make test`.
 .DEFAULT_GOAL := rank
-.PHONY: rank test check docs wheel clean
+.PHONY: rank test test-demo check locks docs wheel clean
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 # uv reads the folders that pip is told of in PIP_FIND_LINKS only under a name of its own.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+# Once, here, instead of at every start of torch where the environment forbids writing bytecode.
+export UV_COMPILE_BYTECODE ?= 1
 INSTALL := VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --constraint constraints.txt
 
 $(BIN)/uv:
@@ -17,7 +19,7 @@ $(VENV)/.installed: $(BIN)/uv pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(INSTALL) --editable '.[dev,scale]'
+	$(INSTALL) --editable '.[dev,scale,train]'
 	touch $@
 
 rank: $(VENV)/.installed
@@ -31,6 +33,14 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+test-demo: $(VENV)/.installed-dev
+	$(BIN)/advisor train --demo
+
+locks: $(VENV)/.installed-dev
+	(echo "# The environment of trl, and of our half: advisor[train] in exact versions. Made by: make locks"; \
+	$(BIN)/uv pip compile --quiet pyproject.toml --extra train --constraint constraints.txt --no-annotate \
+	--no-header --no-emit-find-links --no-emit-index-url | sed 's/+cpu$$//') > finetune/stacks/trl.lock
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python scripts/reference.py docs/reference

@@ -88,9 +88,10 @@ def config(base: str, revision: str | None = None, *, trust_remote_code: bool = 
 
     try:
         found = AutoConfig.from_pretrained(base, revision=revision, trust_remote_code=trust_remote_code)
-    except Exception as error:  # whatever the hub's client raises
+    except Exception as error:  # noqa: BLE001 - whatever the hub's client raises
         raise ModelError(
-            f"{base} is neither a model's folder here nor one that the hub gives: {str(error).splitlines()[0]}"
+            f"{base} is neither a model's folder here nor one that the hub gives: "
+            f"{str(error).splitlines()[0]}"
         ) from None
     return dict(found.to_dict())
 

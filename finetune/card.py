@@ -8,6 +8,8 @@ from typing import Any
 
 from finetune.record import Record, write_text
 
+_COUNTS = ("train_rows", "train_tokens", "trained_tokens")
+
 
 def write(folder: Path, told: Record) -> None:
     """Write ``RUN/adapter/README.md``."""
@@ -30,7 +32,10 @@ def text(folder: Path, told: Record) -> str:
         f"# {Path(base).name}, fine-tuned with {method}",
         "",
     ]
-    return "\n".join([*head, *_measured(told), *_made_of(told, spec), *_answers(folder), *_use(base, method)]) + "\n"
+    return (
+        "\n".join([*head, *_measured(told), *_made_of(told, spec), *_answers(folder), *_use(base, method)])
+        + "\n"
+    )
 
 
 def _measured(told: Record) -> list[str]:
@@ -52,13 +57,14 @@ def _measured(told: Record) -> list[str]:
 
 def _made_of(told: Record, spec: dict[str, Any]) -> list[str]:
     packages = told.environment.get("packages", {})
-    versions = ", ".join(f"{n} {packages[n]}" for n in ("torch", "transformers", "trl", "peft") if n in packages)
+    versions = ", ".join(
+        f"{n} {packages[n]}" for n in ("torch", "transformers", "trl", "peft") if n in packages
+    )
     lines = ["## Made of", "", "| what | value |", "|---|---|"]
     lines += [
         f"| base model | {spec['model']['base']} ({told.model.get('fingerprint', '?')}) |",
         f"| data | {Path(spec['data']['train']).name}, sha256 {told.data.get('source_sha256', '?')} |",
-        f"| rows, tokens, trained tokens | {told.data.get('train_rows')}, {told.data.get('train_tokens')}, "
-        f"{told.data.get('trained_tokens')} |",
+        f"| rows, tokens, trained tokens | {', '.join(str(told.data.get(n)) for n in _COUNTS)} |",
         f"| method | {json.dumps(spec['method'])} |",
         f"| training | {json.dumps(spec['training'])} |",
         f"| versions | {versions or '?'} |",
@@ -89,7 +95,13 @@ def _answers(folder: Path) -> list[str]:
 
 def _use(base: str, method: str) -> list[str]:
     if method == "full":
-        return ["## Use", "", "```python", 'AutoModelForCausalLM.from_pretrained("path/of/this/folder")', "```"]
+        return [
+            "## Use",
+            "",
+            "```python",
+            'AutoModelForCausalLM.from_pretrained("path/of/this/folder")',
+            "```",
+        ]
     return [
         "## Use",
         "",

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from finetune.errors import EnvironmentBroken
 from finetune.record import cache_home
@@ -78,7 +79,9 @@ def here(lock: Path, needed: tuple[str, ...]) -> Health:
         except metadata.PackageNotFoundError:
             return Health("absent", f"{name} is not installed beside advisor")
     wanted = pins(lock)
-    other = [f"{n} {v} (tested: {wanted[n]})" for n, v in packages.items() if v.partition("+")[0] != wanted.get(n)]
+    other = [
+        f"{n} {v} (tested: {wanted[n]})" for n, v in packages.items() if v.partition("+")[0] != wanted.get(n)
+    ]
     why = "installed beside advisor" + (f"; other versions than tested: {', '.join(other)}" if other else "")
     every = {d.metadata["Name"].lower().replace("_", "-"): d.version for d in metadata.distributions()}
     return Health("ready", why, Environment(Path(sys.executable), "here", every))
@@ -117,12 +120,14 @@ def check(lock: Path) -> Health:
         if packages.get(name, "").partition("+")[0] != version.partition("+")[0]
     ]
     if wrong:
-        return Health("broken", "; ".join(wrong[:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""))
+        return Health("broken", "; ".join(wrong[:5]) + (f" and {len(wrong[5:])} more" if wrong[5:] else ""))
     environment = Environment(python, str(folder), packages, seal["seconds"], seal["bytes"])
     return Health("ready", str(folder), environment)
 
 
-def ready(lock: Path, needed: tuple[str, ...], progress: Callable[[str], None] = lambda _: None) -> Environment:
+def ready(
+    lock: Path, needed: tuple[str, ...], progress: Callable[[str], None] = lambda _: None
+) -> Environment:
     """The environment to run a stack in: the one at hand, the cached one, or a new one.
 
     Raises:
@@ -168,7 +173,7 @@ def build(lock: Path, progress: Callable[[str], None] = lambda _: None) -> Envir
                 f"the environment of {lock.stem} cannot be built: {' '.join(step[1:3])} ended with "
                 f"{done.returncode}: {done.stderr.strip()[-600:]}"
             )
-    seal = {
+    seal: dict[str, Any] = {
         "lock": lock.name,
         "seconds": round(time.monotonic() - began, 1),
         "bytes": sum(p.stat().st_size for p in folder.rglob("*") if p.is_file() and not p.is_symlink()),
@@ -177,7 +182,7 @@ def build(lock: Path, progress: Callable[[str], None] = lambda _: None) -> Envir
     made = check(lock)
     if made.environment is None:
         raise EnvironmentBroken(f"the environment of {lock.stem} is broken right after building: {made.why}")
-    progress(f"built in {seal['seconds']:.0f} s, {int(seal['bytes']) / 2**30:.1f} GiB")
+    progress(f"built in {seal['seconds']:.0f} s, {seal['bytes'] / 2**30:.1f} GiB")
     return made.environment
 
 

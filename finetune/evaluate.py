@@ -40,15 +40,13 @@ def run(folder: Path) -> dict[str, Any]:
     spec = RunSpec.model_validate(told.spec)
     rows = held_out(dataset.open_dataset(folder / "data"), spec.evaluation.rows)
     answer: dict[str, Any] = {"rows": len(rows), "losses": {}}
-    tokenizer = load_tokenizer(
-        str(folder / "adapter"), trust_remote_code=spec.model.trust_remote_code
-    )
+    tokenizer = load_tokenizer(str(folder / "adapter"), trust_remote_code=spec.model.trust_remote_code)
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
     for suffix, quantised in (("", False), ("_quantised", True)):
         if quantised and spec.method.name != "qlora":
             continue
         model = load(folder, spec, quantised=quantised)
-        for name, switch in (("base", _without_adapter(model, spec, folder)), ("adapter", nullcontext())):
+        for name, switch in (("base", _without_adapter(model, spec)), ("adapter", nullcontext())):
             with switch as other:
                 judged = other if other is not None else model
                 loss, tokens = held_out_loss(judged, rows, pad)
@@ -65,7 +63,7 @@ def run(folder: Path) -> dict[str, Any]:
 
 def held_out(data: dataset.Dataset, limit: int) -> list[Encoded]:
     """The first held-out rows, at most ``limit``."""
-    rows = []
+    rows: list[Encoded] = []
     for row in data.encoded("test"):
         if len(rows) == limit:
             break
@@ -100,12 +98,14 @@ def load(folder: Path, spec: RunSpec, *, quantised: bool) -> Any:
     return PeftModel.from_pretrained(base, folder / "adapter").eval()
 
 
-def _without_adapter(model: Any, spec: RunSpec, folder: Path) -> Any:
+def _without_adapter(model: Any, spec: RunSpec) -> Any:
     if spec.method.name != "full":
         return _nothing(model.disable_adapter())
     from transformers import AutoModelForCausalLM
 
-    base = AutoModelForCausalLM.from_pretrained(spec.model.base, revision=spec.model.revision, dtype=model.dtype)
+    base = AutoModelForCausalLM.from_pretrained(
+        spec.model.base, revision=spec.model.revision, dtype=model.dtype
+    )
     return nullcontext(base.to(model.device).eval())
 
 
@@ -128,7 +128,9 @@ def held_out_loss(model: Any, rows: list[Encoded], pad: int) -> tuple[float, int
     for batch in batches(rows):
         longest = max(len(row.input_ids) for row in batch)
         ids = torch.tensor([row.input_ids + [pad] * (longest - len(row.input_ids)) for row in batch])
-        mask = torch.tensor([[1] * len(row.input_ids) + [0] * (longest - len(row.input_ids)) for row in batch])
+        mask = torch.tensor(
+            [[1] * len(row.input_ids) + [0] * (longest - len(row.input_ids)) for row in batch]
+        )
         labels = torch.tensor([row.labels + [IGNORED] * (longest - len(row.labels)) for row in batch])
         with torch.no_grad():
             logits = model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device)).logits
@@ -160,9 +162,9 @@ def _generations(model: Any, tokenizer: Any, folder: Path, spec: RunSpec) -> lis
         first = next(i for i, label in enumerate(row.labels) if label != IGNORED)
         if first == 0:
             first = max(1, len(row.input_ids) // 2)
-        prompt, wanted = row.input_ids[:first], [t for t in row.input_ids[first:]]
+        prompt, wanted = row.input_ids[:first], row.input_ids[first:]
         said = {}
-        for name, switch in (("base", _without_adapter(model, spec, folder)), ("adapter", nullcontext())):
+        for name, switch in (("base", _without_adapter(model, spec)), ("adapter", nullcontext())):
             with switch as other:
                 judged = other if other is not None else model
                 said[name] = continuation(judged, tokenizer, prompt, spec.evaluation.max_new_tokens)
@@ -187,9 +189,11 @@ def continuation(model: Any, tokenizer: Any, prompt: list[int], max_new_tokens: 
             attention_mask=torch.ones_like(ids),
             max_new_tokens=max_new_tokens,
             do_sample=False,
-            pad_token_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id
+            if tokenizer.pad_token_id is not None
+            else tokenizer.eos_token_id,
         )
-    new = out[0, len(prompt):] if out.shape[1] > len(prompt) else out[0]
+    new = out[0, len(prompt) :] if out.shape[1] > len(prompt) else out[0]
     return str(tokenizer.decode(new, skip_special_tokens=True)).strip()
 
 

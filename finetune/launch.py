@@ -31,15 +31,23 @@ _PATIENCE_SECONDS = 300.0
 _REMEDIES = {
     "out_of_memory": (
         OutOfMemory,
-        "Smaller training.micro_batch_size (the batch size stays), then data.max_length, then "
-        "training.gradient_checkpointing = true, then method.name = 'qlora'; `advisor plan` says what fits",
+        (
+            "Smaller training.micro_batch_size (the batch size stays), then "
+            "training.gradient_checkpointing = true, then method.name = 'qlora', then data.max_length; "
+            "`advisor plan` says what fits"
+        ),
     ),
     "not_finite": (
         LossNotFinite,
-        "Lower training.learning_rate by a factor of 3 to 10, keep training.max_grad_norm = 1.0, use "
-        "bfloat16 or float32 rather than float16, and look at the data with `advisor preview`",
+        (
+            "Lower training.learning_rate by a factor of 3 to 10, keep training.max_grad_norm = 1.0, use "
+            "bfloat16 or float32 rather than float16, and look at the data with `advisor preview`"
+        ),
     ),
-    "disk_full": (DiskFull, "Free some space; finished checkpoints are kept, and --resume goes on from there"),
+    "disk_full": (
+        DiskFull,
+        "Free some space; finished checkpoints are kept, and --resume goes on from there",
+    ),
     "other": (TrainingFailed, ""),
 }
 
@@ -173,7 +181,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         return
 
 
-def explain(code: int, seen: Mapping[str, Mapping[str, Any]], folder: Path) -> TrainingFailed | TrainingInterrupted:
+def explain(
+    code: int, seen: Mapping[str, Mapping[str, Any]], folder: Path
+) -> TrainingFailed | TrainingInterrupted:
     """The error that says how a training process ended, with what to do."""
     step = int(seen.get("step", {}).get("step", 0))
     reached = f"at step {step}" if step else "before the first step"
@@ -190,7 +200,8 @@ def explain(code: int, seen: Mapping[str, Mapping[str, Any]], folder: Path) -> T
     if code == -signal.SIGKILL:
         return TrainingFailed(
             f"the training process was killed from outside {reached} (signal 9). Where nobody did that by "
-            f"hand it was the system's out-of-memory killer: {_REMEDIES['out_of_memory'][1]}. {kept}; {onward}"
+            f"hand it was the system's out-of-memory killer: {_REMEDIES['out_of_memory'][1]}. {kept}; "
+            f"{onward}"
         )
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
     return TrainingFailed(

@@ -9,6 +9,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+_BFLOAT16_SINCE = 8.0
+
 
 @dataclass(frozen=True)
 class Gpu:
@@ -31,7 +33,7 @@ class Machine:
     @property
     def bfloat16(self) -> bool:
         """Whether every GPU computes in bfloat16 (true where there is none: a CPU does)."""
-        return all(gpu.capability >= 8.0 for gpu in self.gpus)
+        return all(gpu.capability >= _BFLOAT16_SINCE for gpu in self.gpus)
 
     def usable_bytes(self, kind: str | None) -> int:
         """Memory that a run on this kind of device may fill, of its smallest device."""

@@ -1,11 +1,11 @@
 """The record of a run: written before anything starts, completed as it goes, never lost to a crash.
 
-    RUN/spec.toml        the resolved spec
-    RUN/record.json      this record
-    RUN/data/            the tokens (hard links into the cache where the file system can)
-    RUN/native/          the stack's native config
-    RUN/events.jsonl     the stream of events        RUN/log.txt    everything the stack printed
-    RUN/work/            checkpoints                 RUN/adapter/   what comes out
+RUN/spec.toml        the resolved spec
+RUN/record.json      this record
+RUN/data/            the tokens (hard links into the cache where the file system can)
+RUN/native/          the stack's native config
+RUN/events.jsonl     the stream of events        RUN/log.txt    everything the stack printed
+RUN/work/            checkpoints                 RUN/adapter/   what comes out
 """
 
 from __future__ import annotations
@@ -148,7 +148,9 @@ def write_text(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         Path(draft).replace(path)
     except OSError as error:
-        raise DiskFull(f"{path} cannot be written: {error.strerror}; free some space, then --resume") from None
+        raise DiskFull(
+            f"{path} cannot be written: {error.strerror}; free some space, then --resume"
+        ) from None
 
 
 def keep(folder: Path, record: Record) -> Record:
@@ -169,12 +171,11 @@ def load(folder: Path) -> Record:
         RunError: it holds none, or one of another schema.
     """
     try:
-        told = json.loads((folder / "record.json").read_text("utf-8"))
+        told: dict[str, Any] = json.loads((folder / "record.json").read_text("utf-8"))
         attempts = tuple(Attempt(**a) for a in told.pop("attempts"))
-        known = {"findings", "deviations"}
-        record = Record(
-            **{k: tuple(v) if k in known else v for k, v in told.items()}, attempts=attempts
-        )
+        for name in ("findings", "deviations"):
+            told[name] = tuple(told[name])
+        record = Record(**told, attempts=attempts)
     except FileNotFoundError:
         raise RunError(f"{folder} is no run: it has no record.json") from None
     except (json.JSONDecodeError, TypeError, KeyError) as error:

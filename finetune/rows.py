@@ -36,8 +36,8 @@ class Row:
     Attributes:
         place: line of the file (JSONL, CSV) or number of the record (JSON, Parquet, hub), from 1.
         format: the format that it was written in.
-        messages: the turns; empty for plain text and for a prompt–completion of strings.
-        prompt, completion: of a prompt–completion row of strings.
+        messages: the turns; empty for plain text and for a prompt-completion of strings.
+        prompt, completion: of a prompt-completion row of strings.
         text: of a plain text row.
     """
 
@@ -250,7 +250,7 @@ def _hub(name: str) -> Iterator[tuple[int, Any]]:
 
     try:
         rows = load_dataset(name, split="train")
-    except Exception as error:  # the hub's client raises whatever its transport does
+    except Exception as error:  # noqa: BLE001 - the hub's client raises whatever its transport does
         raise DataError(
             f"{name} is neither a file here nor a data set that the hub gives: {str(error).splitlines()[0]}"
         ) from None

@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from finetune import base, dataset, environment, findings, launch, machine, memory, record
+from finetune import base, card, dataset, environment, findings, launch, machine, memory, record
 from finetune.errors import DataError, RunError, SpecError, TrainingFailed, TrainingInterrupted
 from finetune.record import Attempt, Record
 from finetune.spec import Composed, RunSpec, resolve, to_toml
-from finetune.stacks import Job, Rendered, Stack, stack
+from finetune.stacks import STACKS, Job, Rendered, Stack, stack
 from finetune.template import load_tokenizer, with_template
 
 
@@ -67,7 +67,11 @@ def plan(asked: Composed, watch: Watch = Watch()) -> Plan:
     watch.stage("look at the data")
     found = findings.look(spec, data, tokenizer, told)
     shape = base.shape(told)
-    predicted = memory.predict(shape, spec, data.summary["longest"]) if shape else None
+    predicted = (
+        memory.predict(shape, spec, data.summary["longest"], memory.file_bytes(spec.model.base))
+        if shape
+        else None
+    )
     rendered = chosen.render(spec, job_of(spec, data, Path("RUN"), None))
     return Plan(composed, data, tokenizer, shape, found, rendered, predicted, here)
 
@@ -100,7 +104,9 @@ def job_of(spec: RunSpec, data: dataset.Dataset, folder: Path, resume_from: Path
     )
 
 
-def start(asked: Composed, *, recommendation: Mapping[str, Any] | None = None, watch: Watch = Watch()) -> Path:
+def start(
+    asked: Composed, *, recommendation: Mapping[str, Any] | None = None, watch: Watch = Watch()
+) -> Path:
     """Plan and run; the run's folder.
 
     Raises:
@@ -226,13 +232,9 @@ def _go(folder: Path, spec: RunSpec, watch: Watch) -> None:
     data = dataset.open_dataset(folder / "data")
     if spec.evaluation.rows and data.summary["test_rows"]:
         watch.stage("evaluate")
-        told = _evaluate(folder, spec, told)
-    told = record.change(
-        folder, told, state="finished", ended=record.now(), pids={}, outcome=_outcome(told)
-    )
-    from finetune.card import write as write_card
-
-    write_card(folder, told)
+        told = _evaluate(folder, told)
+    told = record.change(folder, told, state="finished", ended=record.now(), pids={}, outcome=_outcome(told))
+    card.write(folder, told)
 
 
 def _trained(folder: Path) -> bool:
@@ -292,8 +294,16 @@ def _train(folder: Path, spec: RunSpec, chosen: Stack, watch: Watch) -> None:
     record.change(
         folder,
         told,
-        timings_seconds={**told.timings_seconds, "train": round(ended.seconds, 2), "stack": ended.finished["seconds"]},
-        memory_bytes={**told.memory_bytes, "measured_peak": ended.finished[f"peak_{device}_bytes"], "device": device},
+        timings_seconds={
+            **told.timings_seconds,
+            "train": round(ended.seconds, 2),
+            "stack": ended.finished["seconds"],
+        },
+        memory_bytes={
+            **told.memory_bytes,
+            "measured_peak": ended.finished[f"peak_{device}_bytes"],
+            "device": device,
+        },
     )
 
 
@@ -307,11 +317,14 @@ def _attempt_over(
     measured = [s["loss"] for s in steps if s["loss"] is not None]
     if measured:
         losses.setdefault("first_step", measured[0])
-        losses |= {"last_step": measured[-1], "lowest_step": min([*measured, losses.get("lowest_step", measured[0])])}
+        losses |= {
+            "last_step": measured[-1],
+            "lowest_step": min([*measured, losses.get("lowest_step", measured[0])]),
+        }
     return record.change(folder, told, attempts=(*told.attempts[:-1], over), losses=losses)
 
 
-def _evaluate(folder: Path, spec: RunSpec, told: Record) -> Record:
+def _evaluate(folder: Path, told: Record) -> Record:
     done = subprocess.run(
         [sys.executable, "-m", "finetune.evaluate", str(folder)],
         capture_output=True,
@@ -351,7 +364,5 @@ def check_stack(name: str) -> None:
     Raises:
         SpecError: not yet.
     """
-    from finetune.stacks import STACKS
-
     if name not in STACKS:
         raise SpecError(f"{name} cannot be run from here yet; choose --stack from: {', '.join(STACKS)}")

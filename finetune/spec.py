@@ -7,6 +7,7 @@ that what is stored in a run is complete.
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -362,8 +363,6 @@ def to_toml(spec: RunSpec) -> str:
 
 
 def _literal(value: object) -> str:
-    import json
-
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_literal(v) for v in value) + "]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

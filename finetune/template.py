@@ -69,7 +69,7 @@ def load_tokenizer(base: str, revision: str | None = None, *, trust_remote_code:
         tokenizer = AutoTokenizer.from_pretrained(
             str(folder) if folder.exists() else base, revision=revision, trust_remote_code=trust_remote_code
         )
-    except Exception as error:  # whatever the hub's client or a broken file raises
+    except Exception as error:  # noqa: BLE001 - whatever the hub's client or a broken file raises
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(f"the tokenizer of {base} cannot be loaded: {first}") from None
     if not tokenizer.is_fast:
@@ -101,7 +101,7 @@ def _check_template(tokenizer: Any, name: str) -> None:
     turns = [{"role": "user", "content": "Question?"}, {"role": "assistant", "content": "Answer 4711."}]
     try:
         shown = tokenizer.apply_chat_template(turns, tokenize=False)
-    except Exception as error:  # jinja2 raises whatever the template provokes
+    except Exception as error:  # noqa: BLE001 - jinja2 raises whatever the template provokes
         raise DataError(f"data.template: {name} does not render a chat: {error}") from None
     if "Question?" not in shown or "Answer 4711." not in shown:
         raise DataError(f"data.template: {name} loses what the turns say; it rendered {shown[:80]!r}")
@@ -112,14 +112,14 @@ def encode(row: Row, tokenizer: Any, data: Data) -> Encoded | str:
 
     Chat: the trained span of an assistant turn runs from where the generation prompt ends to the end
     of the turn's stop token; white space that the template adds after it is not trained. Text: all
-    of it. Prompt–completion of strings: the completion. Text and completion end in EOS.
+    of it. Prompt-completion of strings: the completion. Text and completion end in EOS.
     """
     if row.messages:
         return _chat(row, tokenizer, everything=data.loss_on == "everything")
     if row.format == "text":
         if not row.text.strip():
             return "has an empty text"
-        ids = _plain(tokenizer, row.text) + [tokenizer.eos_token_id]
+        ids = [*_plain(tokenizer, row.text), tokenizer.eos_token_id]
         return Encoded(ids, list(ids))
     if not row.completion.strip():
         return "has an empty completion"
@@ -131,9 +131,7 @@ def encode(row: Row, tokenizer: Any, data: Data) -> Encoded | str:
     if data.loss_on == "everything":
         return Encoded(ids, list(ids))
     start = len(row.prompt)
-    first = next(
-        (i for i, (a, b) in enumerate(whole["offset_mapping"]) if b > start and b > a), len(prompt)
-    )
+    first = next((i for i, (a, b) in enumerate(whole["offset_mapping"]) if b > start and b > a), len(prompt))
     return Encoded(ids, [IGNORED] * first + ids[first:])
 
 
@@ -155,7 +153,7 @@ def _chat(row: Row, tokenizer: Any, *, everything: bool) -> Encoded | str:
     try:
         whole = render(turns, tokenizer)
         spans = [] if everything else _trained_spans(turns, whole, tokenizer)
-    except Exception as error:  # a template may refuse roles or their order in its own words
+    except Exception as error:  # noqa: BLE001 - a template may refuse roles or their order in its own words
         return f"the chat template refuses it: {error}"
     if isinstance(spans, str):
         return spans

@@ -129,7 +129,10 @@ def demo_layer(watch: Watch) -> dict[str, Any]:
 
     examples = data_folder() / "examples"
     settings: dict[str, Any] = dict(demo.SETTINGS)
-    rows = {"train": str(examples / "harbour-train.jsonl"), "evaluation": str(examples / "harbour-test.jsonl")}
+    rows = {
+        "train": str(examples / "harbour-train.jsonl"),
+        "evaluation": str(examples / "harbour-test.jsonl"),
+    }
     return {**settings, "model": {"base": str(demo.model(watch.stage))}, "data": {**settings["data"], **rows}}
 
 
@@ -195,7 +198,12 @@ def progress() -> Iterator[Watch]:
                 memory = (told["gpu_bytes"] or told["rss_bytes"]) / 2**30
                 text = f"loss {told['loss']:.3f}  {told['tokens']:,} tokens  {memory:.1f} GiB"
                 bar.update(
-                    task, description="train", completed=told["step"], total=told["steps"], told=text, visible=True
+                    task,
+                    description="train",
+                    completed=told["step"],
+                    total=told["steps"],
+                    told=text,
+                    visible=True,
                 )
 
         def stopping() -> None:

@@ -33,10 +33,18 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     import torch
     import transformers
     from datasets import load_dataset
-    from trl import ModelConfig, ScriptArguments, SFTConfig, SFTTrainer, TrlParser
-    from trl import get_peft_config, get_quantization_config
+    from trl import (
+        ModelConfig,
+        ScriptArguments,
+        SFTConfig,
+        SFTTrainer,
+        TrlParser,
+        get_peft_config,
+        get_quantization_config,
+    )
 
     transformers.logging.set_verbosity_warning()
+    emit("imported", rss_bytes=rss_bytes())
     parser = TrlParser((ScriptArguments, SFTConfig, ModelConfig))
     script, args, model = parser.parse_args_and_config(["--config", str(config)])
     args.model_init_kwargs = {
@@ -65,6 +73,7 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         trainable=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
         seconds=round(time.monotonic() - began, 2),
         rss_bytes=rss_bytes(),
+        peak_rss_bytes=peak_rss_bytes(),
     )
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint)
     if not emit.stopped:
@@ -81,9 +90,7 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
 
 
 def _splits(script: Any, args: Any) -> list[str]:
-    return [script.dataset_train_split] + (
-        [script.dataset_test_split] if args.eval_strategy != "no" else []
-    )
+    return [script.dataset_train_split] + ([script.dataset_test_split] if args.eval_strategy != "no" else [])
 
 
 def _peft_config(path: Path) -> Any:
@@ -145,7 +152,7 @@ def main() -> int:
     emit("started", pid=os.getpid())
     try:
         train(config, run, emit)
-    except BaseException as error:  # the whole point is to report it
+    except BaseException as error:  # noqa: BLE001 - the whole point is to report it
         traceback.print_exc()
         kind, message = classify(error)
         try:

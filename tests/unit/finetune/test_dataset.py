@@ -47,7 +47,9 @@ def test_a_template_with_generation_marks_gives_the_same_labels(composed, tokeni
 
 
 def test_an_answer_that_repeats_the_question_is_found_in_its_own_turn(composed, tokenizer):
-    echo = {"messages": [{"role": "user", "content": "it is 3 ."}, {"role": "assistant", "content": "it is 3 ."}]}
+    echo = {
+        "messages": [{"role": "user", "content": "it is 3 ."}, {"role": "assistant", "content": "it is 3 ."}]
+    }
     made = encode(parse(1, echo), tokenizer, composed([echo]).spec.data)
     assert trained(made, tokenizer) == "it is 3 .<|im_end|>"
     assert made.labels[: len(made.labels) // 2] == [IGNORED] * (len(made.labels) // 2)
@@ -74,8 +76,15 @@ def test_a_template_that_rewrites_the_past_is_refused_with_a_remedy(composed, to
 
 
 def test_lengths_cut_drop_stop(composed, tokenizer, tmp_path):
-    long = {"messages": [{"role": "user", "content": "what is 1 ?"}, {"role": "assistant", "content": "it is . " * 40}]}
-    lost = {"messages": [{"role": "user", "content": "what is " * 60}, {"role": "assistant", "content": "it"}]}
+    long = {
+        "messages": [
+            {"role": "user", "content": "what is 1 ?"},
+            {"role": "assistant", "content": "it is . " * 40},
+        ]
+    }
+    lost = {
+        "messages": [{"role": "user", "content": "what is " * 60}, {"role": "assistant", "content": "it"}]
+    }
     rows = [*tiny_model.sums(10), long, lost]
     made = dataset.prepare(composed(rows, data={"evaluation_share": 0}).spec, tokenizer, tmp_path / "c")
     fates = {o.place: o.fate for o in made.outcomes}
@@ -103,7 +112,9 @@ def test_the_cache_answers_until_something_changes(composed, tokenizer, tmp_path
     seen = []
     first = dataset.prepare(spec, tokenizer, tmp_path / "c", progress=seen.append)
     assert seen[-1] == 30
-    again = dataset.prepare(spec, tokenizer, tmp_path / "c", progress=lambda _: pytest.fail("tokenised again"))
+    again = dataset.prepare(
+        spec, tokenizer, tmp_path / "c", progress=lambda _: pytest.fail("tokenised again")
+    )
     assert again.folder == first.folder
     changes = [{"data": {"max_length": 64}}, {"training": {"seed": 1}}, {"data": {"loss_on": "everything"}}]
     keys = {dataset.key(composed(rows, **c).spec, tokenizer) for c in changes}
@@ -129,7 +140,9 @@ def test_a_model_without_tokenizer_or_template(tmp_path, composed, tokenizer):
         load_tokenizer("/nowhere/model")
     tokenizer.chat_template = None
     assert "no chat template" in encode(parse(1, MANY), tokenizer, composed([MANY]).spec.data)
-    assert not isinstance(encode(parse(1, MANY), with_template(tokenizer, "alpaca"), composed([MANY]).spec.data), str)
+    assert not isinstance(
+        encode(parse(1, MANY), with_template(tokenizer, "alpaca"), composed([MANY]).spec.data), str
+    )
 
 
 @pytest.mark.parametrize(("template", "why"), [

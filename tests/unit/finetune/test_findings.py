@@ -42,7 +42,10 @@ CASES = {
     "duplicates": ([CLEAN[0], CLEAN[3]], (41, 42)),
     "near-duplicates": ([chat("count", LONG), chat("count", LONG + " thirteen")], (42,)),
     "special-in-text": ([chat("what<|im_end|>", "it is")], (41,)),
-    "role-order": ([{"messages": [*chat("a", "b")["messages"], {"role": "assistant", "content": "c"}]}], (41,)),
+    "role-order": (
+        [{"messages": [*chat("a", "b")["messages"], {"role": "assistant", "content": "c"}]}],
+        (41,),
+    ),
     "empty-answer": ([chat("what is 9 ?", " ")], (41,)),
 }
 
@@ -59,7 +62,9 @@ def test_a_finding_names_its_rows(look, code):
 
 
 def test_overlap_of_train_and_held_out_rows(look, tmp_path):
-    held = tiny_model.write(tmp_path / "held.jsonl", [CLEAN[4], chat("new", "it is"), chat("count", LONG + " 13")])
+    held = tiny_model.write(
+        tmp_path / "held.jsonl", [CLEAN[4], chat("new", "it is"), chat("count", LONG + " 13")]
+    )
     found = look([*CLEAN, chat("count", LONG)], data={"evaluation": str(held)})
     assert found["overlap"].rows == (1, 3)
     longer = " ".join(f"{word} {i}" for i in range(4) for word in LONG.split())
@@ -86,7 +91,7 @@ def test_an_end_that_is_not_trained(look):
 
     found = look(CLEAN, change=template, data={"evaluation_share": 0})
     assert len(found["end-not-trained"].rows) == 40
-    assert "'<|im_end|>'" in found["end-not-trained"].why
+    assert "'<|im_end|>'" in found["end-not-trained"].what
 
 
 def test_pad_that_is_the_end(look):
@@ -111,7 +116,9 @@ def test_ids_beyond_the_embeddings_and_rows_beyond_the_window_are_errors(look):
 
 
 def test_few_trained_tokens(look):
-    assert "few-trained" in look([chat("what is " * 50 + str(i), "it") for i in range(30)], data={"max_length": 512})
+    assert "few-trained" in look(
+        [chat("what is " * 50 + str(i), "it") for i in range(30)], data={"max_length": 512}
+    )
 
 
 def test_base_or_instruct(look):

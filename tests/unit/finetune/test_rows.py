@@ -70,7 +70,10 @@ def test_json_csv_and_parquet_give_the_same_rows(tmp_path):
         writer.writeheader()
         writer.writerows(pairs)
     pq.write_table(pa.Table.from_pylist(pairs), tmp_path / "d.parquet")
-    texts = [[(r.prompt, r.completion) for r in read(str(tmp_path / f"d.{kind}"))] for kind in ("json", "csv", "parquet")]
+    texts = [
+        [(r.prompt, r.completion) for r in read(str(tmp_path / f"d.{kind}"))]
+        for kind in ("json", "csv", "parquet")
+    ]
     assert texts[0] == texts[1] == texts[2] == [(p["prompt"], p["completion"]) for p in pairs]
 
 

@@ -31,7 +31,11 @@ def test_presets_are_specs_and_differ(name):
 
 def test_the_machine_settles_what_is_open():
     on_cpu = spec.resolve(compose(), gpus=0)
-    assert (on_cpu.spec.method.name, on_cpu.spec.training.dtype, on_cpu.spec.devices.kind) == ("lora", "float32", "cpu")
+    assert (on_cpu.spec.method.name, on_cpu.spec.training.dtype, on_cpu.spec.devices.kind) == (
+        "lora",
+        "float32",
+        "cpu",
+    )
     assert on_cpu.origins["method.name"] == "machine: no GPU"
     on_gpu = spec.resolve(compose(), gpus=1)
     assert (on_gpu.spec.method.name, on_gpu.spec.training.dtype) == ("qlora", "bfloat16")
@@ -46,7 +50,7 @@ def test_the_machine_settles_what_is_open():
     {"devices": {"kind": "cuda"}}, {"training": {"optimizer": "paged_adamw_8bit"}}, {"training": {"dtype": "float16"}},
 ])  # fmt: skip
 def test_a_gpu_only_setting_without_a_gpu_is_refused_by_name(wish):
-    (name, _), = spec.leaves(wish)
+    ((name, _),) = spec.leaves(wish)
     with pytest.raises(SpecError, match=name.replace(".", r"\.")) as caught:
         spec.resolve(compose(("--set", wish)), gpus=0)
     assert "GPU" in str(caught.value)
@@ -68,14 +72,17 @@ def test_faults_are_named_with_their_source(wish, told):
 
 def test_toml_there_and_back(tmp_path):
     made = spec.resolve(
-        compose(("--set", {"method": {"targets": ["q_proj", "v_proj"]}, "data": {"template": 'a "b" \\ ü'}})), gpus=0
+        compose(("--set", {"method": {"targets": ["q_proj", "v_proj"]}, "data": {"template": 'a "b" \\ ü'}})),
+        gpus=0,
     ).spec
     (tmp_path / "run.toml").write_text(spec.to_toml(made))
     assert spec.compose([("file", spec.read_layer(tmp_path / "run.toml"))]).spec == made
 
 
 def test_steps_and_warmup_count_optimiser_steps():
-    made = spec.resolve(compose(("--set", {"training": {"batch_size": 16, "epochs": 2.0, "warmup": 0.1}})), gpus=0).spec
+    made = spec.resolve(
+        compose(("--set", {"training": {"batch_size": 16, "epochs": 2.0, "warmup": 0.1}})), gpus=0
+    ).spec
     assert made.steps(100) == 14
     assert made.warmup_steps(100) == 1
     assert made.accumulation == 4

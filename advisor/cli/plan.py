@@ -1,0 +1,67 @@
+"""advisor plan: the whole spec with origins, the native config and what it will cost, before it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from advisor.cli import app
+from advisor.cli.train import (
+    Data,
+    Demo,
+    EvalData,
+    File,
+    Model,
+    Preset,
+    Set,
+    Stack,
+    compose,
+    progress,
+)
+
+if TYPE_CHECKING:
+    from finetune.run import Plan
+
+
+@app.command()
+def plan(
+    data: Data = None,
+    model: Model = None,
+    eval_data: EvalData = None,
+    stack: Stack = None,
+    preset: Preset = None,
+    spec: File = None,
+    set_: Set = None,
+    demo: Demo = False,
+) -> None:
+    """Show the spec and where each value comes from, the native config, memory, time and disk.
+
+    Nothing is started. Example: advisor plan --data mine.jsonl --model MODEL --preset gpu-poor
+    """
+    from rich.console import Console
+
+    from advisor.cli.preview import findings
+    from finetune import cost, run
+
+    with progress() as watch:
+        asked = compose(data, model, eval_data, stack, preset, spec, set_, None, demo=demo, watch=watch)
+        made = run.plan(asked.composed, watch)
+    console = Console()
+    print(_spec(made))
+    for name, text in made.rendered.files.items():
+        print(f"\n── native config: {name}\n{text}", end="")
+    for deviation in made.rendered.deviations:
+        print(f"deviation: {deviation}")
+    print("\n── cost\n" + "\n".join(cost.lines(made)) + "\n\n── findings")
+    findings(console, made.found)
+
+
+def _spec(made: Plan) -> str:
+    from finetune.spec import leaves
+
+    rows = [
+        [name, "" if value is None else str(value), made.composed.origins[name]]
+        for name, value in leaves(made.spec.model_dump(mode="json"))
+    ]
+    names = max(len(row[0]) for row in rows)
+    values = max(len(row[1]) for row in rows)
+    return "\n".join(f"{name:<{names}}  {value:<{min(values, 40)}}  {origin}" for name, value, origin in rows)

@@ -1,0 +1,130 @@
+"""Predicted against measured peak memory of the training process, on random models of real shapes.
+
+    python benchmarks/memory_prediction.py OUT.json [NAME …]
+
+Each setting trains three steps through the trl stack, on rows of exactly `length` tokens, and compares
+`memory.predict` with the peak that the process reports (resident memory on a CPU, allocated on a GPU).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from finetune import base, environment, launch, machine, memory, run, spec
+from finetune.dataset import open_dataset
+from finetune.stacks import stack
+
+SMOL = {"hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "num_attention_heads": 9,
+        "num_key_value_heads": 3, "vocab_size": 49152, "tie_word_embeddings": True}  # fmt: skip
+SMOL_360 = {"hidden_size": 960, "intermediate_size": 2560, "num_hidden_layers": 32, "num_attention_heads": 15,
+            "num_key_value_heads": 5, "vocab_size": 49152, "tie_word_embeddings": True}  # fmt: skip
+SMALL = {"hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 8, "num_attention_heads": 8,
+         "num_key_value_heads": 8, "vocab_size": 32000, "tie_word_embeddings": False}  # fmt: skip
+WIDE_8 = {"hidden_size": 1024, "intermediate_size": 2816, "num_hidden_layers": 8, "num_attention_heads": 16,
+          "num_key_value_heads": 8, "vocab_size": 32000, "tie_word_embeddings": False}  # fmt: skip
+# name: shape, dtype of the file, method, dtype, length, micro-batch, checkpointing
+SETTINGS = {
+    "smol-lora-128x4": (SMOL, "bfloat16", "lora", "float32", 128, 4, False),
+    "smol-lora-256x4": (SMOL, "bfloat16", "lora", "float32", 256, 4, False),
+    "smol-lora-256x4-ckpt": (SMOL, "bfloat16", "lora", "float32", 256, 4, True),
+    "smol-lora-bf16-256x4": (SMOL, "bfloat16", "lora", "bfloat16", 256, 4, False),
+    "smol-qlora-128x4": (SMOL, "bfloat16", "qlora", "float32", 128, 4, False),
+    "smol-full-128x2": (SMOL, "bfloat16", "full", "float32", 128, 2, False),
+    "smol360-lora-128x2": (SMOL_360, "bfloat16", "lora", "float32", 128, 2, False),
+    "small-lora-512x2": (SMALL, "float32", "lora", "float32", 512, 2, False),
+    "wide-lora-128x8": (WIDE_8, "bfloat16", "lora", "float32", 128, 8, False),
+    "wide-qlora-128x8": (WIDE_8, "bfloat16", "qlora", "float32", 128, 8, False),
+}
+
+
+def make(folder: Path, shape: dict, dtype: str) -> Path:
+    """A random Llama of this shape, without a tokenizer of its own kind (a byte-level one)."""
+    code = (
+        "import sys, json, torch; sys.path.insert(0, 'tests'); import tiny_model\n"
+        "from transformers import LlamaConfig, LlamaForCausalLM\n"
+        "from pathlib import Path\n"
+        "out, shape, dtype = Path(sys.argv[1]), json.loads(sys.argv[2]), getattr(torch, sys.argv[3])\n"
+        "tiny_model.tokenizer(out)\n"
+        "LlamaForCausalLM(LlamaConfig(**tiny_model.config(**shape, max_position_embeddings=4096))).to(dtype)"
+        ".save_pretrained(out)\n"
+    )
+    import subprocess
+
+    subprocess.run(
+        [sys.executable, "-c", code, str(folder), json.dumps(shape), dtype],
+        check=True, capture_output=True, cwd=Path(__file__).parents[1],
+    )  # fmt: skip
+    return folder
+
+
+def measure(folder: Path, model: Path, setting: tuple) -> dict:
+    """Train three steps; predicted and measured."""
+    _, _, method, dtype, length, micro, checkpointing = setting
+    (folder / "data").mkdir(parents=True)
+    row = json.dumps(
+        {
+            "input_ids": [100 + i % 400 for i in range(length)],
+            "labels": [100 + i % 400 for i in range(length)],
+        }
+    )
+    for name in ("train", "test"):
+        (folder / "data" / f"{name}.jsonl").write_text((row + "\n") * micro * 3)
+    (folder / "data" / "rows.jsonl").write_text("")
+    summary = {"train_rows": micro * 3, "test_rows": 0, "longest": length}
+    (folder / "data" / "summary.json").write_text(json.dumps(summary))
+    here = machine.look()
+    asked = spec.compose([("benchmark", {
+        "model": {"base": str(model)}, "data": {"train": "none", "max_length": length},
+        "method": {"name": method}, "evaluation": {"rows": 0},
+        "training": {"dtype": dtype, "batch_size": micro, "micro_batch_size": micro, "steps": 3,
+                     "gradient_checkpointing": checkpointing},
+    })])  # fmt: skip
+    made = spec.resolve(asked, gpus=len(here.gpus), bfloat16=here.bfloat16).spec
+    shape = base.shape(base.config(str(model)))
+    predicted = memory.predict(shape, made, length, file_bytes=memory.file_bytes(str(model)))
+    trl = stack("trl")
+    job = run.job_of(made, open_dataset(folder / "data"), folder, None)
+    job.native.mkdir()
+    for name, text in trl.render(made, job).files.items():
+        (job.native / name).write_text(text)
+    seen = []
+    env = environment.ready(trl.lock, trl.needed)
+    ended = launch.launch(
+        trl.command(env.python, made, job), folder, trl.environment(made), on_event=seen.append
+    )
+    device = "gpu" if made.devices.kind == "cuda" else "rss"
+    measured = ended.finished[f"peak_{device}_bytes"]
+    loaded = next(e for e in seen if e["event"] == "loaded")
+    return {
+        **predicted.as_dict(), "measured": measured, "error": predicted.total / measured - 1,
+        "device": device,
+        "loaded_rss": loaded["rss_bytes"], "loaded_peak": loaded.get("peak_rss_bytes"),
+        "trainable": loaded["trainable"], "trainable_predicted": memory.trainable_parameters(shape, made),
+        "steps_rss": [e["rss_bytes"] for e in seen if e["event"] == "step"],
+    }  # fmt: skip
+
+
+def main() -> None:
+    out, names = Path(sys.argv[1]), sys.argv[2:] or list(SETTINGS)
+    results = json.loads(out.read_text()) if out.is_file() else {}
+    with tempfile.TemporaryDirectory() as scratch:
+        models: dict[str, Path] = {}
+        for name in names:
+            setting = SETTINGS[name]
+            known = json.dumps(setting[:2])
+            if known not in models:
+                models[known] = make(Path(scratch) / f"model{len(models)}", *setting[:2])
+            results[name] = measure(Path(scratch) / name, models[known], setting)
+            predicted, measured = (results[name][k] / 2**20 for k in ("total", "measured"))
+            off = results[name]["error"]
+            print(
+                f"{name}: predicted {predicted:.0f} MiB, measured {measured:.0f} MiB, {off:+.1%}", flush=True
+            )
+            out.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
