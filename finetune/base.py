@@ -66,14 +66,28 @@ class Shape:
         return self.linear_parameters + self.embedding_parameters + (2 * self.layers + 1) * self.hidden
 
 
+def located(base: str) -> Path | None:
+    """The model's folder; None for a hub id.
+
+    Raises:
+        ModelError: it is neither.
+    """
+    folder = Path(base).expanduser()
+    if folder.is_dir():
+        return folder
+    if base.startswith(("/", ".", "~")) or base.count("/") != 1:
+        raise ModelError(f"there is no model folder {base}, and it is no hub id (owner/name) either")
+    return None
+
+
 def config(base: str, revision: str | None = None, *, trust_remote_code: bool = False) -> dict[str, Any]:
     """The model's config.json (of a hub id: through transformers).
 
     Raises:
         ModelError: there is none, or it cannot be read.
     """
-    folder = Path(base).expanduser()
-    if folder.is_dir():
+    folder = located(base)
+    if folder is not None:
         try:
             told = json.loads((folder / "config.json").read_text("utf-8"))
         except FileNotFoundError:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finetune.base import located
 from finetune.errors import DataError, ModelError
 
 if TYPE_CHECKING:
@@ -55,19 +56,17 @@ def load_tokenizer(base: str, revision: str | None = None, *, trust_remote_code:
     """
     from transformers import AutoTokenizer
 
-    folder = Path(base).expanduser()
-    if folder.exists():
+    folder = located(base)
+    if folder is not None:
         names = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json")
         if not any((folder / name).is_file() for name in names):
             raise ModelError(
                 f"{base} has no tokenizer (none of {', '.join(names)}); copy the tokenizer files of the "
                 "model that it was made from beside the weights"
             )
-    elif base.startswith(("/", ".", "~")) or base.count("/") != 1:
-        raise ModelError(f"there is no model folder {base}, and it is no hub id (owner/name) either")
     try:
         tokenizer = AutoTokenizer.from_pretrained(
-            str(folder) if folder.exists() else base, revision=revision, trust_remote_code=trust_remote_code
+            str(folder or base), revision=revision, trust_remote_code=trust_remote_code
         )
     except Exception as error:  # noqa: BLE001 - whatever the hub's client or a broken file raises
         first = (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -35,7 +35,9 @@ def main() -> None:
 from advisor.cli import (  # noqa: E402 - they register
     backtest,  # noqa: F401
     collect,  # noqa: F401
+    dashboard,  # noqa: F401
     import_counts,  # noqa: F401
+    inspect,  # noqa: F401
     plan,  # noqa: F401
     preview,  # noqa: F401
     rank,  # noqa: F401

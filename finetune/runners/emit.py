@@ -24,6 +24,8 @@ from typing import Any
 
 WRAPPER_PID = "ADVISOR_WRAPPER_PID"
 COMPLETE = "complete"
+# The last is torch.save, which tells no reason when a write is short.
+_FULL_DISK = ("no space left", "file too large", "disk quota", "failed writing file", "unexpected pos")
 
 
 class NotFinite(ArithmeticError):
@@ -108,7 +110,7 @@ def classify(error: BaseException) -> tuple[str, str]:
     text = str(error).strip() or type(error).__name__
     low = text.lower()
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    if full or "no space left" in low or "file too large" in low or "disk quota" in low:
+    if full or any(words in low for words in _FULL_DISK):
         kind = "disk_full"
     elif isinstance(error, NotFinite):
         kind = "not_finite"

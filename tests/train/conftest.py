@@ -8,6 +8,7 @@ import sys
 
 import pytest
 import tiny_model
+from train_words import FAST
 
 
 @pytest.fixture(scope="session")
@@ -52,10 +53,6 @@ def advisor(variables):
         return done
 
     return run
-
-
-FAST = ["--set", "training.learning_rate=0.005", "--set", "training.batch_size=8", "--set", "data.max_length=64",
-        "--set", "evaluation.max_new_tokens=8"]  # fmt: skip
 
 
 @pytest.fixture(scope="session")

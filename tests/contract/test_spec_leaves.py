@@ -1,0 +1,114 @@
+"""Law 4: every leaf of RunSpec is honoured, refused or recorded, by every stack; nothing is dropped."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from finetune import spec
+from finetune.errors import UnsupportedField
+from finetune.stacks import OURS, STACKS, Job, stack
+
+BASE = {"model": {"base": "org/m"}, "data": {"train": "d.jsonl"}, "devices": {"kind": "cuda"}}
+BASE |= {"training": {"dtype": "bfloat16"}, "evaluation": {"every_steps": 5}}
+# Another value for every leaf, and what must be set beside it for it to matter.
+CHANGES = {
+    "model.base": "org/other", "model.revision": "abc", "model.trust_remote_code": True,
+    "data.max_length": 77, "data.packing": True,
+    "method.name": "full", "method.r": 3, "method.alpha": 5, "method.dropout": 0.25,
+    "method.targets": ["q_proj"], "method.rslora": True, "method.dora": True, "method.virtual_tokens": 7,
+    "quantisation.type": "fp4", "quantisation.double": False,
+    "training.dtype": "float16", "training.batch_size": 32, "training.micro_batch_size": 2,
+    "training.epochs": 2.0, "training.steps": 9, "training.learning_rate": 0.5, "training.schedule": "linear",
+    "training.warmup": 3.0, "training.weight_decay": 0.5, "training.max_grad_norm": 0.5,
+    "training.gradient_checkpointing": False, "training.optimizer": "paged_adamw_8bit", "training.seed": 7,
+    "evaluation.every_steps": 11, "logging.every_steps": 4, "logging.save_every_steps": 9,
+    "logging.keep_checkpoints": 5, "devices.kind": "cpu", "devices.processes": 2, "devices.nodes": 2,
+    "devices.strategy": "fsdp",
+}  # fmt: skip
+BESIDE = {
+    "method.virtual_tokens": {"method": {"name": "prompt-tuning"}},
+    "devices.strategy": {"devices": {"processes": 2}},
+}
+LEAVES = sorted(name for name, _ in spec.leaves(spec.compose([("f", BASE)]).spec.model_dump()))
+
+
+def job(made, folder="RUN"):
+    return Job(
+        folder=Path(folder), data=Path(folder) / "data", base=made.model.base, template=None,
+        steps=made.steps(100), warmup_steps=made.warmup_steps(100), rows=100, test_rows=10,
+    )  # fmt: skip
+
+
+def rendered(name, *layers):
+    made = spec.resolve(spec.compose([("f", BASE), *layers]), gpus=1).spec
+    answer = stack(name).render(made, job(made))
+    return answer.files, answer.deviations, stack(name).command(Path("python"), made, job(made))
+
+
+def test_there_are_stacks_and_every_leaf_has_an_owner():
+    assert STACKS
+    assert set(CHANGES) | set(OURS) == set(LEAVES)
+    assert not set(CHANGES) & set(OURS)
+
+
+@pytest.mark.parametrize("name", STACKS)
+@pytest.mark.parametrize("leaf", sorted(CHANGES))
+def test_a_changed_leaf_is_seen_or_refused(name, leaf):
+    beside = ("beside", BESIDE.get(leaf, {}))
+    before = rendered(name, beside)
+    try:
+        after = rendered(name, beside, ("change", spec.nest({leaf: CHANGES[leaf]})))
+    except UnsupportedField as refused:
+        assert refused.field == leaf
+        return
+    assert after != before, f"{name} drops {leaf} in silence"
+
+
+@pytest.mark.parametrize("name", STACKS)
+@pytest.mark.parametrize("leaf", sorted(OURS))
+def test_leaves_of_our_half_do_not_reach_the_native_config(name, leaf):
+    made = spec.compose([("f", BASE)]).spec
+    values = dict(spec.leaves(made.model_dump()))
+    other = {"stack": "trl", "data.evaluation_share": 0.3, "data.format": "chat", "data.template": "chatml",
+             "data.too_long": "drop", "data.loss_on": "everything", "data.misfits": "skip", "evaluation.rows": 3,
+             "evaluation.generations": 1, "evaluation.max_new_tokens": 5}.get(leaf, "x")  # fmt: skip
+    assert leaf in values
+    assert rendered(name, ("change", spec.nest({leaf: other})))[0] == rendered(name)[0]
+
+
+@pytest.mark.parametrize("leaf", [n for n in sorted(OURS) if n.startswith("data.")])
+def test_data_leaves_change_the_tokens_key(leaf, tmp_path):
+    from finetune import dataset
+
+    class Tokenizer:
+        chat_template = "t"
+        special_tokens_map = {}  # noqa: RUF012
+        backend_tokenizer = type("B", (), {"to_str": staticmethod(lambda: "b")})
+
+    files = {n: tmp_path / f"{n}.jsonl" for n in "ab"}
+    for n, file in files.items():
+        file.write_text(n)
+    other = {"data.train": str(files["b"]), "data.evaluation": str(files["b"]), "data.evaluation_share": 0.3,
+             "data.format": "chat", "data.too_long": "drop", "data.loss_on": "everything",
+             "data.misfits": "skip"}  # fmt: skip
+    made = spec.compose([("f", BASE), ("d", {"data": {"train": str(files["a"])}})])
+    before = dataset.key(made.spec, Tokenizer)
+    if leaf == "data.template":  # the template is part of the tokenizer by then
+        changed = type("T", (Tokenizer,), {"chat_template": "other"})
+        assert dataset.key(made.spec, changed) != before
+        return
+    assert dataset.key(spec.override(made, "c", {leaf: other[leaf]}).spec, Tokenizer) != before
+
+
+def test_trl_knows_every_key_that_we_render(tmp_path):
+    """trl's own parser takes the whole config: no key is misspelt or out of date."""
+    from trl import ModelConfig, ScriptArguments, SFTConfig
+
+    known = {f.name for kind in (ModelConfig, ScriptArguments, SFTConfig) for f in dataclasses.fields(kind)}
+    for layer in ({}, {"method": {"name": "qlora"}}, {"data": {"packing": True}}):
+        files, _, _ = rendered("trl", ("x", layer))
+        keys = {line.partition(":")[0] for line in files["sft.yaml"].splitlines()}
+        assert keys <= known, keys - known
