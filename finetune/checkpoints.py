@@ -119,7 +119,9 @@ def _pickle(path: Path, head: bytes) -> Described:
         warnings += (f"loading it would import {', '.join(found.others)}",)
     convert = "no conversion is offered: it holds more than tensors"
     if found.tensors_only:
-        convert = "torch.load(…, weights_only=True) with torch 2.10 or newer in a process of its own, then safetensors"
+        convert = (
+            "torch.load(…, weights_only=True), torch 2.10 or newer, in a process of its own; then save_file"
+        )
     return Described(kind, None, {}, details, "torch", convert, warnings)
 
 

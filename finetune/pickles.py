@@ -102,9 +102,9 @@ def _names(file: IO[bytes]) -> Iterator[str]:
         elif name == "MEMOIZE":
             memo[len(memo)] = stack[-1] if stack else None
         elif name in ("PUT", "BINPUT", "LONG_BINPUT"):
-            memo[int(argument)] = stack[-1] if stack else None
+            memo[int(str(argument))] = stack[-1] if stack else None
         elif name in ("GET", "BINGET", "LONG_BINGET"):
-            stack.append(memo.get(int(argument)))
+            stack.append(memo.get(int(str(argument))))
         elif "UNICODE" in name or "STRING" in name:
             stack.append(argument)
         elif name not in ("PROTO", "FRAME"):
