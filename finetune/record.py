@@ -223,6 +223,14 @@ def remove(folders: list[Path], sure: Callable[[Path], bool]) -> list[Path]:
     return gone
 
 
+def remove_checkpoints(works: list[Path], sure: Callable[[Path], bool]) -> list[Path]:
+    """Empty the ``work`` folders that ``sure`` agrees to."""
+    gone = [work for work in works if sure(work)]
+    for work in gone:
+        shutil.rmtree(work)
+    return gone
+
+
 def size_bytes(folder: Path) -> int:
     """Bytes of all files of a folder."""
     return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file() and not p.is_symlink())

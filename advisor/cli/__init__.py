@@ -38,9 +38,12 @@ from advisor.cli import (  # noqa: E402 - they register
     dashboard,  # noqa: F401
     import_counts,  # noqa: F401
     inspect,  # noqa: F401
+    methods,  # noqa: F401
     plan,  # noqa: F401
     preview,  # noqa: F401
     rank,  # noqa: F401
+    runs,  # noqa: F401
     schema,  # noqa: F401
+    stacks,  # noqa: F401
     train,  # noqa: F401
 )

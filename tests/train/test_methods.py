@@ -1,0 +1,68 @@
+"""Every method that RunSpec can run trains for real on a CPU and hands over what PEFT loads."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from train_words import FAST
+
+from finetune import record
+
+METHODS = {
+    "qlora": [],
+    "full": [],
+    "lora": ["--set", "method.dora=true", "--set", "method.rslora=true"],
+    "ia3": ["--set", 'method.targets=["k_proj", "v_proj", "down_proj"]'],
+    "vera": ["--set", "method.r=16", "--set", 'method.targets=["q_proj", "v_proj"]'],
+    "prompt-tuning": [],
+    "prefix-tuning": [],
+}
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_a_method_trains_and_is_evaluated(advisor, tiny, sums, tmp_path, name):
+    folder = tmp_path / "run"
+    words = ["--data", sums, "--model", tiny, "-o", folder, *FAST, "--set", "training.steps=8"]
+    words += ["--set", f"method.name={name}", "--set", "evaluation.generations=1", *METHODS[name]]
+    advisor("train", *words)
+    told = record.load(folder)
+    held = told.losses["held_out"]
+    assert held["adapter"] < held["base"], held
+    assert told.losses["held_out_tokens"] > 0
+    if name == "qlora":
+        assert held["adapter_quantised"] < held["base_quantised"]
+        assert held["base_quantised"] != held["base"], "nothing was quantised"
+        assert "bfloat16" in told.deviations[0]
+    if name == "lora":
+        config = json.loads((folder / "adapter" / "adapter_config.json").read_text())
+        assert config["use_dora"]
+        assert config["use_rslora"]
+    assert "adapter_model" in "".join(p.name for p in (folder / "adapter").iterdir()) or name == "full"
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_two_processes(advisor, tiny, sums, tmp_path, strategy):
+    """Two CPU processes over gloo: the steps are those of one process, and the adapter is whole."""
+    folder = tmp_path / "run"
+    words = ["--data", sums, "--model", tiny, "-o", folder, *FAST, "--set", "training.steps=6"]
+    words += ["--set", "devices.processes=2", "--set", f"devices.strategy={strategy}"]
+    advisor("train", *words)
+    told = record.load(folder)
+    assert told.losses["held_out"]["adapter"] < told.losses["held_out"]["base"]
+    assert told.attempts[0].to_step == 6
+    assert told.spec["training"]["batch_size"] == 8
+
+
+def test_packing_gives_the_loss_of_the_unpacked_rows(advisor, tiny, sums, tmp_path):
+    """The first step of a packed run: neighbours in a pack do not see one another."""
+    losses = {}
+    for packing in ("false", "true"):
+        folder = tmp_path / packing
+        rows = tmp_path / "few.jsonl"
+        rows.write_text("\n".join(sums.read_text().splitlines()[:8]) + "\n")
+        words = ["--data", rows, "--model", tiny, "-o", folder, *FAST, "--set", f"data.packing={packing}"]
+        words += ["--set", "data.max_length=512", "--set", "training.steps=1", "--set", "evaluation.rows=0"]
+        advisor("train", *words, "--set", "data.evaluation_share=0")
+        losses[packing] = record.load(folder).losses["first_step"]
+    assert losses["true"] == pytest.approx(losses["false"], abs=2e-3)

@@ -1,0 +1,83 @@
+"""Environments: built from a lock, verified by their own interpreter, refused when broken."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from finetune import environment
+from finetune.errors import EnvironmentBroken
+from finetune.stacks import STACKS, stack
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def lock(tmp_path, monkeypatch):
+    """A stack of one small package that the tests have installed anyway."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    version = re.search(r"^iniconfig==(\S+)$", (ROOT / "constraints.txt").read_text(), re.M)[1]
+    file = tmp_path / "small.lock"
+    file.write_text(f"# a lock\niniconfig=={version}\n")
+    return file
+
+
+def test_built_verified_used_and_refused_when_broken(lock):
+    assert environment.check(lock).state == "absent"
+    said = []
+    made = environment.ready(lock, ("no-such-package",), said.append)
+    assert made.packages["iniconfig"] == environment.pins(lock)["iniconfig"]
+    assert made.bytes > 0
+    assert made.seconds > 0
+    assert any("built in" in line for line in said)
+    again = environment.ready(lock, ("no-such-package",), lambda _: pytest.fail("built twice"))
+    assert again.python == made.python
+
+    (site,) = Path(made.home).glob("lib/python*/site-packages")
+    for part in site.glob("iniconfig*"):
+        shutil.rmtree(part)
+    health = environment.check(lock)
+    assert (health.state, "iniconfig is missing" in health.why) == ("broken", True)
+    with pytest.raises(EnvironmentBroken, match="stacks rebuild small"):
+        environment.ready(lock, ("no-such-package",))
+    made.python.unlink()
+    assert "interpreter does not answer" in environment.check(lock).why
+    assert environment.build(lock).packages["iniconfig"]
+
+
+def test_one_that_was_not_built_to_its_end_is_broken(lock):
+    environment.folder_of(lock).mkdir(parents=True)
+    assert environment.check(lock).state == "broken"
+
+
+def test_a_lock_that_cannot_be_had_is_one_message_and_leaves_nothing(lock):
+    lock.write_text("iniconfig==0.0.0.4711\n")
+    with pytest.raises(EnvironmentBroken, match=r"cannot be built.*iniconfig"):
+        environment.build(lock)
+    assert not environment.folder_of(lock).exists()
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_the_lock_of_a_stack_names_what_it_needs_in_the_versions_that_we_test_with(name):
+    chosen = stack(name)
+    pins = environment.pins(chosen.lock)
+    assert set(chosen.needed) <= set(pins)
+
+
+def test_the_lock_of_trl_is_a_part_of_the_constraints():
+    text = (ROOT / "constraints.txt").read_text()
+    wanted = dict(line.split("==") for line in text.splitlines() if "==" in line)
+    wanted = {name.lower().replace("_", "-"): version for name, version in wanted.items()}
+    for name, version in environment.pins(stack("trl").lock).items():
+        assert wanted[name] == version, f"{name}: run make locks"
+
+
+def test_the_environment_at_hand_is_used_where_the_stack_is_installed(lock):
+    trl = stack("trl")
+    found = environment.here(trl.lock, trl.needed)
+    assert found.state == "ready"
+    assert found.environment.home == "here"
+    assert environment.here(lock, ("no-such-package",)).state == "absent"
