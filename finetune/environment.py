@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -171,7 +171,7 @@ def build(lock: Path, progress: Callable[[str], None] = lambda _: None) -> Envir
             shutil.rmtree(folder, ignore_errors=True)
             raise EnvironmentBroken(
                 f"the environment of {lock.stem} cannot be built: {' '.join(step[1:3])} ended with "
-                f"{done.returncode}: {done.stderr.strip()[-600:]}"
+                f"{done.returncode}: {' '.join(done.stderr.split())[-600:]}"
             )
     seal: dict[str, Any] = {
         "lock": lock.name,
@@ -199,6 +199,7 @@ def find_uv() -> str:
     return found
 
 
-def as_dict(environment: Environment) -> dict[str, object]:
-    """For a record."""
-    return {**asdict(environment), "python": str(environment.python), "packages": dict(environment.packages)}
+def as_dict(environment: Environment, wanted: Collection[str]) -> dict[str, object]:
+    """For a record: of the packages those that the lock names."""
+    packages = {name: version for name, version in sorted(environment.packages.items()) if name in wanted}
+    return {**asdict(environment), "python": str(environment.python), "packages": packages}

@@ -262,7 +262,7 @@ def _train(folder: Path, spec: RunSpec, chosen: Stack, watch: Watch) -> None:
         folder,
         told,
         attempts=(*earlier, attempt),
-        environment={**told.environment, **environment.as_dict(env)},
+        environment={**told.environment, **environment.as_dict(env, environment.pins(chosen.lock))},
     )
     steps: list[dict[str, Any]] = []
 

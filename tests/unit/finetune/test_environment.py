@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def lock(tmp_path, monkeypatch):
     """A stack of one small package that the tests have installed anyway."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    version = re.search(r"^iniconfig==(\S+)$", (ROOT / "constraints.txt").read_text(), re.M)[1]
+    version = re.search(r"^iniconfig==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)[1]
     file = tmp_path / "small.lock"
     file.write_text(f"# a lock\niniconfig=={version}\n")
     return file
