@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -179,9 +180,11 @@ def progress() -> Iterator[Watch]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+    from finetune import home
     from finetune.run import Watch
 
     console = Console(stderr=True)
+    home.enter(sys.argv[1:], lambda text: console.print(f"· {text}"))
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -16,7 +16,7 @@ METHODS = {
     "ia3": ["--set", 'method.targets=["k_proj", "v_proj", "down_proj"]'],
     "vera": ["--set", "method.r=16", "--set", 'method.targets=["q_proj", "v_proj"]'],
     "prompt-tuning": [],
-    "prefix-tuning": [],
+    "prefix-tuning": ["--set", "training.learning_rate=0.05", "--set", "training.steps=40"],
 }
 
 
