@@ -60,51 +60,58 @@ def make(folder: Path, shape: dict, dtype: str) -> Path:
     return folder
 
 
+def asked(setting: tuple, model: str = "random") -> spec.RunSpec:
+    """The resolved spec of a setting."""
+    _, _, method, dtype, length, micro, checkpointing = setting
+    here = machine.look()
+    training = {"dtype": dtype, "batch_size": micro, "micro_batch_size": micro, "steps": 3}
+    tables = {
+        "model": {"base": model},
+        "data": {"train": "none", "max_length": length},
+        "method": {"name": method},
+        "evaluation": {"rows": 0},
+        "training": {**training, "gradient_checkpointing": checkpointing},
+    }
+    made = spec.compose([("benchmark", tables)])
+    return spec.resolve(made, gpus=len(here.gpus), bfloat16=here.bfloat16).spec
+
+
+def predicted(setting: tuple, file_bytes: int) -> memory.Prediction:
+    """What `memory.predict` says of a setting."""
+    return memory.predict(base.shape(setting[0]), asked(setting), setting[4], file_bytes)
+
+
 def measure(folder: Path, model: Path, setting: tuple) -> dict:
     """Train three steps; predicted and measured."""
-    _, _, method, dtype, length, micro, checkpointing = setting
+    length, micro = setting[4], setting[5]
     (folder / "data").mkdir(parents=True)
-    row = json.dumps(
-        {
-            "input_ids": [100 + i % 400 for i in range(length)],
-            "labels": [100 + i % 400 for i in range(length)],
-        }
-    )
+    ids = [100 + i % 400 for i in range(length)]
+    row = json.dumps({"input_ids": ids, "labels": ids})
     for name in ("train", "test"):
         (folder / "data" / f"{name}.jsonl").write_text((row + "\n") * micro * 3)
     (folder / "data" / "rows.jsonl").write_text("")
     summary = {"train_rows": micro * 3, "test_rows": 0, "longest": length}
     (folder / "data" / "summary.json").write_text(json.dumps(summary))
-    here = machine.look()
-    asked = spec.compose([("benchmark", {
-        "model": {"base": str(model)}, "data": {"train": "none", "max_length": length},
-        "method": {"name": method}, "evaluation": {"rows": 0},
-        "training": {"dtype": dtype, "batch_size": micro, "micro_batch_size": micro, "steps": 3,
-                     "gradient_checkpointing": checkpointing},
-    })])  # fmt: skip
-    made = spec.resolve(asked, gpus=len(here.gpus), bfloat16=here.bfloat16).spec
-    shape = base.shape(base.config(str(model)))
-    predicted = memory.predict(shape, made, length, file_bytes=memory.file_bytes(str(model)))
+    made = asked(setting, str(model))
+    size = memory.file_bytes(str(model))
     trl = stack("trl")
     job = run.job_of(made, open_dataset(folder / "data"), folder, None)
     job.native.mkdir()
     for name, text in trl.render(made, job).files.items():
         (job.native / name).write_text(text)
-    seen = []
     env = environment.ready(trl.lock, trl.needed)
-    ended = launch.launch(
-        trl.command(env.python, made, job), folder, trl.environment(made), on_event=seen.append
-    )
+    ended = launch.launch(trl.command(env.python, made, job), folder, trl.environment(made))
     device = "gpu" if made.devices.kind == "cuda" else "rss"
     measured = ended.finished[f"peak_{device}_bytes"]
-    loaded = next(e for e in seen if e["event"] == "loaded")
+    parts = predicted(setting, size)
+    error = parts.total / measured - 1
     return {
-        **predicted.as_dict(), "measured": measured, "error": predicted.total / measured - 1,
+        "measured": measured,
+        "predicted": parts.as_dict(),
+        "error": error,
         "device": device,
-        "loaded_rss": loaded["rss_bytes"], "loaded_peak": loaded.get("peak_rss_bytes"),
-        "trainable": loaded["trainable"], "trainable_predicted": memory.trainable_parameters(shape, made),
-        "steps_rss": [e["rss_bytes"] for e in seen if e["event"] == "step"],
-    }  # fmt: skip
+        "file_bytes": size,
+    }
 
 
 def main() -> None:

@@ -28,8 +28,9 @@ trainer = SFTTrainer(
     model=model,
     args=SFTConfig(
         output_dir=out, max_length=256, max_steps=int(steps), per_device_train_batch_size=4,
-        gradient_accumulation_steps=2, learning_rate=1e-3, lr_scheduler_type="cosine", warmup_steps=1, bf16=False,
-        gradient_checkpointing=False, use_cpu=True, report_to="none", logging_steps=1, save_steps=100, seed=42,
+        gradient_accumulation_steps=2, learning_rate=1e-3, lr_scheduler_type="cosine", warmup_steps=1,
+        bf16=False, gradient_checkpointing=False, use_cpu=True, report_to="none", logging_steps=1,
+        save_steps=100, seed=42,
         disable_tqdm=True, model_init_kwargs={"dtype": "float32"},
     ),
     train_dataset=load_dataset("json", data_files=data, split="train"),
@@ -56,7 +57,7 @@ def main() -> None:
     for n in range(rounds):
         with tempfile.TemporaryDirectory() as scratch:
             # The same allocator setting for both: it is the stack's, not the wrapper's.
-            env = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "131072", "XDG_CACHE_HOME": scratch + "/cache",
+            env = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "1048576", "XDG_CACHE_HOME": scratch + "/cache",
                    "XDG_DATA_HOME": scratch + "/data", "HF_HOME": scratch + "/hf"}  # fmt: skip
             ours = [sys.executable, "-m", "advisor", "train", "--data", data, "--model", model]
             for field in ("evaluation_share=0", "max_length=256"):

@@ -55,7 +55,7 @@ def environment(spec: RunSpec) -> Mapping[str, str]:
         variables["CUDA_VISIBLE_DEVICES"] = ""
         # glibc gives large blocks back at once, instead of keeping them in a fragmented heap: the peak
         # falls by a fifth to a third (see benchmarks/results) at no cost in time that could be measured.
-        variables["MALLOC_MMAP_THRESHOLD_"] = "131072"
+        variables["MALLOC_MMAP_THRESHOLD_"] = "1048576"
     return variables
 
 
