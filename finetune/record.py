@@ -114,6 +114,8 @@ def new_folder(output: str | None, model: str) -> Path:
     """
     if output is not None:
         folder = Path(output).expanduser()
+        if _never_began(folder):
+            shutil.rmtree(folder)
         if folder.exists() and any(folder.iterdir()):
             raise RunError(
                 f"{folder} is not empty; name another --output, or go on with --resume if it is a run"
@@ -132,6 +134,13 @@ def new_folder(output: str | None, model: str) -> Path:
             continue
         return folder
     raise RunError(f"no free name for a run below {home}")
+
+
+def _never_began(folder: Path) -> bool:
+    """Whether a run ended here before it had tokens: nothing to resume, nothing to lose."""
+    if not (folder / "record.json").is_file() or (folder / "data" / "summary.json").is_file():
+        return False
+    return load(folder).standing in ("failed", "interrupted", "crashed")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finetune.errors import TrainingFailed
+from finetune.errors import TrainingFailed, UnsupportedField
 from finetune.runners import trl_sft
 from finetune.spec import LORA_LIKE, RunSpec
 from finetune.stacks import Job, Rendered
@@ -30,6 +30,10 @@ _OPTIMIZERS = {"adamw": "adamw_torch_fused", "paged_adamw_8bit": "paged_adamw_8b
 
 def render(spec: RunSpec, job: Job) -> Rendered:
     """`sft.yaml`, with `peft.json` and `accelerate.yaml` where they are needed."""
+    if spec.devices.nodes > 1:
+        raise UnsupportedField(
+            name, "devices.nodes", spec.devices.nodes, "one machine is started from here; use processes"
+        )
     config = {**_model(spec, job), **_data(spec, job), **_method(spec), **_training(spec, job)}
     files = {CONFIG: as_yaml(config)}
     if spec.method.name not in (*LORA_LIKE, "full"):

@@ -160,3 +160,5 @@ def test_wrong_input_is_one_message_and_exit_code_2(advisor, tiny, sums, tmp_pat
     assert told in done.stderr
     assert sum(line.startswith("advisor: ") for line in done.stderr.splitlines()) == 1
     assert record.load(folder).standing == "failed"
+    again = advisor("train", "--data", "/nowhere.jsonl", "--model", tiny, "-o", folder, code=2)
+    assert "is not empty" not in again.stderr, "a run that never began blocks its folder"

@@ -50,6 +50,7 @@ def made(**sections):
     return spec.resolve(spec.compose([("t", asked)]), gpus=0).spec
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # peft's words on a model that came from nowhere
 @pytest.mark.parametrize("method", [
     {"name": "lora", "r": 4}, {"name": "lora", "targets": ["q_proj", "down_proj"]}, {"name": "lora", "dora": True},
     {"name": "full"}, {"name": "prompt-tuning"}, {"name": "prefix-tuning"},
