@@ -19,8 +19,18 @@ import pandas as pd
 from advisor.outlook import compute, panel
 
 PERCENTILES = (5, 10, 25, 50, 75, 90, 95)
-AGES = {"all": (0.0, np.inf), "under 2 years": (0.0, 730.0), "2 to 5 years": (730.0, 1826.0), "5 years and more": (1826.0, np.inf)}
-SIZES = {"all": (0.0, np.inf), "under 300 stars": (0.0, 300.0), "300 to 3000 stars": (300.0, 3000.0), "3000 stars and more": (3000.0, np.inf)}
+AGES = {
+    "all": (0.0, np.inf),
+    "under 2 years": (0.0, 730.0),
+    "2 to 5 years": (730.0, 1826.0),
+    "5 years and more": (1826.0, np.inf),
+}
+SIZES = {
+    "all": (0.0, np.inf),
+    "under 300 stars": (0.0, 300.0),
+    "300 to 3000 stars": (300.0, 3000.0),
+    "3000 stars and more": (3000.0, np.inf),
+}
 FEWEST = 30  # a cell with fewer libraries is left out
 
 
@@ -53,7 +63,9 @@ def metrics(series: pd.DataFrame, at: date) -> pd.DataFrame:
 
 def main() -> None:
     """Read the panel, write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("panel", type=Path)
     parser.add_argument("--at", type=date.fromisoformat, required=True)
     parser.add_argument("-o", "--output", type=Path, required=True)
@@ -65,7 +77,12 @@ def main() -> None:
         for metric in table.columns.drop(["age", "size"]):
             for age, (young, old) in AGES.items():
                 for size, (small, large) in SIZES.items():
-                    inside = (table.age >= young) & (table.age < old) & (table["size"] >= small) & (table["size"] < large)
+                    inside = (
+                        (table.age >= young)
+                        & (table.age < old)
+                        & (table["size"] >= small)
+                        & (table["size"] < large)
+                    )
                     known = table.loc[inside, metric].dropna()
                     if len(known) >= FEWEST:
                         cut = [f"{q:.4g}" for q in np.percentile(known, PERCENTILES)]
