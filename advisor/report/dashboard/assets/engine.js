@@ -46,20 +46,35 @@ const engine = (() => {
     return drawnUtilities.get(key);
   }
 
+  let normals = new Float64Array(0);
+  // What the weights of all draws are made from; made once.
+  function drawnNormals(size) {
+    if (normals.length !== size) normals = Float64Array.from({ length: size }, (_, p) => sampling.normal(sampling.uniform(0, p)));
+    return normals;
+  }
+
   // candidate → shares of the draws in which it takes rank 1, 2, …; ties share their ranks.
   function acceptability(data, running, weights, day) {
     const K = weights.length, { draws, concentration } = data.sampling, n = running.length;
-    const scores = new Float64Array(n), places = running.map((_, j) => j);
+    const z = drawnNormals(draws * K), shapes = weights.map((w) => concentration * w);
+    const scores = new Float64Array(n), places = Int32Array.from(running, (_, j) => j);
     const shares = running.map(() => new Float64Array(n)), w = new Float64Array(K);
     const drawn = running.map((i) => utilities(data, i, day));
-    for (let d = 0; d < draws; d += 1) {
-      for (let k = 0; k < K; k += 1) w[k] = weights[k] > 0 ? sampling.gamma(sampling.uniform(0, d * K + k), concentration * weights[k]) : 0;
+    for (let d = 0, row = 0; d < draws; d += 1, row += K) {
+      for (let k = 0; k < K; k += 1) w[k] = shapes[k] > 0 ? sampling.gamma(z[row + k], shapes[k]) : 0;
       for (let j = 0; j < n; j += 1) {
+        const mine = drawn[j];
         let sum = 0;
-        for (let k = 0; k < K; k += 1) sum += w[k] * drawn[j][d * K + k];
+        for (let k = 0; k < K; k += 1) sum += w[k] * mine[row + k];
         scores[j] = sum;
       }
-      places.sort((a, b) => scores[b] - scores[a]);
+      // By insertion: the order of the draw before is nearly that of this one.
+      for (let a = 1; a < n; a += 1) {
+        const moved = places[a];
+        let b = a - 1;
+        for (; b >= 0 && scores[places[b]] < scores[moved]; b -= 1) places[b + 1] = places[b];
+        places[b + 1] = moved;
+      }
       for (let r = 0; r < n; ) {
         let end = r + 1;
         while (end < n && scores[places[end]] === scores[places[r]]) end += 1;

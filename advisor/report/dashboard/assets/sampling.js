@@ -31,9 +31,10 @@ const sampling = (() => {
     return u < 0.5 ? tail : -tail;
   }
 
-  // By the cube of a normal (Wilson & Hilferty 1931).
-  function gamma(u, shape) {
-    return shape * Math.max(0, 1 - 1 / (9 * shape) + normal(u) / (3 * Math.sqrt(shape))) ** 3;
+  // The cube of a normal number (Wilson & Hilferty 1931).
+  function gamma(z, shape) {
+    const root = Math.max(0, 1 - 1 / (9 * shape) + z / (3 * Math.sqrt(shape)));
+    return shape * root * root * root;
   }
 
   function triangular(u, low, high, peak) {
@@ -42,5 +43,5 @@ const sampling = (() => {
     return high - Math.sqrt((1 - u) * (1 - turn)) * (high - low);
   }
 
-  return { uniform, gamma, triangular };
+  return { uniform, normal, gamma, triangular };
 })();
