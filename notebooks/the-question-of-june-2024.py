@@ -92,8 +92,9 @@ for r in then.ranking:
         for o in r.outlook
         if o.probability_inactive is not None
     )
+    days = alive[r.candidate.name]
     print(
-        f"{r.candidate.name}: no commit within {said or '(it abstains)'}; last commit now {alive[r.candidate.name]:.0f} days ago"
+        f"{r.candidate.name}: no commit within {said or '(it abstains)'}; last commit now {days:.0f} days ago"
     )
 
 # %% [markdown]

@@ -156,7 +156,7 @@ def main() -> None:
         "format": model.FORMAT,
         "about": {
             "made_by": "scripts/train_outlook.py",
-            "made_from": "https://github.com/best-of-lists and the lists that SOURCES names, CC BY-SA 4.0",
+            "made_from": "the lists that data/reference/README.md names, CC BY-SA 4.0",
             "panel_sha256": hashlib.sha256(given.panel.read_bytes()).hexdigest(),
             "repositories": int(members.repository[labelled].nunique()),
             "rows": int(labelled.sum()),
