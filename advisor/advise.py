@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -16,6 +16,7 @@ from advisor.metrics import METRICS
 from advisor.model import (
     Candidate,
     CriterionScore,
+    Flip,
     Measurement,
     Outlook,
     Ranked,
@@ -24,6 +25,7 @@ from advisor.model import (
 
 __all__ = ["Question", "Request", "keep_measurements", "read_request", "recommend", "score_candidate"]
 
+WORTH_FEARING = 0.1  # the tenth of the reference population with the worst outlook has more
 WORTH_SAYING = 0.05  # a smaller difference of utilities is no gain or cost
 
 
@@ -232,6 +234,10 @@ def _answer(
     certainty = acceptability.verdict(share)
     choice = default if certainty == "tie" and default is not None else first
     titles = {c.name: c.title.lower() for c in domain.criteria}
+    turns = (
+        *flips.weight_flips(list(running.values()), asked.weights, titles),
+        *flips.value_flips(list(running.values()), asked.weights, domain.criteria),
+    )
     return Recommendation(
         domain=domain.name,
         goal=asked.goal,
@@ -242,15 +248,12 @@ def _answer(
         default=domain.default,
         certainty=certainty if choice else "none",  # type: ignore[arg-type]
         reasons=tuple(_reasons(choice, first, running, domain, titles)) if choice else (),
-        doubts=tuple(_doubts(choice, titles)) if choice else (),
+        doubts=tuple(_doubts(choice, titles, turns)) if choice else (),
         leaving_default=tuple(_leaving(domain, ranking, running, titles)),
         ranking=tuple(ranking),
         missing=dict(sorted(missing.items())),
         pairwise=accepted.pairwise,
-        flips=(
-            *flips.weight_flips(list(running.values()), asked.weights, titles),
-            *flips.value_flips(list(running.values()), asked.weights, domain.criteria),
-        ),
+        flips=turns,
     )
 
 
@@ -279,12 +282,23 @@ def _reasons(
     return found + [f.text for f in choice.findings if f.verdict == "prefer"]
 
 
-def _doubts(choice: Ranked, titles: Mapping[str, str]) -> list[str]:
+def _doubts(choice: Ranked, titles: Mapping[str, str], turns: Sequence[Flip]) -> list[str]:
     found = [f.text for f in choice.findings if f.verdict == "warn"]
     unsure = [f"{titles[c.criterion]} ({c.coverage:.0%})" for c in choice.criteria if c.coverage < 1]
     if unsure:
         found.append("not all could be measured: " + ", ".join(unsure))
-    return [*found, f"its score lies anywhere from {choice.low:.0f} to {choice.high:.0f}"]
+    found.append(f"its score lies anywhere from {choice.low:.0f} to {choice.high:.0f}")
+    nearest = {turn.kind: turn.text for turn in reversed(turns)}
+    return found + [nearest[kind] for kind in ("weight", "value") if kind in nearest] + _bleak(choice)
+
+
+def _bleak(choice: Ranked) -> list[str]:
+    for o in choice.outlook:
+        if o.probability_inactive is None:
+            return [f"there is no outlook for it: {o.reason}"]
+        if o.probability_inactive >= WORTH_FEARING:
+            return [f"{o.probability_inactive:.0%} chance of no commit within {o.horizon_months} months"]
+    return []
 
 
 def _leaving(

@@ -186,3 +186,78 @@ def test_a_panel_that_is_none(tmp_path, table):
         panel.read_panel(nothing)
     with pytest.raises(InputError, match="star_count"):
         panel.read_panel(small_panel.write(tmp_path / "y.parquet", table.drop(columns="star_count")))
+
+
+def of_the_world(store, as_of):
+    from small_world import NAMES
+
+    from advisor.outlook import candidates
+
+    return candidates.outlooks(store, NAMES, as_of, SHIPPED)
+
+
+def test_facts_are_turned_into_rows_as_a_list_has_them(world):
+    from small_world import AS_OF, NAMES
+
+    from advisor import facts
+    from advisor.outlook import candidates
+
+    with facts.connect(world, NAMES, AS_OF) as db:
+        series = candidates.series_of(db, AS_OF)
+        days, commits, people = db.execute(
+            "SELECT max(day), sum(commits), count(DISTINCT author) FROM contributions WHERE repository = $1",
+            [NAMES[0]],
+        ).fetchone()
+    assert list(series) == list(panel.COLUMNS)
+    assert len(series) == 3 * (candidates.MONTHS + 1)
+    last = series[series.repository == NAMES[0]].iloc[-1]
+    assert (last.day.date(), last.last_commit.date()) == (AS_OF, days)
+    assert (last.commits, last.contributors) == (commits, people)
+    assert series.groupby("repository").commits.is_monotonic_increasing.all()
+    assert panel.cohort(series, AS_OF).repository.tolist() == sorted(NAMES)
+
+
+def test_later_facts_change_no_outlook(world, tmp_path):
+    from datetime import timedelta
+
+    from small_world import AS_OF, fill, rows
+
+    early = AS_OF - timedelta(days=200)
+    known = of_the_world(world, early)
+    assert any(not o.abstained for of_it in known.values() for o in of_it)
+    cut = {}
+    for (table, name), given in rows().items():
+        first = {
+            "contributions": "day",
+            "threads": "opened_at",
+            "counts": "day",
+            "releases": "released_on",
+        }.get(table)
+        cut[table, name] = [r for r in given if first is None or r[first][:10] <= early.isoformat()]
+    assert of_the_world(fill(tmp_path / "cut", cut), early) == known
+
+
+def test_a_history_that_was_not_read_anew_has_no_outlook(world):
+    from datetime import timedelta
+
+    from small_world import AS_OF
+
+    for of_it in of_the_world(world, AS_OF + timedelta(days=100)).values():
+        assert all(o.abstained and "last read" in o.reason for o in of_it)
+
+
+def test_what_no_source_knows_is_not_blamed(world):
+    from small_world import AS_OF
+
+    for of_it in of_the_world(world, AS_OF).values():
+        assert not {"watchers", "dependents"} & {c.feature for o in of_it for c in o.contributions}
+
+
+def test_a_declared_end_stands_beside_the_outlook():
+    import advisor
+
+    by_name = {r.candidate.name: r for r in advisor.recommend().ranking}
+    assert all("unmaintained" in o.known for o in by_name["torchtune"].outlook)
+    assert all(o.known == "" for o in by_name["trl"].outlook)
+    chances = [by_name[n].outlook[0].probability_inactive for n in ("trl", "litgpt", "torchtune")]
+    assert chances == sorted(chances)
