@@ -26,6 +26,7 @@ from advisor.errors import (
 
 if TYPE_CHECKING:
     from advisor.model import Ranked, Recommendation
+    from advisor.requirements import Requirements
 
 __all__ = [
     "AdvisorError",
@@ -51,6 +52,7 @@ def recommend(
     weights: Mapping[str, float] | None = None,
     rules: str | PathLike[str] | None = None,
     store: str | PathLike[str] | None = None,
+    requirements: Requirements | None = None,
 ) -> Recommendation:
     """Recommend one of the domain's candidates, with reasons, doubts and the whole ranking.
 
@@ -62,6 +64,7 @@ def recommend(
         weights: criterion → weight (≥ 0; only ratios matter), in place of the goal's.
         rules: a rules file in place of the domain's.
         store: a folder of facts in place of the bundled snapshot.
+        requirements: what the library must do: model, method, GPU memory, licence, kind of backer.
 
     Raises:
         InputError: something given is unknown, malformed or out of range.
@@ -71,6 +74,7 @@ def recommend(
 
     from advisor.advise import Request
     from advisor.advise import recommend as answer
+    from advisor.requirements import NOTHING
 
     return answer(
         Request(
@@ -81,6 +85,7 @@ def recommend(
             weights=weights,
             rules=Path(rules) if rules is not None else None,
             store=Path(store) if store is not None else None,
+            requirements=requirements or NOTHING,
         )
     )
 

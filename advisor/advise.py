@@ -22,6 +22,7 @@ from advisor.model import (
     Ranked,
     Recommendation,
 )
+from advisor.requirements import NOTHING, Requirements
 
 __all__ = ["Question", "Request", "keep_measurements", "read_request", "recommend", "score_candidate"]
 
@@ -41,6 +42,7 @@ class Request:
         weights: criterion → weight, in place of the goal's.
         rules: a rules file in place of the domain's.
         store: folder of facts; None: the bundled snapshot of the domain.
+        requirements: what the library must do; nothing, if left out.
     """
 
     domain: str = "finetuning"
@@ -50,6 +52,7 @@ class Request:
     weights: Mapping[str, float] | None = None
     rules: Path | None = None
     store: Path | None = None
+    requirements: Requirements = NOTHING
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,19 @@ def recommend(request: Request) -> Recommendation:
         for c in asked.candidates
         if c.repository in measured
     ]
+    free = _ordered_answer(asked, ranked, missing)
+    if not request.requirements:
+        return free
+    from advisor.asked import hold_against, preferred, what_it_costs
+
+    held = hold_against(ranked, request.requirements, asked.domain.snapshot, asked.store, asked.as_of)
+    answer = _ordered_answer(asked, held, missing)
+    if liked := preferred(held):
+        answer = replace(_ordered_answer(asked, liked, missing), ranking=answer.ranking)
+    return replace(answer, asked=what_it_costs(free, answer, request.requirements))
+
+
+def _ordered_answer(asked: Question, ranked: list[Ranked], missing: dict[str, str]) -> Recommendation:
     running = {r.candidate.repository: r.criteria for r in ranked if _runs(r)}
     accepted = acceptability.accept(running, asked.weights)
     return _answer(asked, _order(ranked, accepted), missing, accepted)

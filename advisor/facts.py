@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.errors import FactsError, InputError, SnapshotMissing
-from advisor.tables import DAYS, ONE_ROW_A, TABLES, as_of_view, columns
+from advisor.tables import DAYS, DERIVED, ONE_ROW_A, TABLES, as_of_view, columns
 
 if TYPE_CHECKING:
     import duckdb
@@ -286,6 +286,8 @@ def connect(store: Store, repositories: Sequence[str], as_of: date) -> duckdb.Du
         db.execute(f"CREATE TEMP TABLE all_{table} AS SELECT * FROM ({source}){one_row}")
         view = as_of_view(table, f"all_{table}", f"DATE '{as_of.isoformat()}'")
         db.execute(f"CREATE TEMP VIEW {table} AS {view}")
+    for name, text in DERIVED.items():
+        db.execute(f"CREATE TEMP VIEW {name} AS {text}")
     return db
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from advisor import domain as domains
 from advisor import facts
+from advisor.domain import load_organisations, load_population
 from advisor.errors import FactsError
 from advisor.metrics import METRICS
 from advisor.model import Contribution, Measurement, Outlook
@@ -21,11 +22,13 @@ def _outlook_model() -> Path:
 
 
 def measurements_key(store: facts.Store, as_of: date) -> str:
-    """What measurements were made from: hashes of the facts, the date, definitions, the outlook's model."""
+    """What measurements were made from: hashes of the facts, the date, definitions, organisations and models."""
     hashes = {file: entry["sha256"] for file, entry in store.manifest["files"].items()}
     definitions = [asdict(METRICS[name]) for name in sorted(METRICS)]
     trees = hashlib.sha256(_outlook_model().read_bytes()).hexdigest()
-    made_from = json.dumps([hashes, as_of.isoformat(), definitions, trees], sort_keys=True)
+    backers = {name: o.model_dump() for name, o in load_organisations().items()}
+    places = load_population()
+    made_from = json.dumps([hashes, as_of.isoformat(), definitions, trees, backers, places], sort_keys=True)
     return hashlib.sha256(made_from.encode()).hexdigest()
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from advisor import facts
+from advisor.domain import load_organisations, load_population
 from advisor.errors import FactsError
 from advisor.metrics import METRICS
 from advisor.model import Measurement, Metric
@@ -14,6 +15,8 @@ from advisor.tables import TABLES, as_of_view, columns
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import date
+
+    import duckdb
 
 DAYS_AT_ONCE = 12  # bounds the memory of measure_over
 # What was read longer ago than this before the as-of date says nothing about it. Two months, as in the
@@ -44,7 +47,7 @@ def measure(
     sound = [r for r in repositories if r not in damaged]
     found: dict[str, dict[str, Measurement]] = {r: {} for r in sound}
     try:
-        with facts.connect(store, sound, as_of) as db:
+        with connect(store, sound, as_of) as db:
             read_on = _read_on(db)
             for metric in metrics.values():
                 rows = _run(db, metric, as_of)
@@ -85,7 +88,7 @@ def measure_over(
     if not days:
         return found
     common = max(days)
-    with facts.connect(store, repositories, common) as db:
+    with connect(store, repositories, common) as db:
         read_on = _read_on(db)
         for start in range(0, len(days), DAYS_AT_ONCE):
             part = days[start : start + DAYS_AT_ONCE]
@@ -132,6 +135,31 @@ def _of_day(
         first_day=measured.first_day and measured.first_day - back,
         last_day=measured.last_day and measured.last_day - back,
     )
+
+
+def connect(store: facts.Store, repositories: Sequence[str], as_of: date) -> duckdb.DuckDBPyConnection:
+    """The as-of views, and beside them what is known of organisations.
+
+    ``backers`` (owner on GitHub in lower case, organisation, backer_vendor: the name under which it
+    publishes models) and ``organisation_domains`` (domain, organisation). ``population`` (figure, percent,
+    value): percentiles of the reference population.
+    """
+    db = facts.connect(store, repositories, as_of)
+    known = load_organisations()
+    owners = [(owner.lower(), key, o.vendor) for key, o in known.items() for owner in o.github]
+    domains = [(domain, key) for key, o in known.items() for domain in o.domains]
+    db.execute("CREATE TEMP TABLE backers (owner VARCHAR, organisation VARCHAR, backer_vendor VARCHAR)")
+    db.execute("CREATE TEMP TABLE organisation_domains (domain VARCHAR, organisation VARCHAR)")
+    db.execute("CREATE TEMP TABLE population (figure VARCHAR, percent INTEGER, value DOUBLE)")
+    places = [
+        (figure, percent, value)
+        for figure, found in load_population().items()
+        for percent, value in enumerate(found["values"])
+    ]
+    for table, rows in (("backers", owners), ("organisation_domains", domains), ("population", places)):
+        if rows:
+            db.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
+    return db
 
 
 def _run(db: Any, metric: Metric, as_of: date) -> dict[str, dict[str, Any]]:

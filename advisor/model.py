@@ -237,6 +237,7 @@ class Recommendation:
         missing: candidates that could not be measured → why.
         pairwise: repository → other repository → share of the samples in which the first scores higher.
         flips: smallest changes that would put another candidate first, the smallest first.
+        asked: what the user's requirements cost, and what of them is not known.
     """
 
     domain: str
@@ -252,6 +253,7 @@ class Recommendation:
     leaving_default: tuple[str, ...]
     ranking: tuple[Ranked, ...]
     missing: Mapping[str, str] = field(default_factory=dict)
+    asked: tuple[str, ...] = ()
     pairwise: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     flips: tuple[Flip, ...] = ()
 

@@ -82,14 +82,19 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "is_prerelease": "BOOLEAN",
         "is_yanked": "BOOLEAN",
     },
-    # the first day on which a library supported a model family; NULL: not by known_until
+    # the first day on which a library supported a model family by one route, and the day on which it
+    # ceased to; supported_on NULL: not by known_until. Routes: main (its default branch names it),
+    # package (so does a release on the index), transformers (no commit of its own is needed)
     "model_support": {
         "repository": "VARCHAR",
         "family": "VARCHAR",
         "vendor": "VARCHAR",
         "family_released_on": "DATE",
+        "route": "VARCHAR",
         "supported_on": "DATE",
+        "removed_on": "DATE",
         "known_until": "DATE",
+        "evidence_name": "VARCHAR",
         "evidence_path": "VARCHAR",
         "evidence_commit": "VARCHAR",
     },
@@ -113,7 +118,10 @@ VIEWS: Mapping[str, str] = {
     "package_releases": "SELECT * FROM {t} WHERE released_on <= {d}",
     "model_support": (
         "SELECT * REPLACE ("
+        "  coalesce(route, 'main') AS route,"
         "  CASE WHEN supported_on <= {d} THEN supported_on END AS supported_on,"
+        "  CASE WHEN removed_on <= {d} THEN removed_on END AS removed_on,"
+        "  CASE WHEN supported_on <= {d} THEN evidence_name END AS evidence_name,"
         "  CASE WHEN supported_on <= {d} THEN evidence_path END AS evidence_path,"
         "  CASE WHEN supported_on <= {d} THEN evidence_commit END AS evidence_commit,"
         "  least(known_until, {d}) AS known_until"
@@ -123,6 +131,18 @@ VIEWS: Mapping[str, str] = {
 # Where two sources tell of the same thread or release, one row is left: the API knows when a change
 # request was opened, git must guess. No date decides this, so it is done when a table is read.
 ONE_ROW_A: Mapping[str, str] = {"threads": "repository, kind, number", "releases": "repository, tag"}
+
+# Views over the as-of views: what several metrics would otherwise all begin with.
+DERIVED: Mapping[str, str] = {
+    # one row a family: the first day by any route but the package's, and whether one still holds
+    "family_support": (
+        "SELECT repository, family, any_value(vendor) AS vendor,"
+        "  min(family_released_on) AS family_released_on, min(supported_on) AS supported_on,"
+        "  bool_or(supported_on IS NOT NULL AND removed_on IS NULL) AS is_supported,"
+        "  max(known_until) AS known_until, list(DISTINCT source) AS sources"
+        " FROM model_support WHERE route <> 'package' GROUP BY repository, family"
+    ),
+}
 
 
 def as_of_view(table: str, source: str, day: str) -> str:

@@ -22,7 +22,7 @@ for name in "${repositories[@]}"; do
 done
 "$python" "$here/scripts/figures_from_studies.py" "$studies" "$work/figures" "${repositories[@]}"
 "$python" -m advisor import-counts "$work/figures/counts.csv" --store "$work/store" --retrieved-on "$as_of"
-"$python" -m advisor import-support "$work/figures/model_support.csv" --store "$work/store" --retrieved-on "$as_of"
+PYTHON=$python "$here/scripts/build_support.sh" "$work/store" "$as_of" "$@"
 "$python" -c "
 import sys
 from datetime import date

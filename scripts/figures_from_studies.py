@@ -1,9 +1,9 @@
-"""Dated figures of public lists → counts.csv and model_support.csv for `advisor import-…`.
+"""Dated figures of public lists → counts.csv for `advisor import-counts`.
 
 Usage: python scripts/figures_from_studies.py STUDIES OUT REPOSITORY…
 
-STUDIES holds figures_long.csv, pypi_downloads_monthly.csv, derived_quarterly.csv and
-days_to_support.csv. Daily series are thinned to the last row of a month.
+STUDIES holds figures_long.csv, pypi_downloads_monthly.csv and derived_quarterly.csv. Daily series
+are thinned to the last row of a month.
 """
 
 from __future__ import annotations
@@ -29,18 +29,6 @@ PACKAGES = {
 # The number counter is shared with discussions: +3 % (trl), +5 % (unsloth), +9 % (ludwig) against
 # the API's count of issues.
 BIAS = (1.0, 1.05, 1.09)
-# A later, other model of a similar name was caught by the pattern: Mathstral, Falcon-H1.
-MISTAKEN = {("litgpt", "Mistral Nemo"), ("axolotl", "Falcon 3")}
-
-# trl trains what transformers loads: the days on which transformers' docs say that it gained a family.
-VIA_TRANSFORMERS = {
-    "Gemma": "2024-02-21", "Phi-3": "2024-04-24", "Gemma 2": "2024-06-27", "OLMo 2": "2024-11-25",
-    "Qwen3": "2025-03-31", "DeepSeek-V2": "2025-07-09", "gpt-oss": "2025-08-05",
-}  # fmt: skip
-# Families of an older architecture, which need no commit anywhere: supported on the first day.
-OLD_ARCHITECTURE = {
-    "Llama 3", "Llama 3.1", "Llama 3.2", "Llama 3.3", "Yi", "SmolLM2", "R1-Distill", "Falcon 3",
-}  # fmt: skip
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -101,60 +89,6 @@ def counts(studies: Path, wanted: set[str]) -> list[dict[str, object]]:
     return sorted(found.values(), key=lambda r: (r["repository"], r["metric"], r["date"]))
 
 
-def support(studies: Path, wanted: set[str]) -> list[dict[str, object]]:
-    """First days of support from the code of each library; what is uncertain is left out."""
-    names = {w.split("/")[1]: w for w in wanted}
-    rows = []
-    for r in rows_of(studies / "days_to_support.csv"):
-        repository = names.get(r["repo"], r["repo"])
-        if repository not in wanted or (r["repo"], r["family"]) in MISTAKEN:
-            continue
-        if repository == "huggingface/trl":
-            if row := _through_transformers(r):
-                rows.append(row)
-            continue
-        until = _known_until(r)
-        if until is None:
-            continue
-        rows.append(
-            {"repository": repository, "family": r["family"], "vendor": r["vendor"],
-             "family_released_on": r["release"], "supported_on": r["code_date"], "known_until": until,
-             "evidence_path": r["code_path"], "evidence_commit": r["code_commit"],
-             "source": "first mention in the code on the default branch"}
-        )  # fmt: skip
-    return rows
-
-
-def _through_transformers(row: dict[str, str]) -> dict[str, object] | None:
-    """Trl's day: what transformers says, else the first mention in trl; None where neither is known."""
-    family = row["family"]
-    via = row["release"] if family in OLD_ARCHITECTURE else VIA_TRANSFORMERS.get(family)
-    day = min(filter(None, (via, row["code_date"])), default=None)
-    if day is None:
-        return None
-    by_code = day == row["code_date"]
-    return {
-        "repository": "huggingface/trl", "family": family, "vendor": row["vendor"],
-        "family_released_on": row["release"], "supported_on": day, "known_until": day,
-        "evidence_path": row["code_path"] if by_code else None,
-        "evidence_commit": row["code_commit"] if by_code else None,
-        "source": "first mention in the code on the default branch" if by_code
-        else "an older architecture: no commit needed" if family in OLD_ARCHITECTURE
-        else "the day that transformers' docs name",
-    }  # fmt: skip
-
-
-def _known_until(row: dict[str, str]) -> str | None:
-    from datetime import date, timedelta
-
-    if row["code_date"]:
-        return row["code_date"]
-    if row["censored_at_days"]:
-        days = int(float(row["censored_at_days"]))
-        return (date.fromisoformat(row["release"]) + timedelta(days=days)).isoformat()
-    return "2026-06-30" if row["release"] <= "2026-06-30" else None
-
-
 def write(path: Path, columns: list[str], rows: list[dict[str, object]]) -> None:
     """A CSV file."""
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -169,9 +103,6 @@ def main() -> None:
     Path(out).mkdir(parents=True, exist_ok=True)
     columns = ["date", "repository", "metric", "value", "low", "high", "source", "definition"]
     write(Path(out) / "counts.csv", columns, counts(Path(studies), set(wanted)))
-    columns = ["repository", "family", "vendor", "family_released_on", "supported_on", "known_until",
-               "evidence_path", "evidence_commit", "source"]  # fmt: skip
-    write(Path(out) / "model_support.csv", columns, support(Path(studies), set(wanted)))
 
 
 if __name__ == "__main__":

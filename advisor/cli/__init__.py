@@ -35,7 +35,10 @@ def main() -> None:
 from advisor.cli import (  # noqa: E402 - they register
     backtest,  # noqa: F401
     collect,  # noqa: F401
+    collect_support,  # noqa: F401
+    coverage,  # noqa: F401
     dashboard,  # noqa: F401
+    explain,  # noqa: F401
     import_counts,  # noqa: F401
     inspect,  # noqa: F401
     methods,  # noqa: F401

@@ -51,6 +51,19 @@ def rank(
     goal: Goal = None,
     as_of: AsOf = None,
     set_: Set = None,
+    model: Annotated[
+        str | None, typer.Option(help="A model that it must support, e.g. google/gemma-2-9b.")
+    ] = None,
+    method: Annotated[str | None, typer.Option(help="A method that it must do: full, lora or qlora.")] = None,
+    gpu_memory: Annotated[str | None, typer.Option(help="Memory of one GPU, e.g. 24GB.")] = None,
+    gpus: Annotated[int | None, typer.Option(help="How many GPUs.")] = None,
+    license: Annotated[str | None, typer.Option(help="A licence that it must have: permissive.")] = None,  # noqa: A002
+    avoid: Annotated[
+        list[str] | None, typer.Option(help="A kind of backer to do without, e.g. big-tech; may be repeated.")
+    ] = None,
+    prefer: Annotated[
+        list[str] | None, typer.Option(help="A kind of backer to choose if there is one, e.g. community.")
+    ] = None,
     rules: Rules = None,
     store: Store = None,
     format: Annotated[Format, typer.Option(help="How to write the report.")] = Format.table,  # noqa: A002
@@ -61,11 +74,28 @@ def rank(
     """Rank the candidates and recommend one, with reasons and doubts.
 
     Examples: advisor rank; advisor rank --as-of 2024-06-05; advisor rank trl unsloth
-    --goal independence; advisor rank --set models=5 --format json; advisor rank --replay view.json
+    --goal independence; advisor rank --set models=5 --format json; advisor rank --replay view.json;
+    advisor rank --model google/gemma-2-9b --method qlora --gpu-memory 24GB --license permissive
+    --avoid big-tech
     """
+    from dataclasses import replace
+
     from advisor.advise import recommend
+    from advisor.requirements import Requirements, parse_memory
 
     request = ask(repositories, domain, goal, as_of, set_, rules, store)
+    request = replace(
+        request,
+        requirements=Requirements(
+            model=model,
+            method=method,
+            gpu_memory_gib=parse_memory(gpu_memory) if gpu_memory is not None else None,
+            gpus=gpus,
+            license=license,
+            avoid=tuple(avoid or ()),
+            prefer=tuple(prefer or ()),
+        ),
+    )
     view = None
     if replay is not None:
         from advisor.cli.replay import differences, read_view, request_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from advisor import facts
@@ -78,6 +78,14 @@ class Cells:
         if found is None:
             raise self._wrong(column, "a day, YYYY-MM-DD")
         return found
+
+    def moment(self, column: str) -> datetime:
+        """A day with a time of day, in UTC if no zone is given; the cell may not be empty."""
+        try:
+            found = datetime.fromisoformat((self.row.get(column) or "").strip())
+        except ValueError:
+            raise self._wrong(column, "a moment, YYYY-MM-DDTHH:MM:SS") from None
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
 
     def number(self, column: str) -> float | None:
         """A number of 0 or more, or None if the cell is empty."""

@@ -1,5 +1,6 @@
 """Elephant factor."""
 
+from advisor.affiliation import AFFILIATED
 from advisor.model import Metric
 
 METRIC = Metric(
@@ -7,18 +8,19 @@ METRIC = Metric(
     title="Elephant factor",
     definition=(
         "Smallest number of organisations whose people together made half of the commits in "
-        "the window, over the commits whose organisation is known. Low end: all unknown "
+        "the window, over the commits of people whose organisation is known. Low end: all unknown "
         "commits belong to the largest organisation. High end: every author without one is an "
         "organisation of their own. Not applicable below ten commits or with under a tenth "
         "known."
     ),
     unit="organisations",
     direction="more",
-    sql="""
-    WITH parts AS (
+    sql=f"""
+    WITH {AFFILIATED},
+    parts AS (
         SELECT repository, organisation, author, sum(commits) AS made, any_value(source) AS source,
                min(day) AS began, max(day) AS day
-        FROM contributions WHERE day > $as_of - CAST($window_days AS INTEGER) AND NOT is_bot GROUP BY repository, organisation, author
+        FROM affiliated GROUP BY repository, organisation, author
     ),
     totals AS (
         SELECT repository, sum(made) AS total, coalesce(sum(made) FILTER (organisation IS NOT NULL), 0) AS known,

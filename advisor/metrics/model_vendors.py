@@ -9,10 +9,10 @@ METRIC = Metric(
     unit="vendors",
     direction="more",
     sql="""
-    SELECT repository, count(DISTINCT vendor) FILTER (supported_on IS NOT NULL) AS value, value AS low, value AS high, count(*) AS n,
-           1.0 AS evidence_share, list(DISTINCT source) AS sources, min(family_released_on) AS first_day,
-           coalesce(max(supported_on), max(family_released_on)) AS last_day, NULL AS reason
-    FROM model_support GROUP BY repository
+    SELECT repository, count(DISTINCT vendor) FILTER (is_supported) AS value, value AS low, value AS high, count(*) AS n,
+           1.0 AS evidence_share, list_distinct(flatten(list(sources))) AS sources, min(family_released_on) AS first_day,
+           max(coalesce(supported_on, family_released_on)) AS last_day, NULL AS reason
+    FROM family_support GROUP BY repository
     """,
     needs=("model_support",),
 )

@@ -1,5 +1,6 @@
 """Organizational diversity."""
 
+from advisor.affiliation import AFFILIATED
 from advisor.model import Metric
 
 METRIC = Metric(
@@ -11,11 +12,12 @@ METRIC = Metric(
     ),
     unit="organisations",
     direction="more",
-    sql="""
-    WITH people AS (
+    sql=f"""
+    WITH {AFFILIATED},
+    people AS (
         SELECT repository, author, max(organisation) AS organisation, sum(commits) AS made,
                any_value(source) AS source, min(day) AS began, max(day) AS day
-        FROM contributions WHERE day > $as_of - CAST($window_days AS INTEGER) AND NOT is_bot GROUP BY repository, author
+        FROM affiliated GROUP BY repository, author
     )
     SELECT repository, count(DISTINCT organisation) AS value, value AS low,
            value + count(*) FILTER (organisation IS NULL) AS high, sum(made) AS n,

@@ -10,7 +10,7 @@ HEADLINES = {
     "contributors": ("contributors", "contributor_absence_factor"),
     "issues": ("issues_closed_share", "change_request_acceptance_ratio"),
     "backing": ("elephant_factor", "organizational_diversity"),
-    "models": ("model_families", "days_to_support"),
+    "models": ("model_families", "timely_support"),
     "activity": ("code_changes_commits", "trend"),
     "adoption": ("downloads", "stars"),
 }

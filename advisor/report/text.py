@@ -53,7 +53,7 @@ def sections(answer: Recommendation) -> tuple[list[Section], list[Section]]:
         if f.verdict != "prefer" and r.candidate.repository != answer.choice
     ]
     missing = [f"{name}: {why}" for name, why in answer.missing.items()]
-    before = [("why", answer.reasons), ("doubts", answer.doubts)]
+    before = [("why", answer.reasons), ("doubts", answer.doubts), ("what you asked for", answer.asked)]
     after = [
         ("excluded and warned about", warned),
         (f"leaving the default ({answer.default})", answer.leaving_default),

@@ -62,12 +62,12 @@ def test_sliders_goals_and_choice_rank_anew(open_page, page_file):
     opened = open_page(page_file)
     assert opened.text("#choice") == "trl"
     before = ranking(opened)
-    opened.slide('[data-weight="models"]', 90)
+    opened.slide('[data-weight="backing"]', 90)
     assert ranking(opened)[0][1].split()[0] == "unsloth"
     assert opened.page.input_value("#goal") == ""
     shares = opened.page.eval_on_selector_all("[data-weight]", "(all) => all.map((e) => e.value)")
-    assert shares == ["3", "2", "2", "90", "3", "1"]
-    assert opened.text('[data-share="models"]') == "90%"
+    assert shares == ["2", "2", "90", "2", "2", "1"]
+    assert opened.text('[data-share="backing"]') == "90%"
     opened.page.select_option("#goal", "independence")
     assert opened.text("#goal-title") == "not to depend on one person or one company"
     opened.page.uncheck('#controls [data-candidate="0"]')

@@ -1,0 +1,115 @@
+"""advisor explain, advisor compare: the numbers behind a ranking."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from advisor.cli import app
+from advisor.cli.rank import AsOf, Domain, Goal, Rules, Set, Store, ask
+
+if TYPE_CHECKING:
+    from advisor.advise import Request
+    from advisor.report.explain import Evidence
+
+Name = Annotated[str, typer.Argument(help="A candidate (owner/name or name).")]
+
+
+class Form(StrEnum):
+    """How the report is written."""
+
+    table = "table"
+    markdown = "markdown"
+    json = "json"
+
+
+Format = Annotated[Form, typer.Option(help="How to write the report.")]
+
+
+@app.command()
+def explain(
+    name: Name,
+    domain: Domain = "finetuning",
+    goal: Goal = None,
+    as_of: AsOf = None,
+    set_: Set = None,
+    rules: Rules = None,
+    store: Store = None,
+    format: Format = Form.table,  # noqa: A002
+) -> None:
+    """Print each number of a candidate: definition, value, interval, n, evidence, source and date.
+
+    Example: advisor explain axolotl --as-of 2024-06-05
+    """
+    from advisor.advise import read_request, recommend
+    from advisor.errors import InputError
+    from advisor.report.explain import RENDER, Explanation, rows_of
+
+    # Among all candidates, since a rank without the others is none.
+    everybody = ask(None, domain, goal, as_of, set_, rules, store)
+    one = read_request(ask([name], domain, goal, as_of, set_, rules, store))
+    repository = one.candidates[0].repository
+    answer = recommend(everybody)
+    found = next((r for r in answer.ranking if r.candidate.repository == repository), None)
+    if found is None:
+        raise InputError(f"{repository}: {answer.missing.get(repository, 'nothing is known of it')}")
+    explanation = Explanation(
+        as_of=answer.as_of,
+        goal=answer.goal,
+        weights=answer.weights,
+        ranked=found,
+        tables=tuple(rows_of(one.store.manifest["files"], repository)),
+        models=tuple(_models(ask([name], domain, goal, as_of, set_, rules, store))),
+    )
+    sys.stdout.write(RENDER[format.value](explanation))
+
+
+@app.command()
+def compare(
+    first: Name,
+    second: Name,
+    domain: Domain = "finetuning",
+    goal: Goal = None,
+    as_of: AsOf = None,
+    set_: Set = None,
+    rules: Rules = None,
+    store: Store = None,
+    format: Format = Form.table,  # noqa: A002
+) -> None:
+    """Put two candidates side by side and say what would turn their order round.
+
+    Example: advisor compare trl unsloth
+    """
+    from advisor.compare import compare as run
+    from advisor.report.compare import RENDER
+
+    found = run(ask([first, second], domain, goal, as_of, set_, rules, store))
+    sys.stdout.write(RENDER[format.value](found))
+
+
+def _models(request: Request) -> list[Evidence]:
+    """The supported families with what shows them; [] where the facts hold no coverage."""
+    from advisor.coverage import Request as CoverageRequest
+    from advisor.coverage import coverage
+    from advisor.errors import FactsError
+    from advisor.report.explain import Evidence
+
+    try:
+        found = coverage(
+            CoverageRequest(
+                domain=request.domain,
+                repositories=request.repositories,
+                as_of=request.as_of,
+                store=request.store,
+            )
+        )
+    except FactsError:
+        return []
+    return [
+        Evidence(c.family, c.route or "", c.supported_on, c.name or "", c.path or "", c.commit or "")
+        for c in found.cells
+        if c.supported_on is not None and c.removed_on is None
+    ]

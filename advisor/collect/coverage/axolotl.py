@@ -1,0 +1,48 @@
+"""axolotl: folders and base models of examples/, and the model types of its packing.
+
+An example is not what axolotl can load, which is whatever transformers can; it is what axolotl shows.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from advisor.collect.coverage.extractor import Extractor, Name, parsed
+
+_MULTIPACK = "src/axolotl/monkeypatch/multipack.py"
+_LOADERS = ("src/axolotl/utils/models.py", "src/axolotl/loaders/model.py")
+_BASE_MODEL = re.compile(r"^base_model:\s*[\"']?([\w.-]+/[\w.-]+)", re.MULTILINE)
+_DEPTH = 3  # examples/NAME/FILE
+
+
+def _reads(path: str) -> bool:
+    if path.startswith("examples/"):
+        return path.endswith((".yml", ".yaml"))
+    return path == _MULTIPACK or path in _LOADERS
+
+
+def _names(path: str, text: str) -> set[Name]:
+    if path == _MULTIPACK:
+        return {Name(t, "architecture") for t in _model_types(text)}
+    if path in _LOADERS:
+        return {Name("AutoModelForCausalLM", "anything")} if "AutoModelForCausalLM" in text else set()
+    found = {Name(owner_and_name) for owner_and_name in _BASE_MODEL.findall(text)}
+    folders = path.split("/")
+    if len(folders) >= _DEPTH:
+        found.add(Name(folders[1]))
+    return found
+
+
+def _model_types(text: str) -> list[str]:
+    for node in ast.walk(parsed(text)):
+        if isinstance(node, ast.Assign) and any(
+            isinstance(t, ast.Name) and t.id == "SUPPORTED_MULTIPACK_MODEL_TYPES" for t in node.targets
+        ):
+            return [str(t) for t in ast.literal_eval(node.value)]
+    return []
+
+
+EXTRACTOR = Extractor(
+    "axolotl: examples/ and the model types of packing", ("examples", _MULTIPACK, *_LOADERS), _reads, _names
+)

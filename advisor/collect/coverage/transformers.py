@@ -1,0 +1,70 @@
+"""transformers: the architectures whose causal language models it loads.
+
+Its mapping of model types to classes is a literal in its source, so that a wheel or a checkout is
+enough. What became of it over the releases is kept in data/architectures.csv.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from advisor.collect.coverage.extractor import Extractor, Name, parsed
+from advisor.errors import ConfigError
+
+PATH = "transformers/models/auto/modeling_auto.py"
+_MAPPING = "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The first release of transformers on the package index that loads it."""
+
+    name: str
+    release: str
+    released_on: date
+
+
+def causal_language_models(text: str) -> list[str]:
+    """Model types of the mapping in ``modeling_auto.py``; [] where there is none."""
+    for node in parsed(text).body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        if not isinstance(target, ast.Name) or target.id != _MAPPING:
+            continue
+        value = node.value  # type: ignore[attr-defined]
+        pairs = ast.literal_eval(value.args[0] if isinstance(value, ast.Call) else value)
+        return list(pairs) if isinstance(pairs, dict) else [pair[0] for pair in pairs]
+    return []
+
+
+def _names(path: str, text: str) -> set[Name]:
+    del path
+    return {Name(n, "architecture") for n in causal_language_models(text)}
+
+
+EXTRACTOR = Extractor(
+    "transformers: mapping of causal language models",
+    (f"src/{PATH}",),
+    lambda path: path.endswith(PATH),
+    _names,
+)
+
+
+def load_architectures(path: Path) -> dict[str, Architecture]:
+    """Read architectures.csv: architecture, release, released_on.
+
+    Raises:
+        ConfigError: it cannot be read or a row is wrong.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [
+                Architecture(r["architecture"], r["release"], date.fromisoformat(r["released_on"]))
+                for r in csv.DictReader(file)
+            ]
+    except (OSError, KeyError, ValueError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    return {a.name: a for a in rows}

@@ -1,0 +1,30 @@
+"""Timely support."""
+
+from advisor.model import Metric
+from advisor.survival import medians, support_spans
+
+METRIC = Metric(
+    name="timely_support",
+    title="Timely support",
+    definition=(
+        "Share of the model families that came after the library and that it supports within 90 days "
+        "of their first public weights; Kaplan–Meier, so that families younger than that count for as "
+        "long as they were there. Interval: 95 %, log-log."
+    ),
+    unit="share",
+    direction="more",
+    sql=f"""
+    WITH {support_spans("family_support")},
+    spans AS (SELECT repository, days, happened FROM followed),
+    {medians("repository")},
+    about AS (
+        SELECT repository, list_distinct(flatten(list(sources))) AS sources,
+               min(family_released_on) AS first_day, max(family_released_on) AS last_day
+        FROM followed GROUP BY repository
+    )
+    SELECT m.repository, within AS value, within_low AS low, within_high AS high, n, 1.0 AS evidence_share,
+           sources, first_day, last_day, NULL AS reason
+    FROM medians AS m JOIN about AS a ON m.repository = a.repository
+    """,
+    needs=("model_support", "contributions"),
+)

@@ -1,0 +1,71 @@
+"""Backing, worked by hand: who is the backer's, and what would be left without it."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from advisor import facts
+from advisor.measure import measure
+from advisor.metrics import METRICS
+
+AS_OF = date(2024, 1, 1)
+
+
+@pytest.fixture
+def one(tmp_path):
+    def run(metric, rows, of="pytorch/torchtune"):
+        about = {"repository": of, "source": "hand", "retrieved_at": AS_OF, "is_bot": False}
+        facts.write(tmp_path, "contributions", of, [{**about, **r} for r in rows])
+        return measure(facts.open_store(tmp_path), [of], AS_OF, {metric: METRICS[metric]})[0][of][metric]
+
+    return run
+
+
+def made(author, commits, organisation=None, day="2023-10-01"):
+    return {"author": author, "commits": commits, "organisation": organisation, "day": day}
+
+
+# Two people of Meta (by two domains), one of Intel, two unknown.
+PEOPLE = [
+    made(0, 30, "meta.com"), made(1, 20, "fb.com"), made(2, 10, "intel.com"), made(3, 25), made(4, 15),
+]  # fmt: skip
+
+
+def test_influence_is_the_backers_share_of_what_is_known(one):
+    found = one("organizational_influence", PEOPLE)
+    assert (found.value, found.low, found.high) == pytest.approx((50 / 60, 0.5, 0.9))
+    assert found.evidence_share == pytest.approx(0.6)
+
+
+def test_what_would_be_left(one):
+    people = one("contributors_without_backer", PEOPLE)
+    assert (people.value, people.low, people.n) == (3, 1, 5)
+    commits = one("commits_without_backer", PEOPLE)
+    assert (commits.value, commits.low, commits.n) == (50, 10, 100)
+
+
+def test_a_person_keeps_the_organisation_that_an_earlier_address_showed(one):
+    rows = [*PEOPLE[1:], made(0, 1, "meta.com", day="2022-01-01"), made(0, 30)]
+    assert one("commits_without_backer", rows).value == 50
+    assert one("contributors_without_backer", rows).value == 3
+    moved = [*rows, made(0, 1, "intel.com", day="2023-11-01")]
+    assert one("commits_without_backer", moved).low == 10 + 30 + 1
+
+
+def test_a_backer_whose_people_nobody_can_tell_is_unknown_and_not_absent(one):
+    rows = [made(0, 30), made(1, 20, "intel.com")]
+    for metric in ("organizational_influence", "contributors_without_backer", "commits_without_backer"):
+        found = one(metric, rows)
+        assert found.status == "not_applicable"
+        assert "nobody in its history" in found.reason
+
+
+def test_two_domains_of_one_organisation_are_one(one):
+    assert one("organizational_diversity", PEOPLE).value == 2
+    assert one("elephant_factor", PEOPLE).value == 1
+
+
+def test_an_owner_in_no_table_has_no_backing(one):
+    assert one("organizational_influence", PEOPLE, of="nobody/knows").status == "unavailable"

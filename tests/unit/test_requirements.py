@@ -1,0 +1,193 @@
+"""What a user asks for becomes rules and reasons; what is not known is said."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from advisor import recommend, rules
+from advisor.capabilities import load_capabilities
+from advisor.domain import data_folder
+from advisor.errors import ConfigError, InputError
+from advisor.model import Candidate
+from advisor.requirements import (
+    NAMES,
+    ModelSupport,
+    Requirements,
+    memory_values,
+    parameters_by_name,
+    parse_memory,
+    values_for,
+)
+
+RULES = rules.load_rules(data_folder() / "rules" / "requirements.toml", NAMES)
+LIBRARIES = load_capabilities("finetuning")
+META = Candidate("pytorch/torchtune", "torchtune", backer="Meta", backer_kind="big tech")
+
+
+def fired(needs, candidate=META, support=None):
+    known = values_for(candidate, needs, LIBRARIES.get(candidate.repository), support)
+    found, _ = rules.judge(RULES, {**rules.values_of(candidate, {}), **known})
+    return {f.rule: f for f in found}
+
+
+@pytest.mark.parametrize(("name", "billions"), [
+    ("google/gemma-2-9b", 9), ("Qwen/Qwen2.5-0.5B-Instruct", 0.5), ("mistralai/Mixtral-8x7B-v0.1", 56),
+    ("HuggingFaceTB/SmolLM2-135M", 0.135), ("microsoft/phi-4", None), ("Qwen3-30B-A3B", 30), ("x/y-4bit", None),
+])  # fmt: skip
+def test_parameters_by_name(name, billions):
+    assert parameters_by_name(name) == (pytest.approx(billions) if billions else None)
+
+
+def test_memory_by_hand():
+    # 65 billion at 4.127 bits are 31.2 GiB, the figure of the QLoRA paper's arithmetic
+    found = memory_values(Requirements(model="x/llama-65b", method="qlora", gpu_memory_gib=48))
+    assert found["memory_needed_gib"] == pytest.approx(65e9 * 4.126953125 / 8 / 2**30, abs=0.05)
+    assert found["fits"] == "yes"
+    assert memory_values(Requirements(model="x/llama-65b", method="lora", gpu_memory_gib=48))["fits"] == "no"
+    assert (
+        memory_values(Requirements(model="x/llama-65b", method="lora", gpu_memory_gib=48, gpus=4))["fits"]
+        == "yes"
+    )
+    assert memory_values(Requirements(model="microsoft/phi-4", method="lora", gpu_memory_gib=48)) == {}
+
+
+@pytest.mark.parametrize(("text", "gib"), [("24GB", 24), ("24 GiB", 24), ("80", 80), ("11.5g", 11.5)])
+def test_memory_as_people_write_it(text, gib):
+    assert parse_memory(text) == gib
+
+
+@pytest.mark.parametrize("wrong", [
+    lambda: parse_memory("much"), lambda: Requirements(method="dora2"), lambda: Requirements(license="mit"),
+    lambda: Requirements(avoid=("bigtech",)), lambda: Requirements(gpus=0), lambda: Requirements(gpu_memory_gib=-1),
+])  # fmt: skip
+def test_wrong_input_is_refused(wrong):
+    with pytest.raises(InputError):
+        wrong()
+
+
+def test_a_kind_may_be_written_with_hyphens():
+    assert (
+        fired(Requirements(avoid=("big-tech",)))["backer-avoided"].text == "Meta is big tech, which you avoid"
+    )
+    assert fired(Requirements(avoid=("community",))) == {}
+    assert "backer-preferred" in fired(Requirements(prefer=("Big Tech",)))
+
+
+def test_a_model_that_is_not_there_excludes_and_an_unknown_one_does_not():
+    needs = Requirements(model="google/gemma-2-9b")
+    assert (
+        fired(needs, support=ModelSupport("Gemma 2", None, "not by 2024-07-01"))["model-not-served"].verdict
+        == "exclude"
+    )
+    assert (
+        "2024-11-08"
+        in fired(needs, support=ModelSupport("Gemma 2", date(2024, 11, 8), "since 2024-11-08"))[
+            "model-served"
+        ].text
+    )
+    assert fired(needs) == {}
+
+
+def test_litgpt_refuses_qlora_on_two_gpus_and_evidence_names_the_file():
+    litgpt = Candidate("Lightning-AI/litgpt", "litgpt")
+    assert "one-gpu-only" not in fired(Requirements(method="qlora", gpus=1), litgpt)
+    text = fired(Requirements(method="qlora", gpus=2), litgpt)["one-gpu-only"].text
+    assert "litgpt/finetune/lora.py at 26857050f" in text
+    assert "many-gpus" in fired(Requirements(method="lora", gpus=2), litgpt)
+
+
+def test_the_licences_of_parts_are_named():
+    unsloth = fired(Requirements(license="permissive"), Candidate("unslothai/unsloth", "unsloth"))
+    assert "AGPL-3.0" in unsloth["licence-of-a-part"].text
+    assert unsloth["licence-of-a-part"].verdict == "warn"
+    axolotl = fired(Requirements(license="permissive"), Candidate("axolotl-ai-cloud/axolotl", "axolotl"))
+    assert "src/axolotl/integrations/LICENSE.md" in axolotl["licence-of-a-part"].text
+    assert "licence-of-a-part" not in fired(Requirements(license="permissive"))
+
+
+def test_capabilities_have_evidence_and_libraries_without_a_file_are_unknown(tmp_path):
+    assert len(LIBRARIES) == 5
+    for library in LIBRARIES.values():
+        for entry in (*library.capability, *library.licences):
+            assert entry.path and entry.shows
+        assert {"full", "lora", "qlora"} <= {c.name for c in library.capability}
+    assert fired(Requirements(method="qlora"), Candidate("nobody/knows", "knows")) == {}
+    (tmp_path / "capabilities").mkdir()
+    (tmp_path / "capabilities" / "x.toml").write_text('["a/b"]\ncommit = "short"\n')
+    with pytest.raises(ConfigError, match="commit"):
+        load_capabilities("x", tmp_path)
+    assert load_capabilities("none", tmp_path) == {}
+
+
+def ranked(answer, name):
+    return next(r for r in answer.ranking if r.candidate.name == name)
+
+
+def test_nothing_asked_changes_nothing():
+    assert recommend(requirements=Requirements()) == recommend()
+    assert recommend().asked == ()
+
+
+def test_avoiding_and_preferring_say_what_they_cost():
+    free = recommend()
+    avoided = recommend(requirements=Requirements(avoid=("company",)))
+    assert ranked(avoided, "trl").excluded and ranked(avoided, "trl").score == ranked(free, "trl").score
+    assert avoided.choice != free.choice
+    assert any("points: without it trl" in text for text in avoided.asked)
+    liked = recommend(requirements=Requirements(prefer=("start-up",)))
+    assert ranked(liked, liked.choice.split("/")[1]).candidate.backer_kind == "start-up"
+    assert not ranked(liked, "trl").excluded
+    same = recommend(requirements=Requirements(prefer=("company",)))
+    assert same.choice == free.choice
+    assert any("costs nothing" in text for text in same.asked)
+    none = recommend(requirements=Requirements(prefer=("university",)))
+    assert none.choice == free.choice
+    assert any("none of the candidates" in text for text in none.asked)
+
+
+def test_a_model_is_asked_of_the_facts_as_of_the_day():
+    then = recommend(as_of=date(2024, 8, 1), requirements=Requirements(model="google/gemma-2-9b"))
+    assert ranked(then, "torchtune").excluded
+    assert not ranked(then, "unsloth").excluded
+    later = recommend(as_of=date(2024, 12, 1), requirements=Requirements(model="google/gemma-2-9b"))
+    assert "torchtune/models/gemma2" in " ".join(f.text for f in ranked(later, "torchtune").findings)
+
+
+def test_capabilities_of_a_later_commit_are_unknown_and_said_to_be():
+    then = recommend(as_of=date(2024, 8, 1), requirements=Requirements(method="qlora", gpu_memory_gib=24))
+    assert "not known of any candidate: whether it does qlora" in then.asked
+    assert any("without a model whose name gives its size" in text for text in then.asked)
+
+
+def test_too_big_is_nothing_suitable_with_the_arithmetic():
+    answer = recommend(
+        requirements=Requirements(model="meta-llama/Llama-3.1-70B", method="full", gpu_memory_gib=24)
+    )
+    assert answer.choice is None
+    assert any("1,043 GiB" in text for text in answer.asked)
+
+
+def test_the_command_takes_it_all():
+    run = subprocess.run(
+        [sys.executable, "-m", "advisor", "rank", "--model", "google/gemma-2-9b", "--method", "qlora", "--gpu-memory",
+         "24GB", "--gpus", "1", "--license", "permissive", "--avoid", "big-tech", "--prefer", "community"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert "what you asked for:" in run.stdout
+    assert "its command line (unsloth_cli): AGPL-3.0-only" in run.stdout
+    wrong = subprocess.run([sys.executable, "-m", "advisor", "rank", "--gpu-memory", "lots"],
+                           capture_output=True, text=True, check=False)  # fmt: skip
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+
+
+def test_scores_do_not_depend_on_what_was_asked():
+    free = {r.candidate.repository: r.score for r in recommend().ranking}
+    asked = recommend(requirements=Requirements(method="qlora", gpus=2, license="permissive"))
+    assert {r.candidate.repository: r.score for r in asked.ranking} == free
+    assert replace(asked.ranking[0], findings=()).criteria == recommend().ranking[0].criteria
