@@ -22,7 +22,7 @@ def _outlook_model() -> Path:
 
 
 def measurements_key(store: facts.Store, as_of: date) -> str:
-    """What measurements were made from: hashes of the facts, the date, definitions, organisations and models."""
+    """What measurements were made from: the facts' hashes, the date, definitions, organisations, models."""
     hashes = {file: entry["sha256"] for file, entry in store.manifest["files"].items()}
     definitions = [asdict(METRICS[name]) for name in sorted(METRICS)]
     trees = hashlib.sha256(_outlook_model().read_bytes()).hexdigest()
