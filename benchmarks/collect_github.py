@@ -79,7 +79,8 @@ def main() -> None:
         requests = fake.requests() + COMMIT_PAGES
         rows["PyGithub"] = (requests, 0, requests, spent)
         print(
-            "| reader | requests | that cost | GraphQL points | CPU s | requests, ratio |\n|---|---|---|---|---|---|"
+            "| reader | requests | that cost | GraphQL points | CPU s | requests, ratio |\n"
+            "|---|---|---|---|---|---|"
         )
         for name, (made, points, paid, seconds) in rows.items():
             ratio = made / rows["advisor collect, first"][0]
