@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,7 +48,7 @@ def collect(
     packages = names if isinstance(names, dict) else dict.fromkeys(names)
     asked = live.Wanted(packages, set(sources), store, AT, credential, lambda: now, patience=patience,
                         wire=wire or Stalling(fake.app), **wanted)  # fmt: skip
-    outcome = asyncio.run(live.collect(asked, lambda what, numbers: told.append((what, dict(numbers)))))
+    outcome = run(live.collect(asked, lambda what, numbers: told.append((what, dict(numbers)))))
     return outcome, told
 
 

@@ -10,6 +10,7 @@ import traceback
 import httpx
 import pytest
 from collecting import QUICK, TOKEN
+from collecting import run as in_thread
 from pydantic import SecretStr
 
 from advisor.collect import auth, recording, transport
@@ -24,15 +25,30 @@ API = "https://api.github.com"
 MINE = Credential("test", lambda: SecretStr(TOKEN))
 
 
-def talk(handler, *, url=f"{API}/x", read=lambda answer: answer, allowed=None, patience=QUICK, **options):
+def talk(
+    handler,
+    *,
+    url=f"{API}/x",
+    read=lambda answer: answer,
+    allowed=None,
+    patience=QUICK,
+    folder=None,
+    **options,
+):
     """One request through a transport whose network is ``handler``."""
 
     async def run():
         hosts = allowed if allowed is not None else {origin(API): MINE}
-        async with Transport(hosts, wire=httpx.MockTransport(handler), patience=patience, **options) as wire:
-            return await wire.send(Request("GET", url), read)
+        state = State(folder) if folder else None
+        given = {"wire": httpx.MockTransport(handler), "patience": patience, "cache": state, **options}
+        async with Transport(hosts, **given) as wire:
+            try:
+                return await wire.send(Request("GET", url), read)
+            finally:
+                if state:
+                    state.close()
 
-    return asyncio.run(run())
+    return in_thread(run())
 
 
 def test_the_token_goes_to_its_host_and_is_dropped_on_the_way_to_another():
@@ -118,7 +134,7 @@ def test_a_host_that_is_lost_is_not_asked_for_ever():
                     await wire.send(Request("GET", f"{API}/x"), lambda a: a)
                 assert TOKEN not in "".join(traceback.format_exception(raised.value))
 
-    asyncio.run(run())
+    in_thread(run())
     assert len(asked) == transport.LOST * transport.TRIES
 
 
@@ -183,12 +199,11 @@ def test_requests_to_a_host_are_made_one_after_the_other():
         async with Transport({origin(API): None}, wire=httpx.MockTransport(handler)) as wire:
             await asyncio.gather(*(wire.send(Request("GET", f"{API}/{i}"), lambda a: a) for i in range(8)))
 
-    asyncio.run(run())
+    in_thread(run())
     assert most == 1
 
 
 def test_conditional_requests_keep_no_token_and_no_broken_answer(tmp_path):
-    state = State(tmp_path)
     bodies = iter([b'{"cut', b'{"a": 1}'])
     asked = []
 
@@ -201,10 +216,9 @@ def test_conditional_requests_keep_no_token_and_no_broken_answer(tmp_path):
     def read(answer):
         return json_of(answer, "x"), answer.is_cached
 
-    assert talk(handler, read=read, cache=state) == ({"a": 1}, False)
-    assert talk(handler, read=read, cache=state) == ({"a": 1}, True)
+    assert talk(handler, read=read, folder=tmp_path) == ({"a": 1}, False)
+    assert talk(handler, read=read, folder=tmp_path) == ({"a": 1}, True)
     assert asked == [None, None, '"1"'], "what was cut off is not kept under its ETag"
-    state.close()
     assert TOKEN.encode() not in (tmp_path / "collect.sqlite").read_bytes()
 
 
@@ -229,7 +243,7 @@ def test_a_recording_is_replayed_and_holds_no_token(tmp_path):
         async with Transport({origin(API): None}, wire=recording.replay(file)) as wire:
             return [await wire.send(Request("GET", f"{API}/{p}"), lambda a: a) for p in ("x", "x", "x", "z")]
 
-    answers = asyncio.run(run())
+    answers = in_thread(run())
     assert [a.body for a in answers][:3] == [b'"***"', b"\xff\xfe", b"\xff\xfe"]
     assert answers[3].status == 404
 
