@@ -30,6 +30,12 @@ QUICK = Patience(silence=0.3, answer=2.0, limits=900.0, backoff=0.0)
 TODAY = datetime(2026, 11, 24, 13, tzinfo=UTC)
 
 
+def run(coroutine):
+    """Run in a thread of its own: the browser of other tests may have left a loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
 def collect(
     fake,
     store: Path,
