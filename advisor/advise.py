@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -16,7 +16,6 @@ from advisor.metrics import METRICS
 from advisor.model import (
     Candidate,
     CriterionScore,
-    Flip,
     Measurement,
     Outlook,
     Ranked,
@@ -26,7 +25,6 @@ from advisor.requirements import NOTHING, Requirements
 
 __all__ = ["Question", "Request", "keep_measurements", "read_request", "recommend", "score_candidate"]
 
-WORTH_FEARING = 0.1  # 18 % of the forecasts of the back-test are worse
 WORTH_SAYING = 0.05  # a smaller difference of utilities is no gain or cost
 
 
@@ -264,7 +262,7 @@ def _answer(
         default=domain.default,
         certainty=certainty if choice else "none",  # type: ignore[arg-type]
         reasons=tuple(_reasons(choice, first, running, domain, titles)) if choice else (),
-        doubts=tuple(_doubts(choice, titles, turns)) if choice else (),
+        doubts=tuple(_doubts(choice, titles)) if choice else (),
         leaving_default=tuple(_leaving(domain, ranking, running, titles)),
         ranking=tuple(ranking),
         missing=dict(sorted(missing.items())),
@@ -298,23 +296,12 @@ def _reasons(
     return found + [f.text for f in choice.findings if f.verdict == "prefer"]
 
 
-def _doubts(choice: Ranked, titles: Mapping[str, str], turns: Sequence[Flip]) -> list[str]:
+def _doubts(choice: Ranked, titles: Mapping[str, str]) -> list[str]:
     found = [f.text for f in choice.findings if f.verdict == "warn"]
     unsure = [f"{titles[c.criterion]} ({c.coverage:.0%})" for c in choice.criteria if c.coverage < 1]
     if unsure:
         found.append("not all could be measured: " + ", ".join(unsure))
-    found.append(f"its score lies anywhere from {choice.low:.0f} to {choice.high:.0f}")
-    nearest = {turn.kind: turn.text for turn in reversed(turns)}
-    return found + [nearest[kind] for kind in ("weight", "value") if kind in nearest] + _bleak(choice)
-
-
-def _bleak(choice: Ranked) -> list[str]:
-    for o in choice.outlook:
-        if o.probability_inactive is None:
-            return [f"there is no outlook for it: {o.reason}"]
-        if o.probability_inactive >= WORTH_FEARING:
-            return [f"{o.probability_inactive:.0%} chance of no commit within {o.horizon_months} months"]
-    return []
+    return [*found, f"its score lies anywhere from {choice.low:.0f} to {choice.high:.0f}"]
 
 
 def _leaving(
