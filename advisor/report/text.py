@@ -53,7 +53,14 @@ def sections(answer: Recommendation) -> tuple[list[Section], list[Section]]:
         if f.verdict != "prefer" and r.candidate.repository != answer.choice
     ]
     missing = [f"{name}: {why}" for name, why in answer.missing.items()]
-    before = [("why", answer.reasons), ("doubts", answer.doubts), ("what you asked for", answer.asked)]
+    nearest = {turn.kind: turn.text for turn in reversed(answer.flips)}
+    turns = [nearest[kind] for kind in ("weight", "value") if kind in nearest]
+    before = [
+        ("why", answer.reasons),
+        ("doubts", answer.doubts),
+        ("would change the order", turns),
+        ("what you asked for", answer.asked),
+    ]
     after = [
         ("excluded and warned about", warned),
         (f"leaving the default ({answer.default})", answer.leaving_default),
