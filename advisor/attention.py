@@ -14,7 +14,7 @@ SIDES = {
 }
 _SIDE = "CASE f.figure " + " ".join(f"WHEN '{f}' THEN '{s}'" for f, s in SIDES.items()) + " END"
 
-# Ends in ``placed``: repository, figure, side, place (0 to 1: share of the population at or below), source,
+# Ends in ``placed``: repository, figure, side, place (0 to 100: per cent of the population at or below), source,
 # day.
 PLACED = f"""
     dated AS (
@@ -39,7 +39,7 @@ PLACED = f"""
             FROM threads WHERE kind = 'change_request' GROUP BY repository
     ),
     placed AS (
-        SELECT f.repository, f.figure, {_SIDE} AS side, greatest(0, count(r.value) - 1) / 100.0 AS place,
+        SELECT f.repository, f.figure, {_SIDE} AS side, greatest(0, count(r.value) - 1) AS place,
                any_value(f.source) AS source, any_value(f.day) AS day
         FROM figures AS f LEFT JOIN population AS r ON r.figure = f.figure AND r.value <= f.value
         WHERE f.figure IN (SELECT figure FROM population)

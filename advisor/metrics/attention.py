@@ -15,8 +15,8 @@ METRIC = Metric(
     direction="neither",
     sql=f"""
     WITH {PLACED}
-    SELECT repository, CASE WHEN count(*) >= 1 THEN avg(place) END AS value,
-           CASE WHEN count(*) >= 1 THEN min(place) END AS low, CASE WHEN count(*) >= 1 THEN max(place) END AS high,
+    SELECT repository, CASE WHEN count(*) >= 1 THEN sum(place) / count(*) / 100.0 END AS value,
+           CASE WHEN count(*) >= 1 THEN min(place) / 100.0 END AS low, CASE WHEN count(*) >= 1 THEN max(place) / 100.0 END AS high,
            count(*) AS n, count(*) / 2.0 AS evidence_share, list(DISTINCT source) AS sources,
            min(day) AS first_day, max(day) AS last_day,
            CASE WHEN count(*) < 1 THEN 'only ' || count(*) || ' of 2 figures are known' END AS reason

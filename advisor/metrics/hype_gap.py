@@ -29,9 +29,9 @@ METRIC = Metric(
         FROM placed AS p JOIN sides AS t ON p.repository = t.repository WHERE a_n >= 1 AND s_n >= 2
     ),
     range AS (SELECT repository, min(gap) AS low, max(gap) AS high FROM without GROUP BY repository)
-    SELECT t.repository, CASE WHEN a_n >= 1 AND s_n >= 2 THEN 100 * (a / a_n - s / s_n) END AS value,
-           CASE WHEN a_n >= 1 AND s_n >= 2 THEN 100 * least(low, a / a_n - s / s_n) END AS low,
-           CASE WHEN a_n >= 1 AND s_n >= 2 THEN 100 * greatest(high, a / a_n - s / s_n) END AS high,
+    SELECT t.repository, CASE WHEN a_n >= 1 AND s_n >= 2 THEN a / a_n - s / s_n END AS value,
+           CASE WHEN a_n >= 1 AND s_n >= 2 THEN least(low, a / a_n - s / s_n) END AS low,
+           CASE WHEN a_n >= 1 AND s_n >= 2 THEN greatest(high, a / a_n - s / s_n) END AS high,
            a_n + s_n AS n, (a_n + s_n) / 6.0 AS evidence_share, sources, first_day, last_day,
            CASE WHEN a_n < 1 OR s_n < 2 THEN 'known: ' || a_n || ' of 2 figures of attention, ' || s_n || ' of 4 of substance' END AS reason
     FROM sides AS t LEFT JOIN range AS r ON t.repository = r.repository

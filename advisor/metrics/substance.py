@@ -16,8 +16,8 @@ METRIC = Metric(
     direction="more",
     sql=f"""
     WITH {PLACED}
-    SELECT repository, CASE WHEN count(*) >= 2 THEN avg(place) END AS value,
-           CASE WHEN count(*) >= 2 THEN min(place) END AS low, CASE WHEN count(*) >= 2 THEN max(place) END AS high,
+    SELECT repository, CASE WHEN count(*) >= 2 THEN sum(place) / count(*) / 100.0 END AS value,
+           CASE WHEN count(*) >= 2 THEN min(place) / 100.0 END AS low, CASE WHEN count(*) >= 2 THEN max(place) / 100.0 END AS high,
            count(*) AS n, count(*) / 4.0 AS evidence_share, list(DISTINCT source) AS sources,
            min(day) AS first_day, max(day) AS last_day,
            CASE WHEN count(*) < 2 THEN 'only ' || count(*) || ' of 4 figures are known' END AS reason
