@@ -14,8 +14,8 @@ SIDES = {
 }
 _SIDE = "CASE f.figure " + " ".join(f"WHEN '{f}' THEN '{s}'" for f, s in SIDES.items()) + " END"
 
-# Ends in ``placed``: repository, figure, side, place (0 to 100: per cent of the population at or below), source,
-# day.
+# Ends in ``placed``: repository, figure, side, place (0 to 100: per cent of the population at or below),
+# source, day.
 PLACED = f"""
     dated AS (
         SELECT * FROM counts
