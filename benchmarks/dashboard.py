@@ -26,6 +26,7 @@ from advisor.cli.browser import find_browser
 from advisor.history import look_back
 from advisor.report.dashboard import render
 
+BUNDLED = 5
 SLIDE = """
 () => {
   const sliders = [...document.querySelectorAll("[data-weight]")], took = [];
@@ -71,9 +72,9 @@ def main() -> None:
         folder = Path(name)
         (folder / "empty.html").write_text("<!doctype html><title>empty</title><p>empty</p>")
         pages = {"an empty page": (folder / "empty.html", 0.0)}
-        for n in (5, 15, 60):
+        for n in (BUNDLED, 15, 60):
             request = Request()
-            if n > 5:
+            if n != BUNDLED:
                 (folder / str(n)).mkdir()
                 request = Request(
                     domain=str(fill_with_many(folder / str(n), n)), store=folder / str(n) / "facts"

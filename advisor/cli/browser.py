@@ -1,12 +1,21 @@
-"""A local Chromium, where there is one: finds it and has it take a picture of a page."""
+"""A local Chromium, where there is one: finds it and has it take a picture of a page.
+
+It is driven over two pipes (Chrome's DevTools protocol, one JSON object and a zero byte a message), so
+that the picture is taken when the page says that it is ready, not after a guess at how long that takes.
+"""
 
 from __future__ import annotations
 
+import base64
+import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
+from typing import Any, Self
 
 from advisor.errors import AdvisorError, InputError
 
@@ -14,10 +23,15 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 PLACES = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
-    "C:/Program Files/Google/Chrome/Application/chrome.exe",
 )
 WIDTH, HEIGHT = 1440, 1000  # pixels
 PATIENCE_SECONDS = 60
+_IS_READY = """
+new Promise((done) => {
+  const look = () => document.documentElement.dataset.ready === "yes" ? done(true) : setTimeout(look, 20);
+  look();
+})
+"""
 
 
 def find_browser() -> str | None:
@@ -27,7 +41,7 @@ def find_browser() -> str | None:
 
 
 def take_picture(page: Path, png: Path) -> None:
-    """Write a picture of the top of a page.
+    """Write a picture of the top of a page, in the light scheme.
 
     Raises:
         AdvisorError: there is no browser, or it failed.
@@ -39,28 +53,93 @@ def take_picture(page: Path, png: Path) -> None:
             f"{page} is written, but no picture: no Chromium was found (looked for {', '.join(NAMES)} "
             "on PATH); install one or leave --png out"
         )
-    with tempfile.TemporaryDirectory() as folder:
-        shot = Path(folder) / "page.png"
-        command = [
-            browser, "--headless", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={folder}/profile",
-            f"--window-size={WIDTH},{HEIGHT}", "--virtual-time-budget=10000", f"--screenshot={shot}",
-            *(["--no-sandbox"] if _is_root() else []), page.resolve().as_uri(),
+    # Chromium may still write into its profile while it ends.
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile,
+        _Session(browser, profile) as chrome,
+    ):
+        target = chrome.call("Target.createTarget", url="about:blank")
+        session = chrome.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
+        chrome.call("Emulation.setDeviceMetricsOverride", session, width=WIDTH, height=HEIGHT,
+                    deviceScaleFactor=1, mobile=False)  # fmt: skip
+        chrome.call("Page.enable", session)
+        chrome.call("Page.navigate", session, url=page.resolve().as_uri())
+        chrome.wait_for("Page.loadEventFired")
+        chrome.call("Runtime.evaluate", session, expression=_IS_READY, awaitPromise=True)
+        shot = base64.b64decode(chrome.call("Page.captureScreenshot", session, format="png")["data"])
+    try:
+        png.write_bytes(shot)
+    except OSError as error:
+        raise InputError(f"{png} cannot be written: {error.strerror}") from None
+
+
+class _Session:
+    """A headless Chromium for as long as the block lasts."""
+
+    def __init__(self, browser: str, profile: str) -> None:
+        self._browser = browser
+        # Chromium's sandbox refuses to run as root; the page is our own and loads nothing.
+        root = ["--no-sandbox"] if os.geteuid() == 0 else []
+        self._command = [
+            "/bin/sh", "-c", 'exec "$0" "$@" 3<&0 4>&1', browser, "--headless", "--remote-debugging-pipe",
+            "--hide-scrollbars", "--disable-gpu", "--no-first-run", f"--user-data-dir={profile}", *root,
         ]  # fmt: skip
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
-            )
-        except subprocess.TimeoutExpired:
-            raise AdvisorError(f"{browser} took no picture within {PATIENCE_SECONDS} seconds") from None
-        if not shot.exists():
-            said = done.stderr.strip().splitlines()
-            raise AdvisorError(f"{browser} took no picture: {said[-1] if said else done.returncode}")
-        try:
-            shutil.copyfile(shot, png)
-        except OSError as error:
-            raise InputError(f"{png} cannot be written: {error.strerror}") from None
+        self._end = time.monotonic() + PATIENCE_SECONDS
+        self._number = 0
+        self._buffer = b""
+        self._events: list[str] = []
 
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        return self
 
-def _is_root() -> bool:
-    # Chromium's sandbox refuses to run as root; the page is our own and loads nothing.
-    return hasattr(os, "geteuid") and os.geteuid() == 0
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def call(self, method: str, session: str | None = None, /, **params: Any) -> dict[str, Any]:
+        """Send a command and return its result."""
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": params}
+        if session is not None:
+            message["sessionId"] = session
+        try:
+            self._stdin.write(json.dumps(message).encode() + b"\0")
+            self._stdin.flush()
+        except BrokenPipeError:
+            raise AdvisorError(f"{self._browser} ended before it took a picture") from None
+        while True:
+            answer = self._read()
+            if answer.get("id") == self._number:
+                if "error" in answer:
+                    raise AdvisorError(f"{self._browser}: {method}: {answer['error']['message']}")
+                return dict(answer["result"])
+
+    def wait_for(self, event: str) -> None:
+        """Return when the event has come."""
+        while event not in self._events:
+            self._read()
+
+    @property
+    def _stdin(self) -> Any:
+        return self._process.stdin
+
+    def _read(self) -> dict[str, Any]:
+        out = self._process.stdout
+        if out is None:
+            raise AssertionError
+        while b"\0" not in self._buffer:
+            left = self._end - time.monotonic()
+            if left <= 0 or not select.select([out], [], [], left)[0]:
+                raise AdvisorError(f"{self._browser} took no picture within {PATIENCE_SECONDS} seconds")
+            part = os.read(out.fileno(), 1 << 16)
+            if not part:
+                raise AdvisorError(f"{self._browser} ended before it took a picture")
+            self._buffer += part
+        message, _, self._buffer = self._buffer.partition(b"\0")
+        found: dict[str, Any] = json.loads(message)
+        if "method" in found:
+            self._events.append(found["method"])
+        return found

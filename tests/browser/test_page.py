@@ -230,3 +230,15 @@ def test_the_figures_are_valid_plotly(open_page, page_file):
     for figure in figures:
         go.Figure(figure)  # raises on an attribute that plotly does not know
     assert opened.page.evaluate("Plotly.version") == get_plotlyjs_version()
+
+
+def test_a_picture_is_taken_when_the_page_is_ready(chromium_path, tmp_path):
+    import struct
+
+    done = advisor(
+        "dashboard", "-o", str(tmp_path / "r.html"), "--months", "3", "--png", str(tmp_path / "r.png")
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    picture = (tmp_path / "r.png").read_bytes()
+    assert picture[:8] == b"\x89PNG\r\n\x1a\n"
+    assert struct.unpack(">II", picture[16:24]) == (1440, 1000)
