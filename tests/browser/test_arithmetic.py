@@ -64,3 +64,4 @@ def test_the_page_answers_as_python_does(reckon, question):
         assert mine["wins"] == pytest.approx(theirs.wins, abs=0.003)
         if theirs.rank is not None:
             assert sum(mine["chances"]) == pytest.approx(1)
+            assert mine["chances"][0] == mine["wins"]

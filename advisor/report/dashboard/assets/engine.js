@@ -46,45 +46,58 @@ const engine = (() => {
     return drawnUtilities.get(key);
   }
 
-  let normals = new Float64Array(0);
-  // What the weights of all draws are made from; made once.
-  function drawnNormals(size) {
-    if (normals.length !== size) normals = Float64Array.from({ length: size }, (_, p) => sampling.normal(sampling.uniform(0, p)));
-    return normals;
+  let normals = null;
+  // Weights around these: draws × K. The normal numbers behind them are the same for all weights.
+  function drawnWeights(data, weights) {
+    const K = weights.length, { draws, concentration } = data.sampling, found = new Float64Array(draws * K);
+    normals ??= Float64Array.from(found, (_, place) => sampling.normal(sampling.uniform(0, place)));
+    weights.forEach((weight, k) => {
+      if (weight <= 0) return;
+      for (let place = k; place < found.length; place += K) found[place] = sampling.gamma(normals[place], concentration * weight);
+    });
+    return found;
   }
 
-  // candidate → shares of the draws in which it takes rank 1, 2, …; ties share their ranks.
+  // candidate → shares of the draws in which it comes first, second, third, later; equals share places.
   function acceptability(data, running, weights, day) {
-    const K = weights.length, { draws, concentration } = data.sampling, n = running.length;
-    const z = drawnNormals(draws * K), shapes = weights.map((w) => concentration * w);
-    const scores = new Float64Array(n), places = Int32Array.from(running, (_, j) => j);
-    const shares = running.map(() => new Float64Array(n)), w = new Float64Array(K);
-    const drawn = running.map((i) => utilities(data, i, day));
-    for (let d = 0, row = 0; d < draws; d += 1, row += K) {
-      for (let k = 0; k < K; k += 1) w[k] = shapes[k] > 0 ? sampling.gamma(z[row + k], shapes[k]) : 0;
+    const K = weights.length, { draws } = data.sampling, n = running.length, TOP = 3;
+    const drawn = running.map((i) => utilities(data, i, day)), w = drawnWeights(data, weights);
+    const scores = new Float64Array(n), shares = running.map(() => new Float64Array(TOP + 1));
+    const best = new Int32Array(TOP + 1);
+    for (let d = 0; d < draws; d += 1) {
+      const at = d * K;
+      let held = 0;
       for (let j = 0; j < n; j += 1) {
-        const mine = drawn[j];
+        const u = drawn[j];
         let sum = 0;
-        for (let k = 0; k < K; k += 1) sum += w[k] * mine[row + k];
+        for (let k = 0; k < K; k += 1) sum += w[at + k] * u[at + k];
         scores[j] = sum;
+        // The four best so far, the best first.
+        let place = held;
+        while (place > 0 && scores[best[place - 1]] < sum) { if (place <= TOP) best[place] = best[place - 1]; place -= 1; }
+        if (place <= TOP) best[place] = j;
+        if (held <= TOP) held += 1;
       }
-      // By insertion: the order of the draw before is nearly that of this one.
-      for (let a = 1; a < n; a += 1) {
-        const moved = places[a];
-        let b = a - 1;
-        for (; b >= 0 && scores[places[b]] < scores[moved]; b -= 1) places[b + 1] = places[b];
-        places[b + 1] = moved;
-      }
-      for (let r = 0; r < n; ) {
-        let end = r + 1;
-        while (end < n && scores[places[end]] === scores[places[r]]) end += 1;
-        for (let p = r; p < end; p += 1) {
-          for (let q = r; q < end; q += 1) shares[places[p]][q] += 1 / (end - r) / draws;
-        }
-        r = end;
+      let level = false;
+      for (let p = 1; p < held; p += 1) level ||= scores[best[p]] === scores[best[p - 1]];
+      if (level) shareLevel(scores, shares, TOP);
+      else {
+        for (let j = 0; j < n; j += 1) shares[j][TOP] += 1;
+        for (let p = 0; p < Math.min(held, TOP); p += 1) { shares[best[p]][p] += 1; shares[best[p]][TOP] -= 1; }
       }
     }
-    return new Map(running.map((i, j) => [i, Array.from(shares[j])]));
+    return new Map(running.map((i, j) => [i, Array.from(shares[j], (count) => count / draws)]));
+  }
+
+  // One draw in which some of the best score the same: each takes its part of the places that they fill.
+  function shareLevel(scores, shares, top) {
+    const places = Array.from(scores.keys()).sort((a, b) => scores[b] - scores[a]);
+    for (let r = 0; r < places.length; ) {
+      let end = r + 1;
+      while (end < places.length && scores[places[end]] === scores[places[r]]) end += 1;
+      for (let p = r; p < end; p += 1) for (let q = r; q < end; q += 1) shares[places[p]][Math.min(q, top)] += 1 / (end - r);
+      r = end;
+    }
   }
 
   const byScore = (data) => (a, b) => {
@@ -122,15 +135,16 @@ const engine = (() => {
     return { weights, rows: [...running, ...rest], running, first, choice, certainty: choice ? certainty : "none" };
   }
 
-  // For each criterion the nearest share of the weight, in whole per cents, at which another comes
-  // first by score, the other weights keeping their ratios; nearest first.
-  function flips(data, state, found) {
-    const { weights, running, first } = found, turns = [];
+  // For each criterion the nearest share of the weight, in tenths of a per cent, at which another comes
+  // first by score, the other weights keeping their ratios; nearest first. As advisor/flips.py does.
+  const STEPS = 1000, JUST = 1e-9;
+  function flips(data, { weights, running }) {
+    const turns = [];
     if (running.length < 2) return turns;
     weights.forEach((now, k) => {
       if (now >= 1) return;
       // What the other criteria add to the sum and to the measured weight while they fill 1 − share.
-      const rest = running.map(({ cells }) => {
+      const lines = running.map(({ cells }) => {
         let sum = 0, measured = 0;
         weights.forEach((w, j) => { if (j !== k && cells[4 * j] !== null) { sum += w * cells[4 * j]; measured += w; } });
         return { u: cells[4 * k], sum: sum / (1 - now), measured: measured / (1 - now) };
@@ -139,23 +153,17 @@ const engine = (() => {
         const below = (u === null ? 0 : share) + (1 - share) * measured;
         return below > 0 ? ((u ?? 0) * share + (1 - share) * sum) / below : -1;
       };
-      const isBeaten = (share) => {
-        const bar = scoreAt(share, rest[0]);
-        let best = 0;
-        rest.forEach((r, j) => { if (scoreAt(share, r) > (best ? scoreAt(share, rest[best]) : bar)) best = j; });
-        return best;
-      };
-      const start = format.whole(100 * now);
-      for (let step = 1; step <= 100; step += 1) {
-        for (const share of [start + step, start - step]) {
-          const best = share < 0 || share > 100 ? 0 : isBeaten(share / 100);
-          if (!best) continue;
-          turns.push({ k, now, then: share / 100, first: running[best].i, size: Math.abs(share / 100 - now) });
-          return;
-        }
+      let nearest = null;
+      for (let step = 0; step <= STEPS; step += 1) {
+        const then = step / STEPS, size = Math.abs(then - now);
+        if (nearest && size >= nearest.size) continue;
+        let best = 1;
+        for (let j = 2; j < lines.length; j += 1) if (scoreAt(then, lines[j]) > scoreAt(then, lines[best])) best = j;
+        if (scoreAt(then, lines[best]) > scoreAt(then, lines[0]) + JUST) nearest = { k, now, then, size, first: running[best].i };
       }
+      if (nearest) turns.push(nearest);
     });
-    return turns.filter((t) => t.first !== first.i).sort((x, y) => x.size - y.size);
+    return turns.sort((x, y) => x.size - y.size);
   }
 
   return { normalised, total, answer, flips, acceptability };

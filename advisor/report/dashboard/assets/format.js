@@ -11,6 +11,7 @@ const format = (() => {
   }
 
   const percent = (share) => `${whole(100 * share)}%`;
+  const tenths = (share) => `${(100 * share).toFixed(1)}%`;
   const score = (x) => (x === null ? "?" : `${whole(x)}`);
 
   function number(x, unit) {
@@ -54,5 +55,5 @@ const format = (() => {
   // Foreign text: shown as it is, whatever its direction.
   const foreign = (text) => element("bdi", {}, String(text));
 
-  return { whole, percent, score, number, longDay, daysBetween, plain, short, join, element, foreign };
+  return { whole, percent, tenths, score, number, longDay, daysBetween, plain, short, join, element, foreign };
 })();

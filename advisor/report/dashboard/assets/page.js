@@ -98,8 +98,7 @@ function leaving() {
 
 function flipTexts() {
   if (!found.choice) return ["another rule file, or other candidates"];
-  const turns = engine.flips(data, state, found).slice(0, 3);
-  const said = turns.map((t) => `${data.criteria[t.k].title} at ${format.percent(t.then)} of the weight instead of ${format.percent(t.now)} would put ${data.candidates[t.first].name} first by score`);
+  const said = engine.flips(data, found).slice(0, 3).map((t) => `${data.candidates[t.first].name} comes first if ${data.criteria[t.k].title.toLowerCase()} weighs ${format.tenths(t.then)} of all instead of ${format.tenths(t.now)}`);
   if (!said.length) said.push(found.running.length > 1 ? `no change of a single weight puts another first by score: ${name(found.first)} stays first` : "nothing: no other candidate is left");
   const second = found.running[1];
   if (second) said.push(`${name(second)} is ${(found.first.score - second.score).toFixed(1)} points behind by score`);
@@ -144,13 +143,11 @@ function writeAnswer() {
 
 // First, second, third, later: four rectangles side by side.
 function writeChances(svg, chances) {
-  const shares = [0, 1, 2].map((place) => chances[place] ?? 0);
-  shares.push(chances.slice(3).reduce((a, b) => a + b, 0));
   let x = 0;
   svg.querySelectorAll("rect:not(.rail)").forEach((part, place) => {
     part.setAttribute("x", (100 * x).toFixed(2));
-    part.setAttribute("width", (100 * shares[place]).toFixed(2));
-    x += shares[place];
+    part.setAttribute("width", (100 * (chances[place] ?? 0)).toFixed(2));
+    x += chances[place] ?? 0;
   });
 }
 

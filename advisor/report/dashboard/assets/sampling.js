@@ -31,10 +31,9 @@ const sampling = (() => {
     return u < 0.5 ? tail : -tail;
   }
 
-  // The cube of a normal number (Wilson & Hilferty 1931).
-  function gamma(z, shape) {
-    const root = Math.max(0, 1 - 1 / (9 * shape) + z / (3 * Math.sqrt(shape)));
-    return shape * root * root * root;
+  // By the cube of a normal (Wilson & Hilferty 1931).
+  function gamma(normal, shape) {
+    return shape * Math.max(0, 1 - 1 / (9 * shape) + normal / (3 * Math.sqrt(shape))) ** 3;
   }
 
   function triangular(u, low, high, peak) {
