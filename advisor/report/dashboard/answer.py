@@ -12,12 +12,14 @@ _HEADLINES = {
     "clear": "Choose",
     "leaning": "Leaning to",
     "tie": "A tie. Stay with",
+    "undecided": "A tie, led by",
     "none": "Nothing suitable",
 }
 _CONFIDENCE = {
     "clear": "a clear choice",
     "leaning": "leaning, not clear",
     "tie": "a tie, decided by the default",
+    "undecided": "a tie, and no default to decide it",
     "none": "every candidate is excluded or unknown",
 }
 
@@ -27,17 +29,19 @@ def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any
     domain = timeline.asked.domain
     chosen = next((r for r in answer.ranking if r.candidate.repository == answer.choice), None)
     titles = {c.name: c.title for c in domain.criteria}
+    is_undecided = answer.certainty == "tie" and answer.choice != answer.default
+    kind = "undecided" if is_undecided else answer.certainty
     return {
         "domain": domain,
         "goal": answer.goal,
         "as_of": answer.as_of.isoformat(),
         "as_of_long": long_day(answer.as_of),
         "snapshot": answer.snapshot,
-        "headline": _HEADLINES[answer.certainty],
+        "headline": _HEADLINES[kind],
         "choice": chosen.candidate.name if chosen else "",
         "choice_repository": answer.choice or "",
         "certainty": answer.certainty,
-        "confidence": _CONFIDENCE[answer.certainty],
+        "confidence": _CONFIDENCE[kind],
         "reasons": answer.reasons,
         "doubts": answer.doubts,
         "leaving": [{"name": "", "text": text} for text in answer.leaving_default],

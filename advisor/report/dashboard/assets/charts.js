@@ -2,6 +2,7 @@
 const charts = (() => {
   const { plain, percent, number, join } = format;
   const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "cross", "triangle-down", "star", "hexagon"];
+  const SIGNS = { circle: "●", square: "■", diamond: "◆", "triangle-up": "▲", cross: "✚", "triangle-down": "▼", star: "★", hexagon: "⬢" };
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colour = (i) => css(`--k${i % 8}`);
   const symbol = (i) => SYMBOLS[(i + Math.floor(i / 8)) % SYMBOLS.length];
@@ -112,5 +113,5 @@ const charts = (() => {
     };
   }
 
-  return { criteria, attention, coverage, layout, endLabels, colour, symbol, css, isNarrow, last, AT_ONCE, percent };
+  return { criteria, attention, coverage, layout, endLabels, colour, symbol, SIGNS, css, isNarrow, last, AT_ONCE, percent };
 })();

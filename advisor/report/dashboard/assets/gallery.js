@@ -40,10 +40,10 @@ const gallery = (() => {
   }
 
   function frame(id, make, kind) {
-    const title = element("h3"), note = element("p"), source = element("p", { class: "source" });
+    const title = element("h3"), note = element("p"), key = element("p", { class: "named-key" }), source = element("p", { class: "source" });
     const place = element("div", { class: "chart", role: "img" });
-    const box = element("figure", { id: `figure-${id}`, ...(kind ? { class: kind } : {}) }, element("figcaption", {}, title, note), place, source);
-    const figure = { id, make, box, title, note, source, place, dirty: true, visible: false, made: null };
+    const box = element("figure", { id: `figure-${id}`, ...(kind ? { class: kind } : {}) }, element("figcaption", {}, title, note, key), place, source);
+    const figure = { id, make, box, title, note, key, source, place, dirty: true, visible: false, made: null };
     figure.table = tables.behind(id, () => figure.made.table());
     box.append(figure.table.box);
     return figure;
@@ -54,7 +54,9 @@ const gallery = (() => {
     figure.made = figure.make(data, found, state);
     const { title, note, none, heat } = figure.made;
     figure.title.replaceChildren(foreign(title ?? NAMES[figure.id] ?? data.metrics[figure.id]?.title ?? figure.id));
-    figure.note.replaceChildren(note ?? "");
+    const drawn = figure.made.traces && found.rows.length > charts.AT_ONCE ? ` Drawn are the first ${charts.AT_ONCE} of the ranking.` : "";
+    figure.note.replaceChildren((note ?? "") + drawn);
+    figure.key.replaceChildren(...(figure.made.key ?? []).map((i) => element("span", { class: `named k${i % 8}` }, `${charts.SIGNS[charts.symbol(i)]} `, foreign(format.short(data.candidates[i].name, 24)))));
     figure.place.hidden = Boolean(none) || Boolean(heat);
     figure.table.box.hidden = Boolean(none) || Boolean(heat);
     figure.place.setAttribute("aria-label", `Chart: ${title ?? ""}`);

@@ -1,8 +1,9 @@
 // The page: state in the address, controls, what is written anew after each change, charts as they come into view.
 const { element, foreign } = format;
 const $ = (id) => document.getElementById(id);
-const HEADLINES = { clear: "Choose", leaning: "Leaning to", tie: "A tie. Stay with", none: "Nothing suitable" };
-const CONFIDENCE = { clear: "a clear choice", leaning: "leaning, not clear", tie: "a tie, decided by the default", none: "every candidate is excluded or unknown" };
+const HEADLINES = { clear: "Choose", leaning: "Leaning to", tie: "A tie. Stay with", undecided: "A tie, led by", none: "Nothing suitable" };
+const CONFIDENCE = { clear: "a clear choice", leaning: "leaning, not clear", tie: "a tie, decided by the default",
+  undecided: "a tie, and no default to decide it", none: "every candidate is excluded or unknown" };
 const WORTH_SAYING = 0.05, MOST = 8;
 let data, state, found, writing;
 
@@ -124,10 +125,12 @@ function put(node, text) {
 
 function writeAnswer() {
   const { choice, certainty } = found;
-  $("headline").textContent = HEADLINES[certainty];
+  const isUndecided = certainty === "tie" && data.candidates[choice.i].repository !== data.default;
+  const kind = isUndecided ? "undecided" : certainty;
+  $("headline").textContent = HEADLINES[kind];
   $("choice").textContent = choice ? name(choice) : "";
   $("confidence").dataset.certainty = certainty;
-  $("confidence-text").textContent = CONFIDENCE[certainty];
+  $("confidence-text").textContent = CONFIDENCE[kind];
   $("goal-title").textContent = state.goal ? data.goals[state.goal].title : "weights of your own";
   $("as-of-text").textContent = format.longDay(data.days[state.day]);
   $("as-of-text").setAttribute("datetime", data.days[state.day]);
