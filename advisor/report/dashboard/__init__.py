@@ -30,6 +30,7 @@ _SCRIPTS = (
     "charts",
     "time_charts",
     "outlook",
+    "calibration",
     "gallery",
     "page",
 )

@@ -16,6 +16,7 @@ from advisor.history import Timeline
 from advisor.kept import measurements_key
 from advisor.metrics import METRICS
 from advisor.model import CriterionScore, Finding, Ranked, Recommendation
+from advisor.report.dashboard import reference
 from advisor.report.json import plain
 
 SCHEMA = 1
@@ -80,6 +81,8 @@ def page_data(answer: Recommendation, timeline: Timeline) -> dict[str, Any]:
             if name in METRICS
         },
         "outlooks": [_outlooks(answer, r) for r in order],
+        "population": reference.population(),
+        "calibration": reference.calibration(),
         "sources": {name: _sources(answer, name) for name in METRICS},
         "measurements": {
             r.candidate.repository: [plain(asdict(m)) for m in r.measurements] for r in answer.ranking

@@ -70,26 +70,50 @@ const charts = (() => {
     return v === undefined ? null : Array.isArray(v) ? v[0] : v;
   };
 
-  // Stars are attention; people who commit are substance. Both on logarithmic axes.
+  const PERCENTILES = [5, 10, 25, 50, 75, 90, 95];
+
+  // Place among the reference population: interpolated between its percentiles, "under 5" and "over 95" outside.
+  function percentile(population, value) {
+    const { values } = population;
+    if (value < values[0]) return { at: 0, text: "under 5%" };
+    if (value >= values[values.length - 1]) return { at: 100, text: "over 95%" };
+    const j = values.findIndex((v) => value < v), span = values[j] - values[j - 1];
+    const at = PERCENTILES[j - 1] + ((value - values[j - 1]) / span) * (PERCENTILES[j] - PERCENTILES[j - 1]);
+    return { at, text: `${format.whole(at)}%` };
+  }
+
+  // Stars are attention; people who begin to commit are substance. Both on logarithmic axes, with the
+  // middle half and the middle nine tenths of the reference population behind them.
   function attention(data, found, state) {
+    const behind = data.population, hasPopulation = behind !== null && behind.stars && behind.new_contributors;
     const points = found.rows.map((r) => ({ i: r.i, name: data.candidates[r.i].name, stars: last(data.series.stars[r.i], state.day),
-      people: last(data.series.contributors[r.i], state.day) })).filter((p) => p.stars > 0 && p.people > 0);
-    if (points.length < 2) return { none: "Stars and contributors together are known of fewer than two of the candidates on this day." };
-    const ratio = (p) => p.stars / p.people;
-    const sorted = [...points].sort((a, b) => ratio(b) - ratio(a)), most = sorted[0], least = sorted[sorted.length - 1];
-    const logs = (key) => { const all = points.map((p) => Math.log10(p[key])); return [Math.min(...all) - 0.3, Math.max(...all) + 0.35]; };
+      people: last(data.series.new_contributors[r.i], state.day) })).filter((p) => p.stars > 0 && p.people > 0);
+    if (points.length < 2) return { none: "Stars and newcomers together are known of fewer than two of the candidates on this day." };
+    for (const p of points) {
+      p.attention = hasPopulation ? percentile(behind.stars, p.stars) : null;
+      p.substance = hasPopulation ? percentile(behind.new_contributors, p.people) : null;
+    }
+    const ratio = (p) => p.stars / p.people, sorted = [...points].sort((a, b) => ratio(b) - ratio(a));
+    const most = sorted[0], least = sorted[sorted.length - 1];
+    const band = (key, metric) => [...points.map((p) => p[key]), ...(hasPopulation ? [Math.max(behind[metric].values[0], 1), behind[metric].values[6]] : [])].map(Math.log10);
+    const logs = (key, metric) => { const all = band(key, metric); return [Math.min(...all) - 0.2, Math.max(...all) + 0.35]; };
+    const box = (from, to, opacity) => ({ type: "rect", layer: "below", x0: Math.max(behind.new_contributors.values[from], 1), x1: behind.new_contributors.values[to],
+      y0: behind.stars.values[from], y1: behind.stars.values[to], fillcolor: css("--muted"), opacity, line: { width: 0 } });
+    const said = hasPopulation ? `Grey: the middle half and the middle nine tenths of ${number(behind.stars.n)} libraries on ${format.longDay(behind.stars.as_of)}.`
+      : "A reference population was not measured.";
     return {
-      title: `${most.name} has ${number(ratio(most))} stars for each person who commits, ${least.name} ${number(ratio(least))}`,
-      note: "Stars (attention) against people with a commit in twelve months (substance); logarithmic axes. Stars can be bought or fashionable: a gap is a reason to look, not a verdict.",
-      metrics: ["stars", "contributors"],
+      title: `${most.name} has ${number(ratio(most))} stars for each newcomer of the year, ${least.name} ${number(ratio(least))}`,
+      note: `Stars (attention) against people with a first commit in twelve months (substance); logarithmic axes. ${said} Stars can be bought or fashionable: a gap is a reason to look, not a verdict.`,
+      metrics: ["stars", "new_contributors"],
       traces: [{ type: "scatter", mode: "markers+text", x: points.map((p) => p.people), y: points.map((p) => p.stars), text: points.map((p) => plain(format.short(p.name))),
         textposition: "top center", textfont: { color: points.map((p) => colour(p.i)) }, cliponaxis: false,
         marker: { color: points.map((p) => colour(p.i)), symbol: points.map((p) => symbol(p.i)), size: 11 },
-        hovertemplate: "%{text}: %{y:,} stars, %{x} people<extra></extra>" }],
-      layout: layout({ xaxis: { type: "log", range: logs("people"), title: { text: "people who committed in twelve months", font: { size: 12.5 } }, dtick: 1 },
-        yaxis: { type: "log", range: logs("stars"), title: { text: "stars", font: { size: 12.5 } }, dtick: 1 }, margin: { l: 60, r: 16, t: 16, b: 48 } }),
-      table: () => tables.table(["Candidate", "Stars", "People in twelve months", "Stars a person"],
-        points.map((p) => [p.name, number(p.stars), number(p.people), number(ratio(p))])),
+        hovertemplate: "%{text}: %{y:,} stars, %{x} newcomers<extra></extra>" }],
+      layout: layout({ xaxis: { type: "log", range: logs("people", "new_contributors"), title: { text: "newcomers in twelve months", font: { size: 12.5 } }, dtick: 1 },
+        yaxis: { type: "log", range: logs("stars", "stars"), title: { text: "stars", font: { size: 12.5 } }, dtick: 1 }, margin: { l: 60, r: 16, t: 16, b: 48 },
+        shapes: hasPopulation ? [box(0, 6, 0.12), box(2, 4, 0.2)] : [] }),
+      table: () => tables.table(["Candidate", "Stars", "more than", "Newcomers", "more than", "Stars a newcomer"],
+        points.map((p) => [p.name, number(p.stars), p.attention?.text ?? "?", number(p.people), p.substance?.text ?? "?", number(ratio(p))])),
     };
   }
 

@@ -11,7 +11,7 @@ const gallery = (() => {
     ["Releases", [["releases", timeCharts.releases, "wide"]]],
     ["Which models, and how soon", [["coverage", charts.coverage, "wide"]]],
     ["Attention and use", [["attention", charts.attention], ["downloads", line("downloads")]]],
-    ["What is to come, and what was measured", [["outlook", outlook.chances], ["calibration", outlook.calibration], ["benchmarks", outlook.benchmarks, "wide"]]],
+    ["What is to come, and what was measured", [["outlook", outlook.chances], ["calibration", calibration.plot], ["benchmarks", outlook.benchmarks, "wide"]]],
   ];
   const figures = [];
   let data, plotly;
