@@ -58,6 +58,7 @@ def page_data(answer: Recommendation, timeline: Timeline) -> dict[str, Any]:
             name: {"title": goal.title, "weights": dict(goal.weights)} for name, goal in domain.goals.items()
         },
         "criteria": [{"name": c.name, "title": c.title} for c in domain.criteria],
+        "flips": [[f.kind, f.text] for f in answer.flips],
         "default": domain.default,
         "default_reason": domain.default_reason,
         "thresholds": {"clear": CLEAR, "leaning": LEANING},

@@ -100,6 +100,8 @@ function leaving() {
 function flipTexts() {
   if (!found.choice) return ["another rule file, or other candidates"];
   const said = engine.flips(data, found).slice(0, 3).map((t) => `${data.candidates[t.first].name} comes first if ${data.criteria[t.k].title.toLowerCase()} weighs ${format.tenths(t.then)} of all instead of ${format.tenths(t.now)}`);
+  // Which measured value would do it is known for the page's own question alone.
+  if (!toAddress()) said.push(...data.flips.filter(([kind]) => kind === "value").map(([, text]) => text));
   if (!said.length) said.push(found.running.length > 1 ? `no change of a single weight puts another first by score: ${name(found.first)} stays first` : "nothing: no other candidate is left");
   const second = found.running[1];
   if (second) said.push(`${name(second)} is ${(found.first.score - second.score).toFixed(1)} points behind by score`);
