@@ -33,11 +33,8 @@ const outlook = (() => {
         rows.map((r) => [r.name, ...r.of.map(shown), r.of[0].reason || r.of[0].known])),
     };
   }
-  function calibration() {
-    return { none: "How often such chances came true: advisor backtest --panel FILE, and docs/explanation/method.md." };
-  }
   function benchmarks() {
     return { none: "Not measured: there are no benchmark results in these facts." };
   }
-  return { chances, calibration, benchmarks };
+  return { chances, benchmarks };
 })();
