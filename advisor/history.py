@@ -153,6 +153,7 @@ SELECT repository, tag, released_on, is_prerelease FROM releases ORDER BY reposi
 """
 
 _SUPPORT = """
-SELECT repository, family, vendor, family_released_on, supported_on, known_until
-FROM model_support ORDER BY family_released_on, family, repository
+SELECT repository, family, any_value(vendor), min(family_released_on) AS released, min(supported_on),
+       max(known_until)
+FROM model_support GROUP BY repository, family ORDER BY released, family, repository
 """

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -123,3 +124,18 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     done = run("dashboard", "-o", str(tmp_path / "file" / "r.html"), "--months", "0")
     assert done.returncode == 2
     assert "cannot be written" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_what_the_answer_knows_beyond_the_rules_stands_in_every_month():
+    from advisor.model import Finding
+    from advisor.report.dashboard.payload import page_data
+
+    request = Request(as_of=date(2025, 3, 3))
+    answer, timeline = recommend(request), look_back(read_request(request), 2)
+    plain = page_data(answer, timeline)["findings"]
+    first = replace(
+        answer.ranking[0], findings=(*answer.ranking[0].findings, Finding("asked", "exclude", "no"))
+    )
+    told = page_data(replace(answer, ranking=(first, *answer.ranking[1:])), timeline)["findings"]
+    assert told[0] == [[*day, ["asked", "exclude", "no"]] for day in plain[0]]
+    assert told[1:] == plain[1:]

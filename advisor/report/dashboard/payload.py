@@ -44,6 +44,7 @@ def page_data(answer: Recommendation, timeline: Timeline) -> dict[str, Any]:
     # Colours go by this order, which no slider changes: the ranked first.
     order = [r.candidate.repository for r in answer.ranking]
     order += [r for r in by_repository if r not in order]
+    beyond = {r: _beyond_rules(answer, timeline, r) for r in order}
     key = measurements_key(timeline.asked.store, answer.as_of)
     return {
         "schema": SCHEMA,
@@ -74,7 +75,7 @@ def page_data(answer: Recommendation, timeline: Timeline) -> dict[str, Any]:
             for r in order
         ],
         "scores": [[_scores(x) for x in timeline.ranked.get(r, ())] for r in order],
-        "findings": [[_findings(x) for x in timeline.ranked.get(r, ())] for r in order],
+        "findings": [[_findings(x, beyond[r]) for x in timeline.ranked.get(r, ())] for r in order],
         "metrics": {name: _about(name) for name in sorted(METRICS)},
         "series": {
             name: [[_point(x, name) for x in timeline.ranked.get(r, ())] for r in order]
@@ -123,8 +124,16 @@ def _of_criterion(c: CriterionScore) -> tuple[float | None, float, float, float]
     return c.utility, c.low, c.high, c.coverage
 
 
-def _findings(ranked: Ranked | None) -> list[list[str]]:
-    return [] if ranked is None else [_finding(f) for f in ranked.findings]
+def _findings(ranked: Ranked | None, beyond: list[Finding]) -> list[list[str]]:
+    return [] if ranked is None else [_finding(f) for f in (*ranked.findings, *beyond)]
+
+
+def _beyond_rules(answer: Recommendation, timeline: Timeline, repository: str) -> list[Finding]:
+    """What the answer says of a candidate beyond the rules of the domain: held for all months alike."""
+    row = timeline.ranked.get(repository, ())
+    by_rules = row[-1].findings if row and row[-1] else ()
+    found = next((r.findings for r in answer.ranking if r.candidate.repository == repository), ())
+    return [f for f in found if f not in by_rules]
 
 
 def _outlooks(answer: Recommendation, repository: str) -> list[dict[str, Any]]:
