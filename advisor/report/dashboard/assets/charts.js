@@ -117,6 +117,33 @@ const charts = (() => {
     };
   }
 
+  const ends = (v) => (Array.isArray(v) ? v : [v, v, v]);
+
+  // Both sides as places in the reference population: the share of its libraries at or below.
+  function hypeGap(data, found, state) {
+    if (!data.series.hype_gap) return { none: "Not measured by this version." };
+    const at = (metric, i) => data.series[metric][i][state.day] ?? null;
+    const points = found.rows.map((r) => ({ i: r.i, name: data.candidates[r.i].name, a: at("attention", r.i), s: at("substance", r.i), gap: at("hype_gap", r.i) }))
+      .filter((p) => p.a !== null && p.s !== null && p.gap !== null);
+    if (!points.length) return { none: "Too few figures of attention or of substance are known of these candidates by this day." };
+    const widest = [...points].sort((a, b) => ends(b.gap)[0] - ends(a.gap)[0])[0], [gap, low] = ends(widest.gap);
+    const floor = Math.max(0, Math.min(...points.flatMap((p) => [ends(p.a)[1], ends(p.s)[1]])) - 0.08);
+    const bars = (key, color) => ({ type: "data", symmetric: false, array: points.map((p) => ends(p[key])[2] - ends(p[key])[0]), arrayminus: points.map((p) => ends(p[key])[0] - ends(p[key])[1]), color, thickness: 1, width: 0 });
+    const axis = (text) => ({ range: [floor, 1.04], tickformat: ".0%", title: { text, font: { size: 12.5 } } });
+    return {
+      title: low > 0 ? `${widest.name} is looked at more than it is used and worked on, by ${number(gap)} places of a hundred` : "For none of them does attention surely exceed use and work",
+      note: "Place among the libraries of a reference population: attention (stars, stars gained) against substance (downloads, contributors, issues closed, change requests). Above the line: more looked at than used and worked on. Bars: lowest to highest single figure.",
+      metrics: ["attention", "substance"],
+      traces: [{ type: "scatter", mode: "lines", x: [0, 1], y: [0, 1], line: { color: css("--muted"), dash: "dot", width: 1 }, hoverinfo: "skip" },
+        { type: "scatter", mode: "markers+text", x: points.map((p) => ends(p.s)[0]), y: points.map((p) => ends(p.a)[0]), error_x: bars("s", css("--muted")), error_y: bars("a", css("--muted")),
+          text: points.map((p) => plain(format.short(p.name))), textposition: points.map((_, j) => (j % 2 ? "top center" : "bottom center")), textfont: { color: points.map((p) => colour(p.i)) }, cliponaxis: false,
+          marker: { color: points.map((p) => colour(p.i)), symbol: points.map((p) => symbol(p.i)), size: 11 }, hovertemplate: "%{text}: attention %{y:.0%}, substance %{x:.0%}<extra></extra>" }],
+      layout: layout({ margin: { l: 60, r: 16, t: 16, b: 48 }, xaxis: axis("substance"), yaxis: axis("attention") }),
+      table: () => tables.table(["Candidate", "Attention", "Substance", "Gap, places of 100", "at least", "at most"],
+        points.map((p) => [p.name, percent(ends(p.a)[0]), percent(ends(p.s)[0]), ...ends(p.gap).map((g) => number(g))])),
+    };
+  }
+
   function coverage(data, found, state) {
     const today = data.days[state.day];
     const seen = tables.coverage(data, found.rows.map((r) => r.i), today);
@@ -137,5 +164,5 @@ const charts = (() => {
     };
   }
 
-  return { criteria, attention, coverage, layout, endLabels, colour, symbol, SIGNS, css, isNarrow, last, AT_ONCE, percent };
+  return { criteria, attention, hypeGap, coverage, layout, endLabels, colour, symbol, SIGNS, css, isNarrow, last, AT_ONCE, percent };
 })();

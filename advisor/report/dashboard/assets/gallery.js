@@ -6,11 +6,11 @@ const gallery = (() => {
     ["Scores, taken apart", [["criteria", charts.criteria, "wide"], ["scores", timeCharts.scores, "wide"]]],
     ["Who does the work", [["contributors", line("contributors"), "wide"], ["new_contributors", line("new_contributors")], ["code_changes_commits", line("code_changes_commits")]]],
     ["Who would be missed", [["contributor_absence_factor", line("contributor_absence_factor"), "wide"], ["top_contributor_share", line("top_contributor_share")],
-      ["organizational_diversity", line("organizational_diversity")]]],
+      ["organizational_influence", line("organizational_influence")], ["organizational_diversity", line("organizational_diversity"), "wide"]]],
     ["What becomes of issues", [["issues", timeCharts.issues], ["closed-share", timeCharts.closedShare]]],
     ["Releases", [["releases", timeCharts.releases, "wide"]]],
     ["Which models, and how soon", [["coverage", charts.coverage, "wide"]]],
-    ["Attention and use", [["attention", charts.attention], ["downloads", line("downloads")]]],
+    ["Attention and use", [["attention", charts.attention], ["hype_gap", charts.hypeGap], ["downloads", line("downloads"), "wide"]]],
     ["What is to come, and what was measured", [["outlook", outlook.chances], ["calibration", calibration.plot], ["benchmarks", outlook.benchmarks, "wide"]]],
   ];
   const figures = [];
@@ -70,7 +70,7 @@ const gallery = (() => {
   }
 
   const NAMES = { outlook: "Outlook", calibration: "How well the outlook keeps its word", benchmarks: "Benchmarks", coverage: "Model coverage", issues: "Issues",
-    "closed-share": "Closed share of issues", attention: "Attention against substance", releases: "Releases" };
+    "closed-share": "Closed share of issues", attention: "Attention against substance", hype_gap: "Attention against substance, as places in the reference population", organizational_influence: "What the backer's people make", releases: "Releases" };
 
   function heatmap(made) {
     const key = element("p", { class: "sub legend" }, "Days: ");

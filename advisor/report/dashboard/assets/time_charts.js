@@ -18,16 +18,24 @@ const timeCharts = (() => {
       note: "Share of the commits in twelve months by the person with the most." },
     organizational_diversity: { say: (n, v, many) => `${n} ${many ? "have" : "has"} committers from the most organisations: ${v} known`, gated: true,
       note: "Different organisations known among those who committed in twelve months; most addresses tell none." },
+    organizational_influence: { say: (n, v, many) => `${n} ${many ? "depend" : "depends"} on its backer the most: ${v} of the commits whose organisation is known`, gated: true,
+      note: "Share of the commits in twelve months by the backer's people, over those whose organisation is known; in brackets, what all the others allow. Most addresses tell none." },
     downloads: { say: (n, v, many) => `${n} ${many ? "are" : "is"} downloaded the most: ${v} in thirty days`, fall: "downloads",
       note: "Downloads from the package index in thirty days, mirrors and build servers included; logarithmic axis.", log: true },
   };
+
+  // With its bounds, where they differ from it.
+  function bounded(v, unit) {
+    const [low, high] = Array.isArray(v) ? [number(v[1], unit), number(v[2], unit)] : [];
+    return low === high ? number(Array.isArray(v) ? v[0] : v, unit) : `${number(v[0], unit)} (${low}–${high})`;
+  }
 
   function finding(rows, spec, unit, day) {
     const now = rows.filter((r) => r.now !== null && !r.faint).sort((a, b) => b.now - a.now);
     if (!now.length) return "Not measured for any of these candidates by this day";
     const lead = now.filter((r) => r.now === now[0].now).map((r) => r.name);
     const names = lead.length > 4 ? `${lead.length} of them` : format.join(lead);
-    const parts = [spec.say(names, number(now[0].now, unit), lead.length > 1)];
+    const parts = [spec.say(names, bounded(lead.length > 1 ? now[0].now : now[0].values[day], unit), lead.length > 1)];
     if (spec.fall && day >= 12) {
       const fallen = now.map((r) => ({ ...r, before: last(r.values, day - 12) })).filter((r) => r.before >= 10 && r.now <= r.before / 2)
         .sort((a, b) => a.now / a.before - b.now / b.before)[0];
@@ -37,6 +45,7 @@ const timeCharts = (() => {
   }
 
   function line(data, found, state, metric) {
+    if (!data.series[metric]) return { none: "Not measured by this version." };
     const spec = LINES[metric], { unit } = data.metrics[metric], { day } = state;
     const rows = found.rows.map((r) => ({ i: r.i, name: data.candidates[r.i].name, values: data.series[metric][r.i],
       now: last(data.series[metric][r.i], day) }));
@@ -67,7 +76,7 @@ const timeCharts = (() => {
       metrics: [metric], traces,
       layout: layout({ margin: { l: 48, r: isNarrow() ? 82 : 112, t: 8, b: 34 }, xaxis: { type: "date", range: span(data) },
         yaxis: { range: [low, top], ...(spec.log ? { type: "log", dtick: 1 } : {}), ...(unit === "share" ? { tickformat: ".0%" } : { separatethousands: true }) }, annotations: labels }),
-      table: () => monthTable(data, rows, day, (v) => number(value(v), unit)),
+      table: () => monthTable(data, rows, day, (v) => bounded(v, unit)),
     };
   }
 
