@@ -44,6 +44,7 @@ def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any
         "confidence": _CONFIDENCE[kind],
         "reasons": answer.reasons,
         "doubts": answer.doubts,
+        "needs": [{"name": "", "text": text} for text in answer.asked],
         "flips": [f.text for f in answer.flips],
         "leaving": [{"name": "", "text": text} for text in answer.leaving_default],
         "default_name": (answer.default or "").rpartition("/")[2],
