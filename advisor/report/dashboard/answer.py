@@ -43,7 +43,7 @@ def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any
         "certainty": answer.certainty,
         "confidence": _CONFIDENCE[kind],
         "reasons": answer.reasons,
-        "doubts": answer.doubts,
+        "doubts": doubts_without_flips(answer),
         "needs": [{"name": "", "text": text} for text in answer.asked],
         "flips": [f.text for f in answer.flips],
         "leaving": [{"name": "", "text": text} for text in answer.leaving_default],
@@ -64,6 +64,12 @@ def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any
         "goals": [{"name": name, "title": g.title} for name, g in domain.goals.items()],
         "months": len(timeline.days),
     }
+
+
+def doubts_without_flips(answer: Recommendation) -> list[str]:
+    """The doubts; what would flip the choice has a place of its own on the page."""
+    flips = {f.text for f in answer.flips}
+    return [text for text in answer.doubts if text not in flips]
 
 
 def _row(r: Ranked) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from advisor.kept import measurements_key
 from advisor.metrics import METRICS
 from advisor.model import CriterionScore, Finding, Ranked, Recommendation
 from advisor.report.dashboard import reference
+from advisor.report.dashboard.answer import doubts_without_flips
 from advisor.report.json import plain
 
 SCHEMA = 1
@@ -63,6 +64,8 @@ def page_data(answer: Recommendation, timeline: Timeline) -> dict[str, Any]:
             name: {"title": goal.title, "weights": dict(goal.weights)} for name, goal in domain.goals.items()
         },
         "criteria": [{"name": c.name, "title": c.title} for c in domain.criteria],
+        "reasons": answer.reasons,
+        "doubts": doubts_without_flips(answer),
         "flips": [[f.kind, f.text] for f in answer.flips],
         "default": domain.default,
         "default_reason": domain.default_reason,

@@ -136,8 +136,8 @@ function writeAnswer() {
   $("goal-title").textContent = state.goal ? data.goals[state.goal].title : "weights of your own";
   $("as-of-text").textContent = format.longDay(data.days[state.day]);
   $("as-of-text").setAttribute("datetime", data.days[state.day]);
-  $("reasons").replaceChildren(...items(reasons()));
-  $("doubts").replaceChildren(...items(doubts()));
+  $("reasons").replaceChildren(...items(toAddress() ? reasons() : data.reasons));
+  $("doubts").replaceChildren(...items(toAddress() ? doubts() : data.doubts));
   $("flips").replaceChildren(...items(flipTexts()));
   list("excluded", named(found.rows.filter((r) => r.excluded).map((r) => [name(r), findingsOf(r, "exclude").join("; ")])));
   list("warned", named(found.rows.filter((r) => !r.excluded).flatMap((r) => findingsOf(r, "warn").map((text) => [name(r), text]))));
