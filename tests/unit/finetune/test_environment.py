@@ -81,3 +81,26 @@ def test_the_environment_at_hand_is_used_where_the_stack_is_installed(lock):
     assert found.state == "ready"
     assert found.environment.home == "here"
     assert environment.here(lock, ("no-such-package",)).state == "absent"
+
+
+def test_a_plain_advisor_starts_its_command_again_in_the_environment_of_trl(tmp_path):
+    """Played with our own interpreter in place of that environment's, and an empty site-packages."""
+    import subprocess
+    import sys
+
+    site = tmp_path / "lib" / "python3.11" / "site-packages"
+    site.mkdir(parents=True)
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom finetune import environment, home\n"
+        "home.is_here = lambda: False\n"
+        "made = environment.Environment(Path(sys.executable), sys.argv[1], {})\n"
+        "environment.ready = lambda *_: made\n"
+        "home.enter(['methods', 'qlora'])\nprint('not replaced')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert "2305.14314" in done.stdout
+    assert "not replaced" not in done.stdout
+    assert (site / "finetune" / "runners" / "emit.py").is_file()
+    assert (site / "advisor" / "_data" / "domains" / "finetuning.toml").is_file()
