@@ -80,7 +80,9 @@ def here(lock: Path, needed: tuple[str, ...]) -> Health:
             return Health("absent", f"{name} is not installed beside advisor")
     wanted = pins(lock)
     other = [
-        f"{n} {v} (tested: {wanted.get(n, 'none')})" for n, v in packages.items() if v.partition("+")[0] != wanted.get(n)
+        f"{n} {v} (tested: {wanted.get(n, 'none')})"
+        for n, v in packages.items()
+        if v.partition("+")[0] != wanted.get(n)
     ]
     why = "installed beside advisor" + (f"; other versions than tested: {', '.join(other)}" if other else "")
     every = {d.metadata["Name"].lower().replace("_", "-"): d.version for d in metadata.distributions()}
