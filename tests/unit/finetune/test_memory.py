@@ -51,6 +51,7 @@ def made(**sections):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # peft's words on a model that came from nowhere
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # peft calls transformers by an old name
 @pytest.mark.parametrize("method", [
     {"name": "lora", "r": 4}, {"name": "lora", "targets": ["q_proj", "down_proj"]}, {"name": "lora", "dora": True},
     {"name": "full"}, {"name": "prompt-tuning"}, {"name": "prefix-tuning"},
