@@ -76,7 +76,8 @@ def read_request(request: Request) -> Question:
     domain = domains.load_domain(request.domain)
     store = facts.open_store(request.store or domains.data_folder() / "snapshots" / domain.snapshot)
     goal, weights = _weights(domain, request)
-    rule_file = request.rules or domains.data_folder() / "rules" / f"{domain.rules}.toml"
+    files = [domains.data_folder() / "rules" / f"{name}.toml" for name in domain.rules]
+    units = {m.name: m.unit for m in METRICS.values()}
     _check_scales(domain)
     return Question(
         domain=domain,
@@ -84,7 +85,11 @@ def read_request(request: Request) -> Question:
         as_of=_check_date(request.as_of, store),
         goal=goal,
         weights=weights,
-        ruleset=rules.load_rules(rule_file, {m.name: m.unit for m in METRICS.values()}),
+        ruleset=tuple(
+            rule
+            for file in ([request.rules] if request.rules else files)
+            for rule in rules.load_rules(file, units)
+        ),
         candidates=tuple(_choose(domain, request.repositories)),
     )
 

@@ -66,13 +66,13 @@ class CandidateEntry(_Strict):
 
 
 class Domain(_Strict):
-    """A question with its candidates, criteria and goals."""
+    """A question with its candidates, criteria and goals; ``rules`` are names of files in data/rules."""
 
     name: str
     title: str
     question: str
     snapshot: str
-    rules: str
+    rules: tuple[str, ...] = Field(min_length=1)
     default: str | None = None
     default_reason: str = ""
     default_goal: str
@@ -163,7 +163,8 @@ def load_domain(name: str, folder: Path | None = None) -> Domain:
     """Read a domain by name, or from a path that ends in ``.toml``.
 
     A file that ``extends`` another takes everything from it that it does not say itself;
-    its candidates come after those of the other.
+    its candidates come after those of the other. A criterion is written out or named: then it is
+    the file of that name in ``data/criteria``.
 
     Raises:
         UnknownName: no such domain.
@@ -179,10 +180,20 @@ def load_domain(name: str, folder: Path | None = None) -> Domain:
         parent = read_toml(folder / "domains" / f"{base}.toml")
         joined = [*parent["candidates"], *content.get("candidates", [])]
         content = {**parent, **content, "candidates": joined}
+    content["criteria"] = [
+        _shared_criterion(c, path, folder) if isinstance(c, str) else c for c in content.get("criteria", [])
+    ]
     try:
         return Domain.model_validate({"name": path.stem, **content})
     except ValidationError as error:
         raise explain(path, error) from None
+
+
+def _shared_criterion(name: str, used_in: Path, folder: Path) -> dict[str, Any]:
+    known = {p.stem: p for p in sorted((folder / "criteria").glob("*.toml"))}
+    if name not in known:
+        raise ConfigError(f"{used_in}: criteria: there is no {name!r}; known: {', '.join(known)}")
+    return {"name": name, **read_toml(known[name])}
 
 
 def load_organisations(folder: Path | None = None) -> dict[str, Organisation]:

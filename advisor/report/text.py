@@ -112,7 +112,7 @@ def headline_rows(answer: Recommendation) -> tuple[list[str], list[list[str]]]:
         for metric in HEADLINES.get(criterion.criterion, tuple(known[:2])):
             rows.append([metric, *(show(r.measurement(metric)) for r in answer.ranking)])
     for place, horizon in enumerate(answer.ranking[0].outlook if answer.ranking else ()):
-        label = f"inactive within {horizon.horizon_months} months"
+        label = f"no commit in {horizon.horizon_months} months"
         rows.append([label, *(show_outlook(r.outlook[place]) for r in answer.ranking)])
     rows.append(["backer", *(r.candidate.backer or "?" for r in answer.ranking)])
     rows.append(["kind of backer", *(r.candidate.backer_kind or "?" for r in answer.ranking)])

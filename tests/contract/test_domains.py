@@ -1,0 +1,43 @@
+"""Every bundled domain answers from its own snapshot; criteria and rules are shared by name."""
+
+from __future__ import annotations
+
+import pytest
+
+import advisor
+from advisor.domain import available_domains, data_folder, load_domain
+from advisor.errors import ConfigError
+
+DOMAINS = available_domains()
+
+
+def test_more_than_one_field_is_known():
+    assert {"finetuning", "web-frameworks", "dataframes"} <= set(DOMAINS)
+    assert len({load_domain(name).snapshot for name in DOMAINS}) >= 3
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+def test_a_domain_answers_for_each_of_its_candidates(name):
+    domain = load_domain(name)
+    answer = advisor.recommend(name)
+    assert {r.candidate.repository for r in answer.ranking} | set(answer.missing) == {
+        c.repository for c in domain.candidates
+    }
+    assert answer.missing == {}
+    assert answer.choice in {c.repository for c in domain.candidates}
+
+
+@pytest.mark.parametrize("goal", ["balanced", "independence", "long-lived"])
+def test_nothing_of_fine_tuning_is_in_another_field(goal):
+    answer = advisor.recommend("web-frameworks", goal=goal)
+    said = " ".join([*answer.reasons, *answer.doubts, *(f.text for r in answer.ranking for f in r.findings)])
+    assert "model famil" not in said and "vendors" not in said
+    assert "models" not in answer.weights
+
+
+def test_an_unknown_criterion_is_named(tmp_path):
+    text = (data_folder() / "domains" / "web-frameworks.toml").read_text()
+    path = tmp_path / "mine.toml"
+    path.write_text(text.replace('"issues"', '"isues"', 1))
+    with pytest.raises(ConfigError, match=r"mine\.toml: criteria: there is no 'isues'; known: activity"):
+        load_domain(str(path))
