@@ -1,0 +1,202 @@
+"""What torchtune and litgpt have no word for: events, stopping between steps, resuming, validation.
+
+Their training loops call `Progress.step` once for each optimiser step, through the logger that both let
+their user choose.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING or __package__:
+    from finetune.runners.emit import (
+        Emitter,
+        NotFinite,
+        classify,
+        mark_complete,
+        peak_rss_bytes,
+        rss_bytes,
+    )
+    from finetune.runners.stream import Stream
+else:
+    from emit import Emitter, NotFinite, classify, mark_complete, peak_rss_bytes, rss_bytes
+    from stream import Stream
+
+
+class Stopped(Exception):  # noqa: N818 - no error: the run was asked to end, and has saved
+    """The training was asked to end."""
+
+
+class Progress:
+    """One run as it goes on.
+
+    Attributes:
+        model, optimizer, scheduler: of the training loop, once it has made them.
+        validate: gives the loss on the held-out rows; None without any.
+    """
+
+    def __init__(
+        self, run: Path, stream: Stream, *, steps: int, every: int, validate_every: int, save_every: int, keep: int
+    ) -> None:
+        self.emit = Emitter(run)
+        self.run, self.stream, self.steps = run, stream, steps
+        self.every, self.validate_every, self.save_every, self.keep = every, validate_every, save_every, keep
+        self.model: Any = None
+        self.optimizer: Any = None
+        self.scheduler: Any = None
+        self.validate: Callable[[], float] | None = None
+        self._losses: list[float] = []
+
+    def loaded(self, began: float, model: Any, optimizer: Any, scheduler: Any) -> None:
+        """Say what will be trained, and take up a checkpoint where the run goes on from one."""
+        self.model, self.optimizer, self.scheduler = model, optimizer, scheduler
+        if self.stream.first_step:
+            self._restore(self._folder(self.stream.first_step))
+        self.emit(
+            "loaded",
+            parameters=sum(p.numel() for p in model.parameters()),
+            trainable=sum(p.numel() for p in model.parameters() if p.requires_grad),
+            seconds=round(time.monotonic() - began, 2),
+            rss_bytes=rss_bytes(),
+            peak_rss_bytes=peak_rss_bytes(),
+        )
+
+    def step(self, step: int, loss: float, learning_rate: float, grad_norm: float | None = None) -> None:
+        """The end of an optimiser step, numbered from 1 over the whole run.
+
+        Raises:
+            NotFinite: the loss is NaN or infinite.
+            Stopped: the run was asked to end; it has saved.
+        """
+        finite = math.isfinite(loss)
+        self._losses.append(loss)
+        if step % self.every == 0 or step == self.steps or not finite:
+            self.emit(
+                "step",
+                step=step,
+                steps=self.steps,
+                epoch=round(step / self.stream.a_epoch, 4),
+                loss=sum(self._losses) / len(self._losses) if finite else None,
+                learning_rate=learning_rate,
+                grad_norm=grad_norm if grad_norm is not None and math.isfinite(grad_norm) else None,
+                tokens=self.stream.tokens(step),
+                rss_bytes=rss_bytes(),
+                gpu_bytes=_gpu("memory_allocated"),
+            )
+            self._losses.clear()
+        if not finite:
+            raise NotFinite(f"the loss of step {step} is {loss}")
+        if self.validate_every and step % self.validate_every == 0 and self.validate is not None:
+            self.emit("validated", step=step, loss=self.validate())
+        stop = self.emit.stop_at(step)
+        if stop or step % self.save_every == 0 or step == self.steps:
+            self._save(step)
+        if stop and step < self.steps:
+            raise Stopped
+
+    def finish(self, native: dict[str, Any], began: float) -> None:
+        """Write the adapter in the stack's names, and what the model says to one row, for the gate."""
+        import torch
+        from safetensors.torch import save_file
+
+        work = self.run / "work"
+        row = max(self.stream.rows[:64], key=lambda one: len(one["input_ids"]))
+        ids = torch.tensor([row["input_ids"][:64]], device=next(self.model.parameters()).device)
+        self.model.eval()
+        with torch.no_grad():
+            answer = self.model(ids)
+        logits = torch.cat(answer, dim=1) if isinstance(answer, list) else answer
+        save_file({"input_ids": ids.cpu(), "logits": logits.float().cpu().contiguous()}, work / "probe.safetensors")
+        save_file({n: t.detach().float().cpu().contiguous() for n, t in native.items()}, work / "native.safetensors")
+        self.emit(
+            "finished",
+            step=self.steps,
+            seconds=round(time.monotonic() - began, 2),
+            peak_rss_bytes=peak_rss_bytes(),
+            peak_gpu_bytes=_gpu("max_memory_allocated"),
+        )
+
+    def _folder(self, step: int) -> Path:
+        return self.run / "work" / f"checkpoint-{step}"
+
+    def _save(self, step: int) -> None:
+        import torch
+
+        folder = self._folder(step)
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.save(
+            {
+                "weights": {n: p.detach() for n, p in self.model.named_parameters() if p.requires_grad},
+                "optimizer": self.optimizer.state_dict(),
+                "scheduler": self.scheduler.state_dict(),
+                "random": torch.get_rng_state(),
+            },
+            folder / "state.pt",
+        )
+        with (folder / "state.pt").open("rb") as written:
+            os.fsync(written.fileno())
+        mark_complete(folder)
+        self.emit("saved", step=step, path=str(folder))
+        older = sorted(folder.parent.glob("checkpoint-*"), key=lambda c: int(c.name.rpartition("-")[2]))
+        for one in older[: -self.keep]:
+            shutil.rmtree(one)
+
+    def _restore(self, folder: Path) -> None:
+        import torch
+
+        state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
+        parameters = dict(self.model.named_parameters())
+        with torch.no_grad():
+            for name, weight in state["weights"].items():
+                parameters[name].copy_(weight)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        torch.set_rng_state(state["random"])
+
+
+def schedule(optimizer: Any, name: str, *, warmup: int, steps: int) -> Any:
+    """Learning rate by step as transformers' Trainer has it: linear warm-up, then ``name``."""
+    from torch.optim.lr_scheduler import LambdaLR
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return step / max(1, warmup)
+        done = (step - warmup) / max(1, steps - warmup)
+        shapes = {"constant": 1.0, "linear": 1 - done, "cosine": 0.5 * (1 + math.cos(math.pi * done))}
+        return max(0.0, shapes[name])
+
+    return LambdaLR(optimizer, factor)
+
+
+def _gpu(what: str) -> int:
+    import torch
+
+    return int(getattr(torch.cuda, what)()) if torch.cuda.is_available() else 0
+
+
+def main(train: Callable[[Path, Path, Emitter], None]) -> int:
+    """Train as the command line says; a failure becomes an event and exit code 1."""
+    config, run = Path(sys.argv[1]), Path(sys.argv[2])
+    emit = Emitter(run, quiet=os.environ.get("RANK", "0") != "0")
+    emit("started", pid=os.getpid())
+    try:
+        train(config, run, emit)
+    except Stopped:
+        return 0
+    except BaseException as error:  # noqa: BLE001 - the whole point is to report it
+        traceback.print_exc()
+        kind, message = classify(error)
+        try:
+            emit("failed", kind=kind, message=message)
+        except OSError:
+            print(f"the event could not be written either: {kind}: {message}", file=sys.stderr)
+        return 1
+    return 0
