@@ -1,0 +1,91 @@
+"""What a litgpt config names: our rows as a data module; and the base model in litgpt's layout."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from litgpt.data import DataModule, get_sft_collate_fn
+from litgpt.prompts import Default, PromptStyle
+from torch.utils.data import DataLoader, Dataset
+
+if TYPE_CHECKING or __package__:
+    from finetune.runners.stream import Stream
+else:
+    from stream import Stream
+
+
+class _Tensors(Dataset):  # type: ignore[type-arg, unused-ignore]
+    def __init__(self, rows: Any) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        row = self.rows[index]
+        count = len(row["input_ids"])
+        made = {key: torch.tensor(row[key]) for key in ("input_ids", "labels")}
+        return {**made, "token_counts": {"raw": count, "raw_plus_prompt_template": count}}
+
+
+@dataclass
+class Rows(DataModule):  # type: ignore[misc, unused-ignore]
+    """Rows that were tokenised beforehand, in the order of the run."""
+
+    path: str = ""
+    val_path: str = ""
+    steps: int = 1
+    batch: int = 1
+    seed: int = 42
+    first_step: int = 0
+    prompt_style: PromptStyle = field(default_factory=Default, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def connect(self, tokenizer: Any = None, batch_size: int = 1, max_seq_length: int | None = None) -> None:
+        """Litgpt tells the size of a micro-batch; the rows are cut already."""
+        self.batch_size = batch_size
+
+    def setup(self, stage: str = "") -> None:
+        """Read the rows."""
+        run = {"steps": self.steps, "batch": self.batch, "seed": self.seed, "first_step": self.first_step}
+        self.stream = Stream(self.path, **run)
+        held_out = Stream(self.val_path or self.path, steps=0, batch=1, seed=0).rows
+        self.held_out = held_out or self.stream.rows[:1]
+
+    def train_dataloader(self) -> Any:
+        """In order, and never shuffled again."""
+        return DataLoader(_Tensors(self.stream), batch_size=self.batch_size, collate_fn=get_sft_collate_fn())
+
+    def val_dataloader(self) -> Any:
+        """The held-out rows."""
+        return DataLoader(_Tensors(self.held_out), batch_size=self.batch_size, collate_fn=get_sft_collate_fn())
+
+
+def lay_out(base: Path, folder: Path) -> None:
+    """The base model as litgpt wants it: its own file of weights, beside ``model_config.yaml``."""
+    from litgpt import Config
+    from litgpt.scripts import convert_hf_checkpoint as hf
+    from safetensors.torch import load_file
+
+    config = Config.from_file(folder / "model_config.yaml")
+    family = config.name.partition("-local")[0]
+    if not (folder / "lit_model.pth").is_file():
+        weights: dict[str, Any] = {}
+        for file in sorted(base.glob("*.safetensors")):
+            weights |= load_file(file)
+        copy = {"Qwen2": hf.copy_weights_qwen_2_5, "Qwen3": hf.copy_weights_qwen_3, "Phi-3": hf.copy_weights_phi}
+        state: dict[str, Any] = {}
+        copy.get(family, hf.copy_weights_hf_llama)(config, {}, state, weights)
+        state.setdefault("lm_head.weight", state["transformer.wte.weight"])
+        draft = folder / "draft.pth"
+        torch.save(state, draft)
+        draft.replace(folder / "lit_model.pth")
+    for name in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "generation_config.json"):
+        if (base / name).is_file():
+            shutil.copy2(base / name, folder / name)

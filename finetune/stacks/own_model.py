@@ -1,0 +1,129 @@
+"""What torchtune and litgpt share: both build the model from code of their own and give back no PEFT adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from finetune import convert, gate
+from finetune.errors import UnsupportedField
+from finetune.family import Family
+from finetune.spec import LORA_LIKE, RunSpec, leaves
+from finetune.stacks import Job
+
+
+def refuse(stack: str, spec: RunSpec, fields: Mapping[str, tuple[Any, str]]) -> None:
+    """Refuse a spec whose leaf differs from the one value that the stack can do.
+
+    Args:
+        stack: its name.
+        spec: the run.
+        fields: leaf → (the value that can be, why no other can).
+
+    Raises:
+        UnsupportedField: the first leaf that does.
+    """
+    values = dict(leaves(spec.model_dump()))
+    for name, (possible, why) in fields.items():
+        if values[name] != possible:
+            raise UnsupportedField(stack, name, values[name], why)
+
+
+def refuse_common(stack: str, spec: RunSpec) -> None:
+    """Refuse what neither of the two can do.
+
+    Raises:
+        UnsupportedField: the spec asks for it.
+    """
+    if spec.method.name not in LORA_LIKE:
+        why = "it is run for LoRA and QLoRA; trl does the other methods"
+        raise UnsupportedField(stack, "method.name", spec.method.name, why)
+    one = "it is run as one process; trl and axolotl spread over several"
+    refuse(
+        stack,
+        spec,
+        {
+            "model.trust_remote_code": (False, "it runs its own model code, and none of the model's"),
+            "data.packing": (False, "rows that are tokens already are not packed there"),
+            "method.dora": (False, "there is no exact conversion of its DoRA to PEFT's yet"),
+            "devices.processes": (1, one),
+            "devices.nodes": (1, one),
+            "devices.strategy": ("ddp", one),
+        },
+    )
+    if spec.training.dtype == "float16":
+        raise UnsupportedField(stack, "training.dtype", "float16", "it scales no gradients; use bfloat16")
+
+
+def rows(spec: RunSpec, job: Job) -> dict[str, Any]:
+    """Arguments of our stream of rows."""
+    return {
+        "path": str(job.data / "train.jsonl"),
+        "steps": job.steps,
+        "batch": spec.training.batch_size,
+        "seed": spec.training.seed,
+        "first_step": first_step(job),
+    }
+
+
+def progress(spec: RunSpec, job: Job) -> dict[str, Any]:
+    """Arguments of our progress."""
+    return {
+        "steps": job.steps,
+        "every": spec.logging.every_steps,
+        "validate_every": spec.evaluation.every_steps if job.test_rows else 0,
+        "save_every": spec.logging.save_every_steps,
+        "keep": spec.logging.keep_checkpoints,
+    }
+
+
+def first_step(job: Job) -> int:
+    """The step of the checkpoint that the run goes on from."""
+    return int(job.resume_from.name.rpartition("-")[2]) if job.resume_from else 0
+
+
+def deviations(spec: RunSpec, job: Job) -> list[str]:
+    """What both can only nearly do."""
+    told = []
+    if job.rows % spec.training.batch_size and job.steps * spec.training.batch_size > job.rows:
+        told.append(
+            f"training.epochs: the last batch of an epoch ({job.rows % spec.training.batch_size} rows) is filled up "
+            "with the first rows of the next; trl takes a smaller batch"
+        )
+    if spec.training.dtype != "float32":
+        told.append(f"training.dtype: the adapter's own weights are {spec.training.dtype} too")
+    return told
+
+
+def environment(spec: RunSpec, job_base: str) -> Mapping[str, str]:
+    """No telemetry, no network for a model that is here, no GPU where none is asked for."""
+    variables = {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
+    if Path(job_base).expanduser().is_dir():
+        variables |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+    if spec.devices.kind == "cpu":
+        variables |= {"CUDA_VISIBLE_DEVICES": "", "MALLOC_MMAP_THRESHOLD_": "1048576"}
+    return variables
+
+
+def hand_over(spec: RunSpec, job: Job, family: Family, trained: tuple[str, ...], take_apart: Any) -> Path:
+    """Convert the adapter, lay the tokenizer beside it, and compare logits (of LoRA; a 4-bit base rounds).
+
+    Raises:
+        TrainingFailed: there is none, or it is wrong.
+    """
+    from finetune.template import load_tokenizer, with_template
+
+    adapter = convert.write(job.folder, spec, family, trained, take_apart)
+    tokenizer = load_tokenizer(spec.model.base, spec.model.revision)
+    with_template(tokenizer, spec.data.template).save_pretrained(adapter)
+    if spec.method.name == "lora":
+        gate.check(job.folder)
+    return adapter
+
+
+def as_yaml(config: Mapping[str, Any]) -> str:
+    """The config as YAML, in its own order."""
+    return str(yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True, width=100))
