@@ -67,13 +67,15 @@ class Rows(DataModule):  # type: ignore[misc, unused-ignore]
         return DataLoader(_Tensors(self.held_out), batch_size=self.batch_size, collate_fn=get_sft_collate_fn())
 
 
-def lay_out(base: Path, folder: Path) -> None:
+def lay_out(base: Path, described: Path, folder: Path) -> None:
     """The base model as litgpt wants it: its own file of weights, beside ``model_config.yaml``."""
     from litgpt import Config
     from litgpt.scripts import convert_hf_checkpoint as hf
     from safetensors.torch import load_file
 
-    config = Config.from_file(folder / "model_config.yaml")
+    folder.mkdir(exist_ok=True)
+    shutil.copy2(described, folder)
+    config = Config.from_file(described)
     family = config.name.partition("-local")[0]
     if not (folder / "lit_model.pth").is_file():
         weights: dict[str, Any] = {}

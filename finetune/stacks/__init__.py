@@ -18,7 +18,7 @@ from typing import Protocol, cast
 from advisor.errors import UnknownName
 from finetune.spec import RunSpec
 
-STACKS = ("trl", "torchtune", "litgpt")
+STACKS = ("trl", "torchtune", "litgpt", "axolotl", "unsloth")
 
 OURS: Mapping[str, str] = {
     "stack": "picks the stack",

@@ -23,7 +23,7 @@ lock = Path(__file__).with_suffix(".lock")
 needed = ("torch", "litgpt", "lightning", "bitsandbytes")
 CONFIG = "finetune_lora.yaml"
 AROUND = "around.json"
-MODEL = "base/model_config.yaml"
+MODEL = "model_config.yaml"
 _RUNNER = Path(__file__).parents[1] / "runners" / "litgpt_lora.py"
 _PRECISION = {"float32": "32-true", "bfloat16": "bf16-true"}
 # litgpt takes some of a model's ways (Gemma's norms, the converter) from the beginning of its name.

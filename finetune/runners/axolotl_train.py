@@ -1,0 +1,92 @@
+"""Runs inside axolotl's environment: `python axolotl_train.py CONFIG RUN`. What `axolotl train` does, with events.
+
+axolotl lets a plugin add callbacks; so that none of ours is one (that part of axolotl has a licence of
+its own), the callback is handed to transformers' Trainer as it is made.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING or __package__:
+    from finetune.runners import progress
+    from finetune.runners.emit import Emitter, peak_rss_bytes, rss_bytes
+    from finetune.runners.stream import Stream
+    from finetune.runners.trl_sft import reporter
+else:
+    import progress
+    from emit import Emitter, peak_rss_bytes, rss_bytes
+    from stream import Stream
+    from trl_sft import reporter
+
+
+class Counting(Emitter):
+    """Adds the number of tokens, which axolotl's trainer does not tell, from the rows in their order."""
+
+    stream: Stream | None = None
+
+    def __call__(self, event: str, **fields: Any) -> None:
+        if event == "step" and self.stream is not None and not fields["tokens"]:
+            fields["tokens"] = self.stream.tokens(fields["step"])
+        super().__call__(event, **fields)
+
+
+def train(config: Path, run: Path, emit: Emitter) -> None:
+    """Train as the config says; the adapter stays in ``RUN/work`` until it is handed over."""
+    began = time.monotonic()
+    import torch
+    import transformers
+    from axolotl.cli.args import TrainerCliArgs
+    from axolotl.cli.config import load_cfg
+    from axolotl.cli.train import do_train
+
+    emit("imported", rss_bytes=rss_bytes())
+    for name in ("train", "test"):
+        _with_masks(run / "data" / f"{name}.jsonl", run / "work" / f"{name}.jsonl")
+    cfg = load_cfg(str(config))
+    counting = Counting(run, quiet=emit.quiet)
+    batch = cfg.micro_batch_size * cfg.gradient_accumulation_steps
+    rows = str(run / "data" / "train.jsonl")
+    counting.stream = Stream(rows, steps=cfg.max_steps, batch=batch, seed=cfg.seed)
+    made: list[Any] = []
+    init = transformers.Trainer.__init__
+
+    def with_reporter(trainer: Any, *words: Any, **named: Any) -> None:
+        init(trainer, *words, **named)
+        made.append(trainer)
+        trainer.add_callback(reporter(counting))
+        counting(
+            "loaded",
+            parameters=sum(p.numel() for p in trainer.model.parameters()),
+            trainable=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
+            seconds=round(time.monotonic() - began, 2),
+            rss_bytes=rss_bytes(),
+            peak_rss_bytes=peak_rss_bytes(),
+        )
+
+    transformers.Trainer.__init__ = with_reporter
+    do_train(cfg, TrainerCliArgs())
+    if not counting.stopped:
+        counting(
+            "finished",
+            step=made[0].state.global_step,
+            seconds=round(time.monotonic() - began, 2),
+            peak_rss_bytes=peak_rss_bytes(),
+            peak_gpu_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
+        )
+
+
+def _with_masks(source: Path, target: Path) -> None:
+    """axolotl takes rows as they are where they have all three columns."""
+    with source.open() as rows, target.open("w") as out:
+        for line in rows:
+            row = json.loads(line)
+            out.write(json.dumps({**row, "attention_mask": [1] * len(row["input_ids"])}) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(progress.main(train))

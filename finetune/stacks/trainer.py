@@ -1,0 +1,55 @@
+"""What axolotl and unsloth share: both train with transformers' Trainer, as trl does, and write PEFT's form."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from finetune.errors import TrainingFailed, UnsupportedField
+from finetune.spec import LORA_LIKE, RunSpec
+from finetune.stacks import Job, own_model
+
+SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
+OPTIMIZERS = {"adamw": "adamw_torch_fused", "paged_adamw_8bit": "paged_adamw_8bit"}
+_KEPT = ("adapter_config.json", "adapter_model.safetensors")
+
+
+def refuse_common(stack: str, spec: RunSpec) -> None:
+    """Refuse what we run on trl alone.
+
+    Raises:
+        UnsupportedField: the spec asks for it.
+    """
+    if spec.method.name not in LORA_LIKE:
+        why = "it is run for LoRA and QLoRA; trl does the other methods"
+        raise UnsupportedField(stack, "method.name", spec.method.name, why)
+    one = "it is run as one process; trl spreads over several"
+    fields = {"devices.processes": (1, one), "devices.nodes": (1, one), "devices.strategy": ("ddp", one)}
+    own_model.refuse(stack, spec, fields)
+
+
+def hand_over(spec: RunSpec, job: Job, source: Path) -> Path:
+    """The adapter from where the trainer saved it, with the base's name and the tokenizer of the run.
+
+    Raises:
+        TrainingFailed: it is not there.
+    """
+    from finetune.template import load_tokenizer, with_template
+
+    adapter = job.folder / "adapter"
+    missing = [name for name in _KEPT if not (source / name).is_file()]
+    if missing:
+        raise TrainingFailed(f"{spec.stack} ended without writing {source / missing[0]}; see {job.folder / 'log.txt'}")
+    adapter.mkdir(exist_ok=True)
+    if source != adapter:
+        for name in _KEPT:
+            shutil.copy2(source / name, adapter / name)
+    config = adapter / "adapter_config.json"
+    told = {**json.loads(config.read_text("utf-8")), "base_model_name_or_path": spec.model.base}
+    config.write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", "utf-8")
+    tokenizer = load_tokenizer(
+        spec.model.base, spec.model.revision, trust_remote_code=spec.model.trust_remote_code
+    )
+    with_template(tokenizer, spec.data.template).save_pretrained(adapter)
+    return adapter

@@ -1,0 +1,137 @@
+"""unsloth: the spec as the arguments of the three calls of an unsloth script.
+
+Names are those of unsloth 2026.10 (FastLanguageModel) and TRL (SFTConfig), read in their sources. Its
+command line knows no evaluation, schedule, optimiser or clipping, so the library itself is called. It
+needs an accelerator: it cannot be imported without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from finetune.errors import UnsupportedField
+from finetune.family import ATTENTION, MLP
+from finetune.spec import RunSpec
+from finetune.stacks import Job, Rendered, own_model, trainer
+
+name = "unsloth"
+repository = "unslothai/unsloth"
+lock = Path(__file__).with_suffix(".lock")
+needed = ("torch", "unsloth", "unsloth_zoo", "trl", "peft", "bitsandbytes")
+CONFIG = "unsloth.yaml"
+_RUNNER = Path(__file__).parents[1] / "runners" / "unsloth_sft.py"
+
+
+def render(spec: RunSpec, job: Job) -> Rendered:
+    """One YAML file."""
+    if spec.devices.kind == "cpu":
+        why = "unsloth trains on GPUs alone and refuses to be imported without one; take trl here"
+        raise UnsupportedField(name, "devices.kind", "cpu", why)
+    trainer.refuse_common(name, spec)
+    fixed = "it quantises to NF4 with quantised scales alone"
+    if spec.method.name == "qlora":
+        fields = {"quantisation.type": ("nf4", fixed), "quantisation.double": (True, fixed)}
+        own_model.refuse(name, spec, fields)
+    config = {
+        "from_pretrained": _loading(spec, job),
+        "get_peft_model": _adapter(spec),
+        "sft": _training(spec, job),
+        "resume_from_checkpoint": str(job.resume_from) if job.resume_from else None,
+    }
+    return Rendered({CONFIG: own_model.as_yaml(config)}, tuple(_deviations(spec)))
+
+
+def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
+    """Our runner, which is an unsloth script."""
+    del spec
+    return [str(python), str(_RUNNER), str(job.native / CONFIG), str(job.folder)]
+
+
+def environment(spec: RunSpec) -> Mapping[str, str]:
+    """As all stacks have it; unsloth fetches no statistics repository."""
+    return {**own_model.environment(spec, spec.model.base), "UNSLOTH_DISABLE_STATISTICS": "1"}
+
+
+def hand_over(spec: RunSpec, job: Job) -> Path:
+    """The adapter lies where the runner saved it."""
+    return trainer.hand_over(spec, job, job.folder / "adapter")
+
+
+def _loading(spec: RunSpec, job: Job) -> dict[str, Any]:
+    return {
+        "model_name": job.base,
+        "revision": spec.model.revision,
+        "max_seq_length": spec.data.max_length,
+        "dtype": spec.training.dtype,
+        "load_in_4bit": spec.method.name == "qlora",
+        "full_finetuning": False,
+        "use_exact_model_name": True,  # else a hub id is swapped for a quantised copy of it
+        "use_gradient_checkpointing": spec.training.gradient_checkpointing,
+        "trust_remote_code": spec.model.trust_remote_code,
+        "random_state": spec.training.seed,
+        "max_lora_rank": spec.method.r,
+    }
+
+
+def _adapter(spec: RunSpec) -> dict[str, Any]:
+    method = spec.method
+    return {
+        "r": method.r,
+        "lora_alpha": method.alpha,
+        "lora_dropout": method.dropout,
+        "target_modules": [*ATTENTION, *MLP] if isinstance(method.targets, str) else list(method.targets),
+        "bias": "none",
+        "use_gradient_checkpointing": spec.training.gradient_checkpointing,
+        "random_state": spec.training.seed,
+        "use_rslora": method.rslora,
+        "use_dora": method.dora,
+    }
+
+
+def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
+    t = spec.training
+    validate = bool(spec.evaluation.every_steps and job.test_rows)
+    config: dict[str, Any] = {
+        "output_dir": str(job.work),
+        "max_length": spec.data.max_length,
+        "packing": spec.data.packing,
+        "padding_free": False,  # unset, unsloth decides by itself
+        "per_device_train_batch_size": t.micro_batch_size,
+        "per_device_eval_batch_size": t.micro_batch_size,
+        "gradient_accumulation_steps": spec.accumulation,
+        "learning_rate": t.learning_rate,
+        "lr_scheduler_type": trainer.SCHEDULES[t.schedule],
+        "warmup_steps": job.warmup_steps,
+        "max_steps": job.steps,
+        "weight_decay": t.weight_decay,
+        "max_grad_norm": t.max_grad_norm,
+        "optim": trainer.OPTIMIZERS[t.optimizer],
+        "bf16": t.dtype == "bfloat16",
+        "fp16": t.dtype == "float16",
+        "seed": t.seed,
+        "data_seed": t.seed,
+        "eval_strategy": "steps" if validate else "no",
+        "logging_strategy": "steps",
+        "logging_steps": spec.logging.every_steps,
+        "logging_nan_inf_filter": False,
+        "save_strategy": "steps",
+        "save_steps": spec.logging.save_every_steps,
+        "save_total_limit": spec.logging.keep_checkpoints,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "dataset_num_proc": 1,
+    }
+    if validate:
+        config["eval_steps"] = spec.evaluation.every_steps
+    return config
+
+
+def _deviations(spec: RunSpec) -> list[str]:
+    told = []
+    if spec.method.dropout:
+        told.append("method.dropout: with dropout some of unsloth's fast paths are off")
+    if spec.method.name == "qlora":
+        told.append("quantisation: unsloth keeps some layers of some models in 16 bits")
+    return told

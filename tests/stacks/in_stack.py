@@ -1,0 +1,74 @@
+"""Runs inside a stack's environment: the stack's own model with a random adapter answers for some ids.
+
+`python in_stack.py STACK RUNNERS FOLDER`: for each run folder below FOLDER it writes what a runner writes,
+`work/native.safetensors` and `work/probe.safetensors`; for torchtune also its own export to PEFT.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+stack, runners, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+sys.path.insert(0, runners)
+
+
+def torchtune_model(run):
+    from omegaconf import OmegaConf
+    from torchtune import config
+
+    cfg = OmegaConf.load(run / "native" / "lora_finetune_single_device.yaml")
+    model = config.instantiate(cfg.model)
+    state = config.instantiate(cfg.checkpointer).load_checkpoint()["model"]
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    assert not unexpected, unexpected
+    assert all("lora_" in name for name in missing), missing
+    return model
+
+
+def litgpt_model(run):
+    import yaml
+    from litgpt.lora import GPT, Config
+    from litgpt_parts import lay_out
+
+    told = yaml.safe_load((run / "native" / "finetune_lora.yaml").read_text())
+    around = json.loads((run / "native" / "around.json").read_text())
+    base = run / "native" / "base"
+    lay_out(Path(around["base"]), run / "native" / "model_config.yaml", base)
+    lora = {key: value for key, value in told.items() if key.startswith("lora_")}
+    model = GPT(Config.from_file(base / "model_config.yaml", **lora))
+    missing, unexpected = model.load_state_dict(torch.load(base / "lit_model.pth", weights_only=True), strict=False)
+    assert not unexpected, unexpected
+    assert all("lora_" in name for name in missing), missing
+    return model
+
+
+def official(run, adapter):
+    """torchtune's own export."""
+    from torchtune.models.convert_weights import tune_to_peft_adapter_weights
+
+    shape = json.loads((run / "shape.json").read_text())
+    out = tune_to_peft_adapter_weights(dict(adapter), **shape)
+    save_file({key: value.contiguous() for key, value in out.items()}, run / "official.safetensors")
+
+
+for run in sorted(path for path in folder.iterdir() if (path / "native").is_dir()):
+    torch.manual_seed(1)
+    model = {"torchtune": torchtune_model, "litgpt": litgpt_model}[stack](run).eval()
+    for name, parameter in model.named_parameters():
+        if "lora_b" in name.lower():
+            torch.nn.init.normal_(parameter, std=0.05)
+    ids = torch.randint(0, 250, (1, 24))
+    with torch.no_grad():
+        logits = model(ids).float()
+    (run / "work").mkdir(exist_ok=True)
+    adapter = {n: t.detach().contiguous() for n, t in model.state_dict().items() if "lora_" in n}
+    save_file(adapter, run / "work" / "native.safetensors")
+    save_file({"input_ids": ids, "logits": logits.contiguous()}, run / "work" / "probe.safetensors")
+    if stack == "torchtune" and (run / "shape.json").is_file():
+        official(run, adapter)
+    print(run.name)
