@@ -1,4 +1,4 @@
-"""Does the adapter that is handed over say what the stack's own model said? `python -m finetune.gate RUN`.
+"""Does the adapter that is handed over say what the stack's own model said? `python -m finetune.gate RUN…`.
 
 The runner left some ids and its model's logits in ``work/probe.safetensors``. Here transformers and PEFT
 answer for the same ids; the answer, with the size of the adapter's effect beside it, is written to
@@ -81,6 +81,6 @@ def compare(run: Path, spec: RunSpec) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    answer = compare(folder, RunSpec.model_validate(load(folder).spec))
-    write_text(folder / "gate.json", json.dumps(answer, indent=1) + "\n")
+    for folder in map(Path, sys.argv[1:]):
+        answer = compare(folder, RunSpec.model_validate(load(folder).spec))
+        write_text(folder / "gate.json", json.dumps(answer, indent=1) + "\n")
