@@ -46,7 +46,7 @@ def check(run: Path) -> dict[str, Any]:
     told: dict[str, Any] = json.loads((run / "gate.json").read_text("utf-8"))
     if not told["passed"]:
         raise TrainingFailed(
-            f"the adapter in {run / 'adapter'} is wrong: its logits differ from those of the stack's own model by "
+            f"the adapter in {run / 'adapter'} is wrong: its logits differ from the stack's own model's by "
             f"{told['error']:.1e} where rounding explains {told['tolerance'] * told['scale']:.1e} "
             f"(the adapter's whole effect is {told['effect']:.1e})"
         )

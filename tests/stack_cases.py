@@ -70,11 +70,27 @@ def run_of(name, case, folder):
         "training": {"dtype": "float32", "batch_size": 4, "micro_batch_size": 4, "gradient_checkpointing": False},
         "devices": {"kind": "cpu"},
     })  # fmt: skip
-    job = Job(folder=run, data=run / "data", base=str(base), template=None, steps=2, warmup_steps=1, rows=8, test_rows=2)
+    job = Job(
+        folder=run,
+        data=run / "data",
+        base=str(base),
+        template=None,
+        steps=2,
+        warmup_steps=1,
+        rows=8,
+        test_rows=2,
+    )
     job.native.mkdir()
     for file, text in stack(name).render(spec, job).files.items():
         (job.native / file).write_text(text)
-    told = record.Record(id=case, state="finished", started=record.now(), spec=spec.model_dump(mode="json"), origins={}, stack=name)
+    told = record.Record(
+        id=case,
+        state="finished",
+        started=record.now(),
+        spec=spec.model_dump(mode="json"),
+        origins={},
+        stack=name,
+    )
     record.keep(run, told)
     if case in EXPORTED:
         shape = {"num_heads": 4, "num_kv_heads": changes["num_key_value_heads"], "dim": 64}

@@ -34,6 +34,7 @@ def main() -> None:
 
 from advisor.cli import (  # noqa: E402 - they register
     backtest,  # noqa: F401
+    bench,  # noqa: F401
     collect,  # noqa: F401
     collect_support,  # noqa: F401
     coverage,  # noqa: F401

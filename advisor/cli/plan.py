@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from advisor.cli import app
 from advisor.cli.train import (
@@ -32,10 +34,13 @@ def plan(
     spec: File = None,
     set_: Set = None,
     demo: Demo = False,
+    native: Annotated[bool, typer.Option("--native", help="The native config alone.")] = False,
+    all_stacks: Annotated[bool, typer.Option("--all-stacks", help="The same task in every library.")] = False,
 ) -> None:
     """Show the spec and where each value comes from, the native config, memory, time and disk.
 
-    Nothing is started. Example: advisor plan --data mine.jsonl --model MODEL --preset gpu-poor
+    Nothing is started. Examples: advisor plan --data mine.jsonl --model MODEL --preset gpu-poor; advisor
+    plan --native --all-stacks --data mine.jsonl --model MODEL
     """
     from rich.console import Console
 
@@ -45,14 +50,46 @@ def plan(
     with progress() as watch:
         asked = compose(data, model, eval_data, stack, preset, spec, set_, None, demo=demo, watch=watch)
         made = run.plan(asked.composed, watch)
-    console = Console()
-    print(_spec(made))
+    if all_stacks:
+        print("\n".join(_all(made, native=native)))
+        return
+    if not native:
+        print(_spec(made))
     for name, text in made.rendered.files.items():
         print(f"\n── native config: {name}\n{text}", end="")
     for deviation in made.rendered.deviations:
         print(f"deviation: {deviation}")
+    if native:
+        return
+    console = Console()
     print("\n── cost\n" + "\n".join(cost.lines(made)) + "\n\n── findings")
     findings(console, made.found)
+
+
+def _all(made: Plan, *, native: bool) -> list[str]:
+    """The task in every library: a table to glance at; with ``native`` each config below it."""
+    from advisor.report.text import table
+    from finetune.side_by_side import sides
+
+    found = sides(made)
+    rows = [
+        [
+            s.stack,
+            str(s.lines) if s.rendered else "refused",
+            str(len(s.rendered.deviations)) if s.rendered else "",
+        ]
+        + [" ".join(s.command) if s.rendered else s.refused]
+        for s in found
+    ]
+    told = table(["library", "lines", "deviations", "command, or what it cannot do"], rows)
+    for side in found:
+        if side.rendered is None:
+            continue
+        told += [f"deviation of {side.stack}: {one}" for one in side.rendered.deviations]
+        if native:
+            for name, text in side.rendered.files.items():
+                told += ["", f"── {side.stack}: {name}", text.rstrip()]
+    return told
 
 
 def _spec(made: Plan) -> str:

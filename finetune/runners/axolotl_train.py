@@ -1,4 +1,6 @@
-"""Runs inside axolotl's environment: `python axolotl_train.py CONFIG RUN`. What `axolotl train` does, with events.
+"""Runs inside axolotl's environment: `python axolotl_train.py CONFIG RUN`.
+
+What `axolotl train` does, with events.
 
 axolotl lets a plugin add callbacks; so that none of ours is one (that part of axolotl has a licence of
 its own), the callback is handed to transformers' Trainer as it is made.
@@ -30,6 +32,7 @@ class Counting(Emitter):
     stream: Stream | None = None
 
     def __call__(self, event: str, **fields: Any) -> None:
+        """Append one event."""
         if event == "step" and self.stream is not None and not fields["tokens"]:
             fields["tokens"] = self.stream.tokens(fields["step"])
         super().__call__(event, **fields)
@@ -81,7 +84,7 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
 
 
 def _with_masks(source: Path, target: Path) -> None:
-    """axolotl takes rows as they are where they have all three columns."""
+    """Axolotl takes rows as they are where they have all three columns."""
     with source.open() as rows, target.open("w") as out:
         for line in rows:
             row = json.loads(line)

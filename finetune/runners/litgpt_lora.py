@@ -36,7 +36,11 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
 
     emit("imported", rss_bytes=rss_bytes())
     around = json.loads(config.with_name("around.json").read_text())
-    lay_out(_base(around["base"], around["revision"]), config.with_name("model_config.yaml"), config.parent / "base")
+    lay_out(
+        _base(around["base"], around["revision"]),
+        config.with_name("model_config.yaml"),
+        config.parent / "base",
+    )
     emit("converted")
     going = progress.Progress(run, Stream(**around["rows"]), **around["progress"])
     norms: list[float] = []

@@ -64,7 +64,9 @@ class Rows(DataModule):  # type: ignore[misc, unused-ignore]
 
     def val_dataloader(self) -> Any:
         """The held-out rows."""
-        return DataLoader(_Tensors(self.held_out), batch_size=self.batch_size, collate_fn=get_sft_collate_fn())
+        return DataLoader(
+            _Tensors(self.held_out), batch_size=self.batch_size, collate_fn=get_sft_collate_fn()
+        )
 
 
 def lay_out(base: Path, described: Path, folder: Path) -> None:
@@ -81,7 +83,11 @@ def lay_out(base: Path, described: Path, folder: Path) -> None:
         weights: dict[str, Any] = {}
         for file in sorted(base.glob("*.safetensors")):
             weights |= load_file(file)
-        copy = {"Qwen2": hf.copy_weights_qwen_2_5, "Qwen3": hf.copy_weights_qwen_3, "Phi-3": hf.copy_weights_phi}
+        copy = {
+            "Qwen2": hf.copy_weights_qwen_2_5,
+            "Qwen3": hf.copy_weights_qwen_3,
+            "Phi-3": hf.copy_weights_phi,
+        }
         state: dict[str, Any] = {}
         copy.get(family, hf.copy_weights_hf_llama)(config, {}, state, weights)
         state.setdefault("lm_head.weight", state["transformer.wte.weight"])

@@ -28,10 +28,10 @@ if TYPE_CHECKING or __package__:
     from finetune.runners.stream import Stream
 else:
     from emit import Emitter, NotFinite, classify, mark_complete, peak_rss_bytes, rss_bytes
-    from stream import Stream
+    from stream import Stream  # noqa: TC002 - neighbours, or of the package
 
 
-class Stopped(Exception):  # noqa: N818 - no error: the run was asked to end, and has saved
+class Stopped(Exception):
     """The training was asked to end."""
 
 
@@ -44,7 +44,15 @@ class Progress:
     """
 
     def __init__(
-        self, run: Path, stream: Stream, *, steps: int, every: int, validate_every: int, save_every: int, keep: int
+        self,
+        run: Path,
+        stream: Stream,
+        *,
+        steps: int,
+        every: int,
+        validate_every: int,
+        save_every: int,
+        keep: int,
     ) -> None:
         self.emit = Emitter(run)
         self.run, self.stream, self.steps = run, stream, steps
@@ -114,8 +122,12 @@ class Progress:
         with torch.no_grad():
             answer = self.model(ids)
         logits = torch.cat(answer, dim=1) if isinstance(answer, list) else answer
-        save_file({"input_ids": ids.cpu(), "logits": logits.float().cpu().contiguous()}, work / "probe.safetensors")
-        save_file({n: t.detach().float().cpu().contiguous() for n, t in native.items()}, work / "native.safetensors")
+        save_file(
+            {"input_ids": ids.cpu(), "logits": logits.float().cpu().contiguous()}, work / "probe.safetensors"
+        )
+        save_file(
+            {n: t.detach().float().cpu().contiguous() for n, t in native.items()}, work / "native.safetensors"
+        )
         self.emit(
             "finished",
             step=self.steps,

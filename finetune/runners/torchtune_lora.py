@@ -20,6 +20,7 @@ else:
     import progress
     from emit import Emitter, rss_bytes
 
+IGNORED = -100
 _RECIPE = "lora_finetune_single_device"
 
 
@@ -64,7 +65,7 @@ def _loss(recipe: Any, rows: list[dict[str, Any]], batch: int) -> float:
             some = [{"tokens": r["input_ids"], "labels": r["labels"]} for r in rows[start : start + batch]]
             made = padded_collate_sft(some, padding_idx=recipe._tokenizer.pad_id)  # noqa: SLF001
             made = {name: tensor.to(recipe._device) for name, tensor in made.items()}  # noqa: SLF001
-            trained = int((made["labels"][:, 1:] != -100).sum())
+            trained = int((made["labels"][:, 1:] != IGNORED).sum())
             total += float(recipe._loss_step(made)) * trained  # noqa: SLF001
             count += trained
     recipe._model.train()  # noqa: SLF001

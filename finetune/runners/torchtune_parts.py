@@ -39,7 +39,9 @@ _NAMES = {
 class Rows(torch.utils.data.Dataset):  # type: ignore[type-arg, unused-ignore]
     """Rows that were tokenised beforehand, in the order of the run."""
 
-    def __init__(self, tokenizer: Any, *, path: str, steps: int, batch: int, seed: int, first_step: int) -> None:
+    def __init__(
+        self, tokenizer: Any, *, path: str, steps: int, batch: int, seed: int, first_step: int
+    ) -> None:
         self.stream = Stream(path, steps=steps, batch=batch, seed=seed, first_step=first_step)
 
     def __len__(self) -> int:
@@ -140,7 +142,8 @@ class Events:
 
 
 def schedule(optimizer: Any, num_training_steps: int, last_epoch: int, **wanted: Any) -> Any:
-    """Any schedule of the spec; torchtune ships the cosine alone."""
+    """Any schedule of the spec; torchtune ships the cosine alone, and counts from where it began."""
+    del num_training_steps, last_epoch
     return progress.schedule(optimizer, **wanted)
 
 

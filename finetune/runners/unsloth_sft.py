@@ -6,7 +6,6 @@ The config holds the arguments of the three calls that an unsloth script is made
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -29,12 +28,11 @@ class Downgraded(RuntimeError):
 def train(config: Path, run: Path, emit: Emitter) -> None:
     """Train as the config says; the adapter goes to ``RUN/adapter``."""
     began = time.monotonic()
-    from unsloth import FastLanguageModel  # first: it patches what is imported after it
-
     import torch
     import yaml
     from datasets import load_dataset
     from trl import SFTConfig, SFTTrainer
+    from unsloth import FastLanguageModel  # first: it patches what is imported after it
 
     emit("imported", rss_bytes=rss_bytes())
     told = yaml.safe_load(config.read_text())
@@ -50,7 +48,7 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         model=model,
         processing_class=tokenizer,
         train_dataset=splits["train"],
-        eval_dataset=splits["test"] if "test" in splits else None,
+        eval_dataset=splits.get("test"),
         args=args,
         callbacks=[reporter(emit)],
     )
@@ -76,7 +74,7 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
 
 
 def refuse_downgrade(model: Any, *, four_bits: bool) -> None:
-    """unsloth goes on in 16 bits, with a line in its log, where 4 were asked for and bitsandbytes is missing.
+    """Unsloth goes on in 16 bits, with a line in its log, where 4 were asked for and bitsandbytes is missing.
 
     Raises:
         Downgraded: it did.

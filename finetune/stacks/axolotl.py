@@ -26,7 +26,7 @@ def render(spec: RunSpec, job: Job) -> Rendered:
     """One YAML file."""
     trainer.refuse_common(name, spec)
     if spec.data.packing and spec.devices.kind == "cpu":
-        raise UnsupportedField(name, "data.packing", True, "its packing wants the attention kernels of a GPU")  # noqa: FBT003
+        raise UnsupportedField(name, "data.packing", True, "its packing wants the attention kernels of a GPU")
     config = {**_model(spec, job), **_method(spec), **_data(spec, job), **_training(spec, job)}
     return Rendered({CONFIG: own_model.as_yaml(config)}, tuple(_deviations(spec, job)))
 

@@ -45,7 +45,10 @@ def render(spec: RunSpec, job: Job) -> Rendered:
     own_model.refuse(
         name,
         spec,
-        {"method.rslora": (False, "it scales by alpha / r"), "training.gradient_checkpointing": (False, never)},
+        {
+            "method.rslora": (False, "it scales by alpha / r"),
+            "training.gradient_checkpointing": (False, never),
+        },
     )
     if spec.method.name == "qlora" and spec.devices.kind == "cpu":
         raise UnsupportedField(name, "method.name", "qlora", "its 4-bit layers refuse a CPU; trl's do not")
@@ -183,11 +186,13 @@ def _deviations(spec: RunSpec, job: Job) -> list[str]:
     told = own_model.deviations(spec, job)
     if spec.accumulation > 1:
         told.append(
-            f"training.micro_batch_size: {spec.accumulation} micro-batches a step weigh the same in litgpt, however "
-            "many tokens each trains; the other stacks weigh by tokens"
+            f"training.micro_batch_size: {spec.accumulation} micro-batches a step weigh the same in litgpt, "
+            "however many tokens each trains; the other stacks weigh by tokens"
         )
     if spec.method.name == "qlora":
         told.append("quantisation: litgpt quantises the output layer too")
         if spec.training.optimizer == "adamw":
-            told.append("training.optimizer: under quantisation litgpt takes bitsandbytes' paged AdamW (32 bits)")
+            told.append(
+                "training.optimizer: under quantisation litgpt takes bitsandbytes' paged AdamW (32 bits)"
+            )
     return told

@@ -1,4 +1,4 @@
-"""What torchtune and litgpt share: both build the model from code of their own and give back no PEFT adapter."""
+"""What torchtune and litgpt share: own model code, and no PEFT adapter to give back."""
 
 from __future__ import annotations
 
@@ -90,8 +90,8 @@ def deviations(spec: RunSpec, job: Job) -> list[str]:
     told = []
     if job.rows % spec.training.batch_size and job.steps * spec.training.batch_size > job.rows:
         told.append(
-            f"training.epochs: the last batch of an epoch ({job.rows % spec.training.batch_size} rows) is filled up "
-            "with the first rows of the next; trl takes a smaller batch"
+            f"training.epochs: the last batch of an epoch ({job.rows % spec.training.batch_size} rows) is filled "
+            "up with the first rows of the next; trl takes a smaller batch"
         )
     if spec.training.dtype != "float32":
         told.append(f"training.dtype: the adapter's own weights are {spec.training.dtype} too")

@@ -182,7 +182,9 @@ def _deviations(spec: RunSpec, job: Job, known: Family) -> list[str]:
     told = own_model.deviations(spec, job)
     odd = [n for n, (i, o) in known.shape.linears().items() if i * o % 16384]
     if spec.method.name == "qlora":
-        told.append("quantisation: by torchao, not bitsandbytes; the same code book, other rounding of the scales")
+        told.append(
+            "quantisation: by torchao, not bitsandbytes; the same code book, other rounding of the scales"
+        )
         if odd:
-            told.append(f"quantisation: {', '.join(odd)} share a scale over fewer than 256 blocks; torchao's do not fit")
+            told.append(f"quantisation: {', '.join(odd)} share a scale over fewer than 256 blocks")
     return told

@@ -1,4 +1,4 @@
-"""What axolotl and unsloth share: both train with transformers' Trainer, as trl does, and write PEFT's form."""
+"""What axolotl and unsloth share: transformers' Trainer, as trl has it, and PEFT's own form."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def hand_over(spec: RunSpec, job: Job, source: Path) -> Path:
     adapter = job.folder / "adapter"
     missing = [name for name in _KEPT if not (source / name).is_file()]
     if missing:
-        raise TrainingFailed(f"{spec.stack} ended without writing {source / missing[0]}; see {job.folder / 'log.txt'}")
+        raise TrainingFailed(
+            f"{spec.stack} ended without writing {source / missing[0]}; see {job.folder / 'log.txt'}"
+        )
     adapter.mkdir(exist_ok=True)
     if source != adapter:
         for name in _KEPT:

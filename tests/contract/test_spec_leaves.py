@@ -17,7 +17,6 @@ from finetune.errors import UnsupportedField
 from finetune.stacks import OURS, STACKS, Job, stack
 
 
-
 def model_folder(**changes):
     """A folder with nothing but a config.json: all that a native config depends on."""
     folder = Path(tempfile.mkdtemp(prefix="advisor-contract-"))

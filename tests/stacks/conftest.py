@@ -21,7 +21,10 @@ def answered(request, tmp_path_factory):
     runs = {case: run_of(name, case, folder) for case in CASES}
     script = Path(__file__).with_name("in_stack.py")
     done = subprocess.run(
-        [str(python_of(name)), str(script), name, str(RUNNERS), str(folder)], capture_output=True, text=True, check=False
+        [str(python_of(name)), str(script), name, str(RUNNERS), str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     for spec, run in runs.values():

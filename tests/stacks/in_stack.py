@@ -41,7 +41,9 @@ def litgpt_model(run):
     lay_out(Path(around["base"]), run / "native" / "model_config.yaml", base)
     lora = {key: value for key, value in told.items() if key.startswith("lora_")}
     model = GPT(Config.from_file(base / "model_config.yaml", **lora))
-    missing, unexpected = model.load_state_dict(torch.load(base / "lit_model.pth", weights_only=True), strict=False)
+    missing, unexpected = model.load_state_dict(
+        torch.load(base / "lit_model.pth", weights_only=True), strict=False
+    )
     assert not unexpected, unexpected
     assert all("lora_" in name for name in missing), missing
     return model

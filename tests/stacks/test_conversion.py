@@ -27,7 +27,9 @@ def test_logits_are_the_stacks_own(answered, case):
 def test_torchtunes_own_export_of_qwen_is_caught_and_that_of_llama_passes(answered):
     name, runs = answered
     if name == "litgpt":
-        assert not any((run / "official.safetensors").exists() for _, run in runs.values())  # it has no export
+        assert not any(
+            (run / "official.safetensors").exists() for _, run in runs.values()
+        )  # it has no export
         return
     verdicts = {case: told(runs[case][1].with_name(f"{case}-official")) for case in EXPORTED}
     assert verdicts["llama-untied"]["passed"]

@@ -1,0 +1,49 @@
+"""The same task in every library: native config, command, and what cannot be said, without starting anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from finetune.errors import UnsupportedField
+from finetune.run import Plan, job_of
+from finetune.stacks import STACKS, Rendered, stack
+
+
+@dataclass(frozen=True)
+class Side:
+    """One library's way to say the task.
+
+    Attributes:
+        stack: its name.
+        rendered: native config and deviations; None where it refuses.
+        command: that trains.
+        refused: field and reason, where it refuses.
+    """
+
+    stack: str
+    rendered: Rendered | None = None
+    command: tuple[str, ...] = ()
+    refused: str = ""
+
+    @property
+    def lines(self) -> int:
+        """Length of the native config."""
+        return sum(text.count("\n") for text in self.rendered.files.values()) if self.rendered else 0
+
+
+def sides(plan: Plan) -> tuple[Side, ...]:
+    """The planned task in all libraries."""
+    found = []
+    for name in STACKS:
+        spec = plan.spec.model_copy(update={"stack": name})
+        job = job_of(spec, plan.data, Path("RUN"), None)
+        try:
+            rendered = stack(name).render(spec, job)
+        except UnsupportedField as error:
+            found.append(Side(name, refused=str(error)))
+            continue
+        words = stack(name).command(Path("python"), spec, job)
+        shown = tuple(Path(w).name if w.endswith(".py") else w for w in words)
+        found.append(Side(name, rendered, shown))
+    return tuple(found)
