@@ -12,6 +12,7 @@ import json
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ def bench(
     seeds: Sequence[int],
     folder: Path,
     *,
-    watch: run.Watch = run.Watch(),
+    watch: run.Watch,
     told: Callable[[Measured], None] = lambda _: None,
 ) -> Bench:
     """Run every stack with every seed, and the first once more.
@@ -128,7 +129,8 @@ def bench(
         stacks: which; the first one is the reference of the gates if it succeeds.
         seeds: one round each.
         folder: where the runs go, ``STACK-SEED`` each; a finished run there is not run again.
-        watch, told: hear of stages, events and finished runs.
+        watch: hears of stages and events.
+        told: hears of finished runs.
     """
     runs: list[Measured] = []
     for number, seed in enumerate(seeds):
@@ -178,7 +180,7 @@ def measure(stack: str, seed: int, folder: Path) -> Measured:
     if len(steps) < WARM_UP_STEPS + 2 or "loaded" not in last or "finished" not in last:
         raise AdvisorError(f"{folder} tells too little to be measured: {len(steps)} steps")
     timed = steps[WARM_UP_STEPS - 1 :]
-    times = [b["time"] - a["time"] for a, b in zip(timed, timed[1:], strict=False)]
+    times = [b["time"] - a["time"] for a, b in pairwise(timed)]
     tokens = timed[-1]["tokens"] - timed[0]["tokens"]
     data = open_dataset(folder / "data").summary
     speed = tokens / sum(times)
@@ -213,7 +215,7 @@ def _phases(events: list[dict[str, Any]], first: dict[str, Any]) -> dict[str, fl
     """Seconds between the marks that the runner set on its way to the first step."""
     marks = [e for e in events if e["event"] in ("started", "imported", "converted", "loaded")] + [first]
     names = {"imported": "import", "converted": "convert", "loaded": "load", "step": "first step"}
-    pairs = zip(marks, marks[1:], strict=False)
+    pairs = pairwise(marks)
     return {names[b["event"]]: round(b["time"] - a["time"], 2) for a, b in pairs if b["event"] in names}
 
 
@@ -235,10 +237,11 @@ def _judge(one: Measured, reference: Measured | None) -> Measured:
 
 
 def settings(composed: Composed, quick: Mapping[str, Any]) -> dict[str, Any]:
-    """The leaves that the bench runs with: what the user set, over the bench's own, over the defaults."""
+    """The leaves that the bench runs with: what the user set, over the bench's own, over the demo's."""
     asked = dict(leaves(composed.spec.model_dump()))
-    chosen = {name: value for name, value in asked.items() if composed.origins.get(name) != "default"}
-    return {**quick, **chosen}
+    given = {name: value for name, value in asked.items() if composed.origins.get(name) != "default"}
+    demo = {name: value for name, value in given.items() if composed.origins[name] == "--demo"}
+    return {**demo, **quick, **{name: value for name, value in given.items() if name not in demo}}
 
 
 def cost_per_million(tokens_per_second: float, price_per_hour: float) -> float:

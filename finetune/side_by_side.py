@@ -1,4 +1,4 @@
-"""The same task in every library: native config, command, and what cannot be said, without starting anything."""
+"""The same task in every library: native config, command, what cannot be said. Nothing is started."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def claim_lines(result: Bench | None) -> list[str]:
     told = tomllib.loads((data_folder() / "claims.toml").read_text("utf-8"))
     lines_ = []
     for claim in told["claim"]:
-        lines_ += [f"{claim['stack']} ({claim['date']}): “{claim['sentence']}”  [{claim['source']}]"]
+        lines_ += [f"{claim['stack']} ({claim['date']}): {claim['says']}  [{claim['source']}]"]
         lines_ += [
             f"  published by others: {p['result']} ({p['setup']}; {p['source']})" for p in claim["published"]
         ]

@@ -73,12 +73,9 @@ def _all(made: Plan, *, native: bool) -> list[str]:
 
     found = sides(made)
     rows = [
-        [
-            s.stack,
-            str(s.lines) if s.rendered else "refused",
-            str(len(s.rendered.deviations)) if s.rendered else "",
-        ]
-        + [" ".join(s.command) if s.rendered else s.refused]
+        [s.stack, str(s.lines), str(len(s.rendered.deviations)), " ".join(s.command)]
+        if s.rendered
+        else [s.stack, "refused", "", s.refused]
         for s in found
     ]
     told = table(["library", "lines", "deviations", "command, or what it cannot do"], rows)

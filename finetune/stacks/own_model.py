@@ -90,8 +90,8 @@ def deviations(spec: RunSpec, job: Job) -> list[str]:
     told = []
     if job.rows % spec.training.batch_size and job.steps * spec.training.batch_size > job.rows:
         told.append(
-            f"training.epochs: the last batch of an epoch ({job.rows % spec.training.batch_size} rows) is filled "
-            "up with the first rows of the next; trl takes a smaller batch"
+            f"training.epochs: the last batch of an epoch ({job.rows % spec.training.batch_size} rows) is "
+            "filled up with the first rows of the next; trl takes a smaller batch"
         )
     if spec.training.dtype != "float32":
         told.append(f"training.dtype: the adapter's own weights are {spec.training.dtype} too")
