@@ -28,8 +28,8 @@ _NAMES = {
     "input_layernorm.weight": "sa_norm.scale",
     "post_attention_layernorm.weight": "mlp_norm.scale",
     "self_attn.o_proj.weight": "attn.output_proj.weight",
-    "self_attn.q_norm.weight": "attn.q_norm.scale",
-    "self_attn.k_norm.weight": "attn.k_norm.scale",
+    "self_attn.q_norm.weight": "attn.normed_q.scale",
+    "self_attn.k_norm.weight": "attn.normed_k.scale",
     "mlp.gate_proj.weight": "mlp.w1.weight",
     "mlp.down_proj.weight": "mlp.w2.weight",
     "mlp.up_proj.weight": "mlp.w3.weight",
@@ -211,11 +211,24 @@ def lora_qwen3(
             head_dim=head_dim,
             **linears,
             pos_embeddings=rope,
-            q_norm=RMSNorm(head_dim, eps=norm_eps),
-            k_norm=RMSNorm(head_dim, eps=norm_eps),
             max_seq_len=max_seq_len,
         )
+        for name in "qk":
+            norm = RMSNorm(head_dim, eps=norm_eps)
+            layer.attn.register_module(f"normed_{name}", norm)
+            linears[f"{name}_proj"].register_forward_hook(_normed(norm, head_dim))
     return whole
+
+
+def _normed(norm: nn.Module, head_dim: int) -> Any:
+    """Norm each head of a projection; torchtune's own ``q_norm`` comes after the rotation, Qwen's before."""
+
+    def hook(module: nn.Module, given: Any, made: torch.Tensor) -> torch.Tensor:
+        del module, given
+        normed: torch.Tensor = norm(made.unflatten(-1, (-1, head_dim))).flatten(-2)
+        return normed
+
+    return hook
 
 
 def nf4_of_any_shape() -> None:

@@ -1,0 +1,125 @@
+"""Stacks with model code of their own train for real, agree with trl, and go on where they were stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import tiny_model
+from safetensors.torch import load_file
+from stack_cases import python_of
+
+from finetune import record
+from finetune.spec import RunSpec
+from finetune.stacks import Job, stack
+
+EQUAL = {
+    "method.r": 8, "method.alpha": 16, "training.learning_rate": 0.002, "training.batch_size": 8,
+    "training.micro_batch_size": 8, "training.steps": 8, "training.warmup": 2, "data.max_length": 64,
+    "evaluation.generations": 0,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """Folder of a random two-layer Llama, tied and with grouped queries."""
+    return tiny_model.model(tmp_path_factory.mktemp("base") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def trained(tiny, tmp_path_factory):
+    """Train with a stack through the command line, once; the run's folder."""
+    folder = tmp_path_factory.mktemp("trained")
+    data = tiny_model.write(folder / "sums.jsonl", tiny_model.sums())
+    done = {}
+
+    def train(name):
+        if name not in done:
+            if name != "trl":
+                python_of(name)
+            words = [x for key, value in EQUAL.items() for x in ("--set", f"{key}={value}")]
+            ran = subprocess.run(
+                [sys.executable, "-m", "advisor", "train", "--data", str(data), "--model", str(tiny),
+                 "--stack", name, "-o", str(folder / name), *words],
+                capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"},
+            )  # fmt: skip
+            assert ran.returncode == 0, ran.stdout + ran.stderr + (folder / name / "log.txt").read_text()[-3000:]
+            done[name] = folder / name
+        return done[name]
+
+    return train
+
+
+def events(run, kind):
+    lines = map(json.loads, (run / "events.jsonl").read_text().splitlines())
+    return [event for event in lines if event["event"] == kind]
+
+
+def agrees(run, reference):
+    """The same rows in the same steps, the same trainable weights, and nearly the same result."""
+    for one in (run, reference):
+        assert record.load(one).state == "finished"
+    ours, theirs = events(run, "step"), events(reference, "step")
+    assert [e["step"] for e in ours] == list(range(1, 9))
+    # The learning rate of the first step is 0: two steps see the untrained model.
+    assert [e["loss"] for e in ours[:2]] == pytest.approx([e["loss"] for e in theirs[:2]], abs=2e-3)
+    assert [e["tokens"] for e in ours] == [e["tokens"] for e in theirs]
+    assert events(run, "loaded")[0]["trainable"] == events(reference, "loaded")[0]["trainable"]
+    held, other = (record.load(one).losses["held_out"] for one in (run, reference))
+    assert held["base"] == pytest.approx(other["base"], abs=1e-5)
+    assert held["adapter"] < held["base"] - 0.05
+    assert abs(held["adapter"] - other["adapter"]) <= 0.02
+
+
+@pytest.mark.parametrize("name", ["torchtune", "litgpt"])
+def test_a_stack_does_the_same_work_as_trl(trained, name):
+    run = trained(name)
+    agrees(run, trained("trl"))
+    assert json.loads((run / "gate.json").read_text())["error"] < 1e-5
+    assert (run / "adapter" / "tokenizer.json").is_file()
+
+
+@pytest.mark.every_stack
+def test_axolotl_does_the_same_work_as_trl(trained):
+    agrees(trained("axolotl"), trained("trl"))
+
+
+@pytest.mark.parametrize("name", ["torchtune", "litgpt"])
+def test_a_stopped_run_goes_on_to_the_same_adapter(trained, tiny, name, tmp_path):
+    source = trained(name)
+    spec = RunSpec.model_validate({**record.load(source).spec, "evaluation": {"every_steps": 4}})
+    run = tmp_path / "run"
+    job = Job(folder=run, data=source / "data", base=str(tiny), template=None, steps=8, warmup_steps=2,
+              rows=180, test_rows=20)  # fmt: skip
+    for folder in (run, job.native, job.work):
+        folder.mkdir()
+    (run / "data").symlink_to(source / "data")
+
+    def start(job):
+        for file, text in stack(name).render(spec, job).files.items():
+            (job.native / file).write_text(text)
+        words = stack(name).command(python_of(name), spec, job)
+        done = subprocess.run(
+            words, capture_output=True, text=True, check=False,
+            env={**os.environ, **stack(name).environment(spec), "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    (run / "stop").touch()
+    start(job)
+    assert [e["step"] for e in events(run, "step")] == [1]
+    assert (job.work / "checkpoint-1" / "complete").is_file()
+    for left in ("stop", "stop-at"):
+        (run / left).unlink()
+    start(replace(job, resume_from=job.work / "checkpoint-1"))
+    assert [e["step"] for e in events(run, "step")] == list(range(1, 9))
+    assert [e["step"] for e in events(run, "validated")] == [4, 8]
+    whole = load_file(Path(source) / "work" / "native.safetensors")
+    again = load_file(job.work / "native.safetensors")
+    assert whole.keys() == again.keys()
+    assert max(float((whole[key] - again[key]).abs().max()) for key in whole) < 1e-5
