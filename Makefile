@@ -1,6 +1,6 @@
 # Two commands are all a newcomer needs: `make rank` and `make test`.
 .DEFAULT_GOAL := rank
-.PHONY: rank test test-demo check locks docs wheel clean
+.PHONY: rank test test-demo test-stacks check locks docs wheel clean
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
@@ -26,13 +26,17 @@ rank: $(VENV)/.installed
 	@$(BIN)/advisor rank --store bundled
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# All stacks for real: builds their environments (1 to 3 GB each, into the user's cache).
+test-stacks: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 0 -m "every_stack or not every_stack" --durations=0 tests/stacks
 
 test-demo: $(VENV)/.installed-dev
 	$(BIN)/advisor train --demo
@@ -41,6 +45,10 @@ locks: $(VENV)/.installed-dev
 	(echo "# The environment of trl, and of our half: advisor[train] in exact versions. Made by: make locks"; \
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra train --constraint constraints.txt --no-annotate \
 	--no-header --no-emit-find-links --no-emit-index-url | sed 's/+cpu$$//') > finetune/stacks/trl.lock
+	for stack in torchtune litgpt axolotl unsloth; do \
+	(echo "# The environment of $$stack, for Python 3.11, in exact versions. Made by: make locks"; \
+	$(BIN)/uv pip compile --quiet finetune/stacks/$$stack.in --python-version 3.11 --no-annotate --no-header \
+	--no-emit-find-links --no-emit-index-url | sed 's/+cpu$$//') > finetune/stacks/$$stack.lock || exit 1; done
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python scripts/reference.py docs/reference

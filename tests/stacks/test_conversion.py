@@ -11,6 +11,8 @@ from stack_cases import CASES, EXPORTED, TAKE_APART
 from finetune import family, gate
 from finetune.errors import TrainingFailed
 
+pytestmark = pytest.mark.xdist_group("stack-models")
+
 
 def told(run):
     return json.loads((run / "gate.json").read_text())

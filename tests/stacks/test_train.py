@@ -18,6 +18,8 @@ from finetune import record
 from finetune.spec import RunSpec
 from finetune.stacks import Job, stack
 
+pytestmark = pytest.mark.xdist_group("stack-training")
+
 EQUAL = {
     "method.r": 8, "method.alpha": 16, "training.learning_rate": 0.002, "training.batch_size": 8,
     "training.micro_batch_size": 8, "training.steps": 8, "training.warmup": 2, "data.max_length": 64,
@@ -48,7 +50,9 @@ def trained(tiny, tmp_path_factory):
                  "--stack", name, "-o", str(folder / name), *words],
                 capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"},
             )  # fmt: skip
-            assert ran.returncode == 0, ran.stdout + ran.stderr + (folder / name / "log.txt").read_text()[-3000:]
+            assert ran.returncode == 0, (
+                ran.stdout + ran.stderr + (folder / name / "log.txt").read_text()[-3000:]
+            )
             done[name] = folder / name
         return done[name]
 

@@ -1,0 +1,130 @@
+"""The bench judges before it compares; rows come in the Trainer's own order; claims have sources."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import replace
+
+import pytest
+
+from advisor.cli.bench import claim_lines, lines
+from advisor.domain import data_folder
+from finetune import bench, record
+from finetune.bench import Bench, Measured, measure
+from finetune.runners.progress import schedule
+from finetune.runners.stream import Stream, order
+from finetune.spec import compose
+
+ONE = Measured("trl", 42, tokens_per_second=100.0, trained_tokens_per_second=40.0, step_seconds=1.0, step_spread=0.1,
+               peak_bytes=2**30, held_out=1.0, base=2.0, first_loss=3.0, trainable=10, tokens=400)  # fmt: skip
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_the_order_is_that_of_transformers_trainer(epochs):
+    from accelerate.data_loader import SeedableRandomSampler
+    from torch import Generator
+
+    sampler = SeedableRandomSampler(range(50), generator=Generator(), data_seed=7)
+    theirs = []
+    for epoch in range(epochs):
+        sampler.set_epoch(epoch)
+        theirs += list(sampler)
+    assert order(50, 50 * epochs, 7) == theirs
+
+
+def test_a_stream_goes_on_where_it_was_left(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(
+        "".join(json.dumps({"input_ids": [n] * (n + 1), "labels": [n]}) + "\n" for n in range(10))
+    )
+    whole = Stream(str(path), steps=6, batch=4, seed=1)
+    rest = Stream(str(path), steps=6, batch=4, seed=1, first_step=2)
+    assert [whole[i] for i in range(8, 24)] == [rest[i] for i in range(len(rest))]
+    seen = sum(len(whole[i]["input_ids"]) for i in range(8))
+    assert whole.tokens(2) == rest.tokens(2) == seen
+
+
+@pytest.mark.parametrize("name", ["cosine", "linear", "constant"])
+@pytest.mark.parametrize("warmup", [0, 1, 3])
+def test_the_schedule_is_that_of_transformers(name, warmup):
+    import torch
+    from transformers import get_scheduler
+
+    def rates(make):
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
+        scheduler = make(optimizer)
+        told = []
+        for _ in range(10):
+            told.append(scheduler.get_last_lr()[0])
+            optimizer.step()
+            scheduler.step()
+        return told
+
+    theirs = {"constant": "constant_with_warmup"}.get(name, name)
+    ours = rates(lambda o: schedule(o, name, warmup=warmup, steps=10))
+    assert ours == pytest.approx(rates(lambda o: get_scheduler(theirs, o, warmup, 10)))
+
+
+def test_numbers_count_only_for_the_same_work():
+    assert bench._judge(ONE, ONE).counts
+    for change, gate in (
+        ({"first_loss": 3.02}, "first loss"),
+        ({"trainable": 11}, "trainable"),
+        ({"tokens": 399}, "tokens"),
+        ({"logits": {"passed": False}}, "logits"),
+    ):
+        judged = bench._judge(replace(ONE, **change), ONE)
+        assert not judged.counts
+        assert [name for name, passed in judged.gates.items() if not passed] == [gate]
+    assert set(bench._judge(ONE, ONE).gates) == set(bench.GATES)
+
+
+def test_a_failed_stack_is_a_row_with_its_reason_and_never_the_reference():
+    failed = Measured("axolotl", 42, reason="no space left")
+    assert bench._reference([failed, ONE], ["axolotl", "trl"], 42) == ONE
+    told = "\n".join(lines(Bench((failed, ONE), 0.05, {}, {"processor": "x"}, "2026-11-24"), price=2.0))
+    assert "axolotl, seed 42: failed: no space left" in told
+    assert "noise floor: 5.0%" in told
+    assert f"{2.0 / 3600 / 100 * 1e6:.2f}" in told
+
+
+def test_figures_come_out_of_the_events(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "rows.jsonl").touch()
+    (tmp_path / "data" / "summary.json").write_text(json.dumps({"trained_tokens": 25, "train_tokens": 100}))
+    spec = compose(
+        [("t", {"model": {"base": "a/b"}, "data": {"train": "x"}, "devices": {"kind": "cpu"}})]
+    ).spec
+    record.keep(tmp_path, record.Record(
+        id="r", state="finished", started=record.now(), spec=spec.model_dump(mode="json"), origins={}, stack="trl",
+        losses={"held_out": {"base": 2.0, "adapter": 1.5}}, environment={"packages": {"trl": "1.16.0"}},
+    ))  # fmt: skip
+    marks = [("started", 0.0, {}), ("imported", 4.0, {}), ("loaded", 5.5, {"trainable": 10})]
+    marks += [
+        ("step", 6.0 + 9 * (n > 0) + n, {"step": n + 1, "loss": 3.0 - n, "tokens": 50 * (n + 1)})
+        for n in range(6)
+    ]
+    marks += [("finished", 30.0, {"peak_rss_bytes": 7, "peak_gpu_bytes": 0})]
+    (tmp_path / "events.jsonl").write_text(
+        "".join(json.dumps({"event": e, "time": t, **f}) + "\n" for e, t, f in marks)
+    )
+    made = measure("trl", 42, tmp_path)
+    assert made.tokens_per_second == pytest.approx(50.0)  # the slow second step is warm-up
+    assert made.trained_tokens_per_second == pytest.approx(12.5)
+    assert made.first_step_seconds == {"import": 4.0, "load": 1.5, "first step": 0.5}
+    assert (made.peak_bytes, made.held_out, made.version, made.tokens) == (7, 1.5, "1.16.0", 300)
+
+
+def test_a_claim_names_its_date_and_source_and_is_set_beside_what_was_measured():
+    claims = tomllib.loads((data_folder() / "claims.toml").read_text())["claim"]
+    assert claims
+    for claim in claims:
+        assert all(claim[key] for key in ("stack", "against", "date", "says", "source"))
+        assert all(p["result"] and p["setup"] and p["source"] for p in claim["published"])
+    runs = tuple(
+        bench._judge(one, ONE) for one in (ONE, replace(ONE, stack="torchtune", tokens_per_second=150.0))
+    )
+    told = "\n".join(claim_lines(Bench(runs, 0.02, {}, {"processor": "a CPU"}, "2026-11-24")))
+    assert "1.50 times the speed of trl (a CPU, noise floor 2.0%)" in told
+    assert "no number that counts for unsloth" in told
