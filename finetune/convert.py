@@ -76,7 +76,8 @@ def from_litgpt(state: State, family: Family, trained: tuple[str, ...]) -> Pairs
             raise TrainingFailed(f"litgpt's adapter holds {key}, which has no place in PEFT's form")
         layer, a, b = int(hit[1]), state[key], state[key[:-1] + "B"]
         if hit[2] == "attn.qkv":
-            parts = zip(sizes, a.chunk(len(sizes)), b.split(list(sizes.values())), strict=True)
+            cut: Any = b.split
+            parts = zip(sizes, a.chunk(len(sizes)), cut(list(sizes.values())), strict=True)
             pairs |= {(layer, name): (one_a, one_b) for name, one_a, one_b in parts}
         else:
             pairs[layer, _LITGPT[hit[2]]] = (a, b)

@@ -103,7 +103,8 @@ class Base:
             return {}
         if rest == "self_attn.qkv_proj.weight":
             sizes = [n * self.head_size for n in (self.heads, self.kv_heads, self.kv_heads)]
-            split = zip("qkv", value.split(sizes), strict=True)
+            cut: Any = value.split
+            split = zip("qkv", cut(sizes), strict=True)
             return {f"{prefix}attn.{name}_proj.weight": one.contiguous() for name, one in split}
         if rest == "mlp.gate_up_proj.weight":
             gate, up = value.chunk(2)
@@ -179,7 +180,7 @@ def lora_qwen3(
     from torchtune.modules.peft import LoRALinear
 
     lora: dict[str, Any] = {"rank": lora_rank, "alpha": lora_alpha, "dropout": lora_dropout}
-    whole = lora_qwen2(
+    whole: nn.Module = lora_qwen2(
         lora_attn_modules,
         apply_lora_to_mlp,
         apply_lora_to_output,
@@ -196,7 +197,8 @@ def lora_qwen3(
     inner, dim = num_heads * head_dim, sizes["embed_dim"]
     shapes = {"q_proj": (dim, inner), "k_proj": (dim, num_kv_heads * head_dim)}
     shapes |= {"v_proj": shapes["k_proj"], "output_proj": (inner, dim)}
-    for layer in whole.layers:
+    layers: Any = whole.layers
+    for layer in layers:
         linears = {
             name: LoRALinear(*shape, **lora, quantize_base=quantize_base)
             if name in lora_attn_modules
@@ -225,7 +227,7 @@ def _normed(norm: nn.Module, head_dim: int) -> Any:
 
     def hook(module: nn.Module, given: Any, made: torch.Tensor) -> torch.Tensor:
         del module, given
-        normed: torch.Tensor = norm(made.unflatten(-1, (-1, head_dim))).flatten(-2)
+        normed: torch.Tensor = norm(made.view(*made.shape[:-1], -1, head_dim)).flatten(-2)
         return normed
 
     return hook
