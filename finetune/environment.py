@@ -92,8 +92,13 @@ def here(lock: Path, needed: tuple[str, ...]) -> Health:
 def folder_of(lock: Path) -> Path:
     """Where the environment of this lock file stands, built or not."""
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return cache_home() / "environments" / f"{lock.stem}-py{python}-{digest}"
+    return cache_home() / "environments" / f"{lock.stem}-py{python_version(lock)}-{digest}"
+
+
+def python_version(lock: Path) -> str:
+    """The Python that a lock file is for, if its first line says so; else the one that runs this."""
+    hit = re.search(r"for Python (\d+\.\d+)", lock.read_text("utf-8").partition("\n")[0])
+    return hit[1] if hit else f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def check(lock: Path) -> Health:
@@ -163,9 +168,12 @@ def build(lock: Path, progress: Callable[[str], None] = lambda _: None) -> Envir
     variables.setdefault("UV_FIND_LINKS", os.environ.get("PIP_FIND_LINKS", ""))
     if not variables["UV_FIND_LINKS"]:
         del variables["UV_FIND_LINKS"]
+    wanted = python_version(lock)
+    # Another Python than ours is left to uv: it takes one from PATH, or fetches one where it may.
+    python = sys.executable if wanted == f"{sys.version_info.major}.{sys.version_info.minor}" else wanted
     progress(f"building the environment of {lock.stem} in {folder}")
     for step in (
-        [uv, "venv", "--quiet", "--python", sys.executable, str(folder)],
+        [uv, "venv", "--quiet", "--python", python, str(folder)],
         [uv, "pip", "install", "--quiet", "--compile-bytecode", "--requirement", str(lock)],
     ):
         done = subprocess.run(step, capture_output=True, text=True, env=variables, check=False)
