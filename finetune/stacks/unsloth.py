@@ -19,7 +19,7 @@ from finetune.stacks import Job, Rendered, own_model, trainer
 name = "unsloth"
 repository = "unslothai/unsloth"
 lock = Path(__file__).with_suffix(".lock")
-needed = ("torch", "unsloth", "unsloth_zoo", "trl", "peft", "bitsandbytes")
+needed = ("torch", "unsloth", "unsloth-zoo", "trl", "peft", "bitsandbytes")
 CONFIG = "unsloth.yaml"
 _RUNNER = Path(__file__).parents[1] / "runners" / "unsloth_sft.py"
 
