@@ -61,6 +61,14 @@ def parameters(source, owner, function):
     return {one.arg for one in [*method.args.args, *method.args.kwonlyargs]}
 
 
+def fields(source):
+    """Names of the fields of all classes of a file."""
+    if not source.is_file():
+        return set()
+    found = [n for n in ast.walk(ast.parse(source.read_text())) if isinstance(n, ast.AnnAssign)]
+    return {n.target.id for n in found if isinstance(n.target, ast.Name)}
+
+
 @pytest.mark.every_stack
 def test_every_argument_that_we_name_exists_in_unsloth(asked):
     (site,) = python_of("unsloth").parents[1].glob("lib/python*/site-packages")
@@ -69,9 +77,11 @@ def test_every_argument_that_we_name_exists_in_unsloth(asked):
     assert set(told["from_pretrained"]) <= loading
     adapter = parameters(site / "unsloth" / "models" / "llama.py", "FastLlamaModel", "get_peft_model")
     assert set(told["get_peft_model"]) - {"use_dora"} <= adapter  # goes on to PEFT's LoraConfig
-    code = "import json, dataclasses, trl; print(json.dumps([f.name for f in dataclasses.fields(trl.SFTConfig)]))"
-    done = subprocess.run([str(python_of("unsloth")), "-c", code], capture_output=True, text=True, check=True)
-    assert set(told["sft"]) <= set(json.loads(done.stdout.splitlines()[-1]))
+    known = fields(site / "trl" / "trainer" / "sft_config.py") | fields(
+        site / "transformers" / "training_args.py"
+    )
+    known |= fields(site / "trl" / "trainer" / "base_config.py")
+    assert set(told["sft"]) <= known
 
 
 @pytest.mark.every_stack
@@ -86,4 +96,6 @@ def test_started_on_a_cpu_all_the_same_it_ends_with_an_event(asked, tmp_path):
     assert done.returncode == 1
     last = json.loads((tmp_path / "events.jsonl").read_text().splitlines()[-1])
     assert last["event"] == "failed"
-    assert "accelerator" in last["message"].lower()
+    # Either unsloth's own word (no accelerator), or before it torchvision's, whose wheel is not for a CPU's torch.
+    assert last["kind"] == "other"
+    assert "import" in last["message"] or "accelerator" in last["message"]
