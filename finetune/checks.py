@@ -19,6 +19,7 @@ _NEAR_LIMIT = 20_000
 _SHORT = 6
 _BASE_NEEDS = 1000
 _UNTRAINED = 0.1
+_SAMPLED = 4000
 _FEW_TRAINED = 0.05
 _WORST = 8
 
@@ -165,18 +166,17 @@ def _in_text(m: Material) -> Iterator[Finding]:
 
 def _untrained(m: Material, tokens: list[int]) -> list[int]:
     """Of these tokens the ones whose embedding is shorter than a tenth of the median."""
-    from safetensors import safe_open
+    import numpy as np
 
-    for path in base.weight_files(m.spec.model.base) if tokens else ():
-        with safe_open(path, framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118 - not a mapping
-                if name.endswith(("embed_tokens.weight", "wte.weight")):
-                    rows = file.get_slice(name)
-                    count = rows.get_shape()[0]
-                    median = float(rows[: min(count, 4000)].float().norm(dim=1).median())
-                    norms = {t: float(rows[t : t + 1].float().norm()) for t in tokens if t < count}
-                    return [t for t, norm in norms.items() if norm < _UNTRAINED * median]
-    return []
+    from finetune.embeddings import embedding, norms
+
+    table = embedding(base.weight_files(m.spec.model.base)) if tokens else None
+    if table is None:
+        return []
+    median = float(np.median(norms(table[:_SAMPLED])))
+    known = [t for t in tokens if t < len(table)]
+    lengths = norms(table[known])
+    return [t for t, length in zip(known, lengths, strict=True) if length < _UNTRAINED * median]
 
 
 def roles(m: Material) -> Iterator[Finding]:

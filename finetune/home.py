@@ -7,8 +7,10 @@ in there, with a copy of our two packages put beside (they are pure Python, and 
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -42,6 +44,23 @@ def enter(arguments: list[str], progress: Callable[[str], None] = lambda _: None
     made = environment.ready(trl.lock, trl.needed, progress)
     settle(Path(made.home))
     os.execv(made.python, [str(made.python), "-m", "advisor", *arguments])  # noqa: S606 - no shell is wanted
+
+
+def without_torch() -> None:
+    """Import transformers in a way that leaves torch out, unless one of them is loaded already.
+
+    The wrapper tokenises, and tokenizers need no torch; but transformers loads it wherever it finds it,
+    which is more than half of the wrapper's processor time. For a command's own process alone: what it
+    imports of transformers has no models afterwards.
+    """
+    if "torch" in sys.modules or "transformers" in sys.modules:
+        return
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")  # it would say that torch is missing
+    sys.modules["torch"] = None  # type: ignore[assignment]  # the import system's word for "not there"
+    try:
+        importlib.import_module("transformers.models.auto.tokenization_auto")
+    finally:
+        del sys.modules["torch"]
 
 
 def settle(home: Path) -> Path:

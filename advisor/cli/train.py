@@ -59,10 +59,11 @@ def train(
     advisor train --data mine.jsonl --model HuggingFaceTB/SmolLM2-135M-Instruct; advisor train
     --resume RUN. Look before with `advisor plan` and `advisor preview`.
     """
-    from finetune import record, run
+    from finetune import home, record, run
 
     with progress() as watch:
         if resume is not None:
+            home.without_torch()
             folder = run.resume(record.find(resume), watch)
         else:
             asked = compose(data, model, eval_data, stack, preset, spec, set_, output, demo=demo, watch=watch)
@@ -89,12 +90,13 @@ def compose(
         InputError: an option is missing or wrong.
     """
     from advisor.errors import InputError
-    from finetune import run
+    from finetune import home, run
     from finetune import spec as specs
 
     layers: list[tuple[str, Mapping[str, Any]]] = []
     if demo:
-        layers.append(("--demo", demo_layer(watch)))
+        layers.append(("--demo", demo_layer(watch)))  # converts the model the first time, with torch
+    home.without_torch()
     if preset is not None:
         layers.append((f"--preset {preset}", specs.preset(preset)))
     if file is not None:

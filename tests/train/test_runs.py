@@ -172,3 +172,16 @@ def test_prune_takes_what_did_not_finish(advisor, two, home):
     folder = Path(home["XDG_DATA_HOME"], "advisor", "runs", two[0])
     assert not (folder / "work").exists()
     assert (folder / "adapter").exists()
+
+
+def test_planning_leaves_torch_out(tiny, sums, variables):
+    """Importing it would be most of the wrapper's processor time; the trainer's process has its own."""
+    code = (
+        "import sys, runpy\n"
+        "try:\n    runpy.run_module('advisor', run_name='__main__')\n"
+        "finally:\n    print('torch' in sys.modules, 'transformers' in sys.modules, file=sys.stderr)\n"
+    )
+    words = [sys.executable, "-c", code, "plan", "--data", sums, "--model", tiny]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=variables)
+    assert done.stderr.splitlines()[-1] == "False True", done.stderr
+    assert "PyTorch was not found" not in done.stdout + done.stderr
