@@ -144,11 +144,9 @@ def main() -> None:
             if known not in models:
                 models[known] = make(Path(scratch) / f"model{len(models)}", *setting[:2])
             results[name] = measure(Path(scratch) / name, models[known], setting)
-            predicted, measured = (results[name][k] / 2**20 for k in ("total", "measured"))
-            off = results[name]["error"]
-            print(
-                f"{name}: predicted {predicted:.0f} MiB, measured {measured:.0f} MiB, {off:+.1%}", flush=True
-            )
+            told = results[name]
+            total, measured = told["predicted"]["total"] / 2**20, told["measured"] / 2**20
+            print(f"| {name} | {total:.0f} | {measured:.0f} | {told['error']:+.1%} |", flush=True)
             out.write_text(json.dumps(results, indent=1) + "\n")
 
 

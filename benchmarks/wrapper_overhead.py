@@ -1,16 +1,16 @@
-"""What the wrapper costs: `advisor train` against a plain trl script that does the same, in turns.
+"""What the wrapper costs: `advisor train` against a plain trl script that does the same, side by side.
 
     python benchmarks/wrapper_overhead.py OUT.json MODEL DATA [STEPS] [ROUNDS]
 
-Both tokenise the data, train LoRA with the same settings and save the adapter; neither evaluates. Wall
-and processor seconds of whole commands, start-up included; the ratio of medians is what counts.
+Both tokenise the data, train LoRA with the same settings and save the adapter; neither evaluates. They
+run at the same time, each on one core, and change cores every round, so that other work on the machine
+meets both. Wall and processor seconds of whole commands, start-up included; ratios of medians count.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -41,23 +41,33 @@ trainer.save_model(out)
 """
 
 
-def timed(command: list[str], env: dict[str, str]) -> tuple[float, float]:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    began = time.monotonic()
-    subprocess.run(command, check=True, capture_output=True, env=env)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.monotonic() - began, cpu
+def both(commands: list[list[str]], env: dict[str, str]) -> list[tuple[float, float]]:
+    """Wall and processor seconds of commands that run at once, each held on a core of its own."""
+    cores = sorted(os.sched_getaffinity(0))
+    began, running, seen = time.monotonic(), {}, {}
+    for core, command in zip(cores, commands, strict=False):
+        pinned = ["taskset", "-c", str(core), *command]
+        with Path(env["XDG_DATA_HOME"] + f"-{core}.log").open("w") as log:
+            process = subprocess.Popen(pinned, stdout=log, stderr=log, env=env)
+        running[process.pid] = (command, log.name)
+    while running:
+        pid, status, used = os.wait4(-1, 0)
+        command, log = running.pop(pid)
+        if status:
+            sys.exit(f"{command[:6]} ended with {status}: {Path(log).read_text()[-2000:]}")
+        seen[id(command)] = (time.monotonic() - began, used.ru_utime + used.ru_stime)
+    return [seen[id(command)] for command in commands]
 
 
 def main() -> None:
     out, model, data = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-    steps, rounds = (int(n) for n in (sys.argv[4:] + ["45", "3"][len(sys.argv[4:]) :]))
+    steps, rounds = (int(n) for n in (sys.argv[4:] + ["45", "2"][len(sys.argv[4:]) :]))
     seen: dict[str, list[tuple[float, float]]] = {"plain": [], "advisor": []}
     for n in range(rounds):
         with tempfile.TemporaryDirectory() as scratch:
             # The same allocator setting for both: it is the stack's, not the wrapper's.
-            env = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "1048576", "XDG_CACHE_HOME": scratch + "/cache",
+            env = {**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "1048576",
+                   "XDG_CACHE_HOME": scratch + "/cache",
                    "XDG_DATA_HOME": scratch + "/data", "HF_HOME": scratch + "/hf"}  # fmt: skip
             ours = [sys.executable, "-m", "advisor", "train", "--data", data, "--model", model]
             for field in ("evaluation_share=0", "max_length=256"):
@@ -66,9 +76,11 @@ def main() -> None:
                 ours += ["--set", f"training.{field}"]
             ours += ["--set", "method.r=8", "--set", "method.alpha=16", "--set", "evaluation.rows=0"]
             plain = [sys.executable, "-c", PLAIN, model, data, scratch + "/plain", str(steps)]
-            for name, command in sorted({"plain": plain, "advisor": ours}.items(), reverse=bool(n % 2)):
-                seen[name].append(timed(command, env))
-                print(name, seen[name][-1], flush=True)
+            commands = {"plain": plain, "advisor": ours}
+            names = sorted(commands, reverse=bool(n % 2))  # the cores change places every round
+            for name, told in zip(names, both([commands[name] for name in names], env), strict=True):
+                seen[name].append(told)
+                print(name, told, flush=True)
     result = {"steps": steps, "cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()}
     for i, kind in enumerate(("wall", "cpu")):
         medians = {name: statistics.median(run[i] for run in runs) for name, runs in seen.items()}

@@ -95,8 +95,7 @@ def compose(
 
     layers: list[tuple[str, Mapping[str, Any]]] = []
     if demo:
-        layers.append(("--demo", demo_layer(watch)))  # converts the model the first time, with torch
-    home.without_torch()
+        layers.append(("--demo", demo_layer(watch)))
     if preset is not None:
         layers.append((f"--preset {preset}", specs.preset(preset)))
     if file is not None:
@@ -122,6 +121,7 @@ def compose(
         layers.append(("recommended", {"stack": name}))
     composed = specs.compose(layers)
     run.check_stack(composed.spec.stack)
+    home.without_torch()
     return Asked(composed, chosen)
 
 

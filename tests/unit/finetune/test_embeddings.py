@@ -14,7 +14,10 @@ from finetune.embeddings import embedding, norms
 def test_lengths_are_those_of_torch(tmp_path, dtype):
     made = torch.randn(50, 8, generator=torch.Generator().manual_seed(1)).to(dtype)
     made[7] = 0
-    save_file({"model.layers.0.weight": torch.ones(3), "model.embed_tokens.weight": made}, tmp_path / "m.safetensors")
+    save_file(
+        {"model.layers.0.weight": torch.ones(3), "model.embed_tokens.weight": made},
+        tmp_path / "m.safetensors",
+    )
     table = embedding([tmp_path / "m.safetensors"])
     assert table.shape == (50, 8)
     expected = made.double().norm(dim=1).numpy()
