@@ -81,6 +81,11 @@ def main() -> None:
             for name, told in zip(names, both([commands[name] for name in names], env), strict=True):
                 seen[name].append(told)
                 print(name, told, flush=True)
+        keep(out, steps, seen)
+
+
+def keep(out: Path, steps: int, seen: dict[str, list[tuple[float, float]]]) -> None:
+    """Write and print what was seen until now."""
     result = {"steps": steps, "cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()}
     for i, kind in enumerate(("wall", "cpu")):
         medians = {name: statistics.median(run[i] for run in runs) for name, runs in seen.items()}
