@@ -11,7 +11,9 @@ import pytest
 from finetune import base, memory, spec
 
 ROOT = Path(__file__).resolve().parents[3]
-MEASURED = json.loads((ROOT / "benchmarks" / "results" / "memory-cpu.json").read_text())
+RESULTS = ROOT / "benchmarks" / "results"
+MEASURED = json.loads((RESULTS / "memory-cpu.json").read_text())
+HELD_OUT = json.loads((RESULTS / "memory-cpu-held-out.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +38,14 @@ def test_there_are_six_settings_of_several_models_lengths_batches_and_quantisati
 def test_the_prediction_is_within_a_tenth_of_the_measured_peak(benchmark, name):
     told = MEASURED[name]
     predicted = benchmark.predicted(benchmark.SETTINGS[name], told["file_bytes"]).total
+    assert predicted == pytest.approx(told["measured"], rel=0.1)
+
+
+@pytest.mark.parametrize("name", sorted(HELD_OUT))
+def test_so_is_the_prediction_of_settings_that_chose_no_constant(benchmark, name):
+    told = HELD_OUT[name]
+    assert name not in MEASURED
+    predicted = benchmark.predicted(benchmark.HELD_OUT[name], told["file_bytes"]).total
     assert predicted == pytest.approx(told["measured"], rel=0.1)
 
 
