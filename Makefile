@@ -26,7 +26,7 @@ rank: $(VENV)/.installed
 	@$(BIN)/advisor rank --store bundled
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto --dist loadgroup --ignore tests/stacks
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -34,7 +34,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# All stacks for real: builds their environments (1 to 3 GB each, into the user's cache).
+# The other stacks for real: builds their environments (1 to 4 GB each, into the user's cache).
 test-stacks: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 0 -m "every_stack or not every_stack" --durations=0 tests/stacks
 
