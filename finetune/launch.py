@@ -159,7 +159,9 @@ def _follow(
                 _end(process)
             time.sleep(_POLL_SECONDS)
         except KeyboardInterrupt:
-            if asked is not None or "step" not in seen:
+            # A step that ended since the last look counts: there is something to save.
+            stepped = "step" in seen or any(e["event"] == "step" for _, e in events(folder, offset))
+            if asked is not None or not stepped:
                 _end(process)  # asked twice, or nothing to save yet
                 seen.setdefault("stopping", {"event": "stopping", "why": "asked"})
                 return process.wait(), offset
