@@ -1,4 +1,7 @@
-"""Ten thousand issues: the memory stays flat, and the network is the limit, not our code."""
+"""Ten thousand issues: the memory stays flat, and no page is asked for twice.
+
+What a page costs in CPU time is measured by benchmarks/collect_github.py.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,16 @@ import pytest
 from collecting import environment, facts_of, served
 from fake_github import FakeGitHub, World
 
-# Memory as the kernel counts it for this program alone; CPU time without the fake, which is another process.
+# Memory as the kernel counts it for this program alone, without the fake, which is another process.
 CHILD = """
-import re, sys, time, json
+import re, json
 from advisor.cli import main
 try:
     main()
 except SystemExit as end:
     assert not end.code, end.code
 peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) * 1024
-print(json.dumps({"peak": peak, "cpu": time.process_time()}))
+print(json.dumps({"peak": peak}))
 """
 
 
@@ -48,13 +51,6 @@ def test_memory_is_flat(runs):
     assert large["peak"] - small["peak"] < 50e6
 
 
-def test_our_own_cpu_per_page_of_100_is_under_15_ms(runs, tmp_path):
+def test_a_page_holds_a_hundred(runs):
     small, large = runs
-    for attempt in range(3):  # a busy machine only ever makes it slower
-        pages = large["pages"] - small["pages"]
-        assert 99 <= pages <= 130
-        per_page = (large["cpu"] - small["cpu"]) / pages
-        if per_page < 0.015:
-            return
-        large = measured(tmp_path / str(attempt), 10_000)
-    raise AssertionError(f"{per_page * 1000:.1f} ms a page")
+    assert 99 <= large["pages"] - small["pages"] <= 130
