@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from small_world import fill, rows
+
+# A shell that starts the tests in the background has Ctrl-C ignored, and so would every program that the
+# tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
