@@ -16,6 +16,7 @@ $(BIN)/uv:
 
 $(VENV)/.installed: $(BIN)/uv pyproject.toml constraints.txt
 	$(INSTALL) --editable .
+	$(BIN)/python -m compileall -q advisor finetune
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -11,7 +11,6 @@ from advisor import acceptability, facts, flips, kept, rules, scoring
 from advisor import domain as domains
 from advisor.domain import Domain
 from advisor.errors import FactsError, InputError, UnknownName
-from advisor.kept import keep_measurements
 from advisor.metrics import METRICS
 from advisor.model import (
     Candidate,
@@ -23,7 +22,7 @@ from advisor.model import (
 )
 from advisor.requirements import NOTHING, Requirements
 
-__all__ = ["Question", "Request", "keep_measurements", "read_request", "recommend", "score_candidate"]
+__all__ = ["Question", "Request", "keep_answers", "read_request", "recommend", "score_candidate"]
 
 WORTH_SAYING = 0.05  # a smaller difference of utilities is no gain or cost
 
@@ -102,12 +101,7 @@ def recommend(request: Request) -> Recommendation:
         FactsError: there are no usable facts at all.
     """
     asked = read_request(request)
-    measured, outlooks, missing = _measure(asked.store, [c.repository for c in asked.candidates], asked.as_of)
-    ranked = [
-        _with_outlook(score_candidate(c, measured[c.repository], asked), outlooks[c.repository])
-        for c in asked.candidates
-        if c.repository in measured
-    ]
+    ranked, missing = _ranked(asked)
     free = _ordered_answer(asked, ranked, missing)
     if not request.requirements:
         return free
@@ -120,10 +114,38 @@ def recommend(request: Request) -> Recommendation:
     return replace(answer, asked=what_it_costs(free, answer, request.requirements))
 
 
+def _ranked(asked: Question) -> tuple[list[Ranked], dict[str, str]]:
+    """The candidates that can be ranked, each by itself; of the others, why not."""
+    measured, outlooks, missing = _measure(asked.store, [c.repository for c in asked.candidates], asked.as_of)
+    ranked = [
+        _with_outlook(score_candidate(c, measured[c.repository], asked), outlooks[c.repository])
+        for c in asked.candidates
+        if c.repository in measured
+    ]
+    return ranked, missing
+
+
 def _ordered_answer(asked: Question, ranked: list[Ranked], missing: dict[str, str]) -> Recommendation:
-    running = {r.candidate.repository: r.criteria for r in ranked if _runs(r)}
-    accepted = acceptability.accept(running, asked.weights)
+    running = _scores(ranked)
+    accepted = kept.kept_draws(asked.store, running, asked.weights)
+    accepted = accepted or acceptability.accept(running, asked.weights)
     return _answer(asked, _order(ranked, accepted), missing, accepted)
+
+
+def _scores(ranked: list[Ranked]) -> dict[str, tuple[CriterionScore, ...]]:
+    return {r.candidate.repository: r.criteria for r in ranked if _runs(r)}
+
+
+def keep_answers(store: facts.Store) -> None:
+    """Keep beside a bundled snapshot what the questions about it that need no option rest on."""
+    kept.keep_measurements(store)
+    drawn = []
+    for name in domains.available_domains():
+        if domains.load_domain(name).snapshot == store.path.name:
+            asked = read_request(Request(domain=name, store=store.path))
+            scores = _scores(_ranked(asked)[0])
+            drawn.append((scores, asked.weights, acceptability.accept(scores, asked.weights)))
+    kept.keep_draws(store, drawn)
 
 
 def _check_date(as_of: date | None, store: facts.Store) -> date:

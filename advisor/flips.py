@@ -26,35 +26,39 @@ def weight_flips(
         weights: criterion → share; they add up to 1.
         titles: criterion → its name for people.
     """
-    if len(running) < 2:  # noqa: PLR2004 - nobody else to come first
-        return []
-    import numpy as np
-
-    names = [c.criterion for c in running[0].criteria]
-    utility = np.array([[math.nan if c.utility is None else c.utility for c in r.criteria] for r in running])
-    known = ~np.isnan(utility)
-    value = np.where(known, utility, 0.0)
-    given = np.array([weights.get(n, 0.0) for n in names])
-    shares = np.arange(STEPS + 1) / STEPS
     found = []
-    for k, name in enumerate(names):
-        if given[k] >= 1:
-            continue
-        changed = given * ((1 - shares) / (1 - given[k]))[:, None]
-        changed[:, k] = shares
-        with np.errstate(invalid="ignore", divide="ignore"):
-            scores = (changed @ value.T) / (changed @ known.T)
-        scores = np.where(np.isnan(scores), -1.0, scores)
-        others = np.flatnonzero(scores[:, 1:].max(axis=1) > scores[:, 0] + JUST)
-        if not len(others):
-            continue
-        at = others[np.abs(shares[others] - given[k]).argmin()]
-        other = running[int(scores[at, 1:].argmax()) + 1].candidate
-        now, then = float(given[k]), float(shares[at])
-        title = titles.get(name, name)
-        text = f"{other.name} comes first if {title} weighs {then:.1%} of all instead of {now:.1%}"
-        found.append(Flip("weight", name, None, now, then, other.repository, text))
+    for k, name in enumerate(c.criterion for c in running[0].criteria) if len(running) > 1 else ():
+        now = weights.get(name, 0.0)
+        lines = [_line(r.criteria, weights, k) for r in running]
+        for then in sorted((i / STEPS for i in range(STEPS + 1)), key=lambda share: abs(share - now)):
+            scores = [_at(line, then) for line in lines]
+            best = max(scores[1:])
+            if now < 1 and best > scores[0] + JUST:
+                other = running[scores.index(best, 1)].candidate
+                title = titles.get(name, name)
+                text = f"{other.name} comes first if {title} weighs {then:.1%} of all instead of {now:.1%}"
+                found.append(Flip("weight", name, None, now, then, other.repository, text))
+                break
     return sorted(found, key=lambda f: (abs(f.then - f.now), f.name))[:SHOWN]
+
+
+def _line(
+    criteria: Sequence[CriterionScore], weights: Mapping[str, float], k: int
+) -> tuple[float, float, float | None]:
+    """What the other criteria give and weigh, as shares of the weight that is not the k-th's; its utility."""
+    others = 1 - weights.get(criteria[k].criterion, 0.0) or 1.0
+    known = [(weights.get(c.criterion, 0.0) / others, c.utility) for c in criteria if c is not criteria[k]]
+    given = math.fsum(w * u for w, u in known if u is not None)
+    return given, math.fsum(w for w, u in known if u is not None), criteria[k].utility
+
+
+def _at(line: tuple[float, float, float | None], share: float) -> float:
+    """The score, 0 to 1, where the criterion weighs this share; -1 where nothing is known that weighs."""
+    given, weight, utility = line
+    value, whole = (1 - share) * given, (1 - share) * weight
+    if utility is not None:
+        value, whole = value + share * utility, whole + share
+    return value / whole if whole else -1.0
 
 
 @dataclass(frozen=True)

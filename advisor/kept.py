@@ -1,9 +1,14 @@
-"""What was found about the repositories of a snapshot, kept beside it so that `rank` need not look again."""
+"""What was found from a snapshot, kept beside it so that `rank` need not look again.
+
+``measurements.json`` holds what was measured on the snapshot's own day, ``draws.json`` the draws for the
+questions that need no option. Each says from what it was made; anything else is worked out anew.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -11,10 +16,13 @@ from typing import Any
 
 from advisor import domain as domains
 from advisor import facts
-from advisor.domain import load_organisations, load_population
+from advisor.acceptability import DRAWS, Acceptability
 from advisor.errors import FactsError
 from advisor.metrics import METRICS
-from advisor.model import Contribution, Measurement, Outlook
+from advisor.model import Contribution, CriterionScore, Measurement, Outlook
+
+# What measuring reads besides the facts.
+_READ = ("organisations.toml", "reference/outlook.json", "reference/percentiles.json")
 
 
 def _outlook_model() -> Path:
@@ -24,12 +32,14 @@ def _outlook_model() -> Path:
 def measurements_key(store: facts.Store, as_of: date) -> str:
     """What measurements were made from: the facts' hashes, the date, definitions, organisations, models."""
     hashes = {file: entry["sha256"] for file, entry in store.manifest["files"].items()}
-    definitions = [asdict(METRICS[name]) for name in sorted(METRICS)]
-    trees = hashlib.sha256(_outlook_model().read_bytes()).hexdigest()
-    backers = {name: o.model_dump() for name, o in load_organisations().items()}
-    places = load_population()
-    made_from = json.dumps([hashes, as_of.isoformat(), definitions, trees, backers, places], sort_keys=True)
-    return hashlib.sha256(made_from.encode()).hexdigest()
+    definitions = [vars(METRICS[name]) for name in sorted(METRICS)]
+    read = [(domains.data_folder() / name).read_bytes() for name in _READ]
+    digests = [hashlib.sha256(content).hexdigest() for content in read]
+    return _digest([hashes, as_of.isoformat(), definitions, digests])
+
+
+def _digest(made_from: object) -> str:
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -92,3 +102,29 @@ def keep_measurements(store: facts.Store) -> None:
     }
     text = json.dumps(content, indent=1, default=str) + "\n"
     facts.write_atomically(store.path / "measurements.json", text.encode())
+
+
+Scores = Mapping[str, Sequence[CriterionScore]]
+
+
+def _draws_key(scores: Scores, weights: Mapping[str, float]) -> str:
+    seen = {n: [(c.criterion, c.utility, c.low, c.high) for c in of_it] for n, of_it in scores.items()}
+    return _digest([DRAWS, list(scores), seen, dict(weights)])
+
+
+def kept_draws(store: facts.Store, scores: Scores, weights: Mapping[str, float]) -> Acceptability | None:
+    """The draws for these scores and weights, if they lie beside the snapshot."""
+    try:
+        found = json.loads((store.path / "draws.json").read_text())[_draws_key(scores, weights)]
+        ranks = {name: tuple(shares) for name, shares in found["ranks"].items()}
+        return Acceptability(ranks, found["pairwise"], found["central_weights"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def keep_draws(
+    store: facts.Store, drawn: Sequence[tuple[Scores, Mapping[str, float], Acceptability]]
+) -> None:
+    """Write draws beside the snapshot."""
+    content = {_draws_key(scores, weights): asdict(found) for scores, weights, found in drawn}
+    facts.write_atomically(store.path / "draws.json", (json.dumps(content, indent=1) + "\n").encode())

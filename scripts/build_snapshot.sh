@@ -36,9 +36,7 @@ import sys
 from datetime import date
 from pathlib import Path
 from advisor import facts
-from advisor.kept import keep_measurements
-store = Path(sys.argv[1])
-facts.pin_as_of(store, date.fromisoformat(sys.argv[2]))
-keep_measurements(facts.open_store(store))
+facts.pin_as_of(Path(sys.argv[1]), date.fromisoformat(sys.argv[2]))
 " "$work/store" "$as_of"
 rm -f "$work/store/.lock"; rm -rf "$out"; mkdir -p "$(dirname "$out")"; mv "$work/store" "$out"
+"$python" "$here/scripts/keep_answers.py" "$out"

@@ -3,11 +3,45 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
+
+COMMANDS = (
+    "rank",
+    "explain",
+    "compare",
+    "coverage",
+    "dashboard",
+    "backtest",
+    "collect",
+    "collect-support",
+    "import-counts",
+    "import-support",
+    "schema",
+    "plan",
+    "preview",
+    "train",
+    "runs",
+    "stacks",
+    "bench",
+    "methods",
+    "inspect",
+)
+
+
+class _InOrder(TyperGroup):
+    """Lists the commands as above: first what is asked first."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [name for name in COMMANDS if name in super(_InOrder, self).list_commands(ctx)]
+
 
 app = typer.Typer(
     name="advisor",
+    cls=_InOrder,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -16,10 +50,22 @@ app = typer.Typer(
 )
 
 
+@app.callback()
+def _advisor() -> None:
+    """Commands stay commands where only one is loaded."""
+
+
+def load(asked: str | None) -> None:
+    """Import the file of a command, which registers it; of every command where none of them is asked for."""
+    for name in (asked,) if asked in COMMANDS else COMMANDS:
+        import_module(f"{__name__}.{name.replace('-', '_')}")
+
+
 def main() -> None:
     """Run the command line; every error that is meant for the user becomes one line on stderr."""
     from advisor.errors import AdvisorError
 
+    load(next((word for word in sys.argv[1:] if not word.startswith("-")), None))
     try:
         app()
     except AdvisorError as error:
@@ -30,24 +76,3 @@ def main() -> None:
     except KeyboardInterrupt:
         print("advisor: interrupted", file=sys.stderr)
         sys.exit(130)
-
-
-from advisor.cli import (  # noqa: E402 - they register
-    backtest,  # noqa: F401
-    bench,  # noqa: F401
-    collect,  # noqa: F401
-    collect_support,  # noqa: F401
-    coverage,  # noqa: F401
-    dashboard,  # noqa: F401
-    explain,  # noqa: F401
-    import_counts,  # noqa: F401
-    inspect,  # noqa: F401
-    methods,  # noqa: F401
-    plan,  # noqa: F401
-    preview,  # noqa: F401
-    rank,  # noqa: F401
-    runs,  # noqa: F401
-    schema,  # noqa: F401
-    stacks,  # noqa: F401
-    train,  # noqa: F401
-)

@@ -200,7 +200,7 @@ def _collect_git(
 def _keep_measurements(store: Path) -> None:
     """Measure now, so that `advisor rank` need not."""
     from advisor import facts
-    from advisor.advise import keep_measurements
+    from advisor.kept import keep_measurements
     from advisor.errors import FactsError
 
     try:

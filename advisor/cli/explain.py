@@ -1,4 +1,4 @@
-"""advisor explain, advisor compare: the numbers behind a ranking."""
+"""advisor explain: the numbers behind a ranking."""
 
 from __future__ import annotations
 
@@ -65,29 +65,6 @@ def explain(
         models=tuple(_models(ask([name], domain, goal, as_of, set_, rules, store))),
     )
     sys.stdout.write(RENDER[format.value](explanation))
-
-
-@app.command()
-def compare(
-    first: Name,
-    second: Name,
-    domain: Domain = "finetuning",
-    goal: Goal = None,
-    as_of: AsOf = None,
-    set_: Set = None,
-    rules: Rules = None,
-    store: Store = None,
-    format: Format = Form.table,  # noqa: A002
-) -> None:
-    """Put two candidates side by side and say what would turn their order round.
-
-    Example: advisor compare trl unsloth
-    """
-    from advisor.compare import compare as run
-    from advisor.report.compare import RENDER
-
-    found = run(ask([first, second], domain, goal, as_of, set_, rules, store))
-    sys.stdout.write(RENDER[format.value](found))
 
 
 def _models(request: Request) -> list[Evidence]:

@@ -1,4 +1,4 @@
-"""advisor import-counts, import-support: dated figures that no row gives, from CSV into the store."""
+"""advisor import-counts: dated figures that no row gives, from CSV into the store."""
 
 from __future__ import annotations
 
@@ -20,21 +20,10 @@ def import_counts(
     """Import dated totals: open and closed issues, stars, forks, downloads."""
     from advisor.collect.counts import import_counts as run
 
-    _report(run(file, store_or_default(store), retrieved_on=day_or_today(retrieved_on)))
+    report(run(file, store_or_default(store), retrieved_on=day_or_today(retrieved_on)))
 
 
-@app.command("import-support")
-def import_support(
-    file: Annotated[Path, typer.Argument(help="CSV: repository, family, vendor, and their dates.")],
-    store: StoreFolder = None,
-    retrieved_on: Day = None,
-) -> None:
-    """Import the days on which libraries first supported model families."""
-    from advisor.collect.support import import_support as run
-
-    _report(run(file, store_or_default(store), retrieved_on=day_or_today(retrieved_on)))
-
-
-def _report(imported: dict[str, int]) -> None:
+def report(imported: dict[str, int]) -> None:
+    """Say how many rows came in, a line a repository."""
     for repository, rows in sorted(imported.items()):
         print(f"{repository}: {rows} rows")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import advisor
+from advisor import acceptability, kept
 from advisor.domain import available_domains, data_folder, load_domain
 from advisor.errors import ConfigError
 
@@ -25,6 +26,19 @@ def test_a_domain_answers_for_each_of_its_candidates(name):
     }
     assert answer.missing == {}
     assert answer.choice in {c.repository for c in domain.candidates}
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+def test_the_kept_draws_are_what_is_drawn(name, monkeypatch):
+    kept_draws, found = kept.kept_draws, []
+    monkeypatch.setattr(kept, "kept_draws", lambda *asked: found.append((kept_draws(*asked), asked)))
+    advisor.recommend(name)
+    (draws, (_, scores, weights)), *_ = found
+    fresh = acceptability.accept(scores, weights)
+    for mine, its in ((draws.ranks, fresh.ranks), (draws.pairwise, fresh.pairwise)):
+        assert mine.keys() == its.keys()
+        assert all(mine[n] == pytest.approx(its[n]) for n in its)
+    assert all(draws.central_weights[n] == pytest.approx(w) for n, w in fresh.central_weights.items())
 
 
 @pytest.mark.parametrize("goal", ["balanced", "independence", "long-lived"])

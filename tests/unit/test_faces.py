@@ -54,7 +54,7 @@ def test_no_heavy_import_and_an_empty_home(tmp_path):
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
     assert done.returncode == 0
     assert "typer" in imported
-    assert not imported & {"pandas", "httpx", "plotly", "torch", "github", "duckdb"}
+    assert not imported & {"pandas", "numpy", "httpx", "plotly", "torch", "github", "duckdb"}
     assert not any(tmp_path.iterdir())
 
 
