@@ -200,8 +200,8 @@ def _collect_git(
 def _keep_measurements(store: Path) -> None:
     """Measure now, so that `advisor rank` need not."""
     from advisor import facts
-    from advisor.kept import keep_measurements
     from advisor.errors import FactsError
+    from advisor.kept import keep_measurements
 
     try:
         keep_measurements(facts.open_store(store))
