@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.errors import FactsError, InputError, SnapshotMissing
-from advisor.tables import DAYS, DERIVED, ONE_ROW_A, TABLES, as_of_view, columns
+from advisor.tables import DAYS, DERIVED, TABLES, as_of_view, columns, one_row_each
 
 if TYPE_CHECKING:
     import duckdb
@@ -277,13 +277,7 @@ def connect(store: Store, repositories: Sequence[str], as_of: date) -> duckdb.Du
             listed = ", ".join("'" + f.replace("'", "''") + "'" for f in files)
             source += f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name=true)"
         # Copied once into memory: some twenty metrics read each table.
-        one_row = (
-            f" QUALIFY row_number() OVER (PARTITION BY {ONE_ROW_A[table]}"
-            " ORDER BY source LIKE 'git:%', source) = 1"
-            if table in ONE_ROW_A
-            else ""
-        )
-        db.execute(f"CREATE TEMP TABLE all_{table} AS SELECT * FROM ({source}){one_row}")
+        db.execute(f"CREATE TEMP TABLE all_{table} AS {one_row_each(table, source)}")
         view = as_of_view(table, f"all_{table}", f"DATE '{as_of.isoformat()}'")
         db.execute(f"CREATE TEMP VIEW {table} AS {view}")
     for name, text in DERIVED.items():

@@ -9,7 +9,7 @@ from advisor import facts
 from advisor.domain import load_organisations, load_population
 from advisor.errors import FactsError
 from advisor.metrics import METRICS
-from advisor.model import Measurement, Metric
+from advisor.model import Measurement, Metric, Status
 from advisor.tables import TABLES, as_of_view, columns
 
 if TYPE_CHECKING:
@@ -201,10 +201,11 @@ def _measurement(repository: str, metric: Metric, row: Mapping[str, Any] | None,
         return Measurement(repository, metric.name, "unavailable", reason=reason)
     value = row["value"]
     is_word = metric.unit == "status"
+    without: Status = "not_applicable" if row["evidence_share"] else "unavailable"
     return Measurement(
         repository,
         metric.name,
-        "not_applicable" if value is None else "measured",
+        without if value is None else "measured",
         value=value if value is None or is_word else float(value),
         low=_number(row["low"]),
         high=_number(row["high"]),

@@ -27,7 +27,8 @@ class Metric:
         sql: one query over the as-of views with the columns repository, value, low, high, n,
             evidence_share, sources (list), first_day, last_day, reason; ``$as_of`` and, where
             there is a window, ``$window_days`` are the only parameters. A repository without a
-            row is ``unavailable``; a row with a reason and no value is ``not_applicable``.
+            row is ``unavailable``, and so is a row without a value whose evidence_share is 0; any other
+            row with a reason and no value is ``not_applicable``.
         window_days: length of the window that ends at the as-of date; None: all of history.
         chaoss: id of the definition at chaoss.community (``?p=``), None where there is none.
         needs: fact tables that the query reads.

@@ -43,7 +43,9 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "commits": "INTEGER",
     },
     # an issue, a change request or a discussion; closed_by is the day by which it was closed where
-    # the day of closing itself is not known; without responses_seen nobody looked for a response
+    # the day of closing itself is not known; without responses_seen nobody looked for a response;
+    # merged_by is an author's number, merged_by_organisation the domain of the address that they merged
+    # with or, with @ before it, the organisation on GitHub that they name as their company
     "threads": {
         "repository": "VARCHAR",
         "kind": "VARCHAR",
@@ -56,6 +58,8 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "author_association": "VARCHAR",
         "is_bot": "BOOLEAN",
         "responses_seen": "BOOLEAN",
+        "merged_by": "INTEGER",
+        "merged_by_organisation": "VARCHAR",
     },
     # a dated total where no rows exist; low and high bound a derived one
     "counts": {
@@ -110,6 +114,8 @@ VIEWS: Mapping[str, str] = {
         "  CASE WHEN closed_at::DATE <= {d} THEN closed_at END AS closed_at,"
         "  CASE WHEN closed_by::DATE <= {d} THEN closed_by END AS closed_by,"
         "  CASE WHEN merged_at::DATE <= {d} THEN merged_at END AS merged_at,"
+        "  CASE WHEN merged_at::DATE <= {d} THEN merged_by END AS merged_by,"
+        "  CASE WHEN merged_at::DATE <= {d} THEN merged_by_organisation END AS merged_by_organisation,"
         "  CASE WHEN first_response_at::DATE <= {d} THEN first_response_at END AS first_response_at"
         ") FROM {t} WHERE opened_at::DATE <= {d}"
     ),
@@ -131,6 +137,9 @@ VIEWS: Mapping[str, str] = {
 # Where two sources tell of the same thread or release, one row is left: the API knows when a change
 # request was opened, git must guess. No date decides this, so it is done when a table is read.
 ONE_ROW_A: Mapping[str, str] = {"threads": "repository, kind, number", "releases": "repository, tag"}
+# What the row that is left takes from the others where it is silent: git knows some mergers by number, the
+# API some by their company.
+TAKEN_OVER: Mapping[str, tuple[str, ...]] = {"threads": ("merged_by", "merged_by_organisation")}
 
 # Views over the as-of views: what several metrics would otherwise all begin with.
 DERIVED: Mapping[str, str] = {
@@ -154,6 +163,23 @@ def as_of_view(table: str, source: str, day: str) -> str:
         day: an SQL expression of a date; it may name a column of the source.
     """
     return VIEWS[table].format(t=source, d=day)
+
+
+def one_row_each(table: str, source: str) -> str:
+    """SQL of the table's rows with one left of each thing that two sources tell of.
+
+    Args:
+        table: one of ``TABLES``.
+        source: a query of its columns.
+    """
+    if table not in ONE_ROW_A:
+        return source
+    taken = ", ".join(f"coalesce({c}, max({c}) OVER same) AS {c}" for c in TAKEN_OVER.get(table, ()))
+    return (
+        f"SELECT *{f' REPLACE ({taken})' if taken else ''} FROM ({source})"
+        f" WINDOW same AS (PARTITION BY {ONE_ROW_A[table]}) QUALIFY row_number() OVER"
+        f" (PARTITION BY {ONE_ROW_A[table]} ORDER BY source LIKE 'git:%', source) = 1"
+    )
 
 
 # The days that say from when until when a file has facts.

@@ -39,7 +39,9 @@ def rows(shift: int = 0, seed: int = 7) -> dict[tuple[str, str], list[dict]]:
             merged = rng.random() < 0.8 and opened + lasts <= end
             at = f"{day(opened + lasts)} 12:00:00" if merged else None
             add("threads", name, kind="change_request", number=number, opened_at=f"{day(opened)} 00:00:00",
-                merged_at=at, closed_at=at, is_bot=False, first_response_at=at, responses_seen=True)  # fmt: skip
+                merged_at=at, closed_at=at, is_bot=False, first_response_at=at, responses_seen=True,
+                merged_by=number % 5 if number % 3 else None,
+                merged_by_organisation="huggingface.co" if number % 6 == 1 else None)  # fmt: skip
         # The issues draw from a source of their own: the rows of the other tables stay what they were.
         lot = random.Random(f"{seed} issues of {name}")
         for number in range(100, 140):

@@ -15,12 +15,18 @@ AS_OF = date(2024, 1, 1)
 
 @pytest.fixture
 def one(tmp_path):
-    def run(metric, rows, of="pytorch/torchtune"):
+    def run(metric, rows, of="pytorch/torchtune", threads=()):
         about = {"repository": of, "source": "hand", "retrieved_at": AS_OF, "is_bot": False}
+        merged = {**about, "kind": "change_request", "opened_at": "2021-09-01", "merged_at": "2023-10-01"}
+        facts.write(tmp_path, "threads", of, [{**merged, "number": n, **t} for n, t in enumerate(threads, 1)])
         facts.write(tmp_path, "contributions", of, [{**about, **r} for r in rows])
         return measure(facts.open_store(tmp_path), [of], AS_OF, {metric: METRICS[metric]})[0][of][metric]
 
     return run
+
+
+def by(number, organisation=None):
+    return {"merged_by": number, "merged_by_organisation": organisation}
 
 
 def made(author, commits, organisation=None, day="2023-10-01"):
@@ -69,3 +75,34 @@ def test_two_domains_of_one_organisation_are_one(one):
 
 def test_an_owner_in_no_table_has_no_backing(one):
     assert one("organizational_influence", PEOPLE, of="nobody/knows").status == "unavailable"
+
+
+# Twenty merges: five by a person of Meta, three by one of Intel, who wrote as such earlier; two by somebody
+# whose organisation is not known; ten that GitHub squashed, so that nobody can tell.
+MERGES = [*[by(0)] * 5, *[by(2)] * 3, *[by(3)] * 2, *[{}] * 10]
+WROTE = [made(0, 1, "meta.com", "2022-01-01"), made(2, 1, "intel.com", "2022-01-01"), made(3, 1)]
+
+
+def test_the_share_of_merges_is_the_backers_of_those_whose_merger_is_known(one):
+    found = one("organizational_influence_merges", WROTE, threads=MERGES)
+    assert (found.value, found.low, found.high) == pytest.approx((5 / 8, 5 / 20, (5 + 12) / 20))
+    assert (found.n, found.evidence_share) == (20, pytest.approx(8 / 20))
+
+
+def test_a_mergers_own_address_and_the_company_on_github_tell_too(one):
+    by_address = [*[by(7, "fb.com")] * 4, *[by(7)] * 2, *[{}] * 4]
+    assert one("organizational_influence_merges", WROTE, threads=by_address).value == 1
+    by_company = [*[by(None, "@pytorch")] * 6, *[by(None, "@intel")] * 4]
+    assert one("organizational_influence_merges", WROTE, threads=by_company).value == pytest.approx(0.6)
+
+
+def test_merges_by_nobody_known_are_unavailable_and_not_nought(one):
+    assert one("organizational_influence_merges", WROTE, threads=[{}] * 20).status == "unavailable"
+    assert "the merger" in one("organizational_influence_merges", WROTE, threads=[{}] * 20).reason
+    few = one("organizational_influence_merges", WROTE, threads=MERGES[:9])
+    assert (few.status, few.n) == ("not_applicable", 9)
+
+
+def test_merges_before_the_window_after_the_day_and_of_bots_requests_do_not_count(one):
+    other = [{"merged_at": "2022-01-01", **by(0)}, {"merged_at": "2024-02-01", **by(0)}, {"is_bot": True, **by(0)}]
+    assert one("organizational_influence_merges", WROTE, threads=[*MERGES, *other]).n == 20

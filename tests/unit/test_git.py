@@ -106,6 +106,35 @@ def test_a_mailmap_merges_people(repo, tmp_path):
     assert len(people) == 2
 
 
+def test_who_merged_is_told_where_git_knows_and_by_nobody_else(repo, tmp_path):
+    boss, github = ("Ben Birk", "ben@corp.example"), ("GitHub", "noreply@github.com")
+
+    def on_main(number, message, committer, author=("Cy", "cy@own-domain.example"), day="2024-02-02"):
+        repo.git("update-ref", f"refs/pull/{number}/head", repo.git("commit-tree", "HEAD^{tree}", "-m", "x"))
+        repo.commit(f"{number}.py", message=message, who=author, day=day)
+        repo.git("commit", "-q", "--amend", "--no-edit", who=committer, day=day)
+
+    on_main(20, "Squashed by a button (#20)", github)
+    on_main(21, "Applied by hand (#21)", boss)
+    on_main(22, "By a machine (#22)", ("merge-bot[bot]", "m@x.example"))
+    # As GitHub writes a merge commit: the merger is its author. The branch names a request that it does not merge.
+    repo.git("checkout", "-q", "-b", "feature")
+    head = repo.commit("f.py", message="feature", day="2024-02-03")
+    repo.git("update-ref", "refs/pull/23/head", head)
+    on_main(24, "not merged by Ann: on a branch (#24)", ("Ann Ash", "ann@corp.example"))
+    repo.git("checkout", "-q", "main")
+    repo.git("merge", "-q", "--no-ff", "-m", "Merge pull request #23 from own/feature", "feature", who=boss)
+    collect(str(repo.path), tmp_path / "store", tmp_path, retrieved_on=TODAY)
+    found = tables(tmp_path / "store")
+    told = {t["number"]: (t["merged_by"], t["merged_by_organisation"]) for t in found["threads"] if t["merged_at"]}
+    writers = {c["author"] for c in found["contributions"]}
+    merger = told[21][0]
+    assert told[20] == told[22] == told[24] == (None, None)
+    assert told[21] == told[23] == (merger, "corp.example")
+    assert merger not in writers, "he wrote nothing, and has a number of his own"
+    assert merger == max(writers) + 1
+
+
 def test_the_declared_status_carries_its_day_and_sentence(repo, tmp_path):
     repo.commit("README.md", "> **Thing is no longer actively maintained.** Bye.", day="2024-02-01")
     collect(str(repo.path), tmp_path / "s", tmp_path / "c", retrieved_on=TODAY)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from advisor import facts
-from advisor.collect.authors import number_people
+from advisor.collect.authors import number_people, organisations
 from advisor.collect.git.change_requests import change_requests
 from advisor.collect.git.clone import locate
 from advisor.collect.git.command import git
 from advisor.collect.git.commits import contributions, read_commits
+from advisor.collect.git.merges import merges
 from advisor.collect.git.readme import statuses
 from advisor.collect.git.releases import releases
 from advisor.collect.git.truck_factor import truck_factors
@@ -60,11 +61,15 @@ def collect(
     if not commits:
         raise GitFailed(f"{where}: the history is empty")
     about = {"source": f"git:{name}@{head[:12]}", "retrieved_at": retrieved_on.isoformat()}
-    people = number_people(commits)
+    merged = merges(folder)
+    # Who only merges comes after all who wrote something.
+    people = number_people([*commits, *merged.values()])
+    known = organisations(people)
+    mergers = {number: (people[c.name, c.mail], known.get(c.mail)) for number, c in merged.items()}
     tables = {
-        "contributions": contributions(commits, people),
+        "contributions": contributions(commits, people, known),
         "releases": releases(folder),
-        "threads": change_requests(folder, retrieved_on),
+        "threads": change_requests(folder, retrieved_on, mergers),
         "repositories": statuses(folder),
     }
     factors = truck_factors(folder, commits, changes, people)

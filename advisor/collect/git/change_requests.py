@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from advisor.collect.authors import is_bot
 from advisor.collect.git.command import git
+from advisor.collect.git.merges import NAMES_REQUEST
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-_MERGED = re.compile(r"\(#(\d+)\)\s*$|^Merge pull request #(\d+)\b")
 _REF = "%(refname)%00%(committerdate:unix)%00%(objectname)%00%(authorname)%00%(authoremail:trim)"
 _LATEST = 2**62
 
@@ -23,7 +23,9 @@ class _Head(NamedTuple):
     is_bot: bool
 
 
-def change_requests(folder: Path, retrieved_on: date) -> list[dict[str, Any]]:
+def change_requests(
+    folder: Path, retrieved_on: date, mergers: Mapping[int, tuple[int, str | None]]
+) -> list[dict[str, Any]]:
     """Rows of ``threads``.
 
     Merged is what a commit of the default branch names ("(#12)", "Merge pull request #12") or
@@ -31,6 +33,12 @@ def change_requests(folder: Path, retrieved_on: date) -> list[dict[str, Any]]:
     taken, cut at the earliest merge of any later number, since numbers are given in order. An
     unmerged request without a merge ref is closed (or in conflict) by the day of retrieval. A bot's
     is one whose last commit a bot wrote.
+
+    Args:
+        folder: the repository.
+        retrieved_on: when its refs were fetched.
+        mergers: number of a request → number of the person who merged it, and the domain of the
+            organisation whose address they used, where either is known.
     """
     heads, mergeable = _refs(folder)
     merged = _merged(folder, heads) if heads else {}
@@ -45,7 +53,13 @@ def change_requests(folder: Path, retrieved_on: date) -> list[dict[str, Any]]:
             "is_bot": heads[number].is_bot,
         }
         if done is not None:
-            row |= {"closed_at": _moment(done), "merged_at": _moment(done)}
+            person, domain = mergers.get(number, (None, None))
+            row |= {
+                "closed_at": _moment(done),
+                "merged_at": _moment(done),
+                "merged_by": person,
+                "merged_by_organisation": domain,
+            }
         elif number not in mergeable:
             row |= {"closed_by": f"{retrieved_on} 00:00:00"}
         rows.append(row)
@@ -75,7 +89,7 @@ def _merged(folder: Path, heads: dict[int, _Head]) -> dict[int, int]:
     for record in filter(None, log.split("\0")):
         sha, time, subject = record.split("\x1f", 2)
         times[sha] = int(time)
-        if found := _MERGED.search(subject):
+        if found := NAMES_REQUEST.search(subject):
             number = int(found[1] or found[2])
             merged[number] = min(merged.get(number, _LATEST), int(time))
     for number, head in heads.items():

@@ -6,7 +6,7 @@ from collections import defaultdict
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from advisor.collect.authors import Commit, is_bot, organisations
+from advisor.collect.authors import Commit, is_bot
 from advisor.collect.git.command import git
 
 if TYPE_CHECKING:
@@ -51,9 +51,16 @@ def read_commits(folder: Path) -> tuple[list[Commit], list[list[Change]]]:
     return [commits[i] for i in order], [changes[i] for i in order]
 
 
-def contributions(commits: Sequence[Commit], people: Mapping[tuple[str, str], int]) -> list[dict[str, Any]]:
-    """Rows of the table: commits a day, person and organisation."""
-    known = organisations(people)
+def contributions(
+    commits: Sequence[Commit], people: Mapping[tuple[str, str], int], known: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Rows of the table: commits a day, person and organisation.
+
+    Args:
+        commits: what was made.
+        people: (name, mail) → number.
+        known: mail → domain of the organisation.
+    """
     bots = {identity for identity in people if is_bot(*identity)}
     made: dict[tuple[int, int, str | None, bool], int] = defaultdict(int)
     for c in commits:
