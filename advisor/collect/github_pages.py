@@ -165,6 +165,7 @@ def _thread(thread: shapes.Thread, kind: str) -> Kept:
         "opened_at": seconds(thread.created),
         "closed_at": seconds(thread.closed),
         "merged_at": seconds(thread.merged),
+        "merged_by_organisation": thread.merger.organisation if thread.merger else None,
         "first_response_at": seconds(response.at) if response.is_sure else None,
         "author_association": thread.association,
         "is_bot": thread.author is not None and thread.author.is_bot,

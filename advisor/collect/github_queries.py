@@ -48,6 +48,7 @@ _NODES: Mapping[str, str] = {
     ),
     "pullRequests": (
         f"number createdAt updatedAt closedAt mergedAt {_PERSON} authorAssociation "
+        "mergedBy { __typename login ... on User { company } } "
         f"comments(first: {COMMENTS}) {{ {_RESPONSES} }} "
         f"reviews(first: {REVIEWS}) {{ totalCount nodes {{ submittedAt {_PERSON} }} }}"
     ),

@@ -6,6 +6,7 @@ comment or review by a human who is not the author. People are compared, not kep
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -17,6 +18,9 @@ from advisor.collect.authors import BOT
 from advisor.collect.messages import clean
 from advisor.collect.shapes import EARLIEST, Count, Cursor, Number, Shape, Text, Time, read_as
 from advisor.errors import Unsound
+
+
+_ORGANISATION = re.compile(r"(?<![\w@.-])@[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})\b")
 
 
 class Total(Shape):
@@ -35,6 +39,22 @@ class Actor(Shape):
     def is_bot(self) -> bool:
         """Whether GitHub or the login says that it is a machine."""
         return self.typename == "Bot" or bool(BOT.search(self.login))
+
+
+class Merger(Actor):
+    """Who merged a change request, and the company that they name, if they are a user."""
+
+    company: Text | None = None
+
+    @property
+    def organisation(self) -> str | None:
+        """The organisation on GitHub that the company names ("@pytorch"), with the @ and in lower case.
+
+        The first one, as GitHub links it; other words are not guessed at. None for a machine: it stands
+        for somebody else.
+        """
+        found = _ORGANISATION.search(self.company or "")
+        return found[0].lower() if found and not self.is_bot else None
 
 
 class Reply(Shape):
@@ -68,6 +88,7 @@ class Thread(Shape):
     updated: Time = Field(validation_alias="updatedAt")
     closed: Time | None = Field(validation_alias="closedAt", default=None)
     merged: Time | None = Field(validation_alias="mergedAt", default=None)
+    merger: Merger | None = Field(validation_alias="mergedBy", default=None)
     author: Actor | None
     association: Annotated[str, Field(validation_alias="authorAssociation", max_length=40)]
     comments: Replies

@@ -11,6 +11,7 @@ from fake_github import FakeGitHub, World
 
 from advisor import facts
 from advisor.collect.github_queries import KINDS, Page, overview, pages, responses
+from advisor.collect.github_shapes import Merger
 from advisor.collect.transport import TRIES
 
 
@@ -47,6 +48,30 @@ def test_the_facts_are_those_of_the_world(world, tmp_path):
         f"v1.{i}.0" for i in range(7)
     }
     assert "user-" not in str(found), "no login enters the facts"
+
+
+def test_a_mergers_company_enters_the_facts_where_it_names_an_organisation_on_github(world, tmp_path):
+    found = world.add("o/n", issues=0, pulls=60, discussions=0)
+    merged = {t["number"]: t["mergedBy"] for t in found["pullRequests"] if t["mergedAt"]}
+    deleted, *_ = (n for n, by in merged.items() if by["__typename"] == "User")
+    world.find("o/n", deleted)["mergedBy"] = merged[deleted] = None
+    collect(FakeGitHub(world), tmp_path, ["o/n"])
+    rows = threads_of(tmp_path, "o/n")
+    for number, by in merged.items():
+        expected = "@huggingface" if by and by.get("company") == "@huggingface" else None
+        assert rows[number]["merged_by_organisation"] == expected
+    told = {(by or {}).get("company") for by in merged.values()}
+    assert told == {"@huggingface", "Meta", None}, "another word is not guessed at"
+    assert any(by and by["__typename"] == "Bot" for by in merged.values())
+    assert all(r["merged_by"] is None for r in rows.values()), "GitHub does not know our numbers of people"
+
+
+@pytest.mark.parametrize(
+    ("company", "organisation"),
+    [("@PyTorch at @meta", "@pytorch"), ("ann@corp.example", None), ("Meta", None), ("x @a-b", "@a-b"), ("", None)],
+)
+def test_which_organisation_a_company_names(company, organisation):
+    assert Merger(__typename="User", login="ann", company=company).organisation == organisation
 
 
 def test_responses_are_looked_for_past_the_first_comments(world, tmp_path):

@@ -140,6 +140,8 @@ class World:
         if kind == "PullRequest":
             is_merged = closed is not None and rng.random() < 0.7
             made |= {"mergedAt": made["closedAt"] if is_merged else None, "reviews": []}
+            merger = dict(BOT) if number % 9 == 0 else user(number % 40)
+            made["mergedBy"] = merger if is_merged else None
             made["state"] = "MERGED" if is_merged else made["state"]
             if rng.random() < 0.5:
                 submitted = min(opened + timedelta(seconds=rng.randrange(600, 400000)), self.now)
