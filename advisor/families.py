@@ -24,7 +24,7 @@ class Family(BaseModel):
     vendor: str
     released: date
     source: str
-    read: Literal["page", "second hand", "unconfirmed"]
+    read: Literal["page", "commit", "second hand", "unconfirmed"]
     architecture: str | None = None
     names: str
     yes: tuple[str, ...] = Field(min_length=1)
