@@ -22,8 +22,8 @@ from pathlib import Path
 READERS = {
     "advisor's reader": """
 from pathlib import Path
-from advisor.collect.git.commits import read_commits
-commits, changes = read_commits(Path(sys.argv[1]))
+from advisor.collect.git.commits import read_log, written
+commits, changes = written(read_log(Path(sys.argv[1])))
 print(len(commits))
 """,
     "advisor collect --git-only": """

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from advisor.collect.authors import number_people
-from advisor.collect.git.commits import read_commits
+from advisor.collect.git.commits import read_log, written
 from advisor.collect.git.truck_factor import truck_factor_at
 
 AS_OF = datetime(2016, 11, 15, tzinfo=UTC)
@@ -42,7 +42,7 @@ def main() -> int:
             print(f"| {repository} | no clone | {published} | ? | ? |")
             off += 1
             continue
-        commits, changes = read_commits(folder)
+        commits, changes = written(read_log(folder))
         until = sum(c.time <= AS_OF.timestamp() for c in commits)
         ours = truck_factor_at(folder, commits[:until], changes[:until], number_people(commits[:until]))
         difference = (ours or 0) - published

@@ -19,7 +19,6 @@ from advisor.collect.messages import clean
 from advisor.collect.shapes import EARLIEST, Count, Cursor, Number, Shape, Text, Time, read_as
 from advisor.errors import Unsound
 
-
 _ORGANISATION = re.compile(r"(?<![\w@.-])@[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})\b")
 
 

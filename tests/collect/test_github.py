@@ -68,7 +68,13 @@ def test_a_mergers_company_enters_the_facts_where_it_names_an_organisation_on_gi
 
 @pytest.mark.parametrize(
     ("company", "organisation"),
-    [("@PyTorch at @meta", "@pytorch"), ("ann@corp.example", None), ("Meta", None), ("x @a-b", "@a-b"), ("", None)],
+    [
+        ("@PyTorch at @meta", "@pytorch"),
+        ("ann@corp.example", None),
+        ("Meta", None),
+        ("x @a-b", "@a-b"),
+        ("", None),
+    ],
 )
 def test_which_organisation_a_company_names(company, organisation):
     assert Merger(__typename="User", login="ann", company=company).organisation == organisation

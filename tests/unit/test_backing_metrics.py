@@ -17,7 +17,13 @@ AS_OF = date(2024, 1, 1)
 def one(tmp_path):
     def run(metric, rows, of="pytorch/torchtune", threads=()):
         about = {"repository": of, "source": "hand", "retrieved_at": AS_OF, "is_bot": False}
-        merged = {**about, "kind": "change_request", "opened_at": "2021-09-01", "merged_at": "2023-10-01", "source": "git:hand"}
+        merged = {
+            **about,
+            "kind": "change_request",
+            "opened_at": "2021-09-01",
+            "merged_at": "2023-10-01",
+            "source": "git:hand",
+        }
         facts.write(tmp_path, "threads", of, [{**merged, "number": n, **t} for n, t in enumerate(threads, 1)])
         facts.write(tmp_path, "contributions", of, [{**about, **r} for r in rows])
         return measure(facts.open_store(tmp_path), [of], AS_OF, {metric: METRICS[metric]})[0][of][metric]
@@ -104,7 +110,11 @@ def test_merges_by_nobody_known_are_unavailable_and_not_nought(one):
 
 
 def test_merges_before_the_window_after_the_day_and_of_bots_requests_do_not_count(one):
-    other = [{"merged_at": "2022-01-01", **by(0)}, {"merged_at": "2024-02-01", **by(0)}, {"is_bot": True, **by(0)}]
+    other = [
+        {"merged_at": "2022-01-01", **by(0)},
+        {"merged_at": "2024-02-01", **by(0)},
+        {"is_bot": True, **by(0)},
+    ]
     assert one("organizational_influence_merges", WROTE, threads=[*MERGES, *other]).n == 20
 
 

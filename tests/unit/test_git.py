@@ -10,7 +10,7 @@ import pytest
 
 from advisor import facts
 from advisor.collect.git import collect
-from advisor.collect.git.commits import read_commits
+from advisor.collect.git.commits import read_log, written
 from advisor.collect.git.truck_factor import Authorship, authors_of, truck_factor
 from advisor.collect.status import declared_status
 from advisor.errors import GitFailed, InputError, RepositoryNotFound
@@ -126,7 +126,9 @@ def test_who_merged_is_told_where_git_knows_and_by_nobody_else(repo, tmp_path):
     repo.git("merge", "-q", "--no-ff", "-m", "Merge pull request #23 from own/feature", "feature", who=boss)
     collect(str(repo.path), tmp_path / "store", tmp_path, retrieved_on=TODAY)
     found = tables(tmp_path / "store")
-    told = {t["number"]: (t["merged_by"], t["merged_by_organisation"]) for t in found["threads"] if t["merged_at"]}
+    told = {
+        t["number"]: (t["merged_by"], t["merged_by_organisation"]) for t in found["threads"] if t["merged_at"]
+    }
     writers = {c["author"] for c in found["contributions"]}
     merger = told[21][0]
     assert told[20] == told[22] == told[24] == (None, None)
@@ -208,7 +210,7 @@ def authorship(*commits):
 
 
 def test_names_paths_and_messages_cannot_forge_facts(repo, tmp_path):
-    before = read_commits(repo.path)
+    before = written(read_log(repo.path))
     hostile = "A\x1e\x1fcommit 0\x1d\x85\u2028B"
     sha = repo.commit(
         "commit x\x1e\nR.py",
@@ -217,7 +219,7 @@ def test_names_paths_and_messages_cannot_forge_facts(repo, tmp_path):
         day="2024-05-01",
     )
     repo.git("update-ref", "refs/pull/12/head", sha)
-    commits, changes = read_commits(repo.path)
+    commits, changes = written(read_log(repo.path))
     assert len(commits) == len(before[0]) + 1
     assert (commits[-1].sha, commits[-1].name) == (sha, hostile)
     assert changes[-1] == [("A", "commit x\x1e\nR.py", "")]

@@ -6,15 +6,15 @@ incrementally; a local clone is read where it lies. One file here answers for on
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from advisor import facts
 from advisor.collect.authors import number_people, organisations
-from advisor.collect.git.change_requests import change_requests
+from advisor.collect.git.change_requests import change_requests, read_refs
 from advisor.collect.git.clone import locate
-from advisor.collect.git.command import git
-from advisor.collect.git.commits import contributions, read_commits
-from advisor.collect.git.merges import merges
+from advisor.collect.git.commits import contributions, read_log, written
+from advisor.collect.git.merges import mergers
 from advisor.collect.git.readme import statuses
 from advisor.collect.git.releases import releases
 from advisor.collect.git.truck_factor import truck_factors
@@ -56,21 +56,25 @@ def collect(
         GitFailed: git ended with an error; nothing was written.
     """
     folder, name = locate(where, cache, repository, progress)
-    head = git(folder, "rev-parse", "--verify", "HEAD^{commit}").strip()
-    commits, changes = read_commits(folder)
+    with ThreadPoolExecutor() as pool:  # the work is done by git, in processes of its own
+        logged, refs = pool.submit(read_log, folder), pool.submit(read_refs, folder)
+        declared, tags = pool.submit(statuses, folder), pool.submit(releases, folder)
+        log = logged.result()
+    commits, changes = written(log)
     if not commits:
         raise GitFailed(f"{where}: the history is empty")
+    head = log[0].sha
     about = {"source": f"git:{name}@{head[:12]}", "retrieved_at": retrieved_on.isoformat()}
-    merged = merges(folder)
+    merged = mergers(log)
     # Who only merges comes after all who wrote something.
     people = number_people([*commits, *merged.values()])
     known = organisations(people)
-    mergers = {number: (people[c.name, c.mail], known.get(c.mail)) for number, c in merged.items()}
+    merged_by = {number: (people[c.name, c.mail], known.get(c.mail)) for number, c in merged.items()}
     tables = {
         "contributions": contributions(commits, people, known),
-        "releases": releases(folder),
-        "threads": change_requests(folder, retrieved_on, mergers),
-        "repositories": statuses(folder),
+        "releases": tags.result(),
+        "threads": change_requests(refs.result(), log, merged_by, retrieved_on),
+        "repositories": declared.result(),
     }
     factors = truck_factors(folder, commits, changes, people)
     for table, rows in tables.items():

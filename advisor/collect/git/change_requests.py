@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from advisor.collect.authors import is_bot
 from advisor.collect.git.command import git
-from advisor.collect.git.merges import NAMES_REQUEST
+from advisor.collect.git.merges import number_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from advisor.collect.git.commits import Logged
 
 _REF = "%(refname)%00%(committerdate:unix)%00%(objectname)%00%(authorname)%00%(authoremail:trim)"
 _LATEST = 2**62
@@ -23,8 +25,14 @@ class _Head(NamedTuple):
     is_bot: bool
 
 
+Refs = tuple[dict[int, _Head], set[int]]
+
+
 def change_requests(
-    folder: Path, retrieved_on: date, mergers: Mapping[int, tuple[int, str | None]]
+    refs: Refs,
+    log: Sequence[Logged],
+    mergers: Mapping[int, tuple[int, str | None]],
+    retrieved_on: date,
 ) -> list[dict[str, Any]]:
     """Rows of ``threads``.
 
@@ -35,13 +43,14 @@ def change_requests(
     is one whose last commit a bot wrote.
 
     Args:
-        folder: the repository.
-        retrieved_on: when its refs were fetched.
+        refs: as `read_refs` gives them.
+        log: the default branch.
         mergers: number of a request → number of the person who merged it, and the domain of the
             organisation whose address they used, where either is known.
+        retrieved_on: when the refs were fetched.
     """
-    heads, mergeable = _refs(folder)
-    merged = _merged(folder, heads) if heads else {}
+    heads, mergeable = refs
+    merged = _merged(log, heads)
     rows, earliest = [], _LATEST
     for number in sorted(heads, reverse=True):
         done = merged.get(number)
@@ -66,7 +75,7 @@ def change_requests(
     return rows
 
 
-def _refs(folder: Path) -> tuple[dict[int, _Head], set[int]]:
+def read_refs(folder: Path) -> Refs:
     """Heads by number, and the numbers that GitHub could still merge."""
     heads, mergeable = {}, set()
     for line in git(folder, "for-each-ref", f"--format={_REF}", "refs/pull").split("\n"):
@@ -81,17 +90,13 @@ def _refs(folder: Path) -> tuple[dict[int, _Head], set[int]]:
     return heads, mergeable
 
 
-def _merged(folder: Path, heads: dict[int, _Head]) -> dict[int, int]:
+def _merged(log: Sequence[Logged], heads: Mapping[int, _Head]) -> dict[int, int]:
     """Number → time of merging, in seconds."""
-    log = git(folder, "log", "HEAD", "-z", "--format=%H%x1f%ct%x1f%s", "--")
-    times: dict[str, int] = {}
     merged: dict[int, int] = {}
-    for record in filter(None, log.split("\0")):
-        sha, time, subject = record.split("\x1f", 2)
-        times[sha] = int(time)
-        if found := NAMES_REQUEST.search(subject):
-            number = int(found[1] or found[2])
-            merged[number] = min(merged.get(number, _LATEST), int(time))
+    for commit in log:
+        if (number := number_of(commit.subject)) is not None:
+            merged[number] = min(merged.get(number, _LATEST), commit.time)
+    times = {commit.sha: commit.time for commit in log}
     for number, head in heads.items():
         if head.sha in times:
             merged.setdefault(number, times[head.sha])

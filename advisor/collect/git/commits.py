@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from advisor.collect.authors import Commit, is_bot
 from advisor.collect.git.command import git
@@ -18,37 +19,57 @@ if TYPE_CHECKING:
 Change = tuple[str, str, str]
 # Fields end in NUL, which no name, message or path can hold; no status of a file begins like a commit.
 _COMMIT = "commit "
-_FORMAT = "%x00".join((_COMMIT + "%H", "%aN", "%aE", "%ct"))
+_FORMAT = "%x00".join((_COMMIT + "%H", "%P", "%ct", "%aN", "%aE", "%cN", "%cE", "%s"))
 
 
-def read_commits(folder: Path) -> tuple[list[Commit], list[list[Change]]]:
-    """The default branch's commits without merges, oldest first, and what each did to which files.
+class Logged(NamedTuple):
+    """A commit as the log prints it; a merge, with several parents, lists no changes.
 
-    The time is the committer's: it says when the commit came to be as it is, which an author's
-    date, set by hand or years old, does not. Only renames without a change of contents are seen as
-    renames: others need the contents, which a blobless clone does not have.
+    The time is the committer's, in seconds: it says when the commit came to be as it is, which an
+    author's date, set by hand or years old, does not.
+    """
+
+    sha: str
+    parents: str
+    time: int
+    author: tuple[str, str]
+    committer: tuple[str, str]
+    subject: str
+    changes: list[Change]
+
+
+def read_log(folder: Path) -> list[Logged]:
+    """The default branch, newest first, its tip before all.
+
+    Only renames without a change of contents are seen as renames: others need the contents, which a
+    blobless clone does not have.
     """
     log = git(
-        folder, "log", "HEAD", "--no-merges", "--use-mailmap", "--find-renames=100%", "--name-status", "-z",
+        folder, "log", "HEAD", "--use-mailmap", "--find-renames=100%", "--name-status", "-z",
         f"--format={_FORMAT}", "--",
     )  # fmt: skip
-    commits: list[Commit] = []
-    changes: list[list[Change]] = []
+    found: list[Logged] = []
     fields = iter(log.split("\0"))
     for field in fields:
         status = field.strip("\n")
         if status.startswith(_COMMIT):
-            commits.append(
-                Commit(status.removeprefix(_COMMIT), next(fields), next(fields), int(next(fields)))
-            )
-            changes.append([])
+            parents, time, *who, subject = islice(fields, 7)
+            author, committer = (who[0], who[1]), (who[2], who[3])
+            changes: list[Change] = []
+            sha = status.removeprefix(_COMMIT)
+            found.append(Logged(sha, parents, int(time), author, committer, subject, changes))
         elif status.startswith("R"):
             old = next(fields)
-            changes[-1].append(("R", next(fields), old))
+            changes.append(("R", next(fields), old))
         elif status:
-            changes[-1].append((status, next(fields), ""))
-    order = sorted(range(len(commits) - 1, -1, -1), key=lambda i: commits[i].time)
-    return [commits[i] for i in order], [changes[i] for i in order]
+            changes.append((status, next(fields), ""))
+    return found
+
+
+def written(log: Sequence[Logged]) -> tuple[list[Commit], list[list[Change]]]:
+    """The commits that are no merges, oldest first, and what each did to which files."""
+    single = sorted((c for c in reversed(log) if " " not in c.parents), key=lambda c: c.time)
+    return [Commit(c.sha, *c.author, c.time) for c in single], [c.changes for c in single]
 
 
 def contributions(
