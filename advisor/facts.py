@@ -133,14 +133,12 @@ def _encode(table: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
         raise FactsError(f"table {table} has no column {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory() as folder, duckdb.connect(config={"threads": 1}) as db:
         lines = Path(folder) / "rows.json"
-        lines.write_text(
-            "".join(json.dumps({n: row.get(n) for n in names}, default=str) + "\n" for row in rows)
-        )
+        lines.write_text(json.dumps(rows, default=str))
         types = ", ".join(f"{name}: '{kind}'" for name, kind in names.items())
         target = Path(folder) / "rows.parquet"
         db.execute(
             f"COPY (SELECT DISTINCT * FROM read_json('{lines}', columns={{{types}}},"
-            " format='newline_delimited') ORDER BY ALL)"
+            " format='array') ORDER BY ALL)"
             f" TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
         )
         return target.read_bytes()

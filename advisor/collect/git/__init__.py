@@ -7,6 +7,7 @@ incrementally; a local clone is read where it lies. One file here answers for on
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from advisor import facts
@@ -59,6 +60,7 @@ def collect(
     with ThreadPoolExecutor() as pool:  # the work is done by git, in processes of its own
         logged, refs = pool.submit(read_log, folder), pool.submit(read_refs, folder)
         declared, tags = pool.submit(statuses, folder), pool.submit(releases, folder)
+        pool.submit(import_module, "duckdb")  # slow to import, and needed afterwards
         log = logged.result()
     commits, changes = written(log)
     if not commits:
@@ -75,14 +77,17 @@ def collect(
         "releases": tags.result(),
         "threads": change_requests(refs.result(), log, merged_by, retrieved_on),
         "repositories": declared.result(),
+        "counts": truck_factors(folder, commits, changes, people),
     }
-    factors = truck_factors(folder, commits, changes, people)
-    for table, rows in tables.items():
-        if rows:
-            facts.write(store, table, name, [{"repository": name, **r, **about} for r in rows], head=head)
-    kept = [r for r in _existing(store, name) if not r["source"].startswith("git:")]
-    counted = [{"repository": name, **r, **about} for r in factors]
-    facts.write(store, "counts", name, [*kept, *counted], head=head)
+    rows = {table: [{"repository": name, **r, **about} for r in found] for table, found in tables.items()}
+    rows["counts"] += [r for r in _existing(store, name) if not r["source"].startswith("git:")]
+    with ThreadPoolExecutor() as pool:  # the work is done by DuckDB
+        for done in [
+            pool.submit(facts.write, store, table, name, found, head=head)
+            for table, found in rows.items()
+            if found or table == "counts"
+        ]:
+            done.result()
     progress(f"{name}: {len(commits)} commits, {len(tables['threads'])} change requests")
     return name
 

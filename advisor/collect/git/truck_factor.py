@@ -17,6 +17,7 @@ import math
 import re
 from bisect import bisect_right
 from collections import defaultdict
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from advisor.collect.authors import is_bot
@@ -47,10 +48,12 @@ class Authorship:
     def __init__(self) -> None:
         self.added: dict[str, set[int]] = {}
         self.changes: dict[str, dict[int, int]] = {}
+        self._authors: dict[str, list[int]] = {}
 
     def record(self, author: int, changes: Iterable[Change]) -> None:
         """Take in what one commit did. A path that is added again counts as added by both."""
         for status, path, old in changes:
+            self._authors.pop(path, None)
             if status == "R" and old in self.added:
                 self.added[path] = set(self.added[old])
                 self.changes[path] = dict(self.changes[old])
@@ -62,6 +65,12 @@ class Authorship:
             if status != "A":
                 of_file = self.changes[path]
                 of_file[author] = of_file.get(author, 0) + 1
+
+    def authors(self, file: str) -> list[int]:
+        """The authors of a file that was added, worked out anew after each change of it."""
+        if file not in self._authors:
+            self._authors[file] = authors_of(self.added[file], self.changes[file])
+        return self._authors[file]
 
 
 def is_source(file: str) -> bool:
@@ -87,7 +96,7 @@ def truck_factor(authorship: Authorship, files: Collection[str]) -> int | None:
     authors: dict[str, int] = {}
     for file in files:
         if file in authorship.added:
-            found = authors_of(authorship.added[file], authorship.changes[file])
+            found = authorship.authors(file)
             authors[file] = len(found)
             for author in found:
                 held[author].append(file)
@@ -148,10 +157,11 @@ def _over_time(
     ends = [bisect_right(commits, time, key=lambda c: c.time) for time in times]
     trees = files_of(folder, [commits[end - 1].sha for end in ends])
     authorship, at = Authorship(), 0
+    is_counted = cache(is_source)
     for time, end, tree in zip(times, ends, trees, strict=True):
         for commit, changed in zip(commits[at:end], changes[at:end], strict=True):
             if not is_bot(commit.name, commit.mail):
-                of_source = [change for change in changed if is_source(change[1])]
+                of_source = [change for change in changed if is_counted(change[1])]
                 authorship.record(people[commit.name, commit.mail], of_source)
         at = end
-        yield time, truck_factor(authorship, [file for file in tree if is_source(file)])
+        yield time, truck_factor(authorship, [file for file in tree if is_counted(file)])
