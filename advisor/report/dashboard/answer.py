@@ -82,7 +82,7 @@ def _row(r: Ranked) -> dict[str, Any]:
         "score": "?" if r.score is None else f"{r.score:.0f}",
         "at": 0.0 if r.score is None else round(r.score, 2),
         "low": round(r.low, 2),
-        "width": round(max(r.high - r.low, 0.0), 2),
+        "high": round(r.high, 2),
         "interval": f"{r.low:.0f}–{r.high:.0f}",
         "wins": f"{r.wins:.0%}" if r.rank is not None else "",
         "chances": _chances(r),
@@ -95,11 +95,11 @@ def _row(r: Ranked) -> dict[str, Any]:
 
 
 def _chances(r: Ranked) -> list[dict[str, float]]:
-    """First, second, third, later: where each part of the bar begins and how wide it is, in per cent."""
+    """First, second, third, later: where each part of the bar begins and ends, in per cent."""
     shares = list(r.acceptability or ((r.wins,) if r.rank is not None else ()))
     parts = [*(shares[i] if i < len(shares) else 0.0 for i in range(3)), sum(shares[3:])]
     return [
-        {"x": round(100 * sum(parts[:i]), 2), "width": round(100 * part, 2)} for i, part in enumerate(parts)
+        {"from": round(100 * sum(parts[:i]), 2), "to": round(100 * sum(parts[: i + 1]), 2)} for i in range(len(parts))
     ]
 
 

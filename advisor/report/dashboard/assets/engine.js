@@ -34,11 +34,11 @@ const engine = (() => {
       if (drawnUtilities.size > 60) drawnUtilities.clear();
       const cells = data.scores[i][day], K = data.criteria.length, draws = data.sampling.draws;
       const { seed } = data.candidates[i], found = new Float64Array(draws * K);
-      for (let d = 0; d < draws; d += 1) {
-        for (let k = 0; k < K; k += 1) {
-          const u = cells[4 * k], low = cells[4 * k + 1], high = cells[4 * k + 2];
-          const peak = u === null ? (low + high) / 2 : u;
-          found[d * K + k] = high > low ? sampling.triangular(sampling.uniform(seed, d * K + k), low, high, peak) : peak;
+      for (let k = 0; k < K; k += 1) {
+        const u = cells[4 * k], low = cells[4 * k + 1], high = cells[4 * k + 2];
+        const peak = u === null ? (low + high) / 2 : u;
+        for (let place = k; place < found.length; place += K) {
+          found[place] = high > low ? sampling.triangular(sampling.uniform(seed, place), low, high, peak) : peak;
         }
       }
       drawnUtilities.set(key, found);
@@ -59,43 +59,52 @@ const engine = (() => {
   }
 
   // candidate → shares of the draws in which it comes first, second, third, later; equals share places.
+  // Candidate by candidate over all draws, so that memory is read in the order in which it lies.
+  const TOP = 3;
   function acceptability(data, running, weights, day) {
-    const K = weights.length, { draws } = data.sampling, n = running.length, TOP = 3;
+    const K = weights.length, { draws } = data.sampling, n = running.length;
     const drawn = running.map((i) => utilities(data, i, day)), w = drawnWeights(data, weights);
-    const scores = new Float64Array(n), shares = running.map(() => new Float64Array(TOP + 1));
-    const best = new Int32Array(TOP + 1);
-    for (let d = 0; d < draws; d += 1) {
-      const at = d * K;
-      let held = 0;
-      for (let j = 0; j < n; j += 1) {
-        const u = drawn[j];
+    const best = Array.from({ length: TOP }, () => new Float64Array(draws).fill(-1)); // scores are 0 or more
+    const who = Array.from({ length: TOP }, () => new Int32Array(draws).fill(-1)), level = new Uint8Array(draws);
+    const [first, second, third] = best, [isFirst, isSecond, isThird] = who;
+    for (let j = 0; j < n; j += 1) {
+      const u = drawn[j];
+      for (let d = 0, at = 0; d < draws; d += 1) {
         let sum = 0;
-        for (let k = 0; k < K; k += 1) sum += w[at + k] * u[at + k];
-        scores[j] = sum;
-        // The four best so far, the best first.
-        let place = held;
-        while (place > 0 && scores[best[place - 1]] < sum) { if (place <= TOP) best[place] = best[place - 1]; place -= 1; }
-        if (place <= TOP) best[place] = j;
-        if (held <= TOP) held += 1;
-      }
-      let level = false;
-      for (let p = 1; p < held; p += 1) level ||= scores[best[p]] === scores[best[p - 1]];
-      if (level) shareLevel(scores, shares, TOP);
-      else {
-        for (let j = 0; j < n; j += 1) shares[j][TOP] += 1;
-        for (let p = 0; p < Math.min(held, TOP); p += 1) { shares[best[p]][p] += 1; shares[best[p]][TOP] -= 1; }
+        for (let k = 0; k < K; k += 1, at += 1) sum += w[at] * u[at];
+        if (sum < third[d]) continue;
+        if (sum === third[d] || sum === second[d] || sum === first[d]) level[d] = 1;
+        if (sum > second[d]) {
+          third[d] = second[d]; isThird[d] = isSecond[d];
+          if (sum > first[d]) {
+            second[d] = first[d]; isSecond[d] = isFirst[d];
+            first[d] = sum; isFirst[d] = j;
+          } else { second[d] = sum; isSecond[d] = j; }
+        } else { third[d] = sum; isThird[d] = j; }
       }
     }
+    const shares = running.map(() => new Float64Array(TOP + 1));
+    for (let d = 0; d < draws; d += 1) {
+      if (level[d]) shareLevel(drawn.map((u) => dot(w, u, d * K, K)), shares);
+      else for (let p = 0; p < TOP; p += 1) if (who[p][d] >= 0) shares[who[p][d]][p] += 1;
+    }
+    for (const share of shares) share[TOP] = Math.max(0, draws - share[0] - share[1] - share[2]);
     return new Map(running.map((i, j) => [i, Array.from(shares[j], (count) => count / draws)]));
   }
 
+  function dot(w, u, at, K) {
+    let sum = 0;
+    for (let k = 0; k < K; k += 1) sum += w[at + k] * u[at + k];
+    return sum;
+  }
+
   // One draw in which some of the best score the same: each takes its part of the places that they fill.
-  function shareLevel(scores, shares, top) {
+  function shareLevel(scores, shares) {
     const places = Array.from(scores.keys()).sort((a, b) => scores[b] - scores[a]);
     for (let r = 0; r < places.length; ) {
       let end = r + 1;
       while (end < places.length && scores[places[end]] === scores[places[r]]) end += 1;
-      for (let p = r; p < end; p += 1) for (let q = r; q < end; q += 1) shares[places[p]][Math.min(q, top)] += 1 / (end - r);
+      for (let p = r; p < end; p += 1) for (let q = r; q < Math.min(end, TOP); q += 1) shares[places[p]][q] += 1 / (end - r);
       r = end;
     }
   }

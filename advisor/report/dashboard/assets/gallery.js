@@ -16,7 +16,7 @@ const gallery = (() => {
   const figures = [];
   let data, plotly;
 
-  function build(given) {
+  async function build(given) {
     data = given;
     const seen = new IntersectionObserver((entries) => {
       for (const entry of entries) {
@@ -28,7 +28,9 @@ const gallery = (() => {
     for (const [title, list] of SECTIONS) {
       $("charts").append(element("h2", {}, title));
       for (const [id, make, kind] of list) {
+        await breath();
         const figure = frame(id, make, kind);
+        words(figure);
         figures.push(figure);
         $("charts").append(figure.box);
         seen.observe(figure.box);
@@ -114,10 +116,7 @@ const gallery = (() => {
   }
 
   function changed() {
-    for (const figure of figures) {
-      if (!figure.made) words(figure);
-      figure.dirty = true;
-    }
+    for (const figure of figures) figure.dirty = true;
     clearTimeout(rest);
     rest = setTimeout(schedule, 120);
   }

@@ -7,11 +7,27 @@ const CONFIDENCE = { clear: "a clear choice", leaning: "leaning, not clear", tie
 const WORTH_SAYING = 0.05, MOST = 8;
 let data, state, found, writing;
 
+function bytesOf(base64) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
+  const text = atob(base64), bytes = new Uint8Array(text.length);
+  for (let place = 0; place < text.length; place += 1) bytes[place] = text.charCodeAt(place);
+  return bytes;
+}
+
 async function unpack(id) {
-  const bytes = Uint8Array.from(atob($(id).textContent.trim()), (c) => c.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const stream = new Blob([bytesOf($(id).textContent)]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Response(stream).text();
 }
+
+// When what needs no script is on the screen, so that no script delays it; a hidden page is never painted.
+const PATIENCE = 1000; // ms
+const painted = () => new Promise((go) => {
+  new PerformanceObserver((seen) => { if (seen.getEntriesByName("first-contentful-paint").length) go(); }).observe({ type: "paint", buffered: true });
+  setTimeout(go, document.visibilityState === "hidden" ? 0 : PATIENCE);
+});
+
+// Lets the browser answer the hand and paint between two pieces of work.
+const breath = () => new Promise((go) => setTimeout(go));
 
 const atRest = () => ({ goal: data.goal, weights: data.criteria.map((c) => data.weights[c.name]), day: data.days.length - 1,
   chosen: new Set(data.candidates.map((_, i) => i).filter((i) => data.scores[i].length)) });
@@ -146,12 +162,18 @@ function writeAnswer() {
   list("missing", named([...data.candidates.filter((c) => c.missing).map((c) => [c.repository, c.missing]), ...unknown]));
 }
 
-// First, second, third, later: four rectangles side by side.
+// Thick lines, not rectangles: x1 and x2 are no style, so that a new length costs no restyling.
+const HALF_MARK = 0.6;
+function stretch(line, from, to) {
+  line.setAttribute("x1", from.toFixed(2));
+  line.setAttribute("x2", Math.max(from, to).toFixed(2));
+}
+
+// First, second, third, later: four lines end to end.
 function writeChances(svg, chances) {
   let x = 0;
-  svg.querySelectorAll("rect:not(.rail)").forEach((part, place) => {
-    part.setAttribute("x", (100 * x).toFixed(2));
-    part.setAttribute("width", (100 * (chances[place] ?? 0)).toFixed(2));
+  svg.querySelectorAll("line:not(.rail)").forEach((part, place) => {
+    stretch(part, 100 * x, 100 * (x + (chances[place] ?? 0)));
     x += chances[place] ?? 0;
   });
 }
@@ -161,22 +183,21 @@ function writeRanking() {
   const lines = new Map([...body.rows].map((row) => [Number(row.dataset.candidate), row]));
   const shown = new Set(found.rows.map((r) => r.i));
   for (const [i, row] of lines) if (row.hidden === shown.has(i)) row.hidden = !shown.has(i);
-  const isInPlace = found.rows.every((r, place) => Number(body.rows[place].dataset.candidate) === r.i);
+  let next = body.firstElementChild;
   for (const r of found.rows) {
     const row = lines.get(r.i), cell = (which) => row.querySelector(`[data-cell="${which}"]`);
     row.classList.toggle("out", r.rank === null);
     put(cell("rank"), r.excluded ? "out" : `${r.rank ?? "?"}`);
     put(cell("score").querySelector("b"), format.score(r.score));
     put(cell("score").querySelector("small"), `${format.whole(r.low)}–${format.whole(r.high)}`);
-    const [, range, mark] = row.querySelectorAll("svg.interval rect");
-    range.setAttribute("x", r.low.toFixed(2));
-    range.setAttribute("width", Math.max(0, r.high - r.low).toFixed(2));
-    mark.setAttribute("x", (r.score ?? 0).toFixed(2));
+    const [, range, mark] = row.querySelectorAll("svg.interval line");
+    stretch(range, r.low, r.high);
+    stretch(mark, (r.score ?? 0) - HALF_MARK, (r.score ?? 0) + HALF_MARK);
     put(cell("wins"), r.rank === null ? "" : format.percent(r.wins));
     writeChances(row.querySelector("svg.chances"), r.chances);
     data.criteria.forEach((c, k) => { put(cell(`c-${c.name}`), r.cells[4 * k] === null ? "?" : `${format.whole(100 * r.cells[4 * k])}`); });
     put(cell("known"), format.percent(r.coverage));
-    if (!isInPlace) body.append(row);
+    if (row === next) next = next.nextElementSibling; else body.insertBefore(row, next);
   }
 }
 
@@ -243,15 +264,16 @@ function listen() {
 const say = (text) => { $("said").textContent = text; };
 
 async function start() {
+  await painted();
   data = JSON.parse(await unpack("data"));
+  await breath();
   state = fromAddress(location.hash.slice(1));
-  gallery.build(data);
   listen();
   document.querySelectorAll("fieldset, button").forEach((control) => { control.disabled = false; });
   update({ keepAddress: true });
+  await gallery.build(data);
   Object.defineProperty(window, "advisor", { value: { engine, sampling, data, tables, charts: gallery, get state() { return state; }, get found() { return found; }, view } });
   document.documentElement.dataset.ready = "yes";
 }
 
-// After the first paint: nothing above needs a script to be read.
-requestAnimationFrame(() => setTimeout(start));
+start();
