@@ -49,13 +49,19 @@ class Release:
 
 @dataclass(frozen=True)
 class Support:
-    """When a library first supported a model family; ``supported`` None: not by ``known_until``."""
+    """When a library first supported a model family, by any route but a package's own release.
+
+    Attributes:
+        supported: None: not by ``known_until``.
+        removed: the day on which the last route ceased; None while one holds.
+    """
 
     repository: str
     family: str
     vendor: str
     released: date
     supported: date | None
+    removed: date | None
     known_until: date
 
 
@@ -154,6 +160,8 @@ SELECT repository, tag, released_on, is_prerelease FROM releases ORDER BY reposi
 
 _SUPPORT = """
 SELECT repository, family, any_value(vendor), min(family_released_on) AS released, min(supported_on),
+       CASE WHEN NOT bool_or(supported_on IS NOT NULL AND removed_on IS NULL) THEN max(removed_on) END,
        max(known_until)
-FROM model_support GROUP BY repository, family ORDER BY released, family, repository
+FROM model_support WHERE route <> 'package'
+GROUP BY repository, family ORDER BY released, family, repository
 """

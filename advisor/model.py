@@ -146,6 +146,32 @@ class Outlook:
 
 
 @dataclass(frozen=True)
+class Benchmark:
+    """One figure of one library, measured on one machine by `advisor bench`.
+
+    Attributes:
+        figure: ``tokens_per_second``, ``peak_memory``, …; ``relative_throughput`` and
+            ``relative_peak_memory`` are times a plain trl run of the same bench.
+        low, high: smallest and largest of the runs, widened by the bench's noise floor.
+        setting: round, method, model, lengths.
+        day: of the measurement.
+    """
+
+    repository: str
+    stack: str
+    version: str
+    figure: str
+    unit: str
+    value: float
+    low: float
+    high: float
+    setting: str
+    machine: str
+    day: date
+    source: str
+
+
+@dataclass(frozen=True)
 class Flip:
     """The smallest change of one weight, or of one measured value, that puts another candidate first.
 
@@ -239,6 +265,7 @@ class Recommendation:
         pairwise: repository → other repository → share of the samples in which the first scores higher.
         flips: smallest changes that would put another candidate first, the smallest first.
         asked: what the user's requirements cost, and what of them is not known.
+        benchmarks: what was measured of the candidates on machines, newest first.
     """
 
     domain: str
@@ -257,6 +284,7 @@ class Recommendation:
     asked: tuple[str, ...] = ()
     pairwise: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     flips: tuple[Flip, ...] = ()
+    benchmarks: tuple[Benchmark, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """One row a candidate, best first.

@@ -31,6 +31,7 @@ _SCRIPTS = (
     "time_charts",
     "outlook",
     "calibration",
+    "benchmarks",
     "gallery",
     "page",
 )

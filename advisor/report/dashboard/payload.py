@@ -63,7 +63,10 @@ def page_data(answer: Recommendation, timeline: Timeline) -> dict[str, Any]:
         "goals": {
             name: {"title": goal.title, "weights": dict(goal.weights)} for name, goal in domain.goals.items()
         },
-        "criteria": [{"name": c.name, "title": c.title} for c in domain.criteria],
+        "criteria": [
+            {"name": c.name, "title": c.title, "metrics": [s.metric for s in c.scales]}
+            for c in domain.criteria
+        ],
         "reasons": answer.reasons,
         "doubts": doubts_without_flips(answer),
         "flips": [[f.kind, f.text] for f in answer.flips],
@@ -113,9 +116,14 @@ def page_data(answer: Recommendation, timeline: Timeline) -> dict[str, Any]:
                 order.index(s.repository),
                 s.family,
                 s.vendor,
-                *map(_day, (s.released, s.supported, s.known_until)),
+                *map(_day, (s.released, s.supported, s.removed, s.known_until)),
             ]
             for s in timeline.support
+        ],
+        "benchmarks": [
+            [order.index(b.repository), *(plain(v) for v in list(asdict(b).values())[1:])]
+            for b in answer.benchmarks
+            if b.repository in order
         ],
     }
 

@@ -14,7 +14,7 @@ const calibration = (() => {
     return {
       title: `In ${kept} of ${rows.length} bins, chances told of falling silent in ${first.months} months agree with what came`,
       note: `${first.libraries.toLocaleString("en")} libraries of the reference population, chances told between ${format.longDay(first.days[0])} and ${format.longDay(first.days[1])} by trees that had not seen the library. On the diagonal a chance comes true as often as it says; the bars are 95% intervals; logarithmic axes.`,
-      sources: ["data/reference/outlook.json"],
+      unit: "per cent", day: first.days[1], sources: ["data/reference/outlook.json"],
       traces: [{ type: "scatter", mode: "lines", x: [FLOOR, 1], y: [FLOOR, 1], line: { color: charts.css("--muted"), dash: "dot", width: 1 }, hoverinfo: "skip" },
         { type: "scatter", mode: "markers", x: rows.map((r) => r.told), y: rows.map((r) => inside(r.came)), marker: { color: line, size: 7 },
           error_y: { type: "data", symmetric: false, array: rows.map((r) => r.high - inside(r.came)), arrayminus: rows.map((r) => Math.max(0, inside(r.came) - inside(r.low))), color: line, thickness: 1.5, width: 0 },

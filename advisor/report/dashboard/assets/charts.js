@@ -3,7 +3,12 @@ const charts = (() => {
   const { plain, percent, number, join } = format;
   const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "cross", "triangle-down", "star", "hexagon"];
   const SIGNS = { circle: "●", square: "■", diamond: "◆", "triangle-up": "▲", cross: "✚", "triangle-down": "▼", star: "★", hexagon: "⬢" };
-  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const known = new Map(); // colours of the scheme of the moment; asking for one may cost a layout
+  const repaint = () => known.clear();
+  function css(name) {
+    if (!known.has(name)) known.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+    return known.get(name);
+  }
   const colour = (i) => css(`--k${i % 8}`);
   const symbol = (i) => SYMBOLS[(i + Math.floor(i / 8)) % SYMBOLS.length];
   const isNarrow = () => window.innerWidth < 600;
@@ -55,7 +60,7 @@ const charts = (() => {
     return {
       title: parts.length ? `Best: ${parts.slice(0, 3).join("; ")}` : "Nothing is known of any criterion",
       note: "Mean utility of each criterion's metrics, 0 to 100 on fixed scales; the line is what the evidence allows. Excluded candidates are faint.",
-      key: rows.map((r) => r.i), traces,
+      key: rows.map((r) => r.i), traces, unit: "utility, 0 to 100", metrics: data.criteria.flatMap((c) => c.metrics),
       layout: layout({ margin: { l: 120, r: 12, t: 8, b: 34 }, xaxis: { range: [-2, 102], dtick: 25 },
         yaxis: { range: [-0.5, K - 0.5], tickvals: data.criteria.map((_, k) => K - 1 - k), ticktext: data.criteria.map((c) => plain(format.short(c.title, 22))), zeroline: false, showgrid: false },
         shapes: data.criteria.slice(1).map((_, k) => ({ type: "line", xref: "paper", x0: 0, x1: 1, y0: k + 0.5, y1: k + 0.5, line: { color: css("--line"), width: 1 } })) }),
@@ -104,7 +109,7 @@ const charts = (() => {
     return {
       title: `${most.name} has ${number(ratio(most))} stars for each newcomer of the year, ${least.name} ${number(ratio(least))}`,
       note: `Stars (attention) against people with a first commit in twelve months (substance); logarithmic axes. ${said} Stars can be bought or fashionable: a gap is a reason to look, not a verdict.`,
-      metrics: ["stars", "new_contributors"],
+      metrics: ["stars", "new_contributors"], unit: "stars against people with a first commit in twelve months",
       traces: [{ type: "scatter", mode: "markers+text", x: points.map((p) => p.people), y: points.map((p) => p.stars), text: points.map((p) => plain(format.short(p.name))),
         textposition: "top center", textfont: { color: points.map((p) => colour(p.i)) }, cliponaxis: false,
         marker: { color: points.map((p) => colour(p.i)), symbol: points.map((p) => symbol(p.i)), size: 11 },
@@ -133,7 +138,7 @@ const charts = (() => {
     return {
       title: low > 0 ? `${widest.name} is looked at more than it is used and worked on, by ${number(gap)} places of a hundred` : "For none of them does attention surely exceed use and work",
       note: "Place among the libraries of a reference population: attention (stars, stars gained) against substance (downloads, contributors, issues closed, change requests). Above the line: more looked at than used and worked on. Bars: lowest to highest single figure.",
-      metrics: ["attention", "substance"],
+      metrics: ["attention", "substance"], unit: "per cent of the reference population at or below",
       traces: [{ type: "scatter", mode: "lines", x: [0, 1], y: [0, 1], line: { color: css("--muted"), dash: "dot", width: 1 }, hoverinfo: "skip" },
         { type: "scatter", mode: "markers+text", x: points.map((p) => ends(p.s)[0]), y: points.map((p) => ends(p.a)[0]), error_x: bars("s", css("--muted")), error_y: bars("a", css("--muted")),
           text: points.map((p) => plain(format.short(p.name))), textposition: points.map((_, j) => (j % 2 ? "top center" : "bottom center")), textfont: { color: points.map((p) => colour(p.i)) }, cliponaxis: false,
@@ -159,10 +164,10 @@ const charts = (() => {
     return {
       title: best ? `Of the model families known and newer than themselves, ${say(best)}${worst !== best ? `, ${say(worst)}` : ""}` : "Every family is older than these libraries",
       note: "Days from the first public weights of a family to its first support in the library. “?” not known; “yes” and “no” without days: the family is older than the library.",
-      metrics: ["days_to_support"],
+      metrics: ["days_to_support"], unit: "days",
       heat: () => tables.heat(data, seen),
     };
   }
 
-  return { criteria, attention, hypeGap, coverage, layout, endLabels, colour, symbol, SIGNS, css, isNarrow, last, AT_ONCE, percent };
+  return { criteria, attention, hypeGap, coverage, layout, endLabels, colour, symbol, SIGNS, css, repaint, isNarrow, last, AT_ONCE, percent };
 })();

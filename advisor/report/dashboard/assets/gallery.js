@@ -11,18 +11,19 @@ const gallery = (() => {
     ["Releases", [["releases", timeCharts.releases, "wide"]]],
     ["Which models, and how soon", [["coverage", charts.coverage, "wide"]]],
     ["Attention and use", [["attention", charts.attention], ["hype_gap", charts.hypeGap], ["downloads", line("downloads"), "wide"]]],
-    ["What is to come, and what was measured", [["outlook", outlook.chances], ["calibration", calibration.plot], ["benchmarks", outlook.benchmarks, "wide"]]],
+    ["What is to come", [["outlook", outlook.chances], ["calibration", calibration.plot]]],
+    ["What was measured on machines", [["speed", benchmarks.speed], ["memory", benchmarks.memory]]],
   ];
+  const NAMES = { outlook: "Outlook", calibration: "How well the outlook keeps its word", coverage: "Model coverage", issues: "Issues",
+    "closed-share": "Closed share of issues", attention: "Attention against substance", hype_gap: "Attention against substance, as places in the reference population", organizational_influence: "What the backer's people make", releases: "Releases" };
   const figures = [];
   let data, plotly;
 
+  // One figure at a time, so that the page answers while they are made.
   async function build(given) {
     data = given;
     const seen = new IntersectionObserver((entries) => {
-      for (const entry of entries) {
-        const figure = figures.find((f) => f.box === entry.target);
-        figure.visible = entry.isIntersecting;
-      }
+      for (const entry of entries) figures.find((f) => f.box === entry.target).visible = entry.isIntersecting;
       schedule();
     }, { rootMargin: "300px" });
     for (const [title, list] of SECTIONS) {
@@ -37,24 +38,27 @@ const gallery = (() => {
       }
     }
     $("charts").append(everything());
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
-    addEventListener("beforeprint", () => figures.filter((f) => f.dirty).forEach(draw));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => changed({ all: true }));
+    addEventListener("beforeprint", toPaper);
+    addEventListener("afterprint", fromPaper);
+    (window.requestIdleCallback ?? setTimeout)(load); // so that print finds it there
   }
 
   function frame(id, make, kind) {
-    const title = element("h3"), note = element("p"), key = element("p", { class: "named-key" }), source = element("p", { class: "source" });
+    const title = element("h3"), note = element("p"), key = element("p", { class: "named-key" }), facts = element("p", { class: "source" });
     const place = element("div", { class: "chart", role: "img" });
-    const box = element("figure", { id: `figure-${id}`, ...(kind ? { class: kind } : {}) }, element("figcaption", {}, title, note, key), place, source);
-    const figure = { id, make, box, title, note, key, source, place, dirty: true, visible: false, made: null };
+    const box = element("figure", { id: `figure-${id}`, ...(kind ? { class: kind } : {}) }, element("figcaption", {}, title, note, key), place, facts);
+    const figure = { id, make, box, title, note, key, facts, place, dirty: true, visible: false, made: null };
     figure.table = tables.behind(id, () => figure.made.table());
     box.append(figure.table.box);
     return figure;
   }
 
-  // Words at once, so that the page is whole for a reader and nothing moves; lines when plotly is there.
+  // Everything but the lines: finding, note, unit, day, source, and the table or what is said in place of a chart.
   function words(figure) {
     figure.made = figure.make(data, found, state);
-    const { title, note, none, heat } = figure.made;
+    figure.follows = signature(figure);
+    const { title, note, none, heat, unit, day } = figure.made;
     figure.title.replaceChildren(foreign(title ?? NAMES[figure.id] ?? data.metrics[figure.id]?.title ?? figure.id));
     const drawn = figure.made.traces && found.rows.length > charts.AT_ONCE ? ` Drawn are the first ${charts.AT_ONCE} of the ranking.` : "";
     figure.note.replaceChildren((note ?? "") + drawn);
@@ -64,20 +68,24 @@ const gallery = (() => {
     figure.place.setAttribute("aria-label", `Chart: ${title ?? ""}`);
     figure.box.querySelector(".none")?.remove();
     figure.box.querySelector(".heatmap")?.remove();
-    if (none) figure.source.before(element("p", { class: "none" }, foreign(none)));
-    if (heat) figure.source.before(heatmap(heat()));
-    const sources = figure.made.sources ?? [...new Set((figure.made.metrics ?? []).flatMap((m) => data.sources[m] ?? []))];
-    figure.source.textContent = `As of ${format.longDay(data.days[state.day])}.${sources.length ? ` Source: ${sources.slice(0, 4).join("; ")}${sources.length > 4 ? "; and others" : ""}.` : ""}`;
+    if (none) figure.facts.before(element("p", { class: "none" }, foreign(none)));
+    if (heat) figure.facts.before(heatmap(heat()));
+    const fact = (part, text) => (text ? [element("span", { "data-fact": part }, foreign(text)), " "] : []);
+    figure.facts.replaceChildren(...fact("unit", unit && `Unit: ${unit}.`), ...fact("as-of", `As of ${format.longDay(day ?? data.days[state.day])}.`), ...fact("source", sourceOf(figure.made)));
     figure.table.changed();
   }
 
-  const NAMES = { outlook: "Outlook", calibration: "How well the outlook keeps its word", benchmarks: "Benchmarks", coverage: "Model coverage", issues: "Issues",
-    "closed-share": "Closed share of issues", attention: "Attention against substance", hype_gap: "Attention against substance, as places in the reference population", organizational_influence: "What the backer's people make", releases: "Releases" };
+  // Those on which the most metrics rest come first.
+  function sourceOf({ sources, metrics = [] }) {
+    const counts = new Map();
+    for (const source of sources ?? metrics.flatMap((m) => data.sources[m] ?? [])) counts.set(source, (counts.get(source) ?? 0) + 1);
+    const sorted = [...counts.keys()].sort((a, b) => counts.get(b) - counts.get(a));
+    return sorted.length ? `Source: ${sorted.slice(0, 4).join("; ")}${sorted.length > 4 ? "; and others" : ""}.` : "";
+  }
 
   function heatmap(made) {
     const key = element("p", { class: "sub legend" }, "Days: ");
-    for (const [, kind, words] of tables.STEPS) key.append(element("span", { class: `k-${kind}` }), words);
-    key.append(element("span", { class: "k-h5" }), "not so far");
+    for (const [kind, text] of tables.KEY) key.append(element("span", { class: `k-${kind}` }), text);
     const button = element("button", { type: "button" }, "Save this table (CSV)");
     button.addEventListener("click", () => tables.save("coverage.csv", "text/csv", tables.csv(made)));
     return element("div", { class: "heatmap" }, key, element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Model coverage" }, made), button);
@@ -93,15 +101,17 @@ const gallery = (() => {
     return plotly;
   }
 
+  const QUIET = { displayModeBar: false, responsive: true, doubleClick: false };
   async function draw(figure) {
     figure.dirty = false;
-    if (!figure.made.traces) return;
-    const drawer = await load();
-    await drawer.react(figure.place, figure.made.traces, figure.made.layout, { displayModeBar: false, responsive: true, doubleClick: false });
+    if (figure.made.traces) await (await load()).react(figure.place, figure.made.traces, figure.made.layout, QUIET);
   }
 
+  // What a figure shows hangs on the day, on who stands where and, that of the scores, on the weights.
+  const signature = ({ made }) => JSON.stringify([state.day, found.rows.map((r) => [r.i, r.excluded]), made.weighed ? found.weights : []]);
+
   let waiting = false, rest;
-  // When the hand rests: one figure at a time, between frames, so that a slider never waits for a chart.
+  // When the hand rests: one figure at a time, between frames, so that a slider never waits for more than one.
   function schedule() {
     if (waiting) return;
     waiting = true;
@@ -115,10 +125,29 @@ const gallery = (() => {
     }), 30);
   }
 
-  function changed() {
-    for (const figure of figures) figure.dirty = true;
+  function changed({ all = false } = {}) {
+    for (const figure of figures) figure.dirty ||= all || figure.follows !== signature(figure);
+    if (all) charts.repaint();
     clearTimeout(rest);
     rest = setTimeout(schedule, 120);
+  }
+
+  // Paper is light and narrow, and shows every figure: those that cannot be drawn yet, as their tables.
+  const PAPER_WIDTH = 670; // px; A4 and Letter less the margins of style.css
+  function toPaper() {
+    document.documentElement.dataset.paper = "yes";
+    charts.repaint();
+    for (const figure of figures) {
+      words(figure);
+      if (!figure.made.traces) continue;
+      if (window.Plotly) window.Plotly.react(figure.place, figure.made.traces, { ...figure.made.layout, width: PAPER_WIDTH, height: figure.place.clientHeight }, QUIET);
+      else figure.table.open();
+    }
+  }
+
+  function fromPaper() {
+    delete document.documentElement.dataset.paper;
+    changed({ all: true });
   }
 
   // Every measurement of the page's own date with its evidence.

@@ -1,4 +1,4 @@
-// What is to come (the calibrated outlook), and what was measured on machines; said plainly where there is nothing.
+// What is to come: the calibrated outlook, said plainly where there is none.
 //
 // data.outlooks: [candidate] → [{horizon_months, probability_inactive (null: it abstains), low, high, reason, known}],
 // as of the last day alone.
@@ -26,15 +26,13 @@ const outlook = (() => {
       note: ["Chance of no commit on the default branch, learned from some 2,500 libraries; logarithmic; the line is what the evidence allows.",
         silent.length ? `It says nothing of ${silent.map((r) => r.name).join(", ")}.` : "",
         notes.length ? `What it cannot know: ${notes.join("; ")}.` : ""].filter(Boolean).join(" "),
-      key: known.map((r) => r.i), traces,
+      key: known.map((r) => r.i), traces, unit: "chance in per cent", sources: [`the model of data/reference/outlook.json over the facts “${data.snapshot}”`],
       layout: charts.layout({ margin: { l: 110, r: 12, t: 8, b: 34 }, xaxis: { type: "log", range: [-1.4, 2], tickvals: [0.1, 1, 10, 100], ticktext: ["0.1 %", "1 %", "10 %", "100 %"] },
         yaxis: { tickvals: known.map((_, j) => -j), ticktext: known.map((r) => plain(format.short(r.name, 14))), zeroline: false, showgrid: false } }),
       table: () => tables.table(["Candidate", ...rows[0].of.map((o) => `Inactive within ${o.horizon_months} months`), "Why not, or what else is known"],
         rows.map((r) => [r.name, ...r.of.map(shown), r.of[0].reason || r.of[0].known])),
     };
   }
-  function benchmarks() {
-    return { none: "Not measured: there are no benchmark results in these facts." };
-  }
-  return { chances, benchmarks };
+
+  return { chances };
 })();

@@ -46,26 +46,29 @@ const tables = (() => {
     const fill = () => { if (box.open && !box.hidden && !fresh) { place.replaceChildren(make()); fresh = true; } };
     box.addEventListener("toggle", fill);
     button.addEventListener("click", () => save(`${name}.csv`, "text/csv", csv(place.querySelector("table"))));
-    return { box, changed: () => { fresh = false; fill(); } };
+    return { box, changed: () => { fresh = false; fill(); }, open: () => { box.open = true; fill(); } };
   }
 
   const STEPS = [[7, "h0", "within a week"], [30, "h1", "a month"], [90, "h2", "three months"], [180, "h3", "half a year"],
     [Infinity, "h4", "later"]];
+  const KEY = [...STEPS.map(([, kind, text]) => [kind, text]), ["h5", "not so far"], ["h6", "removed since"]];
 
   // Families × libraries by days from the first public weights to support, as known on a day.
   function coverage(data, shown, today) {
     const families = new Map();
-    for (const [i, family, vendor, released, supported, until] of data.support) {
+    for (const [i, family, vendor, released, supported, removed, until] of data.support) {
       if (released > today) continue;
       if (!families.has(family)) families.set(family, { family, vendor, released, by: new Map() });
       const on = supported !== null && supported <= today ? supported : null;
-      families.get(family).by.set(i, { on, until: until < today ? until : today });
+      const off = on !== null && removed !== null && removed <= today ? removed : null;
+      families.get(family).by.set(i, { on, off, until: until < today ? until : today });
     }
     const libraries = shown.filter((i) => data.support.some((row) => row[0] === i));
     const rows = [...families.values()].sort((a, b) => (a.released < b.released ? 1 : a.released > b.released ? -1 : a.family < b.family ? -1 : 1));
     const cell = (row, i) => {
       const known = row.by.get(i), born = data.candidates[i].born;
       if (!known) return { text: "?", kind: "hx", spoken: "not known" };
+      if (known.off) return { text: "removed", kind: "h6", missing: true, spoken: `supported from ${known.on}, removed on ${known.off}` };
       if (born === null || row.released < born) return { text: known.on ? "yes" : "no", kind: "hx", spoken: `${known.on ? "supported" : "not supported"}; older than the library` };
       if (known.on === null) return { text: `not in ${format.daysBetween(row.released, known.until)} d`, kind: "h5", missing: true };
       const days = Math.max(0, format.daysBetween(row.released, known.on));
@@ -94,5 +97,5 @@ const tables = (() => {
     return made;
   }
 
-  return { table, csv, save, behind, coverage, heat, STEPS };
+  return { table, csv, save, behind, coverage, heat, KEY };
 })();

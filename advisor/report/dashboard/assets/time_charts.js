@@ -73,12 +73,14 @@ const timeCharts = (() => {
     return {
       title: finding(rows, spec, unit, day),
       note: spec.note + (spec.gated ? " Dotted and faint: under half of the commits of the year before, when concentration says little; no line: too few commits." : ""),
-      metrics: [metric], traces,
+      metrics: [metric], traces, unit: inWords(data.metrics[metric]),
       layout: layout({ margin: { l: 48, r: isNarrow() ? 82 : 112, t: 8, b: 34 }, xaxis: { type: "date", range: span(data) },
         yaxis: { range: [low, top], ...(spec.log ? { type: "log", dtick: 1 } : {}), ...(unit === "share" ? { tickformat: ".0%" } : { separatethousands: true }) }, annotations: labels }),
       table: () => monthTable(data, rows, day, (v) => bounded(v, unit)),
     };
   }
+
+  const inWords = ({ unit, window_days: days }) => `${unit === "share" ? "per cent" : unit}${days ? `, over ${days} days` : ""}`;
 
   // A little more than the days, so that the last dot is whole.
   function span(data) {
@@ -110,7 +112,7 @@ const timeCharts = (() => {
     return {
       title: leader === undefined ? "No candidate can be ranked on this day" : `${data.candidates[leader].name} has led by score since ${format.longDay(data.days[since])}`,
       note: "Score from 0 to 100 under the weights chosen here, month by month, each from what was known then. Excluded candidates are faint.",
-      traces, metrics: [],
+      traces, unit: "points of 100", metrics: data.criteria.flatMap((c) => c.metrics), weighed: true,
       layout: layout({ margin: { l: 40, r: isNarrow() ? 82 : 112, t: 8, b: 34 }, xaxis: { type: "date", range: span(data) }, yaxis: { range: [0, 101], dtick: 25 },
         annotations: endLabels(ends, 100, 300) }),
       table: () => monthTable(data, rows, state.day, (v) => format.score(v)),
@@ -138,7 +140,7 @@ const timeCharts = (() => {
     return {
       title: latest.length ? `${latest[0].name} has the most open issues: ${number(latest[0].open[2])} on ${format.longDay(latest[0].open[1])}` : "How many issues are open is not known",
       note: "Open (solid, filled) and closed issues (dashed, hollow) where a source knew them on a day; a single dot is all there is. Totals derived from the number counter include discussions.",
-      traces: drawn.flatMap((r) => [trace(r, 2, "solid"), trace(r, 3, "dash")]), sources: [...new Set(rows.flatMap((r) => r.points.flatMap((p) => p[6].split("; ").map((s) => s.split("@")[0]))))],
+      traces: drawn.flatMap((r) => [trace(r, 2, "solid"), trace(r, 3, "dash")]), unit: "issues", sources: [...new Set(rows.flatMap((r) => r.points.flatMap((p) => p[6].split("; ").map((s) => s.split("@")[0]))))],
       layout: layout({ margin: { l: 52, r: isNarrow() ? 82 : 112, t: 8, b: 34 }, xaxis: { type: "date", range: span(data) }, yaxis: { range: [0, top], separatethousands: true }, annotations: endLabels(ends, top, 250) }),
       table: () => tables.table(["Candidate", "Day", "Open", "Closed", "Closed, at least", "Closed, at most", "Source"],
         rows.flatMap((r) => r.points.map((p) => [r.name, p[1], ...p.slice(2, 6).map((v) => (v === null ? "?" : v)), p[6]]))),
@@ -155,7 +157,7 @@ const timeCharts = (() => {
     return {
       title: `${sorted[0].name} has closed the largest share of its issues, ${number(sorted[0].now, "share")}${worst !== sorted[0] ? `; ${worst.name} the smallest, ${number(worst.now, "share")}` : ""}`,
       note: "Closed issues over all issues on the days for which both are known. By itself this share foretells little (AUC .57 to .66), so it weighs little.",
-      traces, metrics: ["issues_closed_share"],
+      traces, unit: "per cent of all issues", metrics: ["issues_closed_share"],
       layout: layout({ margin: { l: 48, r: isNarrow() ? 82 : 112, t: 8, b: 34 }, xaxis: { type: "date", range: span(data) }, yaxis: { range: [0, 1.02], tickformat: ".0%" },
         annotations: endLabels(drawn.map((r) => ({ i: r.i, name: r.name, y: share(r.points[r.points.length - 1]) })), 1.02, 250) }),
       table: () => tables.table(["Candidate", "Day", "Closed share", "Source"], rows.flatMap((r) => r.points.map((p) => [r.name, p[1], number(share(p), "share"), p[6]]))),
@@ -175,7 +177,7 @@ const timeCharts = (() => {
         marker: { color: colour(r.i), size: 9, symbol: seen.map((x) => (x[3] ? "circle-open" : "circle")) }, opacity: 0.8, hovertemplate: "%{text}, %{x|%d %b %Y}<extra>%{fullData.name}</extra>" }; });
     return {
       title: `${busiest.name} released ${year(busiest)} times in twelve months; ${stale.name}'s last release is of ${format.longDay(stale.last)}`,
-      note: "Each dot is a release; hollow ones are pre-releases.", traces, metrics: ["release_frequency"],
+      note: "Each dot is a release; hollow ones are pre-releases.", traces, unit: "releases", metrics: ["release_frequency"],
       layout: layout({ margin: { l: 100, r: 16, t: 8, b: 34 }, xaxis: { type: "date", range: span(data) },
         yaxis: { range: [-drawn.length + 0.4, 0.6], tickvals: drawn.map((_, j) => -j), ticktext: drawn.map((r) => plain(format.short(r.name))), zeroline: false } }),
       table: () => tables.table(["Candidate", "Day", "Tag", "Kind"], rows.flatMap((r) => [...r.all].reverse().map((x) => [r.name, x[1], x[2], x[3] ? "pre-release" : "release"]))),
