@@ -62,7 +62,7 @@ def page(request: Request, months: int) -> tuple[Recommendation, str]:
             print(f"\rlooking back: {done} of {whole} days", end=end, file=sys.stderr, flush=True)
 
     answer = recommend(request)
-    return answer, render(answer, look_back(read_request(request), months, progress))
+    return answer, render(answer, look_back(read_request(request), months, progress), request.requirements)
 
 
 def write_to(path: Path, write: object) -> None:

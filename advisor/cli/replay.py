@@ -14,6 +14,7 @@ from advisor.advise import Request
 from advisor.domain import explain
 from advisor.errors import ConfigError, InputError
 from advisor.model import Recommendation
+from advisor.requirements import Requirements
 
 NEAR = 0.01  # points of score; the page rounds what it computes with
 
@@ -41,6 +42,18 @@ class SavedAnswer(_Strict):
     ranking: tuple[SavedRow, ...]
 
 
+class SavedRequirements(_Strict):
+    """What the page was asked for beside weights; see `advisor.requirements.Requirements`."""
+
+    model: str | None = None
+    method: str | None = None
+    gpu_memory_gib: float | None = None
+    gpus: int | None = None
+    license: str | None = None
+    avoid: tuple[str, ...] = ()
+    prefer: tuple[str, ...] = ()
+
+
 class View(_Strict):
     """What "Save this view" writes; ``candidates`` is empty where all took part."""
 
@@ -50,6 +63,7 @@ class View(_Strict):
     goal: str
     weights: dict[str, float]
     as_of: date
+    requirements: SavedRequirements = SavedRequirements()
     candidates: tuple[str, ...]
     answer: SavedAnswer
 
@@ -76,7 +90,9 @@ def request_of(view: View, given: Request) -> Request:
     """
     asked = Request(domain=given.domain, rules=given.rules, store=given.store)
     if given != asked:
-        raise InputError("--replay says candidates, goal, date and weights by itself; leave these out")
+        raise InputError(
+            "--replay says candidates, goal, date, weights and requirements by itself; leave these out"
+        )
     # A domain file is named on the command line; the view knows its name alone.
     is_file = given.domain.endswith(".toml")
     return replace(
@@ -86,6 +102,7 @@ def request_of(view: View, given: Request) -> Request:
         goal=view.goal,
         as_of=view.as_of,
         weights=view.weights,
+        requirements=Requirements(**view.requirements.model_dump()),
     )
 
 
@@ -100,6 +117,9 @@ def differences(view: View, answer: Recommendation) -> Iterator[str]:
         found = now.get(row.repository)
         if found is None:
             yield f"{row.repository} was ranked in the view and is not now"
+        elif found.rank != row.rank:
+            was, now_is = row.rank or "none", found.rank or "none"
+            yield f"{row.repository} had rank {was} in the view and has {now_is} now"
         elif not _near(found.score, row.score):
             yield f"{row.repository} scored {row.score} in the view and scores {found.score} now"
 

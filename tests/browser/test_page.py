@@ -208,13 +208,82 @@ def test_both_schemes_have_their_own_ground(open_page, page_file):
     assert grounds == ["rgb(255, 255, 255)", "rgb(18, 21, 25)"]
 
 
-def test_it_prints_with_all_charts(open_page, page_file):
-    opened = open_page(page_file)
-    opened.draw_everything()
+def test_it_prints_light_and_narrow_with_all_charts_even_from_the_dark(open_page, page_file):
+    opened = open_page(page_file, color_scheme="dark")
+    opened.page.evaluate("() => advisor.charts.load().then(() => true)")
+    before = opened.page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--text')")
+    opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    on_paper = opened.page.evaluate(
+        """() => advisor.charts.figures.filter((f) => f.made.traces).map((f) => ({ id: f.id,
+            widths: [...f.place.querySelectorAll('svg.main-svg')].map((s) => Number(s.getAttribute('width'))),
+            text: f.place.querySelector('svg text')?.style.fill ?? '' }))"""
+    )
+    assert len(on_paper) > 10
+    for figure in on_paper:
+        assert figure["widths"] and max(figure["widths"]) <= 670, figure
+        assert figure["text"] in {"rgb(22, 25, 29)", ""}, figure  # --text of the light scheme
+    opened.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert (
+        opened.page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--text')")
+        == before
+    )
+    assert opened.page.pdf()[:5] == b"%PDF-"
     opened.page.emulate_media(media="print")
     assert not opened.page.is_visible("#play")
     assert opened.page.is_visible("#choice")
-    assert opened.page.pdf()[:5] == b"%PDF-"
+    assert opened.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert opened.said == []
+
+
+def test_before_plotly_is_there_paper_shows_the_tables(open_page, page_file):
+    opened = open_page(page_file)
+    opened.page.evaluate("() => { window.Plotly = undefined; dispatchEvent(new Event('beforeprint')); }")
+    rows = opened.page.evaluate(
+        "advisor.charts.figures.filter((f) => f.made.traces).map((f) => f.box.querySelectorAll('details[open] tbody tr').length)"
+    )
+    assert len(rows) > 10 and min(rows) > 0
+
+
+def test_the_keyboard_alone_is_enough(open_page, page_file):
+    opened = open_page(page_file)
+    opened.page.keyboard.press("Tab")
+    assert opened.page.evaluate("document.activeElement.className") == "skip"
+    reached = set()
+    for _ in range(60):
+        opened.page.keyboard.press("Tab")
+        seen = opened.page.evaluate(
+            "(() => { const e = document.activeElement; return [e.id || e.dataset.weight || e.dataset.candidate || e.tagName,"
+            " getComputedStyle(e).outlineStyle]; })()"
+        )
+        reached.add(seen[0])
+        if seen[0] == "backing":
+            opened.page.keyboard.press("End")
+        if seen[0] == "export":
+            break
+        assert seen[1] != "none", seen  # where one stands is seen
+    assert {"goal", "contributors", "models", "day", "0", "4", "reset", "link", "export"} <= reached
+    assert opened.text('[data-share="backing"]') == "100%"
+    assert opened.said == []
+
+
+def test_what_was_asked_for_is_on_the_page_and_in_the_saved_view(open_page, tmp_path):
+    done = advisor("rank", "--model", "google/gemma-2-9b", "--prefer", "start-up", "--format", "html", "--store", "bundled")  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    file = tmp_path / "asked.html"
+    file.write_text(done.stdout, encoding="utf-8")
+    plain = json.loads(advisor("rank", "--model", "google/gemma-2-9b", "--prefer", "start-up", "--format", "json", "--store", "bundled").stdout)  # fmt: skip
+    opened = open_page(file)
+    assert opened.page.inner_text("#choice") == plain["choice"].partition("/")[2]
+    assert opened.page.get_attribute("#confidence", "data-certainty") == plain["certainty"]
+    for said in plain["asked"]:
+        assert " ".join(said.split()) in opened.text("#needs")
+    opened.slide('[data-weight="models"]', 60)
+    name, text = saved(opened, "#export")
+    (tmp_path / name).write_text(text)
+    again = advisor("rank", "--replay", str(tmp_path / name), "--format", "json", "--store", "bundled")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert json.loads(again.stdout)["choice"] == json.loads(text)["answer"]["choice"]
+    assert opened.said == []
 
 
 def test_the_figures_are_valid_plotly(open_page, page_file):

@@ -20,6 +20,7 @@ from advisor.history import Timeline
 from advisor.model import Recommendation
 from advisor.report.dashboard.answer import answer_for_page
 from advisor.report.dashboard.payload import page_data
+from advisor.requirements import NOTHING, Requirements
 
 _ASSETS = Path(__file__).parent / "assets"
 _SCRIPTS = (
@@ -40,12 +41,13 @@ _SCRIPTS = (
 _PLOTLY_STYLE = "/* plotly adds its rules here */"
 
 
-def render(answer: Recommendation, timeline: Timeline) -> str:
+def render(answer: Recommendation, timeline: Timeline, requirements: Requirements = NOTHING) -> str:
     """The page; equal bytes for equal input.
 
     Args:
         answer: what `advisor.advise.recommend` found.
         timeline: the same question over the months, from `advisor.history.look_back`.
+        requirements: what the user asked for, so that a saved view asks for it again.
     """
     import jinja2
 
@@ -59,9 +61,9 @@ def render(answer: Recommendation, timeline: Timeline) -> str:
     )
     script = "\n".join(_asset(f"{name}.js") for name in _SCRIPTS)
     script = f'(() => {{\n"use strict";\n{script}}})();\n'
-    style = _asset("style.css")
+    style = _asset("style.css") + _asset("paper.css")
     plotly = _asset("vendor/plotly-basic.min.js")
-    data = json.dumps(page_data(answer, timeline), ensure_ascii=False, separators=(",", ":"))
+    data = json.dumps(page_data(answer, timeline, requirements), ensure_ascii=False, separators=(",", ":"))
     return environment.get_template("page.html.j2").render(
         policy=_policy(scripts=(script, plotly), styles=(style, _PLOTLY_STYLE)),
         style=style,

@@ -99,7 +99,8 @@ def _chances(r: Ranked) -> list[dict[str, float]]:
     shares = list(r.acceptability or ((r.wins,) if r.rank is not None else ()))
     parts = [*(shares[i] if i < len(shares) else 0.0 for i in range(3)), sum(shares[3:])]
     return [
-        {"from": round(100 * sum(parts[:i]), 2), "to": round(100 * sum(parts[: i + 1]), 2)} for i in range(len(parts))
+        {"from": round(100 * sum(parts[:i]), 2), "to": round(100 * sum(parts[: i + 1]), 2)}
+        for i in range(len(parts))
     ]
 
 

@@ -19,6 +19,7 @@ from advisor.model import CriterionScore, Finding, Ranked, Recommendation
 from advisor.report.dashboard import reference
 from advisor.report.dashboard.answer import doubts_without_flips
 from advisor.report.json import plain
+from advisor.requirements import NOTHING, Requirements
 
 SCHEMA = 1
 # Metrics of which the page draws a line over the months.
@@ -42,7 +43,9 @@ SERIES = (
 )
 
 
-def page_data(answer: Recommendation, timeline: Timeline) -> dict[str, Any]:
+def page_data(
+    answer: Recommendation, timeline: Timeline, requirements: Requirements = NOTHING
+) -> dict[str, Any]:
     """The data of the page; its keys are described where the page reads them (assets/engine.js)."""
     domain = timeline.asked.domain
     by_repository = {c.repository: c for c in timeline.asked.candidates}
@@ -70,6 +73,7 @@ def page_data(answer: Recommendation, timeline: Timeline) -> dict[str, Any]:
         "reasons": answer.reasons,
         "doubts": doubts_without_flips(answer),
         "flips": [[f.kind, f.text] for f in answer.flips],
+        "requirements": plain(asdict(requirements)),
         "default": domain.default,
         "default_reason": domain.default_reason,
         "thresholds": {"clear": CLEAR, "leaning": LEANING},

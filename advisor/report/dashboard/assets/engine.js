@@ -127,33 +127,38 @@ const engine = (() => {
   }
 
   // The whole answer for a state: rows best first (the excluded and unmeasurable last), choice, certainty.
+  // The choice is made `among` those that run, or among those of them that the user prefers.
   function answer(data, state) {
     const weights = normalised(state.weights);
     const rows = scored(data, state, weights);
     const isRunning = (r) => !r.excluded && r.score !== null;
     const running = rows.filter(isRunning).sort(byScore(data));
     const rest = rows.filter((r) => !isRunning(r)).sort(byScore(data));
-    const chances = acceptability(data, running.map((r) => r.i).sort((a, b) => a - b), weights, state.day);
+    const chancesOf = (list) => acceptability(data, list.map((r) => r.i).sort((a, b) => a - b), weights, state.day);
+    const chances = chancesOf(running);
     running.forEach((r, place) => Object.assign(r, { rank: place + 1, chances: chances.get(r.i), wins: chances.get(r.i)[0] }));
     rest.forEach((r) => Object.assign(r, { rank: null, chances: [], wins: 0 }));
-    const share = Math.max(0, ...running.map((r) => r.wins));
+    const liked = running.filter((r) => data.findings[r.i][state.day].some(([rule]) => rule === "backer-preferred"));
+    const alone = liked.length && liked.length < running.length ? chancesOf(liked) : null;
+    const among = alone ? liked.map((r) => ({ ...r, wins: alone.get(r.i)[0] })) : running;
+    const share = Math.max(0, ...among.map((r) => r.wins));
     const certainty = share >= data.thresholds.clear ? "clear" : share >= data.thresholds.leaning ? "leaning" : "tie";
-    const theDefault = running.find((r) => data.candidates[r.i].repository === data.default);
-    const first = running[0] ?? null;
+    const theDefault = among.find((r) => data.candidates[r.i].repository === data.default);
+    const first = among[0] ?? null;
     const choice = certainty === "tie" && theDefault ? theDefault : first;
-    return { weights, rows: [...running, ...rest], running, first, choice, certainty: choice ? certainty : "none" };
+    return { weights, rows: [...running, ...rest], running, among, first, choice, certainty: choice ? certainty : "none" };
   }
 
   // For each criterion the nearest share of the weight, in tenths of a per cent, at which another comes
   // first by score, the other weights keeping their ratios; nearest first. As advisor/flips.py does.
   const STEPS = 1000, JUST = 1e-9;
-  function flips(data, { weights, running }) {
+  function flips(data, { weights, among }) {
     const turns = [];
-    if (running.length < 2) return turns;
+    if (among.length < 2) return turns;
     weights.forEach((now, k) => {
       if (now >= 1) return;
       // What the other criteria add to the sum and to the measured weight while they fill 1 − share.
-      const lines = running.map(({ cells }) => {
+      const lines = among.map(({ cells }) => {
         let sum = 0, measured = 0;
         weights.forEach((w, j) => { if (j !== k && cells[4 * j] !== null) { sum += w * cells[4 * j]; measured += w; } });
         return { u: cells[4 * k], sum: sum / (1 - now), measured: measured / (1 - now) };
@@ -168,7 +173,7 @@ const engine = (() => {
         if (nearest && size >= nearest.size) continue;
         let best = 1;
         for (let j = 2; j < lines.length; j += 1) if (scoreAt(then, lines[j]) > scoreAt(then, lines[best])) best = j;
-        if (scoreAt(then, lines[best]) > scoreAt(then, lines[0]) + JUST) nearest = { k, now, then, size, first: running[best].i };
+        if (scoreAt(then, lines[best]) > scoreAt(then, lines[0]) + JUST) nearest = { k, now, then, size, first: among[best].i };
       }
       if (nearest) turns.push(nearest);
     });

@@ -85,7 +85,7 @@ const gallery = (() => {
 
   function heatmap(made) {
     const key = element("p", { class: "sub legend" }, "Days: ");
-    for (const [kind, text] of tables.KEY) key.append(element("span", { class: `k-${kind}` }), text);
+    for (const [kind, text] of tables.KEY) key.append(element("b", {}, element("span", { class: `k-${kind}` }), text), " ");
     const button = element("button", { type: "button" }, "Save this table (CSV)");
     button.addEventListener("click", () => tables.save("coverage.csv", "text/csv", tables.csv(made)));
     return element("div", { class: "heatmap" }, key, element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Model coverage" }, made), button);
@@ -133,14 +133,14 @@ const gallery = (() => {
   }
 
   // Paper is light and narrow, and shows every figure: those that cannot be drawn yet, as their tables.
-  const PAPER_WIDTH = 670; // px; A4 and Letter less the margins of style.css
+  const PAPER = { width: 670, height: 290 }; // px, as in paper.css; A4 and Letter have more between their margins
   function toPaper() {
     document.documentElement.dataset.paper = "yes";
     charts.repaint();
     for (const figure of figures) {
       words(figure);
       if (!figure.made.traces) continue;
-      if (window.Plotly) window.Plotly.react(figure.place, figure.made.traces, { ...figure.made.layout, width: PAPER_WIDTH, height: figure.place.clientHeight }, QUIET);
+      if (window.Plotly) window.Plotly.react(figure.place, figure.made.traces, { ...figure.made.layout, ...PAPER }, QUIET);
       else figure.table.open();
     }
   }

@@ -78,12 +78,12 @@ const name = (r) => data.candidates[r.i].name;
 const findingsOf = (r, verdict) => data.findings[r.i][state.day].filter(([, v]) => v === verdict).map(([, , text]) => text);
 
 function reasons() {
-  const { choice, first, running } = found, said = [];
+  const { choice, first, among } = found, said = [];
   if (!choice) return said;
-  said.push(`comes first in ${format.percent(choice.wins)} of the sampled weightings of ${running.length} candidates`);
+  said.push(`comes first in ${format.percent(choice.wins)} of the sampled weightings of ${among.length} candidates`);
   if (first !== choice) said.push(`${name(first)} scores ${format.score(first.score)} against ${format.score(choice.score)}, but it wins only ${format.percent(first.wins)} of the weightings: a tie, and in a tie the default stays (${data.default_reason})`);
-  const best = data.criteria.filter((_, k) => choice.cells[4 * k] !== null && running.every((r) => choice.cells[4 * k] >= (r.cells[4 * k] ?? 0)));
-  if (best.length && running.length > 1) said.push(`is best or level in ${best.map((c) => c.title.toLowerCase()).join(", ")}`);
+  const best = data.criteria.filter((_, k) => choice.cells[4 * k] !== null && among.every((r) => choice.cells[4 * k] >= (r.cells[4 * k] ?? 0)));
+  if (best.length && among.length > 1) said.push(`is best or level in ${best.map((c) => c.title.toLowerCase()).join(", ")}`);
   return [...said, ...findingsOf(choice, "prefer")];
 }
 
@@ -118,8 +118,8 @@ function flipTexts() {
   const said = engine.flips(data, found).slice(0, 3).map((t) => `${data.candidates[t.first].name} comes first if ${data.criteria[t.k].title.toLowerCase()} weighs ${format.tenths(t.then)} of all instead of ${format.tenths(t.now)}`);
   // Which measured value would do it is known for the page's own question alone.
   if (!toAddress()) said.push(...data.flips.filter(([kind]) => kind === "value").map(([, text]) => text));
-  if (!said.length) said.push(found.running.length > 1 ? `no change of a single weight puts another first by score: ${name(found.first)} stays first` : "nothing: no other candidate is left");
-  const second = found.running[1];
+  if (!said.length) said.push(found.among.length > 1 ? `no change of a single weight puts another first by score: ${name(found.first)} stays first` : "nothing: no other candidate is left");
+  const second = found.among[1];
   if (second) said.push(`${name(second)} is ${(found.first.score - second.score).toFixed(1)} points behind by score`);
   return said;
 }
@@ -231,6 +231,7 @@ function view() {
   return {
     advisor_view: 1, domain: data.domain, facts: data.facts, goal: state.goal || data.goal,
     weights: Object.fromEntries(data.criteria.map((c, k) => [c.name, found.weights[k]])), as_of: data.days[state.day],
+    requirements: data.requirements,
     candidates: state.chosen.size === rest.chosen.size ? [] : [...state.chosen].map((i) => data.candidates[i].repository),
     answer: { choice: found.choice ? data.candidates[found.choice.i].repository : null, certainty: found.certainty,
       ranking: found.rows.map((r) => ({ repository: data.candidates[r.i].repository, rank: r.rank, score: r.score, low: r.low, high: r.high, wins: r.wins })) },

@@ -80,7 +80,7 @@ const timeCharts = (() => {
     };
   }
 
-  const inWords = ({ unit, window_days: days }) => `${unit === "share" ? "per cent" : unit}${days ? `, over ${days} days` : ""}`;
+  const inWords = ({ unit, window_days: days }) => `${unit === "share" ? "per cent" : unit}${days && !unit.includes("days") ? `, over ${days} days` : ""}`;
 
   // A little more than the days, so that the last dot is whole.
   function span(data) {

@@ -1,0 +1,60 @@
+"""Sixty candidates over six years: the page opens, answers as Python does, and stays small."""
+
+from __future__ import annotations
+
+import pytest
+from many_candidates import fill_with_many
+
+from advisor.advise import Request, read_request, recommend
+from advisor.history import MONTHS, look_back
+from advisor.report.dashboard import render
+
+CANDIDATES = 60
+# The years for which the bundled histories reach back.
+AT_LEAST_DAYS = 60
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("many")
+    request = Request(domain=str(fill_with_many(folder, CANDIDATES)), store=folder / "facts")
+    file = folder / "report.html"
+    file.write_text(render(recommend(request), look_back(read_request(request), MONTHS)), encoding="utf-8")
+    return request, file
+
+
+def shown(opened):
+    return opened.page.eval_on_selector_all(
+        "#ranking-table tbody tr:not([hidden])",
+        "(rows) => rows.map((r) => [r.cells[0].innerText, r.querySelector('bdi').title, r.querySelector('[data-cell=score] b').innerText])",
+    )
+
+
+def test_sixty_candidates_open_and_answer(open_page, many):
+    from dataclasses import replace
+
+    request, file = many
+    assert file.stat().st_size < 2_000_000
+    opened = open_page(file)
+    assert opened.page.evaluate("advisor.data.days.length") > AT_LEAST_DAYS
+    assert len(shown(opened)) == CANDIDATES
+    opened.slide('[data-weight="models"]', 80)
+    weights = opened.page.evaluate("advisor.view().weights")
+    python = recommend(replace(request, weights=weights))
+    rows = shown(opened)
+    assert [row[1] for row in rows] == [r.candidate.repository for r in python.ranking]
+    assert [row[2] for row in rows] == [f"{r.score:.0f}" for r in python.ranking]
+    assert [row[0] for row in rows] == ["out" if r.excluded else str(r.rank) for r in python.ranking]
+    assert opened.page.evaluate("advisor.found.choice && advisor.data.candidates[advisor.found.choice.i].repository") == python.choice  # fmt: skip
+    opened.slide("#day", 24)
+    assert 0 < len(shown(opened)) <= CANDIDATES
+    opened.draw_everything()
+    assert opened.said == []
+    assert opened.asked == [file.as_uri()]
+
+
+def test_sixty_candidates_fit_a_phone(open_page, many):
+    opened = open_page(many[1], viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    opened.draw_everything()
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert opened.said == []
