@@ -2,6 +2,7 @@
 
 The process runs in a session of its own, so that Ctrl-C reaches the wrapper alone, which then asks
 the process to stop at the end of its step. If the wrapper dies, the process notices, saves and ends.
+A process that falls silent, or that has said its last word and does not go, is ended here.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,11 @@ from finetune.runners.emit import COMPLETE, WRAPPER_PID
 
 _POLL_SECONDS = 0.2
 _PATIENCE_SECONDS = 300.0
+# After its last word a process has nothing left to do but to leave; processes of one run wait there for
+# one another, and for good where one of them is gone.
+_FAREWELL_SECONDS = 60.0
+# Between events it may validate or save: silent is what takes many times the longest pause until then.
+_SILENCE_SECONDS, _SILENCE_PAUSES = 900.0, 30.0
 
 _REMEDIES = {
     "out_of_memory": (
@@ -54,10 +61,39 @@ _REMEDIES = {
 
 @dataclass(frozen=True)
 class Ended:
-    """How a training process ended well: its last events."""
+    """How a training process ended well: its last event, and whether it had to be ended then."""
 
     finished: Mapping[str, Any]
     seconds: float
+    lingered: bool = False
+
+
+@dataclass
+class _Heard:
+    """The last event of each kind, and how long the process was silent at most."""
+
+    seen: dict[str, dict[str, Any]] = field(default_factory=dict)
+    at: float = field(default_factory=time.monotonic)
+    longest_pause: float = 0.0
+    given_up: bool = False
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        now = time.monotonic()
+        if "step" in self.seen:  # loading and compiling say nothing about the pace
+            self.longest_pause = max(self.longest_pause, now - self.at)
+        self.at = now
+        self.seen[event["event"]] = event
+
+    @property
+    def overdue(self) -> bool:
+        """Whether it has been silent for longer than anything that it still has to do can take."""
+        if {"finished", "failed"} & set(self.seen):
+            patience = _FAREWELL_SECONDS
+        elif "step" in self.seen:
+            patience = max(_SILENCE_SECONDS, _SILENCE_PAUSES * self.longest_pause)
+        else:
+            return False
+        return time.monotonic() - self.at > patience
 
 
 def events(folder: Path, offset: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -122,26 +158,28 @@ def launch(
             start_new_session=True,
         )
         on_start(process.pid)
-        seen: dict[str, dict[str, Any]] = {}
+        heard = _Heard()
         try:
-            code, offset = _follow(process, folder, offset, seen, on_event, on_stopping)
+            code, offset = _follow(process, folder, offset, heard, on_event, on_stopping)
         except BaseException:
             _end(process)
             raise
+    if code:
+        _kill_group(process)  # torchrun that was killed leaves its processes behind
     for _, event in events(folder, offset):
-        seen[event["event"]] = event
+        heard(event)
         on_event(event)
     seconds = time.monotonic() - began
-    if code == 0 and "finished" in seen:
-        return Ended(seen["finished"], seconds)
-    raise explain(code, seen, folder)
+    if "finished" in heard.seen and (code == 0 or heard.given_up):
+        return Ended(heard.seen["finished"], seconds, lingered=heard.given_up)
+    raise explain(code, heard.seen, folder, silent=heard.given_up)
 
 
 def _follow(
     process: subprocess.Popen[bytes],
     folder: Path,
     offset: int,
-    seen: dict[str, dict[str, Any]],
+    heard: _Heard,
     on_event: Callable[[dict[str, Any]], None],
     on_stopping: Callable[[], None],
 ) -> tuple[int, int]:
@@ -150,20 +188,23 @@ def _follow(
         try:
             for after, event in events(folder, offset):
                 offset = after
-                seen[event["event"]] = event
+                heard(event)
                 on_event(event)
             code = process.poll()
             if code is not None:
                 return code, offset
-            if asked is not None and time.monotonic() - asked > _PATIENCE_SECONDS:
+            if heard.overdue:
+                heard.given_up = True
+                _end(process)
+            elif asked is not None and time.monotonic() - asked > _PATIENCE_SECONDS:
                 _end(process)
             time.sleep(_POLL_SECONDS)
         except KeyboardInterrupt:
             # A step that ended since the last look counts: there is something to save.
-            stepped = "step" in seen or any(e["event"] == "step" for _, e in events(folder, offset))
+            stepped = "step" in heard.seen or any(e["event"] == "step" for _, e in events(folder, offset))
             if asked is not None or not stepped:
                 _end(process)  # asked twice, or nothing to save yet
-                seen.setdefault("stopping", {"event": "stopping", "why": "asked"})
+                heard.seen.setdefault("stopping", {"event": "stopping", "why": "asked"})
                 return process.wait(), offset
             asked = time.monotonic()
             (folder / "stop").touch()
@@ -183,8 +224,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         return
 
 
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 def explain(
-    code: int, seen: Mapping[str, Mapping[str, Any]], folder: Path
+    code: int, seen: Mapping[str, Mapping[str, Any]], folder: Path, *, silent: bool = False
 ) -> TrainingFailed | TrainingInterrupted:
     """The error that says how a training process ended, with what to do."""
     step = int(seen.get("step", {}).get("step", 0))
@@ -199,6 +245,12 @@ def explain(
         return error(f"training failed {reached}: {message}. {what}{kept}; {onward}")
     if "stopping" in seen:
         return TrainingInterrupted(f"stopped {reached}; {kept}; {onward}")
+    if silent:
+        return TrainingFailed(
+            f"the training process fell silent {reached} and was ended: no event for "
+            f"{_SILENCE_SECONDS / 60:.0f} minutes and {_SILENCE_PAUSES:.0f} times its longest pause before. "
+            f"Its last words are in {folder / 'log.txt'}. {kept}; {onward}"
+        )
     if code == -signal.SIGKILL:
         return TrainingFailed(
             f"the training process was killed from outside {reached} (signal 9). Where nobody did that by "

@@ -284,6 +284,8 @@ def _train(folder: Path, spec: RunSpec, chosen: Stack, watch: Watch) -> None:
             on_start=started,
             on_stopping=watch.stopping,
         )
+        if ended.lingered:
+            watch.stage("training was finished, but its process did not leave; it was ended")
         chosen.hand_over(spec, job)
     except (TrainingFailed, TrainingInterrupted) as error:
         kind = "interrupted" if isinstance(error, TrainingInterrupted) else "failed"

@@ -15,13 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
-    from finetune.runners import progress
-    from finetune.runners.emit import Emitter, peak_rss_bytes, rss_bytes
+    from finetune.runners.emit import Emitter, main, rss_bytes
     from finetune.runners.stream import Stream
     from finetune.runners.trl_sft import reporter
 else:
-    import progress
-    from emit import Emitter, peak_rss_bytes, rss_bytes
+    from emit import Emitter, main, rss_bytes
     from stream import Stream
     from trl_sft import reporter
 
@@ -41,7 +39,6 @@ class Counting(Emitter):
 def train(config: Path, run: Path, emit: Emitter) -> None:
     """Train as the config says; the adapter stays in ``RUN/work`` until it is handed over."""
     began = time.monotonic()
-    import torch
     import transformers
     from axolotl.cli.args import TrainerCliArgs
     from axolotl.cli.config import load_cfg
@@ -62,25 +59,12 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         init(trainer, *words, **named)
         made.append(trainer)
         trainer.add_callback(reporter(counting))
-        counting(
-            "loaded",
-            parameters=sum(p.numel() for p in trainer.model.parameters()),
-            trainable=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
-            seconds=round(time.monotonic() - began, 2),
-            rss_bytes=rss_bytes(),
-            peak_rss_bytes=peak_rss_bytes(),
-        )
+        counting.loaded(trainer.model, began)
 
     transformers.Trainer.__init__ = with_reporter
     do_train(cfg, TrainerCliArgs())
     if not counting.stopped:
-        counting(
-            "finished",
-            step=made[0].state.global_step,
-            seconds=round(time.monotonic() - began, 2),
-            peak_rss_bytes=peak_rss_bytes(),
-            peak_gpu_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
-        )
+        counting.finished(made[0].state.global_step, began)
 
 
 def _with_masks(source: Path, target: Path) -> None:
@@ -92,4 +76,4 @@ def _with_masks(source: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(progress.main(train))
+    sys.exit(main(train))

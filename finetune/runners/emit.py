@@ -3,6 +3,7 @@
 event       fields besides `event` and `time` (seconds since 1970)
 started     pid, process (rank 0 alone writes), versions
 loaded      parameters, trainable, seconds
+spread      processes, parameters, parameters_here (of rank 0; with FSDP a part of all)
 step        step, steps, epoch, loss, learning_rate, grad_norm, tokens (so far), rss_bytes, gpu_bytes
 validated   step, loss
 saved       step, path
@@ -19,6 +20,8 @@ import os
 import resource
 import sys
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,10 @@ _FULL_DISK = ("no space left", "file too large", "disk quota", "failed writing f
 
 class NotFinite(ArithmeticError):
     """The loss became NaN or infinite."""
+
+
+class Stopped(Exception):
+    """The training was asked to end, and has saved."""
 
 
 class Emitter:
@@ -47,6 +54,27 @@ class Emitter:
         line = json.dumps({"event": event, "time": round(time.time(), 3), **fields}) + "\n"
         with (self.run / "events.jsonl").open("ab", buffering=0) as file:
             file.write(line.encode())
+
+    def loaded(self, model: Any, began: float) -> None:
+        """Say what will be trained; ``began`` is of `time.monotonic`."""
+        self(
+            "loaded",
+            parameters=sum(p.numel() for p in model.parameters()),
+            trainable=sum(p.numel() for p in model.parameters() if p.requires_grad),
+            seconds=round(time.monotonic() - began, 2),
+            rss_bytes=rss_bytes(),
+            peak_rss_bytes=peak_rss_bytes(),
+        )
+
+    def finished(self, step: int, began: float) -> None:
+        """The last word of a training that came to its end."""
+        self(
+            "finished",
+            step=step,
+            seconds=round(time.monotonic() - began, 2),
+            peak_rss_bytes=peak_rss_bytes(),
+            peak_gpu_bytes=gpu_bytes("max_memory_allocated"),
+        )
 
     def stop_at(self, step: int, *, world_size: int = 1) -> bool:
         """Whether to stop at the end of this step.
@@ -103,6 +131,36 @@ def rss_bytes() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, IndexError, ValueError):
         return 0
+
+
+def gpu_bytes(what: str = "memory_allocated") -> int:
+    """What torch counts on its GPU; 0 without one."""
+    import torch
+
+    return int(getattr(torch.cuda, what)()) if torch.cuda.is_available() else 0
+
+
+def main(train: Callable[[Path, Path, Emitter], None]) -> int:
+    """Run a stack's ``train(config, run, emit)`` as the command line says.
+
+    A failure becomes an event and exit code 1; its traceback goes to the log.
+    """
+    config, run = Path(sys.argv[1]), Path(sys.argv[2])
+    emit = Emitter(run, quiet=os.environ.get("RANK", "0") != "0")
+    emit("started", pid=os.getpid())
+    try:
+        train(config, run, emit)
+    except Stopped:
+        return 0
+    except BaseException as error:  # noqa: BLE001 - the whole point is to report it
+        traceback.print_exc()
+        kind, message = classify(error)
+        try:
+            emit("failed", kind=kind, message=message)
+        except OSError:
+            print(f"the event could not be written either: {kind}: {message}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def classify(error: BaseException) -> tuple[str, str]:

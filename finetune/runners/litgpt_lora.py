@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
     from finetune.runners import progress
-    from finetune.runners.emit import Emitter, rss_bytes
+    from finetune.runners.emit import Emitter, main, rss_bytes
     from finetune.runners.stream import Stream
 else:
     import progress
-    from emit import Emitter, rss_bytes
+    from emit import Emitter, main, rss_bytes
     from stream import Stream
 
 
@@ -101,4 +101,4 @@ def _base(base: str, revision: str | None) -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(progress.main(train))
+    sys.exit(main(train))

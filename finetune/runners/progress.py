@@ -9,30 +9,16 @@ from __future__ import annotations
 import math
 import os
 import shutil
-import sys
-import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
-    from finetune.runners.emit import (
-        Emitter,
-        NotFinite,
-        classify,
-        mark_complete,
-        peak_rss_bytes,
-        rss_bytes,
-    )
+    from finetune.runners.emit import Emitter, NotFinite, Stopped, gpu_bytes, mark_complete, rss_bytes
     from finetune.runners.stream import Stream
 else:
-    from emit import Emitter, NotFinite, classify, mark_complete, peak_rss_bytes, rss_bytes
+    from emit import Emitter, NotFinite, Stopped, gpu_bytes, mark_complete, rss_bytes
     from stream import Stream  # noqa: TC002 - neighbours, or of the package
-
-
-class Stopped(Exception):
-    """The training was asked to end."""
 
 
 class Progress:
@@ -68,14 +54,7 @@ class Progress:
         self.model, self.optimizer, self.scheduler = model, optimizer, scheduler
         if self.stream.first_step:
             self._restore(self._folder(self.stream.first_step))
-        self.emit(
-            "loaded",
-            parameters=sum(p.numel() for p in model.parameters()),
-            trainable=sum(p.numel() for p in model.parameters() if p.requires_grad),
-            seconds=round(time.monotonic() - began, 2),
-            rss_bytes=rss_bytes(),
-            peak_rss_bytes=peak_rss_bytes(),
-        )
+        self.emit.loaded(model, began)
 
     def step(self, step: int, loss: float, learning_rate: float, grad_norm: float | None = None) -> None:
         """The end of an optimiser step, numbered from 1 over the whole run.
@@ -97,7 +76,7 @@ class Progress:
                 grad_norm=grad_norm if grad_norm is not None and math.isfinite(grad_norm) else None,
                 tokens=self.stream.tokens(step),
                 rss_bytes=rss_bytes(),
-                gpu_bytes=_gpu("memory_allocated"),
+                gpu_bytes=gpu_bytes(),
             )
             self._losses.clear()
         if not finite:
@@ -128,13 +107,7 @@ class Progress:
         save_file(
             {n: t.detach().float().cpu().contiguous() for n, t in native.items()}, work / "native.safetensors"
         )
-        self.emit(
-            "finished",
-            step=self.steps,
-            seconds=round(time.monotonic() - began, 2),
-            peak_rss_bytes=peak_rss_bytes(),
-            peak_gpu_bytes=_gpu("max_memory_allocated"),
-        )
+        self.emit.finished(self.steps, began)
 
     def _folder(self, step: int) -> Path:
         return self.run / "work" / f"checkpoint-{step}"
@@ -186,29 +159,3 @@ def schedule(optimizer: Any, name: str, *, warmup: int, steps: int) -> Any:
         return max(0.0, shapes[name])
 
     return LambdaLR(optimizer, factor)
-
-
-def _gpu(what: str) -> int:
-    import torch
-
-    return int(getattr(torch.cuda, what)()) if torch.cuda.is_available() else 0
-
-
-def main(train: Callable[[Path, Path, Emitter], None]) -> int:
-    """Train as the command line says; a failure becomes an event and exit code 1."""
-    config, run = Path(sys.argv[1]), Path(sys.argv[2])
-    emit = Emitter(run, quiet=os.environ.get("RANK", "0") != "0")
-    emit("started", pid=os.getpid())
-    try:
-        train(config, run, emit)
-    except Stopped:
-        return 0
-    except BaseException as error:  # noqa: BLE001 - the whole point is to report it
-        traceback.print_exc()
-        kind, message = classify(error)
-        try:
-            emit("failed", kind=kind, message=message)
-        except OSError:
-            print(f"the event could not be written either: {kind}: {message}", file=sys.stderr)
-        return 1
-    return 0

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
     from finetune.runners import progress
-    from finetune.runners.emit import Emitter, rss_bytes
+    from finetune.runners.emit import Emitter, main, rss_bytes
 else:
-    import progress
-    from emit import Emitter, rss_bytes
+    from emit import Emitter, main, rss_bytes
 
 IGNORED = -100
 _RECIPE = "lora_finetune_single_device"
@@ -73,4 +72,4 @@ def _loss(recipe: Any, rows: list[dict[str, Any]], batch: int) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(progress.main(train))
+    sys.exit(main(train))

@@ -7,24 +7,15 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
-    from finetune.runners.emit import (
-        Emitter,
-        NotFinite,
-        classify,
-        mark_complete,
-        peak_rss_bytes,
-        rss_bytes,
-    )
+    from finetune.runners.emit import Emitter, NotFinite, gpu_bytes, main, mark_complete, rss_bytes
 else:
-    from emit import Emitter, NotFinite, classify, mark_complete, peak_rss_bytes, rss_bytes
+    from emit import Emitter, NotFinite, gpu_bytes, main, mark_complete, rss_bytes
 
 
 def train(config: Path, run: Path, emit: Emitter) -> None:
@@ -47,6 +38,8 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     emit("imported", rss_bytes=rss_bytes())
     parser = TrlParser((ScriptArguments, SFTConfig, ModelConfig))
     script, args, model = parser.parse_args_and_config(["--config", str(config)])
+    if args.use_cpu and args.fsdp:
+        shard_on_cpus()
     args.model_init_kwargs = {
         "revision": model.model_revision,
         "attn_implementation": model.attn_implementation,
@@ -67,26 +60,39 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         peft_config=_peft_config(beside) if beside.is_file() else get_peft_config(model),
         callbacks=[reporter(emit)],
     )
-    emit(
-        "loaded",
-        parameters=sum(p.numel() for p in trainer.model.parameters()),
-        trainable=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
-        seconds=round(time.monotonic() - began, 2),
-        rss_bytes=rss_bytes(),
-        peak_rss_bytes=peak_rss_bytes(),
-    )
+    emit.loaded(trainer.model, began)
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint)
     if not emit.stopped:
         trainer.save_model(str(run / "adapter"))
-        emit(
-            "finished",
-            step=trainer.state.global_step,
-            seconds=round(time.monotonic() - began, 2),
-            peak_rss_bytes=peak_rss_bytes(),
-            peak_gpu_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
-        )
+        emit.finished(trainer.state.global_step, began)
     if torch.distributed.is_initialized():
+        # Nobody leaves while another one still gathers: it would wait for the one that left.
+        torch.distributed.barrier()
         torch.distributed.destroy_process_group()
+
+
+def shard_on_cpus() -> None:
+    """Make accelerate shard between CPU processes.
+
+    accelerate 1.15 takes its FSDP branch for accelerators alone; on CPUs it trains with DDP and says
+    nothing. torch's `fully_shard` works over gloo, so the branch is shown a kind that it knows; taking
+    it, accelerate writes down FSDP itself.
+    """
+    from accelerate import PartialState
+    from accelerate.utils import DistributedType
+
+    PartialState().distributed_type = DistributedType.MULTI_GPU
+
+
+def held_here(model: Any) -> dict[str, int]:
+    """Weights of the model, and how many of them this process holds (all of them with DDP)."""
+    weights = list(model.parameters())
+    here = [w.to_local() if hasattr(w, "to_local") else w for w in weights]
+    return {"parameters": sum(map(_size, weights)), "parameters_here": sum(map(_size, here))}
+
+
+def _size(weight: Any) -> int:
+    return int(weight.numel())
 
 
 def _splits(script: Any, args: Any) -> list[str]:
@@ -101,31 +107,18 @@ def _peft_config(path: Path) -> Any:
 
 def reporter(emit: Emitter) -> Any:
     """The callback that turns the trainer's state into events and stops it in time."""
-    import torch
     from transformers import TrainerCallback
 
     class Reporter(TrainerCallback):  # type: ignore[misc, unused-ignore]
+        def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+            if args.world_size > 1:
+                emit("spread", processes=args.world_size, **held_here(model))
+
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-            logs = logs or {}
-            if "eval_loss" in logs:
+            if "eval_loss" in (logs or {}):
                 emit("validated", step=state.global_step, loss=logs["eval_loss"])
-            if "loss" not in logs:
-                return
-            finite = math.isfinite(logs["loss"])
-            emit(
-                "step",
-                step=state.global_step,
-                steps=state.max_steps,
-                epoch=round(float(state.epoch or 0), 4),
-                loss=logs["loss"] if finite else None,
-                learning_rate=logs.get("learning_rate"),
-                grad_norm=_number(logs.get("grad_norm")),
-                tokens=int(logs.get("num_tokens") or 0),
-                rss_bytes=rss_bytes(),
-                gpu_bytes=torch.cuda.memory_allocated() if torch.cuda.is_available() else 0,
-            )
-            if not finite:
-                raise NotFinite(f"the loss of step {state.global_step} is {logs['loss']}")
+            if "loss" in (logs or {}):
+                _step(emit, state, logs)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             if emit.stop_at(state.global_step, world_size=args.world_size):
@@ -140,28 +133,28 @@ def reporter(emit: Emitter) -> Any:
     return Reporter()
 
 
+def _step(emit: Emitter, state: Any, logs: dict[str, Any]) -> None:
+    finite = math.isfinite(logs["loss"])
+    emit(
+        "step",
+        step=state.global_step,
+        steps=state.max_steps,
+        epoch=round(float(state.epoch or 0), 4),
+        loss=logs["loss"] if finite else None,
+        learning_rate=logs.get("learning_rate"),
+        grad_norm=_number(logs.get("grad_norm")),
+        tokens=int(logs.get("num_tokens") or 0),
+        rss_bytes=rss_bytes(),
+        gpu_bytes=gpu_bytes(),
+    )
+    if not finite:
+        raise NotFinite(f"the loss of step {state.global_step} is {logs['loss']}")
+
+
 def _number(value: Any) -> float | None:
     number = float(value) if value is not None else math.nan
     return number if math.isfinite(number) else None
 
 
-def main() -> int:
-    """Train; a failure becomes an event and exit code 1, its traceback goes to the log."""
-    config, run = Path(sys.argv[1]), Path(sys.argv[2])
-    emit = Emitter(run, quiet=os.environ.get("RANK", "0") != "0")
-    emit("started", pid=os.getpid())
-    try:
-        train(config, run, emit)
-    except BaseException as error:  # noqa: BLE001 - the whole point is to report it
-        traceback.print_exc()
-        kind, message = classify(error)
-        try:
-            emit("failed", kind=kind, message=message)
-        except OSError:
-            print(f"the event could not be written either: {kind}: {message}", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(train))

@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
-    from finetune.runners import progress
-    from finetune.runners.emit import Emitter, peak_rss_bytes, rss_bytes
+    from finetune.runners.emit import Emitter, main, rss_bytes
     from finetune.runners.trl_sft import reporter
 else:
-    import progress
-    from emit import Emitter, peak_rss_bytes, rss_bytes
+    from emit import Emitter, main, rss_bytes
     from trl_sft import reporter
 
 
@@ -52,25 +50,12 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         args=args,
         callbacks=[reporter(emit)],
     )
-    emit(
-        "loaded",
-        parameters=sum(p.numel() for p in trainer.model.parameters()),
-        trainable=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
-        seconds=round(time.monotonic() - began, 2),
-        rss_bytes=rss_bytes(),
-        peak_rss_bytes=peak_rss_bytes(),
-    )
+    emit.loaded(trainer.model, began)
     trainer.train(resume_from_checkpoint=told["resume_from_checkpoint"])
     if not emit.stopped:
         model.save_pretrained(str(run / "adapter"))
         tokenizer.save_pretrained(str(run / "adapter"))
-        emit(
-            "finished",
-            step=trainer.state.global_step,
-            seconds=round(time.monotonic() - began, 2),
-            peak_rss_bytes=peak_rss_bytes(),
-            peak_gpu_bytes=torch.cuda.max_memory_allocated(),
-        )
+        emit.finished(trainer.state.global_step, began)
 
 
 def refuse_downgrade(model: Any, *, four_bits: bool) -> None:
@@ -87,4 +72,4 @@ def refuse_downgrade(model: Any, *, four_bits: bool) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(progress.main(train))
+    sys.exit(main(train))

@@ -24,12 +24,11 @@ lock = Path(__file__).with_suffix(".lock")
 needed = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "bitsandbytes")
 CONFIG = "sft.yaml"
 PEFT_CONFIG = "peft.json"
-ACCELERATE_CONFIG = "accelerate.yaml"
 _OPTIMIZERS = {"adamw": "adamw_torch_fused", "paged_adamw_8bit": "paged_adamw_8bit"}
 
 
 def render(spec: RunSpec, job: Job) -> Rendered:
-    """`sft.yaml`, with `peft.json` and `accelerate.yaml` where they are needed."""
+    """`sft.yaml`, with `peft.json` where it is needed."""
     if spec.devices.nodes > 1:
         raise UnsupportedField(
             name, "devices.nodes", spec.devices.nodes, "one machine is started from here; use processes"
@@ -38,17 +37,18 @@ def render(spec: RunSpec, job: Job) -> Rendered:
     files = {CONFIG: as_yaml(config)}
     if spec.method.name not in (*LORA_LIKE, "full"):
         files[PEFT_CONFIG] = json.dumps(_peft(spec), indent=1) + "\n"
-    if spec.world_size > 1:
-        files[ACCELERATE_CONFIG] = as_yaml(_accelerate(spec))
     return Rendered(files, _deviations(spec))
 
 
 def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
-    """One process directly; several through `accelerate launch`."""
+    """One process directly; several through `torchrun`, which finds a free port.
+
+    `accelerate launch` starts a single process where its config says MULTI_CPU (accelerate 1.15), and
+    meets the runs of others at one fixed port.
+    """
     launcher = []
     if spec.world_size > 1:
-        config = str(job.native / ACCELERATE_CONFIG)
-        launcher = ["-m", "accelerate.commands.launch", "--config_file", config]
+        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={spec.world_size}"]
     return [str(python), *launcher, str(Path(trl_sft.__file__)), str(job.native / CONFIG), str(job.folder)]
 
 
@@ -173,34 +173,12 @@ def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
         "disable_tqdm": True,
         "output_dir": str(job.work),
     }
+    if spec.world_size > 1 and spec.devices.strategy == "fsdp":
+        config |= {"fsdp": True, "fsdp_config": {"version": 2, "state_dict_type": "FULL_STATE_DICT"}}
     if validate:
         config["eval_steps"] = spec.evaluation.every_steps
     if job.resume_from is not None:
         config["resume_from_checkpoint"] = str(job.resume_from)
-    return config
-
-
-def _accelerate(spec: RunSpec) -> dict[str, Any]:
-    cpu, fsdp = spec.devices.kind == "cpu", spec.devices.strategy == "fsdp"
-    config: dict[str, Any] = {
-        "compute_environment": "LOCAL_MACHINE",
-        "distributed_type": "FSDP" if fsdp else "MULTI_CPU" if cpu else "MULTI_GPU",
-        "use_cpu": cpu,
-        "num_machines": spec.devices.nodes,
-        "num_processes": spec.world_size,
-        "machine_rank": 0,
-        "main_training_function": "main",
-        "mixed_precision": "no",
-    }
-    if fsdp:
-        config["fsdp_config"] = {
-            "fsdp_version": 2,
-            "fsdp_auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
-            "fsdp_reshard_after_forward": True,
-            "fsdp_state_dict_type": "FULL_STATE_DICT",
-            "fsdp_cpu_ram_efficient_loading": False,
-            "fsdp_offload_params": False,
-        }
     return config
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 from train_words import FAST
 
-from finetune import record
+from finetune import launch, record
 
 METHODS = {
     "qlora": [],
@@ -41,13 +41,18 @@ def test_a_method_trains_and_is_evaluated(advisor, tiny, sums, tmp_path, name):
     assert "adapter_model" in "".join(p.name for p in (folder / "adapter").iterdir()) or name == "full"
 
 
-def test_two_processes(advisor, tiny, sums, tmp_path):
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_two_processes(advisor, tiny, sums, tmp_path, strategy):
     """Two CPU processes over gloo: the steps are those of one process, and the adapter is whole."""
     folder = tmp_path / "run"
     words = ["--data", sums, "--model", tiny, "-o", folder, *FAST, "--set", "training.steps=6"]
-    words += ["--set", "devices.processes=2", "--set", "devices.strategy=ddp"]
+    words += ["--set", "devices.processes=2", "--set", f"devices.strategy={strategy}"]
     advisor("train", *words)
     told = record.load(folder)
+    spread = next(e for _, e in launch.events(folder) if e["event"] == "spread")
+    held = spread["parameters_here"] / spread["parameters"]
+    assert held == pytest.approx(1.0 if strategy == "ddp" else 0.5, abs=0.05), "accelerate must really shard"
+    assert not any("did not leave" in line for line in (folder / "log.txt").read_text().splitlines())
     assert told.losses["held_out"]["adapter"] < told.losses["held_out"]["base"]
     assert told.attempts[0].to_step == 6
     assert told.spec["training"]["batch_size"] == 8

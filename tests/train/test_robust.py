@@ -101,6 +101,33 @@ def test_ctrl_c_stops_with_a_checkpoint(variables, tiny, sums, tmp_path):
     assert launch.last_checkpoint(folder / "work").name == f"checkpoint-{step}"
 
 
+def test_two_processes_stop_together_are_killed_together_and_go_on(advisor, variables, tiny, sums, tmp_path):
+    """FSDP: rank 0 alone writes, so neither process may leave, or stay, without the other."""
+    folder = tmp_path / "run"
+    two = ["--set", "devices.processes=2", "--set", "devices.strategy=fsdp"]
+    wrapper = start(variables, "--data", sums, "--model", tiny, "-o", folder, *FAST, *LONG, *two)
+    wait_for(folder, "step", count=3)
+    os.kill(wrapper.pid, signal.SIGINT)
+    _, told = wrapper.communicate(timeout=240)
+    assert wrapper.returncode == 130, told
+    saved = int(launch.last_checkpoint(folder / "work").name.rpartition("-")[2])
+
+    wrapper = start(variables, "--resume", folder)
+    wait_for(folder, "spread", count=2)
+    wait_for(folder, "step", count=saved + 2)
+    torchrun = record.load(folder).pids["trainer"]
+    os.kill(torchrun, signal.SIGKILL)
+    _, told = wrapper.communicate(timeout=240)
+    assert wrapper.returncode == 1, told
+    assert "killed from outside" in told
+    with pytest.raises(ProcessLookupError):  # the session that it led is empty
+        os.killpg(torchrun, 0)
+
+    shorten(folder, int(launch.last_checkpoint(folder / "work").name.rpartition("-")[2]) + 2)
+    advisor("train", "--resume", folder)
+    assert record.load(folder).standing == "finished"
+
+
 def test_a_disk_that_takes_no_more(advisor, variables, tiny, sums, tmp_path):
     """Played by a limit on the size of files: the optimizer's state does not fit below it."""
     folder = tmp_path / "run"

@@ -85,6 +85,46 @@ def test_a_killed_process_is_told_apart(tmp_path):
         launch.launch(script(tmp_path, f"os.kill(os.getpid(), {int(signal.SIGKILL)})"), tmp_path, {})
 
 
+def test_a_process_that_has_finished_and_does_not_leave_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "_FAREWELL_SECONDS", 0.5)
+    command = script(tmp_path, 'say("step", step=1, loss=1.0); say("finished", step=1); time.sleep(600)')
+    ended = launch.launch(command, tmp_path, {})
+    assert ended.lingered
+    assert ended.finished["step"] == 1
+
+
+def test_one_that_failed_and_does_not_leave_is_ended_and_explained(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "_FAREWELL_SECONDS", 0.5)
+    command = script(tmp_path, 'say("failed", kind="other", message="E: lost"); time.sleep(600)')
+    with pytest.raises(TrainingFailed, match=r"failed before the first step: E: lost"):
+        launch.launch(command, tmp_path, {})
+
+
+def test_one_that_falls_silent_after_a_step_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "_SILENCE_SECONDS", 0.5)
+    silent = script(tmp_path, 'say("step", step=1, loss=1.0); time.sleep(600)')
+    with pytest.raises(TrainingFailed, match=r"fell silent at step 1 and was ended.*log\.txt"):
+        launch.launch(silent, tmp_path, {})
+
+
+def test_patience_grows_with_the_pauses_that_were_seen(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(launch.time, "monotonic", lambda: now[0])
+    heard = launch._Heard()
+    now[0] = 1e6
+    assert not heard.overdue, "loading and compiling may take as long as they like"
+    heard({"event": "step"})
+    now[0] += 200
+    heard({"event": "step"})
+    now[0] += launch._SILENCE_PAUSES * 200
+    assert not heard.overdue
+    now[0] += 1
+    assert heard.overdue
+    heard({"event": "finished"})
+    now[0] += launch._FAREWELL_SECONDS + 1
+    assert heard.overdue
+
+
 def test_only_whole_checkpoints_count_and_the_newest_wins(tmp_path):
     assert launch.last_checkpoint(tmp_path) is None
     for step in (9, 10, 100):
