@@ -45,3 +45,23 @@ PLACED = f"""
         WHERE f.figure IN (SELECT figure FROM population)
         GROUP BY f.repository, f.figure
     )"""
+
+
+def mean_place(side: str, least: int) -> str:
+    """SQL of a metric that is the mean place of one side's figures, from 0 to 1.
+
+    Args:
+        side: ``attention`` or ``substance``.
+        least: how many of its figures must be known.
+    """
+    of = sum(s == side for s in SIDES.values())
+    known = f"CASE WHEN count(*) >= {least} THEN"
+    return f"""
+    WITH {PLACED}
+    SELECT repository, {known} sum(place) / count(*) / 100.0 END AS value,
+           {known} min(place) / 100.0 END AS low, {known} max(place) / 100.0 END AS high,
+           count(*) AS n, count(*) / {of}.0 AS evidence_share, list(DISTINCT source) AS sources,
+           min(day) AS first_day, max(day) AS last_day,
+           CASE WHEN count(*) < {least} THEN 'only ' || count(*) || ' of {of} figures are known' END AS reason
+    FROM placed WHERE side = '{side}' GROUP BY repository
+    """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -203,21 +202,6 @@ def load_organisations(folder: Path | None = None) -> dict[str, Organisation]:
         return {key: Organisation.model_validate(o) for key, o in read_toml(path).items()}
     except ValidationError as error:
         raise explain(path, error) from None
-
-
-def load_population(folder: Path | None = None) -> dict[str, Any]:
-    """Figure → ``n`` and ``values`` (percentiles 0 to 100) of the reference population; {} if there is none.
-
-    Raises:
-        ConfigError: the file is damaged.
-    """
-    path = (folder or data_folder()) / "reference" / "percentiles.json"
-    if not path.exists():
-        return {}
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8"))["figures"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path}: {error}") from None
 
 
 def candidates(domain: Domain, organisations: Mapping[str, Organisation]) -> list[Candidate]:

@@ -20,9 +20,10 @@ from advisor.acceptability import DRAWS, Acceptability
 from advisor.errors import FactsError
 from advisor.metrics import METRICS
 from advisor.model import Contribution, CriterionScore, Measurement, Outlook
+from advisor.population import FILE as POPULATION
 
 # What measuring reads besides the facts.
-_READ = ("organisations.toml", "reference/outlook.json", "reference/percentiles.json")
+_READ = ("organisations.toml", "reference/outlook.json", POPULATION)
 
 
 def _outlook_model() -> Path:

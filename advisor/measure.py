@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from advisor import facts
-from advisor.domain import load_organisations, load_population
+from advisor.domain import load_organisations
 from advisor.errors import FactsError
 from advisor.metrics import METRICS
 from advisor.model import Measurement, Metric, Status
+from advisor.population import load_population
 from advisor.tables import TABLES, as_of_view, columns
 
 if TYPE_CHECKING:
@@ -151,11 +152,8 @@ def connect(store: facts.Store, repositories: Sequence[str], as_of: date) -> duc
     db.execute("CREATE TEMP TABLE backers (owner VARCHAR, organisation VARCHAR, backer_vendor VARCHAR)")
     db.execute("CREATE TEMP TABLE organisation_domains (domain VARCHAR, organisation VARCHAR)")
     db.execute("CREATE TEMP TABLE population (figure VARCHAR, percent INTEGER, value DOUBLE)")
-    places = [
-        (figure, percent, value)
-        for figure, found in load_population().items()
-        for percent, value in enumerate(found["values"])
-    ]
+    population = load_population()
+    places = population.listed.places() if population else []
     for table, rows in (("backers", owners), ("organisation_domains", domains), ("population", places)):
         if rows:
             db.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)

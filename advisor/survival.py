@@ -26,6 +26,23 @@ def support_spans(support: str) -> str:
     )"""
 
 
+def support_curves() -> str:
+    """Common table expressions that end in ``curves``: one row a repository, over all families and routes.
+
+    It has the columns of ``medians`` and ``sources``, ``first_day``, ``last_day`` (of the families' releases).
+    """
+    return f"""
+    {support_spans("family_support")},
+    spans AS (SELECT repository, days, happened FROM followed),
+    {medians("repository")},
+    about AS (
+        SELECT repository, list_distinct(flatten(list(sources))) AS sources,
+               min(family_released_on) AS first_day, max(family_released_on) AS last_day
+        FROM followed GROUP BY repository
+    ),
+    curves AS (SELECT * FROM medians JOIN about USING (repository))"""
+
+
 def medians(keys: str) -> str:
     """Common table expressions that end in ``medians``.
 

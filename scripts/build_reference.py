@@ -1,18 +1,22 @@
-"""The reference population: percentiles of what a panel knows of libraries, by age and size.
+"""The reference population: percentiles of what a panel knows of libraries.
 
-    python scripts/build_reference.py PANEL.parquet --at 2024-06-01 -o data/reference/population.csv
+    python scripts/build_reference.py PANEL.parquet --at 2024-06-01 -o data/reference/population.json
 
-Counted are the libraries active in the 90 days before the day. A flow is the change of a total over a
-year, scaled to 365 days. Rows: metric, age, size, n, p05 … p95; the panel itself is not shipped.
+Two cohorts. ``active``: the libraries active in the 90 days before the day, by age and size; a flow is
+the change of a total over a year, scaled to 365 days. ``listed``: all that the panel holds in its last
+month, whatever became of them; stars gained are those since the same month a year before, for
+repositories in both. `advisor.population` reads the file; the panel itself is not shipped.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
+import json
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 
@@ -30,6 +34,14 @@ SIZES = {
     "under 300 stars": (0.0, 300.0),
     "300 to 3000 stars": (300.0, 3000.0),
     "3000 stars and more": (3000.0, np.inf),
+}
+# Of the listed: our name → column of the panel, joined over the lists.
+FIGURES = {
+    "stars": "max(star_count)",
+    "contributors_ever": "max(contributor_count)",
+    "downloads_30d": "max(pypi_monthly_downloads)",
+    "closed_issues": "max(closed_issue_count)",
+    "change_requests": "max(pr_count)",
 }
 FEWEST = 30  # a cell with fewer libraries is left out
 
@@ -61,8 +73,57 @@ def metrics(series: pd.DataFrame, at: date) -> pd.DataFrame:
     )
 
 
+def active(panel_file: Path, at: date) -> dict[str, Any]:
+    """The cohort of the active, as `advisor.population.Cohort` wants it."""
+    table = metrics(panel.read_panel(panel_file), at)
+    cells = []
+    for metric in table.columns.drop(["age", "size"]):
+        for age, (young, old) in AGES.items():
+            for size, (small, large) in SIZES.items():
+                inside = (
+                    (table.age >= young) & (table.age < old) & (table["size"] >= small) & (table["size"] < large)
+                )
+                known = table.loc[inside, metric].dropna()
+                if len(known) >= FEWEST:
+                    values = [float(f"{q:.4g}") for q in np.percentile(known, PERCENTILES)]
+                    cells.append(_cell(metric, age, size, len(known), values))
+    return _cohort(at, "active in the 90 days before", PERCENTILES, cells)
+
+
+def listed(panel_file: Path) -> dict[str, Any]:
+    """The cohort of all that are listed in the last month."""
+    with duckdb.connect() as db:
+        db.execute(
+            "CREATE TABLE monthly AS SELECT repo, date_trunc('month', snap)::DATE AS month,"
+            + ", ".join(f"{sql} AS {name}" for name, sql in FIGURES.items())
+            + " FROM read_parquet($1) GROUP BY ALL",
+            [str(panel_file)],
+        )
+        db.execute(
+            "CREATE TABLE latest AS SELECT now.*, now.stars - past.stars AS stars_gained FROM monthly AS now"
+            " LEFT JOIN monthly AS past ON past.repo = now.repo AND past.month = now.month - INTERVAL 1 YEAR"
+            " WHERE now.month = (SELECT max(month) FROM monthly)"
+        )
+        (month,) = db.execute("SELECT any_value(month) FROM latest").fetchone()
+        cells = []
+        for name in (*FIGURES, "stars_gained"):
+            n, values = db.execute(
+                f"SELECT count({name}), quantile_cont({name}, [i / 100 FOR i IN range(101)]) FROM latest"
+            ).fetchone()
+            cells.append(_cell(name, "all", "all", n, [round(v, 1) for v in values]))
+    return _cohort(month, "on one of the lists in this month", range(101), cells)
+
+
+def _cell(metric: str, age: str, size: str, n: int, values: list[float]) -> dict[str, Any]:
+    return {"metric": metric, "age": age, "size": size, "n": n, "values": values}
+
+
+def _cohort(day: date, libraries: str, percents: Any, cells: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"as_of": day.isoformat(), "libraries": libraries, "percents": list(percents), "cells": cells}
+
+
 def main() -> None:
-    """Read the panel, write the table."""
+    """Read the panel, write the file: a line a cell."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -70,23 +131,8 @@ def main() -> None:
     parser.add_argument("--at", type=date.fromisoformat, required=True)
     parser.add_argument("-o", "--output", type=Path, required=True)
     given = parser.parse_args()
-    table = metrics(panel.read_panel(given.panel), given.at)
-    with given.output.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["metric", "as_of", "age", "size", "n", *(f"p{p:02}" for p in PERCENTILES)])
-        for metric in table.columns.drop(["age", "size"]):
-            for age, (young, old) in AGES.items():
-                for size, (small, large) in SIZES.items():
-                    inside = (
-                        (table.age >= young)
-                        & (table.age < old)
-                        & (table["size"] >= small)
-                        & (table["size"] < large)
-                    )
-                    known = table.loc[inside, metric].dropna()
-                    if len(known) >= FEWEST:
-                        cut = [f"{q:.4g}" for q in np.percentile(known, PERCENTILES)]
-                        writer.writerow([metric, given.at, age, size, len(known), *cut])
+    found = {"active": active(given.panel, given.at), "listed": listed(given.panel)}
+    given.output.write_text(json.dumps(found).replace('{"metric"', '\n{"metric"') + "\n")
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ def rows(libraries: int = 60, seed: int = 0) -> pd.DataFrame:
                 "star_count": 10 * i + month, "fork_count": i + 1, "watchers_count": 5, "open_issue_count": 10,
                 "closed_issue_count": commits // 3 + 1, "pr_count": commits // 4 + 1,
                 "release_count": 1 + commits // 100, "dependent_project_count": None, "monthly_downloads": 100 * i,
+                "pypi_monthly_downloads": 90 * i,
             }  # fmt: skip
             found += [{"list": "one", **row}] + ([{"list": "two", **row}] if i % 5 == 0 else [])
     return pd.DataFrame(found)

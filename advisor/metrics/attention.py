@@ -1,6 +1,6 @@
 """Attention."""
 
-from advisor.attention import PLACED
+from advisor.attention import mean_place
 from advisor.model import Metric
 
 METRIC = Metric(
@@ -13,15 +13,7 @@ METRIC = Metric(
     ),
     unit="share",
     direction="neither",
-    sql=f"""
-    WITH {PLACED}
-    SELECT repository, CASE WHEN count(*) >= 1 THEN sum(place) / count(*) / 100.0 END AS value,
-           CASE WHEN count(*) >= 1 THEN min(place) / 100.0 END AS low, CASE WHEN count(*) >= 1 THEN max(place) / 100.0 END AS high,
-           count(*) AS n, count(*) / 2.0 AS evidence_share, list(DISTINCT source) AS sources,
-           min(day) AS first_day, max(day) AS last_day,
-           CASE WHEN count(*) < 1 THEN 'only ' || count(*) || ' of 2 figures are known' END AS reason
-    FROM placed WHERE side = 'attention' GROUP BY repository
-    """,
+    sql=mean_place("attention", least=1),
     needs=("counts",),
     window_days=365,
 )

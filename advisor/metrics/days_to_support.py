@@ -1,7 +1,7 @@
 """Days to support."""
 
 from advisor.model import Metric
-from advisor.survival import medians, support_spans
+from advisor.survival import support_curves
 
 METRIC = Metric(
     name="days_to_support",
@@ -16,19 +16,12 @@ METRIC = Metric(
     unit="days",
     direction="less",
     sql=f"""
-    WITH {support_spans("family_support")},
-    spans AS (SELECT repository, days, happened FROM followed),
-    {medians("repository")},
-    about AS (
-        SELECT repository, list_distinct(flatten(list(sources))) AS sources,
-               min(family_released_on) AS first_day, max(family_released_on) AS last_day
-        FROM followed GROUP BY repository
-    )
-    SELECT m.repository, median AS value, CASE WHEN median IS NOT NULL THEN low END AS low,
+    WITH {support_curves()}
+    SELECT repository, median AS value, CASE WHEN median IS NOT NULL THEN low END AS low,
            CASE WHEN median IS NOT NULL THEN coalesce(high, longest) END AS high, n,
            1.0 AS evidence_share, sources, first_day, last_day,
            CASE WHEN median IS NULL THEN 'fewer than half were ever supported: ' || events || ' of ' || n END AS reason
-    FROM medians AS m JOIN about AS a ON m.repository = a.repository
+    FROM curves
     """,
     needs=("model_support", "contributions"),
 )

@@ -1,6 +1,6 @@
 """Substance."""
 
-from advisor.attention import PLACED
+from advisor.attention import mean_place
 from advisor.model import Metric
 
 METRIC = Metric(
@@ -14,15 +14,7 @@ METRIC = Metric(
     ),
     unit="share",
     direction="more",
-    sql=f"""
-    WITH {PLACED}
-    SELECT repository, CASE WHEN count(*) >= 2 THEN sum(place) / count(*) / 100.0 END AS value,
-           CASE WHEN count(*) >= 2 THEN min(place) / 100.0 END AS low, CASE WHEN count(*) >= 2 THEN max(place) / 100.0 END AS high,
-           count(*) AS n, count(*) / 4.0 AS evidence_share, list(DISTINCT source) AS sources,
-           min(day) AS first_day, max(day) AS last_day,
-           CASE WHEN count(*) < 2 THEN 'only ' || count(*) || ' of 4 figures are known' END AS reason
-    FROM placed WHERE side = 'substance' GROUP BY repository
-    """,
+    sql=mean_place("substance", least=2),
     needs=("contributions", "threads", "counts"),
     window_days=365,
 )

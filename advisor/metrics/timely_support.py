@@ -1,7 +1,7 @@
 """Timely support."""
 
 from advisor.model import Metric
-from advisor.survival import medians, support_spans
+from advisor.survival import support_curves
 
 METRIC = Metric(
     name="timely_support",
@@ -14,17 +14,10 @@ METRIC = Metric(
     unit="share",
     direction="more",
     sql=f"""
-    WITH {support_spans("family_support")},
-    spans AS (SELECT repository, days, happened FROM followed),
-    {medians("repository")},
-    about AS (
-        SELECT repository, list_distinct(flatten(list(sources))) AS sources,
-               min(family_released_on) AS first_day, max(family_released_on) AS last_day
-        FROM followed GROUP BY repository
-    )
-    SELECT m.repository, within AS value, within_low AS low, within_high AS high, n, 1.0 AS evidence_share,
+    WITH {support_curves()}
+    SELECT repository, within AS value, within_low AS low, within_high AS high, n, 1.0 AS evidence_share,
            sources, first_day, last_day, NULL AS reason
-    FROM medians AS m JOIN about AS a ON m.repository = a.repository
+    FROM curves
     """,
     needs=("model_support", "contributions"),
 )

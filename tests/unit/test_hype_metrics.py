@@ -7,13 +7,12 @@ from datetime import date, timedelta
 import pytest
 
 from advisor import facts
-from advisor.domain import load_population
-from advisor.errors import ConfigError
 from advisor.measure import measure
 from advisor.metrics import METRICS
+from advisor.population import load_population
 
 AS_OF = date(2024, 1, 1)
-POPULATION = load_population()
+POPULATION = load_population().listed.of_all()
 
 
 @pytest.fixture
@@ -35,7 +34,7 @@ def total(metric, value, day="2023-12-01"):
 
 def at(figure, percent):
     """A value that stands just there in the population."""
-    return POPULATION[figure]["values"][percent]
+    return POPULATION[figure].values[percent]
 
 
 def people(n):
@@ -49,9 +48,8 @@ def test_the_population_is_whole():
     assert set(POPULATION) == {"stars", "stars_gained", "downloads_30d", "contributors_ever", "closed_issues",
                                "change_requests"}  # fmt: skip
     for found in POPULATION.values():
-        assert found["n"] > 1000
-        assert len(found["values"]) == 101
-        assert found["values"] == sorted(found["values"])
+        assert found.n > 1000
+        assert len(found.values) == 101
 
 
 def test_attention_is_the_mean_place_of_its_figures(one):
@@ -94,11 +92,3 @@ def test_a_burst_is_a_month_that_stands_out(one):
     assert one("star_bursts", counts=stars(steady)).value == 0
     assert one("star_bursts", counts=stars([*steady[:6], 900, *steady[6:]])).value == 1
     assert one("star_bursts", counts=stars(steady[:6])).status == "not_applicable"
-
-
-def test_a_damaged_population_is_one_message(tmp_path):
-    (tmp_path / "reference").mkdir()
-    (tmp_path / "reference" / "percentiles.json").write_text("{}")
-    with pytest.raises(ConfigError, match=r"percentiles.json"):
-        load_population(tmp_path)
-    assert load_population(tmp_path / "elsewhere") == {}

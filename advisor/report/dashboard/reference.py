@@ -5,30 +5,22 @@ Both are files of `data/reference/`; where one is not there, the page says that 
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from typing import Any
 
 from advisor.domain import data_folder
-
-PERCENTILES = (5, 10, 25, 50, 75, 90, 95)
+from advisor.population import load_population
 
 
 def population() -> dict[str, Any] | None:
-    """Metric → day, number of libraries and their percentiles (`PERCENTILES`), over all ages and sizes."""
-    path = data_folder() / "reference" / "population.csv"
-    if not path.exists():
+    """Metric → day, number of libraries and their percentiles, over all active ones of any age and size."""
+    found = load_population()
+    if found is None:
         return None
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [r for r in csv.DictReader(file) if r["age"] == r["size"] == "all"]
     return {
-        r["metric"]: {
-            "as_of": r["as_of"],
-            "n": int(r["n"]),
-            "values": [float(r[f"p{p:02}"]) for p in PERCENTILES],
-        }
-        for r in rows
+        metric: {"as_of": found.active.as_of.isoformat(), "n": cell.n, "values": list(cell.values)}
+        for metric, cell in found.active.of_all().items()
     }
 
 
