@@ -20,10 +20,9 @@ from advisor.acceptability import DRAWS, Acceptability
 from advisor.errors import FactsError
 from advisor.metrics import METRICS
 from advisor.model import Contribution, CriterionScore, Measurement, Outlook
-from advisor.population import FILE as POPULATION
 
 # What measuring reads besides the facts.
-_READ = ("organisations.toml", "reference/outlook.json", POPULATION)
+_READ = ("organisations.toml", "reference/outlook.json", "reference/population.json")
 
 
 def _outlook_model() -> Path:
