@@ -1,4 +1,7 @@
-"""Kaplan-Meier curves in SQL: open cases are censored, not left out and not counted as done."""
+"""Kaplan-Meier curves in SQL: open cases are censored, not left out and not counted as done.
+
+Kaplan and Meier 1958; bounds after Kalbfleisch and Prentice (log-log), variance after Greenwood.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ def support_spans(support: str) -> str:
 
 
 def support_curves() -> str:
-    """Common table expressions that end in ``curves``: one row a repository, over all families and routes.
+    """Common table expressions that end in ``curves``: one row a repository, over the families by whatever route.
 
     It has the columns of ``medians`` and ``sources``, ``first_day``, ``last_day`` (of the families' releases).
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from advisor import advise, facts, scoring
 from advisor.compare import compare
 from advisor.domain import data_folder, load_domain
 from advisor.errors import InputError
+from advisor.flips import STEPS
 from advisor.metrics import METRICS
 from advisor.report.compare import RENDER
 from advisor.report.explain import rows_of
@@ -96,7 +98,8 @@ def test_a_flip_of_a_weight_is_one(a, b):
     assert of_weights
     for flip in of_weights:
         rest = 1 - found.weights[flip.name]
-        for share, turned in ((flip.then, True), (flip.then + 0.01 * (flip.now - flip.then), False)):
+        back = math.copysign(1 / STEPS, flip.now - flip.then)
+        for share, turned in ((flip.then, True), (flip.then + back, False)):
             weights = {n: w * (1 - share) / rest for n, w in found.weights.items()} | {flip.name: share}
             lead = (
                 scoring.total(found.first.criteria, weights)[0]
@@ -112,14 +115,18 @@ def test_a_flip_of_a_value_is_one():
     of_values = [f for f in found.flips if f.kind == "value"]
     assert of_values
     for flip in of_values:
-        changed = {
-            m.metric: replace(m, value=flip.then, low=flip.then, high=flip.then)
-            if m.metric == flip.name
-            else m
-            for m in found.second.measurements
-        }
-        score = scoring.total([scoring.score_criterion(c, changed) for c in criteria], found.weights)[0]
-        assert score >= found.first.score - 1e-6
+        scores = {}
+        for side in (found.first, found.second):
+            changed = {
+                m.metric: replace(m, value=flip.then, low=flip.then, high=flip.then)
+                if (m.repository, m.metric) == (flip.repository, flip.name)
+                else m
+                for m in side.measurements
+            }
+            by_criterion = [scoring.score_criterion(c, changed) for c in criteria]
+            scores[side.candidate.name] = scoring.total(by_criterion, found.weights)[0]
+        assert scores["unsloth"] == pytest.approx(scores["trl"], abs=1e-3), flip
+        assert scores["unsloth"] > scores["trl"] - 1e-6
         assert flip.first == "unslothai/unsloth"
 
 
