@@ -223,6 +223,7 @@ def candidates(domain: Domain, organisations: Mapping[str, Organisation]) -> lis
                 backer=backer.name if backer else None,
                 backer_kind=backer.kind if backer else None,
                 backer_source=backer.source if backer else None,
+                backer_as_of=backer.as_of if backer else "",
                 formerly=entry.formerly,
             )
         )

@@ -203,6 +203,7 @@ class Candidate:
     backer: str | None = None
     backer_kind: str | None = None
     backer_source: str | None = None
+    backer_as_of: str = ""
     formerly: tuple[str, ...] = ()
 
 

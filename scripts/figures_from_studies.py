@@ -3,7 +3,8 @@
 Usage: python scripts/figures_from_studies.py STUDIES OUT REPOSITORY…
 
 STUDIES holds figures_long.csv, pypi_downloads_monthly.csv and derived_quarterly.csv. Daily series
-are thinned to the last row of a month.
+are thinned to the last row of a month. A figure of a document without a repository and a commit is left
+out: nobody could look it up.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def counts(studies: Path, wanted: set[str]) -> list[dict[str, object]]:
 
     for r in rows_of(studies / "figures_long.csv"):
         metric = METRICS.get(r["metric"])
-        if metric is None or r["repo"] not in wanted or not r["value"]:
+        if metric is None or r["repo"] not in wanted or not r["value"] or not r["commit"]:
             continue
         definition = r["definition"]
         if metric != "open_issues" and definition.startswith("issues only"):
@@ -81,7 +82,7 @@ def counts(studies: Path, wanted: set[str]) -> list[dict[str, object]]:
         # Dated like the open issues of its month, so that the two are set against each other.
         keep(
             {"date": near["date"], "repository": r["repo"], "metric": "issues_total", "value": value,
-             "low": low, "high": high, "source": "derived from the number counter in git, quarterly",
+             "low": low, "high": high, "source": f"git:{r['repo']}, numbers of issues and change requests by {r['quarter_end']}",
              "definition": f"highest number minus change requests on {r['quarter_end']}; counts discussions "
              "too: 3 % to 9 % above the API where both are known"},
             1,

@@ -72,6 +72,7 @@ def _models(request: Request) -> list[Evidence]:
     from advisor.coverage import Request as CoverageRequest
     from advisor.coverage import coverage
     from advisor.errors import FactsError
+    from advisor.families import load_families
     from advisor.report.explain import Evidence
 
     try:
@@ -85,8 +86,19 @@ def _models(request: Request) -> list[Evidence]:
         )
     except FactsError:
         return []
+    families = {f.name: f for f in load_families()}
     return [
-        Evidence(c.family, c.route or "", c.supported_on, c.name or "", c.path or "", c.commit or "")
+        Evidence(
+            c.family,
+            c.route or "",
+            c.supported_on,
+            c.name or "",
+            c.path or "",
+            c.commit or "",
+            c.released_on,
+            families[c.family].source if c.family in families else "",
+            families[c.family].read if c.family in families else "",
+        )
         for c in found.cells
         if c.supported_on is not None and c.removed_on is None
     ]

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 
 from advisor.metrics import METRICS
-from advisor.model import CriterionScore, Measurement, Ranked
+from advisor.model import Candidate, CriterionScore, Measurement, Ranked
 from advisor.report import number, show
 from advisor.report.json import plain
 
@@ -26,7 +26,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One supported model family with what shows it."""
+    """One supported model family with what shows it, and the day of its weights with the address that says so."""
 
     family: str
     route: str
@@ -34,6 +34,9 @@ class Evidence:
     name: str
     path: str
     commit: str
+    released_on: date
+    release_source: str
+    release_read: str
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def text(found: Explanation) -> str:
     lines = [
         f"{r.candidate.repository}: goal {found.goal}, as of {found.as_of}",
         f"score {_score(r)}, rank {place}, {r.coverage:.0%} of the weight measured",
-        f"backer: {r.candidate.backer or '?'}, {kind} ({r.candidate.backer_source or 'no source'})",
+        f"backer: {r.candidate.backer or '?'}, {kind} ({_shown_by(r.candidate)})",
         *(f"{f.verdict}: {f.text}" for f in r.findings),
         *(f"not decided: {f.rule}: {f.text}" for f in r.undecided),
     ]
@@ -100,6 +103,10 @@ def _score(r: Ranked) -> str:
     return "?" if r.score is None else f"{r.score:.0f} ({r.low:.0f}–{r.high:.0f})"
 
 
+def _shown_by(c: Candidate) -> str:
+    return ", read ".join(filter(None, (c.backer_source, c.backer_as_of))) or "no source"
+
+
 def _criterion(c: CriterionScore, weights: Mapping[str, float]) -> str:
     points = "?" if c.utility is None else f"{100 * c.utility:.0f}"
     return f"{c.criterion}: {points} of 100, {weights.get(c.criterion, 0):.0%} of the weights"
@@ -133,7 +140,8 @@ def _rows(t: Rows) -> str:
 
 
 def _evidence(e: Evidence) -> str:
-    return f"{e.family}: {e.supported_on} by {e.route}: {e.name} in {e.path} at {e.commit}"
+    shown = f"{e.family}: {e.supported_on} by {e.route}: {e.name} in {e.path} at {e.commit}"
+    return f"{shown}; weights {e.released_on}, {e.release_read}: {e.release_source}"
 
 
 def rows_of(manifest: Mapping[str, Mapping[str, object]], repository: str) -> Sequence[Rows]:

@@ -1,0 +1,68 @@
+"""Each figure that `advisor explain` shows can be followed: to a commit, or to a dated source."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date
+
+import pytest
+from typer.testing import CliRunner
+
+from advisor.cli import app
+from advisor.domain import load_domain
+
+CANDIDATES = [c.repository for c in load_domain("finetuning").candidates]
+# A history at a commit, a file of a repository at a commit, an index by name; nothing else can be looked up.
+SOURCE = re.compile(
+    r"git:[\w.-]+/[\w.-]+@[0-9a-f]{12}( \([^()]+\))?"
+    r"|[\w.-]+/[\w.-]+@[0-9a-f]{12} [\w./-]+"
+    r"|git:[\w.-]+/[\w.-]+, numbers of issues and change requests by \d{4}-\d\d-\d\d"
+    r"|package index: transformers, mapping of causal language models"
+)
+SHA = "[0-9a-f]{40}"
+
+
+@pytest.fixture(scope="module", params=CANDIDATES)
+def explained(request):
+    arguments = ["explain", request.param, "--store", "bundled"]
+    shown = {f: CliRunner().invoke(app, [*arguments, "--format", f]) for f in ("json", "table")}
+    assert {f: r.exit_code for f, r in shown.items()} == {"json": 0, "table": 0}
+    return json.loads(shown["json"].stdout), shown["table"].stdout
+
+
+def test_every_number_names_its_sources_and_their_days(explained):
+    content, text = explained
+    as_of = date.fromisoformat(content["as_of"])
+    measured = [m for m in content["ranked"]["measurements"] if m["status"] == "measured"]
+    assert len(measured) > 20
+    for m in measured:
+        assert m["sources"], m["metric"]
+        assert [s for s in m["sources"] if not SOURCE.fullmatch(s)] == [], m["metric"]
+        assert date.fromisoformat(m["first_day"]) <= date.fromisoformat(m["last_day"]) <= as_of, m["metric"]
+        block = text.split(f"\n  {m['metric']} = ")[1].split("\n  ", 1)[1]
+        assert f"facts from {m['first_day']} to {m['last_day']}" in block
+        assert all(f"source: {s}\n" in block for s in m["sources"])
+
+
+def test_what_is_not_measured_says_why(explained):
+    content, _ = explained
+    assert [m["metric"] for m in content["ranked"]["measurements"] if m["status"] != "measured" and not m["reason"]] == []
+
+
+def test_coverage_leads_to_a_path_and_a_commit_and_the_weights_to_an_address(explained):
+    content, text = explained
+    for e in content["models"]:
+        commit = f"transformers [\\d.]+; {SHA}" if e["route"] == "transformers" else SHA
+        assert re.fullmatch(commit, e["commit"]), e
+        assert e["path"] and e["name"], e
+        assert e["release_source"].startswith("https://"), e
+        assert f"{e['path']} at {e['commit']}; weights {e['released_on']}" in text
+
+
+def test_the_backer_has_a_dated_source(explained):
+    content, text = explained
+    backer = content["ranked"]["candidate"]
+    assert backer["backer_source"].startswith("https://")
+    assert date.fromisoformat(backer["backer_as_of"])
+    assert f"({backer['backer_source']}, read {backer['backer_as_of']})" in text
