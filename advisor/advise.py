@@ -73,8 +73,10 @@ def read_request(request: Request) -> Question:
         FactsError: there are no usable facts at all.
     """
     domain = domains.load_domain(request.domain)
+    if not domain.candidates:
+        raise InputError(f"domain {domain.name} has no candidates of its own; name a file with --from")
     store = facts.open_store(request.store or domains.data_folder() / "snapshots" / domain.snapshot)
-    goal, weights = _weights(domain, request)
+    goal, weights = weights_of(domain, request)
     files = [domains.data_folder() / "rules" / f"{name}.toml" for name in domain.rules]
     units = {m.name: m.unit for m in METRICS.values()}
     _check_scales(domain)
@@ -159,7 +161,12 @@ def _check_date(as_of: date | None, store: facts.Store) -> date:
     return as_of
 
 
-def _weights(domain: Domain, request: Request) -> tuple[str, dict[str, float]]:
+def weights_of(domain: Domain, request: Request) -> tuple[str, dict[str, float]]:
+    """The goal and its weights, with those that the request sets; they add up to 1.
+
+    Raises:
+        InputError: an unknown goal or criterion, or a weight out of range.
+    """
     goal = request.goal or domain.default_goal
     if goal not in domain.goals:
         raise UnknownName("goal", goal, list(domain.goals))

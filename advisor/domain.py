@@ -75,7 +75,7 @@ class Domain(_Strict):
     default: str | None = None
     default_reason: str = ""
     default_goal: str
-    candidates: tuple[CandidateEntry, ...] = Field(min_length=1)
+    candidates: tuple[CandidateEntry, ...]
     criteria: tuple[Criterion, ...] = Field(min_length=1)
     goals: Mapping[str, Goal]
 

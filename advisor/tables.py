@@ -86,6 +86,12 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "is_prerelease": "BOOLEAN",
         "is_yanked": "BOOLEAN",
     },
+    # which packages a repository publishes, as the index (pypi, npm) says on the day of retrieval
+    "packages": {
+        "repository": "VARCHAR",
+        "ecosystem": "VARCHAR",
+        "package": "VARCHAR",
+    },
     # the first day on which a library supported a model family by one route, and the day on which it
     # ceased to; supported_on NULL: not by known_until. Routes: main (its default branch names it),
     # package (so does a release on the index), transformers (no commit of its own is needed)
@@ -122,6 +128,7 @@ VIEWS: Mapping[str, str] = {
     "counts": "SELECT * FROM {t} WHERE day <= {d}",
     "releases": "SELECT * FROM {t} WHERE released_on <= {d}",
     "package_releases": "SELECT * FROM {t} WHERE released_on <= {d}",
+    "packages": "SELECT * FROM {t} WHERE retrieved_at <= {d}",
     "model_support": (
         "SELECT * REPLACE ("
         "  coalesce(route, 'main') AS route,"
@@ -190,6 +197,7 @@ DAYS: Mapping[str, list[str]] = {
     "counts": ["day"],
     "releases": ["released_on"],
     "package_releases": ["released_on"],
+    "packages": [],
     "model_support": ["supported_on"],
 }
 

@@ -28,6 +28,7 @@ class Format(StrEnum):
     markdown = "markdown"
     csv = "csv"
     html = "html"
+    sarif = "sarif"
 
 
 Repositories = Annotated[list[str] | None, typer.Argument(help="Compare only these (owner/name or name).")]
@@ -70,19 +71,29 @@ def rank(
     replay: Annotated[
         Path | None, typer.Option(help="Answer what a view saved from the dashboard asked.")
     ] = None,
+    from_: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="Rank what this file needs: requirements, lock, SBOM; may be repeated."),
+    ] = None,
+    fail_under: Annotated[
+        float | None, typer.Option(min=0, max=100, help="With --from: exit 4 if a score is lower.")
+    ] = None,
 ) -> None:
     """Rank the candidates and recommend one, with reasons and doubts.
 
     Examples: advisor rank; advisor rank --as-of 2024-06-05; advisor rank trl unsloth
     --goal independence; advisor rank --set models=5 --format json; advisor rank --replay view.json;
     advisor rank --model google/gemma-2-9b --method qlora --gpu-memory 24GB --license permissive
-    --avoid big-tech
+    --avoid big-tech; advisor rank --from requirements.txt --fail-under 40
     """
     from dataclasses import replace
 
     from advisor.advise import recommend
     from advisor.requirements import Requirements, parse_memory
 
+    if from_ or fail_under is not None or format is Format.sarif:
+        _rank_files(from_, repositories, goal, as_of, set_, rules, store, format, fail_under)
+        return
     request = ask(repositories, domain, goal, as_of, set_, rules, store)
     request = replace(
         request,
@@ -115,6 +126,29 @@ def rank(
         for difference in differences(view, answer):
             print(f"advisor: {replay}: {difference}", file=sys.stderr)
     exit_of(answer)
+
+
+def _rank_files(
+    files: list[Path] | None,
+    repositories: list[str] | None,
+    goal: str | None,
+    as_of: str | None,
+    set_: list[str] | None,
+    rules: Path | None,
+    store: Path | None,
+    format: Format,  # noqa: A002
+    fail_under: float | None,
+) -> None:
+    from advisor.advise import Request
+    from advisor.cli.rank_from import rank_files
+    from advisor.errors import InputError
+
+    if not files:
+        raise InputError("--fail-under and --format sarif go with --from FILE")
+    weights = parse_weights(set_) if set_ else None
+    named = tuple(repositories or ())
+    request = Request("dependencies", named, goal, parse_day(as_of), weights, rules)
+    rank_files(files, request, store, format.value, fail_under)
 
 
 def _report(answer: Recommendation, format: Format) -> str:  # noqa: A002

@@ -1,0 +1,25 @@
+"""Which repository on GitHub a URL means, in any of the ways in which package files write one."""
+
+from __future__ import annotations
+
+import re
+
+_GITHUB = re.compile(
+    r"(?:^github:|github\.com[/:])(?P<owner>[A-Za-z0-9][A-Za-z0-9-]{0,38})/(?P<name>[A-Za-z0-9._-]{1,100})",
+    re.IGNORECASE,
+)
+# Pages of github.com that are no repositories, though they look like one.
+_NO_OWNER = frozenset({"sponsors", "orgs", "users", "apps", "marketplace", "features", "about", "topics"})
+
+
+def github_repository(url: str) -> str | None:
+    """``owner/name`` of the repository that a URL leads into; None if it is none of GitHub's.
+
+    Takes ``https://github.com/o/n/issues``, ``git+ssh://git@github.com/o/n.git@v1``,
+    ``git@github.com:o/n.git`` and npm's ``github:o/n``.
+    """
+    found = _GITHUB.search(url)
+    if not found or found["owner"].lower() in _NO_OWNER:
+        return None
+    name = found["name"].removesuffix(".git")
+    return None if name in {"", ".", ".."} else f"{found['owner']}/{name}"
