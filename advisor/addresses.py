@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _GITHUB = re.compile(
     r"(?:^github:|github\.com[/:])(?P<owner>[A-Za-z0-9][A-Za-z0-9-]{0,38})/(?P<name>[A-Za-z0-9._-]{1,100})",
@@ -23,3 +24,24 @@ def github_repository(url: str) -> str | None:
         return None
     name = found["name"].removesuffix(".git")
     return None if name in {"", ".", ".."} else f"{found['owner']}/{name}"
+
+
+# The labels of links, the surest first: PyPI's well-known ones, and what other indexes call them.
+_LABELS = ("source", "sourcecode", "sourcerepo", "repository", "github", "code", "homepage")
+
+
+def repository_of_links(links: Iterable[tuple[str, str]]) -> str | None:
+    """The repository that a package's links (label, URL) lead to, the surest label first.
+
+    A label under which two repositories stand says nothing; None: none of them leads to GitHub.
+    """
+    by_label: dict[str, dict[str, str]] = {}
+    for label, url in links:
+        if found := github_repository(url):
+            plain = "".join(c for c in label.lower() if c.isalpha())
+            by_label.setdefault(plain, {})[found.lower()] = found
+    for label in dict.fromkeys((*_LABELS, *by_label)):
+        named = by_label.get(label, {})
+        if len(named) == 1:
+            return next(iter(named.values()))
+    return None

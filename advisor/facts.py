@@ -221,15 +221,20 @@ def _read_manifest(store: Path) -> dict[str, Any]:
     return dict(manifest)
 
 
-def open_store(path: Path) -> Store:
+def open_store(path: Path, *, may_lack_days: bool = False) -> Store:
     """Open a store for reading.
+
+    Args:
+        path: its folder.
+        may_lack_days: whether a store will do that can only be read row by row, since nothing in it
+            has a day (whose packages these are, and nothing else yet).
 
     Raises:
         SnapshotMissing: there is none.
         FactsError: its manifest is damaged or of another schema.
     """
     manifest = _read_manifest(path)
-    if not manifest["files"] or not manifest.get("as_of"):
+    if not manifest["files"] or not (manifest.get("as_of") or may_lack_days):
         raise SnapshotMissing(f"the snapshot at {path} holds no facts; run `advisor collect` first")
     return Store(path, manifest)
 

@@ -15,28 +15,16 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from advisor.addresses import github_repository
+from advisor.addresses import repository_of_links
 
 COLUMNS = ("ecosystem", "package", "repository", "source", "read_on")
-# The labels of PyPI's "well-known" project URLs, the surest first.
-LABELS = ("source", "sourcecode", "repository", "github", "code", "homepage", "")
 
 
 def repository_of(distribution: Distribution) -> str | None:
-    """The repository under the surest label that leads to one."""
+    """The repository to which its own links lead."""
     metadata = distribution.metadata
-    by_label: dict[str, set[str]] = {}
-    for entry in metadata.get_all("Project-URL") or []:
-        label, _, url = entry.partition(",")
-        if found := github_repository(url):
-            by_label.setdefault("".join(c for c in label.lower() if c.isalpha()), set()).add(found)
-    if found := github_repository(metadata["Home-page"] or ""):
-        by_label.setdefault("homepage", set()).add(found)
-    for label in (*LABELS, *by_label):
-        names = {name.lower(): name for name in by_label.get(label, ())}
-        if len(names) == 1:
-            return next(iter(names.values()))
-    return None
+    links = [entry.partition(",")[::2] for entry in metadata.get_all("Project-URL") or []]
+    return repository_of_links([*links, ("homepage", metadata["Home-page"] or "")])
 
 
 def main() -> None:

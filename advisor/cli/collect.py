@@ -64,6 +64,9 @@ def collect(
     json_log: Annotated[Path | None, typer.Option(help="Write each step as a line of JSON.")] = None,
     record: Annotated[Path | None, typer.Option(help="Write all answers down, without the token.")] = None,
     replay: Annotated[Path | None, typer.Option(help="Take the answers from such a file.")] = None,
+    from_: Annotated[
+        list[Path] | None, typer.Option("--from", help="What this file needs (see rank --from); repeatable.")
+    ] = None,
 ) -> None:
     """Collect fresh facts; `advisor rank` then uses them.
 
@@ -73,22 +76,31 @@ def collect(
     Examples: advisor collect; advisor collect huggingface/trl --source github; advisor collect --dry-run
     """
     from advisor.cli.collect_progress import Progress
-    from advisor.errors import EXIT_FAILED, EXIT_PARTIAL
+    from advisor.errors import EXIT_FAILED, EXIT_PARTIAL, InputError
 
     wanted = _sources(source, git_only=git_only)
     packages, histories = _repositories(repositories, domain, name)
     folder = store_or_default(store)
-    if not repositories and not dry_run:
+    if from_ and repositories:
+        raise InputError("name either repositories or files (--from), not both")
+    if not repositories and not from_ and not dry_run:
         from advisor.collect.seed import seed
 
         seed(folder, domain)
     with Progress(json_log) as progress:
         api = {s for s in wanted if s != "git"}
         try:
+            if from_:
+                from advisor.cli.collect_from import repositories_of
+
+                packages = repositories_of(
+                    from_, folder, progress, max_wait=max_wait, record=record, replay=replay
+                )
+                histories = {name: name for name in packages}
             if api and packages:
                 _collect_api(
                     packages, api, folder, progress, github_url=github_url, budget=budget, dry_run=dry_run,
-                    max_wait=max_wait, record=record, replay=replay,
+                    max_wait=max_wait, record=record, replay=replay, record_goes_on=bool(from_),
                 )  # fmt: skip
             if "git" in wanted and not dry_run:
                 _collect_git(histories, folder, progress, day_or_today(retrieved_on), name, github_url)
@@ -148,6 +160,7 @@ def _collect_api(
     max_wait: float,
     record: Path | None,
     replay: Path | None,
+    record_goes_on: bool = False,
 ) -> None:
     import asyncio
     import os
@@ -165,7 +178,8 @@ def _collect_api(
     progress.tell("token", {"found_in": credential.found_in if credential else None})
     wanted = live.Wanted(
         packages, sources, store, at, credential, lambda: datetime.now(UTC), budget=budget, is_dry=dry_run,
-        patience=Patience(limits=max_wait), record=record, wire=from_recording(replay) if replay else None,
+        patience=Patience(limits=max_wait), record=record, record_goes_on=record_goes_on,
+        wire=from_recording(replay) if replay else None,
     )  # fmt: skip
     progress.take(asyncio.run(live.collect(wanted, progress.tell)))
 

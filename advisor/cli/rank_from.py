@@ -20,7 +20,7 @@ def rank_files(
     files: Sequence[Path],
     request: Request,
     store: Path | None,
-    format: str,
+    format: str,  # noqa: A002
     fail_under: float | None,
 ) -> None:
     """Print the health of what these files name.
@@ -53,7 +53,7 @@ def rank_files(
     elif store == BUNDLED:
         stores = open_stores(bundled_stores())
     else:
-        stores = [open_store(store)]
+        stores = [open_store(store, may_lack_days=True)]
     answer = rank_dependencies(wanted, stores, request, [str(f) for f in files])
     name = "text" if format == "table" else format
     sys.stdout.write(str(import_module(f"advisor.report.dependencies.{name}").render(answer, fail_under)))

@@ -55,6 +55,7 @@ class Wanted:
         is_dry: ask for the overviews, tell the plan, and stop.
         patience: bounds on waiting.
         record: file to write the exchanges to.
+        record_goes_on: add to that file what an earlier part of the same run has begun.
         wire: what stands in for the network.
         clock: tells the time.
     """
@@ -69,6 +70,7 @@ class Wanted:
     is_dry: bool = False
     patience: Patience = field(default_factory=Patience)
     record: Path | None = None
+    record_goes_on: bool = False
     wire: httpx.AsyncBaseTransport | None = None
 
 
@@ -92,7 +94,11 @@ async def collect(wanted: Wanted, tell: Tell) -> Outcome:
         async with Transport(
             hosts, patience=wanted.patience, cache=state, tell=tell, wire=wanted.wire
         ) as transport:
-            recording = Recording(wanted.record, transport.secrets) if wanted.record else None
+            recording = (
+                Recording(wanted.record, transport.secrets, goes_on=wanted.record_goes_on)
+                if wanted.record
+                else None
+            )
             transport.recorder = recording
             try:
                 await _run(wanted, transport, state, tell, outcome)

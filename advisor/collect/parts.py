@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def of(store: Path, table: str, repository: str, part: str) -> list[dict[str, Any]]:
     """The rows of a part that need not be there yet."""
     try:
-        return facts.read(facts.open_store(store), table, repository, part)
+        return facts.read(facts.open_store(store, may_lack_days=True), table, repository, part)
     except SnapshotMissing:
         return []
 

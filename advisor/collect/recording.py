@@ -33,10 +33,10 @@ def strike_out(text: str, secrets: Iterable[str]) -> str:
 class Recording:
     """Appends each exchange to a file as one line of JSON."""
 
-    def __init__(self, path: Path, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, path: Path, secrets: Iterable[str] = (), *, goes_on: bool = False) -> None:
         self._secrets = tuple(secrets)
         try:
-            self._file = path.open("w", encoding="utf-8")
+            self._file = path.open("a" if goes_on else "w", encoding="utf-8")
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}") from None
 

@@ -93,7 +93,7 @@ def open_stores(paths: Iterable[Path]) -> list[facts.Store]:
     found = []
     for path in paths:
         if (path / "manifest.json").exists():
-            found.append(facts.open_store(path))
+            found.append(facts.open_store(path, may_lack_days=True))
     return found
 
 
@@ -116,8 +116,9 @@ def rank_dependencies(
     Raises:
         InputError: something in the request is unknown, or no store reaches to its date.
     """
-    asked = _question(stores, request)
     whose = origins(stores)
+    stores = [s for s in stores if s.manifest.get("as_of")]
+    asked = _question(stores, request)
     owned = [(d, origin(d, whose)) for d in wanted]
     others = _categories()
     names = {o.repository for _, o in owned if o}

@@ -1,0 +1,121 @@
+"""Whose package it is, as PyPI, npm and deps.dev say it; then `advisor collect --from` as a user runs it."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import httpx
+import pytest
+from collecting import QUICK, advisor, environment, run
+from typer.testing import CliRunner
+
+from advisor import facts
+from advisor.cli import app
+from advisor.collect import package_index
+from advisor.collect.outcome import Outcome
+from advisor.collect.package_index import Package
+from advisor.collect.transport import Transport
+
+DAY = date(2026, 11, 24)
+PYPI = "https://pypi.org/pypi/{}/json"
+NPM = "https://registry.npmjs.org/{}/latest"
+DEPS = "https://api.deps.dev/v3/systems/{}"
+ANSWERS = {
+    PYPI.format("flask"): {"info": {"home_page": None, "project_urls": {
+        "Source": "https://github.com/pallets/flask/", "Donate": "https://github.com/sponsors/pallets"}}},
+    PYPI.format("old"): {"info": {"home_page": "http://www.github.com/o/old.git", "project_urls": None}},
+    PYPI.format("two"): {"info": {"project_urls": {"source": "https://github.com/a/x", "Source": "https://github.com/b/x"}}},
+    PYPI.format("elsewhere"): {"info": {"project_urls": {"Source": "https://gitlab.com/a/b"}}},
+    PYPI.format("broken"): {"info": {"project_urls": 3}},
+    NPM.format("react"): {"repository": {"type": "git", "url": "git+https://github.com/facebook/react.git"}},
+    NPM.format("%40scope%2Fpkg"): {"repository": "github:scope/pkg", "homepage": 7},
+    DEPS.format("pypi/packages/elsewhere"): {"versions": [{"versionKey": {"version": "2"}, "isDefault": True}]},
+    DEPS.format("pypi/packages/elsewhere/versions/2"): {"links": [{"label": "SOURCE_REPO", "url": "https://gitlab.com/a/b"}]},
+    DEPS.format("pypi/packages/two"): {"versions": [{"versionKey": {"version": "1"}, "isDefault": True}]},
+    DEPS.format("pypi/packages/two/versions/1"): {"links": [{"label": "SOURCE_REPO", "url": "https://github.com/b/x"}]},
+    DEPS.format("cargo/packages/serde"): {"versions": [{"versionKey": {"version": "1"}, "isDefault": True}]},
+    DEPS.format("cargo/packages/serde/versions/1"): {"links": [{"label": "SOURCE_REPO", "url": "https://github.com/serde-rs/serde"}]},
+}  # fmt: skip
+
+
+def answer(request: httpx.Request) -> httpx.Response:
+    found = ANSWERS.get(str(request.url))
+    return httpx.Response(200, json=found) if found is not None else httpx.Response(404, json={})
+
+
+def ask(store, *packages, record=None):
+    outcome = Outcome()
+
+    async def go():
+        wire = httpx.MockTransport(answer)
+        async with Transport(dict.fromkeys(package_index.hosts()), patience=QUICK, wire=wire) as transport:
+            return await package_index.find(packages, transport, store, DAY, lambda *_: None, outcome, record)
+
+    return run(go()), outcome
+
+
+@pytest.mark.parametrize(
+    ("package", "repository", "source"),
+    [
+        (Package("pypi", "flask"), "pallets/flask", "pypi"),
+        (Package("pypi", "old"), "o/old", "pypi"),
+        (Package("pypi", "two"), "b/x", "depsdev"),
+        (Package("npm", "react"), "facebook/react", "npm"),
+        (Package("npm", "@scope/pkg"), "scope/pkg", "npm"),
+        (Package("cargo", "serde"), "serde-rs/serde", "depsdev"),
+        (Package("conda", "flask"), "pallets/flask", "pypi"),
+    ],
+)
+def test_what_an_index_says_becomes_a_fact(tmp_path, package, repository, source):
+    found, outcome = ask(tmp_path, package)
+    assert found == {package: repository} and not outcome.missing
+    # a store of one table alone has no day of its own yet; the rows are there all the same
+    name = f"packages/{repository.replace('/', '__')}@index.parquet"
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert list(manifest["files"]) == [name]
+    (row,) = facts.read(facts.Store(tmp_path, manifest), "packages", repository, "index")
+    assert (row["ecosystem"], row["package"], row["source"], row["retrieved_at"]) == (*package, source, DAY)
+
+
+@pytest.mark.parametrize("name", ["elsewhere", "nobody", "broken"])
+def test_what_nobody_says_is_missing_with_the_reason(tmp_path, name):
+    found, outcome = ask(tmp_path, Package("pypi", name))
+    assert not found
+    (missing,) = outcome.missing
+    assert missing.repository == name and missing.why
+    assert missing.is_final is (name != "broken")
+
+
+def test_two_packages_of_one_repository_are_both_kept(tmp_path):
+    ask(tmp_path, Package("pypi", "flask"), Package("conda", "flask"))
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    rows = facts.read(facts.Store(tmp_path, manifest), "packages", "pallets/flask", "index")
+    assert {r["ecosystem"] for r in rows} == {"pypi", "conda"}
+
+
+def test_collect_from_a_file_then_rank_from_it(tmp_path):
+    """A recording stands in for the network: the same answers, in the form of `collect --record`."""
+    record = tmp_path / "answers.jsonl"
+    ask(tmp_path / "elsewhere", Package("pypi", "old"), Package("pypi", "nobody"), record=record)
+    asked = tmp_path / "requirements.txt"
+    asked.write_text("old\nnobody\nflask\n./local\n")
+    env = environment("http://127.0.0.1:9", tmp_path)
+    store = tmp_path / "store"
+    done = advisor("collect", "--from", str(asked), "--source", "pypi", "--replay", str(record), "--store", str(store),
+                   "--json-log", str(tmp_path / "log"), env=env)  # fmt: skip
+    told = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert done.returncode in {1, 3}, done.stderr  # the recording holds no package's own page
+    assert "nobody: repository: PyPI knows nothing of it" in done.stderr
+    assert [t["repository"] for t in told if t["what"] == "package"] == ["o/old"]  # flask was known
+    assert [t["repository"] for t in told if t["what"] == "none" and t["part"] == "repository"] == [
+        "nobody",
+        "local",
+    ]
+    manifest = json.loads((store / "manifest.json").read_text())
+    assert "packages/o__old@index.parquet" in manifest["files"]
+
+
+def test_files_and_names_exclude_each_other():
+    done = CliRunner().invoke(app, ["collect", "a/b", "--from", "x.txt"])
+    assert "not both" in str(done.exception)
