@@ -16,6 +16,7 @@ COMMANDS = (
     "coverage",
     "dashboard",
     "backtest",
+    "init",
     "collect",
     "collect-support",
     "import-counts",

@@ -17,7 +17,10 @@ def seed(store: Path, domain: str) -> int:
         number of files copied.
     """
     entry = load_domain(domain)
-    bundled = facts.open_store(data_folder() / "snapshots" / entry.snapshot)
+    try:
+        bundled = facts.open_store(data_folder() / "snapshots" / entry.snapshot)
+    except SnapshotMissing:
+        return 0  # a domain of one's own
     try:
         known = set(facts.open_store(store).manifest["files"])
     except SnapshotMissing:
