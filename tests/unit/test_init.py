@@ -99,7 +99,7 @@ def converse(folder, command, answers):
 
     env = {**os.environ, "TERM": "dumb", "COLUMNS": "200"}
     process = subprocess.Popen(command, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs, env=env,
-                               preexec_fn=on_its_own_terminal)  # fmt: skip
+                               preexec_fn=on_its_own_terminal)  # fmt: skip # noqa: PLW1509 - no thread of ours runs
     os.close(theirs)
     said = ""
 
