@@ -81,7 +81,10 @@ def active(panel_file: Path, at: date) -> dict[str, Any]:
         for age, (young, old) in AGES.items():
             for size, (small, large) in SIZES.items():
                 inside = (
-                    (table.age >= young) & (table.age < old) & (table["size"] >= small) & (table["size"] < large)
+                    (table.age >= young)
+                    & (table.age < old)
+                    & (table["size"] >= small)
+                    & (table["size"] < large)
                 )
                 known = table.loc[inside, metric].dropna()
                 if len(known) >= FEWEST:

@@ -47,7 +47,11 @@ def test_every_number_names_its_sources_and_their_days(explained):
 
 def test_what_is_not_measured_says_why(explained):
     content, _ = explained
-    assert [m["metric"] for m in content["ranked"]["measurements"] if m["status"] != "measured" and not m["reason"]] == []
+    assert [
+        m["metric"]
+        for m in content["ranked"]["measurements"]
+        if m["status"] != "measured" and not m["reason"]
+    ] == []
 
 
 def test_coverage_leads_to_a_path_and_a_commit_and_the_weights_to_an_address(explained):

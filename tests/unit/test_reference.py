@@ -54,7 +54,8 @@ def test_it_can_be_made_anew(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("what", "said"), [({}, "active"), ({"values": [3, 2]}, "do not rise"), ({"values": [1]}, "for each percentile")]
+    ("what", "said"),
+    [({}, "active"), ({"values": [3, 2]}, "do not rise"), ({"values": [1]}, "for each percentile")],
 )
 def test_a_damaged_file_is_one_message(what, said, tmp_path):
     cell = {"metric": "stars", "age": "all", "size": "all", "n": 9, "values": [1, 2], **what}
