@@ -30,10 +30,9 @@ def support_spans(support: str) -> str:
 
 
 def support_curves() -> str:
-    """Common table expressions that end in ``curves``: a row a repository, over the families by any route.
+    """Common table expressions that end in ``curves``: one row a repository, over families of any route.
 
-    It has the columns of ``medians`` and ``sources``, ``first_day``, ``last_day`` (of the families'
-    releases).
+    It has the columns of ``medians`` and ``sources``, ``first_day``, ``last_day`` (of releases of weights).
     """
     return f"""
     {support_spans("family_support")},

@@ -82,7 +82,7 @@ def counts(studies: Path, wanted: set[str]) -> list[dict[str, object]]:
         # Dated like the open issues of its month, so that the two are set against each other.
         keep(
             {"date": near["date"], "repository": r["repo"], "metric": "issues_total", "value": value,
-             "low": low, "high": high, "source": f"git:{r['repo']}, numbers of issues and change requests by {r['quarter_end']}",
+             "low": low, "high": high, "source": f"history of {r['repo']} by {r['quarter_end']}: numbers of its issues and change requests",
              "definition": f"highest number minus change requests on {r['quarter_end']}; counts discussions "
              "too: 3 % to 9 % above the API where both are known"},
             1,

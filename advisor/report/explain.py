@@ -26,7 +26,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One supported model family with what shows it; the day of its weights and the address that says so."""
+    """One supported model family with what shows it, and the day of its weights with its source."""
 
     family: str
     route: str

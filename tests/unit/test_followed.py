@@ -17,7 +17,7 @@ CANDIDATES = [c.repository for c in load_domain("finetuning").candidates]
 SOURCE = re.compile(
     r"git:[\w.-]+/[\w.-]+@[0-9a-f]{12}( \([^()]+\))?"
     r"|[\w.-]+/[\w.-]+@[0-9a-f]{12} [\w./-]+"
-    r"|git:[\w.-]+/[\w.-]+, numbers of issues and change requests by \d{4}-\d\d-\d\d"
+    r"|history of [\w.-]+/[\w.-]+ by \d{4}-\d\d-\d\d: numbers of its issues and change requests"
     r"|package index: transformers, mapping of causal language models"
 )
 SHA = "[0-9a-f]{40}"

@@ -3,7 +3,7 @@
 A merge commit is its merger's: GitHub writes the merger as its author, and so does git. A single commit
 of the default branch that names a request ("Add x (#12)") was put there by its committer, unless that is
 GitHub itself: squashing on GitHub leaves no trace of who pressed the button. A merge bot stands for
-somebody who is not named. What is left is not known, and most of it is.
+somebody who is not named. Of the rest, often the most, nobody can tell.
 """
 
 from __future__ import annotations
