@@ -44,7 +44,7 @@ def test_every_metric_is_explained_with_its_definition_and_source(torchtune):
     assert re.search(
         r"Gemma 2: 2024-11-08 by main: gemma2 in torchtune/models/gemma2/\S+ at [0-9a-f]{40}", torchtune
     )
-    assert "big tech (https://github.com/meta-pytorch)" in torchtune
+    assert "big tech (https://github.com/meta-pytorch, read 2026-04-23)" in torchtune
     assert "Code Llama:" not in torchtune  # given up
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from contextlib import redirect_stdout
 from datetime import date
+from io import StringIO
 
 import pytest
-from typer.testing import CliRunner
 
-from advisor.cli import app
+from advisor.cli import main
 from advisor.domain import load_domain
 
 CANDIDATES = [c.repository for c in load_domain("finetuning").candidates]
@@ -25,10 +27,17 @@ SHA = "[0-9a-f]{40}"
 
 @pytest.fixture(scope="module", params=CANDIDATES)
 def explained(request):
-    arguments = ["explain", request.param, "--store", "bundled"]
-    shown = {f: CliRunner().invoke(app, [*arguments, "--format", f]) for f in ("json", "table")}
-    assert {f: r.exit_code for f, r in shown.items()} == {"json": 0, "table": 0}
-    return json.loads(shown["json"].stdout), shown["table"].stdout
+    arguments = ["explain", request.param, "--store", "bundled", "--format"]
+    return json.loads(run(*arguments, "json")), run(*arguments, "table")
+
+
+def run(*arguments):
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as out:
+        patch.setattr(sys, "argv", ["advisor", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert ended.value.code == 0
+    return out.getvalue()
 
 
 def test_every_number_names_its_sources_and_their_days(explained):
