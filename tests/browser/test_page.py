@@ -216,12 +216,12 @@ def test_it_prints_light_and_narrow_with_all_charts_even_from_the_dark(open_page
     on_paper = opened.page.evaluate(
         """() => advisor.charts.figures.filter((f) => f.made.traces).map((f) => ({ id: f.id,
             widths: [...f.place.querySelectorAll('svg.main-svg')].map((s) => Number(s.getAttribute('width'))),
-            text: f.place.querySelector('svg text')?.style.fill ?? '' }))"""
+            text: f.place.querySelector('.xtick text').style.fill }))"""
     )
     assert len(on_paper) > 10
     for figure in on_paper:
         assert figure["widths"] and max(figure["widths"]) <= 670, figure
-        assert figure["text"] in {"rgb(22, 25, 29)", ""}, figure  # --text of the light scheme
+        assert figure["text"] == "rgb(22, 25, 29)", figure  # --text of the light scheme
     opened.page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert (
         opened.page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--text')")

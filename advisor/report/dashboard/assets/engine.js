@@ -26,24 +26,26 @@ const engine = (() => {
     return { score: 100 * point, low: 100 * mean(pick(1)), high: 100 * mean(pick(2)), coverage: mean(pick(3)) };
   }
 
-  const drawnUtilities = new Map();
-  // One utility a draw and criterion, from a triangle over the interval; no weight changes them.
+  // One utility a draw and criterion, from a triangle over the interval; no weight changes them. The chances
+  // behind them are the same for all days, and a criterion whose interval stays keeps its draws.
+  const drawn = new Map();
   function utilities(data, i, day) {
-    const key = `${i}/${day}`;
-    if (!drawnUtilities.has(key)) {
-      if (drawnUtilities.size > 60) drawnUtilities.clear();
-      const cells = data.scores[i][day], K = data.criteria.length, draws = data.sampling.draws;
-      const { seed } = data.candidates[i], found = new Float64Array(draws * K);
-      for (let k = 0; k < K; k += 1) {
-        const u = cells[4 * k], low = cells[4 * k + 1], high = cells[4 * k + 2];
-        const peak = u === null ? (low + high) / 2 : u;
-        for (let place = k; place < found.length; place += K) {
-          found[place] = high > low ? sampling.triangular(sampling.uniform(seed, place), low, high, peak) : peak;
-        }
+    const cells = data.scores[i][day], K = data.criteria.length, { draws } = data.sampling, { seed } = data.candidates[i];
+    if (!drawn.has(i)) drawn.set(i, { cells: [], chances: [], found: new Float64Array(draws * K) });
+    const mine = drawn.get(i), { found, chances } = mine;
+    for (let k = 0; k < K; k += 1) {
+      const at = 4 * k, u = cells[at], low = cells[at + 1], high = cells[at + 2];
+      if (u === mine.cells[at] && low === mine.cells[at + 1] && high === mine.cells[at + 2]) continue;
+      const peak = u === null ? (low + high) / 2 : u;
+      if (high > low) {
+        chances[k] ??= Float64Array.from({ length: draws }, (_, d) => sampling.uniform(seed, d * K + k));
+        for (let d = 0; d < draws; d += 1) found[d * K + k] = sampling.triangular(chances[k][d], low, high, peak);
+      } else {
+        for (let d = 0; d < draws; d += 1) found[d * K + k] = peak;
       }
-      drawnUtilities.set(key, found);
     }
-    return drawnUtilities.get(key);
+    mine.cells = cells;
+    return found;
   }
 
   let normals = null;
@@ -63,12 +65,12 @@ const engine = (() => {
   const TOP = 3;
   function acceptability(data, running, weights, day) {
     const K = weights.length, { draws } = data.sampling, n = running.length;
-    const drawn = running.map((i) => utilities(data, i, day)), w = drawnWeights(data, weights);
+    const us = running.map((i) => utilities(data, i, day)), w = drawnWeights(data, weights);
     const best = Array.from({ length: TOP }, () => new Float64Array(draws).fill(-1)); // scores are 0 or more
     const who = Array.from({ length: TOP }, () => new Int32Array(draws).fill(-1)), level = new Uint8Array(draws);
     const [first, second, third] = best, [isFirst, isSecond, isThird] = who;
     for (let j = 0; j < n; j += 1) {
-      const u = drawn[j];
+      const u = us[j];
       for (let d = 0, at = 0; d < draws; d += 1) {
         let sum = 0;
         for (let k = 0; k < K; k += 1, at += 1) sum += w[at] * u[at];
@@ -85,7 +87,7 @@ const engine = (() => {
     }
     const shares = running.map(() => new Float64Array(TOP + 1));
     for (let d = 0; d < draws; d += 1) {
-      if (level[d]) shareLevel(drawn.map((u) => dot(w, u, d * K, K)), shares);
+      if (level[d]) shareLevel(us.map((u) => dot(w, u, d * K, K)), shares);
       else for (let p = 0; p < TOP; p += 1) if (who[p][d] >= 0) shares[who[p][d]][p] += 1;
     }
     for (const share of shares) share[TOP] = Math.max(0, draws - share[0] - share[1] - share[2]);
