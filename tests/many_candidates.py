@@ -15,13 +15,7 @@ def fill_with_many(folder: Path, candidates: int) -> Path:
     import duckdb
 
     bundled = facts.open_store(data_folder() / "snapshots" / "finetuning")
-    olds = sorted(
-        {
-            Path(f).stem.replace("__", "/", 1)
-            for f in bundled.manifest["files"]
-            if f.startswith("contributions/")
-        }
-    )
+    olds = bundled.repositories()
     pairs = [(olds[n % len(olds)], f"org{n:02}/library-{n:02}") for n in range(candidates)]
     store, files = folder / "facts", {}
     with duckdb.connect() as db:
