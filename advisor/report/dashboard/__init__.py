@@ -23,19 +23,13 @@ from advisor.report.dashboard.payload import page_data
 from advisor.requirements import NOTHING, Requirements
 
 _ASSETS = Path(__file__).parent / "assets"
+# In the order in which they stand in the page: what is used by others comes first.
 _SCRIPTS = (
-    "format",
-    "sampling",
-    "engine",
-    "tables",
-    "charts",
-    "time_charts",
-    "outlook",
-    "calibration",
-    "benchmarks",
-    "gallery",
-    "page",
+    *("format", "sampling", "engine", "tables", "charts"),
+    *("attention", "time_charts", "issues", "outlook", "calibration", "benchmarks", "gallery"),
+    *("state", "words", "page"),
 )
+_STYLES = ("colours", "page", "ranking", "controls", "figures", "narrow", "paper")
 # plotly adds rules to the style element of this name if it is there; a policy that forbids inline
 # styles lets it add none of its own.
 _PLOTLY_STYLE = "/* plotly adds its rules here */"
@@ -61,7 +55,7 @@ def render(answer: Recommendation, timeline: Timeline, requirements: Requirement
     )
     script = "\n".join(_asset(f"{name}.js") for name in _SCRIPTS)
     script = f'(() => {{\n"use strict";\n{script}}})();\n'
-    style = _asset("style.css") + _asset("paper.css")
+    style = "\n".join(_asset(f"{name}.css") for name in _STYLES)
     plotly = _asset("vendor/plotly-basic.min.js")
     data = json.dumps(page_data(answer, timeline, requirements), ensure_ascii=False, separators=(",", ":"))
     return environment.get_template("page.html.j2").render(

@@ -13,8 +13,12 @@ const engine = (() => {
   }
 
   function mean(pairs) {
-    let above = 0, below = 0;
-    for (const [w, u] of pairs) { above += w * u; below += w; }
+    let above = 0,
+      below = 0;
+    for (const [w, u] of pairs) {
+      above += w * u;
+      below += w;
+    }
     return below > 0 ? above / below : null;
   }
 
@@ -23,23 +27,36 @@ const engine = (() => {
     const pick = (part) => weights.map((w, k) => [w, cells[4 * k + part]]);
     const point = mean(pick(0).filter(([, u]) => u !== null));
     if (point === null) return { score: null, low: 0, high: 100, coverage: 0 };
-    return { score: 100 * point, low: 100 * mean(pick(1)), high: 100 * mean(pick(2)), coverage: mean(pick(3)) };
+    return {
+      score: 100 * point,
+      low: 100 * mean(pick(1)),
+      high: 100 * mean(pick(2)),
+      coverage: mean(pick(3)),
+    };
   }
 
   // One utility a draw and criterion, from a triangle over the interval; no weight changes them. The chances
   // behind them are the same for all days, and a criterion whose interval stays keeps its draws.
   const drawn = new Map();
   function utilities(data, i, day) {
-    const cells = data.scores[i][day], K = data.criteria.length, { draws } = data.sampling, { seed } = data.candidates[i];
+    const cells = data.scores[i][day],
+      K = data.criteria.length,
+      { draws } = data.sampling,
+      { seed } = data.candidates[i];
     if (!drawn.has(i)) drawn.set(i, { cells: [], chances: [], found: new Float64Array(draws * K) });
-    const mine = drawn.get(i), { found, chances } = mine;
+    const mine = drawn.get(i),
+      { found, chances } = mine;
     for (let k = 0; k < K; k += 1) {
-      const at = 4 * k, u = cells[at], low = cells[at + 1], high = cells[at + 2];
+      const at = 4 * k,
+        u = cells[at],
+        low = cells[at + 1],
+        high = cells[at + 2];
       if (u === mine.cells[at] && low === mine.cells[at + 1] && high === mine.cells[at + 2]) continue;
       const peak = u === null ? (low + high) / 2 : u;
       if (high > low) {
         chances[k] ??= Float64Array.from({ length: draws }, (_, d) => sampling.uniform(seed, d * K + k));
-        for (let d = 0; d < draws; d += 1) found[d * K + k] = sampling.triangular(chances[k][d], low, high, peak);
+        for (let d = 0; d < draws; d += 1)
+          found[d * K + k] = sampling.triangular(chances[k][d], low, high, peak);
       } else {
         for (let d = 0; d < draws; d += 1) found[d * K + k] = peak;
       }
@@ -51,11 +68,14 @@ const engine = (() => {
   let normals = null;
   // Weights around these: draws × K. The normal numbers behind them are the same for all weights.
   function drawnWeights(data, weights) {
-    const K = weights.length, { draws, concentration } = data.sampling, found = new Float64Array(draws * K);
+    const K = weights.length,
+      { draws, concentration } = data.sampling,
+      found = new Float64Array(draws * K);
     normals ??= Float64Array.from(found, (_, place) => sampling.normal(sampling.uniform(0, place)));
     weights.forEach((weight, k) => {
       if (weight <= 0) return;
-      for (let place = k; place < found.length; place += K) found[place] = sampling.gamma(normals[place], concentration * weight);
+      for (let place = k; place < found.length; place += K)
+        found[place] = sampling.gamma(normals[place], concentration * weight);
     });
     return found;
   }
@@ -64,11 +84,16 @@ const engine = (() => {
   // Candidate by candidate over all draws, so that memory is read in the order in which it lies.
   const TOP = 3;
   function acceptability(data, running, weights, day) {
-    const K = weights.length, { draws } = data.sampling, n = running.length;
-    const us = running.map((i) => utilities(data, i, day)), w = drawnWeights(data, weights);
+    const K = weights.length,
+      { draws } = data.sampling,
+      n = running.length;
+    const us = running.map((i) => utilities(data, i, day)),
+      w = drawnWeights(data, weights);
     const best = Array.from({ length: TOP }, () => new Float64Array(draws).fill(-1)); // scores are 0 or more
-    const who = Array.from({ length: TOP }, () => new Int32Array(draws).fill(-1)), level = new Uint8Array(draws);
-    const [first, second, third] = best, [isFirst, isSecond, isThird] = who;
+    const who = Array.from({ length: TOP }, () => new Int32Array(draws).fill(-1)),
+      level = new Uint8Array(draws);
+    const [first, second, third] = best,
+      [isFirst, isSecond, isThird] = who;
     for (let j = 0; j < n; j += 1) {
       const u = us[j];
       for (let d = 0, at = 0; d < draws; d += 1) {
@@ -77,17 +102,30 @@ const engine = (() => {
         if (sum < third[d]) continue;
         if (sum === third[d] || sum === second[d] || sum === first[d]) level[d] = 1;
         if (sum > second[d]) {
-          third[d] = second[d]; isThird[d] = isSecond[d];
+          third[d] = second[d];
+          isThird[d] = isSecond[d];
           if (sum > first[d]) {
-            second[d] = first[d]; isSecond[d] = isFirst[d];
-            first[d] = sum; isFirst[d] = j;
-          } else { second[d] = sum; isSecond[d] = j; }
-        } else { third[d] = sum; isThird[d] = j; }
+            second[d] = first[d];
+            isSecond[d] = isFirst[d];
+            first[d] = sum;
+            isFirst[d] = j;
+          } else {
+            second[d] = sum;
+            isSecond[d] = j;
+          }
+        } else {
+          third[d] = sum;
+          isThird[d] = j;
+        }
       }
     }
     const shares = running.map(() => new Float64Array(TOP + 1));
     for (let d = 0; d < draws; d += 1) {
-      if (level[d]) shareLevel(us.map((u) => dot(w, u, d * K, K)), shares);
+      if (level[d])
+        shareLevel(
+          us.map((u) => dot(w, u, d * K, K)),
+          shares,
+        );
       else for (let p = 0; p < TOP; p += 1) if (who[p][d] >= 0) shares[who[p][d]][p] += 1;
     }
     for (const share of shares) share[TOP] = Math.max(0, draws - share[0] - share[1] - share[2]);
@@ -103,10 +141,11 @@ const engine = (() => {
   // One draw in which some of the best score the same: each takes its part of the places that they fill.
   function shareLevel(scores, shares) {
     const places = Array.from(scores.keys()).sort((a, b) => scores[b] - scores[a]);
-    for (let r = 0; r < places.length; ) {
+    for (let r = 0; r < places.length;) {
       let end = r + 1;
       while (end < places.length && scores[places[end]] === scores[places[r]]) end += 1;
-      for (let p = r; p < end; p += 1) for (let q = r; q < Math.min(end, TOP); q += 1) shares[places[p]][q] += 1 / (end - r);
+      for (let p = r; p < end; p += 1)
+        for (let q = r; q < Math.min(end, TOP); q += 1) shares[places[p]][q] += 1 / (end - r);
       r = end;
     }
   }
@@ -136,24 +175,44 @@ const engine = (() => {
     const isRunning = (r) => !r.excluded && r.score !== null;
     const running = rows.filter(isRunning).sort(byScore(data));
     const rest = rows.filter((r) => !isRunning(r)).sort(byScore(data));
-    const chancesOf = (list) => acceptability(data, list.map((r) => r.i).sort((a, b) => a - b), weights, state.day);
+    const chancesOf = (list) =>
+      acceptability(
+        data,
+        list.map((r) => r.i).sort((a, b) => a - b),
+        weights,
+        state.day,
+      );
     const chances = chancesOf(running);
-    running.forEach((r, place) => Object.assign(r, { rank: place + 1, chances: chances.get(r.i), wins: chances.get(r.i)[0] }));
+    running.forEach((r, place) =>
+      Object.assign(r, { rank: place + 1, chances: chances.get(r.i), wins: chances.get(r.i)[0] }),
+    );
     rest.forEach((r) => Object.assign(r, { rank: null, chances: [], wins: 0 }));
-    const liked = running.filter((r) => data.findings[r.i][state.day].some(([rule]) => rule === "backer-preferred"));
+    const liked = running.filter((r) =>
+      data.findings[r.i][state.day].some(([rule]) => rule === "backer-preferred"),
+    );
     const alone = liked.length && liked.length < running.length ? chancesOf(liked) : null;
     const among = alone ? liked.map((r) => ({ ...r, wins: alone.get(r.i)[0] })) : running;
     const share = Math.max(0, ...among.map((r) => r.wins));
-    const certainty = share >= data.thresholds.clear ? "clear" : share >= data.thresholds.leaning ? "leaning" : "tie";
+    const certainty =
+      share >= data.thresholds.clear ? "clear" : share >= data.thresholds.leaning ? "leaning" : "tie";
     const theDefault = among.find((r) => data.candidates[r.i].repository === data.default);
     const first = among[0] ?? null;
     const choice = certainty === "tie" && theDefault ? theDefault : first;
-    return { weights, rows: [...running, ...rest], running, among, first, choice, certainty: choice ? certainty : "none" };
+    return {
+      weights,
+      rows: [...running, ...rest],
+      running,
+      among,
+      first,
+      choice,
+      certainty: choice ? certainty : "none",
+    };
   }
 
   // For each criterion the nearest share of the weight, in tenths of a per cent, at which another comes
   // first by score, the other weights keeping their ratios; nearest first. As advisor/flips.py does.
-  const STEPS = 1000, JUST = 1e-9;
+  const STEPS = 1000,
+    JUST = 1e-9;
   function flips(data, { weights, among }) {
     const turns = [];
     if (among.length < 2) return turns;
@@ -161,8 +220,14 @@ const engine = (() => {
       if (now >= 1) return;
       // What the other criteria add to the sum and to the measured weight while they fill 1 − share.
       const lines = among.map(({ cells }) => {
-        let sum = 0, measured = 0;
-        weights.forEach((w, j) => { if (j !== k && cells[4 * j] !== null) { sum += w * cells[4 * j]; measured += w; } });
+        let sum = 0,
+          measured = 0;
+        weights.forEach((w, j) => {
+          if (j !== k && cells[4 * j] !== null) {
+            sum += w * cells[4 * j];
+            measured += w;
+          }
+        });
         return { u: cells[4 * k], sum: sum / (1 - now), measured: measured / (1 - now) };
       });
       const scoreAt = (share, { u, sum, measured }) => {
@@ -171,11 +236,14 @@ const engine = (() => {
       };
       let nearest = null;
       for (let step = 0; step <= STEPS; step += 1) {
-        const then = step / STEPS, size = Math.abs(then - now);
+        const then = step / STEPS,
+          size = Math.abs(then - now);
         if (nearest && size >= nearest.size) continue;
         let best = 1;
-        for (let j = 2; j < lines.length; j += 1) if (scoreAt(then, lines[j]) > scoreAt(then, lines[best])) best = j;
-        if (scoreAt(then, lines[best]) > scoreAt(then, lines[0]) + JUST) nearest = { k, now, then, size, first: among[best].i };
+        for (let j = 2; j < lines.length; j += 1)
+          if (scoreAt(then, lines[j]) > scoreAt(then, lines[best])) best = j;
+        if (scoreAt(then, lines[best]) > scoreAt(then, lines[0]) + JUST)
+          nearest = { k, now, then, size, first: among[best].i };
       }
       if (nearest) turns.push(nearest);
     });

@@ -1,7 +1,19 @@
 // Numbers, days and text as people read them; DOM made without ever parsing text as HTML.
 const format = (() => {
-  const MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December"];
+  const MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+  ];
 
   // Rounded to whole numbers as Python does: halves go to the even neighbour.
   function whole(x) {
@@ -55,5 +67,18 @@ const format = (() => {
   // Foreign text: shown as it is, whatever its direction.
   const foreign = (text) => element("bdi", {}, String(text));
 
-  return { whole, percent, tenths, score, number, longDay, daysBetween, plain, short, join, element, foreign };
+  return {
+    whole,
+    percent,
+    tenths,
+    score,
+    number,
+    longDay,
+    daysBetween,
+    plain,
+    short,
+    join,
+    element,
+    foreign,
+  };
 })();

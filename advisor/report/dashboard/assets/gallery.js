@@ -3,29 +3,87 @@ const gallery = (() => {
   const { element, foreign } = format;
   const line = (metric) => (data, found, state) => timeCharts.line(data, found, state, metric);
   const SECTIONS = [
-    ["Scores, taken apart", [["criteria", charts.criteria, "wide"], ["scores", timeCharts.scores, "wide"]]],
-    ["Who does the work", [["contributors", line("contributors"), "wide"], ["new_contributors", line("new_contributors")], ["code_changes_commits", line("code_changes_commits")]]],
-    ["Who would be missed", [["contributor_absence_factor", line("contributor_absence_factor"), "wide"], ["top_contributor_share", line("top_contributor_share")],
-      ["organizational_influence", line("organizational_influence")], ["organizational_diversity", line("organizational_diversity"), "wide"]]],
-    ["What becomes of issues", [["issues", timeCharts.issues], ["closed-share", timeCharts.closedShare]]],
+    [
+      "Scores, taken apart",
+      [
+        ["criteria", charts.criteria, "wide"],
+        ["scores", timeCharts.scores, "wide"],
+      ],
+    ],
+    [
+      "Who does the work",
+      [
+        ["contributors", line("contributors"), "wide"],
+        ["new_contributors", line("new_contributors")],
+        ["code_changes_commits", line("code_changes_commits")],
+      ],
+    ],
+    [
+      "Who would be missed",
+      [
+        ["contributor_absence_factor", line("contributor_absence_factor"), "wide"],
+        ["top_contributor_share", line("top_contributor_share")],
+        ["organizational_influence", line("organizational_influence")],
+        ["organizational_diversity", line("organizational_diversity"), "wide"],
+      ],
+    ],
+    [
+      "What becomes of issues",
+      [
+        ["issues", issues.counts],
+        ["closed-share", issues.closedShare],
+      ],
+    ],
     ["Releases", [["releases", timeCharts.releases, "wide"]]],
     ["Which models, and how soon", [["coverage", charts.coverage, "wide"]]],
-    ["Attention and use", [["attention", charts.attention], ["hype_gap", charts.hypeGap], ["downloads", line("downloads"), "wide"]]],
-    ["What is to come", [["outlook", outlook.chances], ["calibration", calibration.plot]]],
-    ["What was measured on machines", [["speed", benchmarks.speed], ["memory", benchmarks.memory]]],
+    [
+      "Attention and use",
+      [
+        ["attention", attention.stars],
+        ["hype_gap", attention.hypeGap],
+        ["downloads", line("downloads"), "wide"],
+      ],
+    ],
+    [
+      "What is to come",
+      [
+        ["outlook", outlook.chances],
+        ["calibration", calibration.plot],
+      ],
+    ],
+    [
+      "What was measured on machines",
+      [
+        ["speed", benchmarks.speed],
+        ["memory", benchmarks.memory],
+      ],
+    ],
   ];
-  const NAMES = { outlook: "Outlook", calibration: "How well the outlook keeps its word", coverage: "Model coverage", issues: "Issues",
-    "closed-share": "Closed share of issues", attention: "Attention against substance", hype_gap: "Attention against substance, as places in the reference population", organizational_influence: "What the backer's people make", releases: "Releases" };
+  const NAMES = {
+    outlook: "Outlook",
+    calibration: "How well the outlook keeps its word",
+    coverage: "Model coverage",
+    issues: "Issues",
+    "closed-share": "Closed share of issues",
+    attention: "Attention against substance",
+    hype_gap: "Attention against substance, as places in the reference population",
+    organizational_influence: "What the backer's people make",
+    releases: "Releases",
+  };
   const figures = [];
   let data, plotly;
 
   // One figure at a time, so that the page answers while they are made.
   async function build(given) {
     data = given;
-    const seen = new IntersectionObserver((entries) => {
-      for (const entry of entries) figures.find((f) => f.box === entry.target).visible = entry.isIntersecting;
-      schedule();
-    }, { rootMargin: "300px" });
+    const seen = new IntersectionObserver(
+      (entries) => {
+        for (const entry of entries)
+          figures.find((f) => f.box === entry.target).visible = entry.isIntersecting;
+        schedule();
+      },
+      { rootMargin: "300px" },
+    );
     for (const [title, list] of SECTIONS) {
       $("charts").append(element("h2", {}, title));
       for (const [id, make, kind] of list) {
@@ -45,9 +103,18 @@ const gallery = (() => {
   }
 
   function frame(id, make, kind) {
-    const title = element("h3"), note = element("p"), key = element("p", { class: "named-key" }), facts = element("p", { class: "source" });
+    const title = element("h3"),
+      note = element("p"),
+      key = element("p", { class: "named-key" }),
+      facts = element("p", { class: "source" });
     const place = element("div", { class: "chart", role: "img" });
-    const box = element("figure", { id: `figure-${id}`, ...(kind ? { class: kind } : {}) }, element("figcaption", {}, title, note, key), place, facts);
+    const box = element(
+      "figure",
+      { id: `figure-${id}`, ...(kind ? { class: kind } : {}) },
+      element("figcaption", {}, title, note, key),
+      place,
+      facts,
+    );
     const figure = { id, make, box, title, note, key, facts, place, dirty: true, visible: false, made: null };
     figure.table = tables.behind(id, () => figure.made.table());
     box.append(figure.table.box);
@@ -59,10 +126,24 @@ const gallery = (() => {
     figure.made = figure.make(data, found, state);
     figure.follows = signature(figure);
     const { title, note, none, heat, unit, day } = figure.made;
-    figure.title.replaceChildren(foreign(title ?? NAMES[figure.id] ?? data.metrics[figure.id]?.title ?? figure.id));
-    const drawn = figure.made.traces && found.rows.length > charts.AT_ONCE ? ` Drawn are the first ${charts.AT_ONCE} of the ranking.` : "";
+    figure.title.replaceChildren(
+      foreign(title ?? NAMES[figure.id] ?? data.metrics[figure.id]?.title ?? figure.id),
+    );
+    const drawn =
+      figure.made.traces && found.rows.length > charts.AT_ONCE
+        ? ` Drawn are the first ${charts.AT_ONCE} of the ranking.`
+        : "";
     figure.note.replaceChildren((note ?? "") + drawn);
-    figure.key.replaceChildren(...(figure.made.key ?? []).map((i) => element("span", { class: `named k${i % 8}` }, `${charts.SIGNS[charts.symbol(i)]} `, foreign(format.short(data.candidates[i].name, 24)))));
+    figure.key.replaceChildren(
+      ...(figure.made.key ?? []).map((i) =>
+        element(
+          "span",
+          { class: `named k${i % 8}` },
+          `${charts.SIGNS[charts.symbol(i)]} `,
+          foreign(format.short(data.candidates[i].name, 24)),
+        ),
+      ),
+    );
     figure.place.hidden = Boolean(none) || Boolean(heat);
     figure.table.box.hidden = Boolean(none) || Boolean(heat);
     figure.place.setAttribute("aria-label", `Chart: ${title ?? ""}`);
@@ -71,24 +152,42 @@ const gallery = (() => {
     if (none) figure.facts.before(element("p", { class: "none" }, foreign(none)));
     if (heat) figure.facts.before(heatmap(heat()));
     const fact = (part, text) => (text ? [element("span", { "data-fact": part }, foreign(text)), " "] : []);
-    figure.facts.replaceChildren(...fact("unit", unit && `Unit: ${unit}.`), ...fact("as-of", `As of ${format.longDay(day ?? data.days[state.day])}.`), ...fact("source", sourceOf(figure.made)));
+    figure.facts.replaceChildren(
+      ...fact("unit", unit && `Unit: ${unit}.`),
+      ...fact("as-of", `As of ${format.longDay(day ?? data.days[state.day])}.`),
+      ...fact("source", sourceOf(figure.made)),
+    );
     figure.table.changed();
   }
 
   // Those on which the most metrics rest come first.
   function sourceOf({ sources, metrics = [] }) {
     const counts = new Map();
-    for (const source of sources ?? metrics.flatMap((m) => data.sources[m] ?? [])) counts.set(source, (counts.get(source) ?? 0) + 1);
+    for (const source of sources ?? metrics.flatMap((m) => data.sources[m] ?? []))
+      counts.set(source, (counts.get(source) ?? 0) + 1);
     const sorted = [...counts.keys()].sort((a, b) => counts.get(b) - counts.get(a));
-    return sorted.length ? `Source: ${sorted.slice(0, 4).join("; ")}${sorted.length > 4 ? "; and others" : ""}.` : "";
+    return sorted.length
+      ? `Source: ${sorted.slice(0, 4).join("; ")}${sorted.length > 4 ? "; and others" : ""}.`
+      : "";
   }
 
   function heatmap(made) {
     const key = element("p", { class: "sub legend" }, "Days: ");
-    for (const [kind, text] of tables.KEY) key.append(element("b", {}, element("span", { class: `k-${kind}` }), text), " ");
+    for (const [kind, text] of tables.KEY)
+      key.append(element("b", {}, element("span", { class: `k-${kind}` }), text), " ");
     const button = element("button", { type: "button" }, "Save this table (CSV)");
     button.addEventListener("click", () => tables.save("coverage.csv", "text/csv", tables.csv(made)));
-    return element("div", { class: "heatmap" }, key, element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Model coverage" }, made), button);
+    return element(
+      "div",
+      { class: "heatmap" },
+      key,
+      element(
+        "div",
+        { class: "scroll", tabindex: "0", role: "region", "aria-label": "Model coverage" },
+        made,
+      ),
+      button,
+    );
   }
 
   async function load() {
@@ -104,25 +203,32 @@ const gallery = (() => {
   const QUIET = { displayModeBar: false, responsive: true, doubleClick: false };
   async function draw(figure) {
     figure.dirty = false;
-    if (figure.made.traces) await (await load()).react(figure.place, figure.made.traces, figure.made.layout, QUIET);
+    if (figure.made.traces)
+      await (await load()).react(figure.place, figure.made.traces, figure.made.layout, QUIET);
   }
 
   // What a figure shows hangs on the day, on who stands where and, that of the scores, on the weights.
-  const signature = ({ made }) => JSON.stringify([state.day, found.rows.map((r) => [r.i, r.excluded]), made.weighed ? found.weights : []]);
+  const signature = ({ made }) =>
+    JSON.stringify([state.day, found.rows.map((r) => [r.i, r.excluded]), made.weighed ? found.weights : []]);
 
-  let waiting = false, rest;
+  let waiting = false,
+    rest;
   // When the hand rests: one figure at a time, between frames, so that a slider never waits for more than one.
   function schedule() {
     if (waiting) return;
     waiting = true;
-    setTimeout(() => requestAnimationFrame(async () => {
-      waiting = false;
-      const next = figures.find((f) => f.dirty && f.visible);
-      if (!next) return;
-      words(next);
-      await draw(next);
-      schedule();
-    }), 30);
+    setTimeout(
+      () =>
+        requestAnimationFrame(async () => {
+          waiting = false;
+          const next = figures.find((f) => f.dirty && f.visible);
+          if (!next) return;
+          words(next);
+          await draw(next);
+          schedule();
+        }),
+      30,
+    );
   }
 
   function changed({ all = false } = {}) {
@@ -140,7 +246,8 @@ const gallery = (() => {
     for (const figure of figures) {
       words(figure);
       if (!figure.made.traces) continue;
-      if (window.Plotly) window.Plotly.react(figure.place, figure.made.traces, { ...figure.made.layout, ...PAPER }, QUIET);
+      if (window.Plotly)
+        window.Plotly.react(figure.place, figure.made.traces, { ...figure.made.layout, ...PAPER }, QUIET);
       else figure.table.open();
     }
   }
@@ -153,14 +260,52 @@ const gallery = (() => {
   // Every measurement of the page's own date with its evidence.
   function everything() {
     const behind = tables.behind("figures", () => {
-      const head = ["Candidate", "Metric", "Value", "From", "To", "n", "Evidence", "Sources", "First day", "Last day", "Remark"];
+      const head = [
+        "Candidate",
+        "Metric",
+        "Value",
+        "From",
+        "To",
+        "n",
+        "Evidence",
+        "Sources",
+        "First day",
+        "Last day",
+        "Remark",
+      ];
       const show = (v) => (v === null ? "" : typeof v === "number" ? String(+v.toPrecision(6)) : v);
-      return tables.table(head, Object.entries(data.measurements).flatMap(([repository, list]) => list.map((m) => [repository, data.metrics[m.metric]?.title ?? m.metric,
-        m.status === "measured" ? show(m.value) : m.status === "unavailable" ? "?" : "n/a", show(m.low), show(m.high), show(m.n), format.percent(m.evidence_share),
-        m.sources.join("; "), show(m.first_day), show(m.last_day), m.reason])));
+      return tables.table(
+        head,
+        Object.entries(data.measurements).flatMap(([repository, list]) =>
+          list.map((m) => [
+            repository,
+            data.metrics[m.metric]?.title ?? m.metric,
+            m.status === "measured" ? show(m.value) : m.status === "unavailable" ? "?" : "n/a",
+            show(m.low),
+            show(m.high),
+            show(m.n),
+            format.percent(m.evidence_share),
+            m.sources.join("; "),
+            show(m.first_day),
+            show(m.last_day),
+            m.reason,
+          ]),
+        ),
+      );
     });
-    behind.box.querySelector("summary").textContent = `Every figure with its source, as of ${format.longDay(data.days[data.days.length - 1])}`;
-    return element("figure", { class: "wide", id: "figure-everything" }, element("figcaption", {}, element("h3", {}, "Every figure"), element("p", {}, "What each score rests on: value, bounds, count, evidence, sources and days.")), behind.box);
+    behind.box.querySelector("summary").textContent =
+      `Every figure with its source, as of ${format.longDay(data.days[data.days.length - 1])}`;
+    return element(
+      "figure",
+      { class: "wide", id: "figure-everything" },
+      element(
+        "figcaption",
+        {},
+        element("h3", {}, "Every figure"),
+        element("p", {}, "What each score rests on: value, bounds, count, evidence, sources and days."),
+      ),
+      behind.box,
+    );
   }
 
   return { build, changed, figures, load };

@@ -1,135 +1,59 @@
-// The page: state in the address, controls, what is written anew after each change, charts as they come into view.
+// The page: controls, what is written anew after each change, views that travel, and the start of it all.
 const { element, foreign } = format;
 const $ = (id) => document.getElementById(id);
-const HEADLINES = { clear: "Choose", leaning: "Leaning to", tie: "A tie. Stay with", undecided: "A tie, led by", none: "Nothing suitable" };
-const CONFIDENCE = { clear: "a clear choice", leaning: "leaning, not clear", tie: "a tie, decided by the default",
-  undecided: "a tie, and no default to decide it", none: "every candidate is excluded or unknown" };
-const WORTH_SAYING = 0.05, MOST = 8;
+const HEADLINES = {
+  clear: "Choose",
+  leaning: "Leaning to",
+  tie: "A tie. Stay with",
+  undecided: "A tie, led by",
+  none: "Nothing suitable",
+};
+const CONFIDENCE = {
+  clear: "a clear choice",
+  leaning: "leaning, not clear",
+  tie: "a tie, decided by the default",
+  undecided: "a tie, and no default to decide it",
+  none: "every candidate is excluded or unknown",
+};
+const MOST = 8; // lines of a list before the rest is folded
 let data, state, found, writing;
 
 function bytesOf(base64) {
   if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
-  const text = atob(base64), bytes = new Uint8Array(text.length);
+  const text = atob(base64),
+    bytes = new Uint8Array(text.length);
   for (let place = 0; place < text.length; place += 1) bytes[place] = text.charCodeAt(place);
   return bytes;
 }
 
 async function unpack(id) {
-  const stream = new Blob([bytesOf($(id).textContent)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const stream = new Blob([bytesOf($(id).textContent)])
+    .stream()
+    .pipeThrough(new DecompressionStream("deflate"));
   return new Response(stream).text();
 }
 
 // When what needs no script is on the screen, so that no script delays it; a hidden page is never painted.
 const PATIENCE = 1000; // ms
-const painted = () => new Promise((go) => {
-  new PerformanceObserver((seen) => { if (seen.getEntriesByName("first-contentful-paint").length) go(); }).observe({ type: "paint", buffered: true });
-  setTimeout(go, document.visibilityState === "hidden" ? 0 : PATIENCE);
-});
+const painted = () =>
+  new Promise((go) => {
+    new PerformanceObserver((seen) => {
+      if (seen.getEntriesByName("first-contentful-paint").length) go();
+    }).observe({ type: "paint", buffered: true });
+    setTimeout(go, document.visibilityState === "hidden" ? 0 : PATIENCE);
+  });
 
 // Lets the browser answer the hand and paint between two pieces of work.
 const breath = () => new Promise((go) => setTimeout(go));
 
-const atRest = () => ({ goal: data.goal, weights: data.criteria.map((c) => data.weights[c.name]), day: data.days.length - 1,
-  chosen: new Set(data.candidates.map((_, i) => i).filter((i) => data.scores[i].length)) });
-
-// ---- the address: #goal=…&w=contributors:3,issues:2&as-of=2024-06-30&only=a/b,c/d; only what differs from rest
-function toAddress() {
-  const rest = atRest(), parts = new URLSearchParams();
-  if (state.goal && state.goal !== rest.goal) parts.set("goal", state.goal);
-  if (!state.goal) parts.set("w", data.criteria.map((c, k) => `${c.name}:${+state.weights[k].toFixed(4)}`).join(","));
-  if (state.day !== rest.day) parts.set("as-of", data.days[state.day]);
-  if (state.chosen.size !== rest.chosen.size) parts.set("only", [...state.chosen].map((i) => data.candidates[i].repository).join(","));
-  return parts.toString();
-}
-
-function fromAddress(text) {
-  const read = atRest(), parts = new URLSearchParams(text);
-  const goal = parts.get("goal");
-  if (goal !== null && Object.hasOwn(data.goals, goal)) Object.assign(read, { goal, weights: goalWeights(goal) });
-  if (parts.has("w")) {
-    const given = new Map(parts.get("w").split(",").map((part) => part.split(":")).map(([name, w]) => [name, Number(w)]));
-    const weights = data.criteria.map((c) => given.get(c.name) ?? 0);
-    if (weights.every((w) => Number.isFinite(w) && w >= 0) && weights.some((w) => w > 0)) Object.assign(read, { goal: "", weights });
-  }
-  const day = data.days.indexOf(parts.get("as-of"));
-  if (day >= 0) read.day = day;
-  if (parts.has("only")) {
-    const names = new Set(parts.get("only").split(","));
-    const chosen = [...read.chosen].filter((i) => names.has(data.candidates[i].repository));
-    if (chosen.length) read.chosen = new Set(chosen);
-  }
-  return read;
-}
-
-const goalWeights = (goal) => (goal === data.goal ? data.criteria.map((c) => data.weights[c.name])
-  : engine.normalised(data.criteria.map((c) => data.goals[goal].weights[c.name] ?? 0)));
-
-// One criterion takes a share of the weight; the others keep their ratios among themselves (those of
-// the goal, once a slider at 100 % has left them nothing).
-function withShare(k, share) {
-  const others = (weights) => weights.reduce((sum, w, j) => (j === k ? sum : sum + w), 0);
-  const rest = [state.weights, goalWeights(data.goal), data.criteria.map(() => 1)].find((weights) => others(weights) > 0);
-  if (!rest) return state.weights;
-  return rest.map((w, j) => (j === k ? share : (w * (1 - share)) / others(rest)));
-}
-
-// ---- words
-const name = (r) => data.candidates[r.i].name;
-const findingsOf = (r, verdict) => data.findings[r.i][state.day].filter(([, v]) => v === verdict).map(([, , text]) => text);
-
-function reasons() {
-  const { choice, first, among } = found, said = [];
-  if (!choice) return said;
-  said.push(`comes first in ${format.percent(choice.wins)} of the sampled weightings of ${among.length} candidates`);
-  if (first !== choice) said.push(`${name(first)} scores ${format.score(first.score)} against ${format.score(choice.score)}, but it wins only ${format.percent(first.wins)} of the weightings: a tie, and in a tie the default stays (${data.default_reason})`);
-  const best = data.criteria.filter((_, k) => choice.cells[4 * k] !== null && among.every((r) => choice.cells[4 * k] >= (r.cells[4 * k] ?? 0)));
-  if (best.length && among.length > 1) said.push(`is best or level in ${best.map((c) => c.title.toLowerCase()).join(", ")}`);
-  return [...said, ...findingsOf(choice, "prefer")];
-}
-
-function doubts() {
-  const { choice } = found;
-  if (!choice) return [];
-  const unsure = data.criteria.map((c, k) => [c, choice.cells[4 * k + 3]]).filter(([, share]) => share < 1);
-  const said = findingsOf(choice, "warn");
-  if (unsure.length) said.push(`not all could be measured: ${unsure.map(([c, share]) => `${c.title.toLowerCase()} (${format.percent(share)})`).join(", ")}`);
-  return [...said, `its score lies anywhere from ${format.whole(choice.low)} to ${format.whole(choice.high)}`];
-}
-
-function leaving() {
-  if (data.default === null) return [];
-  const base = found.rows.find((r) => data.candidates[r.i].repository === data.default);
-  if (!base) return [`${data.default}, the default of this domain, was not compared`];
-  if (base.excluded) return [`${data.default}, the default of this domain, is excluded`];
-  return found.running.filter((r) => r !== base).map((r) => {
-    const sides = { gains: [], costs: [] };
-    data.criteria.forEach((c, k) => {
-      const mine = base.cells[4 * k], theirs = r.cells[4 * k];
-      if (mine === null || theirs === null || Math.abs(theirs - mine) < WORTH_SAYING) return;
-      const points = format.whole(100 * (theirs - mine));
-      sides[theirs > mine ? "gains" : "costs"].push(`${c.title.toLowerCase()} ${points >= 0 ? "+" : ""}${points}`);
-    });
-    return `for ${name(r)}: gains ${sides.gains.join(", ") || "nothing"}; costs ${sides.costs.join(", ") || "nothing"}`;
-  });
-}
-
-function flipTexts() {
-  if (!found.choice) return ["another rule file, or other candidates"];
-  const said = engine.flips(data, found).slice(0, 3).map((t) => `${data.candidates[t.first].name} comes first if ${data.criteria[t.k].title.toLowerCase()} weighs ${format.tenths(t.then)} of all instead of ${format.tenths(t.now)}`);
-  // Which measured value would do it is known for the page's own question alone.
-  if (!toAddress()) said.push(...data.flips.filter(([kind]) => kind === "value").map(([, text]) => text));
-  if (!said.length) said.push(found.among.length > 1 ? `no change of a single weight puts another first by score: ${name(found.first)} stays first` : "nothing: no other candidate is left");
-  const second = found.among[1];
-  if (second) said.push(`${name(second)} is ${(found.first.score - second.score).toFixed(1)} points behind by score`);
-  return said;
-}
-
 // ---- writing
 const items = (texts) => texts.map((text) => element("li", {}, foreign(text)));
-const named = (pairs) => pairs.map(([who, text]) => element("li", {}, element("b", {}, foreign(who)), ": ", foreign(text)));
+const named = (pairs) =>
+  pairs.map(([who, text]) => element("li", {}, element("b", {}, foreign(who)), ": ", foreign(text)));
 // A long list keeps its tail folded, so that it costs no layout.
 function list(id, children) {
-  const [shown, folded] = $(id).querySelectorAll("ul"), tail = $(id).querySelector("details");
+  const [shown, folded] = $(id).querySelectorAll("ul"),
+    tail = $(id).querySelector("details");
   shown.replaceChildren(...children.slice(0, MOST));
   folded.replaceChildren(...children.slice(MOST));
   tail.hidden = children.length <= MOST;
@@ -155,11 +79,26 @@ function writeAnswer() {
   $("reasons").replaceChildren(...items(toAddress() ? reasons() : data.reasons));
   $("doubts").replaceChildren(...items(toAddress() ? doubts() : data.doubts));
   $("flips").replaceChildren(...items(flipTexts()));
-  list("excluded", named(found.rows.filter((r) => r.excluded).map((r) => [name(r), findingsOf(r, "exclude").join("; ")])));
-  list("warned", named(found.rows.filter((r) => !r.excluded).flatMap((r) => findingsOf(r, "warn").map((text) => [name(r), text]))));
+  list(
+    "excluded",
+    named(found.rows.filter((r) => r.excluded).map((r) => [name(r), findingsOf(r, "exclude").join("; ")])),
+  );
+  list(
+    "warned",
+    named(
+      found.rows
+        .filter((r) => !r.excluded)
+        .flatMap((r) => findingsOf(r, "warn").map((text) => [name(r), text])),
+    ),
+  );
   list("leaving", items(leaving()));
-  const unknown = [...state.chosen].filter((i) => !data.scores[i][state.day]).map((i) => [data.candidates[i].repository, `nothing is known of it by ${data.days[state.day]}`]);
-  list("missing", named([...data.candidates.filter((c) => c.missing).map((c) => [c.repository, c.missing]), ...unknown]));
+  const unknown = [...state.chosen]
+    .filter((i) => !data.scores[i][state.day])
+    .map((i) => [data.candidates[i].repository, `nothing is known of it by ${data.days[state.day]}`]);
+  list(
+    "missing",
+    named([...data.candidates.filter((c) => c.missing).map((c) => [c.repository, c.missing]), ...unknown]),
+  );
 }
 
 // Thick lines, not rectangles: x1 and x2 are no style, so that a new length costs no restyling.
@@ -185,7 +124,8 @@ function writeRanking() {
   for (const [i, row] of lines) if (row.hidden === shown.has(i)) row.hidden = !shown.has(i);
   let next = body.firstElementChild;
   for (const r of found.rows) {
-    const row = lines.get(r.i), cell = (which) => row.querySelector(`[data-cell="${which}"]`);
+    const row = lines.get(r.i),
+      cell = (which) => row.querySelector(`[data-cell="${which}"]`);
     row.classList.toggle("out", r.rank === null);
     put(cell("rank"), r.excluded ? "out" : `${r.rank ?? "?"}`);
     put(cell("score").querySelector("b"), format.score(r.score));
@@ -195,9 +135,12 @@ function writeRanking() {
     stretch(mark, (r.score ?? 0) - HALF_MARK, (r.score ?? 0) + HALF_MARK);
     put(cell("wins"), r.rank === null ? "" : format.percent(r.wins));
     writeChances(row.querySelector("svg.chances"), r.chances);
-    data.criteria.forEach((c, k) => { put(cell(`c-${c.name}`), r.cells[4 * k] === null ? "?" : `${format.whole(100 * r.cells[4 * k])}`); });
+    data.criteria.forEach((c, k) => {
+      put(cell(`c-${c.name}`), r.cells[4 * k] === null ? "?" : `${format.whole(100 * r.cells[4 * k])}`);
+    });
     put(cell("known"), format.percent(r.coverage));
-    if (row === next) next = next.nextElementSibling; else body.insertBefore(row, next);
+    if (row === next) next = next.nextElementSibling;
+    else body.insertBefore(row, next);
   }
 }
 
@@ -212,7 +155,9 @@ function writeControls() {
   $("day").value = state.day;
   $("day").setAttribute("aria-valuetext", format.longDay(data.days[state.day]));
   $("day-text").textContent = format.longDay(data.days[state.day]);
-  document.querySelectorAll("#controls [data-candidate]").forEach((box) => { box.checked = state.chosen.has(Number(box.dataset.candidate)); });
+  document.querySelectorAll("#controls [data-candidate]").forEach((box) => {
+    box.checked = state.chosen.has(Number(box.dataset.candidate));
+  });
 }
 
 // Work out and write everything that a change touches; charts follow when the browser is idle.
@@ -221,7 +166,10 @@ function update({ keepAddress = false } = {}) {
   writeAnswer();
   writeRanking();
   writeControls();
-  if (!keepAddress) { clearTimeout(writing); writing = setTimeout(() => history.replaceState(null, "", `#${toAddress()}`), 150); }
+  if (!keepAddress) {
+    clearTimeout(writing);
+    writing = setTimeout(() => history.replaceState(null, "", `#${toAddress()}`), 150);
+  }
   gallery.changed();
 }
 
@@ -229,40 +177,94 @@ function update({ keepAddress = false } = {}) {
 function view() {
   const rest = atRest();
   return {
-    advisor_view: 1, domain: data.domain, facts: data.facts, goal: state.goal || data.goal,
-    weights: Object.fromEntries(data.criteria.map((c, k) => [c.name, found.weights[k]])), as_of: data.days[state.day],
+    advisor_view: 1,
+    domain: data.domain,
+    facts: data.facts,
+    goal: state.goal || data.goal,
+    weights: Object.fromEntries(data.criteria.map((c, k) => [c.name, found.weights[k]])),
+    as_of: data.days[state.day],
     requirements: data.requirements,
-    candidates: state.chosen.size === rest.chosen.size ? [] : [...state.chosen].map((i) => data.candidates[i].repository),
-    answer: { choice: found.choice ? data.candidates[found.choice.i].repository : null, certainty: found.certainty,
-      ranking: found.rows.map((r) => ({ repository: data.candidates[r.i].repository, rank: r.rank, score: r.score, low: r.low, high: r.high, wins: r.wins })) },
+    candidates:
+      state.chosen.size === rest.chosen.size
+        ? []
+        : [...state.chosen].map((i) => data.candidates[i].repository),
+    answer: {
+      choice: found.choice ? data.candidates[found.choice.i].repository : null,
+      certainty: found.certainty,
+      ranking: found.rows.map((r) => ({
+        repository: data.candidates[r.i].repository,
+        rank: r.rank,
+        score: r.score,
+        low: r.low,
+        high: r.high,
+        wins: r.wins,
+      })),
+    },
   };
 }
 
 function listen() {
-  document.querySelectorAll("[data-weight]").forEach((slider, k) => slider.addEventListener("input", () => {
-    state.goal = "";
-    state.weights = withShare(k, Number(slider.value) / 100);
+  document.querySelectorAll("[data-weight]").forEach((slider, k) =>
+    slider.addEventListener("input", () => {
+      state.goal = "";
+      state.weights = withShare(k, Number(slider.value) / 100);
+      update();
+    }),
+  );
+  $("goal").addEventListener("change", () => {
+    state.goal = $("goal").value;
+    if (state.goal) state.weights = goalWeights(state.goal);
     update();
-  }));
-  $("goal").addEventListener("change", () => { state.goal = $("goal").value; if (state.goal) state.weights = goalWeights(state.goal); update(); });
-  $("day").addEventListener("input", () => { state.day = Number($("day").value); update(); });
-  document.querySelectorAll("#controls [data-candidate]").forEach((box) => box.addEventListener("change", () => {
-    const i = Number(box.dataset.candidate);
-    if (box.checked) state.chosen.add(i); else if (state.chosen.size > 1) state.chosen.delete(i); else box.checked = true;
+  });
+  $("day").addEventListener("input", () => {
+    state.day = Number($("day").value);
     update();
-  }));
+  });
+  document.querySelectorAll("#controls [data-candidate]").forEach((box) =>
+    box.addEventListener("change", () => {
+      const i = Number(box.dataset.candidate);
+      if (box.checked) state.chosen.add(i);
+      else if (state.chosen.size > 1) state.chosen.delete(i);
+      else box.checked = true;
+      update();
+    }),
+  );
   $("controls").addEventListener("submit", (event) => event.preventDefault());
-  $("controls").addEventListener("reset", (event) => { event.preventDefault(); document.activeElement.blur(); state = atRest(); update(); });
-  $("export").addEventListener("click", () => { tables.save("advisor-view.json", "application/json", `${JSON.stringify(view(), null, 1)}\n`); say("Saved: advisor rank --replay advisor-view.json shows it again."); });
+  $("controls").addEventListener("reset", (event) => {
+    event.preventDefault();
+    document.activeElement.blur();
+    state = atRest();
+    update();
+  });
+  $("export").addEventListener("click", () => {
+    tables.save("advisor-view.json", "application/json", `${JSON.stringify(view(), null, 1)}\n`);
+    say("Saved: advisor rank --replay advisor-view.json shows it again.");
+  });
   $("link").addEventListener("click", async () => {
     history.replaceState(null, "", `#${toAddress()}`);
-    try { await navigator.clipboard.writeText(location.href); say("The link is in the clipboard."); } catch { say("The link is in the address bar."); }
+    try {
+      await navigator.clipboard.writeText(location.href);
+      say("The link is in the clipboard.");
+    } catch {
+      say("The link is in the address bar.");
+    }
   });
-  document.querySelectorAll("button.csv").forEach((button) => button.addEventListener("click", () => tables.save("ranking.csv", "text/csv", tables.csv($(button.dataset.table)))));
-  addEventListener("hashchange", () => { state = fromAddress(location.hash.slice(1)); update({ keepAddress: true }); });
+  document
+    .querySelectorAll("button.csv")
+    .forEach((button) =>
+      button.addEventListener("click", () =>
+        tables.save("ranking.csv", "text/csv", tables.csv($(button.dataset.table))),
+      ),
+    );
+  addEventListener("hashchange", () => {
+    state = fromAddress(location.hash.slice(1));
+    update({ keepAddress: true });
+  });
 }
 
-const say = (text) => { $("said").textContent = text; };
+const say = (text) => {
+  $("said").textContent = text;
+};
 
 async function start() {
   await painted();
@@ -270,10 +272,27 @@ async function start() {
   await breath();
   state = fromAddress(location.hash.slice(1));
   listen();
-  document.querySelectorAll("fieldset, button").forEach((control) => { control.disabled = false; });
+  document.querySelectorAll("fieldset, button").forEach((control) => {
+    control.disabled = false;
+  });
   update({ keepAddress: true });
   await gallery.build(data);
-  Object.defineProperty(window, "advisor", { value: { engine, sampling, data, tables, charts: gallery, get state() { return state; }, get found() { return found; }, view } });
+  Object.defineProperty(window, "advisor", {
+    value: {
+      engine,
+      sampling,
+      data,
+      tables,
+      charts: gallery,
+      get state() {
+        return state;
+      },
+      get found() {
+        return found;
+      },
+      view,
+    },
+  });
   document.documentElement.dataset.ready = "yes";
 }
 

@@ -1,0 +1,85 @@
+// The answer in sentences, as advisor/advise.py and flips.py say them.
+const WORTH_SAYING = 0.05;
+const name = (r) => data.candidates[r.i].name;
+const findingsOf = (r, verdict) =>
+  data.findings[r.i][state.day].filter(([, v]) => v === verdict).map(([, , text]) => text);
+
+function reasons() {
+  const { choice, first, among } = found,
+    said = [];
+  if (!choice) return said;
+  said.push(
+    `comes first in ${format.percent(choice.wins)} of the sampled weightings of ${among.length} candidates`,
+  );
+  if (first !== choice)
+    said.push(
+      `${name(first)} scores ${format.score(first.score)} against ${format.score(choice.score)}, but it wins only ${format.percent(first.wins)} of the weightings: a tie, and in a tie the default stays (${data.default_reason})`,
+    );
+  const best = data.criteria.filter(
+    (_, k) =>
+      choice.cells[4 * k] !== null && among.every((r) => choice.cells[4 * k] >= (r.cells[4 * k] ?? 0)),
+  );
+  if (best.length && among.length > 1)
+    said.push(`is best or level in ${best.map((c) => c.title.toLowerCase()).join(", ")}`);
+  return [...said, ...findingsOf(choice, "prefer")];
+}
+
+function doubts() {
+  const { choice } = found;
+  if (!choice) return [];
+  const unsure = data.criteria.map((c, k) => [c, choice.cells[4 * k + 3]]).filter(([, share]) => share < 1);
+  const said = findingsOf(choice, "warn");
+  if (unsure.length)
+    said.push(
+      `not all could be measured: ${unsure.map(([c, share]) => `${c.title.toLowerCase()} (${format.percent(share)})`).join(", ")}`,
+    );
+  return [
+    ...said,
+    `its score lies anywhere from ${format.whole(choice.low)} to ${format.whole(choice.high)}`,
+  ];
+}
+
+function leaving() {
+  if (data.default === null) return [];
+  const base = found.rows.find((r) => data.candidates[r.i].repository === data.default);
+  if (!base) return [`${data.default}, the default of this domain, was not compared`];
+  if (base.excluded) return [`${data.default}, the default of this domain, is excluded`];
+  return found.running
+    .filter((r) => r !== base)
+    .map((r) => {
+      const sides = { gains: [], costs: [] };
+      data.criteria.forEach((c, k) => {
+        const mine = base.cells[4 * k],
+          theirs = r.cells[4 * k];
+        if (mine === null || theirs === null || Math.abs(theirs - mine) < WORTH_SAYING) return;
+        const points = format.whole(100 * (theirs - mine));
+        sides[theirs > mine ? "gains" : "costs"].push(
+          `${c.title.toLowerCase()} ${points >= 0 ? "+" : ""}${points}`,
+        );
+      });
+      return `for ${name(r)}: gains ${sides.gains.join(", ") || "nothing"}; costs ${sides.costs.join(", ") || "nothing"}`;
+    });
+}
+
+function flipTexts() {
+  if (!found.choice) return ["another rule file, or other candidates"];
+  const said = engine
+    .flips(data, found)
+    .slice(0, 3)
+    .map(
+      (t) =>
+        `${data.candidates[t.first].name} comes first if ${data.criteria[t.k].title.toLowerCase()} weighs ${format.tenths(t.then)} of all instead of ${format.tenths(t.now)}`,
+    );
+  // Which measured value would do it is known for the page's own question alone.
+  if (!toAddress()) said.push(...data.flips.filter(([kind]) => kind === "value").map(([, text]) => text));
+  if (!said.length)
+    said.push(
+      found.among.length > 1
+        ? `no change of a single weight puts another first by score: ${name(found.first)} stays first`
+        : "nothing: no other candidate is left",
+    );
+  const second = found.among[1];
+  if (second)
+    said.push(`${name(second)} is ${(found.first.score - second.score).toFixed(1)} points behind by score`);
+  return said;
+}
