@@ -238,10 +238,12 @@ def test_it_prints_light_and_narrow_with_all_charts_even_from_the_dark(open_page
 def test_before_plotly_is_there_paper_shows_the_tables(open_page, page_file):
     opened = open_page(page_file)
     opened.page.evaluate("() => { window.Plotly = undefined; dispatchEvent(new Event('beforeprint')); }")
-    rows = opened.page.evaluate(
-        "advisor.charts.figures.filter((f) => f.made.traces).map((f) => f.box.querySelectorAll('details[open] tbody tr').length)"
-    )
-    assert len(rows) > 10 and min(rows) > 0
+    told = "advisor.charts.figures.filter((f) => f.made.traces).map((f) => [f.place.hidden, f.table.box.open, f.box.querySelectorAll('details tbody tr').length])"
+    on_paper = opened.page.evaluate(told)
+    assert len(on_paper) > 10
+    assert all(hidden and is_open and rows for hidden, is_open, rows in on_paper)
+    opened.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert not any(hidden or is_open for hidden, is_open, _ in opened.page.evaluate(told))
 
 
 def test_the_keyboard_alone_is_enough(open_page, page_file):

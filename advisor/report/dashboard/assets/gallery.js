@@ -99,7 +99,9 @@ const gallery = (() => {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => changed({ all: true }));
     addEventListener("beforeprint", toPaper);
     addEventListener("afterprint", fromPaper);
-    (window.requestIdleCallback ?? setTimeout)(load); // so that print finds it there
+    // So that print finds it there.
+    if (window.requestIdleCallback) requestIdleCallback(load, { timeout: 500 });
+    else setTimeout(load, 500);
   }
 
   function frame(id, make, kind) {
@@ -248,12 +250,19 @@ const gallery = (() => {
       if (!figure.made.traces) continue;
       if (window.Plotly)
         window.Plotly.react(figure.place, figure.made.traces, { ...figure.made.layout, ...PAPER }, QUIET);
-      else figure.table.open();
+      else {
+        figure.place.hidden = true;
+        figure.table.box.open = figure.inPlace = true;
+        figure.table.fill();
+      }
     }
   }
 
   function fromPaper() {
     delete document.documentElement.dataset.paper;
+    for (const figure of figures.filter((f) => f.inPlace)) {
+      figure.place.hidden = figure.table.box.open = figure.inPlace = false;
+    }
     changed({ all: true });
   }
 

@@ -80,10 +80,7 @@ const tables = (() => {
         fresh = false;
         fill();
       },
-      open: () => {
-        box.open = true;
-        fill();
-      },
+      fill,
     };
   }
 
