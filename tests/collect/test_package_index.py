@@ -17,6 +17,8 @@ from advisor.collect.outcome import Outcome
 from advisor.collect.package_index import Package
 from advisor.collect.transport import Transport
 
+load(None)
+
 DAY = date(2026, 11, 24)
 PYPI = "https://pypi.org/pypi/{}/json"
 NPM = "https://registry.npmjs.org/{}/latest"

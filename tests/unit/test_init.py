@@ -19,6 +19,8 @@ from advisor.cli import app
 from advisor.domain import load_domain
 from advisor.errors import AdvisorError
 
+load(None)
+
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):

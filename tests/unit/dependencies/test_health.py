@@ -25,6 +25,8 @@ from advisor.dependencies.health import bundled_stores, open_stores, rank_depend
 from advisor.domain import available_domains, load_domain
 from advisor.errors import AdvisorError
 
+load(None)
+
 FILES = Path(__file__).parent / "files"
 SIXTY = FILES / "sixty.txt"
 
@@ -219,5 +221,5 @@ def test_a_stranger_s_name_does_no_harm(tmp_path, given):
 
 
 def test_rank_stays_cheap_where_no_file_is_given():
-    code = "import sys, advisor.cli; sys.exit(any(m.startswith(('advisor.dependencies', 'packageurl')) for m in sys.modules))"
+    code = "import sys, advisor.cli.rank; sys.exit(any(m.startswith(('advisor.dependencies', 'packageurl')) for m in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
