@@ -113,7 +113,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Hold the store for one writer; a second one waits."""
     import fcntl
 
@@ -169,23 +169,24 @@ def write(
     check_repository(repository)
     known = list(rows)
     data = _encode(table, known)
-    with _locked(store):
+    with locked(store):
         file = _file_of(table, repository, part)
-        manifest = _read_manifest(store) if (store / "manifest.json").exists() else {"files": {}}
+        manifest = read_manifest(store) if (store / "manifest.json").exists() else {"files": {}}
         entry = {"rows": len(known), "sha256": hashlib.sha256(data).hexdigest(), **about}
         if file in manifest["files"] and manifest["files"][file]["sha256"] != entry["sha256"]:
             # Whoever reads between the two steps, or after a crash there, knows both files.
             manifest["files"][file]["next_sha256"] = entry["sha256"]
-            _write_manifest(store, manifest)
+            write_manifest(store, manifest)
         write_atomically(store / file, data)
         days = [str(row[c])[:10] for row in known for c in DAYS[table] if row.get(c) is not None]
         if days:
             entry |= {"first_day": min(days), "last_day": max(days)}
         manifest["files"] = dict(sorted({**manifest["files"], file: entry}.items()))
-        _write_manifest(store, manifest)
+        write_manifest(store, manifest)
 
 
-def _write_manifest(store: Path, manifest: dict[str, Any]) -> None:
+def write_manifest(store: Path, manifest: dict[str, Any]) -> None:
+    """Replace the manifest; its first and last day are those of the files that it names."""
     files = manifest["files"].values()
     manifest["schema"] = SCHEMA_VERSION
     manifest["first_day"] = min((f["first_day"] for f in files if "first_day" in f), default=None)
@@ -198,11 +199,17 @@ def _write_manifest(store: Path, manifest: dict[str, Any]) -> None:
 
 def pin_as_of(store: Path, day: date) -> None:
     """Fix the day for which a store answers when none is asked for (a common date of many sources)."""
-    with _locked(store):
-        _write_manifest(store, {**_read_manifest(store), "pinned_as_of": day.isoformat()})
+    with locked(store):
+        write_manifest(store, {**read_manifest(store), "pinned_as_of": day.isoformat()})
 
 
-def _read_manifest(store: Path) -> dict[str, Any]:
+def read_manifest(store: Path) -> dict[str, Any]:
+    """The manifest of a store.
+
+    Raises:
+        SnapshotMissing: there is none.
+        FactsError: it is damaged or of another schema.
+    """
     path = store / "manifest.json"
     try:
         manifest = json.loads(path.read_text())
@@ -233,7 +240,7 @@ def open_store(path: Path, *, may_lack_days: bool = False) -> Store:
         SnapshotMissing: there is none.
         FactsError: its manifest is damaged or of another schema.
     """
-    manifest = _read_manifest(path)
+    manifest = read_manifest(path)
     if not manifest["files"] or not (manifest.get("as_of") or may_lack_days):
         raise SnapshotMissing(f"the snapshot at {path} holds no facts; run `advisor collect` first")
     return Store(path, manifest)

@@ -19,6 +19,7 @@ COMMANDS = (
     "init",
     "collect",
     "collect-support",
+    "merge",
     "import-counts",
     "import-support",
     "schema",

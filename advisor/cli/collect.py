@@ -67,6 +67,14 @@ def collect(
     from_: Annotated[
         list[Path] | None, typer.Option("--from", help="What this file needs (see rank --from); repeatable.")
     ] = None,
+    repos: Annotated[
+        Path | None, typer.Option(help="Many: a list with a line `owner/name` or `owner/name URL` each.")
+    ] = None,
+    shard: Annotated[str, typer.Option(help="With --repos: only part i of n, as i/n.")] = "1/1",
+    workers: Annotated[int, typer.Option(min=1, max=64, help="With --repos: processes.")] = 2,
+    cache_limit: Annotated[
+        str | None, typer.Option(help="With --repos: size of the clones kept, e.g. 20GB; default: no limit.")
+    ] = None,
 ) -> None:
     """Collect fresh facts; `advisor rank` then uses them.
 
@@ -76,9 +84,14 @@ def collect(
     Examples: advisor collect; advisor collect huggingface/trl --source github; advisor collect --dry-run
     """
     from advisor.cli.collect_progress import Progress
-    from advisor.errors import EXIT_FAILED, EXIT_PARTIAL, InputError
+    from advisor.errors import InputError
 
     wanted = _sources(source, git_only=git_only)
+    if repos is not None:
+        if any((repositories, from_, name, budget, dry_run, json_log, record, replay)):
+            raise InputError("--repos goes with --source, --shard, --workers, --cache-limit and --max-wait")
+        _many(repos, store, wanted, shard, workers, cache_limit, retrieved_on, github_url, max_wait)
+        return
     packages, histories = _repositories(repositories, domain, name)
     folder = store_or_default(store)
     if from_ and repositories:
@@ -91,11 +104,7 @@ def collect(
         api = {s for s in wanted if s != "git"}
         try:
             if from_:
-                from advisor.cli.collect_from import repositories_of
-
-                packages = repositories_of(
-                    from_, folder, progress, max_wait=max_wait, record=record, replay=replay
-                )
+                packages = _from_files(from_, folder, progress, max_wait, record, replay)
                 histories = {name: name for name in packages}
             if api and packages:
                 _collect_api(
@@ -108,12 +117,52 @@ def collect(
             print("advisor: interrupted; the same command goes on from here", file=sys.stderr)
             raise typer.Exit(EXIT_INTERRUPTED) from None
         progress.summary()
+    _end(progress, folder, dry_run=dry_run)
+
+
+def _end(progress: Progress, folder: Path, *, dry_run: bool) -> None:
+    """Measure what was collected, and leave with the exit code that fits."""
+    from advisor.errors import EXIT_FAILED, EXIT_PARTIAL
+
     if progress.collected:
-        _keep_measurements(folder)
+        keep_measurements(folder)
     if progress.only_error is not None:
         raise progress.only_error
     if progress.missing:
         raise typer.Exit(EXIT_PARTIAL if progress.collected or dry_run else EXIT_FAILED)
+
+
+def _from_files(
+    files: list[Path],
+    store: Path,
+    progress: Progress,
+    max_wait: float,
+    record: Path | None,
+    replay: Path | None,
+) -> dict[str, str | None]:
+    from advisor.cli.collect_from import repositories_of
+
+    return repositories_of(files, store, progress, max_wait=max_wait, record=record, replay=replay)
+
+
+def _many(
+    repos: Path,
+    store: Path | None,
+    sources: list[str],
+    shard: str,
+    workers: int,
+    cache_limit: str | None,
+    retrieved_on: str | None,
+    github_url: str | None,
+    max_wait: float,
+) -> None:
+    from advisor.cli.collect_many import collect_many
+
+    collect_many(
+        repos, store_or_default(store), data_home() / "git", shard=shard, workers=workers, sources=sources,
+        cache_limit=cache_limit, retrieved_on=retrieved_on and str(day_or_today(retrieved_on)),
+        github_url=github_url, max_wait=max_wait,
+    )  # fmt: skip
 
 
 def _sources(given: list[str] | None, *, git_only: bool) -> list[str]:
@@ -211,7 +260,7 @@ def _collect_git(
             progress.collected.add(done)
 
 
-def _keep_measurements(store: Path) -> None:
+def keep_measurements(store: Path) -> None:
     """Measure now, so that `advisor rank` need not."""
     from advisor import facts
     from advisor.errors import FactsError

@@ -49,6 +49,21 @@ def find(rest: str, environment: Mapping[str, str], home: Path) -> Credential | 
     return None
 
 
+def find_all(rest: str, environment: Mapping[str, str], home: Path) -> list[Credential]:
+    """Every token that may be asked with: those of GH_TOKENS (by commas or blanks), else the one of `find`.
+
+    Raises:
+        InputError: what was found cannot be a token.
+    """
+    texts = environment.get("GH_TOKENS", "").replace(",", " ").split()
+    if texts and _is_ours(rest, environment):
+        return [
+            _fixed(f"GH_TOKENS, number {n}", text) for n, text in enumerate(dict.fromkeys(texts), start=1)
+        ]
+    one = find(rest, environment, home)
+    return [one] if one else []
+
+
 def _host(rest: str) -> str:
     host = (urlsplit(rest).hostname or "").lower()
     return "github.com" if host == "api.github.com" else host
@@ -65,11 +80,17 @@ def _fixed(found_in: str, token: str) -> Credential:
     return Credential(found_in, lambda: secret)
 
 
-def _from_environment(rest: str, environment: Mapping[str, str], _: Path) -> Credential | None:
+def _is_ours(rest: str, environment: Mapping[str, str]) -> bool:
+    """Whether the usual variables are meant for this GitHub, not for an Enterprise beside it."""
     named = environment.get("GITHUB_API_URL", "https://api.github.com")
     is_ours = _host(rest) in {"github.com", _host(named)}
     if _host(rest) == "github.com" and _host(named) != "github.com":
         is_ours = "GITHUB_API_URL" not in environment
+    return is_ours
+
+
+def _from_environment(rest: str, environment: Mapping[str, str], _: Path) -> Credential | None:
+    is_ours = _is_ours(rest, environment)
     names = ("GH_TOKEN", "GITHUB_TOKEN") if is_ours else ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
     for name in names:
         if token := environment.get(name, "").strip():

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import httpx
 
     from advisor.collect.auth import Credential
+    from advisor.collect.token_pool import TokenPool
+    from advisor.collect.turns import Turns
 
 _Collect = Callable[[Transport, Path, str, str, date], Awaitable[None]]
 
@@ -58,6 +60,8 @@ class Wanted:
         record_goes_on: add to that file what an earlier part of the same run has begun.
         wire: what stands in for the network.
         clock: tells the time.
+        turns: with other processes that collect; None: there are none.
+        pool: tokens to take in place of the credential.
     """
 
     repositories: Mapping[str, str | None]
@@ -72,6 +76,8 @@ class Wanted:
     record: Path | None = None
     record_goes_on: bool = False
     wire: httpx.AsyncBaseTransport | None = None
+    turns: Turns | None = None
+    pool: TokenPool | None = None
 
 
 async def collect(wanted: Wanted, tell: Tell) -> Outcome:
@@ -92,7 +98,13 @@ async def collect(wanted: Wanted, tell: Tell) -> Outcome:
         hosts |= {origin(wanted.at.rest): wanted.credential, origin(wanted.at.graphql): wanted.credential}
     try:
         async with Transport(
-            hosts, patience=wanted.patience, cache=state, tell=tell, wire=wanted.wire
+            hosts,
+            patience=wanted.patience,
+            cache=state,
+            tell=tell,
+            wire=wanted.wire,
+            turns=wanted.turns,
+            pool=wanted.pool,
         ) as transport:
             recording = (
                 Recording(wanted.record, transport.secrets, goes_on=wanted.record_goes_on)

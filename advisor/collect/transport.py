@@ -16,11 +16,13 @@ from urllib.parse import urljoin
 import httpx
 import stamina
 
-from advisor.collect.messages import Answer, Request, TooHeavy, TryAgain, origin
+from advisor.collect.messages import Answer, Request, TooHeavy, TryAgain, origin, retry_after
 from advisor.errors import InputError, Refused, Unreachable, Unsound, WaitTooLong
 
 if TYPE_CHECKING:
     from advisor.collect.auth import Credential
+    from advisor.collect.token_pool import TokenPool
+    from advisor.collect.turns import Turns
 
 T = TypeVar("T")
 
@@ -91,6 +93,8 @@ class Transport:
         cache: Cache | None = None,
         tell: Tell = lambda _what, _numbers: None,
         wire: httpx.AsyncBaseTransport | None = None,
+        turns: Turns | None = None,
+        pool: TokenPool | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -100,7 +104,10 @@ class Transport:
             cache: for conditional requests.
             tell: is told of waits and retries.
             wire: what stands in for the network (a replay, a server in the same process).
+            turns: with other processes; None: there are none.
+            pool: tokens to take in place of the credential of a host that has one.
         """
+        self._turns, self.pool = turns, pool
         self._allowed = dict(allowed)
         self._patience = patience or Patience()
         self._cache, self._tell = cache, tell
@@ -224,13 +231,34 @@ class Transport:
 
     async def _once(self, request: Request, url: str, etag: str | None) -> Answer:
         headers = dict(request.headers)
-        credential = self._allowed[origin(url)]
+        host = origin(url)
+        credential = self._allowed[host]
+        lane, number = host, None
         if credential is not None:
-            token = credential.token().get_secret_value()
-            self.secrets.add(token)
-            headers["authorization"] = f"Bearer {token}"
+            if self.pool:
+                number = self.pool.pick(host)
+                lane = self.pool.lane(host, number)
+            token = credential.token() if number is None or not self.pool else self.pool.token(number)
+            self.secrets.add(token.get_secret_value())
+            headers["authorization"] = f"Bearer {token.get_secret_value()}"
         if etag:
             headers["if-none-match"] = etag
+        if self._turns is None:
+            return await self._answer(request, url, headers)
+        left = self._turns.seconds_left(lane)
+        if left > 0:
+            if not self.may_wait(host, left, f"{host} told another worker to wait"):
+                raise WaitTooLong(self._closed[host])
+            await asyncio.sleep(left)
+        async with self._turns.at(lane):
+            answer = await self._answer(request, url, headers)
+        if self.pool and number is not None:
+            self.pool.heard(host, number, answer.status, answer.headers)
+        elif answer.status == 429 and (after := retry_after(answer)):  # noqa: PLR2004
+            self._turns.wait_for(lane, after)
+        return answer
+
+    async def _answer(self, request: Request, url: str, headers: Mapping[str, str]) -> Answer:
         self.traffic.requests += 1
         try:
             async with (
@@ -274,6 +302,9 @@ class _Decision:
         if after is None and error.is_throttled:
             after = FIRST_THROTTLE_SECONDS * 2**self._throttles
         self._throttles += error.is_throttled
+        if after is not None and self._transport.pool and self._transport.pool.is_free(self._host):
+            self._transport.retrying(self._host, f"{error}; another token is free")
+            return 0.001
         if after is None:
             self._transport.retrying(self._host, str(error))
             return True

@@ -1,0 +1,140 @@
+"""Workers ask a host by turns, and share what they are told of limits; tokens are used within their own."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+
+import httpx
+from collecting import AT, QUICK, run
+from pydantic import SecretStr
+
+from advisor.collect import auth
+from advisor.collect.auth import Credential
+from advisor.collect.messages import Answer, Request, TryAgain, origin, retry_after
+from advisor.collect.token_pool import TokenPool
+from advisor.collect.transport import Patience, Transport
+from advisor.collect.turns import Turns
+from advisor.errors import WaitTooLong
+
+TURN = """
+import asyncio, sys, time
+from pathlib import Path
+from advisor.collect.turns import Turns
+async def main():
+    turns = Turns(Path(sys.argv[1]), pause=0.0)
+    for _ in range(15):
+        async with turns.at("host"):
+            with open(sys.argv[2], "a") as log: log.write(f"in {sys.argv[3]}\\n")
+            time.sleep(0.001)
+            with open(sys.argv[2], "a") as log: log.write(f"out {sys.argv[3]}\\n")
+asyncio.run(main())
+"""
+
+
+def test_processes_never_hold_one_turn_together(tmp_path):
+    log = tmp_path / "log"
+    workers = [subprocess.Popen([sys.executable, "-c", TURN, str(tmp_path / "turns"), str(log), str(n)]) for n in range(3)]
+    assert [w.wait(120) for w in workers] == [0, 0, 0]
+    lines = log.read_text().splitlines()
+    assert len(lines) == 90
+    for entered, left in zip(lines[::2], lines[1::2], strict=True):
+        assert entered.replace("in", "out") == left
+
+
+def test_a_turn_waits_for_the_pause(tmp_path):
+    turns = Turns(tmp_path, pause=0.2)
+    times = []
+
+    async def ask():
+        for _ in range(3):
+            async with turns.at("host"):
+                times.append(time.time())
+
+    asyncio.run(ask())
+    assert all(b - a >= 0.19 for a, b in zip(times, times[1:], strict=False))
+
+
+def test_a_limit_that_one_was_told_of_holds_for_all(tmp_path):
+    first, second = Turns(tmp_path), Turns(tmp_path)
+    first.wait_for("host", 50)
+    second.wait_for("host", 5)  # a shorter wait does not take the longer one back
+    assert 49 < second.seconds_left("host") <= 50
+    assert second.seconds_left("elsewhere") == 0
+
+
+def credential(text):
+    return Credential("test", lambda: SecretStr(text))
+
+
+class GitHub:
+    """Answers so many requests a token, then says that its hour is spent, as GitHub does."""
+
+    def __init__(self, each):
+        self.left, self.asked = dict.fromkeys(("token-a", "token-b"), each), []
+
+    def __call__(self, request):
+        token = request.headers["authorization"].removeprefix("Bearer ")
+        self.asked.append(token)
+        self.left[token] -= 1
+        headers = {"x-ratelimit-remaining": str(max(0, self.left[token])), "x-ratelimit-reset": str(int(time.time()) + 1000)}
+        if self.left[token] < 0:
+            return httpx.Response(403, headers=headers, json={"message": "API rate limit exceeded"})
+        return httpx.Response(200, headers=headers, json={})
+
+
+def read(answer: Answer) -> int:
+    if answer.status == 403:
+        raise TryAgain("the limit is spent", retry_after(answer) or 1000.0, is_throttled=True)
+    return answer.status
+
+
+def ask(hub, turns, times, patience=QUICK):
+    credentials = [credential("token-a"), credential("token-b")]
+
+    async def go():
+        pool = TokenPool(credentials, turns, first=0)
+        async with Transport({origin(AT.rest): credentials[0]}, patience=patience, wire=httpx.MockTransport(hub),
+                             turns=turns, pool=pool) as transport:  # fmt: skip
+            return [await transport.send(Request("GET", f"{AT.rest}/rate"), read) for _ in range(times)]
+
+    return run(go())
+
+
+def test_each_token_is_used_up_to_its_limit_and_never_past_it(tmp_path):
+    hub = GitHub(each=4)
+    assert ask(hub, Turns(tmp_path, pause=0.0), 8) == [200] * 8
+    assert hub.asked == ["token-a"] * 4 + ["token-b"] * 4
+
+
+def test_when_all_are_spent_it_waits_no_longer_than_allowed(tmp_path):
+    hub = GitHub(each=2)
+    turns = Turns(tmp_path, pause=0.0)
+    assert ask(hub, turns, 4) == [200] * 4
+    try:
+        ask(hub, turns, 1, Patience(silence=0.3, answer=2.0, limits=10.0, backoff=0.0))
+    except WaitTooLong as error:
+        assert "--max-wait" in str(error)
+    else:
+        raise AssertionError("it asked on")
+    assert len(hub.asked) == 4, "nobody asked with a token that is spent"
+
+
+def test_what_lies_on_the_disk_names_no_token(tmp_path):
+    ask(GitHub(each=1), Turns(tmp_path, pause=0.0), 2)
+    for path in tmp_path.rglob("*"):
+        assert "token-a" not in path.name and b"token-a" not in path.read_bytes()
+        assert "token-b" not in path.name and b"token-b" not in path.read_bytes()
+    assert any(path.stat().st_size for path in tmp_path.rglob("*"))
+
+
+def test_tokens_are_found(tmp_path):
+    env = {"GH_TOKENS": "token-a, token-b\ntoken-a", "GH_TOKEN": "one"}
+    found = auth.find_all("https://api.github.com", env, tmp_path)
+    assert [c.token().get_secret_value() for c in found] == ["token-a", "token-b"]
+    assert "token-a" not in str(found)
+    assert [c.found_in for c in auth.find_all("https://api.github.com", {"GH_TOKEN": "one1"}, tmp_path)] == ["GH_TOKEN"]
+    assert auth.find_all("https://elsewhere.example/api/v3", env, tmp_path) == []
+    assert auth.find_all("https://api.github.com", {}, tmp_path) == []
