@@ -21,6 +21,7 @@ COMMANDS = (
     "collect-support",
     "merge",
     "import-counts",
+    "import-gharchive",
     "import-support",
     "schema",
     "plan",

@@ -36,7 +36,10 @@ asyncio.run(main())
 
 def test_processes_never_hold_one_turn_together(tmp_path):
     log = tmp_path / "log"
-    workers = [subprocess.Popen([sys.executable, "-c", TURN, str(tmp_path / "turns"), str(log), str(n)]) for n in range(3)]
+    workers = [
+        subprocess.Popen([sys.executable, "-c", TURN, str(tmp_path / "turns"), str(log), str(n)])
+        for n in range(3)
+    ]
     assert [w.wait(120) for w in workers] == [0, 0, 0]
     lines = log.read_text().splitlines()
     assert len(lines) == 90
@@ -79,7 +82,10 @@ class GitHub:
         token = request.headers["authorization"].removeprefix("Bearer ")
         self.asked.append(token)
         self.left[token] -= 1
-        headers = {"x-ratelimit-remaining": str(max(0, self.left[token])), "x-ratelimit-reset": str(int(time.time()) + 1000)}
+        headers = {
+            "x-ratelimit-remaining": str(max(0, self.left[token])),
+            "x-ratelimit-reset": str(int(time.time()) + 1000),
+        }
         if self.left[token] < 0:
             return httpx.Response(403, headers=headers, json={"message": "API rate limit exceeded"})
         return httpx.Response(200, headers=headers, json={})
@@ -135,6 +141,8 @@ def test_tokens_are_found(tmp_path):
     found = auth.find_all("https://api.github.com", env, tmp_path)
     assert [c.token().get_secret_value() for c in found] == ["token-a", "token-b"]
     assert "token-a" not in str(found)
-    assert [c.found_in for c in auth.find_all("https://api.github.com", {"GH_TOKEN": "one1"}, tmp_path)] == ["GH_TOKEN"]
+    assert [c.found_in for c in auth.find_all("https://api.github.com", {"GH_TOKEN": "one1"}, tmp_path)] == [
+        "GH_TOKEN"
+    ]
     assert auth.find_all("https://elsewhere.example/api/v3", env, tmp_path) == []
     assert auth.find_all("https://api.github.com", {}, tmp_path) == []
