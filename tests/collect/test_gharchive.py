@@ -246,7 +246,7 @@ def judged(store):
 
 
 def test_a_whole_month_passes_and_one_that_misses_events_is_refused(imported):
-    store, text = imported
+    store, _ = imported
     found = judged(store)
     for kind in ("IssuesEvent", "PullRequestEvent", "IssueCommentEvent", "WatchEvent", "PushEvent"):
         assert found["2025-02", kind]["is_enough"] and found["2025-02", kind]["rate"] == 1.0, kind

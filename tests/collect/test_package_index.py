@@ -11,7 +11,7 @@ from collecting import QUICK, advisor, environment, run
 from typer.testing import CliRunner
 
 from advisor import facts
-from advisor.cli import app
+from advisor.cli import app, load
 from advisor.collect import package_index
 from advisor.collect.outcome import Outcome
 from advisor.collect.package_index import Package

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import subprocess
 import sys
 import time
@@ -57,7 +58,7 @@ def test_a_turn_waits_for_the_pause(tmp_path):
                 times.append(time.time())
 
     asyncio.run(ask())
-    assert all(b - a >= 0.19 for a, b in zip(times, times[1:], strict=False))
+    assert all(b - a >= 0.19 for a, b in itertools.pairwise(times))
 
 
 def test_a_limit_that_one_was_told_of_holds_for_all(tmp_path):

@@ -15,7 +15,7 @@ import pytest
 from small_world import NAMES, fill, rows
 from typer.testing import CliRunner
 
-from advisor.cli import app
+from advisor.cli import app, load
 from advisor.domain import load_domain
 from advisor.errors import AdvisorError
 

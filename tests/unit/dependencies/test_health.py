@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from advisor import facts
 from advisor.advise import Request
-from advisor.cli import app
+from advisor.cli import app, load
 from advisor.dependencies import Dependency, files
 from advisor.dependencies.health import bundled_stores, open_stores, rank_dependencies
 from advisor.domain import available_domains, load_domain
