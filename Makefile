@@ -33,6 +33,8 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typing
+	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 
 # The other stacks for real: builds their environments (1 to 4 GB each, into the user's cache).

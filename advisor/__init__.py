@@ -90,6 +90,33 @@ def recommend(
     )
 
 
-def rank(domain: str = "finetuning", **request: object) -> tuple[Ranked, ...]:
-    """The ranking alone: what `recommend` takes, best first, the excluded last."""
-    return recommend(domain, **request).ranking  # type: ignore[arg-type]
+def rank(
+    domain: str = "finetuning",
+    *,
+    repositories: Sequence[str] = (),
+    goal: str | None = None,
+    as_of: date | None = None,
+    weights: Mapping[str, float] | None = None,
+    rules: str | PathLike[str] | None = None,
+    store: str | PathLike[str] | None = None,
+    requirements: Requirements | None = None,
+) -> tuple[Ranked, ...]:
+    """The ranking alone: what `recommend` takes, best first, the excluded last.
+
+    >>> [ranked.candidate.name for ranked in rank("finetuning")][:2]
+    ['trl', 'unsloth']
+
+    Raises:
+        InputError: something given is unknown, malformed or out of range.
+        FactsError: there are no usable facts.
+    """
+    return recommend(
+        domain,
+        repositories=repositories,
+        goal=goal,
+        as_of=as_of,
+        weights=weights,
+        rules=rules,
+        store=store,
+        requirements=requirements,
+    ).ranking

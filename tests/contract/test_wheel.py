@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import venv
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,6 +23,7 @@ def test_the_wheel_ranks_from_another_folder(tmp_path):
     venv.create(tmp_path / "env", with_pip=False)
     python = tmp_path / "env" / "bin" / "python"
     (wheel,) = (tmp_path / "dist").glob("*.whl")
+    assert {"advisor/py.typed", "finetune/py.typed"} <= set(zipfile.ZipFile(wheel).namelist())
     run(*uv, "pip", "install", "--quiet", "--python", str(python), "--constraint",
         str(ROOT / "constraints.txt"), str(wheel))  # fmt: skip
     elsewhere = tmp_path / "elsewhere"
