@@ -36,6 +36,8 @@ check: $(VENV)/.installed-dev
 	$(BIN)/mypy tests/typing
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
+	$(BIN)/vulture
+	$(BIN)/deptry advisor finetune
 
 # The other stacks for real: builds their environments (1 to 4 GB each, into the user's cache).
 test-stacks: $(VENV)/.installed-dev

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -130,8 +130,3 @@ def bootstrap(
         return float("nan"), float("nan")
     low, high = np.quantile(defined, [0.025, 0.975])
     return float(low), float(high)
-
-
-def interval(value: float, bounds: Sequence[float]) -> dict[str, float]:
-    """A value with its bounds, by name."""
-    return {"value": value, "low": bounds[0], "high": bounds[1]}

@@ -306,12 +306,3 @@ def write_facts(store: Path, state: State, repository: Repository) -> None:
 
 def _day(now: datetime) -> str:
     return now.date().isoformat()
-
-
-def unfinished(state: State, repository: Repository) -> dict[str, tuple[int, int]]:
-    """Kinds whose first reading is not done → (have, of)."""
-    return {
-        kind: (state.count(repository.name, kind), total)
-        for kind, total in repository.totals().items()
-        if state.progress(repository.name, kind).known_until is None
-    }

@@ -20,7 +20,7 @@ FOLLOWED = 100  # comments of one thread in one answer, where its first ones wer
 _RATE = "rateLimit { cost limit remaining resetAt }"
 
 _OVERVIEW = """fragment Overview on Repository {
-  databaseId nameWithOwner description createdAt isArchived archivedAt isFork isEmpty
+  databaseId nameWithOwner description createdAt isArchived archivedAt isFork
   hasIssuesEnabled hasDiscussionsEnabled stargazerCount forkCount
   watchers { totalCount }
   licenseInfo { spdxId }

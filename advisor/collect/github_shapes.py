@@ -142,7 +142,6 @@ class Overview(Shape):
     is_archived: bool = Field(validation_alias="isArchived")
     archived: Time | None = Field(validation_alias="archivedAt", default=None)
     is_fork: bool = Field(validation_alias="isFork")
-    is_empty: bool = Field(validation_alias="isEmpty", default=False)
     has_issues: bool = Field(validation_alias="hasIssuesEnabled")
     has_discussions: bool = Field(validation_alias="hasDiscussionsEnabled", default=False)
     licence: Text | None = Field(validation_alias=AliasPath("licenseInfo", "spdxId"), default=None)

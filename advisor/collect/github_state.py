@@ -278,11 +278,6 @@ class State:
         found = self._db.execute("SELECT etag, body, headers FROM answers WHERE url = ?", [url]).fetchone()
         return (found[0], found[1], json.loads(found[2])) if found else None
 
-    def forget(self, url: str) -> None:
-        """Drop an answer, so that it is asked for without condition."""
-        with self._transaction() as db:
-            db.execute("DELETE FROM answers WHERE url = ?", [url])
-
     def keep_answer(self, url: str, etag: str, answer: Answer) -> None:
         """Keep an answer for conditional requests; without an ETag there is no condition."""
         if not etag:

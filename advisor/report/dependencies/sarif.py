@@ -90,5 +90,5 @@ def _result(health: Health, rule: str, level: str, text: str) -> dict[str, Any]:
 
 def _uri(file: str) -> str:
     # Quoted as URIs are; a relative path without the root that as_uri() asks for.
-    uri = PurePosixPath("/", file).as_uri()
+    uri = PurePosixPath("/", file).as_uri()  # type: ignore[deprecated] # Path's own asks for the local root
     return uri if file.startswith("/") else uri.removeprefix("file:///")
