@@ -12,7 +12,13 @@ from fake_github import FakeGitHub, World
 
 from advisor.collect import live
 
-SOURCES = tuple(s for s in live.SOURCES if s != "github")
+SOURCES = (
+    "scorecard",
+    "pypi",
+    "pypistats",
+    "huggingface",
+    "depsdev",
+)  # a further source has a test of its own
 NAMES = {"o/n": "My_Lib", "o/no-package": None}
 
 
