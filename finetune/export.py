@@ -15,28 +15,50 @@ from finetune.record import Record
 from finetune.spec import leaves
 
 _METRICS = ("loss", "learning_rate", "grad_norm", "tokens", "rss_bytes", "gpu_bytes")
+# trackio 0.43 keeps ten letters, digits and slashes of a column's name, and groups by what precedes a slash.
+_TRACKIO = {
+    "loss": "train/loss",
+    "learning_rate": "train/lr",
+    "grad_norm": "train/norm",
+    "tokens": "tokens",
+    "rss_bytes": "mem/rss",
+    "gpu_bytes": "mem/gpu",
+}
+_HELD_OUT = {"base": "test/base", "adapter": "test/tuned"}
 _STATUS = {"finished": 3, "failed": 4, "interrupted": 5, "crashed": 4, "running": 1}
 
 
 def to_trackio(folder: Path, out: Path) -> Path:
     """A CSV with a row a step, for ``trackio.import_csv(csv_path=…, project=…)``.
 
-    Columns: step, timestamp (ISO 8601), and the numbers of the step's event that are there.
+    Columns: step, timestamp (ISO 8601), the numbers of the step's event that are there, and on the last
+    row the held-out losses before and after.
     """
-    rows = _steps(folder)
+    rows = [
+        {
+            "step": row["step"],
+            "timestamp": datetime.fromtimestamp(row["time"]).astimezone().isoformat(),
+            **{ours: row[name] for name, ours in _TRACKIO.items() if row.get(name) is not None},
+        }
+        for row in _steps(folder)
+    ]
+    held = record.load(folder).losses.get("held_out", {})
+    if rows:
+        rows[-1] |= {ours: held[name] for name, ours in _HELD_OUT.items() if name in held}
+    names = ["step", "timestamp", *_TRACKIO.values(), *_HELD_OUT.values()]
     text = io.StringIO()
-    names = ["step", "timestamp", *(n for n in _METRICS if any(r.get(n) is not None for r in rows))]
-    writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(text, [n for n in names if any(n in row for row in rows)], lineterminator="\n")
     writer.writeheader()
-    for row in rows:
-        stamp = datetime.fromtimestamp(row["time"]).astimezone().isoformat()
-        writer.writerow({**row, "timestamp": stamp})
+    writer.writerows(rows)
     record.write_text(out, text.getvalue())
     return out
 
 
 def to_mlflow(folder: Path, store: Path, experiment: str = "advisor") -> Path:
-    """A run in MLflow's file store: ``mlflow.set_tracking_uri(store)`` shows it.
+    """A run in MLflow's file store.
+
+    MLflow 3.17 opens one with ``MLFLOW_ALLOW_FILE_STORE=true``, or takes it over into its database with
+    ``mlflow migrate-filestore``; both were tried, and gave back every parameter and every step.
 
     Parameters are the leaves of the spec, metrics the steps and the held-out losses. Writing the same
     run again gives the same folder.

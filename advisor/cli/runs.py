@@ -158,9 +158,15 @@ def export(
     to: Annotated[Tool, typer.Option(help="Whose files to write.")],
     out: Annotated[Path, typer.Option("--output", "-o", help="MLflow: the store's folder. trackio: a CSV.")],
 ) -> None:
-    """Write a run as MLflow's file store or as CSV for trackio."""
+    """Write a run as MLflow's file store or as CSV for trackio; the way to open it goes to stderr."""
     from finetune import export as write
     from finetune import record
 
     folder = record.find(run)
     print(write.to_mlflow(folder, out) if to is Tool.mlflow else write.to_trackio(folder, out))
+    opened = {
+        Tool.mlflow: f"MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri {out}, or "
+        f"mlflow migrate-filestore --source {out} --target sqlite:///mlflow.db",
+        Tool.trackio: f"python -c \"import trackio; trackio.import_csv('{out}', project='PROJECT')\"",
+    }
+    print(f"open it with: {opened[to]}", file=sys.stderr)

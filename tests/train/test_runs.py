@@ -53,18 +53,44 @@ def test_show_and_unknown_and_ambiguous_names(advisor, two):
     assert "names 3 runs" in advisor("runs", "show", "20", code=2).stderr
 
 
-def test_trackio_and_mlflow(advisor, two, tmp_path):
-    advisor("runs", "export", two[0], "--to", "trackio", "-o", tmp_path / "r.csv")
-    lines = (tmp_path / "r.csv").read_text().splitlines()
-    assert lines[0].startswith("step,timestamp,loss,learning_rate")
-    assert [line.split(",")[0] for line in lines[1:]] == ["1", "2", "3", "4"]
-    run = advisor("runs", "export", two[0], "--to", "mlflow", "-o", tmp_path / "store").stdout.strip()
-    metrics = (tmp_path / "store").glob("*/*/metrics/loss")
-    rows = [line.split() for line in next(metrics).read_text().splitlines()]
+def test_trackio_itself_reads_the_export_back(advisor, two, variables, tmp_path):
+    told = advisor("runs", "export", two[0], "--to", "trackio", "-o", tmp_path / "r.csv").stderr
+    assert "trackio.import_csv" in told
+    code = (
+        "import json, sys, trackio\nfrom trackio.sqlite_storage import SQLiteStorage\n"
+        "trackio.import_csv(sys.argv[1], project='p', name='r')\n"
+        "print(json.dumps(SQLiteStorage.get_logs('p', 'r')))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "r.csv")],
+        capture_output=True, text=True, check=True, env={**variables, "TRACKIO_DIR": str(tmp_path / "trackio")},
+    )  # fmt: skip
+    rows = json.loads(done.stdout.splitlines()[-1])
+    run = record.load(Path(variables["XDG_DATA_HOME"], "advisor", "runs", two[0]))
+    assert [row["step"] for row in rows] == [1, 2, 3, 4]
+    assert rows[0]["train/loss"] == run.losses["first_step"]
+    assert rows[0]["train/lr"] > 0
+    assert rows[-1]["test/tuned"] == run.losses["held_out"]["adapter"]
+
+
+def test_mlflow_files_are_in_the_documented_layout(advisor, two, tmp_path):
+    """MLflow's FileStore: EXPERIMENT/meta.yaml, EXPERIMENT/RUN/{meta.yaml, params, metrics, tags, artifacts}."""
+    import yaml
+
+    done = advisor("runs", "export", two[0], "--to", "mlflow", "-o", tmp_path / "store")
+    run = Path(done.stdout.strip())
+    assert "MLFLOW_ALLOW_FILE_STORE" in done.stderr
+    meta, experiment = (yaml.safe_load((f / "meta.yaml").read_text()) for f in (run, run.parent))
+    assert meta["experiment_id"] == experiment["experiment_id"] == run.parent.name
+    assert meta["run_id"] == run.name
+    assert meta["status"] == 3  # FINISHED of RunStatus
+    assert meta["start_time"] < meta["end_time"]
+    rows = [line.split() for line in (run / "metrics" / "loss").read_text().splitlines()]
     assert [row[2] for row in rows] == ["1", "2", "3", "4"]
-    assert "status: 3" in Path(run, "meta.yaml").read_text()
+    assert all(meta["start_time"] < int(row[0]) < meta["end_time"] + 1000 for row in rows)
+    assert (run / "params" / "training.learning_rate").read_text() == "0.005"
     again = advisor("runs", "export", two[0], "--to", "mlflow", "-o", tmp_path / "store").stdout.strip()
-    assert again == run
+    assert again == str(run)
 
 
 def test_merge_says_what_the_adapter_says(advisor, finished, variables, tmp_path):

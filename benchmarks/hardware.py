@@ -1,0 +1,28 @@
+"""Where and when a benchmark ran: what every results file says of itself."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from finetune import machine
+
+PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes")
+
+
+def described() -> dict:
+    """Date, processor, cores, memory, GPUs, load and versions."""
+    here = machine.look()
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "processor": here.processor,
+        "cores": here.cores,
+        "memory_gib": round(here.memory_bytes / 2**30, 1),
+        "gpus": [f"{gpu.name}, {gpu.memory_bytes / 2**30:.0f} GiB" for gpu in here.gpus],
+        "load_1_5_15_min": [round(load, 1) for load in os.getloadavg()],
+        "threads": os.environ.get("OMP_NUM_THREADS", "all"),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in PACKAGES},
+    }

@@ -1,0 +1,137 @@
+"""NF4 QLoRA beside LoRA through `advisor train`: peak memory, predicted and measured, and speed.
+
+    python benchmarks/qlora.py llama-8b    # on a GPU: Llama 3.1 8B's shape, random weights (16 GB of disk)
+    python benchmarks/qlora.py smollm2     # anywhere: the demo's real SmolLM2-135M-Instruct
+    options: --steps 10 --length 1024 --micro 4 --out FILE
+
+Writes benchmarks/results/qlora-SHAPE-DEVICE.json, hardware and versions in it, and prints its table. The
+base of LoRA has 16 bits on a GPU and 32 on a CPU. On a GPU the measured figure is what torch allocated at most, and the prediction leaves out CUDA's context; on a
+CPU both are the resident memory of the training process. Tokens a second leave out the first two steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from hardware import described
+
+from finetune import demo, launch, machine, memory, record
+
+ROOT = Path(__file__).resolve().parents[1]
+LLAMA = {"num_hidden_layers": 32, "hidden_size": 4096, "intermediate_size": 14336, "num_attention_heads": 32,
+         "num_key_value_heads": 8, "vocab_size": 128256, "tie_word_embeddings": False}  # fmt: skip
+TINY = {"num_hidden_layers": 2, "hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "vocab_size": 700, "tie_word_embeddings": True}  # fmt: skip
+SHAPES = {"llama-8b": LLAMA, "tiny": TINY}
+METHODS = ("lora", "qlora")
+
+
+def make(folder: Path, shape: dict) -> Path:
+    """A model of this shape with random bfloat16 weights, made on the GPU where there is one."""
+    code = (
+        "import sys, json, torch; sys.path.insert(0, sys.argv[1]); import tiny_model\n"
+        "from transformers import LlamaConfig, LlamaForCausalLM\nfrom pathlib import Path\n"
+        "out, shape = Path(sys.argv[2]), json.loads(sys.argv[3])\n"
+        "tiny_model.tokenizer(out)\ntorch.manual_seed(0); torch.set_default_dtype(torch.bfloat16)\n"
+        "with torch.device('cuda' if torch.cuda.is_available() else 'cpu'):\n"
+        "    config = LlamaConfig(**tiny_model.config(**shape, max_position_embeddings=8192))\n"
+        "    made = LlamaForCausalLM(config)\n"
+        "made.save_pretrained(out)\n"
+    )
+    command = [sys.executable, "-c", code, str(ROOT / "tests"), str(folder), json.dumps(shape)]
+    subprocess.run(command, check=True)
+    return folder
+
+
+def texts(file: Path, rows: int, length: int) -> Path:
+    """Rows of random words, each longer than ``length`` tokens: cut, all of them are that long."""
+    words = random.Random(0)
+    lines = (" ".join(str(words.randrange(10**6)) for _ in range(length)) for _ in range(rows))
+    file.write_text("".join(json.dumps({"text": line}) + "\n" for line in lines))
+    return file
+
+
+def train(out: Path, words: list[str], method: str) -> dict:
+    """One run of `advisor train`, and what its record and its events say."""
+    command = [
+        sys.executable,
+        "-m",
+        "advisor",
+        "train",
+        *words,
+        "--set",
+        f"method.name={method}",
+        "-o",
+        str(out),
+    ]
+    subprocess.run(command, check=True, stdout=sys.stderr)
+    told = record.load(out)
+    device = told.memory_bytes["device"]
+    predicted = memory.Prediction(**{k: v for k, v in told.memory_bytes["predicted"].items() if k != "total"})
+    total = predicted.total - (predicted.runtime if device == "gpu" else 0)
+    steps = [e for _, e in launch.events(out) if e["event"] == "step"]
+    seconds, tokens = steps[-1]["time"] - steps[1]["time"], steps[-1]["tokens"] - steps[1]["tokens"]
+    measured = told.memory_bytes["measured_peak"]
+    return {
+        "dtype": told.spec["training"]["dtype"],
+        "micro_batch_size": told.spec["training"]["micro_batch_size"],
+        "longest_row": told.data["longest"],
+        "gradient_checkpointing": told.spec["training"]["gradient_checkpointing"],
+        "trained_parameters": next(e for _, e in launch.events(out) if e["event"] == "loaded")["trainable"],
+        "predicted_mib": round(total / 2**20),
+        "predicted_parts_mib": {k: round(v / 2**20) for k, v in predicted.as_dict().items()},
+        "measured_mib": round(measured / 2**20),
+        "error": round(total / measured - 1, 4),
+        "tokens_per_second": round(tokens / seconds, 1),
+        "loss_first_step": told.losses["first_step"],
+        "loss_last_step": told.losses["last_step"],
+        "held_out": told.losses.get("held_out"),
+    }
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    asked.add_argument("shape", choices=[*SHAPES, "smollm2"])
+    asked.add_argument("--steps", type=int, default=10)
+    asked.add_argument("--length", type=int, default=1024)
+    asked.add_argument("--micro", type=int, default=4)
+    asked.add_argument("--out", type=Path)
+    args = asked.parse_args()
+    kind = "gpu" if machine.look().gpus else "cpu"
+    out = args.out or ROOT / "benchmarks" / "results" / f"qlora-{args.shape}-{kind}.json"
+    with tempfile.TemporaryDirectory() as scratch:
+        if args.shape == "smollm2":
+            examples = ROOT / "data" / "examples"
+            words = ["--model", str(demo.model(lambda text: print(text, file=sys.stderr)))]
+            words += ["--data", str(examples / "harbour-train.jsonl")]
+            words += ["--eval-data", str(examples / "harbour-test.jsonl"), "--set", "evaluation.rows=12"]
+        else:
+            model = make(Path(scratch) / "model", SHAPES[args.shape])
+            rows = texts(Path(scratch) / "texts.jsonl", args.steps * args.micro, args.length)
+            words = ["--model", str(model), "--data", str(rows), "--set", "evaluation.rows=0"]
+            words += ["--set", "data.evaluation_share=0"]
+        words += ["--set", f"data.max_length={args.length}", "--set", "evaluation.generations=0"]
+        for field in (f"steps={args.steps}", f"batch_size={args.micro}", f"micro_batch_size={args.micro}"):
+            words += ["--set", f"training.{field}"]
+        words += ["--set", "training.learning_rate=5e-4"]
+        told = {"command": " ".join(sys.argv), **described(), "shape": args.shape, "methods": {}}
+        print(
+            "| method | dtype | predicted MiB | measured MiB | error | tokens/s | loss, first and last step |"
+        )
+        print("|---|---|---|---|---|---|---|")
+        for method in METHODS:
+            one = told["methods"][method] = train(Path(scratch) / method, words, method)
+            losses = f"{one['loss_first_step']:.3f} → {one['loss_last_step']:.3f}"
+            print(f"| {method} | {one['dtype']} | {one['predicted_mib']} | {one['measured_mib']} | "
+                  f"{one['error']:+.1%} | {one['tokens_per_second']} | {losses} |", flush=True)  # fmt: skip
+            out.write_text(json.dumps(told, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
