@@ -5,8 +5,9 @@
     options: --steps 10 --length 1024 --micro 4 --out FILE
 
 Writes benchmarks/results/qlora-SHAPE-DEVICE.json, hardware and versions in it, and prints its table. The
-base of LoRA has 16 bits on a GPU and 32 on a CPU. On a GPU the measured figure is what torch allocated at most, and the prediction leaves out CUDA's context; on a
-CPU both are the resident memory of the training process. Tokens a second leave out the first two steps.
+base of LoRA has 16 bits on a GPU and 32 on a CPU. On a GPU the measured figure is what torch allocated at
+most, and the prediction leaves out CUDA's context; on a CPU both are the resident memory of the training
+process. Tokens a second leave out the first two steps.
 """
 
 from __future__ import annotations
