@@ -64,8 +64,17 @@ def preferred(ranked: Sequence[Ranked]) -> list[Ranked]:
 
 
 def what_it_costs(free: Recommendation, asked: Recommendation, needs: Requirements) -> tuple[str, ...]:
-    """Sentences: what is not known of what was asked for, who dropped out, what the choice costs."""
-    return (*_unknown(asked, needs), *_dropped(free, asked), *_cost(free, asked, needs))
+    """Sentences: what of it fits, what of it is not known, who dropped out, what the choice costs."""
+    return (*_fits(needs), *_unknown(asked, needs), *_dropped(free, asked), *_cost(free, asked, needs))
+
+
+def _fits(needs: Requirements) -> list[str]:
+    found = memory_values(needs)
+    if found.get("fits") != "yes":
+        return []
+    needed, there, shown = (found[f"memory_{k}"] for k in ("needed_gib", "there_gib", "evidence"))
+    taken = f"{needed} of {there} GiB ({shown}); the rest comes on top"
+    return [f"weights and optimizer of {needs.model} take {taken}"]
 
 
 def _support(store: facts.Store, names: list[str], as_of: date, family: Family) -> Mapping[str, ModelSupport]:

@@ -46,7 +46,7 @@ def compare(request: advise.Request) -> Comparison:
         raise InputError(f"{unknown[0]} cannot be compared: nothing of it was measured by {answer.as_of}")
     first, second = (found[n] for n in names)
     ahead, behind = (first, second) if (first.score or 0) >= (second.score or 0) else (second, first)
-    titles = {c.name: c.title for c in asked.domain.criteria}
+    titles = {c.name: c.title.lower() for c in asked.domain.criteria}
     return Comparison(
         as_of=answer.as_of,
         goal=answer.goal,

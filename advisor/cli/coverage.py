@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from advisor.cli import app
-from advisor.cli.rank import Format, parse_day
+from advisor.cli.rank import Format, Store, chosen_store, parse_day
 
 
 class Route(StrEnum):
@@ -31,7 +30,7 @@ def coverage(
         str | None, typer.Option(help="Whose models to set against the others', for every library.")
     ] = None,
     route: Annotated[Route, typer.Option(help="any, or main: what a library's own code names.")] = Route.any,
-    store: Annotated[Path | None, typer.Option(help="A folder of collected facts.")] = None,
+    store: Store = None,
     format: Annotated[Format, typer.Option(help="csv and json carry the evidence.")] = Format.table,  # noqa: A002
 ) -> None:
     """Print model families by library with the day of first support, and the vendor gap.
@@ -47,7 +46,7 @@ def coverage(
             domain=domain,
             repositories=tuple(repositories or ()),
             as_of=parse_day(as_of),
-            store=store,
+            store=chosen_store(store, domain),
             route=route.value,
             vendor=vendor,
         )

@@ -185,8 +185,13 @@ def ask(
         as_of=parse_day(as_of),
         weights=parse_weights(set_) if set_ else None,
         rules=rules,
-        store=own_store(domain) if store is None else None if store == BUNDLED else store,
+        store=chosen_store(store, domain),
     )
+
+
+def chosen_store(store: Path | None, domain: str) -> Path | None:
+    """The folder of facts that is meant; None: the bundled snapshot."""
+    return own_store(domain) if store is None else None if store == BUNDLED else store
 
 
 def exit_of(answer: Recommendation) -> None:

@@ -109,7 +109,7 @@ def test_the_command_prints_both_tables_then_and_now():
         return subprocess.run([sys.executable, "-m", "advisor", "coverage", *args],
                               capture_output=True, text=True, check=False)  # fmt: skip
 
-    then, today = run("--as-of", "2024-06-05"), run()
+    then, today = run("--as-of", "2024-06-05", "--store", "bundled"), run()
     assert (then.returncode, today.returncode) == (0, 0)
     for printed in (then.stdout, today.stdout):
         assert re.search(r"^family +vendor +weights +trl +torchtune", printed, re.MULTILINE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -181,6 +182,10 @@ def test_the_command_takes_it_all():
     assert run.returncode == 0, run.stderr
     assert "what you asked for:" in run.stdout
     assert "its command line (unsloth_cli): AGPL-3.0-only" in run.stdout
+    assert re.search(
+        r"weights and optimizer of google/gemma-2-9b take [\d.]+ of 24.0 GiB \(9 billion parameters",
+        run.stdout,
+    )
     wrong = subprocess.run([sys.executable, "-m", "advisor", "rank", "--gpu-memory", "lots"],
                            capture_output=True, text=True, check=False)  # fmt: skip
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
