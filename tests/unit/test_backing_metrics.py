@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+import duckdb
 import pytest
 
 from advisor import facts
@@ -127,3 +128,15 @@ def test_what_git_and_github_know_of_one_merge_is_joined(one, tmp_path):
     found = one("organizational_influence_merges", WROTE, threads=MERGES)
     assert (found.n, found.value) == (20, pytest.approx(15 / 18))
     assert found.sources == ("github:graphql",)
+
+
+def test_threads_written_before_mergers_were_looked_for_are_read_all_the_same(one, tmp_path):
+    assert one("organizational_influence_merges", WROTE, threads=MERGES).n == 20
+    file = tmp_path / "threads" / "pytorch__torchtune.parquet"
+    with duckdb.connect() as db:
+        old = f"SELECT * EXCLUDE (merged_by, merged_by_organisation) FROM read_parquet('{file}')"
+        db.execute(f"COPY ({old}) TO '{tmp_path / 'old.parquet'}' (FORMAT parquet)")
+    (tmp_path / "old.parquet").replace(file)
+    with facts.connect(facts.open_store(tmp_path), ["pytorch/torchtune"], AS_OF) as db:
+        read = db.execute("SELECT count(*), count(merged_at), count(merged_by) FROM threads").fetchone()
+    assert read == (20, 20, 0)
