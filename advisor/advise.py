@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from advisor import acceptability, facts, flips, kept, rules, scoring
+from advisor import acceptability, benched, facts, flips, kept, rules, scoring
 from advisor import domain as domains
 from advisor.domain import Domain
 from advisor.errors import FactsError, InputError, UnknownName
@@ -40,6 +40,7 @@ class Request:
         rules: a rules file in place of the domain's.
         store: folder of facts; None: the bundled snapshot of the domain.
         requirements: what the library must do; nothing, if left out.
+        benchmarks: folder of facts whose benches count; None: those of ``store``.
     """
 
     domain: str = "finetuning"
@@ -50,11 +51,16 @@ class Request:
     rules: Path | None = None
     store: Path | None = None
     requirements: Requirements = NOTHING
+    benchmarks: Path | None = None
 
 
 @dataclass(frozen=True)
 class Question:
-    """A request with everything that it names read and checked."""
+    """A request with everything that it names read and checked.
+
+    Of the domain those criteria that rest on benches are left out where nothing was measured and nobody
+    weighs them, with the goals that would.
+    """
 
     domain: Domain
     store: facts.Store
@@ -63,6 +69,7 @@ class Question:
     weights: Mapping[str, float]
     ruleset: tuple[rules.Rule, ...]
     candidates: tuple[Candidate, ...]
+    benched: benched.Benched = benched.NOTHING
 
 
 def read_request(request: Request) -> Question:
@@ -80,19 +87,32 @@ def read_request(request: Request) -> Question:
     files = [domains.data_folder() / "rules" / f"{name}.toml" for name in domain.rules]
     units = {m.name: m.unit for m in METRICS.values()}
     _check_scales(domain)
+    chosen = tuple(_choose(domain, request.repositories))
+    measured = benched.read(request.benchmarks or store.path, [c.repository for c in chosen], request.as_of)
+    used = _that_can_count(domain, weights, measured)
     return Question(
-        domain=domain,
+        domain=used,
         store=store,
         as_of=_check_date(request.as_of, store),
         goal=goal,
-        weights=weights,
+        weights={c.name: weights[c.name] for c in used.criteria},
         ruleset=tuple(
             rule
             for file in ([request.rules] if request.rules else files)
             for rule in rules.load_rules(file, units)
         ),
-        candidates=tuple(_choose(domain, request.repositories)),
+        candidates=chosen,
+        benched=measured,
     )
+
+
+def _that_can_count(domain: Domain, weights: Mapping[str, float], measured: benched.Benched) -> Domain:
+    if measured.rows:
+        return domain
+    criteria = tuple(c for c in domain.criteria if not c.benched or weights[c.name])
+    left_out = {c.name for c in domain.criteria} - {c.name for c in criteria}
+    goals = {name: goal for name, goal in domain.goals.items() if not left_out & set(goal.weights)}
+    return domain.model_copy(update={"criteria": criteria, "goals": goals})
 
 
 def recommend(request: Request) -> Recommendation:
@@ -120,7 +140,10 @@ def _ranked(asked: Question) -> tuple[list[Ranked], dict[str, str]]:
     """The candidates that can be ranked, each by itself; of the others, why not."""
     measured, outlooks, missing = _measure(asked.store, [c.repository for c in asked.candidates], asked.as_of)
     ranked = [
-        _with_outlook(score_candidate(c, measured[c.repository], asked), outlooks[c.repository])
+        _with_outlook(
+            score_candidate(c, asked.benched.over(measured[c.repository], c.repository), asked),
+            outlooks[c.repository],
+        )
         for c in asked.candidates
         if c.repository in measured
     ]
@@ -296,12 +319,13 @@ def _answer(
         default=domain.default,
         certainty=certainty if choice else "none",  # type: ignore[arg-type]
         reasons=tuple(_reasons(choice, first, running, domain, titles)) if choice else (),
-        doubts=tuple(_doubts(choice, titles)) if choice else (),
+        doubts=tuple(_doubts(choice, asked, titles)) if choice else (),
         leaving_default=tuple(_leaving(domain, ranking, running, titles)),
         ranking=tuple(ranking),
         missing=dict(sorted(missing.items())),
         pairwise=accepted.pairwise,
         flips=turns,
+        benchmarks=asked.benched.rows,
     )
 
 
@@ -330,11 +354,14 @@ def _reasons(
     return found + [f.text for f in choice.findings if f.verdict == "prefer"]
 
 
-def _doubts(choice: Ranked, titles: Mapping[str, str]) -> list[str]:
+def _doubts(choice: Ranked, asked: Question, titles: Mapping[str, str]) -> list[str]:
     found = [f.text for f in choice.findings if f.verdict == "warn"]
-    unsure = [f"{titles[c.criterion]} ({c.coverage:.0%})" for c in choice.criteria if c.coverage < 1]
-    if unsure:
+    lacking = [c for c in choice.criteria if c.coverage < 1 and asked.weights[c.criterion]]
+    if lacking:
+        unsure = [f"{titles[c.criterion]} ({c.coverage:.0%})" for c in lacking]
         found.append("not all could be measured: " + ", ".join(unsure))
+    if {c.criterion for c in lacking} & {c.name for c in asked.domain.criteria if c.benched}:
+        found.append("it was not measured on your machine: run `advisor bench`, whose figures then count")
     return [*found, f"its score lies anywhere from {choice.low:.0f} to {choice.high:.0f}"]
 
 

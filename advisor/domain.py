@@ -41,10 +41,15 @@ class Scale(_Strict):
 
 
 class Criterion(_Strict):
-    """One of the things that count, as a handful of metrics."""
+    """One of the things that count, as a handful of metrics.
+
+    ``benched`` ones rest on what `advisor bench` measured alone: they take part where somebody measured,
+    or weighs them.
+    """
 
     name: str
     title: str
+    benched: bool = False
     scales: tuple[Scale, ...] = Field(min_length=1)
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.errors import FactsError, InputError, SnapshotMissing
-from advisor.tables import DAYS, DERIVED, TABLES, as_of_view, columns, one_row_each
+from advisor.tables import ASIDE, DAYS, DERIVED, TABLES, as_of_view, columns, one_row_each
 
 if TYPE_CHECKING:
     import duckdb
@@ -79,12 +79,24 @@ class Store:
         return date.fromisoformat(self.manifest["first_day"])
 
     def repositories(self) -> list[str]:
-        """Repositories with at least one file, by name."""
-        return sorted({_repository_of(f) for f in self.manifest["files"]}, key=str.lower)
+        """Repositories with at least one file of facts about them, by name."""
+        return sorted({_repository_of(f) for f in _about_projects(self.manifest["files"])}, key=str.lower)
+
+    def benched(self) -> list[str]:
+        """Repositories of which something was measured on a machine."""
+        return sorted({_repository_of(f) for f in self.manifest["files"] if _table_of(f) == "benchmarks"})
 
 
 def _file_of(table: str, repository: str, part: str = "") -> str:
     return f"{table}/{repository.replace('/', '__', 1)}{'@' + part if part else ''}.parquet"
+
+
+def _table_of(file: str) -> str:
+    return file.partition("/")[0]
+
+
+def _about_projects(files: Mapping[str, Any]) -> dict[str, Any]:
+    return {file: entry for file, entry in files.items() if _table_of(file) not in ASIDE}
 
 
 def _repository_of(file: str) -> str:
@@ -186,8 +198,8 @@ def write(
 
 
 def write_manifest(store: Path, manifest: dict[str, Any]) -> None:
-    """Replace the manifest; its first and last day are those of the files that it names."""
-    files = manifest["files"].values()
+    """Replace the manifest; its first and last day are those of its files of facts about projects."""
+    files = _about_projects(manifest["files"]).values()
     manifest["schema"] = SCHEMA_VERSION
     manifest["first_day"] = min((f["first_day"] for f in files if "first_day" in f), default=None)
     if "pinned_as_of" in manifest:
@@ -244,6 +256,18 @@ def open_store(path: Path, *, may_lack_days: bool = False) -> Store:
     if not manifest["files"] or not (manifest.get("as_of") or may_lack_days):
         raise SnapshotMissing(f"the snapshot at {path} holds no facts; run `advisor collect` first")
     return Store(path, manifest)
+
+
+def open_benchmarks(path: Path) -> Store | None:
+    """A store for the sake of what was measured on machines; None where it holds nothing of that.
+
+    Raises:
+        FactsError: its manifest is damaged or of another schema.
+    """
+    if not (path / "manifest.json").is_file():
+        return None
+    store = Store(path, _read_manifest(path))
+    return store if store.benched() else None
 
 
 def verify(store: Store, repositories: Iterable[str]) -> list[Damage]:

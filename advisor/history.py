@@ -119,6 +119,8 @@ def look_back(
     for candidate in asked.candidates:
         for day in days if candidate.repository in ranked else ():
             found = measured[day][candidate.repository]
+            if day == asked.as_of:  # benches are of the machines at hand now, and have no history here
+                found = asked.benched.over(found, candidate.repository)
             seen = any(m.status == "measured" for m in found.values())
             ranked[candidate.repository].append(score_candidate(candidate, found, asked) if seen else None)
     empty = next((i for i in range(len(days)) if any(row[i] for row in ranked.values())), len(days) - 1)

@@ -20,6 +20,7 @@ from advisor.acceptability import DRAWS, Acceptability
 from advisor.errors import FactsError
 from advisor.metrics import METRICS
 from advisor.model import Contribution, CriterionScore, Measurement, Outlook
+from advisor.tables import ASIDE
 
 # What measuring reads besides the facts.
 _READ = ("organisations.toml", "reference/outlook.json", "reference/population.json")
@@ -31,7 +32,11 @@ def _outlook_model() -> Path:
 
 def measurements_key(store: facts.Store, as_of: date) -> str:
     """What measurements were made from: the facts' hashes, the date, definitions, organisations, models."""
-    hashes = {file: entry["sha256"] for file, entry in store.manifest["files"].items()}
+    hashes = {
+        file: entry["sha256"]
+        for file, entry in store.manifest["files"].items()
+        if file.partition("/")[0] not in ASIDE  # benches are laid over afterwards
+    }
     definitions = [vars(METRICS[name]) for name in sorted(METRICS)]
     read = [(domains.data_folder() / name).read_bytes() for name in _READ]
     digests = [hashlib.sha256(content).hexdigest() for content in read]

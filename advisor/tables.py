@@ -108,7 +108,26 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "evidence_path": "VARCHAR",
         "evidence_commit": "VARCHAR",
     },
+    # one figure of one library measured on one machine by `advisor bench`. figure: tokens_per_second,
+    # peak_memory, …; relative_throughput and relative_peak_memory are times a plain trl run of the same
+    # bench. low and high: smallest and largest of the runs, widened by the noise floor
+    "benchmarks": {
+        "repository": "VARCHAR",
+        "day": "DATE",
+        "stack": "VARCHAR",
+        "version": "VARCHAR",
+        "figure": "VARCHAR",
+        "unit": "VARCHAR",
+        "value": "DOUBLE",
+        "low": "DOUBLE",
+        "high": "DOUBLE",
+        "setting": "VARCHAR",
+        "machine": "VARCHAR",
+    },
 }
+
+# What a user measured is no news of a project: these tables decide neither whom a store knows nor until when.
+ASIDE = ("benchmarks",)
 
 # The as-of views: the same names as the tables, without rows after $as_of and with later events
 # undone. A metric's SQL names these and nothing else.
@@ -140,6 +159,7 @@ VIEWS: Mapping[str, str] = {
         "  least(known_until, {d}) AS known_until"
         ") FROM {t} WHERE family_released_on <= {d}"
     ),
+    "benchmarks": "SELECT * FROM {t} WHERE day <= {d}",
 }
 # Where two sources tell of the same thread or release, one row is left: the API knows when a change
 # request was opened, git must guess. No date decides this, so it is done when a table is read.
@@ -199,6 +219,7 @@ DAYS: Mapping[str, list[str]] = {
     "package_releases": ["released_on"],
     "packages": [],
     "model_support": ["supported_on"],
+    "benchmarks": ["day"],
 }
 
 

@@ -71,6 +71,13 @@ def rows(shift: int = 0, seed: int = 7) -> dict[tuple[str, str], list[dict]]:
             add("model_support", name, family=f"family{i}", vendor="Hugging Face" if i % 5 == 0 else f"vendor{i % 5}",
                 family_released_on=day(released), known_until=day(end),
                 supported_on=day(released + timedelta(days=late)) if yes else None)  # fmt: skip
+        for month, speed in enumerate((0.8, 1.1)):
+            add("benchmarks", name, day=day(end - timedelta(days=200 - 30 * month)), stack="lively", version="1.0",
+                figure="relative_throughput", unit="times trl", value=speed, low=speed - 0.1, high=speed + 0.1,
+                setting="round A", machine="a machine")  # fmt: skip
+            add("benchmarks", name, day=day(end - timedelta(days=200 - 30 * month)), stack="lively", version="1.0",
+                figure="relative_peak_memory", unit="times trl", value=1.2, low=1.2, high=1.2,
+                setting="round A", machine="a machine")  # fmt: skip
         add("repositories", name, observed_on=day(start), declared_status="active", evidence="")
     return found
 

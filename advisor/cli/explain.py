@@ -63,6 +63,7 @@ def explain(
         ranked=found,
         tables=tuple(rows_of(one.store.manifest["files"], repository)),
         models=tuple(_models(ask([name], domain, goal, as_of, set_, rules, store))),
+        benchmarks=tuple(b for b in answer.benchmarks if b.repository == repository),
     )
     sys.stdout.write(RENDER[format.value](explanation))
 

@@ -177,6 +177,7 @@ def ask(
         InputError: a day or a weight is malformed.
     """
     from advisor.advise import Request
+    from advisor.cli.collect import store_or_default
 
     return Request(
         domain=domain,
@@ -186,6 +187,7 @@ def ask(
         weights=parse_weights(set_) if set_ else None,
         rules=rules,
         store=chosen_store(store, domain),
+        benchmarks=store_or_default(None) if store is None else None,
     )
 
 

@@ -13,6 +13,8 @@ HEADLINES = {
     "models": ("model_families", "timely_support"),
     "activity": ("code_changes_commits", "trend"),
     "adoption": ("downloads", "stars"),
+    "speed": ("measured_throughput",),
+    "memory": ("measured_peak_memory",),
 }
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 
 from advisor.metrics import METRICS
-from advisor.model import Candidate, CriterionScore, Measurement, Ranked
+from advisor.model import Benchmark, Candidate, CriterionScore, Measurement, Ranked
 from advisor.report import number, show
 from advisor.report.json import plain
 
@@ -49,6 +49,7 @@ class Explanation:
     ranked: Ranked
     tables: tuple[Rows, ...]
     models: tuple[Evidence, ...]
+    benchmarks: tuple[Benchmark, ...] = ()
 
 
 def text(found: Explanation) -> str:
@@ -78,6 +79,9 @@ def text(found: Explanation) -> str:
     if found.models:
         lines += ["", "model families, with what shows each"]
         lines += [f"  {_evidence(e)}" for e in found.models]
+    if found.benchmarks:
+        lines += ["", "measured on machines by `advisor bench`"]
+        lines += [f"  {_benchmark(b)}" for b in found.benchmarks]
     return "\n".join(lines) + "\n"
 
 
@@ -142,6 +146,12 @@ def _rows(t: Rows) -> str:
 def _evidence(e: Evidence) -> str:
     shown = f"{e.family}: {e.supported_on} by {e.route}: {e.name} in {e.path} at {e.commit}"
     return f"{shown}; weights {e.released_on}, {e.release_read}: {e.release_source}"
+
+
+def _benchmark(b: Benchmark) -> str:
+    bounds = "" if b.low == b.high else f" [{b.low:,.4g}–{b.high:,.4g}]"
+    what = f"{b.day}  {b.figure} {b.value:,.4g}{bounds} {b.unit}"
+    return f"{what}: {b.stack} {b.version}, {b.setting}, on {b.machine} ({b.source})"
 
 
 def rows_of(manifest: Mapping[str, Mapping[str, object]], repository: str) -> Sequence[Rows]:

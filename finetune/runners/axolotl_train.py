@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
     from finetune.runners.emit import Emitter, main, rss_bytes
+    from finetune.runners.initial import begin
     from finetune.runners.stream import Stream
     from finetune.runners.trl_sft import reporter
 else:
     from emit import Emitter, main, rss_bytes
+    from initial import begin
     from stream import Stream
     from trl_sft import reporter
 
@@ -58,6 +60,7 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     def with_reporter(trainer: Any, *words: Any, **named: Any) -> None:
         init(trainer, *words, **named)
         made.append(trainer)
+        begin(trainer.model, cfg.seed, rank=cfg.lora_r)
         trainer.add_callback(reporter(counting))
         counting.loaded(trainer.model, began)
 

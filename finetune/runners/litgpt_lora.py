@@ -2,7 +2,7 @@
 
 `litgpt finetune_lora` trains. Put around it, in place of functions of its module: our events instead of
 its CSV file; the schedule (its own is the cosine, and cannot do without a warm-up); clipping of
-gradients (it has none); and nothing where it would generate a sample or write the merged model.
+gradients (it has none); losses of micro-batches weighed by their trained tokens; and nothing where it would generate a sample or write the merged model.
 """
 
 from __future__ import annotations
@@ -16,11 +16,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING or __package__:
     from finetune.runners import progress
     from finetune.runners.emit import Emitter, main, rss_bytes
+    from finetune.runners.initial import begin
     from finetune.runners.stream import Stream
 else:
     import progress
     from emit import Emitter, main, rss_bytes
+    from initial import begin
     from stream import Stream
+
+IGNORED = -100
 
 
 def train(config: Path, run: Path, emit: Emitter) -> None:
@@ -60,7 +64,14 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         def finalize(self, status: str) -> None:
             """Nothing is held open."""
 
-    fit, validate = lora.fit, lora.validate
+    fit, validate, cross_entropy = lora.fit, lora.validate, lora.chunked_cross_entropy
+    weights = iter(_weights(going.stream, around["micro_batch"], around["accumulation"]))
+
+    def weighed(*given: Any, **named: Any) -> Any:
+        import torch
+
+        loss = cross_entropy(*given, **named)
+        return loss * next(weights) if torch.is_grad_enabled() else loss
 
     def fit_around(**loop: Any) -> Any:
         model, optimizer = loop["model"], loop["optimizer"]
@@ -76,6 +87,7 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         going.validate = lambda: float(
             validate(loop["fabric"], model, loop["val_dataloader"], loop["eval"], verbose=False)
         )
+        begin(model, around["rows"]["seed"], rank=around["rank"], stack="litgpt", qkv=tuple(around["qkv"]))
         going.loaded(began, model, optimizer, loop["scheduler"])
         return fit(**loop)
 
@@ -83,6 +95,8 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         return None
 
     lora.fit = fit_around
+    if around["accumulation"] > 1:
+        lora.chunked_cross_entropy = weighed
     lora.choose_logger = lambda *_, **__: Events()
     lora.get_lr_scheduler = lambda optimizer, **_: progress.schedule(optimizer, **around["schedule"])
     lora.generate_example = lora.merge_lora = lora.save_hyperparameters = nothing
@@ -90,6 +104,15 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     command.main()
     state = {n: p for n, p in going.model.state_dict().items() if "lora_" in n}
     going.finish(state, began)
+
+
+def _weights(stream: Stream, micro: int, accumulation: int) -> list[float]:
+    """Of each micro-batch: its trained tokens over the mean of its step; litgpt weighs all of them alike."""
+    labels = [stream[place]["labels"][1:] for place in range(len(stream))]
+    trained = [sum(label != IGNORED for label in row) for row in labels]
+    counts = [sum(trained[at : at + micro]) for at in range(0, len(trained), micro)]
+    steps = [counts[at : at + accumulation] for at in range(0, len(counts), accumulation)]
+    return [count * len(step) / max(1, sum(step)) for step in steps for count in step]
 
 
 def _base(base: str, revision: str | None) -> Path:

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING or __package__:
     from finetune.runners import progress
     from finetune.runners.emit import Emitter, main, rss_bytes
+    from finetune.runners.initial import begin
 else:
     from emit import Emitter, main, rss_bytes
+    from initial import begin
 
 IGNORED = -100
 _RECIPE = "lora_finetune_single_device"
@@ -47,6 +49,7 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     if going.validate_every and held_out.is_file():
         rows = [json.loads(line) for line in held_out.read_text().splitlines()]
         going.validate = lambda: _loss(recipe, rows, int(cfg.batch_size))
+    begin(recipe._model, int(cfg.seed), rank=int(cfg.model.lora_rank), stack="torchtune")  # noqa: SLF001
     going.loaded(began, recipe._model, recipe._optimizer, recipe._lr_scheduler)  # noqa: SLF001
     recipe.train()
     going.finish(get_adapter_state_dict(recipe._model.state_dict()), began)  # noqa: SLF001

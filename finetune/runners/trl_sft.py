@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
     from finetune.runners.emit import Emitter, NotFinite, gpu_bytes, main, mark_complete, rss_bytes
+    from finetune.runners.initial import begin
 else:
     from emit import Emitter, NotFinite, gpu_bytes, main, mark_complete, rss_bytes
+    from initial import begin
 
 
 def train(config: Path, run: Path, emit: Emitter) -> None:
@@ -60,6 +62,8 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         peft_config=_peft_config(beside) if beside.is_file() else get_peft_config(model),
         callbacks=[reporter(emit)],
     )
+    if model.use_peft:
+        begin(trainer.model, args.seed, rank=model.lora_r)
     emit.loaded(trainer.model, began)
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint)
     if not emit.stopped:

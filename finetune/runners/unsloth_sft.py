@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
     from finetune.runners.emit import Emitter, main, rss_bytes
+    from finetune.runners.initial import begin
     from finetune.runners.trl_sft import reporter
 else:
     from emit import Emitter, main, rss_bytes
+    from initial import begin
     from trl_sft import reporter
 
 
@@ -39,6 +41,7 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     refuse_downgrade(model, four_bits=loading["load_in_4bit"])
     model = FastLanguageModel.get_peft_model(model, **told["get_peft_model"])
     args = SFTConfig(**told["sft"])
+    begin(model, args.seed, rank=told["get_peft_model"]["r"])
     names = ["train", "test"] if args.eval_strategy != "no" else ["train"]
     files = {name: str(run / "data" / f"{name}.jsonl") for name in names}
     splits = load_dataset("json", data_files=files, cache_dir=str(run / "work" / "arrow"))

@@ -13,7 +13,7 @@ from typing import Any
 
 from finetune import convert, family
 from finetune.errors import UnsupportedField
-from finetune.family import Family
+from finetune.family import ATTENTION, Family
 from finetune.spec import RunSpec
 from finetune.stacks import Job, Rendered, own_model
 
@@ -57,6 +57,9 @@ def render(spec: RunSpec, job: Job) -> Rendered:
         "base": job.base,
         "revision": spec.model.revision,
         "accumulation": spec.accumulation,
+        "micro_batch": spec.training.micro_batch_size,
+        "rank": spec.method.r,
+        "qkv": [one for one in ATTENTION[:3] if one in family.targets(name, spec)],
         "max_grad_norm": spec.training.max_grad_norm,
         "schedule": {"name": spec.training.schedule, "warmup": job.warmup_steps, "steps": job.steps},
         "rows": own_model.rows(spec, job),
@@ -184,11 +187,6 @@ def _model(known: Family) -> dict[str, Any]:
 
 def _deviations(spec: RunSpec, job: Job) -> list[str]:
     told = own_model.deviations(spec, job)
-    if spec.accumulation > 1:
-        told.append(
-            f"training.micro_batch_size: {spec.accumulation} micro-batches a step weigh the same in litgpt, "
-            "however many tokens each trains; the other stacks weigh by tokens"
-        )
     if spec.method.name == "qlora":
         told.append("quantisation: litgpt quantises the output layer too")
         if spec.training.optimizer == "adamw":

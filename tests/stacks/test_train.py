@@ -20,11 +20,11 @@ from finetune.stacks import Job, stack
 
 pytestmark = pytest.mark.xdist_group("stack-training")
 
-# Rank 32. At rank 8 two settings ended 0.023 and 0.026 apart, 8 and 40 steps; whether that is the random
-# halves of the adapters, which differ from stack to stack, was not tested with several seeds.
+# Rank 8, where the stacks ended 0.023 and 0.026 apart while each drew an adapter of its own; three
+# micro-batches of unequal numbers of tokens a step.
 EQUAL = {
-    "method.r": 32, "method.alpha": 32, "training.learning_rate": 0.002, "training.batch_size": 9,
-    "training.micro_batch_size": 9, "training.steps": 12, "training.warmup": 2, "data.max_length": 64,
+    "method.r": 8, "method.alpha": 32, "training.learning_rate": 0.004, "training.batch_size": 9,
+    "training.micro_batch_size": 3, "training.steps": 12, "training.warmup": 2, "data.max_length": 64,
     "evaluation.generations": 0,
 }  # fmt: skip
 
@@ -67,19 +67,21 @@ def events(run, kind):
 
 
 def agrees(run, reference):
-    """The same rows in the same steps, the same trainable weights, and nearly the same result."""
+    """The same rows in the same steps, the same adapter to begin with, and the same result up to rounding."""
     for one in (run, reference):
         assert record.load(one).state == "finished"
     ours, theirs = events(run, "step"), events(reference, "step")
     assert [e["step"] for e in ours] == list(range(1, 13))
-    # The learning rate of the first step is 0: two steps see the untrained model.
-    assert [e["loss"] for e in ours[:2]] == pytest.approx([e["loss"] for e in theirs[:2]], abs=2e-3)
+    for figure in ("loss", "grad_norm"):  # of the gradient, since B is 0 and A must be the same
+        assert [e[figure] for e in ours] == pytest.approx([e[figure] for e in theirs], abs=2e-3)
     assert [e["tokens"] for e in ours] == [e["tokens"] for e in theirs]
     assert events(run, "loaded")[0]["trainable"] == events(reference, "loaded")[0]["trainable"]
     held, other = (record.load(one).losses["held_out"] for one in (run, reference))
     assert held["base"] == pytest.approx(other["base"], abs=1e-5)
     assert held["adapter"] < held["base"] - 0.05
-    assert abs(held["adapter"] - other["adapter"]) <= 0.02
+    # 0.02 is what was promised; from one adapter, in one order and with losses weighed alike they end
+    # within rounding, so that a stack that drifts is noticed.
+    assert abs(held["adapter"] - other["adapter"]) <= 0.001
 
 
 @pytest.mark.parametrize("name", ["torchtune", "litgpt"])

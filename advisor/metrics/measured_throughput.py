@@ -1,0 +1,27 @@
+"""Measured throughput."""
+
+from advisor.model import Metric
+
+METRIC = Metric(
+    name="measured_throughput",
+    title="Measured throughput",
+    definition=(
+        "Tokens (no padding) a second over those of a plain trl run of the same bench on the same machine, "
+        "as the last bench of this library measured it: its median over the settings of that day, with the "
+        "smallest and largest run. Older than a year it does not count."
+    ),
+    unit="times trl",
+    direction="more",
+    sql="""
+    SELECT repository, median(value) AS value, min(low) AS low, max(high) AS high, count(*) AS n,
+           1.0 AS evidence_share, list(DISTINCT source) AS sources, day AS first_day, day AS last_day,
+           string_agg(DISTINCT concat(stack, ' ', version, ' on ', machine, ', ', setting), '; ' ORDER BY
+                      concat(stack, ' ', version, ' on ', machine, ', ', setting))
+           || '; ' || ($as_of - day) || ' days ago' AS reason
+    FROM benchmarks WHERE figure = 'relative_throughput' AND day > $as_of - CAST($window_days AS INTEGER)
+    GROUP BY repository, day
+    QUALIFY row_number() OVER (PARTITION BY repository ORDER BY day DESC) = 1
+    """,
+    needs=("benchmarks",),
+    window_days=365,
+)
