@@ -1,9 +1,11 @@
 """The same job on every stack, side by side: who is fastest and leanest on this machine, fairly.
 
 Fixed for all: base model (by fingerprint), token ids and their order, batch, micro-batch, steps, padding to
-the longest row of a micro-batch, adapter, optimiser, schedule, attention kernel. The order of the stacks
-rotates from seed to seed; the first stack runs twice with the same seed, and the difference between its two
-speeds is the noise floor. A number counts only if the stack did the same work, which `GATES` check.
+the longest row of a micro-batch, adapter with its first values, optimiser, schedule, attention kernel: round
+A. In round B each stack has what its own documentation recommends for speed on top (`training.own_speedups`).
+The order of the stacks rotates from seed to seed; the first stack runs twice with the same seed, and the
+difference between its two speeds is the noise floor. A number counts only if the stack did the same work,
+which `GATES` check.
 """
 
 from __future__ import annotations
@@ -11,13 +13,13 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from advisor.errors import AdvisorError
-from finetune import launch, machine, record, run
+from finetune import device_memory, launch, machine, record, run
 from finetune.dataset import open_dataset
 from finetune.spec import Composed, compose, leaves, nest
 
@@ -28,6 +30,8 @@ GATES = {
     "tokens": "the tokens (no padding) of all steps are the reference's",
     "logits": "PEFT's logits with the adapter are those of the stack's own model, up to rounding",
 }
+# What a stack's own best may change: packed rows are other tokens a step, and so another first loss.
+GATES_OF_ROUND = {"A": tuple(GATES), "B": ("trainable", "logits")}
 _LOSS_TOLERANCE = 0.01
 QUICK: Mapping[str, Any] = {
     "method.name": "lora",
@@ -59,12 +63,15 @@ class Measured:
 
     Attributes:
         stack, seed, again: which run; ``again`` is the repetition for the noise floor.
+        round: ``A``, equal settings, or ``B``, each at its documented best.
+        started: when the run began.
         reason: why there is no number; empty where there is one.
         tokens_per_second: non-padding tokens over the time of all steps after the warm-up.
         trained_tokens_per_second: of these, the tokens that bear loss.
         step_seconds: median time of a step; ``step_spread``: its interquartile range.
         first_step_seconds: from the start of the process to the end of the first step, by phase.
         peak_bytes: of the process (CPU) or of the allocator (GPU).
+        device_peak_bytes: largest use of the GPU's memory that the driver saw; 0 without a GPU.
         install_seconds, install_bytes, packages: of the environment; 0 seconds where it was at hand.
         held_out: loss of the adapter by our evaluator; ``base``: without it.
         gates: gate → passed.
@@ -73,14 +80,17 @@ class Measured:
     stack: str
     seed: int
     again: bool = False
+    round: str = "A"
     reason: str = ""
     version: str = ""
+    started: str = ""
     tokens_per_second: float = 0.0
     trained_tokens_per_second: float = 0.0
     step_seconds: float = 0.0
     step_spread: float = 0.0
     first_step_seconds: Mapping[str, float] = field(default_factory=dict)
     peak_bytes: int = 0
+    device_peak_bytes: int = 0
     install_seconds: float = 0.0
     install_bytes: int = 0
     packages: int = 0
@@ -100,7 +110,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class Bench:
-    """All runs, the machine they ran on, and how far two runs of the same stack lie apart (a share)."""
+    """All runs, the machine they ran on, and how far two runs of the same stack lie apart (a share).
+
+    ``date`` is when the last of them began: the same bench looked at again is no new one.
+    """
 
     runs: tuple[Measured, ...]
     noise_floor: float | None
@@ -119,16 +132,18 @@ def bench(
     seeds: Sequence[int],
     folder: Path,
     *,
+    rounds: Sequence[str] = ("A",),
     watch: run.Watch,
     told: Callable[[Measured], None] = lambda _: None,
 ) -> Bench:
-    """Run every stack with every seed, and the first once more.
+    """Run every stack with every seed in every round, and the first once more.
 
     Args:
         job: leaves of the spec that all runs share (model, data and settings).
         stacks: which; the first one is the reference of the gates if it succeeds.
         seeds: one round each.
         folder: where the runs go, ``STACK-SEED`` each; a finished run there is not run again.
+        rounds: ``A``, ``B`` or both.
         watch: hears of stages and events.
         told: hears of finished runs.
     """
@@ -136,35 +151,39 @@ def bench(
     for number, seed in enumerate(seeds):
         turn = number % len(stacks)
         for stack in [*stacks[turn:], *stacks[:turn]]:
-            runs.append(_one(job, stack, seed, folder / f"{stack}-{seed}", watch))
-            told(runs[-1])
+            for one in rounds:
+                runs.append(_one(job, stack, seed, folder, one, watch))
+                told(runs[-1])
     first = next((one for one in runs if not one.reason), None)
     noise = None
     if first is not None:
-        repeated = _one(job, first.stack, first.seed, folder / f"{first.stack}-{first.seed}-again", watch)
-        runs.append(Measured(**{**_fields(repeated), "again": True}))
+        repeated = _one(job, first.stack, first.seed, folder, first.round, watch, "-again")
+        runs.append(replace(repeated, again=True))
         told(runs[-1])
         if not repeated.reason:
             speeds = (first.tokens_per_second, repeated.tokens_per_second)
             noise = abs(speeds[0] - speeds[1]) / max(*speeds, 1e-9)
-    judged = tuple(_judge(one, _reference(runs, stacks, one.seed)) for one in runs)
-    return Bench(judged, noise, dict(job), asdict(machine.look()), record.now())
+    judged = tuple(_judge(one, _reference(runs, stacks, one.seed, one.round)) for one in runs)
+    date = max((one.started for one in judged), default="") or record.now()
+    return Bench(judged, noise, dict(job), asdict(machine.look()), date)
 
 
-def _fields(one: Measured) -> dict[str, Any]:
-    return dict(one.__dict__)
-
-
-def _one(job: Mapping[str, Any], stack: str, seed: int, folder: Path, watch: run.Watch) -> Measured:
+def _one(
+    job: Mapping[str, Any], stack: str, seed: int, runs: Path, turn: str, watch: run.Watch, mark: str = ""
+) -> Measured:
+    folder = runs / f"{stack}-{seed}{'-best' if turn == 'B' else ''}{mark}"
     values = {**job, "stack": stack, "training.seed": seed, "output": str(folder)}
+    values["training.own_speedups"] = turn == "B"
     try:
         if not (folder / "record.json").is_file():
-            run.start(compose([("bench", nest(values))]), watch=watch)
+            with device_memory.watched(folder):
+                run.start(compose([("bench", nest(values))]), watch=watch)
         elif record.load(folder).standing != "finished":
-            run.resume(folder, watch)
-        return measure(stack, seed, folder)
+            with device_memory.watched(folder):
+                run.resume(folder, watch)
+        return replace(measure(stack, seed, folder), round=turn)
     except AdvisorError as error:
-        return Measured(stack, seed, reason=str(error))
+        return Measured(stack, seed, round=turn, reason=str(error))
 
 
 def measure(stack: str, seed: int, folder: Path) -> Measured:
@@ -193,12 +212,14 @@ def measure(stack: str, seed: int, folder: Path) -> Measured:
         stack,
         seed,
         version=packages.get(stack, ""),
+        started=told.started,
         tokens_per_second=speed,
         trained_tokens_per_second=speed * data["trained_tokens"] / data["train_tokens"],
         step_seconds=statistics.median(times),
         step_spread=quarters[2] - quarters[0],
         first_step_seconds=_phases(events, steps[0]),
         peak_bytes=last["finished"]["peak_gpu_bytes" if gpu else "peak_rss_bytes"],
+        device_peak_bytes=device_memory.peak(folder),
         install_seconds=told.environment.get("seconds", 0.0),
         install_bytes=told.environment.get("bytes", 0),
         packages=len(packages),
@@ -219,9 +240,13 @@ def _phases(events: list[dict[str, Any]], first: dict[str, Any]) -> dict[str, fl
     return {names[b["event"]]: round(b["time"] - a["time"], 2) for a, b in pairs if b["event"] in names}
 
 
-def _reference(runs: Sequence[Measured], stacks: Sequence[str], seed: int) -> Measured | None:
-    ran = {one.stack: one for one in reversed(runs) if one.seed == seed and not one.reason}
-    return next((ran[stack] for stack in stacks if stack in ran), None)
+def _reference(runs: Sequence[Measured], stacks: Sequence[str], seed: int, turn: str) -> Measured | None:
+    """The first stack that ran in this round, or failing that in round A."""
+    for one in (turn, "A"):
+        ran = {r.stack: r for r in reversed(runs) if (r.seed, r.round) == (seed, one) and not r.reason}
+        if found := next((ran[stack] for stack in stacks if stack in ran), None):
+            return found
+    return None
 
 
 def _judge(one: Measured, reference: Measured | None) -> Measured:
@@ -233,7 +258,7 @@ def _judge(one: Measured, reference: Measured | None) -> Measured:
         "tokens": one.tokens == reference.tokens,
         "logits": not one.logits or bool(one.logits["passed"]),
     }
-    return Measured(**{**_fields(one), "gates": gates})
+    return replace(one, gates={name: gates[name] for name in GATES_OF_ROUND[one.round]})
 
 
 def settings(composed: Composed, quick: Mapping[str, Any]) -> dict[str, Any]:

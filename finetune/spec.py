@@ -107,6 +107,7 @@ class Training(_Section):
         warmup: below 1 a share of the steps, from 1 on a number of steps.
         gradient_checkpointing: None: on with a GPU, off on a CPU.
         optimizer: AdamW as torch has it, or its paged 8-bit form from bitsandbytes.
+        own_speedups: on top of it what the stack's own documentation recommends for speed.
     """
 
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
@@ -122,6 +123,7 @@ class Training(_Section):
     gradient_checkpointing: bool | None = None
     optimizer: Literal["adamw", "paged_adamw_8bit"] = "adamw"
     seed: int = Field(42, ge=0, lt=2**32)
+    own_speedups: bool = False
 
 
 class Evaluation(_Section):

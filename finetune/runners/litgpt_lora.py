@@ -1,8 +1,9 @@
 """Runs inside litgpt's environment: `python litgpt_lora.py CONFIG RUN`.
 
 `litgpt finetune_lora` trains. Put around it, in place of functions of its module: our events instead of
-its CSV file; the schedule (its own is the cosine, and cannot do without a warm-up); clipping of
-gradients (it has none); losses of micro-batches weighed by their trained tokens; and nothing where it would generate a sample or write the merged model.
+its CSV file; the schedule (its own is the cosine, and cannot do without a warm-up); clipping of gradients
+(it has none); losses of micro-batches weighed by their trained tokens; and nothing where it would generate
+a sample or write the merged model.
 """
 
 from __future__ import annotations
@@ -65,13 +66,6 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
             """Nothing is held open."""
 
     fit, validate, cross_entropy = lora.fit, lora.validate, lora.chunked_cross_entropy
-    weights = iter(_weights(going.stream, around["micro_batch"], around["accumulation"]))
-
-    def weighed(*given: Any, **named: Any) -> Any:
-        import torch
-
-        loss = cross_entropy(*given, **named)
-        return loss * next(weights) if torch.is_grad_enabled() else loss
 
     def fit_around(**loop: Any) -> Any:
         model, optimizer = loop["model"], loop["optimizer"]
@@ -96,7 +90,8 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
 
     lora.fit = fit_around
     if around["accumulation"] > 1:
-        lora.chunked_cross_entropy = weighed
+        weights = _weights(going.stream, around["micro_batch"], around["accumulation"])
+        lora.chunked_cross_entropy = _weighed(cross_entropy, weights)
     lora.choose_logger = lambda *_, **__: Events()
     lora.get_lr_scheduler = lambda optimizer, **_: progress.schedule(optimizer, **around["schedule"])
     lora.generate_example = lora.merge_lora = lora.save_hyperparameters = nothing
@@ -104,6 +99,19 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     command.main()
     state = {n: p for n, p in going.model.state_dict().items() if "lora_" in n}
     going.finish(state, began)
+
+
+def _weighed(cross_entropy: Any, weights: list[float]) -> Any:
+    """The loss of each micro-batch times its weight; validation, which asks for no gradient, as it is."""
+    import torch
+
+    coming = iter(weights)
+
+    def loss(*given: Any, **named: Any) -> Any:
+        alone = cross_entropy(*given, **named)
+        return alone * next(coming) if torch.is_grad_enabled() else alone
+
+    return loss
 
 
 def _weights(stream: Stream, micro: int, accumulation: int) -> list[float]:

@@ -27,6 +27,8 @@ def render(spec: RunSpec, job: Job) -> Rendered:
     trainer.refuse_common(name, spec)
     if spec.data.packing and spec.devices.kind == "cpu":
         raise UnsupportedField(name, "data.packing", True, "its packing wants the attention kernels of a GPU")
+    if spec.training.own_speedups and spec.devices.kind == "cpu":
+        raise UnsupportedField(name, "training.own_speedups", True, "its own kernels are for GPUs")
     config = {**_model(spec, job), **_method(spec), **_data(spec, job), **_training(spec, job)}
     return Rendered({CONFIG: own_model.as_yaml(config)}, tuple(_deviations(spec, job)))
 
@@ -67,9 +69,10 @@ def _method(spec: RunSpec) -> dict[str, Any]:
         "lora_dropout": method.dropout,
         "peft_use_rslora": method.rslora,
         "peft_use_dora": method.dora,
-        "lora_mlp_kernel": False,
-        "lora_qkv_kernel": False,
-        "lora_o_kernel": False,
+        # Of its page "LoRA Optimizations"; unset, it would decide by itself.
+        "lora_mlp_kernel": spec.training.own_speedups,
+        "lora_qkv_kernel": spec.training.own_speedups,
+        "lora_o_kernel": spec.training.own_speedups,
         "lora_embedding_kernel": False,
         "load_in_8bit": False,
         "load_in_4bit": method.name == "qlora",

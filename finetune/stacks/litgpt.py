@@ -48,6 +48,7 @@ def render(spec: RunSpec, job: Job) -> Rendered:
         {
             "method.rslora": (False, "it scales by alpha / r"),
             "training.gradient_checkpointing": (False, never),
+            "training.own_speedups": (False, "its documents name none for fine-tuning in one process"),
         },
     )
     if spec.method.name == "qlora" and spec.devices.kind == "cpu":

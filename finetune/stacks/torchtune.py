@@ -80,7 +80,7 @@ def render(spec: RunSpec, job: Job) -> Rendered:
         },
         "loss": {"_component_": "torchtune.modules.loss.CEWithChunkedOutputLoss"},
         "clip_grad_norm": t.max_grad_norm or None,
-        "compile": False,
+        "compile": t.own_speedups,  # what its README measures with
         "enable_activation_checkpointing": t.gradient_checkpointing,
         "enable_activation_offloading": False,
         "metric_logger": {

@@ -175,6 +175,8 @@ def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
     }
     if spec.world_size > 1 and spec.devices.strategy == "fsdp":
         config |= {"fsdp": True, "fsdp_config": {"version": 2, "state_dict_type": "FULL_STATE_DICT"}}
+    if t.own_speedups:
+        config["torch_compile"] = True  # of transformers' guide "GPU"; the Liger kernels are a package apart
     if validate:
         config["eval_steps"] = spec.evaluation.every_steps
     if job.resume_from is not None:

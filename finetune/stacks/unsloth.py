@@ -68,11 +68,17 @@ def _loading(spec: RunSpec, job: Job) -> dict[str, Any]:
         "load_in_4bit": spec.method.name == "qlora",
         "full_finetuning": False,
         "use_exact_model_name": True,  # else a hub id is swapped for a quantised copy of it
-        "use_gradient_checkpointing": spec.training.gradient_checkpointing,
+        "use_gradient_checkpointing": _checkpointing(spec),
         "trust_remote_code": spec.model.trust_remote_code,
         "random_state": spec.training.seed,
         "max_lora_rank": spec.method.r,
     }
+
+
+def _checkpointing(spec: RunSpec) -> bool | str:
+    """Its own offloading form of it is what its documents recommend."""
+    on = bool(spec.training.gradient_checkpointing)
+    return "unsloth" if on and spec.training.own_speedups else on
 
 
 def _adapter(spec: RunSpec) -> dict[str, Any]:
@@ -83,7 +89,7 @@ def _adapter(spec: RunSpec) -> dict[str, Any]:
         "lora_dropout": method.dropout,
         "target_modules": [*ATTENTION, *MLP] if isinstance(method.targets, str) else list(method.targets),
         "bias": "none",
-        "use_gradient_checkpointing": spec.training.gradient_checkpointing,
+        "use_gradient_checkpointing": _checkpointing(spec),
         "random_state": spec.training.seed,
         "use_rslora": method.rslora,
         "use_dora": method.dora,
@@ -97,7 +103,7 @@ def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
         "output_dir": str(job.work),
         "max_length": spec.data.max_length,
         "packing": spec.data.packing,
-        "padding_free": False,  # unset, unsloth decides by itself
+        "padding_free": None if t.own_speedups else False,  # unset, unsloth decides by itself
         "per_device_train_batch_size": t.micro_batch_size,
         "per_device_eval_batch_size": t.micro_batch_size,
         "gradient_accumulation_steps": spec.accumulation,
@@ -129,7 +135,7 @@ def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
 
 
 def _deviations(spec: RunSpec) -> list[str]:
-    told = []
+    told = [] if spec.training.own_speedups else ["training.own_speedups: its kernels cannot be turned off"]
     if spec.method.dropout:
         told.append("method.dropout: with dropout some of unsloth's fast paths are off")
     if spec.method.name == "qlora":

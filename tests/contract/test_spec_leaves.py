@@ -38,6 +38,7 @@ CHANGES = {
     "training.epochs": 2.0, "training.steps": 9, "training.learning_rate": 0.5, "training.schedule": "linear",
     "training.warmup": 3.0, "training.weight_decay": 0.5, "training.max_grad_norm": 0.5,
     "training.gradient_checkpointing": False, "training.optimizer": "paged_adamw_8bit", "training.seed": 7,
+    "training.own_speedups": True,
     "evaluation.every_steps": 11, "logging.every_steps": 4, "logging.save_every_steps": 9,
     "logging.keep_checkpoints": 5, "devices.kind": "cpu", "devices.processes": 2, "devices.nodes": 2,
     "devices.strategy": "fsdp",

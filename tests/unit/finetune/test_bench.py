@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from dataclasses import replace
 
 import pytest
 
-from advisor.cli.bench import claim_lines, lines
+from advisor.cli.bench_tables import claim_lines, lines
 from advisor.domain import data_folder
-from finetune import bench, record
+from finetune import bench, device_memory, record
 from finetune.bench import Bench, Measured, measure
 from finetune.runners.progress import schedule
 from finetune.runners.stream import Stream, order
@@ -82,7 +83,8 @@ def test_numbers_count_only_for_the_same_work():
 
 def test_a_failed_stack_is_a_row_with_its_reason_and_never_the_reference():
     failed = Measured("axolotl", 42, reason="no space left")
-    assert bench._reference([failed, ONE], ["axolotl", "trl"], 42) == ONE
+    assert bench._reference([failed, ONE], ["axolotl", "trl"], 42, "A") == ONE
+    assert bench._reference([failed, ONE], ["axolotl", "trl"], 42, "B") == ONE
     told = "\n".join(lines(Bench((failed, ONE), 0.05, {}, {"processor": "x"}, "2026-11-24"), price=2.0))
     assert "axolotl, seed 42: failed: no space left" in told
     assert "noise floor: 5.0%" in told
@@ -120,11 +122,36 @@ def test_a_claim_names_its_date_and_source_and_is_set_beside_what_was_measured()
     claims = tomllib.loads((data_folder() / "claims.toml").read_text())["claim"]
     assert claims
     for claim in claims:
-        assert all(claim[key] for key in ("stack", "against", "date", "says", "source"))
-        assert all(p["result"] and p["setup"] and p["source"] for p in claim["published"])
+        assert all(claim[key] for key in ("stack", "against", "date", "says"))
+        assert re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+/blob/[0-9a-f]{40}/\S+\.md", claim["source"])
+        assert all(p["result"] and p["setup"] and "https://" in p["source"] for p in claim["published"])
     runs = tuple(
         bench._judge(one, ONE) for one in (ONE, replace(ONE, stack="torchtune", tokens_per_second=150.0))
     )
     told = "\n".join(claim_lines(Bench(runs, 0.02, {}, {"processor": "a CPU"}, "2026-11-24")))
-    assert "1.50 times the speed of trl (a CPU, noise floor 2.0%)" in told
+    assert "1.50 times the speed of trl, 1.00 times its peak memory (a CPU, noise floor 2.0%)" in told
     assert "no number that counts for unsloth" in told
+    best = bench._judge(replace(ONE, stack="torchtune", tokens_per_second=180.0, round="B"), ONE)
+    told = "\n".join(claim_lines(Bench((*runs, best), 0.02, {}, {"processor": "a CPU"}, "2026-11-24")))
+    assert "at its best, 1.80 times the speed of trl" in told
+
+
+def test_at_its_best_a_stack_may_see_other_tokens_but_train_nothing_else():
+    best = replace(ONE, round="B", tokens=500, first_loss=9.0)
+    assert bench._judge(best, ONE).counts
+    assert not bench._judge(replace(best, trainable=11), ONE).counts
+
+
+def test_the_drivers_peak_is_kept_with_the_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    run = tmp_path / "run"
+    run.mkdir()
+    with device_memory.watched(run):
+        pass
+    assert device_memory.peak(run) == 0  # no GPU: nothing is written, and nothing is made up
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 1024\necho 512\n")
+    tool.chmod(0o755)
+    with device_memory.watched(run):
+        pass
+    assert device_memory.peak(run) == 1536 * 2**20
