@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from advisor import benched, facts
 from advisor.advise import Request, recommend
-from advisor.cli import app
+from advisor.cli import app, load
 from advisor.cli.bench import keep
 from advisor.errors import SnapshotMissing
 from finetune.bench import Bench, Measured
@@ -118,6 +118,7 @@ def test_explain_shows_the_rows(store, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     (tmp_path / "data" / "advisor").mkdir(parents=True)
     store.rename(tmp_path / "data" / "advisor" / "facts")
+    load("explain")
     told = CliRunner().invoke(app, ["explain", "unsloth", "--goal", "gpu-poor"]).output
     assert "measured on machines by `advisor bench`" in told
     assert "2026-11-24  tokens_per_second 200 [180–220] tokens/s: unsloth 2026.10, round A" in told
