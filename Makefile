@@ -27,7 +27,7 @@ rank: $(VENV)/.installed
 	@$(BIN)/advisor rank --store bundled
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n auto --dist loadgroup --ignore tests/stacks
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -39,7 +39,8 @@ check: $(VENV)/.installed-dev
 	$(BIN)/vulture
 	$(BIN)/deptry advisor finetune
 
-# The other stacks for real: builds their environments (1 to 4 GB each, into the user's cache).
+# All stacks for real: builds their environments (1 to 4 GB each, into the user's cache). `make test` trains with
+# trl and torchtune, whose environment (1.4 GiB) it builds once.
 test-stacks: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 0 -m "every_stack or not every_stack" --durations=0 tests/stacks
 

@@ -169,9 +169,10 @@ def build(lock: Path, progress: Callable[[str], None] = lambda _: None) -> Envir
     if not variables["UV_FIND_LINKS"]:
         del variables["UV_FIND_LINKS"]
     wanted = python_version(lock)
-    # Another Python than ours is left to uv: it takes one from PATH, or fetches one where it may.
-    python = sys.executable if wanted == f"{sys.version_info.major}.{sys.version_info.minor}" else wanted
-    progress(f"building the environment of {lock.stem} in {folder}")
+    ours = f"{sys.version_info.major}.{sys.version_info.minor}"
+    python = sys.executable if wanted == ours or not _has_python(uv, wanted) else wanted
+    other = f"; there is no Python {wanted} to be had, so with {ours}" if python != wanted != ours else ""
+    progress(f"building the environment of {lock.stem} in {folder}{other}")
     for step in (
         [uv, "venv", "--quiet", "--python", python, str(folder)],
         [uv, "pip", "install", "--quiet", "--compile-bytecode", "--requirement", str(lock)],
@@ -194,6 +195,14 @@ def build(lock: Path, progress: Callable[[str], None] = lambda _: None) -> Envir
         raise EnvironmentBroken(f"the environment of {lock.stem} is broken right after building: {made.why}")
     progress(f"built in {seal['seconds']:.0f} s, {seal['bytes'] / 2**30:.1f} GiB")
     return made.environment
+
+
+def _has_python(uv: str, version: str) -> bool:
+    """Whether uv finds this Python, or can fetch it."""
+    for words in (["find", version], ["install", version]):
+        if subprocess.run([uv, "python", *words], capture_output=True, check=False).returncode == 0:
+            return True
+    return False
 
 
 def find_uv() -> str:

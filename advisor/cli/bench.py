@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,9 @@ Seeds = Annotated[int, typer.Option(min=1, help="Runs of each, each with its own
 Rounds = Annotated[str, typer.Option(help="A: equal settings. B: each at its documented best. AB: both.")]
 Price = Annotated[float | None, typer.Option(help="Of an hour of this machine, for the cost of a token.")]
 Out = Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the runs and of bench.json.")]
+Result = Annotated[
+    Path | None, typer.Option(help="Also this JSON file, with the command and no path of this machine.")
+]
 Store = Annotated[
     Path | None, typer.Option(help="Folder of facts that the figures go to; default: your own.")
 ]
@@ -38,6 +41,7 @@ def bench(
     claims: Annotated[bool, typer.Option("--claims", help="What READMEs claim, and what was seen.")] = False,
     price: Price = None,
     output: Out = None,
+    result: Result = None,
     store: Store = None,
 ) -> None:
     """Measure the stacks on this machine: speed, memory, time to the first step, size, held-out loss.
@@ -61,7 +65,7 @@ def bench(
     with progress() as watch:
         extra = [*(set_ or []), *(["devices.kind=cpu"] if cpu else [])]
         asked = compose(data, model, None, "trl", None, spec, extra, None, demo=demo, watch=watch)
-        result = benches.bench(
+        measured = benches.bench(
             benches.settings(asked.composed, benches.QUICK if quick else benches.THOROUGH),
             [name.strip() for name in stacks.split(",")],
             list(range(42, 42 + (1 if quick else seeds))),
@@ -73,12 +77,14 @@ def bench(
             ),
         )
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "bench.json").write_text(json.dumps(result.as_dict(), indent=1) + "\n", "utf-8")
-    print("\n".join(lines(result, price)))
+    (folder / "bench.json").write_text(json.dumps(measured.as_dict(), indent=1) + "\n", "utf-8")
+    if result is not None:
+        result.write_text(json.dumps(publishable(measured), indent=1) + "\n", "utf-8")
+    print("\n".join(lines(measured, price)))
     if claims:
-        print("\n".join(["", *claim_lines(result)]))
+        print("\n".join(["", *claim_lines(measured)]))
     print(f"\nall figures: {folder / 'bench.json'}")
-    print(keep(result, store))
+    print(keep(measured, store))
 
 
 def keep(result: Bench, store: Path | None) -> str:
@@ -99,6 +105,20 @@ def keep(result: Bench, store: Path | None) -> str:
     count = sum(map(len, found.values()))
     whose = f"{count} figures of {len(found)} libraries"
     return f"{whose} went into {folder}; `advisor rank --goal fast` weighs them"
+
+
+def publishable(result: Bench) -> dict[str, Any]:
+    """All figures with the command line; of paths only the last part is left: nobody else has them."""
+    import sys
+
+    told = result.as_dict()
+    settings = {key: _last_part(value) for key, value in told["settings"].items()}
+    return {"command": ["advisor", *map(_last_part, sys.argv[1:])], **told, "settings": settings}
+
+
+def _last_part(value: Any) -> Any:
+    is_path = isinstance(value, str) and value.startswith(("/", "./", "../", "~"))
+    return Path(value).name if is_path else value
 
 
 def _rounds(text: str) -> list[str]:

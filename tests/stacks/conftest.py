@@ -12,8 +12,10 @@ from stack_cases import CASES, EXPORTED, RUNNERS, TAKE_APART, python_of, run_of
 
 from finetune import convert, family
 
+LITGPT = pytest.param("litgpt", marks=pytest.mark.every_stack)
 
-@pytest.fixture(scope="session", params=["torchtune", "litgpt"])
+
+@pytest.fixture(scope="session", params=["torchtune", LITGPT])
 def answered(request, tmp_path_factory):
     """Stack's name and, by case, spec and run folder with what the stack's own model answered."""
     name = request.param

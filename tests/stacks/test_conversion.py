@@ -11,7 +11,7 @@ from stack_cases import CASES, EXPORTED, TAKE_APART
 from finetune import family, gate
 from finetune.errors import TrainingFailed
 
-pytestmark = pytest.mark.xdist_group("stack-models")
+pytestmark = pytest.mark.xdist_group("stacks")
 
 
 def told(run):

@@ -18,7 +18,8 @@ from finetune import record
 from finetune.spec import RunSpec
 from finetune.stacks import Job, stack
 
-pytestmark = pytest.mark.xdist_group("stack-training")
+pytestmark = pytest.mark.xdist_group("stacks")
+LITGPT = pytest.param("litgpt", marks=pytest.mark.every_stack)
 
 # Rank 8, where the stacks ended 0.023 and 0.026 apart while each drew an adapter of its own; three
 # micro-batches of unequal numbers of tokens a step.
@@ -84,7 +85,7 @@ def agrees(run, reference):
     assert abs(held["adapter"] - other["adapter"]) <= 0.001
 
 
-@pytest.mark.parametrize("name", ["torchtune", "litgpt"])
+@pytest.mark.parametrize("name", ["torchtune", LITGPT])
 def test_a_stack_does_the_same_work_as_trl(trained, name):
     run = trained(name)
     agrees(run, trained("trl"))
@@ -97,6 +98,7 @@ def test_axolotl_does_the_same_work_as_trl(trained):
     agrees(trained("axolotl"), trained("trl"))
 
 
+@pytest.mark.every_stack
 @pytest.mark.parametrize("name", ["torchtune", "litgpt"])
 def test_a_stopped_run_goes_on_to_the_same_adapter(trained, tiny, name, tmp_path):
     source = trained(name)

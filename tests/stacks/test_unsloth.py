@@ -17,7 +17,7 @@ from finetune.runners import unsloth_sft
 from finetune.spec import compose, resolve
 from finetune.stacks import Job, stack
 
-pytestmark = pytest.mark.xdist_group("stack-training")
+pytestmark = pytest.mark.xdist_group("stacks")
 
 
 @pytest.fixture
