@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from finetune import base, card, dataset, environment, findings, launch, machine, memory, record
+from finetune import base, card, dataset, environment, findings, launch, machine, memory, record, spread
 from finetune.errors import DataError, RunError, SpecError, TrainingFailed, TrainingInterrupted
 from finetune.record import Attempt, Record
 from finetune.spec import Composed, RunSpec, resolve, to_toml
@@ -114,6 +114,9 @@ def start(
         AdvisorError: see `plan` and `launch.launch`.
     """
     spec = asked.spec
+    spread.check(spec)
+    if spec.devices.nodes > 1 and spread.rank():
+        return _join(Path(str(spec.output)).expanduser(), watch)
     folder = record.new_folder(spec.output, spec.model.base)
     told = record.keep(
         folder,
@@ -143,6 +146,8 @@ def resume(folder: Path, watch: Watch = Watch()) -> Path:
     Raises:
         RunError: it is running or finished, or it never came to have tokens.
     """
+    if spread.rank():
+        return _join(folder, watch)
     told = record.load(folder)
     if told.standing in ("running", "finished"):
         raise RunError(f"{folder} is {told.standing}; there is nothing to resume")
@@ -152,6 +157,20 @@ def resume(folder: Path, watch: Watch = Watch()) -> Path:
     record.change(folder, told, state="running", pids={"wrapper": os.getpid()}, ended=None, outcome="")
     with _closing(folder):
         _go(folder, spec, watch)
+    return folder
+
+
+def _join(folder: Path, watch: Watch) -> Path:
+    """Another machine of a run: lend its processes to what the first one has prepared."""
+    watch.stage(f"machine {spread.rank()} waits for the first one")
+    spread.wait_for_the_first(folder)
+    spec = RunSpec.model_validate(record.load(folder).spec)
+    chosen = stack(spec.stack)
+    env = environment.ready(chosen.lock, chosen.needed, watch.stage)
+    data = dataset.open_dataset(folder / "data")
+    job = job_of(spec, data, folder.resolve(), launch.last_checkpoint(folder / "work"))
+    watch.stage("train")
+    spread.lend(chosen.command(env.python, spec, job), folder, chosen.environment(spec))
     return folder
 
 
@@ -275,6 +294,7 @@ def _train(folder: Path, spec: RunSpec, chosen: Stack, watch: Watch) -> None:
         record.change(folder, told, pids={"wrapper": os.getpid(), "trainer": pid})
 
     watch.stage("train")
+    (folder / spread.GO).touch()
     try:
         ended = launch.launch(
             chosen.command(env.python, spec, job),
@@ -291,6 +311,8 @@ def _train(folder: Path, spec: RunSpec, chosen: Stack, watch: Watch) -> None:
         kind = "interrupted" if isinstance(error, TrainingInterrupted) else "failed"
         _attempt_over(folder, attempt, steps, kind, 0.0)
         raise
+    finally:
+        (folder / spread.GO).unlink(missing_ok=True)
     told = _attempt_over(folder, attempt, steps, "trained", ended.seconds)
     device = "gpu" if spec.devices.kind == "cuda" else "rss"
     record.change(

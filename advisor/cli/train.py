@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import advisor
 from advisor.cli import app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from finetune.run import Watch
-    from finetune.spec import Composed
+    from finetune.spec import Composed, RunSpec
+    from finetune.submit import Place
 
 Data = Annotated[str | None, typer.Option(help="JSONL, JSON, CSV, Parquet, or a hub id (owner/name).")]
 Model = Annotated[str | None, typer.Option(help="Folder of the base model, or its hub id.")]
@@ -29,6 +31,16 @@ Set = Annotated[
     list[str] | None, typer.Option("--set", help="Any field, e.g. training.epochs=3; may be repeated.")
 ]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the run.")]
+Gpus = Annotated[
+    int | None, typer.Option(min=1, help="Processes of one machine, one a GPU (or a CPU process each).")
+]
+Nodes = Annotated[int | None, typer.Option(min=1, help="Machines; see --submit.")]
+Submit = Annotated[
+    str | None, typer.Option(help="Write a job for slurm, skypilot or kubernetes into -o, and start nothing.")
+]
+Accelerator = Annotated[str | None, typer.Option(help="With --submit skypilot: the GPU, e.g. A100.")]
+Volume = Annotated[str | None, typer.Option(help="With --submit: a bucket or volume that all machines see.")]
+Image = Annotated[str, typer.Option(help="With --submit kubernetes: the container.")]
 Demo = Annotated[bool, typer.Option("--demo", help="SmolLM2-135M on a bundled data set; needs no hub.")]
 
 
@@ -51,16 +63,33 @@ def train(
     set_: Set = None,
     output: Output = None,
     demo: Demo = False,
+    gpus: Gpus = None,
+    nodes: Nodes = None,
+    submit: Submit = None,
+    accelerator: Accelerator = None,
+    volume: Volume = None,
+    image: Image = "python:3.11-slim",
     resume: Annotated[str | None, typer.Option(help="Go on with this run (folder or id).")] = None,
 ) -> None:
     """Fine-tune a model: check the data, plan the memory, train, evaluate, keep adapter and record.
 
     With a GPU it is QLoRA, without one LoRA, unless you say otherwise. Examples: advisor train --demo;
     advisor train --data mine.jsonl --model HuggingFaceTB/SmolLM2-135M-Instruct; advisor train
-    --resume RUN. Look before with `advisor plan` and `advisor preview`.
+    --resume RUN; advisor train --data mine.jsonl --model MODEL --gpus 8 --nodes 2 --submit slurm -o JOB.
+    Look before with `advisor plan` and `advisor preview`.
     """
     from finetune import home, record, run
 
+    spread = {"devices.processes": gpus, "devices.nodes": nodes}
+    set_ = [*(set_ or []), *(f"{leaf}={n}" for leaf, n in spread.items() if n is not None)]
+    if submit is not None:
+        from finetune.submit import Place
+
+        place = Place(accelerator, volume, image, advisor.__version__)
+        with progress() as watch:
+            asked = compose(data, model, eval_data, stack, preset, spec, set_, None, demo=demo, watch=watch)
+        print(write_job(submit, asked.composed.spec, output, place))
+        return
     with progress() as watch:
         if resume is not None:
             home.without_torch()
@@ -69,6 +98,25 @@ def train(
             asked = compose(data, model, eval_data, stack, preset, spec, set_, output, demo=demo, watch=watch)
             folder = run.start(asked.composed, recommendation=asked.recommendation, watch=watch)
     print(summary(folder))
+
+
+def write_job(kind: str, spec: RunSpec, output: Path | None, place: Place) -> str:
+    """Write the files of a job; how to submit it.
+
+    Raises:
+        InputError: the folder is missing, or the scheduler must be told more.
+    """
+    from advisor.errors import InputError
+    from finetune import submit
+
+    if output is None:
+        raise InputError("--submit needs -o FOLDER: where the job's files go")
+    folder = output.expanduser().resolve()
+    files = submit.job(kind, spec, folder, place)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text, "utf-8")
+    return f"written: {', '.join(str(folder / name) for name in files)}\nsubmit:  {submit.how(kind, folder)}"
 
 
 def compose(

@@ -9,6 +9,7 @@ its own), the callback is handed to transformers' Trainer as it is made.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -18,12 +19,12 @@ if TYPE_CHECKING or __package__:
     from finetune.runners.emit import Emitter, main, rss_bytes
     from finetune.runners.initial import begin
     from finetune.runners.stream import Stream
-    from finetune.runners.trl_sft import reporter
+    from finetune.runners.trl_sft import leave_together, reporter
 else:
     from emit import Emitter, main, rss_bytes
     from initial import begin
     from stream import Stream
-    from trl_sft import reporter
+    from trl_sft import leave_together, reporter
 
 
 class Counting(Emitter):
@@ -51,7 +52,8 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         _with_masks(run / "data" / f"{name}.jsonl", run / "work" / f"{name}.jsonl")
     cfg = load_cfg(str(config))
     counting = Counting(run, quiet=emit.quiet)
-    batch = cfg.micro_batch_size * cfg.gradient_accumulation_steps
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    batch = cfg.micro_batch_size * cfg.gradient_accumulation_steps * processes
     rows = str(run / "data" / "train.jsonl")
     counting.stream = Stream(rows, steps=cfg.max_steps, batch=batch, seed=cfg.seed)
     made: list[Any] = []
@@ -68,14 +70,17 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     do_train(cfg, TrainerCliArgs())
     if not counting.stopped:
         counting.finished(made[0].state.global_step, began)
+    leave_together()
 
 
 def _with_masks(source: Path, target: Path) -> None:
     """Axolotl takes rows as they are where they have all three columns."""
-    with source.open() as rows, target.open("w") as out:
+    draft = target.with_suffix(f".{os.getpid()}")  # every process writes the same, and sees a whole one
+    with source.open() as rows, draft.open("w") as out:
         for line in rows:
             row = json.loads(line)
             out.write(json.dumps({**row, "attention_mask": [1] * len(row["input_ids"])}) + "\n")
+    draft.replace(target)
 
 
 if __name__ == "__main__":

@@ -69,8 +69,14 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     if not emit.stopped:
         trainer.save_model(str(run / "adapter"))
         emit.finished(trainer.state.global_step, began)
+    leave_together()
+
+
+def leave_together() -> None:
+    """Nobody leaves while another process still gathers: it would wait for the one that left."""
+    import torch
+
     if torch.distributed.is_initialized():
-        # Nobody leaves while another one still gathers: it would wait for the one that left.
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from finetune import spread
 from finetune.errors import UnsupportedField
 from finetune.spec import RunSpec
 from finetune.stacks import Job, Rendered, own_model, trainer
@@ -34,9 +35,8 @@ def render(spec: RunSpec, job: Job) -> Rendered:
 
 
 def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
-    """Our runner around `axolotl train`."""
-    del spec
-    return [str(python), str(_RUNNER), str(job.native / CONFIG), str(job.folder)]
+    """Our runner around `axolotl train`, several of them through torchrun."""
+    return [str(python), *spread.torchrun(spec), str(_RUNNER), str(job.native / CONFIG), str(job.folder)]
 
 
 def environment(spec: RunSpec) -> Mapping[str, str]:

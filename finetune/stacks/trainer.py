@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from finetune.errors import TrainingFailed, UnsupportedField
 from finetune.spec import LORA_LIKE, RunSpec
@@ -24,8 +25,12 @@ def refuse_common(stack: str, spec: RunSpec) -> None:
     if spec.method.name not in LORA_LIKE:
         why = "it is run for LoRA and QLoRA; trl does the other methods"
         raise UnsupportedField(stack, "method.name", spec.method.name, why)
-    one = "it is run as one process; trl spreads over several"
-    fields = {"devices.processes": (1, one), "devices.nodes": (1, one), "devices.strategy": ("ddp", one)}
+    fields: dict[str, tuple[Any, str]] = {
+        "devices.strategy": ("ddp", "it is run with DDP alone; trl does FSDP")
+    }
+    if stack != "axolotl":
+        one = "it is run as one process; trl and axolotl spread over several"
+        fields |= {"devices.processes": (1, one), "devices.nodes": (1, one)}
     own_model.refuse(stack, spec, fields)
 
 

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finetune.errors import TrainingFailed, UnsupportedField
+from finetune import spread
+from finetune.errors import TrainingFailed
 from finetune.runners import trl_sft
 from finetune.spec import LORA_LIKE, RunSpec
 from finetune.stacks import Job, Rendered
@@ -29,10 +30,6 @@ _OPTIMIZERS = {"adamw": "adamw_torch_fused", "paged_adamw_8bit": "paged_adamw_8b
 
 def render(spec: RunSpec, job: Job) -> Rendered:
     """`sft.yaml`, with `peft.json` where it is needed."""
-    if spec.devices.nodes > 1:
-        raise UnsupportedField(
-            name, "devices.nodes", spec.devices.nodes, "one machine is started from here; use processes"
-        )
     config = {**_model(spec, job), **_data(spec, job), **_method(spec), **_training(spec, job)}
     files = {CONFIG: as_yaml(config)}
     if spec.method.name not in (*LORA_LIKE, "full"):
@@ -46,10 +43,8 @@ def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
     `accelerate launch` starts a single process where its config says MULTI_CPU (accelerate 1.15), and
     meets the runs of others at one fixed port.
     """
-    launcher = []
-    if spec.world_size > 1:
-        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={spec.world_size}"]
-    return [str(python), *launcher, str(Path(trl_sft.__file__)), str(job.native / CONFIG), str(job.folder)]
+    runner = [str(Path(trl_sft.__file__)), str(job.native / CONFIG), str(job.folder)]
+    return [str(python), *spread.torchrun(spec), *runner]
 
 
 def environment(spec: RunSpec) -> Mapping[str, str]:

@@ -41,13 +41,22 @@ def test_a_method_trains_and_is_evaluated(advisor, tiny, sums, tmp_path, name):
     assert "adapter_model" in "".join(p.name for p in (folder / "adapter").iterdir()) or name == "full"
 
 
+def steps(folder):
+    """Of each step, in turn: its loss and the tokens so far."""
+    told = [event for _, event in launch.events(folder) if event["event"] == "step"]
+    return [n for event in told for n in (event["loss"], event["tokens"])]
+
+
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
 def test_two_processes(advisor, tiny, sums, tmp_path, strategy):
     """Two CPU processes over gloo: the steps are those of one process, and the adapter is whole."""
     folder = tmp_path / "run"
     words = ["--data", sums, "--model", tiny, "-o", folder, *FAST, "--set", "training.steps=6"]
-    words += ["--set", "devices.processes=2", "--set", f"devices.strategy={strategy}"]
-    advisor("train", *words)
+    advisor("train", *words, "--gpus", "2", "--set", f"devices.strategy={strategy}")
+    if strategy == "ddp":
+        alone = tmp_path / "alone"
+        advisor("train", *words[:4], "-o", alone, *words[6:])
+        assert steps(folder) == pytest.approx(steps(alone), abs=2e-3)
     told = record.load(folder)
     spread = next(e for _, e in launch.events(folder) if e["event"] == "spread")
     held = spread["parameters_here"] / spread["parameters"]
