@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
+import sys
 
 import pytest
 from train_words import FAST
@@ -65,6 +68,46 @@ def test_two_processes(advisor, tiny, sums, tmp_path, strategy):
     assert told.losses["held_out"]["adapter"] < told.losses["held_out"]["base"]
     assert told.attempts[0].to_step == 6
     assert told.spec["training"]["batch_size"] == 8
+
+
+def test_two_machines(advisor, variables, tiny, sums, tmp_path):
+    """Played by two commands on this one: the first records, the second lends its process."""
+    folder = tmp_path / "run"
+    words = [
+        "train",
+        "--data",
+        sums,
+        "--model",
+        tiny,
+        *FAST,
+        "--set",
+        "training.steps=3",
+        "--nodes",
+        "2",
+        "-o",
+        folder,
+    ]
+    told = advisor(*words, code=2).stderr
+    assert "--submit slurm" in told
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    places = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", "advisor", *map(str, words)],
+            env={**variables, **places, "NODE_RANK": str(rank)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )
+        for rank in (1, 0)
+    ]  # fmt: skip
+    outputs = [one.communicate(timeout=600)[0].decode() for one in started]
+    assert [one.returncode for one in started] == [0, 0], outputs
+    assert [n for n in steps(folder) if isinstance(n, int)] == sorted(
+        {n for n in steps(folder) if isinstance(n, int)}
+    )
+    assert len(steps(folder)) == 6
+    assert record.load(folder).state == "finished"
+    assert not (folder / "go").exists()
 
 
 def test_packing_gives_the_loss_of_the_unpacked_rows(advisor, tiny, sums, tmp_path):

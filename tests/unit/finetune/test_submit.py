@@ -1,0 +1,109 @@
+"""Jobs for schedulers: what they say is what the spec says; what cannot run there is refused before the queue."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import tomllib
+
+import pytest
+import yaml
+
+from finetune.errors import SpecError, UnsupportedField
+from finetune.spec import RunSpec
+from finetune.submit import Place, job
+
+
+def spec(tmp_path, **devices):
+    data = tmp_path / "my rows.jsonl"
+    data.touch()
+    told = {"model": {"base": "a/Small_Model"}, "data": {"train": str(data)}, "stack": "trl"}
+    return RunSpec.model_validate({**told, "devices": {"processes": 4, "nodes": 2, **devices}})
+
+
+def test_slurm_starts_one_advisor_a_machine_that_knows_its_rank_and_the_first(tmp_path):
+    files = job("slurm", spec(tmp_path), tmp_path / "a job", Place())
+    script = tmp_path / "job.sbatch"
+    script.write_text(files["job.sbatch"])
+    assert subprocess.run(["bash", "-n", str(script)], check=False).returncode == 0
+    asked = dict(re.findall(r"^#SBATCH --([a-z-]+)=(.+)$", files["job.sbatch"], re.MULTILINE))
+    assert (asked["nodes"], asked["ntasks-per-node"], asked["gpus-per-node"]) == ("2", "1", "4")
+    # Played: scontrol and srun as they answer on the second machine of the two, and an advisor that tells.
+    for name, text in {
+        "scontrol": "echo first; echo second",
+        "srun": 'SLURM_NODEID=1 exec "$@"',
+        "advisor": 'echo "$MASTER_ADDR $MASTER_PORT $NODE_RANK"; printf "%s\\n" "$@"',
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    ran = subprocess.run(
+        ["bash", str(script)], capture_output=True, text=True, check=True,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_JOB_NODELIST": "n[1-2]", "SLURM_JOB_ID": "7"},
+    ).stdout.splitlines()  # fmt: skip
+    assert ran[0] == "first 20007 1"
+    assert ran[1:] == [
+        "train",
+        "--spec",
+        str(tmp_path / "a job" / "run.toml"),
+        "-o",
+        str(tmp_path / "a job" / "run"),
+    ]
+    moved = RunSpec.model_validate(tomllib.loads(files["run.toml"]))
+    assert moved.devices == spec(tmp_path).devices
+    assert moved.data.train == str(tmp_path / "my rows.jsonl")
+
+
+def test_skypilot_mounts_what_lies_here_and_renames_it(tmp_path):
+    files = job(
+        "skypilot", spec(tmp_path), tmp_path, Place(accelerator="A100", volume="bucket", version="1.2")
+    )
+    told = yaml.safe_load(files["job.yaml"])
+    assert (told["num_nodes"], told["resources"]["accelerators"]) == (2, "A100:4")
+    moved = tomllib.loads(files["run.toml"])["data"]["train"]
+    assert told["file_mounts"][moved] == str(tmp_path / "my rows.jsonl")
+    assert told["file_mounts"]["/advisor"] == {"name": "bucket", "mode": "MOUNT"}
+    assert "advisor[train]==1.2" in told["setup"]
+    assert shlex.split(told["run"].splitlines()[-1])[-1] == "/advisor/advisor-small-model"
+
+
+def test_kubernetes_is_an_indexed_job_whose_pods_find_the_first_by_name(tmp_path):
+    made = spec(tmp_path).model_copy(
+        update={"data": spec(tmp_path).data.model_copy(update={"train": "some/set"})}
+    )
+    files = job("kubernetes", made, tmp_path, Place(volume="claim", version="1.2"))
+    config, service, told = yaml.safe_load_all(files["job.yaml"])
+    assert (config["kind"], service["kind"], told["kind"]) == ("ConfigMap", "Service", "Job")
+    assert RunSpec.model_validate(tomllib.loads(config["data"]["run.toml"])).devices.nodes == 2
+    assert (told["spec"]["completions"], told["spec"]["completionMode"]) == (2, "Indexed")
+    pod = told["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["resources"]["limits"] == {"nvidia.com/gpu": "4"}
+    address = next(e["value"] for e in container["env"] if e["name"] == "MASTER_ADDR")
+    assert address == f"{told['metadata']['name']}-0.{service['metadata']['name']}"
+    assert pod["subdomain"] == service["metadata"]["name"]
+    mounted = {v["name"] for v in container["volumeMounts"]}
+    assert mounted == {v["name"] for v in pod["volumes"]} == {"config", "shared"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "devices", "message"),
+    [
+        ("lsf", Place(), {}, "known are slurm, skypilot, kubernetes"),
+        ("skypilot", Place(accelerator="A100"), {}, "--volume NAME: a bucket"),
+        ("skypilot", Place(volume="v"), {}, "--accelerator"),
+        ("kubernetes", Place(), {}, "--volume NAME: a claim"),
+        ("kubernetes", Place(volume="v"), {}, "lies on this machine alone"),
+    ],
+)
+def test_what_a_scheduler_must_be_told_is_asked_for(tmp_path, kind, place, devices, message):
+    with pytest.raises(SpecError, match=message):
+        job(kind, spec(tmp_path, **devices), tmp_path, place)
+
+
+@pytest.mark.parametrize("stack", ["torchtune", "litgpt", "unsloth"])
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+def test_a_stack_that_runs_as_one_process_is_refused_before_the_queue(tmp_path, stack, kind):
+    made = spec(tmp_path, kind=kind).model_copy(update={"stack": stack})
+    with pytest.raises(UnsupportedField, match=r"one process|GPUs alone"):
+        job("slurm", made, tmp_path, Place())
