@@ -89,7 +89,7 @@ def read_request(request: Request) -> Question:
     _check_scales(domain)
     chosen = tuple(_choose(domain, request.repositories))
     measured = benched.read(request.benchmarks or store.path, [c.repository for c in chosen], request.as_of)
-    used = _that_can_count(domain, weights, measured)
+    used = measured.that_can_count(domain, weights)
     return Question(
         domain=used,
         store=store,
@@ -104,15 +104,6 @@ def read_request(request: Request) -> Question:
         candidates=chosen,
         benched=measured,
     )
-
-
-def _that_can_count(domain: Domain, weights: Mapping[str, float], measured: benched.Benched) -> Domain:
-    if measured.rows:
-        return domain
-    criteria = tuple(c for c in domain.criteria if not c.benched or weights[c.name])
-    left_out = {c.name for c in domain.criteria} - {c.name for c in criteria}
-    goals = {name: goal for name, goal in domain.goals.items() if not left_out & set(goal.weights)}
-    return domain.model_copy(update={"criteria": criteria, "goals": goals})
 
 
 def recommend(request: Request) -> Recommendation:

@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 
 from advisor import facts
+from advisor.domain import Domain
 from advisor.metrics import METRICS
 from advisor.model import Benchmark, Measurement
 
@@ -28,6 +29,15 @@ class Benched:
     def over(self, found: Mapping[str, Measurement], repository: str) -> dict[str, Measurement]:
         """The measurements of a repository with those of the benches in their places."""
         return {**found, **self.measured.get(repository, {})}
+
+    def that_can_count(self, domain: Domain, weights: Mapping[str, float]) -> Domain:
+        """Without criteria of benches that nobody weighs where nothing was measured, and goals that would."""
+        if self.rows:
+            return domain
+        criteria = tuple(c for c in domain.criteria if not c.benched or weights[c.name])
+        left_out = {c.name for c in domain.criteria} - {c.name for c in criteria}
+        goals = {name: goal for name, goal in domain.goals.items() if not left_out & set(goal.weights)}
+        return domain.model_copy(update={"criteria": criteria, "goals": goals})
 
 
 NOTHING = Benched()

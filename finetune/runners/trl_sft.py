@@ -23,7 +23,6 @@ else:
 def train(config: Path, run: Path, emit: Emitter) -> None:
     """Train as the config says; the adapter (or the model) goes to ``RUN/adapter``."""
     began = time.monotonic()
-    import torch
     import transformers
     from datasets import load_dataset
     from trl import (
