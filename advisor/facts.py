@@ -266,7 +266,7 @@ def open_benchmarks(path: Path) -> Store | None:
     """
     if not (path / "manifest.json").is_file():
         return None
-    store = Store(path, _read_manifest(path))
+    store = Store(path, read_manifest(path))
     return store if store.benched() else None
 
 

@@ -225,11 +225,7 @@ def _kubernetes(spec: RunSpec, folder: Path, place: Place) -> dict[str, str]:
 
 
 class _Readable(yaml.SafeDumper):
-    """Text of several lines as a block, and no anchors."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        del data
-        return True
+    """Text of several lines as a block."""
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
