@@ -6,9 +6,12 @@
 # people with ``organisation`` (NULL: unknown), ``backer`` (NULL: the owner is in no table), ``is_backers``,
 # and whether anybody of the repository's history was ever ``seen`` to be the backer's.
 AFFILIATED = """
+    used AS (
+        SELECT repository, author, organisation, max(day) AS day FROM contributions
+        WHERE organisation IS NOT NULL AND NOT is_bot GROUP BY repository, author, organisation
+    ),
     affiliations AS (
-        SELECT repository, author, organisation AS domain FROM contributions
-        WHERE organisation IS NOT NULL AND NOT is_bot
+        SELECT repository, author, organisation AS domain FROM used
         QUALIFY row_number() OVER (PARTITION BY repository, author ORDER BY day DESC, organisation) = 1
     ),
     seen AS (

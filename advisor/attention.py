@@ -23,24 +23,24 @@ PLACED = f"""
         QUALIFY row_number() OVER (PARTITION BY repository, metric ORDER BY day DESC, source) = 1
     ),
     gained AS (
-        SELECT l.repository, (l.value - p.value) * CAST($window_days AS INTEGER) / (l.day - p.day) AS value,
+        SELECT l.repository, (l.value - p.value) * CAST($window_days AS INTEGER) / date_diff('day', p.day, l.day) AS value,
                l.source, l.day
         FROM dated AS l JOIN counts AS p ON p.repository = l.repository AND p.metric = 'stars'
-             AND l.metric = 'stars' AND l.day - p.day BETWEEN 245 AND 485
+             AND l.metric = 'stars' AND date_diff('day', p.day, l.day) BETWEEN 245 AND 485
         QUALIFY row_number() OVER (PARTITION BY l.repository
-                ORDER BY abs(l.day - p.day - CAST($window_days AS INTEGER)), p.day, p.source) = 1
+                ORDER BY abs(date_diff('day', p.day, l.day) - CAST($window_days AS INTEGER)), p.day, p.source) = 1
     ),
     figures AS (
         SELECT repository, metric AS figure, value, source, day FROM dated
         UNION ALL SELECT repository, 'stars_gained', value, source, day FROM gained
-        UNION ALL SELECT repository, 'contributors_ever', count(DISTINCT author), any_value(source), max(day)
+        UNION ALL SELECT repository, 'contributors_ever', count(DISTINCT author), min(source), max(day)
             FROM contributions WHERE NOT is_bot GROUP BY repository
-        UNION ALL SELECT repository, 'change_requests', count(*), any_value(source), max(opened_at)::DATE
+        UNION ALL SELECT repository, 'change_requests', count(*), min(source), max(opened_at)::DATE
             FROM threads WHERE kind = 'change_request' GROUP BY repository
     ),
     placed AS (
         SELECT f.repository, f.figure, {_SIDE} AS side, greatest(0, count(r.value) - 1) AS place,
-               any_value(f.source) AS source, any_value(f.day) AS day
+               min(f.source) AS source, max(f.day) AS day
         FROM figures AS f LEFT JOIN population AS r ON r.figure = f.figure AND r.value <= f.value
         WHERE f.figure IN (SELECT figure FROM population)
         GROUP BY f.repository, f.figure

@@ -1,10 +1,9 @@
 """The fact tables: what a row is, how it is written so that nothing is lost, and how it is seen as of a day.
 
-A store is a folder: ``<table>/<owner>__<name>.parquet`` and ``manifest.json`` with a hash of each
-file. Readers never see half a file: a file is written under a temporary name, synced and renamed,
-and the manifest after it. A source that is collected by itself writes a part of its own,
-``<owner>__<name>@<part>.parquet``, so that it replaces its own rows and nobody else's; readers see
-all parts together. The as-of views are the only door through which metrics see facts.
+A store (see `store`) is a folder of files and ``manifest.json`` with a hash of each. Readers never see half
+a file: a file is written under a temporary name, synced and renamed, and the manifest after it. A source
+that is collected by itself writes a part of its own, so that it replaces its own rows and nobody else's;
+readers see all parts together. The as-of views are the only door through which metrics see facts.
 """
 
 from __future__ import annotations
@@ -22,12 +21,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.errors import FactsError, InputError, SnapshotMissing
-from advisor.tables import ASIDE, DAYS, DERIVED, TABLES, as_of_view, columns, one_row_each
+from advisor.store import Store, file_of, is_aside, rows_of
+from advisor.tables import DAYS, DERIVED, TABLES, as_of_view, columns
 
 if TYPE_CHECKING:
     import duckdb
 
 SCHEMA_VERSION = 1
+FILES_TO_READ = 5000
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
 
@@ -53,54 +54,6 @@ class Damage:
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
-
-
-@dataclass(frozen=True)
-class Store:
-    """A folder of fact tables.
-
-    Attributes:
-        path: the folder.
-        manifest: what ``manifest.json`` holds: ``schema``, ``as_of`` and ``files``
-            (relative path → ``sha256``, ``rows``, ``head`` where the file comes from a history).
-    """
-
-    path: Path
-    manifest: Mapping[str, Any]
-
-    @property
-    def as_of(self) -> date:
-        """The last day that the store knows; what a question without a date is answered for."""
-        return date.fromisoformat(self.manifest["as_of"])
-
-    @property
-    def first_day(self) -> date:
-        """The day of the first fact."""
-        return date.fromisoformat(self.manifest["first_day"])
-
-    def repositories(self) -> list[str]:
-        """Repositories with at least one file of facts about them, by name."""
-        return sorted({_repository_of(f) for f in _about_projects(self.manifest["files"])}, key=str.lower)
-
-    def benched(self) -> list[str]:
-        """Repositories of which something was measured on a machine."""
-        return sorted({_repository_of(f) for f in self.manifest["files"] if _table_of(f) == "benchmarks"})
-
-
-def _file_of(table: str, repository: str, part: str = "") -> str:
-    return f"{table}/{repository.replace('/', '__', 1)}{'@' + part if part else ''}.parquet"
-
-
-def _table_of(file: str) -> str:
-    return file.partition("/")[0]
-
-
-def _about_projects(files: Mapping[str, Any]) -> dict[str, Any]:
-    return {file: entry for file, entry in files.items() if _table_of(file) not in ASIDE}
-
-
-def _repository_of(file: str) -> str:
-    return Path(file).stem.partition("@")[0].replace("__", "/", 1)
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -182,10 +135,15 @@ def write(
     known = list(rows)
     data = _encode(table, known)
     with locked(store):
-        file = _file_of(table, repository, part)
+        file = file_of(table, repository, part)
         manifest = read_manifest(store) if (store / "manifest.json").exists() else {"files": {}}
         entry = {"rows": len(known), "sha256": hashlib.sha256(data).hexdigest(), **about}
-        if file in manifest["files"] and manifest["files"][file]["sha256"] != entry["sha256"]:
+        old = manifest["files"].get(file, {})
+        if "in" in old:
+            # Its rows in the partition count no more from the moment in which the new ones are named.
+            replaced = manifest["partitions"][old["in"]].setdefault("replaced", [])
+            replaced.append(file)
+        elif old and old["sha256"] != entry["sha256"]:
             # Whoever reads between the two steps, or after a crash there, knows both files.
             manifest["files"][file]["next_sha256"] = entry["sha256"]
             write_manifest(store, manifest)
@@ -199,14 +157,16 @@ def write(
 
 def write_manifest(store: Path, manifest: dict[str, Any]) -> None:
     """Replace the manifest; its first and last day are those of its files of facts about projects."""
-    files = _about_projects(manifest["files"]).values()
+    files = [entry for file, entry in manifest["files"].items() if not is_aside(file)]
     manifest["schema"] = SCHEMA_VERSION
     manifest["first_day"] = min((f["first_day"] for f in files if "first_day" in f), default=None)
     if "pinned_as_of" in manifest:
         manifest["as_of"] = manifest["pinned_as_of"]
     else:
         manifest["as_of"] = max((f["last_day"] for f in files if "last_day" in f), default=None)
-    write_atomically(store / "manifest.json", (json.dumps(manifest, indent=1) + "\n").encode())
+    # Beyond some hundred repositories nobody reads it line by line, and indenting costs ten times the time.
+    indent = 1 if len(files) <= FILES_TO_READ else None
+    write_atomically(store / "manifest.json", (json.dumps(manifest, indent=indent) + "\n").encode())
 
 
 def pin_as_of(store: Path, day: date) -> None:
@@ -272,64 +232,79 @@ def open_benchmarks(path: Path) -> Store | None:
 
 def verify(store: Store, repositories: Iterable[str]) -> list[Damage]:
     """Compare the files of these repositories with their hashes; return what does not agree."""
-    wanted = set(repositories)
     found = []
-    for file, entry in store.manifest["files"].items():
-        repository = _repository_of(file)
-        if repository not in wanted:
-            continue
-        path = store.path / file
-        try:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            found.append(Damage(repository, path, f"cannot be read ({error.strerror})"))
-            continue
-        if digest not in {entry["sha256"], entry.get("next_sha256")}:
-            found.append(Damage(repository, path, "does not agree with its hash in manifest.json (damaged)"))
+    reasons: dict[str, str] = {}
+    for repository in repositories:
+        for file in store.files.get(repository, ()):
+            entry = store.manifest["files"][file]
+            held = entry.get("in", file)
+            if held not in reasons:
+                reasons[held] = _wrong_with(store.path / held, store.partitions.get(held, entry))
+            if reasons[held]:
+                found.append(Damage(repository, store.path / held, reasons[held]))
     return found
 
 
-def connect(store: Store, repositories: Sequence[str], as_of: date) -> duckdb.DuckDBPyConnection:
+def _wrong_with(path: Path, entry: Mapping[str, Any]) -> str:
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    sound = digest in {entry["sha256"], entry.get("next_sha256")}
+    return "" if sound else "does not agree with its hash in manifest.json (damaged)"
+
+
+def connect(
+    store: Store, repositories: Sequence[str], as_of: date, settings: Mapping[str, Any] | None = None
+) -> duckdb.DuckDBPyConnection:
     """Open DuckDB on the store with one view a table, cut at the end of ``as_of``.
 
     Only the files of ``repositories`` are read. A table without a file is an empty view.
+
+    Args:
+        store: the facts.
+        repositories: whose.
+        as_of: the day at whose end the views are cut.
+        settings: of DuckDB, in place of two threads and no limit (``memory_limit``, ``temp_directory``).
     """
     import duckdb
 
-    db = duckdb.connect(config={"threads": 2})
-    wanted = set(repositories)
+    db = duckdb.connect(config={"threads": 2, **(settings or {})})
     for table in TABLES:
-        files = [
-            str(store.path / f)
-            for f in store.manifest["files"]
-            if f.startswith(f"{table}/") and _repository_of(f) in wanted
-        ]
-        nothing = ", ".join(f"NULL::{kind} AS {name}" for name, kind in columns(table).items())
-        source = f"SELECT {nothing} WHERE false"
-        if files:
-            # Files of an older version lack the newer columns.
-            listed = ", ".join("'" + f.replace("'", "''") + "'" for f in files)
-            source += f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name=true)"
         # Copied once into memory: some twenty metrics read each table.
-        db.execute(f"CREATE TEMP TABLE all_{table} AS {one_row_each(table, source)}")
-        view = as_of_view(table, f"all_{table}", f"DATE '{as_of.isoformat()}'")
-        db.execute(f"CREATE TEMP VIEW {table} AS {view}")
-    for name, text in DERIVED.items():
-        db.execute(f"CREATE TEMP VIEW {name} AS {text}")
+        db.execute(f"CREATE TEMP TABLE all_{table} AS {rows_of(store, table, repositories)}")
+    cut(db, as_of)
     return db
+
+
+def cut(db: duckdb.DuckDBPyConnection, as_of: date) -> None:
+    """Set the views of an open connection to the end of a day."""
+    for table in TABLES:
+        view = as_of_view(table, f"all_{table}", f"DATE '{as_of.isoformat()}'")
+        db.execute(f"CREATE OR REPLACE TEMP VIEW {table} AS {view}")
+    for name, text in DERIVED.items():
+        db.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {text}")
 
 
 def read(store: Store, table: str, repository: str, part: str = "") -> list[dict[str, Any]]:
     """All rows of one file of one repository, in the order of the file; [] where there is none."""
     import duckdb
 
-    file = _file_of(table, repository, part)
+    file = file_of(table, repository, part)
     if file not in store.manifest["files"]:
         return []
+    held = store.manifest["files"][file].get("in")
+    names = ", ".join(columns(table))
+    sql = (
+        f"SELECT {names} FROM read_parquet($1) WHERE repository = $2 AND part = $3 ORDER BY ALL"
+        if held
+        else "SELECT * FROM read_parquet($1)"
+    )
     with duckdb.connect() as db:
         try:
-            found = db.execute("SELECT * FROM read_parquet($1)", [str(store.path / file)])
+            found = db.execute(sql, [str(store.path / (held or file)), *((repository, part) if held else ())])
         except duckdb.Error as error:
-            raise FactsError(f"{store.path / file} is damaged ({error})") from None
-        names = [d[0] for d in found.description]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+            raise FactsError(f"{store.path / (held or file)} is damaged ({error})") from None
+        names_found = [d[0] for d in found.description]
+        return [dict(zip(names_found, row, strict=True)) for row in found.fetchall()]

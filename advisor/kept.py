@@ -19,9 +19,10 @@ from advisor import facts
 from advisor.acceptability import DRAWS, Acceptability
 from advisor.errors import FactsError
 from advisor.metrics import METRICS
-from advisor.model import Contribution, CriterionScore, Measurement, Outlook
-from advisor.tables import ASIDE
+from advisor.model import Contribution, CriterionScore, Measurement, Metric, Outlook
+from advisor.store import is_aside
 
+FOLDER = "measurements"  # of a whole store, by `advisor measure`; beside the facts
 # What measuring reads besides the facts.
 _READ = ("organisations.toml", "reference/outlook.json", "reference/population.json")
 
@@ -32,19 +33,44 @@ def _outlook_model() -> Path:
 
 def measurements_key(store: facts.Store, as_of: date) -> str:
     """What measurements were made from: the facts' hashes, the date, definitions, organisations, models."""
-    hashes = {
-        file: entry["sha256"]
-        for file, entry in store.manifest["files"].items()
-        if file.partition("/")[0] not in ASIDE  # benches are laid over afterwards
-    }
-    definitions = [vars(METRICS[name]) for name in sorted(METRICS)]
-    read = [(domains.data_folder() / name).read_bytes() for name in _READ]
-    digests = [hashlib.sha256(content).hexdigest() for content in read]
-    return _digest([hashes, as_of.isoformat(), definitions, digests])
+    hashes = facts_key(store, store.repositories())
+    return _digest([hashes, as_of.isoformat(), *_definitions(METRICS)])
 
 
 def _digest(made_from: object) -> str:
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
+
+
+def _definitions(metrics: Mapping[str, Metric]) -> list[Any]:
+    read = [(domains.data_folder() / name).read_bytes() for name in _READ]
+    digests = [hashlib.sha256(content).hexdigest() for content in read]
+    return [[vars(metrics[name]) for name in sorted(metrics)], digests]
+
+
+def definitions_key(metrics: Mapping[str, Metric]) -> str:
+    """What measurements were made by: the metrics' definitions and what they read besides the facts."""
+    return _digest(_definitions(metrics))
+
+
+def measurements_key_of_store(store: facts.Store) -> str:
+    """What the measurements of a whole store were made from, whatever the days and the engine."""
+    return _digest([definitions_key(METRICS), facts_key(store, list(store.files))])
+
+
+def facts_key(store: facts.Store, repositories: Sequence[str]) -> dict[str, Any]:
+    """What the facts about these repositories are: file → hash; of a partition also what counts no more."""
+    found: dict[str, Any] = {}
+    for repository in repositories:
+        for file in store.files.get(repository, ()):
+            entry = store.manifest["files"][file]
+            if is_aside(file):  # benches are laid over afterwards
+                continue
+            if "in" in entry:
+                partition = store.partitions[entry["in"]]
+                found[entry["in"]] = [partition["sha256"], sorted(partition.get("replaced", ()))]
+            else:
+                found[file] = entry["sha256"]
+    return dict(sorted(found.items()))
 
 
 @dataclass(frozen=True)

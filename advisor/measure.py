@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from advisor import facts
 from advisor.domain import load_organisations
 from advisor.errors import FactsError
+from advisor.measurement_sql import measurement, measurement_sql, read_on_sql
 from advisor.metrics import METRICS
 from advisor.model import Measurement, Metric, Status
 from advisor.population import load_population
 from advisor.tables import TABLES, as_of_view, columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date
 
     import duckdb
 
+# What stands beside the views of every engine.
+KNOWN_BESIDE: Mapping[str, Mapping[str, str]] = {
+    "backers": {"owner": "VARCHAR", "organisation": "VARCHAR", "backer_vendor": "VARCHAR"},
+    "organisation_domains": {"domain": "VARCHAR", "organisation": "VARCHAR"},
+    "population": {"figure": "VARCHAR", "percent": "INTEGER", "value": "DOUBLE"},
+}
 DAYS_AT_ONCE = 12  # bounds the memory of measure_over
-# What was read longer ago than this before the as-of date says nothing about it. Two months, as in the
-# cohorts of the back-test.
-STALE_DAYS = 62
-_DATED_BY_READING = ("contributions", "releases", "threads")
 
 
 def measure(
@@ -49,14 +51,10 @@ def measure(
     found: dict[str, dict[str, Measurement]] = {r: {} for r in sound}
     try:
         with connect(store, sound, as_of) as db:
-            read_on = _read_on(db)
+            ask(db, sound, as_of)
             for metric in metrics.values():
-                rows = _run(db, metric, as_of)
-                for repository in sound:
-                    stale = _stale(repository, metric, as_of, read_on)
-                    found[repository][metric.name] = stale or _measurement(
-                        repository, metric, rows.get(repository), as_of
-                    )
+                for _, measured in _run(db, metric, as_of):
+                    found[measured.repository][metric.name] = measured
     except duckdb.IOException as error:
         raise FactsError(f"a file of {store.path} cannot be read: {error}") from None
     return found, damages
@@ -90,19 +88,15 @@ def measure_over(
         return found
     common = max(days)
     with connect(store, repositories, common) as db:
-        read_on = _read_on(db)
         for start in range(0, len(days), DAYS_AT_ONCE):
             part = days[start : start + DAYS_AT_ONCE]
             _lay_over_each_other(db, part, common)
-            rows = {metric.name: _run(db, metric, common) for metric in metrics.values()}
+            ask(db, repositories, common, part)
             for day in part:
-                found[day] = {
-                    r: {
-                        m.name: _stale(r, m, day, read_on) or _of_day(r, m, rows[m.name], day, common)
-                        for m in metrics.values()
-                    }
-                    for r in repositories
-                }
+                found[day] = {r: {} for r in repositories}
+            for metric in metrics.values():
+                for day, measured in _run(db, metric, common):
+                    found[day][measured.repository][metric.name] = measured
             progress(len(found))
     return found
 
@@ -112,7 +106,7 @@ def _lay_over_each_other(db: Any, days: Sequence[date], common: date) -> None:
     moved = f"(DATE '{common.isoformat()}' - grid_day)::INTEGER"
     for table in TABLES:
         named = "SELECT * REPLACE (repository || '@' || grid_day AS repository)"
-        seen = as_of_view(table, f"({named} FROM all_{table} CROSS JOIN grid)", "grid_day")
+        seen = as_of_view(table, f"({named} FROM all_{table} CROSS JOIN grid)", "grid_day", ", grid_day")
         changes = []
         for name, kind in columns(table).items():
             if kind == "DATE":
@@ -126,16 +120,27 @@ def _lay_over_each_other(db: Any, days: Sequence[date], common: date) -> None:
         db.execute(f"CREATE OR REPLACE TEMP VIEW {table} AS SELECT * FROM grid_{table}")
 
 
-def _of_day(
-    repository: str, metric: Metric, rows: Mapping[str, dict[str, Any]], day: date, common: date
-) -> Measurement:
-    measured = _measurement(repository, metric, rows.get(f"{repository}@{day.isoformat()}"), day)
-    back = common - day
-    return replace(
-        measured,
-        first_day=measured.first_day and measured.first_day - back,
-        last_day=measured.last_day and measured.last_day - back,
+def ask(
+    db: duckdb.DuckDBPyConnection,
+    repositories: Sequence[str],
+    as_of: date,
+    days: Sequence[date] | None = None,
+) -> None:
+    """Say of whom, and as of when, a measurement is wanted (see `measurement_sql`).
+
+    Args:
+        db: from `connect`.
+        repositories: of whom.
+        as_of: the end of the views.
+        days: the days that the views are laid over each other for; None: the end of the views alone.
+    """
+    db.execute("CREATE OR REPLACE TEMP TABLE asked (key VARCHAR, repository VARCHAR, as_of DATE)")
+    db.execute(
+        "INSERT INTO asked SELECT r || CASE WHEN $3 THEN '@' || d ELSE '' END, r, d"
+        " FROM (SELECT unnest($1::VARCHAR[]) AS r), (SELECT unnest($2::DATE[]) AS d)",
+        [list(repositories), [as_of] if days is None else list(days), days is not None],
     )
+    db.execute(f"CREATE OR REPLACE TEMP TABLE read_on AS {read_on_sql()}")
 
 
 def connect(store: facts.Store, repositories: Sequence[str], as_of: date) -> duckdb.DuckDBPyConnection:
@@ -146,75 +151,36 @@ def connect(store: facts.Store, repositories: Sequence[str], as_of: date) -> duc
     value): percentiles of the reference population.
     """
     db = facts.connect(store, repositories, as_of)
-    known = load_organisations()
-    owners = [(owner.lower(), key, o.vendor) for key, o in known.items() for owner in o.github]
-    domains = [(domain, key) for key, o in known.items() for domain in o.domains]
-    db.execute("CREATE TEMP TABLE backers (owner VARCHAR, organisation VARCHAR, backer_vendor VARCHAR)")
-    db.execute("CREATE TEMP TABLE organisation_domains (domain VARCHAR, organisation VARCHAR)")
-    db.execute("CREATE TEMP TABLE population (figure VARCHAR, percent INTEGER, value DOUBLE)")
-    population = load_population()
-    places = population.listed.places() if population else []
-    for table, rows in (("backers", owners), ("organisation_domains", domains), ("population", places)):
-        if rows:
-            db.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
+    prepare(db, known_beside())
     return db
 
 
-def _run(db: Any, metric: Metric, as_of: date) -> dict[str, dict[str, Any]]:
-    given = {"as_of": as_of, "window_days": metric.window_days}
-    result = db.execute(metric.sql, {k: v for k, v in given.items() if f"${k}" in metric.sql})
+def prepare(db: duckdb.DuckDBPyConnection, beside: Mapping[str, Sequence[tuple[Any, ...]]]) -> None:
+    """Lay what is known of organisations and of the population beside the views (see `connect`)."""
+    for table, kinds in KNOWN_BESIDE.items():
+        listed = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
+        db.execute(f"CREATE TEMP TABLE {table} ({listed})")
+    for table, rows in beside.items():
+        if rows:
+            lists = ", ".join(f"unnest(${i})" for i in range(1, len(rows[0]) + 1))
+            db.execute(f"INSERT INTO {table} SELECT {lists}", [list(column) for column in zip(*rows, strict=True)])
+
+
+def known_beside() -> dict[str, list[tuple[Any, ...]]]:
+    """Rows of the tables of `KNOWN_BESIDE`."""
+    known = load_organisations()
+    owners: list[tuple[Any, ...]] = [
+        (owner.lower(), key, o.vendor) for key, o in known.items() for owner in o.github
+    ]
+    domains: list[tuple[Any, ...]] = [(domain, key) for key, o in known.items() for domain in o.domains]
+    population = load_population()
+    places: list[tuple[Any, ...]] = list(population.listed.places()) if population else []
+    return {"backers": owners, "organisation_domains": domains, "population": places}
+
+
+def _run(db: Any, metric: Metric, as_of: date) -> Iterator[tuple[date, Measurement]]:
+    result = db.execute(measurement_sql(metric, as_of))
     names = [d[0] for d in result.description]
-    rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-    return {row["repository"]: row for row in rows}
-
-
-def _read_on(db: Any) -> dict[tuple[str, str], date]:
-    """(table, repository) → the last day on which the source of its rows was read."""
-    return {
-        (table, repository): day
-        for table in _DATED_BY_READING
-        for repository, day in db.execute(
-            f"SELECT repository, max(retrieved_at) FROM all_{table} GROUP BY repository"
-        ).fetchall()
-        if day is not None
-    }
-
-
-def _stale(
-    repository: str, metric: Metric, as_of: date, read_on: Mapping[tuple[str, str], date]
-) -> Measurement | None:
-    """What to say instead of a value where a table was read too long before the as-of date."""
-    for table in metric.needs:
-        day = read_on.get((table, repository), as_of)
-        if (as_of - day).days > STALE_DAYS:
-            reason = f"its {table} were last read on {day}; collect it again"
-            return Measurement(repository, metric.name, "unavailable", reason=reason)
-    return None
-
-
-def _measurement(repository: str, metric: Metric, row: Mapping[str, Any] | None, as_of: date) -> Measurement:
-    if row is None:
-        tables = " and ".join(metric.needs)
-        reason = f"no rows for it in {tables} by {as_of}"
-        return Measurement(repository, metric.name, "unavailable", reason=reason)
-    value = row["value"]
-    is_word = metric.unit == "status"
-    without: Status = "not_applicable" if row["evidence_share"] else "unavailable"
-    return Measurement(
-        repository,
-        metric.name,
-        without if value is None else "measured",
-        value=value if value is None or is_word else float(value),
-        low=_number(row["low"]),
-        high=_number(row["high"]),
-        n=None if row["n"] is None else int(row["n"]),
-        evidence_share=float(row["evidence_share"]),
-        sources=tuple(sorted(row["sources"])),
-        first_day=row["first_day"],
-        last_day=row["last_day"],
-        reason=row["reason"] or "",
-    )
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+    for row in result.fetchall():
+        named = dict(zip(names, row, strict=True))
+        yield named["as_of"], measurement(named)

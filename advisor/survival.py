@@ -23,7 +23,7 @@ def support_spans(support: str) -> str:
     ),
     followed AS (
         SELECT s.*, CASE WHEN supported_on IS NOT NULL THEN 1.0 ELSE 0.0 END AS happened,
-               greatest(0, coalesce(supported_on, known_until) - family_released_on)::DOUBLE AS days
+               greatest(0, date_diff('day', family_released_on, coalesce(supported_on, known_until)))::DOUBLE AS days
         FROM {support} AS s JOIN born AS b ON s.repository = b.repository
         WHERE family_released_on >= b.day
     )"""
@@ -62,15 +62,15 @@ def medians(keys: str) -> str:
     return f"""
     steps AS (
         SELECT {keys}, days, sum(happened) AS d,
-               sum(count(*)) OVER (PARTITION BY {keys} ORDER BY days DESC) AS at_risk
+               sum(count(*)) OVER (PARTITION BY {keys} ORDER BY days DESC ROWS UNBOUNDED PRECEDING) AS at_risk
         FROM spans GROUP BY {keys}, days
     ),
     curve AS (
         SELECT {keys}, days,
                sum(CASE WHEN d < at_risk THEN ln(1 - d / at_risk) END) OVER w AS log_s,
-               bool_or(d = at_risk) OVER w AS is_zero,
+               d = at_risk AS is_zero, -- then nobody is left: it is the last step
                sum(CASE WHEN d < at_risk THEN d / (at_risk * (at_risk - d)) END) OVER w AS greenwood
-        FROM steps WINDOW w AS (PARTITION BY {keys} ORDER BY days)
+        FROM steps WINDOW w AS (PARTITION BY {keys} ORDER BY days ROWS UNBOUNDED PRECEDING)
     ),
     bounds AS (
         SELECT {keys}, days,

@@ -13,12 +13,12 @@ def in_a_year(metric: str) -> str:
         QUALIFY row_number() OVER (PARTITION BY repository ORDER BY day DESC, source) = 1
     ),
     pairs AS (
-        SELECT l.repository, l.value AS now, p.value AS past, l.day - p.day AS apart,
+        SELECT l.repository, l.value AS now, p.value AS past, date_diff('day', p.day, l.day) AS apart,
                list_distinct([l.source, p.source]) AS sources, p.day AS first_day, l.day AS last_day
         FROM latest AS l JOIN counts AS p ON p.repository = l.repository AND p.metric = '{metric}'
-             AND p.value > 0 AND l.day - p.day BETWEEN 245 AND 485
+             AND p.value > 0 AND date_diff('day', p.day, l.day) BETWEEN 245 AND 485
         QUALIFY row_number() OVER (PARTITION BY l.repository
-                                   ORDER BY abs(l.day - p.day - CAST($window_days AS INTEGER)), p.day, p.source) = 1
+                                   ORDER BY abs(date_diff('day', p.day, l.day) - CAST($window_days AS INTEGER)), p.day, p.source) = 1
     )
     SELECT repository, exp(ln(now / past) * CAST($window_days AS INTEGER) / apart) - 1 AS value,
            value AS low, value AS high, 2 AS n, 1.0 AS evidence_share, sources, first_day, last_day,

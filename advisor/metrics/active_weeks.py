@@ -12,7 +12,7 @@ METRIC = Metric(
     unit="weeks",
     direction="more",
     sql="""
-    SELECT repository, coalesce(count(DISTINCT ($as_of - day) // 7) FILTER (day > $as_of - 364 AND NOT is_bot), 0) AS value, value AS low, value AS high,
+    SELECT repository, coalesce(count(DISTINCT date_diff('day', day, $as_of) // 7) FILTER (day > $as_of - 364 AND NOT is_bot), 0) AS value, value AS low, value AS high,
            coalesce(sum(commits) FILTER (day > $as_of - CAST($window_days AS INTEGER) AND NOT is_bot), 0) AS n, 1.0 AS evidence_share,
            list(DISTINCT source) AS sources, min(day) AS first_day, max(day) AS last_day, NULL AS reason
     FROM contributions GROUP BY repository

@@ -13,7 +13,7 @@ METRIC = Metric(
     direction="more",
     sql="""
     WITH authors AS (
-        SELECT repository, author, sum(commits) AS made, any_value(source) AS source,
+        SELECT repository, author, sum(commits) AS made, min(source) AS source,
                min(day) AS began, max(day) AS day
         FROM contributions WHERE day > $as_of - CAST($window_days AS INTEGER) AND NOT is_bot GROUP BY repository, author
     ),

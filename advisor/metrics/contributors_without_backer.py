@@ -17,7 +17,7 @@ METRIC = Metric(
     WITH {AFFILIATED},
     people AS (
         SELECT repository, author, any_value(organisation) AS organisation, bool_or(is_backers) AS is_backers,
-               any_value(source) AS source, bool_or(seen) AS seen, min(day) AS began, max(day) AS day
+               min(source) AS source, bool_or(seen) AS seen, min(day) AS began, max(day) AS day
         FROM affiliated WHERE backer IS NOT NULL GROUP BY repository, author
     )
     SELECT repository, CASE WHEN bool_or(seen) THEN count(*) FILTER (NOT is_backers) END AS value,

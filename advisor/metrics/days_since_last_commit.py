@@ -9,8 +9,8 @@ METRIC = Metric(
     unit="days",
     direction="less",
     sql="""
-    SELECT repository, least($as_of, max(retrieved_at)) - max(day) AS value, value AS low,
-           $as_of - max(day) AS high, sum(commits) AS n,
+    SELECT repository, date_diff('day', max(day), least($as_of, max(retrieved_at))) AS value, value AS low,
+           date_diff('day', max(day), $as_of) AS high, sum(commits) AS n,
            1.0 AS evidence_share, list(DISTINCT source) AS sources, min(day) AS first_day,
            max(day) AS last_day, NULL AS reason
     FROM contributions WHERE NOT is_bot GROUP BY repository

@@ -18,7 +18,7 @@ METRIC = Metric(
     sql=f"""
     WITH {AFFILIATED},
     parts AS (
-        SELECT repository, organisation, author, sum(commits) AS made, any_value(source) AS source,
+        SELECT repository, organisation, author, sum(commits) AS made, min(source) AS source,
                min(day) AS began, max(day) AS day
         FROM affiliated GROUP BY repository, organisation, author
     ),

@@ -10,7 +10,7 @@ METRIC = Metric(
     direction="less",
     sql="""
     WITH people AS (
-        SELECT repository, author, min(day) AS began, max(day) AS day, any_value(source) AS source,
+        SELECT repository, author, min(day) AS began, max(day) AS day, min(source) AS source,
                bool_or(day > $as_of - 2 * CAST($window_days AS INTEGER)
                        AND day <= $as_of - CAST($window_days AS INTEGER)) AS was_active
         FROM contributions WHERE NOT is_bot GROUP BY repository, author

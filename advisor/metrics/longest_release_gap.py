@@ -14,7 +14,7 @@ METRIC = Metric(
                coalesce(lead(released_on) OVER (PARTITION BY repository ORDER BY released_on, tag), $as_of) AS next
         FROM releases
     )
-    SELECT repository, max(next - released_on) FILTER (next > $as_of - CAST($window_days AS INTEGER)) AS value,
+    SELECT repository, max(date_diff('day', released_on, next)) FILTER (next > $as_of - CAST($window_days AS INTEGER)) AS value,
            value AS low, value AS high, count(*) AS n, 1.0 AS evidence_share,
            list(DISTINCT source) AS sources, min(released_on) AS first_day, max(released_on) AS last_day,
            NULL AS reason

@@ -10,7 +10,7 @@ METRIC = Metric(
     direction="more",
     sql="""
     WITH firsts AS (
-        SELECT repository, author, min(day) AS began, max(day) AS day, any_value(source) AS source
+        SELECT repository, author, min(day) AS began, max(day) AS day, min(source) AS source
         FROM contributions WHERE NOT is_bot GROUP BY repository, author
     )
     SELECT repository, count(*) FILTER (began > $as_of - CAST($window_days AS INTEGER)) AS value,

@@ -16,7 +16,7 @@ METRIC = Metric(
     WITH {AFFILIATED},
     people AS (
         SELECT repository, author, max(organisation) AS organisation, sum(commits) AS made,
-               any_value(source) AS source, min(day) AS began, max(day) AS day
+               min(source) AS source, min(day) AS began, max(day) AS day
         FROM affiliated GROUP BY repository, author
     )
     SELECT repository, count(DISTINCT organisation) AS value, value AS low,

@@ -16,10 +16,10 @@ METRIC = Metric(
     WITH totals AS (
         SELECT repository, value, day, source FROM counts
         WHERE metric = 'stars' AND day > $as_of - CAST($window_days AS INTEGER)
-        QUALIFY row_number() OVER (PARTITION BY repository, ($as_of - day) // 30 ORDER BY day DESC, source) = 1
+        QUALIFY row_number() OVER (PARTITION BY repository, date_diff('day', day, $as_of) // 30 ORDER BY day DESC, source) = 1
     ),
     steps AS (
-        SELECT repository, day, source, (value - lag(value) OVER w) * 30.44 / (day - lag(day) OVER w) AS gain
+        SELECT repository, day, source, (value - lag(value) OVER w) * 30.44 / date_diff('day', lag(day) OVER w, day) AS gain
         FROM totals WINDOW w AS (PARTITION BY repository ORDER BY day)
     ),
     middles AS (SELECT repository, median(gain) AS middle FROM steps WHERE gain IS NOT NULL GROUP BY repository),

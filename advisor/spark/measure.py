@@ -1,0 +1,169 @@
+"""Measure every repository of a store on Spark.
+
+A store is a folder or any address that fsspec and Spark both know (``s3://…``): the manifest is read with
+fsspec, the facts by Spark where they lie, and the measurements are written beside them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from advisor import facts
+from advisor.errors import FactsError, InputError, SnapshotMissing
+from advisor.measure import KNOWN_BESIDE, known_beside
+from advisor.measure_store import FOLDER, Done, index_of, key_of
+from advisor.measurement_sql import measurement_sql, read_on_sql
+from advisor.metrics import METRICS
+from advisor.partitions import rows_by_repository
+from advisor.spark.dialect import to_spark
+from advisor.spark.session import session
+from advisor.store import Store, part_of, split
+from advisor.tables import DERIVED, TABLES, as_of_view, columns, one_row_each
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from advisor.model import Metric
+
+# Spark's names of our types of columns.
+_TYPES = {
+    "VARCHAR": "STRING",
+    "INTEGER": "INT",
+    "BIGINT": "BIGINT",
+    "DOUBLE": "DOUBLE",
+    "BOOLEAN": "BOOLEAN",
+    "DATE": "DATE",
+    "TIMESTAMP": "TIMESTAMP",
+}
+
+
+def open_address(address: str) -> Store:
+    """Open a store at an address; its path is what stands in the address after the protocol.
+
+    Raises:
+        SnapshotMissing: there is none.
+        FactsError: its manifest cannot be read.
+    """
+    if "://" not in address:
+        return facts.open_store(Path(address))
+    import fsspec
+
+    try:
+        with fsspec.open(f"{address.rstrip('/')}/manifest.json", "rt") as file:
+            manifest = json.load(file)
+    except FileNotFoundError:
+        raise SnapshotMissing(f"no snapshot at {address}: there is no manifest.json") from None
+    except (ImportError, OSError, ValueError) as error:
+        raise FactsError(f"{address}/manifest.json cannot be read: {error}") from None
+    return Store(Path(address.partition("://")[2]), manifest)
+
+
+def measure_on_spark(
+    address: str,
+    days: Sequence[date] | None = None,
+    master: str = "local[2]",
+    settings: Mapping[str, str] | None = None,
+    metrics: Mapping[str, Metric] = METRICS,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Done:
+    """Measure all repositories of a store on Spark, and write what `measurements` reads.
+
+    Args:
+        address: folder of the store, or an address with a protocol. Hashes are compared in a folder only.
+        days: as of when; None: the store's own day.
+        master: URL of the cluster.
+        settings: of Spark.
+        metrics: what to measure.
+        progress: called with the number of queries done and of all.
+
+    Raises:
+        InputError: Spark or Java is missing, or does not start.
+        SnapshotMissing, FactsError: the store is missing or damaged.
+    """
+    import fsspec
+
+    store = open_address(address)
+    days = [store.as_of] if days is None else days
+    names = store.repositories()
+    damages = facts.verify(store, names) if "://" not in address else []
+    sound = sorted(set(names) - {d.repository for d in damages})
+    rows = rows_by_repository(store)
+    local = address if "://" in address else Path(address).resolve().as_uri()
+    target = f"{local.rstrip('/')}/{FOLDER}"
+    name = f"spark-{key_of(store, days, metrics)[:32]}"
+    whole = {"spark.sql.parquet.inferTimestampNTZ.enabled": "false", **(settings or {})}
+    with session(master, whole) as spark:
+        load(spark, store, local, sound)
+        measured = [
+            frame for day in days for frame in frames(spark, sound, day, metrics)
+        ]
+        for place, frame in enumerate(measured):
+            frame.coalesce(1).write.mode("append" if place else "overwrite").parquet(f"{target}/{name}")
+            progress(place + 1, len(measured))
+    system, path = fsspec.core.url_to_fs(target)
+    files = sorted(f"{name}/{Path(f).name}" for f in system.glob(f"{path}/{name}/*.parquet"))
+    index = index_of(store, days, files, "spark", damages)
+    with fsspec.open(f"{target}/index.json", "wt") as file:
+        file.write(index)
+    return Done(len(sound), sum(rows[n] for n in sound), 1, 0, damages)
+
+
+def load(spark: SparkSession, store: Store, address: str, repositories: Sequence[str]) -> None:
+    """Views ``all_…`` of the tables' rows, kept in memory as far as it goes, and what is known beside them."""
+    for table in TABLES:
+        frame = _rows(spark, store, address, table, repositories)
+        frame.createOrReplaceTempView(f"raw_{table}")
+        kept = spark.sql(to_spark(one_row_each(table, f"SELECT * FROM raw_{table}")))
+        kept.cache().createOrReplaceTempView(f"all_{table}")
+    for table, rows in known_beside().items():
+        kinds = ", ".join(f"{name} {_TYPES[kind]}" for name, kind in KNOWN_BESIDE[table].items())
+        spark.createDataFrame(rows, kinds).createOrReplaceTempView(table)
+    spark.sql(to_spark(read_on_sql())).cache().createOrReplaceTempView("read_on")
+
+
+def _rows(
+    spark: SparkSession, store: Store, address: str, table: str, repositories: Sequence[str]
+) -> DataFrame:
+    from pyspark.sql import functions as f
+
+    kinds = columns(table)
+    schema = ", ".join(f"{name} {_TYPES[kind]}" for name, kind in kinds.items())
+    loose, partitions = split(store, table, repositories)
+    frame = spark.createDataFrame([], schema)
+    if loose:
+        # A file of an older version lacks columns; one of duckdb's with integers for others is cast.
+        frame = frame.unionByName(_read(spark, address, loose, schema))
+    if partitions:
+        found = _read(spark, address, sorted(partitions), f"{schema}, part STRING")
+        gone = [part_of(file) for p in partitions for file in store.partitions[p].get("replaced", ())]
+        if gone:
+            old = spark.createDataFrame(gone, "repository STRING, part STRING")
+            found = found.join(f.broadcast(old), ["repository", "part"], "left_anti")
+        if any(store.held[p] != count for p, count in partitions.items()):
+            some = spark.createDataFrame([(r,) for r in repositories], "repository STRING")
+            found = found.join(f.broadcast(some), "repository", "left_semi")
+        frame = frame.unionByName(found.select(*kinds))
+    return frame
+
+
+def _read(spark: SparkSession, address: str, files: Sequence[str], schema: str) -> DataFrame:
+    return spark.read.schema(schema).parquet(*(f"{address.rstrip('/')}/{file}" for file in files))
+
+
+def frames(
+    spark: SparkSession, repositories: Sequence[str], day: date, metrics: Mapping[str, Metric]
+) -> list[DataFrame]:
+    """Measurements of some repositories as of a day, one frame a metric, after `load`."""
+    literal = f"DATE '{day.isoformat()}'"
+    for table in TABLES:
+        view = as_of_view(table, f"all_{table}", literal)
+        spark.sql(to_spark(view)).createOrReplaceTempView(table)
+    for name, text in DERIVED.items():
+        spark.sql(to_spark(text)).createOrReplaceTempView(name)
+    asked = [(r, r, day) for r in repositories]
+    spark.createDataFrame(asked, "key STRING, repository STRING, as_of DATE").createOrReplaceTempView("asked")
+    return [spark.sql(to_spark(measurement_sql(metric, day))) for metric in metrics.values()]

