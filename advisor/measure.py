@@ -9,7 +9,7 @@ from advisor.domain import load_organisations
 from advisor.errors import FactsError
 from advisor.measurement_sql import measurement, measurement_sql, read_on_sql
 from advisor.metrics import METRICS
-from advisor.model import Measurement, Metric, Status
+from advisor.model import Measurement, Metric
 from advisor.population import load_population
 from advisor.tables import TABLES, as_of_view, columns
 
@@ -163,7 +163,9 @@ def prepare(db: duckdb.DuckDBPyConnection, beside: Mapping[str, Sequence[tuple[A
     for table, rows in beside.items():
         if rows:
             lists = ", ".join(f"unnest(${i})" for i in range(1, len(rows[0]) + 1))
-            db.execute(f"INSERT INTO {table} SELECT {lists}", [list(column) for column in zip(*rows, strict=True)])
+            db.execute(
+                f"INSERT INTO {table} SELECT {lists}", [list(column) for column in zip(*rows, strict=True)]
+            )
 
 
 def known_beside() -> dict[str, list[tuple[Any, ...]]]:

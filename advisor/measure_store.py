@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor import facts
+from advisor.errors import InputError
 from advisor.kept import FOLDER, definitions_key, facts_key, measurements_key_of_store
 from advisor.measure import ask, known_beside, prepare
 from advisor.measurement_sql import COLUMNS, measurement_sql
@@ -55,7 +56,10 @@ class Limits:
 
     def settings(self, scratch: str) -> dict[str, Any]:
         """Settings of DuckDB, spilling into a folder."""
-        size, unit = re.fullmatch(r"([0-9.]+) *([A-Za-z]+)", self.memory).groups()
+        found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) *([KMGT]i?B)", self.memory)
+        if found is None:
+            raise InputError(f"{self.memory!r} is no amount of memory; write it as 2GB or 500MB")
+        size, unit = found.groups()
         return {
             "memory_limit": f"{float(size) / self.threads}{unit}",
             "threads": 1,
@@ -83,7 +87,7 @@ class Done:
 def measure_store(
     store: Store,
     days: Sequence[date],
-    limits: Limits = Limits(),  # noqa: B008 - frozen
+    limits: Limits = Limits(),
     metrics: Mapping[str, Metric] = METRICS,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Done:
@@ -104,6 +108,7 @@ def measure_store(
     rows = rows_by_repository(store)
     every = sum(rows.values())
     done = Done()
+    limits.settings("")  # says what is wrong with them before anything is done
     folder = store.path / FOLDER
     folder.mkdir(exist_ok=True)
     definitions = definitions_key(metrics)
@@ -235,4 +240,6 @@ def load(db: duckdb.DuckDBPyConnection, store: Store, table: str, names: Sequenc
         db.execute("CREATE TYPE IF NOT EXISTS named AS ENUM (" + listed(map(text, sorted(names))) + ")")
         casts.append("repository::named AS repository")
     replaced = f" REPLACE ({', '.join(casts)})" if casts else ""
-    db.execute(f"CREATE TEMP TABLE all_{table} AS {one_row_each(table, f'SELECT *{replaced} FROM ({every})')}")
+    db.execute(
+        f"CREATE TEMP TABLE all_{table} AS {one_row_each(table, f'SELECT *{replaced} FROM ({every})')}"
+    )

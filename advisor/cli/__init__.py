@@ -23,6 +23,8 @@ COMMANDS = (
     "import-counts",
     "import-gharchive",
     "import-support",
+    "compact",
+    "measure",
     "schema",
     "plan",
     "preview",

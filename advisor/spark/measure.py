@@ -10,12 +10,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from advisor import facts
-from advisor.errors import FactsError, InputError, SnapshotMissing
+from advisor.errors import FactsError, SnapshotMissing
 from advisor.measure import KNOWN_BESIDE, known_beside
-from advisor.measure_store import FOLDER, Done, index_of, key_of
+from advisor.kept import FOLDER
+from advisor.measure_store import Done, index_of, key_of
 from advisor.measurement_sql import measurement_sql, read_on_sql
 from advisor.metrics import METRICS
 from advisor.partitions import rows_by_repository
@@ -73,7 +74,7 @@ def measure_on_spark(
     """Measure all repositories of a store on Spark, and write what `measurements` reads.
 
     Args:
-        address: folder of the store, or an address with a protocol. Hashes are compared in a folder only.
+        address: folder of the store, or an address with a protocol (there no hash is compared).
         days: as of when; None: the store's own day.
         master: URL of the cluster.
         settings: of Spark.
@@ -98,9 +99,7 @@ def measure_on_spark(
     whole = {"spark.sql.parquet.inferTimestampNTZ.enabled": "false", **(settings or {})}
     with session(master, whole) as spark:
         load(spark, store, local, sound)
-        measured = [
-            frame for day in days for frame in frames(spark, sound, day, metrics)
-        ]
+        measured = [frame for day in days for frame in frames(spark, sound, day, metrics)]
         for place, frame in enumerate(measured):
             frame.coalesce(1).write.mode("append" if place else "overwrite").parquet(f"{target}/{name}")
             progress(place + 1, len(measured))
