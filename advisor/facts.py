@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from advisor.errors import FactsError, InputError, SnapshotMissing
 from advisor.store import Store as Store  # noqa: PLC0414 - what opens one is here
 from advisor.store import file_of, is_aside, rows_of
+from advisor.store import part_of as part_of  # noqa: PLC0414
 from advisor.tables import DAYS, DERIVED, TABLES, as_of_view, columns
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from advisor import domain as domains
 from advisor import facts
 from advisor.acceptability import DRAWS, Acceptability
 from advisor.errors import FactsError
+from advisor.measurement_sql import measurement
 from advisor.metrics import METRICS
 from advisor.model import Contribution, CriterionScore, Measurement, Metric, Outlook
 from advisor.store import is_aside
@@ -55,6 +56,47 @@ def definitions_key(metrics: Mapping[str, Metric]) -> str:
 def measurements_key_of_store(store: facts.Store) -> str:
     """What the measurements of a whole store were made from, whatever the days and the engine."""
     return _digest([definitions_key(METRICS), facts_key(store, list(store.files))])
+
+
+def measured_files(store: facts.Store, as_of: date) -> list[Path] | None:
+    """Files with the measurements of a whole store as of a day; None if they are not of these facts."""
+    try:
+        index = json.loads((store.path / FOLDER / "index.json").read_text())
+        if as_of.isoformat() in index["days"] and index["key"] == measurements_key_of_store(store):
+            return [store.path / FOLDER / file for file in index["files"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return None
+
+
+def read_measured(
+    store: facts.Store, repositories: Sequence[str], as_of: date
+) -> dict[str, dict[str, Measurement]] | None:
+    """What `advisor measure` found about repositories as of a day; None if there is nothing or it is stale.
+
+    Raises:
+        FactsError: a file of measurements cannot be read.
+    """
+    files = measured_files(store, as_of)
+    if not files:
+        return None
+    import duckdb
+
+    found: dict[str, dict[str, Measurement]] = {r: {} for r in repositories}
+    with duckdb.connect() as db:
+        try:
+            rows = db.execute(
+                "SELECT * FROM read_parquet($1) WHERE as_of = $2"
+                " AND repository IN (SELECT unnest($3::VARCHAR[])) ORDER BY metric",
+                [[str(f) for f in files], as_of, list(repositories)],
+            )
+        except duckdb.Error as error:
+            raise FactsError(f"the measurements of {store.path} cannot be read: {error}") from None
+        names = [d[0] for d in rows.description]
+        for row in rows.fetchall():
+            measured = measurement(dict(zip(names, row, strict=True)))
+            found[measured.repository][measured.metric] = measured
+    return found
 
 
 def facts_key(store: facts.Store, repositories: Sequence[str]) -> dict[str, Any]:

@@ -67,7 +67,8 @@ class Store:
     @property
     def partitions(self) -> Mapping[str, Any]:
         """Files of many repositories, by relative path."""
-        return self.manifest.get("partitions", {})
+        found: Mapping[str, Any] = self.manifest.get("partitions", {})
+        return found
 
 
 def file_of(table: str, repository: str, part: str = "") -> str:

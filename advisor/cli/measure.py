@@ -31,9 +31,7 @@ def measure(
     months: Annotated[int, typer.Option(min=0, help="Also as of so many ends of months before it.")] = 0,
     memory: Annotated[str, typer.Option(help="What duckdb may use before it spills to disk.")] = "2GB",
     threads: Annotated[int, typer.Option(min=1, help="How many cores duckdb may use.")] = 2,
-    engine: Annotated[
-        Engine, typer.Option(help="duckdb, or spark beyond one machine.")
-    ] = Engine.duckdb,
+    engine: Annotated[Engine, typer.Option(help="duckdb, or spark beyond one machine.")] = Engine.duckdb,
     master: Annotated[str, typer.Option(help="Where Spark runs, e.g. spark://host:7077.")] = "local[2]",
 ) -> None:
     """Measure all repositories of a store by every metric, into `measurements` beside the facts.

@@ -13,6 +13,7 @@ from advisor import facts
 from advisor.dependencies import Dependency
 from advisor.domain import available_domains, data_folder, load_domain
 from advisor.errors import ConfigError
+from advisor.store import all_rows_of
 
 _TABLE = ("ecosystem", "package", "repository", "source", "read_on")
 
@@ -72,16 +73,14 @@ def _bundled(folder: Path) -> dict[tuple[str, str], Origin]:
 def _in_facts(store: facts.Store) -> dict[tuple[str, str], Origin]:
     found: dict[tuple[str, str], Origin] = {}
     for table, ecosystem in (("package_releases", "'pypi'"), ("packages", "ecosystem")):
-        files = [str(store.path / f) for f in store.manifest["files"] if f.startswith(f"{table}/")]
-        if not files:
+        if not any(file.startswith(f"{table}/") for file in store.manifest["files"]):
             continue
         import duckdb
 
         with duckdb.connect() as db:
             rows = db.execute(
                 f"SELECT DISTINCT {ecosystem}, package, repository, source, retrieved_at"
-                " FROM read_parquet($1, union_by_name=true) ORDER BY retrieved_at, repository",
-                [files],
+                f" FROM ({all_rows_of(store, table, store.repositories())}) ORDER BY retrieved_at, repository"
             ).fetchall()
         for kind, package, repository, source, day in rows:
             name = canonicalize_name(package) if kind == "pypi" else package

@@ -24,7 +24,7 @@ def to_spark(sql: str) -> str:
     from sqlglot import ErrorLevel
 
     tree = sqlglot.parse_one(sql, read="duckdb")
-    return tree.transform(_known).sql(dialect="spark", unsupported_level=ErrorLevel.RAISE)
+    return str(tree.transform(_known).sql(dialect="spark", unsupported_level=ErrorLevel.RAISE))
 
 
 def _known(node: exp.Expression) -> exp.Expression:

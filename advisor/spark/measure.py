@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from advisor import facts
 from advisor.errors import FactsError, SnapshotMissing
-from advisor.measure import KNOWN_BESIDE, known_beside
 from advisor.kept import FOLDER
+from advisor.measure import KNOWN_BESIDE, known_beside
 from advisor.measure_store import Done, index_of, key_of
 from advisor.measurement_sql import measurement_sql, read_on_sql
 from advisor.metrics import METRICS

