@@ -45,7 +45,7 @@ class World:
     def thread(self, repo, number):
         t = self.threads[repo, number]
         shape = {"number": number, "created_at": stamp(t["opened"]), "closed_at": t["closed"] and stamp(t["closed"]),
-                 "user": {"login": t["author"], "type": "User"}, "author_association": "CONTRIBUTOR", "state": "closed" if t["closed"] else "open"}  # fmt: skip
+                 "comments": self.comments[repo, number], "user": {"login": t["author"], "type": "User"}, "author_association": "CONTRIBUTOR", "state": "closed" if t["closed"] else "open"}  # fmt: skip
         if t["pull"]:
             shape |= {
                 "merged": bool(t["merged"]),
@@ -85,7 +85,7 @@ class World:
 
     def comment(self, repo, number, actor, at):
         t = self.threads[repo, number]
-        issue = {**self.thread(repo, number), "comments": self.comments[repo, number]}
+        issue = self.thread(repo, number)
         if t["pull"]:
             issue["pull_request"] = {"url": "https://x"}
         self.comments[repo, number] += 1

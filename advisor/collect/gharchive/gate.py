@@ -5,7 +5,7 @@ which little happened, so no fact is made of it. What there should be is known f
 
 - an issue or change request that any other event names was opened: is the event of its opening there?
 - issues, change requests and discussions share one counter: how many of the numbers of the month are there?
-- a comment's event says how many comments there were before it;
+- an event about a thread says how many comments it has: are there so many events of comments?
 - a push names the commit on which the one before it ended;
 
 and from without: stars and releases against what the store knows of them from other sources. The lower of
@@ -58,11 +58,12 @@ counter AS (
            'numbers of the counter' AS by
     FROM spans GROUP BY month
 ),
-talks AS (
-    SELECT date_trunc('month', told_at)::DATE AS month, count(DISTINCT id) AS seen,
-           max(comments) - min(comments) + 1 AS known
-    FROM events WHERE type = 'IssueCommentEvent' AND action = 'created' AND comments IS NOT NULL
-    GROUP BY month, repository, number HAVING count(*) > 1
+talks AS ( -- the count in an event of a new comment is the one before it
+    SELECT date_trunc('month', told_at)::DATE AS month,
+           count(DISTINCT id) FILTER (type = 'IssueCommentEvent' AND action = 'created') AS seen,
+           max(comments + (type = 'IssueCommentEvent' AND action = 'created')::INTEGER) AS known
+    FROM events WHERE date_trunc('month', opened_at) = date_trunc('month', told_at) AND comments IS NOT NULL
+    GROUP BY month, repository, number
 ),
 links AS (
     SELECT date_trunc('month', told_at)::DATE AS month,
