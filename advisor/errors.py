@@ -17,7 +17,8 @@ AdvisorError                     exit code 1: the tool failed
 └── NothingSuitable              exit code 4: a result, not a failure
 
 Exit code 3 (partial: some candidates are missing from an otherwise good answer) belongs to
-no error: the answer is printed, and the command ends with 3.
+no error: the answer is printed, and the command ends with 3. Nor does the other use of exit code 4: a
+package below what `rank --from FILE --fail-under SCORE` asks for.
 """
 
 from __future__ import annotations

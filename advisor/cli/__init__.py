@@ -51,7 +51,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Which library should I build on? Health measured, ranked with reasons and doubts.",
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong input, 3 some candidates missing, 4 nothing suitable.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong input, 3 some missing, 4 nothing suitable or too low.",
 )
 
 

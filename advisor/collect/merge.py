@@ -18,6 +18,9 @@ from typing import Any
 from advisor import facts
 from advisor.errors import FactsError, InputError, SnapshotMissing
 
+FILES_TO_SYNC = 100
+"""With more files than these, everything is synced at once instead of each by itself."""
+
 
 @dataclass(frozen=True)
 class Merged:
@@ -117,7 +120,6 @@ def _take_over(store: Path, manifest: dict[str, Any], taken: Iterable[_Reading],
         known[file]["next_sha256"] = new[file][1]["sha256"]
     if replaced:
         facts.write_manifest(store, manifest)
-    folders = set()
     for file, (place, entry) in new.items():
         data = place.read_bytes()
         if hashlib.sha256(data).hexdigest() != entry["sha256"]:
@@ -125,15 +127,17 @@ def _take_over(store: Path, manifest: dict[str, Any], taken: Iterable[_Reading],
         target = store / file
         if target.exists() and target.read_bytes() == data:
             continue
-        # Synced together below: a sync a file would cost more than all the rest.
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.merging")
-        temporary.write_bytes(data)
+        with temporary.open("wb") as written:
+            written.write(data)
+            if len(new) <= FILES_TO_SYNC:
+                written.flush()
+                os.fsync(written.fileno())
         temporary.chmod(0o644)
         temporary.replace(target)
-        folders.add(target.parent)
-    if folders:
-        os.sync()
+    if len(new) > FILES_TO_SYNC:
+        os.sync()  # all at once: a sync a file would cost more than all the rest
     kept = {f: e for f, e in known.items() if f not in dropped or f in new}
     manifest["files"] = dict(sorted({**kept, **{f: _clean(e) for f, (_, e) in new.items()}}.items()))
     facts.write_manifest(store, _in_order(manifest))

@@ -186,8 +186,12 @@ class Queue:
 
     def finish(self, name: str) -> None:
         """The store of a repository is whole: one rename says so."""
-        os.sync()
         (self.folder / "making" / _stem(name)).rename(self.folder / "parts" / _stem(name))
+        parts = os.open(self.folder / "parts", os.O_RDONLY)
+        try:
+            os.fsync(parts)
+        finally:
+            os.close(parts)
 
     def fail(self, name: str, why: str) -> None:
         """Note why a repository could not be had."""

@@ -12,7 +12,7 @@ import fcntl
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -23,15 +23,18 @@ PAUSE_SECONDS = 0.1
 class Turns:
     """Turns in lanes, through files in a folder."""
 
-    def __init__(self, folder: Path, pause: float = PAUSE_SECONDS) -> None:
+    def __init__(
+        self, folder: Path, pause: float = PAUSE_SECONDS, clock: Callable[[], float] = time.time
+    ) -> None:
         """Make the folder if it is not there.
 
         Args:
             folder: shared by all that are to take turns.
             pause: seconds between two requests in a lane.
+            clock: tells the time in seconds since 1970, the same for all.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._pause = folder, pause
+        self._folder, self._pause, self._clock = folder, pause, clock
 
     @asynccontextmanager
     async def at(self, lane: str) -> AsyncIterator[None]:
@@ -60,7 +63,7 @@ class Turns:
         handle = self._open(f"{lane}-until")
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
-            until = max(_number(os.pread(handle, 64, 0)), time.time() + seconds)
+            until = max(_number(os.pread(handle, 64, 0)), self._clock() + seconds)
             os.pwrite(handle, f"{until:020.3f}".encode(), 0)
         finally:
             os.close(handle)
@@ -68,7 +71,7 @@ class Turns:
     def seconds_left(self, lane: str) -> float:
         """How long nobody may ask in the lane; 0: it is free."""
         try:
-            return max(0.0, _number(self._file(f"{lane}-until").read_bytes()) - time.time())
+            return max(0.0, _number(self._file(f"{lane}-until").read_bytes()) - self._clock())
         except OSError:
             return 0.0
 

@@ -9,7 +9,8 @@ import sys
 import time
 
 import httpx
-from collecting import AT, QUICK, run
+from collecting import AT, QUICK, TOKEN, advisor, collect, environment, facts_of, run, served
+from fake_github import FakeGitHub, World
 from pydantic import SecretStr
 
 from advisor.collect import auth
@@ -62,11 +63,14 @@ def test_a_turn_waits_for_the_pause(tmp_path):
 
 
 def test_a_limit_that_one_was_told_of_holds_for_all(tmp_path):
-    first, second = Turns(tmp_path), Turns(tmp_path)
+    now = [1_000.0]
+    first, second = (Turns(tmp_path, clock=lambda: now[0]) for _ in range(2))
     first.wait_for("host", 50)
     second.wait_for("host", 5)  # a shorter wait does not take the longer one back
-    assert 49 < second.seconds_left("host") <= 50
+    assert second.seconds_left("host") == 50
     assert second.seconds_left("elsewhere") == 0
+    now[0] += 51
+    assert second.seconds_left("host") == 0
 
 
 def credential(text):
@@ -147,3 +151,35 @@ def test_tokens_are_found(tmp_path):
     ]
     assert auth.find_all("https://elsewhere.example/api/v3", env, tmp_path) == []
     assert auth.find_all("https://api.github.com", {}, tmp_path) == []
+
+
+def test_workers_collect_from_github_what_one_process_collects(tmp_path):
+    made = World(seed=4)
+    names = [f"o/r{n}" for n in range(3)]
+    for name in names:
+        made.add(name, issues=6, pulls=5, discussions=1)
+    fake = FakeGitHub(made)
+    _, told = collect(fake, tmp_path / "alone", names)
+    assert told
+    (tmp_path / "list.txt").write_text("\n".join(names))
+    with served(fake) as url:
+        env = {
+            **environment(url, tmp_path),
+            "GH_TOKENS": f"{TOKEN},{TOKEN}2",
+            "XDG_DATA_HOME": str(tmp_path / "data"),
+        }
+        done = advisor("collect", "--repos", str(tmp_path / "list.txt"), "--source", "github", "--workers", "2",
+                       "--store", str(tmp_path / "many"), env=env)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert without_days(facts_of(tmp_path / "many")) == without_days(facts_of(tmp_path / "alone"))
+    assert TOKEN not in done.stdout + done.stderr
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or TOKEN.encode() not in path.read_bytes(), path
+
+
+def without_days(found):
+    """Facts but for the day on which they were seen."""
+    return {
+        file: [{k: v for k, v in row.items() if k not in {"observed_on", "day"}} for row in rows]
+        for file, rows in found.items()
+    }
