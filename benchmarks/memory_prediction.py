@@ -1,6 +1,6 @@
 """Predicted against measured peak memory of the training process, on random models of real shapes.
 
-    python benchmarks/memory_prediction.py OUT.json [NAME … | held-out]
+    python benchmarks/memory_prediction.py OUT.json [NAME … | held-out | short]
 
 Each setting trains three steps through the trl stack, on rows of exactly `length` tokens, and compares
 `memory.predict` with the peak that the process reports (resident memory on a CPU, allocated on a GPU).
@@ -54,6 +54,13 @@ HELD_OUT = {
     "broad-lora-160x2-ckpt": (BROAD, "bfloat16", "lora", "float32", 160, 2, True),
     "broad-qlora-160x4": (BROAD, "bfloat16", "qlora", "float32", 160, 4, False),
     "smol360-qlora-192x2": (SMOL_360, "bfloat16", "qlora", "float32", 192, 2, False),
+}
+# Rows so short that what a block keeps comes in blocks below a mebibyte, which stay in glibc's heap.
+SHORT = {
+    "smol-lora-48x4": (SMOL, "bfloat16", "lora", "float32", 48, 4, False),
+    "mid-lora-64x3": (MID, "bfloat16", "lora", "float32", 64, 3, False),
+    "deep-lora-40x4": (DEEP, "bfloat16", "lora", "float32", 40, 4, False),
+    "smol-qlora-56x4": (SMOL, "bfloat16", "qlora", "float32", 56, 4, False),
 }
 
 
@@ -133,8 +140,9 @@ def measure(folder: Path, model: Path, setting: tuple) -> dict:
 
 def main() -> None:
     out, names = Path(sys.argv[1]), sys.argv[2:] or list(SETTINGS)
-    names = list(HELD_OUT) if names == ["held-out"] else names
-    settings = {**SETTINGS, **HELD_OUT}
+    groups = {"held-out": list(HELD_OUT), "short": list(SHORT)}
+    names = groups.get(names[0], names)
+    settings = {**SETTINGS, **HELD_OUT, **SHORT}
     results = json.loads(out.read_text()) if out.is_file() else {}
     with tempfile.TemporaryDirectory() as scratch:
         models: dict[str, Path] = {}

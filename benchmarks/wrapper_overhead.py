@@ -1,14 +1,18 @@
 """What the wrapper costs: `advisor train` against a plain trl script that does the same, side by side.
 
-    python benchmarks/wrapper_overhead.py OUT.json MODEL DATA [STEPS] [ROUNDS]
+    python benchmarks/wrapper_overhead.py [--pairs 3] [--steps 40] [--out FILE]
 
-Both tokenise the data, train LoRA with the same settings and save the adapter; neither evaluates. They
-run at the same time, each on one core, and change cores every round, so that other work on the machine
-meets both. Wall and processor seconds of whole commands, start-up included; ratios of medians count.
+Both tokenise the data, train LoRA on the demo's model with the same settings and save the adapter; neither
+evaluates. A pair runs at the same time, each on a core of its own with one thread, and changes cores from
+pair to pair, so that other work on the machine meets both. Wall and processor seconds are of whole
+commands, start-up included; the median of the pairs' ratios counts. The wrapper's cost is one of starting
+and ending: seconds that do not grow with the steps, so they are told too. Writes
+benchmarks/results/wrapper-overhead.json; three pairs take about eight minutes on two idle cores.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import statistics
@@ -16,8 +20,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import cycle
 from pathlib import Path
 
+from hardware import described
+
+from finetune import demo
+from finetune.stacks import trl
+
+ROOT = Path(__file__).resolve().parents[1]
 PLAIN = """
 import sys
 from datasets import load_dataset
@@ -39,63 +50,96 @@ trainer = SFTTrainer(
 trainer.train()
 trainer.save_model(out)
 """
+OURS = {
+    "data": ("evaluation_share=0", "max_length=256"),
+    "training": ("batch_size=8", "learning_rate=1e-3", "warmup=1.0"),
+    "method": ("r=8", "alpha=16"),
+    "evaluation": ("rows=0",),
+}
 
 
-def both(commands: list[list[str]], env: dict[str, str]) -> list[tuple[float, float]]:
+def commands(model: str, data: str, steps: int, scratch: str) -> dict[str, list[str]]:
+    """The two commands that do the same."""
+    ours = [sys.executable, "-m", "advisor", "train", "--data", data, "--model", model]
+    ours += [word for s, fields in OURS.items() for f in fields for word in ("--set", f"{s}.{f}")]
+    ours += ["--set", f"training.steps={steps}"]
+    return {
+        "plain": [sys.executable, "-c", PLAIN, model, data, scratch + "/plain", str(steps)],
+        "advisor": ours,
+    }
+
+
+def pair(asked: dict[str, list[str]], cores: list[int], scratch: str) -> dict[str, tuple[float, float]]:
     """Wall and processor seconds of commands that run at once, each held on a core of its own."""
-    cores = sorted(os.sched_getaffinity(0))
-    began, running, seen = time.monotonic(), {}, {}
-    for core, command in zip(cores, commands, strict=False):
-        pinned = ["taskset", "-c", str(core), *command]
-        with Path(env["XDG_DATA_HOME"] + f"-{core}.log").open("w") as log:
-            process = subprocess.Popen(pinned, stdout=log, stderr=log, env=env)
-        running[process.pid] = (command, log.name)
+    settings = trl.environment(trl_on_cpu())  # the allocator's is the stack's, not the wrapper's
+    env = {**os.environ, **settings, "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": scratch + "/cache",
+           "XDG_DATA_HOME": scratch + "/data", "HF_HOME": scratch + "/hf"}  # fmt: skip
+    running, seen = {}, {}
+    for core, (name, command) in zip(cycle(cores), asked.items(), strict=False):
+        with Path(scratch, f"{name}.log").open("w") as log:
+            words = ["taskset", "-c", str(core), *command]
+            process = subprocess.Popen(words, stdout=log, stderr=log, env=env)
+        running[process.pid] = (name, time.monotonic())
     while running:
         pid, status, used = os.wait4(-1, 0)
-        command, log = running.pop(pid)
+        name, began = running.pop(pid)
         if status:
-            sys.exit(f"{command[:6]} ended with {status}: {Path(log).read_text()[-2000:]}")
-        seen[id(command)] = (time.monotonic() - began, used.ru_utime + used.ru_stime)
-    return [seen[id(command)] for command in commands]
+            sys.exit(f"{name} ended with {status}: {Path(scratch, name + '.log').read_text()[-2000:]}")
+        seen[name] = (time.monotonic() - began, used.ru_utime + used.ru_stime)
+    return seen
+
+
+def trl_on_cpu():
+    """A spec that asks trl for its environment on a CPU."""
+    from finetune.spec import compose, resolve
+
+    tables = {"model": {"base": "none"}, "data": {"train": "none"}, "devices": {"kind": "cpu"}}
+    return resolve(compose([("benchmark", tables)]), gpus=0).spec
+
+
+def summed_up(pairs: list[dict[str, tuple[float, float]]]) -> dict:
+    """By kind of second: both medians, each pair's ratio, their median, and the median difference."""
+    told = {}
+    for i, kind in enumerate(("wall", "cpu")):
+        both = [(p["plain"][i], p["advisor"][i]) for p in pairs]
+        ratios = [ours / plain for plain, ours in both]
+        told[kind] = {
+            "plain_median_s": round(statistics.median(plain for plain, _ in both), 2),
+            "advisor_median_s": round(statistics.median(ours for _, ours in both), 2),
+            "ratio_median": round(statistics.median(ratios), 4),
+            "ratios": [round(r, 4) for r in ratios],
+            "difference_median_s": round(statistics.median(ours - plain for plain, ours in both), 2),
+        }
+    return told
 
 
 def main() -> None:
-    out, model, data = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-    steps, rounds = (int(n) for n in (sys.argv[4:] + ["45", "2"][len(sys.argv[4:]) :]))
-    seen: dict[str, list[tuple[float, float]]] = {"plain": [], "advisor": []}
-    for n in range(rounds):
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    asked.add_argument("--pairs", type=int, default=3)
+    asked.add_argument("--steps", type=int, default=40)
+    asked.add_argument("--model", help="a folder; else the demo's model")
+    asked.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "wrapper-overhead.json")
+    args = asked.parse_args()
+    model = args.model or str(demo.model(lambda text: print(text, file=sys.stderr)))
+    data = str(ROOT / "data" / "examples" / "harbour-train.jsonl")
+    where, cores = described(), sorted(os.sched_getaffinity(0))
+    pairs: list[dict[str, tuple[float, float]]] = []
+    for n in range(args.pairs):
         with tempfile.TemporaryDirectory() as scratch:
-            # The same allocator setting for both: it is the stack's, not the wrapper's.
-            env = {**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "1048576",
-                   "XDG_CACHE_HOME": scratch + "/cache",
-                   "XDG_DATA_HOME": scratch + "/data", "HF_HOME": scratch + "/hf"}  # fmt: skip
-            ours = [sys.executable, "-m", "advisor", "train", "--data", data, "--model", model]
-            for field in ("evaluation_share=0", "max_length=256"):
-                ours += ["--set", f"data.{field}"]
-            for field in (f"steps={steps}", "batch_size=8", "learning_rate=1e-3", "warmup=1.0"):
-                ours += ["--set", f"training.{field}"]
-            ours += ["--set", "method.r=8", "--set", "method.alpha=16", "--set", "evaluation.rows=0"]
-            plain = [sys.executable, "-c", PLAIN, model, data, scratch + "/plain", str(steps)]
-            commands = {"plain": plain, "advisor": ours}
-            names = sorted(commands, reverse=bool(n % 2))  # the cores change places every round
-            for name, told in zip(names, both([commands[name] for name in names], env), strict=True):
-                seen[name].append(told)
-                print(name, told, flush=True)
-        keep(out, steps, seen)
-
-
-def keep(out: Path, steps: int, seen: dict[str, list[tuple[float, float]]]) -> None:
-    """Write and print what was seen until now."""
-    result = {"steps": steps, "cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()}
-    for i, kind in enumerate(("wall", "cpu")):
-        medians = {name: statistics.median(run[i] for run in runs) for name, runs in seen.items()}
-        result[kind] = {
-            **medians,
-            "ratio": medians["advisor"] / medians["plain"],
-            "all": {n: [r[i] for r in s] for n, s in seen.items()},
-        }
-    out.write_text(json.dumps(result, indent=1) + "\n")
-    print(f"advisor/plain: wall {result['wall']['ratio']:.3f}, processor {result['cpu']['ratio']:.3f}")
+            both = commands(model, data, args.steps, scratch)
+            pairs.append(pair(both, cores[::-1] if n % 2 else cores, scratch))
+        told = {"command": " ".join(sys.argv), **where, "steps": args.steps, "pairs": len(pairs)}
+        told |= summed_up(pairs)
+        args.out.write_text(json.dumps(told, indent=1) + "\n")
+        print(f"pair {n + 1}: {pairs[-1]}", flush=True)
+    print("\n| run | processor s | ratio | wall s | ratio |\n|---|---|---|---|---|")
+    cpu, wall = told["cpu"], told["wall"]
+    print(f"| plain trl script | {cpu['plain_median_s']} | 1.000 | {wall['plain_median_s']} | 1.000 |")
+    print(f"| advisor train | {cpu['advisor_median_s']} | {cpu['ratio_median']:.3f} | "
+          f"{wall['advisor_median_s']} | {wall['ratio_median']:.3f} |")  # fmt: skip
+    print(
+        f"the wrapper: {wall['difference_median_s']} s of wall, {cpu['difference_median_s']} s of processor"
+    )
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Any
 
 from finetune import spread
 from finetune.errors import TrainingFailed
+from finetune.memory import HEAP_BLOCK_BYTES
 from finetune.runners import trl_sft
 from finetune.spec import LORA_LIKE, RunSpec
 from finetune.stacks import Job, Rendered
@@ -54,7 +55,7 @@ def environment(spec: RunSpec) -> Mapping[str, str]:
         variables["CUDA_VISIBLE_DEVICES"] = ""
         # glibc gives large blocks back at once, instead of keeping them in a fragmented heap: the peak
         # falls by a fifth to a third (see benchmarks/results) at no cost in time that could be measured.
-        variables["MALLOC_MMAP_THRESHOLD_"] = "1048576"
+        variables["MALLOC_MMAP_THRESHOLD_"] = str(HEAP_BLOCK_BYTES)
     return variables
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from finetune import base, memory, spec
+from finetune import base, demo, memory, spec
 
 ROOT = Path(__file__).resolve().parents[3]
 RESULTS = ROOT / "benchmarks" / "results"
 MEASURED = json.loads((RESULTS / "memory-cpu.json").read_text())
 HELD_OUT = json.loads((RESULTS / "memory-cpu-held-out.json").read_text())
+SHORT = json.loads((RESULTS / "memory-cpu-short.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,22 @@ def test_so_is_the_prediction_of_settings_that_chose_no_constant(benchmark, name
     assert name not in MEASURED
     predicted = benchmark.predicted(benchmark.HELD_OUT[name], told["file_bytes"]).total
     assert predicted == pytest.approx(told["measured"], rel=0.1)
+
+
+@pytest.mark.parametrize("name", sorted(SHORT))
+def test_so_is_the_prediction_of_short_rows_which_live_in_the_heap(benchmark, name):
+    told = SHORT[name]
+    predicted = benchmark.predicted(benchmark.SHORT[name], told["file_bytes"]).total
+    assert predicted == pytest.approx(told["measured"], rel=0.1)
+
+
+def test_so_is_the_prediction_of_the_demo(benchmark):
+    """Rows of varying length, 20 steps, the real model: no setting that chose a constant."""
+    told = json.loads((RESULTS / "demo.json").read_text())
+    asked = spec.compose([("--demo", demo.SETTINGS), ("t", {"model": {"base": "m"}, "data": {"train": "d"}})])
+    resolved = spec.resolve(asked, gpus=0).spec
+    predicted = memory.predict(base.shape(benchmark.SMOL), resolved, told["longest_row"], told["file_bytes"])
+    assert predicted.total / 2**20 == pytest.approx(told["measured_mib"], rel=0.1)
 
 
 SHAPE = base.shape({
