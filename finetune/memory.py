@@ -30,10 +30,10 @@ _TILE_TOKENS, _TILE_COLUMNS = 4096, 32768
 # place in Triton (CUDA). This and the runtime were fitted to the settings of the benchmark.
 _TILE_CPU, _TILE_CUDA = 36, 6
 # On a CPU, blocks below the threshold that `stacks.trl.environment` sets stay in glibc's heap; larger ones
-# are mapped, and given back when they are freed. Between the kept blocks of the hidden size the heap is left with
-# holes of as many short-lived ones (a step of SmolLM2 asks for 67 a layer, and keeps 6), so it grows to this
-# many times what is alive of them: 2.5 to 2.7 in the short settings of the benchmark. With the threshold at
-# 128 KiB it does not grow, but a step of short rows takes a tenth to a fifth more processor time.
+# are mapped, and given back when they are freed. Between the kept blocks of the hidden size the heap is left
+# with holes of as many short-lived ones (a step of SmolLM2 asks for 67 a layer, and keeps 6), so it grows to
+# this many times what is alive of them: 2.5 to 2.7 in the short settings of the benchmark. With the threshold
+# at 128 KiB it does not, but a step of short rows takes a tenth to a fifth more processor time.
 HEAP_BLOCK_BYTES, _HEAP_GROWTH = 2**20, 2.6
 
 
