@@ -197,7 +197,7 @@ def read_manifest(store: Path) -> dict[str, Any]:
         raise SnapshotMissing(
             f"no snapshot at {store}: there is no manifest.json; run `advisor collect` first"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FactsError(f"{path} is damaged ({error}); collect the facts anew") from None
     return dict(manifest)
 
@@ -269,13 +269,20 @@ def connect(
         repositories: whose.
         as_of: the day at whose end the views are cut.
         settings: of DuckDB, in place of two threads and no limit (``memory_limit``, ``temp_directory``).
+
+    Raises:
+        FactsError: a file is no Parquet, or holds what is no row of its table.
     """
     import duckdb
 
     db = duckdb.connect(config={"threads": 2, **(settings or {})})
     for table in TABLES:
         # Copied once into memory: some twenty metrics read each table.
-        db.execute(f"CREATE TEMP TABLE all_{table} AS {rows_of(store, table, repositories)}")
+        try:
+            db.execute(f"CREATE TEMP TABLE all_{table} AS {rows_of(store, table, repositories)}")
+        except duckdb.Error as error:
+            db.close()
+            raise FactsError(f"{table} in {store.path} cannot be read: {error}") from None
     cut(db, as_of)
     return db
 

@@ -112,7 +112,9 @@ def all_rows_of(store: Store, table: str, repositories: Sequence[str]) -> str:
             f" UNION ALL BY NAME SELECT * EXCLUDE (part) FROM {parquet(store, sorted(partitions))}"
             f" WHERE {here} AND {not_replaced(store, partitions)}"
         )
-    return f"SELECT * FROM ({source})"
+    # A file of another version may have further columns, and one from elsewhere other types.
+    typed = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in columns(table).items())
+    return f"SELECT {typed} FROM ({source})"
 
 
 def split(store: Store, table: str, repositories: Iterable[str]) -> tuple[list[str], Counter[str]]:

@@ -8,6 +8,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 
 from finetune.errors import ModelError
@@ -15,6 +16,8 @@ from finetune.gguf import read_header as read_gguf
 from finetune.pickles import imports
 
 _MOST_HEADER = 100 * 10**6
+# A file of JSON that is none, or whose parts are of other types than their names promise.
+_MALFORMED = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError, OSError)
 _TORCH_LEGACY = bytes.fromhex("80028a0a6cfc9c46f920")
 _TO_HF = "convert with transformers' convert_llama_weights_to_hf.py, then use the folder"
 
@@ -48,11 +51,12 @@ def describe(path: Path) -> Described:
     Raises:
         ModelError: it does not exist, or is nothing that is known here.
     """
-    if path.is_dir():
-        return _folder(path)
-    if not path.is_file():
+    if not path.exists():
         raise ModelError(f"there is nothing at {path}")
-    return _file(path)
+    try:
+        return _folder(path) if path.is_dir() else _file(path)
+    except _MALFORMED as error:
+        raise ModelError(f"{path} is damaged, or not what its name says: {error}") from None
 
 
 def _file(path: Path) -> Described:
@@ -87,21 +91,22 @@ def safetensors_counts(paths: list[Path]) -> tuple[int, dict[str, int]]:
             length = struct.unpack("<Q", raw)[0] if len(raw) == 8 else -1  # noqa: PLR2004
             try:
                 header = json.loads(file.read(length)) if 0 <= length <= min(size, _MOST_HEADER) else None
-            except (json.JSONDecodeError, UnicodeDecodeError):
+                tensors = [
+                    (str(told["dtype"]), [int(edge) for edge in told["shape"]], int(told["data_offsets"][1]))
+                    for name, told in header.items()
+                    if name != "__metadata__"
+                ]
+            except _MALFORMED:
                 header = None
-        if not isinstance(header, dict):
+        if header is None:
             raise ModelError(f"{path} is a damaged safetensors file: its header cannot be read")
-        tensors = {name: told for name, told in header.items() if name != "__metadata__"}
-        end = max((told["data_offsets"][1] for told in tensors.values()), default=0)
+        end = max((end for _, _, end in tensors), default=0)
         if 8 + length + end != size:
             raise ModelError(
                 f"{path} is cut off or damaged: its header speaks of {8 + length + end} bytes, it has {size}"
             )
-        for told in tensors.values():
-            count = 1
-            for edge in told["shape"]:
-                count *= edge
-            counts[told["dtype"]] += count
+        for dtype, shape, _ in tensors:
+            counts[dtype] += prod(shape)
     return sum(counts.values()), dict(counts)
 
 

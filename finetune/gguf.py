@@ -58,7 +58,7 @@ def read_header(path: Path) -> Header:
     try:
         with path.open("rb") as file:
             return _read(file)
-    except (struct.error, UnicodeDecodeError, EOFError, KeyError, ValueError) as error:
+    except (struct.error, EOFError, KeyError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} is a damaged GGUF file: {error}") from None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickletools
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,11 @@ from typing import IO, Any
 
 _LEGACY_PICKLES = 5
 _MOST_BYTES = 200 * 2**20
+# What the standard library's readers of pickles and zips raise on bytes that are neither.
+_MALFORMED = (
+    ValueError, LookupError, OSError, EOFError, MemoryError, OverflowError, NotImplementedError, RuntimeError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 _STORAGES = (
     "Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool", "Untyped",
 )  # fmt: skip
@@ -72,8 +78,9 @@ def imports(path: Path) -> Imports:
                         if not n:
                             raise
                         break  # the storages of a legacy file follow its pickles
-    except (ValueError, zipfile.BadZipFile, OSError, EOFError, UnicodeDecodeError, IndexError) as error:
-        return Imports((), (), f"its opcodes cannot be read: {str(error).splitlines()[0]}")
+    except _MALFORMED as error:
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        return Imports((), (), f"its opcodes cannot be read: {why}")
     allowed = names & ALLOWED
     return Imports(tuple(sorted(allowed)), tuple(sorted(names - allowed)))
 

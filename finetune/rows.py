@@ -205,12 +205,14 @@ def _jsonl(path: Path) -> Iterator[tuple[int, Any]]:
                 yield place, f"is not JSON: {error.msg} at column {error.colno}"
             except UnicodeDecodeError:
                 yield place, "is not UTF-8"
+            except (ValueError, RecursionError) as error:
+                yield place, f"is not JSON: {error}"
 
 
 def _json(path: Path) -> Iterator[tuple[int, Any]]:
     try:
         whole = json.loads(path.read_text("utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not JSON: {error}") from None
     if not isinstance(whole, list):
         raise DataError(f"{path} holds no list of rows at its top")

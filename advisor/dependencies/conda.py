@@ -25,7 +25,7 @@ def read(path: Path) -> list[Dependency]:
     text = read_text(path)
     try:
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: {' '.join(str(error).split())}") from None
     entries = content.get("dependencies") if isinstance(content, dict) else None
     if not isinstance(entries, list):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from advisor.collect.authors import Commit, is_bot
 from advisor.collect.git.command import git
+from advisor.errors import GitFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,14 +49,31 @@ def read_log(folder: Path) -> list[Logged]:
         folder, "log", "HEAD", "--use-mailmap", "--find-renames=100%", "--name-status", "-z",
         f"--format={_FORMAT}", "--",
     )  # fmt: skip
+    return parse_log(log)
+
+
+def parse_log(log: str) -> list[Logged]:
+    """What the log printed, commit after commit.
+
+    Raises:
+        GitFailed: it is cut or mixed up.
+    """
+    try:
+        return _parse(log)
+    except (ValueError, LookupError, StopIteration, OverflowError):
+        raise GitFailed("git log printed something that is no log: the history is cut or mixed up") from None
+
+
+def _parse(log: str) -> list[Logged]:
     found: list[Logged] = []
+    changes: list[Change] = []
     fields = iter(log.split("\0"))
     for field in fields:
         status = field.strip("\n")
         if status.startswith(_COMMIT):
             parents, time, *who, subject = islice(fields, 7)
             author, committer = (who[0], who[1]), (who[2], who[3])
-            changes: list[Change] = []
+            changes = []
             sha = status.removeprefix(_COMMIT)
             found.append(Logged(sha, parents, int(time), author, committer, subject, changes))
         elif status.startswith("R"):

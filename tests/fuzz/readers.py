@@ -1,0 +1,228 @@
+"""Every reader of foreign bytes as one function of bytes: it answers, or says what is wrong in one of our errors.
+
+`SEEDS` are sound beginnings; what a run of `scripts/fuzz.py` found is kept in `cases/`, one folder a reader.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import pickle
+import struct
+import tempfile
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from advisor import facts
+from advisor.collect import depsdev, github_protocol, github_shapes, huggingface, pypi, pypistats, scorecard
+from advisor.collect.git.commits import parse_log
+from advisor.collect.messages import Answer, json_of
+from advisor.collect.shapes import read_as
+from advisor.dependencies import files
+from advisor.domain import load_domain
+from advisor.errors import AdvisorError, InputError
+from advisor.measure import measure
+from advisor.metrics import METRICS
+from advisor.rules import load_rules
+from finetune import checkpoints, gguf, pickles, rows
+
+ROOT = Path(__file__).resolve().parents[2]
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+UNITS = {m.name: m.unit for m in METRICS.values()}
+FEW = {name: METRICS[name] for name in ("stars", "release_frequency", "declared_status")}
+SHAPES = (github_shapes.Overview, github_shapes.Connection, github_shapes.Thread, github_shapes.Release,
+          github_shapes.Replying, github_shapes.Total)  # fmt: skip
+_FOLDER = Path(tempfile.mkdtemp(prefix="advisor-fuzz-"))
+
+
+def _file(name: str, data: bytes) -> Path:
+    path = _FOLDER / name
+    path.write_bytes(data)
+    return path
+
+
+def _each(*readers: Callable[[], object]) -> None:
+    for reader in readers:
+        with suppress(AdvisorError):
+            reader()
+
+
+def git_log(data: bytes) -> None:
+    _each(lambda: parse_log(data.decode("utf-8", "replace")))
+
+
+def github(data: bytes) -> None:
+    answer = Answer(200, {}, data)
+    _each(lambda: github_protocol.read_graphql(answer, NOW))
+    with suppress(AdvisorError):
+        value = json_of(answer, "GitHub")
+        _each(lambda: github_shapes.star_weeks(value))
+        for shape in SHAPES:
+            with suppress(AdvisorError):
+                seen = read_as(shape, value, "GitHub")
+                if isinstance(seen, github_shapes.Overview):
+                    github_shapes.repository_row(seen, date(2026, 1, 1))
+
+
+def package_world(data: bytes) -> None:
+    answer = Answer(200, {}, data)
+    for source in (pypistats, scorecard, pypi, huggingface, depsdev):
+        for name in ("read", "_read"):
+            if reader := getattr(source, name, None):
+                _each(lambda reader=reader: reader(answer))
+
+
+def domain_toml(data: bytes) -> None:
+    path = _file("domain.toml", data)
+    _each(lambda: load_domain(str(path)))
+
+
+def rules_toml(data: bytes) -> None:
+    path = _file("rules.toml", data)
+    _each(lambda: load_rules(path, UNITS))
+
+
+def dependency_files(data: bytes) -> None:
+    for name in (
+        "requirements.txt",
+        "pyproject.toml",
+        "uv.lock",
+        "environment.yml",
+        "package.json",
+        "bom.json",
+    ):
+        path = _file(name, data)
+        with suppress(AdvisorError):
+            files.read([path])
+
+
+def parquet(data: bytes) -> None:
+    """A file that agrees with its hash, as a store handed on by somebody may have it."""
+    store = _FOLDER / "store"
+    for table in ("counts", "releases"):
+        (store / table).mkdir(parents=True, exist_ok=True)
+        (store / table / "a__b.parquet").write_bytes(data)
+        entry = {"rows": 1, "sha256": hashlib.sha256(data).hexdigest()}
+        manifest = {"schema": facts.SCHEMA_VERSION, "files": {f"{table}/a__b.parquet": entry},
+                    "first_day": "2020-01-01", "as_of": "2026-01-01"}  # fmt: skip
+        (store / "manifest.json").write_text(json.dumps(manifest))
+        opened = facts.open_store(store)
+        with suppress(AdvisorError):
+            facts.read(opened, table, "a/b")
+        with suppress(AdvisorError):
+            measure(opened, ["a/b"], date(2026, 1, 1), FEW)
+
+
+def manifest(data: bytes) -> None:
+    store = _FOLDER / "manifest"
+    store.mkdir(exist_ok=True)
+    (store / "manifest.json").write_bytes(data)
+    _each(lambda: facts.verify(facts.open_store(store), ["a/b"]))
+
+
+def safetensors(data: bytes) -> None:
+    path = _file("x.safetensors", data)
+    _each(lambda: checkpoints.safetensors_counts([path]), lambda: checkpoints.describe(path))
+
+
+def weight_index(data: bytes) -> None:
+    path = _file("x.index.json", data)
+    _each(lambda: checkpoints.describe(path))
+
+
+def gguf_header(data: bytes) -> None:
+    path = _file("x.gguf", data)
+    _each(lambda: gguf.read_header(path).details)
+
+
+def pickle_opcodes(data: bytes) -> None:
+    path = _file("x.bin", data)
+    _each(lambda: pickles.imports(path), lambda: checkpoints.describe(path))
+
+
+def training_rows(data: bytes) -> None:
+    for name in ("x.jsonl", "x.json", "x.csv"):
+        path = _file(name, data)
+        with suppress(AdvisorError):
+            list(rows.read(str(path)))
+
+
+READERS: dict[str, Callable[[bytes], None]] = {
+    f.__name__: f
+    for f in (git_log, github, package_world, domain_toml, rules_toml, dependency_files, parquet, manifest,
+              safetensors, weight_index, gguf_header, pickle_opcodes, training_rows)
+}  # fmt: skip
+
+
+def _zip() -> bytes:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        archive.writestr("m/data.pkl", pickle.dumps({"a": 1, "b": InputError}))
+    return held.getvalue()
+
+
+def _safetensors() -> bytes:
+    head = b'{"__metadata__":{"a":"b"},"w":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}}'
+    return struct.pack("<Q", len(head)) + head + bytes(8)
+
+
+def _gguf() -> bytes:
+    def text(word: bytes) -> bytes:
+        return struct.pack("<Q", len(word)) + word
+
+    entries = (
+        text(b"a") + struct.pack("<I", 8) + text(b"b") + text(b"c") + struct.pack("<IIQ", 9, 5, 2) + bytes(8)
+    )
+    tensor = text(b"w") + struct.pack("<IQQIQ", 2, 3, 4, 0, 0)
+    return b"GGUF" + struct.pack("<IQQ", 3, 1, 2) + entries + tensor
+
+
+def _log() -> bytes:
+    commit = "\0".join(
+        ["commit " + "a" * 40, "b" * 40, "1700000000", "A", "a@x.org", "C", "c@x.org", "Add it (#7)"]
+    )
+    return f"{commit}\0\nM\0a.py\0R100\0old\0new\0{commit}\0\nA\0b.py\0".encode()
+
+
+def _overview() -> bytes:
+    overview = {"databaseId": 1, "nameWithOwner": "o/n", "createdAt": "2020-01-01T00:00:00Z", "isArchived": False,
+                "isFork": False, "hasIssuesEnabled": True, "owner": {"login": "o", "__typename": "User"},
+                "stargazerCount": 3}  # fmt: skip
+    return json.dumps({"data": {"r0": overview}, **overview}).encode()
+
+
+def _parquet() -> bytes:
+    store = _FOLDER / "seed"
+    about = {"repository": "a/b", "source": "s", "retrieved_at": "2025-12-31"}
+    facts.write(store, "counts", "a/b", [{**about, "day": "2025-12-01", "metric": "stars", "value": 3}])
+    return (store / "counts" / "a__b.parquet").read_bytes()
+
+
+def seeds(name: str) -> list[bytes]:
+    """Sound bytes for a reader, to begin from."""
+    data, files_ = ROOT / "data", ROOT / "tests" / "unit" / "dependencies" / "files"
+    made: dict[str, Callable[[], list[bytes]]] = {
+        "git_log": lambda: [_log()],
+        "github": lambda: [_overview(), b'[{"week": 1700000000, "total": 7, "days": [1,1,1,1,1,1,1]}]',
+                           b'{"errors": [{"type": "NOT_FOUND", "path": ["r0"], "message": "no"}], "data": null}'],
+        "package_world": lambda: [
+            b'{"data": {"last_month": 3}}', b'{"date": "2026-11-20", "score": 7.2, "checks": []}',
+            b'{"info": {"version": "1", "requires_dist": ["torch>=2"]}, "releases": {"1": []}}', b'[{"id": "x"}]'],
+        "domain_toml": lambda: [p.read_bytes() for p in sorted((data / "domains").glob("*.toml"))],
+        "rules_toml": lambda: [p.read_bytes() for p in sorted((data / "rules").glob("*.toml"))],
+        "dependency_files": lambda: [p.read_bytes()[:4000] for p in sorted(files_.iterdir()) if p.stat().st_size < 40_000],
+        "parquet": lambda: [_parquet()],
+        "manifest": lambda: [json.dumps({"schema": facts.SCHEMA_VERSION, "as_of": "2026-01-01",
+            "files": {"counts/a__b.parquet": {"rows": 1, "sha256": "0"}}}).encode()],
+        "safetensors": lambda: [_safetensors()],
+        "weight_index": lambda: [b'{"metadata": {"total_size": 8}, "weight_map": {"w": "a.safetensors"}}'],
+        "gguf_header": lambda: [_gguf()],
+        "pickle_opcodes": lambda: [pickle.dumps({"a": [1, InputError]}, n) for n in (0, 2, 4)] + [_zip()],
+        "training_rows": lambda: [b'{"messages": [{"role": "user", "content": "a"}]}\n{"text": "b"}\n',
+                                  b'[{"prompt": "a", "completion": "b"}]', b"instruction,output\na,b\n"],
+    }  # fmt: skip
+    return made[name]()

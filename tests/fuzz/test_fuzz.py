@@ -1,0 +1,58 @@
+"""No reader of foreign bytes fails but by one of our errors: the kept cases, and a short run that is always the same."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from fuzz import readers
+
+CASES = sorted(Path(__file__).with_name("cases").glob("*/*"))
+WORDS = (
+    b"\0",
+    b"\xff" * 8,
+    b"-1",
+    b"null",
+    b"[]",
+    b"{}",
+    b"[" * 2000,
+    b"1e999",
+    b"\xc3\x28",
+    b'"',
+    b"9" * 30,
+    b"=",
+    b"\n",
+)
+ROUNDS = {"parquet": 6}  # opens a database each time
+
+
+def spoilt(data: bytes, lot: random.Random) -> bytes:
+    for _ in range(lot.randrange(1, 4)):
+        at, to = sorted(lot.randrange(len(data) + 1) for _ in range(2))
+        data = lot.choice((
+            data[:at], data[:at] + data[to:], data[:at] + data[at:to] * 3 + data[to:],
+            data[:at] + lot.choice(WORDS) + data[at:], data[:at] + lot.choice(WORDS) + data[to:],
+            data[:at] + lot.randbytes(1) + data[at + 1 :],
+        ))  # fmt: skip
+    return data
+
+
+@pytest.mark.parametrize("name", readers.READERS)
+def test_sound_bytes_and_spoilt_ones(name):
+    lot = random.Random(name)
+    sound = readers.seeds(name)
+    for data in sound:
+        readers.READERS[name](data)
+    for _ in range(ROUNDS.get(name, 150)):
+        data = spoilt(lot.choice(sound), lot)
+        try:
+            readers.READERS[name](data)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
+            pytest.fail(f"{name} on {data!r}: {error!r}")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.parent.name}-{c.name[:8]}")
+def test_what_was_once_found(case):
+    readers.READERS[case.parent.name](case.read_bytes())
