@@ -1,4 +1,4 @@
-"""docs/reference from the code: what every metric is, from the file that computes it.
+"""docs/reference from the code: what every metric is, from the file that computes it; and the other pages.
 
 Usage: python scripts/reference.py FOLDER (`make docs` calls it with docs/reference).
 """
@@ -6,8 +6,11 @@ Usage: python scripts/reference.py FOLDER (`make docs` calls it with docs/refere
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
+
+import reference_pages
 
 from advisor.domain import available_domains, load_domain
 from advisor.metrics import METRICS
@@ -46,13 +49,27 @@ def _section(metric: Metric, used: list[str]) -> str:
 | reads | {", ".join(metric.needs)} |
 | CHAOSS | {chaoss} |
 | counts in | {", ".join(used) or "no criterion; shown and open to rules"} |
+| worked example | {_example(metric.name)} |
 """
+
+
+def _example(name: str) -> str:
+    """The first test that computes it by hand; a test fails where there is none."""
+    for file in sorted((Path(__file__).resolve().parents[1] / "tests" / "unit").glob("test_*.py")):
+        for test in re.split(r"^def ", file.read_text(encoding="utf-8"), flags=re.MULTILINE):
+            if f'one("{name}"' in test:
+                return f"`{test.partition('(')[0]}` in [{file.name}](../../tests/unit/{file.name})"
+    return "?"
 
 
 def pages() -> dict[str, str]:
     """File name → content of every generated page."""
     return {
         "metrics.md": metrics_page(),
+        "rules.md": reference_pages.rules_page(),
+        "command-line.md": reference_pages.command_line_page(),
+        "python.md": reference_pages.python_page(),
+        "run-specification.md": reference_pages.spec_page(),
         "recommendation.schema.json": json.dumps(schema(), indent=2) + "\n",
     }
 

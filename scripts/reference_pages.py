@@ -1,0 +1,189 @@
+"""docs/reference from the code: rules, command line, Python, and what each stack does with the run specification."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from dataclasses import is_dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import click
+import typer.main
+
+import advisor
+from advisor import model, requirements, rules
+from advisor.domain import data_folder
+from advisor.metrics import METRICS
+from advisor.requirements import NAMES
+
+ROOT = Path(__file__).resolve().parents[1]
+UNITS = {**{m.name: m.unit for m in METRICS.values()}, **NAMES}
+
+
+def rules_page() -> str:
+    """Every bundled rule with its examples."""
+    lines = [
+        "# The rules",
+        "",
+        "Made by `make docs` from `data/rules/`; do not edit. A rule fires if its condition is true; a",
+    ]
+    lines += ["comparison with something unknown is unknown. [Add a rule](../how-to/add-a-rule.md)."]
+    for file in sorted((data_folder() / "rules").glob("*.toml")):
+        lines += [
+            "",
+            f"## {file.stem}",
+            "",
+            "| rule | verdict | fires if | says | fires on | stays silent on |",
+        ]
+        lines += ["|---|---|---|---|---|---|"]
+        for rule in rules.load_rules(file, UNITS):
+            condition = re.sub(r" \[unknown\]", "", rules.describe(rule.when, {}))
+            cells = (
+                f"`{rule.id}`",
+                rule.verdict,
+                condition,
+                rule.reason,
+                _examples(rule.fires),
+                _examples(rule.silent),
+            )
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _examples(examples: tuple[Any, ...]) -> str:
+    return "; ".join(", ".join(f"{k} = {v}" for k, v in e.items()) or "nothing known" for e in examples)
+
+
+def command_line_page() -> str:
+    """The help of every command."""
+    from advisor.cli import app, load
+
+    load(None)
+    lines = [
+        "# The command line",
+        "",
+        "Made by `make docs` from the commands themselves; do not edit. This is what `--help` prints.",
+    ]
+    _helps(typer.main.get_command(app), "advisor", None, lines)
+    return "\n".join(lines) + "\n"
+
+
+def _helps(command: Any, name: str, parent: Any, lines: list[str]) -> None:
+    context = click.Context(
+        command, info_name=name.rpartition(" ")[2], parent=parent, terminal_width=100, max_content_width=100
+    )
+    told = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
+    lines += ["", f"## {name}", "", "```text", told, "```"]
+    for inner in command.list_commands(context) if hasattr(command, "list_commands") else ():
+        _helps(command.get_command(context, inner), f"{name} {inner}", context, lines)
+
+
+def python_page() -> str:
+    """What `import advisor` offers, and the values that come back."""
+    lines = [
+        "# Python",
+        "",
+        "Made by `make docs` from the docstrings; do not edit. These names stay; one that has to go works for a",
+    ]
+    lines += [
+        "release more, marked with `typing_extensions.deprecated`: readers, type checkers and the running program see it.",
+        "",
+    ]
+    for name in advisor.__all__:
+        lines += _entry(advisor, name)
+    lines += ["# The values in an answer", ""]
+    for name in (
+        "Recommendation",
+        "Ranked",
+        "CriterionScore",
+        "MetricScore",
+        "Measurement",
+        "Finding",
+        "Outlook",
+        "Candidate",
+    ):
+        lines += _entry(model, name)
+    return "\n".join([*lines, *_entry(requirements, "Requirements")]) + "\n"
+
+
+def _entry(module: ModuleType, name: str) -> list[str]:
+    thing = getattr(module, name)
+    lines = [f"## {module.__name__}.{name}", ""]
+    if inspect.isfunction(thing):
+        signature = str(inspect.signature(thing)).replace("'", "")
+        lines += [
+            "```python",
+            f"{name}{signature}".replace(", ", ",\n    ")
+            .replace("(domain", "(\n    domain")
+            .replace(") ->", ",\n) ->"),
+            "```",
+            "",
+        ]
+    lines += ["```text", inspect.cleandoc(thing.__doc__), "```", ""]
+    if is_dataclass(thing):
+        lines += ["| field | type |", "|---|---|"]
+        lines += [f"| `{f}` | `{_kind(t)}` |" for f, t in thing.__annotations__.items()] + [""]
+    return lines
+
+
+def _kind(annotation: object) -> str:
+    told = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+    return told.replace("|", "\\|")
+
+
+def spec_page() -> str:
+    """For every field of the run specification, what each stack does with it: asked of the stacks, field by field."""
+    sys.path[:0] = [str(ROOT / "tests")]
+    from contract import test_spec_leaves as asked
+
+    from finetune import spec
+    from finetune.errors import UnsupportedField
+    from finetune.stacks import OURS, STACKS
+
+    def answer(name: str, leaf: str) -> str:
+        beside = ("beside", asked.BESIDE.get(leaf, {}))
+        other = asked.OTHER.get((name, leaf), asked.CHANGES[leaf])
+        try:
+            _, before, _ = asked.rendered(name, beside)
+            _, after, _ = asked.rendered(name, beside, ("change", spec.nest({leaf: other})))
+        except UnsupportedField as refused:
+            notes.append(f"{name}, `{leaf}`: {str(refused).partition(': ')[2] or refused}")
+            return f"refused ({len(notes)})"
+        if new := [text for text in after if text not in before]:
+            notes.append(f"{name}, `{leaf}`: {'; '.join(new)}")
+            return f"deviates ({len(notes)})"
+        return "honoured"
+
+    notes: list[str] = []
+    lines = [
+        "# The run specification, by stack",
+        "",
+        "Made by `make docs`, which changes each field and looks at what each stack renders; do not edit. What a",
+    ]
+    lines += [
+        "stack cannot do it refuses, or it names the deviation in the run's record; nothing is dropped in silence.",
+        "",
+    ]
+    lines += ["| field | changed to | " + " | ".join(STACKS) + " |", "|---|---|" + "---|" * len(STACKS)]
+    for leaf in sorted(asked.CHANGES):
+        told = "another model" if leaf == "model.base" else asked.CHANGES[leaf]
+        lines.append(f"| `{leaf}` | {told} | " + " | ".join(answer(name, leaf) for name in STACKS) + " |")
+    lines += [
+        "",
+        "## Why",
+        "",
+        *(f"{n}. {note}" for n, note in enumerate(notes, 1)),
+        "",
+        "## What our half does itself",
+        "",
+    ]
+    lines += [
+        "The same for every stack: it sees its effect, never the field.",
+        "",
+        "| field | how |",
+        "|---|---|",
+    ]
+    return "\n".join([*lines, *(f"| `{leaf}` | {how} |" for leaf, how in OURS.items())]) + "\n"
