@@ -1,6 +1,6 @@
 # Two commands are all a newcomer needs: `make rank` and `make test`.
 .DEFAULT_GOAL := rank
-.PHONY: rank test test-demo test-stacks check locks docs wheel clean
+.PHONY: rank test test-demo test-stacks check coverage mutants locks docs wheel clean
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
@@ -58,6 +58,16 @@ locks: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python scripts/reference.py docs/reference
+
+# Lines and branches of the deciding half; what is not covered is listed in docs/explanation/checks.md.
+coverage: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n auto --dist loadgroup tests/unit tests/contract tests/docs --cov=advisor --cov-branch \
+	--cov-report=term-missing:skip-covered
+
+# Changes the deciding half in a thousand small ways and asks the tests which they notice; hours on two cores.
+mutants: $(VENV)/.installed-dev
+	$(INSTALL) mutmut
+	$(BIN)/mutmut run
 
 # Built twice: a wheel that differs from itself cannot be checked by anybody.
 wheel: $(VENV)/.installed

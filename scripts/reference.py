@@ -66,6 +66,7 @@ def pages() -> dict[str, str]:
     """File name → content of every generated page."""
     return {
         "metrics.md": metrics_page(),
+        "dependencies.md": reference_pages.dependencies_page(),
         "rules.md": reference_pages.rules_page(),
         "command-line.md": reference_pages.command_line_page(),
         "python.md": reference_pages.python_page(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import subprocess
 import sys
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -21,6 +22,34 @@ from advisor.requirements import NAMES
 
 ROOT = Path(__file__).resolve().parents[1]
 UNITS = {**{m.name: m.unit for m in METRICS.values()}, **NAMES}
+
+
+def dependencies_page() -> str:
+    """Advisor on what it stands on itself."""
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "advisor",
+            "rank",
+            "--from",
+            "pyproject.toml",
+            "--store",
+            "bundled",
+            "--format",
+            "markdown",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    told = re.sub(r" \(pyproject\.toml:\d+\)", "", told)
+    return (
+        "# Advisor on its own dependencies\n\nMade by `make docs`: `advisor rank --from pyproject.toml --store bundled --format "
+        "markdown`; do not edit. What\nis said about each: [dependencies](../explanation/dependencies.md).\n\n"
+        + told
+    )
 
 
 def rules_page() -> str:

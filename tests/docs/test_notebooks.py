@@ -1,4 +1,4 @@
-"""The notebooks run, and what their prose says is what they print."""
+"""The notebooks run, and what their prose says is what they print (read-a-run: tests/train/test_notebook.py)."""
 
 from __future__ import annotations
 
@@ -9,18 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
-
-
-def test_there_are_notebooks():
-    assert NOTEBOOKS
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_it_runs_and_its_prose_is_true(path):
-    check = """
-import runpy, sys
-found = runpy.run_path(sys.argv[1])
+NOTEBOOKS = {p.stem: p for p in (ROOT / "notebooks").glob("*.py")}
+TRUE = {
+    "the-question-of-june-2024": """
 then, now, became, naive = (found[n] for n in ("then", "now", "became", "naive"))
 assert then.choice == now.choice == "huggingface/trl"
 assert became["and now"]["trl"] > 3 * became["commits a year then"]["trl"]
@@ -32,9 +23,29 @@ assert naive["highest truck factor"] == ["torchtune"] and naive["most commits"] 
 assert became["and now"]["axolotl"] < became["commits a year then"]["axolotl"]
 silent = [r for r in then.ranking for o in r.outlook if o.probability_inactive > 0.05]
 assert not silent and all(days < 365 for days in found["alive"].values())
-"""
+""",
+    "compare-your-own-candidates": """
+ours, ruled, excluded, firsts = (found[n] for n in ("ours", "ruled", "excluded", "firsts"))
+assert len(ours.ranking) == 4 and firsts.sum() == 10
+for r in ruled.ranking:
+    share = r.measurement("top_contributor_share").value
+    assert r.excluded == (r.candidate.name in excluded) == (share > 0.5)
+assert excluded and not ruled.ranking[0].excluded
+assert set(firsts.index) < {r.candidate.name for r in ours.ranking}, "somebody is never first"
+""",
+}
+
+
+def test_each_is_carried_out():
+    assert set(NOTEBOOKS) == {*TRUE, "read-a-run"}
+
+
+@pytest.mark.parametrize("name", TRUE)
+def test_it_runs_and_its_prose_is_true(name):
+    check = f"import runpy, sys\nfound = runpy.run_path(sys.argv[1])\n{TRUE[name]}"
     done = subprocess.run(
-        [sys.executable, "-c", check, str(path)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", check, str(NOTEBOOKS[name])], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "2024-06-05: huggingface/trl" in done.stdout
+    if name == "the-question-of-june-2024":
+        assert "2024-06-05: huggingface/trl" in done.stdout
