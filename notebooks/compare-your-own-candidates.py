@@ -1,7 +1,8 @@
 # %% [markdown]
 # # Compare your own candidates
 #
-# Your question is not ours: other libraries, other weights, a rule of your own. A domain is a TOML file, a rule is one, and
+# Your question is not ours: other libraries, other weights, a rule of your own. A domain is a TOML file,
+# a rule is one, and
 # an answer is a value that you can take apart. Every cell runs offline; the tests run this file.
 
 # %%
@@ -20,8 +21,10 @@ folder = Path(tempfile.mkdtemp())
 # %% [markdown]
 # ## Four frameworks, and what counts for us
 #
-# The facts are those of the bundled snapshot `web-frameworks`; for others, `advisor collect owner/name` fills a store and
-# `store=` names it. Criteria are named and shared; the weights are ours: we fear a library that rests on one person.
+# The facts are those of the bundled snapshot `web-frameworks`; for others, `advisor collect owner/name`
+# fills a store and
+# `store=` names it. Criteria are named and shared; the weights are ours: we fear a library that rests on
+# one person.
 
 # %%
 domain = folder / "our-service.toml"

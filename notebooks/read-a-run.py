@@ -1,8 +1,10 @@
 # %% [markdown]
 # # Read a run
 #
-# A run that `advisor train` finished is a folder that answers for itself: what was asked, what was trained on, what came out,
-# and whether it was worth it. Set `RUN` to a run's folder or id; without it the newest run on this machine is read. The
+# A run that `advisor train` finished is a folder that answers for itself: what was asked, what was
+# trained on, what came out,
+# and whether it was worth it. Set `RUN` to a run's folder or id; without it the newest run on this
+# machine is read. The
 # tests train a small one and run this file on it.
 
 # %%
@@ -23,7 +25,8 @@ print(f"{run.id}: {run.standing}. {run.outcome}")
 # %% [markdown]
 # ## What was asked, and by whom
 #
-# Every field of the specification has an origin: a preset, a file, an option, or our own default. What the stack could only
+# Every field of the specification has an origin: a preset, a file, an option, or our own default. What
+# the stack could only
 # nearly honour is a deviation.
 
 # %%
@@ -35,7 +38,8 @@ print("warned before it began:", [finding.get("text", finding) for finding in ru
 # %% [markdown]
 # ## Was it worth it?
 #
-# One judge for all stacks: the loss on rows that were held out, of the base model and of the base with the adapter, computed
+# One judge for all stacks: the loss on rows that were held out, of the base model and of the base with
+# the adapter, computed
 # in a fresh process. The training loss alone says nothing of that.
 
 # %%
