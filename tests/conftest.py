@@ -5,8 +5,12 @@ from __future__ import annotations
 import signal
 
 import pytest
+from hypothesis import settings
 from small_world import fill, rows
 
+# A property holds or does not; on a busy machine its first example may take seconds.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 # A shell that starts the tests in the background has Ctrl-C ignored, and so would every program that the
 # tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
