@@ -164,7 +164,7 @@ VIEWS: Mapping[str, tuple[str, Mapping[str, str]]] = {  # which rows, and which 
             "known_until": "least(known_until, {d})",
         },
     ),
-    "benchmarks": "SELECT * FROM {t} WHERE day <= {d}",
+    "benchmarks": ("day <= {d}", {}),
 }
 # Where two sources tell of the same thread or release, one row is left: the API knows when a change
 # request was opened, git must guess. No date decides this, so it is done when a table is read.

@@ -90,7 +90,7 @@ def safetensors_counts(paths: list[Path]) -> tuple[int, dict[str, int]]:
             raw = file.read(8)
             length = struct.unpack("<Q", raw)[0] if len(raw) == 8 else -1  # noqa: PLR2004
             try:
-                header = json.loads(file.read(length)) if 0 <= length <= min(size, _MOST_HEADER) else None
+                header = json.loads(file.read(length) if 0 <= length <= min(size, _MOST_HEADER) else b"")
                 tensors = [
                     (str(told["dtype"]), [int(edge) for edge in told["shape"]], int(told["data_offsets"][1]))
                     for name, told in header.items()

