@@ -1,6 +1,7 @@
 """Predicted against measured peak memory of the training process, on random models of real shapes.
 
     python benchmarks/memory_prediction.py OUT.json [NAME … | held-out | short]
+    python benchmarks/memory_prediction.py table    # of all kept results, by the formula as it is now
 
 Each setting trains three steps through the trl stack, on rows of exactly `length` tokens, and compares
 `memory.predict` with the peak that the process reports (resident memory on a CPU, allocated on a GPU).
@@ -138,7 +139,25 @@ def measure(folder: Path, model: Path, setting: tuple) -> dict:
     }
 
 
+def table() -> None:
+    """What was measured, against the formula as it is now."""
+    results = Path(__file__).parent / "results"
+    for group, name in (
+        (SETTINGS, "memory-cpu"),
+        (HELD_OUT, "memory-cpu-held-out"),
+        (SHORT, "memory-cpu-short"),
+    ):
+        for setting, told in json.loads((results / f"{name}.json").read_text()).items():
+            total, measured = predicted(group[setting], told["file_bytes"]).total, told["measured"]
+            print(
+                f"| {setting} | {total / 2**20:.0f} | {measured / 2**20:.0f} | {total / measured - 1:+.1%} |"
+            )
+
+
 def main() -> None:
+    if sys.argv[1:] == ["table"]:
+        table()
+        return
     out, names = Path(sys.argv[1]), sys.argv[2:] or list(SETTINGS)
     groups = {"held-out": list(HELD_OUT), "short": list(SHORT)}
     names = groups.get(names[0], names)

@@ -26,7 +26,7 @@ _DONE = "converted.json"
 SETTINGS: dict[str, Any] = {
     "method": {"r": 8, "alpha": 16},
     "data": {"max_length": 256},
-    "training": {"steps": 20, "batch_size": 8, "learning_rate": 1e-3, "schedule": "cosine"},
+    "training": {"epochs": 2.0, "batch_size": 8, "learning_rate": 1e-3, "schedule": "cosine"},
     "evaluation": {"rows": 24, "generations": 3, "max_new_tokens": 24},
 }
 

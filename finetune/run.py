@@ -132,19 +132,25 @@ def start(
         ),
     )
     with _closing(folder):
-        began = time.monotonic()
-        made = plan(asked, watch)
-        told = _write_down(folder, told, made, time.monotonic() - began)
-        refuse(made.found)
-        _go(folder, made.spec, watch)
+        _begin(folder, told, asked, watch)
     return folder
+
+
+def _begin(folder: Path, told: Record, asked: Composed, watch: Watch) -> None:
+    began = time.monotonic()
+    made = plan(asked, watch)
+    _write_down(folder, told, made, time.monotonic() - began)
+    refuse(made.found)
+    _go(folder, made.spec, watch)
 
 
 def resume(folder: Path, watch: Watch = Watch()) -> Path:
     """Go on with a run that was stopped, failed or crashed, from its last whole checkpoint.
 
+    A run that never came to train (a broken row, a wrong template) is planned anew, with what was mended.
+
     Raises:
-        RunError: it is running or finished, or it never came to have tokens.
+        RunError: it is running or finished.
     """
     if spread.rank():
         return _join(folder, watch)
@@ -152,11 +158,12 @@ def resume(folder: Path, watch: Watch = Watch()) -> Path:
     if told.standing in ("running", "finished"):
         raise RunError(f"{folder} is {told.standing}; there is nothing to resume")
     spec = RunSpec.model_validate(told.spec)
-    if not (folder / "data" / "summary.json").is_file():
-        raise RunError(f"{folder} ended before its data were tokenised; start it anew")
-    record.change(folder, told, state="running", pids={"wrapper": os.getpid()}, ended=None, outcome="")
+    told = record.change(folder, told, state="running", pids={"wrapper": os.getpid()}, ended=None, outcome="")
     with _closing(folder):
-        _go(folder, spec, watch)
+        if told.attempts:
+            _go(folder, spec, watch)
+        else:
+            _begin(folder, told, Composed(spec, told.origins), watch)
     return folder
 
 
@@ -233,12 +240,11 @@ def _write_down(folder: Path, told: Record, made: Plan, seconds: float) -> Recor
 
 def _link(source: Path, target: Path) -> None:
     """Hard links where the file system can, else copies: the run keeps its tokens either way."""
-    target.mkdir(exist_ok=True)
+    shutil.rmtree(target, ignore_errors=True)  # of a plan that came to nothing
+    target.mkdir()
     for file in source.iterdir():
         try:
             os.link(file, target / file.name)
-        except FileExistsError:
-            continue
         except OSError:
             shutil.copy2(file, target / file.name)
 

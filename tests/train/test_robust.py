@@ -162,6 +162,20 @@ def test_a_loss_that_is_no_number(advisor, tiny, sums, tmp_path):
     assert "learning_rate" in done.stderr
 
 
+def test_data_that_were_refused_are_refused_again_until_they_are_mended(advisor, tiny, sums, tmp_path):
+    base, folder = tmp_path / "narrow", tmp_path / "run"
+    shutil.copytree(tiny, base)
+    told = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps({**told, "max_position_embeddings": 8}))
+    steps = ["--set", "training.steps=2", "--set", "evaluation.rows=0"]
+    words = ["--data", sums, "--model", base, "-o", folder, *FAST, *steps]
+    assert "cannot be trained on" in advisor("train", *words, code=2).stderr
+    assert "cannot be trained on" in advisor("train", "--resume", folder, code=2).stderr
+    shutil.copy(tiny / "config.json", base)
+    advisor("train", "--resume", folder)
+    assert record.load(folder).standing == "finished"
+
+
 @pytest.mark.parametrize("fault", ["row", "template", "tokenizer", "gpu", "model"])
 def test_wrong_input_is_one_message_and_exit_code_2(advisor, tiny, sums, tmp_path, fault):
     data, base, more, told = sums, tiny, [], ""
@@ -187,5 +201,10 @@ def test_wrong_input_is_one_message_and_exit_code_2(advisor, tiny, sums, tmp_pat
     assert told in done.stderr
     assert sum(line.startswith("advisor: ") for line in done.stderr.splitlines()) == 1
     assert record.load(folder).standing == "failed"
+    if fault == "row":  # mended, the run goes on
+        data.write_text(sums.read_text())
+        advisor("train", "--resume", folder)
+        assert record.load(folder).standing == "finished"
+        return
     again = advisor("train", "--data", "/nowhere.jsonl", "--model", tiny, "-o", folder, code=2)
     assert "is not empty" not in again.stderr, "a run that never began blocks its folder"
