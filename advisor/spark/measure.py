@@ -96,8 +96,7 @@ def measure_on_spark(
     local = address if "://" in address else Path(address).resolve().as_uri()
     target = f"{local.rstrip('/')}/{FOLDER}"
     name = f"spark-{key_of(store, days, metrics)[:32]}"
-    whole = {"spark.sql.parquet.inferTimestampNTZ.enabled": "false", **(settings or {})}
-    with session(master, whole) as spark:
+    with session(master, settings or {}) as spark:
         load(spark, store, local, sound)
         measured = [frame for day in days for frame in frames(spark, sound, day, metrics)]
         for place, frame in enumerate(measured):
