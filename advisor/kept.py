@@ -152,11 +152,17 @@ def _outlook_from_json(row: dict[str, Any]) -> Outlook:
 
 
 def fresh(store: facts.Store, repositories: list[str], as_of: date) -> Found:
-    """Measure, and ask the outlook."""
+    """Take what `advisor measure` left or measure now, and ask the outlook."""
     from advisor.measure import measure
     from advisor.outlook.candidates import outlooks
 
-    measured, damages = measure(store, repositories, as_of)
+    whole = read_measured(store, repositories, as_of)
+    if whole is None:
+        measured, damages = measure(store, repositories, as_of)
+    else:
+        damages = facts.verify(store, repositories)
+        bad = {d.repository for d in damages}
+        measured = {r: of_it for r, of_it in whole.items() if r not in bad}
     return Found(measured, outlooks(store, list(measured), as_of, _outlook_model()), damages)
 
 

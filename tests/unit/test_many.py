@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from advisor import facts, partitions
 from advisor.cli import app, load
 from advisor.errors import FactsError, InputError
-from advisor.kept import read_measured
+from advisor.kept import fresh, read_measured
 from advisor.measure import measure
 from advisor.measure_store import Limits, measure_store
 
@@ -169,6 +169,13 @@ def test_a_damaged_file_leaves_out_its_repository_alone(store):
     done = measure_store(store, DAYS, SMALL)
     assert {d.repository for d in done.damages} == {NAMES[0]}
     assert read_measured(store, NAMES[1:], AS_OF) == {n: one_by_one(store)[n] for n in NAMES[1:]}
+
+
+def test_rank_takes_what_was_measured(store, monkeypatch):
+    expected = fresh(store, list(NAMES), AS_OF)
+    measure_store(store, DAYS, SMALL)
+    monkeypatch.setattr("advisor.measure.measure", None)
+    assert fresh(store, list(NAMES), AS_OF) == expected
 
 
 def test_memory_is_an_amount():

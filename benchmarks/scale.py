@@ -1,0 +1,200 @@
+"""Many repositories: python benchmarks/scale.py [--sizes 1000 10000 50000] [--days 60] [--spark]
+
+One process a row, so that each has a peak of its own. Made-up histories (generate.py) in a temporary
+folder, 30 MB a thousand repositories. Rows: every metric at one date; then, at the largest size up to
+10,000, the slowest metrics beside a bare scan of the columns that they read, one metric beside a loop in
+pandas, and Spark beside DuckDB with its start told apart. The exponent is that of wall time over
+repositories between the smallest and the largest size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from advisor import facts
+from advisor.metrics import METRICS
+from advisor.tables import TABLES, columns
+
+
+def clock():
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    cpu = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+    return time.perf_counter(), cpu
+
+
+def since(began):
+    wall, cpu = (now - then for now, then in zip(clock(), began, strict=True))
+    return {"wall": wall, "cpu": cpu, "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
+
+
+def measure(path, months):
+    from advisor.history import ends_of_months
+    from advisor.measure_store import measure_store
+
+    store = facts.open_store(path)
+    days = ends_of_months(store.first_day, store.as_of, months - 1)
+    began = clock()
+    done = measure_store(store, days)
+    return {**since(began), "repositories": done.repositories, "rows": done.rows, "days": len(days)}
+
+
+def scans(path):
+    """Each metric's query on tables in memory, and the largest value of every column that it names."""
+    import duckdb
+
+    from advisor.measure import known_beside, prepare
+    from advisor.measure_store import load
+    from advisor.measurement_sql import query
+
+    store = facts.open_store(path)
+    names = sorted(store.repositories())[:1000]
+    found = []
+    with duckdb.connect(config={"threads": 1}) as db:
+        for table in TABLES:
+            load(db, store, table, names)
+        prepare(db, known_beside())
+        facts.cut(db, store.as_of)
+
+        def cpu(sql):
+            took = []
+            for _ in range(3):
+                began = time.process_time()
+                db.execute(f"CREATE OR REPLACE TEMP TABLE answer AS {sql}")
+                took.append(time.process_time() - began)
+            return min(took)
+
+        for metric in METRICS.values():
+            text = query(metric, store.as_of)
+            bare = 0.0
+            for table in metric.needs:
+                used = [c for c in columns(table) if c in text]
+                bare += cpu(f"SELECT {', '.join(f'max({c})' for c in used)} FROM all_{table}")
+            found.append({"metric": metric.name, "cpu": cpu(text), "bare": bare})
+    return sorted(found, key=lambda row: -row["cpu"])[:8]
+
+
+def loop(path):
+    """Contributors of a year, by hand in pandas: a loop over repositories, and our query."""
+    import duckdb
+    import pandas as pd
+
+    from advisor.measurement_sql import query
+
+    store = facts.open_store(path)
+    with duckdb.connect(config={"threads": 1}) as db:
+        db.execute(f"CREATE VIEW contributions AS FROM read_parquet('{path}/contributions/*.parquet')")
+        began = time.process_time()
+        ours = db.execute(query(METRICS["contributors"], store.as_of)).fetchall()
+        our_cpu = time.process_time() - began
+        began = time.process_time()
+        rows = db.execute("SELECT repository, day, author, is_bot FROM contributions").df()
+        after = pd.Timestamp(store.as_of) - pd.Timedelta(days=365)
+        theirs = {}
+        for name, of_it in rows.groupby("repository"):
+            theirs[name] = of_it[(of_it.day > after) & ~of_it.is_bot].author.nunique()
+        loop_cpu = time.process_time() - began
+    assert {row[0]: row[1] for row in ours} == theirs
+    return {"ours": our_cpu, "loop": loop_cpu}
+
+
+def on_spark(path):
+    """One metric and eight, so that the start and what a query costs are told apart."""
+    from advisor.spark.measure import frames, load
+    from advisor.spark.session import session
+
+    store = facts.open_store(path)
+    few = {name: METRICS[name] for name in ("contributors", "stars", "change_requests_duration", "trend")}
+    began = clock()
+    with session("local[2]", {"spark.driver.memory": "2g"}) as spark:
+        spark.sparkContext.setLogLevel("OFF")
+        started = clock()[0] - began[0]
+        load(spark, store, path.as_uri(), sorted(store.repositories()))
+        measured = frames(spark, sorted(store.repositories()), store.as_of, few)
+        began = clock()
+        for frame in measured:
+            frame.collect()
+        first = clock()[0] - began[0]
+        began = clock()
+        for frame in measured:
+            frame.collect()
+        again = clock()[0] - began[0]
+    from advisor.measure_store import measure_store
+
+    began = clock()
+    measure_store(store, [store.as_of], metrics=few)
+    return {"start": started, "first": first, "again": again, "duckdb": clock()[0] - began[0]}
+
+
+PARTS = {"scans": scans, "loop": loop, "spark": on_spark}
+
+
+def asked(part, path, *more):
+    done = subprocess.run([sys.executable, "-W", "ignore", __file__, "--part", part, str(path), *more],
+                          stdout=subprocess.PIPE, check=True)  # fmt: skip
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def table(head, rows):
+    print("\n| " + " | ".join(head) + " |\n|" + "---|" * len(head))
+    for row in rows:
+        print("| " + " | ".join(str(cell) for cell in row) + " |", flush=True)
+
+
+def main(sizes, days, with_spark):
+    with tempfile.TemporaryDirectory(prefix="advisor-scale-") as scratch:
+        found = []
+        for size in sizes:
+            path = Path(scratch) / str(size)
+            script = str(Path(__file__).with_name("generate.py"))
+            subprocess.run(
+                [sys.executable, script, str(path), str(size)], check=True, stdout=subprocess.DEVNULL
+            )
+            found.append(asked("measure", path, "1"))
+        table(["repositories", "rows", "wall s", "CPU s", "rows/s (wall)", "peak MiB"], [
+            [f"{r['repositories']:,}", f"{r['rows']:,}", f"{r['wall']:.1f}", f"{r['cpu']:.1f}",
+             f"{r['rows'] / r['wall']:,.0f}", r["mib"]] for r in found])  # fmt: skip
+        if len(sizes) > 1:
+            a, b = found[0], found[-1]
+            for kind in ("wall", "cpu"):
+                exponent = math.log(b[kind] / a[kind]) / math.log(b["repositories"] / a["repositories"])
+                print(f"growth exponent, {kind}: {exponent:.2f}")
+        middle = Path(scratch) / str(max(s for s in sizes if s <= 10_000))
+        if days > 1:
+            r = asked("measure", middle, str(days))
+            print(
+                f"\n{r['days']} dates of {r['repositories']:,}: {r['wall']:.0f} s wall, {r['cpu']:.0f} CPU, {r['mib']} MiB"
+            )
+        table(["metric (1,000 repositories)", "CPU ms", "bare scan ms", "ratio"], [
+            [r["metric"], f"{1000 * r['cpu']:.0f}", f"{1000 * r['bare']:.0f}", f"{r['cpu'] / r['bare']:.1f}"]
+            for r in asked("scans", middle)])  # fmt: skip
+        r = asked("loop", middle)
+        table(["contributors", "CPU s", "ratio"], [["our query on Parquet", f"{r['ours']:.2f}", "1.0"],
+              ["pandas, a loop over repositories", f"{r['loop']:.2f}", f"{r['loop'] / r['ours']:.1f}"]])  # fmt: skip
+        if with_spark:
+            r = asked("spark", Path(scratch) / str(sizes[0]))
+            table(["4 metrics, wall s", "start", "first time", "second time"], [
+                ["spark local[2]", f"{r['start']:.1f}", f"{r['first']:.1f}", f"{r['again']:.1f}"],
+                ["duckdb, reading and writing included", "–", f"{r['duckdb']:.1f}", "–"]])  # fmt: skip
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000])
+    parser.add_argument("--days", type=int, default=1, help="also so many monthly dates, at 10,000")
+    parser.add_argument("--spark", action="store_true")
+    parser.add_argument("--part", nargs="+")
+    given = parser.parse_args()
+    if given.part:
+        name, path, *more = given.part
+        answer = measure(Path(path), int(more[0])) if name == "measure" else PARTS[name](Path(path))
+        print(json.dumps(answer))
+    else:
+        main(given.sizes, given.days, given.spark)
