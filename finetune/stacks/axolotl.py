@@ -28,6 +28,9 @@ def render(spec: RunSpec, job: Job) -> Rendered:
     trainer.refuse_common(name, spec)
     if spec.data.packing and spec.devices.kind == "cpu":
         raise UnsupportedField(name, "data.packing", True, "its packing wants the attention kernels of a GPU")
+    if spec.world_size > 1 and spec.devices.kind == "cpu":
+        why = "as one of several processes it puts the model on a GPU; trl spreads over CPUs too"
+        raise UnsupportedField(name, "devices.processes", spec.devices.processes, why)
     if spec.training.own_speedups and spec.devices.kind == "cpu":
         raise UnsupportedField(name, "training.own_speedups", True, "its own kernels are for GPUs")
     config = {**_model(spec, job), **_method(spec), **_data(spec, job), **_training(spec, job)}

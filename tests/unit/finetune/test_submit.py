@@ -101,9 +101,20 @@ def test_what_a_scheduler_must_be_told_is_asked_for(tmp_path, kind, place, devic
         job(kind, spec(tmp_path, **devices), tmp_path, place)
 
 
-@pytest.mark.parametrize("stack", ["torchtune", "litgpt", "unsloth"])
-@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+@pytest.mark.parametrize(
+    ("stack", "kind"),
+    [
+        *((name, kind) for name in ("torchtune", "litgpt", "unsloth") for kind in ("cpu", "cuda")),
+        ("axolotl", "cpu"),
+    ],
+)
 def test_a_stack_that_runs_as_one_process_is_refused_before_the_queue(tmp_path, stack, kind):
     made = spec(tmp_path, kind=kind).model_copy(update={"stack": stack})
-    with pytest.raises(UnsupportedField, match=r"one process|GPUs alone"):
+    with pytest.raises(UnsupportedField, match=r"one process|GPUs alone|one of several"):
         job("slurm", made, tmp_path, Place())
+
+
+def test_axolotl_spreads_over_gpus(tmp_path):
+    assert "job.sbatch" in job(
+        "slurm", spec(tmp_path).model_copy(update={"stack": "axolotl"}), tmp_path, Place()
+    )
