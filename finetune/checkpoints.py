@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
+from typing import Any
 
 from finetune.errors import ModelError
 from finetune.gguf import read_header as read_gguf
@@ -85,29 +86,26 @@ def safetensors_counts(paths: list[Path]) -> tuple[int, dict[str, int]]:
     """
     counts: Counter[str] = Counter()
     for path in paths:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            raw = file.read(8)
-            length = struct.unpack("<Q", raw)[0] if len(raw) == 8 else -1  # noqa: PLR2004
-            try:
-                header = json.loads(file.read(length) if 0 <= length <= min(size, _MOST_HEADER) else b"")
-                tensors = [
-                    (str(told["dtype"]), [int(edge) for edge in told["shape"]], int(told["data_offsets"][1]))
-                    for name, told in header.items()
-                    if name != "__metadata__"
-                ]
-            except _MALFORMED:
-                header = None
-        if header is None:
-            raise ModelError(f"{path} is a damaged safetensors file: its header cannot be read")
-        end = max((end for _, _, end in tensors), default=0)
-        if 8 + length + end != size:
-            raise ModelError(
-                f"{path} is cut off or damaged: its header speaks of {8 + length + end} bytes, it has {size}"
-            )
-        for dtype, shape, _ in tensors:
+        for dtype, shape in _tensors(path):
             counts[dtype] += prod(shape)
     return sum(counts.values()), dict(counts)
+
+
+def _tensors(path: Path) -> list[tuple[str, list[int]]]:
+    """Type and shape of each tensor of a safetensors file whose header agrees with its size."""
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header: dict[str, Any] = json.loads(file.read(min(length, size, _MOST_HEADER)))
+        header.pop("__metadata__", None)
+        tensors = [(str(t["dtype"]), [int(edge) for edge in t["shape"]]) for t in header.values()]
+        end = 8 + length + max((int(t["data_offsets"][1]) for t in header.values()), default=0)
+    except (*_MALFORMED, struct.error):
+        raise ModelError(f"{path} is a damaged safetensors file: its header cannot be read") from None
+    if end != size:
+        raise ModelError(f"{path} is cut off or damaged: its header speaks of {end} bytes, it has {size}")
+    return tensors
 
 
 def _pickle(path: Path, head: bytes) -> Described:

@@ -85,7 +85,5 @@ print(excluded)
 # %%
 first = ruled.ranking[0]
 share = first.measurement("top_contributor_share")
-print(
-    f"{first.candidate.name}: {share.value:.0%} from {share.n} commits, {share.first_day} to "
-    f"{share.last_day}: {share.sources}"
-)
+print(f"{first.candidate.name}: {share.value:.0%} (n {share.n}), {share.first_day} to {share.last_day}")
+print("source:", *share.sources)
