@@ -43,7 +43,7 @@ def collect_many(
         typer.Exit: 1 or 3: some could not be had; 130: interrupted.
     """
     from advisor.cli.collect import EXIT_INTERRUPTED, keep_measurements
-    from advisor.collect.clone_cache import parse_size
+    from advisor.collect.clone_cache import parse_size, sweep
     from advisor.collect.queue import Plan, Queue
     from advisor.errors import EXIT_FAILED, EXIT_PARTIAL
 
@@ -57,6 +57,7 @@ def collect_many(
     plan = Plan(histories, packages, tuple(sources), today, str(cache), limit, github_url, max_wait)
     queue = Queue(store)
     with queue.held():
+        sweep(cache, time.time())
         plan = queue.begin(plan, retrieved_on)
         try:
             _lead(queue, plan, workers, _teller(len(histories)))

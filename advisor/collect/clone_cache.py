@@ -16,6 +16,7 @@ from pathlib import Path
 
 from advisor.errors import InputError
 
+DAY_SECONDS = 86_400.0
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
@@ -78,6 +79,19 @@ def shrink(cache: Path, limit: int) -> int:
                 file.truncate(0)
             total -= sizes[note]
     return removed
+
+
+def sweep(cache: Path, now: float) -> None:
+    """Remove what killed processes left behind: half clones that nothing has touched for a day.
+
+    Args:
+        cache: the folder of clones.
+        now: in seconds since 1970.
+    """
+    for kind in (".cloning-*", "*.gone"):
+        for left in cache.glob(kind):
+            if now - left.stat().st_mtime > DAY_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _size(folder: Path) -> int:

@@ -284,6 +284,14 @@ def test_the_cache_of_clones_keeps_within_its_limit(tmp_path):
         clone_cache.parse_size("a lot")
 
 
+def test_half_clones_of_killed_processes_go_after_a_day(tmp_path):
+    for name, age in ((".cloning-old", 90_000), (".cloning-new", 60), ("o__r.git", 90_000)):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (1e9 - age,) * 2)
+    clone_cache.sweep(tmp_path, 1e9)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".cloning-new", "o__r.git"]
+
+
 def test_a_run_within_a_limit_of_the_cache(upstream, whole, tmp_path):
     code, said = collect(upstream, tmp_path / "store", tmp_path, "--cache-limit", "1KB")
     assert code == 0, said
