@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from advisor import facts
 from advisor.errors import SnapshotMissing
+from advisor.store import Store, all_rows_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -192,25 +193,21 @@ def connect(staged: Path, store: Path, repositories: list[str]) -> duckdb.DuckDB
     db.execute("CREATE TABLE months AS SELECT DISTINCT date_trunc('month', hour)::DATE AS month FROM hours")
     db.execute("CREATE TABLE counted (repository VARCHAR, day DATE, value DOUBLE)")
     db.execute("CREATE TABLE released (repository VARCHAR, tag VARCHAR, released_on DATE)")
+    known = _opened(store)
     for table, into, what in (
         ("counts", "counted", "SELECT repository, day, value FROM {t} WHERE metric = 'stars' AND {ours}"),
         ("releases", "released", "SELECT DISTINCT repository, tag, released_on FROM {t} WHERE {ours}"),
     ):
-        known = _files(store, table, repositories)
-        if known:
-            text = what.format(t="read_parquet($1, union_by_name=true)", ours="source NOT LIKE '%gharchive%'")
-            db.execute(f"INSERT INTO {into} {text}", [known])
+        if known is not None:
+            text = what.format(
+                t=f"({all_rows_of(known, table, repositories)})", ours="source NOT LIKE '%gharchive%'"
+            )
+            db.execute(f"INSERT INTO {into} {text}")
     return db
 
 
-def _files(store: Path, table: str, repositories: list[str]) -> list[str]:
+def _opened(store: Path) -> Store | None:
     try:
-        manifest = facts.read_manifest(store)
+        return facts.open_store(store, may_lack_days=True)
     except SnapshotMissing:
-        return []
-    stems = {r.replace("/", "__", 1) for r in repositories}
-    return [
-        str(store / f)
-        for f in manifest["files"]
-        if f.startswith(f"{table}/") and Path(f).stem.partition("@")[0] in stems
-    ]
+        return None
