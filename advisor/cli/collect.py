@@ -14,6 +14,8 @@ from advisor.cli import app
 if TYPE_CHECKING:
     from advisor.cli.collect_progress import Progress
 
+# Of more repositories than this the measurements go into Parquet, range by range (`advisor measure`).
+MEASURED_WHOLE = 300
 StoreFolder = Annotated[
     Path | None, typer.Option("--store", help="Folder of facts; default: your own, see README.")
 ]
@@ -267,6 +269,12 @@ def keep_measurements(store: Path) -> None:
     from advisor.kept import keep_measurements
 
     try:
-        keep_measurements(facts.open_store(store))
+        opened = facts.open_store(store)
+        if len(opened.files) > MEASURED_WHOLE:
+            from advisor.measure_store import measure_store
+
+            measure_store(opened, [opened.as_of])
+        else:
+            keep_measurements(opened)
     except FactsError as error:
         print(f"advisor: {error}", file=sys.stderr)

@@ -220,3 +220,12 @@ def test_made_up_histories_reach_every_metric(tmp_path):
         "measured_throughput",
         "measured_peak_memory",
     }
+
+
+def test_collecting_into_a_large_store_measures_it_whole(store, monkeypatch):
+    from advisor.cli import collect
+
+    monkeypatch.setattr(collect, "MEASURED_WHOLE", 2)
+    collect.keep_measurements(store.path)
+    assert not (store.path / "measurements.json").exists()
+    assert read_measured(store, NAMES, AS_OF) == one_by_one(store)
