@@ -58,6 +58,28 @@ def test_a_triangle_has_its_mean():
     assert drawn.mean() == pytest.approx((0.1 + 0.2 + 0.9) / 3, abs=0.01)
 
 
+@pytest.mark.parametrize(("low", "peak", "high"), [(0.1, 0.2, 0.9), (0.2, 0.7, 0.8)])
+def test_a_triangle_on_either_side_of_its_peak(low, peak, high):
+    """The share below the peak, and on each side a mean two thirds of the way to it."""
+    drawn = acceptability.draw_utilities([CriterionScore("a", peak, low, high, 1.0, ())], 3, 50_000)
+    below = drawn <= peak
+    assert below.mean() == pytest.approx((peak - low) / (high - low), abs=0.01)
+    assert drawn[below].mean() == pytest.approx(low + 2 / 3 * (peak - low), abs=0.01)
+    assert drawn[~below].mean() == pytest.approx(high - 2 / 3 * (high - peak), abs=0.01)
+
+
+def test_nothing_known_is_drawn_around_the_middle():
+    drawn = acceptability.draw_utilities([CriterionScore("a", None, 0.2, 1.0, 0.0, ())], 3, 50_000)
+    assert drawn.mean() == pytest.approx(0.6, abs=0.01)
+    assert np.median(drawn) == pytest.approx(0.6, abs=0.01)
+
+
+def test_a_small_weight_is_not_lost():
+    least = 0.5 / acceptability.CONCENTRATION
+    drawn = acceptability.draw_weights([1 - least, least], 50_000)[:, 1]
+    assert drawn.mean() == pytest.approx(0.5, rel=0.1)
+
+
 def test_two_that_are_each_other_turned_round():
     found = acceptability.accept({"x": exactly(a=1, b=0), "y": exactly(a=0, b=1)}, {"a": 1, "b": 1})
     assert found.ranks["x"] == pytest.approx((0.5, 0.5), abs=0.02)
