@@ -72,8 +72,10 @@ def session(master: str, settings: Mapping[str, str]) -> Iterator[SparkSession]:
         try:
             yield spark
         finally:
-            spark.stop()
-            _forget_gateway()
+            try:
+                spark.stop()
+            finally:
+                _forget_gateway()
 
 
 def _forget_gateway() -> None:

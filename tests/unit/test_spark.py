@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import reduce
 
 import pytest
 from small_world import AS_OF, NAMES, fill, rows
@@ -20,7 +19,7 @@ from advisor.spark.session import session
 
 # A few hundred rows: what costs is making code for each query, and making it fast.
 QUICK = {
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss4m",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.adaptive.enabled": "false",
@@ -49,7 +48,7 @@ def both(store):
         spark.sparkContext.setLogLevel("OFF")
         load(spark, store, store.path.as_uri(), NAMES)
         every = frames(spark, NAMES, AS_OF, METRICS)
-        found = [measurement(row.asDict()) for row in reduce(lambda a, b: a.union(b), every).collect()]
+        found = [measurement(row.asDict()) for frame in every for row in frame.collect()]
     assert len(found) == len(NAMES) * len(METRICS)
     of_spark = {(m.repository, m.metric): m for m in found}
     return {name: [(of_spark[r, name], expected[r][name]) for r in NAMES] for name in METRICS}
