@@ -15,9 +15,8 @@ METRIC = Metric(
     sql="""
     SELECT repository, median(value) AS value, min(low) AS low, max(high) AS high, count(*) AS n,
            1.0 AS evidence_share, list(DISTINCT source) AS sources, day AS first_day, day AS last_day,
-           string_agg(DISTINCT concat(stack, ' ', version, ' on ', machine, ', ', setting), '; ' ORDER BY
-                      concat(stack, ' ', version, ' on ', machine, ', ', setting))
-           || '; ' || ($as_of - day) || ' days ago' AS reason
+           array_to_string(list_sort(list(DISTINCT concat(stack, ' ', version, ' on ', machine, ', ', setting))), '; ')
+           || '; ' || date_diff('day', day, $as_of) || ' days ago' AS reason
     FROM benchmarks WHERE figure = 'relative_peak_memory' AND day > $as_of - CAST($window_days AS INTEGER)
     GROUP BY repository, day
     QUALIFY row_number() OVER (PARTITION BY repository ORDER BY day DESC) = 1
