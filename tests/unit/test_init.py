@@ -148,7 +148,9 @@ def test_the_dialogue_on_a_terminal(here):
         (r"a weight is 0 or more(.|\n)*\(backing\) \[1.0\]: $", "2\n"),
         (r"\(contributors\) \[1.0\]: $", "\n"),
         (r"\(issues\) \[1.0\]: $", "0\n"),
+        (r"\(memory\) \[0.0\]: $", "\n"),
         (r"\(models\) \[0.0\]: $", "\n"),
+        (r"\(speed\) \[0.0\]: $", "\n"),
     ])  # fmt: skip
     assert code == 0, said
     domain = load_domain(str(here / "micro.toml"))
