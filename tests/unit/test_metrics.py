@@ -219,6 +219,23 @@ def test_forks_and_the_truck_factor_are_the_latest_totals(one):
     assert one("truck_factor", counts=counts, contributions=by_people(1)).status == "not_applicable"
 
 
+def test_what_was_measured_on_a_machine_is_the_median_of_its_last_day(one):
+    days = [("2022-12-01", 9.0), ("2023-11-01", 5.0), ("2023-12-01", 1.5), ("2023-12-01", 2.0)]
+    rows = [
+        {"day": day, "stack": "s", "version": "1", "figure": figure, "unit": "times trl", "value": value,
+         "low": value - 0.5, "high": value + 0.5, "setting": f"{value}", "machine": "m"}
+        for figure, by in (("relative_throughput", 1), ("relative_peak_memory", 0.5))
+        for day, value in ((day, by * of_trl) for day, of_trl in days)
+    ]  # fmt: skip
+    people = by_people(1)
+    speed = one("measured_throughput", benchmarks=rows, contributions=people)
+    assert (speed.value, speed.low, speed.high, speed.n) == (1.75, 1.0, 2.5, 2)
+    assert speed.reason == "s 1 on m, 1.5; s 1 on m, 2.0; 31 days ago"
+    memory = one("measured_peak_memory", benchmarks=rows, contributions=people)
+    assert (memory.value, memory.low, memory.high, memory.n) == (0.875, 0.25, 1.5, 2)
+    assert one("measured_throughput", benchmarks=rows[:1], contributions=people).status == "unavailable"
+
+
 def test_declared_status_is_the_last_word_with_its_sentence(one):
     rows = [
         {"observed_on": "2022-01-01", "declared_status": "active", "evidence": ""},
