@@ -261,18 +261,3 @@ def test_a_history_that_was_read_too_long_ago_says_nothing(one):
         found = one(metric, contributions=rows)
         assert (found.status, found.reason) == (
             "unavailable", "its contributions were last read on 2023-10-30; collect it again")  # fmt: skip
-
-
-def test_measured_figures_are_medians_of_the_last_bench(one):
-    def row(day, figure, value, setting="s1"):
-        return {"day": day, "stack": "trl", "version": "1", "figure": figure, "unit": "times trl", "value": value,
-                "low": value - 0.1, "high": value + 0.1, "setting": setting, "machine": "m"}  # fmt: skip
-
-    rows = [row("2023-12-01", f, v, s) for f in ("relative_throughput", "relative_peak_memory")
-            for v, s in ((1.0, "s1"), (2.0, "s2"))]  # fmt: skip
-    rows += [row("2023-06-01", f, 9.0) for f in ("relative_throughput", "relative_peak_memory")]
-    people = by_people(1)
-    speed = one("measured_throughput", benchmarks=rows, contributions=people)
-    memory = one("measured_peak_memory", benchmarks=rows, contributions=people)
-    for found in (speed, memory):
-        assert (found.value, found.low, found.high, found.n) == (1.5, 0.9, 2.1, 2)
