@@ -88,7 +88,7 @@ def request_of(view: View, given: Request) -> Request:
     Raises:
         InputError: the command line asks for what the view already says.
     """
-    asked = Request(domain=given.domain, rules=given.rules, store=given.store)
+    asked = Request(domain=given.domain, rules=given.rules, store=given.store, benchmarks=given.benchmarks)
     if given != asked:
         raise InputError(
             "--replay says candidates, goal, date, weights and requirements by itself; leave these out"

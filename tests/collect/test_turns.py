@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import subprocess
 import sys
@@ -58,7 +57,7 @@ def test_a_turn_waits_for_the_pause(tmp_path):
             async with turns.at("host"):
                 times.append(time.time())
 
-    asyncio.run(ask())
+    run(ask())
     assert all(b - a >= 0.19 for a, b in itertools.pairwise(times))
 
 

@@ -48,7 +48,8 @@ class FakeGitHub:
         self.log: list[tuple[str, str, int]] = []
         self.tokens: set[str] = set()
         self.paid: Counter[str] = Counter()
-        self.resets_at = datetime.now(UTC) + timedelta(hours=1)
+        self.now = lambda: datetime.now(UTC)  # a collector with a clock of its own lends it
+        self.resets_at = self.now() + timedelta(hours=1)
         self.answers: dict[str, Any] = {}  # path → (status, headers, body) in place of what it would say
         at = "/repos/{owner}/{name}"
         self.app = Starlette(
@@ -117,7 +118,7 @@ class FakeGitHub:
             said = "API rate limit exceeded for user ID 1."
             now = {
                 "x_ratelimit_remaining": "0",
-                "x_ratelimit_reset": str(int(datetime.now(UTC).timestamp()) - 1),
+                "x_ratelimit_reset": str(int(self.now().timestamp()) - 1),
             }
             body = (
                 {"errors": [{"type": "RATE_LIMITED", "message": said}]} if is_graphql else {"message": said}
