@@ -220,6 +220,14 @@ def open_store(path: Path, *, may_lack_days: bool = False) -> Store:
     return Store(path, manifest)
 
 
+def knows_all(path: Path, repositories: Iterable[str]) -> bool:
+    """Whether there is a store at the path with facts about each of these."""
+    try:
+        return set(repositories) <= set(open_store(path).repositories())
+    except FactsError:
+        return False
+
+
 def open_benchmarks(path: Path) -> Store | None:
     """A store for the sake of what was measured on machines; None where it holds nothing of that.
 

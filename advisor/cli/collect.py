@@ -119,14 +119,16 @@ def collect(
             print("advisor: interrupted; the same command goes on from here", file=sys.stderr)
             raise typer.Exit(EXIT_INTERRUPTED) from None
         progress.summary()
-    _end(progress, folder, dry_run=dry_run)
+    _end(progress, folder, domain, dry_run=dry_run)
 
 
-def _end(progress: Progress, folder: Path, *, dry_run: bool) -> None:
-    """Measure what was collected, and leave with the exit code that fits."""
+def _end(progress: Progress, folder: Path, domain: str, *, dry_run: bool) -> None:
+    """Measure what was collected once it answers the domain, and leave with the exit code that fits."""
+    from advisor.domain import load_domain
     from advisor.errors import EXIT_FAILED, EXIT_PARTIAL
+    from advisor.facts import knows_all
 
-    if progress.collected:
+    if progress.collected and knows_all(folder, (c.repository for c in load_domain(domain).candidates)):
         keep_measurements(folder)
     if progress.only_error is not None:
         raise progress.only_error

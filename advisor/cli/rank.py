@@ -212,15 +212,10 @@ def own_store(domain: str) -> Path | None:
     """The user's own store, if `advisor collect` has brought facts about every candidate into it."""
     from advisor.cli.collect import store_or_default
     from advisor.domain import load_domain
-    from advisor.errors import FactsError
-    from advisor.facts import open_store
+    from advisor.facts import knows_all
 
     path = store_or_default(None)
-    try:
-        known = set(open_store(path).repositories())
-    except FactsError:
-        return None
-    return path if all(c.repository in known for c in load_domain(domain).candidates) else None
+    return path if knows_all(path, (c.repository for c in load_domain(domain).candidates)) else None
 
 
 def parse_day(text: str | None) -> date | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Commit(NamedTuple):
     time: int
 
 
+@lru_cache(maxsize=2**16)
 def is_bot(name: str, mail: str) -> bool:
     """Whether a name or an address is a machine's."""
     return bool(BOT.search(name) or BOT.search(mail.partition("@")[0]))

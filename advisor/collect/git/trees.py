@@ -13,17 +13,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FOLDER = b"40000"
+_AT_ONCE = 500  # names that are asked for before an answer is read: they must fit into a pipe
+
+# What a folder holds: name, and the folder's own name in git where it is one.
+_Entries = list[tuple[bytes, bytes | None]]
 
 
 def files_of(folder: Path, commits: Iterable[str]) -> Iterator[list[str]]:
     """The paths of all files of each commit, in the order of the commits.
 
-    A folder that did not change between two commits is read once.
+    Folders are asked for level by level, for all commits together, and each only once.
 
     Raises:
         GitFailed: a commit or a folder of it is not there.
     """
-    known: dict[bytes, list[bytes]] = {}
+    roots = [f"{commit}^{{tree}}".encode() for commit in commits]
+    known: dict[bytes, _Entries] = {}
     with subprocess.Popen(
         ["git", "-C", str(folder), "cat-file", "--batch"],
         stdin=subprocess.PIPE,
@@ -32,34 +37,50 @@ def files_of(folder: Path, commits: Iterable[str]) -> Iterator[list[str]]:
         env=environment(remote=False),
     ) as process:
         pipes = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
-        for commit in commits:
-            paths = _read(pipes, f"{commit}^{{tree}}".encode(), known)
-            yield [path.decode("utf-8", "replace") for path in paths]
+        level = dict.fromkeys(roots)
+        while level:
+            names = list(level)
+            for at in range(0, len(names), _AT_ONCE):
+                known |= _ask(pipes, names[at : at + _AT_ONCE])
+            level = {sub: None for name in names for _, sub in known[name] if sub and sub not in known}
         pipes[0].close()
+    paths: dict[bytes, list[str]] = {}
+    for root in roots:
+        yield _paths(root, known, paths)
 
 
-def _read(pipes: tuple[IO[bytes], IO[bytes]], name: bytes, known: dict[bytes, list[bytes]]) -> list[bytes]:
-    if name in known:
-        return known[name]
+def _ask(pipes: tuple[IO[bytes], IO[bytes]], names: list[bytes]) -> dict[bytes, _Entries]:
     asked, answered = pipes
-    asked.write(name + b"\n")
+    asked.write(b"".join(name + b"\n" for name in names))
     asked.flush()
-    header = answered.readline().split()
-    if len(header) != 3 or header[1] != b"tree":  # noqa: PLR2004
-        raise GitFailed(f"git cat-file: {name.decode()} is not there")
-    sha, _, size = header
-    content = answered.read(int(size))
-    answered.read(1)
-    found: list[bytes] = []
-    at, length = 0, len(sha) // 2
+    found = {}
+    for name in names:
+        header = answered.readline().split()
+        if len(header) != 3 or header[1] != b"tree":  # noqa: PLR2004
+            raise GitFailed(f"git cat-file: {name.decode()} is not there")
+        content = answered.read(int(header[2]))
+        answered.read(1)
+        found[name] = _entries(content, len(header[0]) // 2)
+    return found
+
+
+def _entries(content: bytes, length: int) -> _Entries:
+    """The entries of a folder; ``length`` is that of a binary object name."""
+    found: _Entries = []
+    at = 0
     while at < len(content):
         space, end = content.index(b" ", at), content.index(b"\0", at)
         mode, entry = content[at:space], content[space + 1 : end]
         at = end + 1 + length
-        if mode == _FOLDER:
-            inside = _read(pipes, content[end + 1 : at].hex().encode(), known)
-            found += [entry + b"/" + path for path in inside]
-        else:
-            found.append(entry)
-    known[name] = found
+        found.append((entry, content[end + 1 : at].hex().encode() if mode == _FOLDER else None))
     return found
+
+
+def _paths(name: bytes, known: dict[bytes, _Entries], paths: dict[bytes, list[str]]) -> list[str]:
+    if name not in paths:
+        found: list[str] = []
+        for entry, sub in known[name]:
+            text = entry.decode("utf-8", "replace")
+            found += [text] if sub is None else [f"{text}/{path}" for path in _paths(sub, known, paths)]
+        paths[name] = found
+    return paths[name]
