@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -44,13 +45,20 @@ def declared_status(readme: str) -> tuple[str, str]:
     Only the first 60 lines outside code blocks are read: further down a README speaks of features.
     """
     for line in islice(_prose(readme), _LINES):
-        if not _ANY_OF_THEIR_WORDS.search(line):
-            continue
-        for sentence in re.split(r"(?<=[.!?])\s+", _plain(line)):
-            for status, pattern in _PATTERNS:
-                if re.search(pattern, sentence, re.IGNORECASE):
-                    return status, sentence.strip()[:_LONGEST]
+        if declared := _declared_by(line):
+            return declared
     return "active", ""
+
+
+@lru_cache(maxsize=2**12)  # one version of a README has nearly all lines of the one before
+def _declared_by(line: str) -> tuple[str, str] | None:
+    if not _ANY_OF_THEIR_WORDS.search(line):
+        return None
+    for sentence in re.split(r"(?<=[.!?])\s+", _plain(line)):
+        for status, pattern in _PATTERNS:
+            if re.search(pattern, sentence, re.IGNORECASE):
+                return status, sentence.strip()[:_LONGEST]
+    return None
 
 
 def _prose(readme: str) -> Iterator[str]:

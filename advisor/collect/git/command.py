@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
 from typing import TYPE_CHECKING
 
 from advisor.errors import GitFailed, RepositoryNotFound
@@ -35,21 +36,24 @@ def git(folder: Path | None, *arguments: str, remote: bool = False, given: str |
         GitFailed: any other exit code but 0.
     """
     place = [] if folder is None else ["-C", str(folder)]
-    run = subprocess.run(
-        ["git", *place, *arguments],
-        input=given,
-        capture_output=True,
-        env=environment(remote=remote),
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
+    with tempfile.TemporaryFile() as errors:  # one pipe is read in one go, two are watched in turns
+        run = subprocess.run(
+            ["git", *place, *arguments],
+            input=None if given is None else given.encode(),
+            stdin=subprocess.DEVNULL if given is None else None,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment(remote=remote),
+            check=False,
+        )
+        errors.seek(0)
+        complaint = errors.read().decode("utf-8", "replace")
     if run.returncode:
-        said = (run.stderr.strip().splitlines() or ["no message"])[-1]
-        if remote and _NOT_FOUND.search(run.stderr):
+        said = (complaint.strip().splitlines() or ["no message"])[-1]
+        if remote and _NOT_FOUND.search(complaint):
             raise RepositoryNotFound(f"no such repository, or no right to see it: {said}")
         raise GitFailed(f"git {arguments[0]} on {folder or 'a new clone'} failed: {said}")
-    return run.stdout
+    return run.stdout.decode("utf-8", "replace")
 
 
 def environment(*, remote: bool) -> dict[str, str]:
