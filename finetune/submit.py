@@ -126,7 +126,7 @@ def _slurm(spec: RunSpec, folder: Path, place: Place) -> dict[str, str]:
         "#!/bin/bash",
         *(f"#SBATCH --{key}={value}" for key, value in told.items()),
         "set -euo pipefail",
-        'MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',
+        'MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | sed -n 1p)',
         "MASTER_PORT=$((20000 + SLURM_JOB_ID % 20000))",
         "export MASTER_ADDR MASTER_PORT",
         f"srun bash -c {shlex.quote(f'NODE_RANK=$SLURM_NODEID exec {train}')}",
@@ -155,7 +155,7 @@ def _skypilot(spec: RunSpec, folder: Path, place: Place) -> dict[str, str]:
         "file_mounts": mounts,
         "setup": f"pip install 'advisor[train]=={place.version}'\n",
         "run": (
-            'export MASTER_ADDR=$(echo "$SKYPILOT_NODE_IPS" | head -n 1)\n'
+            'export MASTER_ADDR=$(echo "$SKYPILOT_NODE_IPS" | sed -n 1p)\n'
             f"export MASTER_PORT={_PORT} NODE_RANK=$SKYPILOT_NODE_RANK\n"
             f"advisor train --spec ~/advisor-job/run.toml -o {run}\n"
         ),

@@ -50,7 +50,8 @@ def collect(
 ):
     """One run in this process; returns the outcome and the events that were told."""
     told = []
-    fake.now = lambda: now
+    if fake is not None:
+        fake.now = lambda: now
     credential = Credential("test", lambda: SecretStr(token)) if token else None
     packages = names if isinstance(names, dict) else dict.fromkeys(names)
     asked = live.Wanted(packages, set(sources), store, AT, credential, lambda: now, patience=patience,

@@ -12,6 +12,7 @@ import sys
 import time
 
 import pytest
+from tiny_model import CHATML
 from train_words import FAST
 
 from finetune import launch, record
@@ -177,34 +178,39 @@ def test_data_that_were_refused_are_refused_again_until_they_are_mended(advisor,
 
 
 @pytest.mark.parametrize("fault", ["row", "template", "tokenizer", "gpu", "model"])
-def test_wrong_input_is_one_message_and_exit_code_2(advisor, tiny, sums, tmp_path, fault):
-    data, base, more, told = sums, tiny, [], ""
+def test_wrong_input_is_one_message_and_mended_it_goes_on(advisor, tiny, sums, tmp_path, fault):
+    data, base, more, told = sums, tiny, ["--set", "training.steps=2", "--set", "evaluation.rows=0"], ""
+    mend = None
     if fault == "row":
         data = tmp_path / "broken.jsonl"
         data.write_text(sums.read_text() + '{"messages": [{"role": "user"\n')
-        told = "broken.jsonl:121 is not JSON"
+        told, mend = "broken.jsonl:121 is not JSON", lambda: data.write_text(sums.read_text())
     elif fault == "template":
         wrong = tmp_path / "wrong.jinja"
         wrong.write_text("{{ messages | nothing }}")
-        more, told = ["--set", f"data.template={wrong}"], "does not render a chat"
+        more += ["--set", f"data.template={wrong}"]
+        told, mend = "does not render a chat", lambda: wrong.write_text(CHATML)
     elif fault == "tokenizer":
         base = tmp_path / "bare"
         base.mkdir()
         shutil.copy(tiny / "config.json", base)
-        told = "has no tokenizer"
+        told, mend = "has no tokenizer", lambda: shutil.copytree(tiny, base, dirs_exist_ok=True)
     elif fault == "gpu":
-        more, told = ["--set", "devices.kind=cuda"], "no GPU was found"
+        more += ["--set", "devices.kind=cuda"]
+        told = "no GPU was found"
     elif fault == "model":
-        base, told = tmp_path / "nowhere", "there is no model folder"
+        base = tmp_path / "nowhere"
+        told, mend = "there is no model folder", lambda: shutil.copytree(tiny, base)
     folder = tmp_path / "run"
     done = advisor("train", "--data", data, "--model", base, "-o", folder, *FAST, *more, code=2)
     assert told in done.stderr
     assert sum(line.startswith("advisor: ") for line in done.stderr.splitlines()) == 1
     assert record.load(folder).standing == "failed"
-    if fault == "row":  # mended, the run goes on
-        data.write_text(sums.read_text())
+    if mend is not None:
+        mend()
         advisor("train", "--resume", folder)
         assert record.load(folder).standing == "finished"
         return
+    assert told in advisor("train", "--resume", folder, code=2).stderr, "the GPU is still not there"
     again = advisor("train", "--data", "/nowhere.jsonl", "--model", tiny, "-o", folder, code=2)
     assert "is not empty" not in again.stderr, "a run that never began blocks its folder"
