@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.errors import FactsError, InputError, SnapshotMissing
 from advisor.store import Store as Store  # noqa: PLC0414 - what opens one is here
-from advisor.store import file_of, is_aside, rows_of
+from advisor.store import file_of, is_aside, rows_of, rows_of_file
 from advisor.store import part_of as part_of  # noqa: PLC0414
 from advisor.tables import DAYS, DERIVED, TABLES, as_of_view, columns
 
@@ -91,22 +91,27 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _encode(table: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """Rows as Parquet; equal rows in any order give equal bytes."""
-    import duckdb
-
+    """Rows as Parquet."""
     names = columns(table)
     unknown = {key for row in rows for key in row} - set(names)
     if unknown:
         raise FactsError(f"table {table} has no column {', '.join(sorted(unknown))}")
-    with tempfile.TemporaryDirectory() as folder, duckdb.connect(config={"threads": 1}) as db:
+    with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "rows.json"
         lines.write_text(json.dumps(rows, default=str))
         types = ", ".join(f"{name}: '{kind}'" for name, kind in names.items())
+        return encode(f"SELECT * FROM read_json('{lines}', columns={{{types}}}, format='array')")
+
+
+def encode(sql: str) -> bytes:
+    """Rows of a query as Parquet; equal rows in any order give equal bytes."""
+    import duckdb
+
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect(config={"threads": 1}) as db:
         target = Path(folder) / "rows.parquet"
         db.execute(
-            f"COPY (SELECT DISTINCT * FROM read_json('{lines}', columns={{{types}}},"
-            " format='array') ORDER BY ALL)"
-            f" TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
+            f"COPY (SELECT DISTINCT * FROM ({sql}) ORDER BY ALL) TO '{target}'"
+            " (FORMAT parquet, COMPRESSION zstd)"
         )
         return target.read_bytes()
 
@@ -142,9 +147,7 @@ def write(
         entry = {"rows": len(known), "sha256": hashlib.sha256(data).hexdigest(), **about}
         old = manifest["files"].get(file, {})
         if "in" in old:
-            # Its rows in the partition count no more from the moment in which the new ones are named.
-            replaced = manifest["partitions"][old["in"]].setdefault("replaced", [])
-            replaced.append(file)
+            replace_in_partition(manifest, file)
         elif old and old["sha256"] != entry["sha256"]:
             # Whoever reads between the two steps, or after a crash there, knows both files.
             manifest["files"][file]["next_sha256"] = entry["sha256"]
@@ -155,6 +158,12 @@ def write(
             entry |= {"first_day": min(days), "last_day": max(days)}
         manifest["files"] = dict(sorted({**manifest["files"], file: entry}.items()))
         write_manifest(store, manifest)
+
+
+def replace_in_partition(manifest: dict[str, Any], file: str) -> None:
+    """Let the rows that a file has in a partition count no more, from when the manifest is written."""
+    partition = manifest["partitions"][manifest["files"][file]["in"]]
+    partition["replaced"] = sorted({*partition.get("replaced", ()), file})
 
 
 def write_manifest(store: Path, manifest: dict[str, Any]) -> None:
@@ -311,17 +320,11 @@ def read(store: Store, table: str, repository: str, part: str = "") -> list[dict
     file = file_of(table, repository, part)
     if file not in store.manifest["files"]:
         return []
-    held = store.manifest["files"][file].get("in")
-    names = ", ".join(columns(table))
-    sql = (
-        f"SELECT {names} FROM read_parquet($1) WHERE repository = $2 AND part = $3 ORDER BY ALL"
-        if held
-        else "SELECT * FROM read_parquet($1)"
-    )
     with duckdb.connect() as db:
         try:
-            found = db.execute(sql, [str(store.path / (held or file)), *((repository, part) if held else ())])
+            found = db.execute(rows_of_file(store, file))
         except duckdb.Error as error:
-            raise FactsError(f"{store.path / (held or file)} is damaged ({error})") from None
+            held = store.manifest["files"][file].get("in", file)
+            raise FactsError(f"{store.path / held} is damaged ({error})") from None
         names_found = [d[0] for d in found.description]
         return [dict(zip(names_found, row, strict=True)) for row in found.fetchall()]

@@ -86,7 +86,7 @@ def _switch(path: Path, store: Store, found: Mapping[str, Any]) -> None:
     where = {file: name for name, about in found.items() for file in about["holds"]}
     files = {}
     for file, entry in store.manifest["files"].items():
-        known = {k: v for k, v in entry.items() if k not in {"sha256", "next_sha256", "in"}}
+        known = {k: v for k, v in entry.items() if k not in {"next_sha256", "in"}}
         # A file without rows has no place in a partition; that its source was read and empty is kept.
         files[file] = {**known, "in": where[file]} if file in where else entry
     partitions = {
@@ -112,7 +112,8 @@ def write_partition(db: duckdb.DuckDBPyConnection, path: Path, table: str, sql: 
     folder.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=".partition.")
     os.close(handle)
-    order = ", ".join(["repository", "part", *DAYS[table], "source"])
+    # Equal rows in any order give equal bytes: nothing is left to chance in the order.
+    order = ", ".join(dict.fromkeys(["repository", "part", *DAYS[table], "source", *columns(table)]))
     try:
         db.execute(
             f"COPY (SELECT {', '.join(columns(table))}, part FROM ({sql}) ORDER BY {order})"

@@ -25,7 +25,8 @@ class Store:
     Attributes:
         path: the folder.
         manifest: what ``manifest.json`` holds: ``schema``, ``as_of``, ``files``
-            (relative path → ``sha256`` or ``in``, ``rows``, ``head`` where the file comes from a history)
+            (relative path → ``sha256`` of the file, ``in`` if its rows lie in a partition instead, ``rows``,
+            ``head`` where the file comes from a history)
             and ``partitions`` (relative path → ``sha256``, ``rows``, ``replaced``: the files whose rows
             in it count no more).
     """
@@ -115,6 +116,17 @@ def all_rows_of(store: Store, table: str, repositories: Sequence[str]) -> str:
     # A file of another version may have further columns, and one from elsewhere other types.
     typed = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in columns(table).items())
     return f"SELECT {typed} FROM ({source})"
+
+
+def rows_of_file(store: Store, file: str) -> str:
+    """SQL of the rows of one file of the manifest, in the order in which it is written, wherever they lie."""
+    held = store.manifest["files"][file].get("in")
+    if held is None:
+        return f"SELECT * FROM {parquet(store, [file])}"
+    repository, part = part_of(file)
+    names = listed(columns(file.partition("/")[0]))
+    where = f"repository = {text(repository)} AND part = {text(part)}"
+    return f"SELECT {names} FROM {parquet(store, [held])} WHERE {where} ORDER BY ALL"
 
 
 def split(store: Store, table: str, repositories: Iterable[str]) -> tuple[list[str], Counter[str]]:

@@ -25,8 +25,8 @@ from pathlib import Path
 
 from advisor import facts
 from advisor.collect import merge
-from advisor.errors import FactsError, InputError, SnapshotMissing
-from advisor.tables import TABLES
+from advisor.errors import FactsError, InputError
+from advisor.store import Store
 
 _SAME = ("histories", "packages", "sources", "github_url")
 TRIES = 3
@@ -63,6 +63,7 @@ class Queue:
     def __init__(self, store: Path) -> None:
         self.store = store
         self.folder = store / ".queue"
+        self._seen = ((0, 0), Store(store, {"files": {}}))
 
     def begin(self, plan: Plan, day: str | None) -> Plan:
         """Go on with an unfinished run of the same repositories and sources, or begin a new one.
@@ -83,7 +84,7 @@ class Queue:
             self._forget("done")
             old = None
         plan = replace(plan, day=day or (old.day if old else plan.day))
-        known = self._known()
+        known = {_stem(name) for name in self._stored().files}
         for mark in (self.folder / "done").iterdir():
             if mark.name not in known:  # somebody took the facts away
                 mark.unlink()
@@ -96,11 +97,15 @@ class Queue:
             shutil.rmtree(self.folder / kind, ignore_errors=True)
             (self.folder / kind).mkdir()
 
-    def _known(self) -> set[str]:
+    def _stored(self) -> Store:
+        """The store as it is; its manifest is read again only when it was written again."""
         try:
-            return {Path(f).stem.partition("@")[0] for f in facts.read_manifest(self.store)["files"]}
-        except SnapshotMissing:
-            return set()
+            about = (self.store / "manifest.json").stat()
+        except FileNotFoundError:
+            return Store(self.store, {"files": {}})
+        if (stamp := (about.st_mtime_ns, about.st_ino)) != self._seen[0]:
+            self._seen = (stamp, Store(self.store, facts.read_manifest(self.store)))
+        return self._seen[1]
 
     def plan(self) -> Plan:
         """The plan of the run.
@@ -172,13 +177,9 @@ class Queue:
         place = self.folder / "making" / _stem(name)
         if not place.exists():
             place.mkdir()
-            stem = _stem(name)
-            if any(
-                list(self.store.glob(f"{table}/{stem}{part}.parquet"))
-                for table in TABLES
-                for part in ("", "@*")
-            ):
-                merge.merge(place, [self.store], only=name)
+            stored = self._stored()
+            if name in stored.files:
+                merge.copy_of(name, stored, place)
             state = self.folder / "state" / _stem(name)
             if state.exists():
                 shutil.copy2(state, place / "collect.sqlite")
