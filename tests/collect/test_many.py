@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from advisor import facts
+from advisor import facts, partitions
 from advisor.cli.collect_many import in_shard, read_list
 from advisor.collect import clone_cache
-from advisor.collect.merge import merge
+from advisor.collect.merge import copy_of, merge
 from advisor.collect.queue import Plan, Queue
 from advisor.errors import FactsError, InputError, SnapshotMissing
 
@@ -122,6 +123,88 @@ def test_shards_with_kills_in_between_are_the_unsharded_run(upstream, whole, tmp
             merge(together, [one])
         merge(together, [order[2], order[0]])  # once more changes nothing
         assert contents(together) == expected
+    check_compacted(shards, whole, tmp_path)
+
+
+def check_compacted(shards, whole, folder):
+    """Shards and stores that are compacted at any time: the same rows, and once compacted the same bytes."""
+    expected = {k: v for k, v in contents(whole).items() if k != "measurements.json"}
+    shutil.copytree(whole, folder / "whole")
+    in_partitions = compacted(folder / "whole")
+    assert set(in_partitions) != set(expected)
+    partitions.compact(shards[1], 100)
+    for place, order in enumerate(itertools.permutations(shards)):
+        merge(folder / f"apart{place}", order)  # out of partitions come the files that they were
+        assert contents(folder / f"apart{place}") == expected
+        together = folder / f"compacted{place}"
+        merge(together, order[:1])
+        partitions.compact(together, 100)
+        merge(together, order[1:])
+        merge(together, [order[2], order[0], folder / "whole"])
+        store = facts.open_store(together)
+        assert not facts.verify(store, store.repositories())
+        assert compacted(together) == in_partitions
+
+
+def compacted(store):
+    """What is in a store after compaction; the second one takes what the first one left for its readers."""
+    partitions.compact(store, 200)
+    partitions.compact(store, 200)
+    return {k: v for k, v in contents(store).items() if k != "measurements.json"}
+
+
+def test_a_kill_at_any_step_of_a_merge_into_partitions_loses_nothing(whole, tmp_path, monkeypatch):
+    """Some readings are newer and stand in for rows in partitions."""
+    newer, store = tmp_path / "newer", tmp_path / "store"
+    opened = facts.open_store(whole)
+    for name in opened.repositories()[::4]:
+        copy_of(name, opened, newer / name.replace("/", "__"))
+        for table in ("contributions", "releases"):
+            days = [{**row, "retrieved_at": "2026-12-01"} for row in facts.read(opened, table, name)]
+            facts.write(newer / name.replace("/", "__"), table, name, days)
+    others = sorted(newer.iterdir())
+    shutil.copytree(whole, store)
+    before = rows_by_file(store)
+    merge(tmp_path / "expected", [whole, *others])
+    after = rows_by_file(tmp_path / "expected")
+    assert before != after
+    partitions.compact(store, 200)
+    left, real = 0, Path.replace
+
+    def dies(self, target):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", dies)
+    for step in range(100):
+        killed, left = tmp_path / f"killed{step}", step
+        shutil.copytree(store, killed)
+        try:
+            merge(killed, others)
+        except KeyboardInterrupt:
+            assert not facts.verify(opened := facts.open_store(killed), opened.repositories())
+            assert rows_by_file(killed) in (before, after)
+            left = 1000
+            merge(killed, others)
+        else:
+            break
+        finally:
+            assert rows_by_file(killed) == after
+    assert step > 2 * len(others)
+    monkeypatch.undo()
+    assert compacted(killed) == compacted(tmp_path / "expected")
+
+
+def rows_by_file(store):
+    opened = facts.open_store(store)
+    found = {}
+    for file in opened.manifest["files"]:
+        name, part = facts.part_of(file)
+        found[file] = sorted(map(str, facts.read(opened, file.partition("/")[0], name, part)))
+    return found
 
 
 def kill_until_done(arguments, store, home, whom):
@@ -175,6 +258,28 @@ def test_a_second_round_reads_what_is_new_and_a_finished_one_leaves_no_mark(upst
     after = sum(r["commits"] for r in facts.read(facts.open_store(store), "contributions", "org0/lib-0"))
     assert after == before + 1
     assert len(facts.open_store(store).repositories()) == 2  # the other one stays
+
+
+def test_a_second_round_into_a_compacted_store_is_the_second_round(upstream, whole, tmp_path):
+    """Histories are read from where they were: the marks of what was read lie in partitions too."""
+    clone = tmp_path / "upstream"
+    shutil.copytree(upstream.parent, clone)
+    path = clone / "list.txt"
+    path.write_text(upstream.read_text().replace(upstream.parent.as_uri(), clone.as_uri()))
+    found = []
+    for kind in ("loose", "compacted"):
+        home = tmp_path / kind
+        home.mkdir()
+        assert collect(path, home / "store", home)[0] == 0
+        if kind == "compacted":
+            partitions.compact(home / "store", 200)
+    commit(clone / "lib-3", 98, "2026-07-01", "Di Xu")
+    for kind in ("loose", "compacted"):
+        home = tmp_path / kind
+        code, said = collect(path, home / "store", home, day="2026-11-25")
+        assert code == 0, said
+        found.append((rows_by_file(home / "store"), compacted(home / "store")))
+    assert found[0] == found[1] and found[0][0] != rows_by_file(whole)
 
 
 def test_what_cannot_be_had_is_told_and_tried_again(upstream, tmp_path):
@@ -236,8 +341,6 @@ def test_of_two_readings_the_later_one_stays_whole_whatever_the_order(tmp_path):
 
 
 def test_a_damaged_file_is_not_taken_over(tmp_path, whole):
-    import shutil
-
     shutil.copytree(whole, tmp_path / "bad")
     next((tmp_path / "bad" / "releases").glob("*.parquet")).write_bytes(b"nonsense")
     with pytest.raises(FactsError, match="does not agree with its hash"):
