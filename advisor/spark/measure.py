@@ -1,13 +1,15 @@
 """Measure every repository of a store on Spark.
 
-A store is a folder or any address that fsspec and Spark both know (``s3://…``): the manifest is read with
-fsspec, the facts by Spark where they lie, and the measurements are written beside them.
+A store is a folder or an address that fsspec knows (``s3://…``). A cluster reads the facts where they lie, for
+which Spark must know the address too; a local Spark, which comes without Hadoop's connectors, is handed a
+copy. The measurements are written beside the facts.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,13 +55,18 @@ def open_address(address: str) -> Store:
         return facts.open_store(Path(address))
     import fsspec
 
-    try:
-        with fsspec.open(f"{address.rstrip('/')}/manifest.json", "rt") as file:
-            manifest = json.load(file)
-    except FileNotFoundError:
-        raise SnapshotMissing(f"no snapshot at {address}: there is no manifest.json") from None
-    except (ImportError, OSError, ValueError) as error:
-        raise FactsError(f"{address}/manifest.json cannot be read: {error}") from None
+    with tempfile.TemporaryDirectory(prefix="advisor-") as folder:
+        try:
+            with fsspec.open(f"{address.rstrip('/')}/manifest.json", "rb") as file:
+                (Path(folder) / "manifest.json").write_bytes(file.read())
+        except FileNotFoundError:
+            raise SnapshotMissing(f"no snapshot at {address}: there is no manifest.json") from None
+        except (ImportError, OSError, ValueError) as error:
+            raise FactsError(f"{address}/manifest.json cannot be read: {error}") from None
+        try:
+            manifest = facts.open_store(Path(folder)).manifest
+        except FactsError as error:
+            raise type(error)(str(error).replace(folder, address.rstrip("/"))) from None
     return Store(Path(address.partition("://")[2]), manifest)
 
 
@@ -74,7 +81,7 @@ def measure_on_spark(
     """Measure all repositories of a store on Spark, and write what `measurements` reads.
 
     Args:
-        address: folder of the store, or an address with a protocol (there no hash is compared).
+        address: folder of the store, or an address with a protocol (a cluster compares no hashes there).
         days: as of when; None: the store's own day.
         master: URL of the cluster.
         settings: of Spark.
@@ -85,29 +92,65 @@ def measure_on_spark(
         InputError: Spark or Java is missing, or does not start.
         SnapshotMissing, FactsError: the store is missing or damaged.
     """
+    with _in_reach(open_address(address), address, master) as (store, place):
+        days = [store.as_of] if days is None else days
+        names = store.repositories()
+        damages = facts.verify(store, names) if place.startswith("file:") else []
+        sound = sorted(set(names) - {d.repository for d in damages})
+        rows = rows_by_repository(store)
+        name = f"spark-{key_of(store, days, metrics)[:32]}"
+        with session(master, settings or {}) as spark:
+            load(spark, store, place, sound)
+            measured = [frame for day in days for frame in frames(spark, sound, day, metrics)]
+            for number, frame in enumerate(measured):
+                mode = "append" if number else "overwrite"
+                frame.coalesce(1).write.mode(mode).parquet(f"{place}/{FOLDER}/{name}")
+                progress(number + 1, len(measured))
+        _publish(store, place, address, name, lambda files: index_of(store, days, files, "spark", damages))
+    return Done(len(sound), sum(rows[n] for n in sound), 1, 0, damages)
+
+
+@contextmanager
+def _in_reach(store: Store, address: str, master: str) -> Iterator[tuple[Store, str]]:
+    """The store and the address at which Spark reads it."""
+    if "://" not in address:
+        yield store, Path(address).resolve().as_uri()
+    elif address.startswith("file://") or not master.startswith("local"):
+        yield store, address.rstrip("/")
+    else:
+        import fsspec
+
+        system, path = fsspec.core.url_to_fs(address)
+        with tempfile.TemporaryDirectory(prefix="advisor-") as folder:
+            here = Store(Path(folder), store.manifest)
+            for file in sorted({entry.get("in", f) for f, entry in store.manifest["files"].items()}):
+                system.get_file(f"{path.rstrip('/')}/{file}", str(_made(here.path / file)))
+            yield here, here.path.as_uri()
+
+
+def _made(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _publish(
+    store: Store, place: str, address: str, name: str, index: Callable[[Sequence[str]], str]
+) -> None:
+    """Bring what was measured to where the facts are, then the index that names it; what it follows goes."""
     import fsspec
 
-    store = open_address(address)
-    days = [store.as_of] if days is None else days
-    names = store.repositories()
-    damages = facts.verify(store, names) if "://" not in address else []
-    sound = sorted(set(names) - {d.repository for d in damages})
-    rows = rows_by_repository(store)
-    local = address if "://" in address else Path(address).resolve().as_uri()
-    target = f"{local.rstrip('/')}/{FOLDER}"
-    name = f"spark-{key_of(store, days, metrics)[:32]}"
-    with session(master, settings or {}) as spark:
-        load(spark, store, local, sound)
-        measured = [frame for day in days for frame in frames(spark, sound, day, metrics)]
-        for place, frame in enumerate(measured):
-            frame.coalesce(1).write.mode("append" if place else "overwrite").parquet(f"{target}/{name}")
-            progress(place + 1, len(measured))
-    system, path = fsspec.core.url_to_fs(target)
-    files = sorted(f"{name}/{Path(f).name}" for f in system.glob(f"{path}/{name}/*.parquet"))
-    index = index_of(store, days, files, "spark", damages)
-    with fsspec.open(f"{target}/index.json", "wt") as file:
-        file.write(index)
-    return Done(len(sound), sum(rows[n] for n in sound), 1, 0, damages)
+    system, made = fsspec.core.url_to_fs(f"{place}/{FOLDER}/{name}")
+    files = sorted(Path(f).name for f in system.glob(f"{made}/*.parquet"))
+    system, target = fsspec.core.url_to_fs(f"{address.rstrip('/')}/{FOLDER}")
+    if f"{target}/{name}" != made:
+        for file in files:
+            system.makedirs(f"{target}/{name}", exist_ok=True)
+            system.put_file(f"{made}/{file}", f"{target}/{name}/{file}")
+    with system.open(f"{target}/index.json", "wt") as file:
+        file.write(index([f"{name}/{f}" for f in files]))
+    for old in system.glob(f"{target}/spark-*"):
+        if Path(old).name != name:
+            system.rm(old, recursive=True)
 
 
 def load(spark: SparkSession, store: Store, address: str, repositories: Sequence[str]) -> None:

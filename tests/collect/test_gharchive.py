@@ -369,3 +369,9 @@ def test_names_of_files(name):
     with pytest.raises(InputError, match="no file of GH Archive"):
         hour_of(Path(name))
     assert hour_of(Path("2025-02-01-9.json.gz")) == datetime(2025, 2, 1, 9)  # noqa: DTZ001
+
+
+def test_records_of_the_timeline_api_are_refused():
+    with pytest.raises(InputError, match="before 2015 GH Archive holds the Timeline API's records"):
+        hour_of(Path("2014-12-31-23.json.gz"))
+    assert hour_of(Path("2015-01-01-0.json.gz")).year == 2015

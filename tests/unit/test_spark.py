@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
+import fsspec
 import pytest
 from small_world import AS_OF, NAMES, fill, rows
+from typer.testing import CliRunner
 
 from advisor import facts, partitions
-from advisor.errors import InputError, SnapshotMissing
+from advisor.cli import app, load
+from advisor.domain_text import CRITERIA, Draft, domain_text
+from advisor.errors import FactsError, InputError, SnapshotMissing
 from advisor.kept import read_measured
 from advisor.measure import measure
-from advisor.measurement_sql import measurement
 from advisor.metrics import METRICS
 from advisor.spark.dialect import to_spark
-from advisor.spark.measure import frames, load, measure_on_spark, open_address
+from advisor.spark.measure import measure_on_spark, open_address
 from advisor.spark.session import session
 
 # A few hundred rows: what costs is making code for each query, and making it fast.
 QUICK = {
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss4m",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "1",
     "spark.default.parallelism": "1",
     "spark.sql.files.minPartitionNum": "1",
+    "spark.log.level": "OFF",
 }
+JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss4m"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def spark_as_configured(tmp_path_factory):
+    """Spark's own settings, where whoever runs it leaves them."""
+    folder = tmp_path_factory.mktemp("conf")
+    (folder / "spark-defaults.conf").write_text("".join(f"{k} {v}\n" for k, v in QUICK.items()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARK_CONF_DIR", str(folder))
+        patch.setenv("JAVA_TOOL_OPTIONS", JAVA)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -40,18 +56,28 @@ def store(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def both(store):
+def measured(store, tmp_path_factory):
+    """The store as `advisor measure --engine spark` leaves it in an object store, brought back."""
+    load(None)
+    system = fsspec.filesystem("memory")
+    system.put(f"{store.path}/", "/bucket/facts/", recursive=True)
+    system.pipe("/bucket/facts/measurements/spark-old/part.parquet", b"of other facts")
+    done = CliRunner().invoke(app, ["measure", "memory://bucket/facts", "--engine", "spark", "--master", "local[2]"])
+    assert done.exit_code == 0, done.output
+    assert f"memory://bucket/facts: {len(NAMES)} repositories" in done.output
+    assert not system.glob("/bucket/facts/measurements/spark-old*")
+    folder = tmp_path_factory.mktemp("back") / "facts"
+    system.get("/bucket/facts/", f"{folder}/", recursive=True)
+    return facts.open_store(folder)
+
+
+@pytest.fixture(scope="module")
+def both(store, measured):
     """Metric → what Spark found and what DuckDB found, of each repository."""
-    expected, damages = measure(store, NAMES, AS_OF)
-    assert not damages
-    with session("local[1]", QUICK) as spark:
-        spark.sparkContext.setLogLevel("OFF")
-        load(spark, store, store.path.as_uri(), NAMES)
-        every = frames(spark, NAMES, AS_OF, METRICS)
-        found = [measurement(row.asDict()) for frame in every for row in frame.collect()]
-    assert len(found) == len(NAMES) * len(METRICS)
-    of_spark = {(m.repository, m.metric): m for m in found}
-    return {name: [(of_spark[r, name], expected[r][name]) for r in NAMES] for name in METRICS}
+    expected, damages = measure(store, NAMES, store.as_of)
+    found = read_measured(measured, NAMES, store.as_of)
+    assert not damages and found is not None
+    return {name: [(found[r][name], expected[r][name]) for r in NAMES] for name in METRICS}
 
 
 def test_there_are_metrics_and_each_is_measured_somewhere(both):
@@ -66,9 +92,23 @@ def test_both_engines_agree(name, both):
         assert of_spark == of_duckdb
 
 
-def test_rank_reads_what_spark_wrote(store):
+def test_rank_reads_what_spark_wrote(store, measured, tmp_path, monkeypatch):
+    domain = tmp_path / "three.toml"
+    draft = Draft("three", "Three", "Which?", dict.fromkeys(NAMES), dict.fromkeys(CRITERIA, 1.0))
+    domain.write_text(domain_text(draft, None))
+    answers = []
+    for folder in (store.path, measured.path):
+        done = CliRunner().invoke(app, ["rank", "--domain", str(domain), "--store", str(folder), "--format", "json"])
+        assert done.exit_code == 0, done.output
+        answers.append(json.loads(done.output.replace(str(folder), "")))
+        monkeypatch.setattr("advisor.measure.measure", None)  # the second time there is nothing to measure
+    assert answers[0] == answers[1]
+
+
+def test_facts_are_read_where_they_lie(store):
     few = {name: METRICS[name] for name in ("stars", "declared_status")}
-    done = measure_on_spark(store.path.as_uri(), [AS_OF], "local[1]", QUICK, few)
+    address = store.path.as_uri()
+    done = measure_on_spark(address, [AS_OF], "local[1]", metrics=few)
     assert (done.repositories, done.damages) == (len(NAMES), [])
     assert read_measured(store, NAMES, AS_OF) == measure(store, NAMES, AS_OF, few)[0]
 
@@ -83,6 +123,9 @@ def test_what_cannot_be_translated_is_refused():
 def test_an_address_without_a_store(tmp_path):
     with pytest.raises(SnapshotMissing, match="no snapshot at"):
         open_address(f"file://{tmp_path}")
+    fsspec.filesystem("memory").pipe("/bucket/broken/manifest.json", b"[]")
+    with pytest.raises(FactsError, match="memory://bucket/broken/manifest.json is damaged"):
+        open_address("memory://bucket/broken/")
 
 
 def test_no_java_is_said(monkeypatch):

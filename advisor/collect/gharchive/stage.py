@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MEMORY = "512MB"
 _NAME = re.compile(r"(\d{4}-\d{2}-\d{2})-(\d{1,2})\.json(?:\.gz)?")
+# Before, the archive holds another interface's records: events without ids, issues as bare numbers.
+FIRST_HOUR = datetime(2015, 1, 1)  # noqa: DTZ001 - hours of the archive are UTC throughout
 _EVENTS = (
     "IssuesEvent", "PullRequestEvent", "IssueCommentEvent", "PullRequestReviewEvent",
     "PullRequestReviewCommentEvent", "WatchEvent", "ReleaseEvent", "PushEvent",
@@ -52,13 +54,19 @@ def hour_of(path: Path) -> datetime:
     """The hour that a file holds, from its name.
 
     Raises:
-        InputError: it is not named as GH Archive names its files.
+        InputError: it is not named as GH Archive names its files, or is of before 2015.
     """
     found = _NAME.fullmatch(path.name)
     try:
-        return datetime.fromisoformat(f"{found[1]}T{int(found[2]):02}:00:00") if found else _no_hour(path)
+        hour = datetime.fromisoformat(f"{found[1]}T{int(found[2]):02}:00:00") if found else _no_hour(path)
     except ValueError:
         return _no_hour(path)
+    if hour < FIRST_HOUR:
+        raise InputError(
+            f"{path}: before 2015 GH Archive holds the Timeline API's records, which do not say when an issue was "
+            "opened nor what a comment belongs to; begin with 2015-01-01-0.json.gz"
+        )
+    return hour
 
 
 def _no_hour(path: Path) -> datetime:
