@@ -19,7 +19,7 @@ class Dependency:
         version: exact version, where the file pins one.
         groups: extras, groups or kinds (``dev``) that it belongs to; empty for what is always needed.
         marker: condition under which it is needed (PEP 508), as written.
-        repository: ``owner/name`` on GitHub, where the file itself says it.
+        repository: ``owner/name`` on GitHub, where the file itself says it, or what lies installed beside it.
         local: a path or an address that stands in for an index, without user or password.
     """
 

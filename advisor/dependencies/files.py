@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from advisor.dependencies import Dependency, conda, locks, npm, pyproject, requirements_txt, sbom
+from advisor.dependencies import Dependency, conda, locks, npm, npm_locks, pyproject, requirements_txt, sbom
 from advisor.dependencies.text import parse_json, read_text
 from advisor.errors import InputError
 
@@ -15,11 +15,13 @@ _BY_NAME: tuple[tuple[str, Callable[[Path], list[Dependency]]], ...] = (
     (r"pyproject.*\.toml", pyproject.read),
     (r"(?:uv|poetry)\.lock|pylock(?:\..+)?\.toml", locks.read),
     (r"package\.json", npm.read),
+    (r"(?:package-lock|npm-shrinkwrap)\.json|pnpm-lock\.ya?ml", npm_locks.read),
     (r".*\.ya?ml", conda.read),
     (r".*\.(?:txt|in)", requirements_txt.read),
 )
 KINDS = (
-    "requirements.txt, pyproject.toml, uv.lock, poetry.lock, pylock.toml, environment.yml, package.json, SBOM"
+    "requirements.txt, pyproject.toml, uv.lock, poetry.lock, pylock.toml, environment.yml, package.json, "
+    "package-lock.json, pnpm-lock.yaml, SBOM"
 )
 
 

@@ -1,7 +1,8 @@
-"""package.json of npm."""
+"""package.json of npm, and those of what it installed."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -50,8 +51,24 @@ def read(path: Path) -> list[Dependency]:
                     lines.of(written),
                     version=spec if re.fullmatch(r"\d+\.\d+\.\d+[\w.+-]*", spec) else None,
                     groups=groups,
-                    repository=github_repository(spec) if is_local else None,
+                    repository=github_repository(spec)
+                    if is_local
+                    else installed_repository(path.parent, written),
                     local=without_password(spec) if is_local else "",
                 )
             )
     return found
+
+
+def installed_repository(folder: Path, name: str) -> str | None:
+    """The repository that an installed package names in its own package.json, None where it is not installed."""
+    path = folder / "node_modules" / name / "package.json"
+    try:
+        said = json.loads(read_text(path)) if path.is_file() else {}
+    except (InputError, ValueError, RecursionError):  # not a file that anybody asked about
+        return None
+    found = said.get("repository") if isinstance(said, dict) else None
+    url = found.get("url") if isinstance(found, dict) else found
+    if not isinstance(url, str):
+        return None
+    return github_repository(f"github:{url}" if _SHORTHAND.fullmatch(url) else url)

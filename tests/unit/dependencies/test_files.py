@@ -162,6 +162,61 @@ def test_package_json(tmp_path):
     assert found["own"].local and found["own"].groups == ("dev",)
 
 
+@pytest.mark.parametrize("name", ["package-lock.json", "pnpm-lock.yaml"])
+def test_npm_s_and_pnpm_s_locks_hold_what_the_bill_holds(name):
+    found, billed = by_name(REAL / name), by_name(REAL / "spdx.json")
+    assert {n: d.version for n, d in found.items()} == {n: d.version for n, d in billed.items()}
+    lines = (REAL / name).read_text().splitlines()
+    assert all(n in lines[d.line - 1] for n, d in found.items())
+
+
+def test_locks_of_every_version_say_the_same(tmp_path):
+    """An alias, two versions of one package, an address, a workspace's own; each as its tool writes it."""
+    of_npm_3 = """{"lockfileVersion": 3, "packages": {"": {"name": "ours"},
+  "node_modules/left": {"name": "ms", "version": "2.1.3"},
+  "node_modules/@s/p": {"version": "1.0.0", "dev": true},
+  "node_modules/@s/p/node_modules/q": {"version": "2.0.0-rc.1", "devOptional": true},
+  "node_modules/own": {"resolved": "packages/own", "link": true}, "packages/own": {"version": "0.1.0"},
+  "node_modules/g": {"version": "1.0.0", "resolved": "git+ssh://git@github.com/o/g.git#abc"}}}"""
+    of_npm_1 = """{"lockfileVersion": 1, "dependencies": {"left": {"version": "npm:ms@2.1.3"},
+  "@s/p": {"version": "1.0.0", "dev": true, "dependencies": {"q": {"version": "2.0.0-rc.1", "dev": true}}},
+  "g": {"version": "git+ssh://git@github.com/o/g.git#abc", "from": "g@github:o/g"}}}"""
+    of_pnpm_5 = """lockfileVersion: 5.4
+packages:
+  /ms/2.1.3: {resolution: {integrity: x}}
+  /@s/p/1.0.0_react@18.2.0: {resolution: {integrity: x}, dev: true}
+  /q/2.0.0-rc.1: {resolution: {integrity: x}, dev: true}
+  github.com/o/g/abc: {resolution: {tarball: 'https://codeload.github.com/o/g/tar.gz/abc'}, name: g, version: 1.0.0}
+"""
+    of_pnpm_9 = """lockfileVersion: '9.0'
+packages:
+  ms@2.1.3: {resolution: {integrity: x}}
+  '@s/p@1.0.0': {resolution: {integrity: x}}
+  q@2.0.0-rc.1: {resolution: {integrity: x}}
+  g@https://codeload.github.com/o/g/tar.gz/abc: {resolution: {tarball: 'https://codeload.github.com/o/g/tar.gz/abc'}, version: 1.0.0}
+"""
+    for name, text in (("package-lock.json", of_npm_3), ("npm-shrinkwrap.json", of_npm_1),
+                       ("pnpm-lock.yaml", of_pnpm_5), ("sub/pnpm-lock.yaml", of_pnpm_9)):  # fmt: skip
+        found = by_name(write(tmp_path, name, text))
+        assert {n: (d.version, d.repository) for n, d in found.items()} == {
+            "ms": ("2.1.3", None), "@s/p": ("1.0.0", None), "q": ("2.0.0-rc.1", None), "g": (None, "o/g"),
+        }, name  # fmt: skip
+        assert found["g"].local and found["ms"].groups == ()
+        assert ("dev" in found["q"].groups) is ("9.0" not in text)  # since 9.0 a lock does not say it
+    for name, text in (("package-lock.json", '{"packages": [1]}'), ("pnpm-lock.yaml", "lockfileVersion: x")):
+        with pytest.raises(InputError, match="not as npm or pnpm write a lock"):
+            files.read([write(tmp_path, name, text)])
+
+
+def test_what_npm_installed_says_whose_it_is(tmp_path):
+    asked = write(tmp_path, "package.json", '{"dependencies": {"a": "1.0.0", "b": "^1", "@s/c": "1", "d": "1", "e": "1"}}')
+    for name, said in (("a", '{"repository": {"url": "git+https://github.com/o/a.git", "directory": "x"}}'),
+                       ("b", '{"repository": "o/b"}'), ("@s/c", '{"repository": "https://gitlab.com/o/c"}'), ("d", "broken")):  # fmt: skip
+        write(tmp_path, f"node_modules/{name}/package.json", said)
+    found = by_name(asked)
+    assert {n: d.repository for n, d in found.items()} == {"a": "o/a", "b": "o/b", "@s/c": None, "d": None, "e": None}
+
+
 def test_spdx_of_npm_leaves_its_own_project_out():
     found = by_name(REAL / "spdx.json")
     assert sorted(found) == ["ms", "nanoid", "picocolors"]
