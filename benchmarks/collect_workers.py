@@ -1,7 +1,7 @@
 """Many git histories by one worker and by two, whole commands in one run.
 
-Usage: python benchmarks/collect_workers.py LIST [RUNS]. LIST is one of `advisor collect --repos`, its histories
-on this machine (owner/name FOLDER), so that no network is timed.
+Usage: python benchmarks/collect_workers.py LIST [RUNS]. LIST is one of `advisor collect --repos`, its
+histories on this machine (owner/name FOLDER), so that no network is timed.
 
 Each run is `advisor collect --repos LIST --git-only` into a new store with an empty cache of clones: clone,
 commits, change requests, releases, truck factors, Parquet, merge and measurements. The numbers of workers
@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from advisor import facts
-from advisor.store import all_rows_of
+from advisor.store import all_rows_of, repository_of
 
 WORKERS = (1, 2)
 
@@ -29,8 +29,8 @@ def once(listed: Path, workers: int) -> tuple[float, float, int, dict[str, str]]
     with tempfile.TemporaryDirectory() as home:
         store = Path(home) / "store"
         command = [
-            sys.executable, "-m", "advisor", "collect", "--repos", str(listed), "--git-only", "--store", str(store),
-            "--workers", str(workers), "--retrieved-on", "2026-11-24",
+            sys.executable, "-m", "advisor", "collect", "--repos", str(listed), "--git-only",
+            "--store", str(store), "--workers", str(workers), "--retrieved-on", "2026-11-24",
         ]  # fmt: skip
         began = time.perf_counter()
         child = subprocess.Popen(
@@ -64,7 +64,7 @@ def main() -> None:
     same = {tuple(sorted(found[3].items())) for runs_of_it in taken.values() for found in runs_of_it}
     assert len(same) == 1, "the facts differ"
     first = statistics.median(wall for wall, *_ in taken[WORKERS[0]])
-    repositories = {file.partition("/")[2].partition("@")[0].removesuffix(".parquet") for file, _ in same.pop()}
+    repositories = {repository_of(file) for file, _ in same.pop()}
     print(f"{len(repositories)} repositories, {taken[1][0][2]:,} commits, medians of {runs} runs\n")
     print("| workers | wall s | CPU s | commits/s (wall) | faster, × |\n|---|---|---|---|---|")
     for workers, found in taken.items():

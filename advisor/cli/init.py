@@ -20,7 +20,7 @@ def init(
     domain: Annotated[str, typer.Argument(help="Its name: small letters, digits and hyphens.")],
     candidate: Annotated[
         list[str] | None,
-        typer.Option(help="owner/name, or owner/name=package on PyPI; may be repeated."),
+        typer.Option(help="owner/name or its address, =package on PyPI; may be repeated."),
     ] = None,
     default: Annotated[str | None, typer.Option(help="The candidate that stays where it is a tie.")] = None,
     default_reason: Annotated[str, typer.Option(help="Why it does.")] = "what we use today",
@@ -86,13 +86,14 @@ def _check(domain: str, path: Path, *, force: bool) -> None:
 
 
 def _candidates(texts: list[str]) -> dict[str, str | None]:
-    """``owner/name`` → package, from ``owner/name``, ``owner/name=package`` or ``owner/name package``."""
+    """``owner/name`` or address → package, from ``owner/name``, ``owner/name=package`` or with a space."""
+    from advisor.addresses import github_repository
     from advisor.facts import check_repository
 
     found: dict[str, str | None] = {}
     for text in texts:
         repository, _, package = text.replace("=", " ").strip().partition(" ")
-        found[check_repository(repository)] = package.strip() or None
+        found[check_repository(github_repository(repository) or repository)] = package.strip() or None
     return found
 
 
@@ -117,10 +118,9 @@ def _ask(domain: str, title: str, question: str | None) -> Draft:
     from advisor.errors import InputError
 
     title = typer.prompt("Title", default=title)
-    question = typer.prompt(
-        "Question", default=question or f"Which of the {title.lower()} should I build on?"
-    )
-    typer.echo("Candidates, one a line: owner/name, or owner/name package; an empty line ends.")
+    question = typer.prompt("Question", default=question or _question(title))
+    typer.echo("Candidates, one a line: owner/name or its address, then its package if there is one.")
+    typer.echo("An empty line ends.")
     candidates: dict[str, str | None] = {}
     while True:
         line = typer.prompt(f"Candidate {len(candidates) + 1}", default="", show_default=False).strip()
@@ -132,7 +132,9 @@ def _ask(domain: str, title: str, question: str | None) -> Draft:
             typer.echo(f"  {error}")
     default = _one_of("Default, which stays in a tie (empty: none)", list(candidates))
     reason = typer.prompt("Why that one", default="what we use today") if default else ""
-    typer.echo("Weights from 0 (does not count) up; only their ratios matter.")
+    typer.echo(
+        "Weights from 0 (does not count) up; only their ratios matter. Enter takes the one in brackets."
+    )
     weights: dict[str, float] = {}
     while not any(weights.values()):
         for name, what in criteria_titles().items():

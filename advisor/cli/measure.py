@@ -73,7 +73,8 @@ def _on_duckdb(store: str, day: date | None, months: int, memory: str, threads: 
 
 
 def _on_spark(store: str, day: date | None, months: int, master: str) -> Done:
-    from advisor.spark.measure import measure_on_spark, open_address
+    from advisor.spark.address import open_address
+    from advisor.spark.measure import measure_on_spark
 
     opened = open_address(store)
     days = _days(opened.first_day, day or opened.as_of, months)

@@ -192,8 +192,24 @@ def ask(
 
 
 def chosen_store(store: Path | None, domain: str) -> Path | None:
-    """The folder of facts that is meant; None: the bundled snapshot."""
-    return own_store(domain) if store is None else None if store == BUNDLED else store
+    """The folder of facts that is meant; None: the bundled snapshot.
+
+    Raises:
+        SnapshotMissing: the domain has none, and its facts are not collected.
+    """
+    from advisor.cli.collect import store_or_default
+    from advisor.domain import data_folder, load_domain
+    from advisor.errors import SnapshotMissing
+
+    if store not in {None, BUNDLED}:
+        return store
+    own = own_store(domain) if store is None else None
+    if own is None and not (data_folder() / "snapshots" / load_domain(domain).snapshot).is_dir():
+        raise SnapshotMissing(
+            f"no facts about all candidates of {domain} came along or are in {store_or_default(None)}; run "
+            f"`advisor collect --domain {domain}` first (--git-only needs no token)"
+        )
+    return own
 
 
 def exit_of(answer: Recommendation) -> None:

@@ -61,7 +61,7 @@ def read(path: Path) -> list[Dependency]:
 
 
 def installed_repository(folder: Path, name: str) -> str | None:
-    """The repository that an installed package names in its own package.json, None where it is not installed."""
+    """The repository that an installed package names in its package.json; None where it is not there."""
     path = folder / "node_modules" / name / "package.json"
     try:
         said = json.loads(read_text(path)) if path.is_file() else {}

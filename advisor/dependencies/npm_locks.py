@@ -1,6 +1,7 @@
 """package-lock.json, npm-shrinkwrap.json and pnpm-lock.yaml: everything that is installed, in exact versions.
 
-Sources: docs.npmjs.com, "package-lock.json" (``lockfileVersion`` 1 to 3); github.com/pnpm/spec, "lockfile" (5 to 9).
+Sources: docs.npmjs.com, "package-lock.json" (``lockfileVersion`` 1 to 3); github.com/pnpm/spec, "lockfile"
+(5 to 9).
 """
 
 from __future__ import annotations
@@ -92,13 +93,14 @@ def _parse_yaml(path: Path, text: str) -> Mapping[str, Any]:
 
 
 def _dependency(path: Path, lines: Lines, name: str, version: str, entry: Mapping[str, Any]) -> Dependency:
+    written = (f"{_FOLDER}{name}", f"{name}@{version}", f"{name}/{version}", name)
     is_plain = bool(_VERSION.fullmatch(version))
     groups = [kind for kind in ("dev", "optional", "peer") if entry.get(kind)]
     return Dependency(
         "npm",
         name,
         path.name,
-        next((n for n in map(lines.of, (f"{_FOLDER}{name}", f"{name}@{version}", f"{name}/{version}", name)) if n > 1), 1),
+        next((line for line in map(lines.of, written) if line > 1), 1),
         version=version if is_plain else None,
         groups=tuple(groups or (("dev", "optional") if entry.get("devOptional") else ())),
         repository=github_repository(version) if not is_plain else installed_repository(path.parent, name),

@@ -1,27 +1,22 @@
 """Measure every repository of a store on Spark.
 
-A store is a folder or an address that fsspec knows (``s3://…``). A cluster reads the facts where they lie, for
-which Spark must know the address too; a local Spark, which comes without Hadoop's connectors, is handed a
-copy. The measurements are written beside the facts.
+A store is a folder or an address (see `address`); the measurements are written beside the facts.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor import facts
-from advisor.errors import FactsError, SnapshotMissing
 from advisor.kept import FOLDER
 from advisor.measure import KNOWN_BESIDE, known_beside
 from advisor.measure_store import Done, index_of, key_of
 from advisor.measurement_sql import measurement_sql, read_on_sql
 from advisor.metrics import METRICS
 from advisor.partitions import rows_by_repository
+from advisor.spark.address import in_reach, open_address, publish
 from advisor.spark.dialect import to_spark
 from advisor.spark.session import session
 from advisor.store import Store, part_of, split
@@ -42,32 +37,6 @@ _TYPES = {
     "DATE": "DATE",
     "TIMESTAMP": "TIMESTAMP",
 }
-
-
-def open_address(address: str) -> Store:
-    """Open a store at an address; its path is what stands in the address after the protocol.
-
-    Raises:
-        SnapshotMissing: there is none.
-        FactsError: its manifest cannot be read.
-    """
-    if "://" not in address:
-        return facts.open_store(Path(address))
-    import fsspec
-
-    with tempfile.TemporaryDirectory(prefix="advisor-") as folder:
-        try:
-            with fsspec.open(f"{address.rstrip('/')}/manifest.json", "rb") as file:
-                (Path(folder) / "manifest.json").write_bytes(file.read())
-        except FileNotFoundError:
-            raise SnapshotMissing(f"no snapshot at {address}: there is no manifest.json") from None
-        except (ImportError, OSError, ValueError) as error:
-            raise FactsError(f"{address}/manifest.json cannot be read: {error}") from None
-        try:
-            manifest = facts.open_store(Path(folder)).manifest
-        except FactsError as error:
-            raise type(error)(str(error).replace(folder, address.rstrip("/"))) from None
-    return Store(Path(address.partition("://")[2]), manifest)
 
 
 def measure_on_spark(
@@ -92,7 +61,7 @@ def measure_on_spark(
         InputError: Spark or Java is missing, or does not start.
         SnapshotMissing, FactsError: the store is missing or damaged.
     """
-    with _in_reach(open_address(address), address, master) as (store, place):
+    with in_reach(open_address(address), address, master) as (store, place):
         days = [store.as_of] if days is None else days
         names = store.repositories()
         damages = facts.verify(store, names) if place.startswith("file:") else []
@@ -106,51 +75,8 @@ def measure_on_spark(
                 mode = "append" if number else "overwrite"
                 frame.coalesce(1).write.mode(mode).parquet(f"{place}/{FOLDER}/{name}")
                 progress(number + 1, len(measured))
-        _publish(store, place, address, name, lambda files: index_of(store, days, files, "spark", damages))
+        publish(place, address, name, lambda files: index_of(store, days, files, "spark", damages))
     return Done(len(sound), sum(rows[n] for n in sound), 1, 0, damages)
-
-
-@contextmanager
-def _in_reach(store: Store, address: str, master: str) -> Iterator[tuple[Store, str]]:
-    """The store and the address at which Spark reads it."""
-    if "://" not in address:
-        yield store, Path(address).resolve().as_uri()
-    elif address.startswith("file://") or not master.startswith("local"):
-        yield store, address.rstrip("/")
-    else:
-        import fsspec
-
-        system, path = fsspec.core.url_to_fs(address)
-        with tempfile.TemporaryDirectory(prefix="advisor-") as folder:
-            here = Store(Path(folder), store.manifest)
-            for file in sorted({entry.get("in", f) for f, entry in store.manifest["files"].items()}):
-                system.get_file(f"{path.rstrip('/')}/{file}", str(_made(here.path / file)))
-            yield here, here.path.as_uri()
-
-
-def _made(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
-
-
-def _publish(
-    store: Store, place: str, address: str, name: str, index: Callable[[Sequence[str]], str]
-) -> None:
-    """Bring what was measured to where the facts are, then the index that names it; what it follows goes."""
-    import fsspec
-
-    system, made = fsspec.core.url_to_fs(f"{place}/{FOLDER}/{name}")
-    files = sorted(Path(f).name for f in system.glob(f"{made}/*.parquet"))
-    system, target = fsspec.core.url_to_fs(f"{address.rstrip('/')}/{FOLDER}")
-    if f"{target}/{name}" != made:
-        for file in files:
-            system.makedirs(f"{target}/{name}", exist_ok=True)
-            system.put_file(f"{made}/{file}", f"{target}/{name}/{file}")
-    with system.open(f"{target}/index.json", "wt") as file:
-        file.write(index([f"{name}/{f}" for f in files]))
-    for old in system.glob(f"{target}/spark-*"):
-        if Path(old).name != name:
-            system.rm(old, recursive=True)
 
 
 def load(spark: SparkSession, store: Store, address: str, repositories: Sequence[str]) -> None:

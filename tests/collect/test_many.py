@@ -185,7 +185,8 @@ def test_a_kill_at_any_step_of_a_merge_into_partitions_loses_nothing(whole, tmp_
         try:
             merge(killed, others)
         except KeyboardInterrupt:
-            assert not facts.verify(opened := facts.open_store(killed), opened.repositories())
+            opened = facts.open_store(killed)
+            assert not facts.verify(opened, opened.repositories())
             assert rows_by_file(killed) in (before, after)
             left = 1000
             merge(killed, others)

@@ -53,6 +53,10 @@ def test_by_flags_and_then_rank(here):
     ]  # fmt: skip
     assert domain.goals["balanced"].weights == {"activity": 3.0, "backing": 1.0}
     assert "advisor collect --domain ./http-clients.toml" in text
+    early = CliRunner().invoke(app, ["rank", "--domain", "./http-clients.toml"]).exception
+    assert isinstance(early, AdvisorError) and "run `advisor collect --domain ./http-clients.toml`" in str(
+        early
+    )
     fill(here / "store", rows())
     done = CliRunner().invoke(app, ["rank", "--domain", "http-clients.toml", "--store", "store"])
     assert done.exit_code == 0 and all(n.split("/")[1] in done.output for n in NAMES)
@@ -137,7 +141,7 @@ def test_the_dialogue_on_a_terminal(here):
         (r"Question \[.*\]: $", "\n"),
         (r"Candidate 1: $", "nonsense\n"),
         (r"write it as owner/name(.|\n)*Candidate 1: $", "pallets/flask flask\n"),
-        (r"Candidate 2: $", "bottlepy/bottle\n"),
+        (r"Candidate 2: $", "https://github.com/bottlepy/bottle\n"),
         (r"Candidate 3: $", "\n"),
         (r"Default, which stays in a tie.*: $", "django\n"),
         (r"is not one of(.|\n)*Default.*: $", "flask\n"),

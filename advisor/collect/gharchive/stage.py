@@ -63,8 +63,8 @@ def hour_of(path: Path) -> datetime:
         return _no_hour(path)
     if hour < FIRST_HOUR:
         raise InputError(
-            f"{path}: before 2015 GH Archive holds the Timeline API's records, which do not say when an issue was "
-            "opened nor what a comment belongs to; begin with 2015-01-01-0.json.gz"
+            f"{path}: before 2015 GH Archive holds the Timeline API's records, which do not say when an "
+            "issue was opened nor what a comment belongs to; begin with 2015-01-01-0.json.gz"
         )
     return hour
 

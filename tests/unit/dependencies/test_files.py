@@ -209,12 +209,22 @@ packages:
 
 
 def test_what_npm_installed_says_whose_it_is(tmp_path):
-    asked = write(tmp_path, "package.json", '{"dependencies": {"a": "1.0.0", "b": "^1", "@s/c": "1", "d": "1", "e": "1"}}')
+    asked = write(
+        tmp_path,
+        "package.json",
+        '{"dependencies": {"a": "1.0.0", "b": "^1", "@s/c": "1", "d": "1", "e": "1"}}',
+    )
     for name, said in (("a", '{"repository": {"url": "git+https://github.com/o/a.git", "directory": "x"}}'),
                        ("b", '{"repository": "o/b"}'), ("@s/c", '{"repository": "https://gitlab.com/o/c"}'), ("d", "broken")):  # fmt: skip
         write(tmp_path, f"node_modules/{name}/package.json", said)
     found = by_name(asked)
-    assert {n: d.repository for n, d in found.items()} == {"a": "o/a", "b": "o/b", "@s/c": None, "d": None, "e": None}
+    assert {n: d.repository for n, d in found.items()} == {
+        "a": "o/a",
+        "b": "o/b",
+        "@s/c": None,
+        "d": None,
+        "e": None,
+    }
 
 
 def test_spdx_of_npm_leaves_its_own_project_out():
