@@ -14,21 +14,20 @@ SIDES = {
 }
 _SIDE = "CASE f.figure " + " ".join(f"WHEN '{f}' THEN '{s}'" for f, s in SIDES.items()) + " END"
 
-# Ends in ``placed``: repository, figure, side, place (0 to 100: per cent of the population at or below),
-# source, day.
+# repository, figure, side, place (0 to 100: per cent of the population at or below), source, day.
 PLACED = f"""
-    dated AS (
+    WITH dated AS (
         SELECT * FROM counts
         WHERE day > $as_of - 400 AND metric IN ('stars', 'downloads_30d', 'closed_issues')
         QUALIFY row_number() OVER (PARTITION BY repository, metric ORDER BY day DESC, source) = 1
     ),
     gained AS (
-        SELECT l.repository, (l.value - p.value) * CAST($window_days AS INTEGER) / date_diff('day', p.day, l.day) AS value,
+        SELECT l.repository, (l.value - p.value) * 365 / date_diff('day', p.day, l.day) AS value,
                l.source, l.day
         FROM dated AS l JOIN counts AS p ON p.repository = l.repository AND p.metric = 'stars'
              AND l.metric = 'stars' AND date_diff('day', p.day, l.day) BETWEEN 245 AND 485
         QUALIFY row_number() OVER (PARTITION BY l.repository
-                ORDER BY abs(date_diff('day', p.day, l.day) - CAST($window_days AS INTEGER)), p.day, p.source) = 1
+                ORDER BY abs(date_diff('day', p.day, l.day) - 365), p.day, p.source) = 1
     ),
     figures AS (
         SELECT repository, metric AS figure, value, source, day FROM dated
@@ -37,14 +36,12 @@ PLACED = f"""
             FROM contributions WHERE NOT is_bot GROUP BY repository
         UNION ALL SELECT repository, 'change_requests', count(*), min(source), max(opened_at)::DATE
             FROM threads WHERE kind = 'change_request' GROUP BY repository
-    ),
-    placed AS (
-        SELECT f.repository, f.figure, {_SIDE} AS side, greatest(0, count(r.value) - 1) AS place,
-               min(f.source) AS source, max(f.day) AS day
-        FROM figures AS f LEFT JOIN population AS r ON r.figure = f.figure AND r.value <= f.value
-        WHERE f.figure IN (SELECT figure FROM population)
-        GROUP BY f.repository, f.figure
-    )"""
+    )
+    SELECT f.repository, f.figure, {_SIDE} AS side, greatest(0, count(r.value) - 1) AS place,
+           min(f.source) AS source, max(f.day) AS day
+    FROM figures AS f LEFT JOIN population AS r ON r.figure = f.figure AND r.value <= f.value
+    WHERE f.figure IN (SELECT figure FROM population)
+    GROUP BY f.repository, f.figure"""
 
 
 def mean_place(side: str, least: int) -> str:
@@ -57,7 +54,6 @@ def mean_place(side: str, least: int) -> str:
     of = sum(s == side for s in SIDES.values())
     known = f"CASE WHEN count(*) >= {least} THEN"
     return f"""
-    WITH {PLACED}
     SELECT repository, {known} sum(place) / count(*) / 100.0 END AS value,
            {known} min(place) / 100.0 END AS low, {known} max(place) / 100.0 END AS high,
            count(*) AS n, count(*) / {of}.0 AS evidence_share, list(DISTINCT source) AS sources,

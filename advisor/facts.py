@@ -24,7 +24,7 @@ from advisor.errors import FactsError, InputError, SnapshotMissing
 from advisor.store import Store as Store  # noqa: PLC0414 - what opens one is here
 from advisor.store import file_of, is_aside, rows_of, rows_of_file
 from advisor.store import part_of as part_of  # noqa: PLC0414
-from advisor.tables import DAYS, DERIVED, TABLES, as_of_view, columns
+from advisor.tables import DAYS, TABLES, as_of_view, columns
 
 if TYPE_CHECKING:
     import duckdb
@@ -309,8 +309,6 @@ def cut(db: duckdb.DuckDBPyConnection, as_of: date) -> None:
     for table in TABLES:
         view = as_of_view(table, f"all_{table}", f"DATE '{as_of.isoformat()}'")
         db.execute(f"CREATE OR REPLACE TEMP VIEW {table} AS {view}")
-    for name, text in DERIVED.items():
-        db.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {text}")
 
 
 def read(store: Store, table: str, repository: str, part: str = "") -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from advisor.measurement_sql import measurement, measurement_sql, read_on_sql
 from advisor.metrics import METRICS
 from advisor.model import Measurement, Metric
 from advisor.population import load_population
-from advisor.tables import TABLES, as_of_view, columns
+from advisor.tables import TABLES, as_of_view, columns, derived_views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -52,6 +52,7 @@ def measure(
     try:
         with connect(store, sound, as_of) as db:
             ask(db, sound, as_of)
+            share(db, as_of, metrics)
             for metric in metrics.values():
                 for _, measured in _run(db, metric, as_of):
                     found[measured.repository][metric.name] = measured
@@ -92,6 +93,7 @@ def measure_over(
             part = days[start : start + DAYS_AT_ONCE]
             _lay_over_each_other(db, part, common)
             ask(db, repositories, common, part)
+            share(db, common, metrics)
             for day in part:
                 found[day] = {r: {} for r in repositories}
             for metric in metrics.values():
@@ -152,6 +154,8 @@ def connect(store: facts.Store, repositories: Sequence[str], as_of: date) -> duc
     """
     db = facts.connect(store, repositories, as_of)
     prepare(db, known_beside())
+    for name, text in derived_views(as_of):
+        db.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {text}")
     return db
 
 
@@ -178,6 +182,14 @@ def known_beside() -> dict[str, list[tuple[Any, ...]]]:
     population = load_population()
     places: list[tuple[Any, ...]] = list(population.listed.places()) if population else []
     return {"backers": owners, "organisation_domains": domains, "population": places}
+
+
+def share(db: duckdb.DuckDBPyConnection, as_of: date, metrics: Mapping[str, Metric]) -> None:
+    """Work out once what several of these metrics begin with: the views over the as-of views as tables."""
+    for name, text in derived_views(as_of):
+        if any(name in metric.sql for metric in metrics.values()):
+            db.execute(f"CREATE OR REPLACE TEMP TABLE shared_{name} AS {text}")
+            db.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM shared_{name}")
 
 
 def _run(db: Any, metric: Metric, as_of: date) -> Iterator[tuple[date, Measurement]]:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from advisor import facts
 from advisor.errors import InputError
 from advisor.kept import FOLDER, definitions_key, facts_key, measurements_key_of_store
-from advisor.measure import ask, known_beside, prepare
+from advisor.measure import ask, known_beside, prepare, share
 from advisor.measurement_sql import COLUMNS, measurement_sql
 from advisor.metrics import METRICS
 from advisor.partitions import ranges, rows_by_repository
@@ -207,6 +207,7 @@ def measure_range(
             for day in days:
                 facts.cut(db, day)
                 ask(db, names, day)
+                share(db, day, metrics)
                 for metric in metrics.values():
                     db.execute(f"INSERT INTO measured {measurement_sql(metric, day)}")
             db.execute(

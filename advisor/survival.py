@@ -60,10 +60,14 @@ def medians(keys: str) -> str:
         keys: columns that tell the groups apart, as they stand after GROUP BY.
     """
     return f"""
-    steps AS (
-        SELECT {keys}, days, sum(happened) AS d,
-               sum(count(*)) OVER (PARTITION BY {keys} ORDER BY days DESC ROWS UNBOUNDED PRECEDING) AS at_risk
-        FROM spans GROUP BY {keys}, days
+    ranked AS (
+        SELECT {keys}, days, happened, count(*) OVER (PARTITION BY {keys}) AS n,
+               rank() OVER (PARTITION BY {keys} ORDER BY days) AS place
+        FROM spans
+    ),
+    steps AS ( -- where nothing happens the curve does not move
+        SELECT {keys}, days, CAST(sum(happened) AS DOUBLE) AS d, CAST(max(n + 1 - place) AS DOUBLE) AS at_risk
+        FROM ranked WHERE happened > 0 GROUP BY {keys}, days
     ),
     curve AS (
         SELECT {keys}, days,
@@ -84,12 +88,13 @@ def medians(keys: str) -> str:
     medians AS (
         SELECT {keys}, min(days) FILTER (s <= 0.5 + 1e-12) AS median,
                least(min(days) FILTER (s_low <= 0.5), min(days) FILTER (s <= 0.5 + 1e-12)) AS low,
-               min(days) FILTER (s_high <= 0.5) AS high, max(days) AS longest,
+               min(days) FILTER (s_high <= 0.5) AS high, any_value(longest) AS longest,
                any_value(n) AS n, any_value(events) AS events,
                1 - coalesce(arg_max(s, days) FILTER (days <= {WITHIN_DAYS}), 1) AS within,
                1 - coalesce(arg_max(s_high, days) FILTER (days <= {WITHIN_DAYS}), 1) AS within_low,
                1 - coalesce(arg_max(s_low, days) FILTER (days <= {WITHIN_DAYS}), 1) AS within_high
-        FROM bounds JOIN (
-            SELECT {keys}, count(*) AS n, sum(happened)::BIGINT AS events FROM spans GROUP BY {keys}
-        ) USING ({keys}) GROUP BY {keys}
+        FROM (
+            SELECT {keys}, count(*) AS n, sum(happened)::BIGINT AS events, max(days) AS longest
+            FROM spans GROUP BY {keys}
+        ) LEFT JOIN bounds USING ({keys}) GROUP BY {keys}
     )"""

@@ -5,7 +5,11 @@ A new column is nullable: files that were written before it are read all the sam
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import date
+
+from advisor.affiliation import AFFILIATED
+from advisor.attention import PLACED
 
 _PROVENANCE = {"source": "VARCHAR", "retrieved_at": "DATE"}
 
@@ -175,6 +179,10 @@ TAKEN_OVER: Mapping[str, tuple[str, ...]] = {"threads": ("merged_by", "merged_by
 
 # Views over the as-of views: what several metrics would otherwise all begin with.
 DERIVED: Mapping[str, str] = {
+    # what people opened in the last year
+    "recent_threads": "SELECT * FROM threads WHERE NOT is_bot AND opened_at::DATE > $as_of - 365",
+    "affiliated": AFFILIATED,
+    "placed": PLACED,
     # one row a family: the first day by any route but the package's, and whether one still holds
     "family_support": (
         "SELECT repository, family, any_value(vendor) AS vendor,"
@@ -184,6 +192,12 @@ DERIVED: Mapping[str, str] = {
         " FROM model_support WHERE route <> 'package' GROUP BY repository, family"
     ),
 }
+
+
+def derived_views(day: date) -> Iterator[tuple[str, str]]:
+    """Name and SQL of the views over the as-of views of a day."""
+    for name, text in DERIVED.items():
+        yield name, text.replace("$as_of", f"DATE '{day.isoformat()}'")
 
 
 def as_of_view(table: str, source: str, day: str, with_: str = "") -> str:

@@ -16,8 +16,7 @@ def median(kind: str, event: str, missing: str, known: str = "true") -> str:
     """
     return f"""
     WITH opened AS (
-        SELECT *, coalesce({known}, false) AS known FROM threads
-        WHERE kind = '{kind}' AND NOT is_bot AND opened_at::DATE > $as_of - CAST($window_days AS INTEGER)
+        SELECT *, coalesce({known}, false) AS known FROM recent_threads WHERE kind = '{kind}'
     ),
     spans AS (
         SELECT repository, source, opened_at AS began,

@@ -14,7 +14,7 @@ METRIC = Metric(
     sql="""
     WITH asked AS (
         SELECT repository, count(merged_at)::DOUBLE AS k, count(*) AS n, list(DISTINCT source) AS sources, min(opened_at)::DATE AS first_day, max(opened_at)::DATE AS last_day
-        FROM threads WHERE kind = 'change_request' AND NOT is_bot AND opened_at::DATE > $as_of - CAST($window_days AS INTEGER) AND opened_at::DATE <= $as_of - 30
+        FROM recent_threads WHERE kind = 'change_request' AND opened_at::DATE <= $as_of - 30
         GROUP BY repository
     )
     SELECT repository, k / n AS value, (k + 1.92073 - 1.95996 * sqrt(k * (n - k) / n + 0.96036)) / (n + 3.84146) AS low, (k + 1.92073 + 1.95996 * sqrt(k * (n - k) / n + 0.96036)) / (n + 3.84146) AS high,

@@ -17,7 +17,7 @@ METRIC = Metric(
            count(coalesce(closed_at, merged_at)) / count(*)::DOUBLE AS low,
            CASE WHEN bool_or(source LIKE 'git:%') THEN 1.0 ELSE value END AS high, count(*) AS n,
            1.0 AS evidence_share, list(DISTINCT source) AS sources, min(opened_at)::DATE AS first_day, max(opened_at)::DATE AS last_day, NULL AS reason
-    FROM threads WHERE kind = 'change_request' AND NOT is_bot AND opened_at::DATE > $as_of - CAST($window_days AS INTEGER)
+    FROM recent_threads WHERE kind = 'change_request'
     GROUP BY repository
     """,
     needs=("threads",),

@@ -1,6 +1,5 @@
 """Commits without the backer."""
 
-from advisor.affiliation import AFFILIATED
 from advisor.model import Metric
 
 METRIC = Metric(
@@ -12,8 +11,7 @@ METRIC = Metric(
     ),
     unit="commits",
     direction="more",
-    sql=f"""
-    WITH {AFFILIATED}
+    sql="""
     SELECT repository, CASE WHEN bool_or(seen) THEN coalesce(sum(commits) FILTER (NOT is_backers), 0) END AS value,
            CASE WHEN bool_or(seen) THEN coalesce(sum(commits) FILTER (NOT is_backers AND organisation IS NOT NULL), 0) END AS low,
            value AS high,

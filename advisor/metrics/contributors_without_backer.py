@@ -1,6 +1,5 @@
 """Contributors without the backer."""
 
-from advisor.affiliation import AFFILIATED
 from advisor.model import Metric
 
 METRIC = Metric(
@@ -13,9 +12,8 @@ METRIC = Metric(
     ),
     unit="people",
     direction="more",
-    sql=f"""
-    WITH {AFFILIATED},
-    people AS (
+    sql="""
+    WITH people AS (
         SELECT repository, author, any_value(organisation) AS organisation, bool_or(is_backers) AS is_backers,
                min(source) AS source, bool_or(seen) AS seen, min(day) AS began, max(day) AS day
         FROM affiliated WHERE backer IS NOT NULL GROUP BY repository, author

@@ -1,6 +1,5 @@
 """Elephant factor."""
 
-from advisor.affiliation import AFFILIATED
 from advisor.model import Metric
 
 METRIC = Metric(
@@ -15,9 +14,8 @@ METRIC = Metric(
     ),
     unit="organisations",
     direction="more",
-    sql=f"""
-    WITH {AFFILIATED},
-    parts AS (
+    sql="""
+    WITH parts AS (
         SELECT repository, organisation, author, sum(commits) AS made, min(source) AS source,
                min(day) AS began, max(day) AS day
         FROM affiliated GROUP BY repository, organisation, author

@@ -1,6 +1,5 @@
 """Hype gap."""
 
-from advisor.attention import PLACED
 from advisor.model import Metric
 
 METRIC = Metric(
@@ -14,9 +13,8 @@ METRIC = Metric(
     ),
     unit="percentiles",
     direction="neither",
-    sql=f"""
-    WITH {PLACED},
-    sides AS (
+    sql="""
+    WITH sides AS (
         SELECT repository, count(*) FILTER (side = 'attention') AS a_n, sum(place) FILTER (side = 'attention') AS a,
                count(*) FILTER (side = 'substance') AS s_n, sum(place) FILTER (side = 'substance') AS s,
                list(DISTINCT source) AS sources, min(day) AS first_day, max(day) AS last_day

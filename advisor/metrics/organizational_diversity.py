@@ -1,6 +1,5 @@
 """Organizational diversity."""
 
-from advisor.affiliation import AFFILIATED
 from advisor.model import Metric
 
 METRIC = Metric(
@@ -12,9 +11,8 @@ METRIC = Metric(
     ),
     unit="organisations",
     direction="more",
-    sql=f"""
-    WITH {AFFILIATED},
-    people AS (
+    sql="""
+    WITH people AS (
         SELECT repository, author, max(organisation) AS organisation, sum(commits) AS made,
                min(source) AS source, min(day) AS began, max(day) AS day
         FROM affiliated GROUP BY repository, author

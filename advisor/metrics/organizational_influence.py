@@ -1,6 +1,5 @@
 """Organizational influence of the backer."""
 
-from advisor.affiliation import AFFILIATED
 from advisor.model import Metric
 
 METRIC = Metric(
@@ -14,9 +13,8 @@ METRIC = Metric(
     ),
     unit="share",
     direction="less",
-    sql=f"""
-    WITH {AFFILIATED},
-    sums AS (
+    sql="""
+    WITH sums AS (
         SELECT repository, sum(commits) AS total, list(DISTINCT source) AS sources, min(day) AS first_day, max(day) AS last_day, bool_or(seen) AS seen,
                coalesce(sum(commits) FILTER (organisation IS NOT NULL), 0) AS known,
                coalesce(sum(commits) FILTER (is_backers), 0) AS backers_own

@@ -17,9 +17,13 @@ METRIC = Metric(
     unit="share",
     direction="less",
     sql="""
-    WITH shown AS (
+    WITH backed AS (
+        SELECT t.repository, b.organisation FROM (SELECT DISTINCT repository FROM threads) AS t
+        JOIN backers AS b ON lower(split_part(t.repository, '/', 1)) = b.owner
+    ),
+    shown AS (
         SELECT repository, author, day, organisation AS domain FROM contributions
-        WHERE organisation IS NOT NULL AND NOT is_bot
+        WHERE organisation IS NOT NULL AND NOT is_bot AND repository IN (SELECT repository FROM backed)
         UNION ALL
         SELECT repository, merged_by, CAST(merged_at AS DATE), merged_by_organisation FROM threads
         WHERE merged_by IS NOT NULL AND merged_by_organisation IS NOT NULL
@@ -36,7 +40,7 @@ METRIC = Metric(
         SELECT t.repository, t.source, CAST(t.merged_at AS DATE) AS day, b.organisation AS backer,
                t.merged_by IS NOT NULL OR t.merged_by_organisation IS NOT NULL AS has_merger,
                coalesce(n.organisation, a.domain, t.merged_by_organisation) AS organisation
-        FROM threads AS t JOIN backers AS b ON lower(split_part(t.repository, '/', 1)) = b.owner
+        FROM threads AS t JOIN backed AS b ON t.repository = b.repository
         LEFT JOIN affiliations AS a ON t.repository = a.repository AND t.merged_by = a.author
         LEFT JOIN named AS n ON n.name = coalesce(a.domain, t.merged_by_organisation)
         WHERE t.kind = 'change_request' AND NOT t.is_bot AND t.merged_at IS NOT NULL

@@ -20,7 +20,7 @@ from advisor.spark.address import in_reach, open_address, publish
 from advisor.spark.dialect import to_spark
 from advisor.spark.session import session
 from advisor.store import Store, part_of, split
-from advisor.tables import DERIVED, TABLES, as_of_view, columns, one_row_each
+from advisor.tables import TABLES, as_of_view, columns, derived_views, one_row_each
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -129,7 +129,7 @@ def frames(
     for table in TABLES:
         view = as_of_view(table, f"all_{table}", literal)
         spark.sql(to_spark(view)).createOrReplaceTempView(table)
-    for name, text in DERIVED.items():
+    for name, text in derived_views(day):
         spark.sql(to_spark(text)).createOrReplaceTempView(name)
     asked = [(r, r, day) for r in repositories]
     spark.createDataFrame(asked, "key STRING, repository STRING, as_of DATE").createOrReplaceTempView("asked")
