@@ -22,6 +22,7 @@ from advisor.measurement_sql import measurement
 from advisor.metrics import METRICS
 from advisor.model import Contribution, CriterionScore, Measurement, Metric, Outlook
 from advisor.store import is_aside
+from advisor.tables import DERIVED
 
 FOLDER = "measurements"  # of a whole store, by `advisor measure`; beside the facts
 # What measuring reads besides the facts.
@@ -45,7 +46,7 @@ def _digest(made_from: object) -> str:
 def _definitions(metrics: Mapping[str, Metric]) -> list[Any]:
     read = [(domains.data_folder() / name).read_bytes() for name in _READ]
     digests = [hashlib.sha256(content).hexdigest() for content in read]
-    return [[vars(metrics[name]) for name in sorted(metrics)], digests]
+    return [[vars(metrics[name]) for name in sorted(metrics)], dict(DERIVED), digests]
 
 
 def definitions_key(metrics: Mapping[str, Metric]) -> str:

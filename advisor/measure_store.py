@@ -29,7 +29,7 @@ from advisor.measurement_sql import COLUMNS, measurement_sql
 from advisor.metrics import METRICS
 from advisor.partitions import ranges, rows_by_repository
 from advisor.store import Store, all_rows_of, listed, text
-from advisor.tables import TABLES, one_row_each
+from advisor.tables import DERIVED, ONE_ROW_A, TABLES, TAKEN_OVER, VIEWS, columns
 
 if TYPE_CHECKING:
     import duckdb
@@ -44,6 +44,10 @@ WORDS: Mapping[str, Sequence[str]] = {
     "counts": ("metric", "source"),
     "releases": ("source",),
 }
+# Every word of what is asked of the tables.
+_NAMED = set(
+    re.findall(r"\w+", " ".join([*(m.sql for m in METRICS.values()), *DERIVED.values(), str([VIEWS, ONE_ROW_A])]))
+) | {"repository", "source", "retrieved_at"}
 
 
 @dataclass(frozen=True)
@@ -223,9 +227,9 @@ def measure_range(
 
 
 def load(db: duckdb.DuckDBPyConnection, store: Store, table: str, names: Sequence[str]) -> None:
-    """Read the rows of a table into memory, words as numbers."""
+    """Read the rows of a table into memory: words as numbers, NULL for columns that no metric names."""
     every = all_rows_of(store, table, names)
-    casts = []
+    instead = {c: f"NULL::{kind}" for c, kind in columns(table).items() if c not in _NAMED}
     for column in WORDS.get(table, ()):
         kind = f"{table}_{column}"
         words = [
@@ -236,11 +240,29 @@ def load(db: duckdb.DuckDBPyConnection, store: Store, table: str, names: Sequenc
         ]
         if words:
             db.execute(f"CREATE TYPE {kind} AS ENUM ({listed(map(text, words))})")
-            casts.append(f"{column}::{kind} AS {column}")
-    if casts:
-        db.execute("CREATE TYPE IF NOT EXISTS named AS ENUM (" + listed(map(text, sorted(names))) + ")")
-        casts.append("repository::named AS repository")
-    replaced = f" REPLACE ({', '.join(casts)})" if casts else ""
+            db.execute("CREATE TYPE IF NOT EXISTS named AS ENUM (" + listed(map(text, sorted(names))) + ")")
+            instead |= {column: f"{column}::{kind}", "repository": "repository::named"}
+    seen = ", ".join(f"{instead[c]} AS {c}" if c in instead else c for c in columns(table))
+    db.execute(f"CREATE TEMP TABLE all_{table} AS SELECT {seen} FROM ({every})")
+    if table in ONE_ROW_A:
+        _leave_one_row_each(db, table)
+
+
+def _leave_one_row_each(db: duckdb.DuckDBPyConnection, table: str) -> None:
+    """What `tables.one_row_each` does, in place: writing all rows anew would cost as much as reading."""
+    keys = ONE_ROW_A[table]
+    several = (
+        f"repository IN (SELECT repository FROM all_{table}"
+        " GROUP BY repository HAVING min(source) <> max(source))"
+    )
+    for c in TAKEN_OVER.get(table, ()):
+        same = " AND ".join(f"all_{table}.{key} = other.{key}" for key in keys.split(", "))
+        db.execute(
+            f"UPDATE all_{table} SET {c} = other.{c} FROM (SELECT {keys}, max({c}) AS {c} FROM all_{table}"
+            f" WHERE {c} IS NOT NULL AND {several} GROUP BY {keys}) AS other"
+            f" WHERE all_{table}.{c} IS NULL AND {same}"
+        )
     db.execute(
-        f"CREATE TEMP TABLE all_{table} AS {one_row_each(table, f'SELECT *{replaced} FROM ({every})')}"
+        f"DELETE FROM all_{table} WHERE rowid IN (SELECT rowid FROM all_{table} WHERE {several} QUALIFY"
+        f" row_number() OVER (PARTITION BY {keys} ORDER BY source LIKE 'git:%', source) > 1)"
     )

@@ -180,7 +180,10 @@ TAKEN_OVER: Mapping[str, tuple[str, ...]] = {"threads": ("merged_by", "merged_by
 # Views over the as-of views: what several metrics would otherwise all begin with.
 DERIVED: Mapping[str, str] = {
     # what people opened in the last year
-    "recent_threads": "SELECT * FROM threads WHERE NOT is_bot AND opened_at::DATE > $as_of - 365",
+    "recent_threads": (
+        "SELECT repository, kind, source, opened_at, closed_at, closed_by, merged_at, first_response_at,"
+        " responses_seen FROM threads WHERE NOT is_bot AND opened_at::DATE > $as_of - 365"
+    ),
     "affiliated": AFFILIATED,
     "placed": PLACED,
     # one row a family: the first day by any route but the package's, and whether one still holds
