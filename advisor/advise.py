@@ -72,22 +72,30 @@ class Question:
     benched: benched.Benched = benched.NOTHING
 
 
-def read_request(request: Request) -> Question:
+def read_request(request: Request, *, everybody: bool = False) -> Question:
     """Read what a request names: domain, facts, rules, candidates, weights that add up to 1.
+
+    Args:
+        request: what is asked.
+        everybody: whom the store knows is asked about, and not the domain's candidates; then criteria that
+            rest on more than metrics (the outlook) are left out.
 
     Raises:
         InputError: something in the request is unknown, malformed or out of range.
         FactsError: there are no usable facts at all.
     """
     domain = domains.load_domain(request.domain)
-    if not domain.candidates:
+    if everybody:
+        kept_on = tuple(c for c in domain.criteria if all(s.metric in METRICS for s in c.scales))
+        domain = domain.model_copy(update={"criteria": kept_on})
+    elif not domain.candidates:
         raise InputError(f"domain {domain.name} has no candidates of its own; name a file with --from")
     store = facts.open_store(request.store or domains.data_folder() / "snapshots" / domain.snapshot)
     goal, weights = weights_of(domain, request)
     files = [domains.data_folder() / "rules" / f"{name}.toml" for name in domain.rules]
     units = {m.name: m.unit for m in METRICS.values()}
     _check_scales(domain)
-    chosen = tuple(_choose(domain, request.repositories))
+    chosen = () if everybody else tuple(_choose(domain, request.repositories))
     measured = benched.read(request.benchmarks or store.path, [c.repository for c in chosen], request.as_of)
     used = measured.that_can_count(domain, weights)
     return Question(
@@ -115,15 +123,15 @@ def recommend(request: Request) -> Recommendation:
     """
     asked = read_request(request)
     ranked, missing = _ranked(asked)
-    free = _ordered_answer(asked, ranked, missing)
+    free = ordered_answer(asked, ranked, missing)
     if not request.requirements:
         return free
     from advisor.asked import hold_against, preferred, what_it_costs
 
     held = hold_against(ranked, request.requirements, asked.domain.snapshot, asked.store, asked.as_of)
-    answer = _ordered_answer(asked, held, missing)
+    answer = ordered_answer(asked, held, missing)
     if liked := preferred(held):
-        answer = replace(_ordered_answer(asked, liked, missing), ranking=answer.ranking)
+        answer = replace(ordered_answer(asked, liked, missing), ranking=answer.ranking)
     return replace(answer, asked=what_it_costs(free, answer, request.requirements))
 
 
@@ -141,7 +149,8 @@ def _ranked(asked: Question) -> tuple[list[Ranked], dict[str, str]]:
     return ranked, missing
 
 
-def _ordered_answer(asked: Question, ranked: list[Ranked], missing: dict[str, str]) -> Recommendation:
+def ordered_answer(asked: Question, ranked: list[Ranked], missing: dict[str, str]) -> Recommendation:
+    """Weigh scored candidates against each other; ``missing``: who is not among them, and why."""
     running = _scores(ranked)
     accepted = kept.kept_draws(asked.store, running, asked.weights)
     accepted = accepted or acceptability.accept(running, asked.weights)

@@ -233,3 +233,14 @@ def candidates(domain: Domain, organisations: Mapping[str, Organisation]) -> lis
             )
         )
     return found
+
+
+def candidate_of(repository: str, owners: Mapping[str, Organisation]) -> Candidate:
+    """A repository that no domain names, with what its owner (in lower case) says of its backer."""
+    owner, name = repository.split("/")
+    backer = owners.get(owner.lower())
+    if backer is None:
+        return Candidate(repository, name)
+    return Candidate(
+        repository, name, backer=backer.name, backer_kind=backer.kind, backer_source=backer.source
+    )

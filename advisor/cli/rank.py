@@ -78,19 +78,30 @@ def rank(
     fail_under: Annotated[
         float | None, typer.Option(min=0, max=100, help="With --from: exit 4 if a score is lower.")
     ] = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Rank everybody whom `advisor measure` measured in the store.")
+    ] = False,
 ) -> None:
     """Rank the candidates and recommend one, with reasons and doubts.
 
     Examples: advisor rank; advisor rank --as-of 2024-06-05; advisor rank trl unsloth
     --goal independence; advisor rank --set models=5 --format json; advisor rank --replay view.json;
     advisor rank --model google/gemma-2-9b --method qlora --gpu-memory 24GB --license permissive
-    --avoid big-tech; advisor rank --from requirements.txt --fail-under 40
+    --avoid big-tech; advisor rank --from requirements.txt --fail-under 40;
+    advisor rank --all --store facts --domain dependencies
     """
     from dataclasses import replace
 
     from advisor.advise import recommend
+    from advisor.cli.collect import store_or_default
+    from advisor.errors import InputError
     from advisor.requirements import Requirements, parse_memory
 
+    if all_:
+        if from_ or fail_under is not None or replay or any((model, method, gpu_memory, gpus, license, avoid, prefer)):
+            raise InputError("--all goes with --domain, --goal, --as-of, --set, --rules, --store and --format alone")
+        _rank_all(ask(repositories, domain, goal, as_of, set_, rules, store or store_or_default(None)), format)
+        return
     if from_ or fail_under is not None or format is Format.sarif:
         _rank_files(from_, repositories, goal, as_of, set_, rules, store, format, fail_under)
         return
@@ -125,6 +136,17 @@ def rank(
     if view is not None:
         for difference in differences(view, answer):
             print(f"advisor: {replay}: {difference}", file=sys.stderr)
+    exit_of(answer)
+
+
+def _rank_all(request: Request, format: Format) -> None:  # noqa: A002
+    from advisor.errors import InputError
+    from advisor.shortlist import recommend_all
+
+    if format in (Format.html, Format.sarif):
+        raise InputError(f"--all is written as table, json, markdown or csv, not as {format}")
+    answer = recommend_all(request)
+    sys.stdout.write(_report(answer, format))
     exit_of(answer)
 
 

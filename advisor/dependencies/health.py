@@ -202,7 +202,7 @@ def _score(
             measured = result.measured.get(own)
             if not measured or not any(m.status == "measured" for m in measured.values()):
                 continue
-            candidate = entries.get(own) or _candidate(own, owners)
+            candidate = entries.get(own) or domains.candidate_of(own, owners)
             outlooks = result.outlooks[own]
             ranked = score_candidate(candidate, measured | _as_measurements(own, outlooks), asked)
             if ranked.score is None and not ranked.excluded:
@@ -210,16 +210,6 @@ def _score(
                 continue
             found[name] = _Facts(replace(ranked, outlook=outlooks), day)
     return found, {n: why for n, why in damaged.items() if n not in found}
-
-
-def _candidate(repository: str, owners: Mapping[str, domains.Organisation]) -> Candidate:
-    owner, name = repository.split("/")
-    backer = owners.get(owner.lower())
-    if backer is None:
-        return Candidate(repository, name)
-    return Candidate(
-        repository, name, backer=backer.name, backer_kind=backer.kind, backer_source=backer.source
-    )
 
 
 def _as_measurements(repository: str, outlooks: Iterable[Outlook]) -> dict[str, Measurement]:
