@@ -338,11 +338,16 @@ def resolve(composed: Composed, *, gpus: int, bfloat16: bool = True) -> Composed
     now = dict(leaves(spec.model_dump()))
     auto = {leaf: value for leaf, value in settled.items() if now[leaf] is None}
     resolved = override(composed, found, auto)
-    _only_with_gpu(resolved.spec)
+    _can_be(resolved.spec)
     return resolved
 
 
-def _only_with_gpu(spec: RunSpec) -> None:
+def _can_be(spec: RunSpec) -> None:
+    if spec.devices.strategy == "fsdp" and spec.world_size == 1:
+        raise SpecError(
+            "devices.strategy = 'fsdp' shares a model out among processes, and this run has one; ask for more "
+            "with --gpus N, or leave it out"
+        )
     if spec.devices.kind == "cpu" and spec.training.optimizer == "paged_adamw_8bit":
         raise SpecError(
             "training.optimizer = 'paged_adamw_8bit' needs a GPU, and this run is on the CPU; use 'adamw'"

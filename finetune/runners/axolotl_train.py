@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING or __package__:
     from finetune.runners.emit import Emitter, main, rss_bytes
     from finetune.runners.initial import begin
+    from finetune.runners.shards import leave_together, processes
     from finetune.runners.stream import Stream
-    from finetune.runners.trl_sft import leave_together, reporter
+    from finetune.runners.trl_sft import reporter
 else:
     from emit import Emitter, main, rss_bytes
     from initial import begin
+    from shards import leave_together, processes
     from stream import Stream
-    from trl_sft import leave_together, reporter
+    from trl_sft import reporter
 
 
 class Counting(Emitter):
@@ -52,8 +54,7 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         _with_masks(run / "data" / f"{name}.jsonl", run / "work" / f"{name}.jsonl")
     cfg = load_cfg(str(config))
     counting = Counting(run, quiet=emit.quiet)
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    batch = cfg.micro_batch_size * cfg.gradient_accumulation_steps * processes
+    batch = cfg.micro_batch_size * cfg.gradient_accumulation_steps * processes()
     rows = str(run / "data" / "train.jsonl")
     counting.stream = Stream(rows, steps=cfg.max_steps, batch=batch, seed=cfg.seed)
     made: list[Any] = []

@@ -10,7 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING or __package__:
+    from finetune.runners.shards import like
+else:
+    from shards import like
 
 # As the stack calls a layer → as PEFT does; litgpt keeps those of q, k and v that are trained in one.
 _NAMES = {
@@ -48,7 +53,7 @@ def begin(model: Any, seed: int, *, rank: int, stack: str = "peft", qkv: tuple[s
     begun = 0
     with torch.no_grad():
         for key, weight in model.named_parameters():
-            hit = _A.search(key)
+            hit = _A.search(key.replace("_checkpoint_wrapped_module.", ""))
             if hit is None or weight.dim() != 2:  # noqa: PLR2004 - a matrix
                 continue
             layer, path = int(hit[1]), hit[2]
@@ -59,6 +64,6 @@ def begin(model: Any, seed: int, *, rank: int, stack: str = "peft", qkv: tuple[s
             parts = [draw(rank, weight.shape[1], seed=seed, layer=layer, name=name) for name in names]
             if sum(len(part) for part in parts) != len(weight):
                 continue  # of a rank of its own
-            weight.copy_(torch.cat(parts))
+            weight.copy_(like(weight, torch.cat(parts)))
             begun += len(parts)
     return begun

@@ -3,11 +3,13 @@
 `litgpt finetune_lora` trains. Put around it, in place of functions of its module: our events instead of
 its CSV file; the schedule (its own is the cosine, and cannot do without a warm-up); clipping of gradients
 (it has none); losses of micro-batches weighed by their trained tokens; and nothing where it would generate
-a sample or write the merged model.
+a sample or write the merged model. Several processes, under torchrun, are Fabric's: litgpt shards its model
+with FSDP2, and checkpoints every block, which here the config decides.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 import time
@@ -15,12 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
-    from finetune.runners import progress
+    from finetune.runners import progress, shards
     from finetune.runners.emit import Emitter, main, rss_bytes
     from finetune.runners.initial import begin
     from finetune.runners.stream import Stream
 else:
     import progress
+    import shards
     from emit import Emitter, main, rss_bytes
     from initial import begin
     from stream import Stream
@@ -59,8 +62,8 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
             del step
             if "loss" in metrics and metrics["iter"] % around["accumulation"] == 0:
                 here = int(metrics["step"]) + going.stream.first_step
-                rate = float(metrics["learning_rate"])
-                going.step(here, float(metrics["loss"]), rate, norms.pop() if norms else None)
+                rate, norm = float(metrics["learning_rate"]), norms.pop() if norms else None
+                going.step(here, _mean(float(metrics["loss"])), rate, norm)
 
         def finalize(self, status: str) -> None:
             """Nothing is held open."""
@@ -75,11 +78,12 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
             trained = [p for p in model.parameters() if p.requires_grad]
 
             def clip(*_: Any) -> None:
-                norms[:] = [float(torch.nn.utils.clip_grad_norm_(trained, around["max_grad_norm"]))]
+                norm = torch.nn.utils.clip_grad_norm_(trained, around["max_grad_norm"])
+                norms[:] = [float(shards.whole(norm))]
 
             optimizer.optimizer.register_step_pre_hook(clip)
-        going.validate = lambda: float(
-            validate(loop["fabric"], model, loop["val_dataloader"], loop["eval"], verbose=False)
+        going.validate = lambda: _mean(
+            float(validate(loop["fabric"], model, loop["val_dataloader"], loop["eval"], verbose=False))
         )
         begin(model, around["rows"]["seed"], rank=around["rank"], stack="litgpt", qkv=tuple(around["qkv"]))
         going.loaded(began, model, optimizer, loop["scheduler"])
@@ -89,16 +93,24 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         return None
 
     lora.fit = fit_around
-    if around["accumulation"] > 1:
+    if around["accumulation"] * shards.processes() > 1:
         weights = _weights(going.stream, around["micro_batch"], around["accumulation"])
         lora.chunked_cross_entropy = _weighed(cross_entropy, weights)
     lora.choose_logger = lambda *_, **__: Events()
     lora.get_lr_scheduler = lambda optimizer, **_: progress.schedule(optimizer, **around["schedule"])
+    checkpointing = bool(around["gradient_checkpointing"])
+    lora.parallelize_fn = functools.partial(lora.parallelize_fn, activation_checkpointing=checkpointing)
     lora.generate_example = lora.merge_lora = lora.save_hyperparameters = nothing
     sys.argv = ["litgpt", "finetune_lora", "--config", str(config)]
     command.main()
     state = {n: p for n, p in going.model.state_dict().items() if "lora_" in n}
     going.finish(state, began)
+    shards.leave_together()
+
+
+def _mean(of_this_process: float) -> float:
+    (total,) = shards.summed([of_this_process])
+    return total / shards.processes()
 
 
 def _weighed(cross_entropy: Any, weights: list[float]) -> Any:
@@ -115,12 +127,21 @@ def _weighed(cross_entropy: Any, weights: list[float]) -> Any:
 
 
 def _weights(stream: Stream, micro: int, accumulation: int) -> list[float]:
-    """Of each micro-batch: its trained tokens over the mean of its step; litgpt weighs all of them alike."""
+    """Of each micro-batch of this process: its trained tokens over the mean of its step.
+
+    litgpt weighs all of them alike, and Fabric deals the rows out to the processes in turn.
+    """
+    processes = shards.processes()
     labels = [stream[place]["labels"][1:] for place in range(len(stream))]
     trained = [sum(label != IGNORED for label in row) for row in labels]
-    counts = [sum(trained[at : at + micro]) for at in range(0, len(trained), micro)]
-    steps = [counts[at : at + accumulation] for at in range(0, len(counts), accumulation)]
-    return [count * len(step) / max(1, sum(step)) for step in steps for count in step]
+    a_step = micro * accumulation * processes
+    steps = [trained[at : at + a_step] for at in range(0, len(trained), a_step)]
+    weights = []
+    for step in steps:
+        here = step[shards.rank() :: processes]
+        counts = [sum(here[at : at + micro]) for at in range(0, len(here), micro)]
+        weights += [count * len(counts) * processes / max(1, sum(step)) for count in counts]
+    return weights
 
 
 def _base(base: str, revision: str | None) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,12 @@ from litgpt.prompts import Default, PromptStyle
 from torch.utils.data import DataLoader, Dataset
 
 if TYPE_CHECKING or __package__:
+    from finetune.runners import shards
+    from finetune.runners.emit import COMPLETE, mark_complete
     from finetune.runners.stream import Stream
 else:
+    import shards
+    from emit import COMPLETE, mark_complete
     from stream import Stream
 
 
@@ -70,7 +75,11 @@ class Rows(DataModule):  # type: ignore[misc, unused-ignore]
 
 
 def lay_out(base: Path, described: Path, folder: Path) -> None:
-    """The base model as litgpt wants it: its own file of weights, beside ``model_config.yaml``."""
+    """The base model as litgpt wants it, once for all processes: weights of its own, ``model_config.yaml``."""
+    while shards.rank() and not (folder / COMPLETE).is_file():
+        time.sleep(0.2)  # were the first process to die, torchrun would end this one
+    if (folder / COMPLETE).is_file():
+        return
     from litgpt import Config
     from litgpt.scripts import convert_hf_checkpoint as hf
     from safetensors.torch import load_file
@@ -79,21 +88,19 @@ def lay_out(base: Path, described: Path, folder: Path) -> None:
     shutil.copy2(described, folder)
     config = Config.from_file(described)
     family = config.name.partition("-local")[0]
-    if not (folder / "lit_model.pth").is_file():
-        weights: dict[str, Any] = {}
-        for file in sorted(base.glob("*.safetensors")):
-            weights |= load_file(file)
-        copy = {
-            "Qwen2": hf.copy_weights_qwen_2_5,
-            "Qwen3": hf.copy_weights_qwen_3,
-            "Phi-3": hf.copy_weights_phi,
-        }
-        state: dict[str, Any] = {}
-        copy.get(family, hf.copy_weights_hf_llama)(config, {}, state, weights)
-        state.setdefault("lm_head.weight", state["transformer.wte.weight"])
-        draft = folder / "draft.pth"
-        torch.save(state, draft)
-        draft.replace(folder / "lit_model.pth")
+    weights: dict[str, Any] = {}
+    for file in sorted(base.glob("*.safetensors")):
+        weights |= load_file(file)
+    copy = {
+        "Qwen2": hf.copy_weights_qwen_2_5,
+        "Qwen3": hf.copy_weights_qwen_3,
+        "Phi-3": hf.copy_weights_phi,
+    }
+    state: dict[str, Any] = {}
+    copy.get(family, hf.copy_weights_hf_llama)(config, {}, state, weights)
+    state.setdefault("lm_head.weight", state["transformer.wte.weight"])
+    torch.save(state, folder / "lit_model.pth")
     for name in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "generation_config.json"):
         if (base / name).is_file():
             shutil.copy2(base / name, folder / name)
+    mark_complete(folder)

@@ -1,7 +1,7 @@
 """What torchtune and litgpt have no word for: events, stopping between steps, resuming, validation.
 
 Their training loops call `Progress.step` once for each optimiser step, through the logger that both let
-their user choose.
+their user choose. Of several processes each calls it, at the same places: parts are gathered there.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
+    from finetune.runners import shards
     from finetune.runners.emit import Emitter, NotFinite, Stopped, gpu_bytes, mark_complete, rss_bytes
     from finetune.runners.stream import Stream
 else:
+    import shards
     from emit import Emitter, NotFinite, Stopped, gpu_bytes, mark_complete, rss_bytes
     from stream import Stream  # noqa: TC002 - neighbours, or of the package
 
@@ -40,7 +42,7 @@ class Progress:
         save_every: int,
         keep: int,
     ) -> None:
-        self.emit = Emitter(run)
+        self.emit = Emitter(run, quiet=shards.rank() > 0)
         self.run, self.stream, self.steps = run, stream, steps
         self.every, self.validate_every, self.save_every, self.keep = every, validate_every, save_every, keep
         self.model: Any = None
@@ -55,6 +57,8 @@ class Progress:
         if self.stream.first_step:
             self._restore(self._folder(self.stream.first_step))
         self.emit.loaded(model, began)
+        if shards.processes() > 1:
+            self.emit("spread", processes=shards.processes(), **shards.held_here(model))
 
     def step(self, step: int, loss: float, learning_rate: float, grad_norm: float | None = None) -> None:
         """The end of an optimiser step, numbered from 1 over the whole run.
@@ -83,7 +87,7 @@ class Progress:
             raise NotFinite(f"the loss of step {step} is {loss}")
         if self.validate_every and step % self.validate_every == 0 and self.validate is not None:
             self.emit("validated", step=step, loss=self.validate())
-        stop = self.emit.stop_at(step)
+        stop = self.emit.stop_at(step, world_size=shards.processes())
         if stop or step % self.save_every == 0 or step == self.steps:
             self._save(step)
         if stop and step < self.steps:
@@ -101,11 +105,15 @@ class Progress:
         with torch.no_grad():
             answer = self.model(ids)
         logits = torch.cat(answer, dim=1) if isinstance(answer, list) else answer
+        adapter = shards.whole(native)
+        if shards.rank():
+            return
         save_file(
             {"input_ids": ids.cpu(), "logits": logits.float().cpu().contiguous()}, work / "probe.safetensors"
         )
         save_file(
-            {n: t.detach().float().cpu().contiguous() for n, t in native.items()}, work / "native.safetensors"
+            {n: t.detach().float().cpu().contiguous() for n, t in adapter.items()},
+            work / "native.safetensors",
         )
         self.emit.finished(self.steps, began)
 
@@ -115,17 +123,22 @@ class Progress:
     def _save(self, step: int) -> None:
         import torch
 
-        folder = self._folder(step)
+        trained = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
+        state = {
+            "weights": shards.whole({n: p.detach() for n, p in trained.items()}),
+            "optimizer": shards.whole(self.optimizer.state_dict()),
+            "scheduler": self.scheduler.state_dict(),
+            "random": shards.of_each(torch.get_rng_state()),
+        }
+        if not shards.rank():
+            self._write(self._folder(step), state, step)
+        shards.wait()
+
+    def _write(self, folder: Path, state: dict[str, Any], step: int) -> None:
+        import torch
+
         folder.mkdir(parents=True, exist_ok=True)
-        torch.save(
-            {
-                "weights": {n: p.detach() for n, p in self.model.named_parameters() if p.requires_grad},
-                "optimizer": self.optimizer.state_dict(),
-                "scheduler": self.scheduler.state_dict(),
-                "random": torch.get_rng_state(),
-            },
-            folder / "state.pt",
-        )
+        torch.save(state, folder / "state.pt")
         with (folder / "state.pt").open("rb") as written:
             os.fsync(written.fileno())
         mark_complete(folder)
@@ -141,10 +154,16 @@ class Progress:
         parameters = dict(self.model.named_parameters())
         with torch.no_grad():
             for name, weight in state["weights"].items():
-                parameters[name].copy_(weight)
+                parameters[name].copy_(shards.like(parameters[name], weight))
+        walked = [p for group in self.optimizer.param_groups for p in group["params"]]
+        for place, moments in state["optimizer"]["state"].items():
+            weight = walked[place]
+            for name, moment in moments.items():
+                if getattr(moment, "shape", None) == weight.shape:
+                    moments[name] = shards.like(weight, moment)
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
-        torch.set_rng_state(state["random"])
+        torch.set_rng_state(state["random"][shards.rank() % len(state["random"])])
 
 
 def schedule(optimizer: Any, name: str, *, warmup: int, steps: int) -> Any:

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING or __package__:
     from finetune.runners.emit import Emitter, NotFinite, gpu_bytes, main, mark_complete, rss_bytes
     from finetune.runners.initial import begin
+    from finetune.runners.shards import held_here, leave_together
 else:
     from emit import Emitter, NotFinite, gpu_bytes, main, mark_complete, rss_bytes
     from initial import begin
+    from shards import held_here, leave_together
 
 
 def train(config: Path, run: Path, emit: Emitter) -> None:
@@ -71,15 +73,6 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     leave_together()
 
 
-def leave_together() -> None:
-    """Nobody leaves while another process still gathers: it would wait for the one that left."""
-    import torch
-
-    if torch.distributed.is_initialized():
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
-
-
 def shard_on_cpus() -> None:
     """Make accelerate shard between CPU processes.
 
@@ -91,17 +84,6 @@ def shard_on_cpus() -> None:
     from accelerate.utils import DistributedType
 
     PartialState().distributed_type = DistributedType.MULTI_GPU
-
-
-def held_here(model: Any) -> dict[str, int]:
-    """Weights of the model, and how many of them this process holds (all of them with DDP)."""
-    weights = list(model.parameters())
-    here = [w.to_local() if hasattr(w, "to_local") else w for w in weights]
-    return {"parameters": sum(map(_size, weights)), "parameters_here": sum(map(_size, here))}
-
-
-def _size(weight: Any) -> int:
-    return int(weight.numel())
 
 
 def _splits(script: Any, args: Any) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finetune import convert, family
+from finetune import convert, family, spread
 from finetune.errors import UnsupportedField
 from finetune.family import ATTENTION, Family
 from finetune.spec import RunSpec
@@ -41,16 +41,16 @@ _NEVER = 10**9
 def render(spec: RunSpec, job: Job) -> Rendered:
     """The command's YAML, the model's, and what our runner puts around."""
     own_model.refuse_common(name, spec)
-    never = "its single-process run has no gradient checkpointing"
-    own_model.refuse(
-        name,
-        spec,
-        {
-            "method.rslora": (False, "it scales by alpha / r"),
-            "training.gradient_checkpointing": (False, never),
-            "training.own_speedups": (False, "its documents name none for fine-tuning in one process"),
-        },
-    )
+    fields: dict[str, tuple[Any, str]] = {
+        "method.rslora": (False, "it scales by alpha / r"),
+        "training.own_speedups": (False, "its documents name none for fine-tuning"),
+    }
+    if spec.world_size == 1:
+        fields["training.gradient_checkpointing"] = (False, "its single-process run has none")
+    own_model.refuse(name, spec, fields)
+    if spec.method.name == "qlora" and spec.world_size > 1:
+        why = "it quantises in one process alone; torchtune and trl spread QLoRA"
+        raise UnsupportedField(name, "devices.processes", spec.devices.processes, why)
     if spec.method.name == "qlora" and spec.devices.kind == "cpu":
         raise UnsupportedField(name, "method.name", "qlora", "its 4-bit layers refuse a CPU; trl's do not")
     known = family.of(name, spec)
@@ -62,6 +62,7 @@ def render(spec: RunSpec, job: Job) -> Rendered:
         "rank": spec.method.r,
         "qkv": [one for one in ATTENTION[:3] if one in family.targets(name, spec)],
         "max_grad_norm": spec.training.max_grad_norm,
+        "gradient_checkpointing": spec.training.gradient_checkpointing,
         "schedule": {"name": spec.training.schedule, "warmup": job.warmup_steps, "steps": job.steps},
         "rows": own_model.rows(spec, job),
         "progress": own_model.progress(spec, job),
@@ -75,9 +76,8 @@ def render(spec: RunSpec, job: Job) -> Rendered:
 
 
 def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
-    """Our runner around litgpt's command."""
-    del spec
-    return [str(python), str(_RUNNER), str(job.native / CONFIG), str(job.folder)]
+    """Our runner around litgpt's command, several of them through torchrun, which Lightning's Fabric knows."""
+    return [str(python), *spread.torchrun(spec), str(_RUNNER), str(job.native / CONFIG), str(job.folder)]
 
 
 def environment(spec: RunSpec) -> Mapping[str, str]:
@@ -90,7 +90,8 @@ def hand_over(spec: RunSpec, job: Job) -> Path:
     known = family.of(name, spec)
     trained = family.targets(name, spec)
     adapter = own_model.hand_over(spec, job, known, trained, convert.from_litgpt)
-    (job.native / "base" / "lit_model.pth").unlink(missing_ok=True)
+    for file in ("complete", "lit_model.pth"):
+        (job.native / "base" / file).unlink(missing_ok=True)
     return adapter
 
 
@@ -103,8 +104,8 @@ def _config(spec: RunSpec, job: Job) -> dict[str, Any]:
         "out_dir": str(job.work / "litgpt"),
         "precision": _PRECISION[str(t.dtype)],
         "quantize": quantize if spec.method.name == "qlora" else None,
-        "devices": 1,
-        "num_nodes": 1,
+        "devices": spec.devices.processes,
+        "num_nodes": spec.devices.nodes,
         "lora_r": spec.method.r,
         "lora_alpha": spec.method.alpha,
         "lora_dropout": spec.method.dropout,

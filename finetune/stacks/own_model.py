@@ -41,7 +41,6 @@ def refuse_common(stack: str, spec: RunSpec) -> None:
     if spec.method.name not in LORA_LIKE:
         why = "it is run for LoRA and QLoRA; trl does the other methods"
         raise UnsupportedField(stack, "method.name", spec.method.name, why)
-    one = "it is run as one process; trl and axolotl spread over several"
     refuse(
         stack,
         spec,
@@ -49,11 +48,11 @@ def refuse_common(stack: str, spec: RunSpec) -> None:
             "model.trust_remote_code": (False, "it runs its own model code, and none of the model's"),
             "data.packing": (False, "rows that are tokens already are not packed there"),
             "method.dora": (False, "there is no exact conversion of its DoRA to PEFT's yet"),
-            "devices.processes": (1, one),
-            "devices.nodes": (1, one),
-            "devices.strategy": ("ddp", one),
         },
     )
+    if spec.world_size > 1:
+        why = "bitsandbytes' optimisers do not know the parts of weights that its processes hold"
+        refuse(stack, spec, {"training.optimizer": ("adamw", why)})
     if spec.training.dtype == "float16":
         raise UnsupportedField(stack, "training.dtype", "float16", "it scales no gradients; use bfloat16")
 
@@ -93,6 +92,8 @@ def deviations(spec: RunSpec, job: Job) -> list[str]:
             f"training.epochs: the last batch of an epoch ({job.rows % spec.training.batch_size} rows) is "
             "filled up with the first rows of the next; trl takes a smaller batch"
         )
+    if spec.world_size > 1 and spec.devices.strategy == "ddp":
+        told.append("devices.strategy: its processes share the model out among them (FSDP2); it has no DDP")
     if spec.training.dtype != "float32":
         told.append(f"training.dtype: the adapter's own weights are {spec.training.dtype} too")
     return told

@@ -1,4 +1,4 @@
-"""torchtune: the spec as a config of its recipe `lora_finetune_single_device`.
+"""torchtune: the spec as a config of its recipe `lora_finetune_single_device` or `lora_finetune_distributed`.
 
 Keys are those of torchtune 0.6.1, read in its source. The model is put together from the numbers in the
 base's config.json, so any size of a known family trains, not only those that torchtune has a name for.
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finetune import base, convert, family
+from finetune import base, convert, family, spread
 from finetune.errors import UnsupportedField
 from finetune.family import Family
 from finetune.spec import RunSpec
@@ -20,7 +20,7 @@ name = "torchtune"
 repository = "pytorch/torchtune"
 lock = Path(__file__).with_suffix(".lock")
 needed = ("torch", "torchtune", "torchao", "bitsandbytes")
-CONFIG = "lora_finetune_single_device.yaml"
+ALONE, TOGETHER = "lora_finetune_single_device.yaml", "lora_finetune_distributed.yaml"
 _RUNNER = Path(__file__).parents[1] / "runners" / "torchtune_lora.py"
 _DTYPES = {"float32": "fp32", "bfloat16": "bf16"}
 _BUILDERS = {
@@ -94,13 +94,18 @@ def render(spec: RunSpec, job: Job) -> Rendered:
         "device": spec.devices.kind,
         "dtype": _DTYPES[str(t.dtype)],
     }
-    return Rendered({CONFIG: own_model.as_yaml(config)}, tuple(_deviations(spec, job, known)))
+    return Rendered({_config(spec): own_model.as_yaml(config)}, tuple(_deviations(spec, job, known)))
+
+
+def _config(spec: RunSpec) -> str:
+    """The file is named after the recipe that it is for."""
+    return ALONE if spec.world_size == 1 else TOGETHER
 
 
 def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
-    """Our runner around torchtune's recipe."""
-    del spec
-    return [str(python), str(_RUNNER), str(job.native / CONFIG), str(job.folder)]
+    """Our runner around torchtune's recipe, several of them through torchrun, as `tune run` does."""
+    config = str(job.native / _config(spec))
+    return [str(python), *spread.torchrun(spec), str(_RUNNER), config, str(job.folder)]
 
 
 def environment(spec: RunSpec) -> Mapping[str, str]:
