@@ -32,6 +32,16 @@ class Side:
         return sum(text.count("\n") for text in self.rendered.files.values()) if self.rendered else 0
 
 
+def title(plan: Plan) -> str:
+    """What the planned run does, in one line."""
+    spec, rows = plan.spec, plan.data.rows
+    where = f"{spec.world_size} x {spec.devices.kind}" if spec.world_size > 1 else str(spec.devices.kind)
+    return (
+        f"{spec.method.name} of {Path(spec.model.base).name} on {rows:,} rows of {Path(spec.data.train).name}, "
+        f"{spec.steps(rows):,} steps of {spec.training.batch_size} rows, {spec.training.dtype} on {where}"
+    )
+
+
 def sides(plan: Plan) -> tuple[Side, ...]:
     """The planned task in all libraries."""
     found = []

@@ -14,6 +14,7 @@ from advisor.cli.rank import AsOf, Domain, Goal, Repositories, Rules, Set, Store
 if TYPE_CHECKING:
     from advisor.advise import Request
     from advisor.model import Recommendation
+    from advisor.report.dashboard.task import Task
 
 
 @app.command()
@@ -29,16 +30,25 @@ def dashboard(
     rules: Rules = None,
     store: Store = None,
     months: Annotated[int, typer.Option(min=0, help="How many months the page looks back.")] = 72,
+    plan: Annotated[
+        Path | None, typer.Option(help="A run as TOML: the page sets it side by side in all libraries.")
+    ] = None,
     png: Annotated[Path | None, typer.Option(help="Also a picture of its top, by a local Chromium.")] = None,
 ) -> None:
     """Write the recommendation as one self-contained HTML file: no network, no server.
 
-    Example: advisor dashboard -o report.html; advisor dashboard --goal independence --png report.png
+    Example: advisor dashboard -o report.html; advisor dashboard --goal independence --png report.png;
+    advisor dashboard --plan run.toml
     """
     from advisor.facts import write_atomically
 
     request = ask(repositories, domain, goal, as_of, set_, rules, store)
-    answer, text = page(request, months)
+    task = None
+    if plan is not None:
+        from advisor.cli.plan import task_of
+
+        task = task_of(plan)
+    answer, text = page(request, months, task)
     page_bytes = text.encode()
     write_to(output, lambda path: write_atomically(path, page_bytes))
     print(f"{output}: {len(page_bytes) / 1000:,.0f} kB")
@@ -50,8 +60,8 @@ def dashboard(
     exit_of(answer)
 
 
-def page(request: Request, months: int) -> tuple[Recommendation, str]:
-    """The answer and its page; progress goes to stderr where that is a terminal."""
+def page(request: Request, months: int, task: Task | None = None) -> tuple[Recommendation, str]:
+    """The answer and its page, with the user's task where there is one; progress goes to stderr where that is a terminal."""
     from advisor.advise import read_request, recommend
     from advisor.history import look_back
     from advisor.report.dashboard import render
@@ -62,7 +72,8 @@ def page(request: Request, months: int) -> tuple[Recommendation, str]:
             print(f"\rlooking back: {done} of {whole} days", end=end, file=sys.stderr, flush=True)
 
     answer = recommend(request)
-    return answer, render(answer, look_back(read_request(request), months, progress), request.requirements)
+    timeline = look_back(read_request(request), months, progress)
+    return answer, render(answer, timeline, request.requirements, task)
 
 
 def write_to(path: Path, write: object) -> None:

@@ -21,6 +21,9 @@ from advisor.cli.train import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from advisor.report.dashboard.task import Task
     from finetune.run import Plan
 
 
@@ -87,6 +90,31 @@ def _all(made: Plan, *, native: bool) -> list[str]:
             for name, text in side.rendered.files.items():
                 told += ["", f"── {side.stack}: {name}", text.rstrip()]
     return told
+
+
+def task_of(file: Path) -> Task:
+    """A run file's task in every library, as the dashboard shows it.
+
+    Raises:
+        InputError: the file, its data or its model cannot be used.
+    """
+    import shlex
+
+    from advisor.report.dashboard.task import Side, Task
+    from finetune import run, side_by_side
+
+    with progress() as watch:
+        asked = compose(None, None, None, None, None, file, None, None, demo=False, watch=watch)
+        made = run.plan(asked.composed, watch)
+    shown = []
+    for side in side_by_side.sides(made):
+        starts = shlex.join(["advisor", "train", "--spec", str(file), "--stack", side.stack])
+        if side.rendered is None:
+            shown.append(Side(side.stack, refused=side.refused))
+        else:
+            files, told = tuple(side.rendered.files.items()), side.rendered.deviations
+            shown.append(Side(side.stack, files, starts, shlex.join(side.command), told))
+    return Task(side_by_side.title(made), tuple(shown))
 
 
 def _spec(made: Plan) -> str:

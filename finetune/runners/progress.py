@@ -100,7 +100,8 @@ class Progress:
 
         work = self.run / "work"
         row = max(self.stream.rows[:64], key=lambda one: len(one["input_ids"]))
-        ids = torch.tensor([row["input_ids"][:64]], device=next(self.model.parameters()).device)
+        trained = next(p for p in self.model.parameters() if p.requires_grad)  # litgpt may offload the others
+        ids = torch.tensor([row["input_ids"][:64]], device=trained.device)
         self.model.eval()
         with torch.no_grad():
             answer = self.model(ids)

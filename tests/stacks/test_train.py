@@ -21,10 +21,10 @@ from finetune.stacks import Job, stack
 pytestmark = pytest.mark.xdist_group("stacks")
 LITGPT = pytest.param("litgpt", marks=pytest.mark.every_stack)
 
-# Rank 8, where the stacks ended 0.023 and 0.026 apart while each drew an adapter of its own; three
-# micro-batches of unequal numbers of tokens a step.
+# Rank 8, where the stacks ended 0.023 and 0.026 apart while each drew an adapter of its own; four
+# micro-batches of unequal numbers of tokens a step, two of them on each of two processes.
 EQUAL = {
-    "method.r": 8, "method.alpha": 32, "training.learning_rate": 0.004, "training.batch_size": 9,
+    "method.r": 8, "method.alpha": 32, "training.learning_rate": 0.004, "training.batch_size": 12,
     "training.micro_batch_size": 3, "training.steps": 12, "training.warmup": 2, "data.max_length": 64,
     "evaluation.generations": 0,
 }  # fmt: skip
@@ -41,23 +41,23 @@ def trained(tiny, tmp_path_factory):
     """Train with a stack through the command line, once; the run's folder."""
     folder = tmp_path_factory.mktemp("trained")
     data = tiny_model.write(folder / "sums.jsonl", tiny_model.sums())
-    done = {}
+    done = set()
 
-    def train(name):
-        if name not in done:
+    def train(name, processes=1):
+        run = folder / f"{name}-{processes}"
+        if run not in done:
             if name != "trl":
                 python_of(name)
-            words = [x for key, value in EQUAL.items() for x in ("--set", f"{key}={value}")]
+            asked = {**EQUAL, "devices.processes": processes}
+            words = [x for key, value in asked.items() for x in ("--set", f"{key}={value}")]
             ran = subprocess.run(
                 [sys.executable, "-m", "advisor", "train", "--data", str(data), "--model", str(tiny),
-                 "--stack", name, "-o", str(folder / name), *words],
+                 "--stack", name, "-o", str(run), *words],
                 capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"},
             )  # fmt: skip
-            assert ran.returncode == 0, (
-                ran.stdout + ran.stderr + (folder / name / "log.txt").read_text()[-3000:]
-            )
-            done[name] = folder / name
-        return done[name]
+            assert ran.returncode == 0, ran.stdout + ran.stderr + (run / "log.txt").read_text()[-3000:]
+            done.add(run)
+        return run
 
     return train
 
@@ -93,15 +93,29 @@ def test_a_stack_does_the_same_work_as_trl(trained, name):
     assert (run / "adapter" / "tokenizer.json").is_file()
 
 
+@pytest.mark.parametrize("name", ["torchtune", LITGPT])
+def test_two_processes_that_share_the_model_do_the_work_of_one(trained, name):
+    run, alone = trained(name, processes=2), trained(name)
+    agrees(run, alone)
+    (spread,) = events(run, "spread")
+    assert spread["processes"] == 2
+    assert spread["parameters"] / 2 <= spread["parameters_here"] < spread["parameters"] * 0.51
+    assert json.loads((run / "gate.json").read_text())["error"] < 1e-5
+    ours, theirs = (load_file(one / "adapter" / "adapter_model.safetensors") for one in (run, alone))
+    assert {key: tensor.shape for key, tensor in ours.items()} == {k: t.shape for k, t in theirs.items()}
+    assert max(float((ours[key] - theirs[key]).abs().max()) for key in ours) < 1e-3
+
+
 @pytest.mark.every_stack
 def test_axolotl_does_the_same_work_as_trl(trained):
     agrees(trained("axolotl"), trained("trl"))
 
 
 @pytest.mark.every_stack
+@pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("name", ["torchtune", "litgpt"])
-def test_a_stopped_run_goes_on_to_the_same_adapter(trained, tiny, name, tmp_path):
-    source = trained(name)
+def test_a_stopped_run_goes_on_to_the_same_adapter(trained, tiny, name, processes, tmp_path):
+    source = trained(name, processes)
     spec = RunSpec.model_validate({**record.load(source).spec, "evaluation": {"every_steps": 4}})
     run = tmp_path / "run"
     job = Job(folder=run, data=source / "data", base=str(tiny), template=None, steps=12, warmup_steps=2,
@@ -120,13 +134,15 @@ def test_a_stopped_run_goes_on_to_the_same_adapter(trained, tiny, name, tmp_path
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
 
+    last = 1 if processes == 1 else 3  # of several, the first decides two steps ahead
     (run / "stop").touch()
     start(job)
-    assert [e["step"] for e in events(run, "step")] == [1]
-    assert (job.work / "checkpoint-1" / "complete").is_file()
+    assert [e["step"] for e in events(run, "step")] == list(range(1, last + 1))
+    stopped = job.work / f"checkpoint-{last}"
+    assert (stopped / "complete").is_file()
     for left in ("stop", "stop-at"):
         (run / left).unlink()
-    start(replace(job, resume_from=job.work / "checkpoint-1"))
+    start(replace(job, resume_from=stopped))
     assert [e["step"] for e in events(run, "step")] == list(range(1, 13))
     assert [e["step"] for e in events(run, "validated")] == [4, 8, 12]
     whole = load_file(Path(source) / "work" / "native.safetensors")

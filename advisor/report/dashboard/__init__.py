@@ -1,4 +1,4 @@
-"""The recommendation as one HTML file: the answer, the ranking, the charts, and sliders to try.
+"""The recommendation as one HTML file: the answer, the ranking, the charts, sliders to try, the user's task.
 
 The file needs nothing from anywhere: style, code, plotly and data are in it, and its
 Content-Security-Policy lets nothing else run or load. What can be read at once is plain HTML; the
@@ -20,6 +20,7 @@ from advisor.history import Timeline
 from advisor.model import Recommendation
 from advisor.report.dashboard.answer import answer_for_page
 from advisor.report.dashboard.payload import page_data
+from advisor.report.dashboard.task import Task
 from advisor.requirements import NOTHING, Requirements
 
 _ASSETS = Path(__file__).parent / "assets"
@@ -27,21 +28,27 @@ _ASSETS = Path(__file__).parent / "assets"
 _SCRIPTS = (
     *("format", "sampling", "engine", "tables", "charts"),
     *("attention", "time_charts", "issues", "outlook", "calibration", "benchmarks", "gallery"),
-    *("state", "words", "page"),
+    *("state", "words", "task", "page"),
 )
-_STYLES = ("colours", "page", "ranking", "controls", "figures", "narrow", "paper")
+_STYLES = ("colours", "page", "ranking", "controls", "figures", "task", "narrow", "paper")
 # plotly adds rules to the style element of this name if it is there; a policy that forbids inline
 # styles lets it add none of its own.
 _PLOTLY_STYLE = "/* plotly adds its rules here */"
 
 
-def render(answer: Recommendation, timeline: Timeline, requirements: Requirements = NOTHING) -> str:
+def render(
+    answer: Recommendation,
+    timeline: Timeline,
+    requirements: Requirements = NOTHING,
+    task: Task | None = None,
+) -> str:
     """The page; equal bytes for equal input.
 
     Args:
         answer: what `advisor.advise.recommend` found.
         timeline: the same question over the months, from `advisor.history.look_back`.
         requirements: what the user asked for, so that a saved view asks for it again.
+        task: the user's own run in every library, where one was planned.
     """
     import jinja2
 
@@ -65,6 +72,7 @@ def render(answer: Recommendation, timeline: Timeline, requirements: Requirement
         script=script,
         plotly=_packed(plotly),
         data=_packed(data),
+        task=task,
         **answer_for_page(answer, timeline),
     )
 

@@ -256,7 +256,9 @@ function listen() {
         tables.save("ranking.csv", "text/csv", tables.csv($(button.dataset.table))),
       ),
     );
+  task.listen();
   addEventListener("hashchange", () => {
+    if (location.hash && !location.hash.includes("=")) return; // a place on the page, not a view
     state = fromAddress(location.hash.slice(1));
     update({ keepAddress: true });
   });
