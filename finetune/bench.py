@@ -10,29 +10,22 @@ which `GATES` check.
 
 from __future__ import annotations
 
-import json
-import statistics
+import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from itertools import pairwise
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from advisor.errors import AdvisorError
-from finetune import device_memory, launch, machine, record, run
-from finetune.dataset import open_dataset
+from advisor.errors import AdvisorError, InputError
+from finetune import device_memory, gate, launch, machine, record, run
+from finetune.bench_runs import Measured, judge, measure, reference
+from finetune.errors import RunError, TrainingInterrupted
 from finetune.spec import Composed, compose, leaves, nest
 
-WARM_UP_STEPS = 2
-GATES = {
-    "first loss": "the loss of the first step differs from the reference's by at most 0.01",
-    "trainable": "the number of trainable parameters is the reference's",
-    "tokens": "the tokens (no padding) of all steps are the reference's",
-    "logits": "PEFT's logits with the adapter are those of the stack's own model, up to rounding",
-}
-# What a stack's own best may change: packed rows are other tokens a step, and so another first loss.
-GATES_OF_ROUND = {"A": tuple(GATES), "B": ("trainable", "logits")}
-_LOSS_TOLERANCE = 0.01
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 QUICK: Mapping[str, Any] = {
     "method.name": "lora",
     "method.r": 8,
@@ -58,57 +51,6 @@ THOROUGH: Mapping[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One run of one stack. Times in seconds, memory in bytes.
-
-    Attributes:
-        stack, seed, again: which run; ``again`` is the repetition for the noise floor.
-        round: ``A``, equal settings, or ``B``, each at its documented best.
-        started: when the run began.
-        reason: why there is no number; empty where there is one.
-        tokens_per_second: non-padding tokens over the time of all steps after the warm-up.
-        trained_tokens_per_second: of these, the tokens that bear loss.
-        step_seconds: median time of a step; ``step_spread``: its interquartile range.
-        first_step_seconds: from the start of the process to the end of the first step, by phase.
-        peak_bytes: of the process (CPU) or of the allocator (GPU).
-        device_peak_bytes: largest use of the GPU's memory that the driver saw; 0 without a GPU.
-        install_seconds, install_bytes, packages: of the environment; 0 seconds where it was at hand.
-        held_out: loss of the adapter by our evaluator; ``base``: without it.
-        gates: gate → passed.
-    """
-
-    stack: str
-    seed: int
-    again: bool = False
-    round: str = "A"
-    reason: str = ""
-    version: str = ""
-    started: str = ""
-    tokens_per_second: float = 0.0
-    trained_tokens_per_second: float = 0.0
-    step_seconds: float = 0.0
-    step_spread: float = 0.0
-    first_step_seconds: Mapping[str, float] = field(default_factory=dict)
-    peak_bytes: int = 0
-    device_peak_bytes: int = 0
-    install_seconds: float = 0.0
-    install_bytes: int = 0
-    packages: int = 0
-    held_out: float | None = None
-    base: float | None = None
-    first_loss: float = 0.0
-    trainable: int = 0
-    tokens: int = 0
-    logits: Mapping[str, Any] = field(default_factory=dict)
-    gates: Mapping[str, bool] = field(default_factory=dict)
-
-    @property
-    def counts(self) -> bool:
-        """Whether the numbers may be compared."""
-        return not self.reason and all(self.gates.values())
-
-
-@dataclass(frozen=True)
 class Bench:
     """All runs, the machine they ran on, and how far two runs of the same stack lie apart (a share).
 
@@ -121,9 +63,29 @@ class Bench:
     machine: Mapping[str, Any]
     date: str
 
+    @property
+    def seconds(self) -> float:
+        """What all runs took together."""
+        return sum(one.seconds for one in self.runs)
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {**asdict(self), "runs": [{**asdict(one), "counts": one.counts} for one in self.runs]}
+        runs = [{**asdict(one), "counts": one.counts} for one in self.runs]
+        return {**asdict(self), "seconds": self.seconds, "runs": runs}
+
+
+def of_dict(told: Mapping[str, Any]) -> Bench:
+    """What `Bench.as_dict` made, read again.
+
+    Raises:
+        InputError: it is not that.
+    """
+    try:
+        runs = [Measured(**{k: v for k, v in one.items() if k != "counts"}) for one in told["runs"]]
+        kept = {name: told[name] for name in ("noise_floor", "settings", "machine", "date")}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"this is no result of `advisor bench`: {type(error).__name__}: {error}") from None
+    return Bench(tuple(runs), **kept)
 
 
 def bench(
@@ -146,26 +108,46 @@ def bench(
         rounds: ``A``, ``B`` or both.
         watch: hears of stages and events.
         told: hears of finished runs.
+
+    Raises:
+        TrainingInterrupted: it was stopped; finished runs are kept.
+        RunError: another process runs there, or something else lies there.
     """
+    turns = [
+        (stack, seed, one)
+        for number, seed in enumerate(seeds)
+        for stack in [*stacks[number % len(stacks) :], *stacks[: number % len(stacks)]]
+        for one in rounds
+    ]
     runs: list[Measured] = []
-    for number, seed in enumerate(seeds):
-        turn = number % len(stacks)
-        for stack in [*stacks[turn:], *stacks[:turn]]:
-            for one in rounds:
-                runs.append(_one(job, stack, seed, folder, one, watch))
-                told(runs[-1])
-    first = next((one for one in runs if not one.reason), None)
-    noise = None
-    if first is not None:
-        repeated = _one(job, first.stack, first.seed, folder, first.round, watch, "-again")
-        runs.append(replace(repeated, again=True))
-        told(runs[-1])
-        if not repeated.reason:
-            speeds = (first.tokens_per_second, repeated.tokens_per_second)
-            noise = abs(speeds[0] - speeds[1]) / max(*speeds, 1e-9)
-    judged = tuple(_judge(one, _reference(runs, stacks, one.seed, one.round)) for one in runs)
+    with _kept(runs, len(turns) + 1, folder):
+        for stack, seed, one in turns:
+            watch.stage(f"run {len(runs) + 1} of {len(turns) + 1}: {stack}, seed {seed}, round {one}")
+            runs.append(_one(job, stack, seed, folder, one, watch))
+            told(runs[-1])
+        first = next((one for one in runs if not one.reason), None)
+        noise = None
+        if first is not None:
+            watch.stage(f"run {len(turns) + 1} of {len(turns) + 1}: {first.stack} again, for the noise floor")
+            repeated = _one(job, first.stack, first.seed, folder, first.round, watch, "-again")
+            runs.append(replace(repeated, again=True))
+            told(runs[-1])
+            if not repeated.reason:
+                speeds = (first.tokens_per_second, repeated.tokens_per_second)
+                noise = abs(speeds[0] - speeds[1]) / max(*speeds, 1e-9)
+    judged = tuple(judge(one, reference(runs, stacks, one.seed, one.round)) for one in runs)
     date = max((one.started for one in judged), default="") or record.now()
     return Bench(judged, noise, dict(job), asdict(machine.look()), date)
+
+
+@contextmanager
+def _kept(runs: Sequence[Measured], of_all: int, folder: Path) -> Iterator[None]:
+    """Say what an interrupted bench has, and how to go on."""
+    try:
+        yield
+    except (TrainingInterrupted, KeyboardInterrupt):
+        onward = f"the same command with -o {folder} goes on"
+        raise TrainingInterrupted(f"stopped; {len(runs)} of {of_all} runs are kept; {onward}") from None
 
 
 def _one(
@@ -175,90 +157,30 @@ def _one(
     values = {**job, "stack": stack, "training.seed": seed, "output": str(folder)}
     values["training.own_speedups"] = turn == "B"
     try:
-        if not (folder / "record.json").is_file():
-            with device_memory.watched(folder):
-                run.start(compose([("bench", nest(values))]), watch=watch)
-        elif record.load(folder).standing != "finished":
-            with device_memory.watched(folder):
-                run.resume(folder, watch)
+        _bring_to_its_end(folder, values, watch)
+        if record.load(folder).spec["method"]["name"] == "lora" and not (folder / "gate.json").is_file():
+            gate.check(folder)
         return replace(measure(stack, seed, folder), round=turn)
+    except (TrainingInterrupted, RunError):
+        raise
     except AdvisorError as error:
         return Measured(stack, seed, round=turn, reason=str(error))
 
 
-def measure(stack: str, seed: int, folder: Path) -> Measured:
-    """The figures of a finished run, out of its events, its record and its data.
-
-    Raises:
-        AdvisorError: there are too few steps, or events are missing.
-    """
-    told = record.load(folder)
-    events = [event for _, event in launch.events(folder)]
-    steps = [e for e in events if e["event"] == "step"]
-    last: dict[str, dict[str, Any]] = {e["event"]: e for e in events}
-    if len(steps) < WARM_UP_STEPS + 2 or "loaded" not in last or "finished" not in last:
-        raise AdvisorError(f"{folder} tells too little to be measured: {len(steps)} steps")
-    timed = steps[WARM_UP_STEPS - 1 :]
-    times = [b["time"] - a["time"] for a, b in pairwise(timed)]
-    tokens = timed[-1]["tokens"] - timed[0]["tokens"]
-    data = open_dataset(folder / "data").summary
-    speed = tokens / sum(times)
-    quarters = statistics.quantiles(times, n=4)
-    held = told.losses.get("held_out") or {}
-    packages = told.environment.get("packages") or {}
-    check = folder / "gate.json"
-    gpu = told.spec["devices"]["kind"] == "cuda"
-    return Measured(
-        stack,
-        seed,
-        version=packages.get(stack, ""),
-        started=told.started,
-        tokens_per_second=speed,
-        trained_tokens_per_second=speed * data["trained_tokens"] / data["train_tokens"],
-        step_seconds=statistics.median(times),
-        step_spread=quarters[2] - quarters[0],
-        first_step_seconds=_phases(events, steps[0]),
-        peak_bytes=last["finished"]["peak_gpu_bytes" if gpu else "peak_rss_bytes"],
-        device_peak_bytes=device_memory.peak(folder),
-        install_seconds=told.environment.get("seconds", 0.0),
-        install_bytes=told.environment.get("bytes", 0),
-        packages=len(packages),
-        held_out=held.get("adapter"),
-        base=held.get("base"),
-        first_loss=steps[0]["loss"],
-        trainable=last["loaded"]["trainable"],
-        tokens=steps[-1]["tokens"],
-        logits=json.loads(check.read_text("utf-8")) if check.is_file() else {},
-    )
-
-
-def _phases(events: list[dict[str, Any]], first: dict[str, Any]) -> dict[str, float]:
-    """Seconds between the marks that the runner set on its way to the first step."""
-    marks = [e for e in events if e["event"] in ("started", "imported", "converted", "loaded")] + [first]
-    names = {"imported": "import", "converted": "convert", "loaded": "load", "step": "first step"}
-    pairs = pairwise(marks)
-    return {names[b["event"]]: round(b["time"] - a["time"], 2) for a, b in pairs if b["event"] in names}
-
-
-def _reference(runs: Sequence[Measured], stacks: Sequence[str], seed: int, turn: str) -> Measured | None:
-    """The first stack that ran in this round, or failing that in round A."""
-    for one in (turn, "A"):
-        ran = {r.stack: r for r in reversed(runs) if (r.seed, r.round) == (seed, one) and not r.reason}
-        if found := next((ran[stack] for stack in stacks if stack in ran), None):
-            return found
-    return None
-
-
-def _judge(one: Measured, reference: Measured | None) -> Measured:
-    if one.reason or reference is None:
-        return one
-    gates = {
-        "first loss": abs(one.first_loss - reference.first_loss) <= _LOSS_TOLERANCE,
-        "trainable": one.trainable == reference.trainable,
-        "tokens": one.tokens == reference.tokens,
-        "logits": not one.logits or bool(one.logits["passed"]),
-    }
-    return replace(one, gates={name: gates[name] for name in GATES_OF_ROUND[one.round]})
+def _bring_to_its_end(folder: Path, values: Mapping[str, Any], watch: run.Watch) -> None:
+    """Run what is not finished. A training that was interrupted begins anew: its clock would have a hole."""
+    if (folder / "record.json").is_file():
+        standing = record.load(folder).standing
+        if standing == "finished":
+            return
+        if standing == "running":
+            raise RunError(f"{folder} is running; wait for it, or give another -o")
+        if any(event["event"] == "finished" for _, event in launch.events(folder)):
+            run.resume(folder, watch)
+            return
+        shutil.rmtree(folder)
+    with device_memory.watched(folder):
+        run.start(compose([("bench", nest(values))]), watch=watch)
 
 
 def settings(composed: Composed, quick: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from statistics import median
 from typing import Any
 
-from finetune.bench import Bench, Measured
+from finetune.bench import Bench
+from finetune.bench_runs import Measured
 from finetune.stacks import stack
 
 REFERENCE = "trl"

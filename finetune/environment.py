@@ -110,9 +110,8 @@ def check(lock: Path) -> Health:
     if not folder.is_dir():
         return Health("absent", f"not built yet; it would stand in {folder}")
     python = folder / "bin" / "python"
-    try:
-        seal = json.loads((folder / _SEAL).read_text("utf-8"))
-    except (OSError, json.JSONDecodeError):
+    seal = built(lock)
+    if not seal:
         return Health("broken", f"{folder} was not built to its end")
     try:
         probed = subprocess.run(
@@ -130,6 +129,15 @@ def check(lock: Path) -> Health:
         return Health("broken", "; ".join(wrong[:5]) + (f" and {len(wrong[5:])} more" if wrong[5:] else ""))
     environment = Environment(python, str(folder), packages, seal["seconds"], seal["bytes"])
     return Health("ready", str(folder), environment)
+
+
+def built(lock: Path) -> dict[str, Any]:
+    """What building this lock file's environment cost: ``seconds``, ``bytes``; empty where none stands."""
+    try:
+        seal: dict[str, Any] = json.loads((folder_of(lock) / _SEAL).read_text("utf-8"))
+    except (OSError, json.JSONDecodeError):
+        return {}
+    return seal
 
 
 def ready(

@@ -1,49 +1,106 @@
-"""What a bench says, as lines: figures, phases, failures, noise floor; claims beside what was measured."""
+"""What a bench says, as lines: figures over the seeds, run by run, phases, failures, noise floor."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from advisor.report.markdown import _table as markdown_table
+from advisor.report.text import table
 
 if TYPE_CHECKING:
-    from finetune.bench import Bench, Measured
+    from finetune.bench import Bench
+    from finetune.bench_runs import Measured
 
 _GIB = 2**30
 PHASES = ("import", "convert", "load", "first step")
 ROUNDS = {"A": "round A: equal settings", "B": "round B: each at its documented best"}
+_SPREAD = "median (smallest–largest) over the seeds"
 
 
 def lines(result: Bench, price: float | None) -> list[str]:
-    """A table a round and one of phases, the gates that did not hold, and the noise floor."""
-    from advisor.report.text import table
-
+    """For a terminal: two tables a round, one of phases, and what did not count."""
     ran = [one for one in result.runs if not one.reason]
-    told = []
-    for name, title in ROUNDS.items():
-        mine = [one for one in ran if one.round == name]
+    told = [] if ran else ["no stack could be measured", ""]
+    for turn, title in ROUNDS.items():
+        mine = [one for one in ran if one.round == turn]
         if mine:
-            told += [title, *table(_head(price), [_row(one, price) for one in mine]), ""]
-            told += [*_over_seeds(mine), ""]
+            told += [f"{title}; {_SPREAD}", *table(*over_seeds(mine, price)), ""]
+            told += [*table(_HEAD, [_row(one) for one in mine]), ""]
     if ran:
         head = ["seconds to the first step", *PHASES, "in all"]
         told += [*table(head, [_phases(one) for one in ran]), ""]
-    else:
-        told = ["no stack could be measured"]
-    told += [f"{_name(one)}, seed {one.seed}: failed: {one.reason}" for one in result.runs if one.reason]
+    return [*told, *_words(result)]
+
+
+def markdown(result: Bench, price: float | None) -> list[str]:
+    """For a page: a table a round over the seeds, what did not count, and the machine."""
+    from finetune.bench_rows import machine
+
+    told = [f"{machine(result.machine)}; {result.date[:10]}; {_SPREAD}.", ""]
+    for turn, title in ROUNDS.items():
+        mine = [one for one in result.runs if one.round == turn and not one.reason]
+        if mine:
+            told += [f"{title.capitalize()}:", "", *markdown_table(*over_seeds(mine, price)).splitlines(), ""]
+    return [*told, *(f"- {word}" for word in _words(result))]
+
+
+def over_seeds(runs: Iterable[Measured], price: float | None) -> tuple[list[str], list[list[str]]]:
+    """Header and a row a stack, of the runs that count."""
+    from finetune.bench import cost_per_million
+
+    columns: dict[str, Callable[[Measured], float]] = {
+        "tokens/s": lambda one: one.tokens_per_second,
+        "trained/s": lambda one: one.trained_tokens_per_second,
+        "step s": lambda one: one.step_seconds,
+        "peak GiB": lambda one: one.peak_bytes / _GIB,
+        "first step s": lambda one: sum(one.first_step_seconds.values()),
+    }
+    if price is not None:
+        columns["cost/M tokens"] = lambda one: cost_per_million(one.tokens_per_second, price)
+    rows = []
+    by_stack: dict[str, list[Measured]] = {}
+    for one in runs:
+        if one.counts and not one.again:
+            by_stack.setdefault(one.stack, []).append(one)
+    for stack, found in by_stack.items():
+        figures = [_spread([read(one) for one in found]) for read in columns.values()]
+        losses = _spread([one.held_out for one in found if one.held_out is not None], ".4f")
+        rows.append([stack, found[0].version, str(len(found)), *figures, losses, _install(found[0])])
+    return ["stack", "version", "seeds", *columns, "held-out loss", "environment"], rows
+
+
+def _spread(values: list[float], form: str = ",.2f") -> str:
+    if not values:
+        return ""
+    middle, low, high = (format(value, form) for value in (median(values), min(values), max(values)))
+    return middle if low == high else f"{middle} ({low}–{high})"
+
+
+def _install(one: Measured) -> str:
+    if not one.install_bytes:
+        return "beside advisor"
+    return f"{one.install_bytes / _GIB:.1f} GiB in {one.install_seconds:.0f} s"
+
+
+def _words(result: Bench) -> list[str]:
+    """What failed, what did not count, the noise floor, how long it took."""
+    told = []
     for one in result.runs:
         broken = [gate for gate, passed in one.gates.items() if not passed]
-        if broken:
+        if one.reason:
+            told.append(f"{_name(one)}, seed {one.seed}: failed: {one.reason}")
+        elif broken:
             why = ", ".join(broken)
             told.append(f"{_name(one)}, seed {one.seed}: does not count, other work was done: {why}")
     if result.noise_floor is not None:
         told.append(f"noise floor: {result.noise_floor:.1%} between two runs of one stack; less says nothing")
-    return [*told, "peak memory: the process's on a CPU, the allocator's (and the driver's) on a GPU"]
+    told.append("peak memory: the process's on a CPU, the allocator's (and the driver's) on a GPU")
+    return [*told, f"{len(result.runs)} runs took {result.seconds / 60:.1f} minutes"]
 
 
-def _head(price: float | None) -> list[str]:
-    head = ["stack", "version", "seed", "tokens/s", "trained/s", "step s (IQR)", "peak GiB", "install"]
-    return [*head, "held-out loss", *(["cost/M tokens"] if price is not None else [])]
+_HEAD = ["run", "seed", "tokens/s", "trained/s", "step s (IQR)", "peak GiB", "first loss", "held-out loss"]
 
 
 def _name(one: Measured) -> str:
@@ -51,85 +108,22 @@ def _name(one: Measured) -> str:
     return one.stack + best + (" again" if one.again else "")
 
 
-def _row(one: Measured, price: float | None) -> list[str]:
-    from finetune.bench import cost_per_million
-
+def _row(one: Measured) -> list[str]:
     loss = "" if one.held_out is None else f"{one.base:.4f} → {one.held_out:.4f}"
-    size = f"{one.install_bytes / _GIB:.1f} GiB, {one.install_seconds:.0f} s"
     device = f" ({one.device_peak_bytes / _GIB:.2f})" if one.device_peak_bytes else ""
-    row = [
-        one.stack + (" again" if one.again else "") + ("" if one.counts else " (!)"),
-        one.version,
+    return [
+        _name(one) + ("" if one.counts else " (!)"),
         str(one.seed),
         f"{one.tokens_per_second:,.1f}",
         f"{one.trained_tokens_per_second:,.1f}",
         f"{one.step_seconds:.2f} ({one.step_spread:.2f})",
         f"{one.peak_bytes / _GIB:.2f}{device}",
-        size if one.install_bytes else "beside advisor",
+        f"{one.first_loss:.4f}",
         loss,
     ]
-    return row + ([f"{cost_per_million(one.tokens_per_second, price):.2f}"] if price is not None else [])
-
-
-def _over_seeds(runs: Iterable[Measured]) -> list[str]:
-    """Median speed and peak of each stack over its seeds, with smallest and largest."""
-    by_stack: dict[str, list[Measured]] = {}
-    for one in runs:
-        if one.counts and not one.again:
-            by_stack.setdefault(one.stack, []).append(one)
-    told = []
-    for stack, found in by_stack.items():
-        if len(found) > 1:
-            speeds = [one.tokens_per_second for one in found]
-            peaks = [one.peak_bytes / _GIB for one in found]
-            told.append(
-                f"{stack}, {len(found)} seeds: {median(speeds):,.1f} tokens/s ({min(speeds):,.1f}–"
-                f"{max(speeds):,.1f}), peak {median(peaks):.2f} GiB ({min(peaks):.2f}–{max(peaks):.2f})"
-            )
-    return told
 
 
 def _phases(one: Measured) -> list[str]:
     told = one.first_step_seconds
     each = [f"{told[name]:.1f}" if name in told else "" for name in PHASES]
     return [f"{_name(one)}, seed {one.seed}", *each, f"{sum(told.values()):.1f}"]
-
-
-def claim_lines(result: Bench | None) -> list[str]:
-    """What the libraries claim in their own words, what third parties published, what was measured here."""
-    import tomllib
-
-    from advisor.domain import data_folder
-
-    told = tomllib.loads((data_folder() / "claims.toml").read_text("utf-8"))
-    lines_ = []
-    for claim in told["claim"]:
-        lines_ += [f"{claim['stack']} ({claim['date']}): “{claim['says']}”", f"  {claim['source']}"]
-        lines_ += [
-            f"  published by others: {p['result']} ({p['setup']}; {p['source']})" for p in claim["published"]
-        ]
-        lines_.append(f"  measured here: {_here(claim, result)}")
-    return lines_
-
-
-def _here(claim: Mapping[str, Any], result: Bench | None) -> str:
-    """The claiming stack, at its best where that was measured, over the plain run of the other."""
-    if result is None:
-        return "nothing yet; advisor bench --claims -o FOLDER measures"
-    counted = [one for one in result.runs if one.counts and not one.again]
-    best = [one for one in counted if (one.stack, one.round) == (claim["stack"], "B")]
-    mine = best or [one for one in counted if one.stack == claim["stack"]]
-    plain = [one for one in counted if (one.stack, one.round) == (claim["against"], "A")]
-    if claim["stack"] == claim["against"] and not best:
-        return f"no run of {claim['stack']} at its best that counts; --rounds AB makes one"
-    if not mine or not plain:
-        lacking = [claim["stack"]] if not mine else []
-        return f"no number that counts for {' and '.join([*lacking, *([] if plain else [claim['against']])])}"
-    speed = median(one.tokens_per_second for one in mine) / median(one.tokens_per_second for one in plain)
-    peak = median(one.peak_bytes for one in mine) / max(1, median(one.peak_bytes for one in plain))
-    noise = f", noise floor {result.noise_floor:.1%}" if result.noise_floor is not None else ""
-    how = "at its best, " if best else ""
-    return (
-        f"{how}{speed:.2f} times the speed of {claim['against']}, {peak:.2f} times its peak memory "
-        f"({result.machine['processor']}{noise})"
-    )

@@ -18,15 +18,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING or __package__:
     from finetune.runners.emit import Emitter, main, rss_bytes
     from finetune.runners.initial import begin
+    from finetune.runners.probe import leave
     from finetune.runners.shards import leave_together, processes
     from finetune.runners.stream import Stream
-    from finetune.runners.trl_sft import reporter
+    from finetune.runners.trl_sft import count, reporter
 else:
     from emit import Emitter, main, rss_bytes
     from initial import begin
+    from probe import leave
     from shards import leave_together, processes
     from stream import Stream
-    from trl_sft import reporter
+    from trl_sft import count, reporter
 
 
 class Counting(Emitter):
@@ -65,11 +67,14 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         made.append(trainer)
         begin(trainer.model, cfg.seed, rank=cfg.lora_r)
         trainer.add_callback(reporter(counting))
+        count(trainer, counting)
         counting.loaded(trainer.model, began)
 
     transformers.Trainer.__init__ = with_reporter
     do_train(cfg, TrainerCliArgs())
     if not counting.stopped:
+        if processes == 1:
+            leave(made[0].model, run)
         counting.finished(made[0].state.global_step, began)
     leave_together()
 

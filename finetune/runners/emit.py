@@ -4,7 +4,8 @@ event       fields besides `event` and `time` (seconds since 1970)
 started     pid, process (rank 0 alone writes), versions
 loaded      parameters, trainable, seconds
 spread      processes, parameters, parameters_here (of rank 0; with FSDP a part of all)
-step        step, steps, epoch, loss, learning_rate, grad_norm, tokens (so far), rss_bytes, gpu_bytes
+step        step, steps, epoch, loss, learning_rate, grad_norm, tokens (so far), trained (of these, what
+            bore loss in rank 0, since this start), rss_bytes, gpu_bytes
 validated   step, loss
 saved       step, path
 stopping    step, why: `asked` or `wrapper gone`
@@ -27,6 +28,7 @@ from typing import Any
 
 WRAPPER_PID = "ADVISOR_WRAPPER_PID"
 COMPLETE = "complete"
+IGNORED = -100  # the label of a token that bears no loss
 # The last is torch.save, which tells no reason when a write is short.
 _FULL_DISK = ("no space left", "file too large", "disk quota", "failed writing file", "unexpected pos")
 
@@ -46,6 +48,7 @@ class Emitter:
         self.run = run
         self.quiet = quiet
         self.stopped = False
+        self.trained: Any = 0
 
     def __call__(self, event: str, **fields: Any) -> None:
         """Append one event; one write call, so a reader never sees half of one and waits for the rest."""
@@ -54,6 +57,10 @@ class Emitter:
         line = json.dumps({"event": event, "time": round(time.time(), 3), **fields}) + "\n"
         with (self.run / "events.jsonl").open("ab", buffering=0) as file:
             file.write(line.encode())
+
+    def bears_loss(self, labels: Any) -> None:
+        """Count the labels that a loss is about to be taken of; no GPU is waited for."""
+        self.trained = self.trained + (labels != IGNORED).sum().detach()
 
     def loaded(self, model: Any, began: float) -> None:
         """Say what will be trained; ``began`` is of `time.monotonic`."""

@@ -18,17 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
     from finetune.runners import progress, shards
-    from finetune.runners.emit import Emitter, main, rss_bytes
+    from finetune.runners.emit import IGNORED, Emitter, main, rss_bytes
     from finetune.runners.initial import begin
     from finetune.runners.stream import Stream
 else:
     import progress
     import shards
-    from emit import Emitter, main, rss_bytes
+    from emit import IGNORED, Emitter, main, rss_bytes
     from initial import begin
     from stream import Stream
-
-IGNORED = -100
 
 
 def train(config: Path, run: Path, emit: Emitter) -> None:
@@ -93,9 +91,8 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         return None
 
     lora.fit = fit_around
-    if around["accumulation"] * shards.processes() > 1:
-        weights = _weights(going.stream, around["micro_batch"], around["accumulation"])
-        lora.chunked_cross_entropy = _weighed(cross_entropy, weights)
+    weights = _weights(going.stream, around["micro_batch"], around["accumulation"])
+    lora.chunked_cross_entropy = _weighed(cross_entropy, weights, going.emit)
     lora.choose_logger = lambda *_, **__: Events()
     lora.get_lr_scheduler = lambda optimizer, **_: progress.schedule(optimizer, **around["schedule"])
     checkpointing = bool(around["gradient_checkpointing"])
@@ -113,15 +110,21 @@ def _mean(of_this_process: float) -> float:
     return total / shards.processes()
 
 
-def _weighed(cross_entropy: Any, weights: list[float]) -> Any:
-    """The loss of each micro-batch times its weight; validation, which asks for no gradient, as it is."""
+def _weighed(cross_entropy: Any, weights: list[float], emit: Emitter) -> Any:
+    """The loss of each micro-batch times its weight; validation, which asks for no gradient, as it is.
+
+    The labels that bear loss are counted here too.
+    """
     import torch
 
     coming = iter(weights)
 
-    def loss(*given: Any, **named: Any) -> Any:
-        alone = cross_entropy(*given, **named)
-        return alone * next(coming) if torch.is_grad_enabled() else alone
+    def loss(logits: Any, targets: Any, **named: Any) -> Any:
+        alone = cross_entropy(logits, targets, **named)
+        if not torch.is_grad_enabled():
+            return alone
+        emit.bears_loss(targets)
+        return alone * next(coming)
 
     return loss
 

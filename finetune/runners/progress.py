@@ -79,6 +79,7 @@ class Progress:
                 learning_rate=learning_rate,
                 grad_norm=grad_norm if grad_norm is not None and math.isfinite(grad_norm) else None,
                 tokens=self.stream.tokens(step),
+                trained=int(self.emit.trained),
                 rss_bytes=rss_bytes(),
                 gpu_bytes=gpu_bytes(),
             )

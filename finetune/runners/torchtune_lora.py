@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
     from finetune.runners import progress, shards
-    from finetune.runners.emit import Emitter, main, rss_bytes
+    from finetune.runners.emit import IGNORED, Emitter, main, rss_bytes
     from finetune.runners.initial import begin
 else:
     import shards
-    from emit import Emitter, main, rss_bytes
+    from emit import IGNORED, Emitter, main, rss_bytes
     from initial import begin
 
-IGNORED = -100
 _RECIPES = {
     "lora_finetune_single_device": "LoRAFinetuneRecipeSingleDevice",
     "lora_finetune_distributed": "LoRAFinetuneRecipeDistributed",
@@ -52,6 +51,7 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         rows = [json.loads(line) for line in held_out.read_text().splitlines()]
         going.validate = lambda: _loss(recipe, rows, int(cfg.batch_size))
     begin(recipe._model, int(cfg.seed), rank=int(cfg.model.lora_rank), stack="torchtune")  # noqa: SLF001
+    _count(recipe, going.emit)
     going.loaded(began, recipe._model, recipe._optimizer, recipe._lr_scheduler)  # noqa: SLF001
     if shards.rank():
         _follow(recipe, going)
@@ -98,6 +98,18 @@ def _follow(recipe: Any, going: progress.Progress) -> None:
         going.step(recipe.global_step + 1 + going.stream.first_step, 0.0, 0.0)
 
     recipe._lr_scheduler.step = stepped  # noqa: SLF001
+
+
+def _count(recipe: Any, emit: Emitter) -> None:
+    """Let the recipe count the labels that it takes a loss of while it trains."""
+    loss = recipe._loss_step  # noqa: SLF001
+
+    def counted(batch: dict[str, Any]) -> Any:
+        if recipe._model.training:  # noqa: SLF001
+            emit.bears_loss(batch["labels"][..., 1:])
+        return loss(batch)
+
+    recipe._loss_step = counted  # noqa: SLF001
 
 
 def _loss(recipe: Any, rows: list[dict[str, Any]], batch: int) -> float:

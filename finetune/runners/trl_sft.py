@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING or __package__:
     from finetune.runners.emit import Emitter, NotFinite, gpu_bytes, main, mark_complete, rss_bytes
     from finetune.runners.initial import begin
+    from finetune.runners.probe import leave
     from finetune.runners.shards import held_here, leave_together
 else:
     from emit import Emitter, NotFinite, gpu_bytes, main, mark_complete, rss_bytes
     from initial import begin
+    from probe import leave
     from shards import held_here, leave_together
 
 
@@ -65,12 +67,27 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     )
     if model.use_peft:
         begin(trainer.model, args.seed, rank=model.lora_r)
+    count(trainer, emit)
     emit.loaded(trainer.model, began)
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint)
     if not emit.stopped:
         trainer.save_model(str(run / "adapter"))
+        if model.use_peft and args.world_size == 1:
+            leave(trainer.model, run)
         emit.finished(trainer.state.global_step, began)
     leave_together()
+
+
+def count(trainer: Any, emit: Emitter) -> None:
+    """Let the trainer count the labels that it takes a loss of while it trains."""
+    compute = trainer.compute_loss
+
+    def counted(model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
+        if model.training:
+            emit.bears_loss(inputs["labels"][..., 1:])  # the first token of a row is predicted from nothing
+        return compute(model, inputs, *rest, **named)
+
+    trainer.compute_loss = counted
 
 
 def shard_on_cpus() -> None:
@@ -135,6 +152,7 @@ def _step(emit: Emitter, state: Any, logs: dict[str, Any]) -> None:
         learning_rate=logs.get("learning_rate"),
         grad_norm=_number(logs.get("grad_norm")),
         tokens=int(logs.get("num_tokens") or 0),
+        trained=int(emit.trained),
         rss_bytes=rss_bytes(),
         gpu_bytes=gpu_bytes(),
     )

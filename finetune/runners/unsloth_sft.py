@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING or __package__:
     from finetune.runners.emit import Emitter, main, rss_bytes
     from finetune.runners.initial import begin
-    from finetune.runners.trl_sft import reporter
+    from finetune.runners.probe import leave
+    from finetune.runners.trl_sft import count, reporter
 else:
     from emit import Emitter, main, rss_bytes
     from initial import begin
-    from trl_sft import reporter
+    from probe import leave
+    from trl_sft import count, reporter
 
 
 class Downgraded(RuntimeError):
@@ -53,11 +55,13 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         args=args,
         callbacks=[reporter(emit)],
     )
+    count(trainer, emit)
     emit.loaded(trainer.model, began)
     trainer.train(resume_from_checkpoint=told["resume_from_checkpoint"])
     if not emit.stopped:
         model.save_pretrained(str(run / "adapter"))
         tokenizer.save_pretrained(str(run / "adapter"))
+        leave(trainer.model, run)
         emit.finished(trainer.state.global_step, began)
 
 

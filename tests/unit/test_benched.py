@@ -14,7 +14,8 @@ from advisor.advise import Request, recommend
 from advisor.cli import app, load
 from advisor.cli.bench import keep
 from advisor.errors import SnapshotMissing
-from finetune.bench import Bench, Measured
+from finetune.bench import Bench
+from finetune.bench_runs import Measured
 
 TRL, UNSLOTH = "huggingface/trl", "unslothai/unsloth"
 ONE = Measured(

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from advisor.cli.bench_tables import claim_lines, lines
+from advisor.cli import bench_claims
+from advisor.cli.bench import figures, publishable, read, write
+from advisor.cli.bench_tables import lines, markdown
 from advisor.domain import data_folder
-from finetune import bench, device_memory, record
-from finetune.bench import Bench, Measured, measure
+from advisor.errors import InputError
+from finetune import bench, device_memory, record, run
+from finetune.bench import Bench
+from finetune.bench_rows import REFERENCE
+from finetune.bench_runs import GATES, Measured, judge, measure, reference
+from finetune.errors import RunError, TrainingInterrupted
 from finetune.runners.progress import schedule
 from finetune.runners.stream import Stream, order
 from finetune.spec import compose
 
 ONE = Measured("trl", 42, tokens_per_second=100.0, trained_tokens_per_second=40.0, step_seconds=1.0, step_spread=0.1,
-               peak_bytes=2**30, held_out=1.0, base=2.0, first_loss=3.0, trainable=10, tokens=400)  # fmt: skip
+               peak_bytes=2**30, held_out=1.0, base=2.0, first_loss=3.0, trainable=10, tokens=400, trained_tokens=90,
+               method="lora", input=("base", "train", "test"), logits={"passed": True}, started="2026-11-24T12:00:00+00:00",
+               seconds=90.0)  # fmt: skip
+MACHINE = {"processor": "a CPU", "cores": 2, "memory_bytes": 24 * 2**30, "gpus": []}
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
@@ -68,23 +79,27 @@ def test_the_schedule_is_that_of_transformers(name, warmup):
 
 
 def test_numbers_count_only_for_the_same_work():
-    assert bench._judge(ONE, ONE).counts
+    assert judge(ONE, ONE).counts
     for change, gate in (
         ({"first_loss": 3.02}, "first loss"),
         ({"trainable": 11}, "trainable"),
         ({"tokens": 399}, "tokens"),
+        ({"trained_tokens": 89}, "trained tokens"),
+        ({"input": ("base", "other", "test")}, "input"),
         ({"logits": {"passed": False}}, "logits"),
+        ({"logits": {}}, "logits"),
     ):
-        judged = bench._judge(replace(ONE, **change), ONE)
+        judged = judge(replace(ONE, **change), ONE)
         assert not judged.counts
         assert [name for name, passed in judged.gates.items() if not passed] == [gate]
-    assert set(bench._judge(ONE, ONE).gates) == set(bench.GATES)
+    assert set(judge(ONE, ONE).gates) == set(GATES)
+    assert set(GATES) - set(judge(replace(ONE, method="qlora"), ONE).gates) == {"logits"}
 
 
 def test_a_failed_stack_is_a_row_with_its_reason_and_never_the_reference():
     failed = Measured("axolotl", 42, reason="no space left")
-    assert bench._reference([failed, ONE], ["axolotl", "trl"], 42, "A") == ONE
-    assert bench._reference([failed, ONE], ["axolotl", "trl"], 42, "B") == ONE
+    assert reference([failed, ONE], ["axolotl", "trl"], 42, "A") == ONE
+    assert reference([failed, ONE], ["axolotl", "trl"], 42, "B") == ONE
     told = "\n".join(lines(Bench((failed, ONE), 0.05, {}, {"processor": "x"}, "2026-11-24"), price=2.0))
     assert "axolotl, seed 42: failed: no space left" in told
     assert "noise floor: 5.0%" in told
@@ -94,17 +109,22 @@ def test_a_failed_stack_is_a_row_with_its_reason_and_never_the_reference():
 def test_figures_come_out_of_the_events(tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "rows.jsonl").touch()
-    (tmp_path / "data" / "summary.json").write_text(json.dumps({"trained_tokens": 25, "train_tokens": 100}))
+    (tmp_path / "data" / "summary.json").write_text(json.dumps({"train_sha256": "t", "test_sha256": "h"}))
     spec = compose(
         [("t", {"model": {"base": "a/b"}, "data": {"train": "x"}, "devices": {"kind": "cpu"}})]
     ).spec
     record.keep(tmp_path, record.Record(
         id="r", state="finished", started=record.now(), spec=spec.model_dump(mode="json"), origins={}, stack="trl",
         losses={"held_out": {"base": 2.0, "adapter": 1.5}}, environment={"packages": {"trl": "1.16.0"}},
+        model={"fingerprint": "f"},
     ))  # fmt: skip
     marks = [("started", 0.0, {}), ("imported", 4.0, {}), ("loaded", 5.5, {"trainable": 10})]
     marks += [
-        ("step", 6.0 + 9 * (n > 0) + n, {"step": n + 1, "loss": 3.0 - n, "tokens": 50 * (n + 1)})
+        (
+            "step",
+            6.0 + 9 * (n > 0) + n,
+            {"step": n + 1, "loss": 3.0 - n, "tokens": 50 * (n + 1), "trained": 10 * (n + 1)},
+        )
         for n in range(6)
     ]
     marks += [("finished", 30.0, {"peak_rss_bytes": 7, "peak_gpu_bytes": 0})]
@@ -113,9 +133,10 @@ def test_figures_come_out_of_the_events(tmp_path):
     )
     made = measure("trl", 42, tmp_path)
     assert made.tokens_per_second == pytest.approx(50.0)  # the slow second step is warm-up
-    assert made.trained_tokens_per_second == pytest.approx(12.5)
+    assert made.trained_tokens_per_second == pytest.approx(10.0)
     assert made.first_step_seconds == {"import": 4.0, "load": 1.5, "first step": 0.5}
     assert (made.peak_bytes, made.held_out, made.version, made.tokens) == (7, 1.5, "1.16.0", 300)
+    assert (made.trained_tokens, made.input) == (60, ("f", "t", "h"))
 
 
 def test_a_claim_names_its_date_and_source_and_is_set_beside_what_was_measured():
@@ -125,21 +146,92 @@ def test_a_claim_names_its_date_and_source_and_is_set_beside_what_was_measured()
         assert all(claim[key] for key in ("stack", "against", "date", "says"))
         assert re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+/blob/[0-9a-f]{40}/\S+\.md", claim["source"])
         assert all(p["result"] and p["setup"] and "https://" in p["source"] for p in claim["published"])
-    runs = tuple(
-        bench._judge(one, ONE) for one in (ONE, replace(ONE, stack="torchtune", tokens_per_second=150.0))
+        assert claim["against"] == REFERENCE
+    nothing = "\n".join(bench_claims.lines([]))
+    assert "nothing that counts for unsloth; `advisor bench --rounds AB` measures" in nothing
+    fast = replace(ONE, stack="torchtune", tokens_per_second=150.0)
+    runs = tuple(judge(one, ONE) for one in (ONE, fast))
+    told = "\n".join(bench_claims.lines(figures(Bench(runs, 0.02, {}, MACHINE, "2026-11-24"))))
+    assert (
+        "measured here: 1.50 (1.47–1.53) times the speed of trl, 1.00 times its peak memory (round A" in told
     )
-    told = "\n".join(claim_lines(Bench(runs, 0.02, {}, {"processor": "a CPU"}, "2026-11-24")))
-    assert "1.50 times the speed of trl, 1.00 times its peak memory (a CPU, noise floor 2.0%)" in told
-    assert "no number that counts for unsloth" in told
-    best = bench._judge(replace(ONE, stack="torchtune", tokens_per_second=180.0, round="B"), ONE)
-    told = "\n".join(claim_lines(Bench((*runs, best), 0.02, {}, {"processor": "a CPU"}, "2026-11-24")))
-    assert "at its best, 1.80 times the speed of trl" in told
+    assert "a CPU, 2 cores, 24 GiB; 2026-11-24)" in told
+    assert "nothing that counts for trl at its best" in told
+    best = judge(replace(ONE, stack="torchtune", tokens_per_second=180.0, round="B"), ONE)
+    told = "\n".join(bench_claims.lines(figures(Bench((*runs, best), 0.02, {}, MACHINE, "2026-11-24"))))
+    assert "1.80 (1.76–1.84) times the speed of trl" in told
+    assert "1.50 (" not in told
+
+
+def test_a_result_file_is_read_again_and_written_as_a_page(tmp_path):
+    runs = (ONE, replace(ONE, seed=43, tokens_per_second=120.0), Measured("axolotl", 42, reason="no | space"))
+    made = Bench(tuple(judge(one, ONE) for one in runs), 0.05, {"model.base": "/m/x"}, MACHINE, "2026-11-24")
+    write(made, tmp_path / "own" / "bench.json", tmp_path / "r.json")
+    again = read(tmp_path / "r.json")
+    assert lines(again, 2.0) == lines(made, 2.0)
+    assert json.loads((tmp_path / "r.json").read_text())["seconds"] == 180.0
+    assert publishable(made)["settings"] == {"model.base": "x"}
+    page = markdown(again, None)
+    assert "| trl |  | 2 | 110.00 (100.00–120.00) | 40.00 |" in "\n".join(page)
+    assert "- axolotl, seed 42: failed: no | space" in page
+    assert page[-1] == "- 3 runs took 3.0 minutes"
+    for wrong in ("{}", "[]", "nothing", '{"runs": [{"stick": 1}]}'):
+        (tmp_path / "wrong.json").write_text(wrong)
+        with pytest.raises(InputError, match="result of `advisor bench`"):
+            read(tmp_path / "wrong.json")
+    with pytest.raises(InputError, match="cannot be read"):
+        read(tmp_path / "missing.json")
+
+
+class Stacks:
+    """Runs that write a record and no more, and a person who interrupts one of them."""
+
+    def __init__(self, interrupted_at):
+        self.begun, self.interrupted_at = [], interrupted_at
+
+    def start(self, composed, *, watch):
+        folder = Path(composed.spec.output)
+        folder.mkdir(parents=True)
+        self.begun.append(folder.name)
+        told = record.Record(id=folder.name, state="finished", started=record.now(), stack="trl", origins={},
+                             spec=composed.spec.model_dump(mode="json"))  # fmt: skip
+        if len(self.begun) == self.interrupted_at:
+            record.keep(folder, replace(told, state="interrupted"))
+            (folder / "events.jsonl").write_text('{"event": "step", "time": 1.0}\n')
+            raise TrainingInterrupted("stopped at step 1")
+        record.keep(folder, told)
+
+
+def test_an_interrupted_bench_keeps_what_is_finished_and_goes_on(tmp_path, monkeypatch):
+    stacks = Stacks(interrupted_at=3)
+    monkeypatch.setattr(run, "start", stacks.start)
+    monkeypatch.setattr(bench.gate, "check", lambda folder: None)
+    monkeypatch.setattr(bench, "measure", lambda stack, seed, folder: replace(ONE, stack=stack, seed=seed))
+    job = {"model.base": "m", "data.train": "d", "method.name": "lora"}
+
+    def go():
+        return bench.bench(job, ["trl", "torchtune", "litgpt"], [1, 2], tmp_path, watch=run.Watch())
+
+    with pytest.raises(
+        TrainingInterrupted, match=rf"2 of 7 runs are kept; the same command with -o {tmp_path} goes"
+    ):
+        go()
+    assert stacks.begun == ["trl-1", "torchtune-1", "litgpt-1"]
+    made = go()
+    # The order of the stacks rotates; what was interrupted begins anew, what was finished does not.
+    assert stacks.begun[3:] == ["litgpt-1", "torchtune-2", "litgpt-2", "trl-2", "trl-1-again"]
+    assert all(one.counts for one in made.runs)
+    assert made.noise_floor == 0.0
+    told = record.load(tmp_path / "trl-2")
+    record.keep(tmp_path / "trl-2", replace(told, state="running", pids={"wrapper": os.getpid()}))
+    with pytest.raises(RunError, match="trl-2 is running"):
+        go()
 
 
 def test_at_its_best_a_stack_may_see_other_tokens_but_train_nothing_else():
     best = replace(ONE, round="B", tokens=500, first_loss=9.0)
-    assert bench._judge(best, ONE).counts
-    assert not bench._judge(replace(best, trainable=11), ONE).counts
+    assert judge(best, ONE).counts
+    assert not judge(replace(best, trainable=11), ONE).counts
 
 
 def test_the_drivers_peak_is_kept_with_the_run(tmp_path, monkeypatch):

@@ -1,0 +1,30 @@
+"""What the stack's own model says to one row, kept for `finetune.gate` to set PEFT's answer beside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+_ROWS, _TOKENS = 64, 64
+
+
+def leave(model: Any, run: Path) -> None:
+    """Write ids and logits (1, tokens, vocabulary) to ``RUN/work/probe.safetensors``.
+
+    The row is the longest of the first ones, cut: enough tokens for an error to show, few enough for any
+    model, which is left in evaluation mode.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    with (run / "data" / "train.jsonl").open("rb") as lines:
+        rows = [json.loads(line)["input_ids"] for line, _ in zip(lines, range(_ROWS), strict=False)]
+    ids = torch.tensor([max(rows, key=len)[:_TOKENS]], device=next(model.parameters()).device)
+    model.eval()
+    with torch.no_grad():
+        answer = model(ids)
+    answer = getattr(answer, "logits", answer)
+    logits = torch.cat(answer, dim=1) if isinstance(answer, list) else answer
+    kept = {"input_ids": ids.cpu(), "logits": logits.float().cpu().contiguous()}
+    save_file(kept, run / "work" / "probe.safetensors")
