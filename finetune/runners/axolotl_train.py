@@ -67,6 +67,7 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         made.append(trainer)
         begin(trainer.model, cfg.seed, rank=cfg.lora_r)
         trainer.add_callback(reporter(counting))
+        trainer.args.eval_on_start = False  # axolotl sets it wherever there are held-out rows
         count(trainer, counting)
         counting.loaded(trainer.model, began)
 

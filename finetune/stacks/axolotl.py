@@ -1,7 +1,8 @@
 """axolotl: the spec as an `axolotl train` config.
 
 Keys are those of axolotl 0.19, read in its source. What it would turn on by itself (Triton kernels for
-LoRA, dropping of long rows, evaluation before the first step) is set explicitly.
+LoRA, dropping of long rows) is set explicitly; evaluation before the first step, which no key turns off, by
+our runner.
 """
 
 from __future__ import annotations
@@ -59,7 +60,6 @@ def _model(spec: RunSpec, job: Job) -> dict[str, Any]:
         "trust_remote_code": spec.model.trust_remote_code,
         "tokenizer_type": "AutoTokenizer",
         "attn_implementation": "sdpa",
-        "torch_dtype": spec.training.dtype,
     }
 
 
@@ -128,6 +128,7 @@ def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
         "weight_decay": t.weight_decay,
         "max_grad_norm": t.max_grad_norm,
         "bf16": t.dtype == "bfloat16" and cuda,
+        "bfloat16": t.dtype == "bfloat16" and not cuda,  # the weights, without autocast
         "fp16": t.dtype == "float16",
         "tf32": False,
         "gradient_checkpointing": t.gradient_checkpointing,
@@ -138,7 +139,6 @@ def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
         "save_total_limit": spec.logging.keep_checkpoints,
         "save_only_model": False,
         "eval_strategy": "steps" if validate else "no",
-        "eval_on_start": False,
         "logging_steps": spec.logging.every_steps,
         "use_wandb": False,
         "strict": False,

@@ -8,6 +8,7 @@ import json
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 import pytest
 import tiny_model
@@ -46,10 +47,28 @@ CHANGES = {
 BESIDE = {
     "method.virtual_tokens": {"method": {"name": "prompt-tuning"}},
     "devices.strategy": {"devices": {"processes": 2}},
+    "devices.kind": {"method": {"name": "lora"}},  # else the method changes with it, and hides it
 }
 # litgpt has no gradient checkpointing on one GPU, so its base case is without and its change is with.
 OWN = {"litgpt": {"training": {"gradient_checkpointing": False}}}
 OTHER = {("litgpt", "training.gradient_checkpointing"): True}
+
+
+def choices(leaf):
+    """All that a leaf can be, where the spec lists it."""
+    section, _, name = leaf.partition(".")
+    kind = spec.RunSpec.model_fields[section].annotation.model_fields[name].annotation
+    return [one for some in (kind, *get_args(kind)) if get_origin(some) is Literal for one in get_args(some)]
+
+
+DEFAULT = dict(spec.leaves(spec.resolve(spec.compose([("f", BASE)]), gpus=1).spec.model_dump()))
+VALUES = [(leaf, value) for leaf, value in sorted(CHANGES.items())]
+VALUES += [
+    (leaf, one)
+    for leaf in sorted(CHANGES)
+    for one in choices(leaf)
+    if one not in (DEFAULT[leaf], CHANGES[leaf])
+]
 LEAVES = sorted(name for name, _ in spec.leaves(spec.compose([("f", BASE)]).spec.model_dump()))
 
 
@@ -63,7 +82,8 @@ def job(made, folder="RUN"):
 def rendered(name, *layers):
     made = spec.resolve(spec.compose([("f", BASE), ("own", OWN.get(name, {})), *layers]), gpus=1).spec
     answer = stack(name).render(made, job(made))
-    return answer.files, answer.deviations, stack(name).command(Path("python"), made, job(made))
+    command = stack(name).command(Path("python"), made, job(made))
+    return answer.files, answer.deviations, command, stack(name).environment(made)
 
 
 def test_there_are_stacks_and_every_leaf_has_an_owner():
@@ -73,10 +93,10 @@ def test_there_are_stacks_and_every_leaf_has_an_owner():
 
 
 @pytest.mark.parametrize("name", STACKS)
-@pytest.mark.parametrize("leaf", sorted(CHANGES))
-def test_a_changed_leaf_is_seen_or_refused(name, leaf):
+@pytest.mark.parametrize(("leaf", "value"), VALUES)
+def test_a_changed_leaf_is_seen_or_refused(name, leaf, value):
     beside = ("beside", BESIDE.get(leaf, {}))
-    change = OTHER.get((name, leaf), CHANGES[leaf])
+    change = OTHER.get((name, leaf), value)
     try:
         before = rendered(name, beside)
         after = rendered(name, beside, ("change", spec.nest({leaf: change})))
@@ -128,6 +148,6 @@ def test_trl_knows_every_key_that_we_render(tmp_path):
 
     known = {f.name for kind in (ModelConfig, ScriptArguments, SFTConfig) for f in dataclasses.fields(kind)}
     for layer in ({}, {"method": {"name": "qlora"}}, {"data": {"packing": True}}):
-        files, _, _ = rendered("trl", ("x", layer))
+        files, *_ = rendered("trl", ("x", layer))
         keys = {line.partition(":")[0] for line in files["sft.yaml"].splitlines()}
         assert keys <= known, keys - known

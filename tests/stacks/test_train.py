@@ -14,7 +14,7 @@ import tiny_model
 from safetensors.torch import load_file
 from stack_cases import python_of
 
-from finetune import record
+from finetune import gate, record
 from finetune.spec import RunSpec
 from finetune.stacks import Job, stack
 
@@ -75,7 +75,9 @@ def agrees(run, reference):
     assert [e["step"] for e in ours] == list(range(1, 13))
     for figure in ("loss", "grad_norm"):  # of the gradient, since B is 0 and A must be the same
         assert [e[figure] for e in ours] == pytest.approx([e[figure] for e in theirs], abs=2e-3)
-    assert [e["tokens"] for e in ours] == [e["tokens"] for e in theirs]
+    for count in ("tokens", "trained"):
+        assert [e[count] for e in ours] == [e[count] for e in theirs]
+    assert 0 < theirs[-1]["trained"] < theirs[-1]["tokens"]
     assert events(run, "loaded")[0]["trainable"] == events(reference, "loaded")[0]["trainable"]
     held, other = (record.load(one).losses["held_out"] for one in (run, reference))
     assert held["base"] == pytest.approx(other["base"], abs=1e-5)
@@ -109,6 +111,14 @@ def test_two_processes_that_share_the_model_do_the_work_of_one(trained, name):
 @pytest.mark.every_stack
 def test_axolotl_does_the_same_work_as_trl(trained):
     agrees(trained("axolotl"), trained("trl"))
+    assert gate.check(trained("axolotl"))["error"] < 1e-5
+
+
+def test_the_gate_hears_what_trl_said_itself(trained):
+    run = trained("trl")
+    told = gate.check(run)
+    assert told["error"] < 1e-5
+    assert told["effect"] > 1e-2
 
 
 @pytest.mark.every_stack
