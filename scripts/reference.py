@@ -11,11 +11,20 @@ import sys
 from pathlib import Path
 
 import reference_pages
+from pydantic import TypeAdapter
 
+from advisor.compare import Comparison
+from advisor.coverage import Coverage
 from advisor.domain import available_domains, load_domain
 from advisor.metrics import METRICS
-from advisor.model import Metric
-from advisor.report.json import schema
+from advisor.model import Metric, Recommendation
+from finetune.record import Record
+from finetune.spec import RunSpec
+
+SCHEMAS = {
+    "recommendation": Recommendation, "comparison": Comparison, "coverage": Coverage, "run": RunSpec,
+    "record": Record,
+}  # fmt: skip
 
 HEAD = """# The metrics
 
@@ -49,17 +58,19 @@ def _section(metric: Metric, used: list[str]) -> str:
 | reads | {", ".join(metric.needs)} |
 | CHAOSS | {chaoss} |
 | counts in | {", ".join(used) or "no criterion; shown and open to rules"} |
-| worked example | {_example(metric.name)} |
+
+Worked example, {_example(metric.name)}
 """
 
 
 def _example(name: str) -> str:
-    """The first test that computes it by hand; a test fails where there is none."""
+    """The first test that computes it by hand, as it stands; a test fails where there is none."""
     for file in sorted((Path(__file__).resolve().parents[1] / "tests" / "unit").glob("test_*.py")):
-        for test in re.split(r"^def ", file.read_text(encoding="utf-8"), flags=re.MULTILINE):
+        text = file.read_text(encoding="utf-8")
+        for test in re.findall(r"^def test_\w+\(.*\n(?:(?:    .*|\))?\n)*", text, flags=re.MULTILINE):
             if f'one("{name}"' in test:
-                return f"`{test.partition('(')[0]}` in [{file.name}](../../tests/unit/{file.name})"
-    return "?"
+                return f"from [{file.name}](../../tests/unit/{file.name}):\n\n```python\n{test.rstrip()}\n```"
+    raise LookupError(f"{name} has no worked example in tests/unit")
 
 
 def pages() -> dict[str, str]:
@@ -71,7 +82,11 @@ def pages() -> dict[str, str]:
         "command-line.md": reference_pages.command_line_page(),
         "python.md": reference_pages.python_page(),
         "run-specification.md": reference_pages.spec_page(),
-        "recommendation.schema.json": json.dumps(schema(), indent=2) + "\n",
+        **{
+            f"{name}.schema.json": json.dumps(TypeAdapter(kind).json_schema(mode="serialization"), indent=2)
+            + "\n"
+            for name, kind in SCHEMAS.items()
+        },
     }
 
 

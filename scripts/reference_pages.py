@@ -168,16 +168,14 @@ def spec_page() -> str:
     sys.path[:0] = [str(ROOT / "tests")]
     from contract import test_spec_leaves as asked
 
-    from finetune import spec
     from finetune.errors import UnsupportedField
     from finetune.stacks import OURS, STACKS
 
     def answer(name: str, leaf: str) -> str:
         beside = ("beside", asked.BESIDE.get(leaf, {}))
-        other = asked.OTHER.get((name, leaf), asked.CHANGES[leaf])
         try:
             _, before, _ = asked.rendered(name, beside)
-            _, after, _ = asked.rendered(name, beside, ("change", spec.nest({leaf: other})))
+            _, after, _ = asked.rendered(name, beside, asked.changed(name, leaf))
         except UnsupportedField as refused:
             notes.append(f"{name}, `{leaf}`: {str(refused).partition(': ')[2] or refused}")
             return f"refused ({len(notes)})"

@@ -1,4 +1,4 @@
-"""The stacks that can train, and the Protocol that each of them keeps.
+"""The stacks that can train, one file each, found by being here, and the Protocol that each of them keeps.
 
 The seam: a stack gets the resolved spec and a `Job` (a folder with `input_ids` and `labels`, and where
 to write), renders its own native config, says which command runs it, and gives back a PEFT adapter.
@@ -13,12 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Protocol, cast
 
 from advisor.errors import UnknownName
 from finetune.spec import RunSpec
 
-STACKS = ("trl", "torchtune", "litgpt", "axolotl", "unsloth")
+STACKS = tuple(sorted(module.name for module in iter_modules(__path__)))
 
 OURS: Mapping[str, str] = {
     "stack": "picks the stack",

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finetune import spread
+from finetune import own_model, spread, trainer
 from finetune.errors import UnsupportedField
 from finetune.spec import RunSpec
-from finetune.stacks import Job, Rendered, own_model, trainer
+from finetune.stacks import Job, Rendered
 
 name = "axolotl"
 repository = "axolotl-ai-cloud/axolotl"

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finetune import convert, family, spread
+from finetune import convert, family, own_model, spread
 from finetune.errors import UnsupportedField
 from finetune.family import ATTENTION, Family
 from finetune.spec import RunSpec
-from finetune.stacks import Job, Rendered, own_model
+from finetune.stacks import Job, Rendered
 
 name = "litgpt"
 repository = "Lightning-AI/litgpt"

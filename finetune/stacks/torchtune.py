@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finetune import base, convert, family, spread
+from finetune import base, convert, family, own_model, spread
 from finetune.errors import UnsupportedField
 from finetune.family import Family
 from finetune.spec import RunSpec
-from finetune.stacks import Job, Rendered, own_model
+from finetune.stacks import Job, Rendered
 
 name = "torchtune"
 repository = "pytorch/torchtune"

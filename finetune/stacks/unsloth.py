@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from finetune import own_model, trainer
 from finetune.errors import UnsupportedField
 from finetune.family import ATTENTION, MLP
 from finetune.spec import RunSpec
-from finetune.stacks import Job, Rendered, own_model, trainer
+from finetune.stacks import Job, Rendered
 
 name = "unsloth"
 repository = "unslothai/unsloth"

@@ -7,9 +7,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from finetune import own_model
 from finetune.errors import TrainingFailed, UnsupportedField
 from finetune.spec import LORA_LIKE, RunSpec
-from finetune.stacks import Job, own_model
+from finetune.stacks import Job
 
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 OPTIMIZERS = {"adamw": "adamw_torch_fused", "paged_adamw_8bit": "paged_adamw_8bit"}
