@@ -92,9 +92,7 @@ def value_flips(
         step = gap / lever.slope
         if not 0 <= lever.utility + step <= 1:
             continue
-        now = whose.measurement(lever.scale.metric).value
-        if not isinstance(now, int | float):
-            continue
+        now = float(whose.measurement(lever.scale.metric).value or 0)  # a utility is of a number
         then = value_at(lever.scale, lever.utility + step)
         title = lever.scale.metric.replace("_", " ")
         text = (
@@ -102,7 +100,7 @@ def value_flips(
             f"is {then:.4g} instead of {now:.4g}"
         )
         flip = Flip(
-            "value", lever.scale.metric, whose.candidate.repository, float(now), then,
+            "value", lever.scale.metric, whose.candidate.repository, now, then,
             winner.candidate.repository, text,
         )  # fmt: skip
         found.append((abs(step), flip))

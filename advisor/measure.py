@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from advisor import facts
 from advisor.domain import load_organisations
-from advisor.errors import FactsError
 from advisor.measurement_sql import measurement, measurement_sql, read_on_sql
 from advisor.metrics import METRICS
 from advisor.model import Measurement, Metric
@@ -43,21 +42,16 @@ def measure(
     Raises:
         FactsError: a file agrees with its hash and is still not readable.
     """
-    import duckdb
-
     damages = facts.verify(store, repositories)
     damaged = {d.repository for d in damages}
     sound = [r for r in repositories if r not in damaged]
     found: dict[str, dict[str, Measurement]] = {r: {} for r in sound}
-    try:
-        with connect(store, sound, as_of) as db:
-            ask(db, sound, as_of)
-            share(db, as_of, metrics)
-            for metric in metrics.values():
-                for _, measured in _run(db, metric, as_of):
-                    found[measured.repository][metric.name] = measured
-    except duckdb.IOException as error:
-        raise FactsError(f"a file of {store.path} cannot be read: {error}") from None
+    with connect(store, sound, as_of) as db:
+        ask(db, sound, as_of)
+        share(db, as_of, metrics)
+        for metric in metrics.values():
+            for _, measured in _run(db, metric, as_of):
+                found[measured.repository][metric.name] = measured
     return found, damages
 
 

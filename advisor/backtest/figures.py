@@ -88,7 +88,7 @@ def platt(log_odds: np.ndarray, happened: np.ndarray) -> tuple[float, float]:
 
     inputs = np.column_stack([np.ones(len(log_odds)), log_odds])
     line = np.array([0.0, 1.0])
-    for _ in range(50):
+    for _ in range(50):  # pragma: no branch - Newton is there long before
         chance = 1 / (1 + np.exp(-(inputs @ line)))
         gradient = inputs.T @ (happened - chance)
         curvature = (inputs * (chance * (1 - chance))[:, None]).T @ inputs

@@ -42,6 +42,7 @@ silent = [{ trend = 0.9 }]
 
 @pytest.mark.parametrize(("old", "new", "said"), [
     ('"trend", op', '"trned", op', "unknown name 'trned'"), ("value = 0.5", 'value = "x"', "number"),
+    ('"<", value = 0.5', '"==", value = "x"', "never holds"), ('"<", value = 0.5', '"in", value = ["x"]', "a list of words"),
     ("{trend}", "{foo}", "unknown name {foo}"), ("{trend}", "{trend", "reason"),
     ('op = "<"', 'op = "<<"', "rule"), ("trend = 0.1", "trend = 0.8", "should fire"),
     ("trend = 0.9", "trend = 0.2", "should stay silent"), ('"warn"', '"maybe"', "verdict"),

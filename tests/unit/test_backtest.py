@@ -35,6 +35,12 @@ def test_ties_count_half_and_one_class_is_undefined():
     assert figures.average_precision(np.array([0, 1]), np.ones(2)) == 0.5
 
 
+def test_where_nothing_happened_nothing_is_told():
+    assert np.isnan(figures.average_precision(np.zeros(3), np.ones(3)))
+    assert len(figures.calibration_table(HAPPENED, SCORE, bins=9)) == 4, "no bin without a row"
+    assert np.isnan(figures.bootstrap(lambda _: float("nan"), np.arange(3), 5)).all()
+
+
 @given(st.lists(st.tuples(st.booleans(), st.integers(-5, 5)), min_size=2, max_size=60))
 def test_auc_is_the_share_of_pairs(pairs):
     happened = np.array([int(h) for h, _ in pairs])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 from datetime import date
@@ -125,6 +126,24 @@ def test_who_was_trained_on_is_scored_by_the_set_that_did_not_see_it(read, table
     for name, value in zip(members.repository, said, strict=True):
         own = 10.0 ** model.fold_of(name, 5)
         assert value == pytest.approx(own if model.digest(name) in seen else 11111 / 5)
+
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"format": "0"}, "format 0, this version reads"),
+    ({"features": ["luck"]}, "features that this version does not make: luck"),
+])  # fmt: skip
+def test_a_model_of_another_version_is_refused(tmp_path, changes, said):
+    path = tmp_path / "outlook.json"
+    path.write_text(json.dumps({**json.loads(SHIPPED.read_text()), **changes}))
+    with pytest.raises(FactsError, match=said):
+        model.load(path)
+
+
+def test_a_panel_with_words_for_numbers_names_the_file(read):
+    rows = one(("2022-12-31", "2022-12-30"))
+    rows["star_count"] = "many"
+    with pytest.raises(InputError, match=r"panel\.parquet: .*many"):
+        read(rows)
 
 
 def test_contributions_add_up(read, table):

@@ -223,3 +223,12 @@ def test_a_stranger_s_name_does_no_harm(tmp_path, given):
 def test_rank_stays_cheap_where_no_file_is_given():
     code = "import sys, advisor.cli.rank; sys.exit(any(m.startswith(('advisor.dependencies', 'packageurl')) for m in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_day_before_a_package_was_begun():
+    stores = open_stores(bundled_stores())
+    day = min(store.first_day for store in stores)
+    asked = [Dependency("pypi", name, "requirements.txt", 1) for name in ("polars", "trl")]
+    answer = rank_dependencies(asked, stores, Request(as_of=day), ["requirements.txt"])
+    assert [h.dependency.name for h in answer.unknown] == ["polars", "trl"]
+    assert all(h.unknown for h in answer.unknown)

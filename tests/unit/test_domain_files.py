@@ -1,0 +1,83 @@
+"""A domain, a criterion or a goal that cannot be meant is refused where it stands; so is data that is not there."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from advisor import advise, domain, domain_text, population
+from advisor.advise import Request
+from advisor.errors import ConfigError, SnapshotMissing, UnknownName
+
+WEB = domain.data_folder() / "domains" / "web-frameworks.toml"
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A copy of the bundled data, without the facts."""
+    ignored = shutil.ignore_patterns("snapshots")
+    return shutil.copytree(domain.data_folder(), tmp_path / "data", ignore=ignored)
+
+
+@pytest.mark.parametrize(("old", "new", "said"), [
+    ('default_goal = "balanced"', 'default_goal = "balance"', "'balance' is not one of the goals"),
+    ("contributors = 3", "contributors = -3", "must be 0 or more"),
+    ("contributors = 3", "contributers = 3", "unknown criterion 'contributers'"),
+])  # fmt: skip
+def test_a_goal_that_cannot_be(tmp_path, old, new, said):
+    text = WEB.read_text()
+    assert old in text
+    (tmp_path / "mine.toml").write_text(text.replace(old, new, 1))
+    with pytest.raises(ConfigError, match=said) as raised:
+        domain.load_domain(str(tmp_path / "mine.toml"))
+    assert "mine.toml" in str(raised.value)
+
+
+@pytest.mark.parametrize(("scale", "said"), [
+    ({"worst": 3, "best": 3}, "worst and best must differ"),
+    ({"worst": -1, "best": 3, "curve": "log"}, "a log scale takes no negative ends"),
+])  # fmt: skip
+def test_a_scale_that_cannot_be(scale, said):
+    with pytest.raises(ValueError, match=said):
+        domain.Scale.model_validate({"metric": "trend", "weight": 1, "source": "here", **scale})
+
+
+def test_names_that_nobody_knows(tmp_path):
+    mine = tmp_path / "mine.toml"
+    with pytest.raises(UnknownName, match="fintuning"):
+        domain.load_domain("fintuning")
+    with pytest.raises(UnknownName, match="nobody/nothing"):
+        advise.recommend(Request(repositories=("nobody/nothing",)))
+    mine.write_text(WEB.read_text().replace('backer = "pallets"', 'backer = "nobody"', 1))
+    with pytest.raises(UnknownName, match="nobody"):
+        domain.candidates(domain.load_domain(str(mine)), domain.load_organisations())
+    scale = '{ metric = "trnd", weight = 1, worst = 0, best = 1, source = "s" }'
+    own = f'{{ name = "activity", title = "t", scales = [{scale}] }}'
+    mine.write_text(WEB.read_text().replace('"activity"', own, 1))
+    with pytest.raises(UnknownName, match="trnd"):
+        advise.recommend(Request(domain=str(mine)))
+
+
+def test_tables_of_organisations_and_of_the_population_that_are_none(data):
+    (data / "organisations.toml").write_text("[one]\nkind = 3\n")
+    with pytest.raises(ConfigError, match=r"organisations\.toml"):
+        domain.load_organisations(data)
+    file = next((data / "reference").glob("population*"))
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(ConfigError, match="population"):
+        population.load_population(data)
+
+
+def test_titles_of_criteria():
+    titles = domain_text.criteria_titles()
+    assert titles["issues"] and set(titles) == {
+        p.stem for p in (domain.data_folder() / "criteria").glob("*.toml")
+    }
+
+
+def test_an_installation_without_its_data(monkeypatch, tmp_path):
+    monkeypatch.setattr(domain, "__file__", str(tmp_path / "advisor" / "domain.py"))
+    with pytest.raises(SnapshotMissing, match="install advisor again"):
+        domain.data_folder()
