@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 from finetune import own_model
 from finetune.errors import TrainingFailed, UnsupportedField
@@ -26,13 +25,8 @@ def refuse_common(stack: str, spec: RunSpec) -> None:
     if spec.method.name not in LORA_LIKE:
         why = "it is run for LoRA and QLoRA; trl does the other methods"
         raise UnsupportedField(stack, "method.name", spec.method.name, why)
-    fields: dict[str, tuple[Any, str]] = {
-        "devices.strategy": ("ddp", "it is run with DDP alone; trl does FSDP")
-    }
-    if stack != "axolotl":
-        one = "it is run as one process; trl and axolotl spread over several"
-        fields |= {"devices.processes": (1, one), "devices.nodes": (1, one)}
-    own_model.refuse(stack, spec, fields)
+    alone = "its processes hold the whole model each (DDP); trl, torchtune and litgpt share it out (FSDP2)"
+    own_model.refuse(stack, spec, {"devices.strategy": ("ddp", alone)})
 
 
 def hand_over(spec: RunSpec, job: Job, source: Path) -> Path:

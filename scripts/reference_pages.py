@@ -174,8 +174,9 @@ def spec_page() -> str:
     def answer(name: str, leaf: str) -> str:
         beside = ("beside", asked.BESIDE.get(leaf, {}))
         try:
-            _, before, _ = asked.rendered(name, beside)
-            _, after, _ = asked.rendered(name, beside, asked.changed(name, leaf))
+            _, before, *_ = asked.rendered(name, beside)
+            change = asked.changed(name, leaf, asked.CHANGES[leaf], beside)
+            _, after, *_ = asked.rendered(name, beside, change)
         except UnsupportedField as refused:
             notes.append(f"{name}, `{leaf}`: {str(refused).partition(': ')[2] or refused}")
             return f"refused ({len(notes)})"

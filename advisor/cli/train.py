@@ -80,8 +80,8 @@ def train(
     """
     from finetune import home, record, run
 
-    spread = {"devices.processes": gpus, "devices.nodes": nodes}
-    set_ = [*(set_ or []), *(f"{leaf}={n}" for leaf, n in spread.items() if n is not None)]
+    wanted = {"devices.processes": gpus, "devices.nodes": nodes}
+    set_ = [*(set_ or []), *(f"{leaf}={n}" for leaf, n in wanted.items() if n is not None)]
     if submit is not None:
         from finetune.submit import Place
 
@@ -266,12 +266,14 @@ def progress() -> Iterator[Watch]:
 
 
 def summary(folder: Path) -> str:
-    """What a finished run has to say for itself."""
+    """What a finished run has to say for itself; on any but the first of several machines, that it is over."""
     import json
 
-    from finetune import record
+    from finetune import record, spread
 
     told = record.load(folder)
+    if told.spec["devices"]["nodes"] > 1 and spread.rank():
+        return f"machine {spread.rank()} is done; the first one evaluates and keeps the record in {folder}"
     lines = [f"{told.outcome}", f"adapter: {folder / 'adapter'}", f"record:  {folder / 'record.json'}"]
     judged = folder / "evaluation.json"
     if judged.is_file():

@@ -15,11 +15,13 @@ if TYPE_CHECKING or __package__:
     from finetune.runners.emit import Emitter, main, rss_bytes
     from finetune.runners.initial import begin
     from finetune.runners.probe import leave
+    from finetune.runners.shards import leave_together
     from finetune.runners.trl_sft import count, reporter
 else:
     from emit import Emitter, main, rss_bytes
     from initial import begin
     from probe import leave
+    from shards import leave_together
     from trl_sft import count, reporter
 
 
@@ -59,10 +61,10 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     emit.loaded(trainer.model, began)
     trainer.train(resume_from_checkpoint=told["resume_from_checkpoint"])
     if not emit.stopped:
-        model.save_pretrained(str(run / "adapter"))
-        tokenizer.save_pretrained(str(run / "adapter"))
+        trainer.save_model(str(run / "adapter"))  # of several processes the first writes
         leave(trainer.model, run)
         emit.finished(trainer.state.global_step, began)
+    leave_together()
 
 
 def refuse_downgrade(model: Any, *, four_bits: bool) -> None:

@@ -48,9 +48,9 @@ def render(spec: RunSpec, job: Job) -> Rendered:
     if spec.world_size == 1:
         fields["training.gradient_checkpointing"] = (False, "its single-process run has none")
     own_model.refuse(name, spec, fields)
-    if spec.method.name == "qlora" and spec.world_size > 1:
-        why = "it quantises in one process alone; torchtune and trl spread QLoRA"
-        raise UnsupportedField(name, "devices.processes", spec.devices.processes, why)
+    if spec.method.name == "qlora":
+        why = "it quantises in one process alone"
+        own_model.refuse(name, spec, {"devices.processes": (1, why), "devices.nodes": (1, why)})
     if spec.method.name == "qlora" and spec.devices.kind == "cpu":
         raise UnsupportedField(name, "method.name", "qlora", "its 4-bit layers refuse a CPU; trl's do not")
     known = family.of(name, spec)

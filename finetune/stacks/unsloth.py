@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finetune import own_model, trainer
+from finetune import own_model, spread, trainer
 from finetune.errors import UnsupportedField
 from finetune.family import ATTENTION, MLP
 from finetune.spec import RunSpec
@@ -45,9 +45,8 @@ def render(spec: RunSpec, job: Job) -> Rendered:
 
 
 def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
-    """Our runner, which is an unsloth script."""
-    del spec
-    return [str(python), str(_RUNNER), str(job.native / CONFIG), str(job.folder)]
+    """Our runner, which is an unsloth script; several of them under torchrun, which its loader looks for."""
+    return [str(python), *spread.torchrun(spec), str(_RUNNER), str(job.native / CONFIG), str(job.folder)]
 
 
 def environment(spec: RunSpec) -> Mapping[str, str]:

@@ -29,6 +29,13 @@ def model_folder(**changes):
 
 BASE = {"model": {"base": model_folder()}, "data": {"train": "d.jsonl"}, "devices": {"kind": "cuda"}}
 BASE |= {"training": {"dtype": "bfloat16"}, "evaluation": {"every_steps": 5}}
+# Where a leaf is changed: what holds for one process need not for several, nor with QLoRA for LoRA.
+PLACES = {
+    "one GPU, QLoRA": {},
+    "one GPU, LoRA": {"method": {"name": "lora"}},
+    "two GPUs, LoRA": {"method": {"name": "lora"}, "devices": {"processes": 2}},
+    "two machines, LoRA": {"method": {"name": "lora"}, "devices": {"processes": 2, "nodes": 2}},
+}
 # Another value for every leaf, and what must be set beside it for it to matter.
 CHANGES = {
     "model.base": model_folder(num_hidden_layers=3), "model.revision": "abc", "model.trust_remote_code": True,
@@ -42,7 +49,7 @@ CHANGES = {
     "training.gradient_checkpointing": False, "training.optimizer": "paged_adamw_8bit", "training.seed": 7,
     "training.own_speedups": True,
     "evaluation.every_steps": 11, "logging.every_steps": 4, "logging.save_every_steps": 9,
-    "logging.keep_checkpoints": 5, "devices.kind": "cpu", "devices.processes": 2, "devices.nodes": 2,
+    "logging.keep_checkpoints": 5, "devices.kind": "cpu", "devices.processes": 4, "devices.nodes": 4,
     "devices.strategy": "fsdp",
 }  # fmt: skip
 BESIDE = {
@@ -102,9 +109,10 @@ def own(name):
             return found
 
 
-def changed(name, leaf, value):
-    """The layer that gives a leaf a value, or the common one where the stack's base case has that value."""
-    return "change", spec.nest({leaf: DEFAULT[leaf] if own(name).get(leaf) == value else value})
+def changed(name, leaf, value, *layers):
+    """The layer that gives a leaf a value, or the common one where it has that value already."""
+    has = own(name) | {field: one for _, layer in layers for field, one in spec.leaves(layer)}
+    return "change", spec.nest({leaf: DEFAULT[leaf] if has.get(leaf) == value else value})
 
 
 def rendered(name, *layers):
@@ -117,17 +125,31 @@ def test_there_are_stacks_and_every_leaf_has_an_owner():
     assert not set(CHANGES) & set(OURS)
 
 
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("name", STACKS)
 @pytest.mark.parametrize(("leaf", "value"), VALUES)
-def test_a_changed_leaf_is_seen_or_refused(name, leaf, value):
-    beside = ("beside", BESIDE.get(leaf, {}))
+def test_a_changed_leaf_is_seen_or_refused(name, leaf, value, place):
+    layers = [("place", PLACES[place]), ("beside", BESIDE.get(leaf, {}))]
     try:
-        before = rendered(name, beside)
-        after = rendered(name, beside, changed(name, leaf, value))
+        before = rendered(name, *layers)
+        after = rendered(name, *layers, changed(name, leaf, value, *layers))
     except UnsupportedField as refused:
-        assert refused.field in (leaf, *(field for field, _ in spec.leaves(BESIDE.get(leaf, {}))))
+        beside = {field for _, layer in layers for field, _ in spec.leaves(layer)}
+        assert refused.field in {leaf, *beside}
         return
     assert after != before, f"{name} drops {leaf} in silence"
+
+
+@pytest.mark.parametrize("leaf", ["devices.processes", "devices.nodes"])
+@pytest.mark.parametrize("name", STACKS)
+def test_every_stack_spreads_lora_over_gpus(name, leaf):
+    """That all of them can is not left to the test above, which a refusal satisfies too."""
+    place = PLACES["two GPUs, LoRA"]
+    alone = rendered(name, ("place", {"method": {"name": "lora"}}))
+    _, _, words, _ = rendered(name, ("place", place), ("more", spec.nest({leaf: 4})))
+    told = " ".join(words)
+    assert "torch.distributed.run" in told and "torch.distributed.run" not in " ".join(alone[2])
+    assert ("--nproc-per-node 4" if leaf == "devices.processes" else "--nnodes 4") in told
 
 
 @pytest.mark.parametrize("name", STACKS)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
 import tomllib
+from pathlib import Path
 
 import pytest
+import tiny_model
 import yaml
 
+from finetune import stacks
 from finetune.errors import SpecError, UnsupportedField
-from finetune.spec import RunSpec
+from finetune.spec import Composed, RunSpec, resolve
+from finetune.stacks import Job
 from finetune.submit import Place, job
 
 
@@ -101,20 +106,66 @@ def test_what_a_scheduler_must_be_told_is_asked_for(tmp_path, kind, place, devic
         job(kind, spec(tmp_path, **devices), tmp_path, place)
 
 
-@pytest.mark.parametrize(
-    ("stack", "kind"),
-    [
-        *((name, kind) for name in ("torchtune", "litgpt", "unsloth") for kind in ("cpu", "cuda")),
-        ("axolotl", "cpu"),
-    ],
-)
-def test_a_stack_that_runs_as_one_process_is_refused_before_the_queue(tmp_path, stack, kind):
-    made = spec(tmp_path, kind=kind).model_copy(update={"stack": stack})
-    with pytest.raises(UnsupportedField, match=r"one process|GPUs alone|one of several"):
+def with_stack(tmp_path, stack, kind, **sections):
+    """The same with another stack, of a model that is here, for the native config names its sizes."""
+    (tmp_path / "config.json").write_text(json.dumps(tiny_model.config()))
+    asked = {**spec(tmp_path, kind=kind).model_dump(), "stack": stack, "model": {"base": str(tmp_path)}}
+    asked["method"] = {**asked["method"], "name": "lora"}
+    return RunSpec.model_validate({**asked, **{name: {**asked[name], **one} for name, one in sections.items()}})
+
+
+@pytest.mark.parametrize("stack", ["axolotl", "unsloth"])
+def test_a_stack_that_needs_gpus_is_refused_before_the_queue(tmp_path, stack):
+    made = with_stack(tmp_path, stack, "cpu")
+    with pytest.raises(UnsupportedField, match=r"GPUs alone|on a GPU"):
         job("slurm", made, tmp_path, Place())
 
 
-def test_axolotl_spreads_over_gpus(tmp_path):
-    assert "job.sbatch" in job(
-        "slurm", spec(tmp_path).model_copy(update={"stack": "axolotl"}), tmp_path, Place()
-    )
+@pytest.mark.parametrize(
+    ("stack", "change", "message"),
+    [
+        ("litgpt", {"method": {"name": "qlora"}}, "it quantises in one process alone"),
+        ("torchtune", {"training": {"optimizer": "paged_adamw_8bit"}}, "do not know the parts"),
+        ("axolotl", {"devices": {"strategy": "fsdp"}}, "DDP"),
+        ("unsloth", {"devices": {"strategy": "fsdp"}}, "DDP"),
+    ],
+)
+def test_what_a_stack_cannot_spread_is_refused_before_the_queue(tmp_path, stack, change, message):
+    made = with_stack(tmp_path, stack, "cuda", **change)
+    with pytest.raises(UnsupportedField, match=message):
+        job("slurm", made, tmp_path, Place())
+
+
+# What each library's own launch must be told of 2 machines with 4 GPUs each; torchrun starts all of them.
+TOLD = {
+    "trl": {},
+    "torchtune": {"gradient_accumulation_steps: 1"},
+    "litgpt": {"devices: 4", "num_nodes: 2", "global_batch_size: 16"},
+    "axolotl": {"gradient_accumulation_steps: 1"},
+    "unsloth": {"gradient_accumulation_steps: 1"},
+}
+
+
+@pytest.mark.parametrize("stack", TOLD)
+def test_each_stack_is_started_by_torchrun_on_every_machine(tmp_path, stack, monkeypatch):
+    monkeypatch.setenv("NODE_RANK", "1")
+    monkeypatch.setenv("MASTER_ADDR", "first")
+    monkeypatch.setenv("MASTER_PORT", "20007")
+    made = with_stack(tmp_path, stack, "cuda")
+    assert "job.sbatch" in job("slurm", made, tmp_path, Place())
+    resolved = resolve(Composed(made, {}), gpus=4).spec
+    run = Job(Path("RUN"), Path("RUN/data"), "a/b", None, steps=3, warmup_steps=0, rows=48, test_rows=0)
+    rendered = stacks.stack(stack).render(resolved, run)
+    words = stacks.stack(stack).command(Path("python"), resolved, run)
+    assert words[1:13] == [
+        *("-m", "torch.distributed.run", "--nproc-per-node", "4", "--nnodes", "2", "--node-rank", "1"),
+        *("--master-addr", "first", "--master-port", "20007"),
+    ]
+    assert Path(words[13]).is_file(), "a runner of ours"
+    (config,) = [name for name in rendered.files if words[14].endswith(name)]
+    for line in TOLD[stack]:
+        assert line in rendered.files[config]
+    if stack == "torchtune":
+        assert config == "lora_finetune_distributed.yaml"
+    if stack in {"torchtune", "litgpt"}:
+        assert any("FSDP2" in one for one in rendered.deviations)
