@@ -47,7 +47,7 @@ def bench(
     stacks: Stacks = "trl,torchtune,litgpt,axolotl",
     seeds: Seeds = 3,
     rounds: Rounds = "A",
-    quick: Annotated[bool, typer.Option("--quick", help="10 short steps a run.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="10 short steps a run, of 4 rows.")] = False,
     cpu: Annotated[bool, typer.Option("--cpu", help="On the CPU, even where there is a GPU.")] = False,
     claims: Annotated[bool, typer.Option("--claims", help="What READMEs claim, and what was seen.")] = False,
     price: Price = None,

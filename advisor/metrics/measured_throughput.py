@@ -1,5 +1,6 @@
 """Measured throughput."""
 
+from advisor.metrics._benched import last_bench
 from advisor.model import Metric
 
 METRIC = Metric(
@@ -12,15 +13,7 @@ METRIC = Metric(
     ),
     unit="times trl",
     direction="more",
-    sql="""
-    SELECT repository, median(value) AS value, min(low) AS low, max(high) AS high, count(*) AS n,
-           1.0 AS evidence_share, list(DISTINCT source) AS sources, day AS first_day, day AS last_day,
-           array_to_string(list_sort(list(DISTINCT concat(stack, ' ', version, ' on ', machine, ', ', setting))), '; ')
-           || '; ' || date_diff('day', day, $as_of) || ' days ago' AS reason
-    FROM benchmarks WHERE figure = 'relative_throughput' AND day > $as_of - CAST($window_days AS INTEGER)
-    GROUP BY repository, day
-    QUALIFY row_number() OVER (PARTITION BY repository ORDER BY day DESC) = 1
-    """,
+    sql=last_bench("relative_throughput"),
     needs=("benchmarks",),
     window_days=365,
 )
