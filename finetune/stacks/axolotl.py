@@ -45,7 +45,7 @@ def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
 
 def environment(spec: RunSpec) -> Mapping[str, str]:
     """As all stacks have it; axolotl's own telemetry is off."""
-    return {**own_model.environment(spec, spec.model.base), "AXOLOTL_DO_NOT_TRACK": "1"}
+    return {**own_model.environment(spec), "AXOLOTL_DO_NOT_TRACK": "1"}
 
 
 def hand_over(spec: RunSpec, job: Job) -> Path:

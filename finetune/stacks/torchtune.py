@@ -110,7 +110,7 @@ def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
 
 def environment(spec: RunSpec) -> Mapping[str, str]:
     """As all stacks have it."""
-    return own_model.environment(spec, spec.model.base)
+    return own_model.environment(spec)
 
 
 def hand_over(spec: RunSpec, job: Job) -> Path:

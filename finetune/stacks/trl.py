@@ -15,10 +15,9 @@ from typing import Any
 
 from finetune import spread
 from finetune.errors import TrainingFailed
-from finetune.memory import HEAP_BLOCK_BYTES
 from finetune.runners import trl_sft
 from finetune.spec import LORA_LIKE, RunSpec
-from finetune.stacks import Job, Rendered
+from finetune.stacks import Job, Rendered, own_model
 
 name = "trl"
 repository = "huggingface/trl"
@@ -49,14 +48,8 @@ def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
 
 
 def environment(spec: RunSpec) -> Mapping[str, str]:
-    """No telemetry, no threads that fight one another, no GPU where none is asked for."""
-    variables = {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
-    if spec.devices.kind == "cpu":
-        variables["CUDA_VISIBLE_DEVICES"] = ""
-        # glibc gives large blocks back at once, instead of keeping them in a fragmented heap: the peak
-        # falls by a fifth to a third (see benchmarks/results) at no cost in time that could be measured.
-        variables["MALLOC_MMAP_THRESHOLD_"] = str(HEAP_BLOCK_BYTES)
-    return variables
+    """As all stacks have it."""
+    return own_model.environment(spec)
 
 
 def hand_over(spec: RunSpec, job: Job) -> Path:

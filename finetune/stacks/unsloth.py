@@ -51,7 +51,7 @@ def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
 
 def environment(spec: RunSpec) -> Mapping[str, str]:
     """As all stacks have it; unsloth fetches no statistics repository."""
-    return {**own_model.environment(spec, spec.model.base), "UNSLOTH_DISABLE_STATISTICS": "1"}
+    return {**own_model.environment(spec), "UNSLOTH_DISABLE_STATISTICS": "1"}
 
 
 def hand_over(spec: RunSpec, job: Job) -> Path:

@@ -153,6 +153,19 @@ def test_every_stack_spreads_lora_over_gpus(name, leaf):
 
 
 @pytest.mark.parametrize("name", STACKS)
+def test_no_stack_is_started_with_telemetry_or_with_a_network_for_a_model_that_is_here(name):
+    variables = stack(name).environment(spec.resolve(spec.compose([("f", BASE)]), gpus=1).spec)
+    off = {
+        "HF_HUB_OFFLINE": "1",
+        "HF_DATASETS_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "DO_NOT_TRACK": "1",
+    }
+    own = {"axolotl": {"AXOLOTL_DO_NOT_TRACK": "1"}, "unsloth": {"UNSLOTH_DISABLE_STATISTICS": "1"}}
+    assert {**off, **own.get(name, {})}.items() <= variables.items()
+
+
+@pytest.mark.parametrize("name", STACKS)
 @pytest.mark.parametrize("leaf", sorted(OURS))
 def test_leaves_of_our_half_do_not_reach_the_native_config(name, leaf):
     made = spec.compose([("f", BASE)]).spec
