@@ -21,7 +21,7 @@ from advisor.errors import FactsError
 from advisor.measurement_sql import measurement
 from advisor.metrics import METRICS
 from advisor.model import Contribution, CriterionScore, Measurement, Metric, Outlook
-from advisor.store import is_aside
+from advisor.store import is_aside, listed, text
 from advisor.tables import DERIVED
 
 FOLDER = "measurements"  # of a whole store, by `advisor measure`; beside the facts
@@ -79,20 +79,32 @@ def read_measured(
         FactsError: a file of measurements cannot be read.
     """
     files = measured_files(store, as_of)
-    if not files:
-        return None
+    return read_files(files, repositories, as_of) if files else None
+
+
+def read_files(
+    files: Sequence[Path], repositories: Sequence[str], as_of: date
+) -> dict[str, dict[str, Measurement]]:
+    """What files of `measured_files` hold about repositories as of a day.
+
+    Raises:
+        FactsError: one cannot be read.
+    """
     import duckdb
 
     found: dict[str, dict[str, Measurement]] = {r: {} for r in repositories}
+    if not found:
+        return found
     with duckdb.connect() as db:
         try:
             rows = db.execute(
-                "SELECT * FROM read_parquet($1) WHERE as_of = $2"
-                " AND repository IN (SELECT unnest($3::VARCHAR[])) ORDER BY metric",
-                [[str(f) for f in files], as_of, list(repositories)],
+                # Written out: for a parameter duckdb imports pandas, which takes longer than all the rest.
+                f"SELECT * FROM read_parquet([{listed(text(str(f)) for f in files)}])"
+                f" WHERE as_of = DATE '{as_of.isoformat()}'"
+                f" AND repository IN ({listed(map(text, repositories))}) ORDER BY metric"
             )
         except duckdb.Error as error:
-            raise FactsError(f"the measurements of {store.path} cannot be read: {error}") from None
+            raise FactsError(f"measurements cannot be read: {error}") from None
         names = [d[0] for d in rows.description]
         for row in rows.fetchall():
             measured = measurement(dict(zip(names, row, strict=True)))

@@ -9,30 +9,29 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
 
 from advisor import domain as domains
 from advisor.advise import Question, Request, ordered_answer, read_request, score_candidate
 from advisor.errors import FactsError, InputError
-from advisor.kept import FOLDER, measured_files, read_measured
+from advisor.kept import FOLDER, measured_files, read_files
 from advisor.model import Ranked, Recommendation
-
-if TYPE_CHECKING:
-    import duckdb
+from advisor.store import listed, text
 
 SHORTLIST = 10
 BLOCK = 2 * SHORTLIST  # so many are read at once, since rules may exclude some
 
-# ``scales``: metric, criterion, weight in it, ends of the scale with logarithms taken, weight of the criterion.
+# The ends of a scale stand here with their logarithms taken where it is one of logarithms.
 _SCORES = """
-WITH utilities AS (
+WITH scales (metric, criterion, is_log, weight, worst, best, of_all) AS (VALUES {scales}),
+utilities AS (
     SELECT m.repository, s.criterion, s.of_all, s.weight,
            least(1, greatest(0, (CASE WHEN s.is_log THEN ln(1 + greatest(0, m.value)) ELSE m.value END - s.worst)
                                 / (s.best - s.worst))) AS utility
-    FROM read_parquet($1) AS m JOIN scales AS s ON m.metric = s.metric
-    WHERE m.as_of = $2 AND m.value IS NOT NULL
+    FROM read_parquet([{files}]) AS m JOIN scales AS s ON m.metric = s.metric
+    WHERE m.as_of = DATE {day} AND m.value IS NOT NULL
 ),
 criteria AS (
     SELECT repository, of_all, sum(weight * utility) / sum(weight) AS utility FROM utilities
@@ -53,9 +52,15 @@ def recommend_all(request: Request) -> Recommendation:
     if request.repositories:
         raise InputError("name repositories or rank --all, not both")
     asked = read_request(request, everybody=True)
-    scored = scores(asked)
+    files = measured_files(asked.store, asked.as_of)
+    if not files:
+        raise InputError(
+            f"nobody was measured as of {asked.as_of} from the facts in {asked.store.path}; "
+            f"run `advisor measure {asked.store.path}` first"
+        )
+    scored = scores(asked, files)
     ranked: list[Ranked] = []
-    for measured in _candidates(asked, [name for name, _ in scored]):
+    for measured in _candidates(asked, files, [name for name, _ in scored]):
         ranked.append(measured)
         if sum(not r.excluded for r in ranked) == SHORTLIST:
             break
@@ -64,52 +69,51 @@ def recommend_all(request: Request) -> Recommendation:
     return replace(answer, reasons=(said, *answer.reasons)) if answer.choice else answer
 
 
-def scores(asked: Question) -> list[tuple[str, float]]:
+def scores(asked: Question, files: Sequence[Path]) -> list[tuple[str, float]]:
     """(repository, score from 0 to 100) of everybody measured, the highest first; rules are not asked.
 
+    Args:
+        asked: scales, weights and day.
+        files: of `kept.measured_files`.
+
     Raises:
-        InputError: nothing was measured as of that day.
         FactsError: the measurements cannot be read.
     """
-    files = measured_files(asked.store, asked.as_of)
-    if not files:
-        raise InputError(
-            f"nobody was measured as of {asked.as_of} from the facts in {asked.store.path}; "
-            f"run `advisor measure {asked.store.path}` first"
-        )
     import duckdb
 
     with duckdb.connect(config={"threads": 2}) as db:
-        _lay_scales(db, asked)
         try:
-            return db.execute(_SCORES, [[str(f) for f in files], asked.as_of]).fetchall()
+            # Written out: for a parameter duckdb imports pandas, which takes longer than all the rest.
+            return db.execute(
+                _SCORES.format(
+                    scales=_scales(asked),
+                    files=listed(text(str(file)) for file in files),
+                    day=text(asked.as_of.isoformat()),
+                )
+            ).fetchall()
         except duckdb.Error as error:
             raise FactsError(f"the measurements of {asked.store.path} cannot be read: {error}") from None
 
 
-def _lay_scales(db: duckdb.DuckDBPyConnection, asked: Question) -> None:
-    db.execute(
-        "CREATE TEMP TABLE scales (metric VARCHAR, criterion VARCHAR, weight DOUBLE, worst DOUBLE, best DOUBLE,"
-        " is_log BOOLEAN, of_all DOUBLE)"
-    )
+def _scales(asked: Question) -> str:
     rows = []
     for criterion in asked.domain.criteria:
         for scale in criterion.scales:
             is_log = scale.curve == "log"
-            worst, best = (math.log1p(end) if is_log else end for end in (scale.worst, scale.best))
-            whole = asked.weights[criterion.name]
-            rows.append((scale.metric, criterion.name, scale.weight, worst, best, is_log, whole))
-    db.executemany("INSERT INTO scales VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            ends = [math.log1p(end) if is_log else end for end in (scale.worst, scale.best)]
+            numbers = listed(repr(float(n)) for n in (scale.weight, *ends, asked.weights[criterion.name]))
+            rows.append(f"({text(scale.metric)}, {text(criterion.name)}, {is_log}, {numbers})")
+    return listed(rows)
 
 
-def _candidates(asked: Question, names: Sequence[str]) -> Iterator[Ranked]:
+def _candidates(asked: Question, files: Sequence[Path], names: Sequence[str]) -> Iterator[Ranked]:
     """Everybody who has a score, scored with all findings, in this order."""
     organisations = domains.load_organisations()
     known = {c.repository: c for c in domains.candidates(asked.domain, organisations)}
     owners = {owner.lower(): o for o in organisations.values() for owner in o.github}
     for start in range(0, len(names), BLOCK):
         some = names[start : start + BLOCK]
-        measured: Mapping[str, Any] = read_measured(asked.store, some, asked.as_of) or {}
+        measured = read_files(files, some, asked.as_of)
         for name in some:
             candidate = known.get(name) or domains.candidate_of(name, owners)
             yield score_candidate(candidate, measured[name], asked)
