@@ -77,8 +77,7 @@ def read_request(request: Request, *, everybody: bool = False) -> Question:
 
     Args:
         request: what is asked.
-        everybody: whom the store knows is asked about, and not the domain's candidates; then criteria that
-            rest on more than metrics (the outlook) are left out.
+        everybody: ask about all whom the store knows; then criteria of more than metrics are left out.
 
     Raises:
         InputError: something in the request is unknown, malformed or out of range.
@@ -92,7 +91,7 @@ def read_request(request: Request, *, everybody: bool = False) -> Question:
         raise InputError(f"domain {domain.name} has no candidates of its own; name a file with --from")
     store = facts.open_store(request.store or domains.data_folder() / "snapshots" / domain.snapshot)
     goal, weights = weights_of(domain, request)
-    files = [domains.data_folder() / "rules" / f"{name}.toml" for name in domain.rules]
+    files = [request.rules] if request.rules else domains.rules_of(domain)
     units = {m.name: m.unit for m in METRICS.values()}
     _check_scales(domain)
     chosen = () if everybody else tuple(_choose(domain, request.repositories))
@@ -104,11 +103,7 @@ def read_request(request: Request, *, everybody: bool = False) -> Question:
         as_of=_check_date(request.as_of, store),
         goal=goal,
         weights={c.name: weights[c.name] for c in used.criteria},
-        ruleset=tuple(
-            rule
-            for file in ([request.rules] if request.rules else files)
-            for rule in rules.load_rules(file, units)
-        ),
+        ruleset=tuple(rule for file in files for rule in rules.load_rules(file, units)),
         candidates=chosen,
         benched=measured,
     )

@@ -54,7 +54,7 @@ def read(path: Path, repositories: Sequence[str], as_of: date | None) -> Benched
     Raises:
         FactsError: the store's manifest is damaged.
     """
-    store = facts.open_benchmarks(path)
+    store = facts.open_benchmarks(path) if repositories else None
     wanted = sorted(set(repositories) & set(store.benched())) if store else []
     if store is None or not wanted:
         return NOTHING

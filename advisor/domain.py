@@ -235,6 +235,11 @@ def candidates(domain: Domain, organisations: Mapping[str, Organisation]) -> lis
     return found
 
 
+def rules_of(domain: Domain) -> list[Path]:
+    """The files of its rules."""
+    return [data_folder() / "rules" / f"{name}.toml" for name in domain.rules]
+
+
 def candidate_of(repository: str, owners: Mapping[str, Organisation]) -> Candidate:
     """A repository that no domain names, with what its owner (in lower case) says of its backer."""
     owner, name = repository.split("/")

@@ -25,7 +25,7 @@ from advisor import facts
 from advisor.errors import InputError
 from advisor.kept import FOLDER, definitions_key, facts_key, measurements_key_of_store
 from advisor.measure import ask, known_beside, prepare, share
-from advisor.measurement_sql import COLUMNS, measurement_sql
+from advisor.measurement_sql import COLUMNS, measurement_sql, read_on_sql
 from advisor.metrics import METRICS
 from advisor.partitions import ranges, rows_by_repository
 from advisor.store import Store, all_rows_of, listed, text
@@ -44,10 +44,6 @@ WORDS: Mapping[str, Sequence[str]] = {
     "counts": ("metric", "source"),
     "releases": ("source",),
 }
-# Every word of what is asked of the tables.
-_NAMED = set(
-    re.findall(r"\w+", " ".join([*(m.sql for m in METRICS.values()), *DERIVED.values(), str([VIEWS, ONE_ROW_A])]))
-) | {"repository", "source", "retrieved_at"}
 
 
 @dataclass(frozen=True)
@@ -205,7 +201,7 @@ def measure_range(
     try:
         with duckdb.connect(config=dict(settings)) as db:
             for table in TABLES:
-                load(db, store, table, names)
+                load(db, store, table, names, metrics)
             db.execute(f"CREATE TEMP TABLE measured ({columns})")
             prepare(db, beside)
             for day in days:
@@ -226,10 +222,18 @@ def measure_range(
         Path(temporary).unlink(missing_ok=True)
 
 
-def load(db: duckdb.DuckDBPyConnection, store: Store, table: str, names: Sequence[str]) -> None:
+def load(
+    db: duckdb.DuckDBPyConnection,
+    store: Store,
+    table: str,
+    names: Sequence[str],
+    metrics: Mapping[str, Metric] = METRICS,
+) -> None:
     """Read the rows of a table into memory: words as numbers, NULL for columns that no metric names."""
     every = all_rows_of(store, table, names)
-    instead = {c: f"NULL::{kind}" for c, kind in columns(table).items() if c not in _NAMED}
+    asked = [*(m.sql for m in metrics.values()), *DERIVED.values(), read_on_sql(), str([VIEWS, ONE_ROW_A])]
+    named = set(re.findall(r"\w+", " ".join(asked)))
+    instead = {c: f"NULL::{kind}" for c, kind in columns(table).items() if c not in named}
     for column in WORDS.get(table, ()):
         kind = f"{table}_{column}"
         words = [

@@ -28,8 +28,8 @@ _SCORES = """
 WITH scales (metric, criterion, is_log, weight, worst, best, of_all) AS (VALUES {scales}),
 utilities AS (
     SELECT m.repository, s.criterion, s.of_all, s.weight,
-           least(1, greatest(0, (CASE WHEN s.is_log THEN ln(1 + greatest(0, m.value)) ELSE m.value END - s.worst)
-                                / (s.best - s.worst))) AS utility
+           CASE WHEN s.is_log THEN ln(1 + greatest(0, m.value)) ELSE m.value END AS curved,
+           least(1, greatest(0, (curved - s.worst) / (s.best - s.worst))) AS utility
     FROM read_parquet([{files}]) AS m JOIN scales AS s ON m.metric = s.metric
     WHERE m.as_of = DATE {day} AND m.value IS NOT NULL
 ),

@@ -98,9 +98,24 @@ def rank(
     from advisor.requirements import Requirements, parse_memory
 
     if all_:
-        if from_ or fail_under is not None or replay or any((model, method, gpu_memory, gpus, license, avoid, prefer)):
-            raise InputError("--all goes with --domain, --goal, --as-of, --set, --rules, --store and --format alone")
-        _rank_all(ask(repositories, domain, goal, as_of, set_, rules, store or store_or_default(None)), format)
+        others = (
+            from_,
+            fail_under is not None,
+            replay,
+            model,
+            method,
+            gpu_memory,
+            gpus,
+            license,
+            avoid,
+            prefer,
+        )
+        if any(others):
+            raise InputError(
+                "--all goes with --domain, --goal, --as-of, --set, --rules, --store, --format alone"
+            )
+        store = store or store_or_default(None)
+        _rank_all(ask(repositories, domain, goal, as_of, set_, rules, store), format)
         return
     if from_ or fail_under is not None or format is Format.sarif:
         _rank_files(from_, repositories, goal, as_of, set_, rules, store, format, fail_under)

@@ -146,8 +146,7 @@ def _question(stores: Sequence[facts.Store], request: Request) -> Question:
     if not reaching:
         where = f"reach to {request.as_of}" if stores else "are there"
         raise InputError(f"no facts {where}; run `advisor collect --from FILE` first")
-    files = [request.rules] if request.rules else []
-    files = files or [domains.data_folder() / "rules" / f"{name}.toml" for name in domain.rules]
+    files = [request.rules] if request.rules else domains.rules_of(domain)
     units = {m.name: m.unit for m in METRICS.values()}
     return Question(
         domain=domain,

@@ -133,6 +133,25 @@ def test_a_whole_store_is_measured_as_one_by_one(store, compacted):
     assert read_measured(store, NAMES, AS_OF - timedelta(days=1)) is None
 
 
+def test_what_two_sources_tell_is_one_row_as_one_by_one(store):
+    """Also where only the row that goes knows who merged."""
+    twice = rows()["threads", NAMES[0]]
+    told = [{k: v for k, v in row.items() if not k.startswith("merged_by")} for row in twice[::2]]
+    facts.write(store.path, "threads", NAMES[0], [{**row, "source": "a"} for row in told], part="api")
+    again = [
+        {**row, "source": "git:x", "merged_by": 1, "merged_by_organisation": "org1"} for row in twice[::3]
+    ]
+    facts.write(store.path, "threads", NAMES[0], again, part="git")
+    tags = [{**row, "source": "git:x", "is_prerelease": True} for row in rows()["releases", NAMES[0]]]
+    facts.write(store.path, "releases", NAMES[0], tags, part="git")
+    opened = facts.open_store(store.path)
+    measure_store(opened, DAYS, SMALL)
+    for day in DAYS:
+        assert read_measured(opened, NAMES, day) == one_by_one(opened, day)
+    influence = "organizational_influence_merges"
+    assert one_by_one(opened)[NAMES[0]][influence] != one_by_one(store)[NAMES[0]][influence]
+
+
 def test_only_what_changed_is_measured_again(store):
     first = measure_store(store, DAYS, SMALL)
     assert measure_store(store, DAYS, SMALL).reused == first.ranges
