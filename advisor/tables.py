@@ -75,6 +75,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "high": "DOUBLE",
         "definition": "VARCHAR",
     },
+    # a tag or a release
     "releases": {
         "repository": "VARCHAR",
         "tag": "VARCHAR",

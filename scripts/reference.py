@@ -78,6 +78,7 @@ def pages() -> dict[str, str]:
     return {
         "metrics.md": metrics_page(),
         "dependencies.md": reference_pages.dependencies_page(),
+        "facts.md": reference_pages.facts_page(),
         "rules.md": reference_pages.rules_page(),
         "command-line.md": reference_pages.command_line_page(),
         "python.md": reference_pages.python_page(),

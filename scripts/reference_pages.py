@@ -15,7 +15,7 @@ import click
 import typer.main
 
 import advisor
-from advisor import model, requirements, rules
+from advisor import model, requirements, rules, tables
 from advisor.domain import data_folder
 from advisor.metrics import METRICS
 from advisor.requirements import NAMES
@@ -50,6 +50,25 @@ def dependencies_page() -> str:
         "markdown`; do not edit. What\nis said about each: [dependencies](../explanation/dependencies.md).\n\n"
         + told
     )
+
+
+def facts_page() -> str:
+    """The tables that a metric reads, as their file describes them."""
+    source = Path(tables.__file__).read_text(encoding="utf-8")
+    found = re.findall(r"((?:^    # .*\n)+)    \"(\w+)\": ", source, re.MULTILINE)
+    told = {name: " ".join(re.findall(r"# (.*)", comment)) for comment, name in found}
+    lines = [
+        "# The facts",
+        "",
+        "Made by `make docs` from `advisor/tables.py`; do not edit. A metric's SQL sees these as they were known at",
+        "the end of the day asked for: later rows are not there, and what closed later is open.",
+    ]
+    for table in tables.TABLES:
+        of_it = ", ".join(f"`{name}` {kind}" for name, kind in tables.columns(table).items())
+        lines += ["", f"## {table}", "", f"A row: {told[table]}.", "", of_it]
+    for view in tables.DERIVED:
+        lines += ["", f"## {view} (a view)", "", f"{told[view].capitalize()}."]
+    return "\n".join(lines) + "\n"
 
 
 def rules_page() -> str:
