@@ -185,7 +185,9 @@ DERIVED: Mapping[str, str] = {
         "SELECT repository, kind, source, opened_at, closed_at, closed_by, merged_at, first_response_at,"
         " responses_seen FROM threads WHERE NOT is_bot AND opened_at::DATE > $as_of - 365"
     ),
+    # what people did, with the organisation that each of them was last seen with
     "affiliated": AFFILIATED,
+    # where a repository's figures stand among those of the reference population
     "placed": PLACED,
     # one row a family: the first day by any route but the package's, and whether one still holds
     "family_support": (

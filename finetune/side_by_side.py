@@ -37,7 +37,8 @@ def title(plan: Plan) -> str:
     spec, rows = plan.spec, plan.data.rows
     where = f"{spec.world_size} x {spec.devices.kind}" if spec.world_size > 1 else str(spec.devices.kind)
     return (
-        f"{spec.method.name} of {Path(spec.model.base).name} on {rows:,} rows of {Path(spec.data.train).name}, "
+        f"{spec.method.name} of {Path(spec.model.base).name} on {rows:,} rows of "
+        f"{Path(spec.data.train).name}, "
         f"{spec.steps(rows):,} steps of {spec.training.batch_size} rows, {spec.training.dtype} on {where}"
     )
 

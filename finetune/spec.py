@@ -345,8 +345,8 @@ def resolve(composed: Composed, *, gpus: int, bfloat16: bool = True) -> Composed
 def _can_be(spec: RunSpec) -> None:
     if spec.devices.strategy == "fsdp" and spec.world_size == 1:
         raise SpecError(
-            "devices.strategy = 'fsdp' shares a model out among processes, and this run has one; ask for more "
-            "with --gpus N, or leave it out"
+            "devices.strategy = 'fsdp' shares a model out among processes, and this run has one; "
+            "ask for more with --gpus N, or leave it out"
         )
     if spec.devices.kind == "cpu" and spec.training.optimizer == "paged_adamw_8bit":
         raise SpecError(

@@ -61,7 +61,7 @@ def dashboard(
 
 
 def page(request: Request, months: int, task: Task | None = None) -> tuple[Recommendation, str]:
-    """The answer and its page, with the user's task where there is one; progress goes to stderr where that is a terminal."""
+    """The answer and its page, with a task where there is one; a terminal sees progress on stderr."""
     from advisor.advise import read_request, recommend
     from advisor.history import look_back
     from advisor.report.dashboard import render

@@ -266,7 +266,7 @@ def progress() -> Iterator[Watch]:
 
 
 def summary(folder: Path) -> str:
-    """What a finished run has to say for itself; on any but the first of several machines, that it is over."""
+    """What a finished run has to say; on any but the first of several machines, that it is over."""
     import json
 
     from finetune import record, spread

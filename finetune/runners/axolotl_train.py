@@ -74,7 +74,7 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     transformers.Trainer.__init__ = with_reporter
     do_train(cfg, TrainerCliArgs())
     if not counting.stopped:
-        if processes == 1:
+        if processes() == 1:
             leave(made[0].model, run)
         counting.finished(made[0].state.global_step, began)
     leave_together()

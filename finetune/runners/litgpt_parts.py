@@ -75,7 +75,7 @@ class Rows(DataModule):  # type: ignore[misc, unused-ignore]
 
 
 def lay_out(base: Path, described: Path, folder: Path) -> None:
-    """The base model as litgpt wants it, once for all processes: weights of its own, ``model_config.yaml``."""
+    """The base model as litgpt wants it, once for all processes: own weights, ``model_config.yaml``."""
     while shards.rank() and not (folder / COMPLETE).is_file():
         time.sleep(0.2)  # were the first process to die, torchrun would end this one
     if (folder / COMPLETE).is_file():

@@ -15,13 +15,13 @@ if TYPE_CHECKING or __package__:
     from finetune.runners.emit import Emitter, main, rss_bytes
     from finetune.runners.initial import begin
     from finetune.runners.probe import leave
-    from finetune.runners.shards import leave_together
+    from finetune.runners.shards import leave_together, processes
     from finetune.runners.trl_sft import count, reporter
 else:
     from emit import Emitter, main, rss_bytes
     from initial import begin
     from probe import leave
-    from shards import leave_together
+    from shards import leave_together, processes
     from trl_sft import count, reporter
 
 
@@ -62,7 +62,8 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     trainer.train(resume_from_checkpoint=told["resume_from_checkpoint"])
     if not emit.stopped:
         trainer.save_model(str(run / "adapter"))  # of several processes the first writes
-        leave(trainer.model, run)
+        if processes() == 1:
+            leave(trainer.model, run)
         emit.finished(trainer.state.global_step, began)
     leave_together()
 

@@ -76,7 +76,7 @@ def render(spec: RunSpec, job: Job) -> Rendered:
 
 
 def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
-    """Our runner around litgpt's command, several of them through torchrun, which Lightning's Fabric knows."""
+    """Our runner around litgpt's command; several through torchrun, which Lightning's Fabric knows."""
     return [str(python), *spread.torchrun(spec), str(_RUNNER), str(job.native / CONFIG), str(job.folder)]
 
 

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finetune import spread
+from finetune import own_model, spread
 from finetune.errors import TrainingFailed
 from finetune.runners import trl_sft
 from finetune.spec import LORA_LIKE, RunSpec
-from finetune.stacks import Job, Rendered, own_model
+from finetune.stacks import Job, Rendered
 
 name = "trl"
 repository = "huggingface/trl"

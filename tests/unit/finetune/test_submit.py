@@ -111,7 +111,9 @@ def with_stack(tmp_path, stack, kind, **sections):
     (tmp_path / "config.json").write_text(json.dumps(tiny_model.config()))
     asked = {**spec(tmp_path, kind=kind).model_dump(), "stack": stack, "model": {"base": str(tmp_path)}}
     asked["method"] = {**asked["method"], "name": "lora"}
-    return RunSpec.model_validate({**asked, **{name: {**asked[name], **one} for name, one in sections.items()}})
+    return RunSpec.model_validate(
+        {**asked, **{name: {**asked[name], **one} for name, one in sections.items()}}
+    )
 
 
 @pytest.mark.parametrize("stack", ["axolotl", "unsloth"])
