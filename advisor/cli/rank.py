@@ -241,7 +241,8 @@ def chosen_store(store: Path | None, domain: str) -> Path | None:
     if store not in {None, BUNDLED}:
         return store
     own = own_store(domain) if store is None else None
-    if own is None and not (data_folder() / "snapshots" / load_domain(domain).snapshot).is_dir():
+    is_own = own is None and domain.endswith(".toml")  # the others came along with their facts
+    if is_own and not (data_folder() / "snapshots" / load_domain(domain).snapshot).is_dir():
         raise SnapshotMissing(
             f"no facts about all candidates of {domain} came along or are in {store_or_default(None)}; run "
             f"`advisor collect --domain {domain}` first (--git-only needs no token)"
