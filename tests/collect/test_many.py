@@ -17,7 +17,6 @@ import pytest
 
 from advisor import facts, partitions
 from advisor.cli.collect_many import in_shard, read_list
-from advisor.collect import clone_cache
 from advisor.collect.merge import copy_of, merge
 from advisor.collect.queue import Plan, Queue
 from advisor.errors import FactsError, InputError, SnapshotMissing
@@ -369,31 +368,6 @@ def test_the_list_and_the_shards(tmp_path):
     for shard in ("0/3", "4/3", "x", "1/"):
         with pytest.raises(InputError, match="write it as i/n"):
             in_shard(many, shard)
-
-
-def test_the_cache_of_clones_keeps_within_its_limit(tmp_path):
-    for n, age in enumerate((300, 200, 100)):
-        name = f"o/r{n}"
-        with clone_cache.used(tmp_path, name):
-            (tmp_path / f"o__r{n}.git").mkdir()
-            (tmp_path / f"o__r{n}.git" / "pack").write_bytes(b"x" * 1000)
-        os.utime(tmp_path / f"o__r{n}.use", (time.time() - age,) * 2)
-    assert clone_cache.shrink(tmp_path, 3000) == 0
-    with clone_cache.used(tmp_path, "o/r0"):  # in use, so the next oldest goes
-        assert clone_cache.shrink(tmp_path, 2500) == 1
-    assert sorted(p.name for p in tmp_path.glob("*.git")) == ["o__r0.git", "o__r2.git"]
-    assert clone_cache.shrink(tmp_path, 0) == 2
-    assert (clone_cache.parse_size("20GB"), clone_cache.parse_size("1.5k")) == (20 * 10**9, 1500)
-    with pytest.raises(InputError, match="write it as 20GB"):
-        clone_cache.parse_size("a lot")
-
-
-def test_half_clones_of_killed_processes_go_after_a_day(tmp_path):
-    for name, age in ((".cloning-old", 90_000), (".cloning-new", 60), ("o__r.git", 90_000)):
-        (tmp_path / name).mkdir()
-        os.utime(tmp_path / name, (1e9 - age,) * 2)
-    clone_cache.sweep(tmp_path, 1e9)
-    assert sorted(p.name for p in tmp_path.iterdir()) == [".cloning-new", "o__r.git"]
 
 
 def test_a_run_within_a_limit_of_the_cache(upstream, whole, tmp_path):
