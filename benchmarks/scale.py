@@ -1,10 +1,10 @@
-"""Many repositories: python benchmarks/scale.py [--sizes 1000 10000 50000] [--days 60] [--spark]
+"""Many repositories: python benchmarks/scale.py --sizes 1000 10000 50000 --days 60 --spark [--stores FOLDER]
 
-One process a row, so that each has a peak of its own. Made-up histories (generate.py) in a temporary
-folder, 30 MB a thousand repositories. Rows: every metric at one date; then, at the largest size up to
-10,000, the slowest metrics beside a bare scan of the columns that they read, one metric beside a loop in
-pandas, and Spark beside DuckDB with its start told apart. The exponent is that of wall time over
-repositories between the smallest and the largest size.
+One process a row, so that each has a peak of its own. Made-up histories (generate.py), 30 MB a thousand
+repositories, in a temporary folder, or kept in FOLDER for the next run. Rows: every metric at one date, and
+at many monthly dates at the largest size up to 10,000; then `advisor rank --all` over those; every metric by
+itself on Parquet beside a bare scan of the columns that it reads; one metric beside a loop in pandas; and
+Spark beside DuckDB with its start told apart. The exponent is that of time over repositories.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import json
 import math
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,8 @@ from pathlib import Path
 from advisor import facts
 from advisor.metrics import METRICS
 from advisor.tables import TABLES, columns
+
+MIDDLE = 10_000  # most repositories of what is measured once
 
 
 def clock():
@@ -47,21 +50,25 @@ def measure(path, months):
 
 
 def scans(path):
-    """Each metric's query on tables in memory, and the largest value of every column that it names."""
+    """Each metric's query alone on the Parquet files, and the largest value of every column that it names."""
     import duckdb
 
     from advisor.measure import known_beside, prepare
-    from advisor.measure_store import load
     from advisor.measurement_sql import query
+    from advisor.store import all_rows_of
+    from advisor.tables import derived_views
 
     store = facts.open_store(path)
-    names = sorted(store.repositories())[:1000]
+    names = sorted(store.repositories())
     found = []
     with duckdb.connect(config={"threads": 1}) as db:
         for table in TABLES:
-            load(db, store, table, names)
+            db.execute(f"CREATE VIEW all_{table} AS {all_rows_of(store, table, names)}")
         prepare(db, known_beside())
         facts.cut(db, store.as_of)
+        shared = dict(derived_views(store.as_of))
+        for name, text in shared.items():
+            db.execute(f"CREATE TEMP VIEW {name} AS {text}")
 
         def cpu(sql):
             took = []
@@ -73,12 +80,37 @@ def scans(path):
 
         for metric in METRICS.values():
             text = query(metric, store.as_of)
+            words = " ".join([text, *(shared[name] for name in shared if name in text)])
             bare = 0.0
             for table in metric.needs:
-                used = [c for c in columns(table) if c in text]
+                used = [c for c in columns(table) if c in words]
                 bare += cpu(f"SELECT {', '.join(f'max({c})' for c in used)} FROM all_{table}")
             found.append({"metric": metric.name, "cpu": cpu(text), "bare": bare})
-    return sorted(found, key=lambda row: -row["cpu"])[:8]
+    return sorted(found, key=lambda row: -row["cpu"] / row["bare"])
+
+
+def rank_all(path):
+    """The command over all that was measured, as a process of its own, start included."""
+    store = facts.open_store(path)
+    command = [
+        sys.executable,
+        "-m",
+        "advisor",
+        "rank",
+        "--all",
+        "--store",
+        str(path),
+        "--domain",
+        "dependencies",
+    ]
+    took = []
+    for _ in range(5):
+        began = clock()
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+        took.append(since(began))
+    fastest = min(took, key=lambda row: row["wall"])
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    return {**fastest, "mib": peak, "repositories": len(store.repositories())}
 
 
 def loop(path):
@@ -133,7 +165,7 @@ def on_spark(path):
     return {"start": started, "first": first, "again": again, "duckdb": clock()[0] - began[0]}
 
 
-PARTS = {"scans": scans, "loop": loop, "spark": on_spark}
+PARTS = {"scans": scans, "loop": loop, "spark": on_spark, "rank": rank_all}
 
 
 def asked(part, path, *more):
@@ -148,41 +180,50 @@ def table(head, rows):
         print("| " + " | ".join(str(cell) for cell in row) + " |", flush=True)
 
 
-def main(sizes, days, with_spark):
-    with tempfile.TemporaryDirectory(prefix="advisor-scale-") as scratch:
-        found = []
-        for size in sizes:
-            path = Path(scratch) / str(size)
-            script = str(Path(__file__).with_name("generate.py"))
-            subprocess.run(
-                [sys.executable, script, str(path), str(size)], check=True, stdout=subprocess.DEVNULL
-            )
-            found.append(asked("measure", path, "1"))
-        table(["repositories", "rows", "wall s", "CPU s", "rows/s (wall)", "peak MiB"], [
-            [f"{r['repositories']:,}", f"{r['rows']:,}", f"{r['wall']:.1f}", f"{r['cpu']:.1f}",
-             f"{r['rows'] / r['wall']:,.0f}", r["mib"]] for r in found])  # fmt: skip
-        if len(sizes) > 1:
-            a, b = found[0], found[-1]
-            for kind in ("wall", "cpu"):
-                exponent = math.log(b[kind] / a[kind]) / math.log(b["repositories"] / a["repositories"])
-                print(f"growth exponent, {kind}: {exponent:.2f}")
-        middle = Path(scratch) / str(max(s for s in sizes if s <= 10_000))
-        if days > 1:
-            r = asked("measure", middle, str(days))
-            print(
-                f"\n{r['days']} dates of {r['repositories']:,}: {r['wall']:.0f} s wall, {r['cpu']:.0f} CPU, {r['mib']} MiB"
-            )
-        table(["metric (1,000 repositories)", "CPU ms", "bare scan ms", "ratio"], [
-            [r["metric"], f"{1000 * r['cpu']:.0f}", f"{1000 * r['bare']:.0f}", f"{r['cpu'] / r['bare']:.1f}"]
-            for r in asked("scans", middle)])  # fmt: skip
-        r = asked("loop", middle)
-        table(["contributors", "CPU s", "ratio"], [["our query on Parquet", f"{r['ours']:.2f}", "1.0"],
-              ["pandas, a loop over repositories", f"{r['loop']:.2f}", f"{r['loop'] / r['ours']:.1f}"]])  # fmt: skip
-        if with_spark:
-            r = asked("spark", Path(scratch) / str(sizes[0]))
-            table(["4 metrics, wall s", "start", "first time", "second time"], [
-                ["spark local[2]", f"{r['start']:.1f}", f"{r['first']:.1f}", f"{r['again']:.1f}"],
-                ["duckdb, reading and writing included", "–", f"{r['duckdb']:.1f}", "–"]])  # fmt: skip
+def at(folder, size):
+    """The store of this size, made up unless it is there."""
+    path = folder / str(size)
+    if not (path / "manifest.json").exists():
+        script = str(Path(__file__).with_name("generate.py"))
+        subprocess.run([sys.executable, script, str(path), str(size)], check=True, stdout=subprocess.DEVNULL)
+    shutil.rmtree(path / "measurements", ignore_errors=True)
+    return path
+
+
+def growth(found):
+    a, b = found[0], found[-1]
+    apart = math.log(b["repositories"] / a["repositories"])
+    return ", ".join(f"{kind} {math.log(b[kind] / a[kind]) / apart:.2f}" for kind in ("wall", "cpu"))
+
+
+def row(r):
+    return [f"{r['repositories']:,}", r["days"], f"{r['rows']:,}", f"{r['wall']:.1f}", f"{r['cpu']:.1f}",
+            f"{r['rows'] * r['days'] / r['wall']:,.0f}", r["mib"]]  # fmt: skip
+
+
+def main(sizes, days, with_spark, folder):
+    middle = at(folder, max(s for s in sizes if s <= MIDDLE))
+    found = [asked("measure", at(folder, size), "1") for size in sizes]
+    if days > 1:
+        again = asked("measure", at(folder, int(middle.name)), str(days))
+    head = ["repositories", "dates", "rows", "wall s", "CPU s", "rows x dates/s", "peak MiB"]
+    table(head, map(row, [*found, *([again] if days > 1 else [])]))
+    if len(sizes) > 1:
+        print(f"\ngrowth exponent from {sizes[0]:,} to {sizes[-1]:,} repositories: {growth(found)}")
+    r = asked("rank", middle)
+    table(["advisor rank --all, repositories", "wall s", "CPU s", "peak MiB"],
+          [[f"{r['repositories']:,}", f"{r['wall']:.2f}", f"{r['cpu']:.2f}", r["mib"]]])  # fmt: skip
+    table(["metric (1,000 repositories)", "CPU ms", "bare scan ms", "ratio"], [
+        [r["metric"], f"{1000 * r['cpu']:.0f}", f"{1000 * r['bare']:.0f}", f"{r['cpu'] / r['bare']:.1f}"]
+        for r in asked("scans", at(folder, 1000))])  # fmt: skip
+    r = asked("loop", middle)
+    table(["contributors", "CPU s", "ratio"], [["our query on Parquet", f"{r['ours']:.2f}", "1.0"],
+          ["pandas, a loop over repositories", f"{r['loop']:.2f}", f"{r['loop'] / r['ours']:.1f}"]])  # fmt: skip
+    if with_spark:
+        r = asked("spark", at(folder, sizes[0]))
+        table(["4 metrics, wall s", "start", "first time", "second time"], [
+            ["spark local[2]", f"{r['start']:.1f}", f"{r['first']:.1f}", f"{r['again']:.1f}"],
+            ["duckdb, reading and writing included", "–", f"{r['duckdb']:.1f}", "–"]])  # fmt: skip
 
 
 if __name__ == "__main__":
@@ -190,11 +231,16 @@ if __name__ == "__main__":
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000])
     parser.add_argument("--days", type=int, default=1, help="also so many monthly dates, at 10,000")
     parser.add_argument("--spark", action="store_true")
+    parser.add_argument("--stores", type=Path, help="made up stores are kept here, and taken from here")
     parser.add_argument("--part", nargs="+")
     given = parser.parse_args()
     if given.part:
         name, path, *more = given.part
         answer = measure(Path(path), int(more[0])) if name == "measure" else PARTS[name](Path(path))
         print(json.dumps(answer))
+    elif given.stores:
+        given.stores.mkdir(parents=True, exist_ok=True)
+        main(sorted(given.sizes), given.days, given.spark, given.stores.resolve())
     else:
-        main(given.sizes, given.days, given.spark)
+        with tempfile.TemporaryDirectory(prefix="advisor-scale-") as scratch:
+            main(sorted(given.sizes), given.days, given.spark, Path(scratch))

@@ -11,7 +11,7 @@ METRIC = Metric(
     sql="""
     WITH steps AS (
         SELECT repository, released_on, source,
-               coalesce(lead(released_on) OVER (PARTITION BY repository ORDER BY released_on, tag), $as_of) AS next
+               coalesce(lead(released_on) OVER (PARTITION BY repository ORDER BY released_on), $as_of) AS next
         FROM releases
     )
     SELECT repository, max(date_diff('day', released_on, next)) FILTER (next > $as_of - CAST($window_days AS INTEGER)) AS value,
