@@ -17,14 +17,14 @@ _SIDE = "CASE f.figure " + " ".join(f"WHEN '{f}' THEN '{s}'" for f, s in SIDES.i
 # repository, figure, side, place (0 to 100: per cent of the population at or below), source, day.
 PLACED = f"""
     WITH dated AS (
-        SELECT * FROM counts
+        SELECT * FROM recent_counts
         WHERE day > $as_of - 400 AND metric IN ('stars', 'downloads_30d', 'closed_issues')
         QUALIFY row_number() OVER (PARTITION BY repository, metric ORDER BY day DESC, source) = 1
     ),
     gained AS (
         SELECT l.repository, (l.value - p.value) * 365 / date_diff('day', p.day, l.day) AS value,
                l.source, l.day
-        FROM dated AS l JOIN counts AS p ON p.repository = l.repository AND p.metric = 'stars'
+        FROM dated AS l JOIN recent_counts AS p ON p.repository = l.repository AND p.metric = 'stars'
              AND l.metric = 'stars' AND date_diff('day', p.day, l.day) BETWEEN 245 AND 485
         QUALIFY row_number() OVER (PARTITION BY l.repository
                 ORDER BY abs(date_diff('day', p.day, l.day) - 365), p.day, p.source) = 1

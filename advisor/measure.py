@@ -148,8 +148,7 @@ def connect(store: facts.Store, repositories: Sequence[str], as_of: date) -> duc
     """
     db = facts.connect(store, repositories, as_of)
     prepare(db, known_beside())
-    for name, text in derived_views(as_of):
-        db.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {text}")
+    share(db, as_of, {})
     return db
 
 
@@ -179,8 +178,9 @@ def known_beside() -> dict[str, list[tuple[Any, ...]]]:
 
 
 def share(db: duckdb.DuckDBPyConnection, as_of: date, metrics: Mapping[str, Metric]) -> None:
-    """Work out once what several of these metrics begin with: the views over the as-of views as tables."""
+    """Set the views over the as-of views; what several of these metrics begin with is worked out once."""
     for name, text in derived_views(as_of):
+        db.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {text}")
         if any(name in metric.sql for metric in metrics.values()):
             db.execute(f"CREATE OR REPLACE TEMP TABLE shared_{name} AS {text}")
             db.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM shared_{name}")

@@ -9,13 +9,13 @@ def in_a_year(metric: str) -> str:
     """
     return f"""
     WITH latest AS (
-        SELECT * FROM counts WHERE metric = '{metric}' AND value > 0 AND day > $as_of - 400
+        SELECT * FROM recent_counts WHERE metric = '{metric}' AND value > 0 AND day > $as_of - 400
         QUALIFY row_number() OVER (PARTITION BY repository ORDER BY day DESC, source) = 1
     ),
     pairs AS (
         SELECT l.repository, l.value AS now, p.value AS past, date_diff('day', p.day, l.day) AS apart,
                list_distinct([l.source, p.source]) AS sources, p.day AS first_day, l.day AS last_day
-        FROM latest AS l JOIN counts AS p ON p.repository = l.repository AND p.metric = '{metric}'
+        FROM latest AS l JOIN recent_counts AS p ON p.repository = l.repository AND p.metric = '{metric}'
              AND p.value > 0 AND date_diff('day', p.day, l.day) BETWEEN 245 AND 485
         QUALIFY row_number() OVER (PARTITION BY l.repository
                                    ORDER BY abs(date_diff('day', p.day, l.day) - CAST($window_days AS INTEGER)), p.day, p.source) = 1

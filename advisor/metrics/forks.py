@@ -11,7 +11,7 @@ METRIC = Metric(
     sql="""
     SELECT repository, value, coalesce(low, value) AS low, coalesce(high, value) AS high, 1 AS n,
            1.0 AS evidence_share, [source] AS sources, day AS first_day, day AS last_day, NULL AS reason
-    FROM counts WHERE metric = 'forks' AND day > $as_of - CAST($window_days AS INTEGER)
+    FROM recent_counts WHERE metric = 'forks' AND day > $as_of - CAST($window_days AS INTEGER)
     QUALIFY row_number() OVER (PARTITION BY repository ORDER BY day DESC, source) = 1
     """,
     needs=("counts",),

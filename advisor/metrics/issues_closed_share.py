@@ -20,7 +20,7 @@ METRIC = Metric(
                max(value) FILTER (metric = 'issues_total') AS whole,
                max(low) FILTER (metric = 'issues_total') AS whole_low,
                max(high) FILTER (metric = 'issues_total') AS whole_high
-        FROM counts WHERE metric IN ('open_issues', 'closed_issues', 'issues_total')
+        FROM recent_counts WHERE metric IN ('open_issues', 'closed_issues', 'issues_total')
             AND day > $as_of - CAST($window_days AS INTEGER)
         GROUP BY repository, day
     ),

@@ -14,7 +14,7 @@ METRIC = Metric(
     direction="neither",
     sql="""
     WITH totals AS (
-        SELECT repository, value, day, source FROM counts
+        SELECT repository, value, day, source FROM recent_counts
         WHERE metric = 'stars' AND day > $as_of - CAST($window_days AS INTEGER)
         QUALIFY row_number() OVER (PARTITION BY repository, date_diff('day', day, $as_of) // 30 ORDER BY day DESC, source) = 1
     ),

@@ -17,7 +17,7 @@ METRIC = Metric(
         SELECT repository, sum(commits) AS total FROM contributions WHERE day > $as_of - CAST($window_days AS INTEGER) AND NOT is_bot GROUP BY repository
     ),
     latest AS (
-        SELECT * FROM counts WHERE metric = 'truck_factor' AND day > $as_of - 120
+        SELECT * FROM recent_counts WHERE metric = 'truck_factor' AND day > $as_of - 120
         QUALIFY row_number() OVER (PARTITION BY repository ORDER BY day DESC, source) = 1
     )
     SELECT l.repository, CASE WHEN coalesce(total, 0) >= 10 THEN l.value END AS value,
