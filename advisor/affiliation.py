@@ -1,5 +1,11 @@
 """Who worked for whom, in SQL: a person's organisation is the one whose address they used last."""
 
+# The repositories whose owner is in the table of backers, and whose they are: few of many.
+BACKED = """
+    SELECT r.repository, b.organisation FROM (
+        SELECT DISTINCT repository FROM contributions UNION SELECT DISTINCT repository FROM threads
+    ) AS r JOIN backers AS b ON lower(split_part(r.repository, '/', 1)) = b.owner"""
+
 # Most commits carry a private or a noreply address; a person who ever used an organisation's address (one
 # that others of the repository share, see collect/authors.py) is taken to belong to it in all commits.
 # Domains of one organisation are joined by organisations.toml. The last year's rows of people with
@@ -18,10 +24,6 @@ AFFILIATED = """
         SELECT a.repository, a.author, coalesce(d.organisation, a.domain) AS organisation,
                d.organisation AS known_as
         FROM affiliations AS a LEFT JOIN organisation_domains AS d ON a.domain = d.domain
-    ),
-    backed AS (
-        SELECT c.repository, b.organisation FROM (SELECT DISTINCT repository FROM contributions) AS c
-        JOIN backers AS b ON lower(split_part(c.repository, '/', 1)) = b.owner
     ),
     seen AS (SELECT DISTINCT repository, known_as FROM named)
     SELECT c.repository, c.day, c.author, c.commits, c.source, n.organisation, b.organisation AS backer,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date
 
-from advisor.affiliation import AFFILIATED
+from advisor.affiliation import AFFILIATED, BACKED
 from advisor.attention import PLACED
 
 _PROVENANCE = {"source": "VARCHAR", "retrieved_at": "DATE"}
@@ -189,6 +189,8 @@ DERIVED: Mapping[str, str] = {
     "recent_counts": (
         "SELECT repository, day, metric, value, low, high, source FROM counts WHERE day > $as_of - 900"
     ),
+    # the repositories whose owner is a known backer
+    "backed": BACKED,
     # what people did, with the organisation that each of them was last seen with
     "affiliated": AFFILIATED,
     # where a repository's figures stand among those of the reference population

@@ -17,16 +17,13 @@ METRIC = Metric(
     unit="share",
     direction="less",
     sql="""
-    WITH backed AS (
-        SELECT t.repository, b.organisation FROM (SELECT DISTINCT repository FROM threads) AS t
-        JOIN backers AS b ON lower(split_part(t.repository, '/', 1)) = b.owner
-    ),
-    shown AS (
+    WITH shown AS (
         SELECT repository, author, day, organisation AS domain FROM contributions
         WHERE organisation IS NOT NULL AND NOT is_bot AND repository IN (SELECT repository FROM backed)
         UNION ALL
         SELECT repository, merged_by, CAST(merged_at AS DATE), merged_by_organisation FROM threads
         WHERE merged_by IS NOT NULL AND merged_by_organisation IS NOT NULL
+            AND repository IN (SELECT repository FROM backed)
     ),
     affiliations AS (
         SELECT repository, author, domain FROM shown
