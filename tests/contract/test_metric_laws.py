@@ -10,6 +10,7 @@ from small_world import AS_OF, NAMES, fill, rows
 
 from advisor.measure import measure
 from advisor.metrics import METRICS
+from advisor.tables import DERIVED
 
 FAR = 400
 
@@ -93,3 +94,20 @@ def test_bounds_hold_the_value_and_the_file_has_its_name(name, base):
         status, value, low, high, _ = base[r, name]
         if status == "measured" and not isinstance(value, str):
             assert low <= value <= high
+
+
+@pytest.mark.parametrize("view", ["recent_threads", "affiliated", "placed"])
+def test_a_metric_of_a_view_of_the_last_year_has_that_window(view):
+    named = [metric for metric in METRICS.values() if view in metric.sql]
+    assert len(named) > 1, "then it is no view of several"
+    assert {metric.window_days for metric in named} == {365}
+    assert "365" in DERIVED[view]
+
+
+def test_no_metric_of_totals_looks_back_further_than_their_view():
+    named = {name: metric for name, metric in METRICS.items() if "recent_counts" in metric.sql}
+    assert "- 900" in DERIVED["recent_counts"]
+    assert max(metric.window_days for metric in named.values()) <= 900
+    for text in (named["stars_growth"].sql, DERIVED["placed"]):
+        assert "day > $as_of - 400" in text
+        assert "BETWEEN 245 AND 485" in text, "before the last total: 885 days in all"
