@@ -57,7 +57,8 @@ locks: $(VENV)/.installed-dev
 	--no-emit-find-links --no-emit-index-url | sed 's/+cpu$$//') > finetune/stacks/$$stack.lock || exit 1; done
 
 docs: $(VENV)/.installed-dev
-	$(BIN)/python scripts/reference.py docs/reference
+	$(BIN)/python -W error scripts/reference.py docs/reference
+	$(BIN)/python -m pytest -q -n 0 tests/docs/test_links.py
 
 # Every line and branch of the deciding half; what is left out of it stands in [tool.coverage.run].
 DECIDING := tests/unit tests/contract tests/collect/test_package_index.py --ignore tests/unit/finetune \

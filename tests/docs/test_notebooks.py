@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,16 @@ assert set(firsts.index) < {r.candidate.name for r in ours.ranking}, "somebody i
 
 def test_each_is_carried_out():
     assert set(NOTEBOOKS) == {*TRUE, "read-a-run"}
+
+
+def test_the_pictures_shown_are_there():
+    shown = [
+        (p, name) for p in NOTEBOOKS.values() for name in re.findall(r"!\[[^]]+\]\(([^)]+)\)", p.read_text())
+    ]
+    assert shown
+    for notebook, name in shown:
+        picture = (notebook.parent / name).read_bytes()
+        assert picture.startswith(b"\x89PNG") and len(picture) < 300_000
 
 
 @pytest.mark.parametrize("name", TRUE)
