@@ -33,10 +33,9 @@ frame = then.to_frame()[["rank", "score", "low", "high", "coverage", "wins"]]
 print(frame.round(2).to_string())
 
 # %% [markdown]
-# The same as the page shows it
-# (`advisor dashboard --as-of 2024-06-05 --store bundled -o then.html --png notebooks/the-question-of-june-2024.png`):
+# The same as the page shows it (`advisor dashboard --as-of 2024-06-05 --store bundled --png PICTURE`):
 #
-# ![The page of 5 June 2024: trl a clear choice, its reasons, doubts and what would change it](the-question-of-june-2024.png)
+# ![The page of 5 June 2024: trl a clear choice, with reasons and doubts](the-question-of-june-2024.png)
 #
 # What was not known then is not filled in: stars and closed issues of most of the five were in no list yet.
 
