@@ -34,8 +34,8 @@ PAGES = [
 BESIDE = {"tutorial", "use-in-ci", "rank-your-dependencies", "a-domain-of-your-own", "collect-many"}
 BESIDE |= {f"add-a-{thing}" for thing in ("metric", "rule", "domain", "source", "stack")}
 LOCAL = {"rank", "explain", "compare", "coverage", "dashboard", "methods", "schema"}
-# A word for what only the reader has, or a picture, which a browser draws (tests/browser).
-STANDS_FOR = re.compile(r"\b(FILE|FOLDER|NAME|PATH|DAY|GOAL)\b|--png")
+# A word for what only the reader has; a picture or a saved view, which a browser makes (tests/browser).
+STANDS_FOR = re.compile(r"\b(FILE|FOLDER|NAME|PATH|DAY|GOAL)\b|--png|--replay")
 
 
 def commands(page):
@@ -58,7 +58,17 @@ def take(words):
     command.make_context(command.name, rest)
 
 
-ALL = sorted({(page.relative_to(ROOT), words) for page in PAGES for words in commands(page)})
+def in_helps():
+    """The examples in the docstrings of the commands."""
+    program = typer.main.get_command(app)
+    for name in program.list_commands(typer.Context(program)):
+        told = " ".join(program.get_command(typer.Context(program), name).help.split())
+        for example in re.split(r"Examples?: ", told)[1:]:
+            for one in example.split("; "):
+                yield Path(f"help of {name}"), tuple(shlex.split(re.split(r"\.( |$)", one)[0])[1:])
+
+
+ALL = sorted({*in_helps(), *((page.relative_to(ROOT), words) for page in PAGES for words in commands(page))})
 RUN = sorted(
     {w for p, w in ALL if w[0] in LOCAL and p.stem not in BESIDE and not STANDS_FOR.search(" ".join(w))}
 )
@@ -79,6 +89,7 @@ def test_the_command_line_takes_it(page, words):
 @pytest.mark.parametrize("words", RUN, ids=" ".join)
 def test_it_is_carried_out(words, tmp_path, monkeypatch):
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "requirements.txt").write_text("flask\ntrl\n")
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(app, list(words))
     if isinstance(done.exception, AdvisorError):

@@ -104,6 +104,18 @@ def test_coverage_for_a_terminal_and_a_day_before_all():
     assert all(name.partition("/")[2] in shown for name in found.repositories)
 
 
+def test_a_family_of_which_nothing_was_read_is_unknown():
+    found = coverage.coverage(coverage.Request())
+    less = COVERAGE["table"](replace(found, cells=found.cells[1:]))
+    assert less.count("?") == COVERAGE["table"](found).count("?") + 1
+
+
+def test_a_licence_that_nobody_has_read_is_not_decided():
+    told = recommend(Request(domain="dataframes", requirements=Requirements(license="permissive")))
+    assert any("licen" in line for line in told.asked)
+    assert not any(r.excluded and any("licence" in f.text for f in r.findings) for r in told.ranking)
+
+
 def test_an_explanation_as_markdown_is_the_text(answer):
     found = explained.Explanation(
         answer.as_of, answer.goal, answer.weights, answer.ranking[0], tables=(), models=()
