@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import small_panel
 from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.backtest import figures
+from advisor.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 HAPPENED = np.array([0, 0, 1, 1])
@@ -119,6 +121,21 @@ def test_the_table_and_the_other_horizon(made):
     assert "in the 24 months after the day" in done.stdout
     assert "best outlook" in done.stdout
     assert "o said, x came" in done.stdout
+
+
+def test_of_four_libraries_there_is_no_group_of_five(tmp_path):
+    few = small_panel.write(tmp_path / "panel.parquet", small_panel.rows(4))
+    done = run("--panel", few, "--at", "2023-01-01")
+    assert (done.returncode, "best outlook" in done.stdout) == (0, False), done.stderr
+    assert "calibration error" in done.stdout
+
+
+def test_a_panel_too_short_to_see_an_outcome():
+    from advisor.backtest.run import default_days
+
+    short = pd.DataFrame({"day": pd.to_datetime(["2024-01-01", "2024-06-01"])})
+    with pytest.raises(InputError, match=r"2024-01-01 to 2024-06-01: too short .* 12 months later"):
+        default_days(short, 12)
 
 
 def test_forecasts_whose_outcome_is_to_come(made, tmp_path):

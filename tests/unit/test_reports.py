@@ -144,11 +144,12 @@ def test_dependencies_of_one_kind_alone(health, which):
 
 
 def test_sarif_of_a_file_elsewhere_is_not_of_this_checkout(health):
-    found = Dependencies(
-        files=("/abs/requirements.txt",), goal="balanced", weights={}, known=(), unknown=(health[1],)
-    )
-    (result,) = json.loads(sarif.render(found))["runs"][0]["results"]
-    assert "uriBaseId" not in result["locations"][0]["physicalLocation"]["artifactLocation"]
+    elsewhere = health[1]
+    here = replace(elsewhere, dependency=replace(elsewhere.dependency, file="requirements.txt"))
+    found = Dependencies(files=("two",), goal="balanced", weights={}, known=(), unknown=(elsewhere, here))
+    results = json.loads(sarif.render(found))["runs"][0]["results"]
+    told = [r["locations"][0]["physicalLocation"]["artifactLocation"] for r in results]
+    assert ["uriBaseId" in artifact for artifact in told] == [False, True]
 
 
 def test_what_of_a_model_fits_is_said_where_something_is_asked():
