@@ -17,21 +17,15 @@ from coverage import Coverage
 
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- made by `make uncovered` -->", "<!-- end -->"
+UNKNOWN = "nobody has looked yet"
 
 
 def table(found: dict[str, dict[str, int]], reasons: dict[str, str]) -> str:
-    """One row a file that is not wholly covered, the largest gap first.
-
-    Raises:
-        SystemExit: a file has no reason.
-    """
-    rows = ["| file | lines | not reached | of them in branches | why |", "|---|---|---|---|---|"]
+    """One row a file that is not wholly covered, the largest gap first."""
+    rows = ["| file | lines | not reached | branches not reached | why |", "|---|---|---|---|---|"]
     for file, told in sorted(found.items(), key=lambda f: (-f[1]["missing_lines"], f[0])):
-        gaps = told["missing_lines"] + told["missing_branches"]
-        why = next((why for pattern, why in reasons.items() if fnmatch(file, pattern)), None)
-        if gaps and why is None:
-            raise SystemExit(f"{file} is not wholly covered, and scripts/uncovered.toml gives no reason")
-        if gaps:
+        if told["missing_lines"] or told["missing_branches"]:
+            why = next((why for pattern, why in reasons.items() if fnmatch(file, pattern)), UNKNOWN)
             cells = (
                 f"`{file}`",
                 told["num_statements"],
@@ -45,14 +39,14 @@ def table(found: dict[str, dict[str, int]], reasons: dict[str, str]) -> str:
 
 def measured() -> dict[str, dict[str, int]]:
     """File → its totals, without the deciding half's (`make coverage` demands all of them)."""
-    deciding = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["coverage"]["run"]["omit"]
+    outside = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["coverage"]["run"]["omit"]
     whole = Coverage(config_file=str(ROOT / "scripts" / "whole.coveragerc"))
-    whole.combine()
+    whole.load()
     with tempfile.TemporaryDirectory() as folder:
         whole.json_report(outfile=f"{folder}/whole.json")
         files = json.loads(Path(folder, "whole.json").read_text("utf-8"))["files"]
     rest = {f: told["summary"] for f, told in files.items() if not f.startswith("advisor/")}
-    return rest | {f: told["summary"] for f, told in files.items() if any(fnmatch(f, p) for p in deciding)}
+    return rest | {f: told["summary"] for f, told in files.items() if any(fnmatch(f, p) for p in outside)}
 
 
 def main() -> None:
