@@ -141,9 +141,9 @@ def test_a_changed_leaf_is_seen_or_refused(name, leaf, value, place):
 
 
 @pytest.mark.parametrize("leaf", ["devices.processes", "devices.nodes"])
-@pytest.mark.parametrize("name", STACKS)
-def test_every_stack_spreads_lora_over_gpus(name, leaf):
-    """That all of them can is not left to the test above, which a refusal satisfies too."""
+@pytest.mark.parametrize("name", ["trl", "torchtune", "litgpt", "axolotl", "unsloth"])
+def test_these_stacks_spread_lora_over_gpus(name, leaf):
+    """That they can is not left to the test above, which a refusal satisfies too; a new stack may refuse."""
     place = PLACES["two GPUs, LoRA"]
     alone = rendered(name, ("place", {"method": {"name": "lora"}}))
     _, _, words, _ = rendered(name, ("place", place), ("more", spec.nest({leaf: 4})))

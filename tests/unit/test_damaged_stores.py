@@ -8,7 +8,7 @@ import shutil
 import pytest
 from small_world import AS_OF, NAMES, fill, rows
 
-from advisor import advise, coverage, facts, kept, measure_store, partitions
+from advisor import advise, coverage, facts, kept, measure_store, partitions, shortlist
 from advisor.advise import Request
 from advisor.domain import data_folder
 from advisor.errors import FactsError, InputError
@@ -113,8 +113,11 @@ def test_measurements_of_a_whole_store_that_are_no_parquet(store):
     measure_store.measure_store(store, [AS_OF])
     for file in (store.path / kept.FOLDER).glob("*.parquet"):
         file.write_bytes(b"PAR1 and no more")
-    with pytest.raises(FactsError, match=r"the measurements of .* cannot be read"):
+    with pytest.raises(FactsError, match="measurements cannot be read"):
         kept.read_measured(store, NAMES, AS_OF)
+    with pytest.raises(FactsError, match=r"the measurements of .* cannot be read"):
+        shortlist.recommend_all(Request(domain="dependencies", store=store.path))
+    assert kept.read_files([], [], AS_OF) == {}
 
 
 def test_no_day_is_no_measurement_and_no_repository_no_range(store):

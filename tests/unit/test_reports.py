@@ -26,6 +26,7 @@ from advisor.report import markdown, show, terminal, text
 from advisor.report.coverage import RENDER as COVERAGE
 from advisor.report.dashboard import answer as page_answer
 from advisor.report.dashboard import reference
+from advisor.report.dashboard.task import Side
 from advisor.report.dependencies import markdown as deps_markdown
 from advisor.report.dependencies import sarif
 from advisor.report.dependencies import text as deps_text
@@ -150,6 +151,13 @@ def test_sarif_of_a_file_elsewhere_is_not_of_this_checkout(health):
     results = json.loads(sarif.render(found))["runs"][0]["results"]
     told = [r["locations"][0]["physicalLocation"]["artifactLocation"] for r in results]
     assert ["uriBaseId" in artifact for artifact in told] == [False, True]
+
+
+def test_a_task_at_a_glance():
+    side = Side("trl", files=(("a.yaml", "x: 1\ny: 2\n"),))
+    assert side.told == "2 lines, no deviations"
+    assert replace(side, deviations=("one",)).told == "2 lines, 1 deviation"
+    assert replace(side, refused="it has no CPU").told == "cannot do it"
 
 
 def test_what_of_a_model_fits_is_said_where_something_is_asked():
