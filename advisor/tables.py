@@ -185,7 +185,7 @@ DERIVED: Mapping[str, str] = {
         "SELECT repository, kind, source, opened_at, closed_at, closed_by, merged_at, first_response_at,"
         " responses_seen FROM threads WHERE NOT is_bot AND opened_at::DATE > $as_of - 365"
     ),
-    # totals of the last two years and a half: growth compares with up to 485 days before a total of 400 days ago
+    # totals of the last two years and a half: growth reaches back 485 days from a total of 400 days ago
     "recent_counts": (
         "SELECT repository, day, metric, value, low, high, source FROM counts WHERE day > $as_of - 900"
     ),
