@@ -92,7 +92,9 @@ def value_flips(
         step = gap / lever.slope
         if not 0 <= lever.utility + step <= 1:
             continue
-        now = float(whose.measurement(lever.scale.metric).value or 0)  # a utility is of a number
+        now = whose.measurement(lever.scale.metric).value
+        if not isinstance(now, int | float):
+            continue
         then = value_at(lever.scale, lever.utility + step)
         title = lever.scale.metric.replace("_", " ")
         text = (
@@ -100,7 +102,7 @@ def value_flips(
             f"is {then:.4g} instead of {now:.4g}"
         )
         flip = Flip(
-            "value", lever.scale.metric, whose.candidate.repository, now, then,
+            "value", lever.scale.metric, whose.candidate.repository, float(now), then,
             winner.candidate.repository, text,
         )  # fmt: skip
         found.append((abs(step), flip))

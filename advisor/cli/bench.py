@@ -62,8 +62,8 @@ def bench(
     All of them get the same tokens in the same order; without --model and --data, SmolLM2-135M on the demo's.
     A number counts only if the stack did the same work; what counts goes into your store of facts, where the
     goals `fast` and `gpu-poor` weigh it. Interrupted, the same command with the same -o goes on. Examples:
-    advisor bench --cpu --quick; advisor bench --from RESULT.json --format markdown; advisor bench --claims,
-    which sets beside the claims what your store holds.
+    advisor bench --cpu --quick; advisor bench --from RESULT.json --format markdown; advisor bench --claims.
+    The last sets beside the claims what your store holds.
     """
     if from_ is not None:
         measured = read(from_)
