@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from advisor.cli import app
-from advisor.cli.train import Data, File, Model, Set, compose, progress
+from advisor.cli.train import Data, File, Model, Set, RunOptions, compose, progress
 
 if TYPE_CHECKING:
     from advisor.model import Benchmark
@@ -98,9 +98,9 @@ def _run(
 
     demo = data is None and model is None and spec is None
     with progress() as watch:
-        asked = compose(data, model, None, "trl", None, spec, extra, None, demo=demo, watch=watch)
+        task = RunOptions(data=data, model=model, stack="trl", spec=spec, set_=extra, demo=demo)
         return benches.bench(
-            benches.settings(asked.composed, benches.QUICK if quick else benches.THOROUGH),
+            benches.settings(compose(task, watch).composed, benches.QUICK if quick else benches.THOROUGH),
             [name.strip() for name in stacks.split(",")],
             list(range(42, 42 + seeds)),
             folder,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.cli import app
-from advisor.cli.rank import AsOf, Domain, Goal, Repositories, Rules, Set, Store, ask, exit_of
+from advisor.cli.rank import Question, Repositories, exit_of
+from advisor.cli.shared_options import takes
 
 if TYPE_CHECKING:
     from advisor.advise import Request
@@ -18,17 +19,13 @@ if TYPE_CHECKING:
 
 
 @app.command()
+@takes(Question)
 def dashboard(
+    asked: Question,
     repositories: Repositories = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the page.")] = Path(
         "report.html"
     ),
-    domain: Domain = "finetuning",
-    goal: Goal = None,
-    as_of: AsOf = None,
-    set_: Set = None,
-    rules: Rules = None,
-    store: Store = None,
     months: Annotated[int, typer.Option(min=0, help="How many months the page looks back.")] = 72,
     plan: Annotated[
         Path | None, typer.Option(help="A run as TOML: the page sets it side by side in all libraries.")
@@ -42,7 +39,7 @@ def dashboard(
     """
     from advisor.facts import write_atomically
 
-    request = ask(repositories, domain, goal, as_of, set_, rules, store)
+    request = asked.request(repositories)
     task = None
     if plan is not None:
         from advisor.cli.plan import task_of

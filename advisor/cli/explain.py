@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.cli import app
-from advisor.cli.rank import AsOf, Domain, Goal, Rules, Set, Store, ask
+from advisor.cli.rank import Question
+from advisor.cli.shared_options import takes
 
 if TYPE_CHECKING:
     from advisor.advise import Request
@@ -30,14 +31,10 @@ Format = Annotated[Form, typer.Option(help="How to write the report.")]
 
 
 @app.command()
+@takes(Question)
 def explain(
+    asked: Question,
     name: Name,
-    domain: Domain = "finetuning",
-    goal: Goal = None,
-    as_of: AsOf = None,
-    set_: Set = None,
-    rules: Rules = None,
-    store: Store = None,
     format: Format = Form.table,  # noqa: A002
 ) -> None:
     """Print each number of a candidate: definition, value, interval, n, evidence, source and date.
@@ -48,11 +45,10 @@ def explain(
     from advisor.errors import InputError
     from advisor.report.explain import RENDER, Explanation, rows_of
 
-    # Among all candidates, since a rank without the others is none.
-    everybody = ask(None, domain, goal, as_of, set_, rules, store)
-    one = read_request(ask([name], domain, goal, as_of, set_, rules, store))
+    alone = asked.request([name])
+    one = read_request(alone)
     repository = one.candidates[0].repository
-    answer = recommend(everybody)
+    answer = recommend(asked.request())  # among all, since a rank without the others is none
     found = next((r for r in answer.ranking if r.candidate.repository == repository), None)
     if found is None:
         raise InputError(f"{repository}: {answer.missing.get(repository, 'nothing is known of it')}")
@@ -62,7 +58,7 @@ def explain(
         weights=answer.weights,
         ranked=found,
         tables=tuple(rows_of(one.store.manifest["files"], repository)),
-        models=tuple(_models(ask([name], domain, goal, as_of, set_, rules, store))),
+        models=tuple(_models(alone)),
         benchmarks=tuple(b for b in answer.benchmarks if b.repository == repository),
     )
     sys.stdout.write(RENDER[format.value](explanation))

@@ -7,18 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.cli import app
-from advisor.cli.train import (
-    Data,
-    Demo,
-    EvalData,
-    File,
-    Model,
-    Preset,
-    Set,
-    Stack,
-    compose,
-    progress,
-)
+from advisor.cli.shared_options import takes
+from advisor.cli.train import RunOptions, compose, progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,15 +18,9 @@ if TYPE_CHECKING:
 
 
 @app.command()
+@takes(RunOptions)
 def plan(
-    data: Data = None,
-    model: Model = None,
-    eval_data: EvalData = None,
-    stack: Stack = None,
-    preset: Preset = None,
-    spec: File = None,
-    set_: Set = None,
-    demo: Demo = False,
+    asked: RunOptions,
     native: Annotated[bool, typer.Option("--native", help="The native config alone.")] = False,
     all_stacks: Annotated[bool, typer.Option("--all-stacks", help="The same task in every library.")] = False,
 ) -> None:
@@ -51,8 +35,7 @@ def plan(
     from finetune import cost, run
 
     with progress() as watch:
-        asked = compose(data, model, eval_data, stack, preset, spec, set_, None, demo=demo, watch=watch)
-        made = run.plan(asked.composed, watch)
+        made = run.plan(compose(asked, watch).composed, watch)
     if all_stacks:
         print("\n".join(_all(made, native=native)))
         return
@@ -104,7 +87,7 @@ def task_of(file: Path) -> Task:
     from finetune import run, side_by_side
 
     with progress() as watch:
-        asked = compose(None, None, None, None, None, file, None, None, demo=False, watch=watch)
+        asked = compose(RunOptions(spec=file), watch)
         made = run.plan(asked.composed, watch)
     shown = []
     for side in side_by_side.sides(made):

@@ -8,18 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.cli import app
-from advisor.cli.train import (
-    Data,
-    Demo,
-    EvalData,
-    File,
-    Model,
-    Preset,
-    Set,
-    Stack,
-    compose,
-    progress,
-)
+from advisor.cli.shared_options import takes
+from advisor.cli.train import RunOptions, compose, progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,15 +22,9 @@ if TYPE_CHECKING:
 
 
 @app.command()
+@takes(RunOptions)
 def preview(
-    data: Data = None,
-    model: Model = None,
-    eval_data: EvalData = None,
-    stack: Stack = None,
-    preset: Preset = None,
-    spec: File = None,
-    set_: Set = None,
-    demo: Demo = False,
+    asked: RunOptions,
     rows: Annotated[int, typer.Option(min=0, help="Rows whose tokens are shown.")] = 3,
     row: Annotated[list[int] | None, typer.Option(help="Show this row (line or number); repeatable.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with the same, and more rows.")] = None,
@@ -57,8 +41,7 @@ def preview(
     from finetune import run
 
     with progress() as watch:
-        asked = compose(data, model, eval_data, stack, preset, spec, set_, None, demo=demo, watch=watch)
-        plan = run.plan(asked.composed, watch)
+        plan = run.plan(compose(asked, watch).composed, watch)
     console = Console()
     console.print(tokens.as_text(_chosen(plan, rows, row or [])))
     _lengths(console, plan)

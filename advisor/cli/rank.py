@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.cli import app
+from advisor.cli.shared_options import takes
 
 if TYPE_CHECKING:
     from advisor.advise import Request
@@ -45,13 +48,43 @@ Store = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Question:
+    """What is asked of any candidates: the options of `rank`, `explain`, `compare` and `dashboard`."""
+
+    domain: Domain = "finetuning"
+    goal: Goal = None
+    as_of: AsOf = None
+    set_: Set = None
+    rules: Rules = None
+    store: Store = None
+
+    def request(self, repositories: Iterable[str] | None = None) -> Request:
+        """The same to the library; about all candidates where none is named.
+
+        Raises:
+            InputError: a day or a weight is malformed.
+        """
+        from advisor.advise import Request
+        from advisor.cli.collect import store_or_default
+
+        return Request(
+            domain=self.domain,
+            repositories=tuple(repositories or ()),
+            goal=self.goal,
+            as_of=parse_day(self.as_of),
+            weights=parse_weights(self.set_) if self.set_ else None,
+            rules=self.rules,
+            store=chosen_store(self.store, self.domain),
+            benchmarks=store_or_default(None) if self.store is None else None,
+        )
+
+
 @app.command()
+@takes(Question)
 def rank(
+    asked: Question,
     repositories: Repositories = None,
-    domain: Domain = "finetuning",
-    goal: Goal = None,
-    as_of: AsOf = None,
-    set_: Set = None,
     model: Annotated[
         str | None, typer.Option(help="A model that it must support, e.g. google/gemma-2-9b.")
     ] = None,
@@ -65,8 +98,6 @@ def rank(
     prefer: Annotated[
         list[str] | None, typer.Option(help="A kind of backer to choose if there is one, e.g. community.")
     ] = None,
-    rules: Rules = None,
-    store: Store = None,
     format: Annotated[Format, typer.Option(help="How to write the report.")] = Format.table,  # noqa: A002
     replay: Annotated[
         Path | None, typer.Option(help="Answer what a view saved from the dashboard asked.")
@@ -114,15 +145,14 @@ def rank(
             raise InputError(
                 "--all goes with --domain, --goal, --as-of, --set, --rules, --store, --format alone"
             )
-        store = store or store_or_default(None)
-        _rank_all(ask(repositories, domain, goal, as_of, set_, rules, store), format)
+        everybody = replace(asked, store=asked.store or store_or_default(None))
+        _rank_all(everybody.request(repositories), format)
         return
     if from_ or fail_under is not None or format is Format.sarif:
-        _rank_files(from_, repositories, goal, as_of, set_, rules, store, format, fail_under)
+        _rank_files(from_, repositories, asked, format, fail_under)
         return
-    request = ask(repositories, domain, goal, as_of, set_, rules, store)
     request = replace(
-        request,
+        asked.request(repositories),
         requirements=Requirements(
             model=model,
             method=method,
@@ -168,11 +198,7 @@ def _rank_all(request: Request, format: Format) -> None:  # noqa: A002
 def _rank_files(
     files: list[Path] | None,
     repositories: list[str] | None,
-    goal: str | None,
-    as_of: str | None,
-    set_: list[str] | None,
-    rules: Path | None,
-    store: Path | None,
+    asked: Question,
     format: Format,  # noqa: A002
     fail_under: float | None,
 ) -> None:
@@ -182,10 +208,10 @@ def _rank_files(
 
     if not files:
         raise InputError("--fail-under and --format sarif go with --from FILE")
-    weights = parse_weights(set_) if set_ else None
+    weights = parse_weights(asked.set_) if asked.set_ else None
     named = tuple(repositories or ())
-    request = Request("dependencies", named, goal, parse_day(as_of), weights, rules)
-    rank_files(files, request, store, format.value, fail_under)
+    request = Request("dependencies", named, asked.goal, parse_day(asked.as_of), weights, asked.rules)
+    rank_files(files, request, asked.store, format.value, fail_under)
 
 
 def _report(answer: Recommendation, format: Format) -> str:  # noqa: A002
@@ -197,35 +223,6 @@ def _report(answer: Recommendation, format: Format) -> str:  # noqa: A002
         return render(answer, shutil.get_terminal_size().columns)
     name = "text" if format is Format.table else format.value
     return str(import_module(f"advisor.report.{name}").render(answer))
-
-
-def ask(
-    repositories: list[str] | None,
-    domain: str,
-    goal: str | None,
-    as_of: str | None,
-    set_: list[str] | None,
-    rules: Path | None,
-    store: Path | None,
-) -> Request:
-    """The request that the options of `rank` and `dashboard` make.
-
-    Raises:
-        InputError: a day or a weight is malformed.
-    """
-    from advisor.advise import Request
-    from advisor.cli.collect import store_or_default
-
-    return Request(
-        domain=domain,
-        repositories=tuple(repositories or ()),
-        goal=goal,
-        as_of=parse_day(as_of),
-        weights=parse_weights(set_) if set_ else None,
-        rules=rules,
-        store=chosen_store(store, domain),
-        benchmarks=store_or_default(None) if store is None else None,
-    )
 
 
 def chosen_store(store: Path | None, domain: str) -> Path | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +13,7 @@ import typer
 
 import advisor
 from advisor.cli import app
+from advisor.cli.shared_options import takes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +46,20 @@ Demo = Annotated[bool, typer.Option("--demo", help="SmolLM2-135M on a bundled da
 
 
 @dataclass(frozen=True)
+class RunOptions:
+    """What is to be trained: the options of `train`, `plan` and `preview`."""
+
+    data: Data = None
+    model: Model = None
+    eval_data: EvalData = None
+    stack: Stack = None
+    preset: Preset = None
+    spec: File = None
+    set_: Set = None
+    demo: Demo = False
+
+
+@dataclass(frozen=True)
 class Asked:
     """The spec that the options ask for, and the recommendation behind its stack."""
 
@@ -53,16 +68,10 @@ class Asked:
 
 
 @app.command()
+@takes(RunOptions)
 def train(
-    data: Data = None,
-    model: Model = None,
-    eval_data: EvalData = None,
-    stack: Stack = None,
-    preset: Preset = None,
-    spec: File = None,
-    set_: Set = None,
+    asked: RunOptions,
     output: Output = None,
-    demo: Demo = False,
     gpus: Gpus = None,
     nodes: Nodes = None,
     submit: Submit = None,
@@ -81,22 +90,23 @@ def train(
     from finetune import home, record, run
 
     wanted = {"devices.processes": gpus, "devices.nodes": nodes}
-    set_ = [*(set_ or []), *(f"{leaf}={n}" for leaf, n in wanted.items() if n is not None)]
+    more = [f"{leaf}={n}" for leaf, n in wanted.items() if n is not None]
+    task = replace(asked, set_=[*(asked.set_ or []), *more])
     if submit is not None:
         from finetune.submit import Place
 
         place = Place(accelerator, volume, image, advisor.__version__)
         with progress() as watch:
-            asked = compose(data, model, eval_data, stack, preset, spec, set_, None, demo=demo, watch=watch)
-        print(write_job(submit, asked.composed.spec, output, place))
+            spec = compose(task, watch).composed.spec
+        print(write_job(submit, spec, output, place))
         return
     with progress() as watch:
         if resume is not None:
             home.without_torch()
             folder = run.resume(record.find(resume), watch)
         else:
-            asked = compose(data, model, eval_data, stack, preset, spec, set_, output, demo=demo, watch=watch)
-            folder = run.start(asked.composed, recommendation=asked.recommendation, watch=watch)
+            made = compose(task, watch, output)
+            folder = run.start(made.composed, recommendation=made.recommendation, watch=watch)
     print(summary(folder))
 
 
@@ -119,19 +129,7 @@ def write_job(kind: str, spec: RunSpec, output: Path | None, place: Place) -> st
     return f"written: {', '.join(str(folder / name) for name in files)}\nsubmit:  {submit.how(kind, folder)}"
 
 
-def compose(
-    data: str | None,
-    model: str | None,
-    eval_data: str | None,
-    stack: str | None,
-    preset: str | None,
-    file: Path | None,
-    set_: list[str] | None,
-    output: Path | None,
-    *,
-    demo: bool,
-    watch: Watch,
-) -> Asked:
+def compose(task: RunOptions, watch: Watch, output: Path | None = None) -> Asked:
     """The spec from all options.
 
     Raises:
@@ -142,23 +140,23 @@ def compose(
     from finetune import spec as specs
 
     layers: list[tuple[str, Mapping[str, Any]]] = []
-    if demo:
+    if task.demo:
         layers.append(("--demo", demo_layer(watch)))
-    if preset is not None:
-        layers.append((f"--preset {preset}", specs.preset(preset)))
-    if file is not None:
-        layers.append((str(file), specs.read_layer(file)))
+    if task.preset is not None:
+        layers.append((f"--preset {task.preset}", specs.preset(task.preset)))
+    if task.spec is not None:
+        layers.append((str(task.spec), specs.read_layer(task.spec)))
     options = {
-        "data.train": ("--data", data),
-        "data.evaluation": ("--eval-data", eval_data),
-        "model.base": ("--model", model),
+        "data.train": ("--data", task.data),
+        "data.evaluation": ("--eval-data", task.eval_data),
+        "model.base": ("--model", task.model),
         "output": ("--output", str(output) if output else None),
-        "stack": ("--stack", stack),
+        "stack": ("--stack", task.stack),
     }
     for name, (option, value) in options.items():
         if value is not None:
             layers.append((option, specs.nest({name: value})))
-    layers += [("--set", specs.nest({name: value})) for name, value in map(assignment, set_ or [])]
+    layers += [("--set", specs.nest({name: value})) for name, value in map(assignment, task.set_ or [])]
     given = {name for _, tables in layers for name, _ in specs.leaves(tables)}
     for name, option in (("data.train", "--data"), ("model.base", "--model")):
         if name not in given:
