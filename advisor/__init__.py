@@ -8,10 +8,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from inspect import signature
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from advisor.errors import (
     AdvisorError,
@@ -41,6 +42,21 @@ __all__ = [
     "recommend",
 ]
 __version__ = "0.1.0"
+
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _takes_what(asks: Callable[_P, Any]) -> Callable[[Callable[..., _R]], Callable[_P, _R]]:
+    """Show the parameters of one function as those of another, which passes them on."""
+
+    def give(function: Callable[..., _R]) -> Callable[_P, _R]:
+        of_both = signature(asks).replace(return_annotation=function.__annotations__["return"])
+        function.__signature__ = of_both  # type: ignore[attr-defined]
+        return function
+
+    return give
 
 
 def recommend(
@@ -90,17 +106,8 @@ def recommend(
     )
 
 
-def rank(
-    domain: str = "finetuning",
-    *,
-    repositories: Sequence[str] = (),
-    goal: str | None = None,
-    as_of: date | None = None,
-    weights: Mapping[str, float] | None = None,
-    rules: str | PathLike[str] | None = None,
-    store: str | PathLike[str] | None = None,
-    requirements: Requirements | None = None,
-) -> tuple[Ranked, ...]:
+@_takes_what(recommend)
+def rank(*args: Any, **asked: Any) -> tuple[Ranked, ...]:
     """The ranking alone: what `recommend` takes, best first, the excluded last.
 
     >>> [ranked.candidate.name for ranked in rank("finetuning")][:2]
@@ -110,13 +117,4 @@ def rank(
         InputError: something given is unknown, malformed or out of range.
         FactsError: there are no usable facts.
     """
-    return recommend(
-        domain,
-        repositories=repositories,
-        goal=goal,
-        as_of=as_of,
-        weights=weights,
-        rules=rules,
-        store=store,
-        requirements=requirements,
-    ).ranking
+    return recommend(*args, **asked).ranking

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import ClassVar
 
 from advisor.capabilities import METHODS, Library
 from advisor.errors import InputError
@@ -58,6 +59,8 @@ class Requirements:
     license: str | None = None
     avoid: tuple[str, ...] = ()
     prefer: tuple[str, ...] = ()
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}  # for a saved view that names one
 
     def __post_init__(self) -> None:
         _one_of("method", self.method, METHODS)

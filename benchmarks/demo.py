@@ -21,25 +21,7 @@ from hardware import described
 from finetune import demo, memory, record
 
 ROOT = Path(__file__).resolve().parents[1]
-FRESH = """
-import json, sys, torch
-from pathlib import Path
-from peft import PeftModel
-from transformers import AutoModelForCausalLM
-base, run, rows = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-model = PeftModel.from_pretrained(model, run / "adapter")
-total = count = 0
-for line in (run / "data" / "test.jsonl").read_text().splitlines()[:rows]:
-    row = json.loads(line)
-    with torch.no_grad():
-        logits = model(input_ids=torch.tensor([row["input_ids"]])).logits[0, :-1]
-    labels = torch.tensor(row["labels"][1:])
-    kept = labels != -100
-    total += torch.nn.functional.cross_entropy(logits[kept], labels[kept], reduction="sum").item()
-    count += int(kept.sum())
-print(total / count)
-"""
+FRESH = ROOT / "tests" / "fresh_loss.py"
 
 
 def main() -> None:
@@ -51,7 +33,7 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "advisor", "train", "--demo", "-o", str(folder)], check=True)
         wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
         told, judged = record.load(folder), json.loads((folder / "evaluation.json").read_text())
-        words = [sys.executable, "-c", FRESH, str(base), str(folder), str(told.spec["evaluation"]["rows"])]
+        words = [sys.executable, str(FRESH), str(base), str(folder), str(told.spec["evaluation"]["rows"])]
         fresh = float(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
     predicted, measured = told.memory_bytes["predicted"]["total"], told.memory_bytes["measured_peak"]
     held = told.losses["held_out"]

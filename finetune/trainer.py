@@ -1,4 +1,4 @@
-"""What axolotl and unsloth share: transformers' Trainer, as trl has it, and PEFT's own form."""
+"""What the stacks on transformers' Trainer share: axolotl and unsloth, and of the settings trl."""
 
 from __future__ import annotations
 
@@ -27,6 +27,23 @@ def refuse_common(stack: str, spec: RunSpec) -> None:
         raise UnsupportedField(stack, "method.name", spec.method.name, why)
     alone = "its processes hold the whole model each (DDP); trl, torchtune and litgpt share it out (FSDP2)"
     own_model.refuse(stack, spec, {"devices.strategy": ("ddp", alone)})
+
+
+def seeded_and_logged(spec: RunSpec, *, validate: bool) -> dict[str, Any]:
+    """The fields of transformers' ``TrainingArguments`` for seeds, log and checkpoints."""
+    return {
+        "seed": spec.training.seed,
+        "data_seed": spec.training.seed,
+        "eval_strategy": "steps" if validate else "no",
+        "logging_strategy": "steps",
+        "logging_steps": spec.logging.every_steps,
+        "logging_nan_inf_filter": False,  # True would report a NaN as the mean of the losses before it
+        "save_strategy": "steps",
+        "save_steps": spec.logging.save_every_steps,
+        "save_total_limit": spec.logging.keep_checkpoints,
+        "report_to": "none",
+        "disable_tqdm": True,
+    }
 
 
 def hand_over(spec: RunSpec, job: Job, source: Path) -> Path:

@@ -6,14 +6,14 @@ import sys
 
 from advisor.cli import app
 from advisor.cli.explain import Form, Format, Name
-from advisor.cli.rank import Question
+from advisor.cli.rank import RequestOptions
 from advisor.cli.shared_options import takes
 
 
 @app.command()
-@takes(Question)
+@takes(RequestOptions)
 def compare(
-    asked: Question,
+    asked: RequestOptions,
     first: Name,
     second: Name,
     format: Format = Form.table,  # noqa: A002

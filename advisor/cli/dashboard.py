@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.cli import app
-from advisor.cli.rank import Question, Repositories, exit_of
+from advisor.cli.rank import Repositories, RequestOptions, exit_of
 from advisor.cli.shared_options import takes
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 @app.command()
-@takes(Question)
+@takes(RequestOptions)
 def dashboard(
-    asked: Question,
+    asked: RequestOptions,
     repositories: Repositories = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the page.")] = Path(
         "report.html"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.cli import app
-from advisor.cli.rank import Question
+from advisor.cli.rank import RequestOptions
 from advisor.cli.shared_options import takes
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ Format = Annotated[Form, typer.Option(help="How to write the report.")]
 
 
 @app.command()
-@takes(Question)
+@takes(RequestOptions)
 def explain(
-    asked: Question,
+    asked: RequestOptions,
     name: Name,
     format: Format = Form.table,  # noqa: A002
 ) -> None:

@@ -49,7 +49,7 @@ Store = Annotated[
 
 
 @dataclass(frozen=True)
-class Question:
+class RequestOptions:
     """What is asked of any candidates: the options of `rank`, `explain`, `compare` and `dashboard`."""
 
     domain: Domain = "finetuning"
@@ -81,9 +81,9 @@ class Question:
 
 
 @app.command()
-@takes(Question)
+@takes(RequestOptions)
 def rank(
-    asked: Question,
+    asked: RequestOptions,
     repositories: Repositories = None,
     model: Annotated[
         str | None, typer.Option(help="A model that it must support, e.g. google/gemma-2-9b.")
@@ -198,7 +198,7 @@ def _rank_all(request: Request, format: Format) -> None:  # noqa: A002
 def _rank_files(
     files: list[Path] | None,
     repositories: list[str] | None,
-    asked: Question,
+    asked: RequestOptions,
     format: Format,  # noqa: A002
     fail_under: float | None,
 ) -> None:

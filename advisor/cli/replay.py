@@ -14,7 +14,7 @@ from advisor.advise import Request
 from advisor.domain import explain
 from advisor.errors import ConfigError, InputError
 from advisor.model import Recommendation
-from advisor.requirements import Requirements
+from advisor.requirements import NOTHING, Requirements
 
 NEAR = 0.01  # points of score; the page rounds what it computes with
 
@@ -42,18 +42,6 @@ class SavedAnswer(_Strict):
     ranking: tuple[SavedRow, ...]
 
 
-class SavedRequirements(_Strict):
-    """What the page was asked for beside weights; see `advisor.requirements.Requirements`."""
-
-    model: str | None = None
-    method: str | None = None
-    gpu_memory_gib: float | None = None
-    gpus: int | None = None
-    license: str | None = None
-    avoid: tuple[str, ...] = ()
-    prefer: tuple[str, ...] = ()
-
-
 class View(_Strict):
     """What "Save this view" writes; ``candidates`` is empty where all took part."""
 
@@ -63,7 +51,7 @@ class View(_Strict):
     goal: str
     weights: dict[str, float]
     as_of: date
-    requirements: SavedRequirements = SavedRequirements()
+    requirements: Requirements = NOTHING
     candidates: tuple[str, ...]
     answer: SavedAnswer
 
@@ -102,7 +90,7 @@ def request_of(view: View, given: Request) -> Request:
         goal=view.goal,
         as_of=view.as_of,
         weights=view.weights,
-        requirements=Requirements(**view.requirements.model_dump()),
+        requirements=view.requirements,
     )
 
 

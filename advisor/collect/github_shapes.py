@@ -210,6 +210,10 @@ def first_response(
     return Response(best, not any(best is None or u < best for u in unseen))
 
 
+SAME_WORDS = {"github_id", "known_as", "description", "licence", "is_archived", "is_fork", "has_issues"}
+"""Fields of a repository that are named as the columns are, in both of GitHub's APIs."""
+
+
 def repository_row(seen: Overview, day: date, *, was_archived: bool = False) -> dict[str, Any]:
     """The row of ``repositories``; a repository that came back from the archive is active again."""
     status = "archived" if seen.is_archived else "active" if was_archived else None
@@ -222,14 +226,8 @@ def repository_row(seen: Overview, day: date, *, was_archived: bool = False) -> 
         "observed_on": day.isoformat(),
         "declared_status": status,
         "evidence": evidence.get(status or ""),
-        "github_id": seen.github_id,
-        "known_as": seen.known_as,
-        "description": seen.description,
-        "licence": seen.licence,
+        **seen.model_dump(include=SAME_WORDS),
         "created_on": seen.created.date().isoformat(),
-        "is_archived": seen.is_archived,
-        "is_fork": seen.is_fork,
-        "has_issues": seen.has_issues,
         "owner_kind": clean(owner.typename, 40),
         "owner_name": owner.name or owner.login,
         "owner_company": owner.company,

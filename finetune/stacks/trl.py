@@ -17,7 +17,7 @@ from finetune import own_model, spread
 from finetune.errors import TrainingFailed
 from finetune.runners import trl_sft
 from finetune.spec import LORA_LIKE, RunSpec
-from finetune.stacks import Job, Rendered
+from finetune.stacks import Job, Rendered, trainer
 
 name = "trl"
 repository = "huggingface/trl"
@@ -149,17 +149,7 @@ def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
         "bf16": t.dtype == "bfloat16" and spec.devices.kind == "cuda",
         "fp16": t.dtype == "float16",
         "use_cpu": spec.devices.kind == "cpu",
-        "seed": t.seed,
-        "data_seed": t.seed,
-        "eval_strategy": "steps" if validate else "no",
-        "logging_strategy": "steps",
-        "logging_steps": spec.logging.every_steps,
-        "logging_nan_inf_filter": False,  # True would report a NaN as the mean of the losses before it
-        "save_strategy": "steps",
-        "save_steps": spec.logging.save_every_steps,
-        "save_total_limit": spec.logging.keep_checkpoints,
-        "report_to": "none",
-        "disable_tqdm": True,
+        **trainer.seeded_and_logged(spec, validate=validate),
         "output_dir": str(job.work),
     }
     if spec.world_size > 1 and spec.devices.strategy == "fsdp":

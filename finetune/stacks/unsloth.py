@@ -116,17 +116,7 @@ def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
         "optim": trainer.OPTIMIZERS[t.optimizer],
         "bf16": t.dtype == "bfloat16",
         "fp16": t.dtype == "float16",
-        "seed": t.seed,
-        "data_seed": t.seed,
-        "eval_strategy": "steps" if validate else "no",
-        "logging_strategy": "steps",
-        "logging_steps": spec.logging.every_steps,
-        "logging_nan_inf_filter": False,
-        "save_strategy": "steps",
-        "save_steps": spec.logging.save_every_steps,
-        "save_total_limit": spec.logging.keep_checkpoints,
-        "report_to": "none",
-        "disable_tqdm": True,
+        **trainer.seeded_and_logged(spec, validate=validate),
         "dataset_num_proc": 1,
     }
     if validate:

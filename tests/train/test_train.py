@@ -5,28 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 from finetune import launch, record
 from finetune.spec import RunSpec, compose, read_layer
 
-FRESH = """
-import json, sys, torch
-from pathlib import Path
-from peft import PeftModel
-from transformers import AutoModelForCausalLM
-base, run = sys.argv[1:]
-model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), Path(run) / "adapter")
-total = count = 0
-for line in (Path(run) / "data" / "test.jsonl").read_text().splitlines():
-    row = json.loads(line)
-    with torch.no_grad():
-        logits = model(input_ids=torch.tensor([row["input_ids"]])).logits[0, :-1]
-    labels = torch.tensor(row["labels"][1:])
-    kept = labels != -100
-    total += torch.nn.functional.cross_entropy(logits[kept], labels[kept], reduction="sum").item()
-    count += int(kept.sum())
-print(total / count)
-"""
+FRESH = Path(__file__).parents[1] / "fresh_loss.py"
 
 
 def test_the_held_out_loss_falls_and_a_fresh_process_gives_the_recorded_one(finished, tiny, variables):
@@ -34,7 +18,7 @@ def test_the_held_out_loss_falls_and_a_fresh_process_gives_the_recorded_one(fini
     held = record.load(folder).losses["held_out"]
     assert held["adapter"] < held["base"] - 0.3
     fresh = subprocess.run(
-        [sys.executable, "-c", FRESH, str(tiny), str(folder)],
+        [sys.executable, str(FRESH), str(tiny), str(folder)],
         capture_output=True,
         text=True,
         env=variables,

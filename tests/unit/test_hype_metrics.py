@@ -6,26 +6,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from advisor import facts
-from advisor.measure import measure
-from advisor.metrics import METRICS
 from advisor.population import load_population
 
 AS_OF = date(2024, 1, 1)
 POPULATION = load_population().listed.of_all()
-
-
-@pytest.fixture
-def one(tmp_path):
-    def run(metric, **tables):
-        for table, rows in tables.items():
-            about = {"repository": "a/b", "source": "hand", "retrieved_at": AS_OF}
-            facts.write(tmp_path, table, "a/b", [{**about, **r} for r in rows])
-        return measure(facts.open_store(tmp_path), ["a/b"], AS_OF, {metric: METRICS[metric]})[0]["a/b"][
-            metric
-        ]
-
-    return run
 
 
 def total(metric, value, day="2023-12-01"):

@@ -7,23 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from advisor import facts
-from advisor.measure import measure
 from advisor.metrics import METRICS
 
 AS_OF = date(2024, 1, 1)
-
-
-@pytest.fixture
-def one(tmp_path):
-    def run(metric, **tables):
-        for table, rows in tables.items():
-            about = {"repository": "a/b", "source": "hand", "retrieved_at": AS_OF}
-            facts.write(tmp_path, table, "a/b", [{**about, **r} for r in rows])
-        store = facts.open_store(tmp_path)
-        return measure(store, ["a/b"], AS_OF, {metric: METRICS[metric]})[0]["a/b"][metric]
-
-    return run
 
 
 def by_people(*commits, day="2023-12-01", organisations=()):
