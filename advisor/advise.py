@@ -21,6 +21,7 @@ from advisor.model import (
     Recommendation,
 )
 from advisor.requirements import NOTHING, Requirements
+from advisor.store import Store
 
 __all__ = ["Question", "Request", "keep_answers", "read_request", "recommend", "score_candidate"]
 
@@ -63,7 +64,7 @@ class Question:
     """
 
     domain: Domain
-    store: facts.Store
+    store: Store
     as_of: date
     goal: str
     weights: Mapping[str, float]
@@ -156,7 +157,7 @@ def _scores(ranked: list[Ranked]) -> dict[str, tuple[CriterionScore, ...]]:
     return {r.candidate.repository: r.criteria for r in ranked if _runs(r)}
 
 
-def keep_answers(store: facts.Store) -> None:
+def keep_answers(store: Store) -> None:
     """Keep beside a bundled snapshot what the questions about it that need no option rest on."""
     kept.keep_measurements(store)
     drawn = []
@@ -168,7 +169,7 @@ def keep_answers(store: facts.Store) -> None:
     kept.keep_draws(store, drawn)
 
 
-def _check_date(as_of: date | None, store: facts.Store) -> date:
+def _check_date(as_of: date | None, store: Store) -> date:
     if as_of is None:
         return store.as_of
     if not store.first_day <= as_of <= store.as_of:
@@ -221,7 +222,7 @@ def _choose(domain: Domain, wanted: tuple[str, ...]) -> list[Candidate]:
 
 
 def _measure(
-    store: facts.Store, repositories: list[str], as_of: date
+    store: Store, repositories: list[str], as_of: date
 ) -> tuple[dict[str, dict[str, Measurement]], dict[str, tuple[Outlook, ...]], dict[str, str]]:
     known = set(store.repositories())
     present = [r for r in repositories if r in known]

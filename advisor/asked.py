@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 
 from advisor import domain as domains
-from advisor import facts, rules
+from advisor import rules
 from advisor.capabilities import load_capabilities
 from advisor.families import Family, family_of, load_families
 from advisor.measure import connect
@@ -20,12 +20,13 @@ from advisor.requirements import (
     parameters_by_name,
     values_for,
 )
+from advisor.store import Store
 
 WORTH_SAYING = 0.05  # a smaller difference of utilities is no cost
 
 
 def hold_against(
-    ranked: Sequence[Ranked], needs: Requirements, capabilities: str, store: facts.Store, as_of: date
+    ranked: Sequence[Ranked], needs: Requirements, capabilities: str, store: Store, as_of: date
 ) -> list[Ranked]:
     """The candidates with the findings of the requirement rules; who fails one is excluded.
 
@@ -77,7 +78,7 @@ def _fits(needs: Requirements) -> list[str]:
     return [f"weights and optimizer of {needs.model} take {taken}"]
 
 
-def _support(store: facts.Store, names: list[str], as_of: date, family: Family) -> Mapping[str, ModelSupport]:
+def _support(store: Store, names: list[str], as_of: date, family: Family) -> Mapping[str, ModelSupport]:
     with connect(store, names, as_of) as db:
         found = db.execute(
             "SELECT repository, min(supported_on) FILTER (removed_on IS NULL),"

@@ -21,9 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.errors import FactsError, InputError, SnapshotMissing
-from advisor.store import Store as Store  # noqa: PLC0414 - what opens one is here
-from advisor.store import file_of, is_aside, rows_of, rows_of_file
-from advisor.store import part_of as part_of  # noqa: PLC0414
+from advisor.store import Store, file_of, is_aside, rows_of, rows_of_file
 from advisor.tables import DAYS, TABLES, as_of_view, columns
 
 if TYPE_CHECKING:

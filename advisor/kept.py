@@ -21,7 +21,7 @@ from advisor.errors import FactsError
 from advisor.measurement_sql import measurement
 from advisor.metrics import METRICS
 from advisor.model import Contribution, CriterionScore, Measurement, Metric, Outlook
-from advisor.store import is_aside, listed, text
+from advisor.store import Store, is_aside, listed, text
 from advisor.tables import DERIVED
 
 FOLDER = "measurements"  # of a whole store, by `advisor measure`; beside the facts
@@ -33,7 +33,7 @@ def _outlook_model() -> Path:
     return domains.data_folder() / "reference" / "outlook.json"
 
 
-def measurements_key(store: facts.Store, as_of: date) -> str:
+def measurements_key(store: Store, as_of: date) -> str:
     """What measurements were made from: the facts' hashes, the date, definitions, organisations, models."""
     hashes = facts_key(store, store.repositories())
     return _digest([hashes, as_of.isoformat(), *_definitions(METRICS)])
@@ -54,12 +54,12 @@ def definitions_key(metrics: Mapping[str, Metric]) -> str:
     return _digest(_definitions(metrics))
 
 
-def measurements_key_of_store(store: facts.Store) -> str:
+def measurements_key_of_store(store: Store) -> str:
     """What the measurements of a whole store were made from, whatever the days and the engine."""
     return _digest([definitions_key(METRICS), facts_key(store, list(store.files))])
 
 
-def measured_files(store: facts.Store, as_of: date) -> list[Path] | None:
+def measured_files(store: Store, as_of: date) -> list[Path] | None:
     """Files with the measurements of a whole store as of a day; None if they are not of these facts."""
     try:
         index = json.loads((store.path / FOLDER / "index.json").read_text())
@@ -71,7 +71,7 @@ def measured_files(store: facts.Store, as_of: date) -> list[Path] | None:
 
 
 def read_measured(
-    store: facts.Store, repositories: Sequence[str], as_of: date
+    store: Store, repositories: Sequence[str], as_of: date
 ) -> dict[str, dict[str, Measurement]] | None:
     """What `advisor measure` found about repositories as of a day; None if there is nothing or it is stale.
 
@@ -112,7 +112,7 @@ def read_files(
     return found
 
 
-def facts_key(store: facts.Store, repositories: Sequence[str]) -> dict[str, Any]:
+def facts_key(store: Store, repositories: Sequence[str]) -> dict[str, Any]:
     """What the facts about these repositories are: file → hash; of a partition also what counts no more."""
     found: dict[str, Any] = {}
     for repository in repositories:
@@ -137,7 +137,7 @@ class Found:
     damages: list[facts.Damage]
 
 
-def kept(store: facts.Store, repositories: list[str], as_of: date) -> Found | None:
+def kept(store: Store, repositories: list[str], as_of: date) -> Found | None:
     """What lies beside the snapshot; None if it was not made from just these facts."""
     try:
         content = json.loads((store.path / "measurements.json").read_text())
@@ -164,7 +164,7 @@ def _outlook_from_json(row: dict[str, Any]) -> Outlook:
     return Outlook(**{**row, "contributions": tuple(Contribution(**c) for c in row["contributions"])})
 
 
-def fresh(store: facts.Store, repositories: list[str], as_of: date) -> Found:
+def fresh(store: Store, repositories: list[str], as_of: date) -> Found:
     """Take what `advisor measure` left or measure now, and ask the outlook."""
     from advisor.measure import measure
     from advisor.outlook.candidates import outlooks
@@ -179,7 +179,7 @@ def fresh(store: facts.Store, repositories: list[str], as_of: date) -> Found:
     return Found(measured, outlooks(store, list(measured), as_of, _outlook_model()), damages)
 
 
-def keep_measurements(store: facts.Store) -> None:
+def keep_measurements(store: Store) -> None:
     """Write the measurements for the snapshot's own date beside it, so that `rank` need not run them."""
     found = fresh(store, store.repositories(), store.as_of)
     if found.damages:
@@ -204,7 +204,7 @@ def _draws_key(scores: Scores, weights: Mapping[str, float]) -> str:
     return _digest([DRAWS, list(scores), seen, dict(weights)])
 
 
-def kept_draws(store: facts.Store, scores: Scores, weights: Mapping[str, float]) -> Acceptability | None:
+def kept_draws(store: Store, scores: Scores, weights: Mapping[str, float]) -> Acceptability | None:
     """The draws for these scores and weights, if they lie beside the snapshot."""
     try:
         found = json.loads((store.path / "draws.json").read_text())[_draws_key(scores, weights)]
@@ -214,9 +214,7 @@ def kept_draws(store: facts.Store, scores: Scores, weights: Mapping[str, float])
         return None
 
 
-def keep_draws(
-    store: facts.Store, drawn: Sequence[tuple[Scores, Mapping[str, float], Acceptability]]
-) -> None:
+def keep_draws(store: Store, drawn: Sequence[tuple[Scores, Mapping[str, float], Acceptability]]) -> None:
     """Write draws beside the snapshot."""
     content = {_draws_key(scores, weights): asdict(found) for scores, weights, found in drawn}
     facts.write_atomically(store.path / "draws.json", (json.dumps(content, indent=1) + "\n").encode())

@@ -10,6 +10,7 @@ from advisor.measurement_sql import measurement, measurement_sql, read_on_sql
 from advisor.metrics import METRICS
 from advisor.model import Measurement, Metric
 from advisor.population import load_population
+from advisor.store import Store
 from advisor.tables import TABLES, as_of_view, columns, derived_views
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ DAYS_AT_ONCE = 12  # bounds the memory of measure_over
 
 
 def measure(
-    store: facts.Store,
+    store: Store,
     repositories: Sequence[str],
     as_of: date,
     metrics: Mapping[str, Metric] = METRICS,
@@ -56,7 +57,7 @@ def measure(
 
 
 def measure_over(
-    store: facts.Store,
+    store: Store,
     repositories: Sequence[str],
     days: Sequence[date],
     metrics: Mapping[str, Metric] = METRICS,
@@ -139,7 +140,7 @@ def ask(
     db.execute(f"CREATE OR REPLACE TEMP TABLE read_on AS {read_on_sql()}")
 
 
-def connect(store: facts.Store, repositories: Sequence[str], as_of: date) -> duckdb.DuckDBPyConnection:
+def connect(store: Store, repositories: Sequence[str], as_of: date) -> duckdb.DuckDBPyConnection:
     """The as-of views, and beside them what is known of organisations.
 
     ``backers`` (owner on GitHub in lower case, organisation, backer_vendor: the name under which it

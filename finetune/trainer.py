@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from finetune import own_model
 from finetune.errors import TrainingFailed, UnsupportedField

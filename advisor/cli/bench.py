@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from advisor.cli import app
-from advisor.cli.train import Data, File, Model, Set, RunOptions, compose, progress
+from advisor.cli.train import Data, File, Model, RunOptions, Set, compose, progress
 
 if TYPE_CHECKING:
     from advisor.model import Benchmark

@@ -19,6 +19,7 @@ from advisor.dependencies.packages import Origin, origin, origins
 from advisor.errors import InputError
 from advisor.metrics import METRICS
 from advisor.model import Candidate, Measurement, Outlook, Ranked
+from advisor.store import Store
 
 ALTERNATIVES = 3
 """So many are named beside a package, the healthiest first."""
@@ -88,7 +89,7 @@ class _Facts:
     as_of: date
 
 
-def open_stores(paths: Iterable[Path]) -> list[facts.Store]:
+def open_stores(paths: Iterable[Path]) -> list[Store]:
     """The stores at these places, in order; a place without one is passed over."""
     found = []
     for path in paths:
@@ -103,7 +104,7 @@ def bundled_stores() -> list[Path]:
 
 
 def rank_dependencies(
-    wanted: Sequence[Dependency], stores: Sequence[facts.Store], request: Request, files: Sequence[str] = ()
+    wanted: Sequence[Dependency], stores: Sequence[Store], request: Request, files: Sequence[str] = ()
 ) -> Dependencies:
     """Score what is known of each dependency and list what is not.
 
@@ -139,7 +140,7 @@ def _risk(health: Health) -> tuple[bool, float, str]:
     return (not health.ranked.excluded, health.ranked.score or 0.0, health.dependency.name)
 
 
-def _question(stores: Sequence[facts.Store], request: Request) -> Question:
+def _question(stores: Sequence[Store], request: Request) -> Question:
     domain = domains.load_domain("dependencies")
     goal, weights = weights_of(domain, request)
     reaching = [s for s in stores if request.as_of is None or s.first_day <= request.as_of <= s.as_of]
@@ -176,7 +177,7 @@ def _categories() -> dict[str, list[tuple[str, Candidate]]]:
 
 
 def _score(
-    names: Sequence[str], stores: Sequence[facts.Store], as_of: date | None, asked: Question
+    names: Sequence[str], stores: Sequence[Store], as_of: date | None, asked: Question
 ) -> tuple[dict[str, _Facts], dict[str, str]]:
     organisations = domains.load_organisations()
     owners = {owner.lower(): o for o in organisations.values() for owner in o.github}

@@ -9,11 +9,10 @@ from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from advisor import facts
 from advisor.dependencies import Dependency
 from advisor.domain import available_domains, data_folder, load_domain
 from advisor.errors import ConfigError
-from advisor.store import all_rows_of
+from advisor.store import Store, all_rows_of
 
 _TABLE = ("ecosystem", "package", "repository", "source", "read_on")
 
@@ -25,7 +24,7 @@ class Origin(NamedTuple):
     source: str
 
 
-def origins(stores: Sequence[facts.Store], folder: Path | None = None) -> dict[tuple[str, str], Origin]:
+def origins(stores: Sequence[Store], folder: Path | None = None) -> dict[tuple[str, str], Origin]:
     """(ecosystem, package) → repository: the table first, over it the domains, over both the facts.
 
     Raises:
@@ -70,7 +69,7 @@ def _bundled(folder: Path) -> dict[tuple[str, str], Origin]:
         raise ConfigError(f"{path}: a table of {', '.join(_TABLE)} was expected ({error})") from None
 
 
-def _in_facts(store: facts.Store) -> dict[tuple[str, str], Origin]:
+def _in_facts(store: Store) -> dict[tuple[str, str], Origin]:
     found: dict[tuple[str, str], Origin] = {}
     for table, ecosystem in (("package_releases", "'pypi'"), ("packages", "ecosystem")):
         if not any(file.startswith(f"{table}/") for file in store.manifest["files"]):

@@ -16,6 +16,7 @@ from advisor.model import Outlook
 from advisor.outlook import compute, model
 from advisor.outlook.features import FEATURES
 from advisor.outlook.panel import COLUMNS, DATES
+from advisor.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +81,7 @@ def series_of(db: Any, as_of: date) -> pd.DataFrame:
 
 
 def outlooks(
-    store: facts.Store, repositories: Sequence[str], as_of: date, model_file: Path
+    store: Store, repositories: Sequence[str], as_of: date, model_file: Path
 ) -> dict[str, tuple[Outlook, ...]]:
     """The outlook of each repository for 12 and 24 months; it abstains where too little is known.
 

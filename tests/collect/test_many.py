@@ -20,6 +20,7 @@ from advisor.cli.collect_many import in_shard, read_list
 from advisor.collect.merge import copy_of, merge
 from advisor.collect.queue import Plan, Queue
 from advisor.errors import FactsError, InputError, SnapshotMissing
+from advisor.store import part_of
 
 COUNT = 8
 DAY = "2026-11-24"
@@ -202,7 +203,7 @@ def rows_by_file(store):
     opened = facts.open_store(store)
     found = {}
     for file in opened.manifest["files"]:
-        name, part = facts.part_of(file)
+        name, part = part_of(file)
         found[file] = sorted(map(str, facts.read(opened, file.partition("/")[0], name, part)))
     return found
 

@@ -16,6 +16,7 @@ from advisor.collect import package_index
 from advisor.collect.outcome import Outcome
 from advisor.collect.package_index import Package
 from advisor.collect.transport import Transport
+from advisor.store import Store
 
 load(None)
 
@@ -76,7 +77,7 @@ def test_what_an_index_says_becomes_a_fact(tmp_path, package, repository, source
     name = f"packages/{repository.replace('/', '__')}@index.parquet"
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert list(manifest["files"]) == [name]
-    (row,) = facts.read(facts.Store(tmp_path, manifest), "packages", repository, "index")
+    (row,) = facts.read(Store(tmp_path, manifest), "packages", repository, "index")
     assert (row["ecosystem"], row["package"], row["source"], row["retrieved_at"]) == (*package, source, DAY)
 
 
@@ -92,7 +93,7 @@ def test_what_nobody_says_is_missing_with_the_reason(tmp_path, name):
 def test_two_packages_of_one_repository_are_both_kept(tmp_path):
     ask(tmp_path, Package("pypi", "flask"), Package("conda", "flask"))
     manifest = json.loads((tmp_path / "manifest.json").read_text())
-    rows = facts.read(facts.Store(tmp_path, manifest), "packages", "pallets/flask", "index")
+    rows = facts.read(Store(tmp_path, manifest), "packages", "pallets/flask", "index")
     assert {r["ecosystem"] for r in rows} == {"pypi", "conda"}
 
 

@@ -18,6 +18,7 @@ from advisor.errors import FactsError, InputError
 from advisor.kept import fresh, read_measured
 from advisor.measure import measure
 from advisor.measure_store import Limits, measure_store
+from advisor.store import part_of
 
 DAYS = (AS_OF - timedelta(days=200), AS_OF)
 SMALL = Limits(rows_a_range=700)
@@ -57,7 +58,7 @@ def test_compaction_keeps_rows_heads_and_measurements(store):
     assert one_by_one(after) == expected
     assert one_by_one(before) == expected, "who opened it before still finds its files"
     for file in before.manifest["files"]:
-        table, (name, part) = file.partition("/")[0], facts.part_of(file)
+        table, (name, part) = file.partition("/")[0], part_of(file)
         assert sorted(map(str, facts.read(after, table, name, part))) == sorted(
             map(str, facts.read(before, table, name, part))
         )
