@@ -1,6 +1,6 @@
 # Two commands are all a newcomer needs: `make rank` and `make test`.
 .DEFAULT_GOAL := rank
-.PHONY: rank test test-demo test-stacks check coverage uncovered mutants locks docs wheel clean
+.PHONY: rank test test-demo test-stacks check audit sbom coverage uncovered mutants locks docs wheel clean
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
@@ -38,6 +38,24 @@ check: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 	$(BIN)/deptry advisor finetune
+	$(BIN)/arid .
+
+# Secrets in any file of ours (not in facts, vendored code and fuzzed bytes), known weaknesses of the exact versions,
+# and workflows as GitHub reads them. The middle one asks the package index; the others reach nothing.
+audit: $(VENV)/.installed-dev
+	$(INSTALL) check-jsonschema detect-secrets pip-audit zizmor
+	git ls-files -z -- . ':!data/snapshots' ':!*/vendor/*' ':!tests/fuzz/cases' ':!*.parquet' ':!*.png' | xargs -0 \
+	$(BIN)/detect-secrets-hook --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --offline --no-progress .github/workflows
+	$(BIN)/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
+
+# What a user of the wheel gets, in exact versions: the bill of materials that a release carries.
+sbom: $(BIN)/uv
+	$(BIN)/uv venv --quiet --clear build/user
+	VIRTUAL_ENV=build/user $(BIN)/uv pip install --quiet --constraint constraints.txt .
+	$(BIN)/uv tool run --quiet --constraints constraints.txt --from cyclonedx-bom cyclonedx-py environment build/user \
+	--pyproject pyproject.toml --output-reproducible --output-file build/advisor.cdx.json
 
 # All stacks for real: builds their environments (1 to 4 GB each, into the user's cache). `make test` trains with
 # trl and torchtune, whose environment (1.4 GiB) it builds once.

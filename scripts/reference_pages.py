@@ -173,7 +173,7 @@ def _entry(module: ModuleType, name: str) -> list[str]:
     lines += ["```text", inspect.cleandoc(thing.__doc__), "```", ""]
     if is_dataclass(thing):
         lines += ["| field | type |", "|---|---|"]
-        lines += [f"| `{f}` | `{_kind(t)}` |" for f, t in thing.__annotations__.items()] + [""]
+        lines += [f"| `{f}` | `{_kind(t)}` |" for f, t in thing.__annotations__.items() if f[0] != "_"] + [""]
     return lines
 
 

@@ -148,7 +148,7 @@ def test_a_history_is_collected_too(tmp_path):
     (["o/n", "--source", "gitlab"], 2, "unknown source"), (["nonsense"], 2, "owner/name"),
     (["o/n;rm -rf"], 2, "owner/name"), (["o/../n"], 2, "owner/name"), (["o/n", "--budget", "0"], 2, "budget"),
     (["o/n", "--github-url", "ftp://x"], 2, "https"), (["o/n", "--github-url", "http://ghe.example"], 2, "https"),
-    (["o/n", "--github-url", "https://me:secret@ghe.example"], 2, "password"),
+    (["o/n", "--github-url", "https://me:secret@ghe.example"], 2, "password"),  # pragma: allowlist secret
     (["--domain", "cooking"], 2, "unknown domain"), (["o/n", "--replay", "nowhere"], 2, "nowhere"),
     (["o/n", "--git-only", "--source", "github"], 2, "exclude"), (["o/n", "p/m", "--name", "x/y"], 2, "--name"),
     (["no/body", "--source", "github"], 2, "no such repository"),

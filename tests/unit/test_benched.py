@@ -49,7 +49,7 @@ def test_the_default_ranking_does_not_know_of_benches():
     assert not any("measured speed" in doubt for doubt in answer.doubts)
 
 
-def test_the_goal_fast_weighs_what_was_measured_with_its_bounds_age_and_machine(store):
+def test_the_goal_fast_counts_what_was_measured_with_its_bounds_age_and_machine(store):
     answer = recommend(Request(goal="fast", benchmarks=store))
     by_name = {r.candidate.repository: r for r in answer.ranking}
     speed = by_name[UNSLOTH].measurement("measured_throughput")

@@ -27,7 +27,7 @@ def test_requirements_with_all_that_pip_knows(tmp_path):
     write(tmp_path, "more/base.txt", "-r ../requirements.txt\nTornado\n")
     write(tmp_path, "pins.txt", "flask==3.0.1\nnobody-asked==1\n")
     path = write(tmp_path, "requirements.txt", """# a comment
---index-url https://user:secret@index.example/simple
+--index-url https://user:secret@index.example/simple  # pragma: allowlist secret
 -r more/base.txt
 --constraint=pins.txt
 Flask[async]>=2   # why
