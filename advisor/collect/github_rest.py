@@ -276,6 +276,7 @@ def _repository(seen: RestRepository) -> dict[str, Any]:
         "declared_status": "archived" if seen.is_archived else None,
         "evidence": "archived on GitHub" if seen.is_archived else None,
         **seen.model_dump(include=shapes.SAME_WORDS),
+        "is_fork": seen.is_fork,
         "created_on": seen.created.date().isoformat(),
         "owner_kind": seen.owner.kind,
         "owner_name": seen.owner.login,

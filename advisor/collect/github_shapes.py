@@ -210,7 +210,7 @@ def first_response(
     return Response(best, not any(best is None or u < best for u in unseen))
 
 
-SAME_WORDS = {"github_id", "known_as", "description", "licence", "is_archived", "is_fork", "has_issues"}
+SAME_WORDS = {"github_id", "known_as", "description", "licence", "is_archived", "has_issues"}
 """Fields of a repository that are named as the columns are, in both of GitHub's APIs."""
 
 
@@ -227,6 +227,7 @@ def repository_row(seen: Overview, day: date, *, was_archived: bool = False) -> 
         "declared_status": status,
         "evidence": evidence.get(status or ""),
         **seen.model_dump(include=SAME_WORDS),
+        "is_fork": seen.is_fork,
         "created_on": seen.created.date().isoformat(),
         "owner_kind": clean(owner.typename, 40),
         "owner_name": owner.name or owner.login,
