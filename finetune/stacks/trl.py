@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finetune import own_model, spread
+from finetune import own_model, spread, trainer
 from finetune.errors import TrainingFailed
 from finetune.runners import trl_sft
 from finetune.spec import LORA_LIKE, RunSpec
-from finetune.stacks import Job, Rendered, trainer
+from finetune.stacks import Job, Rendered
 
 name = "trl"
 repository = "huggingface/trl"

@@ -24,7 +24,7 @@ CRITERIA = (
 )
 
 
-def ranked(name, activity, community, weights=WEIGHTS, words=()):
+def ranked(name, activity, community, weights=WEIGHTS):
     """One of a single metric a criterion; None is not measured."""
     values = {"code_commits": activity, "authors": community}
     parts = tuple(
@@ -33,11 +33,7 @@ def ranked(name, activity, community, weights=WEIGHTS, words=()):
     )
     known = [(weights[p.criterion], p.utility) for p in parts if p.utility is not None]
     score = 100 * sum(w * u for w, u in known) / sum(w for w, _ in known) if known else None
-    held = tuple(
-        Measurement(f"o/{name}", m, "measured", "a word" if m in words else 100 * v)
-        for m, v in values.items()
-        if v is not None
-    )
+    held = tuple(Measurement(f"o/{name}", m, "measured", 100 * v) for m, v in values.items() if v is not None)
     return Ranked(Candidate(f"o/{name}", name), 1, score, 0, 100, 1.0, 0.5, False, parts, (), (), held)
 
 
@@ -147,14 +143,11 @@ def test_values_of_the_third_too_and_the_nearest_first():
     assert ("o/second", "o/second") in [(f.repository, f.first) for f in found]
 
 
-def test_what_is_level_changes_nothing_and_words_are_no_values():
+def test_what_is_level_is_turned_by_next_to_nothing():
     level = ranked("level", 0.8, 0.4)
     assert [round(abs(f.then - f.now), 3) for f in flips.value_flips([FIRST, level], WEIGHTS, CRITERIA)] == [
         0
     ] * 3
-    worded = ranked("first", 0.8, 0.4, words=("code_commits",))
-    found = flips.value_flips([worded, SECOND], WEIGHTS, CRITERIA)
-    assert {(f.repository, f.name) for f in found} == {("o/second", "code_commits"), ("o/first", "authors")}
 
 
 def test_ends_of_the_scale_can_be_reached():
