@@ -32,11 +32,13 @@ class Downgraded(RuntimeError):
 def train(config: Path, run: Path, emit: Emitter) -> None:
     """Train as the config says; the adapter goes to ``RUN/adapter``."""
     began = time.monotonic()
+    from unsloth import FastLanguageModel  # first: it patches what is imported after it
+
+    # isort: split
     import torch
     import yaml
     from datasets import load_dataset
     from trl import SFTConfig, SFTTrainer
-    from unsloth import FastLanguageModel  # first: it patches what is imported after it
 
     emit("imported", rss_bytes=rss_bytes())
     told = yaml.safe_load(config.read_text())

@@ -6,6 +6,7 @@ base's config.json, so any size of a known family trains, not only those that to
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ def render(spec: RunSpec, job: Job) -> Rendered:
             },
         )
     known = family.of(name, spec)
+    if spec.method.name == "qlora":
+        _can_share_scales(spec, known)
     t = spec.training
     config = {
         "output_dir": str(job.work),
@@ -168,6 +171,22 @@ def _scaling(spec: RunSpec, known: Family) -> int:
         why = "its rotary scaling is not Llama 3's, whose other constants torchtune has fixed"
         raise UnsupportedField(name, "model.base", spec.model.base, why)
     return int(told["factor"])
+
+
+def _can_share_scales(spec: RunSpec, known: Family) -> None:
+    """torchao deals a quantised weight out by its scales of scales, each of 256 blocks of 64 weights at most.
+
+    Raises:
+        UnsupportedField: a layer has a number of them that the processes do not divide.
+    """
+    for layer, (inputs, outputs) in known.shape.linears().items():
+        blocks = inputs * outputs // 64
+        if (scales := blocks // math.gcd(blocks, 256)) % spec.world_size:
+            field, asked = ("processes", spec.devices.processes)
+            if asked == 1:
+                field, asked = "nodes", spec.devices.nodes
+            why = f"the {scales} scales of {layer} cannot be dealt out to {spec.world_size} processes"
+            raise UnsupportedField(name, f"devices.{field}", asked, why)
 
 
 def _optimizer(spec: RunSpec) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,86 @@ def test_every_argument_that_we_name_exists_in_unsloth(asked):
     )
     known |= fields(site / "trl" / "trainer" / "base_config.py")
     assert set(told["sft"]) <= known
+
+
+# The three calls with every argument spelled out: what the runner passes as ``**`` a type checker cannot see.
+SCRIPT = """
+import torch
+from trl import SFTConfig, SFTTrainer
+from unsloth import FastLanguageModel
+
+model, tokenizer = FastLanguageModel.from_pretrained({from_pretrained})
+model = FastLanguageModel.get_peft_model(model, {get_peft_model})
+args = SFTConfig({sft})
+trainer = SFTTrainer(model=model, processing_class=tokenizer, args=args)
+trainer.train(resume_from_checkpoint={resume_from_checkpoint})
+trainer.save_model("adapter")
+reveal_type(FastLanguageModel)
+"""
+
+
+def script(told):
+    def words(call):
+        given = dict(told[call])
+        dtype = {"dtype": f"torch.{given.pop('dtype')}"} if "dtype" in given else {}
+        told_out = {name: repr(value) for name, value in given.items()} | dtype
+        return ", ".join(f"{name}={value}" for name, value in told_out.items())
+
+    calls = {call: words(call) for call in ("from_pretrained", "get_peft_model", "sft")}
+    return SCRIPT.format(**calls, resume_from_checkpoint=told["resume_from_checkpoint"])
+
+
+@pytest.mark.every_stack
+def test_the_runner_and_its_calls_pass_a_type_checker_with_the_real_packages(asked, tmp_path):
+    told = rendered(asked, gpus=1)
+    (tmp_path / "right.py").write_text(script(told))
+    wrong = {**told, "sft": {**told["sft"], "max_steps": "ten", "learning_rates": 1.0}}
+    wrong["get_peft_model"] = {**told["get_peft_model"], "random_state": "forty-two"}
+    (tmp_path / "wrong.py").write_text(script(wrong))
+    runner = Path(unsloth_sft.__file__)
+    home = python_of("unsloth").parents[1]
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps({
+        "include": ["right.py", "wrong.py", str(runner)], "extraPaths": [str(runner.parents[2])],
+        "venvPath": str(home.parent), "venv": home.name, "pythonVersion": "3.11",
+        "typeCheckingMode": "standard",
+        "reportPrivateImportUsage": "none",  # trl gives its names out lazily, as its documents use them
+    }))  # fmt: skip
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("basedpyright")), "--outputjson", "-p", str(tmp_path)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    said = json.loads(done.stdout)["generalDiagnostics"]
+    found = {"right.py": [], "wrong.py": [], runner.name: []}
+    for one in said:
+        found[Path(one["file"]).name].append((one["severity"], one["message"]))
+    errors = {name: [text for severity, text in told if severity == "error"] for name, told in found.items()}
+    assert errors["right.py"] == errors[runner.name] == []
+    revealed = [text for severity, text in found["right.py"] if severity == "information"]
+    assert any("FastLanguageModel" in text and "Unknown" not in text for text in revealed), revealed
+    assert any("max_steps" in text and "int" in text for text in errors["wrong.py"])
+    assert any("learning_rates" in text for text in errors["wrong.py"])
+
+
+def test_the_runner_parses_and_calls_what_the_config_holds(asked):
+    """Without unsloth's packages: the script is Python, and each part of the config goes to its call."""
+    tree = ast.parse(Path(unsloth_sft.__file__).read_text())
+    spread = {
+        ast.unparse(call.func): ast.unparse(keyword.value)
+        for call in ast.walk(tree) if isinstance(call, ast.Call)
+        for keyword in call.keywords if keyword.arg is None
+    }  # fmt: skip
+    assert spread == {
+        "FastLanguageModel.from_pretrained": "loading",
+        "FastLanguageModel.get_peft_model": "told['get_peft_model']",
+        "SFTConfig": "told['sft']",
+    }
+    assert set(rendered(asked, gpus=1)) == {"from_pretrained", "get_peft_model", "sft", "resume_from_checkpoint"}
+    imported = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    names = {(node.module, name.name) for node in imported for name in node.names}
+    assert {("unsloth", "FastLanguageModel"), ("trl", "SFTConfig"), ("trl", "SFTTrainer")} <= names
+    (train,) = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "train"]
+    first = next(n for n in ast.walk(train) if isinstance(n, ast.Import | ast.ImportFrom))
+    assert isinstance(first, ast.ImportFrom) and first.module == "unsloth", "it patches what comes after it"
 
 
 @pytest.mark.every_stack
