@@ -191,11 +191,11 @@ def spec_page() -> str:
     from finetune.stacks import OURS, STACKS
 
     def answer(name: str, leaf: str) -> str:
-        beside = ("beside", asked.BESIDE.get(leaf, {}))
+        lora = asked.PLACES["one GPU, LoRA"] if leaf.startswith("devices.") else {}
+        layers = [("place", lora), ("beside", asked.BESIDE.get(leaf, {}))]
         try:
-            _, before, *_ = asked.rendered(name, beside)
-            change = asked.changed(name, leaf, asked.CHANGES[leaf], beside)
-            _, after, *_ = asked.rendered(name, beside, change)
+            before = asked.rendered(name, *layers)[1]
+            after = asked.rendered(name, *layers, asked.changed(name, leaf, asked.CHANGES[leaf], *layers))[1]
         except UnsupportedField as refused:
             notes.append(f"{name}, `{leaf}`: {str(refused).partition(': ')[2] or refused}")
             return f"refused ({len(notes)})"

@@ -174,7 +174,7 @@ def _scaling(spec: RunSpec, known: Family) -> int:
 
 
 def _can_share_scales(spec: RunSpec, known: Family) -> None:
-    """torchao deals a quantised weight out by its scales of scales, each of 256 blocks of 64 weights at most.
+    """A quantised weight is dealt out by its scales of scales, each of 256 blocks of 64 weights at most.
 
     Raises:
         UnsupportedField: a layer has a number of them that the processes do not divide.

@@ -49,7 +49,13 @@ def task(tmp_path_factory):
     data = tiny_model.write(folder / "sums.jsonl", tiny_model.sums())
     settings = {"training.steps": 4, "training.batch_size": 8, "training.micro_batch_size": 2,
                 "data.max_length": 64, "evaluation.generations": 0}  # fmt: skip
-    return ["--data", str(data), "--model", str(base), *(x for k, v in settings.items() for x in ("--set", f"{k}={v}"))]
+    return [
+        "--data",
+        str(data),
+        "--model",
+        str(base),
+        *(x for k, v in settings.items() for x in ("--set", f"{k}={v}")),
+    ]
 
 
 def advisor(*words):

@@ -156,7 +156,12 @@ def test_the_runner_parses_and_calls_what_the_config_holds(asked):
         "FastLanguageModel.get_peft_model": "told['get_peft_model']",
         "SFTConfig": "told['sft']",
     }
-    assert set(rendered(asked, gpus=1)) == {"from_pretrained", "get_peft_model", "sft", "resume_from_checkpoint"}
+    assert set(rendered(asked, gpus=1)) == {
+        "from_pretrained",
+        "get_peft_model",
+        "sft",
+        "resume_from_checkpoint",
+    }
     imported = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     names = {(node.module, name.name) for node in imported for name in node.names}
     assert {("unsloth", "FastLanguageModel"), ("trl", "SFTConfig"), ("trl", "SFTTrainer")} <= names
