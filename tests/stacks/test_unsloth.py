@@ -116,13 +116,17 @@ def script(told):
 def test_the_runner_and_its_calls_pass_a_type_checker_with_the_real_packages(asked, tmp_path):
     told = rendered(asked, gpus=1)
     (tmp_path / "right.py").write_text(script(told))
-    wrong = {**told, "sft": {**told["sft"], "max_steps": "ten", "learning_rates": 1.0}}
-    wrong["get_peft_model"] = {**told["get_peft_model"], "random_state": "forty-two"}
-    (tmp_path / "wrong.py").write_text(script(wrong))
+    # Two files, for a call with a wrong name is not looked at further.
+    for name, change in {
+        "wrong_type.py": {"max_steps": "ten"},
+        "wrong_name.py": {"learning_rates": 1.0},
+    }.items():
+        (tmp_path / name).write_text(script({**told, "sft": {**told["sft"], **change}}))
     runner = Path(unsloth_sft.__file__)
     home = python_of("unsloth").parents[1]
     (tmp_path / "pyrightconfig.json").write_text(json.dumps({
-        "include": ["right.py", "wrong.py", str(runner)], "extraPaths": [str(runner.parents[2])],
+        "include": ["right.py", "wrong_type.py", "wrong_name.py", str(runner)],
+        "extraPaths": [str(runner.parents[2])],
         "venvPath": str(home.parent), "venv": home.name, "pythonVersion": "3.11",
         "typeCheckingMode": "standard",
         "reportPrivateImportUsage": "none",  # trl gives its names out lazily, as its documents use them
@@ -132,15 +136,15 @@ def test_the_runner_and_its_calls_pass_a_type_checker_with_the_real_packages(ask
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     said = json.loads(done.stdout)["generalDiagnostics"]
-    found = {"right.py": [], "wrong.py": [], runner.name: []}
+    found = {"right.py": [], "wrong_type.py": [], "wrong_name.py": [], runner.name: []}
     for one in said:
         found[Path(one["file"]).name].append((one["severity"], one["message"]))
     errors = {name: [text for severity, text in told if severity == "error"] for name, told in found.items()}
     assert errors["right.py"] == errors[runner.name] == []
     revealed = [text for severity, text in found["right.py"] if severity == "information"]
     assert any("FastLanguageModel" in text and "Unknown" not in text for text in revealed), revealed
-    assert any("max_steps" in text and "int" in text for text in errors["wrong.py"])
-    assert any("learning_rates" in text for text in errors["wrong.py"])
+    assert any("max_steps" in text and "int" in text for text in errors["wrong_type.py"]), errors
+    assert any("learning_rates" in text for text in errors["wrong_name.py"]), errors
 
 
 def test_the_runner_parses_and_calls_what_the_config_holds(asked):
@@ -177,11 +181,12 @@ def test_started_on_a_cpu_all_the_same_it_ends_with_an_event(asked, tmp_path):
     (tmp_path / "unsloth.yaml").write_text(yaml.safe_dump(rendered(asked, gpus=1)))
     done = subprocess.run(
         [str(python_of("unsloth")), unsloth_sft.__file__, str(tmp_path / "unsloth.yaml"), str(tmp_path)],
-        capture_output=True, text=True, check=False, env={**os.environ, "UNSLOTH_DISABLE_STATISTICS": "1"},
+        capture_output=True, text=True, check=False,
+        # torchvision's wheel is not for a CPU's torch, which unsloth looks at before it looks for an accelerator.
+        env={**os.environ, "UNSLOTH_DISABLE_STATISTICS": "1", "UNSLOTH_SKIP_TORCHVISION_CHECK": "1"},
     )  # fmt: skip
     assert done.returncode == 1
     last = json.loads((tmp_path / "events.jsonl").read_text().splitlines()[-1])
     assert last["event"] == "failed"
-    # Either unsloth's own word (no accelerator), or before it torchvision's, whose wheel is not for a CPU's torch.
     assert last["kind"] == "other"
-    assert "import" in last["message"] or "accelerator" in last["message"]
+    assert "accelerator" in last["message"], "unsloth's own word"
