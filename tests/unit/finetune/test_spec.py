@@ -56,6 +56,14 @@ def test_a_gpu_only_setting_without_a_gpu_is_refused_by_name(wish):
     assert "GPU" in str(caught.value)
 
 
+def test_sharding_over_one_process_is_no_silent_nothing():
+    asked = {"devices": {"strategy": "fsdp"}}
+    with pytest.raises(SpecError, match=r"devices\.strategy = 'fsdp'.*--gpus N"):
+        spec.resolve(compose(("--set", asked)), gpus=1)
+    two = {"devices": {"strategy": "fsdp", "processes": 2}}
+    assert spec.resolve(compose(("--set", two)), gpus=2).spec.world_size == 2
+
+
 @pytest.mark.parametrize(("wish", "told"), [
     ({"training": {"learning_rat": 1}}, "training.learning_rat: there is no such field (from --set)"),
     ({"training": {"learning_rate": -1}}, "training.learning_rate"),

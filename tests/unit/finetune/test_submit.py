@@ -138,6 +138,7 @@ def test_what_a_stack_cannot_spread_is_refused_before_the_queue(tmp_path, stack,
         job("slurm", made, tmp_path, Place())
 
 
+RUN = Job(Path("RUN"), Path("RUN/data"), "a/b", None, steps=3, warmup_steps=0, rows=48, test_rows=0)
 # What each library's own launch must be told of 2 machines with 4 GPUs each; torchrun starts all of them.
 TOLD = {
     "trl": {},
@@ -156,9 +157,8 @@ def test_each_stack_is_started_by_torchrun_on_every_machine(tmp_path, stack, mon
     made = with_stack(tmp_path, stack, "cuda")
     assert "job.sbatch" in job("slurm", made, tmp_path, Place())
     resolved = resolve(Composed(made, {}), gpus=4).spec
-    run = Job(Path("RUN"), Path("RUN/data"), "a/b", None, steps=3, warmup_steps=0, rows=48, test_rows=0)
-    rendered = stacks.stack(stack).render(resolved, run)
-    words = stacks.stack(stack).command(Path("python"), resolved, run)
+    rendered = stacks.stack(stack).render(resolved, RUN)
+    words = stacks.stack(stack).command(Path("python"), resolved, RUN)
     assert words[1:13] == [
         *("-m", "torch.distributed.run", "--nproc-per-node", "4", "--nnodes", "2", "--node-rank", "1"),
         *("--master-addr", "first", "--master-port", "20007"),
@@ -171,3 +171,13 @@ def test_each_stack_is_started_by_torchrun_on_every_machine(tmp_path, stack, mon
         assert config == "lora_finetune_distributed.yaml"
     if stack in {"torchtune", "litgpt"}:
         assert any("FSDP2" in one for one in rendered.deviations)
+
+
+def test_torchtune_deals_out_quantised_weights_where_their_scales_divide(tmp_path):
+    made = with_stack(tmp_path, "torchtune", "cuda", method={"name": "qlora"})
+    with pytest.raises(UnsupportedField, match=r"the 1 scales of q_proj cannot be dealt out to 8 processes"):
+        job("slurm", made, tmp_path, Place())
+    (tmp_path / "config.json").write_text(
+        json.dumps(tiny_model.config(hidden_size=512, intermediate_size=1024))
+    )
+    assert stacks.stack("torchtune").render(resolve(Composed(made, {}), gpus=4).spec, RUN).files
