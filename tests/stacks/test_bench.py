@@ -1,0 +1,106 @@
+"""`advisor bench` for real, on a tiny model: all stacks, the gates, the facts, and what reads them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import tiny_model
+from stack_cases import python_of
+
+from finetune.bench_runs import GATES
+from finetune.stacks import STACKS
+
+pytestmark = [pytest.mark.xdist_group("stacks"), pytest.mark.every_stack]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """Folder of the user's data; environments stay in the user's own cache."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def advisor(home):
+    def run(*words):
+        done = subprocess.run(
+            [sys.executable, "-m", "advisor", *map(str, words)], capture_output=True, text=True, check=False,
+            env={**os.environ, "XDG_DATA_HOME": str(home), "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def benched(advisor, tmp_path_factory):
+    """What the command printed, and its result file."""
+    for name in STACKS:
+        if name not in ("trl", "unsloth"):
+            python_of(name)
+    folder = tmp_path_factory.mktemp("bench")
+    base = tiny_model.model(folder / "tiny")
+    data = tiny_model.write(folder / "sums.jsonl", tiny_model.sums())
+    told = advisor("bench", "--cpu", "--quick", "--seeds", 1, "--stacks", ",".join(STACKS), "--data", data,
+                   "--model", base, "--price", 2, "--claims", "-o", folder / "runs",
+                   "--result", folder / "result.json")  # fmt: skip
+    return told, folder / "result.json"
+
+
+def test_four_stacks_do_the_same_work_and_the_fifth_is_a_row_with_its_reason(benched):
+    told, result = benched
+    runs = json.loads(result.read_text())["runs"]
+    assert [(one["stack"], one["again"]) for one in runs] == [
+        *((name, False) for name in STACKS),
+        ("trl", True),
+    ]
+    for one in runs:
+        if one["stack"] == "unsloth":
+            assert "take trl here" in one["reason"]
+            continue
+        assert one["gates"] == dict.fromkeys(GATES, True), one["stack"]
+        assert one["trained_tokens_per_second"] < one["tokens_per_second"]
+        assert one["peak_bytes"] > 2**20
+        assert one["seconds"] > sum(one["first_step_seconds"].values()) > 0
+        assert one["held_out"] < one["base"]
+        assert one["version"]
+    losses = [one["held_out"] for one in runs if not one["reason"]]
+    assert max(losses) - min(losses) <= 0.02
+    assert "unsloth, seed 42: failed: unsloth cannot honour devices.kind" in told
+    assert "noise floor: " in told
+    assert "cost/M tokens" in told
+    assert "measured here: " in told
+
+
+def test_what_it_measured_moves_the_goals_that_ask_for_it(benched, advisor):
+    _, result = benched
+    runs = {one["stack"]: one for one in json.loads(result.read_text())["runs"] if not one["again"]}
+    ratio = runs["torchtune"]["tokens_per_second"] / runs["trl"]["tokens_per_second"]
+    for goal, figure in (("fast", "measured_throughput"), ("gpu-poor", "measured_peak_memory")):
+        ranking = json.loads(advisor("rank", "--goal", goal, "--format", "json"))["ranking"]
+        of = {one["candidate"]["name"]: one for one in ranking}
+        values = {
+            name: next(m for m in one["measurements"] if m["metric"] == figure) for name, one in of.items()
+        }
+        assert values["unsloth"]["status"] == "unavailable"
+        assert {name for name, m in values.items() if m["status"] == "measured"} == set(STACKS) - {"unsloth"}
+        if goal == "fast":
+            assert values["torchtune"]["value"] == pytest.approx(ratio)
+            assert "0 days ago" in values["torchtune"]["reason"]
+
+
+def test_claims_the_page_and_a_result_file_show_it(benched, advisor, tmp_path):
+    _, result = benched
+    claims = advisor("bench", "--claims")
+    assert "times the speed of trl" in claims
+    assert "nothing that counts for unsloth" in claims
+    shown = advisor("bench", "--from", result, "--format", "markdown")
+    assert shown.count("\n| ") == 2 + 4  # a header, its rule, and four stacks
+    advisor("dashboard", "--months", 1, "-o", tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "relative_throughput" in page
+    assert "round A, lora of rank 8" in page
