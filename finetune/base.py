@@ -12,6 +12,7 @@ from typing import Any
 from finetune.errors import ModelError
 
 _SAMPLE = 1 << 20
+_OTHER_FORMS = ["*.pth", "*.pt", "*.h5", "*.msgpack", "*.ot", "*.gguf", "*.onnx", "original/*", "onnx/*"]
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,25 @@ def config(base: str, revision: str | None = None, *, trust_remote_code: bool = 
             f"{str(error).splitlines()[0]}"
         ) from None
     return dict(found.to_dict())
+
+
+def fetch(base: str, revision: str | None = None) -> Path:
+    """The model's folder; a hub's model is brought into its cache, so that training needs no network.
+
+    Raises:
+        ModelError: the hub does not give it, and the cache does not hold it.
+    """
+    if (here := located(base)) is not None:
+        return here.resolve()
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = snapshot_download(base, revision=revision, ignore_patterns=[*_OTHER_FORMS, "*.bin"])
+        if not weight_files(folder):
+            folder = snapshot_download(base, revision=revision, ignore_patterns=_OTHER_FORMS)
+    except Exception as error:  # noqa: BLE001 - whatever the hub's client raises
+        raise ModelError(f"{base} cannot be fetched from the hub: {str(error).splitlines()[0]}") from None
+    return Path(folder)
 
 
 def shape(told: dict[str, Any]) -> Shape | None:

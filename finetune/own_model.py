@@ -101,14 +101,13 @@ def deviations(spec: RunSpec, job: Job) -> list[str]:
 
 
 def environment(spec: RunSpec) -> Mapping[str, str]:
-    """Of every stack: no telemetry, no network for a model that is here, no GPU where none is asked for.
+    """Of every stack: no telemetry, no network (the model is fetched before), no GPU where none is asked for.
 
     glibc gives large blocks back at once, instead of keeping them in a fragmented heap: the peak falls by a
     fifth to a third (see benchmarks/results) at no cost in time that could be measured.
     """
     variables = {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
-    if Path(spec.model.base).expanduser().is_dir():
-        variables |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+    variables |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     if spec.devices.kind == "cpu":
         variables |= {"CUDA_VISIBLE_DEVICES": "", "MALLOC_MMAP_THRESHOLD_": str(HEAP_BLOCK_BYTES)}
     return variables

@@ -104,6 +104,12 @@ def job_of(spec: RunSpec, data: dataset.Dataset, folder: Path, resume_from: Path
     )
 
 
+def _job_here(spec: RunSpec, data: dataset.Dataset, folder: Path, resume_from: Path | None) -> Job:
+    """The job with all of its model on this machine: no stack needs the network while it trains."""
+    fetched = base.fetch(spec.model.base, spec.model.revision)
+    return replace(job_of(spec, data, folder.resolve(), resume_from), base=str(fetched))
+
+
 def start(
     asked: Composed, *, recommendation: Mapping[str, Any] | None = None, watch: Watch = Watch()
 ) -> Path:
@@ -175,7 +181,7 @@ def _join(folder: Path, watch: Watch) -> Path:
     chosen = stack(spec.stack)
     env = environment.ready(chosen.lock, chosen.needed, watch.stage)
     data = dataset.open_dataset(folder / "data")
-    job = job_of(spec, data, folder.resolve(), launch.last_checkpoint(folder / "work"))
+    job = _job_here(spec, data, folder, launch.last_checkpoint(folder / "work"))
     watch.stage("train")
     spread.lend(chosen.command(env.python, spec, job), folder, chosen.environment(spec))
     return folder
@@ -271,7 +277,7 @@ def _train(folder: Path, spec: RunSpec, chosen: Stack, watch: Watch) -> None:
     env = environment.ready(chosen.lock, chosen.needed, watch.stage)
     data = dataset.open_dataset(folder / "data")
     checkpoint = launch.last_checkpoint(folder / "work")
-    job = job_of(spec, data, folder.resolve(), checkpoint)
+    job = _job_here(spec, data, folder, checkpoint)
     rendered = chosen.render(spec, job)
     job.native.mkdir(exist_ok=True)
     job.work.mkdir(exist_ok=True)

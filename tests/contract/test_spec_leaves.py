@@ -153,7 +153,7 @@ def test_these_stacks_spread_lora_over_gpus(name, leaf):
 
 
 @pytest.mark.parametrize("name", STACKS)
-def test_no_stack_is_started_with_telemetry_or_with_a_network_for_a_model_that_is_here(name):
+def test_no_stack_is_started_with_telemetry_or_a_network(name):
     variables = stack(name).environment(spec.resolve(spec.compose([("f", BASE)]), gpus=1).spec)
     off = {
         "HF_HUB_OFFLINE": "1",
