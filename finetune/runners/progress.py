@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING or __package__:
     from finetune.runners import shards
     from finetune.runners.emit import Emitter, NotFinite, Stopped, gpu_bytes, mark_complete, rss_bytes
+    from finetune.runners.probe import leave
     from finetune.runners.stream import Stream
 else:
     import shards
     from emit import Emitter, NotFinite, Stopped, gpu_bytes, mark_complete, rss_bytes
+    from probe import leave
     from stream import Stream  # noqa: TC002 - neighbours, or of the package
 
 
@@ -96,26 +98,15 @@ class Progress:
 
     def finish(self, native: dict[str, Any], began: float) -> None:
         """Write the adapter in the stack's names, and what the model says to one row, for the gate."""
-        import torch
         from safetensors.torch import save_file
 
-        work = self.run / "work"
-        row = max(self.stream.rows[:64], key=lambda one: len(one["input_ids"]))
-        trained = next(p for p in self.model.parameters() if p.requires_grad)  # litgpt may offload the others
-        ids = torch.tensor([row["input_ids"][:64]], device=trained.device)
-        self.model.eval()
-        with torch.no_grad():
-            answer = self.model(ids)
-        logits = torch.cat(answer, dim=1) if isinstance(answer, list) else answer
+        leave(self.model, self.run, quiet=shards.rank() > 0)
         adapter = shards.whole(native)
         if shards.rank():
             return
         save_file(
-            {"input_ids": ids.cpu(), "logits": logits.float().cpu().contiguous()}, work / "probe.safetensors"
-        )
-        save_file(
             {n: t.detach().float().cpu().contiguous() for n, t in adapter.items()},
-            work / "native.safetensors",
+            self.run / "work" / "native.safetensors",
         )
         self.emit.finished(self.steps, began)
 

@@ -51,7 +51,8 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         rows = [json.loads(line) for line in held_out.read_text().splitlines()]
         going.validate = lambda: _loss(recipe, rows, int(cfg.batch_size))
     begin(recipe._model, int(cfg.seed), rank=int(cfg.model.lora_rank), stack="torchtune")  # noqa: SLF001
-    _count(recipe, going.emit)
+    if shards.processes() == 1:  # the recipe for several has no such step
+        _count(recipe, going.emit)
     going.loaded(began, recipe._model, recipe._optimizer, recipe._lr_scheduler)  # noqa: SLF001
     if shards.rank():
         _follow(recipe, going)
