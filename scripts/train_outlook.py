@@ -103,6 +103,17 @@ def as_model(folds: list[list[dict[str, list[Any]]]]) -> model.Model:
     )
 
 
+def read(path: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[int, np.ndarray], np.ndarray]:
+    """The panel, its members of every month, their features, what became of them by horizon, their fold."""
+    series = panel.read_panel(path)
+    first = (series.day.min() + pd.Timedelta(days=60)).to_period("M").to_timestamp()
+    months = pd.date_range(first, series.day.max(), freq="MS")
+    members = pd.concat([panel.cohort(series, m, TRAINED_ACTIVE_DAYS) for m in months], ignore_index=True)
+    inactive = {m: panel.inactive_after(series, members, m).to_numpy() for m in (12, 24)}
+    fold = members.repository.map(lambda name: model.fold_of(name, FOLDS)).to_numpy()
+    return series, members, compute.features(series, members), inactive, fold
+
+
 def main() -> None:
     """Read the panel, train the five sets, calibrate on what each did not see, write."""
     parser = argparse.ArgumentParser(
@@ -116,13 +127,7 @@ def main() -> None:
     )
     given = parser.parse_args()
 
-    series = panel.read_panel(given.panel)
-    first = (series.day.min() + pd.Timedelta(days=60)).to_period("M").to_timestamp()
-    months = pd.date_range(first, series.day.max(), freq="MS")
-    members = pd.concat([panel.cohort(series, m, TRAINED_ACTIVE_DAYS) for m in months], ignore_index=True)
-    inactive = {m: panel.inactive_after(series, members, m).to_numpy() for m in (12, 24)}
-    values = compute.features(series, members)
-    fold = members.repository.map(lambda name: model.fold_of(name, FOLDS)).to_numpy()
+    _, members, values, inactive, fold = read(given.panel)
     labelled = ~np.isnan(inactive[12])
     active = (members.idle_days < CHECKED_ACTIVE_DAYS + 1).to_numpy()
 
