@@ -9,7 +9,6 @@ see; a difference is of the same rows, with its 95 % bootstrap interval over rep
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 from statistics import NormalDist
 
@@ -32,9 +31,10 @@ PLAIN = {"feature_fraction": 0.5, "min_data_in_leaf": 200}
 class Study:
     """Rows with a known outcome, their folds, and who of them is asked (idle for at most 90 days)."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, rounds: int) -> None:
         """Read the panel and keep the rows whose outcome it shows."""
         self.series, members, values, inactive, fold = train_outlook.read(path)
+        self.rounds = rounds
         known = ~np.isnan(inactive[12])
         self.members = members[known].reset_index(drop=True)
         self.features = values[known].reset_index(drop=True)
@@ -56,23 +56,22 @@ class Study:
         )
         return f"{self.auc(after) - self.auc(before):+.4f} [{low:+.4f}, {high:+.4f}]"
 
-    def boosted(self, inputs: pd.DataFrame, rows: np.ndarray, settings: Mapping[str, float]) -> np.ndarray:
+    def boosted(self, inputs: pd.DataFrame, rows: np.ndarray, **changed: float) -> np.ndarray:
         """Log-odds by trees that were trained on ``rows`` of the other folds."""
         score = np.zeros(len(inputs))
         for k in range(train_outlook.FOLDS):
             part = rows & (self.fold != k)
+            settings = {**train_outlook.settings_for(inputs[part]), **changed}
             booster = lightgbm.train(
-                {**train_outlook.SETTINGS, **settings},
-                lightgbm.Dataset(inputs[part], self.happened[part]),
-                train_outlook.ROUNDS,
+                settings, lightgbm.Dataset(inputs[part], self.happened[part]), self.rounds
             )
             score[self.fold == k] = booster.predict(inputs[self.fold == k], raw_score=True)
         return score
 
     def logistic(self, inputs: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
         """Log-odds by ridge regression on signed logs and blanks, fitted by Newton's steps."""
-        logs = inputs.abs().map(np.log1p) * inputs.map(np.sign)
-        wide = np.column_stack([logs.fillna(logs.median()), inputs.isna()]).astype(float)
+        logs = pd.DataFrame(np.sign(inputs) * np.log1p(inputs.abs()))
+        wide = np.column_stack([logs.fillna(logs.median()).fillna(0), inputs.isna()]).astype(float)
         wide = (wide - wide.mean(0)) / (wide.std(0) + 1e-9)
         wide = np.column_stack([np.ones(len(wide)), wide])
         score = np.zeros(len(wide))
@@ -95,8 +94,10 @@ def plain_columns(study: Study) -> dict[str, pd.DataFrame]:
         rows[name] = (rows.day - rows[name]).dt.total_seconds() / 86400
     asked = study.members[["repository", "day"]].reset_index(names="row")
     now = asked.merge(rows, on=["repository", "day"]).set_index("row").sort_index()
-    now = now.drop(columns=["repository", "day"])
-    older = rows.rename(columns={"day": "then"}).sort_values("then")
+    now = now.drop(columns=["repository", "day"]).add_prefix("now_")
+    older = rows.rename(columns={n: f"now_{n}" for n in rows.columns[2:]} | {"day": "then"}).sort_values(
+        "then"
+    )
     growth = {}
     for lag in LAGS:
         wanted = asked.assign(at=asked.day - pd.Timedelta(days=lag)).sort_values("at")
@@ -116,7 +117,7 @@ def plain_models(study: Study, ours: np.ndarray) -> None:
     """What models without our features reach on the same folds."""
     print(f"days since last commit: {study.auc(study.members.idle_days.to_numpy()):.3f}")
     for name, inputs in plain_columns(study).items():
-        trees = study.boosted(inputs, study.asked, PLAIN)
+        trees = study.boosted(inputs, study.asked, **PLAIN)
         print(f"{name}: {inputs.shape[1]} columns, boosting {study.auc(trees):.3f}, logistic "
               f"{study.auc(study.logistic(inputs, study.asked)):.3f}, ours {study.more(trees, ours)}", flush=True)  # fmt: skip
 
@@ -126,8 +127,7 @@ def more_repositories(study: Study, ours: np.ndarray) -> None:
     names, place = np.unique(study.repositories, return_inverse=True)
     for share in SHARES:
         rows = (np.random.default_rng(0).random(len(names)) < share)[place]
-        leaf = {"min_data_in_leaf": max(60, round(train_outlook.SETTINGS["min_data_in_leaf"] * share))}
-        score = study.boosted(study.features, rows, leaf)
+        score = study.boosted(study.features, rows)
         learned = len(set(study.repositories[rows])) * (train_outlook.FOLDS - 1) // train_outlook.FOLDS
         print(f"{learned} repositories: {study.auc(score):.3f}; all: {study.more(score, ours)}", flush=True)
 
@@ -167,8 +167,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("panel", type=Path)
-    study = Study(parser.parse_args().panel)
-    ours = study.boosted(study.features, np.ones(len(study.fold), dtype=bool), {})
+    parser.add_argument("--rounds", type=int, default=train_outlook.ROUNDS)
+    given = parser.parse_args()
+    study = Study(given.panel, given.rounds)
+    ours = study.boosted(study.features, np.ones(len(study.fold), dtype=bool))
     print(f"our features: {study.auc(ours):.3f}", flush=True)
     for part in (plain_models, more_repositories, missed):
         print(f"\n{part.__doc__}")

@@ -48,11 +48,16 @@ MORE_IS_BETTER = (
 )  # fmt: skip
 
 
+def settings_for(values: pd.DataFrame) -> dict[str, Any]:
+    """LightGBM's settings for these columns and this many rows."""
+    direction = [1 if n in MORE_IS_WORSE else -1 if n in MORE_IS_BETTER else 0 for n in values]
+    leaf = min(SETTINGS["min_data_in_leaf"], max(5, len(values) // 50))
+    return {**SETTINGS, "monotone_constraints": direction, "min_data_in_leaf": leaf}
+
+
 def train(values: pd.DataFrame, inactive: np.ndarray, rounds: int) -> list[dict[str, list[Any]]]:
     """Boosted trees as columns of nodes."""
-    direction = [1 if n in MORE_IS_WORSE else -1 if n in MORE_IS_BETTER else 0 for n in values]
-    settings = {**SETTINGS, "monotone_constraints": direction}
-    settings["min_data_in_leaf"] = min(SETTINGS["min_data_in_leaf"], max(5, len(values) // 50))
+    settings = settings_for(values)
     booster = lightgbm.train(settings, lightgbm.Dataset(values, inactive), rounds)
     return [_columns(tree["tree_structure"]) for tree in booster.dump_model()["tree_info"]]
 

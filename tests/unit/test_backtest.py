@@ -169,3 +169,14 @@ def test_the_model_can_be_trained_anew(made, tmp_path):
     trained = model.load(out)
     assert len(trained.folds) == 5
     assert trained.about["repositories"] == len(trained.trained_on) > 50
+
+
+def test_what_limits_the_outlook_can_be_asked_again(made):
+    """scripts/study_outlook.py: the plain models, fewer repositories, the missed stops."""
+    command = [sys.executable, ROOT / "scripts/study_outlook.py", made, "--rounds", "10"]
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert sum(", boosting 0." in line and ", logistic 0." in line for line in lines) == 4
+    assert sum(" repositories: 0." in line for line in lines) == 4
+    assert " of 57 repositories fell silent" in done.stdout
