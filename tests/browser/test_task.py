@@ -9,7 +9,8 @@ import sys
 import pytest
 import tiny_model
 
-LIBRARIES = ["trl", "torchtune", "litgpt", "axolotl", "unsloth"]
+from finetune.stacks import STACKS
+
 # Text that would be markup, were it not escaped.
 HOSTILE = "</pre><script>alert(1)</script>"
 
@@ -50,7 +51,7 @@ def test_five_columns_say_what_the_terminal_says(open_page, planned):
     run, page, terminal = planned
     opened = open_page(page)
     sides = columns(opened)
-    assert [side["name"] for side in sides] == LIBRARIES
+    assert [side["name"] for side in sides] == list(STACKS)
     assert [s["left"] for s in sides] == sorted({s["left"] for s in sides}), "side by side"
     assert len({side["top"] for side in sides}) == 1
     for side in sides[:-1]:
@@ -69,7 +70,8 @@ def test_five_columns_say_what_the_terminal_says(open_page, planned):
 
 def test_a_config_is_copied_whole(open_page, planned):
     opened = open_page(planned[1], permissions=["clipboard-read", "clipboard-write"])
-    wanted = columns(opened)[0]["files"][2]
+    (trl,) = (side for side in columns(opened) if side["name"] == "trl")
+    wanted = trl["files"][2]
     opened.page.click("#task button[aria-label='Copy sft.yaml of trl']")
     opened.page.wait_for_function("() => document.getElementById('task-said').textContent")
     assert "sft.yaml of trl" in opened.text("#task-said")

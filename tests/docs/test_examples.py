@@ -12,6 +12,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import tiny_model
 import typer
 from typer.testing import CliRunner
 
@@ -86,10 +87,28 @@ def test_the_command_line_takes_it(page, words):
     take(words)
 
 
+@pytest.fixture(scope="session")
+def facts(tmp_path_factory):
+    """A store of measured facts, as `advisor collect` and `advisor measure` leave one."""
+    store = tmp_path_factory.mktemp("store") / "facts"
+    shutil.copytree(ROOT / "data/snapshots/finetuning", store)
+    done = CliRunner().invoke(app, ["measure", str(store)])
+    assert done.exit_code == 0, done.output
+    return store
+
+
 @pytest.mark.parametrize("words", RUN, ids=" ".join)
-def test_it_is_carried_out(words, tmp_path, monkeypatch):
+def test_it_is_carried_out(words, facts, tmp_path, monkeypatch):
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     (tmp_path / "requirements.txt").write_text("flask\ntrl\n")
+    if store := {"facts", "FACTS"} & set(words):
+        shutil.copytree(facts, tmp_path / store.pop())
+    if "run.toml" in words:
+        base = tiny_model.model(tmp_path / "tiny")
+        data = tiny_model.write(tmp_path / "sums.jsonl", tiny_model.sums())
+        (tmp_path / "run.toml").write_text(
+            f'[model]\nbase = "{base}"\n[data]\ntrain = "{data}"\n[devices]\nkind = "cpu"\n'
+        )
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(app, list(words))
     if isinstance(done.exception, AdvisorError):
