@@ -109,7 +109,13 @@ def asked_of(package, code, file):
 
 
 def test_skypilot_reads_the_task(task, tmp_path):
-    gpus = ["--gpus", "2", "--set", "devices.kind=cuda", "--accelerator", "A100", "--volume", "bucket"]
+    kinds = [
+        "--set",
+        "devices.kind=cuda",
+        "--set",
+        "method.name=lora",
+    ]  # this model's scales cannot be dealt out
+    gpus = ["--gpus", "2", *kinds, "--accelerator", "A100", "--volume", "bucket"]
     job = written(task, tmp_path / "job", "torchtune", "skypilot", *gpus) / "job.yaml"
     code, said, why = asked_of(SKY, READS_SKY, job)
     assert code == 0, why
