@@ -8,29 +8,12 @@ from typing import Any
 
 import yaml
 
-from finetune import convert, gate
+from finetune import convert, gate, refusals
 from finetune.errors import UnsupportedField
 from finetune.family import Family
 from finetune.memory import HEAP_BLOCK_BYTES
-from finetune.spec import LORA_LIKE, RunSpec, leaves
+from finetune.spec import RunSpec
 from finetune.stacks import Job
-
-
-def refuse(stack: str, spec: RunSpec, fields: Mapping[str, tuple[Any, str]]) -> None:
-    """Refuse a spec whose leaf differs from the one value that the stack can do.
-
-    Args:
-        stack: its name.
-        spec: the run.
-        fields: leaf → (the value that can be, why no other can).
-
-    Raises:
-        UnsupportedField: the first leaf that does.
-    """
-    values = dict(leaves(spec.model_dump()))
-    for name, (possible, why) in fields.items():
-        if values[name] != possible:
-            raise UnsupportedField(stack, name, values[name], why)
 
 
 def refuse_common(stack: str, spec: RunSpec) -> None:
@@ -39,10 +22,8 @@ def refuse_common(stack: str, spec: RunSpec) -> None:
     Raises:
         UnsupportedField: the spec asks for it.
     """
-    if spec.method.name not in LORA_LIKE:
-        why = "it is run for LoRA and QLoRA; trl does the other methods"
-        raise UnsupportedField(stack, "method.name", spec.method.name, why)
-    refuse(
+    refusals.refuse_other_methods(stack, spec)
+    refusals.refuse(
         stack,
         spec,
         {
@@ -53,7 +34,7 @@ def refuse_common(stack: str, spec: RunSpec) -> None:
     )
     if spec.world_size > 1:
         why = "bitsandbytes' optimisers do not know the parts of weights that its processes hold"
-        refuse(stack, spec, {"training.optimizer": ("adamw", why)})
+        refusals.refuse(stack, spec, {"training.optimizer": ("adamw", why)})
     if spec.training.dtype == "float16":
         raise UnsupportedField(stack, "training.dtype", "float16", "it scales no gradients; use bfloat16")
 

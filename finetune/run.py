@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from finetune import base, card, dataset, environment, findings, launch, machine, memory, record, spread
-from finetune.errors import DataError, RunError, SpecError, TrainingFailed, TrainingInterrupted
+from finetune.errors import DataError, RunError, TrainingFailed, TrainingInterrupted
 from finetune.record import Attempt, Record
 from finetune.spec import Composed, RunSpec, resolve, to_toml
-from finetune.stacks import STACKS, Job, Rendered, Stack, stack
+from finetune.stacks import Job, Rendered, Stack, stack
 from finetune.template import load_tokenizer, with_template
 
 
@@ -392,13 +392,3 @@ def _outcome(told: Record) -> str:
     suffix = "_quantised" if "base_quantised" in held else ""
     before, after = held["base" + suffix], held["adapter" + suffix]
     return f"held-out loss {before:.4f} → {after:.4f} on {told.losses['held_out_tokens']} tokens"
-
-
-def check_stack(name: str) -> None:
-    """Whether we have this stack.
-
-    Raises:
-        SpecError: not yet.
-    """
-    if name not in STACKS:
-        raise SpecError(f"{name} cannot be run from here yet; choose --stack from: {', '.join(STACKS)}")

@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from finetune import own_model
-from finetune.errors import TrainingFailed, UnsupportedField
-from finetune.spec import LORA_LIKE, RunSpec
+from finetune import refusals
+from finetune.errors import TrainingFailed
+from finetune.spec import RunSpec
 from finetune.stacks import Job
 
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
@@ -23,11 +23,9 @@ def refuse_common(stack: str, spec: RunSpec) -> None:
     Raises:
         UnsupportedField: the spec asks for it.
     """
-    if spec.method.name not in LORA_LIKE:
-        why = "it is run for LoRA and QLoRA; trl does the other methods"
-        raise UnsupportedField(stack, "method.name", spec.method.name, why)
+    refusals.refuse_other_methods(stack, spec)
     alone = "its processes hold the whole model each (DDP); trl, torchtune and litgpt share it out (FSDP2)"
-    own_model.refuse(stack, spec, {"devices.strategy": ("ddp", alone)})
+    refusals.refuse(stack, spec, {"devices.strategy": ("ddp", alone)})
 
 
 def seeded_and_logged(spec: RunSpec, *, validate: bool) -> dict[str, Any]:

@@ -136,8 +136,9 @@ def compose(task: RunOptions, watch: Watch, output: Path | None = None) -> Asked
         InputError: an option is missing or wrong.
     """
     from advisor.errors import InputError
-    from finetune import home, run
+    from finetune import home
     from finetune import spec as specs
+    from finetune.stacks import stack
 
     layers: list[tuple[str, Mapping[str, Any]]] = []
     if task.demo:
@@ -166,7 +167,7 @@ def compose(task: RunOptions, watch: Watch, output: Path | None = None) -> Asked
         name, chosen = recommended_stack()
         layers.append(("recommended", {"stack": name}))
     composed = specs.compose(layers)
-    run.check_stack(composed.spec.stack)
+    stack(composed.spec.stack)  # an unknown name is told before anything is read
     home.without_torch()
     return Asked(composed, chosen)
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finetune import convert, family, own_model, spread
+from finetune import convert, family, own_model, refusals, spread
 from finetune.errors import UnsupportedField
 from finetune.family import ATTENTION, Family
 from finetune.spec import RunSpec
@@ -47,10 +47,10 @@ def render(spec: RunSpec, job: Job) -> Rendered:
     }
     if spec.world_size == 1:
         fields["training.gradient_checkpointing"] = (False, "its single-process run has none")
-    own_model.refuse(name, spec, fields)
+    refusals.refuse(name, spec, fields)
     if spec.method.name == "qlora":
         why = "it quantises in one process alone"
-        own_model.refuse(name, spec, {"devices.processes": (1, why), "devices.nodes": (1, why)})
+        refusals.refuse(name, spec, {"devices.processes": (1, why), "devices.nodes": (1, why)})
     if spec.method.name == "qlora" and spec.devices.kind == "cpu":
         raise UnsupportedField(name, "method.name", "qlora", "its 4-bit layers refuse a CPU; trl's do not")
     known = family.of(name, spec)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finetune import base, convert, family, own_model, spread
+from finetune import base, convert, family, own_model, refusals, spread
 from finetune.errors import UnsupportedField
 from finetune.family import Family
 from finetune.spec import RunSpec
@@ -39,7 +39,7 @@ def render(spec: RunSpec, job: Job) -> Rendered:
     """One YAML file."""
     own_model.refuse_common(name, spec)
     if spec.method.name == "qlora":
-        own_model.refuse(
+        refusals.refuse(
             name,
             spec,
             {

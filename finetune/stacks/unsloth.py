@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finetune import own_model, spread, trainer
+from finetune import own_model, refusals, spread, trainer
 from finetune.errors import UnsupportedField
 from finetune.family import ATTENTION, MLP
 from finetune.spec import RunSpec
@@ -34,7 +34,7 @@ def render(spec: RunSpec, job: Job) -> Rendered:
     fixed = "it quantises to NF4 with quantised scales alone"
     if spec.method.name == "qlora":
         fields = {"quantisation.type": ("nf4", fixed), "quantisation.double": (True, fixed)}
-        own_model.refuse(name, spec, fields)
+        refusals.refuse(name, spec, fields)
     config = {
         "from_pretrained": _loading(spec, job),
         "get_peft_model": _adapter(spec),
