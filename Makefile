@@ -78,7 +78,7 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python -W error scripts/reference.py docs/reference
 	$(BIN)/python -m pytest -q -n 0 tests/docs/test_links.py
 
-# Every line and branch of the deciding half; what is left out of it stands in [tool.coverage.run].
+# Every line and branch of the deciding half; what is left out of it stands in [tool.coverage.report].
 DECIDING := tests/unit tests/contract tests/collect/test_package_index.py --ignore tests/unit/finetune \
 	--ignore tests/unit/test_spark.py --ignore tests/contract/test_spec_leaves.py --ignore tests/contract/test_wheel.py
 coverage: $(VENV)/.installed-dev

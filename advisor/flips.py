@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from advisor.domain import Criterion, Scale
 from advisor.model import CriterionScore, Flip, MetricScore, Ranked
@@ -92,9 +93,7 @@ def value_flips(
         step = gap / lever.slope
         if not 0 <= lever.utility + step <= 1:
             continue
-        now = whose.measurement(lever.scale.metric).value
-        if not isinstance(now, int | float):
-            continue
+        now = float(cast("float", whose.measurement(lever.scale.metric).value))  # a utility is of a number
         then = value_at(lever.scale, lever.utility + step)
         title = lever.scale.metric.replace("_", " ")
         text = (
@@ -102,7 +101,7 @@ def value_flips(
             f"is {then:.4g} instead of {now:.4g}"
         )
         flip = Flip(
-            "value", lever.scale.metric, whose.candidate.repository, float(now), then,
+            "value", lever.scale.metric, whose.candidate.repository, now, then,
             winner.candidate.repository, text,
         )  # fmt: skip
         found.append((abs(step), flip))

@@ -36,10 +36,11 @@ def _outlook_model() -> Path:
 def measurements_key(store: Store, as_of: date) -> str:
     """What measurements were made from: the facts' hashes, the date, definitions, organisations, models."""
     hashes = facts_key(store, store.repositories())
-    return _digest([hashes, as_of.isoformat(), *_definitions(METRICS)])
+    return digest([hashes, as_of.isoformat(), *_definitions(METRICS)])
 
 
-def _digest(made_from: object) -> str:
+def digest(made_from: object) -> str:
+    """Name of what is made from this, a JSON value."""
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
 
@@ -51,12 +52,12 @@ def _definitions(metrics: Mapping[str, Metric]) -> list[Any]:
 
 def definitions_key(metrics: Mapping[str, Metric]) -> str:
     """What measurements were made by: the metrics' definitions and what they read besides the facts."""
-    return _digest(_definitions(metrics))
+    return digest(_definitions(metrics))
 
 
 def measurements_key_of_store(store: Store) -> str:
     """What the measurements of a whole store were made from, whatever the days and the engine."""
-    return _digest([definitions_key(METRICS), facts_key(store, list(store.files))])
+    return digest([definitions_key(METRICS), facts_key(store, list(store.files))])
 
 
 def measured_files(store: Store, as_of: date) -> list[Path] | None:
@@ -201,7 +202,7 @@ Scores = Mapping[str, Sequence[CriterionScore]]
 
 def _draws_key(scores: Scores, weights: Mapping[str, float]) -> str:
     seen = {n: [(c.criterion, c.utility, c.low, c.high) for c in of_it] for n, of_it in scores.items()}
-    return _digest([DRAWS, list(scores), seen, dict(weights)])
+    return digest([DRAWS, list(scores), seen, dict(weights)])
 
 
 def kept_draws(store: Store, scores: Scores, weights: Mapping[str, float]) -> Acceptability | None:

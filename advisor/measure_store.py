@@ -9,7 +9,6 @@ run goes on where it stopped, and after a collection only what changed is measur
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from advisor import facts
 from advisor.errors import InputError
-from advisor.kept import FOLDER, definitions_key, facts_key, measurements_key_of_store
+from advisor.kept import FOLDER, definitions_key, digest, facts_key, measurements_key_of_store
 from advisor.measure import ask, known_beside, prepare, share
 from advisor.measurement_sql import COLUMNS, measurement_sql, read_on_sql
 from advisor.metrics import METRICS
@@ -115,7 +114,7 @@ def measure_store(
     beside = known_beside()
 
     def one(names: list[str], scratch: str) -> tuple[list[str], Path, list[facts.Damage], bool]:
-        key = _key([definitions, [d.isoformat() for d in days], names, facts_key(store, names)])
+        key = digest([definitions, [d.isoformat() for d in days], names, facts_key(store, names)])
         file = folder / f"{key[:32]}.parquet"
         damages = facts.verify(store, names)
         bad = {d.repository for d in damages}
@@ -147,16 +146,6 @@ def measure_store(
             pool.shutdown(cancel_futures=True)
     _write_index(store, days, files, done.damages)
     return done
-
-
-def key_of(store: Store, days: Sequence[date], metrics: Mapping[str, Metric]) -> str:
-    """What the measurements of a whole store are made from."""
-    whole = facts_key(store, store.repositories())
-    return _key([definitions_key(metrics), [d.isoformat() for d in days], whole])
-
-
-def _key(made_from: Any) -> str:
-    return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
 
 
 def index_of(

@@ -39,7 +39,9 @@ def table(found: dict[str, dict[str, int]], reasons: dict[str, str]) -> str:
 
 def measured() -> dict[str, dict[str, int]]:
     """File → its totals, without the deciding half's (`make coverage` demands all of them)."""
-    outside = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["coverage"]["run"]["omit"]
+    outside = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["coverage"]["report"][
+        "omit"
+    ]
     whole = Coverage(config_file=str(ROOT / "scripts" / "whole.coveragerc"))
     whole.load()
     with tempfile.TemporaryDirectory() as folder:

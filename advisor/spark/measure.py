@@ -10,9 +10,9 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from advisor import facts
-from advisor.kept import FOLDER
+from advisor.kept import FOLDER, definitions_key, digest, facts_key
 from advisor.measure import KNOWN_BESIDE, known_beside
-from advisor.measure_store import Done, index_of, key_of
+from advisor.measure_store import Done, index_of
 from advisor.measurement_sql import measurement_sql, read_on_sql
 from advisor.metrics import METRICS
 from advisor.partitions import rows_by_repository
@@ -67,7 +67,8 @@ def measure_on_spark(
         damages = facts.verify(store, names) if place.startswith("file:") else []
         sound = sorted(set(names) - {d.repository for d in damages})
         rows = rows_by_repository(store)
-        name = f"spark-{key_of(store, days, metrics)[:32]}"
+        made_from = [definitions_key(metrics), [day.isoformat() for day in days], facts_key(store, names)]
+        name = f"spark-{digest(made_from)[:32]}"
         with session(master, settings or {}) as spark:
             load(spark, store, place, sound)
             measured = [frame for day in days for frame in frames(spark, sound, day, metrics)]
