@@ -53,7 +53,7 @@ def _takes_what(asks: Callable[_P, Any]) -> Callable[[Callable[..., _R]], Callab
 
     def give(function: Callable[..., _R]) -> Callable[_P, _R]:
         of_both = signature(asks).replace(return_annotation=function.__annotations__["return"])
-        function.__signature__ = of_both  # type: ignore[attr-defined]
+        function.__signature__ = of_both  # type: ignore[attr-defined]  # inspect reads it
         return function
 
     return give

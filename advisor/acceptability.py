@@ -13,7 +13,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from advisor.model import CriterionScore
 
@@ -50,7 +50,7 @@ def seed_of(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
 
 
-def verdict(share: float) -> str:
+def verdict(share: float) -> Literal["clear", "leaning", "tie"]:
     """``clear``, ``leaning`` or ``tie``, by the share of the draws that the first of them wins."""
     return "clear" if share >= CLEAR else "leaning" if share >= LEANING else "tie"
 
@@ -175,7 +175,7 @@ def _normal(u: np.ndarray) -> np.ndarray:
     middle = centre * _horner(_A, square) / _horner(_B, square)
     far = np.sqrt(-2 * np.log(np.minimum(u, 1 - u)))
     tail = _horner(_C, far) / _horner(_D, far)
-    found: np.ndarray = np.where(np.minimum(u, 1 - u) >= _TAIL, middle, np.where(u < 0.5, tail, -tail))  # noqa: PLR2004
+    found: np.ndarray = np.where(np.minimum(u, 1 - u) >= _TAIL, middle, np.where(u < 0.5, tail, -tail))
     return found
 
 

@@ -313,7 +313,7 @@ def _answer(
         weights=asked.weights,
         choice=choice.candidate.repository if choice else None,
         default=domain.default,
-        certainty=certainty if choice else "none",  # type: ignore[arg-type]
+        certainty=certainty if choice else "none",
         reasons=tuple(_reasons(choice, first, running, domain, titles)) if choice else (),
         doubts=tuple(_doubts(choice, asked, titles)) if choice else (),
         leaving_default=tuple(_leaving(domain, ranking, running, titles)),

@@ -39,7 +39,7 @@ def compare(request: advise.Request) -> Comparison:
     found = {r.candidate.repository: r for r in answer.ranking}
     asked = advise.read_request(request)
     names = [c.repository for c in asked.candidates]
-    if len(names) != 2:  # noqa: PLR2004 - a pair
+    if len(names) != 2:  # a pair
         raise InputError("name two different candidates to compare")
     unknown = [n for n in names if n not in found or found[n].score is None]
     if unknown:

@@ -79,7 +79,7 @@ def value_flips(
     Either the first falls behind the second, or another rises above the first. Near is meant in utility,
     the common currency of the scales.
     """
-    if len(running) < 2:  # noqa: PLR2004
+    if len(running) < 2:
         return []
     first, second = running[0], running[1]
     moves = []

@@ -67,7 +67,7 @@ def _file(path: Path) -> Described:
         return _gguf(path)
     if path.name.endswith(".index.json"):
         return _index(path)
-    if len(head) > 8 and head[8:9] == b"{" and 8 <= struct.unpack("<Q", head[:8])[0] <= _MOST_HEADER:  # noqa: PLR2004
+    if len(head) > 8 and head[8:9] == b"{" and 8 <= struct.unpack("<Q", head[:8])[0] <= _MOST_HEADER:
         parameters, dtypes = safetensors_counts([path])
         return Described(
             "safetensors file", parameters, dtypes, readers="anything that knows the model's architecture",

@@ -215,7 +215,7 @@ def _changes(spec: RunSpec, longest: int) -> Iterator[dict[str, Any]]:
         wishes["method.name"] = "qlora"
         yield dict(wishes)
     length = min(longest, spec.data.max_length)
-    while length > 256:  # noqa: PLR2004 - shorter rows are hardly of use
+    while length > 256:  # shorter rows are hardly of use
         length //= 2
         wishes["data.max_length"] = length
         yield dict(wishes)

@@ -174,7 +174,7 @@ def _kubernetes(spec: RunSpec, folder: Path, place: Place) -> dict[str, str]:
     name, nodes = _name(spec), spec.devices.nodes
     command = (
         f"pip install --quiet 'advisor[train]=={place.version}' && NODE_RANK=$JOB_COMPLETION_INDEX "
-        f"exec advisor train --spec /config/run.toml -o {_PLACE if place.volume else '/tmp'}/{name}"  # noqa: S108
+        f"exec advisor train --spec /config/run.toml -o {_PLACE if place.volume else '/tmp'}/{name}"  # noqa: S108 - in a container of its own
     )
     text = to_toml(_moved(spec, {}))
     mounts = [{"name": "config", "mountPath": "/config"}]

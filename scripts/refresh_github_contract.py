@@ -125,7 +125,7 @@ def _kept_types(schema: GraphQLSchema, used: dict[str, set[str]]) -> set[str]:
     for name, fields in used.items():
         add(schema.type_map[name])
         for field in fields:
-            found = schema.type_map[name].fields[field]  # type: ignore[union-attr]
+            found = schema.type_map[name].fields[field]  # type: ignore[union-attr]  # `used` names types with fields alone
             add(found.type)
             for argument in found.args.values():
                 add(argument.type)

@@ -37,7 +37,7 @@ def backtest(
     active_days: Annotated[
         int, typer.Option(min=1, max=180, help="Whose last commit was at most this old on that day.")
     ] = 90,
-    format: Annotated[Format, typer.Option(help="How to write the figures.")] = Format.table,  # noqa: A002
+    format: Annotated[Format, typer.Option(help="How to write the figures.")] = Format.table,
     predict: Annotated[
         Path | None,
         typer.Option(help="Write repository, as_of, probability_inactive of everybody active to this CSV."),

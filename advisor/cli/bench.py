@@ -54,7 +54,7 @@ def bench(
     output: Out = None,
     result: Result = None,
     from_: From = None,
-    format: Annotated[Format, typer.Option(help="How to write the figures.")] = Format.table,  # noqa: A002
+    format: Annotated[Format, typer.Option(help="How to write the figures.")] = Format.table,
     store: Store = None,
 ) -> None:
     """Measure the stacks on this machine: speed, memory, time to the first step, size, held-out loss.
@@ -118,7 +118,7 @@ def _new_folder() -> Path:
     return record.data_home() / "bench" / record.now().replace(":", "")
 
 
-def _figures(measured: Bench, format: Format, price: float | None) -> list[str]:  # noqa: A002
+def _figures(measured: Bench, format: Format, price: float | None) -> list[str]:
     from advisor.cli import bench_tables
 
     style = bench_tables.markdown if format is Format.markdown else bench_tables.lines

@@ -98,7 +98,7 @@ def read_list(path: Path) -> dict[str, str]:
             name = check_repository(words[0])
         except InputError as error:
             raise InputError(f"{path}:{number}: {error}") from None
-        if len(words) > 2 or name in found:  # noqa: PLR2004
+        if len(words) > 2 or name in found:
             what = "is there twice" if name in found else "write it as owner/name, or owner/name URL"
             raise InputError(f"{path}:{number}: {name}: {what}")
         found[name] = words[-1]

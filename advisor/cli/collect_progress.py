@@ -59,7 +59,7 @@ class Progress:
             self._log.flush()
         if what == "plan":
             self._plan(numbers)
-        if what == "wait" and self._bars is None and float(str(numbers["seconds"])) >= 5:  # noqa: PLR2004
+        if what == "wait" and self._bars is None and float(str(numbers["seconds"])) >= 5:
             print(f"advisor: waiting {numbers['seconds']} s: {numbers['reason']}", file=sys.stderr)
         if what == "git" and self._bars is None:
             print(numbers["text"], file=sys.stderr)

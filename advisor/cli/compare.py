@@ -16,7 +16,7 @@ def compare(
     asked: RequestOptions,
     first: Name,
     second: Name,
-    format: Format = Form.table,  # noqa: A002
+    format: Format = Form.table,
 ) -> None:
     """Put two candidates side by side and say what would turn their order round.
 

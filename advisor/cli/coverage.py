@@ -31,7 +31,7 @@ def coverage(
     ] = None,
     route: Annotated[Route, typer.Option(help="any, or main: what a library's own code names.")] = Route.any,
     store: Store = None,
-    format: Annotated[Format, typer.Option(help="csv and json carry the evidence.")] = Format.table,  # noqa: A002
+    format: Annotated[Format, typer.Option(help="csv and json carry the evidence.")] = Format.table,
 ) -> None:
     """Print model families by library with the day of first support, and the vendor gap.
 

@@ -13,6 +13,8 @@ from advisor.cli.rank import Repositories, RequestOptions, exit_of
 from advisor.cli.shared_options import takes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from advisor.advise import Request
     from advisor.model import Recommendation
     from advisor.report.dashboard.task import Task
@@ -73,7 +75,7 @@ def page(request: Request, months: int, task: Task | None = None) -> tuple[Recom
     return answer, render(answer, timeline, request.requirements, task)
 
 
-def write_to(path: Path, write: object) -> None:
+def write_to(path: Path, write: Callable[[Path], None]) -> None:
     """Call ``write(path)``.
 
     Raises:
@@ -82,6 +84,6 @@ def write_to(path: Path, write: object) -> None:
     from advisor.errors import InputError
 
     try:
-        write(path)  # type: ignore[operator]
+        write(path)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from None

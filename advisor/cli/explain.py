@@ -35,7 +35,7 @@ Format = Annotated[Form, typer.Option(help="How to write the report.")]
 def explain(
     asked: RequestOptions,
     name: Name,
-    format: Format = Form.table,  # noqa: A002
+    format: Format = Form.table,
 ) -> None:
     """Print each number of a candidate: definition, value, interval, n, evidence, source and date.
 

@@ -91,14 +91,14 @@ def rank(
     method: Annotated[str | None, typer.Option(help="A method that it must do: full, lora or qlora.")] = None,
     gpu_memory: Annotated[str | None, typer.Option(help="Memory of one GPU, e.g. 24GB.")] = None,
     gpus: Annotated[int | None, typer.Option(help="How many GPUs.")] = None,
-    license: Annotated[str | None, typer.Option(help="A licence that it must have: permissive.")] = None,  # noqa: A002
+    license: Annotated[str | None, typer.Option(help="A licence that it must have: permissive.")] = None,
     avoid: Annotated[
         list[str] | None, typer.Option(help="A kind of backer to do without, e.g. big-tech; may be repeated.")
     ] = None,
     prefer: Annotated[
         list[str] | None, typer.Option(help="A kind of backer to choose if there is one, e.g. community.")
     ] = None,
-    format: Annotated[Format, typer.Option(help="How to write the report.")] = Format.table,  # noqa: A002
+    format: Annotated[Format, typer.Option(help="How to write the report.")] = Format.table,
     replay: Annotated[
         Path | None, typer.Option(help="Answer what a view saved from the dashboard asked.")
     ] = None,
@@ -184,7 +184,7 @@ def rank(
     exit_of(answer)
 
 
-def _rank_all(request: Request, format: Format) -> None:  # noqa: A002
+def _rank_all(request: Request, format: Format) -> None:
     from advisor.errors import InputError
     from advisor.shortlist import recommend_all
 
@@ -199,7 +199,7 @@ def _rank_files(
     files: list[Path] | None,
     repositories: list[str] | None,
     asked: RequestOptions,
-    format: Format,  # noqa: A002
+    format: Format,
     fail_under: float | None,
 ) -> None:
     from advisor.advise import Request
@@ -214,7 +214,7 @@ def _rank_files(
     rank_files(files, request, asked.store, format.value, fail_under)
 
 
-def _report(answer: Recommendation, format: Format) -> str:  # noqa: A002
+def _report(answer: Recommendation, format: Format) -> str:
     from importlib import import_module
 
     if format is Format.table and sys.stdout.isatty():

@@ -20,7 +20,7 @@ def rank_files(
     files: Sequence[Path],
     request: Request,
     store: Path | None,
-    format: str,  # noqa: A002
+    format: str,
     fail_under: float | None,
 ) -> None:
     """Print the health of what these files name.

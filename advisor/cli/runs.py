@@ -95,7 +95,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     text = str(value)
-    return text if len(text) <= 40 else text[:18] + "…" + text[-18:]  # noqa: PLR2004 - a column's width
+    return text if len(text) <= 40 else text[:18] + "…" + text[-18:]  # a column's width
 
 
 @runs.command()

@@ -33,7 +33,7 @@ def takes(make: Callable[..., T]) -> Callable[[Callable[..., None]], Callable[..
         for p in inspect.signature(command).parameters.values():
             kept = p.replace(annotation=own[p.name], kind=inspect.Parameter.KEYWORD_ONLY)
             merged += shared if p.name == "asked" else [kept]
-        run.__signature__ = inspect.Signature(merged)  # type: ignore[attr-defined]
+        run.__signature__ = inspect.Signature(merged)  # type: ignore[attr-defined]  # typer reads it
         run.__annotations__ = {p.name: p.annotation for p in merged}
         return run
 

@@ -98,11 +98,11 @@ def domain_of(mail: str) -> str | None:
     if domain.endswith("users.noreply.github.com") or domain in PERSONAL_MAIL:
         return None
     labels = domain.split(".")
-    if len(labels) < 2 or labels[-1] in {"local", "localdomain", "internal", "lan", "invalid"}:  # noqa: PLR2004
+    if len(labels) < 2 or labels[-1] in {"local", "localdomain", "internal", "lan", "invalid"}:
         return None
     if not all(re.fullmatch(r"[a-z0-9-]+", label) for label in labels) or labels[-1].isdigit():
         return None
-    keep = 3 if len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL else 2  # noqa: PLR2004
+    keep = 3 if len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL else 2
     kept = ".".join(labels[-keep:])
     return None if kept in PERSONAL_MAIL else kept
 
@@ -130,9 +130,9 @@ def number_people(commits: Sequence[Commit]) -> dict[tuple[str, str], int]:
         keys = [mail_key]
         if login := NOREPLY.fullmatch(mail.lower()):
             keys.append("login:" + login[1])
-        elif len(name.split()) < 2:  # noqa: PLR2004 - a single word in a name is often the login
+        elif len(name.split()) < 2:  # a single word in a name is often the login
             keys.append("login:" + name.lower())
-        if len(name.split()) >= 2:  # noqa: PLR2004
+        if len(name.split()) >= 2:
             keys.append("name:" + " ".join(name.lower().split()))
         for key in keys[1:]:
             parent[root(key)] = root(mail_key)

@@ -132,15 +132,15 @@ def check_limits(answer: Answer, now: datetime) -> Answer:
     if answer.status in {403, 429}:
         said = _message(answer)
         limit = limit_of(answer)
-        is_limit = "rate limit" in said.lower() or "abuse" in said.lower() or answer.status == 429  # noqa: PLR2004
+        is_limit = "rate limit" in said.lower() or "abuse" in said.lower() or answer.status == 429
         if is_limit or "retry-after" in answer.headers or (limit and limit.remaining == 0):
             raise _limited(answer, now, said or "GitHub limits us")
         raise Refused(f"GitHub refuses: {said or 'status 403'}")
-    if answer.status == 401:  # noqa: PLR2004
+    if answer.status == 401:
         raise Refused(
             "GitHub refuses the token (401); check GH_TOKEN, GITHUB_TOKEN, .netrc or `gh auth status`"
         )
-    if answer.status == 451:  # noqa: PLR2004
+    if answer.status == 451:
         raise Refused("GitHub blocks the repository for legal reasons (451)")
     return check_status(answer, "GitHub")
 
@@ -181,7 +181,7 @@ def read_graphql(answer: Answer, now: datetime) -> Data:
         raise Refused(f"GitHub refuses the query: {said}") if said else Unsound("GitHub's answer has no data")
     rate = data.get("rateLimit")
     cost = rate.get("cost") if isinstance(rate, dict) else None
-    cost = cost if isinstance(cost, int) and 0 <= cost <= 10_000 else 1  # noqa: PLR2004
+    cost = cost if isinstance(cost, int) and 0 <= cost <= 10_000 else 1
     return Data(data, cost, errors)
 
 
@@ -262,7 +262,7 @@ def check_cursor(before: str | None, after: object, *, has_next: bool) -> str | 
     """
     if not has_next:
         return None
-    if not isinstance(after, str) or not 0 < len(after) <= 1000 or after == before:  # noqa: PLR2004
+    if not isinstance(after, str) or not 0 < len(after) <= 1000 or after == before:
         raise TryAgain("GitHub's cursor does not advance")
     return after
 

@@ -141,7 +141,7 @@ async def threads(rest: Rest, state: State, name: str, seen: RestRepository) -> 
     day = now.date().isoformat()
 
     def read(answer: Answer, value: Any) -> tuple[list[RestThread], bool]:
-        if not isinstance(value, list) or len(value) > 100:  # noqa: PLR2004 - what was asked for
+        if not isinstance(value, list) or len(value) > 100:  # what was asked for
             raise Unsound(f"issues of {name}: not a list of at most 100")
         return [read_as(RestThread, v, f"issues of {name}") for v in value], bool(next_link(answer))
 

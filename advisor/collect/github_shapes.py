@@ -25,7 +25,7 @@ _ORGANISATION = re.compile(r"(?<![\w@.-])@[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})\b")
 class Total(Shape):
     """A connection that is only counted."""
 
-    totalCount: Count  # noqa: N815 - GitHub's name
+    totalCount: Count
 
 
 class Actor(Shape):
@@ -67,16 +67,16 @@ class Reply(Shape):
 class PageInfo(Shape):
     """Whether and where the connection goes on."""
 
-    hasNextPage: bool  # noqa: N815
-    endCursor: Cursor | None = None  # noqa: N815
+    hasNextPage: bool
+    endCursor: Cursor | None = None
 
 
 class Replies(Shape):
     """The first comments or reviews of a thread, oldest first."""
 
-    totalCount: Count  # noqa: N815
+    totalCount: Count
     nodes: Annotated[list[Reply | None], Field(max_length=100)]
-    pageInfo: PageInfo | None = None  # noqa: N815
+    pageInfo: PageInfo | None = None
 
 
 class Thread(Shape):
@@ -116,8 +116,8 @@ class Release(Shape):
 class Connection(Shape):
     """One page of a connection; its nodes are read apart."""
 
-    totalCount: Count  # noqa: N815
-    pageInfo: PageInfo  # noqa: N815
+    totalCount: Count
+    pageInfo: PageInfo
     nodes: Annotated[list[Any], Field(max_length=100)]
 
 
@@ -128,7 +128,7 @@ class Owner(Shape):
     login: Text
     name: Text | None = None
     company: Text | None = None
-    isVerified: bool | None = None  # noqa: N815
+    isVerified: bool | None = None
     created: Time | None = Field(validation_alias="createdAt", default=None)
 
 
@@ -149,11 +149,11 @@ class Overview(Shape):
     stars: Count = Field(validation_alias="stargazerCount")
     forks: Count = Field(validation_alias="forkCount")
     watchers: Total
-    openIssues: Total  # noqa: N815
-    closedIssues: Total  # noqa: N815
-    openPulls: Total  # noqa: N815
-    closedPulls: Total  # noqa: N815
-    mergedPulls: Total  # noqa: N815
+    openIssues: Total
+    closedIssues: Total
+    openPulls: Total
+    closedPulls: Total
+    mergedPulls: Total
     discussions: Total
     releases: Total
 

@@ -115,15 +115,15 @@ def check_status(answer: Answer, source: str) -> Answer:
         Refused: any other status.
     """
     said = f"{source} answered with status {answer.status}"
-    if answer.status == 200:  # noqa: PLR2004 - statuses are known by their number
+    if answer.status == 200:  # statuses are known by their number
         return answer
     if answer.status in {404, 410}:
         raise RepositoryNotFound(f"{source} knows nothing of it (status {answer.status})")
-    if answer.status == 429:  # noqa: PLR2004
+    if answer.status == 429:
         raise TryAgain(said, retry_after(answer), is_throttled=True)
     if answer.status in {502, 504}:
         raise TooHeavy(said)
-    if answer.status >= 500:  # noqa: PLR2004
+    if answer.status >= 500:
         raise TryAgain(said, retry_after(answer))
     raise Refused(said)
 

@@ -212,7 +212,7 @@ class Transport:
             answer = await self._once(request, url, kept[0] if kept else None)
             if self.recorder:
                 self.recorder.take(Request(request.method, url, request.headers, request.body), answer)
-            if answer.status == 304 and kept:  # noqa: PLR2004
+            if answer.status == 304 and kept:
                 self.traffic.not_modified += 1
                 return Answer(200, {**kept[2], **answer.headers}, kept[1], is_cached=True), url
             location = answer.headers.get("location")
@@ -254,7 +254,7 @@ class Transport:
             answer = await self._answer(request, url, headers)
         if self.pool and number is not None:
             self.pool.heard(host, number, answer.status, answer.headers)
-        elif answer.status == 429 and (after := retry_after(answer)):  # noqa: PLR2004
+        elif answer.status == 429 and (after := retry_after(answer)):
             self._turns.wait_for(lane, after)
         return answer
 

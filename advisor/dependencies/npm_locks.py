@@ -64,7 +64,7 @@ def _of_npm_1(content: Mapping[str, Any]) -> Iterator[_Entry]:
 
 
 def _of_pnpm(content: Mapping[str, Any]) -> Iterator[_Entry]:
-    is_old = float(str(content["lockfileVersion"])) < 6  # noqa: PLR2004 - the number of the format
+    is_old = float(str(content["lockfileVersion"])) < 6  # the number of the format
     for key, entry in content.get("packages", {}).items():
         name, version = entry.get("name"), entry.get("version")
         if not (name and version):

@@ -168,14 +168,14 @@ def _of_windows(rows: pd.DataFrame, asked: pd.DataFrame, now: pd.DataFrame) -> d
         found[f"commits_median_{days}"] = flow.median()
         quiet = (flows.commits_a_month <= 0)[flows.ago < days]
         found[f"quiet_share_{days}"] = quiet.groupby(flows.member[flows.ago < days]).mean()
-    year = flows[flows.ago < 400]  # noqa: PLR2004 - a year and the slack of monthly rows
+    year = flows[flows.ago < 400]  # a year and the slack of monthly rows
     found["commits_burst"] = year.groupby("member").commits_a_month.max() / (
         found["commits_a_month_400"] + 0.1
     )
     found["commits_trend"] = np.log1p(found["commits_a_month_200"].clip(lower=0)) - np.log1p(
         found["commits_a_month_800"].clip(lower=0)
     )
-    near = flows[flows.ago < 730]  # noqa: PLR2004 - two years
+    near = flows[flows.ago < 730]  # two years
     weight = np.exp(-near.ago / 100)
     smoothed = weight * np.log1p(near.commits_a_month.clip(lower=0))
     found["commits_smoothed"] = smoothed.groupby(near.member).sum() / weight.groupby(near.member).sum()

@@ -115,7 +115,7 @@ def dead_after(series: pd.DataFrame, members: pd.DataFrame, months: int) -> pd.S
     """
     later = _rows_after(series, members, months)
     idle = (later.day_later - later.last_commit_later).dt.total_seconds() / 86400
-    return (idle > 365).astype(float).where(later.last_commit_later.notna())  # noqa: PLR2004 - a year
+    return (idle > 365).astype(float).where(later.last_commit_later.notna())  # a year
 
 
 def _rows_after(series: pd.DataFrame, members: pd.DataFrame, months: int) -> pd.DataFrame:

@@ -39,11 +39,11 @@ def number(value: float, unit: str) -> str:
     """A number with as many digits as it deserves; shares as per cent."""
     if unit == "share":
         return f"{value:.0%}"
-    if value >= 10_000:  # noqa: PLR2004 - from here on thousands read better
-        return f"{value / 1e6:.1f}M" if value >= 1e6 else f"{value / 1e3:.0f}k"  # noqa: PLR2004
+    if value >= 10_000:  # from here on thousands read better
+        return f"{value / 1e6:.1f}M" if value >= 1e6 else f"{value / 1e3:.0f}k"
     if float(value).is_integer():
         return f"{value:.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"  # noqa: PLR2004
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def show_outlook(outlook: Outlook) -> str:
@@ -55,4 +55,4 @@ def show_outlook(outlook: Outlook) -> str:
 
 def chance(share: float) -> str:
     """A chance as per cent, small ones not rounded to nothing."""
-    return f"{share:.1%}" if share < 0.1 else f"{share:.0%}"  # noqa: PLR2004 - from here on tenths mean nothing
+    return f"{share:.1%}" if share < 0.1 else f"{share:.0%}"  # from here on tenths mean nothing

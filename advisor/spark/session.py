@@ -85,7 +85,7 @@ def _forget_gateway() -> None:
     gateway = SparkContext._gateway  # noqa: SLF001 - pyspark keeps it for the life of the Python process
     if gateway is not None:
         gateway.shutdown()
-    SparkContext._gateway = SparkContext._jvm = None  # noqa: SLF001
+    SparkContext._gateway = SparkContext._jvm = None  # noqa: SLF001 - the same
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def begin(model: Any, seed: int, *, rank: int, stack: str = "peft", qkv: tuple[s
     with torch.no_grad():
         for key, weight in model.named_parameters():
             hit = _A.search(key.replace("_checkpoint_wrapped_module.", ""))
-            if hit is None or weight.dim() != 2:  # noqa: PLR2004 - a matrix
+            if hit is None or weight.dim() != 2:  # a matrix
                 continue
             layer, path = int(hit[1]), hit[2]
             last = path.rpartition(".")[2]

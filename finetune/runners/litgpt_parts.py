@@ -23,7 +23,7 @@ else:
     from stream import Stream
 
 
-class _Tensors(Dataset):  # type: ignore[type-arg, unused-ignore]
+class _Tensors(Dataset):  # type: ignore[type-arg, unused-ignore]  # its parents are typed in the stack's environment alone
     def __init__(self, rows: Any) -> None:
         self.rows = rows
 
@@ -38,7 +38,7 @@ class _Tensors(Dataset):  # type: ignore[type-arg, unused-ignore]
 
 
 @dataclass
-class Rows(DataModule):  # type: ignore[misc, unused-ignore]
+class Rows(DataModule):  # type: ignore[misc, unused-ignore]  # its parents are typed in the stack's environment alone
     """Rows that were tokenised beforehand, in the order of the run."""
 
     path: str = ""

@@ -44,20 +44,20 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     recipe = getattr(module, _RECIPES[config.stem])(cfg=cfg)
     recipe.setup(cfg=cfg)
     if shards.rank():  # the recipe gives a logger to the first process alone
-        recipe._metric_logger = instantiate(cfg.metric_logger)  # noqa: SLF001
-    going: progress.Progress = recipe._metric_logger.progress  # noqa: SLF001 - the recipe offers no other way
+        recipe._metric_logger = instantiate(cfg.metric_logger)
+    going: progress.Progress = recipe._metric_logger.progress
     held_out = run / "data" / "test.jsonl"
     if going.validate_every and held_out.is_file():
         rows = [json.loads(line) for line in held_out.read_text().splitlines()]
         going.validate = lambda: _loss(recipe, rows, int(cfg.batch_size))
-    begin(recipe._model, int(cfg.seed), rank=int(cfg.model.lora_rank), stack="torchtune")  # noqa: SLF001
+    begin(recipe._model, int(cfg.seed), rank=int(cfg.model.lora_rank), stack="torchtune")
     if shards.processes() == 1:  # the recipe for several has no such step
         _count(recipe, going.emit)
-    going.loaded(began, recipe._model, recipe._optimizer, recipe._lr_scheduler)  # noqa: SLF001
+    going.loaded(began, recipe._model, recipe._optimizer, recipe._lr_scheduler)
     if shards.rank():
         _follow(recipe, going)
     recipe.train()
-    going.finish(get_adapter_state_dict(recipe._model.state_dict(), device=None), began)  # noqa: SLF001
+    going.finish(get_adapter_state_dict(recipe._model.state_dict(), device=None), began)
     shards.leave_together()
 
 
@@ -92,25 +92,25 @@ def _join(module: Any, device: str) -> None:
 
 def _follow(recipe: Any, going: progress.Progress) -> None:
     """Go along with the first process, which alone is told of the end of a step, just after this."""
-    step = recipe._lr_scheduler.step  # noqa: SLF001
+    step = recipe._lr_scheduler.step
 
     def stepped() -> None:
         step()
         going.step(recipe.global_step + 1 + going.stream.first_step, 0.0, 0.0)
 
-    recipe._lr_scheduler.step = stepped  # noqa: SLF001
+    recipe._lr_scheduler.step = stepped
 
 
 def _count(recipe: Any, emit: Emitter) -> None:
     """Let the recipe count the labels that it takes a loss of while it trains."""
-    loss = recipe._loss_step  # noqa: SLF001
+    loss = recipe._loss_step
 
     def counted(batch: dict[str, Any]) -> Any:
-        if recipe._model.training:  # noqa: SLF001
+        if recipe._model.training:
             emit.bears_loss(batch["labels"][..., 1:])
         return loss(batch)
 
-    recipe._loss_step = counted  # noqa: SLF001
+    recipe._loss_step = counted
 
 
 def _loss(recipe: Any, rows: list[dict[str, Any]], batch: int) -> float:
@@ -124,16 +124,16 @@ def _loss(recipe: Any, rows: list[dict[str, Any]], batch: int) -> float:
 
     batches = [rows[start : start + batch] for start in range(0, len(rows), batch)]
     total, count = 0.0, 0
-    recipe._model.eval()  # noqa: SLF001
+    recipe._model.eval()
     with torch.no_grad():
         for first in range(0, len(batches), shards.processes()):
             at = first + shards.rank()
             some = [{"tokens": r["input_ids"], "labels": r["labels"]} for r in batches[at % len(batches)]]
-            made = padded_collate_sft(some, padding_idx=recipe._tokenizer.pad_id)  # noqa: SLF001
+            made = padded_collate_sft(some, padding_idx=recipe._tokenizer.pad_id)
             trained = int((made["labels"][:, 1:] != IGNORED).sum()) if at < len(batches) else 0
             total += _answer(recipe, made) * trained
             count += trained
-    recipe._model.train()  # noqa: SLF001
+    recipe._model.train()
     total, tokens = shards.summed([total, float(count)])
     return total / tokens
 
@@ -142,13 +142,13 @@ def _answer(recipe: Any, made: dict[str, Any]) -> float:
     """Loss of one batch as the recipes take it; NaN where nothing is trained becomes 0."""
     import torch
 
-    device = recipe._device  # noqa: SLF001
+    device = recipe._device
     labels = made["labels"].to(device)
-    logits = recipe._model(made["tokens"].to(device))  # noqa: SLF001
+    logits = recipe._model(made["tokens"].to(device))
     shifted = torch.hstack((labels[:, 1:], torch.full_like(labels[:, :1], IGNORED)))
     if not isinstance(logits, list):
         shifted, logits = shifted.reshape(-1), logits.reshape(-1, logits.size(-1))
-    loss = float(recipe._loss_fn(logits, shifted))  # noqa: SLF001
+    loss = float(recipe._loss_fn(logits, shifted))
     return loss if loss == loss else 0.0  # noqa: PLR0124 - NaN
 
 

@@ -36,7 +36,7 @@ _NAMES = {
 }
 
 
-class Rows(torch.utils.data.Dataset):  # type: ignore[type-arg, unused-ignore]
+class Rows(torch.utils.data.Dataset):  # type: ignore[type-arg, unused-ignore]  # its parents are typed in the stack's environment alone
     """Rows that were tokenised beforehand, in the order of the run."""
 
     def __init__(

@@ -117,7 +117,7 @@ def reporter(emit: Emitter) -> Any:
     """The callback that turns the trainer's state into events and stops it in time."""
     from transformers import TrainerCallback
 
-    class Reporter(TrainerCallback):  # type: ignore[misc, unused-ignore]
+    class Reporter(TrainerCallback):  # type: ignore[misc, unused-ignore]  # transformers tells no types
         def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
             if args.world_size > 1:
                 emit("spread", processes=args.world_size, **held_here(model))

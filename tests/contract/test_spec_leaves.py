@@ -190,7 +190,7 @@ def test_data_leaves_change_the_tokens_key(leaf, tmp_path):
 
     class Tokenizer:
         chat_template = "t"
-        special_tokens_map = {}  # noqa: RUF012
+        special_tokens_map = {}  # noqa: RUF012 - as transformers' tokenizers have it
         backend_tokenizer = type("B", (), {"to_str": staticmethod(lambda: "b")})
 
     files = {n: tmp_path / f"{n}.jsonl" for n in "ab"}

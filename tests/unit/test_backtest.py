@@ -69,7 +69,10 @@ def test_the_bootstrap_draws_repositories_and_less_of_them_is_wider():
     chosen = np.random.default_rng(0)
     value = np.repeat(chosen.normal(size=100), 10)
     groups = np.repeat(np.arange(100), 10)
-    mean = lambda rows: float(value[rows].mean())  # noqa: E731
+
+    def mean(rows):
+        return float(value[rows].mean())
+
     low, high = figures.bootstrap(mean, groups, 300)
     assert low < value.mean() < high
     # As independent rows they would seem to tell √10 times as much.

@@ -118,8 +118,7 @@ def test_who_was_trained_on_is_scored_by_the_set_that_did_not_see_it(read, table
     series = read(table)
     members = panel.cohort(series, AT)
     values = compute.features(series, members)
-    leaf = lambda v: model.Tree((-1,), (0.0,), (-1,), (-1,), (0,), (v,), (1,))  # noqa: E731
-    sets = tuple((leaf(10.0**k),) for k in range(5))
+    sets = tuple((model.Tree((-1,), (0.0,), (-1,), (-1,), (0,), (10.0**k,), (1,)),) for k in range(5))
     seen = frozenset(model.digest(n) for n in members.repository[::2])
     telling = replace(model.load(SHIPPED), folds=sets, trained_on=seen)
     said = model.log_odds(telling, values, members.repository)
@@ -168,8 +167,10 @@ def test_less_known_is_a_wider_interval_and_then_none():
     known = model.outlooks(shipped, values, [12])[0]
     part = model.outlooks(shipped, values, [12], order[:30])[0]
     assert known.low < known.probability_inactive < known.high
-    width = lambda o: math.log(o.high / (1 - o.high)) - math.log(o.low / (1 - o.low))  # noqa: E731
-    assert width(part) > width(known)
+    width, width_known = (
+        math.log(o.high / (1 - o.high)) - math.log(o.low / (1 - o.low)) for o in (part, known)
+    )
+    assert width > width_known
     assert not {c.feature for c in part.contributions} & set(order[:30])
     none = model.outlooks(shipped, values, [12], order)[0]
     assert (none.abstained, none.probability_inactive, none.low, none.high) == (True, None, 0.0, 1.0)

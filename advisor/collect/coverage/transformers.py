@@ -31,10 +31,12 @@ class Architecture:
 def causal_language_models(text: str) -> list[str]:
     """Model types of the mapping in ``modeling_auto.py``; [] where there is none."""
     for node in parsed(text).body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-        if not isinstance(target, ast.Name) or target.id != _MAPPING:
+        if not isinstance(node, ast.Assign | ast.AnnAssign):
             continue
-        value = node.value  # type: ignore[attr-defined]
+        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+        if not isinstance(target, ast.Name) or target.id != _MAPPING or node.value is None:
+            continue
+        value = node.value
         pairs = ast.literal_eval(value.args[0] if isinstance(value, ast.Call) else value)
         return list(pairs) if isinstance(pairs, dict) else [pair[0] for pair in pairs]
     return []

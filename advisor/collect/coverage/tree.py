@@ -54,7 +54,7 @@ class Blobs:
         process.stdin.write(f"{blob}\n".encode())
         process.stdin.flush()
         header = process.stdout.readline().split()
-        if len(header) != 3:  # noqa: PLR2004 - hash, type, size
+        if len(header) != 3:  # hash, type, size
             raise GitFailed(f"git cat-file on {self._folder} failed: {blob} is missing from the history")
         content = process.stdout.read(int(header[2]) + 1)
         return content[:-1].decode("utf-8", "replace")

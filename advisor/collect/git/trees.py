@@ -56,7 +56,7 @@ def _ask(pipes: tuple[IO[bytes], IO[bytes]], names: list[bytes]) -> dict[bytes, 
     found = {}
     for name in names:
         header = answered.readline().split()
-        if len(header) != 3 or header[1] != b"tree":  # noqa: PLR2004
+        if len(header) != 3 or header[1] != b"tree":
             raise GitFailed(f"git cat-file: {name.decode()} is not there")
         content = answered.read(int(header[2]))
         answered.read(1)

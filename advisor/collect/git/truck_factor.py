@@ -87,7 +87,7 @@ def authors_of(added: Collection[int], changes: Mapping[int, int]) -> list[int]:
         for a in {*added, *changes}
     }  # fmt: skip
     highest = max(degree.values())
-    return [a for a, d in degree.items() if d / highest > 0.75 and (d >= 3.293 or a in added)]  # noqa: PLR2004
+    return [a for a, d in degree.items() if d / highest > 0.75 and (d >= 3.293 or a in added)]
 
 
 def truck_factor(authorship: Authorship, files: Collection[str]) -> int | None:

@@ -12,7 +12,7 @@ def row(health: Health) -> list[str]:
     """The cells under `HEADER` of a package that something is known of."""
     ranked = health.ranked
     assert ranked is not None  # noqa: S101 - for the type checker
-    outlook = next((o for o in ranked.outlook if o.horizon_months == 24), None)  # noqa: PLR2004
+    outlook = next((o for o in ranked.outlook if o.horizon_months == 24), None)
     return [
         label(health),
         "out" if ranked.excluded else "?" if ranked.score is None else f"{ranked.score:.0f}",
