@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import uvicorn
+from bare_environment import bare_environment
 from pydantic import SecretStr
 
 from advisor import facts
@@ -152,8 +152,12 @@ def served(fake):
 
 
 def environment(url: str, home: Path, **more: str) -> dict[str, str]:
-    return {"PATH": os.environ["PATH"], "HOME": str(home), "GITHUB_API_URL": url, "GITHUB_GRAPHQL_URL": f"{url}/graphql",
-            "GH_TOKEN": TOKEN, **more}  # fmt: skip
+    return (
+        bare_environment(
+            HOME=str(home), GITHUB_API_URL=url, GITHUB_GRAPHQL_URL=f"{url}/graphql", GH_TOKEN=TOKEN
+        )
+        | more
+    )
 
 
 def command(*args: str) -> list[str]:

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+from bare_environment import bare_environment
 
 from advisor import facts, partitions
 from advisor.cli.collect_many import in_shard, read_list
@@ -65,7 +66,7 @@ def command(upstream, store, *more, day=DAY):
 
 
 def environment(home):
-    return {"PATH": os.environ["PATH"], "HOME": str(home), "XDG_DATA_HOME": str(home / "data")}
+    return bare_environment(HOME=str(home), XDG_DATA_HOME=str(home / "data"))
 
 
 def collect(upstream, store, home, *more, day=DAY):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import typer
 import yaml
+from bare_environment import bare_environment
 
 from advisor.cli import app, load
 
@@ -44,11 +45,8 @@ def place(tmp_path):
 
 
 def run(text, place):
-    env = {
-        "PATH": f"{place / 'bin'}:{os.environ['PATH']}",
-        "HOME": str(place),
-        "XDG_DATA_HOME": str(place / "data"),
-    }
+    env = bare_environment(HOME=str(place), XDG_DATA_HOME=str(place / "data"))
+    env["PATH"] = f"{place / 'bin'}:{env['PATH']}"
     return subprocess.run(
         ["sh", "-ec", text], cwd=place, env=env, capture_output=True, text=True, check=False, timeout=300
     )

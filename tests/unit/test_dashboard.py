@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,6 +10,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from bare_environment import bare_environment
 from small_world import AS_OF, NAMES
 
 from advisor import facts
@@ -25,7 +25,7 @@ SNAPSHOT = data_folder() / "snapshots" / "finetuning"
 
 def run(*args, env=None):
     return subprocess.run([sys.executable, "-m", "advisor", *args], capture_output=True, text=True, check=False,
-                          env={"PATH": os.environ["PATH"], **(env or {})})  # fmt: skip
+                          env=bare_environment(**(env or {})))  # fmt: skip
 
 
 def assert_same(found, expected):

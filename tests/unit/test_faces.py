@@ -12,6 +12,7 @@ import sys
 from datetime import date
 
 import pytest
+from bare_environment import bare_environment
 
 import advisor
 from advisor import facts
@@ -24,7 +25,7 @@ FIVE = {"trl", "torchtune", "litgpt", "axolotl", "unsloth"}
 
 
 def run(*args, home=None, flags=()):
-    env = {"PATH": os.environ["PATH"], "HOME": str(home or os.devnull)}
+    env = bare_environment(HOME=str(home or os.devnull))
     return subprocess.run([sys.executable, *flags, "-m", "advisor", *args], env=env, capture_output=True,
                           text=True, check=False)  # fmt: skip
 

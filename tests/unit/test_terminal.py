@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from bare_environment import bare_environment
 
 import advisor
 from advisor.report.terminal import render
@@ -19,7 +20,7 @@ from advisor.report.terminal import render
 def in_a_terminal(*args, **env):
     """What a process prints when its output is a real terminal of 100 columns."""
     parent, child = pty.openpty()
-    environment = {"PATH": os.environ["PATH"], "HOME": os.devnull, "TERM": "xterm", "COLUMNS": "100", **env}
+    environment = bare_environment(HOME=os.devnull, TERM="xterm", COLUMNS="100") | env
     process = subprocess.Popen(
         [sys.executable, "-m", "advisor", *args], stdout=child, stderr=child, stdin=child, env=environment
     )
@@ -64,7 +65,7 @@ def test_what_comes_from_outside_is_not_markup(width):
 def test_the_shell_completes_commands_and_formats():
     for words, expected in (("advisor ra", "rank"), ("advisor rank --format mark", "markdown")):
         count = len(words.split()) - 1
-        env = {"PATH": os.environ["PATH"], "_ADVISOR_COMPLETE": "complete_bash", "COMP_WORDS": words}
+        env = bare_environment(_ADVISOR_COMPLETE="complete_bash", COMP_WORDS=words)
         command = [str(Path(sys.executable).with_name("advisor"))]
         done = subprocess.run(
             command, env={**env, "COMP_CWORD": str(count)}, capture_output=True, text=True, check=False

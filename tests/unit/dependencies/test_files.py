@@ -35,7 +35,7 @@ numpy==2.4.6 \\
     --hash=sha256:aaaa \\
     --hash=sha256:bbbb
 ruamel.yaml ; python_version < "3.12"
-trl @ git+https://user:secret@github.com/huggingface/trl.git@v1
+trl @ git+https://user:secret@github.com/huggingface/trl.git@v1  # pragma: allowlist secret
 -e git+ssh://git@github.com/huggingface/peft@main#egg=PEFT
 git+https://gitlab.example/team/tool.git
 ./wheels/polars-1.2.0-py3-none-any.whl
