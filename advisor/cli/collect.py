@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.cli import app
+from advisor.collect import sources
 
 if TYPE_CHECKING:
     from advisor.cli.collect_progress import Progress
@@ -21,7 +22,7 @@ StoreFolder = Annotated[
 ]
 Day = Annotated[str | None, typer.Option(help="Day on which the source was read; default: today.")]
 EXIT_INTERRUPTED = 130  # as shells say it
-SOURCES = ("git", "github", "scorecard", "pypi", "pypistats", "huggingface", "depsdev")
+SOURCES = ("git", "github", *sources.SOURCES)
 
 
 def data_home() -> Path:

@@ -6,17 +6,18 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from advisor.collect import depsdev, github, huggingface, pypi, pypistats, scorecard
+from advisor.collect import github
 from advisor.collect.github_asking import Asking
 from advisor.collect.github_protocol import Endpoints
 from advisor.collect.github_state import State
 from advisor.collect.messages import origin
 from advisor.collect.outcome import Outcome, Tell
 from advisor.collect.recording import Recording
+from advisor.collect.sources import SOURCES, Source, source
 from advisor.collect.transport import Patience, Transport
 from advisor.errors import CollectError, RepositoryNotFound
 
@@ -27,21 +28,6 @@ if TYPE_CHECKING:
     from advisor.collect.token_pool import TokenPool
     from advisor.collect.turns import Turns
 
-_Collect = Callable[[Transport, Path, str, str, date], Awaitable[None]]
-
-
-async def _scorecard(transport: Transport, store: Path, repository: str, _: str, day: date) -> None:
-    await scorecard.collect(transport, store, repository, day)
-
-
-PACKAGE_SOURCES: Mapping[str, tuple[str, _Collect]] = {
-    "pypi": (pypi.HOST, pypi.collect),
-    "pypistats": (pypistats.HOST, pypistats.collect),
-    "huggingface": (huggingface.HOST, huggingface.collect),
-    "depsdev": (depsdev.HOST, depsdev.collect),
-}
-SOURCES = ("github", "scorecard", *PACKAGE_SOURCES)
-
 
 @dataclass(frozen=True)
 class Wanted:
@@ -49,7 +35,7 @@ class Wanted:
 
     Attributes:
         repositories: ``owner/name`` → name of the package, None where none is known.
-        sources: some of ``SOURCES``.
+        sources: ``github`` or some of ``sources.SOURCES``.
         store: folder of facts.
         at: where GitHub is.
         credential: for that GitHub; None: without a token.
@@ -89,11 +75,8 @@ async def collect(wanted: Wanted, tell: Tell) -> Outcome:
     """
     outcome = Outcome()
     state = State(wanted.store)
-    hosts: dict[str, Credential | None] = {
-        origin(host): None for name, (host, _) in PACKAGE_SOURCES.items() if name in wanted.sources
-    }
-    if "scorecard" in wanted.sources:
-        hosts[origin(scorecard.HOST)] = None
+    beside = {name: source(name) for name in SOURCES if name in wanted.sources}
+    hosts: dict[str, Credential | None] = {origin(asked.HOST): None for asked in beside.values()}
     if "github" in wanted.sources:
         hosts |= {origin(wanted.at.rest): wanted.credential, origin(wanted.at.graphql): wanted.credential}
     try:
@@ -113,7 +96,7 @@ async def collect(wanted: Wanted, tell: Tell) -> Outcome:
             )
             transport.recorder = recording
             try:
-                await _run(wanted, transport, state, tell, outcome)
+                await _run(wanted, beside, transport, state, tell, outcome)
             finally:
                 if recording:
                     recording.close()
@@ -125,7 +108,14 @@ async def collect(wanted: Wanted, tell: Tell) -> Outcome:
     return outcome
 
 
-async def _run(wanted: Wanted, transport: Transport, state: State, tell: Tell, outcome: Outcome) -> None:
+async def _run(
+    wanted: Wanted,
+    beside: Mapping[str, Source],
+    transport: Transport,
+    state: State,
+    tell: Tell,
+    outcome: Outcome,
+) -> None:
     where = github.Where(transport, wanted.at, wanted.store, state, wanted.clock, tell, outcome)
     names = list(wanted.repositories)
     if wanted.is_dry:
@@ -139,25 +129,23 @@ async def _run(wanted: Wanted, transport: Transport, state: State, tell: Tell, o
     if "github" in wanted.sources:
         has_token = wanted.credential is not None
         tasks.append(github.collect(where, names, has_token=has_token, budget=wanted.budget))
-    if "scorecard" in wanted.sources:
-        tasks.append(_each(where, "scorecard", _scorecard, dict.fromkeys(names, "")))
-    packages = {name: package for name, package in wanted.repositories.items() if package}
-    for source, (_, run) in PACKAGE_SOURCES.items():
-        if source in wanted.sources:
-            tasks.append(_each(where, source, run, packages))
+    tasks += [_each(where, name, asked, wanted.repositories) for name, asked in beside.items()]
     await _together(tasks)
 
 
-async def _each(where: github.Where, source: str, run: _Collect, packages: Mapping[str, str]) -> None:
+async def _each(where: github.Where, name: str, asked: Source, packages: Mapping[str, str | None]) -> None:
     for repository, package in packages.items():
+        if asked.NEEDS_PACKAGE and not package:
+            continue
         try:
-            await run(where.transport, where.store, repository, package, where.clock().date())
+            day = where.clock().date()
+            await asked.collect(where.transport, where.store, repository, package or "", day)
         except CollectError as error:
             is_final = isinstance(error, RepositoryNotFound)
-            where.outcome.miss(where.tell, repository, source, error, is_final=is_final)
+            where.outcome.miss(where.tell, repository, name, error, is_final=is_final)
         else:
             where.outcome.done.add(repository)
-            where.tell("source", {"repository": repository, "source": source})
+            where.tell("source", {"repository": repository, "source": name})
 
 
 async def _together(tasks: Sequence[Awaitable[None]]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from collecting import TODAY, collect, facts_of
 from fake_github import FakeGitHub, World
 
-from advisor.collect import live
+from advisor.collect import sources as beside
 
 SOURCES = (
     "scorecard",
@@ -153,7 +153,9 @@ def test_github_and_the_others_at_once(tmp_path):
             value = known.get(str(request.url))
             return httpx.Response(404 if value is None else 200, json=value)
 
-    outcome, _ = collect(fake, tmp_path, {"o/n": "My_Lib"}, sources=live.SOURCES, wire=Both(fake.app))
+    outcome, _ = collect(
+        fake, tmp_path, {"o/n": "My_Lib"}, sources=("github", *beside.SOURCES), wire=Both(fake.app)
+    )
     assert [m for m in outcome.missing if not m.is_final] == []
     assert {f.partition("/")[0] for f in facts_of(tmp_path)} == {"counts", "package_releases", "releases",
                                                                 "repositories", "threads"}  # fmt: skip

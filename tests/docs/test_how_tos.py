@@ -1,7 +1,7 @@
 """The pages "add a …" are carried out in a copy of the project, block after block, as a newcomer would.
 
 A block says by its first line what it is: ``file=PATH`` is that file, ``append=PATH`` comes after what the
-file holds, ``diff`` exchanges lines, ``sh`` is typed. Other blocks are for reading.
+file holds, ``sh`` is typed. Other blocks are for reading. What is added is one file, and its test.
 """
 
 from __future__ import annotations
@@ -43,17 +43,6 @@ def typed(line, folder):
     return done.stdout
 
 
-def exchange(text, folder):
-    """Carry out a diff without line numbers: the lines taken out must be there exactly once."""
-    for part in text.split("--- a/")[1:]:
-        path = folder / part.partition("\n")[0]
-        for out, into in re.findall(r"((?:^-.*\n)+)((?:^\+.*\n)+)", part, re.MULTILINE):
-            old, new = (re.sub(r"^[-+]", "", lines, flags=re.MULTILINE) for lines in (out, into))
-            content = path.read_text()
-            assert content.count(old) == 1, f"{path.name} does not hold once: {old}"
-            path.write_text(content.replace(old, new))
-
-
 def follow(page, folder):
     """Carry out a page; what its typed lines print."""
     printed = []
@@ -67,8 +56,6 @@ def follow(page, folder):
             target.write_text(
                 f"{target.read_text()}\n\n{body}" if language == "python" else f"{target.read_text()}\n{body}"
             )
-        elif language == "diff":
-            exchange(body.replace("+++ b/", "\n+++ b/", 0), folder)
         elif language == "sh":
             printed += [typed(line, folder) for line in body.splitlines()]
     return "\n".join(printed)
@@ -89,8 +76,7 @@ def test_a_page_carried_out(page, said, copy):
     printed = follow(PAGES[page], copy)
     assert [text for text in said if text not in printed] == []
     assert "failed" not in printed
-    added = [
-        n for _, t, _ in BLOCK.findall(PAGES[page].read_text()) if (n := t.partition("=")[2]).endswith(".py")
-    ]
-    if added:
+    touched = {t.partition("=")[2] for _, t, _ in BLOCK.findall(PAGES[page].read_text()) if "=" in t}
+    assert [name.startswith("tests/") for name in sorted(touched)] in ([False], [False, True])
+    if added := [name for name in touched if name.endswith(".py")]:
         typed(f"ruff check {' '.join(added)}", copy)

@@ -18,10 +18,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from advisor import facts
-from advisor.collect import depsdev, github_protocol, github_shapes, huggingface, pypi, pypistats, scorecard
+from advisor.collect import github_protocol, github_shapes
 from advisor.collect.git.commits import parse_log
 from advisor.collect.messages import Answer, json_of
 from advisor.collect.shapes import read_as
+from advisor.collect.sources import depsdev, huggingface, pypi, pypistats, scorecard
 from advisor.dependencies import files
 from advisor.domain import load_domain
 from advisor.errors import AdvisorError, InputError

@@ -16,6 +16,7 @@ from advisor.collect.transport import Transport
 from advisor.errors import Unsound
 
 HOST = "https://huggingface.co"
+NEEDS_PACKAGE = True
 PAGES, PAGE = 20, 1000
 
 

@@ -18,6 +18,7 @@ from advisor.collect.shapes import Shape, Text, count_rows, read_as
 from advisor.collect.transport import Transport
 
 HOST = "https://api.scorecard.dev"
+NEEDS_PACKAGE = False
 
 
 class _Check(Shape):
@@ -31,13 +32,14 @@ class _Result(Shape):
     checks: list[_Check]
 
 
-async def collect(transport: Transport, store: Path, repository: str, day: date) -> None:
+async def collect(transport: Transport, store: Path, repository: str, package: str, day: date) -> None:
     """Add the scores as of the day on which Scorecard ran.
 
     Raises:
         RepositoryNotFound: Scorecard publishes none for it.
         CollectError: Scorecard could not be read.
     """
+    del package
     owner, _, name = repository.partition("/")
     url = f"{HOST}/projects/github.com/{segment(owner)}/{segment(name)}"
     result = await transport.send(Request("GET", url, {"accept": "application/json"}), read)

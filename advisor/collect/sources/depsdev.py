@@ -19,6 +19,7 @@ from advisor.collect.transport import Transport
 from advisor.errors import RepositoryNotFound, Unsound
 
 HOST = "https://api.deps.dev"
+NEEDS_PACKAGE = True
 
 
 class _Version(Shape):

@@ -14,6 +14,7 @@ from advisor.collect.shapes import Count, Shape, count_rows, read_as
 from advisor.collect.transport import Transport
 
 HOST = "https://pypistats.org"
+NEEDS_PACKAGE = True
 
 
 class _Recent(Shape):

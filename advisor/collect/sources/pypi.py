@@ -20,6 +20,7 @@ from advisor.collect.transport import Transport
 from advisor.errors import Unsound
 
 HOST = "https://pypi.org"
+NEEDS_PACKAGE = True
 _PRERELEASE = re.compile(r"(a|b|c|rc|alpha|beta|pre|preview|dev)\d*$|\.dev\d+", re.IGNORECASE)  # PEP 440
 
 
