@@ -296,10 +296,8 @@ def _answer(
     domain = asked.domain
     running = {r.candidate.repository: r for r in ranking if r.rank is not None}
     first = next(iter(running.values()), None)
-    default = running.get(domain.default or "")
-    share = max((r.wins for r in running.values()), default=0.0)
-    certainty = acceptability.verdict(share)
-    choice = default if certainty == "tie" and default is not None else first
+    certainty = acceptability.verdict(first.wins if first else 0.0)
+    choice = running.get(domain.default or "", first) if certainty == "tie" else first
     titles = {c.name: c.title.lower() for c in domain.criteria}
     turns = (
         *flips.weight_flips(list(running.values()), asked.weights, titles),

@@ -258,7 +258,7 @@ class Recommendation:
 
     Attributes:
         choice: repository that is recommended; None where nothing is suitable.
-        certainty: ``clear`` (wins ≥ 80 % of the sampled weightings), ``leaning`` (≥ 60 %) or ``tie``.
+        certainty: ``clear`` (the first by score wins ≥ 80 % of the draws), ``leaning`` (≥ 60 %) or ``tie``.
         reasons, doubts: sentences with the numbers in them.
         leaving_default: what leaving the domain's default would gain and cost, in sentences.
         ranking: best first, the excluded and the unmeasurable last.

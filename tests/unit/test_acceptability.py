@@ -10,7 +10,7 @@ import pytest
 from small_world import AS_OF, NAMES, fill, rows
 
 import advisor
-from advisor import acceptability, flips, scoring
+from advisor import acceptability, advise, flips, scoring
 from advisor.domain import Scale, load_domain
 from advisor.measure import measure
 from advisor.metrics import METRICS
@@ -124,6 +124,27 @@ def test_shares_add_up_and_do_not_hang_on_the_others():
 )
 def test_the_rule_of_the_verdict(share, says):
     assert acceptability.verdict(share) == says
+
+
+@pytest.mark.parametrize(
+    ("wins", "choice", "certainty"),
+    [
+        ((0.37, 0.63), 1, "tie"),
+        ((0.63, 0.37), 0, "leaning"),
+        ((0.5, 0.5), 1, "tie"),
+        ((0.8, 0.2), 0, "clear"),
+    ],
+)
+def test_sure_is_the_first_by_score_or_nobody(wins, choice, certainty):
+    """One of which little is known can lead by points and lose most draws; the default stays then."""
+    asked = advise.read_request(advise.Request())
+    first, second = [r for r in advisor.recommend().ranking if r.rank][:2]
+    pair = [replace(r, wins=share) for r, share in zip((second, first), wins, strict=True)]
+    assert first.candidate.repository == asked.domain.default
+    nothing = acceptability.Acceptability({}, {}, {})
+    found = advise._answer(asked, pair, {}, nothing)
+    assert (found.choice, found.certainty) == (pair[choice].candidate.repository, certainty)
+    assert any("but it wins only" in reason for reason in found.reasons) == (choice == 1)
 
 
 def test_a_wider_interval_is_a_less_sure_order():

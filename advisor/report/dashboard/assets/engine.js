@@ -192,11 +192,11 @@ const engine = (() => {
     );
     const alone = liked.length && liked.length < running.length ? chancesOf(liked) : null;
     const among = alone ? liked.map((r) => ({ ...r, wins: alone.get(r.i)[0] })) : running;
-    const share = Math.max(0, ...among.map((r) => r.wins));
+    const first = among[0] ?? null;
+    const share = first ? first.wins : 0;
     const certainty =
       share >= data.thresholds.clear ? "clear" : share >= data.thresholds.leaning ? "leaning" : "tie";
     const theDefault = among.find((r) => data.candidates[r.i].repository === data.default);
-    const first = among[0] ?? null;
     const choice = certainty === "tie" && theDefault ? theDefault : first;
     return {
       weights,
