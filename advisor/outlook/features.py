@@ -21,121 +21,123 @@ class Feature:
     uses: tuple[str, ...]
 
 
-def _features() -> dict[str, Feature]:
-    last, commits = ("last_commit",), ("commits",)
-    found = {
-        "idle_days": Feature("days since the last commit", "days", "recency", last),
-        "idle_smoothed": Feature("usual idle time, recent rows first", "log days", "recency", last),
-        "idle_share_of_age": Feature("idle time over age", "share", "recency", ("last_commit", "created")),
-        "longest_pause": Feature("longest time between commits seen", "days", "recency", last),
-        "usual_pause": Feature("usual time between commits seen", "days", "recency", last),
-        "idle_over_longest_pause": Feature("idle time over the longest pause", "ratio", "recency", last),
-        "active_months_365": Feature("months with a commit seen, of 12", "months", "recency", last),
-        "active_months_730": Feature("months with a commit seen, of 24", "months", "recency", last),
-    }
-    for days in WINDOWS:
-        found[f"idle_median_{days}"] = Feature(f"median idle time, {days} days", "days", "recency", last)
-        found[f"fresh_share_{days}"] = Feature(
-            f"share of months with a new commit, {days} days", "share", "recency", last
+_LAST, _COMMITS, _ISSUES = ("last_commit",), ("commits",), ("open_issues", "closed_issues")
+FEATURES: Mapping[str, Feature] = {
+    "idle_days": Feature("days since the last commit", "days", "recency", _LAST),
+    "idle_smoothed": Feature("usual idle time, recent rows first", "log days", "recency", _LAST),
+    "idle_share_of_age": Feature("idle time over age", "share", "recency", ("last_commit", "created")),
+    "longest_pause": Feature("longest time between commits seen", "days", "recency", _LAST),
+    "usual_pause": Feature("usual time between commits seen", "days", "recency", _LAST),
+    "idle_over_longest_pause": Feature("idle time over the longest pause", "ratio", "recency", _LAST),
+    "active_months_365": Feature("months with a commit seen, of 12", "months", "recency", _LAST),
+    "active_months_730": Feature("months with a commit seen, of 24", "months", "recency", _LAST),
+    **{
+        f"idle_median_{days}": Feature(f"median idle time, {days} days", "days", "recency", _LAST)
+        for days in WINDOWS
+    },
+    **{
+        f"fresh_share_{days}": Feature(
+            f"share of months with a new commit, {days} days", "share", "recency", _LAST
         )
-    for days in (180, 730):
-        found[f"idle_mean_{days}"] = Feature(f"mean idle time, {days} days", "days", "recency", last)
-    for days in (365, 730):
-        found[f"idle_max_{days}"] = Feature(f"longest idle time, {days} days", "days", "recency", last)
-    for days in (200, 400, 800):
-        found[f"commits_a_month_{days}"] = Feature(
-            f"commits a month, {days} days", "commits", "flow", commits
+        for days in WINDOWS
+    },
+    **{
+        f"idle_mean_{days}": Feature(f"mean idle time, {days} days", "days", "recency", _LAST)
+        for days in (180, 730)
+    },
+    **{
+        f"idle_max_{days}": Feature(f"longest idle time, {days} days", "days", "recency", _LAST)
+        for days in (365, 730)
+    },
+    **{
+        f"commits_a_month_{days}": Feature(f"commits a month, {days} days", "commits", "flow", _COMMITS)
+        for days in (200, 400, 800)
+    },
+    **{
+        f"quiet_share_{days}": Feature(f"months without commits, {days} days", "share", "flow", _COMMITS)
+        for days in (200, 400, 800)
+    },
+    **{
+        f"commits_median_{days}": Feature(f"median commits a month, {days} days", "commits", "flow", _COMMITS)
+        for days in (400, 800)
+    },
+    "commits_trend": Feature("recent against usual commits", "log ratio", "flow", _COMMITS),
+    "commits_smoothed": Feature("commits a month, recent first", "log commits", "flow", _COMMITS),
+    "commits_burst": Feature("busiest over the usual month", "ratio", "flow", _COMMITS),
+    "recent_commits": Feature("commits in 90 days", "commits", "flow", ("recent_commits",)),
+    "commits": Feature("commits in all", "commits", "flow", _COMMITS),
+    "age_days": Feature("age", "days", "flow", ("created",)),
+    "commits_a_day": Feature("commits a day of its life", "commits", "flow", ("commits", "created")),
+    "commits_per_contributor": Feature(
+        "commits per contributor", "commits", "flow", ("commits", "contributors")
+    ),
+    **{
+        f"days_since_busy_{busy}": Feature(
+            f"days since a month with {busy} commits", "days", "flow", _COMMITS
         )
-        found[f"quiet_share_{days}"] = Feature(
-            f"months without commits, {days} days", "share", "flow", commits
-        )
-    for days in (400, 800):
-        found[f"commits_median_{days}"] = Feature(
-            f"median commits a month, {days} days", "commits", "flow", commits
-        )
-    found |= {
-        "commits_trend": Feature("recent against usual commits", "log ratio", "flow", commits),
-        "commits_smoothed": Feature("commits a month, recent first", "log commits", "flow", commits),
-        "commits_burst": Feature("busiest over the usual month", "ratio", "flow", commits),
-        "recent_commits": Feature("commits in 90 days", "commits", "flow", ("recent_commits",)),
-        "commits": Feature("commits in all", "commits", "flow", commits),
-        "age_days": Feature("age", "days", "flow", ("created",)),
-        "commits_a_day": Feature("commits a day of its life", "commits", "flow", ("commits", "created")),
-        "commits_per_contributor": Feature(
-            "commits per contributor", "commits", "flow", ("commits", "contributors")
-        ),
-    }
-    for busy in BUSY:
-        found[f"days_since_busy_{busy}"] = Feature(
-            f"days since a month with {busy} commits", "days", "flow", commits
-        )
-    both = ("open_issues", "closed_issues")
-    found |= {
-        "open_issue_share": Feature("open issues over all", "share", "issues", both),
-        "open_issues": Feature("open issues", "issues", "issues", ("open_issues",)),
-        "closed_issues": Feature("closed issues", "issues", "issues", ("closed_issues",)),
-        "change_requests": Feature(
-            "change requests in all", "change requests", "issues", ("change_requests",)
-        ),
-        "open_issues_more_365": Feature(
-            "change of open issues in a year", "issues", "issues", ("open_issues",)
-        ),
-        "threads_180": Feature("new issues in 180 days", "issues", "issues", both),
-        "threads_365": Feature("new issues in a year", "issues", "issues", both),
-        "days_since_issue_closed": Feature(
-            "days since an issue was closed", "days", "issues", ("closed_issues",)
-        ),
-        "days_since_change_request": Feature(
-            "days since a change request came", "days", "issues", ("change_requests",)
-        ),
-        "contributors": Feature("contributors in all", "people", "people", ("contributors",)),
-        "days_since_newcomer": Feature(
-            "days since a new contributor came", "days", "people", ("contributors",)
-        ),
-        "releases": Feature("releases in all", "releases", "releases", ("releases",)),
-        "releases_a_day": Feature(
-            "releases a day of its life", "releases", "releases", ("releases", "created")
-        ),
-        "release_age": Feature("days since the last release", "days", "releases", ("last_release",)),
-        "commit_after_release": Feature(
-            "days from the last release to the last commit",
-            "days",
-            "releases",
-            ("last_release", "last_commit"),
-        ),
-        "releases_365": Feature("releases in a year", "releases", "releases", ("releases",)),
-        "days_since_release_seen": Feature(
-            "days since a release was seen", "days", "releases", ("releases",)
-        ),
-        "stars": Feature("stars", "stars", "adoption", ("stars",)),
-        "stars_a_day": Feature("stars a day of its life", "stars", "adoption", ("stars", "created")),
-        "forks": Feature("forks", "forks", "adoption", ("forks",)),
-        "forks_per_star": Feature("forks per star", "ratio", "adoption", ("forks", "stars")),
-        "watchers": Feature("watchers", "people", "adoption", ("watchers",)),
-        "downloads": Feature("downloads a month", "downloads", "adoption", ("downloads",)),
-        "downloads_growth_180": Feature("growth of downloads, 180 days", "share", "adoption", ("downloads",)),
-        "dependents": Feature("dependent projects", "projects", "adoption", ("dependents",)),
-        "days_since_dependent": Feature("days since a dependent came", "days", "adoption", ("dependents",)),
-    }
-    for days in LAGS:
-        found[f"issues_closed_{days}"] = Feature(
+        for busy in BUSY
+    },
+    "open_issue_share": Feature("open issues over all", "share", "issues", _ISSUES),
+    "open_issues": Feature("open issues", "issues", "issues", ("open_issues",)),
+    "closed_issues": Feature("closed issues", "issues", "issues", ("closed_issues",)),
+    "change_requests": Feature("change requests in all", "change requests", "issues", ("change_requests",)),
+    "open_issues_more_365": Feature("change of open issues in a year", "issues", "issues", ("open_issues",)),
+    "threads_180": Feature("new issues in 180 days", "issues", "issues", _ISSUES),
+    "threads_365": Feature("new issues in a year", "issues", "issues", _ISSUES),
+    "days_since_issue_closed": Feature(
+        "days since an issue was closed", "days", "issues", ("closed_issues",)
+    ),
+    "days_since_change_request": Feature(
+        "days since a change request came", "days", "issues", ("change_requests",)
+    ),
+    "contributors": Feature("contributors in all", "people", "people", ("contributors",)),
+    "days_since_newcomer": Feature("days since a new contributor came", "days", "people", ("contributors",)),
+    "releases": Feature("releases in all", "releases", "releases", ("releases",)),
+    "releases_a_day": Feature("releases a day of its life", "releases", "releases", ("releases", "created")),
+    "release_age": Feature("days since the last release", "days", "releases", ("last_release",)),
+    "commit_after_release": Feature(
+        "days from the last release to the last commit",
+        "days",
+        "releases",
+        ("last_release", "last_commit"),
+    ),
+    "releases_365": Feature("releases in a year", "releases", "releases", ("releases",)),
+    "days_since_release_seen": Feature("days since a release was seen", "days", "releases", ("releases",)),
+    "stars": Feature("stars", "stars", "adoption", ("stars",)),
+    "stars_a_day": Feature("stars a day of its life", "stars", "adoption", ("stars", "created")),
+    "forks": Feature("forks", "forks", "adoption", ("forks",)),
+    "forks_per_star": Feature("forks per star", "ratio", "adoption", ("forks", "stars")),
+    "watchers": Feature("watchers", "people", "adoption", ("watchers",)),
+    "downloads": Feature("downloads a month", "downloads", "adoption", ("downloads",)),
+    "downloads_growth_180": Feature("growth of downloads, 180 days", "share", "adoption", ("downloads",)),
+    "dependents": Feature("dependent projects", "projects", "adoption", ("dependents",)),
+    "days_since_dependent": Feature("days since a dependent came", "days", "adoption", ("dependents",)),
+    **{
+        f"issues_closed_{days}": Feature(
             f"issues closed in {days} days", "issues", "issues", ("closed_issues",)
         )
-        found[f"star_growth_{days}"] = Feature(
-            f"growth of stars, {days} days", "share", "adoption", ("stars",)
-        )
-    for days in (90, 180):
-        found[f"change_requests_{days}"] = Feature(
+        for days in LAGS
+    },
+    **{
+        f"star_growth_{days}": Feature(f"growth of stars, {days} days", "share", "adoption", ("stars",))
+        for days in LAGS
+    },
+    **{
+        f"change_requests_{days}": Feature(
             f"change requests in {days} days", "change requests", "issues", ("change_requests",)
         )
-    for days in (180, 365):
-        found[f"newcomers_{days}"] = Feature(
+        for days in (90, 180)
+    },
+    **{
+        f"newcomers_{days}": Feature(
             f"new contributors in {days} days", "people", "people", ("contributors",)
         )
-        found[f"newcomer_growth_{days}"] = Feature(
+        for days in (180, 365)
+    },
+    **{
+        f"newcomer_growth_{days}": Feature(
             f"growth of contributors, {days} days", "share", "people", ("contributors",)
         )
-    return found
-
-
-FEATURES: Mapping[str, Feature] = _features()
+        for days in (180, 365)
+    },
+}
