@@ -37,16 +37,29 @@ COMMANDS = (
 )
 
 
-class _InOrder(TyperGroup):
-    """Lists the commands as above: first what is asked first."""
+EXIT_INTERRUPTED = 130  # as shells say it
+
+
+class _Commands(TyperGroup):
+    """Lists the commands as above, first what is asked first; an interrupt of any has one end."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [name for name in COMMANDS if name in super(_InOrder, self).list_commands(ctx)]
+        return [name for name in COMMANDS if name in super(_Commands, self).list_commands(ctx)]
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; Ctrl-C at a question is an interrupt too, where click says that it was aborted."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, typer.Abort) as error:
+            if isinstance(error, typer.Abort) and not isinstance(error.__context__, KeyboardInterrupt):
+                raise
+            print("\nadvisor: interrupted", file=sys.stderr)
+            raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 app = typer.Typer(
     name="advisor",
-    cls=_InOrder,
+    cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -76,8 +89,3 @@ def main() -> None:
     except AdvisorError as error:
         print(f"advisor: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()
-    except KeyboardInterrupt:
-        print("advisor: interrupted", file=sys.stderr)
-        sys.exit(130)

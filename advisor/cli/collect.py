@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from advisor.cli import app
-from advisor.collect import sources
+SOURCES = ("git", "github", *sources.SOURCES)
 
 if TYPE_CHECKING:
     from advisor.cli.collect_progress import Progress
@@ -21,7 +20,6 @@ StoreFolder = Annotated[
     Path | None, typer.Option("--store", help="Folder of facts; default: your own, see README.")
 ]
 Day = Annotated[str | None, typer.Option(help="Day on which the source was read; default: today.")]
-EXIT_INTERRUPTED = 130  # as shells say it
 SOURCES = ("git", "github", *sources.SOURCES)
 
 

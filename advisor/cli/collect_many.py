@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from advisor.cli import EXIT_INTERRUPTED
+
 if TYPE_CHECKING:
     from advisor.collect.queue import Plan, Queue
 
@@ -42,7 +44,7 @@ def collect_many(
         InputError: the list or an option is wrong.
         typer.Exit: 1 or 3: some could not be had; 130: interrupted.
     """
-    from advisor.cli.collect import EXIT_INTERRUPTED, keep_measurements
+    from advisor.cli.collect import keep_measurements
     from advisor.collect.clone_cache import parse_size, sweep
     from advisor.collect.queue import Plan, Queue
     from advisor.errors import EXIT_FAILED, EXIT_PARTIAL
