@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self, cast
 
 from advisor.errors import AdvisorError, InputError
 
@@ -123,18 +123,19 @@ class _Session:
             self._read()
 
     @property
-    def _stdin(self) -> Any:
-        return self._process.stdin
+    def _stdin(self) -> IO[bytes]:
+        return cast("IO[bytes]", self._process.stdin)
+
+    @property
+    def _stdout(self) -> IO[bytes]:
+        return cast("IO[bytes]", self._process.stdout)
 
     def _read(self) -> dict[str, Any]:
-        out = self._process.stdout
-        if out is None:
-            raise AssertionError
         while b"\0" not in self._buffer:
             left = self._end - time.monotonic()
-            if left <= 0 or not select.select([out], [], [], left)[0]:
+            if left <= 0 or not select.select([self._stdout], [], [], left)[0]:
                 raise AdvisorError(f"{self._browser} took no picture within {PATIENCE_SECONDS} seconds")
-            part = os.read(out.fileno(), 1 << 16)
+            part = os.read(self._stdout.fileno(), 1 << 16)
             if not part:
                 raise AdvisorError(f"{self._browser} ended before it took a picture")
             self._buffer += part

@@ -15,7 +15,9 @@ from small_world import AS_OF, NAMES
 
 from advisor import facts
 from advisor.advise import Request, read_request, recommend
+from advisor.cli import browser
 from advisor.domain import data_folder
+from advisor.errors import AdvisorError
 from advisor.history import ends_of_months, look_back
 from advisor.measure import measure, measure_over
 from advisor.report.dashboard import render
@@ -102,6 +104,41 @@ def test_without_a_browser_the_page_is_written_and_the_lack_is_named(tmp_path):
     assert done.returncode == 1
     assert "no Chromium was found" in done.stderr and "Traceback" not in done.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["r.html"]
+
+
+# A browser that agrees to everything, but for what is put in place of HERE.
+AGREES = f"""#!{sys.executable}
+import json, os
+from base64 import b64encode
+asked = b""
+while True:
+    asked += os.read(3, 65536)
+    while b"\\0" in asked:
+        one, _, asked = asked.partition(b"\\0")
+        number = json.loads(one)["id"]
+        answer = {{"result": {{"targetId": "t", "sessionId": "s", "data": b64encode(b"a picture").decode()}}}}
+        HERE
+        os.write(4, json.dumps({{"id": number}} | answer).encode() + b"\\0")
+        os.write(4, b'{{"method": "Page.loadEventFired"}}\\0')
+"""
+
+
+@pytest.mark.parametrize(("program", "patience", "said"), [
+    ("#!/bin/sh\nexit 1\n", 20, "ended before it took a picture"),
+    (AGREES.replace("HERE", "os.close(0), os.close(3)"), 20, "ended before it took a picture"),
+    (AGREES.replace("HERE", "answer = {'error': {'message': 'no tab'}}"), 20, "Target.createTarget: no tab"),
+    ("#!/bin/sh\nexec sleep 30\n", 0.1, "took no picture within 0.1 seconds"),
+    (AGREES.replace("HERE", ""), 20, "r.png cannot be written: No such file"),
+])  # fmt: skip
+def test_a_browser_that_fails_is_named(tmp_path, monkeypatch, program, patience, said):
+    chromium = tmp_path / "chromium"
+    chromium.write_text(program)
+    chromium.chmod(0o755)
+    monkeypatch.setattr(browser, "find_browser", lambda: str(chromium))
+    monkeypatch.setattr(browser, "PATIENCE_SECONDS", patience)
+    (tmp_path / "r.html").write_text("a page")
+    with pytest.raises(AdvisorError, match=said):
+        browser.take_picture(tmp_path / "r.html", tmp_path / "nowhere" / "r.png")
 
 
 @pytest.mark.parametrize(("view", "said"), [

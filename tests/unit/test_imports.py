@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from typer.testing import CliRunner
 
 from advisor import facts
+from advisor.cli import app, load
 from advisor.collect.counts import import_counts
 from advisor.collect.support import import_support
 from advisor.errors import InputError
@@ -14,6 +16,11 @@ from advisor.errors import InputError
 DAY = date(2024, 6, 1)
 HEAD = "date,repository,metric,value,source,definition"
 ROW = "2024-05-01,a/b,stars,12,list@1,stargazers"
+SUPPORT = (
+    "repository,family,vendor,family_released_on,supported_on,known_until,evidence_path,evidence_commit,source",
+    "a/b,F,V,2024-01-01,2024-01-05,2024-02-01,p,c,s",
+    "a/b,G,V,2024-01-01,,2024-02-01,,,s",
+)
 
 
 def run(tmp_path, *lines, importer=import_counts):
@@ -34,7 +41,7 @@ def test_twice_is_once(tmp_path):
 @pytest.mark.parametrize("row", [
     "2024-15-01,a/b,stars,12,s,d", "2024-05-01,ab,stars,12,s,d", "2024-05-01,a/b,fame,12,s,d",
     "2024-05-01,a/b,stars,many,s,d", "2024-05-01,a/b,stars,-1,s,d", "2024-05-01,a/b,stars,,s,d",
-    "2024-05-01,a/b,stars,12,,d", "2024-05-01,a/b,stars,nan,s,d",
+    "2024-05-01,a/b,stars,12,,d", ",a/b,stars,12,s,d", "2024-05-01,a/b,stars,nan,s,d",
 ])  # fmt: skip
 def test_a_wrong_row_is_named_and_nothing_is_written(tmp_path, row):
     with pytest.raises(InputError, match=r"in\.csv:3"):
@@ -48,9 +55,28 @@ def test_a_missing_column_is_named(tmp_path):
 
 
 def test_support(tmp_path):
-    head = ("repository,family,vendor,family_released_on,supported_on,known_until,evidence_path,"
-            "evidence_commit,source")  # fmt: skip
-    rows = ("a/b,F,V,2024-01-01,2024-01-05,2024-02-01,p,c,s", "a/b,G,V,2024-01-01,,2024-02-01,,,s")
-    assert run(tmp_path, head, *rows, importer=import_support) == {"a/b": 2}
+    assert run(tmp_path, *SUPPORT, importer=import_support) == {"a/b": 2}
     found = facts.read(facts.open_store(tmp_path / "s"), "model_support", "a/b")
     assert [r["supported_on"] for r in found] == [date(2024, 1, 5), None]
+
+
+def test_a_figure_beside_its_own_bounds_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"in\.csv:2: value 12.0 does not lie between low and high"):
+        run(tmp_path, f"{HEAD},low,high", f"{ROW},13,20")
+
+
+def test_a_file_that_cannot_be_read_or_holds_nothing_is_named(tmp_path):
+    with pytest.raises(InputError, match="there is no row"):
+        run(tmp_path, HEAD)
+    with pytest.raises(InputError, match="nowhere"):
+        import_counts(tmp_path / "nowhere.csv", tmp_path / "s", retrieved_on=DAY)
+
+
+@pytest.mark.parametrize(("name", "lines"), [("import-counts", (HEAD, ROW)), ("import-support", SUPPORT)])
+def test_the_commands_say_how_many_rows_came_in(tmp_path, name, lines):
+    load(name)
+    file, store = tmp_path / "in.csv", tmp_path / "s"
+    file.write_text("\n".join(lines) + "\n")
+    done = CliRunner().invoke(app, [name, str(file), "--store", str(store), "--retrieved-on", "2024-06-01"])
+    assert (done.exit_code, done.output) == (0, f"a/b: {len(lines) - 1} rows\n")
+    assert facts.read_manifest(store)["files"]
