@@ -151,6 +151,7 @@ def test_forecasts_whose_outcome_is_to_come(made, tmp_path):
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--at", "2022-13-01"], "YYYY-MM-DD"), (["--at", "1999-01-01"], "active"),
+    (["--at", "2023-01-01", "--predict", "/dev/null/f.csv"], "--predict /dev/null/f.csv: "),
 ])  # fmt: skip
 def test_wrong_input_is_one_line(made, arguments, message):
     done = run("--panel", made, *arguments)

@@ -7,12 +7,14 @@ import subprocess
 from datetime import UTC, date, datetime
 
 import pytest
+from typer.testing import CliRunner
 
 from advisor import facts
+from advisor.cli import app, load
 from advisor.collect.coverage.package import read_index
 from advisor.collect.coverage.transformers import Architecture
 from advisor.collect.model_support import collect_support
-from advisor.errors import GitFailed, InputError
+from advisor.errors import CollectError, GitFailed, InputError
 from advisor.families import load_families
 
 FAMILIES = load_families()
@@ -175,6 +177,37 @@ def test_a_history_with_a_hole_writes_nothing(repo, tmp_path):
     with pytest.raises(GitFailed, match="missing from the history"):
         support(repo, tmp_path, "Lightning-AI/litgpt")
     assert not (tmp_path / "s").exists()
+
+
+def test_the_command_collects_what_it_can_and_names_the_rest(repo, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    load("collect-support")
+    repo.put("litgpt/config.py", 'configs = [dict(org="google", name="gemma-2-9b")]', day="2024-07-01")
+    repo.git("remote", "add", "origin", "https://github.com/Lightning-AI/litgpt")
+    gone = f"file://{tmp_path}/no/where"
+
+    def run(*words):
+        return CliRunner().invoke(app, ["collect-support", *words, "--store", str(tmp_path / "s")])
+
+    done = run(gone, str(repo.path))
+    assert (done.exit_code, "advisor: " in done.stderr and "no/where" in done.stderr) == (3, True)
+    rows = facts.read(facts.open_store(tmp_path / "s"), "model_support", "Lightning-AI/litgpt")
+    assert [r["family"] for r in rows if r["supported_on"] and r["route"] == "main"] == ["Gemma 2"]
+    assert isinstance(run(gone).exception, CollectError)  # asked for alone, it is the error
+    assert "exactly one" in str(run(gone, str(repo.path), "--name", "a/b").exception)
+    repo.git("remote", "remove", "origin")
+    assert "say whose history it is with --name" in str(run(str(repo.path)).exception)
+
+
+def test_what_goes_comes_and_goes_is_gone_since_the_last_day(repo, tmp_path):
+    text = 'configs = [dict(org="google", name="gemma-2-9b"), dict(org="google", name=unknown)]\n'
+    for month, content in enumerate((text, "configs = []", "configs = [1]", text, ""), start=1):
+        repo.put("litgpt/config.py", content, day=f"2024-0{month}-01")
+    row = support(repo, tmp_path, "Lightning-AI/litgpt")["Gemma 2", "main"]
+    assert (str(row["supported_on"]), str(row["removed_on"])) == ("2024-01-01", "2024-05-01")
+    before = {"0.0.1": datetime(2023, 1, 1, tzinfo=UTC)}  # uploaded before there was a history
+    row = support(repo, tmp_path, "Lightning-AI/litgpt", before).get(("Gemma 2", "package"))
+    assert row is None or row["supported_on"] is None
 
 
 def test_the_index_file_is_checked(tmp_path):

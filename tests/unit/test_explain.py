@@ -11,8 +11,11 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
+from small_world import NAMES, fill, rows
+from typer.testing import CliRunner
 
 from advisor import advise, facts, scoring
+from advisor.cli import app, load
 from advisor.compare import compare
 from advisor.domain import data_folder, load_domain
 from advisor.errors import InputError
@@ -134,3 +137,18 @@ def test_a_pair_of_a_past_day_and_wrong_pairs():
     assert pair("torchtune", "axolotl", as_of=date(2024, 6, 5)).as_of == date(2024, 6, 5)
     with pytest.raises(InputError, match="two different"):
         pair("trl", "huggingface/trl")
+
+
+def test_who_cannot_be_ranked_is_said_with_the_reason_and_a_store_without_coverage_has_no_models(tmp_path):
+    fill(tmp_path / "store", {k: v for k, v in rows().items() if k[0] != "model_support" and k[1] != NAMES[2]})
+    load("init")
+    load("explain")
+    domain = tmp_path / "three.toml"
+    named = [word for name in NAMES for word in ("--candidate", name)]
+    CliRunner().invoke(app, ["init", "three", *named, "-o", str(domain)])
+    asked = ("--domain", str(domain), "--store", str(tmp_path / "store"))
+    done = CliRunner().invoke(app, ["explain", NAMES[2], *asked])
+    assert isinstance(done.exception, InputError)
+    assert str(done.exception).startswith(f"{NAMES[2]}: ")
+    done = CliRunner().invoke(app, ["explain", NAMES[1], *asked, "--format", "json"])
+    assert json.loads(done.stdout)["models"] == []
