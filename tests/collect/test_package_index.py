@@ -33,6 +33,8 @@ ANSWERS = {
     PYPI.format("broken"): {"info": {"project_urls": 3}},
     NPM.format("react"): {"repository": {"type": "git", "url": "git+https://github.com/facebook/react.git"}},
     NPM.format("%40scope%2Fpkg"): {"repository": "github:scope/pkg", "homepage": 7},
+    NPM.format("bare"): {},
+    DEPS.format("npm/packages/bare"): {"versions": []},
     DEPS.format("pypi/packages/elsewhere"): {"versions": [{"versionKey": {"version": "2"}, "isDefault": True}]},
     DEPS.format("pypi/packages/elsewhere/versions/2"): {"links": [{"label": "SOURCE_REPO", "url": "https://gitlab.com/a/b"}]},
     DEPS.format("pypi/packages/two"): {"versions": [{"versionKey": {"version": "1"}, "isDefault": True}]},
@@ -81,13 +83,16 @@ def test_what_an_index_says_becomes_a_fact(tmp_path, package, repository, source
     assert (row["ecosystem"], row["package"], row["source"], row["retrieved_at"]) == (*package, source, DAY)
 
 
-@pytest.mark.parametrize("name", ["elsewhere", "nobody", "broken"])
-def test_what_nobody_says_is_missing_with_the_reason(tmp_path, name):
-    found, outcome = ask(tmp_path, Package("pypi", name))
+@pytest.mark.parametrize("package", [
+    Package("pypi", "elsewhere"), Package("pypi", "nobody"), Package("pypi", "broken"), Package("npm", "bare"),
+    Package("conda", "nobody"),
+])  # fmt: skip
+def test_what_nobody_says_is_missing_with_the_reason(tmp_path, package):
+    found, outcome = ask(tmp_path, package)
     assert not found
     (missing,) = outcome.missing
-    assert missing.repository == name and missing.why
-    assert missing.is_final is (name != "broken")
+    assert missing.repository == package.name and missing.why
+    assert missing.is_final is (package.name != "broken")
 
 
 def test_two_packages_of_one_repository_are_both_kept(tmp_path):

@@ -104,6 +104,33 @@ def test_each_fails_alone(tmp_path, host, how):
     assert len({"pypi", "pypistats", "huggingface", "scorecard", "depsdev"} - parts) == len(failed)
 
 
+def test_what_a_source_does_not_tell_is_no_fact(tmp_path):
+    known = answers()
+    pypi = "https://pypi.org/pypi/My_Lib/json"
+    known[pypi] = {"info": {"name": "my-lib", "version": "1", "requires_dist": None}, "releases": {}}
+    del known["https://api.deps.dev/v3alpha/systems/pypi/packages/my_lib/versions/1.0:dependents"]
+    assert not [m for m in run(tmp_path, known, names={"o/n": "My_Lib"}).missing if not m.is_final]
+    assert not [f for f in facts_of(tmp_path) if "pypi.parquet" in f]
+    assert counts(tmp_path, "depsdev") == {"advisories": 2}
+
+
+def test_an_answer_about_something_else_is_not_kept(tmp_path):
+    known = answers()
+    known["https://pypi.org/pypi/My_Lib/json"]["info"]["name"] = "your-lib"
+    known["https://api.deps.dev/v3/systems/pypi/packages/my_lib"]["versions"].pop(0)
+    found = {m.part: m.why for m in run(tmp_path, known, names={"o/n": "My_Lib"}).missing}
+    assert found == {"pypi": "PyPI answers for another package than My_Lib",
+                     "depsdev": "deps.dev names no default version of My_Lib"}  # fmt: skip
+
+
+@pytest.mark.parametrize("day", ["0026-01-04", "2126-01-04"])
+def test_a_time_that_cannot_be_is_unsound(tmp_path, day):
+    known = answers()
+    known["https://pypi.org/pypi/My_Lib/json"]["releases"]["1.0"] = [file(day)]
+    (missing,) = run(tmp_path, known, sources=("pypi",), names={"o/n": "My_Lib"}).missing
+    assert "a time outside of 1990 to 2100" in missing.why
+
+
 def test_the_hubs_count_is_a_lower_bound_where_its_listing_does_not_end(tmp_path):
     known = answers()
     known["https://huggingface.co/api/models?cursor=2"] = [{"id": "x"}] * 1000

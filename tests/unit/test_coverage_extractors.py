@@ -99,8 +99,12 @@ def test_unsloth_counts_originals_and_no_mirrors():
 
 def test_what_is_not_there_counts_as_nothing():
     assert not families_of("axolotl-ai-cloud/axolotl", {"src/axolotl/monkeypatch/multipack.py": "OTHER = []"})
-    assert families_of("axolotl-ai-cloud/axolotl", {"examples/gemma.yml": "base_model: google/gemma-7b"}) == {"Gemma"}
-    assert not families_of("unslothai/unsloth", {"unsloth/registry/x.py": 'ModelMeta(org="Qwen", sizes=["1"])'})
+    assert families_of("axolotl-ai-cloud/axolotl", {"examples/gemma.yml": "base_model: google/gemma-7b"}) == {
+        "Gemma"
+    }
+    assert not families_of(
+        "unslothai/unsloth", {"unsloth/registry/x.py": 'ModelMeta(org="Qwen", sizes=["1"])'}
+    )
     data = {"src/pkg/vocabulary.py": f'"google/gemma-2-9b"\n#{" " * 1_500_000}'}
     assert not families_of("nobody/knows", data), "a file of this length is data"
 
@@ -143,7 +147,9 @@ def test_an_example_that_loads_anything_is_not_the_library():
 ])  # fmt: skip
 def test_the_mapping_of_transformers_in_both_its_forms(text):
     assert causal_language_models(text) == ["gemma2", "xglm"]
-    assert causal_language_models("OTHER = {}\nfor x in y: pass\nMODEL_FOR_CAUSAL_LM_MAPPING_NAMES: dict") == []
+    assert (
+        causal_language_models("OTHER = {}\nfor x in y: pass\nMODEL_FOR_CAUSAL_LM_MAPPING_NAMES: dict") == []
+    )
 
 
 def test_the_kept_architectures():

@@ -143,6 +143,7 @@ def test_transformers_brings_what_needs_no_commit(repo, tmp_path):
 
 
 def test_an_older_architecture_does_not_support_a_family_before_its_weights(repo, tmp_path):
+    repo.put("examples/README.md", "base_model: google/gemma-2-9b", day="2024-02-01")  # no configuration
     repo.put(
         "src/axolotl/monkeypatch/multipack.py",
         'SUPPORTED_MULTIPACK_MODEL_TYPES = ["qwen2"]',

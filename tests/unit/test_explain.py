@@ -140,7 +140,9 @@ def test_a_pair_of_a_past_day_and_wrong_pairs():
 
 
 def test_who_cannot_be_ranked_is_said_with_the_reason_and_a_store_without_coverage_has_no_models(tmp_path):
-    fill(tmp_path / "store", {k: v for k, v in rows().items() if k[0] != "model_support" and k[1] != NAMES[2]})
+    fill(
+        tmp_path / "store", {k: v for k, v in rows().items() if k[0] != "model_support" and k[1] != NAMES[2]}
+    )
     load("init")
     load("explain")
     domain = tmp_path / "three.toml"

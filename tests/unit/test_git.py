@@ -9,9 +9,11 @@ from datetime import date
 import pytest
 
 from advisor import facts
-from advisor.collect.git import collect
+from advisor.collect.authors import domain_of, number_people
+from advisor.collect.git import collect, readme
 from advisor.collect.git.commits import read_log, written
-from advisor.collect.git.truck_factor import Authorship, authors_of, truck_factor
+from advisor.collect.git.trees import files_of
+from advisor.collect.git.truck_factor import Authorship, authors_of, truck_factor, truck_factor_at
 from advisor.collect.status import declared_status
 from advisor.errors import GitFailed, InputError, RepositoryNotFound
 from advisor.tables import TABLES
@@ -99,6 +101,20 @@ def test_a_history_becomes_facts(repo, tmp_path):
     assert "@" not in str([r for rows in found.values() for r in rows]).replace("git:own/er@", "")
 
 
+@pytest.mark.parametrize(("mail", "domain"), [
+    ("a@dev.corp.example", "corp.example"), ("a@lab.uni.ac.uk", "uni.ac.uk"), ("a@laptop", None), ("a@box.local", None),
+    ("a@10.0.0.1", None), ("a@spaced out.example", None), ("1+a@users.noreply.github.com", None), ("a@gmail.com", None),
+])  # fmt: skip
+def test_which_organisation_an_address_tells_of(mail, domain):
+    assert domain_of(mail) == domain
+
+
+def test_a_history_of_nothing_is_said_to_be_empty(tmp_path):
+    empty = Repo(tmp_path / "empty")
+    with pytest.raises(GitFailed, match="empty: the history is empty"):
+        collect(str(empty.path), tmp_path / "s", tmp_path / "c", retrieved_on=TODAY)
+
+
 def test_a_mailmap_merges_people(repo, tmp_path):
     repo.commit(".mailmap", "Bob Birch <bob@corp.example> Cy <cy@own-domain.example>", day="2024-01-09")
     collect(str(repo.path), tmp_path / "s", tmp_path / "c", retrieved_on=TODAY)
@@ -144,6 +160,40 @@ def test_the_declared_status_carries_its_day_and_sentence(repo, tmp_path):
     assert [(str(r["observed_on"]), r["declared_status"]) for r in rows] == [
         ("2024-01-01", "active"), ("2024-02-01", "unmaintained")]  # fmt: skip
     assert rows[1]["evidence"] == "Thing is no longer actively maintained."
+
+
+def test_a_readme_that_goes_or_is_no_file_declares_nothing(repo, tmp_path):
+    repo.commit("README.md", "This project is unmaintained.", day="2024-02-01")
+    repo.git("rm", "-q", "README.md")
+    repo.git("commit", "-q", "-m", "no readme", day="2024-03-01")
+    for day, sha in (("2024-03-02", repo.git("rev-parse", "HEAD")), ("2024-03-03", "1" * 40)):
+        repo.git("update-index", "--add", "--cacheinfo", f"160000,{sha},README")  # a submodule, here or not
+        repo.git("commit", "-q", "-m", "odd", day=day)
+    repo.git("rm", "-q", "--cached", "README")
+    repo.commit("README.md", "# Thing\n\nIt goes on.", day="2024-04-01")
+    collect(str(repo.path), tmp_path / "s", tmp_path / "c", retrieved_on=TODAY)
+    assert [(str(r["observed_on"]), r["declared_status"]) for r in tables(tmp_path / "s")["repositories"]] == [
+        ("2024-01-01", "active"), ("2024-02-01", "unmaintained"), ("2024-04-01", "active")]  # fmt: skip
+
+
+def test_a_clone_that_goes_away_while_it_is_read_is_one_clear_error(repo, monkeypatch):
+    seen = readme._versions(repo.path)
+
+    def gone(folder):
+        (folder / ".git").rename(folder / "moved")
+        return seen
+
+    monkeypatch.setattr(readme, "_versions", gone)
+    with pytest.raises(GitFailed, match=r"git cat-file on .* failed: .*not a git repository"):
+        readme.statuses(repo.path)
+
+
+def test_a_commit_that_is_not_there_and_one_asked_for_twice(repo):
+    head = repo.git("rev-parse", "HEAD")
+    first, second = files_of(repo.path, [head, head])
+    assert first == second == repo.git("ls-files").splitlines()
+    with pytest.raises(GitFailed, match="is not there"):
+        list(files_of(repo.path, ["1" * 40]))
 
 
 @pytest.mark.parametrize("text", [
@@ -219,12 +269,14 @@ def test_names_paths_and_messages_cannot_forge_facts(repo, tmp_path):
         day="2024-05-01",
     )
     repo.git("update-ref", "refs/pull/12/head", sha)
+    repo.git("update-ref", "refs/pull/13/head", f"{sha}^{{tree}}")
     commits, changes = written(read_log(repo.path))
     assert len(commits) == len(before[0]) + 1
     assert (commits[-1].sha, commits[-1].name) == (sha, hostile)
     assert changes[-1] == [("A", "commit x\x1e\nR.py", "")]
     collect(str(repo.path), tmp_path / "s", tmp_path / "c", retrieved_on=TODAY)
-    assert 12 in {r["number"] for r in tables(tmp_path / "s")["threads"]}
+    numbers = {r["number"] for r in tables(tmp_path / "s")["threads"]}
+    assert 12 in numbers and 13 not in numbers, "what is no commit has no time"
 
 
 def test_a_tag_in_no_known_encoding_or_with_odd_line_ends_is_one_tag(repo, tmp_path):
@@ -242,6 +294,13 @@ def test_truck_factor_by_hand():
     two = authorship((0, [("A", "1.py"), ("A", "2.py")]), (1, [("A", "3.py"), ("A", "4.py")]))
     assert truck_factor(two, files) == 2
     assert truck_factor(two, ["unknown.py"]) is None
+
+
+def test_the_truck_factor_after_a_commit_is_the_last_of_those_collected(repo, tmp_path):
+    collect(str(repo.path), tmp_path / "s", tmp_path / "c", retrieved_on=TODAY)
+    commits, changes = written(read_log(repo.path))
+    found = [r["value"] for r in tables(tmp_path / "s")["counts"] if r["metric"] == "truck_factor"]
+    assert truck_factor_at(repo.path, commits, changes, number_people(commits)) == found[-1]
 
 
 def test_a_degree_of_authorship_by_hand():

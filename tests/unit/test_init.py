@@ -169,6 +169,8 @@ def test_the_dialogue_on_a_terminal(here):
 
 
 def test_ctrl_c_writes_nothing(here):
-    code, said = converse(here, [sys.executable, "-m", "advisor", "init", "micro"], [(r"Title.*: $", "\x03\n")])
+    code, said = converse(
+        here, [sys.executable, "-m", "advisor", "init", "micro"], [(r"Title.*: $", "\x03\n")]
+    )
     assert (code, said.splitlines()[-1]) == (130, "advisor: interrupted")
     assert not list(here.iterdir())

@@ -6,15 +6,12 @@ import subprocess
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import IO, Self, cast
 
 from advisor.collect.coverage.extractor import Extractor, Name
 from advisor.collect.git.command import environment
 from advisor.errors import GitFailed
 from advisor.families import Family, family_of, with_architecture
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 ANYTHING = "*"  # stands where a family would for "whatever transformers loads"
 
@@ -24,7 +21,6 @@ class Blobs:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
@@ -36,11 +32,8 @@ class Blobs:
         )
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._process is not None:
-            self._process.communicate()
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
 
     def text(self, blob: str) -> str:
         """The text of a blob.
@@ -48,15 +41,13 @@ class Blobs:
         Raises:
             GitFailed: the history does not hold it.
         """
-        process = self._process
-        if process is None or process.stdin is None or process.stdout is None:
-            raise GitFailed(f"git cat-file on {self._folder} is not running")
-        process.stdin.write(f"{blob}\n".encode())
-        process.stdin.flush()
-        header = process.stdout.readline().split()
+        asked, answered = cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)
+        asked.write(f"{blob}\n".encode())
+        asked.flush()
+        header = answered.readline().split()
         if len(header) != 3:  # hash, type, size
             raise GitFailed(f"git cat-file on {self._folder} failed: {blob} is missing from the history")
-        content = process.stdout.read(int(header[2]) + 1)
+        content = answered.read(int(header[2]) + 1)
         return content[:-1].decode("utf-8", "replace")
 
 

@@ -19,7 +19,7 @@ from advisor.collect.git.merges import mergers
 from advisor.collect.git.readme import statuses
 from advisor.collect.git.releases import releases
 from advisor.collect.git.truck_factor import truck_factors
-from advisor.errors import GitFailed, SnapshotMissing
+from advisor.errors import SnapshotMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,8 +63,6 @@ def collect(
         pool.submit(import_module, "duckdb")  # slow to import, and needed afterwards
         log = logged.result()
     commits, changes = written(log)
-    if not commits:
-        raise GitFailed(f"{where}: the history is empty")
     head = log[0].sha
     about = {"source": f"git:{name}@{head[:12]}", "retrieved_at": retrieved_on.isoformat()}
     merged = mergers(log)

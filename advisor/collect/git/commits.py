@@ -44,11 +44,19 @@ def read_log(folder: Path) -> list[Logged]:
 
     Only renames without a change of contents are seen as renames: others need the contents, which a
     blobless clone does not have.
+
+    Raises:
+        GitFailed: nothing was committed yet, or git ended with an error.
     """
-    log = git(
-        folder, "log", "HEAD", "--use-mailmap", "--find-renames=100%", "--name-status", "-z",
-        f"--format={_FORMAT}", "--",
-    )  # fmt: skip
+    try:
+        log = git(
+            folder, "log", "HEAD", "--use-mailmap", "--find-renames=100%", "--name-status", "-z",
+            f"--format={_FORMAT}", "--",
+        )  # fmt: skip
+    except GitFailed as error:
+        if "bad revision 'HEAD'" not in str(error):
+            raise
+        raise GitFailed(f"{folder}: the history is empty") from None
     return parse_log(log)
 
 
