@@ -9,6 +9,7 @@ import pytest
 from collecting import TOKEN, advisor, environment, expected_threads, facts_of, served
 from fake_github import FakeGitHub, World
 
+from advisor.cli.collect_progress import Progress
 from advisor.domain import load_domain
 
 FIVE = [c.repository for c in load_domain("finetuning").candidates]
@@ -152,6 +153,10 @@ def test_a_history_is_collected_too(tmp_path):
     (["--domain", "cooking"], 2, "unknown domain"), (["o/n", "--replay", "nowhere"], 2, "nowhere"),
     (["o/n", "--git-only", "--source", "github"], 2, "exclude"), (["o/n", "p/m", "--name", "x/y"], 2, "--name"),
     (["no/body", "--source", "github"], 2, "no such repository"),
+    (["o/n", "--json-log", "/dev/null/log"], 2, "/dev/null/log cannot be written"),
+    (["o/n", "--source", "github", "--record", "/dev/null/r"], 2, "/dev/null/r cannot be written"),
+    (["o/n", "--repos", "list.txt"], 2, "--repos goes with"), (["--repos", "/nowhere.txt"], 2, "cannot be read"),
+    (["o/n", "--github-url", "https://ghe.example/?a=b"], 2, "without query"),
 ])  # fmt: skip
 def test_wrong_input_gets_one_clear_message(tmp_path, args, code, said):
     with served(FakeGitHub(World())) as url:
@@ -159,6 +164,13 @@ def test_wrong_input_gets_one_clear_message(tmp_path, args, code, said):
     assert done.returncode == code
     assert said in done.stderr
     assert "Traceback" not in done.stderr and TOKEN not in done.stderr and "secret" not in done.stderr
+
+
+def test_in_a_pipe_a_long_wait_is_told_in_a_line(capsys):
+    with Progress() as progress:
+        progress.tell("wait", {"seconds": 2.0, "reason": "not worth a line"})
+        progress.tell("wait", {"seconds": 60.0, "reason": "GitHub: slow down"})
+    assert capsys.readouterr() == ("", "advisor: waiting 60.0 s: GitHub: slow down\n")
 
 
 def test_help_teaches(tmp_path):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 import subprocess
 import sys
 import time
 
 import httpx
-from collecting import AT, QUICK, TOKEN, advisor, collect, environment, facts_of, run, served
+from collecting import AT, QUICK, TOKEN, advisor, collect, command, environment, facts_of, run, served
 from fake_github import FakeGitHub, World
 from pydantic import SecretStr
 
@@ -174,6 +176,33 @@ def test_workers_collect_from_github_what_one_process_collects(tmp_path):
     assert TOKEN not in done.stdout + done.stderr
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or TOKEN.encode() not in path.read_bytes(), path
+
+
+def test_ctrl_c_ends_leader_and_workers_with_one_line(tmp_path):
+    made = World(seed=4)
+    made.add("o/r", issues=6)
+    fake = FakeGitHub(made)
+    fake.faults.queue.extend([None, "stall"])
+    (tmp_path / "list.txt").write_text("o/r")
+    with served(fake) as url:
+        process = subprocess.Popen(command("collect", "--repos", str(tmp_path / "list.txt"), "--source", "github", "--store",
+                                           str(tmp_path / "s")), env=environment(url, tmp_path), text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)  # fmt: skip
+        while "stall" not in fake.faults.shown:
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: everybody in the foreground is told
+        said, _ = process.communicate(timeout=60)  # it ends when nobody holds the pipe any more
+    assert process.returncode == 130
+    assert said.strip().splitlines()[-1] == "advisor: interrupted; the same command goes on from here"
+    assert "Traceback" not in said
+
+
+def test_a_worker_without_a_plan_says_so(tmp_path):
+    done = subprocess.run([sys.executable, "-m", "advisor.collect.worker", str(tmp_path), "0"], check=False,
+                          capture_output=True, text=True)  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "plan.json is missing or damaged; begin the collection anew" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def without_days(found):
