@@ -29,6 +29,7 @@ from finetune.runners.emit import COMPLETE, WRAPPER_PID
 
 _POLL_SECONDS = 0.2
 _PATIENCE_SECONDS = 300.0
+_GRACE_SECONDS = 10.0  # between the wish to end and the kill
 # After its last word a process has nothing left to do but to leave; processes of one run wait there for
 # one another, and for good where one of them is gone.
 _FAREWELL_SECONDS = 60.0
@@ -197,6 +198,7 @@ def _follow(
                 heard.given_up = True
                 _end(process)
             elif asked is not None and time.monotonic() - asked > _PATIENCE_SECONDS:
+                heard.seen.setdefault("stopping", {"event": "stopping", "why": "asked"})
                 _end(process)
             time.sleep(_POLL_SECONDS)
         except KeyboardInterrupt:
@@ -213,15 +215,11 @@ def _follow(
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End the process and all that it started; it leads a session of its own."""
-    for how, patience in ((signal.SIGTERM, 10), (signal.SIGKILL, 10)):
-        try:
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
             os.killpg(process.pid, how)
-            process.wait(patience)
-        except ProcessLookupError:
+            process.wait(_GRACE_SECONDS)
             return
-        except subprocess.TimeoutExpired:
-            continue
-        return
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
@@ -265,10 +263,7 @@ def explain(
 
 
 def _last_line(log: Path) -> str:
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 4000))
-            lines = file.read().decode("utf-8", "replace").strip().splitlines()
-    except OSError:
-        return "it printed nothing"
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 4000))
+        lines = file.read().decode("utf-8", "replace").strip().splitlines()
     return lines[-1].strip()[:300] if lines else "it printed nothing"

@@ -257,7 +257,7 @@ def _link(source: Path, target: Path) -> None:
 
 def _go(folder: Path, spec: RunSpec, watch: Watch) -> None:
     chosen = stack(spec.stack)
-    if not (folder / "adapter").is_dir() or not _trained(folder):
+    if not _trained(record.load(folder)):
         _train(folder, spec, chosen, watch)
     told = record.load(folder)
     data = dataset.open_dataset(folder / "data")
@@ -268,8 +268,9 @@ def _go(folder: Path, spec: RunSpec, watch: Watch) -> None:
     card.write(folder, told)
 
 
-def _trained(folder: Path) -> bool:
-    return any(e["event"] == "finished" for _, e in launch.events(folder))
+def _trained(told: Record) -> bool:
+    """Whether the adapter was handed over; a stack that has trained may have left a wrong one."""
+    return bool(told.attempts) and told.attempts[-1].outcome == "trained"
 
 
 def _train(folder: Path, spec: RunSpec, chosen: Stack, watch: Watch) -> None:

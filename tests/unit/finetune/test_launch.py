@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 import textwrap
 
 import pytest
 
 from finetune import launch
-from finetune.errors import DiskFull, LossNotFinite, OutOfMemory, TrainingFailed
+from finetune.errors import DiskFull, LossNotFinite, OutOfMemory, TrainingFailed, TrainingInterrupted
 from finetune.runners import emit
 
 
@@ -107,6 +108,68 @@ def test_one_that_falls_silent_after_a_step_is_ended(tmp_path, monkeypatch):
         launch.launch(silent, tmp_path, {})
 
 
+def raises(event, error):
+    """A listener that is interrupted by the first event of a kind, as by Ctrl-C while it is told."""
+    told = []
+
+    def listen(heard):
+        if heard["event"] == event and event not in told:
+            told.append(event)
+            raise error
+
+    return listen
+
+
+def test_ctrl_c_before_the_first_step_ends_the_process_at_once(tmp_path):
+    command = script(tmp_path, """
+        import signal
+        signal.signal(signal.SIGTERM, lambda *_: (say("bye"), sys.exit(1)))
+        say("loaded"); time.sleep(600)
+    """)  # fmt: skip
+    with pytest.raises(TrainingInterrupted, match="stopped before the first step; there is no checkpoint"):
+        launch.launch(command, tmp_path, {}, on_event=raises("loaded", KeyboardInterrupt))
+    assert not (tmp_path / "stop").exists()
+    assert [e["event"] for _, e in launch.events(tmp_path)] == ["loaded", "bye"]
+
+
+def test_a_process_that_does_not_stop_when_asked_is_ended_and_was_interrupted(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "_PATIENCE_SECONDS", 0.5)
+    asked = []
+    command = script(tmp_path, 'say("step", step=4, loss=1.0); time.sleep(600)')
+    with pytest.raises(TrainingInterrupted, match="stopped at step 4"):
+        launch.launch(
+            command,
+            tmp_path,
+            {},
+            on_event=raises("step", KeyboardInterrupt),
+            on_stopping=lambda: asked.append(1),
+        )
+    assert asked == [1]
+
+
+def test_an_error_of_ours_leaves_no_process_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "_GRACE_SECONDS", 0.5)
+    pids = []
+    deaf = script(tmp_path, """
+        import signal
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        say("loaded"); time.sleep(600)
+    """)  # fmt: skip
+    with pytest.raises(DiskFull):
+        launch.launch(deaf, tmp_path, {}, on_event=raises("loaded", DiskFull("full")), on_start=pids.append)
+    assert not emit.alive(pids[0])
+
+
+def test_a_torn_line_is_passed_over_and_an_unfinished_one_is_left_for_later(tmp_path):
+    stream = tmp_path / "events.jsonl"
+    stream.write_text('{"event": "a"}\n{"event": "st\n{"event": "b"}\n{"event": "c')
+    seen = list(launch.events(tmp_path))
+    assert [event["event"] for _, event in seen] == ["a", "b"]
+    with stream.open("a") as file:
+        file.write('"}\n')
+    assert [event["event"] for _, event in launch.events(tmp_path, seen[-1][0])] == ["c"]
+
+
 def test_patience_grows_with_the_pauses_that_were_seen(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(launch.time, "monotonic", lambda: now[0])
@@ -145,8 +208,6 @@ def test_several_processes_agree_on_the_step_to_stop_at(tmp_path):
 
 
 def test_a_dead_wrapper_is_noticed(tmp_path, monkeypatch):
-    import subprocess
-
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     monkeypatch.setenv(emit.WRAPPER_PID, str(gone.pid))
