@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from finetune import memory, record
 
 if TYPE_CHECKING:
+    from finetune.base import Shape
     from finetune.run import Plan
 
 _GIB = 2**30
@@ -15,28 +16,22 @@ _GIB = 2**30
 
 def lines(plan: Plan) -> list[str]:
     """A line a part, for people."""
-    told = [
-        f"{n:>12}  {b / _GIB:7.2f} GiB"
-        for n, b in (plan.predicted.as_dict() if plan.predicted else {}).items()
-    ]
-    told = [f"memory, peak by part ({plan.spec.devices.kind}):", *told]
     if plan.predicted is None or plan.shape is None:
         told = ["memory: not known; this family names its sizes in a way that is not understood"]
     else:
-        told.append(verdict(plan))
+        told = [f"memory, peak by part ({plan.spec.devices.kind}):"]
+        told += [f"{n:>12}  {b / _GIB:7.2f} GiB" for n, b in plan.predicted.as_dict().items()]
+        told.append(_verdict(plan, plan.shape, plan.predicted.total))
     return [*told, *time_lines(plan), disk_line(plan)]
 
 
-def verdict(plan: Plan) -> str:
+def _verdict(plan: Plan, shape: Shape, need: int) -> str:
     """``fits``, or the smallest change that makes it fit."""
-    if plan.predicted is None or plan.shape is None:
-        return "memory: not known"
     room = plan.here.usable_bytes(plan.spec.devices.kind)
-    need = plan.predicted.total
     if need <= memory.SAFE_SHARE * room:
         return f"fits: {need / _GIB:.2f} of {room / _GIB:.2f} GiB"
     longest, files = plan.data.summary["longest"], memory.file_bytes(plan.spec.model.base)
-    change = memory.smallest_change(plan.shape, plan.spec, longest, files, room)
+    change = memory.smallest_change(shape, plan.spec, longest, files, room)
     told = f"does not fit: {need / _GIB:.2f} of {room / _GIB:.2f} GiB. "
     if change is None:
         return (

@@ -108,7 +108,7 @@ def open_dataset(folder: Path) -> Dataset:
         summary = json.loads((folder / "summary.json").read_text("utf-8"))
         lines = (folder / "rows.jsonl").read_bytes().splitlines()
         outcomes = tuple(Outcome(**json.loads(line)) for line in lines)
-    except (OSError, json.JSONDecodeError, TypeError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise DataError(f"{folder} is no tokenised data set: {error}") from None
     return Dataset(folder, summary, outcomes)
 

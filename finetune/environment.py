@@ -118,7 +118,7 @@ def check(lock: Path) -> Health:
             [str(python), "-I", "-c", _PROBE], capture_output=True, text=True, timeout=120, check=True
         )
         packages = json.loads(probed.stdout)["packages"]
-    except (OSError, subprocess.SubprocessError, json.JSONDecodeError, KeyError) as error:
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
         return Health("broken", f"its interpreter does not answer: {str(error).splitlines()[0]}")
     wrong = [
         f"{name} is {packages.get(name, 'missing')}, not {version}"
@@ -135,7 +135,7 @@ def built(lock: Path) -> dict[str, Any]:
     """What building this lock file's environment cost: ``seconds``, ``bytes``; empty where none stands."""
     try:
         seal: dict[str, Any] = json.loads((folder_of(lock) / _SEAL).read_text("utf-8"))
-    except (OSError, json.JSONDecodeError):
+    except (OSError, ValueError):
         return {}
     return seal
 

@@ -110,7 +110,7 @@ def events(folder: Path, offset: int = 0) -> Iterator[tuple[int, dict[str, Any]]
             offset += len(line)
             try:
                 event = json.loads(line)
-            except json.JSONDecodeError:
+            except ValueError:
                 continue  # a line torn by a full disk
             yield offset, event
 

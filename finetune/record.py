@@ -187,7 +187,7 @@ def load(folder: Path) -> Record:
         record = Record(**told, attempts=attempts)
     except FileNotFoundError:
         raise RunError(f"{folder} is no run: it has no record.json") from None
-    except (json.JSONDecodeError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise RunError(f"{folder / 'record.json'} cannot be read: {error}") from None
     if record.schema != SCHEMA:
         raise RunError(f"{folder} was written by another version (schema {record.schema}, not {SCHEMA})")

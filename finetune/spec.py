@@ -260,12 +260,14 @@ def read_layer(path: Path) -> dict[str, Any]:
     """The tables of a TOML file.
 
     Raises:
-        SpecError: there is no such file, or it is not TOML.
+        SpecError: there is no such file, it cannot be read, or it is not TOML.
     """
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise SpecError(f"there is no run file {path}") from None
+    except OSError as error:
+        raise SpecError(f"{path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpecError(f"{path} is not TOML: {error}") from None
 

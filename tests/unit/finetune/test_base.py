@@ -8,6 +8,9 @@ import sys
 
 import pytest
 
+from finetune import base
+from finetune.errors import ModelError
+
 FETCH = "from finetune import base; print(base.fetch('owner/model', 'main'))"
 
 
@@ -37,7 +40,46 @@ def test_a_fetched_model_is_a_folder_and_one_that_cannot_be_had_is_one_clear_err
     assert "ModelError: owner/model cannot be fetched from the hub: " in failed
 
 
-def test_a_models_folder_is_left_where_it_is(tmp_path):
-    from finetune import base
+def test_weights_that_are_pickles_alone_are_fetched_too(hub):
+    home, snapshot = hub
+    (snapshot / "model.safetensors").rename(snapshot / "pytorch_model.bin")
+    assert fetch(home).stdout.strip() == str(snapshot)
 
+
+def test_a_hub_models_config_is_read_and_one_that_cannot_be_had_is_one_clear_error(monkeypatch):
+    """Played: transformers' answer, and its client's error."""
+    from transformers import AutoConfig, LlamaConfig
+
+    def ask(name, revision, trust_remote_code):
+        if revision == "v2" and not trust_remote_code:
+            return LlamaConfig(hidden_size=64)
+        raise OSError(f"{name} does not exist\nhere is a long story")
+
+    monkeypatch.setattr(AutoConfig, "from_pretrained", ask)
+    assert base.config("owner/model", "v2")["hidden_size"] == 64
+    with pytest.raises(ModelError, match="^owner/model is neither .* hub gives: owner/model does not exist$"):
+        base.config("owner/model")
+
+
+@pytest.mark.parametrize(("text", "why"), [
+    (None, r"has no config\.json.*`advisor inspect"), (b'{"model_type": ', "is not JSON"), (b"\xff", "is not JSON"),
+])  # fmt: skip
+def test_a_folder_without_a_whole_config_is_named(tmp_path, text, why):
+    if text is not None:
+        (tmp_path / "config.json").write_bytes(text)
+    with pytest.raises(ModelError, match=why):
+        base.config(str(tmp_path))
+
+
+def test_sizes_that_make_no_sense_are_no_shape():
+    assert base.shape({"hidden_size": 64}) is None
+    assert base.shape({"num_attention_heads": "many", "hidden_size": 64}) is None
+
+
+def test_a_hub_models_fingerprint_is_its_id_and_revision():
+    assert base.fingerprint("owner/model") == "hub:owner/model@main"
+    assert base.fingerprint("owner/model", "v2") == "hub:owner/model@v2"
+
+
+def test_a_models_folder_is_left_where_it_is(tmp_path):
     assert base.fetch(str(tmp_path)) == tmp_path.resolve()

@@ -106,6 +106,74 @@ def test_misfits_stop_the_run_or_are_counted(composed, tokenizer, tmp_path):
     assert made.summary["fates"]["misfit"] == 1
 
 
+@pytest.mark.parametrize(("record", "why"), [
+    ({"text": "  "}, "has an empty text"), ({"prompt": "what ?", "completion": " "}, "has an empty completion"),
+])  # fmt: skip
+def test_an_empty_row_is_a_misfit(composed, tokenizer, tmp_path, record, why):
+    made = composed([*tiny_model.sums(3), record], data={"misfits": "skip"}).spec
+    data = dataset.prepare(made, tokenizer, tmp_path / "c")
+    assert next(o for o in data.outcomes if o.place == 4).why == why
+
+
+def test_where_nothing_is_left_to_train_on_it_is_said_why(composed, tokenizer, tmp_path):
+    rows = [{"question": "?"}, {"text": " "}]
+    with pytest.raises(DataError, match=r"nothing is left to train on \(misfit\)"):
+        dataset.prepare(composed(rows, data={"misfits": "skip"}).spec, tokenizer, tmp_path / "c")
+    with pytest.raises(DataError, match="there are no rows"):
+        dataset.prepare(composed([]).spec, tokenizer, tmp_path / "c")
+
+
+def test_an_end_that_the_completion_brings_is_not_doubled(composed, tokenizer):
+    data = composed([MANY]).spec.data
+    pair = {"prompt": "what is 1 ?", "completion": " it is 1 ."}
+    ended = parse(1, {**pair, "completion": " it is 1 .<|im_end|>"})
+    assert encode(ended, tokenizer, data) == encode(parse(1, pair), tokenizer, data)
+    everything = composed([MANY], data={"loss_on": "everything"}).spec.data
+    made = encode(ended, tokenizer, everything)
+    assert made.labels == made.input_ids
+    assert tokenizer.decode(made.input_ids) == "what is 1 ? it is 1 .<|im_end|>"
+
+
+def test_a_template_that_refuses_a_row_is_told_in_its_own_words(composed, tokenizer):
+    tokenizer.chat_template = "{{ raise_exception('no system turns here') }}"
+    told = encode(parse(1, MANY), tokenizer, composed([MANY]).spec.data)
+    assert told == "the chat template refuses it: no system turns here"
+
+
+def test_marks_that_do_not_match_the_text_are_a_misfit(composed, tokenizer, monkeypatch):
+    tokenizer.chat_template = MARKED
+    honest = tokenizer.apply_chat_template
+
+    def short(turns, **named):
+        told = honest(turns, **named)
+        if named.get("return_assistant_tokens_mask"):
+            told["assistant_masks"] = told["assistant_masks"][:-1]
+        return told
+
+    monkeypatch.setattr(tokenizer, "apply_chat_template", short)
+    assert "marks do not match" in encode(parse(1, MANY), tokenizer, composed([MANY]).spec.data)
+
+
+@pytest.mark.parametrize("damaged", ["summary.json", "rows.jsonl"])
+def test_tokens_that_are_damaged_are_named(composed, tokenizer, tmp_path, damaged):
+    folder = dataset.prepare(composed(tiny_model.sums(5)).spec, tokenizer, tmp_path / "c").folder
+    (folder / damaged).write_bytes(b'{"place": 1, "fa\xff')
+    with pytest.raises(DataError, match="is no tokenised data set"):
+        dataset.open_dataset(folder)
+
+
+def test_of_two_that_tokenise_the_same_the_slower_takes_the_others(composed, tokenizer, tmp_path):
+    made = composed(tiny_model.sums(5), data={"evaluation_share": 0}).spec
+    first = dataset.prepare(made, tokenizer, tmp_path / "c").folder
+    draft = tmp_path / "draft"
+    draft.mkdir()
+    dataset._settle(draft, first)
+    assert dataset.open_dataset(first).rows == 5
+    (first / "summary.json").unlink()
+    with pytest.raises(OSError, match="not empty"):
+        dataset._settle(draft, first)
+
+
 def test_the_cache_answers_until_something_changes(composed, tokenizer, tmp_path):
     rows = tiny_model.sums(30)
     spec = composed(rows).spec
@@ -138,6 +206,9 @@ def test_a_model_without_tokenizer_or_template(tmp_path, composed, tokenizer):
         load_tokenizer(str(tmp_path))
     with pytest.raises(ModelError, match="there is no model folder"):
         load_tokenizer("/nowhere/model")
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(ModelError, match="the tokenizer of .* cannot be loaded: "):
+        load_tokenizer(str(tmp_path))
     tokenizer.chat_template = None
     assert "no chat template" in encode(parse(1, MANY), tokenizer, composed([MANY]).spec.data)
     assert not isinstance(

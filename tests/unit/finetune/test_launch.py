@@ -162,7 +162,7 @@ def test_an_error_of_ours_leaves_no_process_behind(tmp_path, monkeypatch):
 
 def test_a_torn_line_is_passed_over_and_an_unfinished_one_is_left_for_later(tmp_path):
     stream = tmp_path / "events.jsonl"
-    stream.write_text('{"event": "a"}\n{"event": "st\n{"event": "b"}\n{"event": "c')
+    stream.write_bytes(b'{"event": "a"}\n{"event": "st\n\xff\xfe\n{"event": "b"}\n{"event": "c')
     seen = list(launch.events(tmp_path))
     assert [event["event"] for _, event in seen] == ["a", "b"]
     with stream.open("a") as file:

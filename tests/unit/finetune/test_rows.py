@@ -25,6 +25,11 @@ def test_each_format_is_found_out(record, name):
     assert row.format == name
 
 
+def test_a_pair_of_turns_is_a_chat():
+    turns = {"prompt": CHAT["messages"][:1], "completion": CHAT["messages"][1:]}
+    assert parse(1, turns).messages == (Message("user", "q"), Message("assistant", "a"))
+
+
 def test_chat_sharegpt_and_alpaca_say_the_same():
     turns = (Message("user", "q"), Message("assistant", "a"))
     assert {parse(1, r).messages for r in (CHAT, SHAREGPT, ALPACA)} == {turns}
@@ -40,6 +45,10 @@ def test_chat_sharegpt_and_alpaca_say_the_same():
     ({"question": "q", "reply": "a"}, "its fields are: question, reply"),
     ([1, 2], "is a list"),
     ({"prompt": "q", "completion": 3}, "must both be text"),
+    ({"prompt": [{"role": "robot", "content": "q"}], "completion": []}, "the role 'robot'"),
+    ({"messages": [{"role": "user", "content": ["q"]}]}, "content of type list, not text"),
+    ({"conversations": [{"from": "robot", "value": "q"}]}, "the role 'robot'"),
+    ({"instruction": 3, "output": "a"}, "must be text"),
 ])  # fmt: skip
 def test_misfits_say_why(record, why):
     found = parse(7, record)
@@ -90,3 +99,23 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, name, text, why):
 def test_no_file_at_all():
     with pytest.raises(DataError, match="there is no data file"):
         list(read("nowhere/at/all.jsonl"))
+
+
+def test_a_folder_is_no_file_and_the_hub_is_asked_for_the_rest(tmp_path, monkeypatch):
+    import datasets
+
+    with pytest.raises(DataError, match="is a folder; give one of its files"):
+        list(read(str(tmp_path)))
+    asked = []
+
+    def load(name, split):
+        if name == "owner/none":
+            raise ConnectionError("no such data set\nand more")
+        asked.append((name, split))
+        return [PAIR]
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    assert [row.format for row in read("owner/set")] == ["prompt-completion"]
+    assert asked == [("owner/set", "train")]
+    with pytest.raises(DataError, match="neither a file here nor a data set that the hub gives: no such data set$"):
+        list(read("owner/none"))

@@ -96,3 +96,23 @@ def test_steps_and_warmup_count_optimiser_steps():
     assert made.accumulation == 4
     fixed = spec.compose([("f", BASE), ("s", {"training": {"steps": 30, "warmup": 5}})]).spec
     assert (fixed.steps(100), fixed.warmup_steps(100)) == (30, 5)
+
+
+@pytest.mark.parametrize(("text", "why"), [
+    (None, "there is no run file"), (b"model = ", "is not TOML"), (b"\xff", "is not TOML"), ("a folder", "Is a directory"),
+])  # fmt: skip
+def test_a_run_file_that_cannot_be_read_is_named(tmp_path, text, why):
+    file = tmp_path / "run.toml"
+    if isinstance(text, bytes):
+        file.write_bytes(text)
+    elif text:
+        file.mkdir()
+    with pytest.raises(SpecError, match=why):
+        spec.read_layer(file)
+
+
+def test_an_unknown_preset_and_a_value_for_a_section_are_refused():
+    with pytest.raises(SpecError, match="unknown preset 'best'; known: "):
+        spec.preset("best")
+    with pytest.raises(SpecError, match=r"model\.base: model is a value, not a section"):
+        spec.nest({"model": "a/b", "model.base": "a/b"})
