@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-SOURCES = ("git", "github", *sources.SOURCES)
+from advisor.cli import EXIT_INTERRUPTED, app
+from advisor.collect import sources
 
 if TYPE_CHECKING:
     from advisor.cli.collect_progress import Progress

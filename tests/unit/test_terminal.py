@@ -101,7 +101,9 @@ def test_a_collection_of_many_shows_how_many_are_whole_and_failed(tmp_path):
     (tmp_path / "list.txt").write_text(f"o/one {tmp_path.as_uri()}/one\nno/where {tmp_path.as_uri()}/no\n")
     shown = plain(in_a_terminal("collect", "--repos", str(tmp_path / "list.txt"), "--git-only", "--store",
                                 str(tmp_path / "s"), code=3, HOME=str(tmp_path)))  # fmt: skip
-    assert "repositories \N{BOX DRAWINGS HEAVY HORIZONTAL}" in shown and "2/2" in shown and "1 failed" in shown
+    assert (
+        "repositories \N{BOX DRAWINGS HEAVY HORIZONTAL}" in shown and "2/2" in shown and "1 failed" in shown
+    )
     assert "missing (the same command tries them again):\r\n  no/where: " in shown
     assert facts.open_store(tmp_path / "s").repositories() == ["o/one"]
 

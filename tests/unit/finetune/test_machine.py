@@ -24,7 +24,10 @@ def smi(tmp_path, monkeypatch):
 def test_gpus_are_those_of_nvidia_smi(smi, monkeypatch):
     smi("echo 'NVIDIA H100 80GB HBM3, 81559, 9.0'; echo 'Tesla T4, 15360.5, 7.5'")
     found = machine.look()
-    assert found.gpus == (Gpu("NVIDIA H100 80GB HBM3", 81559 * 2**20, 9.0), Gpu("Tesla T4", 15360 * 2**20, 7.5))
+    assert found.gpus == (
+        Gpu("NVIDIA H100 80GB HBM3", 81559 * 2**20, 9.0),
+        Gpu("Tesla T4", 15360 * 2**20, 7.5),
+    )
     assert not found.bfloat16
     assert found.usable_bytes("cuda") == 15360 * 2**20
     assert found.usable_bytes("cpu") == found.memory_bytes

@@ -117,5 +117,7 @@ def test_a_folder_is_no_file_and_the_hub_is_asked_for_the_rest(tmp_path, monkeyp
     monkeypatch.setattr(datasets, "load_dataset", load)
     assert [row.format for row in read("owner/set")] == ["prompt-completion"]
     assert asked == [("owner/set", "train")]
-    with pytest.raises(DataError, match="neither a file here nor a data set that the hub gives: no such data set$"):
+    with pytest.raises(
+        DataError, match="neither a file here nor a data set that the hub gives: no such data set$"
+    ):
         list(read("owner/none"))
