@@ -207,7 +207,7 @@ def test_a_model_without_tokenizer_or_template(tmp_path, composed, tokenizer):
     with pytest.raises(ModelError, match="there is no model folder"):
         load_tokenizer("/nowhere/model")
     (tmp_path / "tokenizer.json").write_text("{")
-    with pytest.raises(ModelError, match="the tokenizer of .* cannot be loaded: "):
+    with pytest.raises(ModelError, match=r"the tokenizer of .* cannot be loaded: "):
         load_tokenizer(str(tmp_path))
     tokenizer.chat_template = None
     assert "no chat template" in encode(parse(1, MANY), tokenizer, composed([MANY]).spec.data)

@@ -118,6 +118,6 @@ def test_a_folder_is_no_file_and_the_hub_is_asked_for_the_rest(tmp_path, monkeyp
     assert [row.format for row in read("owner/set")] == ["prompt-completion"]
     assert asked == [("owner/set", "train")]
     with pytest.raises(
-        DataError, match="neither a file here nor a data set that the hub gives: no such data set$"
+        DataError, match=r"neither a file here nor a data set that the hub gives: no such data set$"
     ):
         list(read("owner/none"))

@@ -151,7 +151,7 @@ def test_a_model_is_converted_once_it_is_merged_and_a_failure_is_told(
     record.change(folder, record.load(folder), state="finished")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.delenv("LLAMA_CPP", raising=False)
-    with pytest.raises(RunError, match="clone llama.cpp"):
+    with pytest.raises(RunError, match=r"clone llama\.cpp"):
         handover.gguf(folder, tmp_path / "m.gguf")
     (tmp_path / handover.CONVERTER).touch()
     monkeypatch.setenv("LLAMA_CPP", str(tmp_path))
