@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 from bare_environment import bare_environment
+from typer.testing import CliRunner
 
 from advisor import facts, partitions
+from advisor.cli import app, load
 from advisor.cli.collect_many import in_shard, read_list
 from advisor.collect.merge import copy_of, merge
 from advisor.collect.queue import Plan, Queue
@@ -314,6 +316,26 @@ def test_a_repository_that_ends_its_workers_is_given_up(tmp_path):
         queue.making("a/b")
     with pytest.raises(FactsError, match="3 workers ended over it"):
         queue.making("a/b")
+
+
+def test_facts_that_somebody_took_away_are_collected_again(tmp_path):
+    queue, plan = Queue(tmp_path), Plan({"a/b": "x"}, {"a/b": None}, ("git",), DAY, str(tmp_path))
+    queue.begin(plan, None)
+    (tmp_path / ".queue" / "done" / "a__b").touch()
+    assert queue.is_done("a/b")
+    queue.begin(plan, None)
+    assert not queue.is_done("a/b")
+    (tmp_path / ".queue" / "plan.json").unlink()
+    with pytest.raises(FactsError, match="begin the collection anew"):
+        queue.plan()
+
+
+def test_the_command_merges_and_says_what_it_took(whole, tmp_path):
+    load("merge")
+    for expected in (f"{len(facts.open_store(whole).manifest['files'])} files taken over", "0 files taken over"):
+        done = CliRunner().invoke(app, ["merge", str(whole), "--store", str(tmp_path / "all")])
+        assert done.exit_code == 0 and expected in done.stderr
+    assert contents(tmp_path / "all") == contents(whole)
 
 
 def test_of_two_readings_the_later_one_stays_whole_whatever_the_order(tmp_path):

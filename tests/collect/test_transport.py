@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import sqlite3
 import traceback
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -17,9 +19,20 @@ from advisor.collect import auth, recording, transport
 from advisor.collect.auth import Credential
 from advisor.collect.github_protocol import endpoints
 from advisor.collect.github_state import State
-from advisor.collect.messages import Answer, Request, TryAgain, clean, json_of, next_link, origin
+from advisor.collect.messages import (
+    Answer,
+    Request,
+    TooHeavy,
+    TryAgain,
+    check_status,
+    clean,
+    json_of,
+    next_link,
+    origin,
+)
+from advisor.collect.outcome import Outcome
 from advisor.collect.transport import Patience, Transport
-from advisor.errors import InputError, Refused, Unreachable, Unsound, WaitTooLong
+from advisor.errors import FactsError, InputError, Refused, RepositoryNotFound, Unreachable, Unsound, WaitTooLong
 
 API = "https://api.github.com"
 MINE = Credential("test", lambda: SecretStr(TOKEN))
@@ -169,6 +182,52 @@ def test_waits_are_told_and_bounded():
     assert told == [("wait", 0.0), ("wait", 0.0)]
     with pytest.raises(WaitTooLong, match=r"--max-wait allows 5 s more"):
         talk(lambda _: httpx.Response(200), read=wait_for(6.0), patience=Patience(limits=5))
+
+
+def test_a_host_that_is_closed_for_this_run_is_not_asked_again():
+    asked = []
+
+    async def run():
+        def handler(request):
+            asked.append(request)
+            return httpx.Response(200)
+
+        patience = Patience(limits=5)
+        async with Transport({origin(API): None}, wire=httpx.MockTransport(handler), patience=patience) as wire:
+            with pytest.raises(WaitTooLong):
+                await wire.send(Request("GET", f"{API}/x"), wait_for(6.0))
+            with pytest.raises(WaitTooLong, match="--max-wait"):
+                await wire.send(Request("GET", f"{API}/y"), lambda a: a)
+
+    in_thread(run())
+    assert len(asked) == 1
+
+
+def test_a_query_is_never_sent_on_to_where_a_source_redirects():
+    async def run():
+        moved = httpx.MockTransport(lambda _: httpx.Response(301, headers={"location": f"{API}/y"}))
+        async with Transport({origin(API): MINE}, wire=moved, patience=QUICK) as wire:
+            await wire.send(Request("POST", f"{API}/graphql", body=b"{}"), lambda a: a)
+
+    with pytest.raises(Refused, match="redirects a query"):
+        in_thread(run())
+
+
+@pytest.mark.parametrize(("status", "error", "after"), [
+    (429, TryAgain, 7.0), (503, TryAgain, 7.0), (504, TooHeavy, None), (410, RepositoryNotFound, None),
+    (418, Refused, None),
+])  # fmt: skip
+def test_what_a_status_means(status, error, after):
+    with pytest.raises(error) as raised:
+        check_status(Answer(status, {"retry-after": "7"}, b""), "PyPI")
+    assert getattr(raised.value, "after", None) == after
+
+
+def test_what_is_missing_is_told_once():
+    told, outcome = [], Outcome()
+    for _ in range(2):
+        outcome.miss(lambda what, _: told.append(what), "o/n", "pypi", "no such package", is_final=True)
+    assert told == ["none"] and len(outcome.missing) == 1
 
 
 def test_without_retry_after_a_throttle_waits_a_minute_and_then_longer():
@@ -324,7 +383,8 @@ def test_a_github_app_gets_a_token_of_its_installation(tmp_path):
     with served(FakeGitHub(World())) as url:
         app = {"GITHUB_APP_ID": "12", "GITHUB_APP_PRIVATE_KEY": pem, "GITHUB_APP_INSTALLATION_ID": "34",
                "GITHUB_API_URL": url}  # fmt: skip
-        assert found(app, tmp_path, url)[1] == "ghs_installation"
+        credential = auth.find(url, app, tmp_path)
+        assert {credential.token().get_secret_value() for _ in range(2)} == {"ghs_installation"}
         assert found(app, tmp_path, API) is None
         with pytest.raises(InputError, match="GITHUB_APP_ID"):
             found({**app, "GITHUB_APP_ID": ""}, tmp_path, url)
@@ -348,3 +408,26 @@ def test_links():
         == "https://a/2"
     )
     assert next_link(Answer(200, {"link": '<https://a/1>; rel="prev"'}, b"")) is None
+
+
+def test_a_state_that_is_damaged_or_of_another_version_says_what_to_do(tmp_path):
+    State(tmp_path).close()
+    with sqlite3.connect(tmp_path / "collect.sqlite") as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(FactsError, match="another version of advisor; delete it to collect anew"):
+        State(tmp_path)
+    (tmp_path / "collect.sqlite").write_bytes(b"no database " * 100)
+    with pytest.raises(FactsError, match="is damaged .*; delete it to collect anew"):
+        State(tmp_path)
+
+
+def test_a_step_of_the_state_that_fails_changes_nothing(tmp_path):
+    state = State(tmp_path)
+    state.see("o/n", 1, {"issues": 3}, datetime(2026, 1, 1, tzinfo=UTC))
+    with pytest.raises(TypeError):
+        state.see("o/n", 2, None, datetime(2026, 1, 2, tzinfo=UTC))
+    with sqlite3.connect(tmp_path / "collect.sqlite") as db:
+        assert db.execute("SELECT github_id FROM overview").fetchall() == [(1,)]
+    db.close()
+    state.close()

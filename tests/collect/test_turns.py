@@ -7,9 +7,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import httpx
+import pytest
 from collecting import AT, QUICK, TOKEN, advisor, collect, command, environment, facts_of, run, served
 from fake_github import FakeGitHub, World
 from pydantic import SecretStr
@@ -72,6 +74,41 @@ def test_a_limit_that_one_was_told_of_holds_for_all(tmp_path):
     assert second.seconds_left("elsewhere") == 0
     now[0] += 51
     assert second.seconds_left("host") == 0
+
+
+def test_so_many_at_once_clone_from_a_host_and_the_next_waits(tmp_path):
+    turns, order = Turns(tmp_path), []
+
+    def third():
+        with turns.slot("git", 2):
+            order.append("third")
+
+    with turns.slot("git", 2), turns.slot("git", 2):
+        waiting = threading.Thread(target=third)
+        waiting.start()
+        waiting.join(0.2)
+        order.append("the others are through")
+    waiting.join(30)
+    assert order == ["the others are through", "third"]
+
+
+def test_a_wait_that_nobody_can_read_is_none(tmp_path):
+    turns = Turns(tmp_path, clock=lambda: 1_000.0)
+    turns.wait_for("host", 50)
+    next(tmp_path.glob("host-until")).write_bytes(b"soon")
+    assert turns.seconds_left("host") == 0
+
+
+@pytest.mark.parametrize(("status", "headers", "seconds"), [
+    (403, {"retry-after": "30"}, 30), (429, {"retry-after": "30"}, 30), (200, {"retry-after": "30"}, 0),
+    (403, {"retry-after": "soon"}, 0),
+])  # fmt: skip
+def test_a_token_that_is_told_to_wait_is_left_alone_so_long(tmp_path, status, headers, seconds):
+    turns = Turns(tmp_path, clock=lambda: 1_000.0)
+    pool = TokenPool([credential("token-a"), credential("token-b")], turns, first=0)
+    pool.heard("host", 0, status, headers)
+    assert turns.seconds_left(pool.lane("host", 0)) == seconds
+    assert pool.pick("host") == (1 if seconds else 0)
 
 
 def credential(text):

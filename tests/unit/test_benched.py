@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from advisor import benched, facts
 from advisor.advise import Request, recommend
 from advisor.cli import app, load
-from advisor.cli.bench import keep
+from advisor.cli.bench import keep, write
 from advisor.errors import SnapshotMissing
 from finetune.bench import Bench
 from finetune.bench_runs import Measured
@@ -127,3 +127,39 @@ def test_explain_shows_the_rows(store, tmp_path, monkeypatch):
     assert {b["figure"] for b in content["benchmarks"]} >= {"tokens_per_second", "relative_throughput"}
     bundled = CliRunner().invoke(app, ["explain", "unsloth", "--store", "bundled", "--format", "json"]).output
     assert json.loads(bundled)["benchmarks"] == []
+
+
+def run(*args):
+    load("bench")
+    return CliRunner().invoke(app, ["bench", *map(str, args)])
+
+
+def test_a_result_file_is_shown_again_with_the_claims_beside_it(tmp_path):
+    fast = replace(ONE, stack="unsloth", round="B", tokens_per_second=180.0, install_bytes=2**30, install_seconds=9.0)
+    wrong = replace(ONE, stack="axolotl", gates={"tokens": False})
+    failed = Measured("litgpt", 42, reason="no space left")
+    write(bench(ONE, fast, wrong, failed), tmp_path / "bench.json", None)
+    done = run("--from", tmp_path / "bench.json", "--claims", "--price", 2)
+    assert done.exit_code == 0, done.output
+    for part in ("cost/M tokens", "1.0 GiB in 9 s", "unsloth at its best, seed 42", "axolotl (!)", "no space left",
+                 "axolotl, seed 42: does not count, other work was done: tokens", "measured here: "):  # fmt: skip
+        assert part in done.output, part
+    page = run("--from", tmp_path / "bench.json", "--format", "markdown").output
+    assert "Round B: each at its documented best:" in page and "measured here" not in page
+    write(bench(failed, noise=None), tmp_path / "none.json", None)
+    shown = run("--from", tmp_path / "none.json").output
+    assert shown.startswith("no stack could be measured") and "noise floor" not in shown
+
+
+def test_the_claims_are_set_beside_what_the_store_holds(store):
+    assert "measured here: 2.00 (" in run("--claims", "--store", store).output
+
+
+def test_rounds_that_there_are_not_are_refused(tmp_path):
+    assert "--rounds 'C': write A, B or AB" in str(run("--rounds", "C", "-o", tmp_path).exception)
+
+
+def test_where_nothing_counts_nothing_is_kept(tmp_path):
+    told = keep(bench(Measured("litgpt", 42, reason="no space left")), tmp_path / "facts")
+    assert told == "nothing counts, so no figure went into the facts"
+    assert not (tmp_path / "facts").exists()
