@@ -42,7 +42,12 @@ def markdown(result: Bench, price: float | None) -> list[str]:
     for turn, title in ROUNDS.items():
         mine = [one for one in result.runs if one.round == turn and not one.reason]
         if mine:
-            told += [f"{title[0].upper()}{title[1:]}:", "", *markdown_table(*over_seeds(mine, price)).splitlines(), ""]
+            told += [
+                f"{title[0].upper()}{title[1:]}:",
+                "",
+                *markdown_table(*over_seeds(mine, price)).splitlines(),
+                "",
+            ]
     return [*told, *(f"- {word}" for word in _words(result))]
 
 

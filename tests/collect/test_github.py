@@ -10,9 +10,12 @@ from collecting import TODAY, as_expected, collect, expected_threads, facts_of, 
 from fake_github import FakeGitHub, World
 
 from advisor import facts
+from advisor.collect import github_protocol as protocol
 from advisor.collect.github_queries import KINDS, Page, overview, pages, responses
 from advisor.collect.github_shapes import Merger
+from advisor.collect.messages import Answer, TryAgain
 from advisor.collect.transport import TRIES
+from advisor.errors import Refused, Unsound
 
 
 @pytest.fixture
@@ -384,3 +387,30 @@ def test_limits_are_waited_for_and_the_wait_is_bounded(world, tmp_path):
     assert "--max-wait" in missing.why and "kept" in missing.why
     assert math.isclose(outcome.waited_seconds, 0)
     assert not [n for what, n in told if what == "retry"], "who is told to wait does not knock again"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"), [(451, b"{}", "for legal reasons"), (403, b"<html>", "refuses: status 403")]
+)
+def test_a_refusal_is_told_with_its_reason(status, body, said):
+    with pytest.raises(Refused, match=said):
+        protocol.check_limits(Answer(status, {}, body), TODAY)
+
+
+@pytest.mark.parametrize("errors", ["[3]", "{}"])
+def test_errors_that_are_none_of_graphql_are_unsound(errors):
+    body = f'{{"data": {{"a": 1}}, "errors": {errors}}}'.encode()
+    if errors == "{}":
+        assert protocol.read_graphql(Answer(200, {}, body), TODAY).errors == {}, "nothing is said"
+        return
+    with pytest.raises(Unsound, match="an error is no object"):
+        protocol.read_graphql(Answer(200, {}, body), TODAY)
+
+
+def test_a_refused_cursor_and_a_failed_part_are_not_taken_for_the_whole():
+    with pytest.raises(protocol.StaleCursor):
+        protocol.whole(protocol.Data({}, 1, {"repository": "INVALID_CURSOR_ARGUMENTS: gone"}))
+    with pytest.raises(TryAgain, match="timedout"):
+        protocol.whole(protocol.Data({}, 1, {"repository.issues": "timedout"}))
+    with pytest.raises(TryAgain, match="with nothing for the repository"):
+        protocol.of_repository(protocol.Data({"a": None}, 1, {}), "a")

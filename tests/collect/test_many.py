@@ -332,7 +332,10 @@ def test_facts_that_somebody_took_away_are_collected_again(tmp_path):
 
 def test_the_command_merges_and_says_what_it_took(whole, tmp_path):
     load("merge")
-    for expected in (f"{len(facts.open_store(whole).manifest['files'])} files taken over", "0 files taken over"):
+    for expected in (
+        f"{len(facts.open_store(whole).manifest['files'])} files taken over",
+        "0 files taken over",
+    ):
         done = CliRunner().invoke(app, ["merge", str(whole), "--store", str(tmp_path / "all")])
         assert done.exit_code == 0 and expected in done.stderr
     assert contents(tmp_path / "all") == contents(whole)

@@ -32,7 +32,15 @@ from advisor.collect.messages import (
 )
 from advisor.collect.outcome import Outcome
 from advisor.collect.transport import Patience, Transport
-from advisor.errors import FactsError, InputError, Refused, RepositoryNotFound, Unreachable, Unsound, WaitTooLong
+from advisor.errors import (
+    FactsError,
+    InputError,
+    Refused,
+    RepositoryNotFound,
+    Unreachable,
+    Unsound,
+    WaitTooLong,
+)
 
 API = "https://api.github.com"
 MINE = Credential("test", lambda: SecretStr(TOKEN))
@@ -193,7 +201,9 @@ def test_a_host_that_is_closed_for_this_run_is_not_asked_again():
             return httpx.Response(200)
 
         patience = Patience(limits=5)
-        async with Transport({origin(API): None}, wire=httpx.MockTransport(handler), patience=patience) as wire:
+        async with Transport(
+            {origin(API): None}, wire=httpx.MockTransport(handler), patience=patience
+        ) as wire:
             with pytest.raises(WaitTooLong):
                 await wire.send(Request("GET", f"{API}/x"), wait_for(6.0))
             with pytest.raises(WaitTooLong, match="--max-wait"):
@@ -418,7 +428,7 @@ def test_a_state_that_is_damaged_or_of_another_version_says_what_to_do(tmp_path)
     with pytest.raises(FactsError, match="another version of advisor; delete it to collect anew"):
         State(tmp_path)
     (tmp_path / "collect.sqlite").write_bytes(b"no database " * 100)
-    with pytest.raises(FactsError, match="is damaged .*; delete it to collect anew"):
+    with pytest.raises(FactsError, match=r"is damaged .*; delete it to collect anew"):
         State(tmp_path)
 
 

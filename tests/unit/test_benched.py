@@ -135,7 +135,9 @@ def run(*args):
 
 
 def test_a_result_file_is_shown_again_with_the_claims_beside_it(tmp_path):
-    fast = replace(ONE, stack="unsloth", round="B", tokens_per_second=180.0, install_bytes=2**30, install_seconds=9.0)
+    fast = replace(
+        ONE, stack="unsloth", round="B", tokens_per_second=180.0, install_bytes=2**30, install_seconds=9.0
+    )
     wrong = replace(ONE, stack="axolotl", gates={"tokens": False})
     failed = Measured("litgpt", 42, reason="no space left")
     write(bench(ONE, fast, wrong, failed), tmp_path / "bench.json", None)

@@ -16,8 +16,9 @@ from small_world import AS_OF, NAMES
 from advisor import facts
 from advisor.advise import Request, read_request, recommend
 from advisor.cli import browser
+from advisor.cli.replay import View, differences, request_of
 from advisor.domain import data_folder
-from advisor.errors import AdvisorError
+from advisor.errors import AdvisorError, InputError
 from advisor.history import ends_of_months, look_back
 from advisor.measure import measure, measure_over
 from advisor.report.dashboard import render
@@ -149,6 +150,29 @@ def test_a_broken_view_gets_one_clear_message(tmp_path, view, said):
     done = run("rank", "--replay", str(file))
     assert done.returncode == 2
     assert said in done.stderr and str(file) in done.stderr and "Traceback" not in done.stderr
+
+
+def test_what_became_different_since_a_view_was_saved_is_said_line_by_line():
+    answer = recommend(Request(as_of=date(2025, 3, 3)))
+    first, second, third, *_ = answer.ranking
+    row = {"low": 0.0, "high": 1.0, "wins": 1.0}
+    rows = [{**row, "repository": first.candidate.repository, "rank": first.rank, "score": first.score},
+            {**row, "repository": second.candidate.repository, "rank": 9, "score": second.score},
+            {**row, "repository": third.candidate.repository, "rank": third.rank, "score": None},
+            {**row, "repository": "no/where", "rank": 4, "score": 1.0}]  # fmt: skip
+    view = View.model_validate({
+        "advisor_view": 1, "domain": "finetuning", "facts": "x", "goal": "balanced", "weights": {}, "as_of": "2025-03-03",
+        "candidates": [], "answer": {"choice": None, "certainty": "none", "ranking": rows},
+    })  # fmt: skip
+    assert list(differences(view, answer)) == [
+        f"the view chose nothing, these facts choose {answer.choice}",
+        f"the view called it none, these facts call it {answer.certainty}",
+        f"{second.candidate.repository} had rank 9 in the view and has {second.rank} now",
+        f"{third.candidate.repository} scored None in the view and scores {third.score} now",
+        "no/where was ranked in the view and is not now",
+    ]
+    with pytest.raises(InputError, match="--replay says candidates"):
+        request_of(view, Request(goal="fast"))
 
 
 def test_replay_takes_no_second_opinion(tmp_path):

