@@ -57,7 +57,9 @@ def test_a_hub_models_config_is_read_and_one_that_cannot_be_had_is_one_clear_err
 
     monkeypatch.setattr(AutoConfig, "from_pretrained", ask)
     assert base.config("owner/model", "v2")["hidden_size"] == 64
-    with pytest.raises(ModelError, match=r"^owner/model is neither .* hub gives: owner/model does not exist$"):
+    with pytest.raises(
+        ModelError, match=r"^owner/model is neither .* hub gives: owner/model does not exist$"
+    ):
         base.config("owner/model")
 
 

@@ -6,12 +6,14 @@ import json
 import re
 import shlex
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 import tiny_model
 import yaml
+from bare_environment import bare_environment
 
 from finetune import stacks
 from finetune.errors import SpecError, UnsupportedField
@@ -25,6 +27,25 @@ def spec(tmp_path, **devices):
     data.touch()
     told = {"model": {"base": "a/Small_Model"}, "data": {"train": str(data)}, "stack": "trl"}
     return RunSpec.model_validate({**told, "devices": {"processes": 4, "nodes": 2, **devices}})
+
+
+def test_the_command_writes_a_job_into_the_folder_it_is_told(tmp_path):
+    (tmp_path / "rows.jsonl").touch()
+    words = ["train", "--data", "rows.jsonl", "--model", "a/Small", "--stack", "trl", "--preset", "quick", "--gpus", "4",
+             "--nodes", "2", "--submit", "slurm"]  # fmt: skip
+
+    def run(*more):
+        return subprocess.run([sys.executable, "-m", "advisor", *words, *more], env=bare_environment(HOME=str(tmp_path)),
+                              cwd=tmp_path, capture_output=True, text=True, check=False)  # fmt: skip
+
+    done = run()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--submit needs -o FOLDER: where the job's files go" in done.stderr
+    done = run("-o", "made")
+    assert done.returncode == 0, done.stderr
+    written, submit = done.stdout.splitlines()
+    assert submit == f"submit:  sbatch {next((tmp_path / 'made').glob('*.sbatch'))}"
+    assert set(written.removeprefix("written: ").split(", ")) == set(map(str, (tmp_path / "made").iterdir()))
 
 
 def test_slurm_starts_one_advisor_a_machine_that_knows_its_rank_and_the_first(tmp_path):
