@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from advisor import facts
-from advisor.cli import app, load
+from advisor.cli import app, import_gharchive, load
 from advisor.collect.gharchive import Capture, gate, hour_of, stage
 from advisor.collect.gharchive.rows import last_run
 from advisor.errors import AdvisorError, FactsError, InputError
@@ -322,6 +322,14 @@ def test_a_file_that_is_cut_off_is_named_and_what_was_read_stays(tmp_path, world
         stage([good, bad], tmp_path / "store", {"own/lib": "own/lib"}, lambda *_: None)
     assert [p.name for p in (tmp_path / "store").rglob("*.parquet")] == ["2025-02-01-000001.parquet"]
     assert not list((tmp_path / "store").rglob("*.making"))
+
+
+def test_without_a_list_the_candidates_are_wanted_and_little_is_nothing(tmp_path, world):
+    paths = write(tmp_path, world.events, FEBRUARY, FEBRUARY + timedelta(hours=1))
+    code, text = run(*paths, "--store", tmp_path / "store")
+    assert code in {0, 3} and "written: nothing" in text, text
+    wanted = import_gharchive._wanted(None, "finetuning")
+    assert wanted["meta-pytorch/torchtune"] == wanted["pytorch/torchtune"] == "pytorch/torchtune"
 
 
 def test_a_former_name_is_the_same_repository(tmp_path):

@@ -18,7 +18,7 @@ from bare_environment import bare_environment
 from typer.testing import CliRunner
 
 from advisor import facts, partitions
-from advisor.cli import app, load
+from advisor.cli import app, collect_many, load
 from advisor.cli.collect_many import in_shard, read_list
 from advisor.collect.merge import copy_of, merge
 from advisor.collect.queue import Plan, Queue
@@ -328,6 +328,37 @@ def test_facts_that_somebody_took_away_are_collected_again(tmp_path):
     (tmp_path / ".queue" / "plan.json").unlink()
     with pytest.raises(FactsError, match="begin the collection anew"):
         queue.plan()
+
+
+@pytest.fixture
+def in_process(upstream, tmp_path, monkeypatch):
+    """Collect what the list names, from here: what becomes of the workers is up to the test."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    load("collect")
+    words = [
+        "collect",
+        "--repos",
+        str(upstream),
+        "--git-only",
+        "--store",
+        str(tmp_path / "s"),
+        "--workers",
+        "1",
+    ]
+    return lambda *more: CliRunner().invoke(app, [*words, *more])
+
+
+def test_workers_that_all_die_are_given_up_and_the_run_ends(in_process, monkeypatch):
+    monkeypatch.setattr(collect_many, "DEATHS", 2)
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    assert str(in_process().exception) == "3 workers ended with an error; the last one with 1"
+
+
+def test_a_shard_without_a_repository_is_said_and_is_no_failure(in_process, tmp_path):
+    shard = next(n for n in range(1, 1000) if not in_shard(dict.fromkeys(f"org{i % 4}/lib-{i}" for i in range(COUNT)), f"{n}/999"))  # fmt: skip
+    done = in_process("--shard", f"{shard}/999")
+    assert (done.exit_code, f"is in shard {shard}/999" in done.stderr) == (0, True)
+    assert not (tmp_path / "s").exists()
 
 
 def test_the_command_merges_and_says_what_it_took(whole, tmp_path):

@@ -168,6 +168,12 @@ def test_the_dialogue_on_a_terminal(here):
     assert [c.package for c in domain.candidates] == ["flask", None]
 
 
+def test_the_end_of_the_answers_is_no_interrupt(here):
+    code, said = converse(here, [sys.executable, "-m", "advisor", "init", "micro"], [(r"Title.*: $", "\x04")])
+    assert (code, said.splitlines()[-1]) == (1, "Aborted!")
+    assert not list(here.iterdir())
+
+
 def test_ctrl_c_writes_nothing(here):
     code, said = converse(
         here, [sys.executable, "-m", "advisor", "init", "micro"], [(r"Title.*: $", "\x03\n")]
