@@ -72,7 +72,7 @@ def from_litgpt(state: State, family: Family, trained: tuple[str, ...]) -> Pairs
     pairs: Pairs = {}
     for key in (k for k in state if k.endswith(".lora_A")):
         hit = re.fullmatch(r"transformer\.h\.(\d+)\.(\w+\.\w+)\.lora_A", key)
-        if hit is None:
+        if hit is None or hit[2] not in ("attn.qkv", *_LITGPT):
             raise TrainingFailed(f"litgpt's adapter holds {key}, which has no place in PEFT's form")
         layer, a, b = int(hit[1]), state[key], state[key[:-1] + "B"]
         if hit[2] == "attn.qkv":

@@ -115,6 +115,17 @@ def events(folder: Path, offset: int = 0) -> Iterator[tuple[int, dict[str, Any]]
             yield offset, event
 
 
+def ended_before(folder: Path, on_event: Callable[[dict[str, Any]], None]) -> Ended | None:
+    """How training came to its end, if it had when the run was cut off; its events are told again."""
+    told = [event for _, event in events(folder)]
+    if not told or told[-1]["event"] != "finished":
+        return None
+    begun = max((n for n, event in enumerate(told) if event["event"] == "started"), default=0)
+    for event in told[begun:]:
+        on_event(event)
+    return Ended(told[-1], told[-1]["time"] - told[begun]["time"])
+
+
 def last_checkpoint(work: Path) -> Path | None:
     """The newest checkpoint that was written to its end."""
     found = [c for c in work.glob("checkpoint-*") if (c / COMPLETE).is_file()]

@@ -41,8 +41,6 @@ def _visible(text: str) -> str:
 
 def histogram(lengths: Sequence[int], limit: int) -> list[tuple[int, int, int]]:
     """Rows by length in tokens, uncut: (from, to, rows), the last bin open where rows were cut."""
-    if not lengths:
-        return []
     top = min(max(lengths), limit)
     width = max(1, -(-top // _BINS))
     bins = [(low, low + width - 1) for low in range(1, top + 1, width)]

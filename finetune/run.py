@@ -257,7 +257,7 @@ def _link(source: Path, target: Path) -> None:
 
 def _go(folder: Path, spec: RunSpec, watch: Watch) -> None:
     chosen = stack(spec.stack)
-    if not _trained(record.load(folder)):
+    if not _handed_over(folder):
         _train(folder, spec, chosen, watch)
     told = record.load(folder)
     data = dataset.open_dataset(folder / "data")
@@ -268,9 +268,10 @@ def _go(folder: Path, spec: RunSpec, watch: Watch) -> None:
     card.write(folder, told)
 
 
-def _trained(told: Record) -> bool:
-    """Whether the adapter was handed over; a stack that has trained may have left a wrong one."""
-    return bool(told.attempts) and told.attempts[-1].outcome == "trained"
+def _handed_over(folder: Path) -> bool:
+    """Whether the adapter is there and was not refused; a stack that has trained may have left a wrong one."""
+    attempts = record.load(folder).attempts
+    return bool(attempts) and attempts[-1].outcome == "trained" and (folder / "adapter").is_dir()
 
 
 def _train(folder: Path, spec: RunSpec, chosen: Stack, watch: Watch) -> None:
@@ -307,16 +308,18 @@ def _train(folder: Path, spec: RunSpec, chosen: Stack, watch: Watch) -> None:
         record.change(folder, told, pids={"wrapper": os.getpid(), "trainer": pid})
 
     watch.stage("train")
-    (folder / spread.GO).touch()
     try:
-        ended = launch.launch(
-            chosen.command(env.python, spec, job),
-            folder,
-            chosen.environment(spec),
-            on_event=hear,
-            on_start=started,
-            on_stopping=watch.stopping,
-        )
+        ended = launch.ended_before(folder, hear)
+        if ended is None:
+            (folder / spread.GO).touch()
+            ended = launch.launch(
+                chosen.command(env.python, spec, job),
+                folder,
+                chosen.environment(spec),
+                on_event=hear,
+                on_start=started,
+                on_stopping=watch.stopping,
+            )
         if ended.lingered:
             watch.stage("training was finished, but its process did not leave; it was ended")
         chosen.hand_over(spec, job)

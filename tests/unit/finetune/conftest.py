@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import tiny_model
 
@@ -36,3 +38,16 @@ def composed(tokenizer_folder, tmp_path):
         return spec.resolve(made, gpus=0)
 
     return make
+
+
+@pytest.fixture
+def interpreter(tmp_path, monkeypatch):
+    """Plays the interpreter that evaluates, merges and converts."""
+
+    def play(body):
+        file = tmp_path / "python"
+        file.write_text(f"#!/bin/sh\n{body}\n")
+        file.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(file))
+
+    return play

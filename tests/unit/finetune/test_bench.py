@@ -15,12 +15,12 @@ from advisor.cli import bench_claims
 from advisor.cli.bench import figures, publishable, read, write
 from advisor.cli.bench_tables import lines, markdown
 from advisor.domain import data_folder
-from advisor.errors import InputError
+from advisor.errors import AdvisorError, InputError
 from finetune import bench, device_memory, record, run
 from finetune.bench import Bench
 from finetune.bench_rows import REFERENCE
 from finetune.bench_runs import GATES, Measured, judge, measure, reference
-from finetune.errors import RunError, TrainingInterrupted
+from finetune.errors import RunError, TrainingFailed, TrainingInterrupted
 from finetune.runners.progress import schedule
 from finetune.runners.stream import Stream, order
 from finetune.spec import compose
@@ -226,6 +226,63 @@ def test_an_interrupted_bench_keeps_what_is_finished_and_goes_on(tmp_path, monke
     record.keep(tmp_path / "trl-2", replace(told, state="running", pids={"wrapper": os.getpid()}))
     with pytest.raises(RunError, match="trl-2 is running"):
         go()
+
+
+def test_a_bench_in_which_everything_failed_has_reasons_and_no_noise_floor(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise TrainingFailed("no memory")
+
+    monkeypatch.setattr(run, "start", refuse)
+    made = bench.bench({"model.base": "m", "data.train": "d"}, ["trl", "litgpt"], [1], tmp_path, watch=run.Watch())
+    assert [(one.stack, one.reason) for one in made.runs] == [("trl", "no memory"), ("litgpt", "no memory")]
+    assert made.noise_floor is None
+    assert reference(made.runs, ["trl", "litgpt"], 1, "A") is None
+
+
+def test_a_repeat_that_failed_gives_no_noise_floor_and_a_trained_run_is_resumed(tmp_path, monkeypatch):
+    stacks = Stacks(interrupted_at=1)
+    monkeypatch.setattr(run, "start", stacks.start)
+    job = {"model.base": "m", "data.train": "d", "method.name": "qlora"}
+    measured = iter([ONE])
+
+    def once(stack, seed, folder):
+        for one in measured:
+            return one
+        raise TrainingFailed("too few steps")
+
+    monkeypatch.setattr(bench, "measure", once)
+    with pytest.raises(TrainingInterrupted):
+        bench.bench(job, ["trl"], [42], tmp_path, watch=run.Watch())
+    (tmp_path / "trl-42" / "events.jsonl").write_text('{"event": "finished", "time": 2.0}\n')
+    resumed = []
+    monkeypatch.setattr(run, "resume", lambda folder, _: resumed.append(folder.name))
+    made = bench.bench(job, ["trl"], [42], tmp_path, watch=run.Watch())
+    assert resumed == ["trl-42"]
+    assert [(one.again, one.reason) for one in made.runs] == [(False, ""), (True, "too few steps")]
+    assert made.noise_floor is None
+
+
+def test_a_run_that_tells_too_little_is_not_measured(tmp_path):
+    record.keep(tmp_path, record.Record(id="r", state="finished", started=record.now(), stack="trl", origins={}, spec={}))
+    (tmp_path / "events.jsonl").write_text('{"event": "step", "step": 1, "time": 1.0}\n')
+    with pytest.raises(AdvisorError, match="tells too little to be measured: 1 steps"):
+        measure("trl", 1, tmp_path)
+
+
+def test_what_the_user_set_stands_over_the_benchs_own_and_that_over_the_demos():
+    tables = {"model": {"base": "m"}, "data": {"train": "d"}, "training": {"steps": 9, "seed": 4}}
+    made = compose([("--demo", tables), ("--set", {"training": {"seed": 5}})])
+    told = bench.settings(made, {"training.steps": 30, "training.seed": 1, "data.max_length": 64})
+    assert told == {"model.base": "m", "data.train": "d", "training.steps": 30, "training.seed": 5,
+                    "data.max_length": 64}  # fmt: skip
+
+
+def test_a_seed_without_the_reference_gives_no_ratio():
+    from finetune.bench_rows import _ratios
+
+    other = replace(ONE, stack="litgpt", seed=7, tokens_per_second=50.0)
+    mine = [other, replace(other, seed=42)]
+    assert list(_ratios(mine, [ONE, *mine], lambda one: one.tokens_per_second)) == [0.5]
 
 
 def test_at_its_best_a_stack_may_see_other_tokens_but_train_nothing_else():

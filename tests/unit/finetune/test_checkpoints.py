@@ -6,12 +6,12 @@ import collections
 import json
 import pickle
 import struct
+import zipfile
 
 import pytest
 import tiny_model
-from typer.testing import CliRunner
 
-from advisor.cli import app, load
+from finetune import pickles
 from finetune.checkpoints import describe
 from finetune.errors import ModelError
 from finetune.pickles import imports
@@ -142,6 +142,36 @@ def test_folders(tmp_path, kind):
     assert describe(tmp_path).kind == kind
 
 
+def test_a_folder_says_what_is_amiss_with_its_weights(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "tokenizer_config.json").write_text('{"chat_template": "{{ messages }}"}')
+    found = describe(tmp_path)
+    assert found.warnings == ("there are no weights",)
+    assert found.details["chat template"].startswith("yes")
+    (tmp_path / "pytorch_model.bin").touch()
+    assert "are pickles (pytorch_model.bin)" in describe(tmp_path).warnings[0]
+    index = {"weight_map": {"w": "model-00001-of-00001.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert any("model-00001-of-00001.safetensors" in told for told in describe(tmp_path).warnings)
+
+
+@pytest.mark.parametrize(("name", "size", "why"), [
+    ("readme.txt", 1, "is a zip without a pickle"), ("data.pkl", 300, "data.pkl is too large to be read"),
+])  # fmt: skip
+def test_a_zip_that_cannot_be_judged_is_not_called_harmless(tmp_path, monkeypatch, name, size, why):
+    monkeypatch.setattr(pickles, "_MOST_BYTES", 200)
+    with zipfile.ZipFile(tmp_path / "m.pt", "w") as archive:
+        archive.writestr(name, b"0" * size)
+    found = imports(tmp_path / "m.pt")
+    assert (found.why, found.tensors_only) == (why, False)
+
+
+def test_a_registered_extension_is_an_import_that_is_not_allowed(tmp_path):
+    file = tmp_path / "m.pkl"
+    file.write_bytes(b"\x80\x02\x82\x07.")  # EXT1 7: whatever copyreg has under 7 there
+    assert imports(file).others == ("copyreg extension 7",)
+
+
 def test_nothing_known(tmp_path):
     (tmp_path / "x.bin").write_bytes(b"hello world, this is text")
     for path, why in (
@@ -151,18 +181,3 @@ def test_nothing_known(tmp_path):
     ):
         with pytest.raises(ModelError, match=why):
             describe(path)
-
-
-def test_the_command_says_what_it_knows_and_warns(tmp_path):
-    load("inspect")
-    (tmp_path / "evil.pt").write_bytes(pickle.dumps(Evil()))
-    told = CliRunner().invoke(app, ["inspect", str(tmp_path / "evil.pt")]).output
-    assert told.startswith(f"{tmp_path}/evil.pt: ") and "  careful: " in told
-    assert "parameters: " not in told
-
-
-def test_where_there_are_no_runs_the_place_is_named_and_nothing_is_deleted(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    load("runs")
-    assert CliRunner().invoke(app, ["runs"]).output == f"no runs yet in {tmp_path}/advisor/runs\n"
-    assert CliRunner().invoke(app, ["runs", "prune", "--yes"]).stderr == "nothing deleted\n"

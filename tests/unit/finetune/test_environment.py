@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from typer.testing import CliRunner
 
-from advisor.cli import app, load
-from finetune import environment
+from finetune import environment, home
 from finetune.errors import EnvironmentBroken
 from finetune.stacks import STACKS, stack
 
@@ -80,6 +77,36 @@ def test_the_lock_of_a_stack_names_what_it_needs_in_the_versions_that_we_test_wi
     assert set(chosen.needed) <= set(pins)
 
 
+def test_one_that_is_broken_at_once_is_not_called_ready(lock, monkeypatch):
+    """As on a disk that loses what is written."""
+    monkeypatch.delenv("UV_FIND_LINKS", raising=False)
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    lock.write_text("# a lock of nothing\n")
+    monkeypatch.setattr(environment, "check", lambda _: environment.Health("broken", "tqdm is missing"))
+    with pytest.raises(EnvironmentBroken, match="of small is broken right after building: tqdm is missing"):
+        environment.build(lock)
+
+
+def test_a_python_that_uv_has_or_can_fetch_is_one_that_is_to_be_had(tmp_path):
+    for body, answer in (("exit 0", True), ("test $2 = install", True), ("exit 2", False)):
+        (tmp_path / "uv").write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / "uv").chmod(0o755)
+        assert environment._has_python(str(tmp_path / "uv"), "3.11") is answer
+
+
+def test_without_uv_it_is_said_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(environment.sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(EnvironmentBroken, match="pip install uv"):
+        environment.find_uv()
+
+
+def test_without_a_package_that_tokenising_needs_this_is_not_the_place(monkeypatch):
+    assert home.is_here()
+    monkeypatch.setattr(home, "_NEEDED", (*home._NEEDED, "no-such-package"))
+    assert not home.is_here()
+
+
 def test_the_lock_of_trl_is_a_part_of_the_constraints():
     text = (ROOT / "constraints.txt").read_text()
     wanted = dict(line.split("==") for line in text.splitlines() if "==" in line)
@@ -117,21 +144,3 @@ def test_a_plain_advisor_starts_its_command_again_in_the_environment_of_trl(tmp_
     assert "not replaced" not in done.stdout
     assert (site / "finetune" / "runners" / "emit.py").is_file()
     assert (site / "advisor" / "_data" / "domains" / "finetuning.toml").is_file()
-
-
-def test_the_commands_build_list_and_build_anew(lock, monkeypatch):
-    load("stacks")
-    monkeypatch.setattr("finetune.stacks.STACKS", ("trl",))
-    monkeypatch.setattr(
-        "finetune.stacks.stack", lambda _: SimpleNamespace(lock=lock, needed=("no-such-package",))
-    )
-
-    def run(*words):
-        done = CliRunner().invoke(app, ["stacks", *words])
-        assert done.exit_code == 0, done.output
-        return done.output
-
-    assert "absent" in run()
-    assert "built in" in run("build", "trl")
-    assert run("build", "trl").startswith("ready: ")
-    assert "built in" in run("rebuild", "trl")

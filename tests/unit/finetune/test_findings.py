@@ -16,6 +16,12 @@ def chat(question, answer, system=None):
     return {"messages": ([{"role": "system", "content": system}] if system else []) + turns}
 
 
+# Its assistant turns are marked, so that no part of a chat is rendered to find them.
+MARKED = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' }}{% if m['role'] == 'assistant' %}"
+    "{% generation %}{{ m['content'] + '<|im_end|>' }}{% endgeneration %}"
+    "{% else %}{{ m['content'] + '<|im_end|>' }}{% endif %}{{ '\n' }}{% endfor %}"
+)
 CLEAN = tiny_model.sums(40)
 
 
@@ -119,6 +125,19 @@ def test_few_trained_tokens(look):
     assert "few-trained" in look(
         [chat("what is " * 50 + str(i), "it") for i in range(30)], data={"max_length": 512}
     )
+
+
+def test_a_template_that_refuses_a_lone_question_is_not_asked_for_its_system_text(look):
+    def template(tokenizer):
+        refusal = "{% if messages|length == 1 %}{{ raise_exception('no answer') }}{% endif %}"
+        tokenizer.chat_template = refusal + MARKED
+
+    assert "default-system" not in look(CLEAN, change=template)
+
+
+def test_plain_text_may_hold_special_tokens(look):
+    rows = [{"text": f"<|im_start|> what is {i} ? <|im_end|>"} for i in range(30)]
+    assert "special-in-text" not in look(rows, data={"format": "text"})
 
 
 def test_base_or_instruct(look):

@@ -136,3 +136,17 @@ def test_the_smallest_change_is_the_first_that_fits():
     assert hard.values["method.name"] == "qlora"
     assert hard.total <= memory.SAFE_SHARE * 12 * room
     assert memory.smallest_change(LLAMA_8B, asked, 1024, 0, 2 * room) is None
+
+
+def test_only_what_is_not_so_yet_is_changed():
+    asked = spec.RunSpec.model_validate({
+        "model": {"base": "m"}, "data": {"train": "d"}, "method": {"name": "qlora"}, "devices": {"processes": 3},
+        "training": {"batch_size": 12, "micro_batch_size": 4, "gradient_checkpointing": True},
+    })  # fmt: skip
+    tried = list(memory._changes(asked, 1024))
+    # Of 4 rows: 2 a process divide the batch over three, as does 1; then there is nothing left but the length.
+    assert [list(values) for values in tried[:2]] == [["training.micro_batch_size"]] * 2
+    assert all("method.name" not in values for values in tried)
+    assert [values["data.max_length"] for values in tried[2:]] == [512, 256]
+    odd = asked.model_copy(update={"training": asked.training.model_copy(update={"micro_batch_size": 3})})
+    assert next(memory._changes(odd, 256))["training.micro_batch_size"] == 1

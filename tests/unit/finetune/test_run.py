@@ -22,7 +22,10 @@ def folder(composed, tokenizer, tmp_path):
     made = composed(tiny_model.sums(40))
     target = tmp_path / "run"
     (target / "adapter").mkdir(parents=True)
-    (target / "events.jsonl").write_text('{"event": "finished", "step": 3}\n')
+    (target / "events.jsonl").write_text(
+        '{"event": "started", "time": 1.0}\n{"event": "step", "step": 3, "loss": 2.5, "time": 6.0}\n'
+        '{"event": "finished", "step": 3, "seconds": 4.0, "peak_rss_bytes": 1048576, "time": 8.5}\n'
+    )
     data = dataset.prepare(made.spec, tokenizer, tmp_path / "tokens")
     run._link(data.folder, target / "data")
     attempts = (record.Attempt(record.now(), to_step=3, outcome="trained"),)
@@ -33,22 +36,7 @@ def folder(composed, tokenizer, tmp_path):
     return target
 
 
-@pytest.fixture
-def interpreter(tmp_path, monkeypatch):
-    """Plays the interpreter that evaluates, merges and converts."""
-
-    def play(body):
-        file = tmp_path / "python"
-        file.write_text(f"#!/bin/sh\n{body}\n")
-        file.chmod(0o755)
-        monkeypatch.setattr(sys, "executable", str(file))
-
-    return play
-
-
-def test_after_a_failed_evaluation_the_run_goes_on_with_that_and_trains_nothing(
-    folder, interpreter, monkeypatch
-):
+def test_after_a_failed_evaluation_the_run_goes_on_with_that_and_trains_nothing(folder, interpreter, monkeypatch):
     monkeypatch.setattr(run, "_train", lambda *_: pytest.fail("trained again"))
     interpreter("echo out of memory >&2; exit 3")
     with pytest.raises(TrainingFailed, match=r"kept in .*adapter.*ended with 3: out of memory.*--resume"):
@@ -64,17 +52,29 @@ def test_after_a_failed_evaluation_the_run_goes_on_with_that_and_trains_nothing(
         run.resume(folder)
 
 
-def test_a_refused_adapter_is_not_taken_for_a_trained_one(folder, monkeypatch):
-    """The stack had finished and an adapter lay there, but the gate had refused it."""
+@pytest.mark.parametrize("outcome", ["failed", "running"])
+def test_an_adapter_that_was_refused_or_not_yet_judged_is_judged_again_without_training(
+    folder, interpreter, monkeypatch, outcome
+):
     told = record.load(folder)
-    record.change(folder, told, attempts=(replace(told.attempts[0], outcome="failed"),))
+    record.change(folder, told, attempts=(replace(told.attempts[0], outcome=outcome),))
+    monkeypatch.setattr(run.launch, "launch", lambda *_, **__: pytest.fail("trained again"))
 
-    def train(*_):
+    def refuse(*_):
         raise TrainingFailed("refused again")
 
-    monkeypatch.setattr(run, "_train", train)
+    monkeypatch.setattr(stack("trl"), "hand_over", refuse)
     with pytest.raises(TrainingFailed, match="refused again"):
         run.resume(folder)
+    assert record.load(folder).attempts[-1].outcome == "failed"
+    monkeypatch.setattr(stack("trl"), "hand_over", lambda *_: folder / "adapter")
+    evaluated = {"losses": {"base": 4.0, "adapter": 2.0}, "tokens": 30, "seconds": 1.5}
+    interpreter(f"echo '{json.dumps(evaluated)}' > {folder / 'evaluation.json'}")
+    run.resume(folder)
+    after = record.load(folder)
+    assert (after.state, after.losses["last_step"]) == ("finished", 2.5)
+    assert (after.attempts[-1].to_step, after.attempts[-1].seconds) == (3, 7.5)
+    assert after.timings_seconds["stack"] == 4.0
 
 
 def test_another_machine_that_goes_on_lends_its_processes_and_leaves_the_record_alone(folder, monkeypatch):
@@ -94,6 +94,7 @@ def test_a_first_machine_that_stays_silent_is_not_waited_for_for_ever(tmp_path):
 
 def test_a_trainer_that_lingers_is_told(folder, monkeypatch):
     told = record.load(folder)
+    (folder / "events.jsonl").unlink()
     ended = run.launch.Ended({"seconds": 1.0, "peak_rss_bytes": 2**20}, 2.0, lingered=True)
     monkeypatch.setattr(run.launch, "launch", lambda *_, **__: ended)
     monkeypatch.setattr(stack("trl"), "hand_over", lambda *_: folder / "adapter")
@@ -145,13 +146,11 @@ def test_only_a_finished_run_of_an_adapter_is_merged(folder, interpreter):
         handover.merge(folder)
 
 
-def test_a_model_is_converted_once_it_is_merged_and_a_failure_is_told(
-    folder, interpreter, tmp_path, monkeypatch
-):
+def test_a_model_is_converted_once_it_is_merged_and_a_failure_is_told(folder, interpreter, tmp_path, monkeypatch):
     record.change(folder, record.load(folder), state="finished")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.delenv("LLAMA_CPP", raising=False)
-    with pytest.raises(RunError, match=r"clone llama\.cpp"):
+    with pytest.raises(RunError, match="clone llama.cpp"):
         handover.gguf(folder, tmp_path / "m.gguf")
     (tmp_path / handover.CONVERTER).touch()
     monkeypatch.setenv("LLAMA_CPP", str(tmp_path))

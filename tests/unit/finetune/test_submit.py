@@ -15,11 +15,11 @@ import tiny_model
 import yaml
 from bare_environment import bare_environment
 
-from finetune import stacks
+from finetune import spread, stacks
 from finetune.errors import SpecError, UnsupportedField
 from finetune.spec import Composed, RunSpec, resolve
 from finetune.stacks import Job
-from finetune.submit import Place, job
+from finetune.submit import Place, how, job
 
 
 def spec(tmp_path, **devices):
@@ -125,6 +125,30 @@ def test_kubernetes_is_an_indexed_job_whose_pods_find_the_first_by_name(tmp_path
 def test_what_a_scheduler_must_be_told_is_asked_for(tmp_path, kind, place, devices, message):
     with pytest.raises(SpecError, match=message):
         job(kind, spec(tmp_path, **devices), tmp_path, place)
+
+
+@pytest.mark.parametrize(("kind", "command"), [("skypilot", "sky launch "), ("kubernetes", "kubectl apply -f ")])
+def test_one_process_needs_no_place_that_others_see(tmp_path, kind, command):
+    alone = spec(tmp_path, nodes=1, processes=1)
+    alone = alone.model_copy(update={"data": alone.data.model_copy(update={"train": "some/set"})})
+    text = job(kind, alone, tmp_path, Place(accelerator="A100"))["job.yaml"]
+    assert "/advisor/" not in text
+    told = list(yaml.safe_load_all(text))
+    if kind == "kubernetes":
+        (container,) = told[-1]["spec"]["template"]["spec"]["containers"]
+        assert "-o /tmp/advisor-small-model" in container["command"][-1]
+        assert [v["name"] for v in container["volumeMounts"]] == ["config"]
+    else:
+        assert told[0]["run"].splitlines()[-1].endswith("-o ~/advisor-job/run")
+        assert list(told[0]["file_mounts"]) == ["~/advisor-job/run.toml"]
+    assert how(kind, tmp_path) == f"{command}{tmp_path / 'job.yaml'}"
+
+
+def test_several_machines_need_a_folder_that_all_see(tmp_path, monkeypatch):
+    monkeypatch.setenv("MASTER_ADDR", "first")
+    monkeypatch.setenv("NODE_RANK", "0")
+    with pytest.raises(SpecError, match="needs -o FOLDER, and all must see it"):
+        spread.check(spec(tmp_path))
 
 
 def with_stack(tmp_path, stack, kind, **sections):
