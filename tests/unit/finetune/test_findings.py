@@ -181,3 +181,14 @@ def test_the_material_pairs_rows_with_their_tokens(composed, tokenizer, tmp_path
         for place, row in pairs:
             assert encode(seen.raw[split][place], tokenizer, spec.data) == row
     assert parse(1, CLEAN[0])
+
+
+def test_a_candidate_of_the_sketches_that_is_not_alike_enough_is_no_pair():
+    from finetune.checks import NEAR, near_pairs
+
+    words = [f"w{i}" for i in range(60)]
+    texts = {n: " ".join([*words[:keep], *(f"x{n}{i}" for i in range(60 - keep))]) for n, keep in enumerate(range(40, 61))}
+    runs = {n: {" ".join(t.split()[i : i + 3]) for i in range(58)} for n, t in texts.items()}
+    pairs = near_pairs(texts)
+    assert pairs
+    assert all(len(runs[a] & runs[b]) >= NEAR * len(runs[a] | runs[b]) for a, b in pairs)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from finetune import record
+from finetune import export, record
 from finetune.errors import DiskFull, RunError
 
 
@@ -79,3 +79,13 @@ def test_a_run_that_is_going_on_or_is_still_wanted_is_not_removed(home):
     assert going.is_dir()
     assert wanted.is_dir()
     assert not done.exists()
+
+
+def test_a_run_that_failed_before_its_first_step_is_exported_with_what_there_is(home, tmp_path):
+    folder = kept(home / "short", "failed")
+    assert export.to_trackio(folder, tmp_path / "none.csv").read_text().strip() == ""
+    step = {"event": "step", "step": 1, "time": 3.0, "loss": None, "learning_rate": 0.1}
+    (folder / "events.jsonl").write_text(json.dumps(step) + "\n")
+    header, row = export.to_trackio(folder, tmp_path / "one.csv").read_text().splitlines()
+    assert len(header.split(",")) == len(row.split(",")) == 3
+    assert set(export._series(folder, record.load(folder))) == {"learning_rate"}
