@@ -269,7 +269,7 @@ def _go(folder: Path, spec: RunSpec, watch: Watch) -> None:
 
 
 def _handed_over(folder: Path) -> bool:
-    """Whether the adapter is there and was not refused; a stack that has trained may have left a wrong one."""
+    """Whether the adapter is there and was judged; a stack that has trained may have left a wrong one."""
     attempts = record.load(folder).attempts
     return bool(attempts) and attempts[-1].outcome == "trained" and (folder / "adapter").is_dir()
 

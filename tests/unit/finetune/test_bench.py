@@ -233,7 +233,9 @@ def test_a_bench_in_which_everything_failed_has_reasons_and_no_noise_floor(tmp_p
         raise TrainingFailed("no memory")
 
     monkeypatch.setattr(run, "start", refuse)
-    made = bench.bench({"model.base": "m", "data.train": "d"}, ["trl", "litgpt"], [1], tmp_path, watch=run.Watch())
+    made = bench.bench(
+        {"model.base": "m", "data.train": "d"}, ["trl", "litgpt"], [1], tmp_path, watch=run.Watch()
+    )
     assert [(one.stack, one.reason) for one in made.runs] == [("trl", "no memory"), ("litgpt", "no memory")]
     assert made.noise_floor is None
     assert reference(made.runs, ["trl", "litgpt"], 1, "A") is None
@@ -263,7 +265,10 @@ def test_a_repeat_that_failed_gives_no_noise_floor_and_a_trained_run_is_resumed(
 
 
 def test_a_run_that_tells_too_little_is_not_measured(tmp_path):
-    record.keep(tmp_path, record.Record(id="r", state="finished", started=record.now(), stack="trl", origins={}, spec={}))
+    record.keep(
+        tmp_path,
+        record.Record(id="r", state="finished", started=record.now(), stack="trl", origins={}, spec={}),
+    )
     (tmp_path / "events.jsonl").write_text('{"event": "step", "step": 1, "time": 1.0}\n')
     with pytest.raises(AdvisorError, match="tells too little to be measured: 1 steps"):
         measure("trl", 1, tmp_path)

@@ -18,9 +18,13 @@ def test_rows_of_like_length_share_a_batch_of_bounded_size(monkeypatch):
     assert list(evaluate.batches([])) == []
 
 
-def test_of_a_text_without_a_question_the_second_half_is_the_answer(composed, tokenizer, tmp_path, monkeypatch):
+def test_of_a_text_without_a_question_the_second_half_is_the_answer(
+    composed, tokenizer, tmp_path, monkeypatch
+):
     rows = [{"text": f"what is {i} plus {i} ? it is {2 * i} ."} for i in range(10)]
-    made = composed([*rows, *tiny_model.sums(20)], data={"evaluation_share": 0.5}, evaluation={"generations": 9})
+    made = composed(
+        [*rows, *tiny_model.sums(20)], data={"evaluation_share": 0.5}, evaluation={"generations": 9}
+    )
     dataset.prepare(made.spec, tokenizer, tmp_path / "c").folder.rename(tmp_path / "data")
     asked = []
     monkeypatch.setattr(evaluate, "continuation", lambda _, __, prompt, ___: asked.append(prompt) or "said")

@@ -187,7 +187,10 @@ def test_a_candidate_of_the_sketches_that_is_not_alike_enough_is_no_pair():
     from finetune.checks import NEAR, near_pairs
 
     words = [f"w{i}" for i in range(60)]
-    texts = {n: " ".join([*words[:keep], *(f"x{n}{i}" for i in range(60 - keep))]) for n, keep in enumerate(range(40, 61))}
+    texts = {
+        n: " ".join([*words[:keep], *(f"x{n}{i}" for i in range(60 - keep))])
+        for n, keep in enumerate(range(40, 61))
+    }
     runs = {n: {" ".join(t.split()[i : i + 3]) for i in range(58)} for n, t in texts.items()}
     pairs = near_pairs(texts)
     assert pairs

@@ -34,7 +34,9 @@ def made(tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "work").mkdir()
     rows = tmp_path / "data" / "train.jsonl"
-    rows.write_text("".join(json.dumps({"input_ids": [n, 1, 2], "labels": [n, 1, 2]}) + "\n" for n in range(8)))
+    rows.write_text(
+        "".join(json.dumps({"input_ids": [n, 1, 2], "labels": [n, 1, 2]}) + "\n" for n in range(8))
+    )
 
     def make(first_step=0, **changes):
         stream = Stream(str(rows), steps=6, batch=2, seed=1, first_step=first_step)
@@ -46,7 +48,9 @@ def made(tmp_path):
         progress.loaded(time.monotonic(), model, optimizer, scheduler)
 
         def step(n):
-            ids = torch.tensor([stream[i]["input_ids"] for i in range(2 * (n - 1 - first_step), 2 * (n - first_step))])
+            ids = torch.tensor(
+                [stream[i]["input_ids"] for i in range(2 * (n - 1 - first_step), 2 * (n - first_step))]
+            )
             loss = torch.nn.functional.cross_entropy(model(ids).flatten(0, 1), ids.flatten())
             optimizer.zero_grad()
             loss.backward()

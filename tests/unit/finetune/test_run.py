@@ -36,7 +36,9 @@ def folder(composed, tokenizer, tmp_path):
     return target
 
 
-def test_after_a_failed_evaluation_the_run_goes_on_with_that_and_trains_nothing(folder, interpreter, monkeypatch):
+def test_after_a_failed_evaluation_the_run_goes_on_with_that_and_trains_nothing(
+    folder, interpreter, monkeypatch
+):
     monkeypatch.setattr(run, "_train", lambda *_: pytest.fail("trained again"))
     interpreter("echo out of memory >&2; exit 3")
     with pytest.raises(TrainingFailed, match=r"kept in .*adapter.*ended with 3: out of memory.*--resume"):
@@ -146,11 +148,13 @@ def test_only_a_finished_run_of_an_adapter_is_merged(folder, interpreter):
         handover.merge(folder)
 
 
-def test_a_model_is_converted_once_it_is_merged_and_a_failure_is_told(folder, interpreter, tmp_path, monkeypatch):
+def test_a_model_is_converted_once_it_is_merged_and_a_failure_is_told(
+    folder, interpreter, tmp_path, monkeypatch
+):
     record.change(folder, record.load(folder), state="finished")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.delenv("LLAMA_CPP", raising=False)
-    with pytest.raises(RunError, match="clone llama.cpp"):
+    with pytest.raises(RunError, match=r"clone llama\.cpp"):
         handover.gguf(folder, tmp_path / "m.gguf")
     (tmp_path / handover.CONVERTER).touch()
     monkeypatch.setenv("LLAMA_CPP", str(tmp_path))

@@ -29,7 +29,9 @@ def asked(tokenizer_folder, tmp_path):
         (base / "config.json").write_text(json.dumps(tiny_model.config(**(config or {}))))
         told = {"model": {"base": str(base)}, "data": {"train": "d"}, "method": {"name": "lora"}, **sections}
         made = spec.resolve(spec.compose([("t", told)]), gpus=gpus).spec
-        return made, Job(tmp_path, tmp_path / "data", str(base), None, steps=4, warmup_steps=1, rows=40, test_rows=0)
+        return made, Job(
+            tmp_path, tmp_path / "data", str(base), None, steps=4, warmup_steps=1, rows=40, test_rows=0
+        )
 
     return make
 

@@ -127,7 +127,9 @@ def test_what_a_scheduler_must_be_told_is_asked_for(tmp_path, kind, place, devic
         job(kind, spec(tmp_path, **devices), tmp_path, place)
 
 
-@pytest.mark.parametrize(("kind", "command"), [("skypilot", "sky launch "), ("kubernetes", "kubectl apply -f ")])
+@pytest.mark.parametrize(
+    ("kind", "command"), [("skypilot", "sky launch "), ("kubernetes", "kubectl apply -f ")]
+)
 def test_one_process_needs_no_place_that_others_see(tmp_path, kind, command):
     alone = spec(tmp_path, nodes=1, processes=1)
     alone = alone.model_copy(update={"data": alone.data.model_copy(update={"train": "some/set"})})
