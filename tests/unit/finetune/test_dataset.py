@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import tiny_model
 
@@ -199,6 +201,21 @@ def test_rows_with_the_same_question_are_held_out_together():
     assert len(asked[0]) == 10
     assert held == dataset.split(reversed(rows), 0.2, seed=3)
     assert held != dataset.split(rows, 0.2, seed=4)
+
+
+def test_a_hub_models_tokenizer_is_asked_for_by_its_id_and_must_give_offsets(monkeypatch):
+    from transformers import AutoTokenizer
+
+    asked = []
+
+    def load(name, **_):
+        asked.append(name)
+        return SimpleNamespace(is_fast=False)
+
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", load)
+    with pytest.raises(ModelError, match="tokenizer of owner/model gives no offsets"):
+        load_tokenizer("owner/model")
+    assert asked == ["owner/model"]
 
 
 def test_a_model_without_tokenizer_or_template(tmp_path, composed, tokenizer):
