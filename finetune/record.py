@@ -126,14 +126,15 @@ def new_folder(output: str | None, model: str) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     short = re.sub(r"[^a-z0-9.]+", "-", Path(model).name.lower()).strip("-") or "model"
     stem = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{short}"
-    for n in range(1000):
-        folder = home / (stem if not n else f"{stem}-{n}")
+    folder, taken = home / stem, 0
+    while True:
         try:
             folder.mkdir()
         except FileExistsError:
-            continue
-        return folder
-    raise RunError(f"no free name for a run below {home}")
+            taken += 1
+            folder = home / f"{stem}-{taken}"
+        else:
+            return folder
 
 
 def _never_began(folder: Path) -> bool:

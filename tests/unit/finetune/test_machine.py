@@ -57,9 +57,11 @@ def test_a_system_without_linux_files_is_still_described(monkeypatch):
         raise FileNotFoundError
 
     monkeypatch.setattr(machine.Path, "read_text", absent)
-    found = machine.look()
-    assert found.memory_bytes > 0
-    assert found.processor == (machine.platform.processor() or machine.platform.machine())
+    named = machine.platform.processor() or machine.platform.machine()
+    assert machine.look().memory_bytes > 0
+    assert machine.look().processor == named
+    monkeypatch.setattr(machine.Path, "read_text", lambda *_, **__: "processor : 0\nCPU part : 0xd0c\n")
+    assert machine.look().processor == named, "an ARM's cpuinfo tells no model name"
 
 
 def test_without_gpus_a_run_for_one_has_the_systems_memory():

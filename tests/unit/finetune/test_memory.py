@@ -148,5 +148,5 @@ def test_only_what_is_not_so_yet_is_changed():
     assert [list(values) for values in tried[:2]] == [["training.micro_batch_size"]] * 2
     assert all("method.name" not in values for values in tried)
     assert [values["data.max_length"] for values in tried[2:]] == [512, 256]
-    odd = asked.model_copy(update={"training": asked.training.model_copy(update={"micro_batch_size": 3})})
-    assert next(memory._changes(odd, 256))["training.micro_batch_size"] == 1
+    odd = asked.model_copy(update={"training": asked.training.model_copy(update={"batch_size": 9})})
+    assert next(memory._changes(odd, 256))["training.micro_batch_size"] == 1  # 2 for each of 3 do not make 9

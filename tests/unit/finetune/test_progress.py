@@ -96,12 +96,13 @@ def test_a_loss_that_is_not_a_number_is_told_and_ends_the_training(made, tmp_pat
 
 
 def test_one_that_is_asked_to_stop_saves_first(made, tmp_path):
-    _, step = made(save_every=100)
+    _, step = made(save_every=100, every=5)
     (tmp_path / "stop").touch()
     with pytest.raises(Stopped):
         step(1)
     assert (tmp_path / "work" / "checkpoint-1" / emit.COMPLETE).is_file()
     assert told(tmp_path, "stopping")[0]["why"] == "asked"
+    assert not told(tmp_path, "step"), "every fifth is told"
 
 
 def test_validation_and_the_end_are_told_and_the_adapter_is_kept(made, tmp_path):
