@@ -81,3 +81,50 @@ def test_an_installation_without_its_data(monkeypatch, tmp_path):
     monkeypatch.setattr(domain, "__file__", str(tmp_path / "advisor" / "domain.py"))
     with pytest.raises(SnapshotMissing, match="install advisor again"):
         domain.data_folder()
+
+
+def test_the_text_of_a_domain_to_the_letter():
+    draft = domain_text.Draft(
+        "ships", 'Ships "ü" \x7f', "Which?", {"HuggingFace/trl": "trl", "nobody/knows": None},
+        {"issues": 2.0, "activity": 0.5}, "nobody/knows", "we know it", ("library", "own"),
+    )  # fmt: skip
+    text = domain_text.domain_text(draft)
+    assert (
+        text
+        == r"""# Ships "ü" DEL. Made by `advisor init`; edit it as you like. Only the ratios of weights matter.
+title = "Ships \"ü\" \u007f"
+question = "Which?"
+snapshot = "ships"
+rules = ["library", "own"]
+criteria = ["issues", "activity"]
+default = "nobody/knows"
+default_reason = "we know it"
+default_goal = "balanced"
+
+[goals.balanced]
+title = "what you said when you made this domain"
+weights = { issues = 2, activity = 0.5 }
+
+[[candidates]]
+repository = "HuggingFace/trl"
+package = "trl"
+backer = "huggingface"
+
+[[candidates]]
+repository = "nobody/knows"
+""".replace("DEL", "\x7f")
+    )
+    plain = domain_text.domain_text(
+        domain_text.Draft("x", "X", "?", {"a/b": None}), "finetuning"
+    ).splitlines()
+    assert plain[3:7] == [
+        'snapshot = "finetuning"', 'rules = ["library"]',
+        'criteria = ["contributors", "issues", "backing", "activity"]', 'default_goal = "balanced"',
+    ]  # fmt: skip
+
+
+def test_titles_of_criteria_of_a_folder(tmp_path):
+    (tmp_path / "criteria").mkdir()
+    for name in ("b", "a"):
+        (tmp_path / "criteria" / f"{name}.toml").write_text(f'title = "T {name}"\n')
+    assert list(domain_text.criteria_titles(tmp_path).items()) == [("a", "T a"), ("b", "T b")]

@@ -1,0 +1,42 @@
+"""Which repository of GitHub a URL means, and which of a package's links is believed."""
+
+from __future__ import annotations
+
+import pytest
+
+from advisor.addresses import github_repository, repository_of_links
+
+A, B = "https://github.com/o/a", "https://github.com/o/b"
+
+
+@pytest.mark.parametrize(("url", "repository"), [
+    ("https://github.com/Own-er/n.a_m-e/issues?q=1#top", "Own-er/n.a_m-e"),
+    ("git+ssh://git@github.com/o/n.git@v1", "o/n"),
+    ("git@GitHub.com:o/n.git", "o/n"),
+    ("github:o/n", "o/n"),
+    ("https://github.com/o/.git", None),
+    ("https://github.com/o/..", None),
+    ("https://github.com/o/.", None),
+    ("https://github.com/Sponsors/o", None),
+    ("https://github.com/o", None),
+    ("https://gitlab.com/o/n", None),
+    ("", None),
+])  # fmt: skip
+def test_the_repository_that_a_url_leads_into(url, repository):
+    assert github_repository(url) == repository
+
+
+@pytest.mark.parametrize(("links", "repository"), [
+    ([], None),
+    ([("Homepage", "https://example.org"), ("Docs", A)], "o/a"),
+    ([("Homepage", A), ("Source Code", B)], "o/b"),
+    ([("Code", A), ("GitHub", B)], "o/b"),
+    ([("Docs", A), ("Homepage", B)], "o/b"),
+    ([("Tracker", A), ("Docs", B)], "o/a"),
+    # one repository under one label, however it is spelt, is one; two say nothing
+    ([("Source", A), ("source:", "https://GitHub.com/O/A/tree/main")], "O/A"),
+    ([("Source", A), ("Source", B), ("Homepage", B)], "o/b"),
+    ([("Source", A), ("Source", B)], None),
+])  # fmt: skip
+def test_the_surest_label_speaks(links, repository):
+    assert repository_of_links(links) == repository
