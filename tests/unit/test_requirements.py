@@ -11,7 +11,7 @@ from datetime import date
 import pytest
 
 from advisor import recommend, rules
-from advisor.capabilities import load_capabilities
+from advisor.capabilities import Capability, Library, Licence, load_capabilities
 from advisor.domain import data_folder
 from advisor.errors import ConfigError, InputError
 from advisor.model import Candidate
@@ -39,12 +39,18 @@ def fired(needs, candidate=META, support=None):
 @pytest.mark.parametrize(("name", "billions"), [
     ("google/gemma-2-9b", 9), ("Qwen/Qwen2.5-0.5B-Instruct", 0.5), ("mistralai/Mixtral-8x7B-v0.1", 56),
     ("HuggingFaceTB/SmolLM2-135M", 0.135), ("microsoft/phi-4", None), ("Qwen3-30B-A3B", 30), ("x/y-4bit", None),
+    ("7b/none", None), ("a/x-1.5b-7b", 7), ("a/m-8x1.5b", 12), ("a/m-8x22bit", None), ("y3b", None), ("a/b/y-2b", 2),
 ])  # fmt: skip
 def test_parameters_by_name(name, billions):
     assert parameters_by_name(name) == (pytest.approx(billions) if billions else None)
 
 
 def test_memory_by_hand():
+    # 16, 2 and 4.127/8 bytes a parameter; what fits to the last byte fits
+    for method, size in (("full", 16), ("lora", 2), ("qlora", 4.126953125 / 8)):
+        just = Requirements(model="x/y-1b", method=method, gpu_memory_gib=1e9 * size / 2**30)
+        assert memory_values(just)["fits"] == "yes"
+        assert memory_values(replace(just, gpu_memory_gib=just.gpu_memory_gib * 0.999))["fits"] == "no"
     # 65 billion at 4.127 bits are 31.2 GiB, the figure of the QLoRA paper's arithmetic
     found = memory_values(Requirements(model="x/llama-65b", method="qlora", gpu_memory_gib=48))
     assert found["memory_needed_gib"] == pytest.approx(65e9 * 4.126953125 / 8 / 2**30, abs=0.05)
@@ -57,18 +63,85 @@ def test_memory_by_hand():
     assert memory_values(Requirements(model="microsoft/phi-4", method="lora", gpu_memory_gib=48)) == {}
 
 
-@pytest.mark.parametrize(("text", "gib"), [("24GB", 24), ("24 GiB", 24), ("80", 80), ("11.5g", 11.5)])
+@pytest.mark.parametrize(("text", "gib"), [("24GB", 24), ("24 GiB", 24), ("80", 80), (" 11.5g ", 11.5)])
 def test_memory_as_people_write_it(text, gib):
     assert parse_memory(text) == gib
 
 
-@pytest.mark.parametrize("wrong", [
-    lambda: parse_memory("much"), lambda: Requirements(method="dora2"), lambda: Requirements(license="mit"),
-    lambda: Requirements(avoid=("bigtech",)), lambda: Requirements(gpus=0), lambda: Requirements(gpu_memory_gib=-1),
+KINDS_AS_WRITTEN = (
+    "big-tech, company, start-up, foundation, university, research-institute, community, individual"
+)
+
+
+@pytest.mark.parametrize(("wrong", "said"), [
+    (lambda: parse_memory("much GB"), "'much GB' is no amount of memory; write it as 24GB"),
+    (lambda: parse_memory("24GB or so"), "'24GB or so' is no amount of memory; write it as 24GB"),
+    (lambda: Requirements(method="dora2"), "method 'dora2' is not known; choose one of full, lora, qlora"),
+    (lambda: Requirements(license="mit"), "license 'mit' is not known; choose one of permissive"),
+    (lambda: Requirements(avoid=("bigtech",)),
+     f"kind of backer 'bigtech' is not known; choose one of {KINDS_AS_WRITTEN}"),
+    (lambda: Requirements(prefer=("company", "x")),
+     f"kind of backer 'x' is not known; choose one of {KINDS_AS_WRITTEN}"),
+    (lambda: Requirements(gpus=0), "gpus is 0; it must be above 0"),
+    (lambda: Requirements(gpu_memory_gib=-1), "gpu memory is -1; it must be above 0"),
 ])  # fmt: skip
-def test_wrong_input_is_refused(wrong):
-    with pytest.raises(InputError):
+def test_wrong_input_is_refused(wrong, said):
+    with pytest.raises(InputError) as told:
         wrong()
+    assert str(told.value) == said
+
+
+def test_the_least_that_can_be_asked_is_asked():
+    assert not Requirements()
+    assert Requirements(gpus=1) and Requirements(gpu_memory_gib=0.5) and Requirements(avoid=("Start-up",))
+
+
+def test_every_value_that_the_rules_may_ask_of_a_candidate():
+    def licence(part, kind):
+        return Licence(part=part, licence=kind, name=f"{kind}-1", path=f"{part}/LICENSE", shows="some")
+
+    library = Library(
+        commit="0123456789" * 4, day=date(2026, 1, 1),
+        licences=[licence("all", "permissive"), licence("gui", "copyleft"), licence("docs", "permissive"),
+                  licence("models", "restricted")],
+        capability=[Capability(name=name, can="yes", path=f"{name}.py", shows="some", says=f"does {name}")
+                    for name in ("lora", "multi_gpu")]
+        + [Capability(name=name, can="no", path=f"{name}.py", shows="some", says=f"not {name}")
+           for name in ("qlora", "multi_gpu_qlora")],
+    )  # fmt: skip
+    needs = Requirements("x/y-8b", "qlora", 24.0, 2, "permissive", avoid=("company",), prefer=("Big Tech",))
+    support = ModelSupport("Y", None, "not by then")
+    asked = {
+        "memory_needed_gib": 3.8, "memory_there_gib": 48.0, "fits": "yes",
+        "memory_evidence": "8 billion parameters by its name, 0.516 bytes each",
+        "wanted_model": "x/y-8b", "wanted_method": "qlora", "wanted_gpus": 2, "wanted_license": "permissive",
+        "wanted_family": "Y", "serves_model": "no", "model_evidence": "not by then",
+        "kind_is_avoided": "no", "kind_is_preferred": "yes",
+    }  # fmt: skip
+    known = {
+        "can_method": "no", "method_evidence": "not qlora (qlora.py at 012345678)",
+        "can_gpus": "no", "gpus_evidence": "not multi_gpu_qlora (multi_gpu_qlora.py at 012345678)",
+        "licence": "permissive", "licence_evidence": "permissive-1 (all/LICENSE at 012345678)",
+        "licence_of_parts": "copyleft",
+        "parts_evidence": "gui: copyleft-1 (gui/LICENSE); models: restricted-1 (models/LICENSE)",
+    }  # fmt: skip
+    assert values_for(META, needs, library, support) == {**asked, **known}
+    assert set(NAMES) == set(asked) | set(known)
+    assert values_for(META, needs, None, support) == asked
+    lora = values_for(META, Requirements(method="lora", gpus=2), library, None)
+    assert lora == {
+        "wanted_method": "lora", "can_method": "yes", "method_evidence": "does lora (lora.py at 012345678)",
+        "wanted_gpus": 2, "can_gpus": "yes", "gpus_evidence": "does multi_gpu (multi_gpu.py at 012345678)",
+    }  # fmt: skip
+    whole = library.model_copy(update={"licences": library.licences[:1]})
+    assert values_for(META, Requirements(license="permissive", gpus=1), whole, None) == {
+        "wanted_license": "permissive", "licence": "permissive", "licence_of_parts": "permissive",
+        "licence_evidence": "permissive-1 (all/LICENSE at 012345678)",
+    }  # fmt: skip
+    unbacked = Candidate("a/b", "b")
+    assert values_for(unbacked, Requirements(avoid=("company",)), None, None) == {}
+    served = values_for(unbacked, Requirements(), None, ModelSupport("Y", date(2026, 1, 1), "since"))
+    assert served["serves_model"] == "yes"
 
 
 def test_a_kind_may_be_written_with_hyphens():
