@@ -38,7 +38,7 @@ def _package(path: Path, entry: Mapping[str, Any], lines: Lines) -> Dependency |
     if any(kind in source for kind in _OWN):
         return None
     place = _place(entry, source)
-    groups = entry.get("groups", [])
+    groups = entry.get("groups")
     return Dependency(
         "pypi",
         canonicalize_name(entry["name"]),
@@ -46,18 +46,18 @@ def _package(path: Path, entry: Mapping[str, Any], lines: Lines) -> Dependency |
         lines.of(entry["name"]),
         version=entry.get("version"),
         groups=tuple(groups) if groups and "main" not in groups else (),
-        marker=str(entry.get("marker", "") or ""),
-        repository=github_repository(place) if place else None,
+        marker=str(entry.get("marker") or ""),
+        repository=github_repository(place),
         local=without_password(place),
     )
 
 
 def _place(entry: Mapping[str, Any], source: Mapping[str, Any]) -> str:
-    """Where it comes from if not from an index: uv's source, poetry's ``type`` and ``url``, PEP 751's vcs."""
-    if source.get("type") in {"git", "url", "file", "directory"}:
-        return str(source.get("url", ""))
+    """Where it comes from if not from an index: by uv, poetry or PEP 751."""
+    if source.get("type") == "legacy":  # what poetry calls an index beside PyPI
+        return ""
     for kind in _PLACES:
         if source.get(kind):
             return str(source[kind])
-    vcs = entry.get("vcs") or entry.get("directory") or {}
-    return str(vcs.get("url") or vcs.get("path") or "")
+    direct = entry.get("vcs") or entry.get("archive") or entry.get("directory") or {}
+    return str(direct.get("url") or direct.get("path") or "")

@@ -80,7 +80,7 @@ def _poetry(path: Path, content: Mapping[str, Any], lines: Lines) -> Iterator[De
                 version=version.lstrip("=").strip() if version.startswith("=") else None,
                 groups=(*group, "optional") if wanted.get("optional") else group,
                 marker=str(wanted.get("markers", "")),
-                repository=github_repository(place) if place else None,
+                repository=github_repository(place),
                 local=without_password(place),
             )
 

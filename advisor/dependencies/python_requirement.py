@@ -12,6 +12,7 @@ from advisor.dependencies import Dependency
 from advisor.errors import InputError
 
 _ADDRESS = re.compile(r"^(?:[a-z+]+://|git@|\.{0,2}/|~/|\.$|[\w./-]+/|[A-Za-z]:\\)|\.(?:whl|tar\.gz|zip)$")
+_EXTRAS = re.compile(r"\[[^\[\]]*\]$")
 _EGG = re.compile(r"[#&]egg=([\w.-]+)")
 
 
@@ -58,7 +59,7 @@ def without_password(url: str) -> str:
 
 def _address(text: str, file: str, line: int, groups: tuple[str, ...]) -> Dependency:
     place, _, marker = text.partition(" ;")
-    place = place.strip()
+    place = _EXTRAS.sub("", place.strip())
     repository = github_repository(place)
     egg = _EGG.search(place)
     end = place.partition("#")[0].rstrip("/").rpartition("/")[2]

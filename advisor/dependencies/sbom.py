@@ -109,7 +109,8 @@ def _of(
             raise InputError(f"{path}: {purl!r} is no package URL: {error}") from None
         ecosystem, version = found.type, found.version or version
         name = f"{found.namespace}/{found.name}" if found.namespace else found.name
-        line = lines.of(purl) if lines.of(purl) > 1 else line
+        at = lines.of(purl.partition(":")[2])  # the name may stand elsewhere first
+        line = at if at > 1 else line
         if ecosystem == "pypi":
             name = canonicalize_name(found.name)
         elif ecosystem == "github":
