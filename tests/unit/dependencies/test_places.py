@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
+
 import pytest
 
-from advisor.dependencies import Dependency
+from advisor import facts
+from advisor.dependencies import Dependency, files
+from advisor.dependencies.packages import Origin, origin, origins
 from advisor.dependencies.python_requirement import requirement
+from advisor.domain import data_folder
+from advisor.errors import InputError
 
 
 def test_a_package_url_tells_the_line_though_the_name_stands_elsewhere_first(read):
@@ -52,3 +59,84 @@ packages:
   g@git+ssh://git@github.com/o/g.git#abc: {version: 1.0.0, resolution: {type: git, repo: 'git@github.com:o/g.git'}}
 """)  # fmt: skip
     assert (found.name, found.repository, found.version) == ("g", "o/g", None)
+
+
+@pytest.mark.parametrize(("text", "name", "marker"), [
+    ("x-1.0-py3-none-any.whl[extra]", "x", ""),
+    ("y-1.0-py3-none-any.whl ; os_name == 'nt'", "y", "os_name == 'nt'"),
+    ("git+https://git.example/o/n.git@v1#subdirectory=a/b", "n", ""),
+    ("./BOX", "box", ""),
+])  # fmt: skip
+def test_an_address_is_known_by_its_look(text, name, marker):
+    found = requirement(text, "r.txt", 1)
+    assert (found.name, found.marker, bool(found.local)) == (name, marker, True)
+
+
+def test_why_it_is_no_requirement_in_one_line_without_a_password():
+    with pytest.raises(InputError) as told:
+        requirement("a @ https://user:pw@x y", "r.txt", 3)
+    assert str(told.value).startswith("r.txt:3: 'a @ https://x y' is no requirement: Expected ")
+    assert "\n" not in str(told.value)
+
+
+def test_an_environment_that_is_a_list(read):
+    with pytest.raises(InputError, match=r"^environment\.yml: there is no list of dependencies in it$"):
+        read("environment.yml", "- numpy\n")
+
+
+def test_a_file_is_known_by_its_name_in_any_case_or_by_what_is_in_it(read):
+    for name, text in (("Requirements.TXT", "a"), ("base.in", "a"), ("pyproject-old.toml", '[project]\ndependencies = ["a"]'),
+                       ("pylock.dev.toml", '[[packages]]\nname = "a"'), ("env.YAML", "dependencies: [a]"),
+                       ("x.json", '{"bomFormat": "CycloneDX", "components": [{"name": "a"}]}'),
+                       ("y.json", '{"dependencies": {"a": "1"}}'), ("z.json", '{"devDependencies": {"a": "1"}}')):  # fmt: skip
+        assert [d.name for d in read(name, text)] == ["a"], name
+    with pytest.raises(InputError, match=r"^x\.json: Expecting"):
+        read("x.json", "{")
+    for name in ("package-lock.jsonx", "x.json"):
+        with pytest.raises(InputError) as told:
+            read(name, "{}")
+        assert (
+            str(told.value)
+            == f"{name} is of no kind that is known: {files.KINDS} (CycloneDX or SPDX, as JSON)"
+        )
+
+
+def test_whose_package_it_is_by_the_table_under_the_domains(tmp_path):
+    (tmp_path / "domains").mkdir()
+    (tmp_path / "packages.csv").write_text(
+        "ecosystem,package,repository,source,read_on\nnpm,Left_pad,o/left,npm,2026-01-02\npypi,trl,o/old,a page,2026-01-01\n",
+        encoding="utf-8",
+    )  # fmt: skip
+    shutil.copy(data_folder() / "domains" / "finetuning.toml", tmp_path / "domains")
+    for shared in ("criteria", "organisations.toml"):
+        (tmp_path / shared).symlink_to(data_folder() / shared)
+    known = origins([], tmp_path)
+    assert known["npm", "Left_pad"] == Origin("o/left", "npm, 2026-01-02")
+    assert known["pypi", "trl"] == Origin("huggingface/trl", "domain finetuning")
+    asked = Dependency("pypi", "trl", "r.txt")
+    assert origin(asked, known) == known["pypi", "trl"]
+    assert origin(replace(asked, repository="me/fork", local="x"), known) == Origin("me/fork", "r.txt")
+    assert origin(replace(asked, ecosystem="npm"), known) is None
+
+
+def test_the_facts_speak_over_the_table_and_the_first_store_over_the_others(tmp_path):
+    def store(name, *rows):
+        for table, row in rows:
+            about = {"repository": f"o/{name}", "source": "an index", "retrieved_at": "2026-01-02"}
+            facts.write(tmp_path / name, table, f"o/{name}", [{**about, **row}])
+        return facts.open_store(tmp_path / name, may_lack_days=True)
+
+    package = {"ecosystem": "npm", "package": "Some_Thing"}
+    first = store("first", ("packages", package))
+    release = {
+        "package": "My_Own",
+        "version": "1",
+        "released_on": "2026-01-01",
+        "is_prerelease": False,
+        "is_yanked": False,
+    }
+    other = store("other", ("packages", package), ("package_releases", release))
+    known = origins([first, other])
+    assert known["npm", "Some_Thing"] == Origin("o/first", "an index, 2026-01-02")
+    assert known["pypi", "my-own"] == Origin("o/other", "an index, 2026-01-02")
+    assert known["pypi", "accelerate"].repository == "huggingface/accelerate"
