@@ -11,18 +11,6 @@ from advisor.dependencies.python_requirement import requirement
 from advisor.errors import InputError
 
 
-@pytest.fixture
-def read(tmp_path, monkeypatch):
-    """Reads one file with this text."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(name, text):
-        (tmp_path / name).write_text(text)
-        return files.read([(tmp_path / name).relative_to(tmp_path)])
-
-    return run
-
-
 def test_cyclonedx_of_components_with_and_without_a_package_url(read):
     found = read("bom.json", """{"bomFormat": "CycloneDX", "metadata": {"component": {"name": "flask"}}, "components": [
 {"name": "plain", "version": "1", "scope": "required", "externalReferences": [{"type": "chat"}]},

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from advisor import facts
-from advisor.dependencies import Dependency, files
+from advisor.dependencies import Dependency, files, text
 from advisor.dependencies.packages import Origin, origin, origins
 from advisor.dependencies.python_requirement import requirement
 from advisor.domain import data_folder
@@ -85,11 +86,11 @@ def test_an_environment_that_is_a_list(read):
 
 
 def test_a_file_is_known_by_its_name_in_any_case_or_by_what_is_in_it(read):
-    for name, text in (("Requirements.TXT", "a"), ("base.in", "a"), ("pyproject-old.toml", '[project]\ndependencies = ["a"]'),
+    for name, content in (("Requirements.TXT", "a"), ("base.in", "a"), ("pyproject-old.toml", '[project]\ndependencies = ["a"]'),
                        ("pylock.dev.toml", '[[packages]]\nname = "a"'), ("env.YAML", "dependencies: [a]"),
                        ("x.json", '{"bomFormat": "CycloneDX", "components": [{"name": "a"}]}'),
                        ("y.json", '{"dependencies": {"a": "1"}}'), ("z.json", '{"devDependencies": {"a": "1"}}')):  # fmt: skip
-        assert [d.name for d in read(name, text)] == ["a"], name
+        assert [d.name for d in read(name, content)] == ["a"], name
     with pytest.raises(InputError, match=r"^x\.json: Expecting"):
         read("x.json", "{")
     for name in ("package-lock.jsonx", "x.json"):
@@ -140,3 +141,55 @@ def test_the_facts_speak_over_the_table_and_the_first_store_over_the_others(tmp_
     assert known["npm", "Some_Thing"] == Origin("o/first", "an index, 2026-01-02")
     assert known["pypi", "my-own"] == Origin("o/other", "an index, 2026-01-02")
     assert known["pypi", "accelerate"].repository == "huggingface/accelerate"
+
+
+def test_every_way_to_write_a_line_of_requirements(read, tmp_path):
+    (tmp_path / "sub").mkdir()
+    for name, content in (("sub/more.txt", "--requirement=deep.in\nb>=1\n"), ("sub/deep.in", "c\n"),
+                       ("pins.txt", "a==9\nb==2\n-c sub/pins.txt\nz\n"), ("sub/pins.txt", "c==3\n")):  # fmt: skip
+        (tmp_path / name).write_text(content)
+    found = read("r.txt", """\ufeff# a comment is not joined \\
+-rsub/more.txt
+   # indented
+--constraint pins.txt
+a==1 --hash=sha256:x --global-option=y
+
+d \\
+  >=1 \\
+    -C k=v  # why
+--extra-index-url https://user:pw@index.example/x
+--editable=./own
+-e\t../other
+f --config-settings=k=v
+g\t#tight
+h \\""")  # fmt: skip
+    assert [(d.name, d.version, d.file, d.line) for d in found] == [
+        ("c", "3", "sub/deep.in", 1), ("b", "2", "sub/more.txt", 2), ("a", "1", "r.txt", 5), ("d", None, "r.txt", 7),
+        ("own", None, "r.txt", 11), ("other", None, "r.txt", 12), ("f", None, "r.txt", 13), ("g", None, "r.txt", 14),
+        ("h", None, "r.txt", 15),
+    ]  # fmt: skip
+    with pytest.raises(InputError) as told:
+        read("r.txt", "\n-c https://x.example/r.txt\n")
+    assert str(told.value) == "r.txt:2: https://x.example/r.txt is not fetched; save it and name the file"
+    with pytest.raises(InputError, match=r"^sub/more\.txt:2: 'b!' is no requirement"):
+        (tmp_path / "sub" / "more.txt").write_text("a\nb!\n")
+        read("r.txt", "-r  sub/more.txt\n")
+
+
+def test_a_file_that_cannot_be_read(read, monkeypatch, tmp_path):
+    with pytest.raises(InputError, match=r"^none\.txt cannot be read: No such file or directory$"):
+        files.read([Path("none.txt")])
+    monkeypatch.setattr(text, "SIZE_LIMIT", 2**20)
+    (tmp_path / "large.txt").write_bytes(b"a" + b"\n" * (2**20 - 1))
+    assert len(files.read([tmp_path / "large.txt"])) == 1
+    with pytest.raises(InputError, match=r"^large\.txt is larger than 1 MiB$"):
+        read("large.txt", "\n" * (2**20 + 1))
+    (tmp_path / "odd.txt").write_bytes(b"\xff")
+    with pytest.raises(InputError, match=r"odd\.txt is not UTF-8 text$"):
+        files.read([tmp_path / "odd.txt"])
+
+
+def test_the_line_of_a_name_is_where_it_stands_by_itself():
+    lines = text.Lines("flask-admin see flask.\n@s/p Flask\nflask")
+    assert [lines.of(name) for name in ("FLASK", "flask-admin", "@s/p", "admin")] == [1, 1, 2, 1]
+    assert text.Lines("\n\nx").of("x") == 3
