@@ -82,6 +82,12 @@ def test_text_for_a_terminal():
     ]  # fmt: skip
 
 
+def test_text_of_a_risk_without_an_alternative():
+    alone = of("alone", 30.0, 20.0, 40.0, findings=(WARN,))
+    shown = text.render(Dependencies(("r.txt",), "balanced", {}, (alone,), ()))
+    assert shown.endswith(f"  alone:\n    - one person does it all\n\n{text.LEGEND}\n")
+
+
 def test_markdown_for_a_pull_request():
     shown = markdown.render(ANSWER, 40.0)
     heading, said, risky, *rest = shown.split("\n\n")
@@ -112,6 +118,8 @@ def test_markdown_without_a_risk_shows_ten_and_folds_the_rest():
     above, below = shown.split("<details><summary>2 more</summary>")
     assert above.count("| **p") == 10 and below.count("| **p") == 2
     assert markdown.render(Dependencies(("r.txt",), "balanced", {}, (FINE,), ())).count("<details>") == 0
+    unknown = markdown.render(Dependencies(("r.txt",), "balanced", {}, (), (LOST, LOST)))
+    assert "<summary>2 unknown</summary>" in unknown and unknown.count("\n- lost (conda)") == 2
     # at the score that was asked for nobody is below it; a point above it everybody
     assert "12 more" not in markdown.render(Dependencies((), "balanced", {}, tuple(fine), ()), 80.0)
     assert markdown.render(Dependencies((), "balanced", {}, tuple(fine), ()), 81.0).count("more<") == 0
@@ -169,6 +177,7 @@ def test_sarif_without_alternatives_and_with_a_file_from_the_root():
 
 
 def test_csv_with_empty_cells_for_what_is_unknown():
+    assert "\r" not in as_csv.render(ANSWER)
     rows = list(csv.DictReader(as_csv.render(ANSWER).splitlines()))
     assert list(rows[0].values()) == [
         "pypi", "old", "", "sub dir/req.txt", "4", "dev docs", "o/old", "a table", "2026-07-01", "10.4", "5.5", "20.4",
