@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ def auc(happened: np.ndarray, score: np.ndarray) -> float:
     positives = float(happened.sum())
     negatives = len(happened) - positives
     if not positives or not negatives:
-        return float("nan")
+        return math.nan
     _, place, count = np.unique(score, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(count) - (count - 1) / 2)[place]
     above = ranks[happened == 1].sum() - positives * (positives + 1) / 2
@@ -35,7 +36,7 @@ def average_precision(happened: np.ndarray, score: np.ndarray) -> float:
     import numpy as np
 
     if not happened.sum():
-        return float("nan")
+        return math.nan
     order = np.argsort(-score, kind="stable")
     hits, scores = np.cumsum(happened[order]), score[order]
     last = np.append(np.diff(scores) != 0, True)
@@ -127,6 +128,6 @@ def bootstrap(
         values.append(figure(np.concatenate([rows_of[i] for i in picked])))
     defined = np.array([v for v in values if not np.isnan(v)])
     if not len(defined):
-        return float("nan"), float("nan")
+        return math.nan, math.nan
     low, high = np.quantile(defined, [0.025, 0.975])
     return float(low), float(high)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -228,7 +229,7 @@ def _window(
             ("calibration_error", figures.calibration_error),
         ):
             found[name] = _figure(figure, outcome, chance[seen], repositories[seen])
-    share = float(outcome.mean()) if len(seen) else float("nan")
+    share = float(outcome.mean()) if len(seen) else math.nan
     return Window(as_of, len(rows), len(seen), share, found)
 
 

@@ -116,7 +116,7 @@ def _show(figure: Figure | None) -> str:
 def _calibration(found: Backtest) -> list[str]:
     """One line a bin: ``o`` what the outlook said, ``x`` what came, ``-`` its Wilson interval."""
     rows = found.calibration
-    top = max([row["high"] for row in rows] + [row["predicted"] for row in rows]) or 1.0
+    top = max(max(row["high"], row["predicted"]) for row in rows)
     body = []
     for row in rows:
         plot = [" "] * WIDTH
@@ -132,4 +132,4 @@ def _calibration(found: Backtest) -> list[str]:
 
 
 def _place(share: float, top: float) -> int:
-    return min(WIDTH - 1, int(share / top * (WIDTH - 1) + 0.5))
+    return int(share / top * (WIDTH - 1) + 0.5)
