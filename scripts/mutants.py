@@ -33,16 +33,32 @@ PLACE = ROOT / "build" / "mutants"
 TESTS = {
     "advisor/acceptability.py": ["tests/unit/test_acceptability.py", "tests/contract/test_score_laws.py"],
     "advisor/addresses.py": ["tests/unit/dependencies", "tests/collect/test_package_index.py"],
-    "advisor/advise.py": ["tests/unit/test_requirements.py", "tests/unit/test_acceptability.py", "tests/unit/test_faces.py"],
-    "advisor/asked.py": ["tests/unit/test_requirements.py", "tests/unit/test_domain_files.py", "tests/unit/test_shortlist.py"],
+    "advisor/advise.py": [
+        "tests/unit/test_requirements.py",
+        "tests/unit/test_acceptability.py",
+        "tests/unit/test_faces.py",
+    ],
+    "advisor/asked.py": [
+        "tests/unit/test_requirements.py",
+        "tests/unit/test_domain_files.py",
+        "tests/unit/test_shortlist.py",
+    ],
     "advisor/backtest/*": ["tests/unit/test_backtest.py"],
     "advisor/benched.py": ["tests/unit/test_benched.py"],
     "advisor/coverage.py": ["tests/unit/test_coverage.py"],
     "advisor/dependencies/*": ["tests/unit/dependencies"],
     "advisor/domain.py": ["tests/unit/test_domain_files.py", "tests/contract/test_domains.py"],
     "advisor/domain_text.py": ["tests/unit/test_domain_files.py", "tests/unit/test_init.py"],
-    "advisor/facts.py": ["tests/unit/test_metrics.py", "tests/unit/test_damaged_stores.py", "tests/unit/test_many.py"],
-    "advisor/kept.py": ["tests/unit/test_faces.py", "tests/unit/test_many.py", "tests/unit/test_acceptability.py"],
+    "advisor/facts.py": [
+        "tests/unit/test_metrics.py",
+        "tests/unit/test_damaged_stores.py",
+        "tests/unit/test_many.py",
+    ],
+    "advisor/kept.py": [
+        "tests/unit/test_faces.py",
+        "tests/unit/test_many.py",
+        "tests/unit/test_acceptability.py",
+    ],
     "advisor/measure*.py": ["tests/unit/test_metrics.py", "tests/unit/test_many.py"],
     "advisor/outlook/*": ["tests/unit/test_outlook_features.py", "tests/unit/test_outlook.py"],
     "advisor/partitions.py": ["tests/unit/test_many.py"],
@@ -50,17 +66,27 @@ TESTS = {
     "advisor/report/backtest.py": ["tests/unit/test_backtest.py"],
     "advisor/report/dashboard/*": ["tests/unit/test_dashboard.py", "tests/unit/test_reference.py"],
     "advisor/report/dependencies/*": ["tests/unit/dependencies"],
-    "advisor/report/*": ["tests/unit/test_reports.py", "tests/unit/test_explain.py", "tests/unit/test_terminal.py"],
+    "advisor/report/*": [
+        "tests/unit/test_reports.py",
+        "tests/unit/test_explain.py",
+        "tests/unit/test_terminal.py",
+    ],
     "advisor/rules.py": ["tests/unit/test_rules.py", "tests/contract/test_rule_laws.py"],
     "advisor/scoring.py": ["tests/unit/test_scoring.py", "tests/contract/test_score_laws.py"],
-    "advisor/store.py": ["tests/unit/test_metrics.py", "tests/unit/test_damaged_stores.py", "tests/unit/test_many.py"],
+    "advisor/store.py": [
+        "tests/unit/test_metrics.py",
+        "tests/unit/test_damaged_stores.py",
+        "tests/unit/test_many.py",
+    ],
     "advisor/tables.py": ["tests/unit/test_metrics.py", "tests/unit/test_many.py"],
 }
 
 
 def deciding() -> list[str]:
     """Modules of the deciding half, as `make coverage` has it."""
-    outside = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["coverage"]["report"]["omit"]
+    outside = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["coverage"]["report"][
+        "omit"
+    ]
     names = [str(p.relative_to(ROOT)) for p in sorted((ROOT / "advisor").rglob("*.py"))]
     return [n for n in names if not any(fnmatch(n, pattern) for pattern in outside)]
 
@@ -171,12 +197,16 @@ def difference(module: str, name: str, spans: dict[str, tuple[int, int]]) -> str
     original = made.line_span_by_function_name[f"{name.rpartition('_mutmut_')[0]}_mutmut_orig"]
     first, last = spans[name]
     pair = lines[original.start - 1 : original.end], lines[first - 1 : last]
-    return "\n".join(line for line in difflib.unified_diff(*pair, n=1, lineterm="") if line[:3] not in {"---", "+++"})
+    return "\n".join(
+        line for line in difflib.unified_diff(*pair, n=1, lineterm="") if line[:3] not in {"---", "+++"}
+    )
 
 
 def main() -> None:
     """Command line."""
-    asked = argparse.ArgumentParser(description="Which small changes of the deciding half does nothing notice?")
+    asked = argparse.ArgumentParser(
+        description="Which small changes of the deciding half does nothing notice?"
+    )
     asked.add_argument("--sample", type=int, help="of each module, at random")
     asked.add_argument("modules", nargs="*")
     given = asked.parse_args()
