@@ -103,7 +103,7 @@ def test_what_is_not_there_counts_as_nothing():
         "Gemma"
     }
     assert not families_of(
-        "unslothai/unsloth", {"unsloth/registry/x.py": 'ModelMeta(org="Qwen", sizes=["1"])'}
+        "unslothai/unsloth", {"unsloth/registry/_x.py": 'ModelMeta(org="Qwen", sizes=["1"])'}
     )
     data = {"src/pkg/vocabulary.py": f'"google/gemma-2-9b"\n#{" " * 1_500_000}'}
     assert not families_of("nobody/knows", data), "a file of this length is data"

@@ -194,6 +194,7 @@ def test_the_command_collects_what_it_can_and_names_the_rest(repo, tmp_path, mon
     assert (done.exit_code, "advisor: " in done.stderr and "no/where" in done.stderr) == (3, True)
     rows = facts.read(facts.open_store(tmp_path / "s"), "model_support", "Lightning-AI/litgpt")
     assert [r["family"] for r in rows if r["supported_on"] and r["route"] == "main"] == ["Gemma 2"]
+    assert run(str(repo.path)).exit_code == 0
     assert isinstance(run(gone).exception, CollectError)  # asked for alone, it is the error
     assert "exactly one" in str(run(gone, str(repo.path), "--name", "a/b").exception)
     repo.git("remote", "remove", "origin")

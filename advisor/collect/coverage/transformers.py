@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from advisor.collect.coverage.extractor import Extractor, Name, parsed
+from advisor.collect.coverage.extractor import parsed
 from advisor.errors import ConfigError
 
 PATH = "transformers/models/auto/modeling_auto.py"
@@ -40,19 +40,6 @@ def causal_language_models(text: str) -> list[str]:
         pairs = ast.literal_eval(value.args[0] if isinstance(value, ast.Call) else value)
         return list(pairs) if isinstance(pairs, dict) else [pair[0] for pair in pairs]
     return []
-
-
-def _names(path: str, text: str) -> set[Name]:
-    del path
-    return {Name(n, "architecture") for n in causal_language_models(text)}
-
-
-EXTRACTOR = Extractor(
-    "transformers: mapping of causal language models",
-    (f"src/{PATH}",),
-    lambda path: path.endswith(PATH),
-    _names,
-)
 
 
 def load_architectures(path: Path) -> dict[str, Architecture]:
