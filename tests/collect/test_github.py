@@ -310,6 +310,14 @@ def test_a_budget_is_planned_and_kept(world, tmp_path):
         assert as_expected(threads_of(tmp_path, name)) == expected_threads(world.repositories[name])
 
 
+def test_a_dry_run_without_a_token_has_no_price(world, tmp_path):
+    world.add("o/n")
+    fake = FakeGitHub(world)
+    _, told = collect(fake, tmp_path, ["o/n"], token=None, is_dry=True)
+    assert ("plan", {"repositories": {}, "requests": 0, "points": 0, "spent": 0}) in told
+    assert fake.requests() == 0
+
+
 def test_the_plan_is_an_upper_bound_and_not_far_off(world, tmp_path):
     world.add("o/n", issues=400, pulls=220, discussions=30)
     fake = FakeGitHub(world)
