@@ -13,7 +13,9 @@ from advisor import benched, facts
 from advisor.advise import Request, recommend
 from advisor.cli import app, load
 from advisor.cli.bench import keep, write
+from advisor.domain import load_domain
 from advisor.errors import SnapshotMissing
+from advisor.model import Measurement
 from finetune.bench import Bench
 from finetune.bench_runs import Measured
 
@@ -165,3 +167,40 @@ def test_where_nothing_counts_nothing_is_kept(tmp_path):
     told = keep(bench(Measured("litgpt", 42, reason="no space left")), tmp_path / "facts")
     assert told == "nothing counts, so no figure went into the facts"
     assert not (tmp_path / "facts").exists()
+
+
+def test_rows_come_newest_first_and_only_the_candidates_own(store, tmp_path):
+    keep(bench(ONE, day="2026-12-01T08:00:00+00:00"), store)
+    found = benched.read(store, [UNSLOTH, TRL, "a/b"], None)
+    keys = [(-b.day.toordinal(), b.setting, b.machine, b.figure, b.repository.lower()) for b in found.rows]
+    assert keys == sorted(keys) and len({k[0] for k in keys}) == 2 and len({k[3] for k in keys}) > 2
+    assert [b.day for b in found.rows][:: len(keys) - 1] == [date(2026, 12, 1), date(2026, 11, 24)]
+    assert set(found.measured) == {TRL, UNSLOTH}
+    assert set(found.measured[TRL]) == set(benched.MEASURED)
+    assert {b.repository for b in benched.read(store, [TRL], None).rows} == {TRL}
+    by_then = benched.read(store, [TRL], date(2026, 11, 24))
+    assert {b.day for b in by_then.rows} == {date(2026, 11, 24)}
+    assert by_then.measured[TRL]["measured_throughput"].reason.endswith("0 days ago")
+    later = benched.read(store, [TRL], date(2026, 12, 4)).measured[TRL]["measured_throughput"]
+    assert later.reason.endswith("3 days ago")
+    for path, names in ((store, []), (store, ["a/b"]), (tmp_path / "nothing", [TRL])):
+        assert benched.read(path, names, None) is benched.NOTHING
+
+
+def test_criteria_that_nobody_measured_or_weighs_are_left_out_with_the_goals_that_weigh_them(store):
+    domain = load_domain("finetuning")
+    benches = {c.name for c in domain.criteria if c.benched}
+    weighs = {name for name, goal in domain.goals.items() if benches & set(goal.weights)}
+    assert benches and weighs and weighs != set(domain.goals)
+    weights = {c.name: 0.0 if c.benched else 1.0 for c in domain.criteria}
+    left = benched.NOTHING.that_can_count(domain, weights)
+    assert [c.name for c in left.criteria] == [c.name for c in domain.criteria if not c.benched]
+    assert set(left.goals) == set(domain.goals) - weighs
+    asked = benched.NOTHING.that_can_count(domain, {**weights, **dict.fromkeys(benches, 0.1)})
+    assert (asked.criteria, asked.goals) == (domain.criteria, domain.goals)
+    found = benched.read(store, [TRL], None)
+    assert found.that_can_count(domain, weights) is domain
+    here, stars = found.measured[TRL]["measured_throughput"], Measurement(TRL, "stars", "measured", 1.0)
+    before = {"stars": stars, "measured_throughput": replace(here, value=9.0)}
+    assert found.over(before, TRL) == {"stars": stars, **found.measured[TRL]}
+    assert found.over(before, UNSLOTH) == before
