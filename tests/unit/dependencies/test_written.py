@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -12,8 +13,8 @@ import advisor
 from advisor.dependencies import Dependency
 from advisor.dependencies.health import Alternative, Dependencies, Health
 from advisor.model import Candidate, Finding, Outlook, Ranked
+from advisor.report.dependencies import alternatives, headline, markdown, row, sarif, text
 from advisor.report.dependencies import csv as as_csv
-from advisor.report.dependencies import headline, markdown, row, sarif, text
 from advisor.report.dependencies import json as as_json
 
 DAY = date(2026, 7, 1)
@@ -43,7 +44,8 @@ ANSWER = Dependencies(("req.txt", "env.yml"), "balanced", {"activity": 1.0}, (OL
 def test_the_cells_of_a_package():
     assert row(OLD) == ["old", "out", "6–20", "75%", "?", "o/old", "2026-07-01"]
     assert row(WEAK) == ["weak (npm)", "30", "20–40", "75%", "25% [20%–30%]", "o/weak", "2026-07-01"]
-    assert row(of("x", None, 0.0, 100.0))[1] == "?"
+    unplaced = replace(of("x", None, 0.0, 100.0), repository=None)
+    assert (row(unplaced)[1], row(unplaced)[5], alternatives(unplaced)) == ("?", "?", "")
 
 
 def test_what_is_below_a_score_is_counted_and_a_nothing_is_below_anything():
