@@ -186,8 +186,8 @@ def test_what_choosing_is_worth():
 
 def test_the_fewest_stars_are_those_not_known_and_each_choice_has_its_own_signal():
     best = ("b/0", "b", False, 0.1, {"stars": np.nan, "idle_days": 9.0})
-    starred = ("b/1", "b", True, 0.9, {"stars": 8.0, "idle_days": 8.0})
-    others = [(f"b/{k}", "b", True, 0.5, {"stars": 0.5}) for k in range(2, 5)]
+    starred = ("b/1", "b", True, 0.9, {"stars": 0.5, "idle_days": 8.0})
+    others = [(f"b/{k}", "b", True, 0.5, {"stars": 0.2}) for k in range(2, 5)]
     worth = select(*world(best, starred, *others))
     shares = [s.value for s in (worth.pick, worth.random, worth.most_starred, worth.last_committed)]
     assert shares == pytest.approx([0, 0.8, 1, 1])
@@ -211,10 +211,10 @@ def test_edges_of_the_figures():
 
 BACK = Backtest(
     horizon_months=12, active_days=90, repositories=7, seen_in_training=3,
-    windows=(Window(date(2022, 1, 1), 9, 0, float("nan"), {}),),
+    windows=(Window(date(2022, 1, 1), 9, 0, float("nan"), {"auc": Figure(float("nan"), 0, 1)}),),
     pooled=Window(None, 10, 10, 0.4, {
         "auc": Figure(0.75, 0.5, 1.0), "average_precision": Figure(0.6, 0.51, 0.69),
-        "brier": Figure(0.1, 0.05, 0.15), "calibration_error": Figure(float("nan"), 0, 1)}),
+        "brier": Figure(0.1, 0.05, 0.15), "calibration_error": Figure(0.05, 0.01, 0.09)}),
     baselines={"stars": Figure(0.5, 0.4, 0.6), "releases": Figure(float("nan"), 0, 1)},
     calibration=({"n": 4, "predicted": 0.1, "observed": 0.0, "low": 0.0, "high": 0.5},
                  {"n": 6, "predicted": 0.5, "observed": 0.4, "low": 0.2, "high": 0.8}),
@@ -234,9 +234,9 @@ SHOWN = f"""\
 Inactive: no commit on the default branch in the 12 months after the day. Asked: last commit at most 90 days old.
 7 repositories, 3 of them known from training and scored by trees that did not see them.
 
-day         active  known  inactive                  AUC    average precision                Brier  calibration error
-2022-01-01       9      0         ?                    ?                    ?                    ?                  ?
-all             10     10     40.0%  0.750 [0.500–1.000]  0.600 [0.510–0.690]  0.100 [0.050–0.150]                  ?
+day         active  known  inactive                  AUC    average precision                Brier    calibration error
+2022-01-01       9      0         ?                    ?                    ?                    ?                    ?
+all             10     10     40.0%  0.750 [0.500–1.000]  0.600 [0.510–0.690]  0.100 [0.050–0.150]  0.050 [0.010–0.090]
 
 AUC of               all days
 outlook   0.750 [0.500–1.000]
@@ -261,7 +261,8 @@ def test_what_is_not_defined_is_null_in_json():
     assert shown.startswith('{\n "horizon_months": 12,\n') and shown.endswith("}\n")
     back = json.loads(shown)
     assert back["windows"][0] == {
-        "as_of": "2022-01-01", "members": 9, "known": 0, "inactive": None, "figures": {}
+        "as_of": "2022-01-01", "members": 9, "known": 0, "inactive": None,
+        "figures": {"auc": {"value": None, "low": 0, "high": 1}},
     }  # fmt: skip
     assert back["pooled"]["as_of"] is None
     assert back["baselines"] == {"stars": {"value": 0.123457, "low": 0.1, "high": 1.0}}

@@ -39,7 +39,8 @@ def one(*rows):
 
 @pytest.mark.parametrize(("day", "commit", "is_in"), [
     ("2023-01-01", "2022-10-03", True),  # 90 days old
-    ("2023-01-01", "2022-10-01", False),  # 92
+    ("2023-01-01", "2022-10-02 00:00:01", True),  # a second short of 91
+    ("2023-01-01", "2022-10-02", False),  # 91
     ("2022-10-31", "2022-10-30", True),  # the row is 62 days old
     ("2022-10-30", "2022-10-30", False),  # 63
     ("2023-01-02", "2023-01-01", False),  # the row is from the future
@@ -59,6 +60,35 @@ def test_the_outcome_is_the_first_row_around_the_horizon(read, later, commit, in
     series = read(one(("2022-12-31", "2022-12-30"), (later, commit)))
     found = panel.inactive_after(series, panel.cohort(series, AT), 12)
     assert found.tolist() == pytest.approx([inactive], nan_ok=True)
+
+
+def test_what_became_of_one_is_not_told_of_another_and_dead_is_idle_for_more_than_a_year(read):
+    rows = one(
+        *[("2022-12-31", "2022-12-30"), ("2024-01-15", "2023-01-15")] * 2, ("2024-01-10", "2024-01-09")
+    )
+    rows["repo"] = ["b/two", "b/two", "a/one", "a/one", "c/three"]
+    rows.loc[3, "last_commit_pushed_at"] = pd.Timestamp(2023, 1, 14)
+    series = read(rows)
+    members = panel.cohort(series, AT)
+    assert (members.repository.tolist(), members.index.tolist()) == (["a/one", "b/two"], [0, 1])
+    assert members.idle_days.tolist() == [1.0, 1.0]
+    assert panel.inactive_after(series, members, 12).tolist() == [0.0, 0.0]
+    assert panel.dead_after(series, members, 12).tolist() == [1.0, 0.0], "366 days and 365"
+    assert panel.dead_after(series, members, 24).isna().all()
+
+
+def test_a_panel_that_is_none_says_what_is_wrong(tmp_path):
+    broken = tmp_path / "it's.parquet"
+    broken.write_text("no parquet")
+    with pytest.raises(InputError, match=rf"^{broken} cannot be read as Parquet: .*(magic|Parquet|parquet)"):
+        panel.read_panel(broken)
+    whole = small_panel.write(tmp_path / "its.parquet", one(("2022-12-31", "2022-12-30")))
+    assert len(panel.read_panel(whole.replace(broken))) == 1
+    less = small_panel.write(tmp_path / "less.parquet", small_panel.rows(1)[["repo", "snap", "category"]])
+    with pytest.raises(InputError) as told:
+        panel.read_panel(less)
+    lacking = ", ".join(sorted({c for c, _ in panel.COLUMNS.values()} - {"repo", "snap", "category"}))
+    assert str(told.value) == f"{less} lacks the columns {lacking}; see docs/explanation/method.md"
 
 
 def test_of_several_rows_the_first_counts(read):
