@@ -78,7 +78,7 @@ TWO = explain.Explanation(
     (explain.Rows("counts", 12345, "2025-01-02", "2026-07-04", "0123456789abcdef"),
      explain.Rows("releases", 2, "a", "b", "")),
     (explain.Evidence("Gemma", "main", EARLIER, "gemma", "src/gemma.py", "c0ffee", EARLIER, "a card", "read 2026"),),
-    (Benchmark("b/two", "trl", "1.0", "tokens_per_second", "tokens/s", 1234.4, 1100, 1300, "round A", "a box", DAY,
+    (Benchmark("b/two", "trl", "1.0", "tokens_per_second", "tokens/s", 12345.4, 900, 13000, "round A", "a box", DAY,
                "bench"),),
 )  # fmt: skip
 

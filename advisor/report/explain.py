@@ -149,9 +149,13 @@ def _evidence(e: Evidence) -> str:
 
 
 def _benchmark(b: Benchmark) -> str:
-    bounds = "" if b.low == b.high else f" [{b.low:,.4g}–{b.high:,.4g}]"
-    what = f"{b.day}  {b.figure} {b.value:,.4g}{bounds} {b.unit}"
+    bounds = "" if b.low == b.high else f" [{_figure(b.low)}–{_figure(b.high)}]"
+    what = f"{b.day}  {b.figure} {_figure(b.value)}{bounds} {b.unit}"
     return f"{what}: {b.stack} {b.version}, {b.setting}, on {b.machine} ({b.source})"
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def rows_of(manifest: Mapping[str, Mapping[str, object]], repository: str) -> Sequence[Rows]:

@@ -170,7 +170,7 @@ model families, with what shows each
   Gemma: 2025-01-02 by main: gemma in src/gemma.py at c0ffee; weights 2025-01-02, read 2026: a card
 
 measured on machines by `advisor bench`
-  2026-07-04  tokens_per_second 1,234 [1,100–1,300] tokens/s: trl 1.0, round A, on a box (bench)
+  2026-07-04  tokens_per_second 12,345 [900–13,000] tokens/s: trl 1.0, round A, on a box (bench)
 """
 COVERED = """\
 model coverage as of 2026-07-04, own code or what transformers loads
