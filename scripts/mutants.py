@@ -39,6 +39,7 @@ TESTS = {
         "tests/unit/test_faces.py",
     ],
     "advisor/asked.py": [
+        "tests/unit/test_reports.py",
         "tests/unit/test_requirements.py",
         "tests/unit/test_domain_files.py",
         "tests/unit/test_shortlist.py",

@@ -50,8 +50,6 @@ def read_as(shape: type[S], value: object, where: str) -> S:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = clean(".".join(str(p) for p in first["loc"]), 80)
         raise Unsound(f"{where}: {place or 'it'} is not as promised ({clean(first['msg'], 120)})") from None
-    except RecursionError:
-        raise Unsound(f"{where}: nested too deeply") from None
 
 
 def seconds(time: datetime | None) -> str | None:

@@ -85,7 +85,7 @@ def test_what_an_index_says_becomes_a_fact(tmp_path, package, repository, source
 
 @pytest.mark.parametrize("package", [
     Package("pypi", "elsewhere"), Package("pypi", "nobody"), Package("pypi", "broken"), Package("npm", "bare"),
-    Package("conda", "nobody"),
+    Package("conda", "nobody"), Package("cran", "dplyr"),
 ])  # fmt: skip
 def test_what_nobody_says_is_missing_with_the_reason(tmp_path, package):
     found, outcome = ask(tmp_path, package)

@@ -8,6 +8,7 @@ import pytest
 
 from advisor import advise, domain, domain_text, population
 from advisor.advise import Request
+from advisor.collect.seed import seed
 from advisor.errors import ConfigError, SnapshotMissing, UnknownName
 
 WEB = domain.data_folder() / "domains" / "web-frameworks.toml"
@@ -128,3 +129,10 @@ def test_titles_of_criteria_of_a_folder(tmp_path):
     for name in ("b", "a"):
         (tmp_path / "criteria" / f"{name}.toml").write_text(f'title = "T {name}"\n')
     assert list(domain_text.criteria_titles(tmp_path).items()) == [("a", "T a"), ("b", "T b")]
+
+
+def test_nothing_comes_along_for_a_domain_whose_snapshot_is_not_bundled(tmp_path):
+    text = WEB.with_name("dataframes.toml").read_text().replace('"dataframes"', '"nowhere"')
+    (tmp_path / "mine.toml").write_text(text)
+    assert seed(tmp_path / "store", str(tmp_path / "mine.toml")) == 0
+    assert not (tmp_path / "store").exists()

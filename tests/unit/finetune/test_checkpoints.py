@@ -10,7 +10,9 @@ import zipfile
 
 import pytest
 import tiny_model
+from typer.testing import CliRunner
 
+from advisor.cli import app, load
 from finetune import pickles
 from finetune.checkpoints import describe
 from finetune.errors import ModelError
@@ -181,3 +183,18 @@ def test_nothing_known(tmp_path):
     ):
         with pytest.raises(ModelError, match=why):
             describe(path)
+
+
+def test_the_command_says_what_it_knows_and_warns(tmp_path):
+    load("inspect")
+    (tmp_path / "evil.pt").write_bytes(pickle.dumps(Evil()))
+    told = CliRunner().invoke(app, ["inspect", str(tmp_path / "evil.pt")]).output
+    assert told.startswith(f"{tmp_path}/evil.pt: ") and "  careful: " in told
+    assert "parameters: " not in told
+
+
+def test_where_there_are_no_runs_the_place_is_named_and_nothing_is_deleted(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    load("runs")
+    assert CliRunner().invoke(app, ["runs"]).output == f"no runs yet in {tmp_path}/advisor/runs\n"
+    assert CliRunner().invoke(app, ["runs", "prune", "--yes"]).stderr == "nothing deleted\n"

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from typer.testing import CliRunner
 
+from advisor.cli import app, load
 from finetune import environment, home
 from finetune.errors import EnvironmentBroken
 from finetune.stacks import STACKS, stack
@@ -144,3 +147,21 @@ def test_a_plain_advisor_starts_its_command_again_in_the_environment_of_trl(tmp_
     assert "not replaced" not in done.stdout
     assert (site / "finetune" / "runners" / "emit.py").is_file()
     assert (site / "advisor" / "_data" / "domains" / "finetuning.toml").is_file()
+
+
+def test_the_commands_build_list_and_build_anew(lock, monkeypatch):
+    load("stacks")
+    monkeypatch.setattr("finetune.stacks.STACKS", ("trl",))
+    monkeypatch.setattr(
+        "finetune.stacks.stack", lambda _: SimpleNamespace(lock=lock, needed=("no-such-package",))
+    )
+
+    def run(*words):
+        done = CliRunner().invoke(app, ["stacks", *words])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    assert "absent" in run()
+    assert "built in" in run("build", "trl")
+    assert run("build", "trl").startswith("ready: ")
+    assert "built in" in run("rebuild", "trl")
