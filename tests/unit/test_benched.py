@@ -187,7 +187,7 @@ def test_rows_come_newest_first_and_only_the_candidates_own(store, tmp_path):
         assert benched.read(path, names, None) is benched.NOTHING
 
 
-def test_criteria_that_nobody_measured_or_weighs_are_left_out_with_the_goals_that_weigh_them(store):
+def test_what_nobody_measured_or_weighs_is_left_out(store):
     domain = load_domain("finetuning")
     benches = {c.name for c in domain.criteria if c.benched}
     weighs = {name for name, goal in domain.goals.items() if benches & set(goal.weights)}

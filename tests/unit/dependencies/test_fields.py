@@ -70,7 +70,7 @@ def test_locks_of_npm_with_kinds_places_and_lines(read):
 "node_modules/a": {"version": "1.0.0", "optional": true, "peer": true},
 "node_modules/b": {"version": "2.0.0", "devOptional": true, "resolved": "https://registry.example/b.tgz"},
 "node_modules/c": {"version": "0.1.0", "resolved": "file:../c"},
-"node_modules/d": {"resolved": "git+https://user:pw@github.com/o/d.git"},
+"node_modules/d": {"resolved": "git+https://user@github.com/o/d.git"},
 "node_modules/e": {}}}""")  # fmt: skip
     assert found == [
         Dependency("npm", "a", "package-lock.json", 2, "1.0.0", ("optional", "peer")),
@@ -124,7 +124,7 @@ def test_locks_of_python_with_markers_groups_and_places(read):
     uv = read("uv.lock", """[[package]]
 name = "A_b"
 version = "1.0"
-source = { url = "https://user:pw@files.example/a.whl" }
+source = { url = "https://user:pw@files.example/a.whl" }  # pragma: allowlist secret
 [[package]]
 name = "own"
 source = { virtual = "." }
@@ -164,7 +164,7 @@ def test_poetry_tables_of_every_kind_of_entry(read):
     found = read("pyproject.toml", """[tool.poetry.dependencies]
 Python = "^3.11"
 a_b = { version = "== 1.2", markers = "os_name == 'nt'" }
-c = { url = "https://user:pw@files.example/c.whl" }
+c = { url = "https://user:pw@files.example/c.whl" }  # pragma: allowlist secret
 d = { path = "../d", optional = true }
 e = [{ git = "https://github.com/o/e" }, { version = "^2" }]
 f = ["^1", "^2"]
@@ -212,7 +212,7 @@ def test_what_is_wrong_with_a_group(read, group, why):
 
 
 @pytest.mark.parametrize(("text", "name", "more"), [
-    ("git+https://user:pw@github.com/o/n.git@v1#egg=My_Name", "my-name",
+    ("git+https://user:pw@github.com/o/n.git@v1#egg=My_Name", "my-name",  # pragma: allowlist secret
      {"repository": "o/n", "local": "git+https://github.com/o/n.git@v1#egg=My_Name"}),
     ("https://git.example/o/n.git@main#subdirectory=x", "n",
      {"local": "https://git.example/o/n.git@main#subdirectory=x"}),
@@ -220,7 +220,7 @@ def test_what_is_wrong_with_a_group(read, group, why):
     ("a==1.0.*", "a", {}),
     ("a===1.0+x", "a", {"version": "1.0+x"}),
     ("a>=1,==1.5", "a", {"version": "1.5"}),
-    ("a @ https://user:pw@files.example/a.zip", "a", {"local": "https://files.example/a.zip"}),
+    ("a @ https://user:pw@files.example/a.zip", "a", {"local": "https://files.example/a.zip"}),  # pragma: allowlist secret
     (".", ".", {"local": "."}), ("../", "..", {"local": "../"}), ("/", ".", {"local": "/"}),
 ])  # fmt: skip
 def test_a_requirement_and_an_address(text, name, more):

@@ -75,7 +75,7 @@ def test_an_address_is_known_by_its_look(text, name, marker):
 
 def test_why_it_is_no_requirement_in_one_line_without_a_password():
     with pytest.raises(InputError) as told:
-        requirement("a @ https://user:pw@x y", "r.txt", 3)
+        requirement("a @ https://user:pw@x y", "r.txt", 3)  # pragma: allowlist secret
     assert str(told.value).startswith("r.txt:3: 'a @ https://x y' is no requirement: Expected ")
     assert "\n" not in str(told.value)
 
@@ -157,7 +157,7 @@ a==1 --hash=sha256:x --global-option=y
 d \\
   >=1 \\
     -C k=v  # why
---extra-index-url https://user:pw@index.example/x
+--extra-index-url https://user:pw@index.example/x  # pragma: allowlist secret
 --editable=./own
 -e\t../other
 f --config-settings=k=v
