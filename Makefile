@@ -80,7 +80,7 @@ docs: $(VENV)/.installed-dev
 
 # Every line and branch of the deciding half; what is left out of it stands in [tool.coverage.report].
 DECIDING := tests/unit tests/contract tests/collect/test_package_index.py --ignore tests/unit/finetune \
-	--ignore tests/unit/test_spark.py --ignore tests/contract/test_spec_leaves.py --ignore tests/contract/test_wheel.py
+	--ignore tests/unit/measure/test_spark.py --ignore tests/contract/test_spec_leaves.py --ignore tests/contract/test_wheel.py
 coverage: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n auto --dist loadgroup $(DECIDING) --cov --cov-branch --cov-fail-under=100
 
@@ -94,7 +94,7 @@ uncovered: $(VENV)/.installed-dev
 	$(BIN)/python scripts/uncovered.py docs/explanation/checks.md
 
 # Changes the deciding half in small ways and tells which neither mypy nor the tests notice; goes on where it was stopped.
-# `make mutants MUTANTS=advisor/scoring.py` asks of one module, `MUTANTS="--sample 20"` of a draw of each.
+# `make mutants MUTANTS=advisor/decide/utilities.py` asks of one module, `MUTANTS="--sample 20"` of a draw of each.
 mutants: $(VENV)/.installed-dev
 	$(INSTALL) mutmut
 	$(BIN)/python scripts/mutants.py $(MUTANTS)

@@ -26,8 +26,8 @@ from advisor.errors import (
 )
 
 if TYPE_CHECKING:
+    from advisor.decide.requirements import Requirements
     from advisor.model import Ranked, Recommendation
-    from advisor.requirements import Requirements
 
 __all__ = [
     "AdvisorError",
@@ -88,9 +88,9 @@ def recommend(
     """
     from pathlib import Path
 
-    from advisor.advise import Request
-    from advisor.advise import recommend as answer
-    from advisor.requirements import NOTHING
+    from advisor.answers.question import Request
+    from advisor.answers.recommend import recommend as answer
+    from advisor.decide.requirements import NOTHING
 
     return answer(
         Request(

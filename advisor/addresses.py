@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from advisor.errors import InputError
+
 _GITHUB = re.compile(
     r"(?:^github:|github\.com[/:])(?P<owner>[A-Za-z0-9][A-Za-z0-9-]{0,38})/(?P<name>[A-Za-z0-9._-]{1,100})",
     re.IGNORECASE,
@@ -45,3 +47,17 @@ def repository_of_links(links: Iterable[tuple[str, str]]) -> str | None:
         if len(named) == 1:
             return next(iter(named.values()))
     return None
+
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
+
+
+def check_repository(name: str) -> str:
+    """Return ``owner/name`` unchanged.
+
+    Raises:
+        InputError: it is not the name of a repository (letters, digits, ``-``, ``_``, ``.``).
+    """
+    if not _REPOSITORY.fullmatch(name) or name.split("/")[1] in {".", ".."}:
+        raise InputError(f"{name!r} is not a repository name; write it as owner/name")
+    return name

@@ -18,8 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from advisor import facts
-from advisor.store import all_rows_of, repository_of
+from advisor.facts import manifest, reading
+from advisor.facts.store import all_rows_of, repository_of
 
 WORKERS = (1, 2)
 
@@ -41,14 +41,14 @@ def once(listed: Path, workers: int) -> tuple[float, float, int, dict[str, str]]
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode:
             raise SystemExit(f"advisor collect ended with {child.returncode}: {' '.join(command)}")
-        hashes = {file: entry["sha256"] for file, entry in facts.read_manifest(store)["files"].items()}
+        hashes = {file: entry["sha256"] for file, entry in manifest.read_manifest(store)["files"].items()}
         return wall, used.ru_utime + used.ru_stime, commits_in(store), hashes
 
 
 def commits_in(path: Path) -> int:
     import duckdb
 
-    store = facts.open_store(path)
+    store = reading.open_store(path)
     rows = all_rows_of(store, "contributions", store.repositories())
     with duckdb.connect() as db:
         return int(db.execute(f"SELECT sum(commits) FROM ({rows})").fetchone()[0])

@@ -21,12 +21,13 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 from many_candidates import fill_with_many
 
-from advisor.advise import Request, read_request, recommend
+from advisor.answers.history import look_back
+from advisor.answers.question import Request, read_request
+from advisor.answers.recommend import recommend
 from advisor.cli.browser import find_browser
-from advisor.history import look_back
 from advisor.report.dashboard import render
 
 BUNDLED = 5

@@ -18,10 +18,11 @@ from pathlib import Path
 
 from hardware import described
 
-from finetune import demo, memory, record
+from finetune import demo, record
+from finetune.machine import memory
 
 ROOT = Path(__file__).resolve().parents[1]
-FRESH = ROOT / "tests" / "fresh_loss.py"
+FRESH = ROOT / "tests" / "support" / "fresh_loss.py"
 
 
 def main() -> None:

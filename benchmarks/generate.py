@@ -20,9 +20,10 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from advisor import facts, partitions
-from advisor.domain import load_organisations
-from advisor.tables import columns
+from advisor.domain.organisations import load_organisations
+from advisor.facts import compaction
+from advisor.facts.manifest import write_manifest
+from advisor.facts.tables import columns
 
 AS_OF = date(2025, 6, 30)
 REPOSITORIES_A_PARTITION = 320
@@ -217,7 +218,7 @@ def generate(path: Path, repositories: int, small_files: bool = False) -> int:
                     f"SELECT {nothing}, '' AS part WHERE false UNION ALL BY NAME"
                     f" SELECT *, DATE '{AS_OF}' AS retrieved_at, '' AS part FROM ({rows})"
                 )
-                for name, about in partitions.write_partition(db, path, table, whole).items():
+                for name, about in compaction.write_partition(db, path, table, whole).items():
                     held = about.pop("holds")
                     if small_files:
                         (one,) = held
@@ -227,8 +228,8 @@ def generate(path: Path, repositories: int, small_files: bool = False) -> int:
                         found[name] = about
                         files |= {file: {**entry, "in": name} for file, entry in held.items()}
     manifest = {"files": dict(sorted(files.items())), "partitions": found, "pinned_as_of": AS_OF.isoformat()}
-    facts.write_manifest(path, manifest)
-    return partitions.rows_in(manifest)
+    write_manifest(path, manifest)
+    return compaction.rows_in(manifest)
 
 
 if __name__ == "__main__":

@@ -7,14 +7,14 @@ import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from finetune import machine
+from finetune.machine import hardware
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes")
 
 
 def described() -> dict:
     """Date, processor, cores, memory, GPUs, load and versions."""
-    here = machine.look()
+    here = hardware.look()
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "processor": here.processor,

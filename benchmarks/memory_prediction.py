@@ -14,9 +14,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from finetune import base, environment, launch, machine, memory, run, spec
-from finetune.dataset import open_dataset
+from finetune import run, spec
+from finetune.data.dataset import open_dataset
+from finetune.machine import hardware, memory
+from finetune.process import environment, launch
 from finetune.stacks import stack
+from finetune.weights import base
 
 SMOL = {"hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "num_attention_heads": 9,
         "num_key_value_heads": 3, "vocab_size": 49152, "tie_word_embeddings": True}  # fmt: skip
@@ -68,7 +71,7 @@ SHORT = {
 def make(folder: Path, shape: dict, dtype: str) -> Path:
     """A random Llama of this shape, without a tokenizer of its own kind (a byte-level one)."""
     code = (
-        "import sys, json, torch; sys.path.insert(0, 'tests'); import tiny_model\n"
+        "import sys, json, torch; sys.path.insert(0, 'tests/support'); import tiny_model\n"
         "from transformers import LlamaConfig, LlamaForCausalLM\n"
         "from pathlib import Path\n"
         "out, shape, dtype = Path(sys.argv[1]), json.loads(sys.argv[2]), getattr(torch, sys.argv[3])\n"
@@ -88,7 +91,7 @@ def make(folder: Path, shape: dict, dtype: str) -> Path:
 def asked(setting: tuple, model: str = "random") -> spec.RunSpec:
     """The resolved spec of a setting."""
     _, _, method, dtype, length, micro, checkpointing = setting
-    here = machine.look()
+    here = hardware.look()
     training = {"dtype": dtype, "batch_size": micro, "micro_batch_size": micro, "steps": 3}
     tables = {
         "model": {"base": model},

@@ -22,7 +22,9 @@ from pathlib import Path
 
 from hardware import described
 
-from finetune import demo, launch, machine, memory, record
+from finetune import demo, record
+from finetune.machine import hardware, memory
+from finetune.process import launch
 
 ROOT = Path(__file__).resolve().parents[1]
 LLAMA = {"num_hidden_layers": 32, "hidden_size": 4096, "intermediate_size": 14336, "num_attention_heads": 32,
@@ -45,7 +47,7 @@ def make(folder: Path, shape: dict) -> Path:
         "    made = LlamaForCausalLM(config)\n"
         "made.save_pretrained(out)\n"
     )
-    command = [sys.executable, "-c", code, str(ROOT / "tests"), str(folder), json.dumps(shape)]
+    command = [sys.executable, "-c", code, str(ROOT / "tests" / "support"), str(folder), json.dumps(shape)]
     subprocess.run(command, check=True)
     return folder
 
@@ -104,7 +106,7 @@ def main() -> None:
     asked.add_argument("--micro", type=int, default=4)
     asked.add_argument("--out", type=Path)
     args = asked.parse_args()
-    kind = "gpu" if machine.look().gpus else "cpu"
+    kind = "gpu" if hardware.look().gpus else "cpu"
     out = args.out or ROOT / "benchmarks" / "results" / f"qlora-{args.shape}-{kind}.json"
     with tempfile.TemporaryDirectory() as scratch:
         if args.shape == "smollm2":

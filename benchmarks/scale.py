@@ -20,9 +20,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from advisor import facts
+from advisor.facts import reading
+from advisor.facts.tables import TABLES, columns
 from advisor.metrics import METRICS
-from advisor.tables import TABLES, columns
 
 MIDDLE = 10_000  # most repositories of what is measured once
 
@@ -39,10 +39,10 @@ def since(began):
 
 
 def measure(path, months):
-    from advisor.history import ends_of_months
-    from advisor.measure_store import measure_store
+    from advisor.answers.history import ends_of_months
+    from advisor.measure.whole_store import measure_store
 
-    store = facts.open_store(path)
+    store = reading.open_store(path)
     days = ends_of_months(store.first_day, store.as_of, months - 1)
     began = clock()
     done = measure_store(store, days)
@@ -53,19 +53,19 @@ def scans(path):
     """Each metric's query alone on the Parquet files, and the largest value of every column that it names."""
     import duckdb
 
-    from advisor.measure import known_beside, prepare
-    from advisor.measurement_sql import query
-    from advisor.store import all_rows_of
-    from advisor.tables import derived_views
+    from advisor.facts.store import all_rows_of
+    from advisor.measure.one_day import known_beside, prepare
+    from advisor.measure.sql import query
+    from advisor.metrics.shared.views import derived_views
 
-    store = facts.open_store(path)
+    store = reading.open_store(path)
     names = sorted(store.repositories())
     found = []
     with duckdb.connect(config={"threads": 1}) as db:
         for table in TABLES:
             db.execute(f"CREATE VIEW all_{table} AS {all_rows_of(store, table, names)}")
         prepare(db, known_beside())
-        facts.cut(db, store.as_of)
+        reading.cut(db, store.as_of)
         shared = dict(derived_views(store.as_of))
         for name, text in shared.items():
             db.execute(f"CREATE TEMP VIEW {name} AS {text}")
@@ -91,7 +91,7 @@ def scans(path):
 
 def rank_all(path):
     """The command over all that was measured, as a process of its own, start included."""
-    store = facts.open_store(path)
+    store = reading.open_store(path)
     command = [
         sys.executable,
         "-m",
@@ -118,9 +118,9 @@ def loop(path):
     import duckdb
     import pandas as pd
 
-    from advisor.measurement_sql import query
+    from advisor.measure.sql import query
 
-    store = facts.open_store(path)
+    store = reading.open_store(path)
     with duckdb.connect(config={"threads": 1}) as db:
         db.execute(f"CREATE VIEW contributions AS FROM read_parquet('{path}/contributions/*.parquet')")
         began = time.process_time()
@@ -139,10 +139,10 @@ def loop(path):
 
 def on_spark(path):
     """One metric and eight, so that the start and what a query costs are told apart."""
-    from advisor.spark.measure import frames, load
-    from advisor.spark.session import session
+    from advisor.measure.spark.measure import frames, load
+    from advisor.measure.spark.session import session
 
-    store = facts.open_store(path)
+    store = reading.open_store(path)
     few = {name: METRICS[name] for name in ("contributors", "stars", "change_requests_duration", "trend")}
     began = clock()
     with session("local[2]", {"spark.driver.memory": "2g"}) as spark:
@@ -158,7 +158,7 @@ def on_spark(path):
         for frame in measured:
             frame.collect()
         again = clock()[0] - began[0]
-    from advisor.measure_store import measure_store
+    from advisor.measure.whole_store import measure_store
 
     began = clock()
     measure_store(store, [store.as_of], metrics=few)

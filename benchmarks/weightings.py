@@ -13,7 +13,7 @@ import sys
 import time
 
 import advisor
-from advisor.acceptability import DRAWS, accept
+from advisor.decide.acceptability import DRAWS, accept
 
 
 def import_pandas() -> float:

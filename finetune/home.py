@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 
 import advisor.errors
-from finetune import environment
+from finetune.process import environment
 from finetune.stacks import stack
 
 _NEEDED = ("transformers", "torch", "peft", "datasketch")

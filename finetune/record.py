@@ -11,16 +11,15 @@ RUN/work/            checkpoints                 RUN/adapter/   what comes out
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from advisor.files import data_home, write_atomically
 from finetune.errors import DiskFull, RunError
 from finetune.runners.emit import alive
 
@@ -96,16 +95,6 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def data_home() -> Path:
-    """The user's own folder (XDG) for runs."""
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "advisor"
-
-
-def cache_home() -> Path:
-    """The user's own cache (XDG) for tokens, models and environments."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "advisor"
-
-
 def new_folder(output: str | None, model: str) -> Path:
     """A folder for a new run: the one asked for, or one of its own among the user's runs.
 
@@ -151,12 +140,7 @@ def write_text(path: Path, text: str) -> None:
         DiskFull: the disk takes no more.
     """
     try:
-        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(draft).replace(path)
+        write_atomically(path, text.encode())
     except OSError as error:
         raise DiskFull(
             f"{path} cannot be written: {error.strerror}; free some space, then --resume"

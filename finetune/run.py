@@ -13,12 +13,18 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from finetune import base, card, dataset, environment, findings, launch, machine, memory, record, spread
+from advisor.files import cache_home
+from finetune import record
+from finetune.after import card
+from finetune.data import checks, dataset, findings
+from finetune.data.template import load_tokenizer, with_template
 from finetune.errors import DataError, RunError, TrainingFailed, TrainingInterrupted
+from finetune.machine import hardware, memory
+from finetune.process import environment, launch, spread
 from finetune.record import Attempt, Record
 from finetune.spec import Composed, RunSpec, resolve, to_toml
 from finetune.stacks import Job, Rendered, Stack, stack
-from finetune.template import load_tokenizer, with_template
+from finetune.weights import base
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Plan:
     found: tuple[findings.Finding, ...]
     rendered: Rendered
     predicted: memory.Prediction | None
-    here: machine.Machine
+    here: hardware.Machine
 
     @property
     def spec(self) -> RunSpec:
@@ -56,16 +62,16 @@ def plan(asked: Composed, watch: Watch = Watch()) -> Plan:
     Raises:
         InputError: the spec, the data or the model cannot be used.
     """
-    here = machine.look()
+    here = hardware.look()
     composed = resolve(asked, gpus=len(here.gpus), bfloat16=here.bfloat16)
     spec = composed.spec
     chosen = stack(spec.stack)
     watch.stage("tokenise")
     told = base.config(spec.model.base, spec.model.revision, trust_remote_code=spec.model.trust_remote_code)
     tokenizer = tokenizer_of(spec)
-    data = dataset.prepare(spec, tokenizer, record.cache_home() / "tokens", progress=watch.rows)
+    data = dataset.prepare(spec, tokenizer, cache_home() / "tokens", progress=watch.rows)
     watch.stage("look at the data")
-    found = findings.look(spec, data, tokenizer, told)
+    found = checks.look(spec, data, tokenizer, told)
     shape = base.shape(told)
     predicted = (
         memory.predict(shape, spec, data.summary["longest"], memory.file_bytes(spec.model.base))
@@ -366,7 +372,7 @@ def _attempt_over(
 
 def _evaluate(folder: Path, told: Record) -> Record:
     done = subprocess.run(
-        [sys.executable, "-m", "finetune.evaluate", str(folder)],
+        [sys.executable, "-m", "finetune.after.evaluate", str(folder)],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONWARNINGS": "ignore"},

@@ -5,7 +5,7 @@
 Two cohorts. ``active``: the libraries active in the 90 days before the day, by age and size; a flow is
 the change of a total over a year, scaled to 365 days. ``listed``: all that the panel holds in its last
 month, whatever became of them; stars gained are those since the same month a year before, for
-repositories in both. `advisor.population` reads the file; the panel itself is not shipped.
+repositories in both. `advisor.domain.population` reads the file; the panel itself is not shipped.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def metrics(series: pd.DataFrame, at: date) -> pd.DataFrame:
 
 
 def active(panel_file: Path, at: date) -> dict[str, Any]:
-    """The cohort of the active, as `advisor.population.Cohort` wants it."""
+    """The cohort of the active, as `advisor.domain.population.Cohort` wants it."""
     table = metrics(panel.read_panel(panel_file), at)
     cells = []
     for metric in table.columns.drop(["age", "size"]):

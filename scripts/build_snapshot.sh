@@ -14,7 +14,7 @@ python=${PYTHON:-python}
 declare -A clone; for pair in "$@"; do clone[${pair%%=*}]=${pair#*=}; done
 mapfile -t repositories < <("$python" -c '
 import sys
-from advisor.domain import load_domain
+from advisor.domain.domain import load_domain
 domain = load_domain(sys.argv[1])
 print("\n".join([domain.snapshot, *(c.repository for c in domain.candidates)]))' "$domain")
 out=$here/data/snapshots/${repositories[0]}

@@ -9,7 +9,7 @@ work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python=${PYTHON:-python}
 declare -A clone; for pair in "$@"; do clone[${pair%%=*}]=${pair#*=}; done
 mapfile -t packages < <("$python" -c '
-from advisor.domain import load_domain
+from advisor.domain.domain import load_domain
 print("\n".join(f"{c.repository}={c.package or str()}" for c in load_domain("finetuning-wide").candidates))')
 indexed=(); for pair in "${packages[@]}"; do [ -z "${pair#*=}" ] || indexed+=("$pair"); done
 "$python" "$here/scripts/uploads.py" "$work/uploads.csv" "${indexed[@]}"

@@ -10,8 +10,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from advisor.capabilities import load_capabilities
 from advisor.collect.git.command import git
+from advisor.domain.capabilities import load_capabilities
 from advisor.errors import GitFailed
 
 

@@ -16,8 +16,8 @@ from bisect import bisect_right
 from collections import defaultdict
 from pathlib import Path
 
-from advisor import facts
-from advisor.domain import data_folder
+from advisor.domain.files import data_folder
+from advisor.facts import reading
 
 FEWEST = 50  # below it, one request more or less is over 2 %
 
@@ -25,7 +25,7 @@ FEWEST = 50  # below it, one request more or less is over 2 %
 def main() -> None:
     """Command line."""
     figures, *rest = sys.argv[1:]
-    store = facts.open_store(Path(rest[0]) if rest else data_folder() / "snapshots" / "finetuning")
+    store = reading.open_store(Path(rest[0]) if rest else data_folder() / "snapshots" / "finetuning")
     counted: dict[str, list[tuple[str, float]]] = defaultdict(list)
     with Path(figures).open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
@@ -33,7 +33,7 @@ def main() -> None:
                 counted[row["repo"]].append((row["date"][:10], float(row["value"])))
     print("| repository | dated counts | from | to | median off | most off |\n|---|---|---|---|---|---|")
     for repository, counts in sorted(counted.items()):
-        threads = facts.read(store, "threads", repository)
+        threads = reading.read(store, "threads", repository)
         opened = sorted(str(t["opened_at"])[:10] for t in threads if t["kind"] == "change_request")
         off = [abs(bisect_right(opened, day) - count) / count for day, count in counts]
         days = [day for day, _ in counts]

@@ -14,8 +14,8 @@ from collections import defaultdict
 from datetime import date
 from pathlib import Path
 
-from advisor import facts
-from advisor.domain import data_folder
+from advisor.domain.files import data_folder
+from advisor.facts import reading
 
 # Where the other count calls a family by another name.
 SAME = {"DeepSeek-R1": "R1-Distill", "Mixtral 8x7B": "Mixtral", "DeepSeek (any)": "DeepSeek LLM"}
@@ -25,11 +25,11 @@ NEAR = 2
 def main() -> None:
     count, *store_given = sys.argv[1:]
     folder = Path(*store_given) if store_given else data_folder() / "snapshots" / "finetuning"
-    store = facts.open_store(folder)
+    store = reading.open_store(folder)
     ours = {
         (name.split("/")[1], r["family"]): r
         for name in store.repositories()
-        for r in facts.read(store, "model_support", name)
+        for r in reading.read(store, "model_support", name)
         if r["route"] == "main"
     }
     agree: dict[str, int] = defaultdict(int)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from advisor import advise, facts
-from advisor.domain import data_folder
+from advisor.answers import recommend
+from advisor.domain.files import data_folder
+from advisor.facts import reading
 
 
 def main() -> None:
     for folder in map(Path, sys.argv[1:] or sorted((data_folder() / "snapshots").iterdir())):
-        advise.keep_answers(facts.open_store(folder))
+        recommend.keep_answers(reading.open_store(folder))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Changes the deciding half in small ways, one at a time, and says which changes neither mypy nor the tests notice.
 
-Usage: python scripts/mutants.py [--sample N] [MODULE…], e.g. advisor/scoring.py; without a name all of the deciding half.
+Usage: python scripts/mutants.py [--sample N] [MODULE…], e.g. advisor/decide/utilities.py; without a name all of the deciding half.
 `--sample` tries so many of each module, drawn at random, always the same. Prints a row a module for docs/explanation/checks.md;
 what lived is in build/mutants/lived.diff. What was judged is kept in build/mutants and not judged again while neither
 the module nor its tests change, so that a run can be interrupted.
@@ -31,50 +31,65 @@ ROOT = Path(__file__).resolve().parents[1]
 PLACE = ROOT / "build" / "mutants"
 # Module → its tests, the quickest first; the first pattern that fits.
 TESTS = {
-    "advisor/acceptability.py": ["tests/contract/test_score_laws.py"],
+    "advisor/decide/acceptability.py": ["tests/contract/test_score_laws.py"],
     "advisor/addresses.py": ["tests/unit/dependencies"],
-    "advisor/advise.py": [
-        "tests/unit/test_acceptability.py",
-        "tests/unit/test_requirements.py",
-        "tests/unit/test_faces.py",
+    "advisor/answers/recommend.py": [
+        "tests/unit/decide/test_acceptability.py",
+        "tests/unit/decide/test_requirements.py",
+        "tests/unit/answers/test_faces.py",
     ],
-    "advisor/asked.py": [
-        "tests/unit/test_reports.py",
-        "tests/unit/test_requirements.py",
-        "tests/unit/test_domain_files.py",
-        "tests/unit/test_shortlist.py",
+    "advisor/answers/requirement_check.py": [
+        "tests/unit/report/test_reports.py",
+        "tests/unit/decide/test_requirements.py",
+        "tests/unit/domain/test_domain_files.py",
+        "tests/unit/answers/test_shortlist.py",
     ],
-    "advisor/backtest/*": ["tests/unit/test_backtest_by_hand.py", "tests/unit/test_backtest.py"],
-    "advisor/capabilities.py": ["tests/unit/test_requirements.py"],
-    "advisor/compare.py": ["tests/unit/test_reports_by_hand.py", "tests/unit/test_explain.py"],
+    "advisor/backtest/*": [
+        "tests/unit/answers/backtest/test_backtest_by_hand.py",
+        "tests/unit/answers/backtest/test_backtest.py",
+    ],
+    "advisor/domain/capabilities.py": ["tests/unit/decide/test_requirements.py"],
+    "advisor/answers/compare.py": [
+        "tests/unit/report/test_reports_by_hand.py",
+        "tests/unit/answers/test_explain.py",
+    ],
     "advisor/dependencies/*": ["tests/unit/dependencies"],
-    "advisor/domain.py": ["tests/unit/test_domain_files.py", "tests/contract/test_domains.py"],
-    "advisor/domain_text.py": ["tests/unit/test_domain_files.py", "tests/unit/test_init.py"],
-    "advisor/facts.py": [
-        "tests/unit/test_metrics.py",
-        "tests/unit/test_damaged_stores.py",
-        "tests/unit/test_many.py",
+    "advisor/domain/domain.py": ["tests/unit/domain/test_domain_files.py", "tests/contract/test_domains.py"],
+    "advisor/domain/draft.py": ["tests/unit/domain/test_domain_files.py", "tests/unit/cli/test_init.py"],
+    "advisor/facts/writing.py": [
+        "tests/unit/metrics/test_metrics.py",
+        "tests/unit/facts/test_damaged_stores.py",
+        "tests/unit/measure/test_many.py",
     ],
-    "advisor/history.py": ["tests/unit/test_explain.py", "tests/unit/test_dashboard.py"],
-    "advisor/kept.py": ["tests/unit/test_faces.py", "tests/unit/test_many.py"],
-    "advisor/measure*.py": ["tests/unit/test_metrics.py", "tests/unit/test_many.py"],
-    "advisor/model.py": ["tests/unit/test_reports_by_hand.py", "tests/unit/test_faces.py"],
-    "advisor/outlook/*": ["tests/unit/test_outlook_features.py", "tests/unit/test_outlook.py"],
-    "advisor/partitions.py": ["tests/unit/test_many.py"],
-    "advisor/population.py": ["tests/unit/test_reference.py", "tests/unit/test_outlook.py"],
-    "advisor/report/backtest.py": ["tests/unit/test_backtest_by_hand.py"],
-    "advisor/report/coverage.py": ["tests/unit/test_reports_by_hand.py"],
-    "advisor/report/dashboard/*": ["tests/unit/test_dashboard_page.py"],
+    "advisor/answers/history.py": [
+        "tests/unit/answers/test_explain.py",
+        "tests/unit/report/dashboard/test_dashboard.py",
+    ],
+    "advisor/measure/cache.py": ["tests/unit/answers/test_faces.py", "tests/unit/measure/test_many.py"],
+    "advisor/measure*.py": ["tests/unit/metrics/test_metrics.py", "tests/unit/measure/test_many.py"],
+    "advisor/model.py": ["tests/unit/report/test_reports_by_hand.py", "tests/unit/answers/test_faces.py"],
+    "advisor/outlook/*": [
+        "tests/unit/outlook/test_outlook_features.py",
+        "tests/unit/outlook/test_outlook.py",
+    ],
+    "advisor/facts/compaction.py": ["tests/unit/measure/test_many.py"],
+    "advisor/domain/population.py": [
+        "tests/unit/domain/test_population.py",
+        "tests/unit/outlook/test_outlook.py",
+    ],
+    "advisor/report/backtest.py": ["tests/unit/answers/backtest/test_backtest_by_hand.py"],
+    "advisor/report/coverage.py": ["tests/unit/report/test_reports_by_hand.py"],
+    "advisor/report/dashboard/*": ["tests/unit/report/dashboard/test_dashboard_page.py"],
     "advisor/report/dependencies/*": ["tests/unit/dependencies"],
-    "advisor/report/*": ["tests/unit/test_reports_by_hand.py", "tests/unit/test_reports.py"],
-    "advisor/rules.py": ["tests/contract/test_rule_laws.py"],
-    "advisor/scoring.py": ["tests/contract/test_score_laws.py"],
-    "advisor/store.py": [
-        "tests/unit/test_metrics.py",
-        "tests/unit/test_damaged_stores.py",
-        "tests/unit/test_many.py",
+    "advisor/report/*": ["tests/unit/report/test_reports_by_hand.py", "tests/unit/report/test_reports.py"],
+    "advisor/decide/rules.py": ["tests/contract/test_rule_laws.py"],
+    "advisor/decide/utilities.py": ["tests/contract/test_score_laws.py"],
+    "advisor/facts/store.py": [
+        "tests/unit/metrics/test_metrics.py",
+        "tests/unit/facts/test_damaged_stores.py",
+        "tests/unit/measure/test_many.py",
     ],
-    "advisor/tables.py": ["tests/unit/test_metrics.py"],
+    "advisor/facts/tables.py": ["tests/unit/metrics/test_metrics.py"],
 }
 # Tests that take many seconds each are not asked.
 SLOW = ("a_crash_at_any_step", "what_limits_the_outlook", "can_be_trained_anew", "equal_bytes", "bundled_history", "same_page",

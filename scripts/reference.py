@@ -13,9 +13,9 @@ from pathlib import Path
 import reference_pages
 from pydantic import TypeAdapter
 
-from advisor.compare import Comparison
-from advisor.coverage import Coverage
-from advisor.domain import available_domains, load_domain
+from advisor.answers.compare import Comparison
+from advisor.answers.coverage import Coverage
+from advisor.domain.domain import available_domains, load_domain
 from advisor.metrics import METRICS
 from advisor.model import Metric, Recommendation
 from finetune.record import Record
@@ -65,12 +65,14 @@ Worked example, {_example(metric.name)}
 
 def _example(name: str) -> str:
     """The first test that computes it by hand, as it stands; a test fails where there is none."""
-    for file in sorted((Path(__file__).resolve().parents[1] / "tests" / "unit").glob("test_*.py")):
+    for file in sorted(
+        (Path(__file__).resolve().parents[1] / "tests" / "unit" / "metrics").glob("test_*.py")
+    ):
         text = file.read_text(encoding="utf-8")
         for test in re.findall(r"^def test_\w+\(.*\n(?:(?:    .*|\))?\n)*", text, flags=re.MULTILINE):
             if f'one("{name}"' in test:
-                return f"from [{file.name}](../../tests/unit/{file.name}):\n\n```python\n{test.rstrip()}\n```"
-    raise LookupError(f"{name} has no worked example in tests/unit")
+                return f"from [{file.name}](../../tests/unit/metrics/{file.name}):\n\n```python\n{test.rstrip()}\n```"
+    raise LookupError(f"{name} has no worked example in tests/unit/metrics")
 
 
 def pages() -> dict[str, str]:

@@ -15,10 +15,13 @@ import click
 import typer.main
 
 import advisor
-from advisor import model, requirements, rules, tables
-from advisor.domain import data_folder
+from advisor import model
+from advisor.decide import requirements, rules
+from advisor.decide.requirements import NAMES
+from advisor.domain.files import data_folder
+from advisor.facts import tables
 from advisor.metrics import METRICS
-from advisor.requirements import NAMES
+from advisor.metrics.shared import views
 
 ROOT = Path(__file__).resolve().parents[1]
 UNITS = {**{m.name: m.unit for m in METRICS.values()}, **NAMES}
@@ -54,19 +57,19 @@ def dependencies_page() -> str:
 
 def facts_page() -> str:
     """The tables that a metric reads, as their file describes them."""
-    source = Path(tables.__file__).read_text(encoding="utf-8")
+    source = "".join(Path(module.__file__).read_text(encoding="utf-8") for module in (tables, views))
     found = re.findall(r"((?:^    # .*\n)+)    \"(\w+)\": ", source, re.MULTILINE)
     told = {name: " ".join(re.findall(r"# (.*)", comment)) for comment, name in found}
     lines = [
         "# The facts",
         "",
-        "Made by `make docs` from `advisor/tables.py`; do not edit. A metric's SQL sees these as they were known at",
+        "Made by `make docs` from `advisor/facts/tables.py`; do not edit. A metric's SQL sees these as they were known at",
         "the end of the day asked for: later rows are not there, and what closed later is open.",
     ]
     for table in tables.TABLES:
         of_it = ", ".join(f"`{name}` {kind}" for name, kind in tables.columns(table).items())
         lines += ["", f"## {table}", "", f"A row: {told[table]}.", "", of_it]
-    for view in tables.DERIVED:
+    for view in views.DERIVED:
         lines += ["", f"## {view} (a view)", "", f"{told[view].capitalize()}."]
     return "\n".join(lines) + "\n"
 
@@ -184,7 +187,7 @@ def _kind(annotation: object) -> str:
 
 def spec_page() -> str:
     """For every field of the run specification, what each stack does with it: asked of the stacks, field by field."""
-    sys.path[:0] = [str(ROOT / "tests")]
+    sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "support")]
     from contract import test_spec_leaves as asked
 
     from finetune.errors import UnsupportedField

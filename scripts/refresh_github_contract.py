@@ -33,7 +33,7 @@ from graphql.language import ast
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from advisor.collect import github_queries as queries
+from advisor.collect.github import queries
 
 OUT = Path(__file__).resolve().parents[1] / "tests/fake_github/contract"
 POSSIBLE = frozenset({"Actor", "RepositoryOwner"})  # all their types stay: a person may be any of them

@@ -13,7 +13,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from advisor.collect.authors import number_people
+from advisor.collect.git.authors import number_people
 from advisor.collect.git.commits import read_log, written
 from advisor.collect.git.truck_factor import truck_factor_at
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import train_outlook
 
-from advisor.backtest.figures import auc, bootstrap
+from advisor.answers.backtest.figures import auc, bootstrap
 from advisor.outlook import panel
 
 GOAL = 0.92

@@ -20,7 +20,7 @@ import lightgbm
 import numpy as np
 import pandas as pd
 
-from advisor.backtest.figures import auc, calibration_error, platt, wilson
+from advisor.answers.backtest.figures import auc, calibration_error, platt, wilson
 from advisor.outlook import compute, features, model, panel
 
 FOLDS = 5

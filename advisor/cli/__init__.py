@@ -76,7 +76,7 @@ def _advisor() -> None:
 def load(asked: str | None) -> None:
     """Import the file of a command, which registers it; of every command where none of them is asked for."""
     for name in (asked,) if asked in COMMANDS else COMMANDS:
-        import_module(f"{__name__}.{name.replace('-', '_')}")
+        import_module(f"{__name__}.commands.{name.replace('-', '_')}")
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from advisor.domain import data_folder
+from advisor.domain.files import data_folder
 
 if TYPE_CHECKING:
     from advisor.model import Benchmark

@@ -10,8 +10,8 @@ from advisor.report.markdown import _table as markdown_table
 from advisor.report.text import table
 
 if TYPE_CHECKING:
-    from finetune.bench import Bench
-    from finetune.bench_runs import Measured
+    from finetune.bench.figures import Measured
+    from finetune.bench.run import Bench
 
 _GIB = 2**30
 PHASES = ("import", "convert", "load", "first step")
@@ -36,7 +36,7 @@ def lines(result: Bench, price: float | None) -> list[str]:
 
 def markdown(result: Bench, price: float | None) -> list[str]:
     """For a page: a table a round over the seeds, what did not count, and the machine."""
-    from finetune.bench_rows import machine
+    from finetune.bench.rows import machine
 
     told = [f"{machine(result.machine)}; {result.date[:10]}; {_SPREAD}.", ""]
     for turn, title in ROUNDS.items():
@@ -53,7 +53,7 @@ def markdown(result: Bench, price: float | None) -> list[str]:
 
 def over_seeds(runs: Iterable[Measured], price: float | None) -> tuple[list[str], list[list[str]]]:
     """Header and a row a stack, of the runs that count."""
-    from finetune.bench import cost_per_million
+    from finetune.bench.run import cost_per_million
 
     columns: dict[str, Callable[[Measured], float]] = {
         "tokens/s": lambda one: one.tokens_per_second,

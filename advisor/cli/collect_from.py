@@ -28,15 +28,15 @@ def repositories_of(
     Raises:
         InputError: a file is wrong.
     """
-    from advisor import facts
+    from advisor.answers.dependencies import files as kinds
+    from advisor.answers.dependencies.packages import origin, origins
     from advisor.collect.package_index import Package
-    from advisor.dependencies import files as kinds
-    from advisor.dependencies.packages import origin, origins
     from advisor.errors import SnapshotMissing
+    from advisor.facts import reading
 
     wanted = kinds.read(files)
     try:
-        known = origins([facts.open_store(store, may_lack_days=True)])
+        known = origins([reading.open_store(store, may_lack_days=True)])
     except SnapshotMissing:
         known = origins([])
     owned = {d: origin(d, known) for d in wanted}
@@ -66,9 +66,9 @@ def _ask(
     import stamina
 
     from advisor.collect import package_index
+    from advisor.collect.http.recording import replay as from_recording
+    from advisor.collect.http.transport import Patience, Transport
     from advisor.collect.outcome import Outcome
-    from advisor.collect.recording import replay as from_recording
-    from advisor.collect.transport import Patience, Transport
 
     stamina.instrumentation.set_on_retry_hooks(())  # retries are told by the progress
     outcome = Outcome()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 import time
@@ -17,7 +16,8 @@ import typer
 from advisor.cli import EXIT_INTERRUPTED
 
 if TYPE_CHECKING:
-    from advisor.collect.queue import Plan, Queue
+    from advisor.collect.many.queue import Plan, Queue
+from advisor.cli.repository_list import in_shard, read_list
 
 PARTS_AT_ONCE = 200
 """Whole parts that are merged in one step of the manifest while the run goes on."""
@@ -44,9 +44,9 @@ def collect_many(
         InputError: the list or an option is wrong.
         typer.Exit: 1 or 3: some could not be had; 130: interrupted.
     """
-    from advisor.cli.collect import keep_measurements
-    from advisor.collect.clone_cache import parse_size, sweep
-    from advisor.collect.queue import Plan, Queue
+    from advisor.cli.collected import keep_measurements
+    from advisor.collect.many.clone_cache import parse_size, sweep
+    from advisor.collect.many.queue import Plan, Queue
     from advisor.errors import EXIT_FAILED, EXIT_PARTIAL
 
     histories = in_shard(read_list(repos), shard)
@@ -78,58 +78,9 @@ def collect_many(
         raise typer.Exit(EXIT_PARTIAL if len(failures) < len(histories) else EXIT_FAILED)
 
 
-def read_list(path: Path) -> dict[str, str]:
-    """``owner/name`` → where its history is, from lines ``owner/name`` or ``owner/name URL``.
-
-    Raises:
-        InputError: the list cannot be read, is empty, or a line is wrong or names one again.
-    """
-    from advisor.errors import InputError
-    from advisor.facts import check_repository
-
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
-    found: dict[str, str] = {}
-    for number, line in enumerate(lines, start=1):
-        words = line.partition("#")[0].split()
-        if not words:
-            continue
-        try:
-            name = check_repository(words[0])
-        except InputError as error:
-            raise InputError(f"{path}:{number}: {error}") from None
-        if len(words) > 2 or name in found:
-            what = "is there twice" if name in found else "write it as owner/name, or owner/name URL"
-            raise InputError(f"{path}:{number}: {name}: {what}")
-        found[name] = words[-1]
-    if not found:
-        raise InputError(f"{path} names no repository")
-    return found
-
-
-def in_shard(histories: dict[str, str], shard: str) -> dict[str, str]:
-    """Those whose name falls into shard ``i/n``, whatever else is in the list.
-
-    Raises:
-        InputError: it is not written as i/n with 1 ≤ i ≤ n.
-    """
-    from advisor.errors import InputError
-
-    number, _, of = shard.partition("/")
-    if not (number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
-        raise InputError(f"--shard {shard}: write it as i/n, e.g. 1/3")
-
-    def place(name: str) -> int:
-        return int.from_bytes(hashlib.sha256(name.lower().encode()).digest()[:8]) % int(of)
-
-    return {name: where for name, where in histories.items() if place(name) == int(number) - 1}
-
-
 def _packages(histories: dict[str, str], store: Path) -> dict[str, str | None]:
-    from advisor.dependencies.health import open_stores
-    from advisor.dependencies.packages import origins
+    from advisor.answers.dependencies.health import open_stores
+    from advisor.answers.dependencies.packages import origins
 
     known = {
         o.repository: package
@@ -145,7 +96,7 @@ def _lead(queue: Queue, plan: Plan, workers: int, tell: Callable[[int, int, bool
 
     def start(number: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-m", "advisor.collect.worker", str(queue.store), str(number)]
+            [sys.executable, "-m", "advisor.collect.many.worker", str(queue.store), str(number)]
         )
 
     running = {n: start(n) for n in range(min(workers, len(plan.histories)))}

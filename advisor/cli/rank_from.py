@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from advisor.advise import Request
+    from advisor.answers.question import Request
 
 FORMATS = ("table", "markdown", "json", "csv", "sarif")
 
@@ -36,12 +36,11 @@ def rank_files(
         InputError: a file or the request is wrong.
         typer.Exit: 4: a package is below, or ruled out.
     """
-    from advisor.cli.collect import store_or_default
-    from advisor.cli.rank import BUNDLED
-    from advisor.dependencies import files as kinds
-    from advisor.dependencies.health import bundled_stores, open_stores, rank_dependencies
+    from advisor.answers.dependencies import files as kinds
+    from advisor.answers.dependencies.health import bundled_stores, open_stores, rank_dependencies
+    from advisor.cli.options import BUNDLED, store_or_default
     from advisor.errors import EXIT_NOTHING_SUITABLE, InputError
-    from advisor.facts import open_store
+    from advisor.facts.reading import open_store
 
     if format not in FORMATS:
         raise InputError(f"--from is written as {', '.join(FORMATS)}, not as {format}")

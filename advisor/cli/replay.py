@@ -10,11 +10,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from advisor.advise import Request
-from advisor.domain import explain
+from advisor.answers.question import Request
+from advisor.decide.requirements import NOTHING, Requirements
+from advisor.domain.files import explain
 from advisor.errors import ConfigError, InputError
 from advisor.model import Recommendation
-from advisor.requirements import NOTHING, Requirements
 
 NEAR = 0.01  # points of score; the page rounds what it computes with
 

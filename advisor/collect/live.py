@@ -10,23 +10,23 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from advisor.collect import github
-from advisor.collect.github_asking import Asking
-from advisor.collect.github_protocol import Endpoints
-from advisor.collect.github_state import State
-from advisor.collect.messages import origin
+from advisor.collect.github import run
+from advisor.collect.github.asking import Asking
+from advisor.collect.github.protocol import Endpoints
+from advisor.collect.github.state import State
+from advisor.collect.http.messages import origin
+from advisor.collect.http.recording import Recording
+from advisor.collect.http.transport import Patience, Transport
 from advisor.collect.outcome import Outcome, Tell
-from advisor.collect.recording import Recording
 from advisor.collect.sources import SOURCES, Source, source
-from advisor.collect.transport import Patience, Transport
 from advisor.errors import CollectError, RepositoryNotFound
 
 if TYPE_CHECKING:
     import httpx
 
-    from advisor.collect.auth import Credential
-    from advisor.collect.token_pool import TokenPool
-    from advisor.collect.turns import Turns
+    from advisor.collect.http.auth import Credential
+    from advisor.collect.http.token_pool import TokenPool
+    from advisor.collect.http.turns import Turns
 
 
 @dataclass(frozen=True)
@@ -116,24 +116,24 @@ async def _run(
     tell: Tell,
     outcome: Outcome,
 ) -> None:
-    where = github.Where(transport, wanted.at, wanted.store, state, wanted.clock, tell, outcome)
+    where = run.Where(transport, wanted.at, wanted.store, state, wanted.clock, tell, outcome)
     names = list(wanted.repositories)
     if wanted.is_dry:
         if wanted.credential is None or "github" not in wanted.sources:
             tell("plan", {"repositories": {}, "requests": 0, "points": 0, "spent": 0})
             return
         asking = Asking(transport, wanted.at, outcome, tell, wanted.clock, wanted.budget)
-        await github.plan(where, asking, names)
+        await run.plan(where, asking, names)
         return
     tasks: list[Awaitable[None]] = []
     if "github" in wanted.sources:
         has_token = wanted.credential is not None
-        tasks.append(github.collect(where, names, has_token=has_token, budget=wanted.budget))
+        tasks.append(run.collect(where, names, has_token=has_token, budget=wanted.budget))
     tasks += [_each(where, name, asked, wanted.repositories) for name, asked in beside.items()]
     await _together(tasks)
 
 
-async def _each(where: github.Where, name: str, asked: Source, packages: Mapping[str, str | None]) -> None:
+async def _each(where: run.Where, name: str, asked: Source, packages: Mapping[str, str | None]) -> None:
     for repository, package in packages.items():
         if asked.NEEDS_PACKAGE and not package:
             continue

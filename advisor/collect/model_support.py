@@ -12,7 +12,6 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from advisor import facts
 from advisor.collect.coverage import extractor_for
 from advisor.collect.coverage.history import Span, in_releases, on_main
 from advisor.collect.coverage.package import releases_of
@@ -20,7 +19,8 @@ from advisor.collect.coverage.transformers import PATH, Architecture
 from advisor.collect.coverage.tree import ANYTHING
 from advisor.collect.git.clone import locate
 from advisor.collect.git.command import git
-from advisor.families import Family
+from advisor.domain.families import Family
+from advisor.facts import writing
 
 
 def collect_support(
@@ -74,7 +74,7 @@ def collect_support(
         for family in families
         for row in _rows(family, main, packaged, architectures, retrieved_on)
     ]
-    facts.write(store, "model_support", name, rows, head=head)
+    writing.write(store, "model_support", name, rows, head=head)
     progress(f"{name}: {sum(f.name in main for f in families)} families named by the default branch")
     return name
 

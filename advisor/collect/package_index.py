@@ -15,12 +15,12 @@ from pydantic import AliasPath, Field, field_validator
 
 from advisor.addresses import repository_of_links
 from advisor.collect import parts
-from advisor.collect.messages import Answer, Request, check_status, json_of, origin, segment
+from advisor.collect.http.messages import Answer, Request, check_status, json_of, origin, segment
+from advisor.collect.http.recording import Recording
+from advisor.collect.http.shapes import S, Shape, read_as
+from advisor.collect.http.transport import Transport
 from advisor.collect.outcome import Outcome, Tell
-from advisor.collect.recording import Recording
-from advisor.collect.shapes import S, Shape, read_as
 from advisor.collect.sources import depsdev, pypi
-from advisor.collect.transport import Transport
 from advisor.errors import CollectError, RepositoryNotFound
 
 NPM = "https://registry.npmjs.org"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from advisor import facts
 from advisor.errors import SnapshotMissing
+from advisor.facts import reading, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def of(store: Path, table: str, repository: str, part: str) -> list[dict[str, Any]]:
     """The rows of a part that need not be there yet."""
     try:
-        return facts.read(facts.open_store(store, may_lack_days=True), table, repository, part)
+        return reading.read(reading.open_store(store, may_lack_days=True), table, repository, part)
     except SnapshotMissing:
         return []
 
@@ -31,4 +31,4 @@ def add(
     """Write rows beside those of the same part; a row with the same key takes the old one's place."""
     joined = {tuple(str(r.get(k)) for k in key): r for r in of(store, table, repository, part)}
     joined |= {tuple(str(r.get(k)) for k in key): dict(r) for r in rows}
-    facts.write(store, table, repository, joined.values(), part=part)
+    writing.write(store, table, repository, joined.values(), part=part)

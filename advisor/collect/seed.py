@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from advisor import facts
-from advisor.domain import data_folder, load_domain
+from advisor.domain.domain import load_domain
+from advisor.domain.files import data_folder
 from advisor.errors import SnapshotMissing
-from advisor.tables import TABLES
+from advisor.facts import reading, writing
+from advisor.facts.tables import TABLES
 
 
 def seed(store: Path, domain: str) -> int:
@@ -18,11 +19,11 @@ def seed(store: Path, domain: str) -> int:
     """
     entry = load_domain(domain)
     try:
-        bundled = facts.open_store(data_folder() / "snapshots" / entry.snapshot)
+        bundled = reading.open_store(data_folder() / "snapshots" / entry.snapshot)
     except SnapshotMissing:
         return 0  # a domain of one's own
     try:
-        known = set(facts.open_store(store).manifest["files"])
+        known = set(reading.open_store(store).manifest["files"])
     except SnapshotMissing:
         known = set()
     copied = 0
@@ -33,8 +34,8 @@ def seed(store: Path, domain: str) -> int:
                 continue
             about = bundled.manifest["files"][file]
             head = {"head": about["head"]} if "head" in about else {}
-            facts.write(
-                store, table, candidate.repository, facts.read(bundled, table, candidate.repository), **head
+            writing.write(
+                store, table, candidate.repository, reading.read(bundled, table, candidate.repository), **head
             )
             copied += 1
     return copied

@@ -1,6 +1,6 @@
 """The metrics: one file each, found by being here; the file's name is the metric's.
 
-A file whose name begins with an underscore is no metric but what several of them share.
+What several metrics need is in `shared`.
 """
 
 from __future__ import annotations
@@ -17,5 +17,5 @@ if TYPE_CHECKING:
 METRICS: Mapping[str, Metric] = {
     module.name: importlib.import_module(f"{__name__}.{module.name}").METRIC
     for module in sorted(pkgutil.iter_modules(__path__), key=lambda m: m.name)
-    if not module.name.startswith("_")
+    if not module.ispkg
 }

@@ -1,6 +1,6 @@
 """Change requests duration."""
 
-from advisor.metrics._kaplan_meier import median
+from advisor.metrics.shared.kaplan_meier import median
 from advisor.model import Metric
 
 METRIC = Metric(

@@ -1,7 +1,7 @@
 """Days to support."""
 
+from advisor.metrics.shared.survival import support_curves
 from advisor.model import Metric
-from advisor.survival import support_curves
 
 METRIC = Metric(
     name="days_to_support",

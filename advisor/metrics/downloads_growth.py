@@ -1,6 +1,6 @@
 """Growth of downloads."""
 
-from advisor.metrics._growth import in_a_year
+from advisor.metrics.shared.growth import in_a_year
 from advisor.model import Metric
 
 METRIC = Metric(

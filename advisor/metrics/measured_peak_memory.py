@@ -1,6 +1,6 @@
 """Measured peak memory."""
 
-from advisor.metrics._benched import last_bench
+from advisor.metrics.shared.benchmarks import last_bench
 from advisor.model import Metric
 
 METRIC = Metric(

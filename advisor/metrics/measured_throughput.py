@@ -1,6 +1,6 @@
 """Measured throughput."""
 
-from advisor.metrics._benched import last_bench
+from advisor.metrics.shared.benchmarks import last_bench
 from advisor.model import Metric
 
 METRIC = Metric(

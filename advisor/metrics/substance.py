@@ -1,6 +1,6 @@
 """Substance."""
 
-from advisor.attention import mean_place
+from advisor.metrics.shared.attention import mean_place
 from advisor.model import Metric
 
 METRIC = Metric(

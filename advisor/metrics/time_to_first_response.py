@@ -1,6 +1,6 @@
 """Time to first response."""
 
-from advisor.metrics._kaplan_meier import median
+from advisor.metrics.shared.kaplan_meier import median
 from advisor.model import Metric
 
 METRIC = Metric(

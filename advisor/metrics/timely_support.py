@@ -1,7 +1,7 @@
 """Timely support."""
 
+from advisor.metrics.shared.survival import support_curves
 from advisor.model import Metric
-from advisor.survival import support_curves
 
 METRIC = Metric(
     name="timely_support",

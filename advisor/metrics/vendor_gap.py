@@ -1,7 +1,7 @@
 """Vendor gap."""
 
+from advisor.metrics.shared.survival import medians, support_spans
 from advisor.model import Metric
-from advisor.survival import medians, support_spans
 
 METRIC = Metric(
     name="vendor_gap",

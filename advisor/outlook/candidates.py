@@ -11,12 +11,12 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from advisor import facts
+from advisor.facts import reading
+from advisor.facts.store import Store
 from advisor.model import Outlook
 from advisor.outlook import compute, model
 from advisor.outlook.features import FEATURES
 from advisor.outlook.panel import COLUMNS, DATES
-from advisor.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +95,7 @@ def outlooks(
         FactsError: the model's file cannot be read.
     """
     trees = model.load(model_file)
-    with facts.connect(store, repositories, as_of) as db:
+    with reading.connect(store, repositories, as_of) as db:
         series = series_of(db, as_of)
         read_on = dict(
             db.execute(

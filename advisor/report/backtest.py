@@ -12,7 +12,7 @@ from advisor.report.text import table
 if TYPE_CHECKING:
     import pandas as pd
 
-    from advisor.backtest.run import Backtest, Figure, Window
+    from advisor.answers.backtest.run import Backtest, Figure, Window
 
 WIDTH = 40  # characters of the calibration plot
 

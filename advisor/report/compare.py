@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
-from advisor.compare import Comparison
+from advisor.answers.compare import Comparison
 from advisor.model import MetricScore, Ranked
 from advisor.report import show
 from advisor.report.json import plain

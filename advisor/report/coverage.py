@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
-from advisor.coverage import SPREAD, Cell, Coverage, Side
+from advisor.answers.coverage import SPREAD, Cell, Coverage, Side
 from advisor.report import show
 from advisor.report.json import plain
 from advisor.report.markdown import _table as markdown_table

@@ -1,4 +1,4 @@
-"""What the stack's own model says to one row, kept for `finetune.gate` to set PEFT's answer beside."""
+"""What the stack's own model says to one row, saved so that `gate` can compare PEFT's answer with it."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from typing import Protocol, cast
 from advisor.errors import UnknownName
 from finetune.spec import RunSpec
 
-STACKS = tuple(sorted(module.name for module in iter_modules(__path__)))
+STACKS = tuple(sorted(module.name for module in iter_modules(__path__) if not module.ispkg))
 
 OURS: Mapping[str, str] = {
     "stack": "picks the stack",

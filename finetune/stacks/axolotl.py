@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finetune import own_model, spread, trainer
 from finetune.errors import UnsupportedField
+from finetune.process import spread
 from finetune.spec import RunSpec
 from finetune.stacks import Job, Rendered
+from finetune.stacks.shared import hf_trainer, own_loop
 
 name = "axolotl"
 repository = "axolotl-ai-cloud/axolotl"
@@ -26,7 +27,7 @@ _RUNNER = Path(__file__).parents[1] / "runners" / "axolotl_train.py"
 
 def render(spec: RunSpec, job: Job) -> Rendered:
     """One YAML file."""
-    trainer.refuse_common(name, spec)
+    hf_trainer.refuse_common(name, spec)
     if spec.data.packing and spec.devices.kind == "cpu":
         raise UnsupportedField(name, "data.packing", True, "its packing wants the attention kernels of a GPU")
     if spec.world_size > 1 and spec.devices.kind == "cpu":
@@ -35,7 +36,7 @@ def render(spec: RunSpec, job: Job) -> Rendered:
     if spec.training.own_speedups and spec.devices.kind == "cpu":
         raise UnsupportedField(name, "training.own_speedups", True, "its own kernels are for GPUs")
     config = {**_model(spec, job), **_method(spec), **_data(spec, job), **_training(spec, job)}
-    return Rendered({CONFIG: own_model.as_yaml(config)}, tuple(_deviations(spec, job)))
+    return Rendered({CONFIG: own_loop.as_yaml(config)}, tuple(_deviations(spec, job)))
 
 
 def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
@@ -45,12 +46,12 @@ def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
 
 def environment(spec: RunSpec) -> Mapping[str, str]:
     """As all stacks have it; axolotl's own telemetry is off."""
-    return {**own_model.environment(spec), "AXOLOTL_DO_NOT_TRACK": "1"}
+    return {**own_loop.environment(spec), "AXOLOTL_DO_NOT_TRACK": "1"}
 
 
 def hand_over(spec: RunSpec, job: Job) -> Path:
     """The adapter, out of the folder of checkpoints."""
-    return trainer.hand_over(spec, job, job.work)
+    return hf_trainer.hand_over(spec, job, job.work)
 
 
 def _model(spec: RunSpec, job: Job) -> dict[str, Any]:
@@ -122,8 +123,8 @@ def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
         "max_steps": job.steps,
         "num_epochs": 1 + job.steps * t.batch_size // max(1, job.rows),
         "learning_rate": t.learning_rate,
-        "optimizer": trainer.OPTIMIZERS[t.optimizer],
-        "lr_scheduler": trainer.SCHEDULES[t.schedule],
+        "optimizer": hf_trainer.OPTIMIZERS[t.optimizer],
+        "lr_scheduler": hf_trainer.SCHEDULES[t.schedule],
         "warmup_steps": job.warmup_steps,
         "weight_decay": t.weight_decay,
         "max_grad_norm": t.max_grad_norm,

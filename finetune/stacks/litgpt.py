@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finetune import convert, family, own_model, refusals, spread
 from finetune.errors import UnsupportedField
-from finetune.family import ATTENTION, Family
+from finetune.process import spread
 from finetune.spec import RunSpec
 from finetune.stacks import Job, Rendered
+from finetune.stacks.shared import own_loop, peft_export, refusals
+from finetune.weights import family
+from finetune.weights.family import ATTENTION, Family
 
 name = "litgpt"
 repository = "Lightning-AI/litgpt"
@@ -40,7 +42,7 @@ _NEVER = 10**9
 
 def render(spec: RunSpec, job: Job) -> Rendered:
     """The command's YAML, the model's, and what our runner puts around."""
-    own_model.refuse_common(name, spec)
+    own_loop.refuse_common(name, spec)
     fields: dict[str, tuple[Any, str]] = {
         "method.rslora": (False, "it scales by alpha / r"),
         "training.own_speedups": (False, "its documents name none for fine-tuning"),
@@ -64,12 +66,12 @@ def render(spec: RunSpec, job: Job) -> Rendered:
         "max_grad_norm": spec.training.max_grad_norm,
         "gradient_checkpointing": spec.training.gradient_checkpointing,
         "schedule": {"name": spec.training.schedule, "warmup": job.warmup_steps, "steps": job.steps},
-        "rows": own_model.rows(spec, job),
-        "progress": own_model.progress(spec, job),
+        "rows": own_loop.rows(spec, job),
+        "progress": own_loop.progress(spec, job),
     }
     files = {
-        CONFIG: own_model.as_yaml(_config(spec, job)),
-        MODEL: own_model.as_yaml(_model(known)),
+        CONFIG: own_loop.as_yaml(_config(spec, job)),
+        MODEL: own_loop.as_yaml(_model(known)),
         AROUND: json.dumps(around, indent=1) + "\n",
     }
     return Rendered(files, tuple(_deviations(spec, job)))
@@ -82,14 +84,14 @@ def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
 
 def environment(spec: RunSpec) -> Mapping[str, str]:
     """As all stacks have it."""
-    return own_model.environment(spec)
+    return own_loop.environment(spec)
 
 
 def hand_over(spec: RunSpec, job: Job) -> Path:
     """The adapter in PEFT's form, by our own conversion; litgpt's copy of the base goes."""
     known = family.of(name, spec)
     trained = family.targets(name, spec)
-    adapter = own_model.hand_over(spec, job, known, trained, convert.from_litgpt)
+    adapter = own_loop.hand_over(spec, job, known, trained, peft_export.from_litgpt)
     for file in ("complete", "lit_model.pth"):
         (job.native / "base" / file).unlink(missing_ok=True)
     return adapter
@@ -98,7 +100,7 @@ def hand_over(spec: RunSpec, job: Job) -> Path:
 def _config(spec: RunSpec, job: Job) -> dict[str, Any]:
     t, trained = spec.training, family.targets(name, spec)
     quantize = f"bnb.{spec.quantisation.type}" + ("-dq" if spec.quantisation.double else "")
-    left = job.steps - own_model.first_step(job)
+    left = job.steps - own_loop.first_step(job)
     return {
         "checkpoint_dir": str(job.native / "base"),
         "out_dir": str(job.work / "litgpt"),
@@ -117,7 +119,7 @@ def _config(spec: RunSpec, job: Job) -> dict[str, Any]:
         "lora_head": False,
         "data": {
             "class_path": "litgpt_parts.Rows",
-            "init_args": {**own_model.rows(spec, job), "val_path": str(job.data / "test.jsonl")},
+            "init_args": {**own_loop.rows(spec, job), "val_path": str(job.data / "test.jsonl")},
         },
         "train": {
             "save_interval": None,  # ours: litgpt's own keeps no state of the optimiser
@@ -188,7 +190,7 @@ def _model(known: Family) -> dict[str, Any]:
 
 
 def _deviations(spec: RunSpec, job: Job) -> list[str]:
-    told = own_model.deviations(spec, job)
+    told = own_loop.deviations(spec, job)
     if spec.method.name == "qlora":
         told.append("quantisation: litgpt quantises the output layer too")
         if spec.training.optimizer == "adamw":

@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finetune import base, convert, family, own_model, refusals, spread
 from finetune.errors import UnsupportedField
-from finetune.family import Family
+from finetune.process import spread
 from finetune.spec import RunSpec
 from finetune.stacks import Job, Rendered
+from finetune.stacks.shared import own_loop, peft_export, refusals
+from finetune.weights import base, family
+from finetune.weights.family import Family
 
 name = "torchtune"
 repository = "pytorch/torchtune"
@@ -37,7 +39,7 @@ _ATTENTION = {"q_proj": "q_proj", "k_proj": "k_proj", "v_proj": "v_proj", "o_pro
 
 def render(spec: RunSpec, job: Job) -> Rendered:
     """One YAML file."""
-    own_model.refuse_common(name, spec)
+    own_loop.refuse_common(name, spec)
     if spec.method.name == "qlora":
         refusals.refuse(
             name,
@@ -67,13 +69,13 @@ def render(spec: RunSpec, job: Job) -> Rendered:
         },
         "resume_from_checkpoint": False,  # ours: torchtune's own resumes at the ends of epochs only
         "save_adapter_weights_only": True,
-        "dataset": {"_component_": "torchtune_parts.Rows", **own_model.rows(spec, job)},
+        "dataset": {"_component_": "torchtune_parts.Rows", **own_loop.rows(spec, job)},
         "seed": t.seed,
         "shuffle": False,
         "batch_size": t.micro_batch_size,
         "gradient_accumulation_steps": spec.accumulation,
         "epochs": 1,  # of our rows, which stand in the order of all epochs of the run
-        "max_steps_per_epoch": job.steps - own_model.first_step(job),
+        "max_steps_per_epoch": job.steps - own_loop.first_step(job),
         "optimizer": _optimizer(spec),
         "lr_scheduler": {
             "_component_": "torchtune_parts.schedule",
@@ -89,15 +91,15 @@ def render(spec: RunSpec, job: Job) -> Rendered:
         "metric_logger": {
             "_component_": "torchtune_parts.Events",
             "run": str(job.folder),
-            "rows": own_model.rows(spec, job),
-            **own_model.progress(spec, job),
+            "rows": own_loop.rows(spec, job),
+            **own_loop.progress(spec, job),
         },
         "log_every_n_steps": 1,
         "log_peak_memory_stats": False,
         "device": spec.devices.kind,
         "dtype": _DTYPES[str(t.dtype)],
     }
-    return Rendered({_config(spec): own_model.as_yaml(config)}, tuple(_deviations(spec, job, known)))
+    return Rendered({_config(spec): own_loop.as_yaml(config)}, tuple(_deviations(spec, job, known)))
 
 
 def _config(spec: RunSpec) -> str:
@@ -113,14 +115,14 @@ def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
 
 def environment(spec: RunSpec) -> Mapping[str, str]:
     """As all stacks have it."""
-    return own_model.environment(spec)
+    return own_loop.environment(spec)
 
 
 def hand_over(spec: RunSpec, job: Job) -> Path:
     """The adapter in PEFT's form, by our own conversion."""
     known = family.of(name, spec)
     trained = family.targets(name, spec)
-    return own_model.hand_over(spec, job, known, trained, convert.from_torchtune)
+    return own_loop.hand_over(spec, job, known, trained, peft_export.from_torchtune)
 
 
 def _model(spec: RunSpec, known: Family) -> dict[str, Any]:
@@ -203,7 +205,7 @@ def _pad(spec: RunSpec) -> int:
 
 
 def _deviations(spec: RunSpec, job: Job, known: Family) -> list[str]:
-    told = own_model.deviations(spec, job)
+    told = own_loop.deviations(spec, job)
     odd = [n for n, (i, o) in known.shape.linears().items() if i * o % 16384]
     if spec.method.name == "qlora":
         told.append(

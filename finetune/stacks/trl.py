@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finetune import own_model, spread, trainer
 from finetune.errors import TrainingFailed
+from finetune.process import spread
 from finetune.runners import trl_sft
 from finetune.spec import LORA_LIKE, RunSpec
 from finetune.stacks import Job, Rendered
+from finetune.stacks.shared import hf_trainer, own_loop
 
 name = "trl"
 repository = "huggingface/trl"
@@ -49,7 +50,7 @@ def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
 
 def environment(spec: RunSpec) -> Mapping[str, str]:
     """As all stacks have it."""
-    return own_model.environment(spec)
+    return own_loop.environment(spec)
 
 
 def hand_over(spec: RunSpec, job: Job) -> Path:
@@ -149,7 +150,7 @@ def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
         "bf16": t.dtype == "bfloat16" and spec.devices.kind == "cuda",
         "fp16": t.dtype == "float16",
         "use_cpu": spec.devices.kind == "cpu",
-        **trainer.seeded_and_logged(spec, validate=validate),
+        **hf_trainer.seeded_and_logged(spec, validate=validate),
         "output_dir": str(job.work),
     }
     if spec.world_size > 1 and spec.devices.strategy == "fsdp":

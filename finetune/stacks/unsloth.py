@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finetune import own_model, refusals, spread, trainer
 from finetune.errors import UnsupportedField
-from finetune.family import ATTENTION, MLP
+from finetune.process import spread
 from finetune.spec import RunSpec
 from finetune.stacks import Job, Rendered
+from finetune.stacks.shared import hf_trainer, own_loop, refusals
+from finetune.weights.family import ATTENTION, MLP
 
 name = "unsloth"
 repository = "unslothai/unsloth"
@@ -30,7 +31,7 @@ def render(spec: RunSpec, job: Job) -> Rendered:
     if spec.devices.kind == "cpu":
         why = "unsloth trains on GPUs alone and refuses to be imported without one; take trl here"
         raise UnsupportedField(name, "devices.kind", "cpu", why)
-    trainer.refuse_common(name, spec)
+    hf_trainer.refuse_common(name, spec)
     fixed = "it quantises to NF4 with quantised scales alone"
     if spec.method.name == "qlora":
         fields = {"quantisation.type": ("nf4", fixed), "quantisation.double": (True, fixed)}
@@ -41,7 +42,7 @@ def render(spec: RunSpec, job: Job) -> Rendered:
         "sft": _training(spec, job),
         "resume_from_checkpoint": str(job.resume_from) if job.resume_from else None,
     }
-    return Rendered({CONFIG: own_model.as_yaml(config)}, tuple(_deviations(spec)))
+    return Rendered({CONFIG: own_loop.as_yaml(config)}, tuple(_deviations(spec)))
 
 
 def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
@@ -51,12 +52,12 @@ def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
 
 def environment(spec: RunSpec) -> Mapping[str, str]:
     """As all stacks have it; unsloth fetches no statistics repository."""
-    return {**own_model.environment(spec), "UNSLOTH_DISABLE_STATISTICS": "1"}
+    return {**own_loop.environment(spec), "UNSLOTH_DISABLE_STATISTICS": "1"}
 
 
 def hand_over(spec: RunSpec, job: Job) -> Path:
     """The adapter lies where the runner saved it."""
-    return trainer.hand_over(spec, job, job.folder / "adapter")
+    return hf_trainer.hand_over(spec, job, job.folder / "adapter")
 
 
 def _loading(spec: RunSpec, job: Job) -> dict[str, Any]:
@@ -108,15 +109,15 @@ def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
         "per_device_eval_batch_size": t.micro_batch_size,
         "gradient_accumulation_steps": spec.accumulation,
         "learning_rate": t.learning_rate,
-        "lr_scheduler_type": trainer.SCHEDULES[t.schedule],
+        "lr_scheduler_type": hf_trainer.SCHEDULES[t.schedule],
         "warmup_steps": job.warmup_steps,
         "max_steps": job.steps,
         "weight_decay": t.weight_decay,
         "max_grad_norm": t.max_grad_norm,
-        "optim": trainer.OPTIMIZERS[t.optimizer],
+        "optim": hf_trainer.OPTIMIZERS[t.optimizer],
         "bf16": t.dtype == "bfloat16",
         "fp16": t.dtype == "float16",
-        **trainer.seeded_and_logged(spec, validate=validate),
+        **hf_trainer.seeded_and_logged(spec, validate=validate),
         "dataset_num_proc": 1,
     }
     if validate:

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from opened_page import Opened
 
-from advisor.advise import Request, read_request, recommend
+from advisor.answers.history import look_back
+from advisor.answers.question import Request, read_request
+from advisor.answers.recommend import recommend
 from advisor.cli.browser import NAMES, find_browser
-from advisor.history import look_back
 from advisor.report.dashboard import render
 
 MONTHS = 30

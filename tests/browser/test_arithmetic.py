@@ -7,7 +7,8 @@ import random
 import pytest
 from opened_page import Opened
 
-from advisor.advise import Request, recommend
+from advisor.answers.question import Request
+from advisor.answers.recommend import recommend
 
 NEAR = 0.001  # points; the page's utilities are rounded to six digits
 CRITERIA = ("contributors", "issues", "backing", "models", "activity", "adoption")

@@ -7,8 +7,9 @@ from datetime import date
 
 import pytest
 
-from advisor.advise import Request, read_request, recommend
-from advisor.history import look_back
+from advisor.answers.history import look_back
+from advisor.answers.question import Request, read_request
+from advisor.answers.recommend import recommend
 from advisor.model import Benchmark
 from advisor.report.dashboard import render
 
@@ -95,7 +96,7 @@ def test_benches_are_compared_on_one_machine_only(benched):
 
 
 def test_support_that_was_removed_is_not_shown_as_support(benched):
-    """torchtune gave Code Llama up on 2025-05-30 (see tests/unit/test_coverage.py)."""
+    """torchtune gave Code Llama up on 2025-05-30 (see tests/unit/answers/test_coverage.py)."""
 
     def cell():
         return benched.page.evaluate(

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from advisor.advise import Request, read_request, recommend
-from advisor.history import Release, Support, look_back
+from advisor.answers.history import Release, Support, look_back
+from advisor.answers.question import Request, read_request
+from advisor.answers.recommend import recommend
 from advisor.model import Finding
 from advisor.report.dashboard import render
 

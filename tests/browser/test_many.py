@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from many_candidates import fill_with_many
 
-from advisor.advise import Request, read_request, recommend
-from advisor.history import MONTHS, look_back
+from advisor.answers.history import MONTHS, look_back
+from advisor.answers.question import Request, read_request
+from advisor.answers.recommend import recommend
 from advisor.report.dashboard import render
 
 CANDIDATES = 60

@@ -6,9 +6,9 @@ import pytest
 from collecting import TOKEN
 from pydantic import SecretStr
 
-from advisor.collect import auth
-from advisor.collect.auth import Credential
-from advisor.collect.github_protocol import endpoints
+from advisor.collect.github.protocol import endpoints
+from advisor.collect.http import auth
+from advisor.collect.http.auth import Credential
 from advisor.errors import (
     InputError,
     Refused,

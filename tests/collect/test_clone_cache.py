@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from advisor.collect import clone_cache
+from advisor.collect.many import clone_cache
 from advisor.errors import InputError
 
 

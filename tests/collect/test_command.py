@@ -10,7 +10,7 @@ from collecting import TOKEN, advisor, environment, expected_threads, facts_of, 
 from fake_github import FakeGitHub, World
 
 from advisor.cli.collect_progress import Progress
-from advisor.domain import load_domain
+from advisor.domain.domain import load_domain
 
 FIVE = [c.repository for c in load_domain("finetuning").candidates]
 

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from advisor import facts
-from advisor.cli import app, import_gharchive, load
+from advisor.cli import app, load
+from advisor.cli.commands import import_gharchive
 from advisor.collect.gharchive import Capture, gate, hour_of, stage
 from advisor.collect.gharchive.rows import last_run
 from advisor.errors import AdvisorError, FactsError, InputError
+from advisor.facts import reading, writing
 
 load(None)
 
@@ -201,7 +202,7 @@ def known(world, tmp_path_factory):
             }
             rows = [{**about, "day": d.isoformat(), "metric": "stars", "value": n}
                     for (r, at), n in world.stars_on.items() for d in [at - timedelta(days=1)] if r == repo]  # fmt: skip
-            facts.write(folder, "counts", repo, rows)
+            writing.write(folder, "counts", repo, rows)
         return folder
 
     return make
@@ -259,11 +260,11 @@ def test_a_whole_month_passes_and_one_that_misses_events_is_refused(imported):
 
 
 def test_threads_are_what_happened_by_the_end_of_the_last_good_month(world, imported):
-    opened = facts.open_store(imported[0])
+    opened = reading.open_store(imported[0])
     state = World()
     state.live(FEBRUARY, MARCH)  # the same lot: the world as it stood then
     for repo in OURS:
-        rows = {r["number"]: r for r in facts.read(opened, "threads", repo, "gharchive")}
+        rows = {r["number"]: r for r in reading.read(opened, "threads", repo, "gharchive")}
         expected = {n: t for (r, n), t in state.threads.items() if r == repo}
         assert rows.keys() == expected.keys()
         for number, t in expected.items():
@@ -282,13 +283,13 @@ def test_threads_are_what_happened_by_the_end_of_the_last_good_month(world, impo
 
 
 def test_stars_pushes_and_nothing_of_strangers(world, imported):
-    opened = facts.open_store(imported[0])
+    opened = reading.open_store(imported[0])
     assert opened.repositories() == list(OURS)
-    rows = facts.read(opened, "counts", "own/lib", "gharchive-stars")
+    rows = reading.read(opened, "counts", "own/lib", "gharchive-stars")
     assert [r["day"] for r in rows] == [date(2025, 2, d) for d in (7, 14, 21, 28)]
     for row in rows:
         assert row["value"] == world.stars_on["own/lib", row["day"] + timedelta(days=1)]
-    pushes = facts.read(opened, "counts", "own/lib", "gharchive-pushes")
+    pushes = reading.read(opened, "counts", "own/lib", "gharchive-pushes")
     assert {r["day"]: r["value"] for r in pushes} == {date(2025, 2, 28): 28, date(2025, 3, 31): 31}
     assert "releases/own__lib@gharchive.parquet" not in opened.manifest["files"]
 
@@ -297,7 +298,7 @@ def test_what_can_be_compared_with_nothing_is_taken_only_if_told(archive, known,
     store = known(tmp_path / "store")
     (store / ".gharchive").symlink_to(imported[0] / ".gharchive")  # the hours are read already
     assert run(*archive, "--repos", listed, "--store", store, "--unchecked")[0] == 3
-    rows = facts.read(facts.open_store(store), "releases", "own/lib", "gharchive")
+    rows = reading.read(reading.open_store(store), "releases", "own/lib", "gharchive")
     assert [(r["tag"], r["is_prerelease"]) for r in rows] == [("v2", False), ("v3", True)]
 
 

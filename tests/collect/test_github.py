@@ -8,9 +8,9 @@ import pytest
 from collecting import TODAY, as_expected, collect, expected_threads, facts_of, threads_of
 from fake_github import FakeGitHub, World
 
-from advisor import facts
-from advisor.collect.github_queries import KINDS, Page, overview, pages, responses
-from advisor.collect.github_shapes import Merger
+from advisor.collect.github.queries import KINDS, Page, overview, pages, responses
+from advisor.collect.github.shapes import Merger
+from advisor.facts import reading
 
 
 @pytest.fixture
@@ -278,8 +278,8 @@ def test_without_a_token(world, tmp_path):
     collect(fake, tmp_path, ["o/n"], token=None)
     assert fake.paid["core"] <= 2
     collect(fake, tmp_path, ["o/n"])
-    opened = facts.open_store(tmp_path)
-    with facts.connect(opened, ["o/n"], TODAY.date()) as db:
+    opened = reading.open_store(tmp_path)
+    with reading.connect(opened, ["o/n"], TODAY.date()) as db:
         rows = db.execute(
             "SELECT count(*), count(*) FILTER (responses_seen), count(DISTINCT number) FROM threads"
         ).fetchone()

@@ -9,9 +9,9 @@ import pytest
 from collecting import TODAY, as_expected, collect, expected_threads, threads_of
 from fake_github import FakeGitHub, World
 
-from advisor.collect import github_protocol as protocol
-from advisor.collect.messages import Answer, TryAgain
-from advisor.collect.transport import TRIES
+from advisor.collect.github import protocol
+from advisor.collect.http.messages import Answer, TryAgain
+from advisor.collect.http.transport import TRIES
 from advisor.errors import Refused, Unsound
 
 

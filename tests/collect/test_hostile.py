@@ -22,7 +22,7 @@ from collecting import (
 )
 from fake_github import FakeGitHub, World
 
-from advisor import facts
+from advisor.facts import reading
 
 NASTY = [None, True, -1, 2**70, 1.5, "", "x" * 100_000, "](javascript:alert(1))", "<script>alert(1)</script>",
          "a\x00b\x1b]0;pwned\x07", "\u202egnp.exe", [], {}, [[]] * 50, {"a": {"b": [None]}}, "../../etc/passwd",
@@ -117,12 +117,12 @@ def test_a_star_history_that_cannot_be_is_not_kept(tmp_path, weeks):
     fake.answers["/repos/o/n/stargazers/history"] = (200, {}, weeks)
     outcome, _ = collect(fake, tmp_path, ["o/n"])
     assert [m.part for m in outcome.missing] == ["star history"]
-    assert "counts/o__n@github-stars.parquet" not in facts.open_store(tmp_path).manifest["files"]
+    assert "counts/o__n@github-stars.parquet" not in reading.open_store(tmp_path).manifest["files"]
 
 
 def test_the_token_is_nowhere_afterwards(tmp_path):
     """Collect with everything that writes, from a host that echoes the token wherever it can."""
-    from advisor.domain import load_domain
+    from advisor.domain.domain import load_domain
 
     world = World(seed=43)
     for candidate in load_domain("finetuning").candidates:

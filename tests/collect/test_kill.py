@@ -11,9 +11,9 @@ import time
 from collecting import advisor, collect, command, environment, facts_of, served
 from fake_github import FakeGitHub, World
 
-from advisor import facts
-from advisor.collect.transport import TRIES
+from advisor.collect.http.transport import TRIES
 from advisor.errors import SnapshotMissing
+from advisor.facts import reading
 
 NAMES = ("o/a", "o/b")
 STORES, DEATHS = 5, 10
@@ -52,10 +52,10 @@ def fake():
 def opens(store) -> bool:
     """Whether something can be read from the store, and all of it is sound."""
     try:
-        opened = facts.open_store(store)
+        opened = reading.open_store(store)
     except SnapshotMissing:
         return False
-    assert facts.verify(opened, opened.repositories()) == []
+    assert reading.verify(opened, opened.repositories()) == []
     return True
 
 

@@ -17,13 +17,14 @@ import pytest
 from bare_environment import bare_environment
 from typer.testing import CliRunner
 
-from advisor import facts, partitions
 from advisor.cli import app, collect_many, load
-from advisor.cli.collect_many import in_shard, read_list
-from advisor.collect.merge import copy_of, merge
-from advisor.collect.queue import Plan, Queue
+from advisor.cli.repository_list import in_shard, read_list
+from advisor.collect.many.merge import copy_of, merge
+from advisor.collect.many.queue import Plan, Queue
 from advisor.errors import FactsError, InputError, SnapshotMissing
-from advisor.store import part_of
+from advisor.facts import compaction, writing
+from advisor.facts.reading import open_store, read, verify
+from advisor.facts.store import part_of
 
 COUNT = 8
 DAY = "2026-11-24"
@@ -91,8 +92,8 @@ def whole(upstream, tmp_path_factory):
     home = tmp_path_factory.mktemp("whole")
     code, said = collect(upstream, home / "store", home, "--workers", "2")
     assert code == 0, said
-    store = facts.open_store(home / "store")
-    assert len(store.repositories()) == COUNT and not facts.verify(store, store.repositories())
+    store = open_store(home / "store")
+    assert len(store.repositories()) == COUNT and not verify(store, store.repositories())
     return home / "store"
 
 
@@ -116,8 +117,8 @@ def test_shards_with_kills_in_between_are_the_unsharded_run(upstream, whole, tmp
         arguments = command(upstream, store, "--shard", f"{number}/3", "--workers", "2")
         kill_until_done(arguments, store, tmp_path, ("leader", "worker", "leader")[number - 1])
         shards.append(store)
-    names = [set(facts.open_store(s).repositories()) for s in shards]
-    assert set.union(*names) == set(facts.open_store(whole).repositories())
+    names = [set(open_store(s).repositories()) for s in shards]
+    assert set.union(*names) == set(open_store(whole).repositories())
     assert sum(map(len, names)) == COUNT
     expected = {k: v for k, v in contents(whole).items() if k != "measurements.json"}
     for place, order in enumerate(itertools.permutations(shards)):
@@ -135,43 +136,43 @@ def check_compacted(shards, whole, folder):
     shutil.copytree(whole, folder / "whole")
     in_partitions = compacted(folder / "whole")
     assert set(in_partitions) != set(expected)
-    partitions.compact(shards[1], 100)
+    compaction.compact(shards[1], 100)
     for place, order in enumerate(itertools.permutations(shards)):
         merge(folder / f"apart{place}", order)  # out of partitions come the files that they were
         assert contents(folder / f"apart{place}") == expected
         together = folder / f"compacted{place}"
         merge(together, order[:1])
-        partitions.compact(together, 100)
+        compaction.compact(together, 100)
         merge(together, order[1:])
         merge(together, [order[2], order[0], folder / "whole"])
-        store = facts.open_store(together)
-        assert not facts.verify(store, store.repositories())
+        store = open_store(together)
+        assert not verify(store, store.repositories())
         assert compacted(together) == in_partitions
 
 
 def compacted(store):
     """What is in a store after compaction; the second one takes what the first one left for its readers."""
-    partitions.compact(store, 200)
-    partitions.compact(store, 200)
+    compaction.compact(store, 200)
+    compaction.compact(store, 200)
     return {k: v for k, v in contents(store).items() if k != "measurements.json"}
 
 
 def test_a_kill_at_any_step_of_a_merge_into_partitions_loses_nothing(whole, tmp_path, monkeypatch):
     """Some readings are newer and stand in for rows in partitions."""
     newer, store = tmp_path / "newer", tmp_path / "store"
-    opened = facts.open_store(whole)
+    opened = open_store(whole)
     for name in opened.repositories()[::4]:
         copy_of(name, opened, newer / name.replace("/", "__"))
         for table in ("contributions", "releases"):
-            days = [{**row, "retrieved_at": "2026-12-01"} for row in facts.read(opened, table, name)]
-            facts.write(newer / name.replace("/", "__"), table, name, days)
+            days = [{**row, "retrieved_at": "2026-12-01"} for row in read(opened, table, name)]
+            writing.write(newer / name.replace("/", "__"), table, name, days)
     others = sorted(newer.iterdir())
     shutil.copytree(whole, store)
     before = rows_by_file(store)
     merge(tmp_path / "expected", [whole, *others])
     after = rows_by_file(tmp_path / "expected")
     assert before != after
-    partitions.compact(store, 200)
+    compaction.compact(store, 200)
     left, real = 0, Path.replace
 
     def dies(self, target):
@@ -188,8 +189,8 @@ def test_a_kill_at_any_step_of_a_merge_into_partitions_loses_nothing(whole, tmp_
         try:
             merge(killed, others)
         except KeyboardInterrupt:
-            opened = facts.open_store(killed)
-            assert not facts.verify(opened, opened.repositories())
+            opened = open_store(killed)
+            assert not verify(opened, opened.repositories())
             assert rows_by_file(killed) in (before, after)
             left = 1000
             merge(killed, others)
@@ -203,11 +204,11 @@ def test_a_kill_at_any_step_of_a_merge_into_partitions_loses_nothing(whole, tmp_
 
 
 def rows_by_file(store):
-    opened = facts.open_store(store)
+    opened = open_store(store)
     found = {}
     for file in opened.manifest["files"]:
         name, part = part_of(file)
-        found[file] = sorted(map(str, facts.read(opened, file.partition("/")[0], name, part)))
+        found[file] = sorted(map(str, read(opened, file.partition("/")[0], name, part)))
     return found
 
 
@@ -257,11 +258,11 @@ def test_a_second_round_reads_what_is_new_and_a_finished_one_leaves_no_mark(upst
     subprocess.run(
         ["git", "-C", str(shutil_cache), "remote", "set-url", "origin", clone.as_uri()], check=True
     )
-    before = sum(r["commits"] for r in facts.read(facts.open_store(store), "contributions", "org0/lib-0"))
+    before = sum(r["commits"] for r in read(open_store(store), "contributions", "org0/lib-0"))
     assert collect(few, store, tmp_path)[0] == 0
-    after = sum(r["commits"] for r in facts.read(facts.open_store(store), "contributions", "org0/lib-0"))
+    after = sum(r["commits"] for r in read(open_store(store), "contributions", "org0/lib-0"))
     assert after == before + 1
-    assert len(facts.open_store(store).repositories()) == 2  # the other one stays
+    assert len(open_store(store).repositories()) == 2  # the other one stays
 
 
 def test_a_second_round_into_a_compacted_store_is_the_second_round(upstream, whole, tmp_path):
@@ -276,7 +277,7 @@ def test_a_second_round_into_a_compacted_store_is_the_second_round(upstream, who
         home.mkdir()
         assert collect(path, home / "store", home)[0] == 0
         if kind == "compacted":
-            partitions.compact(home / "store", 200)
+            compaction.compact(home / "store", 200)
     commit(clone / "lib-3", 98, "2026-07-01", "Di Xu")
     for kind in ("loose", "compacted"):
         home = tmp_path / kind
@@ -298,7 +299,7 @@ def test_what_cannot_be_had_is_told_and_tried_again(upstream, tmp_path):
     code, said = collect(path, tmp_path / "store", tmp_path, day=None)
     assert code == 0, said
     assert times.items() <= {p: p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("*.parquet")}.items()
-    assert len(facts.open_store(tmp_path / "store").repositories()) == 3
+    assert len(open_store(tmp_path / "store").repositories()) == 3
 
 
 def test_two_leaders_do_not_share_a_store(tmp_path):
@@ -364,7 +365,7 @@ def test_a_shard_without_a_repository_is_said_and_is_no_failure(in_process, tmp_
 def test_the_command_merges_and_says_what_it_took(whole, tmp_path):
     load("merge")
     for expected in (
-        f"{len(facts.open_store(whole).manifest['files'])} files taken over",
+        f"{len(open_store(whole).manifest['files'])} files taken over",
         "0 files taken over",
     ):
         done = CliRunner().invoke(app, ["merge", str(whole), "--store", str(tmp_path / "all")])
@@ -378,10 +379,10 @@ def test_of_two_readings_the_later_one_stays_whole_whatever_the_order(tmp_path):
         rows = [
             {**about, "day": "2026-01-01", "author": n, "is_bot": False, "commits": 1} for n in range(people)
         ]
-        facts.write(tmp_path / folder, "contributions", "a/b", rows)
+        writing.write(tmp_path / folder, "contributions", "a/b", rows)
         if folder != "late":
             tag = {**about, "tag": "v1", "released_on": "2026-01-02", "is_prerelease": False}
-            facts.write(tmp_path / folder, "releases", "a/b", [tag])
+            writing.write(tmp_path / folder, "releases", "a/b", [tag])
 
     reading("early", "2026-02-01", 3)
     reading("late", "2026-03-01", 2)

@@ -10,13 +10,13 @@ import pytest
 from collecting import QUICK, advisor, environment, run
 from typer.testing import CliRunner
 
-from advisor import facts
 from advisor.cli import app, load
 from advisor.collect import package_index
+from advisor.collect.http.transport import Transport
 from advisor.collect.outcome import Outcome
 from advisor.collect.package_index import Package
-from advisor.collect.transport import Transport
-from advisor.store import Store
+from advisor.facts import reading
+from advisor.facts.store import Store
 
 load(None)
 
@@ -79,7 +79,7 @@ def test_what_an_index_says_becomes_a_fact(tmp_path, package, repository, source
     name = f"packages/{repository.replace('/', '__')}@index.parquet"
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert list(manifest["files"]) == [name]
-    (row,) = facts.read(Store(tmp_path, manifest), "packages", repository, "index")
+    (row,) = reading.read(Store(tmp_path, manifest), "packages", repository, "index")
     assert (row["ecosystem"], row["package"], row["source"], row["retrieved_at"]) == (*package, source, DAY)
 
 
@@ -98,7 +98,7 @@ def test_what_nobody_says_is_missing_with_the_reason(tmp_path, package):
 def test_two_packages_of_one_repository_are_both_kept(tmp_path):
     ask(tmp_path, Package("pypi", "flask"), Package("conda", "flask"))
     manifest = json.loads((tmp_path / "manifest.json").read_text())
-    rows = facts.read(Store(tmp_path, manifest), "packages", "pallets/flask", "index")
+    rows = reading.read(Store(tmp_path, manifest), "packages", "pallets/flask", "index")
     assert {r["ecosystem"] for r in rows} == {"pypi", "conda"}
 
 

@@ -15,10 +15,10 @@ from collecting import QUICK, TOKEN
 from collecting import run as in_thread
 from pydantic import SecretStr
 
-from advisor.collect import recording, transport
-from advisor.collect.auth import Credential
-from advisor.collect.github_state import State
-from advisor.collect.messages import (
+from advisor.collect.github.state import State
+from advisor.collect.http import recording, transport
+from advisor.collect.http.auth import Credential
+from advisor.collect.http.messages import (
     Answer,
     Request,
     TooHeavy,
@@ -29,8 +29,8 @@ from advisor.collect.messages import (
     next_link,
     origin,
 )
+from advisor.collect.http.transport import Patience, Transport
 from advisor.collect.outcome import Outcome
-from advisor.collect.transport import Patience, Transport
 from advisor.errors import (
     FactsError,
     InputError,

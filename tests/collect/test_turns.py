@@ -16,12 +16,12 @@ from collecting import AT, QUICK, TOKEN, advisor, collect, command, environment,
 from fake_github import FakeGitHub, World
 from pydantic import SecretStr
 
-from advisor.collect import auth
-from advisor.collect.auth import Credential
-from advisor.collect.messages import Answer, Request, TryAgain, origin, retry_after
-from advisor.collect.token_pool import TokenPool
-from advisor.collect.transport import Patience, Transport
-from advisor.collect.turns import Turns
+from advisor.collect.http import auth
+from advisor.collect.http.auth import Credential
+from advisor.collect.http.messages import Answer, Request, TryAgain, origin, retry_after
+from advisor.collect.http.token_pool import TokenPool
+from advisor.collect.http.transport import Patience, Transport
+from advisor.collect.http.turns import Turns
 from advisor.errors import WaitTooLong
 
 TURN = """
@@ -235,7 +235,7 @@ def test_ctrl_c_ends_leader_and_workers_with_one_line(tmp_path):
 
 
 def test_a_worker_without_a_plan_says_so(tmp_path):
-    done = subprocess.run([sys.executable, "-m", "advisor.collect.worker", str(tmp_path), "0"], check=False,
+    done = subprocess.run([sys.executable, "-m", "advisor.collect.many.worker", str(tmp_path), "0"], check=False,
                           capture_output=True, text=True)  # fmt: skip
     assert (done.returncode, done.stdout) == (1, "")
     assert "plan.json is missing or damaged; begin the collection anew" in done.stderr

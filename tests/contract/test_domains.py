@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 import advisor
-from advisor import acceptability, kept
-from advisor.domain import available_domains, data_folder, load_domain
+from advisor.answers import draw_cache
+from advisor.decide import acceptability
+from advisor.domain.domain import available_domains, load_domain
+from advisor.domain.files import data_folder
 from advisor.errors import ConfigError
 
 DOMAINS = [name for name in available_domains() if load_domain(name).candidates]
@@ -30,8 +32,8 @@ def test_a_domain_answers_for_each_of_its_candidates(name):
 
 @pytest.mark.parametrize("name", DOMAINS)
 def test_the_kept_draws_are_what_is_drawn(name, monkeypatch):
-    kept_draws, found = kept.kept_draws, []
-    monkeypatch.setattr(kept, "kept_draws", lambda *asked: found.append((kept_draws(*asked), asked)))
+    kept_draws, found = draw_cache.kept_draws, []
+    monkeypatch.setattr(draw_cache, "kept_draws", lambda *asked: found.append((kept_draws(*asked), asked)))
     advisor.recommend(name)
     (draws, (_, scores, weights)), *_ = found
     fresh = acceptability.accept(scores, weights)

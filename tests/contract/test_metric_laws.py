@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 from small_world import AS_OF, NAMES, fill, rows
 
-from advisor.measure import measure
+from advisor.measure.one_day import measure
 from advisor.metrics import METRICS
-from advisor.tables import DERIVED
+from advisor.metrics.shared.views import DERIVED
 
 FAR = 400
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from advisor.domain import data_folder
+from advisor.decide.requirements import NAMES
+from advisor.decide.rules import holds, judge, leaves, load_rules
+from advisor.domain.files import data_folder
 from advisor.errors import ConfigError
 from advisor.metrics import METRICS
-from advisor.requirements import NAMES
-from advisor.rules import holds, judge, leaves, load_rules
 
 UNITS = {**{m.name: m.unit for m in METRICS.values()}, **NAMES}
 RULES = [r for f in sorted((data_folder() / "rules").glob("*.toml")) for r in load_rules(f, UNITS)]

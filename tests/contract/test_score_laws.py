@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import advisor
-from advisor.domain import load_domain
+from advisor.decide.utilities import score_criterion, utility
+from advisor.domain.domain import load_domain
 from advisor.model import Measurement
-from advisor.scoring import score_criterion, utility
 
 CRITERIA = load_domain("finetuning").criteria
 SCALES = [s for c in CRITERIA for s in c.scales]

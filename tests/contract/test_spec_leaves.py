@@ -186,7 +186,7 @@ def test_leaves_of_our_half_do_not_reach_the_native_config(name, leaf):
 
 @pytest.mark.parametrize("leaf", [n for n in sorted(OURS) if n.startswith("data.")])
 def test_data_leaves_change_the_tokens_key(leaf, tmp_path):
-    from finetune import dataset
+    from finetune.data import dataset
 
     class Tokenizer:
         chat_template = "t"

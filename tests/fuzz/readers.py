@@ -17,26 +17,28 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from advisor import facts
-from advisor.collect import github_protocol, github_shapes
+from advisor.answers.dependencies import files
 from advisor.collect.git.commits import parse_log
-from advisor.collect.messages import Answer, json_of
-from advisor.collect.shapes import read_as
+from advisor.collect.github import protocol, shapes
+from advisor.collect.http.messages import Answer, json_of
+from advisor.collect.http.shapes import read_as
 from advisor.collect.sources import depsdev, huggingface, pypi, pypistats, scorecard
-from advisor.dependencies import files
-from advisor.domain import load_domain
+from advisor.decide.rules import load_rules
+from advisor.domain.domain import load_domain
 from advisor.errors import AdvisorError, InputError
-from advisor.measure import measure
+from advisor.facts import reading, writing
+from advisor.facts.manifest import SCHEMA_VERSION
+from advisor.measure.one_day import measure
 from advisor.metrics import METRICS
-from advisor.rules import load_rules
-from finetune import checkpoints, gguf, pickles, rows
+from finetune.data import rows
+from finetune.weights import checkpoints, gguf, pickles
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 UNITS = {m.name: m.unit for m in METRICS.values()}
 FEW = {name: METRICS[name] for name in ("stars", "release_frequency", "declared_status")}
-SHAPES = (github_shapes.Overview, github_shapes.Connection, github_shapes.Thread, github_shapes.Release,
-          github_shapes.Replying, github_shapes.Total)  # fmt: skip
+SHAPES = (shapes.Overview, shapes.Connection, shapes.Thread, shapes.Release,
+          shapes.Replying, shapes.Total)  # fmt: skip
 _FOLDER = Path(tempfile.mkdtemp(prefix="advisor-fuzz-"))
 
 
@@ -58,15 +60,15 @@ def git_log(data: bytes) -> None:
 
 def github(data: bytes) -> None:
     answer = Answer(200, {}, data)
-    _each(lambda: github_protocol.read_graphql(answer, NOW))
+    _each(lambda: protocol.read_graphql(answer, NOW))
     with suppress(AdvisorError):
         value = json_of(answer, "GitHub")
-        _each(lambda: github_shapes.star_weeks(value))
+        _each(lambda: shapes.star_weeks(value))
         for shape in SHAPES:
             with suppress(AdvisorError):
                 seen = read_as(shape, value, "GitHub")
-                if isinstance(seen, github_shapes.Overview):
-                    github_shapes.repository_row(seen, date(2026, 1, 1))
+                if isinstance(seen, shapes.Overview):
+                    shapes.repository_row(seen, date(2026, 1, 1))
 
 
 def package_world(data: bytes) -> None:
@@ -108,12 +110,12 @@ def parquet(data: bytes) -> None:
         (store / table).mkdir(parents=True, exist_ok=True)
         (store / table / "a__b.parquet").write_bytes(data)
         entry = {"rows": 1, "sha256": hashlib.sha256(data).hexdigest()}
-        manifest = {"schema": facts.SCHEMA_VERSION, "files": {f"{table}/a__b.parquet": entry},
+        manifest = {"schema": SCHEMA_VERSION, "files": {f"{table}/a__b.parquet": entry},
                     "first_day": "2020-01-01", "as_of": "2026-01-01"}  # fmt: skip
         (store / "manifest.json").write_text(json.dumps(manifest))
-        opened = facts.open_store(store)
+        opened = reading.open_store(store)
         with suppress(AdvisorError):
-            facts.read(opened, table, "a/b")
+            reading.read(opened, table, "a/b")
         with suppress(AdvisorError):
             measure(opened, ["a/b"], date(2026, 1, 1), FEW)
 
@@ -122,7 +124,7 @@ def manifest(data: bytes) -> None:
     store = _FOLDER / "manifest"
     store.mkdir(exist_ok=True)
     (store / "manifest.json").write_bytes(data)
-    _each(lambda: facts.verify(facts.open_store(store), ["a/b"]))
+    _each(lambda: reading.verify(reading.open_store(store), ["a/b"]))
 
 
 def safetensors(data: bytes) -> None:
@@ -199,7 +201,7 @@ def _overview() -> bytes:
 def _parquet() -> bytes:
     store = _FOLDER / "seed"
     about = {"repository": "a/b", "source": "s", "retrieved_at": "2025-12-31"}
-    facts.write(store, "counts", "a/b", [{**about, "day": "2025-12-01", "metric": "stars", "value": 3}])
+    writing.write(store, "counts", "a/b", [{**about, "day": "2025-12-01", "metric": "stars", "value": 3}])
     return (store / "counts" / "a__b.parquet").read_bytes()
 
 
@@ -217,7 +219,7 @@ def seeds(name: str) -> list[bytes]:
         "rules_toml": lambda: [p.read_bytes() for p in sorted((data / "rules").glob("*.toml"))],
         "dependency_files": lambda: [p.read_bytes()[:4000] for p in sorted(files_.iterdir()) if p.stat().st_size < 40_000],
         "parquet": lambda: [_parquet()],
-        "manifest": lambda: [json.dumps({"schema": facts.SCHEMA_VERSION, "as_of": "2026-01-01",
+        "manifest": lambda: [json.dumps({"schema": SCHEMA_VERSION, "as_of": "2026-01-01",
             "files": {"counts/a__b.parquet": {"rows": 1, "sha256": "0"}}}).encode()],
         "safetensors": lambda: [_safetensors()],
         "weight_index": lambda: [b'{"metadata": {"total_size": 8}, "weight_map": {"w": "a.safetensors"}}'],

@@ -13,7 +13,8 @@ import tiny_model
 from stack_cases import CASES, EXPORTED, RUNNERS, TAKE_APART, python_of, run_of
 from stack_runs import EQUAL
 
-from finetune import convert, family
+from finetune.stacks.shared import peft_export
+from finetune.weights import family
 
 LITGPT = pytest.param("litgpt", marks=pytest.mark.every_stack)
 
@@ -33,10 +34,10 @@ def answered(request, tmp_path_factory):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     for spec, run in runs.values():
-        convert.write(run, spec, family.of(name, spec), family.targets(name, spec), TAKE_APART[name])
+        peft_export.write(run, spec, family.of(name, spec), family.targets(name, spec), TAKE_APART[name])
     wrong = [official_of(run) for case, (_, run) in runs.items() if name == "torchtune" and case in EXPORTED]
     folders = [str(run) for run in [*(run for _, run in runs.values()), *wrong]]
-    words = [sys.executable, "-W", "ignore", "-m", "finetune.gate", *folders]
+    words = [sys.executable, "-W", "ignore", "-m", "finetune.stacks.shared.gate", *folders]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return name, runs

@@ -14,7 +14,7 @@ import pytest
 import tiny_model
 from stack_cases import python_of
 
-from finetune.bench_runs import GATES
+from finetune.bench.figures import GATES
 from finetune.stacks import STACKS
 
 ORDER = ("trl", *(name for name in STACKS if name != "trl"))  # the first is the reference, and runs again

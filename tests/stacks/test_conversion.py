@@ -8,8 +8,9 @@ import pytest
 from safetensors.torch import load_file
 from stack_cases import CASES, EXPORTED, TAKE_APART
 
-from finetune import family, gate
 from finetune.errors import TrainingFailed
+from finetune.stacks.shared import gate
+from finetune.weights import family
 
 pytestmark = pytest.mark.xdist_group("stacks")
 

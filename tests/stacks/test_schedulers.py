@@ -1,6 +1,6 @@
 """Each scheduler's own word on the jobs that we write; and Slurm runs one, on two machines.
 
-`make test` reads the same files by their rules alone (tests/unit/finetune/test_submit.py); here Slurm itself
+`make test` reads the same files by their rules alone (tests/unit/finetune/plan/test_submit.py); here Slurm itself
 (from Debian's packages), SkyPilot itself and Kubernetes' schemas (from the package index) are asked.
 """
 
@@ -16,6 +16,7 @@ import slurm_here
 import tiny_model
 from stack_cases import python_of
 
+from advisor.files import cache_home
 from finetune import record
 
 pytestmark = [pytest.mark.every_stack, pytest.mark.xdist_group("stacks")]
@@ -34,9 +35,7 @@ def slurm(tmp_path_factory):
     """A cluster of two machines."""
     if not slurm_here.can_be_had():
         pytest.skip("Slurm is fetched from Debian's packages, and there is no apt-get here")
-    cluster = slurm_here.Cluster(
-        slurm_here.lay_out(record.cache_home() / "slurm"), tmp_path_factory.mktemp("slurm")
-    )
+    cluster = slurm_here.Cluster(slurm_here.lay_out(cache_home() / "slurm"), tmp_path_factory.mktemp("slurm"))
     yield cluster
     cluster.end()
 

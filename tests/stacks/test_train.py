@@ -8,7 +8,7 @@ import pytest
 from safetensors.torch import load_file
 from stack_runs import agrees, events, goes_on
 
-from finetune import gate
+from finetune.stacks.shared import gate
 
 pytestmark = pytest.mark.xdist_group("stacks")
 LITGPT = pytest.param("litgpt", marks=pytest.mark.every_stack)

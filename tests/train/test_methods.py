@@ -10,7 +10,8 @@ import sys
 import pytest
 from train_words import FAST
 
-from finetune import launch, record
+from finetune import record
+from finetune.process import launch
 
 METHODS = {
     "qlora": [],

@@ -15,7 +15,8 @@ import pytest
 from tiny_model import CHATML
 from train_words import FAST
 
-from finetune import launch, record
+from finetune import record
+from finetune.process import launch
 
 
 def start(variables, *words, **more):

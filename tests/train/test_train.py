@@ -7,10 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from finetune import launch, record
+from finetune import record
+from finetune.process import launch
 from finetune.spec import RunSpec, compose, read_layer
 
-FRESH = Path(__file__).parents[1] / "fresh_loss.py"
+FRESH = Path(__file__).parents[1] / "support" / "fresh_loss.py"
 
 
 def test_the_held_out_loss_falls_and_a_fresh_process_gives_the_recorded_one(finished, tiny, variables):

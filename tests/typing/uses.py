@@ -10,8 +10,8 @@ from typing import assert_type
 import pandas as pd
 
 import advisor
+from advisor.decide.requirements import Requirements
 from advisor.model import CriterionScore, Finding, Measurement, Outlook, Ranked, Recommendation
-from advisor.requirements import Requirements
 
 answer = advisor.recommend("finetuning", goal="balanced", as_of=date(2025, 1, 1), weights={"issues": 2})
 assert_type(answer, Recommendation)

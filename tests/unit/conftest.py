@@ -6,8 +6,8 @@ from datetime import date
 
 import pytest
 
-from advisor import facts
-from advisor.measure import measure
+from advisor.facts import reading, writing
+from advisor.measure.one_day import measure
 from advisor.metrics import METRICS
 
 AS_OF = date(2024, 1, 1)
@@ -20,8 +20,8 @@ def one(tmp_path):
     def run(metric, **tables):
         for table, rows in tables.items():
             about = {"repository": "a/b", "source": "hand", "retrieved_at": AS_OF}
-            facts.write(tmp_path, table, "a/b", [{**about, **r} for r in rows])
-        store = facts.open_store(tmp_path)
+            writing.write(tmp_path, table, "a/b", [{**about, **r} for r in rows])
+        store = reading.open_store(tmp_path)
         return measure(store, ["a/b"], AS_OF, {metric: METRICS[metric]})[0]["a/b"][metric]
 
     return run

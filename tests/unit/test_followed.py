@@ -12,7 +12,7 @@ from io import StringIO
 import pytest
 
 from advisor.cli import main
-from advisor.domain import load_domain
+from advisor.domain.domain import load_domain
 
 CANDIDATES = [c.repository for c in load_domain("finetuning").candidates]
 # A history at a commit, a file of a repository at a commit, an index by name; nothing else can be looked up.

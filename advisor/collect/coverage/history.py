@@ -12,7 +12,7 @@ from advisor.collect.coverage.extractor import Extractor, Name
 from advisor.collect.coverage.tree import Blobs, Tree
 from advisor.collect.git.clone import fetch_blobs
 from advisor.collect.git.command import git
-from advisor.families import Family
+from advisor.domain.families import Family
 
 _GONE = "0" * 40
 

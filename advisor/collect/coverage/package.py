@@ -7,9 +7,9 @@ from datetime import date, datetime
 from pathlib import Path
 
 from advisor.collect.coverage.history import Release
-from advisor.collect.csv_rows import read_rows
 from advisor.collect.git.command import git
 from advisor.collect.git.releases import releases as tagged
+from advisor.collect.imports.csv_rows import read_rows
 
 COLUMNS = ("repository", "version", "released_at")
 

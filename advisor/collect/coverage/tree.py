@@ -10,8 +10,8 @@ from typing import IO, Self, cast
 
 from advisor.collect.coverage.extractor import Extractor, Name
 from advisor.collect.git.command import environment
+from advisor.domain.families import Family, family_of, with_architecture
 from advisor.errors import GitFailed
-from advisor.families import Family, family_of, with_architecture
 
 ANYTHING = "*"  # stands where a family would for "whatever transformers loads"
 

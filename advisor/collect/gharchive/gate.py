@@ -19,9 +19,9 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from advisor import facts
 from advisor.errors import SnapshotMissing
-from advisor.store import Store, all_rows_of
+from advisor.facts import reading
+from advisor.facts.store import Store, all_rows_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -208,6 +208,6 @@ def connect(staged: Path, store: Path, repositories: list[str]) -> duckdb.DuckDB
 
 def _opened(store: Path) -> Store | None:
     try:
-        return facts.open_store(store, may_lack_days=True)
+        return reading.open_store(store, may_lack_days=True)
     except SnapshotMissing:
         return None

@@ -11,9 +11,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from advisor import facts
-from advisor.collect.authors import BOT
 from advisor.collect.gharchive.gate import Capture
+from advisor.collect.git.authors import BOT
+from advisor.facts import writing
 
 PART = "gharchive"
 _THREADS = """
@@ -143,5 +143,5 @@ def _write(
         for row in rows:
             of.setdefault(row[0], []).append({**dict(zip(names, row, strict=True)), **about})
     for repository, mine in of.items():
-        facts.write(store, table, repository, mine, part=PART + part)
+        writing.write(store, table, repository, mine, part=PART + part)
     written[table + part] = sum(map(len, of.values()))

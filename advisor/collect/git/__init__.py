@@ -10,8 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from advisor import facts
-from advisor.collect.authors import number_people, organisations
+from advisor.collect.git.authors import number_people, organisations
 from advisor.collect.git.change_requests import change_requests, read_refs
 from advisor.collect.git.clone import locate
 from advisor.collect.git.commits import contributions, read_log, written
@@ -20,6 +19,7 @@ from advisor.collect.git.readme import statuses
 from advisor.collect.git.releases import releases
 from advisor.collect.git.truck_factor import truck_factors
 from advisor.errors import SnapshotMissing
+from advisor.facts import reading, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +81,7 @@ def collect(
     rows["counts"] += [r for r in _existing(store, name) if not r["source"].startswith("git:")]
     with ThreadPoolExecutor() as pool:  # the work is done by DuckDB
         for done in [
-            pool.submit(facts.write, store, table, name, found, head=head)
+            pool.submit(writing.write, store, table, name, found, head=head)
             for table, found in rows.items()
             if found or table == "counts"
         ]:
@@ -92,6 +92,6 @@ def collect(
 
 def _existing(store: Path, name: str) -> list[dict[str, Any]]:
     try:
-        return facts.read(facts.open_store(store), "counts", name)
+        return reading.read(reading.open_store(store), "counts", name)
     except SnapshotMissing:
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from advisor.collect.authors import is_bot
+from advisor.collect.git.authors import is_bot
 from advisor.collect.git.command import git
 from advisor.collect.git.merges import number_of
 

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from advisor import facts
+from advisor import addresses
 from advisor.collect.git.command import git
 from advisor.errors import GitFailed, InputError
 
@@ -31,14 +31,14 @@ def locate(
     if where.startswith("-") or "\0" in where:
         raise InputError(f"{where!r} is not a repository; give owner/name, a URL or a path")
     if Path(where).is_dir():
-        return Path(where), facts.check_repository(repository or _origin(Path(where)))
+        return Path(where), addresses.check_repository(repository or _origin(Path(where)))
     if re.match(r"(?:https|ssh|file)://", where):
         url = where
         name = repository or "/".join(where.removesuffix(".git").rstrip("/").split("/")[-2:])
     else:
         name = where
         url = f"https://github.com/{where}.git"
-    facts.check_repository(name)
+    addresses.check_repository(name)
     return _cloned(url, cache / f"{name.replace('/', '__')}.git", progress), name
 
 

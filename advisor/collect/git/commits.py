@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from advisor.collect.authors import Commit, is_bot
+from advisor.collect.git.authors import Commit, is_bot
 from advisor.collect.git.command import git
 from advisor.errors import GitFailed
 

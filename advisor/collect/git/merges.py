@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from advisor.collect.authors import Commit, is_bot
+from advisor.collect.git.authors import Commit, is_bot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

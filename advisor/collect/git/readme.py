@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from advisor.collect.git.clone import fetch_blobs
 from advisor.collect.git.command import environment, git
 from advisor.collect.git.commits import day_of
-from advisor.collect.status import declared_status
+from advisor.collect.git.declared_status import declared_status
 from advisor.errors import GitFailed
 
 if TYPE_CHECKING:

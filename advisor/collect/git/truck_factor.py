@@ -20,7 +20,7 @@ from collections import defaultdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from advisor.collect.authors import is_bot
+from advisor.collect.git.authors import is_bot
 from advisor.collect.git.commits import day_of
 from advisor.collect.git.trees import files_of
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from advisor.collect.authors import Commit
+    from advisor.collect.git.authors import Commit
     from advisor.collect.git.commits import Change
 
 EVERY_DAYS = 91

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from advisor.collect.transport import Transport
+    from advisor.collect.http.transport import Transport
 
 SOURCES = tuple(sorted(module.name for module in iter_modules(__path__)))
 

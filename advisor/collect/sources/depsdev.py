@@ -13,9 +13,9 @@ from typing import Annotated
 from pydantic import AliasPath, Field
 
 from advisor.collect import parts
-from advisor.collect.messages import Answer, Request, check_status, json_of, segment
-from advisor.collect.shapes import Count, S, Shape, count_rows, read_as
-from advisor.collect.transport import Transport
+from advisor.collect.http.messages import Answer, Request, check_status, json_of, segment
+from advisor.collect.http.shapes import Count, S, Shape, count_rows, read_as
+from advisor.collect.http.transport import Transport
 from advisor.errors import RepositoryNotFound, Unsound
 
 HOST = "https://api.deps.dev"

@@ -10,9 +10,9 @@ from datetime import date
 from pathlib import Path
 
 from advisor.collect import parts
-from advisor.collect.messages import Answer, Request, check_status, json_of, next_link, segment
-from advisor.collect.shapes import count_rows
-from advisor.collect.transport import Transport
+from advisor.collect.http.messages import Answer, Request, check_status, json_of, next_link, segment
+from advisor.collect.http.shapes import count_rows
+from advisor.collect.http.transport import Transport
 from advisor.errors import Unsound
 
 HOST = "https://huggingface.co"

@@ -12,12 +12,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from advisor import facts
 from advisor.collect import parts
-from advisor.collect.messages import Answer, Request, check_status, json_of, segment
-from advisor.collect.shapes import Shape, Text, Time, read_as
-from advisor.collect.transport import Transport
+from advisor.collect.http.messages import Answer, Request, check_status, json_of, segment
+from advisor.collect.http.shapes import Shape, Text, Time, read_as
+from advisor.collect.http.transport import Transport
 from advisor.errors import Unsound
+from advisor.facts import writing
 
 HOST = "https://pypi.org"
 NEEDS_PACKAGE = True
@@ -50,7 +50,7 @@ async def collect(transport: Transport, store: Path, repository: str, package: s
     project = await transport.send(request, read)
     rows = rows_of(project, repository, package, day)
     if rows:
-        facts.write(store, "package_releases", repository, rows, part="pypi")
+        writing.write(store, "package_releases", repository, rows, part="pypi")
     if project.info.requires_dist is not None:
         needs = {
             "day": day.isoformat(),

@@ -9,9 +9,9 @@ from datetime import date
 from pathlib import Path
 
 from advisor.collect import parts
-from advisor.collect.messages import Answer, Request, check_status, json_of, segment
-from advisor.collect.shapes import Count, Shape, count_rows, read_as
-from advisor.collect.transport import Transport
+from advisor.collect.http.messages import Answer, Request, check_status, json_of, segment
+from advisor.collect.http.shapes import Count, Shape, count_rows, read_as
+from advisor.collect.http.transport import Transport
 
 HOST = "https://pypistats.org"
 NEEDS_PACKAGE = True

@@ -13,9 +13,9 @@ from typing import Annotated
 from pydantic import Field
 
 from advisor.collect import parts
-from advisor.collect.messages import Answer, Request, check_status, json_of, segment
-from advisor.collect.shapes import Shape, Text, count_rows, read_as
-from advisor.collect.transport import Transport
+from advisor.collect.http.messages import Answer, Request, check_status, json_of, segment
+from advisor.collect.http.shapes import Shape, Text, count_rows, read_as
+from advisor.collect.http.transport import Transport
 
 HOST = "https://api.scorecard.dev"
 NEEDS_PACKAGE = False

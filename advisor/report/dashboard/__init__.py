@@ -16,12 +16,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from advisor.history import Timeline
+from advisor.answers.history import Timeline
+from advisor.decide.requirements import NOTHING, Requirements
 from advisor.model import Recommendation
 from advisor.report.dashboard.answer import answer_for_page
 from advisor.report.dashboard.payload import page_data
 from advisor.report.dashboard.task import Task
-from advisor.requirements import NOTHING, Requirements
 
 _ASSETS = Path(__file__).parent / "assets"
 # In the order in which they stand in the page: what is used by others comes first.
@@ -45,8 +45,8 @@ def render(
     """The page; equal bytes for equal input.
 
     Args:
-        answer: what `advisor.advise.recommend` found.
-        timeline: the same question over the months, from `advisor.history.look_back`.
+        answer: what `advisor.answers.recommend.recommend` found.
+        timeline: the same question over the months, from `advisor.answers.history.look_back`.
         requirements: what the user asked for, so that a saved view asks for it again.
         task: the user's own run in every library, where one was planned.
     """

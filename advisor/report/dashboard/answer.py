@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from advisor.history import Timeline
+from advisor.answers.history import Timeline
 from advisor.model import Ranked, Recommendation
 
 _HEADLINES = {

@@ -10,16 +10,16 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from advisor import acceptability
-from advisor.acceptability import CLEAR, LEANING
-from advisor.history import Timeline
-from advisor.kept import measurements_key
+from advisor.answers.history import Timeline
+from advisor.decide import acceptability
+from advisor.decide.acceptability import CLEAR, LEANING
+from advisor.decide.requirements import NOTHING, Requirements
+from advisor.measure.cache import measurements_key
 from advisor.metrics import METRICS
 from advisor.model import CriterionScore, Finding, Ranked, Recommendation
 from advisor.report.dashboard import reference
 from advisor.report.dashboard.answer import doubts_without_flips
 from advisor.report.json import plain
-from advisor.requirements import NOTHING, Requirements
 
 SCHEMA = 1
 # Metrics of which the page draws a line over the months.

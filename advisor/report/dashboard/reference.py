@@ -9,8 +9,8 @@ import json
 import math
 from typing import Any
 
-from advisor.domain import data_folder
-from advisor.population import load_population
+from advisor.domain.files import data_folder
+from advisor.domain.population import load_population
 
 
 def population() -> dict[str, Any] | None:

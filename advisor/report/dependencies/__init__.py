@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from advisor.dependencies.health import Dependencies, Health
+from advisor.answers.dependencies.health import Dependencies, Health
 from advisor.report import show_outlook
 
 HEADER = ["package", "score", "from–to", "known", "no commit in 24 months", "repository", "as of"]

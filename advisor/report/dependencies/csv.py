@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from advisor.dependencies.health import Dependencies
+from advisor.answers.dependencies.health import Dependencies
 from advisor.report.dependencies import risks
 
 HEADER = (

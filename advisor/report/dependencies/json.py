@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from advisor.dependencies.health import Dependencies, Health
+from advisor.answers.dependencies.health import Dependencies, Health
 from advisor.report.json import plain
 
 

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from advisor import __version__
-from advisor.dependencies.health import Dependencies, Health
+from advisor.answers.dependencies.health import Dependencies, Health
 from advisor.report.dependencies import alternatives, label
 from advisor.report.json import plain
 

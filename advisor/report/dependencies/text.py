@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from advisor.dependencies.health import Dependencies
+from advisor.answers.dependencies.health import Dependencies
 from advisor.report.dependencies import HEADER, alternatives, headline, label, risks, row, unknown_line
 from advisor.report.text import table
 

@@ -19,7 +19,7 @@ def tokenizer_folder(tmp_path_factory):
 
 @pytest.fixture
 def tokenizer(tokenizer_folder):
-    from finetune.template import load_tokenizer
+    from finetune.data.template import load_tokenizer
 
     return load_tokenizer(str(tokenizer_folder))
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from advisor.cli.train import assignment
+from advisor.cli.run_options import assignment
 from finetune import spec
 from finetune.methods import METHODS
 from finetune.stacks import STACKS

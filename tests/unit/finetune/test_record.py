@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
-from finetune import export, record
+from finetune import record
+from finetune.after import export
 from finetune.errors import DiskFull, RunError
 
 
@@ -64,14 +66,13 @@ def test_a_disk_that_takes_no_more_is_told_and_leaves_the_old_text(home, monkeyp
     def full(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(record.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(DiskFull, match=r"record\.json cannot be written: No space left on device; free some"):
         record.change(folder, record.load(folder), state="failed")
     assert (folder / "record.json").read_text() == before
 
 
 def test_a_run_that_is_going_on_or_is_still_wanted_is_not_removed(home):
-    import os
 
     going = kept(home / "going", "running", pids={"wrapper": os.getpid()})
     wanted, done = kept(home / "wanted"), kept(home / "done")

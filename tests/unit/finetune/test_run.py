@@ -10,7 +10,9 @@ from dataclasses import replace
 import pytest
 import tiny_model
 
-from finetune import dataset, handover, record, run
+from finetune import record, run
+from finetune.after import merge
+from finetune.data import dataset
 from finetune.errors import DiskFull, RunError, TrainingFailed
 from finetune.spec import RunSpec
 from finetune.stacks import stack
@@ -136,16 +138,16 @@ def test_a_full_disk_hides_no_first_error(folder, monkeypatch, capsys):
 
 def test_only_a_finished_run_of_an_adapter_is_merged(folder, interpreter):
     with pytest.raises(RunError, match="is failed; only a finished run"):
-        handover.merge(folder)
+        merge.merge(folder)
     told = record.change(folder, record.load(folder), state="finished")
     interpreter("mkdir $4; echo killed >&2; exit 9")
     with pytest.raises(TrainingFailed, match="merging ended with 9: killed"):
-        handover.merge(folder)
+        merge.merge(folder)
     assert not list(folder.glob("merged*")), "a draft was left behind"
     method = {**told.spec["method"], "name": "full"}
     record.change(folder, told, spec={**told.spec, "method": method})
     with pytest.raises(RunError, match="full has nothing to merge"):
-        handover.merge(folder)
+        merge.merge(folder)
 
 
 def test_a_model_is_converted_once_it_is_merged_and_a_failure_is_told(
@@ -155,19 +157,19 @@ def test_a_model_is_converted_once_it_is_merged_and_a_failure_is_told(
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.delenv("LLAMA_CPP", raising=False)
     with pytest.raises(RunError, match=r"clone llama\.cpp"):
-        handover.gguf(folder, tmp_path / "m.gguf")
-    (tmp_path / handover.CONVERTER).touch()
+        merge.gguf(folder, tmp_path / "m.gguf")
+    (tmp_path / merge.CONVERTER).touch()
     monkeypatch.setenv("LLAMA_CPP", str(tmp_path))
-    interpreter('case "$2" in finetune.handover) mkdir "$4";; *) echo unknown architecture; exit 1;; esac')
+    interpreter('case "$2" in finetune.after.merge) mkdir "$4";; *) echo unknown architecture; exit 1;; esac')
     with pytest.raises(TrainingFailed, match=r"convert_hf_to_gguf\.py ended with 1: unknown architecture"):
-        handover.gguf(folder, tmp_path / "m.gguf")
+        merge.gguf(folder, tmp_path / "m.gguf")
     assert (folder / "merged").is_dir()
     interpreter('touch "$4"')
-    assert handover.gguf(folder, tmp_path / "m.gguf").is_file()
+    assert merge.gguf(folder, tmp_path / "m.gguf").is_file()
 
 
 def test_an_empty_folder_may_be_merged_into(folder, interpreter, tmp_path):
     record.change(folder, record.load(folder), state="finished")
     interpreter('mkdir "$4"; touch "$4/model.safetensors"')
     (tmp_path / "out").mkdir()
-    assert (handover.merge(folder, tmp_path / "out") / "model.safetensors").is_file()
+    assert (merge.merge(folder, tmp_path / "out") / "model.safetensors").is_file()

@@ -1,4 +1,4 @@
-// Weights → scores → order → verdict: the arithmetic of advisor/scoring.py, acceptability.py and advise.py.
+// Weights → scores → order → verdict: the arithmetic of advisor/decide/utilities.py, acceptability.py and advise.py.
 //
 // data, as advisor/report/dashboard/payload.py writes it:
 //   criteria    [{name, title}], K of them; weights follow their order
@@ -210,7 +210,7 @@ const engine = (() => {
   }
 
   // For each criterion the nearest share of the weight, in tenths of a per cent, at which another comes
-  // first by score, the other weights keeping their ratios; nearest first. As advisor/flips.py does.
+  // first by score, the other weights keeping their ratios; nearest first. As advisor/decide/flips.py does.
   const STEPS = 1000,
     JUST = 1e-9;
   function flips(data, { weights, among }) {

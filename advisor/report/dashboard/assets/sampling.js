@@ -1,4 +1,4 @@
-// The draws of advisor/acceptability.py, number by number: a hash of a counter (the finaliser of MurmurHash3)
+// The draws of advisor/decide/acceptability.py, number by number: a hash of a counter (the finaliser of MurmurHash3)
 // gives numbers between 0 and 1, from which weights and utilities are made.
 const sampling = (() => {
   const STEP = 0x9e3779b9;

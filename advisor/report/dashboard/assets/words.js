@@ -1,4 +1,4 @@
-// The answer in sentences, as advisor/advise.py and flips.py say them.
+// The answer in sentences, as advisor/answers/recommend.py and flips.py say them.
 const WORTH_SAYING = 0.05;
 const name = (r) => data.candidates[r.i].name;
 const findingsOf = (r, verdict) =>

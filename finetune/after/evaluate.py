@@ -1,0 +1,204 @@
+"""One evaluator for all stacks: `python -m finetune.after.evaluate RUN`, a fresh process.
+
+Loss is token-weighted: the sum of -log p over all trained tokens of the held-out rows, divided by their
+number; perplexity is its exponential. The base model is the same object with the adapter switched off,
+so nothing but the adapter differs. Of a QLoRA run both bases are judged: the 16- or 32-bit one that a
+merge uses, and the quantised one that the adapter was trained on.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from finetune import record
+from finetune.data import dataset
+from finetune.data.template import IGNORED, load_tokenizer
+from finetune.spec import RunSpec
+
+if TYPE_CHECKING:
+    from finetune.data.template import Encoded
+
+_TOKENS_AT_ONCE = 1024
+
+
+def run(folder: Path) -> dict[str, Any]:
+    """Evaluate a run's adapter; also written to ``RUN/evaluation.json``.
+
+    Returns:
+        ``losses`` (``base`` → loss, ``adapter`` → loss, and the same with ``_quantised``), ``tokens``,
+        ``rows``, ``perplexity``, ``generations`` (question, wanted, base, adapter) and ``seconds``.
+    """
+    began = time.monotonic()
+    told = record.load(folder)
+    spec = RunSpec.model_validate(told.spec)
+    rows = held_out(dataset.open_dataset(folder / "data"), spec.evaluation.rows)
+    answer: dict[str, Any] = {"rows": len(rows), "losses": {}}
+    tokenizer = load_tokenizer(str(folder / "adapter"), trust_remote_code=spec.model.trust_remote_code)
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    for suffix, quantised in (("", False), ("_quantised", True)):
+        if quantised and spec.method.name != "qlora":
+            continue
+        model = load(folder, spec, quantised=quantised)
+        for name, switch in (("base", _without_adapter(model, spec)), ("adapter", nullcontext())):
+            with switch as other:
+                judged = other if other is not None else model
+                loss, tokens = held_out_loss(judged, rows, pad)
+            answer["losses"][name + suffix] = loss
+            answer["tokens"] = tokens
+        if not quantised:
+            answer["generations"] = _generations(model, tokenizer, folder, spec)
+        del model
+    answer["perplexity"] = {name: math.exp(min(loss, 700)) for name, loss in answer["losses"].items() if rows}
+    answer["seconds"] = round(time.monotonic() - began, 1)
+    record.write_text(folder / "evaluation.json", json.dumps(answer, indent=1, ensure_ascii=False) + "\n")
+    return answer
+
+
+def held_out(data: dataset.Dataset, limit: int) -> list[Encoded]:
+    """The first held-out rows, at most ``limit``."""
+    rows: list[Encoded] = []
+    for row in data.encoded("test"):
+        if len(rows) == limit:
+            break
+        rows.append(row)
+    return rows
+
+
+def load(folder: Path, spec: RunSpec, *, quantised: bool) -> Any:
+    """The base model with the run's adapter (for ``full`` the trained model) in evaluation mode."""
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    dtype = getattr(torch, str(spec.training.dtype))
+    extra: dict[str, Any] = {"device_map": {"": 0}} if spec.devices.kind == "cuda" else {}
+    if quantised:
+        extra["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type=spec.quantisation.type,
+            bnb_4bit_use_double_quant=spec.quantisation.double,
+            bnb_4bit_compute_dtype=dtype,
+        )
+    if spec.method.name == "full":
+        return AutoModelForCausalLM.from_pretrained(folder / "adapter", dtype=dtype, **extra).eval()
+    base = AutoModelForCausalLM.from_pretrained(
+        spec.model.base,
+        revision=spec.model.revision,
+        dtype=dtype,
+        trust_remote_code=spec.model.trust_remote_code,
+        **extra,
+    )
+    return PeftModel.from_pretrained(base, folder / "adapter").eval()
+
+
+def _without_adapter(model: Any, spec: RunSpec) -> Any:
+    if spec.method.name != "full":
+        return _nothing(model.disable_adapter())
+    from transformers import AutoModelForCausalLM
+
+    base = AutoModelForCausalLM.from_pretrained(
+        spec.model.base, revision=spec.model.revision, dtype=model.dtype
+    )
+    return nullcontext(base.to(model.device).eval())
+
+
+class _nothing:  # noqa: N801 - a context manager that hides what another one gives
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __enter__(self) -> None:
+        self.inner.__enter__()
+
+    def __exit__(self, *why: object) -> None:
+        self.inner.__exit__(*why)
+
+
+def held_out_loss(model: Any, rows: list[Encoded], pad: int) -> tuple[float, int]:
+    """Mean -log p of a trained token, and how many there were; NaN of none."""
+    import torch
+
+    total, count = 0.0, 0
+    for batch in batches(rows):
+        longest = max(len(row.input_ids) for row in batch)
+        ids = torch.tensor([row.input_ids + [pad] * (longest - len(row.input_ids)) for row in batch])
+        mask = torch.tensor(
+            [[1] * len(row.input_ids) + [0] * (longest - len(row.input_ids)) for row in batch]
+        )
+        labels = torch.tensor([row.labels + [IGNORED] * (longest - len(row.labels)) for row in batch])
+        with torch.no_grad():
+            logits = model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device)).logits
+        logits = logits[:, -longest:][:, :-1]  # prompt tuning puts virtual tokens before the row's own
+        wanted = labels[:, 1:].to(logits.device)
+        kept = wanted != IGNORED
+        losses = torch.nn.functional.cross_entropy(logits[kept].float(), wanted[kept], reduction="sum")
+        total += losses.item()
+        count += int(kept.sum())
+    return (total / count if count else math.nan), count
+
+
+def batches(rows: list[Encoded]) -> Iterator[list[Encoded]]:
+    """Rows of like length together, at most so many tokens (padding included) at once."""
+    batch: list[Encoded] = []
+    for row in sorted(rows, key=lambda r: len(r.input_ids)):
+        if batch and len(row.input_ids) * (len(batch) + 1) > _TOKENS_AT_ONCE:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def _generations(model: Any, tokenizer: Any, folder: Path, spec: RunSpec) -> list[dict[str, str]]:
+    """Greedy answers of base and adapter to the first held-out questions, side by side."""
+    shown = []
+    for row in held_out(dataset.open_dataset(folder / "data"), spec.evaluation.generations):
+        first = next(i for i, label in enumerate(row.labels) if label != IGNORED)
+        if first == 0:
+            first = max(1, len(row.input_ids) // 2)
+        prompt, wanted = row.input_ids[:first], row.input_ids[first:]
+        said = {}
+        for name, switch in (("base", _without_adapter(model, spec)), ("adapter", nullcontext())):
+            with switch as other:
+                judged = other if other is not None else model
+                said[name] = continuation(judged, tokenizer, prompt, spec.evaluation.max_new_tokens)
+        shown.append(
+            {
+                "question": tokenizer.decode(prompt, skip_special_tokens=True),
+                "wanted": tokenizer.decode(wanted, skip_special_tokens=True).strip(),
+                **said,
+            }
+        )
+    return shown
+
+
+def continuation(model: Any, tokenizer: Any, prompt: list[int], max_new_tokens: int) -> str:
+    """What the model says next, greedily, without the prompt."""
+    import torch
+
+    ids = torch.tensor([prompt]).to(model.device)
+    with torch.no_grad():
+        out = model.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            pad_token_id=tokenizer.pad_token_id
+            if tokenizer.pad_token_id is not None
+            else tokenizer.eos_token_id,
+        )
+    new = out[0, len(prompt) :] if out.shape[1] > len(prompt) else out[0]
+    return str(tokenizer.decode(new, skip_special_tokens=True)).strip()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    answer = run(Path(sys.argv[1]))
+    print(json.dumps(answer["losses"]))

@@ -1,0 +1,19 @@
+"""What tests of dependencies share."""
+
+from __future__ import annotations
+
+import pytest
+
+from advisor.answers.dependencies import files
+
+
+@pytest.fixture
+def read(tmp_path, monkeypatch):
+    """Reads one file with this text, in a folder where others may lie."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(name, text):
+        (tmp_path / name).write_text(text)
+        return files.read([(tmp_path / name).relative_to(tmp_path)])
+
+    return run

@@ -1,0 +1,222 @@
+"""What each format says of the same four packages, to the letter."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+import advisor
+from advisor.answers.dependencies import Dependency
+from advisor.answers.dependencies.health import Alternative, Dependencies, Health
+from advisor.model import Candidate, Finding, Outlook, Ranked
+from advisor.report.dependencies import alternatives, headline, markdown, row, sarif, text
+from advisor.report.dependencies import csv as as_csv
+from advisor.report.dependencies import json as as_json
+
+DAY = date(2026, 7, 1)
+YEAR = Outlook(12, 0.5, 0.4, 0.6, abstained=False)
+OUT = Finding("declared-end", "exclude", "its end was declared")
+WARN = Finding("few-people", "warn", "one person does it all")
+GOOD = Finding("well-kept", "prefer", "it is well kept")
+
+
+def of(name, score, low, high, *, ecosystem="pypi", outlook=(), findings=(), better=(), **more):
+    excluded = OUT in findings
+    ranked = Ranked(Candidate(f"o/{name}", name), 3, score, low, high, 0.75, 0.5, excluded, (), findings, (), (),
+                    (0.5,), {"activity": 1.0}, outlook)  # fmt: skip
+    wanted = Dependency(ecosystem, name, **{"file": "sub dir/req.txt", "line": 4, **more})
+    return Health(wanted, f"o/{name}", "a table", ranked, DAY, "", better)
+
+
+BETTER = (Alternative("new", "o/new", 71.6, "HTTP clients"), Alternative("newer", "o/newer", 60.4, "Other"))
+OLD = of("old", 10.4, 5.5, 20.4, findings=(WARN, GOOD, OUT), better=BETTER, groups=("dev", "docs"))
+WEAK = of("weak", 30.0, 20.0, 40.0, ecosystem="npm", findings=(WARN,), better=BETTER[:1], version="1.0",
+          outlook=(YEAR, Outlook(24, 0.25, 0.2, 0.3, abstained=False)))  # fmt: skip
+FINE = of("fine", 80.0, 70.0, 90.0, findings=(GOOD,), better=BETTER[:1], file="/abs/r.txt")
+LOST = Health(Dependency("conda", "lost", "env.yml", 2), None, "", unknown="nothing says whose package it is")
+ANSWER = Dependencies(("req.txt", "env.yml"), "balanced", {"activity": 1.0}, (OLD, WEAK, FINE), (LOST,))
+
+
+def test_the_cells_of_a_package():
+    assert row(OLD) == ["old", "out", "6–20", "75%", "?", "o/old", "2026-07-01"]
+    assert row(WEAK) == ["weak (npm)", "30", "20–40", "75%", "25% [20%–30%]", "o/weak", "2026-07-01"]
+    unplaced = replace(of("x", None, 0.0, 100.0), repository=None)
+    assert (row(unplaced)[1], row(unplaced)[5], alternatives(unplaced)) == ("?", "?", "")
+
+
+def test_what_is_below_a_score_is_counted_and_a_nothing_is_below_anything():
+    assert headline(ANSWER, None) == "3 of 4 packages are known"
+    assert headline(ANSWER, 30.0) == "3 of 4 packages are known; 1 is below 30 or ruled out"
+    assert headline(ANSWER, 30.5) == "3 of 4 packages are known; 2 are below 30.5 or ruled out"
+    zero = of("zero", 0.0, 0.0, 0.0)
+    assert zero.is_below(0.5) and not zero.is_below(0.0) and not LOST.is_below(100.0)
+    assert (zero.score, LOST.score) == (0.0, None)
+
+
+def test_text_for_a_terminal():
+    assert text.render(ANSWER, 40.0).splitlines() == [
+        "req.txt, env.yml: goal balanced",
+        "",
+        "3 of 4 packages are known; 2 are below 40 or ruled out",
+        "",
+        "package     score  from–to  known  no commit in 24 months  repository       as of",
+        "old           out     6–20    75%                       ?       o/old  2026-07-01",
+        "weak (npm)     30    20–40    75%           25% [20%–30%]      o/weak  2026-07-01",
+        "fine           80    70–90    75%                       ?      o/fine  2026-07-01",
+        "",
+        "  old:",
+        "    - its end was declared",
+        "    - one person does it all",
+        "    - http clients that fare better: new 72, newer 60",
+        "",
+        "  weak (npm):",
+        "    - one person does it all",
+        "    - http clients that fare better: new 72",
+        "",
+        "  unknown:",
+        "    - lost (conda) (env.yml:2): nothing says whose package it is",
+        "",
+        text.LEGEND,
+    ]  # fmt: skip
+
+
+def test_text_of_a_risk_without_an_alternative():
+    alone = of("alone", 30.0, 20.0, 40.0, findings=(WARN,))
+    shown = text.render(Dependencies(("r.txt",), "balanced", {}, (alone,), ()))
+    assert shown.endswith(f"  alone:\n    - one person does it all\n\n{text.LEGEND}\n")
+
+
+def test_markdown_for_a_pull_request():
+    shown = markdown.render(ANSWER, 40.0)
+    heading, said, risky, *rest = shown.split("\n\n")
+    assert (heading, said) == (
+        "## Health of dependencies",
+        "req.txt, env.yml: 3 of 4 packages are known; 2 are below 40 or ruled out. Goal balanced.",
+    )
+    assert risky.splitlines() == [
+        "| package | score | from–to | known | no commit in 24 months | repository | as of | what speaks against it |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        ("| **old** | out | 6–20 | 75% | ? | [o/old](https://github.com/o/old) | 2026-07-01 | its end was declared"
+        "<br>one person does it all<br>http clients that fare better: new 72, newer 60 |"),
+        (r"| **weak (npm)** | 30 | 20–40 | 75% | 25% \[20%–30%\] | [o/weak](https://github.com/o/weak) | 2026-07-01"
+        " | one person does it all<br>http clients that fare better: new 72 |"),
+    ]  # fmt: skip
+    assert rest[0] == "<details><summary>1 more</summary>" and rest[1].splitlines()[2].startswith(
+        "| **fine** |"
+    )
+    assert rest[2:] == [
+        "</details>", "<details><summary>1 unknown</summary>",
+        "- lost (conda) (env.yml:2): nothing says whose package it is", "</details>\n",
+    ]  # fmt: skip
+
+
+def test_markdown_without_a_risk_shows_ten_and_folds_the_rest():
+    fine = [of(f"p{n}", 80.0, 70.0, 90.0) for n in range(12)]
+    shown = markdown.render(Dependencies(("r.txt",), "balanced", {}, tuple(fine), ()))
+    above, below = shown.split("<details><summary>2 more</summary>")
+    assert above.count("| **p") == 10 and below.count("| **p") == 2
+    assert markdown.render(Dependencies(("r.txt",), "balanced", {}, (FINE,), ())).count("<details>") == 0
+    unknown = markdown.render(Dependencies(("r.txt",), "balanced", {}, (), (LOST, LOST)))
+    assert "<summary>2 unknown</summary>" in unknown and unknown.count("\n- lost (conda)") == 2
+    # at the score that was asked for nobody is below it; a point above it everybody
+    assert "12 more" not in markdown.render(Dependencies((), "balanced", {}, tuple(fine), ()), 80.0)
+    assert markdown.render(Dependencies((), "balanced", {}, tuple(fine), ()), 81.0).count("more<") == 0
+
+
+def test_sarif_of_findings_scores_and_the_unknown():
+    log = json.loads(sarif.render(ANSWER, 80.0))
+    assert (log["$schema"], log["version"], len(log["runs"])) == (sarif.SCHEMA, "2.1.0", 1)
+    (run,) = log["runs"]
+    driver = run["tool"]["driver"]
+    assert (driver["name"], driver["version"]) == ("advisor", advisor.__version__)
+    assert run["columnKind"] == "unicodeCodePoints"
+    assert [
+        (r["id"], r["shortDescription"]["text"], r["defaultConfiguration"]["level"]) for r in driver["rules"]
+    ] == [
+        ("below-score", "Its health is below the score that was asked for", "error"),
+        ("declared-end", "Declared end", "error"),
+        ("few-people", "Few people", "warning"),
+        ("unknown-health", "Nothing is known of its health", "note"),
+    ]
+    assert {tuple(r["properties"]["tags"]) for r in driver["rules"]} == {("dependencies", "maintenance")}
+    both, one = (
+        " (http clients that fare better: new 72, newer 60)",
+        " (http clients that fare better: new 72)",
+    )
+    assert [(r["ruleId"], r["ruleIndex"], r["level"], r["message"]["text"]) for r in run["results"]] == [
+        ("few-people", 2, "warning", "old: one person does it all"),
+        ("declared-end", 1, "error", f"old: its end was declared{both}"),
+        ("below-score", 0, "error", f"old: health 10 is below 80{both}"),
+        ("few-people", 2, "warning", "weak (npm): one person does it all"),
+        ("below-score", 0, "error", f"weak (npm): health 30 is below 80{one}"),
+        ("unknown-health", 3, "note", "lost (conda): nothing says whose package it is"),
+    ]
+    first, last = run["results"][0], run["results"][-1]
+    place = {"uri": "sub%20dir/req.txt", "uriBaseId": "%SRCROOT%"}
+    assert first["locations"] == [
+        {"physicalLocation": {"artifactLocation": place, "region": {"startLine": 4}}}
+    ]
+    assert first["partialFingerprints"] == {"advisor/v1": "few-people:pypi:old"}
+    assert first["properties"] == {"score": 10.4, "repository": "o/old"}
+    assert last["properties"] == {"score": None, "repository": None}
+
+
+def test_sarif_without_alternatives_and_with_a_file_from_the_root():
+    alone = of("alone", 10.0, 0.0, 20.0, findings=(OUT,), file="/abs/my r.txt")
+    answer = Dependencies((), "balanced", {}, (alone, of("unmeasured", None, 0.0, 100.0)), ())
+    results = json.loads(sarif.render(answer, 20.0))["runs"][0]["results"]
+    assert [r["message"]["text"] for r in results] == [
+        "alone: its end was declared", "alone: health 10 is below 20",
+    ]  # fmt: skip
+    artifact = results[0]["locations"][0]["physicalLocation"]["artifactLocation"]
+    assert artifact == {"uri": "file:///abs/my%20r.txt"}
+    unasked = json.loads(sarif.render(answer))["runs"][0]["results"]
+    assert [r["ruleId"] for r in unasked] == ["declared-end"]
+
+
+def test_csv_with_empty_cells_for_what_is_unknown():
+    assert "\r" not in as_csv.render(ANSWER)
+    rows = list(csv.DictReader(as_csv.render(ANSWER).splitlines()))
+    assert list(rows[0].values()) == [
+        "pypi", "old", "", "sub dir/req.txt", "4", "dev docs", "o/old", "a table", "2026-07-01", "10.4", "5.5", "20.4",
+        "0.75", "True", "", "its end was declared; one person does it all", "new; newer", "",
+    ]  # fmt: skip
+    assert (rows[1]["version"], rows[1]["inactive_in_24_months"], rows[1]["excluded"]) == (
+        "1.0", "0.25", "False",
+    )  # fmt: skip
+    assert list(rows[3].values()) == [
+        "conda", "lost", "", "env.yml", "2", "", *[""] * 11, "nothing says whose package it is",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t"])
+def test_no_cell_begins_a_formula(start):
+    odd = Health(Dependency("npm", f"{start}x", "r"), unknown="?")
+    (only,) = csv.DictReader(as_csv.render(Dependencies((), "g", {}, (), (odd,))).splitlines())
+    assert only["package"] == f"'{start}x"
+
+
+def test_json_with_every_number_and_without_what_means_nothing_here():
+    shown = as_json.render(ANSWER, 31.0)
+    assert shown.startswith('{\n "files": [\n') and shown.endswith("}\n")
+    assert '"its end was declared"' in shown and "–" not in shown
+    content = json.loads(shown)
+    assert {k: content[k] for k in ("files", "goal", "weights", "fail_under", "below")} == {
+        "files": ["req.txt", "env.yml"], "goal": "balanced", "weights": {"activity": 1.0}, "fail_under": 31.0,
+        "below": ["old", "weak"],
+    }  # fmt: skip
+    assert [e["name"] for e in content["known"]] == ["old", "weak", "fine"]
+    weak, lost = content["known"][1], content["unknown"][0]
+    assert (weak["ecosystem"], weak["version"], weak["repository"], weak["as_of"]) == (
+        "npm", "1.0", "o/weak", "2026-07-01",
+    )  # fmt: skip
+    assert {"rank", "wins", "acceptability", "central_weights"}.isdisjoint(weak["ranked"])
+    assert weak["ranked"]["score"] == 30.0 and "dependency" not in weak
+    assert (lost["ranked"], lost["unknown"]) == (None, "nothing says whose package it is")
+    assert json.loads(as_json.render(ANSWER))["below"] == []
+    odd = Health(Dependency("npm", "ü", "r"), unknown="?")
+    assert '"ü"' in as_json.render(Dependencies((), "g", {}, (), (odd,)))

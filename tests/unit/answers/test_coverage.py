@@ -1,0 +1,136 @@
+"""`advisor coverage` on the bundled facts."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+from datetime import date, timedelta
+
+import pytest
+
+from advisor.answers.coverage import Request, coverage
+from advisor.domain.families import load_families
+from advisor.domain.files import data_folder
+from advisor.errors import FactsError, InputError, UnknownName
+from advisor.facts import reading, writing
+from advisor.report.coverage import RENDER
+
+EARLY = date(2024, 6, 5)
+
+
+@pytest.fixture(scope="module")
+def now():
+    return coverage(Request())
+
+
+@pytest.fixture(scope="module")
+def early():
+    return coverage(Request(as_of=EARLY))
+
+
+def cell(found, name, family):
+    return next(c for c in found.cells if c.repository.endswith(f"/{name}") and c.family == family)
+
+
+def side(found, name, vendors):
+    return next(s for s in found.sides if s.repository.endswith(f"/{name}") and s.vendors == vendors)
+
+
+def test_torchtune_gave_its_backers_models_the_first_day(now, early):
+    own, others = side(now, "torchtune", "Meta"), side(now, "torchtune", "others")
+    assert (own.supported, own.families, own.median) == (5, 5, 0)
+    assert others.median is None
+    assert others.within < 0.2 < own.within
+    assert (cell(now, "torchtune", "Gemma 2").days, cell(now, "torchtune", "Llama 3.1").days) == (134, 0)
+    assert cell(early, "torchtune", "Llama 3").days == 0
+    spread = {name: m.value for name, m in early.measured["pytorch/torchtune"].items()}
+    assert (spread["model_families"], spread["model_vendors"], spread["own_model_share"]) == (6, 4, 0.5)
+    assert spread["effective_vendors"] == pytest.approx(3.46, abs=0.01)
+
+
+def test_what_was_given_up_is_gone_and_the_package_lags(now, early):
+    assert cell(now, "torchtune", "Code Llama").removed_on == date(2025, 5, 30)
+    assert cell(early, "torchtune", "Code Llama").removed_on is None
+    assert cell(now, "torchtune", "Qwen3").supported_on == date(2025, 5, 21)
+    assert cell(now, "torchtune", "Qwen3").package is None
+    assert cell(now, "torchtune", "Gemma 2").package == "0.5.0"
+
+
+def test_no_cell_knows_the_future(early):
+    assert {c.family for c in early.cells} == {f.name for f in load_families() if f.released <= EARLY}
+    for c in early.cells:
+        assert c.supported_on is None or c.supported_on <= EARLY
+        assert c.packaged_on is None or c.packaged_on <= EARLY
+
+
+def test_every_support_can_be_followed_to_a_path_and_a_commit_or_release(now):
+    supported = [c for c in now.cells if c.supported_on]
+    assert len(supported) > 200
+    for c in supported:
+        assert c.path and c.name
+        if c.route == "main":
+            assert re.fullmatch(r"[0-9a-f]{40}", c.commit)
+            assert c.source.startswith(f"git:{c.repository}@")
+        else:
+            assert re.fullmatch(r"transformers \d+\.\d+\.\d+; [0-9a-f]{40}", c.commit)
+        assert c.days == max(0, (c.supported_on - c.released_on).days)
+
+
+def test_another_vendor_can_stand_in_the_backers_place():
+    found = coverage(Request(vendor="Meta", route="main"))
+    assert side(found, "litgpt", "Meta").median < 8 < side(found, "axolotl", "others").median
+    with pytest.raises(UnknownName, match="Meta"):
+        coverage(Request(vendor="Metta"))
+
+
+def test_own_code_and_any_route_differ_where_transformers_helps():
+    own = coverage(Request(route="main"))
+    assert cell(own, "trl", "Gemma 2").supported_on is None
+    assert cell(own, "unsloth", "Jamba").supported_on is None
+    assert cell(coverage(Request()), "unsloth", "Jamba").route == "transformers"
+
+
+def test_the_same_by_every_format(now):
+    rows = list(csv.DictReader(io.StringIO(RENDER["csv"](now))))
+    assert len(rows) == len(now.cells) == 5 * len(load_families())
+    parsed = json.loads(RENDER["json"](now))
+    assert len(parsed["cells"]) == len(rows)
+    assert parsed["measured"]["pytorch/torchtune"]["own_model_share"]["value"] == pytest.approx(0.4)
+    shown = RENDER["markdown"](now)
+    assert shown.count("| Gemma 2 |") == 1
+
+
+def test_the_command_prints_both_tables_then_and_now():
+    def run(*args):
+        return subprocess.run([sys.executable, "-m", "advisor", "coverage", *args],
+                              capture_output=True, text=True, check=False)  # fmt: skip
+
+    then, today = run("--as-of", "2024-06-05", "--store", "bundled"), run()
+    assert (then.returncode, today.returncode) == (0, 0)
+    for printed in (then.stdout, today.stdout):
+        assert re.search(r"^family +vendor +weights +trl +torchtune", printed, re.MULTILINE)
+        assert re.search(r"^torchtune +Meta +\d of \d", printed, re.MULTILINE)
+    assert re.search(r"^Gemma 2 .*2024-11-08 \(\+134\)", today.stdout, re.MULTILINE)
+    assert "Gemma 2" not in then.stdout
+    assert "gone 2025-05-30" in today.stdout
+    wrong = run("--as-of", "2031-01-01")
+    assert wrong.returncode == 2
+    assert "Traceback" not in wrong.stderr
+
+
+def test_a_store_without_coverage_says_what_to_do(tmp_path):
+    row = {"repository": "huggingface/trl", "day": "2024-01-01", "author": 0, "is_bot": False, "commits": 1,
+           "source": "t", "retrieved_at": "2024-01-02"}  # fmt: skip
+    writing.write(tmp_path, "contributions", "huggingface/trl", [row])
+    with pytest.raises(FactsError, match="collect-support"):
+        coverage(Request(store=tmp_path))
+    with pytest.raises(InputError):
+        coverage(Request(as_of=now_of() + timedelta(days=9)))
+
+
+def now_of():
+    return reading.open_store(data_folder() / "snapshots" / "finetuning").as_of

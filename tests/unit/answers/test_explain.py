@@ -1,0 +1,159 @@
+"""`advisor explain` and `advisor compare`: every number can be followed, and a flip is one."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from small_world import NAMES, fill, rows
+from typer.testing import CliRunner
+
+from advisor.answers import question, recommend
+from advisor.answers.compare import compare
+from advisor.cli import app, load
+from advisor.decide import utilities
+from advisor.decide.flips import STEPS
+from advisor.domain.domain import load_domain
+from advisor.domain.files import data_folder
+from advisor.errors import InputError
+from advisor.facts import reading
+from advisor.metrics import METRICS
+from advisor.report.compare import RENDER
+from advisor.report.explain import rows_of
+
+
+def run(*args):
+    return subprocess.run(
+        [sys.executable, "-m", "advisor", *args], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def torchtune():
+    done = run("explain", "torchtune")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_metric_is_explained_with_its_definition_and_source(torchtune):
+    for metric in METRICS.values():
+        assert len(re.findall(rf"^  {metric.name} = ", torchtune, re.MULTILINE)) == 1
+        assert metric.definition in torchtune
+    assert "source: git:pytorch/torchtune@bd2a0fc7c314" in torchtune
+    assert re.search(r"rows: [\d,]+ in contributions, .* history at bd2a0fc7c314", torchtune)
+    assert re.search(
+        r"Gemma 2: 2024-11-08 by main: gemma2 in torchtune/models/gemma2/\S+ at [0-9a-f]{40}", torchtune
+    )
+    assert "big tech (https://github.com/meta-pytorch, read 2026-04-23)" in torchtune
+    assert "Code Llama:" not in torchtune  # given up
+
+
+def test_an_explanation_of_a_past_day_knows_nothing_later():
+    text = run("explain", "torchtune", "--as-of", "2024-06-05").stdout
+    assert "Gemma 2:" not in text
+    assert "Llama 3: 2024-04-18" in text
+
+
+def test_explain_as_json_carries_definitions():
+    content = json.loads(run("explain", "unsloth", "--format", "json").stdout)
+    assert set(content["definitions"]) == set(METRICS)
+    assert content["ranked"]["candidate"]["repository"] == "unslothai/unsloth"
+    assert "sql" not in content["definitions"]["stars"]
+    assert len(content["models"]) > 40
+
+
+@pytest.mark.parametrize(
+    "args", [("explain", "nobody"), ("compare", "trl", "trl"), ("compare", "trl", "nobody")]
+)
+def test_wrong_names_are_one_line_and_exit_2(args):
+    done = run(*args)
+    assert (done.returncode, done.stderr.count("\n"), done.stdout) == (2, 1, "")
+
+
+def test_rows_of_a_manifest():
+    store = reading.open_store(data_folder() / "snapshots" / "finetuning")
+    found = {r.table: r for r in rows_of(store.manifest["files"], "huggingface/trl")}
+    assert found["contributions"].rows == len(reading.read(store, "contributions", "huggingface/trl"))
+    assert found["contributions"].head.startswith("f2cd57710ae3")
+
+
+def pair(a, b, **more):
+    return compare(question.Request(repositories=(a, b), **more))
+
+
+def test_both_sides_are_shown_as_they_are_ranked():
+    found = pair("trl", "unsloth")
+    scores = {r.candidate.name: r.score for r in recommend.recommend(question.Request()).ranking}
+    assert (found.first.score, found.second.score) == (scores["trl"], scores["unsloth"])
+    shown = RENDER["table"](found)
+    assert re.search(r"^activity +\d+% +\d+ +\d+ +trl$", shown, re.MULTILINE)
+    assert RENDER["markdown"](found).count("| activity |") == 1
+    assert json.loads(RENDER["json"](found))["flips"]
+
+
+@pytest.mark.parametrize(("a", "b"), [("trl", "unsloth"), ("unsloth", "axolotl"), ("axolotl", "litgpt")])
+def test_a_flip_of_a_weight_is_one(a, b):
+    found = pair(a, b)
+    of_weights = [f for f in found.flips if f.kind == "weight"]
+    assert of_weights
+    for flip in of_weights:
+        rest = 1 - found.weights[flip.name]
+        back = math.copysign(1 / STEPS, flip.now - flip.then)
+        for share, turned in ((flip.then, True), (flip.then + back, False)):
+            weights = {n: w * (1 - share) / rest for n, w in found.weights.items()} | {flip.name: share}
+            lead = (
+                utilities.total(found.first.criteria, weights)[0]
+                - utilities.total(found.second.criteria, weights)[0]
+            )
+            was_ahead = found.first.score >= found.second.score
+            assert ((lead < 1e-9) if was_ahead else (lead > -1e-9)) is turned, (flip, share)
+
+
+def test_a_flip_of_a_value_is_one():
+    found = pair("trl", "unsloth")
+    criteria = load_domain("finetuning").criteria
+    of_values = [f for f in found.flips if f.kind == "value"]
+    assert of_values
+    for flip in of_values:
+        scores = {}
+        for side in (found.first, found.second):
+            changed = {
+                m.metric: replace(m, value=flip.then, low=flip.then, high=flip.then)
+                if (m.repository, m.metric) == (flip.repository, flip.name)
+                else m
+                for m in side.measurements
+            }
+            by_criterion = [utilities.score_criterion(c, changed) for c in criteria]
+            scores[side.candidate.name] = utilities.total(by_criterion, found.weights)[0]
+        assert scores["unsloth"] == pytest.approx(scores["trl"], abs=1e-3), flip
+        assert scores["unsloth"] > scores["trl"] - 1e-6
+        assert flip.first == "unslothai/unsloth"
+
+
+def test_a_pair_of_a_past_day_and_wrong_pairs():
+    assert pair("torchtune", "axolotl", as_of=date(2024, 6, 5)).as_of == date(2024, 6, 5)
+    with pytest.raises(InputError, match="two different"):
+        pair("trl", "huggingface/trl")
+
+
+def test_who_cannot_be_ranked_is_said_with_the_reason_and_a_store_without_coverage_has_no_models(tmp_path):
+    fill(
+        tmp_path / "store", {k: v for k, v in rows().items() if k[0] != "model_support" and k[1] != NAMES[2]}
+    )
+    load("init")
+    load("explain")
+    domain = tmp_path / "three.toml"
+    named = [word for name in NAMES for word in ("--candidate", name)]
+    CliRunner().invoke(app, ["init", "three", *named, "-o", str(domain)])
+    asked = ("--domain", str(domain), "--store", str(tmp_path / "store"))
+    done = CliRunner().invoke(app, ["explain", NAMES[2], *asked])
+    assert isinstance(done.exception, InputError)
+    assert str(done.exception).startswith(f"{NAMES[2]}: ")
+    done = CliRunner().invoke(app, ["explain", NAMES[1], *asked, "--format", "json"])
+    assert json.loads(done.stdout)["models"] == []

@@ -1,0 +1,80 @@
+"""Which name means which family: the traps by name."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from advisor.domain.families import family_of, load_families, with_architecture
+from advisor.errors import ConfigError
+
+FAMILIES = load_families()
+
+
+@pytest.mark.parametrize(("name", "family"), [
+    ("google/gemma-2b", "Gemma"), ("google/gemma-2-2b", "Gemma 2"), ("gemma2", "Gemma 2"),
+    ("facebook/xglm-564M", None), ("THUDM/glm-4-9b", "GLM-4"), ("glm4_moe", "GLM-4.5"), ("glm-4v-9b", None),
+    ("Qwen/Qwen1.5-7B", "Qwen1.5"), ("qwen/Qwen2-beta-7B", None), ("Qwen/Qwen2-7B", "Qwen2"),
+    ("Qwen/Qwen2.5-7B", "Qwen2.5"), ("qwen2_5", "Qwen2.5"), ("Qwen/Qwen2-57B-A14B", "Qwen2"),
+    ("Qwen/Qwen3-8B", "Qwen3"), ("Qwen/Qwen3.5-9B", "Qwen3.5"), ("qwen3_5", "Qwen3.5"), ("qwen3_5_moe", "Qwen3.5"),
+    ("deepseek-ai/DeepSeek-R1-Distill-Llama-8B", "R1-Distill"), ("R1-Distill-Llama-70B", "R1-Distill"),
+    ("deepseek-ai/DeepSeek-R1", "DeepSeek-V3"),
+    ("mistralai/Mathstral-7B-v0.1", None), ("mistralai/Mistral-Nemo-Base-2407", "Mistral Nemo"),
+    ("tiiuae/Falcon-H1-1.5B-Base", "Falcon-H1"), ("tiiuae/Falcon3-7B-Base", "Falcon 3"), ("falcon_h1", "Falcon-H1"),
+    ("code_llama2", "Code Llama"), ("llama2", "Llama 2"), ("openlm-research/open_llama_3b", None),
+    ("TinyLlama/TinyLlama-1.1B", None), ("NousResearch/Hermes-2-Pro-Llama-3-8B", None),
+    ("llama3_1", "Llama 3.1"), ("meta-llama/Llama-3.2-1B", "Llama 3.2"), ("llama-3-vision", "Llama 3.2"),
+    ("meta-llama/Meta-Llama-3-70B", "Llama 3"), ("smol", "SmolLM2"), ("SmolVLM-Instruct", None),
+    ("slurm", None), ("streaming", None), ("cloud", None),
+])  # fmt: skip
+def test_traps(name, family):
+    found = family_of(name, FAMILIES)
+    assert (found and found.name) == family
+
+
+def test_no_name_means_two_families():
+    for family in FAMILIES:
+        for name in family.yes:
+            assert [f.name for f in FAMILIES if f.has(name)] == [family.name]
+
+
+def test_every_family_says_where_its_day_comes_from():
+    assert len(FAMILIES) > 40
+    assert len({f.vendor for f in FAMILIES}) > 15
+    for family in FAMILIES:
+        assert family.source.startswith("https://")
+        assert date(2023, 1, 1) < family.released < date(2026, 11, 24)
+
+
+def test_an_architecture_serves_many_families():
+    assert {"Qwen1.5", "Qwen2", "Qwen2.5", "R1-Distill"} <= {
+        f.name for f in with_architecture("qwen2", FAMILIES)
+    }
+
+
+ENTRY = """
+[[family]]
+name = "{name}"
+vendor = "V"
+released = 2024-01-01
+source = "https://example.org"
+read = "page"
+names = '{names}'
+yes = ["thing-1b"]
+no = ["other"]
+"""
+
+
+@pytest.mark.parametrize(("text", "complaint"), [
+    (ENTRY.format(name="A", names="other"), "should mean A alone"),
+    (ENTRY.format(name="A", names="thing") * 2, "two families named"),
+    (ENTRY.format(name="A", names="thing") + ENTRY.format(name="B", names="th"), "should mean A alone"),
+    (ENTRY.format(name="A", names="(thing"), "not a pattern"),
+    (ENTRY.format(name="A", names="thing|other"), "'other' should not mean A"),
+    ("[[family]]\nname = 'A'", "vendor"),
+])  # fmt: skip
+def test_a_wrong_file_is_refused(text, complaint, tmp_path):
+    (tmp_path / "model_families.toml").write_text(text)
+    with pytest.raises(ConfigError, match=complaint):
+        load_families(tmp_path)

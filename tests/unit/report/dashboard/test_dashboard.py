@@ -1,0 +1,203 @@
+"""What the page is made of, without a browser: bytes, size, history, the command line."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from bare_environment import bare_environment
+from small_world import AS_OF, NAMES
+
+from advisor.answers.history import ends_of_months, look_back
+from advisor.answers.question import Request, read_request
+from advisor.answers.recommend import recommend
+from advisor.cli import browser
+from advisor.cli.replay import View, differences, request_of
+from advisor.domain.files import data_folder
+from advisor.errors import AdvisorError, InputError
+from advisor.facts import reading
+from advisor.measure.one_day import measure, measure_over
+from advisor.report.dashboard import render
+
+SNAPSHOT = data_folder() / "snapshots" / "finetuning"
+
+
+def run(*args, env=None):
+    return subprocess.run([sys.executable, "-m", "advisor", *args], capture_output=True, text=True, check=False,
+                          env=bare_environment(**(env or {})))  # fmt: skip
+
+
+def assert_same(found, expected):
+    """Equal but for the last digits of numbers: sums in another order."""
+    numbers = {
+        name: pytest.approx(value, rel=1e-9, abs=1e-9)
+        for name, value in vars(expected).items()
+        if isinstance(value, float)
+    }
+    assert vars(found) == {**vars(expected), **numbers}
+
+
+def test_many_days_in_one_pass_are_what_each_day_gives(world):
+    days = [AS_OF, date(2024, 2, 29), date(2023, 5, 31), date(2021, 12, 31)]
+    together = measure_over(world, NAMES, days)
+    assert list(together) == days
+    for day in days:
+        alone, damages = measure(world, NAMES, day)
+        assert not damages
+        for repository, by_name in alone.items():
+            for name, by_itself in by_name.items():
+                assert_same(together[day][repository][name], by_itself)
+
+
+def test_the_bundled_history_is_what_each_day_gives():
+    asked = read_request(Request())
+    timeline = look_back(asked, 30)
+    store = reading.open_store(SNAPSHOT)
+    for place in (0, 13, -1):
+        alone, _ = measure(store, list(timeline.ranked), timeline.days[place])
+        for repository, row in timeline.ranked.items():
+            for m in row[place].measurements if row[place] else ():
+                assert_same(m, alone[repository][m.metric])
+
+
+def test_the_grid_ends_months_and_then_the_day_itself():
+    assert ends_of_months(date(2024, 1, 10), date(2024, 4, 15), 72) == (
+        date(2024, 1, 31), date(2024, 2, 29), date(2024, 3, 31), date(2024, 4, 15))  # fmt: skip
+    assert ends_of_months(date(2020, 1, 1), date(2024, 3, 31), 1) == (date(2024, 2, 29), date(2024, 3, 31))
+    assert ends_of_months(date(2024, 1, 1), date(2024, 1, 5), 72) == (date(2024, 1, 5),)
+
+
+def test_equal_input_gives_equal_bytes_and_few_of_them():
+    request = Request(as_of=date(2025, 3, 3))
+    first, second = (render(recommend(request), look_back(read_request(request), 24)) for _ in range(2))
+    assert first == second
+    assert len(first.encode()) < 1_000_000
+    assert str(Path.home()) not in first
+    assert str(SNAPSHOT.parent) not in first
+
+
+def test_the_plotly_carried_is_the_one_that_the_docs_name():
+    root = Path(__file__).resolve().parents[4]
+    carried = (root / "advisor/report/dashboard/assets/vendor/plotly-basic.min.js").read_bytes()
+    assert hashlib.sha256(carried).hexdigest() in (root / "docs/explanation/dependencies.md").read_text()
+
+
+def test_the_command_writes_one_file(tmp_path):
+    done = run("dashboard", "-o", str(tmp_path / "r.html"), "--months", "2", "--goal", "long-lived")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [p.name for p in tmp_path.iterdir()] == ["r.html"]
+    assert "still to be maintained in years" in (tmp_path / "r.html").read_text()
+
+
+def test_rank_writes_the_same_page(tmp_path):
+    done = run("rank", "trl", "unsloth", "--as-of", "2024-02-01", "--format", "html")
+    assert done.returncode == 0
+    assert done.stdout.startswith("<!doctype html>") and done.stdout.endswith("</html>\n")
+
+
+def test_without_a_browser_the_page_is_written_and_the_lack_is_named(tmp_path):
+    done = run("dashboard", "-o", str(tmp_path / "r.html"), "--months", "0", "--png", str(tmp_path / "r.png"),
+               env={"PATH": str(tmp_path)})  # fmt: skip
+    assert done.returncode == 1
+    assert "no Chromium was found" in done.stderr and "Traceback" not in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["r.html"]
+
+
+# A browser that agrees to everything, but for what is put in place of HERE.
+AGREES = f"""#!{sys.executable}
+import json, os
+from base64 import b64encode
+asked = b""
+while True:
+    asked += os.read(3, 65536)
+    while b"\\0" in asked:
+        one, _, asked = asked.partition(b"\\0")
+        number = json.loads(one)["id"]
+        answer = {{"result": {{"targetId": "t", "sessionId": "s", "data": b64encode(b"a picture").decode()}}}}
+        HERE
+        os.write(4, json.dumps({{"id": number}} | answer).encode() + b"\\0")
+        os.write(4, b'{{"method": "Page.loadEventFired"}}\\0')
+"""
+
+
+@pytest.mark.parametrize(("program", "patience", "said"), [
+    ("#!/bin/sh\nexit 1\n", 20, "ended before it took a picture"),
+    (AGREES.replace("HERE", "os.close(0), os.close(3)"), 20, "ended before it took a picture"),
+    (AGREES.replace("HERE", "answer = {'error': {'message': 'no tab'}}"), 20, "Target.createTarget: no tab"),
+    ("#!/bin/sh\nexec sleep 30\n", 0.1, "took no picture within 0.1 seconds"),
+    (AGREES.replace("HERE", ""), 20, "r.png cannot be written: No such file"),
+])  # fmt: skip
+def test_a_browser_that_fails_is_named(tmp_path, monkeypatch, program, patience, said):
+    chromium = tmp_path / "chromium"
+    chromium.write_text(program)
+    chromium.chmod(0o755)
+    monkeypatch.setattr(browser, "find_browser", lambda: str(chromium))
+    monkeypatch.setattr(browser, "PATIENCE_SECONDS", patience)
+    (tmp_path / "r.html").write_text("a page")
+    with pytest.raises(AdvisorError, match=said):
+        browser.take_picture(tmp_path / "r.html", tmp_path / "nowhere" / "r.png")
+
+
+@pytest.mark.parametrize(("view", "said"), [
+    ("{}", "advisor_view"), ("[", "Invalid JSON"), ('{"advisor_view": 2}', "advisor_view")])  # fmt: skip
+def test_a_broken_view_gets_one_clear_message(tmp_path, view, said):
+    file = tmp_path / "view.json"
+    file.write_text(view)
+    done = run("rank", "--replay", str(file))
+    assert done.returncode == 2
+    assert said in done.stderr and str(file) in done.stderr and "Traceback" not in done.stderr
+
+
+def test_what_became_different_since_a_view_was_saved_is_said_line_by_line():
+    answer = recommend(Request(as_of=date(2025, 3, 3)))
+    first, second, third, *_ = answer.ranking
+    row = {"low": 0.0, "high": 1.0, "wins": 1.0}
+    rows = [{**row, "repository": first.candidate.repository, "rank": first.rank, "score": first.score},
+            {**row, "repository": second.candidate.repository, "rank": 9, "score": second.score},
+            {**row, "repository": third.candidate.repository, "rank": third.rank, "score": None},
+            {**row, "repository": "no/where", "rank": 4, "score": 1.0}]  # fmt: skip
+    view = View.model_validate({
+        "advisor_view": 1, "domain": "finetuning", "facts": "x", "goal": "balanced", "weights": {}, "as_of": "2025-03-03",
+        "candidates": [], "answer": {"choice": None, "certainty": "none", "ranking": rows},
+    })  # fmt: skip
+    assert list(differences(view, answer)) == [
+        f"the view chose nothing, these facts choose {answer.choice}",
+        f"the view called it none, these facts call it {answer.certainty}",
+        f"{second.candidate.repository} had rank 9 in the view and has {second.rank} now",
+        f"{third.candidate.repository} scored None in the view and scores {third.score} now",
+        "no/where was ranked in the view and is not now",
+    ]
+    with pytest.raises(InputError, match="--replay says candidates"):
+        request_of(view, Request(goal="fast"))
+
+
+def test_replay_takes_no_second_opinion(tmp_path):
+    done = run("rank", "trl", "--replay", str(tmp_path / "none.json"))
+    assert (done.returncode, "none.json" in done.stderr) == (2, True)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = run("dashboard", "-o", str(tmp_path / "file" / "r.html"), "--months", "0")
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_what_the_answer_knows_beyond_the_rules_stands_in_every_month():
+    from advisor.model import Finding
+    from advisor.report.dashboard.payload import page_data
+
+    request = Request(as_of=date(2025, 3, 3))
+    answer, timeline = recommend(request), look_back(read_request(request), 2)
+    plain = page_data(answer, timeline)["findings"]
+    first = replace(
+        answer.ranking[0], findings=(*answer.ranking[0].findings, Finding("asked", "exclude", "no"))
+    )
+    told = page_data(replace(answer, ranking=(first, *answer.ranking[1:])), timeline)["findings"]
+    assert told[0] == [[*day, ["asked", "exclude", "no"]] for day in plain[0]]
+    assert told[1:] == plain[1:]

@@ -1,0 +1,218 @@
+"""The page of an answer made by hand: what it says before a script runs, what it carries, what it lets run."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+import zlib
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from advisor.answers.history import IssueCount, Release, Support, Timeline
+from advisor.answers.question import Request, read_request
+from advisor.answers.recommend import recommend
+from advisor.model import Benchmark, CriterionScore, Finding, Flip, Outlook
+from advisor.report.dashboard import render
+from advisor.report.dashboard.answer import answer_for_page
+from advisor.report.dashboard.payload import page_data
+
+DAYS = (date(2026, 6, 30), date(2026, 7, 4))
+TRL, UNSLOTH = "huggingface/trl", "unslothai/unsloth"
+MEASURED = {
+    "stars": {"value": 123456.7, "low": None, "high": None},
+    "trend": {
+        "value": 0.1234567,
+        "low": 0.1,
+        "high": 0.2,
+        "sources": ("git:abc@1", "archive@1", "archive@2"),
+    },
+    "contributors": {"value": 5, "low": 5, "high": None},
+    "new_contributors": {"value": 5, "low": None, "high": 9},
+    "downloads": {"value": None, "low": None, "high": None},
+    "attention": {"value": "high"},
+}
+FLIP = Flip("weight", "support", None, 0.2, 0.4, UNSLOTH, "More support, and Two comes first.")
+
+
+@pytest.fixture(scope="module")
+def made():
+    request = Request(repositories=("trl", "unsloth", "torchtune"))
+    asked, base = read_request(request), recommend(request)
+    given = {r.candidate.repository: r for r in base.ranking}
+    torchtune = next(r for r in given if r.endswith("/torchtune"))
+    criteria = (CriterionScore("activity", 0.6123456789, 0.5, 0.75, 1.0, ()),
+                CriterionScore("support", None, 0.0, 1.0, 0.0, ()))  # fmt: skip
+    measurements = tuple(replace(m, **MEASURED.get(m.metric, {})) for m in given[TRL].measurements)
+    first = replace(
+        given[TRL], candidate=replace(given[TRL].candidate, name="One <1>", backer=None), rank=1, score=71.456,
+        low=60.444, high=80.556, coverage=0.876, wins=0.5, excluded=False, criteria=criteria,
+        acceptability=(0.5, 0.25, 0.125, 0.1, 0.025), measurements=measurements,
+        findings=(Finding("old", "warn", "Nobody answers."), Finding("asked", "prefer", "It is liked.")),
+        outlook=(Outlook(12, 0.25, 0.1, 0.5, abstained=False, reason="few", known="kept"),),
+    )  # fmt: skip
+    second = replace(
+        given[UNSLOTH], candidate=replace(given[UNSLOTH].candidate, name="Two", backer="ACME"), rank=None,
+        score=None, low=0.0, high=100.0, coverage=0.0, wins=0.0, excluded=False, findings=(), acceptability=(),
+    )  # fmt: skip
+    out = replace(
+        given[torchtune], candidate=replace(given[torchtune].candidate, name="Three"), rank=None, score=12.0,
+        excluded=True, acceptability=(), findings=(Finding("dead", "exclude", "It is over."),
+        Finding("old", "warn", "Nobody answers."), Finding("asked", "exclude", "No LoRA.")),
+    )  # fmt: skip
+    answer = replace(
+        base, as_of=DAYS[1], choice=TRL, default=TRL, certainty="clear", reasons=("Scores é.",),
+        doubts=("Few facts.", FLIP.text), flips=(FLIP,), asked=("It costs nothing.",), ranking=(first, second, out),
+        leaving_default=("Gains 3 points.",), missing={"x/y": "not collected"}, snapshot="made",
+        weights={c.name: 0.125 for c in asked.domain.criteria}, goal=next(iter(asked.domain.goals)),
+        benchmarks=tuple(Benchmark(who, "trl", "1.0", "peak_memory", "GiB", 2.0, 1.5, 2.5, "A", "box", DAYS[0], "b")
+                         for who in (UNSLOTH, "not/here")),
+    )  # fmt: skip
+    earlier = replace(first, findings=first.findings[:1])
+    timeline = Timeline(
+        asked=asked, days=DAYS, ranked={TRL: (None, earlier)}, born={TRL: date(2020, 3, 1)},
+        issues=(IssueCount(UNSLOTH, DAYS[0], 3.0, None, 1.5, 2.0, "s"),),
+        releases=(Release(TRL, "v1", DAYS[0], is_prerelease=True),),
+        support=(Support(TRL, "qwen", "Alibaba", DAYS[0], DAYS[1], None, DAYS[1]),),
+    )  # fmt: skip
+    return answer, timeline
+
+
+def test_what_the_page_says_before_any_script_runs(made):
+    answer, timeline = made
+    domain = timeline.asked.domain
+    shown = answer_for_page(answer, timeline)
+    rows = shown.pop("rows")
+    assert shown == {
+        "domain": domain, "goal": answer.goal, "as_of": "2026-07-04", "as_of_long": "4 July 2026",
+        "snapshot": "made", "headline": "Choose", "choice": "One <1>", "choice_repository": TRL,
+        "certainty": "clear", "confidence": "a clear choice", "reasons": ("Scores é.",),
+        "doubts": ["Few facts."], "needs": [{"name": "", "text": "It costs nothing."}], "flips": [FLIP.text],
+        "leaving": [{"name": "", "text": "Gains 3 points."}], "default_name": "trl",
+        "out": [{"name": "Three", "text": "It is over.; No LoRA."}],
+        "warned": [{"name": "One <1>", "text": "Nobody answers."}],
+        "missing": [{"name": "x/y", "text": "not collected"}],
+        "criteria": [{"name": c.name, "title": c.title, "weight": 0.125, "percent": "12%"} for c in domain.criteria],
+        "goals": [{"name": name, "title": goal.title} for name, goal in domain.goals.items()], "months": 2,
+    }  # fmt: skip
+    assert rows[0] == {
+        "repository": TRL, "name": "One <1>", "backer": "?", "rank": "1", "is_ranked": True, "score": "71",
+        "at": 71.46, "low": 60.44, "high": 80.56, "interval": "60–81", "wins": "50%", "known": "88%",
+        "chances": [{"from": 0.0, "to": 50.0}, {"from": 50.0, "to": 75.0}, {"from": 75.0, "to": 87.5},
+                    {"from": 87.5, "to": 100.0}],
+        "criteria": [{"name": "activity", "text": "61"}, {"name": "support", "text": "?"}],
+    }  # fmt: skip
+    unknown = {"backer": "ACME", "rank": "?", "is_ranked": False, "score": "?", "at": 0.0, "wins": ""}
+    assert unknown.items() <= rows[1].items()
+    assert rows[1]["chances"] == [{"from": 0.0, "to": 0.0}] * 4
+    assert (rows[2]["rank"], rows[2]["score"], rows[2]["wins"]) == ("out", "12", "")
+
+
+def test_who_is_ranked_without_draws_comes_first_as_often_as_it_wins(made):
+    answer, timeline = made
+    alone = replace(answer.ranking[0], acceptability=(), wins=0.333333)
+    [row] = answer_for_page(replace(answer, ranking=(alone,)), timeline)["rows"]
+    assert row["chances"] == [{"from": 0, "to": 33.33}] + [{"from": 33.33, "to": 33.33}] * 3
+
+
+@pytest.mark.parametrize(("changed", "headline", "confidence"), [
+    ({"certainty": "leaning"}, "Leaning to", "leaning, not clear"),
+    ({"certainty": "tie"}, "A tie. Stay with", "a tie, decided by the default"),
+    ({"certainty": "tie", "default": None}, "A tie, led by", "a tie, and no default to decide it"),
+    ({"certainty": "none", "choice": None}, "Nothing suitable", "every candidate is excluded or unknown"),
+])  # fmt: skip
+def test_the_headline_says_how_sure_it_is(made, changed, headline, confidence):
+    answer, timeline = made
+    shown = answer_for_page(replace(answer, **changed), timeline)
+    assert (shown["headline"], shown["confidence"]) == (headline, confidence)
+    assert (shown["choice"], shown["choice_repository"]) == (
+        ("", "") if "choice" in changed else ("One <1>", TRL)
+    )
+    assert shown["default_name"] == ("" if "default" in changed else "trl")
+
+
+def test_what_the_page_computes_with(made):
+    answer, timeline = made
+    data = page_data(answer, timeline)
+    third = answer.ranking[2].candidate.repository
+    assert [c["repository"] for c in data["candidates"]] == [TRL, UNSLOTH, third]
+    assert [c["born"] for c in data["candidates"]] == ["2020-03-01", None, None]
+    assert data["days"] == ["2026-06-30", "2026-07-04"]
+    assert data["scores"] == [[None, [0.612346, 0.5, 0.75, 1, None, 0, 1, 0]], [], []]
+    # What was asked for is no rule of the domain: it holds for all months of which something is known.
+    warned, liked = ["old", "warn", "Nobody answers."], ["asked", "prefer", "It is liked."]
+    assert data["findings"] == [[[], [warned, liked]], [], []]
+    points = {name: data["series"][name] for name in MEASURED}
+    assert points == {
+        "stars": [[None, 123457], [], []], "trend": [[None, [0.123457, 0.1, 0.2]], [], []],
+        "contributors": [[None, 5], [], []], "new_contributors": [[None, [5, 5, 9]], [], []],
+        "downloads": [[None, None], [], []], "attention": [[None, None], [], []],
+    }  # fmt: skip
+    assert {"git histories", "archive"} <= set(data["sources"]["trend"])
+    assert data["sources"]["trend"] == sorted(set(data["sources"]["trend"]))
+    assert data["outlooks"][0] == [
+        {"horizon_months": 12, "probability_inactive": 0.25, "low": 0.1, "high": 0.5, "reason": "few", "known": "kept"}
+    ]  # fmt: skip
+    assert data["issues"] == [[1, "2026-06-30", 3, None, 1.5, 2, "s"]]
+    assert data["releases"] == [[0, "2026-06-30", "v1", 1]]
+    assert data["support"] == [[0, "qwen", "Alibaba", "2026-06-30", "2026-07-04", None, "2026-07-04"]]
+    assert data["benchmarks"] == [
+        [1, "trl", "1.0", "peak_memory", "GiB", 2.0, 1.5, 2.5, "A", "box", "2026-06-30", "b"]
+    ]
+    assert (data["doubts"], data["flips"]) == (["Few facts."], [["weight", FLIP.text]])
+    assert (data["snapshot"], data["goal"], data["default"]) == (
+        "made",
+        answer.goal,
+        timeline.asked.domain.default,
+    )
+    assert set(data["weights"].values()) == {0.125}
+    assert set(data["measurements"]) == {TRL, UNSLOTH, third}
+
+
+@pytest.fixture(scope="module")
+def page(made):
+    return render(*made)
+
+
+def unpacked(page, name):
+    [packed] = re.findall(rf'<script type="application/octet-stream" id="{name}">(.*?)</script>', page)
+    return zlib.decompress(base64.b64decode(packed)).decode()
+
+
+def test_the_page_shows_the_answer_as_plain_text(page):
+    assert page.startswith("<!doctype html>\n") and page.endswith("</html>\n")
+    assert '<span id="headline">Choose</span> <bdi id="choice" class="choice">One &lt;1&gt;</bdi>' in page
+    assert "<title>One &lt;1&gt; · " in page
+    assert "One <1>" not in page
+    assert "the facts “made”" in page
+    before = page.partition("<script")[0].rpartition("</style>")[2]
+    assert not re.search(r"\n\s*\n\s*\n", before), "what the template does not show leaves no gaps"
+    assert 'id="task"' not in page
+
+
+def test_the_data_travels_compressed_and_whole(page, made):
+    data = unpacked(page, "data")
+    assert json.loads(data) == json.loads(json.dumps(page_data(*made)))
+    assert data == json.dumps(json.loads(data), ensure_ascii=False, separators=(",", ":")), "no byte too many"
+    assert "Plotly" in unpacked(page, "plotly")
+
+
+def test_the_policy_lets_nothing_run_but_what_the_page_holds(page):
+    def source(text):
+        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+    [policy] = re.findall(r'http-equiv="Content-Security-Policy" content="(.*?)"', page)
+    [script] = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    styles = re.findall(r"<style.*?>(.*?)</style>", page, re.DOTALL)
+    assert len(styles) == 2
+    assert html.unescape(policy) == (
+        f"default-src 'none'; script-src {source(script)} {source(unpacked(page, 'plotly'))}; "
+        f"style-src {' '.join(map(source, styles))}; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    assert script.startswith('(() => {\n"use strict";\n') and script.endswith("})();\n")
+    # What is used by others comes first.
+    assert 0 < script.index("const format =") < script.index("const HEADLINES")

@@ -1,0 +1,115 @@
+"""What a person at a terminal meets: colour, no markup from outside, completion."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from bare_environment import bare_environment
+from collecting import environment, served
+from fake_github import FakeGitHub, World
+from small_world import fill, rows
+
+import advisor
+from advisor.facts import reading
+from advisor.report.terminal import render
+
+
+def in_a_terminal(*args, code=0, **env):
+    """What a process prints when its output is a real terminal of 100 columns; it must end with the code."""
+    parent, child = pty.openpty()
+    environment = bare_environment(HOME=os.devnull, TERM="xterm", COLUMNS="100") | env
+    environment["XDG_DATA_HOME"] = env.get("HOME", os.devnull)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "advisor", *args], stdout=child, stderr=child, stdin=child, env=environment
+    )
+    os.close(child)
+    shown = b""
+    while True:
+        try:
+            part = os.read(parent, 65536)
+        except OSError:
+            break
+        if not part:
+            break
+        shown += part
+    os.close(parent)
+    assert process.wait() == code, shown
+    return shown.decode()
+
+
+def plain(text):
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def test_a_terminal_gets_colour_and_whole_cells():
+    shown = in_a_terminal("rank")
+    assert re.search(r"\x1b\[3[1-3]m", shown)
+    assert "Recommendation: huggingface/trl" in plain(shown)
+    assert max(len(line) for line in plain(shown).splitlines()) <= 100
+    assert "…" not in plain(shown), "a cell is folded, never cut"
+
+
+def test_no_color_is_honoured():
+    assert not re.search(r"\x1b\[3[0-9]", in_a_terminal("rank", NO_COLOR="1"))
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_what_comes_from_outside_is_not_markup(width):
+    answer = advisor.recommend(repositories=["trl"])
+    hostile = replace(answer, doubts=("[bold red]x[/] [link=file:///etc]y[/link]",))
+    assert "[bold red]x[/] [link=file:///etc]y[/link]" in " ".join(plain(render(hostile, width)).split())
+
+
+def test_the_shell_completes_commands_and_formats():
+    for words, expected in (("advisor ra", "rank"), ("advisor rank --format mark", "markdown")):
+        count = len(words.split()) - 1
+        env = bare_environment(_ADVISOR_COMPLETE="complete_bash", COMP_WORDS=words)
+        command = [str(Path(sys.executable).with_name("advisor"))]
+        done = subprocess.run(
+            command, env={**env, "COMP_CWORD": str(count)}, capture_output=True, text=True, check=False
+        )
+        assert expected in done.stdout.split(), done
+
+
+def test_a_collection_shows_bars_and_lines_for_what_is_missing(tmp_path):
+    world = World(seed=3)
+    world.add("o/n", issues=30)
+    fake = FakeGitHub(world, retry_after=1)
+    fake.answers["/repos/o/n/stargazers/history"] = (404, {}, {"message": "Not Found"})
+    fake.faults.queue.extend(["secondary_403", None, "bad_gateway"])
+    with served(fake) as url:
+        env = environment(url, tmp_path, GITHUB_SERVER_URL=url.replace("http", "https"))  # nobody there
+        shown = plain(in_a_terminal("collect", "o/n", "--source", "github", "--source", "git", "--store",
+                                    str(tmp_path / "s"), code=3, **env))  # fmt: skip
+    assert "all \N{BOX DRAWINGS HEAVY HORIZONTAL}" in shown and "points left" in shown
+    assert "o/n: star history: " in shown, "GitHub keeps none: told above the bars"
+    assert re.search("o/n: git: .*failed", shown.replace("\r\n", ""))
+    assert "1 repositories collected: " in shown and "Traceback" not in shown
+
+
+def test_a_collection_of_many_shows_how_many_are_whole_and_failed(tmp_path):
+    git = ["git", "-C", str(tmp_path / "one"), "-c", "user.name=Ann", "-c", "user.email=a@corp.example"]
+    subprocess.run(["git", "init", "-q", "-b", "main", str(tmp_path / "one")], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "one"], check=True)
+    (tmp_path / "list.txt").write_text(f"o/one {tmp_path.as_uri()}/one\nno/where {tmp_path.as_uri()}/no\n")
+    shown = plain(in_a_terminal("collect", "--repos", str(tmp_path / "list.txt"), "--git-only", "--store",
+                                str(tmp_path / "s"), code=3, HOME=str(tmp_path)))  # fmt: skip
+    assert (
+        "repositories \N{BOX DRAWINGS HEAVY HORIZONTAL}" in shown and "2/2" in shown and "1 failed" in shown
+    )
+    assert "missing (the same command tries them again):\r\n  no/where: " in shown
+    assert reading.open_store(tmp_path / "s").repositories() == ["o/one"]
+
+
+def test_measuring_and_looking_back_show_how_far_they_are(tmp_path):
+    fill(tmp_path / "s", rows())
+    assert "100%" in in_a_terminal("measure", str(tmp_path / "s"))
+    shown = in_a_terminal("dashboard", "-o", str(tmp_path / "r.html"), "--months", "1")
+    assert "\rlooking back: 2 of 2 days\r\n" in shown
