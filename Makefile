@@ -39,6 +39,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/vulture
 	$(BIN)/deptry advisor finetune
 	$(BIN)/arid .
+	$(BIN)/python scripts/prose.py README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md docs benchmarks/README.md advisor finetune
 
 # Secrets in any file of ours (not in facts, vendored code and fuzzed bytes), known weaknesses of the exact versions,
 # and workflows as GitHub reads them. The middle one asks the package index; the others reach nothing.
