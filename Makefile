@@ -1,6 +1,6 @@
 # Two commands are all a newcomer needs: `make rank` and `make test`.
 .DEFAULT_GOAL := rank
-.PHONY: rank test test-demo test-stacks check audit sbom coverage uncovered mutants locks docs wheel clean
+.PHONY: rank test test-demo test-stacks check audit sbom coverage uncovered locks docs wheel clean
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
@@ -34,7 +34,6 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy tests/typing
-	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 	$(BIN)/deptry advisor finetune
@@ -93,12 +92,6 @@ uncovered: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n auto --dist loadgroup --cov=advisor --cov=finetune --cov-config=scripts/whole.coveragerc \
 	--cov-report= $(NOT_COUNTED)
 	$(BIN)/python scripts/uncovered.py docs/explanation/checks.md
-
-# Changes the deciding half in small ways and tells which neither mypy nor the tests notice; goes on where it was stopped.
-# `make mutants MUTANTS=advisor/decide/utilities.py` asks of one module, `MUTANTS="--sample 20"` of a draw of each.
-mutants: $(VENV)/.installed-dev
-	$(INSTALL) mutmut
-	$(BIN)/python scripts/mutants.py $(MUTANTS)
 
 # Built twice: a wheel that differs from itself cannot be checked by anybody.
 wheel: $(VENV)/.installed

@@ -11,7 +11,7 @@ from small_world import fill, rows
 
 # A property holds or does not; on a busy machine its first example may take seconds.
 settings.register_profile("any machine", deadline=None)
-# `make mutants` asks the tests a thousand times; ten examples notice what a hundred do, but for the rarest.
+# mutmut runs the tests a thousand times; ten examples find nearly all that a hundred find.
 settings.register_profile("mutants", deadline=None, max_examples=10, database=None)
 settings.load_profile("mutants" if "MUTANT_UNDER_TEST" in os.environ else "any machine")
 # A shell that starts the tests in the background has Ctrl-C ignored, and so would every program that the

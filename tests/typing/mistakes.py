@@ -9,14 +9,14 @@ import advisor
 
 def wrong_words() -> None:
     """Arguments of the wrong name or type: these fail before the program runs."""
-    advisor.recommend(gaol="balanced")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    advisor.rank(gaol="balanced")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    advisor.recommend("finetuning", "balanced")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    advisor.rank(as_of="2025-01-01")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    advisor.rank(weights={"issues": "2"})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]
-    advisor.recommend().choice.lower()  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess]
-    advisor.recommend().goal = "x"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
-    advisor.recommand()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    advisor.recommend(gaol="balanced")  # type: ignore[call-arg]
+    advisor.rank(gaol="balanced")  # type: ignore[call-arg]
+    advisor.recommend("finetuning", "balanced")  # type: ignore[call-arg]
+    advisor.rank(as_of="2025-01-01")  # type: ignore[arg-type]
+    advisor.rank(weights={"issues": "2"})  # type: ignore[dict-item]
+    advisor.recommend().choice.lower()  # type: ignore[union-attr]
+    advisor.recommend().goal = "x"  # type: ignore[misc]
+    advisor.recommand()  # type: ignore[attr-defined]
 
 
 @deprecated("since 0.9: use advisor.recommend()")
@@ -27,4 +27,4 @@ def advise(domain: str) -> str | None:
 
 def uses_what_goes() -> None:
     """A use of such a name is an error for both."""
-    advise("finetuning")  # type: ignore[deprecated]  # pyright: ignore[reportDeprecated]
+    advise("finetuning")  # type: ignore[deprecated]

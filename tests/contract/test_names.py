@@ -1,0 +1,107 @@
+"""Names are nouns of the model: no participle stands as a noun, no class is in lower case, each word is defined once."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted(p for folder in ("advisor", "finetune") for p in (ROOT / folder).rglob("*.py"))
+# Past participles that do not end in -ed.
+IRREGULAR = frozenset(
+    "begun bought brought built caught chosen done drawn found given gone grown heard held hidden kept known laid led"
+    " left lost made meant paid said seen sent shown sold spent taken thought thrown told understood won written".split()
+)
+# Words that end in -ed and are no participles.
+NOUNS = frozenset(("feed", "need", "seed", "speed"))
+# Names that end in a participle, each with its reason.
+ALLOWED = {
+    "abstained": "a key of the JSON answer: whether an outlook abstains",
+    "excluded": "a key of the JSON answer: whether a rule excludes the candidate",
+}
+PREDICATE = re.compile(r"_?(is|has|can)_")
+
+
+def is_participle(name: str) -> bool:
+    """Whether the last word of a name is a past participle, so that it names a thing by what was done to it."""
+    last = name.strip("_").lower().rpartition("_")[2]
+    if PREDICATE.match(name) or last in NOUNS:
+        return False
+    return last in IRREGULAR or re.fullmatch(r"[a-z]{2,}ed", last) is not None
+
+
+def names(tree):
+    """Every name that a module binds, with its line."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name, node.lineno
+            case (
+                ast.arg(arg=name)
+                | ast.Name(id=name, ctx=ast.Store())
+                | ast.Attribute(attr=name, ctx=ast.Store())
+            ):
+                yield name, node.lineno
+            case ast.alias(asname=str(name)) | ast.MatchAs(name=str(name)):
+                yield name, node.lineno
+
+
+def test_there_are_files():
+    assert len(FILES) > 200
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_participle_is_a_name(file):
+    bound = [(name, line) for name, line in names(ast.parse(file.read_text())) if is_participle(name)]
+    assert [(name, line) for name, line in bound if name not in ALLOWED] == []
+    assert not is_participle(file.stem)
+
+
+def test_every_allowed_name_is_used():
+    bound = {name for file in FILES for name, _ in names(ast.parse(file.read_text()))}
+    assert set(ALLOWED) <= bound
+
+
+@pytest.mark.parametrize("name", ["found", "kept_draws_made", "asked", "_measured", "rows_seen", "wanted"])
+def test_what_is_a_participle(name):
+    assert is_participle(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["kept_rows", "is_abandoned", "has_changed", "seed", "missing_names", "download_speed"]
+)
+def test_what_is_none(name):
+    assert not is_participle(name)
+
+
+def test_classes_are_in_cap_words():
+    classes = [
+        node.name
+        for file in FILES
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ClassDef)
+    ]
+    assert [name for name in classes if not re.fullmatch(r"_?[A-Z][A-Za-z0-9]*", name)] == []
+
+
+@pytest.mark.parametrize("name", ["Request", "Plan", "Progress", "Format", "Outcome", "Family"])
+def test_a_word_is_one_class(name):
+    """Each of these is one class, or is qualified: `HttpRequest`."""
+    where = [
+        file.relative_to(ROOT)
+        for file in FILES
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ClassDef) and node.name.strip("_") == name
+    ]
+    assert len(where) <= 1
+
+
+def test_the_glossary_defines_each_term_once():
+    text = (ROOT / "docs" / "reference" / "glossary.md").read_text()
+    terms = re.findall(r"^\| ([^|]+) \| ", text, re.MULTILINE)
+    terms = [term for cell in terms if cell != "term" for term in cell.split(", ")]
+    assert len(terms) > 60
+    assert sorted(terms) == sorted(set(terms))
