@@ -4,8 +4,7 @@
 #   scripts/build_snapshot.sh finetuning-wide 2026-07-24 STUDIES …
 #   scripts/build_snapshot.sh web-frameworks 2026-04-15 - …
 #   scripts/build_snapshot.sh dataframes 2026-04-01 - …
-# AS_OF is the last day that nearly all histories reach. A repository without a clone of its own is
-# fetched from GitHub.
+# AS_OF is the last day that nearly all histories reach. The script fetches a repository without CLONE from GitHub.
 set -euo pipefail
 domain=$1 as_of=$2 studies=$3; shift 3
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -21,7 +20,7 @@ out=$here/data/snapshots/${repositories[0]}
 repositories=("${repositories[@]:1}")
 for name in "${repositories[@]}"; do
   where=${clone[$name]:-$name}
-  # A clone was read no earlier than its newest ref; what is fetched now is read today.
+  # The day of reading is the day of a clone's newest ref, or today for a history that is fetched now.
   read_on=$(date -u +%F)
   [ "$where" = "$name" ] || read_on=$(git -C "$where" for-each-ref --sort=-committerdate --count=1 --format='%(committerdate:short)')
   "$python" -m advisor collect "$where" --git-only --name "$name" --store "$work/store" --retrieved-on "$read_on"
@@ -35,8 +34,8 @@ fi
 import sys
 from datetime import date
 from pathlib import Path
-from advisor import facts
-facts.pin_as_of(Path(sys.argv[1]), date.fromisoformat(sys.argv[2]))
+from advisor.facts.manifest import pin_as_of
+pin_as_of(Path(sys.argv[1]), date.fromisoformat(sys.argv[2]))
 " "$work/store" "$as_of"
 rm -f "$work/store/.lock"; rm -rf "$out"; mkdir -p "$(dirname "$out")"; mv "$work/store" "$out"
 "$python" "$here/scripts/keep_answers.py" "$out"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Rebuild the model coverage of a snapshot from histories and the package index.
 # Usage: scripts/build_support.sh STORE READ_ON [OWNER/NAME=CLONE …]
-# A repository without a clone of its own is fetched from GitHub.
+# The script fetches a repository without CLONE from GitHub.
 set -euo pipefail
 store=$1 read_on=$2; shift 2
 here=$(cd "$(dirname "$0")/.." && pwd)

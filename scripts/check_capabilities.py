@@ -1,8 +1,8 @@
-"""Look up every entry of data/capabilities in the libraries' trees.
+"""Look up every entry of data/capabilities in the source trees of the libraries.
 
 Usage: python scripts/check_capabilities.py OWNER/NAME=CLONE …
 
-Ends with 1 if a text does not stand where the entry says, at the commit that it names.
+Exits with 1 if a text is not where the entry says, at its commit.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from advisor.collect.git.command import git
+from advisor.collect.git.command import run_git
 from advisor.domain.capabilities import load_capabilities
 from advisor.errors import GitFailed
 
@@ -20,14 +20,14 @@ def main() -> int:
     wrong = 0
     for name, library in load_capabilities("finetuning").items():
         if name not in clones:
-            print(f"{name}: no clone given")
+            print(f"{name}: no clone")
             continue
         for entry in (*library.capability, *library.licences):
             try:
-                held = entry.shows in git(Path(clones[name]), "show", f"{library.commit}:{entry.path}")
+                is_there = entry.shows in run_git(Path(clones[name]), "show", f"{library.commit}:{entry.path}")
             except GitFailed:
-                held = False
-            if not held:
+                is_there = False
+            if not is_there:
                 wrong += 1
                 print(f"{name}: {entry.path} does not show {entry.shows!r}")
         print(f"{name}: {len(library.capability) + len(library.licences)} entries looked up")
