@@ -11,12 +11,12 @@ from finetune.record import Record, write_text
 _COUNTS = ("train_rows", "train_tokens", "trained_tokens")
 
 
-def write(folder: Path, told: Record) -> None:
+def write_card(folder: Path, told: Record) -> None:
     """Write ``RUN/adapter/README.md``."""
-    write_text(folder / "adapter" / "README.md", text(folder, told))
+    write_text(folder / "adapter" / "README.md", render_card(folder, told))
 
 
-def text(folder: Path, told: Record) -> str:
+def render_card(folder: Path, told: Record) -> str:
     """The card, in the form that the hub reads: a YAML head, then Markdown."""
     spec: dict[str, Any] = dict(told.spec)
     base = spec["model"]["base"]

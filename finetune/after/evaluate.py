@@ -20,16 +20,17 @@ from typing import TYPE_CHECKING, Any
 
 from finetune import record
 from finetune.data import dataset
-from finetune.data.template import IGNORED, load_tokenizer
+from finetune.data.template import load_tokenizer
+from finetune.runners.emit import IGNORE_INDEX
 from finetune.spec import RunSpec
 
 if TYPE_CHECKING:
-    from finetune.data.template import Encoded
+    from finetune.data.template import EncodedRow
 
 _TOKENS_AT_ONCE = 1024
 
 
-def run(folder: Path) -> dict[str, Any]:
+def evaluate_run(folder: Path) -> dict[str, Any]:
     """Evaluate a run's adapter; also written to ``RUN/evaluation.json``.
 
     Returns:
@@ -37,20 +38,20 @@ def run(folder: Path) -> dict[str, Any]:
         ``rows``, ``perplexity``, ``generations`` (question, wanted, base, adapter) and ``seconds``.
     """
     began = time.monotonic()
-    told = record.load(folder)
+    told = record.read_record(folder)
     spec = RunSpec.model_validate(told.spec)
-    rows = held_out(dataset.open_dataset(folder / "data"), spec.evaluation.rows)
+    rows = read_held_out(dataset.open_dataset(folder / "data"), spec.evaluation.rows)
     answer: dict[str, Any] = {"rows": len(rows), "losses": {}}
     tokenizer = load_tokenizer(str(folder / "adapter"), trust_remote_code=spec.model.trust_remote_code)
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
     for suffix, quantised in (("", False), ("_quantised", True)):
         if quantised and spec.method.name != "qlora":
             continue
-        model = load(folder, spec, quantised=quantised)
+        model = load_model(folder, spec, quantised=quantised)
         for name, switch in (("base", _without_adapter(model, spec)), ("adapter", nullcontext())):
             with switch as other:
                 judged = other if other is not None else model
-                loss, tokens = held_out_loss(judged, rows, pad)
+                loss, tokens = measure_loss(judged, rows, pad)
             answer["losses"][name + suffix] = loss
             answer["tokens"] = tokens
         if not quantised:
@@ -62,17 +63,17 @@ def run(folder: Path) -> dict[str, Any]:
     return answer
 
 
-def held_out(data: dataset.Dataset, limit: int) -> list[Encoded]:
+def read_held_out(data: dataset.Dataset, limit: int) -> list[EncodedRow]:
     """The first held-out rows, at most ``limit``."""
-    rows: list[Encoded] = []
-    for row in data.encoded("test"):
+    rows: list[EncodedRow] = []
+    for row in data.read_rows("test"):
         if len(rows) == limit:
             break
         rows.append(row)
     return rows
 
 
-def load(folder: Path, spec: RunSpec, *, quantised: bool) -> Any:
+def load_model(folder: Path, spec: RunSpec, *, quantised: bool) -> Any:
     """The base model with the run's adapter (for ``full`` the trained model) in evaluation mode."""
     import torch
     from peft import PeftModel
@@ -101,7 +102,7 @@ def load(folder: Path, spec: RunSpec, *, quantised: bool) -> Any:
 
 def _without_adapter(model: Any, spec: RunSpec) -> Any:
     if spec.method.name != "full":
-        return _nothing(model.disable_adapter())
+        return _WithoutValue(model.disable_adapter())
     from transformers import AutoModelForCausalLM
 
     base = AutoModelForCausalLM.from_pretrained(
@@ -110,7 +111,7 @@ def _without_adapter(model: Any, spec: RunSpec) -> Any:
     return nullcontext(base.to(model.device).eval())
 
 
-class _nothing:  # noqa: N801 - a context manager that hides what another one gives
+class _WithoutValue:  # noqa: N801 - a context manager that hides what another one gives
     def __init__(self, inner: Any) -> None:
         self.inner = inner
 
@@ -121,32 +122,32 @@ class _nothing:  # noqa: N801 - a context manager that hides what another one gi
         self.inner.__exit__(*why)
 
 
-def held_out_loss(model: Any, rows: list[Encoded], pad: int) -> tuple[float, int]:
+def measure_loss(model: Any, rows: list[EncodedRow], pad: int) -> tuple[float, int]:
     """Mean -log p of a trained token, and how many there were; NaN of none."""
     import torch
 
     total, count = 0.0, 0
-    for batch in batches(rows):
+    for batch in batch_by_length(rows):
         longest = max(len(row.input_ids) for row in batch)
         ids = torch.tensor([row.input_ids + [pad] * (longest - len(row.input_ids)) for row in batch])
         mask = torch.tensor(
             [[1] * len(row.input_ids) + [0] * (longest - len(row.input_ids)) for row in batch]
         )
-        labels = torch.tensor([row.labels + [IGNORED] * (longest - len(row.labels)) for row in batch])
+        labels = torch.tensor([row.labels + [IGNORE_INDEX] * (longest - len(row.labels)) for row in batch])
         with torch.no_grad():
             logits = model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device)).logits
         logits = logits[:, -longest:][:, :-1]  # prompt tuning puts virtual tokens before the row's own
         wanted = labels[:, 1:].to(logits.device)
-        kept = wanted != IGNORED
+        kept = wanted != IGNORE_INDEX
         losses = torch.nn.functional.cross_entropy(logits[kept].float(), wanted[kept], reduction="sum")
         total += losses.item()
         count += int(kept.sum())
     return (total / count if count else math.nan), count
 
 
-def batches(rows: list[Encoded]) -> Iterator[list[Encoded]]:
+def batch_by_length(rows: list[EncodedRow]) -> Iterator[list[EncodedRow]]:
     """Rows of like length together, at most so many tokens (padding included) at once."""
-    batch: list[Encoded] = []
+    batch: list[EncodedRow] = []
     for row in sorted(rows, key=lambda r: len(r.input_ids)):
         if batch and len(row.input_ids) * (len(batch) + 1) > _TOKENS_AT_ONCE:
             yield batch
@@ -159,8 +160,8 @@ def batches(rows: list[Encoded]) -> Iterator[list[Encoded]]:
 def _generations(model: Any, tokenizer: Any, folder: Path, spec: RunSpec) -> list[dict[str, str]]:
     """Greedy answers of base and adapter to the first held-out questions, side by side."""
     shown = []
-    for row in held_out(dataset.open_dataset(folder / "data"), spec.evaluation.generations):
-        first = next(i for i, label in enumerate(row.labels) if label != IGNORED)
+    for row in read_held_out(dataset.open_dataset(folder / "data"), spec.evaluation.generations):
+        first = next(i for i, label in enumerate(row.labels) if label != IGNORE_INDEX)
         if first == 0:
             first = max(1, len(row.input_ids) // 2)
         prompt, wanted = row.input_ids[:first], row.input_ids[first:]
@@ -168,7 +169,7 @@ def _generations(model: Any, tokenizer: Any, folder: Path, spec: RunSpec) -> lis
         for name, switch in (("base", _without_adapter(model, spec)), ("adapter", nullcontext())):
             with switch as other:
                 judged = other if other is not None else model
-                said[name] = continuation(judged, tokenizer, prompt, spec.evaluation.max_new_tokens)
+                said[name] = generate_text(judged, tokenizer, prompt, spec.evaluation.max_new_tokens)
         shown.append(
             {
                 "question": tokenizer.decode(prompt, skip_special_tokens=True),
@@ -179,7 +180,7 @@ def _generations(model: Any, tokenizer: Any, folder: Path, spec: RunSpec) -> lis
     return shown
 
 
-def continuation(model: Any, tokenizer: Any, prompt: list[int], max_new_tokens: int) -> str:
+def generate_text(model: Any, tokenizer: Any, prompt: list[int], max_new_tokens: int) -> str:
     """What the model says next, greedily, without the prompt."""
     import torch
 
@@ -200,5 +201,5 @@ def continuation(model: Any, tokenizer: Any, prompt: list[int], max_new_tokens: 
 
 if __name__ == "__main__":
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    answer = run(Path(sys.argv[1]))
+    answer = evaluate_run(Path(sys.argv[1]))
     print(json.dumps(answer["losses"]))

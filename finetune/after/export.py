@@ -13,7 +13,7 @@ from typing import Any
 from finetune import record
 from finetune.process import launch
 from finetune.record import Record
-from finetune.spec import leaves
+from finetune.spec import iterate_leaves
 
 _METRICS = ("loss", "learning_rate", "grad_norm", "tokens", "rss_bytes", "gpu_bytes")
 # trackio 0.43 keeps ten letters, digits and slashes of a column's name, and groups by what precedes a slash.
@@ -43,7 +43,7 @@ def to_trackio(folder: Path, out: Path) -> Path:
         }
         for row in _steps(folder)
     ]
-    held = record.load(folder).losses.get("held_out", {})
+    held = record.read_record(folder).losses.get("held_out", {})
     if rows:
         rows[-1] |= {ours: held[name] for name, ours in _HELD_OUT.items() if name in held}
     names = ["step", "timestamp", *_TRACKIO.values(), *_HELD_OUT.values()]
@@ -64,7 +64,7 @@ def to_mlflow(folder: Path, store: Path, experiment: str = "advisor") -> Path:
     Parameters are the leaves of the spec, metrics the steps and the held-out losses. Writing the same
     run again gives the same folder.
     """
-    told = record.load(folder)
+    told = record.read_record(folder)
     experiment_id = str(int(hashlib.sha256(experiment.encode()).hexdigest()[:12], 16))
     run_id = hashlib.sha256(f"{told.id}{told.started}".encode()).hexdigest()[:32]
     home = store / experiment_id
@@ -99,12 +99,12 @@ def to_mlflow(folder: Path, store: Path, experiment: str = "advisor") -> Path:
             "source_type": 4,
             "source_version": "",
             "start_time": started,
-            "status": _STATUS[told.standing],
+            "status": _STATUS[told.current_state],
             "tags": [],
             "user_id": "",
         },
     )
-    for name, value in leaves(told.spec):
+    for name, value in iterate_leaves(told.spec):
         record.write_text(run / "params" / name, str(value))
     for name, value in _tags(told).items():
         record.write_text(run / "tags" / name, value)
@@ -115,7 +115,7 @@ def to_mlflow(folder: Path, store: Path, experiment: str = "advisor") -> Path:
 
 def _steps(folder: Path) -> list[dict[str, Any]]:
     """The last word on every step: after a resume a step may have been reported twice."""
-    steps = {e["step"]: e for _, e in launch.events(folder) if e["event"] == "step"}
+    steps = {e["step"]: e for _, e in launch.read_events(folder) if e["event"] == "step"}
     return [steps[n] for n in sorted(steps)]
 
 

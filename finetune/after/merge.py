@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 from finetune import record
-from finetune.errors import RunError, TrainingFailed
+from finetune.errors import RunError, TrainingError
 from finetune.spec import RunSpec
 
 CONVERTER = "convert_hf_to_gguf.py"
 
 
-def merge(folder: Path, out: Path | None = None) -> Path:
+def merge_adapter(folder: Path, out: Path | None = None) -> Path:
     """Add the adapter's weights to the base's own 16- or 32-bit ones; a whole model in safetensors.
 
     An adapter of a QLoRA run was trained on the quantised base; it is merged into the original, and the
@@ -23,11 +23,11 @@ def merge(folder: Path, out: Path | None = None) -> Path:
 
     Raises:
         RunError: the run is not finished, or is no run of an adapter that can be merged.
-        TrainingFailed: the merging process ended with an error.
+        TrainingError: the merging process ended with an error.
     """
-    told = record.load(folder)
-    if told.standing != "finished":
-        raise RunError(f"{folder} is {told.standing}; only a finished run can be merged")
+    told = record.read_record(folder)
+    if told.current_state != "finished":
+        raise RunError(f"{folder} is {told.current_state}; only a finished run can be merged")
     spec = RunSpec.model_validate(told.spec)
     if spec.method.name in ("full", "prompt-tuning", "prefix-tuning"):
         raise RunError(f"a run of {spec.method.name} has nothing to merge into the base's weights")
@@ -46,14 +46,14 @@ def merge(folder: Path, out: Path | None = None) -> Path:
     if done.returncode:
         shutil.rmtree(draft, ignore_errors=True)
         last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
-        raise TrainingFailed(f"merging ended with {done.returncode}: {last}")
+        raise TrainingError(f"merging ended with {done.returncode}: {last}")
     if out.exists():
         out.rmdir()
     draft.rename(out)
     return out
 
 
-def converter() -> list[str] | None:
+def find_converter() -> list[str] | None:
     """llama.cpp's converter: from PATH, or from a checkout named by LLAMA_CPP."""
     found = shutil.which(CONVERTER)
     checkout = os.environ.get("LLAMA_CPP")
@@ -62,14 +62,14 @@ def converter() -> list[str] | None:
     return [sys.executable, found] if found else None
 
 
-def gguf(folder: Path, out: Path, kind: str = "f16") -> Path:
+def write_gguf(folder: Path, out: Path, kind: str = "f16") -> Path:
     """Merge where that has not been done, and convert.
 
     Raises:
         RunError: llama.cpp's converter is not installed.
-        TrainingFailed: it ended with an error.
+        TrainingError: it ended with an error.
     """
-    command = converter()
+    command = find_converter()
     if command is None:
         raise RunError(
             f"{CONVERTER} is not here: clone llama.cpp, pip install its requirements, and name the checkout "
@@ -77,7 +77,7 @@ def gguf(folder: Path, out: Path, kind: str = "f16") -> Path:
         )
     merged = folder / "merged"
     if not merged.is_dir():
-        merge(folder)
+        merge_adapter(folder)
     done = subprocess.run(
         [*command, str(merged), "--outfile", str(out), "--outtype", kind],
         capture_output=True,
@@ -86,16 +86,16 @@ def gguf(folder: Path, out: Path, kind: str = "f16") -> Path:
     )
     if done.returncode or not out.is_file():
         last = ((done.stderr or done.stdout).strip().splitlines() or ["it printed nothing"])[-1]
-        raise TrainingFailed(f"{CONVERTER} ended with {done.returncode}: {last}")
+        raise TrainingError(f"{CONVERTER} ended with {done.returncode}: {last}")
     return out
 
 
 def _merge_here(folder: Path, out: Path) -> None:
-    from finetune.after.evaluate import load
+    from finetune.after.evaluate import load_model
     from finetune.data.template import load_tokenizer
 
-    spec = RunSpec.model_validate(record.load(folder).spec)
-    model = load(folder, spec, quantised=False)
+    spec = RunSpec.model_validate(record.read_record(folder).spec)
+    model = load_model(folder, spec, quantised=False)
     model.merge_and_unload().save_pretrained(out)
     load_tokenizer(str(folder / "adapter")).save_pretrained(out)
 

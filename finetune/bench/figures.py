@@ -16,7 +16,7 @@ from finetune import record
 from finetune.data.dataset import open_dataset
 from finetune.machine import device_memory
 from finetune.process import environment, launch
-from finetune.stacks import stack as stack_of
+from finetune.stacks import load_stack
 
 WARM_UP_STEPS = 2
 GATES = {
@@ -33,7 +33,7 @@ _LOSS_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
-class Measured:
+class RunFigures:
     """One run of one stack. Times in seconds, memory in bytes.
 
     Attributes:
@@ -89,14 +89,14 @@ class Measured:
         return not self.reason and all(self.gates.values())
 
 
-def measure(stack: str, seed: int, folder: Path) -> Measured:
+def measure_run(stack: str, seed: int, folder: Path) -> RunFigures:
     """The figures of a finished run.
 
     Raises:
         AdvisorError: there are too few steps, or events are missing.
     """
-    told = record.load(folder)
-    events = [event for _, event in launch.events(folder)]
+    told = record.read_record(folder)
+    events = [event for _, event in launch.read_events(folder)]
     steps = [e for e in events if e["event"] == "step"]
     last: dict[str, dict[str, Any]] = {e["event"]: e for e in events}
     if len(steps) < WARM_UP_STEPS + 2 or "loaded" not in last or "finished" not in last:
@@ -107,10 +107,10 @@ def measure(stack: str, seed: int, folder: Path) -> Measured:
     data = open_dataset(folder / "data").summary
     held = told.losses.get("held_out") or {}
     packages = told.environment.get("packages") or {}
-    built = environment.built(stack_of(stack).lock)
+    built = environment.read_build_costs(load_stack(stack).lock)
     check = folder / "gate.json"
     gpu = told.spec["devices"]["kind"] == "cuda"
-    return Measured(
+    return RunFigures(
         stack,
         seed,
         method=told.spec["method"]["name"],
@@ -123,7 +123,7 @@ def measure(stack: str, seed: int, folder: Path) -> Measured:
         step_spread=quarters[2] - quarters[0],
         first_step_seconds=_phases(events, steps[0]),
         peak_bytes=last["finished"]["peak_gpu_bytes" if gpu else "peak_rss_bytes"],
-        device_peak_bytes=device_memory.peak(folder),
+        device_peak_bytes=device_memory.read_peak_bytes(folder),
         install_seconds=built.get("seconds", 0.0),
         install_bytes=built.get("bytes", 0),
         packages=len(packages),
@@ -151,7 +151,7 @@ def _phases(events: Sequence[Mapping[str, Any]], first: Mapping[str, Any]) -> di
     return {names[b["event"]]: round(b["time"] - a["time"], 2) for a, b in pairs if b["event"] in names}
 
 
-def reference(runs: Sequence[Measured], stacks: Sequence[str], seed: int, turn: str) -> Measured | None:
+def find_reference(runs: Sequence[RunFigures], stacks: Sequence[str], seed: int, turn: str) -> RunFigures | None:
     """The first stack that ran in this round, or failing that in round A."""
     for one in (turn, "A"):
         ran = {r.stack: r for r in reversed(runs) if (r.seed, r.round) == (seed, one) and not r.reason}
@@ -160,7 +160,7 @@ def reference(runs: Sequence[Measured], stacks: Sequence[str], seed: int, turn: 
     return None
 
 
-def judge(one: Measured, other: Measured | None) -> Measured:
+def check_gates(one: RunFigures, other: RunFigures | None) -> RunFigures:
     """The run with the gates of its round, against the reference."""
     if one.reason or other is None:
         return one

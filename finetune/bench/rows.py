@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Mapping
 from statistics import median
 from typing import Any
 
-from finetune.bench.figures import Measured
+from finetune.bench.figures import RunFigures
 from finetune.bench.run import Bench
-from finetune.stacks import stack
+from finetune.stacks import load_stack
 
 REFERENCE = "trl"
 # Figure → its unit, and how it is read off a run; None: it was not measured.
-FIGURES: Mapping[str, tuple[str, Callable[[Measured], float | None]]] = {
+FIGURES: Mapping[str, tuple[str, Callable[[RunFigures], float | None]]] = {
     "tokens_per_second": ("tokens/s", lambda one: one.tokens_per_second),
     "trained_tokens_per_second": ("tokens/s", lambda one: one.trained_tokens_per_second),
     "peak_memory": ("bytes", lambda one: one.peak_bytes),
@@ -28,19 +28,19 @@ FIGURES: Mapping[str, tuple[str, Callable[[Measured], float | None]]] = {
 }
 
 
-def rows(bench: Bench) -> dict[str, list[dict[str, Any]]]:
+def build_rows(bench: Bench) -> dict[str, list[dict[str, Any]]]:
     """Repository → rows of the runs whose numbers count; see advisor/facts/tables.py for the columns."""
     found: dict[str, list[dict[str, Any]]] = {}
     counted = [one for one in bench.runs if one.counts and not one.again]
     for name, turn in sorted({(one.stack, one.round) for one in counted}):
         mine = [one for one in counted if (one.stack, one.round) == (name, turn)]
         common = {
-            "repository": stack(name).repository,
+            "repository": load_stack(name).repository,
             "day": bench.date[:10],
             "stack": name,
             "version": mine[0].version,
-            "setting": setting(bench, turn),
-            "machine": machine(bench.machine),
+            "setting": describe_setting(bench, turn),
+            "machine": describe_machine(bench.machine),
             "source": "advisor bench",
             "retrieved_at": bench.date[:10],
         }
@@ -55,7 +55,7 @@ def rows(bench: Bench) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def setting(bench: Bench, turn: str) -> str:
+def describe_setting(bench: Bench, turn: str) -> str:
     """What was trained and how, in a line."""
     told = bench.settings
     model = str(told.get("model.base", "?")).rstrip("/").rpartition("/")[2]
@@ -65,22 +65,22 @@ def setting(bench: Bench, turn: str) -> str:
     return f"round {turn}, {method}, {model}, {batch}, {kind}"
 
 
-def machine(told: Mapping[str, Any]) -> str:
+def describe_machine(told: Mapping[str, Any]) -> str:
     """Processor, cores, memory and GPUs in a line."""
     gpus = "".join(f", {one['name']}" for one in told["gpus"])
     return f"{told['processor']}, {told['cores']} cores, {told['memory_bytes'] / 2**30:.0f} GiB{gpus}"
 
 
-def _speed(one: Measured) -> float:
+def _speed(one: RunFigures) -> float:
     return one.tokens_per_second
 
 
-def _peak(one: Measured) -> float:
+def _peak(one: RunFigures) -> float:
     return float(one.peak_bytes)
 
 
 def _ratios(
-    mine: Iterable[Measured], everybody: Iterable[Measured], read: Callable[[Measured], float]
+    mine: Iterable[RunFigures], everybody: Iterable[RunFigures], read: Callable[[RunFigures], float]
 ) -> Iterable[float]:
     plain = {one.seed: one for one in everybody if one.stack == REFERENCE and one.round == "A"}
     for one in mine:

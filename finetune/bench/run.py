@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.errors import AdvisorError, InputError
 from finetune import record, run
-from finetune.bench.figures import Measured, judge, measure, reference
-from finetune.errors import RunError, TrainingInterrupted
+from finetune.bench.figures import RunFigures, check_gates, measure_run, find_reference
+from finetune.errors import RunError, TrainingInterruption
 from finetune.machine import device_memory, hardware
 from finetune.process import launch
-from finetune.spec import Composed, compose, leaves, nest
-from finetune.stacks.shared import gate
+from finetune.spec import ComposedSpec, compose_spec, iterate_leaves, nest_leaves
+from finetune.stacks.shared import equivalence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ class Bench:
     ``date`` is when the last of them began: the same bench looked at again is no new one.
     """
 
-    runs: tuple[Measured, ...]
+    runs: tuple[RunFigures, ...]
     noise_floor: float | None
     settings: Mapping[str, Any]
     machine: Mapping[str, Any]
@@ -77,29 +77,29 @@ class Bench:
         return {**asdict(self), "seconds": self.seconds, "runs": runs}
 
 
-def of_dict(told: Mapping[str, Any]) -> Bench:
+def from_dict(told: Mapping[str, Any]) -> Bench:
     """What `Bench.as_dict` made, read again.
 
     Raises:
         InputError: it is not that.
     """
     try:
-        runs = [Measured(**{k: v for k, v in one.items() if k != "counts"}) for one in told["runs"]]
+        runs = [RunFigures(**{k: v for k, v in one.items() if k != "counts"}) for one in told["runs"]]
         kept = {name: told[name] for name in ("noise_floor", "settings", "machine", "date")}
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"this is no result of `advisor bench`: {type(error).__name__}: {error}") from None
     return Bench(tuple(runs), **kept)
 
 
-def bench(
+def run_bench(
     job: Mapping[str, Any],
     stacks: Sequence[str],
     seeds: Sequence[int],
     folder: Path,
     *,
     rounds: Sequence[str] = ("A",),
-    watch: run.Watch,
-    told: Callable[[Measured], None] = lambda _: None,
+    watch: run.RunCallbacks,
+    told: Callable[[RunFigures], None] = lambda _: None,
 ) -> Bench:
     """Run every stack with every seed in every round, and the first once more.
 
@@ -113,7 +113,7 @@ def bench(
         told: hears of finished runs.
 
     Raises:
-        TrainingInterrupted: it was stopped; finished runs are kept.
+        TrainingInterruption: it was stopped; finished runs are kept.
         RunError: another process runs there, or something else lies there.
     """
     turns = [
@@ -122,73 +122,73 @@ def bench(
         for stack in [*stacks[number % len(stacks) :], *stacks[: number % len(stacks)]]
         for one in rounds
     ]
-    runs: list[Measured] = []
+    runs: list[RunFigures] = []
     with _kept(runs, len(turns) + 1, folder):
         for stack, seed, one in turns:
-            watch.stage(f"run {len(runs) + 1} of {len(turns) + 1}: {stack}, seed {seed}, round {one}")
+            watch.on_stage(f"run {len(runs) + 1} of {len(turns) + 1}: {stack}, seed {seed}, round {one}")
             runs.append(_one(job, stack, seed, folder, one, watch))
             told(runs[-1])
         first = next((one for one in runs if not one.reason), None)
         noise = None
         if first is not None:
-            watch.stage(f"run {len(turns) + 1} of {len(turns) + 1}: {first.stack} again, for the noise floor")
+            watch.on_stage(f"run {len(turns) + 1} of {len(turns) + 1}: {first.stack} again, for the noise floor")
             repeated = _one(job, first.stack, first.seed, folder, first.round, watch, "-again")
             runs.append(replace(repeated, again=True))
             told(runs[-1])
             if not repeated.reason:
                 speeds = (first.tokens_per_second, repeated.tokens_per_second)
                 noise = abs(speeds[0] - speeds[1]) / max(*speeds, 1e-9)
-    judged = tuple(judge(one, reference(runs, stacks, one.seed, one.round)) for one in runs)
-    date = max((one.started for one in judged), default="") or record.now()
-    return Bench(judged, noise, dict(job), asdict(hardware.look()), date)
+    judged = tuple(check_gates(one, find_reference(runs, stacks, one.seed, one.round)) for one in runs)
+    date = max((one.started for one in judged), default="") or record.utc_now()
+    return Bench(judged, noise, dict(job), asdict(hardware.detect_machine()), date)
 
 
 @contextmanager
-def _kept(runs: Sequence[Measured], of_all: int, folder: Path) -> Iterator[None]:
+def _kept(runs: Sequence[RunFigures], of_all: int, folder: Path) -> Iterator[None]:
     """Say what an interrupted bench has, and how to go on."""
     try:
         yield
-    except (TrainingInterrupted, KeyboardInterrupt):
+    except (TrainingInterruption, KeyboardInterrupt):
         onward = f"the same command with -o {folder} goes on"
-        raise TrainingInterrupted(f"stopped; {len(runs)} of {of_all} runs are kept; {onward}") from None
+        raise TrainingInterruption(f"stopped; {len(runs)} of {of_all} runs are kept; {onward}") from None
 
 
 def _one(
-    job: Mapping[str, Any], stack: str, seed: int, runs: Path, turn: str, watch: run.Watch, mark: str = ""
-) -> Measured:
+    job: Mapping[str, Any], stack: str, seed: int, runs: Path, turn: str, watch: run.RunCallbacks, mark: str = ""
+) -> RunFigures:
     folder = runs / f"{stack}-{seed}{'-best' if turn == 'B' else ''}{mark}"
     values = {**job, "stack": stack, "training.seed": seed, "output": str(folder)}
     values["training.own_speedups"] = turn == "B"
     try:
         _bring_to_its_end(folder, values, watch)
-        if record.load(folder).spec["method"]["name"] == "lora" and not (folder / "gate.json").is_file():
-            gate.check(folder)
-        return replace(measure(stack, seed, folder), round=turn)
-    except (TrainingInterrupted, RunError):
+        if record.read_record(folder).spec["method"]["name"] == "lora" and not (folder / "gate.json").is_file():
+            equivalence.check_logits(folder)
+        return replace(measure_run(stack, seed, folder), round=turn)
+    except (TrainingInterruption, RunError):
         raise
     except AdvisorError as error:
-        return Measured(stack, seed, round=turn, reason=str(error))
+        return RunFigures(stack, seed, round=turn, reason=str(error))
 
 
-def _bring_to_its_end(folder: Path, values: Mapping[str, Any], watch: run.Watch) -> None:
+def _bring_to_its_end(folder: Path, values: Mapping[str, Any], watch: run.RunCallbacks) -> None:
     """Run what is not finished. A training that was interrupted begins anew: its clock would have a hole."""
     if (folder / "record.json").is_file():
-        standing = record.load(folder).standing
+        standing = record.read_record(folder).current_state
         if standing == "finished":
             return
         if standing == "running":
             raise RunError(f"{folder} is running; wait for it, or give another -o")
-        if any(event["event"] == "finished" for _, event in launch.events(folder)):
-            run.resume(folder, watch)
+        if any(event["event"] == "finished" for _, event in launch.read_events(folder)):
+            run.resume_run(folder, watch)
             return
         shutil.rmtree(folder)
-    with device_memory.watched(folder):
-        run.start(compose([("bench", nest(values))]), watch=watch)
+    with device_memory.record_peak(folder):
+        run.start_run(compose_spec([("bench", nest_leaves(values))]), callbacks=watch)
 
 
-def settings(composed: Composed, quick: Mapping[str, Any]) -> dict[str, Any]:
+def merge_settings(composed: ComposedSpec, quick: Mapping[str, Any]) -> dict[str, Any]:
     """The leaves that the bench runs with: what the user set, over the bench's own, over the demo's."""
-    asked = dict(leaves(composed.spec.model_dump()))
+    asked = dict(iterate_leaves(composed.spec.model_dump()))
     given = {name: value for name, value in asked.items() if composed.origins.get(name) != "default"}
     demo = {name: value for name, value in given.items() if composed.origins[name] == "--demo"}
     return {**demo, **quick, **{name: value for name, value in given.items() if name not in demo}}

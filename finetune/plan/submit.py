@@ -17,17 +17,17 @@ from typing import Any
 import yaml
 
 from finetune.errors import SpecError
-from finetune.spec import Composed, RunSpec, resolve, to_toml
-from finetune.stacks import Job, stack
+from finetune.spec import ComposedSpec, RunSpec, resolve_spec, to_toml
+from finetune.stacks import Job, load_stack
 
-KINDS = ("slurm", "skypilot", "kubernetes")
+SCHEDULERS = ("slurm", "skypilot", "kubernetes")
 _PORT = 29500
 _PLACE = "/advisor"  # where a bucket or a volume is seen
 _IMAGE = "python:3.11-slim"
 
 
 @dataclass(frozen=True)
-class Place:
+class ClusterSettings:
     """What a cluster has to be told beyond the spec.
 
     Attributes:
@@ -43,13 +43,13 @@ class Place:
     version: str = ""
 
 
-def job(kind: str, spec: RunSpec, folder: Path, place: Place) -> dict[str, str]:
+def render_job(kind: str, spec: RunSpec, folder: Path, place: ClusterSettings) -> dict[str, str]:
     """The job's files: name → text. ``folder`` is where they will lie.
 
     Raises:
         SpecError: there is no such scheduler, or it must be told more.
     """
-    if kind not in KINDS:
+    if kind not in SCHEDULERS:
         raise SpecError(f"--submit {kind!r}: known are {', '.join(KINDS)}")
     if spec.devices.nodes > 1 and kind != "slurm" and place.volume is None:
         what = "a bucket" if kind == "skypilot" else "a claim on a volume"
@@ -68,9 +68,9 @@ def _can_spread(spec: RunSpec) -> None:
     """
     if spec.world_size > 1:
         cuda = _on_gpus(spec)
-        resolved = resolve(Composed(spec, {}), gpus=spec.devices.processes if cuda else 0).spec
+        resolved = resolve_spec(ComposedSpec(spec, {}), gpus=spec.devices.processes if cuda else 0).spec
         nothing = Job(Path(), Path(), spec.model.base, None, steps=1, warmup_steps=0, rows=1, test_rows=0)
-        stack(spec.stack).render(resolved, nothing)
+        load_stack(spec.stack).render(resolved, nothing)
 
 
 def _name(spec: RunSpec) -> str:
@@ -109,7 +109,7 @@ def _inputs(spec: RunSpec) -> dict[str, Path]:
     return {leaf: path for leaf, value in named.items() if (path := _local(value)) is not None}
 
 
-def _slurm(spec: RunSpec, folder: Path, place: Place) -> dict[str, str]:
+def _slurm(spec: RunSpec, folder: Path, place: ClusterSettings) -> dict[str, str]:
     del place
     here = {leaf: str(path) for leaf, path in _inputs(spec).items()}
     run = Path(spec.output).expanduser().resolve() if spec.output else folder / "run"
@@ -134,7 +134,7 @@ def _slurm(spec: RunSpec, folder: Path, place: Place) -> dict[str, str]:
     return {"run.toml": to_toml(_moved(spec, here)), "job.sbatch": "\n".join(lines) + "\n"}
 
 
-def _skypilot(spec: RunSpec, folder: Path, place: Place) -> dict[str, str]:
+def _skypilot(spec: RunSpec, folder: Path, place: ClusterSettings) -> dict[str, str]:
     if _on_gpus(spec) and place.accelerator is None:
         raise SpecError(
             "--submit skypilot needs --accelerator NAME, the GPU that it shall look for (A100, H100)"
@@ -163,7 +163,7 @@ def _skypilot(spec: RunSpec, folder: Path, place: Place) -> dict[str, str]:
     return {"run.toml": to_toml(_moved(spec, there)), "job.yaml": _yaml(config)}
 
 
-def _kubernetes(spec: RunSpec, folder: Path, place: Place) -> dict[str, str]:
+def _kubernetes(spec: RunSpec, folder: Path, place: ClusterSettings) -> dict[str, str]:
     del folder
     outside = [f"{leaf} ({path})" for leaf, path in _inputs(spec).items()]
     if outside:
@@ -239,7 +239,7 @@ def _yaml(config: Mapping[str, Any]) -> str:
     return str(yaml.dump(dict(config), Dumper=_Readable, sort_keys=False, allow_unicode=True, width=110))
 
 
-def how(kind: str, folder: Path) -> str:
+def submit_command(kind: str, folder: Path) -> str:
     """The command that submits what was written."""
     return {
         "slurm": f"sbatch {folder / 'job.sbatch'}",

@@ -1,8 +1,8 @@
-"""Start a stack's process, follow its events, stop it cleanly, and say in one sentence how it ended.
+"""Start a stack's process, follow its events, stop it cleanly, and explain in one sentence how it ended.
 
-The process runs in a session of its own, so that Ctrl-C reaches the wrapper alone, which then asks
-the process to stop at the end of its step. If the wrapper dies, the process notices, saves and ends.
-A process that falls silent, or that has said its last word and does not go, is ended here.
+The process runs in its own session, so that Ctrl-C reaches only the wrapper, which then asks the process to
+stop at the end of its step. If the wrapper dies, the process notices, saves and exits. This module ends a
+process that stops sending events, or that does not exit after its last event.
 """
 
 from __future__ import annotations
@@ -22,83 +22,83 @@ from finetune.errors import (
     DiskFull,
     LossNotFinite,
     OutOfMemory,
-    TrainingFailed,
-    TrainingInterrupted,
+    TrainingError,
+    TrainingInterruption,
 )
 from finetune.runners.emit import COMPLETE, WRAPPER_PID
 
 _POLL_SECONDS = 0.2
-_PATIENCE_SECONDS = 300.0
-_GRACE_SECONDS = 10.0  # between the wish to end and the kill
-# After its last word a process has nothing left to do but to leave; processes of one run wait there for
-# one another, and for good where one of them is gone.
-_FAREWELL_SECONDS = 60.0
-# Between events it may validate or save: silent is what takes many times the longest pause until then.
+_STOP_TIMEOUT_SECONDS = 300.0  # from the request to stop until the process is ended
+_KILL_DELAY_SECONDS = 10.0  # from SIGTERM to SIGKILL
+# How long a process may take to exit after its `finished` or `failed` event. The processes of one run wait
+# there for one another, without end if one of them is gone.
+_EXIT_TIMEOUT_SECONDS = 60.0
+# A process may validate or save between events. It counts as silent after many times its longest pause.
 _SILENCE_SECONDS, _SILENCE_PAUSES = 900.0, 30.0
 
 _REMEDIES = {
     "out_of_memory": (
         OutOfMemory,
         (
-            "Smaller training.micro_batch_size (the batch size stays), then "
-            "training.gradient_checkpointing = true, then method.name = 'qlora', then data.max_length; "
-            "`advisor plan` says what fits"
+            "Try, in this order: a smaller training.micro_batch_size (the batch size does not change), "
+            "training.gradient_checkpointing = true, method.name = 'qlora', a smaller data.max_length; "
+            "`advisor plan` shows what fits"
         ),
     ),
     "not_finite": (
         LossNotFinite,
         (
             "Lower training.learning_rate by a factor of 3 to 10, keep training.max_grad_norm = 1.0, use "
-            "bfloat16 or float32 rather than float16, and look at the data with `advisor preview`"
+            "bfloat16 or float32 instead of float16, and check the data with `advisor preview`"
         ),
     ),
     "disk_full": (
         DiskFull,
-        "Free some space; finished checkpoints are kept, and --resume goes on from there",
+        "Free some space; complete checkpoints are still there, and --resume continues from the last one",
     ),
-    "other": (TrainingFailed, ""),
+    "other": (TrainingError, ""),
 }
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a training process ended well: its last event, and whether it had to be ended then."""
+class ProcessResult:
+    """A training process that finished: its last event, and whether we had to end it afterwards."""
 
-    finished: Mapping[str, Any]
+    last_event: Mapping[str, Any]
     seconds: float
-    lingered: bool = False
+    was_terminated: bool = False
 
 
 @dataclass
-class _Heard:
-    """The last event of each kind, and how long the process was silent at most."""
+class _EventHistory:
+    """The last event of each kind, and the longest pause between two events."""
 
-    seen: dict[str, dict[str, Any]] = field(default_factory=dict)
-    at: float = field(default_factory=time.monotonic)
+    last_events: dict[str, dict[str, Any]] = field(default_factory=dict)
+    last_time: float = field(default_factory=time.monotonic)
     longest_pause: float = 0.0
-    given_up: bool = False
+    has_timed_out: bool = False
 
     def __call__(self, event: dict[str, Any]) -> None:
         now = time.monotonic()
-        if "step" in self.seen:  # loading and compiling say nothing about the pace
-            self.longest_pause = max(self.longest_pause, now - self.at)
-        self.at = now
-        self.seen[event["event"]] = event
+        if "step" in self.last_events:  # the time for loading and compiling does not predict later pauses
+            self.longest_pause = max(self.longest_pause, now - self.last_time)
+        self.last_time = now
+        self.last_events[event["event"]] = event
 
     @property
-    def overdue(self) -> bool:
-        """Whether it has been silent for longer than anything that it still has to do can take."""
-        if {"finished", "failed"} & set(self.seen):
-            patience = _FAREWELL_SECONDS
-        elif "step" in self.seen:
-            patience = max(_SILENCE_SECONDS, _SILENCE_PAUSES * self.longest_pause)
+    def is_overdue(self) -> bool:
+        """Whether the pause since the last event is longer than any work that is left can take."""
+        if {"finished", "failed"} & set(self.last_events):
+            timeout = _EXIT_TIMEOUT_SECONDS
+        elif "step" in self.last_events:
+            timeout = max(_SILENCE_SECONDS, _SILENCE_PAUSES * self.longest_pause)
         else:
             return False
-        return time.monotonic() - self.at > patience
+        return time.monotonic() - self.last_time > timeout
 
 
-def events(folder: Path, offset: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Whole lines of the stream from a byte offset on: the offset after each, and the event."""
+def read_events(folder: Path, offset: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield each complete line from a byte offset on: the offset after it, and its event."""
     path = folder / "events.jsonl"
     if not path.is_file():
         return
@@ -111,28 +111,28 @@ def events(folder: Path, offset: int = 0) -> Iterator[tuple[int, dict[str, Any]]
             try:
                 event = json.loads(line)
             except ValueError:
-                continue  # a line torn by a full disk
+                continue  # a line that a full disk cut off
             yield offset, event
 
 
-def ended_before(folder: Path, on_event: Callable[[dict[str, Any]], None]) -> Ended | None:
-    """How training came to its end, if it had when the run was cut off; its events are told again."""
-    told = [event for _, event in events(folder)]
-    if not told or told[-1]["event"] != "finished":
+def read_finished_training(folder: Path, on_event: Callable[[dict[str, Any]], None]) -> ProcessResult | None:
+    """Return the result if training had already finished; its events go to ``on_event`` again."""
+    events = [event for _, event in read_events(folder)]
+    if not events or events[-1]["event"] != "finished":
         return None
-    begun = max((n for n, event in enumerate(told) if event["event"] == "started"), default=0)
-    for event in told[begun:]:
+    start = max((n for n, event in enumerate(events) if event["event"] == "started"), default=0)
+    for event in events[start:]:
         on_event(event)
-    return Ended(told[-1], told[-1]["time"] - told[begun]["time"])
+    return ProcessResult(events[-1], events[-1]["time"] - events[start]["time"])
 
 
-def last_checkpoint(work: Path) -> Path | None:
-    """The newest checkpoint that was written to its end."""
-    found = [c for c in work.glob("checkpoint-*") if (c / COMPLETE).is_file()]
-    return max(found, key=lambda c: int(c.name.rpartition("-")[2]), default=None)
+def find_last_checkpoint(work: Path) -> Path | None:
+    """Return the newest complete checkpoint."""
+    checkpoints = [c for c in work.glob("checkpoint-*") if (c / COMPLETE).is_file()]
+    return max(checkpoints, key=lambda c: int(c.name.rpartition("-")[2]), default=None)
 
 
-def launch(
+def run_process(
     command: list[str],
     folder: Path,
     environment: Mapping[str, str],
@@ -140,23 +140,23 @@ def launch(
     on_event: Callable[[dict[str, Any]], None] = lambda _: None,
     on_start: Callable[[int], None] = lambda _: None,
     on_stopping: Callable[[], None] = lambda: None,
-) -> Ended:
-    """Run the command to its end.
+) -> ProcessResult:
+    """Run a training command until it ends.
 
     Args:
-        command: of the stack.
-        folder: of the run; events, log and stop file stand there.
+        command: the stack's command.
+        folder: the run's folder, with events, log and stop file.
         environment: variables to set on top of this process's own.
         on_event: called with every event of this start, in order.
         on_start: called with the process id.
-        on_stopping: called once when Ctrl-C was heard.
+        on_stopping: called once after Ctrl-C.
 
     Raises:
-        TrainingFailed: it ended with an error; the subclass tells out of memory, NaN and a full disk.
-        TrainingInterrupted: it was stopped; a checkpoint was kept if one step was done.
+        TrainingError: the process failed; the subclass names memory, the loss or the disk as the cause.
+        TrainingInterruption: the process was stopped; there is a checkpoint if it completed a step.
     """
-    for leftover in ("stop", "stop-at"):
-        (folder / leftover).unlink(missing_ok=True)
+    for old_request in ("stop", "stop-at"):
+        (folder / old_request).unlink(missing_ok=True)
     stream = folder / "events.jsonl"
     offset = stream.stat().st_size if stream.is_file() else 0
     began = time.monotonic()
@@ -170,66 +170,67 @@ def launch(
             start_new_session=True,
         )
         on_start(process.pid)
-        heard = _Heard()
+        history = _EventHistory()
         try:
-            code, offset = _follow(process, folder, offset, heard, on_event, on_stopping)
+            code, offset = _follow(process, folder, offset, history, on_event, on_stopping)
         except BaseException:
             _end(process)
             raise
     if code:
-        _kill_group(process)  # torchrun that was killed leaves its processes behind
-    for _, event in events(folder, offset):
-        heard(event)
+        _kill_group(process)  # torchrun leaves its processes behind when it is killed
+    for _, event in read_events(folder, offset):
+        history(event)
         on_event(event)
     seconds = time.monotonic() - began
-    if "finished" in heard.seen and (code == 0 or heard.given_up):
-        return Ended(heard.seen["finished"], seconds, lingered=heard.given_up)
-    raise explain(code, heard.seen, folder, silent=heard.given_up)
+    if "finished" in history.last_events and (code == 0 or history.has_timed_out):
+        return ProcessResult(history.last_events["finished"], seconds, was_terminated=history.has_timed_out)
+    raise explain_failure(code, history.last_events, folder, is_silent=history.has_timed_out)
 
 
 def _follow(
     process: subprocess.Popen[bytes],
     folder: Path,
     offset: int,
-    heard: _Heard,
+    history: _EventHistory,
     on_event: Callable[[dict[str, Any]], None],
     on_stopping: Callable[[], None],
 ) -> tuple[int, int]:
-    asked: float | None = None
+    stop_time: float | None = None
     while True:
         try:
-            for after, event in events(folder, offset):
+            for after, event in read_events(folder, offset):
                 offset = after
-                heard(event)
+                history(event)
                 on_event(event)
             code = process.poll()
             if code is not None:
                 return code, offset
-            if heard.overdue:
-                heard.given_up = True
+            if history.is_overdue:
+                history.has_timed_out = True
                 _end(process)
-            elif asked is not None and time.monotonic() - asked > _PATIENCE_SECONDS:
-                heard.seen.setdefault("stopping", {"event": "stopping", "why": "asked"})
+            elif stop_time is not None and time.monotonic() - stop_time > _STOP_TIMEOUT_SECONDS:
+                history.last_events.setdefault("stopping", {"event": "stopping", "why": "asked"})
                 _end(process)
             time.sleep(_POLL_SECONDS)
         except KeyboardInterrupt:
-            # A step that ended since the last look counts: there is something to save.
-            stepped = "step" in heard.seen or any(e["event"] == "step" for _, e in events(folder, offset))
-            if asked is not None or not stepped:
-                _end(process)  # asked twice, or nothing to save yet
-                heard.seen.setdefault("stopping", {"event": "stopping", "why": "asked"})
+            # A step that ended since the last poll counts: there is something to save.
+            new_events = (event for _, event in read_events(folder, offset))
+            has_step = "step" in history.last_events or any(event["event"] == "step" for event in new_events)
+            if stop_time is not None or not has_step:
+                _end(process)  # a second Ctrl-C, or nothing to save yet
+                history.last_events.setdefault("stopping", {"event": "stopping", "why": "asked"})
                 return process.wait(), offset
-            asked = time.monotonic()
+            stop_time = time.monotonic()
             (folder / "stop").touch()
             on_stopping()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the process and all that it started; it leads a session of its own."""
-    for how in (signal.SIGTERM, signal.SIGKILL):
+    """End the process and its children, which share its session."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError, subprocess.TimeoutExpired):
-            os.killpg(process.pid, how)
-            process.wait(_GRACE_SECONDS)
+            os.killpg(process.pid, number)
+            process.wait(_KILL_DELAY_SECONDS)
             return
 
 
@@ -238,38 +239,38 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def explain(
-    code: int, seen: Mapping[str, Mapping[str, Any]], folder: Path, *, silent: bool = False
-) -> TrainingFailed | TrainingInterrupted:
-    """The error that says how a training process ended, with what to do."""
-    step = int(seen.get("step", {}).get("step", 0))
-    reached = f"at step {step}" if step else "before the first step"
-    checkpoint = last_checkpoint(folder / "work")
-    kept = f"{checkpoint.name} is kept" if checkpoint else "there is no checkpoint yet"
-    onward = f"`advisor train --resume {folder}` goes on"
-    if "failed" in seen:
-        kind, message = seen["failed"]["kind"], seen["failed"]["message"]
+def explain_failure(
+    code: int, last_events: Mapping[str, Mapping[str, Any]], folder: Path, *, is_silent: bool = False
+) -> TrainingError | TrainingInterruption:
+    """Return the error that says how a training process ended, and what to do."""
+    step = int(last_events.get("step", {}).get("step", 0))
+    place = f"at step {step}" if step else "before the first step"
+    checkpoint = find_last_checkpoint(folder / "work")
+    checkpoint_note = f"{checkpoint.name} is complete" if checkpoint else "there is no checkpoint yet"
+    next_steps = f"{checkpoint_note}; `advisor train --resume {folder}` continues the run"
+    log = folder / "log.txt"
+    if "failed" in last_events:
+        kind, message = last_events["failed"]["kind"], last_events["failed"]["message"]
         error, remedy = _REMEDIES.get(kind, _REMEDIES["other"])
-        what = f"{remedy}. " if remedy else f"The whole story is in {folder / 'log.txt'}. "
-        return error(f"training failed {reached}: {message}. {what}{kept}; {onward}")
-    if "stopping" in seen:
-        return TrainingInterrupted(f"stopped {reached}; {kept}; {onward}")
-    if silent:
-        return TrainingFailed(
-            f"the training process fell silent {reached} and was ended: no event for "
+        advice = remedy or f"The full log is in {log}"
+        return error(f"training failed {place}: {message}. {advice}. {next_steps}")
+    if "stopping" in last_events:
+        return TrainingInterruption(f"stopped {place}; {next_steps}")
+    if is_silent:
+        return TrainingError(
+            f"the training process sent no event {place} and was ended: no event for "
             f"{_SILENCE_SECONDS / 60:.0f} minutes and {_SILENCE_PAUSES:.0f} times its longest pause before. "
-            f"Its last words are in {folder / 'log.txt'}. {kept}; {onward}"
+            f"Its last output is in {log}. {next_steps}"
         )
     if code == -signal.SIGKILL:
-        return TrainingFailed(
-            f"the training process was killed from outside {reached} (signal 9). Where nobody did that by "
-            f"hand it was the system's out-of-memory killer: {_REMEDIES['out_of_memory'][1]}. {kept}; "
-            f"{onward}"
+        return TrainingError(
+            f"another process killed the training process {place} (signal 9). If no person did that, it "
+            f"was the system's out-of-memory killer. {_REMEDIES['out_of_memory'][1]}. {next_steps}"
         )
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
-    return TrainingFailed(
-        f"the training process ended {reached} with {how}: {_last_line(folder / 'log.txt')}. The whole story "
-        f"is in {folder / 'log.txt'}. {kept}; {onward}"
+    return TrainingError(
+        f"the training process ended {place} with {how}: {_last_line(log)}. The full log is in {log}. "
+        f"{next_steps}"
     )
 
 

@@ -1,9 +1,7 @@
-"""Runs inside axolotl's environment: `python axolotl_train.py CONFIG RUN`.
+"""Train with axolotl, in its environment: `python axolotl_train.py CONFIG RUN`.
 
-What `axolotl train` does, with events.
-
-axolotl lets a plugin add callbacks; so that none of ours is one (that part of axolotl has a licence of
-its own), the callback is handed to transformers' Trainer as it is made.
+This does what `axolotl train` does, with events. An axolotl plugin could add our callback, but that part of
+axolotl has another licence. So this script adds the callback when transformers' Trainer is created.
 """
 
 from __future__ import annotations
@@ -17,34 +15,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
     from finetune.runners.emit import Emitter, main, rss_bytes
-    from finetune.runners.initial import begin
-    from finetune.runners.probe import leave
-    from finetune.runners.shards import leave_together, processes
+    from finetune.runners.initial_adapter import initialise_adapter
+    from finetune.runners.probe import save_probe
+    from finetune.runners.shards import process_count, shut_down
     from finetune.runners.stream import Stream
-    from finetune.runners.trl_sft import count, reporter
+    from finetune.runners.trl_sft import build_callback, count_trained_labels
 else:
     from emit import Emitter, main, rss_bytes
-    from initial import begin
-    from probe import leave
-    from shards import leave_together, processes
+    from initial_adapter import initialise_adapter
+    from probe import save_probe
+    from shards import process_count, shut_down
     from stream import Stream
-    from trl_sft import count, reporter
+    from trl_sft import build_callback, count_trained_labels
 
 
-class Counting(Emitter):
-    """Adds the number of tokens, which axolotl's trainer does not tell, from the rows in their order."""
+class TokenCounter(Emitter):
+    """Adds the number of tokens, which axolotl's trainer does not report, from the order of the rows."""
 
     stream: Stream | None = None
 
     def __call__(self, event: str, **fields: Any) -> None:
         """Append one event."""
         if event == "step" and self.stream is not None and not fields["tokens"]:
-            fields["tokens"] = self.stream.tokens(fields["step"])
+            fields["tokens"] = self.stream.count_tokens(fields["step"])
         super().__call__(event, **fields)
 
 
 def train(config: Path, run: Path, emit: Emitter) -> None:
-    """Train as the config says; the adapter stays in ``RUN/work`` until it is handed over."""
+    """Train with the config; the adapter stays in ``RUN/work`` until it is exported."""
     began = time.monotonic()
     import transformers
     from axolotl.cli.args import TrainerCliArgs
@@ -53,36 +51,38 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
 
     emit("imported", rss_bytes=rss_bytes())
     for name in ("train", "test"):
-        _with_masks(run / "data" / f"{name}.jsonl", run / "work" / f"{name}.jsonl")
+        _add_masks(run / "data" / f"{name}.jsonl", run / "work" / f"{name}.jsonl")
     cfg = load_cfg(str(config))
-    counting = Counting(run, quiet=emit.quiet)
-    batch = cfg.micro_batch_size * cfg.gradient_accumulation_steps * processes()
+    token_counter = TokenCounter(run, quiet=emit.quiet)
+    batch = cfg.micro_batch_size * cfg.gradient_accumulation_steps * process_count()
     rows = str(run / "data" / "train.jsonl")
-    counting.stream = Stream(rows, steps=cfg.max_steps, batch=batch, seed=cfg.seed)
-    made: list[Any] = []
+    token_counter.stream = Stream(rows, steps=cfg.max_steps, batch=batch, seed=cfg.seed)
+    trainers: list[Any] = []
     init = transformers.Trainer.__init__
 
-    def with_reporter(trainer: Any, *words: Any, **named: Any) -> None:
-        init(trainer, *words, **named)
-        made.append(trainer)
-        begin(trainer.model, cfg.seed, rank=cfg.lora_r)
-        trainer.add_callback(reporter(counting))
-        trainer.args.eval_on_start = False  # axolotl sets it wherever there are held-out rows
-        count(trainer, counting)
-        counting.loaded(trainer.model, began)
+    def init_with_callback(trainer: Any, *args: Any, **kwargs: Any) -> None:
+        init(trainer, *args, **kwargs)
+        trainers.append(trainer)
+        initialise_adapter(trainer.model, cfg.seed, rank=cfg.lora_r)
+        trainer.add_callback(build_callback(token_counter))
+        trainer.args.eval_on_start = False  # axolotl sets it if there are held-out rows
+        count_trained_labels(trainer, token_counter)
+        token_counter.report_model(trainer.model, began)
 
-    transformers.Trainer.__init__ = with_reporter
+    transformers.Trainer.__init__ = init_with_callback
     do_train(cfg, TrainerCliArgs())
-    if not counting.stopped:
-        if processes() == 1:
-            leave(made[0].model, run)
-        counting.finished(made[0].state.global_step, began)
-    leave_together()
+    if not token_counter.has_stopped:
+        if process_count() == 1:
+            save_probe(trainers[0].model, run)
+        token_counter.report_end(trainers[0].state.global_step, began)
+    shut_down()
 
 
-def _with_masks(source: Path, target: Path) -> None:
-    """Axolotl takes rows as they are where they have all three columns."""
-    draft = target.with_suffix(f".{os.getpid()}")  # every process writes the same, and sees a whole one
+def _add_masks(source: Path, target: Path) -> None:
+    """Add the attention mask: axolotl uses rows unchanged if they have all three columns."""
+    draft = target.with_suffix(
+        f".{os.getpid()}"
+    )  # every process writes the same file and then sees a complete one
     with source.open() as rows, draft.open("w") as out:
         for line in rows:
             row = json.loads(line)

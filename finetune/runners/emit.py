@@ -1,11 +1,14 @@
-"""One stream of events for all stacks: a JSON object a line in `events.jsonl`; standard library only.
+"""The stream of events that all stacks write: one JSON object per line of `events.jsonl`.
+
+This module uses the standard library only.
 
 event       fields besides `event` and `time` (seconds since 1970)
-started     pid, process (rank 0 alone writes), versions
-loaded      parameters, trainable, seconds
-spread      processes, parameters, parameters_here (of rank 0; with FSDP a part of all)
-step        step, steps, epoch, loss, learning_rate, grad_norm, tokens (so far), trained (of these, what
-            bore loss in rank 0, since this start), rss_bytes, gpu_bytes
+started     pid (only rank 0 writes events)
+imported    rss_bytes
+loaded      parameters, trainable, seconds, rss_bytes, peak_rss_bytes
+spread      processes, parameters, parameters_here (in rank 0; with FSDP a part of all)
+step        step, steps, epoch, loss, learning_rate, grad_norm, tokens (so far), trained (those of them that
+            contributed to the loss, in rank 0 since this start), rss_bytes, gpu_bytes
 validated   step, loss
 saved       step, path
 stopping    step, why: `asked` or `wrapper gone`
@@ -28,42 +31,47 @@ from typing import Any
 
 WRAPPER_PID = "ADVISOR_WRAPPER_PID"
 COMPLETE = "complete"
-IGNORED = -100  # the label of a token that bears no loss
-# The last is torch.save, which tells no reason when a write is short.
-_FULL_DISK = ("no space left", "file too large", "disk quota", "failed writing file", "unexpected pos")
+IGNORE_INDEX = -100  # the label of a token that does not contribute to the loss
+# The last text is from torch.save, which gives no reason for an incomplete write.
+_DISK_FULL_TEXTS = ("no space left", "file too large", "disk quota", "failed writing file", "unexpected pos")
 
 
 class NotFinite(ArithmeticError):
     """The loss became NaN or infinite."""
 
 
-class Stopped(Exception):
-    """The training was asked to end, and has saved."""
+class StopTraining(Exception):
+    """Training has saved and stopped, on request."""
 
 
 class Emitter:
-    """Appends events; `quiet` ones (ranks above 0) write nothing."""
+    """Writes events to a run's folder; a ``quiet`` one (in ranks above 0) writes nothing.
+
+    Attributes:
+        has_stopped: whether training stopped on request.
+        trained_tokens: labels that contributed to the loss so far (a tensor after the first batch).
+    """
 
     def __init__(self, run: Path, *, quiet: bool = False) -> None:
         self.run = run
         self.quiet = quiet
-        self.stopped = False
-        self.trained: Any = 0
+        self.has_stopped = False
+        self.trained_tokens: Any = 0
 
     def __call__(self, event: str, **fields: Any) -> None:
-        """Append one event; one write call, so a reader never sees half of one and waits for the rest."""
+        """Append one event in a single write call, so that a reader sees all of it or nothing."""
         if self.quiet:
             return
         line = json.dumps({"event": event, "time": round(time.time(), 3), **fields}) + "\n"
         with (self.run / "events.jsonl").open("ab", buffering=0) as file:
             file.write(line.encode())
 
-    def bears_loss(self, labels: Any) -> None:
-        """Count the labels that a loss is about to be taken of; no GPU is waited for."""
-        self.trained = self.trained + (labels != IGNORED).sum().detach()
+    def count_labels(self, labels: Any) -> None:
+        """Count the labels that contribute to the next loss, without waiting for the GPU."""
+        self.trained_tokens = self.trained_tokens + (labels != IGNORE_INDEX).sum().detach()
 
-    def loaded(self, model: Any, began: float) -> None:
-        """Say what will be trained; ``began`` is of `time.monotonic`."""
+    def report_model(self, model: Any, began: float) -> None:
+        """Report the model's size; ``began`` is a value of `time.monotonic`."""
         self(
             "loaded",
             parameters=sum(p.numel() for p in model.parameters()),
@@ -73,8 +81,8 @@ class Emitter:
             peak_rss_bytes=peak_rss_bytes(),
         )
 
-    def finished(self, step: int, began: float) -> None:
-        """The last word of a training that came to its end."""
+    def report_end(self, step: int, began: float) -> None:
+        """Report the end of a complete training; this is the last event."""
         self(
             "finished",
             step=step,
@@ -83,31 +91,31 @@ class Emitter:
             peak_gpu_bytes=gpu_bytes("max_memory_allocated"),
         )
 
-    def stop_at(self, step: int, *, world_size: int = 1) -> bool:
-        """Whether to stop at the end of this step.
+    def should_stop(self, step: int, *, world_size: int = 1) -> bool:
+        """Return whether to stop at the end of this step.
 
-        With several processes all must stop at the same step. Rank 0 decides, two steps ahead: no
-        other rank can end that step without a gradient from rank 0, which comes after the decision.
+        All processes must stop at the same step. Rank 0 decides two steps ahead: no other rank can finish
+        that step without a gradient from rank 0, which comes after the decision.
         """
-        agreed = self.run / "stop-at"
-        if not self.quiet and not agreed.exists() and (why := self._wants_stop()):
+        stop_file = self.run / "stop-at"
+        if not self.quiet and not stop_file.exists() and (why := self._find_stop_reason()):
             ahead = 2 if world_size > 1 else 0
-            draft = agreed.with_suffix(".draft")
+            draft = stop_file.with_suffix(".draft")
             draft.write_text(str(step + ahead))
-            draft.replace(agreed)
+            draft.replace(stop_file)
             self("stopping", step=step + ahead, why=why)
-        self.stopped = agreed.exists() and step >= int(agreed.read_text())
-        return self.stopped
+        self.has_stopped = stop_file.exists() and step >= int(stop_file.read_text())
+        return self.has_stopped
 
-    def _wants_stop(self) -> str | None:
+    def _find_stop_reason(self) -> str | None:
         if (self.run / "stop").exists():
             return "asked"
         wrapper = int(os.environ.get(WRAPPER_PID, "0"))
-        return "wrapper gone" if wrapper and not alive(wrapper) else None
+        return "wrapper gone" if wrapper and not is_alive(wrapper) else None
 
 
-def alive(pid: int) -> bool:
-    """Whether a process of this id runs (a zombie does not)."""
+def is_alive(pid: int) -> bool:
+    """Return whether a process with this id is running (a zombie is not)."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -121,34 +129,34 @@ def alive(pid: int) -> bool:
 
 
 def mark_complete(checkpoint: Path) -> None:
-    """Say that everything of a checkpoint is on disk; without the mark it is never resumed from."""
+    """Mark a checkpoint as completely written; a run never resumes from one without the mark."""
     with (checkpoint / COMPLETE).open("wb") as mark:
         os.fsync(mark.fileno())
 
 
 def peak_rss_bytes() -> int:
-    """Largest resident memory of this process until now."""
+    """Return the largest resident memory of this process so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
 def rss_bytes() -> int:
-    """Resident memory now; 0 where /proc does not tell."""
+    """Return the resident memory now; 0 on a system without /proc."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, IndexError, ValueError):
         return 0
 
 
-def gpu_bytes(what: str = "memory_allocated") -> int:
-    """What torch counts on its GPU; 0 without one."""
+def gpu_bytes(counter: str = "memory_allocated") -> int:
+    """Return a memory counter of torch's GPU allocator; 0 without a GPU."""
     import torch
 
-    return int(getattr(torch.cuda, what)()) if torch.cuda.is_available() else 0
+    return int(getattr(torch.cuda, counter)()) if torch.cuda.is_available() else 0
 
 
 def main(train: Callable[[Path, Path, Emitter], None]) -> int:
-    """Run a stack's ``train(config, run, emit)`` as the command line says.
+    """Run a stack's ``train(config, run, emit)`` with the arguments of the command line.
 
     A failure becomes an event and exit code 1; its traceback goes to the log.
     """
@@ -157,25 +165,25 @@ def main(train: Callable[[Path, Path, Emitter], None]) -> int:
     emit("started", pid=os.getpid())
     try:
         train(config, run, emit)
-    except Stopped:
+    except StopTraining:
         return 0
-    except BaseException as error:  # noqa: BLE001 - the whole point is to report it
+    except BaseException as error:  # noqa: BLE001 - every failure becomes an event
         traceback.print_exc()
-        kind, message = classify(error)
+        kind, message = classify_error(error)
         try:
             emit("failed", kind=kind, message=message)
         except OSError:
-            print(f"the event could not be written either: {kind}: {message}", file=sys.stderr)
+            print(f"cannot write the event: {kind}: {message}", file=sys.stderr)
         return 1
     return 0
 
 
-def classify(error: BaseException) -> tuple[str, str]:
-    """Kind and first line of what ended the training."""
-    text = str(error).strip() or type(error).__name__
-    low = text.lower()
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    if full or any(words in low for words in _FULL_DISK):
+def classify_error(error: BaseException) -> tuple[str, str]:
+    """Return the kind and the first line of the error that ended training."""
+    message = str(error).strip() or type(error).__name__
+    low = message.lower()
+    is_disk_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    if is_disk_full or any(text in low for text in _DISK_FULL_TEXTS):
         kind = "disk_full"
     elif isinstance(error, NotFinite):
         kind = "not_finite"
@@ -189,4 +197,4 @@ def classify(error: BaseException) -> tuple[str, str]:
         kind = "out_of_memory"
     else:
         kind = "other"
-    return kind, f"{type(error).__name__}: {text.splitlines()[0]}"
+    return kind, f"{type(error).__name__}: {message.splitlines()[0]}"

@@ -1,10 +1,15 @@
-"""Runs inside litgpt's environment: `python litgpt_lora.py CONFIG RUN`.
+"""Train with litgpt, in its environment: `python litgpt_lora.py CONFIG RUN`.
 
-`litgpt finetune_lora` trains. Put around it, in place of functions of its module: our events instead of
-its CSV file; the schedule (its own is the cosine, and cannot do without a warm-up); clipping of gradients
-(it has none); losses of micro-batches weighed by their trained tokens; and nothing where it would generate
-a sample or write the merged model. Several processes, under torchrun, are Fabric's: litgpt shards its model
-with FSDP2, and checkpoints every block, which here the config decides.
+`litgpt finetune_lora` trains. This script replaces some functions of its module:
+
+- our events instead of its CSV file;
+- our schedule, because its own is the cosine and requires a warm-up;
+- gradient clipping, which it does not have;
+- losses of micro-batches weighted by their trained tokens;
+- no samples, and no merged model.
+
+Under torchrun, Fabric runs several processes: litgpt shards its model with FSDP2. It would checkpoint the
+activations of every block; here the config decides that.
 """
 
 from __future__ import annotations
@@ -18,53 +23,53 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
     from finetune.runners import progress, shards
-    from finetune.runners.emit import IGNORED, Emitter, main, rss_bytes
-    from finetune.runners.initial import begin
+    from finetune.runners.emit import IGNORE_INDEX, Emitter, main, rss_bytes
+    from finetune.runners.initial_adapter import initialise_adapter
     from finetune.runners.stream import Stream
 else:
     import progress
     import shards
-    from emit import IGNORED, Emitter, main, rss_bytes
-    from initial import begin
+    from emit import IGNORE_INDEX, Emitter, main, rss_bytes
+    from initial_adapter import initialise_adapter
     from stream import Stream
 
 
 def train(config: Path, run: Path, emit: Emitter) -> None:
-    """Train as the config says; what litgpt cannot be told stands in ``around.json`` beside it."""
+    """Train with the config; ``around.json`` beside it has the settings that litgpt does not support."""
     began = time.monotonic()
     from litgpt import __main__ as command
     from litgpt.finetune import lora
 
     if TYPE_CHECKING or __package__:
-        from finetune.runners.litgpt_parts import lay_out
+        from finetune.runners.litgpt_parts import convert_base
     else:
-        from litgpt_parts import lay_out
+        from litgpt_parts import convert_base
 
     emit("imported", rss_bytes=rss_bytes())
     around = json.loads(config.with_name("around.json").read_text())
-    lay_out(
-        _base(around["base"], around["revision"]),
+    convert_base(
+        _base_folder(around["base"], around["revision"]),
         config.with_name("model_config.yaml"),
         config.parent / "base",
     )
     emit("converted")
-    going = progress.Progress(run, Stream(**around["rows"]), **around["progress"])
+    step_progress = progress.StepProgress(run, Stream(**around["rows"]), **around["progress"])
     norms: list[float] = []
 
     class Events:
-        """Fabric's logger, as far as litgpt uses it."""
+        """The part of a Fabric logger that litgpt uses."""
 
         name, version, root_dir, log_dir = "events", 0, None, None
 
         def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
             del step
             if "loss" in metrics and metrics["iter"] % around["accumulation"] == 0:
-                here = int(metrics["step"]) + going.stream.first_step
+                step = int(metrics["step"]) + step_progress.stream.first_step
                 rate, norm = float(metrics["learning_rate"]), norms.pop() if norms else None
-                going.step(here, _mean(float(metrics["loss"])), rate, norm)
+                step_progress.step(step, _mean(float(metrics["loss"])), rate, norm)
 
         def finalize(self, status: str) -> None:
-            """Nothing is held open."""
+            """Do nothing: no file is open."""
 
     fit, validate, cross_entropy = lora.fit, lora.validate, lora.chunked_cross_entropy
 
@@ -73,81 +78,83 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         if around["max_grad_norm"]:
             import torch
 
-            trained = [p for p in model.parameters() if p.requires_grad]
+            parameters = [p for p in model.parameters() if p.requires_grad]
 
             def clip(*_: Any) -> None:
-                norm = torch.nn.utils.clip_grad_norm_(trained, around["max_grad_norm"])
-                norms[:] = [float(shards.whole(norm))]
+                norm = torch.nn.utils.clip_grad_norm_(parameters, around["max_grad_norm"])
+                norms[:] = [float(shards.gather(norm))]
 
             optimizer.optimizer.register_step_pre_hook(clip)
-        going.validate = lambda: _mean(
+        step_progress.validate = lambda: _mean(
             float(validate(loop["fabric"], model, loop["val_dataloader"], loop["eval"], verbose=False))
         )
-        begin(model, around["rows"]["seed"], rank=around["rank"], stack="litgpt", qkv=tuple(around["qkv"]))
-        going.loaded(began, model, optimizer, loop["scheduler"])
+        initialise_adapter(
+            model, around["rows"]["seed"], rank=around["rank"], stack="litgpt", qkv=tuple(around["qkv"])
+        )
+        step_progress.start(began, model, optimizer, loop["scheduler"])
         return fit(**loop)
 
-    def nothing(*_: Any, **__: Any) -> None:
+    def do_nothing(*_: Any, **__: Any) -> None:
         return None
 
     lora.fit = fit_around
-    weights = _weights(going.stream, around["micro_batch"], around["accumulation"])
-    lora.chunked_cross_entropy = _weighed(cross_entropy, weights, going.emit)
+    weights = _micro_batch_weights(step_progress.stream, around["micro_batch"], around["accumulation"])
+    lora.chunked_cross_entropy = _weight_losses(cross_entropy, weights, step_progress.emit)
     lora.choose_logger = lambda *_, **__: Events()
-    lora.get_lr_scheduler = lambda optimizer, **_: progress.schedule(optimizer, **around["schedule"])
+    lora.get_lr_scheduler = lambda optimizer, **_: progress.build_scheduler(optimizer, **around["schedule"])
     checkpointing = bool(around["gradient_checkpointing"])
     lora.parallelize_fn = functools.partial(lora.parallelize_fn, activation_checkpointing=checkpointing)
-    lora.generate_example = lora.merge_lora = lora.save_hyperparameters = nothing
+    lora.generate_example = lora.merge_lora = lora.save_hyperparameters = do_nothing
     sys.argv = ["litgpt", "finetune_lora", "--config", str(config)]
     command.main()
-    state = {n: p for n, p in going.model.state_dict().items() if "lora_" in n}
-    going.finish(state, began)
-    shards.leave_together()
+    state = {n: p for n, p in step_progress.model.state_dict().items() if "lora_" in n}
+    step_progress.finish(state, began)
+    shards.shut_down()
 
 
-def _mean(of_this_process: float) -> float:
-    (total,) = shards.summed([of_this_process])
-    return total / shards.processes()
+def _mean(value: float) -> float:
+    (total,) = shards.sum_over_processes([value])
+    return total / shards.process_count()
 
 
-def _weighed(cross_entropy: Any, weights: list[float], emit: Emitter) -> Any:
-    """The loss of each micro-batch times its weight; validation, which asks for no gradient, as it is.
+def _weight_losses(cross_entropy: Any, weights: list[float], emit: Emitter) -> Any:
+    """Return a loss function that multiplies the loss of each training micro-batch by its weight.
 
-    The labels that bear loss are counted here too.
+    It also counts the labels that contribute to the loss. Validation, which needs no gradient, is unchanged.
     """
     import torch
 
-    coming = iter(weights)
+    next_weights = iter(weights)
 
-    def loss(logits: Any, targets: Any, **named: Any) -> Any:
-        alone = cross_entropy(logits, targets, **named)
+    def loss(logits: Any, targets: Any, **kwargs: Any) -> Any:
+        plain_loss = cross_entropy(logits, targets, **kwargs)
         if not torch.is_grad_enabled():
-            return alone
-        emit.bears_loss(targets)
-        return alone * next(coming)
+            return plain_loss
+        emit.count_labels(targets)
+        return plain_loss * next(next_weights)
 
     return loss
 
 
-def _weights(stream: Stream, micro: int, accumulation: int) -> list[float]:
-    """Of each micro-batch of this process: its trained tokens over the mean of its step.
+def _micro_batch_weights(stream: Stream, micro: int, accumulation: int) -> list[float]:
+    """Return, for each micro-batch of this process, its trained tokens over the mean of its step.
 
-    litgpt weighs all of them alike, and Fabric deals the rows out to the processes in turn.
+    litgpt gives all micro-batches the same weight, and Fabric deals the rows to the processes in turn.
     """
-    processes = shards.processes()
-    labels = [stream[place]["labels"][1:] for place in range(len(stream))]
-    trained = [sum(label != IGNORED for label in row) for row in labels]
-    a_step = micro * accumulation * processes
-    steps = [trained[at : at + a_step] for at in range(0, len(trained), a_step)]
+    processes = shards.process_count()
+    labels = [stream[position]["labels"][1:] for position in range(len(stream))]
+    trained_counts = [sum(label != IGNORE_INDEX for label in row) for row in labels]
+    step_rows = micro * accumulation * processes
+    steps = [trained_counts[start : start + step_rows] for start in range(0, len(trained_counts), step_rows)]
     weights = []
     for step in steps:
-        here = step[shards.rank() :: processes]
-        counts = [sum(here[at : at + micro]) for at in range(0, len(here), micro)]
+        own_rows = step[shards.rank() :: processes]
+        counts = [sum(own_rows[start : start + micro]) for start in range(0, len(own_rows), micro)]
         weights += [count * len(counts) * processes / max(1, sum(step)) for count in counts]
     return weights
 
 
-def _base(base: str, revision: str | None) -> Path:
+def _base_folder(base: str, revision: str | None) -> Path:
     if Path(base).is_dir():
         return Path(base)
     from huggingface_hub import snapshot_download

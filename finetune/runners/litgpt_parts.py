@@ -1,4 +1,4 @@
-"""What a litgpt config names: our rows as a data module; and the base model in litgpt's layout."""
+"""Our rows as a litgpt data module, which the config names, and the base model in litgpt's format."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class _Tensors(Dataset):  # type: ignore[type-arg, unused-ignore]  # its parents
     def __getitem__(self, index: int) -> dict[str, Any]:
         row = self.rows[index]
         count = len(row["input_ids"])
-        made = {key: torch.tensor(row[key]) for key in ("input_ids", "labels")}
-        return {**made, "token_counts": {"raw": count, "raw_plus_prompt_template": count}}
+        tensors = {key: torch.tensor(row[key]) for key in ("input_ids", "labels")}
+        return {**tensors, "token_counts": {"raw": count, "raw_plus_prompt_template": count}}
 
 
 @dataclass
 class Rows(DataModule):  # type: ignore[misc, unused-ignore]  # its parents are typed in the stack's environment alone
-    """Rows that were tokenised beforehand, in the order of the run."""
+    """Tokenised rows, in the order of the run."""
 
     path: str = ""
     val_path: str = ""
@@ -53,31 +53,31 @@ class Rows(DataModule):  # type: ignore[misc, unused-ignore]  # its parents are 
         super().__init__()
 
     def connect(self, tokenizer: Any = None, batch_size: int = 1, max_seq_length: int | None = None) -> None:
-        """Litgpt tells the size of a micro-batch; the rows are cut already."""
+        """Set the size of a micro-batch; the rows are truncated already."""
         self.batch_size = batch_size
 
     def setup(self, stage: str = "") -> None:
         """Read the rows."""
         run = {"steps": self.steps, "batch": self.batch, "seed": self.seed, "first_step": self.first_step}
         self.stream = Stream(self.path, **run)
-        held_out = Stream(self.val_path or self.path, steps=0, batch=1, seed=0).rows
-        self.held_out = held_out or self.stream.rows[:1]
+        val_rows = Stream(self.val_path or self.path, steps=0, batch=1, seed=0).rows
+        self.val_rows = val_rows or self.stream.rows[:1]
 
     def train_dataloader(self) -> Any:
-        """In order, and never shuffled again."""
+        """Return the training rows in order, without another shuffle."""
         return DataLoader(_Tensors(self.stream), batch_size=self.batch_size, collate_fn=get_sft_collate_fn())
 
     def val_dataloader(self) -> Any:
-        """The held-out rows."""
+        """Return the held-out rows."""
         return DataLoader(
-            _Tensors(self.held_out), batch_size=self.batch_size, collate_fn=get_sft_collate_fn()
+            _Tensors(self.val_rows), batch_size=self.batch_size, collate_fn=get_sft_collate_fn()
         )
 
 
-def lay_out(base: Path, described: Path, folder: Path) -> None:
-    """The base model as litgpt wants it, once for all processes: own weights, ``model_config.yaml``."""
+def convert_base(base: Path, model_config: Path, folder: Path) -> None:
+    """Write the base model in litgpt's format, once for all processes: weights and model config."""
     while shards.rank() and not (folder / COMPLETE).is_file():
-        time.sleep(0.2)  # were the first process to die, torchrun would end this one
+        time.sleep(0.2)  # if the first process dies, torchrun ends this one
     if (folder / COMPLETE).is_file():
         return
     from litgpt import Config
@@ -85,19 +85,19 @@ def lay_out(base: Path, described: Path, folder: Path) -> None:
     from safetensors.torch import load_file
 
     folder.mkdir(exist_ok=True)
-    shutil.copy2(described, folder)
-    config = Config.from_file(described)
+    shutil.copy2(model_config, folder)
+    config = Config.from_file(model_config)
     family = config.name.partition("-local")[0]
     weights: dict[str, Any] = {}
     for file in sorted(base.glob("*.safetensors")):
         weights |= load_file(file)
-    copy = {
+    copy_functions = {
         "Qwen2": hf.copy_weights_qwen_2_5,
         "Qwen3": hf.copy_weights_qwen_3,
         "Phi-3": hf.copy_weights_phi,
     }
     state: dict[str, Any] = {}
-    copy.get(family, hf.copy_weights_hf_llama)(config, {}, state, weights)
+    copy_functions.get(family, hf.copy_weights_hf_llama)(config, {}, state, weights)
     state.setdefault("lm_head.weight", state["transformer.wte.weight"])
     torch.save(state, folder / "lit_model.pth")
     for name in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "generation_config.json"):

@@ -1,7 +1,7 @@
-"""Runs a stack that is one file, in that stack's environment: `python one_file.py STACK.py CONFIG RUN`.
+"""Run a stack that is a single file, in that stack's environment: `python one_file.py STACK.py CONFIG RUN`.
 
-The file's ``train(config, run, emit)`` is called. It is loaded by its path: its folder, whose files have the
-names of the libraries that they wrap, never comes onto the path.
+This script calls the file's ``train(config, run, emit)``. It loads the file by path, so that the file's
+folder is not on the import path: the modules there have the names of the libraries that they wrap.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ else:
 
 
 def run_file() -> int:
-    """Take the stack's path from the command line; the rest of it is `emit.main`'s."""
+    """Load the stack named by the first argument and pass the other arguments to `emit.main`."""
     spec = spec_from_file_location("stack_in_one_file", sys.argv.pop(1))
     assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - a path that ends in .py
     module = module_from_spec(spec)

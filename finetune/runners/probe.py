@@ -1,4 +1,4 @@
-"""What the stack's own model says to one row, saved so that `gate` can compare PEFT's answer with it."""
+"""Save the logits of the stack's own model for one row; `equivalence` compares PEFT's with them."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from typing import Any
 _ROWS, _TOKENS = 64, 64
 
 
-def leave(model: Any, run: Path, *, quiet: bool = False) -> None:
-    """Write ids and logits (1, tokens, vocabulary) to ``RUN/work/probe.safetensors``.
+def save_probe(model: Any, run: Path, *, quiet: bool = False) -> None:
+    """Write token ids and logits (1, tokens, vocabulary) to ``RUN/work/probe.safetensors``.
 
-    The row is the longest of the first ones, cut: enough tokens for an error to show, few enough for any
-    model, which is left in evaluation mode. Of several processes that hold parts of it all must ask, and
-    those that are ``quiet`` write nothing.
+    The row is the longest of the first rows, truncated: long enough to show an error, short enough for any
+    model. The model stays in evaluation mode. If several processes hold parts of the model, all of them must
+    call this; those that are ``quiet`` write nothing.
     """
     import torch
     from safetensors.torch import save_file
 
     with (run / "data" / "train.jsonl").open("rb") as lines:
         rows = [json.loads(line)["input_ids"] for line, _ in zip(lines, range(_ROWS), strict=False)]
-    trained = next(p for p in model.parameters() if p.requires_grad)  # litgpt may offload the others
-    ids = torch.tensor([max(rows, key=len)[:_TOKENS]], device=trained.device)
+    # litgpt may offload the frozen weights, so the device is that of a trained one.
+    parameter = next(p for p in model.parameters() if p.requires_grad)
+    ids = torch.tensor([max(rows, key=len)[:_TOKENS]], device=parameter.device)
     model.eval()
     with torch.no_grad():
-        answer = model(ids)
-    answer = getattr(answer, "logits", answer)
-    logits = torch.cat(answer, dim=1) if isinstance(answer, list) else answer
+        output = model(ids)
+    output = getattr(output, "logits", output)
+    logits = torch.cat(output, dim=1) if isinstance(output, list) else output
     if quiet:
         return
-    kept = {"input_ids": ids.cpu(), "logits": logits.float().cpu().contiguous()}
-    save_file(kept, run / "work" / "probe.safetensors")
+    tensors = {"input_ids": ids.cpu(), "logits": logits.float().cpu().contiguous()}
+    save_file(tensors, run / "work" / "probe.safetensors")

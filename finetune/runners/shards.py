@@ -1,6 +1,6 @@
-"""A model that several processes hold in parts: how much is here, made whole, given its numbers.
+"""A model that several processes hold in parts: count, gather and distribute its tensors.
 
-Without torchrun there is one process, which holds everything, and each function here is free.
+Without torchrun there is one process, which holds everything, and these functions cost nothing.
 """
 
 from __future__ import annotations
@@ -9,81 +9,81 @@ import os
 from typing import Any
 
 
-def processes() -> int:
-    """How many train together."""
+def process_count() -> int:
+    """Return how many processes train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def rank() -> int:
-    """Which of them this is; 0 alone speaks and writes."""
+    """Return the rank of this process; only rank 0 reports and writes."""
     return int(os.environ.get("RANK", "0"))
 
 
-def held_here(model: Any) -> dict[str, int]:
-    """Weights of the model, and how many of them this process holds (all of them with DDP)."""
-    weights = list(model.parameters())
-    here = [w.to_local() if hasattr(w, "to_local") else w for w in weights]
+def count_parameters(model: Any) -> dict[str, int]:
+    """Return the number of parameters of the model and of the part in this process (with DDP: all)."""
+    parameters = list(model.parameters())
+    local = [p.to_local() if hasattr(p, "to_local") else p for p in parameters]
     return {
-        "parameters": sum(int(w.numel()) for w in weights),
-        "parameters_here": sum(int(w.numel()) for w in here),
+        "parameters": sum(int(p.numel()) for p in parameters),
+        "parameters_here": sum(int(p.numel()) for p in local),
     }
 
 
-def whole(value: Any) -> Any:
-    """The value with every sharded tensor in it gathered; all processes must ask for it."""
+def gather(value: Any) -> Any:
+    """Return the value with every sharded tensor in it gathered; all processes must call this."""
     if isinstance(value, dict):
-        return {key: whole(one) for key, one in value.items()}
+        return {key: gather(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(whole(one) for one in value)
+        return type(value)(gather(item) for item in value)
     if not hasattr(value, "full_tensor"):
         return value
-    gathered = value.detach().full_tensor()
-    return gathered.wait() if hasattr(gathered, "wait") else gathered
+    tensor = value.detach().full_tensor()
+    return tensor.wait() if hasattr(tensor, "wait") else tensor
 
 
-def like(weight: Any, value: Any) -> Any:
-    """A whole tensor, which every process has, as ``weight`` is held: this process's part of it."""
+def shard_like(weight: Any, value: Any) -> Any:
+    """Return this process's part of a full tensor, sharded as ``weight`` is; every process has the tensor."""
     if not hasattr(weight, "device_mesh"):
         return value
     from torch.distributed.tensor import distribute_tensor
 
-    there = value.to(weight.device)
-    return distribute_tensor(there, weight.device_mesh, weight.placements, src_data_rank=None)
+    on_device = value.to(weight.device)
+    return distribute_tensor(on_device, weight.device_mesh, weight.placements, src_data_rank=None)
 
 
-def summed(values: list[float]) -> list[float]:
-    """Each value's sum over all processes."""
-    if processes() == 1:
+def sum_over_processes(values: list[float]) -> list[float]:
+    """Return the sum of each value over all processes."""
+    if process_count() == 1:
         return values
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    told = torch.tensor(values, dtype=torch.float64, device=device)
-    torch.distributed.all_reduce(told)
-    return [float(one) for one in told]
+    sums = torch.tensor(values, dtype=torch.float64, device=device)
+    torch.distributed.all_reduce(sums)
+    return [float(value) for value in sums]
 
 
-def of_each(value: Any) -> list[Any]:
-    """The values of all processes, by rank."""
-    if processes() == 1:
+def gather_objects(value: Any) -> list[Any]:
+    """Return the values of all processes, by rank."""
+    if process_count() == 1:
         return [value]
     import torch
 
-    told: list[Any] = [None] * processes()
-    torch.distributed.all_gather_object(told, value)
-    return told
+    values: list[Any] = [None] * process_count()
+    torch.distributed.all_gather_object(values, value)
+    return values
 
 
-def wait() -> None:
-    """Until all processes are here."""
+def wait_for_all() -> None:
+    """Wait until all processes are here."""
     import torch
 
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()
 
 
-def leave_together() -> None:
-    """Nobody leaves while another process still gathers: it would wait for the one that left."""
+def shut_down() -> None:
+    """Leave the process group together; a process that still gathers would wait for one that left."""
     import torch
 
     if torch.distributed.is_available() and torch.distributed.is_initialized():

@@ -1,7 +1,7 @@
-"""Runs inside torchtune's environment: `python torchtune_lora.py CONFIG RUN`; of several, under torchrun.
+"""Train with torchtune, in its environment: `python torchtune_lora.py CONFIG RUN`, or under torchrun.
 
-torchtune's own recipe trains, the one that the config's file is named after: `lora_finetune_single_device`,
-or `lora_finetune_distributed`, which shards the model with FSDP2. Around it are resuming, validation (the
+torchtune's own recipe trains. The config file has the name of its recipe: `lora_finetune_single_device`, or
+`lora_finetune_distributed`, which shards the model with FSDP2. This script adds resuming, validation (the
 recipes have none) and the probe of the finished adapter.
 """
 
@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
     from finetune.runners import progress, shards
-    from finetune.runners.emit import IGNORED, Emitter, main, rss_bytes
-    from finetune.runners.initial import begin
+    from finetune.runners.emit import IGNORE_INDEX, Emitter, main, rss_bytes
+    from finetune.runners.initial_adapter import initialise_adapter
 else:
     import shards
-    from emit import IGNORED, Emitter, main, rss_bytes
-    from initial import begin
+    from emit import IGNORE_INDEX, Emitter, main, rss_bytes
+    from initial_adapter import initialise_adapter
 
 _RECIPES = {
     "lora_finetune_single_device": "LoRAFinetuneRecipeSingleDevice",
@@ -30,55 +30,55 @@ _RECIPES = {
 
 
 def train(config: Path, run: Path, emit: Emitter) -> None:
-    """Train as the config says."""
+    """Train with the recipe that the config belongs to."""
     began = time.monotonic()
     from omegaconf import OmegaConf
     from torchtune.config import instantiate
     from torchtune.modules.peft import get_adapter_state_dict
 
-    module = _recipe(config.stem)
+    module = _load_recipe(config.stem)
     emit("imported", rss_bytes=rss_bytes())
     cfg = OmegaConf.load(config)
-    if shards.processes() > 1:
-        _join(module, str(cfg.device))
+    if shards.process_count() > 1:
+        _join_process_group(module, str(cfg.device))
     recipe = getattr(module, _RECIPES[config.stem])(cfg=cfg)
     recipe.setup(cfg=cfg)
-    if shards.rank():  # the recipe gives a logger to the first process alone
+    if shards.rank():  # the recipe gives a logger to the first process only
         recipe._metric_logger = instantiate(cfg.metric_logger)
-    going: progress.Progress = recipe._metric_logger.progress
+    step_progress: progress.StepProgress = recipe._metric_logger.progress
     held_out = run / "data" / "test.jsonl"
-    if going.validate_every and held_out.is_file():
+    if step_progress.validate_every and held_out.is_file():
         rows = [json.loads(line) for line in held_out.read_text().splitlines()]
-        going.validate = lambda: _loss(recipe, rows, int(cfg.batch_size))
-    begin(recipe._model, int(cfg.seed), rank=int(cfg.model.lora_rank), stack="torchtune")
-    if shards.processes() == 1:  # the recipe for several has no such step
-        _count(recipe, going.emit)
-    going.loaded(began, recipe._model, recipe._optimizer, recipe._lr_scheduler)
+        step_progress.validate = lambda: _validation_loss(recipe, rows, int(cfg.batch_size))
+    initialise_adapter(recipe._model, int(cfg.seed), rank=int(cfg.model.lora_rank), stack="torchtune")
+    if shards.process_count() == 1:  # the distributed recipe has no `_loss_step`
+        _count_trained_labels(recipe, step_progress.emit)
+    step_progress.start(began, recipe._model, recipe._optimizer, recipe._lr_scheduler)
     if shards.rank():
-        _follow(recipe, going)
+        _follow_first_process(recipe, step_progress)
     recipe.train()
-    going.finish(get_adapter_state_dict(recipe._model.state_dict(), device=None), began)
-    shards.leave_together()
+    step_progress.finish(get_adapter_state_dict(recipe._model.state_dict(), device=None), began)
+    shards.shut_down()
 
 
-def _recipe(name: str) -> Any:
-    """The file of a recipe; the wheel's folder of recipes forbids being imported as a package."""
+def _load_recipe(name: str) -> Any:
+    """Load the module of a recipe by path; torchtune's folder of recipes refuses to be imported."""
     import torchtune
 
     file = Path(torchtune.__file__).parents[1] / "recipes" / f"{name}.py"
-    told = importlib.util.spec_from_file_location(name, file)
-    if told is None or told.loader is None:
+    module_spec = importlib.util.spec_from_file_location(name, file)
+    if module_spec is None or module_spec.loader is None:
         raise FileNotFoundError(file)
-    module = importlib.util.module_from_spec(told)
-    told.loader.exec_module(module)
+    module = importlib.util.module_from_spec(module_spec)
+    module_spec.loader.exec_module(module)
     return module
 
 
-def _join(module: Any, device: str) -> None:
-    """Meet the other processes, as the recipe's own entry does; on CPUs, which it has not in mind.
+def _join_process_group(module: Any, device: str) -> None:
+    """Join the process group, as the recipe's own entry point does, and on CPUs too.
 
-    There its model shards over gloo as it does over NCCL; but it would log the memory of a GPU, and empty its
-    cache, and both raise.
+    On CPUs the model shards over gloo as it does over NCCL. But the recipe logs the memory of a GPU and
+    empties its cache, and both raise an error without a GPU.
     """
     import torch
 
@@ -90,34 +90,34 @@ def _join(module: Any, device: str) -> None:
         torch.distributed.init_process_group("cuda:nccl,cpu:gloo")
 
 
-def _follow(recipe: Any, going: progress.Progress) -> None:
-    """Go along with the first process, which alone is told of the end of a step, just after this."""
+def _follow_first_process(recipe: Any, step_progress: progress.StepProgress) -> None:
+    """Finish each step together with the first process, the only one that the recipe lets log."""
     step = recipe._lr_scheduler.step
 
-    def stepped() -> None:
+    def step_and_report() -> None:
         step()
-        going.step(recipe.global_step + 1 + going.stream.first_step, 0.0, 0.0)
+        step_progress.step(recipe.global_step + 1 + step_progress.stream.first_step, 0.0, 0.0)
 
-    recipe._lr_scheduler.step = stepped
+    recipe._lr_scheduler.step = step_and_report
 
 
-def _count(recipe: Any, emit: Emitter) -> None:
-    """Let the recipe count the labels that it takes a loss of while it trains."""
+def _count_trained_labels(recipe: Any, emit: Emitter) -> None:
+    """Make the recipe count the labels that contribute to the training loss."""
     loss = recipe._loss_step
 
-    def counted(batch: dict[str, Any]) -> Any:
+    def count_and_compute(batch: dict[str, Any]) -> Any:
         if recipe._model.training:
-            emit.bears_loss(batch["labels"][..., 1:])
+            emit.count_labels(batch["labels"][..., 1:])
         return loss(batch)
 
-    recipe._loss_step = counted
+    recipe._loss_step = count_and_compute
 
 
-def _loss(recipe: Any, rows: list[dict[str, Any]], batch: int) -> float:
-    """Mean loss of a trained token over the rows, each process taking its share of the batches.
+def _validation_loss(recipe: Any, rows: list[dict[str, Any]], batch: int) -> float:
+    """Return the mean loss of a trained token over the rows; each process takes its share of the batches.
 
-    All of them answer equally often, for they gather the weights together; what is then too much counts
-    nothing.
+    All processes run the model equally often, because they gather its weights together. Surplus batches count
+    for nothing.
     """
     import torch
     from torchtune.data import padded_collate_sft
@@ -126,29 +126,31 @@ def _loss(recipe: Any, rows: list[dict[str, Any]], batch: int) -> float:
     total, count = 0.0, 0
     recipe._model.eval()
     with torch.no_grad():
-        for first in range(0, len(batches), shards.processes()):
-            at = first + shards.rank()
-            some = [{"tokens": r["input_ids"], "labels": r["labels"]} for r in batches[at % len(batches)]]
-            made = padded_collate_sft(some, padding_idx=recipe._tokenizer.pad_id)
-            trained = int((made["labels"][:, 1:] != IGNORED).sum()) if at < len(batches) else 0
-            total += _answer(recipe, made) * trained
-            count += trained
+        for first in range(0, len(batches), shards.process_count()):
+            index = first + shards.rank()
+            samples = [
+                {"tokens": r["input_ids"], "labels": r["labels"]} for r in batches[index % len(batches)]
+            ]
+            tensors = padded_collate_sft(samples, padding_idx=recipe._tokenizer.pad_id)
+            labels = int((tensors["labels"][:, 1:] != IGNORE_INDEX).sum()) if index < len(batches) else 0
+            total += _batch_loss(recipe, tensors) * labels
+            count += labels
     recipe._model.train()
-    total, tokens = shards.summed([total, float(count)])
+    total, tokens = shards.sum_over_processes([total, float(count)])
     return total / tokens
 
 
-def _answer(recipe: Any, made: dict[str, Any]) -> float:
-    """Loss of one batch as the recipes take it; NaN where nothing is trained becomes 0."""
+def _batch_loss(recipe: Any, tensors: dict[str, Any]) -> float:
+    """Return the loss of one batch as the recipes compute it; 0 instead of NaN if no token is trained."""
     import torch
 
     device = recipe._device
-    labels = made["labels"].to(device)
-    logits = recipe._model(made["tokens"].to(device))
-    shifted = torch.hstack((labels[:, 1:], torch.full_like(labels[:, :1], IGNORED)))
+    labels = tensors["labels"].to(device)
+    logits = recipe._model(tensors["tokens"].to(device))
+    targets = torch.hstack((labels[:, 1:], torch.full_like(labels[:, :1], IGNORE_INDEX)))
     if not isinstance(logits, list):
-        shifted, logits = shifted.reshape(-1), logits.reshape(-1, logits.size(-1))
-    loss = float(recipe._loss_fn(logits, shifted))
+        targets, logits = targets.reshape(-1), logits.reshape(-1, logits.size(-1))
+    loss = float(recipe._loss_fn(logits, targets))
     return loss if loss == loss else 0.0  # noqa: PLR0124 - NaN
 
 

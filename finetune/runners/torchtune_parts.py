@@ -1,6 +1,6 @@
-"""Components that a torchtune config names: our rows, our base weights, our stream of events.
+"""Components that our torchtune configs name: rows, base weights, and the logger that writes events.
 
-With this folder on PYTHONPATH, `tune run lora_finetune_single_device --config CONFIG` trains the same;
+With this folder on PYTHONPATH, `tune run lora_finetune_single_device --config CONFIG` does the same training;
 our runner adds resuming and the probe.
 """
 
@@ -37,7 +37,7 @@ _NAMES = {
 
 
 class Rows(torch.utils.data.Dataset):  # type: ignore[type-arg, unused-ignore]  # its parents are typed in the stack's environment alone
-    """Rows that were tokenised beforehand, in the order of the run."""
+    """Tokenised rows, in the order of the run."""
 
     def __init__(
         self, tokenizer: Any, *, path: str, steps: int, batch: int, seed: int, first_step: int
@@ -53,16 +53,16 @@ class Rows(torch.utils.data.Dataset):  # type: ignore[type-arg, unused-ignore]  
 
 
 class Tokenless:
-    """Stands where torchtune wants a tokenizer: the rows are tokens already, and only padding is left."""
+    """A stand-in for torchtune's tokenizer: the rows are tokenised already and only need padding."""
 
     def __init__(self, pad_id: int) -> None:
         self.pad_id = pad_id
 
 
 class Base:
-    """Stands where torchtune wants a checkpointer: reads a base model, and leaves writing to our runner.
+    """A stand-in for torchtune's checkpointer: reads a base model, and leaves writing to our runner.
 
-    torchtune's own does not know Qwen 3, and of the tied Llamas only those with a scaled embedding.
+    torchtune's own checkpointer does not support Qwen 3, nor tied Llamas without a scaled embedding.
     """
 
     def __init__(
@@ -82,20 +82,20 @@ class Base:
         self.interleaved, self.tied = interleaved, tied
 
     def load_checkpoint(self) -> dict[str, Any]:
-        """The weights in torchtune's names."""
+        """Return the weights under torchtune's names."""
         state: dict[str, Any] = {}
         for file in sorted(self.folder.glob("*.safetensors")):
             with safe_open(file, framework="pt") as weights:
                 for key in weights.keys():  # noqa: SIM118 - safe_open is no mapping
-                    state |= self._renamed(key, weights.get_tensor(key))
+                    state |= self._rename(key, weights.get_tensor(key))
         if self.tied:
             state.pop("output.weight", None)
         return {"model": state}
 
     def save_checkpoint(self, *_: Any, **__: Any) -> None:
-        """Nothing: the adapter is written by the runner."""
+        """Do nothing: the runner writes the adapter."""
 
-    def _renamed(self, key: str, value: torch.Tensor) -> dict[str, torch.Tensor]:
+    def _rename(self, key: str, value: torch.Tensor) -> dict[str, torch.Tensor]:
         parts = key.split(".")
         inside = parts[1] == "layers"
         prefix, rest = (f"layers.{parts[2]}.", ".".join(parts[3:])) if inside else ("", key)
@@ -103,53 +103,53 @@ class Base:
             return {}
         if rest == "self_attn.qkv_proj.weight":
             sizes = [n * self.head_size for n in (self.heads, self.kv_heads, self.kv_heads)]
-            cut: Any = value.split
-            split = zip("qkv", cut(sizes), strict=True)
-            return {f"{prefix}attn.{name}_proj.weight": one.contiguous() for name, one in split}
+            split: Any = value.split
+            parts = zip("qkv", split(sizes), strict=True)
+            return {f"{prefix}attn.{name}_proj.weight": part.contiguous() for name, part in parts}
         if rest == "mlp.gate_up_proj.weight":
             gate, up = value.chunk(2)
             return {f"{prefix}mlp.w1.weight": gate.contiguous(), f"{prefix}mlp.w3.weight": up.contiguous()}
         heads = {"self_attn.q_proj.weight": self.heads, "self_attn.k_proj.weight": self.kv_heads}
         if self.interleaved and rest in heads:
-            value = self._neighbours(value, heads[rest])
+            value = self._interleave(value, heads[rest])
         return {prefix + _NAMES.get(rest, rest.replace("self_attn.", "attn.")): value}
 
-    def _neighbours(self, weight: torch.Tensor, heads: int) -> torch.Tensor:
-        """Rows of each head from (0, 1, …, h, h + 1, …) to (0, h, 1, h + 1, …)."""
-        apart = weight.view(heads, 2, self.head_size // 2, weight.shape[1])
-        return apart.transpose(1, 2).reshape(weight.shape)
+    def _interleave(self, weight: torch.Tensor, heads: int) -> torch.Tensor:
+        """Reorder the rows of each head from (0, 1, …, h, h + 1, …) to (0, h, 1, h + 1, …)."""
+        halves = weight.view(heads, 2, self.head_size // 2, weight.shape[1])
+        return halves.transpose(1, 2).reshape(weight.shape)
 
 
 class Events:
-    """torchtune's metric logger: every step goes to our stream of events."""
+    """A torchtune metric logger that writes each step as an event."""
 
     def __init__(self, *, rows: dict[str, Any], **options: Any) -> None:
-        self.progress = progress.Progress(Path(options.pop("run")), Stream(**rows), **options)
+        self.progress = progress.StepProgress(Path(options.pop("run")), Stream(**rows), **options)
 
     def log_dict(self, payload: dict[str, Any], step: int) -> None:
-        """One optimiser step of the recipe, which counts from where it began."""
-        norm = payload.get("grad_norm")
-        here = step + self.progress.stream.first_step
-        self.progress.step(here, float(payload["loss"]), payload["lr"], None if norm is None else float(norm))
+        """Log one optimiser step; the recipe counts from the step that it started at."""
+        norm = None if payload.get("grad_norm") is None else float(payload["grad_norm"])
+        run_step = step + self.progress.stream.first_step
+        self.progress.step(run_step, float(payload["loss"]), payload["lr"], norm)
 
     def log(self, *_: Any, **__: Any) -> None:
-        """Single values are not used by the recipe's loop."""
+        """Do nothing: the recipe's loop does not log single values."""
 
     def log_config(self, config: Any) -> None:
-        """The config stands in the run's folder already."""
+        """Do nothing: the run's folder has the config already."""
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no file is open."""
 
 
-def schedule(optimizer: Any, num_training_steps: int, last_epoch: int, **wanted: Any) -> Any:
-    """Any schedule of the spec; torchtune ships the cosine alone, and counts from where it began."""
+def schedule(optimizer: Any, num_training_steps: int, last_epoch: int, **options: Any) -> Any:
+    """Return the scheduler of the spec; torchtune has the cosine only and does not count earlier steps."""
     del num_training_steps, last_epoch
-    return progress.schedule(optimizer, **wanted)
+    return progress.build_scheduler(optimizer, **options)
 
 
 def base_folder(base: str, revision: str | None) -> Path:
-    """The model's folder; a hub id is fetched."""
+    """Return the model's folder; download the model if the name is a hub id."""
     if Path(base).is_dir():
         return Path(base)
     from huggingface_hub import snapshot_download
@@ -174,13 +174,13 @@ def lora_qwen3(
     quantize_base: bool = False,
     **sizes: Any,
 ) -> nn.Module:
-    """Qwen 3 out of torchtune's own modules: Qwen 2 with a head size of its own, normed q and k, no bias."""
+    """Build Qwen 3 from torchtune's modules: Qwen 2 with its own head size, normalised q and k, no bias."""
     from torchtune.models.qwen2 import Qwen2RotaryPositionalEmbeddings, lora_qwen2
     from torchtune.modules import MultiHeadAttention, RMSNorm
     from torchtune.modules.peft import LoRALinear
 
     lora: dict[str, Any] = {"rank": lora_rank, "alpha": lora_alpha, "dropout": lora_dropout}
-    whole: nn.Module = lora_qwen2(
+    model: nn.Module = lora_qwen2(
         lora_attn_modules,
         apply_lora_to_mlp,
         apply_lora_to_output,
@@ -197,7 +197,7 @@ def lora_qwen3(
     inner, dim = num_heads * head_dim, sizes["embed_dim"]
     shapes = {"q_proj": (dim, inner), "k_proj": (dim, num_kv_heads * head_dim)}
     shapes |= {"v_proj": shapes["k_proj"], "output_proj": (inner, dim)}
-    layers: Any = whole.layers
+    layers: Any = model.layers
     for layer in layers:
         linears = {
             name: LoRALinear(*shape, **lora, quantize_base=quantize_base)
@@ -218,35 +218,39 @@ def lora_qwen3(
         for name in "qk":
             norm = RMSNorm(head_dim, eps=norm_eps)
             layer.attn.register_module(f"normed_{name}", norm)
-            linears[f"{name}_proj"].register_forward_hook(_normed(norm, head_dim))
-    return whole
+            linears[f"{name}_proj"].register_forward_hook(_norm_hook(norm, head_dim))
+    return model
 
 
-def _normed(norm: nn.Module, head_dim: int) -> Any:
-    """Norm each head of a projection; torchtune's own ``q_norm`` comes after the rotation, Qwen's before."""
+def _norm_hook(norm: nn.Module, head_dim: int) -> Any:
+    """Return a hook that normalises each head of a projection, before the rotation as in Qwen.
 
-    def hook(module: nn.Module, given: Any, made: torch.Tensor) -> torch.Tensor:
-        del module, given
-        normed: torch.Tensor = norm(made.view(*made.shape[:-1], -1, head_dim)).flatten(-2)
-        return normed
+    torchtune's own ``q_norm`` comes after the rotation.
+    """
+
+    def hook(module: nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:
+        del module, inputs
+        heads: torch.Tensor = norm(output.view(*output.shape[:-1], -1, head_dim)).flatten(-2)
+        return heads
 
     return hook
 
 
-def nf4_of_any_shape() -> None:
-    """Let torchtune quantise layers whose size is no multiple of 16,384 (SmolLM2 has some).
+def allow_nf4_of_any_shape() -> None:
+    """Let torchtune quantise layers whose size is not a multiple of 16,384 (SmolLM2 has some).
 
-    torchao scales 256 blocks together; where that does not divide, the largest number that does is taken.
+    torchao scales 256 blocks together. If 256 does not divide the number of blocks, this uses the greatest
+    common divisor.
     """
     from torchao.dtypes import nf4tensor
     from torchtune.modules.low_precision import nf4_linear
     from torchtune.modules.peft import lora
 
-    def fitting(weight: torch.Tensor, block_size: int = 64, scaler_block_size: int = 256) -> Any:
+    def to_nf4(weight: torch.Tensor, block_size: int = 64, scaler_block_size: int = 256) -> Any:
         blocks = weight.numel() // block_size
         return nf4tensor.to_nf4(weight, block_size, math.gcd(blocks, scaler_block_size))
 
-    lora.to_nf4 = nf4_linear.to_nf4 = fitting
+    lora.to_nf4 = nf4_linear.to_nf4 = to_nf4
 
 
-nf4_of_any_shape()
+allow_nf4_of_any_shape()

@@ -1,7 +1,7 @@
-"""Runs inside unsloth's environment: `python unsloth_sft.py CONFIG RUN`. unsloth needs an accelerator.
+"""Train with unsloth, in its environment: `python unsloth_sft.py CONFIG RUN`. unsloth needs an accelerator.
 
-The config holds the arguments of the three calls that an unsloth script is made of, by their names:
-``from_pretrained``, ``get_peft_model`` and TRL's ``SFTConfig``.
+The config has the arguments of the three calls of an unsloth script, by name: ``from_pretrained``,
+``get_peft_model`` and TRL's ``SFTConfig``.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
     from finetune.runners.emit import Emitter, main, rss_bytes
-    from finetune.runners.initial import begin
-    from finetune.runners.probe import leave
-    from finetune.runners.shards import leave_together, processes
-    from finetune.runners.trl_sft import count, reporter
+    from finetune.runners.initial_adapter import initialise_adapter
+    from finetune.runners.probe import save_probe
+    from finetune.runners.shards import process_count, shut_down
+    from finetune.runners.trl_sft import build_callback, count_trained_labels
 else:
     from emit import Emitter, main, rss_bytes
-    from initial import begin
-    from probe import leave
-    from shards import leave_together, processes
-    from trl_sft import count, reporter
+    from initial_adapter import initialise_adapter
+    from probe import save_probe
+    from shards import process_count, shut_down
+    from trl_sft import build_callback, count_trained_labels
 
 
-class Downgraded(RuntimeError):
-    """The model that was loaded is not the one that was asked for."""
+class PrecisionDowngrade(RuntimeError):
+    """The model was loaded in another precision than the config says."""
 
 
 def train(config: Path, run: Path, emit: Emitter) -> None:
-    """Train as the config says; the adapter goes to ``RUN/adapter``."""
+    """Train with the config, and write the adapter to ``RUN/adapter``."""
     began = time.monotonic()
     from unsloth import FastLanguageModel  # first: it patches what is imported after it
 
@@ -41,13 +41,13 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     from trl import SFTConfig, SFTTrainer
 
     emit("imported", rss_bytes=rss_bytes())
-    told = yaml.safe_load(config.read_text())
-    loading = {**told["from_pretrained"], "dtype": getattr(torch, told["from_pretrained"]["dtype"])}
+    settings = yaml.safe_load(config.read_text())
+    loading = {**settings["from_pretrained"], "dtype": getattr(torch, settings["from_pretrained"]["dtype"])}
     model, tokenizer = FastLanguageModel.from_pretrained(**loading)
     refuse_downgrade(model, four_bits=loading["load_in_4bit"])
-    model = FastLanguageModel.get_peft_model(model, **told["get_peft_model"])
-    args = SFTConfig(**told["sft"])
-    begin(model, args.seed, rank=told["get_peft_model"]["r"])
+    model = FastLanguageModel.get_peft_model(model, **settings["get_peft_model"])
+    args = SFTConfig(**settings["sft"])
+    initialise_adapter(model, args.seed, rank=settings["get_peft_model"]["r"])
     names = ["train", "test"] if args.eval_strategy != "no" else ["train"]
     files = {name: str(run / "data" / f"{name}.jsonl") for name in names}
     splits = load_dataset("json", data_files=files, cache_dir=str(run / "work" / "arrow"))
@@ -57,30 +57,34 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         train_dataset=splits["train"],
         eval_dataset=splits.get("test"),
         args=args,
-        callbacks=[reporter(emit)],
+        callbacks=[build_callback(emit)],
     )
-    count(trainer, emit)
-    emit.loaded(trainer.model, began)
-    trainer.train(resume_from_checkpoint=told["resume_from_checkpoint"])
-    if not emit.stopped:
-        trainer.save_model(str(run / "adapter"))  # of several processes the first writes
-        if processes() == 1:
-            leave(trainer.model, run)
-        emit.finished(trainer.state.global_step, began)
-    leave_together()
+    count_trained_labels(trainer, emit)
+    emit.report_model(trainer.model, began)
+    trainer.train(resume_from_checkpoint=settings["resume_from_checkpoint"])
+    if not emit.has_stopped:
+        trainer.save_model(str(run / "adapter"))  # with several processes only the first one writes
+        if process_count() == 1:
+            save_probe(trainer.model, run)
+        emit.report_end(trainer.state.global_step, began)
+    shut_down()
 
 
 def refuse_downgrade(model: Any, *, four_bits: bool) -> None:
-    """Unsloth goes on in 16 bits, with a line in its log, where 4 were asked for and bitsandbytes is missing.
+    """Check that the model has the precision of the config.
+
+    Without bitsandbytes, unsloth loads a 4-bit model in 16 bits and only writes a line in its log.
 
     Raises:
-        Downgraded: it did.
+        PrecisionDowngrade: the precision is not that of the config.
     """
-    quantised = sum(type(module).__name__ == "Linear4bit" for module in model.modules())
-    if four_bits and not quantised:
-        raise Downgraded("4 bits were asked for, but no layer is quantised; is bitsandbytes usable here?")
-    if quantised and not four_bits:
-        raise Downgraded(f"16 bits were asked for, but {quantised} layers are quantised")
+    quantised_layers = sum(type(module).__name__ == "Linear4bit" for module in model.modules())
+    if four_bits and not quantised_layers:
+        raise PrecisionDowngrade(
+            "load_in_4bit is true, but no layer is quantised: check that bitsandbytes works here"
+        )
+    if quantised_layers and not four_bits:
+        raise PrecisionDowngrade(f"load_in_4bit is false, but {quantised_layers} layers are quantised")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""The stacks that can train, one file each, found by being here, and the Protocol that each of them keeps.
+"""The stacks that can train: one file per stack, and the Protocol that each file follows.
 
-The seam: a stack gets the resolved spec and a `Job` (a folder with `input_ids` and `labels`, and where
-to write), renders its own native config, says which command runs it, and gives back a PEFT adapter.
-It runs as a process of its own in an environment of its own and reports through `events.jsonl` (see
-`finetune.runners.emit`). A field of the spec is honoured, refused (`UnsupportedField`) or recorded as
-a deviation; `OURS` lists the fields that our half honours before or after a stack runs.
+Every file in this folder is a stack. A stack gets the resolved spec and a `Job` (a folder with `input_ids`
+and `labels`, and where to write). It renders its native config, returns the command that trains, and exports
+a PEFT adapter. It runs in its own process and environment and reports through `events.jsonl` (see
+`finetune.runners.emit`). It honours each field of the spec, refuses it (`UnsupportedField`) or records a
+deviation. `COMMON_FIELDS` lists the fields that finetune handles itself, before or after a stack runs.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ from finetune.spec import RunSpec
 
 STACKS = tuple(sorted(module.name for module in iter_modules(__path__) if not module.ispkg))
 
-OURS: Mapping[str, str] = {
-    "stack": "picks the stack",
-    "data.train": "tokenised by dataset.prepare",
-    "data.evaluation": "tokenised by dataset.prepare",
-    "data.evaluation_share": "split by dataset.prepare",
-    "data.format": "read by rows.read",
-    "data.template": "rendered by template.encode; a stack saves it with the tokenizer",
-    "data.too_long": "cut or dropped by dataset.prepare",
-    "data.loss_on": "laid into the labels by template.encode",
-    "data.misfits": "refused or skipped by dataset.prepare",
-    "evaluation.rows": "taken by evaluate.run",
-    "evaluation.generations": "written by evaluate.run",
-    "evaluation.max_new_tokens": "written by evaluate.run",
+COMMON_FIELDS: Mapping[str, str] = {
+    "stack": "selects the stack",
+    "data.train": "the rows to tokenise",
+    "data.evaluation": "the held-out rows to tokenise",
+    "data.evaluation_share": "the share of rows to hold out",
+    "data.format": "the format of the rows",
+    "data.template": "the chat template of the rows; the stack saves it with the tokenizer",
+    "data.too_long": "whether to truncate or drop long rows",
+    "data.loss_on": "which tokens have labels",
+    "data.misfits": "whether to refuse or skip invalid rows",
+    "evaluation.rows": "number of rows to evaluate",
+    "evaluation.generations": "number of rows to generate answers for",
+    "evaluation.max_new_tokens": "length of the generated answers",
     "output": "the run's folder",
 }
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a stack is handed for one run.
+    """What a stack gets for one run.
 
     Attributes:
-        folder: of the run; the stack may write into ``native/`` and ``work/`` alone.
+        folder: the run's folder; the stack may only write into ``native/`` and ``work/``.
         data: folder with ``train.jsonl`` and ``test.jsonl`` of ``input_ids`` and ``labels``.
         base: folder of the base model, or its hub id.
-        template: Jinja file of the chat template, where the run names one.
+        template: Jinja file of the chat template, if the run names one.
         steps: optimiser steps of the whole run.
-        warmup_steps: of these.
-        rows, test_rows: rows to train on and to validate on.
-        resume_from: checkpoint to go on from.
+        warmup_steps: how many of them are warm-up.
+        rows, test_rows: number of rows to train on and to validate on.
+        resume_from: checkpoint to resume from.
     """
 
     folder: Path
@@ -65,64 +65,64 @@ class Job:
 
     @property
     def native(self) -> Path:
-        """Where the native config goes."""
+        """Folder of the native config."""
         return self.folder / "native"
 
     @property
     def work(self) -> Path:
-        """Where the stack keeps its checkpoints."""
+        """Folder of the stack's checkpoints."""
         return self.folder / "work"
 
 
 @dataclass(frozen=True)
-class Rendered:
-    """A native config: file name → text, and what of the spec it could only nearly say."""
+class NativeConfig:
+    """A stack's config: file name → text, and where it deviates from the spec."""
 
     files: Mapping[str, str]
     deviations: tuple[str, ...] = ()
 
 
 class Stack(Protocol):
-    """What one file of this folder offers.
+    """What each file of this folder defines.
 
     Attributes:
-        name: what the spec calls it.
-        repository: owner/name, as the recommendation calls it.
-        lock: file of exact versions that its environment is built from.
-        needed: packages that make the environment at hand good enough.
+        name: its name in the spec.
+        repository: its owner/name in the recommendation.
+        lock: lock file of its environment.
+        required_packages: packages that advisor's own environment needs to run the stack.
     """
 
     name: str
     repository: str
     lock: Path
-    needed: tuple[str, ...]
+    required_packages: tuple[str, ...]
 
-    def render(self, spec: RunSpec, job: Job) -> Rendered:
-        """The native config.
+    def render(self, spec: RunSpec, job: Job) -> NativeConfig:
+        """Return the native config.
 
         Raises:
             UnsupportedField: the stack cannot honour a field.
         """
 
     def command(self, python: Path, spec: RunSpec, job: Job) -> list[str]:
-        """The command line that trains, with the interpreter of the stack's environment."""
+        """Return the command that trains, with the interpreter of the stack's environment."""
 
     def environment(self, spec: RunSpec) -> Mapping[str, str]:
-        """Environment variables that the command needs."""
+        """Return the environment variables that the command needs."""
 
-    def hand_over(self, spec: RunSpec, job: Job) -> Path:
-        """The folder of the trained adapter in PEFT's form (a whole model for ``full``).
+    def export_adapter(self, spec: RunSpec, job: Job) -> Path:
+        """Return the folder of the trained adapter in PEFT's format (a whole model for ``full``).
 
         Raises:
-            TrainingFailed: it is not there, although the process ended well.
+            TrainingError: it is missing, although the process succeeded.
         """
 
 
-def stack(name: str) -> Stack:
-    """The stack of this name.
+def load_stack(name: str) -> Stack:
+    """Return the stack with this name.
 
     Raises:
-        UnknownName: there is none.
+        UnknownName: there is no such stack.
     """
     if name not in STACKS:
         raise UnknownName("stack", name, list(STACKS))

@@ -1,8 +1,8 @@
 """axolotl: the spec as an `axolotl train` config.
 
-Keys are those of axolotl 0.19, read in its source. What it would turn on by itself (Triton kernels for
-LoRA, dropping of long rows) is set explicitly; evaluation before the first step, which no key turns off, by
-our runner.
+The keys are those of axolotl 0.19, taken from its source. The config sets explicitly what axolotl would turn
+on by itself (Triton kernels for LoRA, dropping of long rows). Our runner turns off evaluation before the
+first step, for which there is no key.
 """
 
 from __future__ import annotations
@@ -12,46 +12,52 @@ from pathlib import Path
 from typing import Any
 
 from finetune.errors import UnsupportedField
-from finetune.process import spread
+from finetune.process import torchrun
 from finetune.spec import RunSpec
-from finetune.stacks import Job, Rendered
+from finetune.stacks import Job, NativeConfig
 from finetune.stacks.shared import hf_trainer, own_loop
 
 name = "axolotl"
 repository = "axolotl-ai-cloud/axolotl"
 lock = Path(__file__).with_suffix(".lock")
-needed = ("torch", "axolotl", "transformers", "peft", "bitsandbytes")
+required_packages = ("torch", "axolotl", "transformers", "peft", "bitsandbytes")
 CONFIG = "axolotl.yaml"
 _RUNNER = Path(__file__).parents[1] / "runners" / "axolotl_train.py"
 
 
-def render(spec: RunSpec, job: Job) -> Rendered:
-    """One YAML file."""
-    hf_trainer.refuse_common(name, spec)
+def render(spec: RunSpec, job: Job) -> NativeConfig:
+    """Render one YAML file."""
+    hf_trainer.refuse_unsupported_fields(name, spec)
     if spec.data.packing and spec.devices.kind == "cpu":
-        raise UnsupportedField(name, "data.packing", True, "its packing wants the attention kernels of a GPU")
+        raise UnsupportedField(name, "data.packing", True, "its packing needs the attention kernels of a GPU")
     if spec.world_size > 1 and spec.devices.kind == "cpu":
-        why = "as one of several processes it puts the model on a GPU; trl spreads over CPUs too"
+        why = "with several processes it puts the model on a GPU; trl can use several CPU processes"
         raise UnsupportedField(name, "devices.processes", spec.devices.processes, why)
     if spec.training.own_speedups and spec.devices.kind == "cpu":
         raise UnsupportedField(name, "training.own_speedups", True, "its own kernels are for GPUs")
     config = {**_model(spec, job), **_method(spec), **_data(spec, job), **_training(spec, job)}
-    return Rendered({CONFIG: own_loop.as_yaml(config)}, tuple(_deviations(spec, job)))
+    return NativeConfig({CONFIG: own_loop.to_yaml(config)}, tuple(_deviations(spec, job)))
 
 
 def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
-    """Our runner around `axolotl train`, several of them through torchrun."""
-    return [str(python), *spread.torchrun(spec), str(_RUNNER), str(job.native / CONFIG), str(job.folder)]
+    """Return the command of our runner around `axolotl train`; torchrun starts several processes."""
+    return [
+        str(python),
+        *torchrun.build_arguments(spec),
+        str(_RUNNER),
+        str(job.native / CONFIG),
+        str(job.folder),
+    ]
 
 
 def environment(spec: RunSpec) -> Mapping[str, str]:
-    """As all stacks have it; axolotl's own telemetry is off."""
-    return {**own_loop.environment(spec), "AXOLOTL_DO_NOT_TRACK": "1"}
+    """Return the common variables, and turn off axolotl's own telemetry."""
+    return {**own_loop.common_environment(spec), "AXOLOTL_DO_NOT_TRACK": "1"}
 
 
-def hand_over(spec: RunSpec, job: Job) -> Path:
-    """The adapter, out of the folder of checkpoints."""
-    return hf_trainer.hand_over(spec, job, job.work)
+def export_adapter(spec: RunSpec, job: Job) -> Path:
+    """Export the adapter from the folder of checkpoints."""
+    return hf_trainer.export_adapter(spec, job, job.work)
 
 
 def _model(spec: RunSpec, job: Job) -> dict[str, Any]:
@@ -73,7 +79,7 @@ def _method(spec: RunSpec) -> dict[str, Any]:
         "lora_dropout": method.dropout,
         "peft_use_rslora": method.rslora,
         "peft_use_dora": method.dora,
-        # Of its page "LoRA Optimizations"; unset, it would decide by itself.
+        # See its page "LoRA Optimizations"; if unset, axolotl decides.
         "lora_mlp_kernel": spec.training.own_speedups,
         "lora_qkv_kernel": spec.training.own_speedups,
         "lora_o_kernel": spec.training.own_speedups,
@@ -156,9 +162,9 @@ def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
 
 
 def _deviations(spec: RunSpec, job: Job) -> list[str]:
-    told = []
+    deviations = []
     if job.warmup_steps == 1:
-        told.append("training.warmup: axolotl makes 2 of a warm-up of 1 step")
+        deviations.append("training.warmup: axolotl uses 2 warm-up steps instead of 1")
     if spec.devices.kind == "cpu" and spec.training.dtype == "bfloat16":
-        told.append("training.dtype: on a CPU the weights are bfloat16 and there is no autocast")
-    return told
+        deviations.append("training.dtype: on a CPU the weights are bfloat16 and there is no autocast")
+    return deviations

@@ -1,7 +1,7 @@
-"""litgpt: the spec as a config of `litgpt finetune_lora`, and the base model described in litgpt's words.
+"""litgpt: the spec as a config of `litgpt finetune_lora`, and the base model as a litgpt model config.
 
-Keys are those of litgpt 0.5.13, read in its source. What its command cannot be told (clipping, a schedule
-other than its cosine) stands in ``around.json`` and is put around it by our runner.
+The keys are those of litgpt 0.5.13, taken from its source. ``around.json`` has the settings that its command
+does not support (clipping, a schedule other than its cosine); our runner applies them.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from finetune.errors import UnsupportedField
-from finetune.process import spread
+from finetune.process import torchrun
 from finetune.spec import RunSpec
-from finetune.stacks import Job, Rendered
+from finetune.stacks import Job, NativeConfig
 from finetune.stacks.shared import own_loop, peft_export, refusals
 from finetune.weights import family
 from finetune.weights.family import ATTENTION, Family
@@ -22,13 +22,13 @@ from finetune.weights.family import ATTENTION, Family
 name = "litgpt"
 repository = "Lightning-AI/litgpt"
 lock = Path(__file__).with_suffix(".lock")
-needed = ("torch", "litgpt", "lightning", "bitsandbytes")
+required_packages = ("torch", "litgpt", "lightning", "bitsandbytes")
 CONFIG = "finetune_lora.yaml"
 AROUND = "around.json"
 MODEL = "model_config.yaml"
 _RUNNER = Path(__file__).parents[1] / "runners" / "litgpt_lora.py"
 _PRECISION = {"float32": "32-true", "bfloat16": "bf16-true"}
-# litgpt takes some of a model's ways (Gemma's norms, the converter) from the beginning of its name.
+# litgpt chooses some code (Gemma's norms, the converter) by the first part of the model's name.
 _NAMES = {
     "llama": "Llama-3",
     "mistral": "Mistral",
@@ -40,67 +40,75 @@ _NAMES = {
 _NEVER = 10**9
 
 
-def render(spec: RunSpec, job: Job) -> Rendered:
-    """The command's YAML, the model's, and what our runner puts around."""
-    own_loop.refuse_common(name, spec)
+def render(spec: RunSpec, job: Job) -> NativeConfig:
+    """Render the YAML of the command and of the model, and the settings of our runner."""
+    own_loop.refuse_unsupported_fields(name, spec)
     fields: dict[str, tuple[Any, str]] = {
         "method.rslora": (False, "it scales by alpha / r"),
-        "training.own_speedups": (False, "its documents name none for fine-tuning"),
+        "training.own_speedups": (False, "its documentation has none for fine-tuning"),
     }
     if spec.world_size == 1:
-        fields["training.gradient_checkpointing"] = (False, "its single-process run has none")
-    refusals.refuse(name, spec, fields)
+        fields["training.gradient_checkpointing"] = (False, "it has none for a single process")
+    refusals.refuse_other_values(name, spec, fields)
     if spec.method.name == "qlora":
-        why = "it quantises in one process alone"
-        refusals.refuse(name, spec, {"devices.processes": (1, why), "devices.nodes": (1, why)})
+        why = "it quantises in a single process only"
+        refusals.refuse_other_values(name, spec, {"devices.processes": (1, why), "devices.nodes": (1, why)})
     if spec.method.name == "qlora" and spec.devices.kind == "cpu":
-        raise UnsupportedField(name, "method.name", "qlora", "its 4-bit layers refuse a CPU; trl's do not")
-    known = family.of(name, spec)
+        raise UnsupportedField(
+            name, "method.name", "qlora", "its 4-bit layers do not run on a CPU; those of trl do"
+        )
+    model_family = family.read_family(name, spec)
     around = {
         "base": job.base,
         "revision": spec.model.revision,
         "accumulation": spec.accumulation,
         "micro_batch": spec.training.micro_batch_size,
         "rank": spec.method.r,
-        "qkv": [one for one in ATTENTION[:3] if one in family.targets(name, spec)],
+        "qkv": [layer for layer in ATTENTION[:3] if layer in family.resolve_targets(name, spec)],
         "max_grad_norm": spec.training.max_grad_norm,
         "gradient_checkpointing": spec.training.gradient_checkpointing,
         "schedule": {"name": spec.training.schedule, "warmup": job.warmup_steps, "steps": job.steps},
-        "rows": own_loop.rows(spec, job),
-        "progress": own_loop.progress(spec, job),
+        "rows": own_loop.stream_arguments(spec, job),
+        "progress": own_loop.progress_arguments(spec, job),
     }
     files = {
-        CONFIG: own_loop.as_yaml(_config(spec, job)),
-        MODEL: own_loop.as_yaml(_model(known)),
+        CONFIG: own_loop.to_yaml(_config(spec, job)),
+        MODEL: own_loop.to_yaml(_model(model_family)),
         AROUND: json.dumps(around, indent=1) + "\n",
     }
-    return Rendered(files, tuple(_deviations(spec, job)))
+    return NativeConfig(files, tuple(_deviations(spec, job)))
 
 
 def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
-    """Our runner around litgpt's command; several through torchrun, which Lightning's Fabric knows."""
-    return [str(python), *spread.torchrun(spec), str(_RUNNER), str(job.native / CONFIG), str(job.folder)]
+    """Return the command of our runner around litgpt's; torchrun starts several processes for Fabric."""
+    return [
+        str(python),
+        *torchrun.build_arguments(spec),
+        str(_RUNNER),
+        str(job.native / CONFIG),
+        str(job.folder),
+    ]
 
 
 def environment(spec: RunSpec) -> Mapping[str, str]:
-    """As all stacks have it."""
-    return own_loop.environment(spec)
+    """Return the common variables."""
+    return own_loop.common_environment(spec)
 
 
-def hand_over(spec: RunSpec, job: Job) -> Path:
-    """The adapter in PEFT's form, by our own conversion; litgpt's copy of the base goes."""
-    known = family.of(name, spec)
-    trained = family.targets(name, spec)
-    adapter = own_loop.hand_over(spec, job, known, trained, peft_export.from_litgpt)
+def export_adapter(spec: RunSpec, job: Job) -> Path:
+    """Convert the adapter to PEFT's format, and delete litgpt's copy of the base model."""
+    model_family = family.read_family(name, spec)
+    targets = family.resolve_targets(name, spec)
+    adapter = own_loop.export_adapter(spec, job, model_family, targets, peft_export.pairs_from_litgpt)
     for file in ("complete", "lit_model.pth"):
         (job.native / "base" / file).unlink(missing_ok=True)
     return adapter
 
 
 def _config(spec: RunSpec, job: Job) -> dict[str, Any]:
-    t, trained = spec.training, family.targets(name, spec)
+    t, targets = spec.training, family.resolve_targets(name, spec)
     quantize = f"bnb.{spec.quantisation.type}" + ("-dq" if spec.quantisation.double else "")
-    left = job.steps - own_loop.first_step(job)
+    remaining_steps = job.steps - own_loop.first_step(job)
     return {
         "checkpoint_dir": str(job.native / "base"),
         "out_dir": str(job.work / "litgpt"),
@@ -111,28 +119,28 @@ def _config(spec: RunSpec, job: Job) -> dict[str, Any]:
         "lora_r": spec.method.r,
         "lora_alpha": spec.method.alpha,
         "lora_dropout": spec.method.dropout,
-        "lora_query": "q_proj" in trained,
-        "lora_key": "k_proj" in trained,
-        "lora_value": "v_proj" in trained,
-        "lora_projection": "o_proj" in trained,
-        "lora_mlp": "up_proj" in trained,
+        "lora_query": "q_proj" in targets,
+        "lora_key": "k_proj" in targets,
+        "lora_value": "v_proj" in targets,
+        "lora_projection": "o_proj" in targets,
+        "lora_mlp": "up_proj" in targets,
         "lora_head": False,
         "data": {
             "class_path": "litgpt_parts.Rows",
-            "init_args": {**own_loop.rows(spec, job), "val_path": str(job.data / "test.jsonl")},
+            "init_args": {**own_loop.stream_arguments(spec, job), "val_path": str(job.data / "test.jsonl")},
         },
         "train": {
-            "save_interval": None,  # ours: litgpt's own keeps no state of the optimiser
+            "save_interval": None,  # our runner saves: litgpt does not save the optimiser's state
             "log_interval": 1,
             "global_batch_size": t.batch_size,
             "micro_batch_size": t.micro_batch_size,
             "lr_warmup_steps": job.warmup_steps,
-            "epochs": 1,  # of our rows, which stand in the order of all epochs of the run
-            "max_steps": left,
+            "epochs": 1,  # our rows contain all epochs of the run, in order
+            "max_steps": remaining_steps,
             "max_seq_length": spec.data.max_length,
         },
         "eval": {
-            "interval": _NEVER,  # validation is asked for by our progress
+            "interval": _NEVER,  # our runner validates
             "max_new_tokens": 1,
             "max_iters": _NEVER,
             "initial_validation": False,
@@ -146,55 +154,55 @@ def _config(spec: RunSpec, job: Job) -> dict[str, Any]:
 
 def _optimizer(spec: RunSpec) -> dict[str, Any]:
     t = spec.training
-    paged = t.optimizer == "paged_adamw_8bit"
-    path = "bitsandbytes.optim.PagedAdamW8bit" if paged else "torch.optim.AdamW"
-    told = {"lr": t.learning_rate, "weight_decay": t.weight_decay, "betas": [0.9, 0.999], "eps": 1e-8}
-    return {"class_path": path, "init_args": told}
+    is_paged = t.optimizer == "paged_adamw_8bit"
+    path = "bitsandbytes.optim.PagedAdamW8bit" if is_paged else "torch.optim.AdamW"
+    arguments = {"lr": t.learning_rate, "weight_decay": t.weight_decay, "betas": [0.9, 0.999], "eps": 1e-8}
+    return {"class_path": path, "init_args": arguments}
 
 
-def _model(known: Family) -> dict[str, Any]:
-    shape = known.shape
+def _model(model_family: Family) -> dict[str, Any]:
+    shape = model_family.shape
     config: dict[str, Any] = {
-        "name": f"{_NAMES[known.name]}-local",
+        "name": f"{_NAMES[model_family.name]}-local",
         "hf_config": {"org": "local", "name": "local"},
-        "block_size": known.context,
+        "block_size": model_family.context,
         "n_layer": shape.layers,
         "n_head": shape.heads,
         "n_query_groups": shape.kv_heads,
         "head_size": shape.head_size,
-        "n_embd": shape.hidden,
-        "intermediate_size": shape.intermediate,
-        "vocab_size": shape.vocabulary,
-        "padded_vocab_size": shape.vocabulary,
+        "n_embd": shape.hidden_size,
+        "intermediate_size": shape.intermediate_size,
+        "vocab_size": shape.vocabulary_size,
+        "padded_vocab_size": shape.vocabulary_size,
         "rotary_percentage": 1.0,
         "parallel_residual": False,
         "bias": False,
-        "attn_bias": known.name == "qwen2",
+        "attn_bias": model_family.name == "qwen2",
         "norm_class_name": "RMSNorm",
-        "norm_eps": known.norm_eps,
-        "norm_qk": known.name == "qwen3",
-        "mlp_class_name": "GemmaMLP" if known.name == "gemma" else "LLaMAMLP",
-        "rope_base": int(known.rope_theta),
+        "norm_eps": model_family.norm_eps,
+        "norm_qk": model_family.name == "qwen3",
+        "mlp_class_name": "GemmaMLP" if model_family.name == "gemma" else "LLaMAMLP",
+        "rope_base": int(model_family.rope_theta),
     }
-    if known.name == "gemma":
+    if model_family.name == "gemma":
         config |= {"gelu_approximate": "tanh", "scale_embeddings": True}
-    if known.rope_scaling is not None:
-        told = dict(known.rope_scaling)
+    if model_family.rope_scaling is not None:
+        scaling = dict(model_family.rope_scaling)
         config["rope_adjustments"] = {
-            "factor": told["factor"],
-            "low_freq_factor": told["low_freq_factor"],
-            "high_freq_factor": told["high_freq_factor"],
-            "original_max_seq_len": int(told["original_max_position_embeddings"]),
+            "factor": scaling["factor"],
+            "low_freq_factor": scaling["low_freq_factor"],
+            "high_freq_factor": scaling["high_freq_factor"],
+            "original_max_seq_len": int(scaling["original_max_position_embeddings"]),
         }
     return config
 
 
 def _deviations(spec: RunSpec, job: Job) -> list[str]:
-    told = own_loop.deviations(spec, job)
+    deviations = own_loop.common_deviations(spec, job)
     if spec.method.name == "qlora":
-        told.append("quantisation: litgpt quantises the output layer too")
+        deviations.append("quantisation: litgpt quantises the output layer too")
         if spec.training.optimizer == "adamw":
-            told.append(
-                "training.optimizer: under quantisation litgpt takes bitsandbytes' paged AdamW (32 bits)"
+            deviations.append(
+                "training.optimizer: with quantisation litgpt uses bitsandbytes' paged AdamW (32 bits)"
             )
-    return told
+    return deviations

@@ -1,7 +1,7 @@
 """torchtune: the spec as a config of its recipe `lora_finetune_single_device` or `lora_finetune_distributed`.
 
-Keys are those of torchtune 0.6.1, read in its source. The model is put together from the numbers in the
-base's config.json, so any size of a known family trains, not only those that torchtune has a name for.
+The keys are those of torchtune 0.6.1, taken from its source. The model has the sizes in the base model's
+config.json, so a supported family can have any size, not only those that torchtune has a name for.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from finetune.errors import UnsupportedField
-from finetune.process import spread
+from finetune.process import torchrun
 from finetune.spec import RunSpec
-from finetune.stacks import Job, Rendered
+from finetune.stacks import Job, NativeConfig
 from finetune.stacks.shared import own_loop, peft_export, refusals
 from finetune.weights import base, family
 from finetune.weights.family import Family
@@ -22,8 +22,11 @@ from finetune.weights.family import Family
 name = "torchtune"
 repository = "pytorch/torchtune"
 lock = Path(__file__).with_suffix(".lock")
-needed = ("torch", "torchtune", "torchao", "bitsandbytes")
-ALONE, TOGETHER = "lora_finetune_single_device.yaml", "lora_finetune_distributed.yaml"
+required_packages = ("torch", "torchtune", "torchao", "bitsandbytes")
+SINGLE_DEVICE_RECIPE, DISTRIBUTED_RECIPE = (
+    "lora_finetune_single_device.yaml",
+    "lora_finetune_distributed.yaml",
+)
 _RUNNER = Path(__file__).parents[1] / "runners" / "torchtune_lora.py"
 _DTYPES = {"float32": "fp32", "bfloat16": "bf16"}
 _BUILDERS = {
@@ -37,44 +40,44 @@ _BUILDERS = {
 _ATTENTION = {"q_proj": "q_proj", "k_proj": "k_proj", "v_proj": "v_proj", "o_proj": "output_proj"}
 
 
-def render(spec: RunSpec, job: Job) -> Rendered:
-    """One YAML file."""
-    own_loop.refuse_common(name, spec)
+def render(spec: RunSpec, job: Job) -> NativeConfig:
+    """Render one YAML file."""
+    own_loop.refuse_unsupported_fields(name, spec)
     if spec.method.name == "qlora":
-        refusals.refuse(
+        refusals.refuse_other_values(
             name,
             spec,
             {
-                "quantisation.type": ("nf4", "torchao has NF4 alone"),
+                "quantisation.type": ("nf4", "torchao has NF4 only"),
                 "quantisation.double": (True, "torchao always quantises the scales too"),
             },
         )
-    known = family.of(name, spec)
+    model_family = family.read_family(name, spec)
     if spec.method.name == "qlora":
-        _can_share_scales(spec, known)
+        _check_scales(spec, model_family)
     t = spec.training
     config = {
         "output_dir": str(job.work),
-        "model": _model(spec, known),
-        "tokenizer": {"_component_": "torchtune_parts.Tokenless", "pad_id": _pad(spec)},
+        "model": _model(spec, model_family),
+        "tokenizer": {"_component_": "torchtune_parts.Tokenless", "pad_id": _pad_id(spec)},
         "checkpointer": {
             "_component_": "torchtune_parts.Base",
             "folder": job.base,
             "revision": spec.model.revision,
-            "heads": known.shape.heads,
-            "kv_heads": known.shape.kv_heads,
-            "head_size": known.shape.head_size,
-            "interleaved": known.interleaved,
-            "tied": known.shape.tied,
+            "heads": model_family.shape.heads,
+            "kv_heads": model_family.shape.kv_heads,
+            "head_size": model_family.shape.head_size,
+            "interleaved": model_family.has_interleaved_rope,
+            "tied": model_family.shape.has_tied_embeddings,
         },
-        "resume_from_checkpoint": False,  # ours: torchtune's own resumes at the ends of epochs only
+        "resume_from_checkpoint": False,  # our runner does: torchtune resumes after whole epochs only
         "save_adapter_weights_only": True,
-        "dataset": {"_component_": "torchtune_parts.Rows", **own_loop.rows(spec, job)},
+        "dataset": {"_component_": "torchtune_parts.Rows", **own_loop.stream_arguments(spec, job)},
         "seed": t.seed,
         "shuffle": False,
         "batch_size": t.micro_batch_size,
         "gradient_accumulation_steps": spec.accumulation,
-        "epochs": 1,  # of our rows, which stand in the order of all epochs of the run
+        "epochs": 1,  # our rows contain all epochs of the run, in order
         "max_steps_per_epoch": job.steps - own_loop.first_step(job),
         "optimizer": _optimizer(spec),
         "lr_scheduler": {
@@ -85,110 +88,117 @@ def render(spec: RunSpec, job: Job) -> Rendered:
         },
         "loss": {"_component_": "torchtune.modules.loss.CEWithChunkedOutputLoss"},
         "clip_grad_norm": t.max_grad_norm or None,
-        "compile": t.own_speedups,  # what its README measures with
+        "compile": t.own_speedups,  # as in the measurements of its README
         "enable_activation_checkpointing": t.gradient_checkpointing,
         "enable_activation_offloading": False,
         "metric_logger": {
             "_component_": "torchtune_parts.Events",
             "run": str(job.folder),
-            "rows": own_loop.rows(spec, job),
-            **own_loop.progress(spec, job),
+            "rows": own_loop.stream_arguments(spec, job),
+            **own_loop.progress_arguments(spec, job),
         },
         "log_every_n_steps": 1,
         "log_peak_memory_stats": False,
         "device": spec.devices.kind,
         "dtype": _DTYPES[str(t.dtype)],
     }
-    return Rendered({_config(spec): own_loop.as_yaml(config)}, tuple(_deviations(spec, job, known)))
+    return NativeConfig(
+        {_config_name(spec): own_loop.to_yaml(config)}, tuple(_deviations(spec, job, model_family))
+    )
 
 
-def _config(spec: RunSpec) -> str:
-    """The file is named after the recipe that it is for."""
-    return ALONE if spec.world_size == 1 else TOGETHER
+def _config_name(spec: RunSpec) -> str:
+    """Return the file name, which is that of the recipe."""
+    return SINGLE_DEVICE_RECIPE if spec.world_size == 1 else DISTRIBUTED_RECIPE
 
 
 def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
-    """Our runner around torchtune's recipe, several of them through torchrun, as `tune run` does."""
-    config = str(job.native / _config(spec))
-    return [str(python), *spread.torchrun(spec), str(_RUNNER), config, str(job.folder)]
+    """Return the command of our runner; torchrun starts several processes, as in `tune run`."""
+    config = str(job.native / _config_name(spec))
+    return [str(python), *torchrun.build_arguments(spec), str(_RUNNER), config, str(job.folder)]
 
 
 def environment(spec: RunSpec) -> Mapping[str, str]:
-    """As all stacks have it."""
-    return own_loop.environment(spec)
+    """Return the common variables."""
+    return own_loop.common_environment(spec)
 
 
-def hand_over(spec: RunSpec, job: Job) -> Path:
-    """The adapter in PEFT's form, by our own conversion."""
-    known = family.of(name, spec)
-    trained = family.targets(name, spec)
-    return own_loop.hand_over(spec, job, known, trained, peft_export.from_torchtune)
+def export_adapter(spec: RunSpec, job: Job) -> Path:
+    """Convert the adapter to PEFT's format."""
+    model_family = family.read_family(name, spec)
+    targets = family.resolve_targets(name, spec)
+    return own_loop.export_adapter(spec, job, model_family, targets, peft_export.pairs_from_torchtune)
 
 
-def _model(spec: RunSpec, known: Family) -> dict[str, Any]:
-    shape, trained = known.shape, family.targets(name, spec)
-    if known.name not in ("qwen3", "gemma") and shape.head_size * shape.heads != shape.hidden:
-        why = f"its head size {shape.head_size} is not hidden size / heads, which torchtune takes for granted"
+def _model(spec: RunSpec, model_family: Family) -> dict[str, Any]:
+    shape, targets = model_family.shape, family.resolve_targets(name, spec)
+    if model_family.name not in ("qwen3", "gemma") and shape.head_size * shape.heads != shape.hidden_size:
+        why = f"torchtune requires a head size of hidden size / heads, and the model's is {shape.head_size}"
         raise UnsupportedField(name, "model.base", spec.model.base, why)
-    # Scaling 1 leaves the frequencies of Llama's rotary embedding as they are; torchtune's other Llamas
-    # cannot share the embedding's weights with the output layer.
+    # A scaling of 1 does not change the frequencies of Llama's rotary embedding. torchtune's other Llama
+    # builders cannot tie the weights of the embedding and the output layer.
     extra: dict[str, dict[str, Any]] = {
-        "llama": {"scale_factor": _scaling(spec, known), "tie_word_embeddings": shape.tied},
-        "qwen2": {"tie_word_embeddings": shape.tied},
-        "qwen3": {"tie_word_embeddings": shape.tied, "head_dim": shape.head_size},
+        "llama": {
+            "scale_factor": _scaling(spec, model_family),
+            "tie_word_embeddings": shape.has_tied_embeddings,
+        },
+        "qwen2": {"tie_word_embeddings": shape.has_tied_embeddings},
+        "qwen3": {"tie_word_embeddings": shape.has_tied_embeddings, "head_dim": shape.head_size},
         "gemma": {"head_dim": shape.head_size},
     }
-    if known.name in ("mistral", "phi3") and shape.tied:
-        why = f"torchtune's {known.name} has an output layer of its own, the model's is tied"
+    if model_family.name in ("mistral", "phi3") and shape.has_tied_embeddings:
+        why = f"the model's output layer is tied, and torchtune's {model_family.name} cannot tie it"
         raise UnsupportedField(name, "model.base", spec.model.base, why)
     root = spec.method.r**0.5 if spec.method.rslora else 1.0  # alpha / sqrt(r) = alpha sqrt(r) / r
     config = {
-        "_component_": _BUILDERS[known.name],
-        "lora_attn_modules": [_ATTENTION[one] for one in trained if one in _ATTENTION],
-        "apply_lora_to_mlp": "up_proj" in trained,
-        "vocab_size": shape.vocabulary,
+        "_component_": _BUILDERS[model_family.name],
+        "lora_attn_modules": [_ATTENTION[layer] for layer in targets if layer in _ATTENTION],
+        "apply_lora_to_mlp": "up_proj" in targets,
+        "vocab_size": shape.vocabulary_size,
         "num_layers": shape.layers,
         "num_heads": shape.heads,
         "num_kv_heads": shape.kv_heads,
-        "embed_dim": shape.hidden,
-        "intermediate_dim": shape.intermediate,
+        "embed_dim": shape.hidden_size,
+        "intermediate_dim": shape.intermediate_size,
         "max_seq_len": spec.data.max_length,
-        "norm_eps": known.norm_eps,
-        "rope_base": int(known.rope_theta),
-        **extra.get(known.name, {}),
+        "norm_eps": model_family.norm_eps,
+        "rope_base": int(model_family.rope_theta),
+        **extra.get(model_family.name, {}),
         "lora_rank": spec.method.r,
         "lora_alpha": spec.method.alpha * root,
         "lora_dropout": spec.method.dropout,
         "quantize_base": spec.method.name == "qlora",
     }
-    return config if known.name == "gemma" else {**config, "apply_lora_to_output": False}
+    return config if model_family.name == "gemma" else {**config, "apply_lora_to_output": False}
 
 
-def _scaling(spec: RunSpec, known: Family) -> int:
-    told = known.rope_scaling
-    if told is None:
+def _scaling(spec: RunSpec, model_family: Family) -> int:
+    scaling = model_family.rope_scaling
+    if scaling is None:
         return 1
-    usual = (told["low_freq_factor"], told["high_freq_factor"], told["original_max_position_embeddings"])
-    if usual != (1.0, 4.0, 8192.0):
-        why = "its rotary scaling is not Llama 3's, whose other constants torchtune has fixed"
+    names = ("low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
+    if tuple(scaling[key] for key in names) != (1.0, 4.0, 8192.0):
+        why = "torchtune only supports the rotary scaling of Llama 3, and the model's is another"
         raise UnsupportedField(name, "model.base", spec.model.base, why)
-    return int(told["factor"])
+    return int(scaling["factor"])
 
 
-def _can_share_scales(spec: RunSpec, known: Family) -> None:
-    """A quantised weight is dealt out by its scales of scales, each of 256 blocks of 64 weights at most.
+def _check_scales(spec: RunSpec, model_family: Family) -> None:
+    """Check that the processes can share the second-level scales of each quantised layer.
+
+    Each of these scales covers up to 256 blocks of 64 weights.
 
     Raises:
-        UnsupportedField: a layer has a number of them that the processes do not divide.
+        UnsupportedField: the number of scales of a layer is not a multiple of the number of processes.
     """
-    for layer, (inputs, outputs) in known.shape.linears().items():
+    for layer, (inputs, outputs) in model_family.shape.linears().items():
         blocks = inputs * outputs // 64
         if (scales := blocks // math.gcd(blocks, 256)) % spec.world_size:
-            field, asked = ("processes", spec.devices.processes)
-            if asked == 1:
-                field, asked = "nodes", spec.devices.nodes
-            why = f"the {scales} scales of {layer} cannot be dealt out to {spec.world_size} processes"
-            raise UnsupportedField(name, f"devices.{field}", asked, why)
+            field, value = ("processes", spec.devices.processes)
+            if value == 1:
+                field, value = "nodes", spec.devices.nodes
+            why = f"{spec.world_size} processes cannot share the scales of {layer} equally ({scales})"
+            raise UnsupportedField(name, f"devices.{field}", value, why)
 
 
 def _optimizer(spec: RunSpec) -> dict[str, Any]:
@@ -199,18 +209,20 @@ def _optimizer(spec: RunSpec) -> dict[str, Any]:
     return {"_component_": "torch.optim.AdamW", "fused": True, **common}
 
 
-def _pad(spec: RunSpec) -> int:
-    told = base.config(spec.model.base, spec.model.revision).get("pad_token_id")
-    return told if isinstance(told, int) and told >= 0 else 0
+def _pad_id(spec: RunSpec) -> int:
+    pad_id = base.read_model_config(spec.model.base, spec.model.revision).get("pad_token_id")
+    return pad_id if isinstance(pad_id, int) and pad_id >= 0 else 0
 
 
-def _deviations(spec: RunSpec, job: Job, known: Family) -> list[str]:
-    told = own_loop.deviations(spec, job)
-    odd = [n for n, (i, o) in known.shape.linears().items() if i * o % 16384]
+def _deviations(spec: RunSpec, job: Job, model_family: Family) -> list[str]:
+    deviations = own_loop.common_deviations(spec, job)
+    odd_layers = [n for n, (i, o) in model_family.shape.linears().items() if i * o % 16384]
     if spec.method.name == "qlora":
-        told.append(
-            "quantisation: by torchao, not bitsandbytes; the same code book, other rounding of the scales"
+        deviations.append(
+            "quantisation: torchao instead of bitsandbytes: the same NF4 values, other rounding of scales"
         )
-        if odd:
-            told.append(f"quantisation: {', '.join(odd)} share a scale over fewer than 256 blocks")
-    return told
+        if odd_layers:
+            deviations.append(
+                f"quantisation: {', '.join(odd_layers)} have fewer than 256 blocks per second-level scale"
+            )
+    return deviations

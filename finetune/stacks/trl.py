@@ -1,9 +1,8 @@
-"""trl: the spec as a `trl sft` config; run by our runner, which adds the stream of events.
+"""trl: the spec as a `trl sft` config; our runner uses it and adds the stream of events.
 
-Keys and defaults are those of trl 1.16 (SFTConfig, ModelConfig, ScriptArguments), read in its source.
-The YAML is complete: `trl sft --config native/sft.yaml` runs it as well, but for the methods that
-trl's command line cannot name (IA3, VeRA, prompt and prefix tuning), which go through PEFT's own
-config file beside it.
+The keys and defaults are those of trl 1.16 (SFTConfig, ModelConfig, ScriptArguments), taken from its source.
+The YAML is complete, so `trl sft --config native/sft.yaml` can use it too. trl's command line does not have
+some methods (IA3, VeRA, prompt and prefix tuning); for them there is a PEFT config file beside it.
 """
 
 from __future__ import annotations
@@ -13,58 +12,55 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finetune.errors import TrainingFailed
-from finetune.process import spread
+from finetune.errors import TrainingError
+from finetune.process import torchrun
 from finetune.runners import trl_sft
 from finetune.spec import LORA_LIKE, RunSpec
-from finetune.stacks import Job, Rendered
+from finetune.stacks import Job, NativeConfig
 from finetune.stacks.shared import hf_trainer, own_loop
 
 name = "trl"
 repository = "huggingface/trl"
 lock = Path(__file__).with_suffix(".lock")
-needed = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "bitsandbytes")
+required_packages = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "bitsandbytes")
 CONFIG = "sft.yaml"
 PEFT_CONFIG = "peft.json"
-_OPTIMIZERS = {"adamw": "adamw_torch_fused", "paged_adamw_8bit": "paged_adamw_8bit"}
 
 
-def render(spec: RunSpec, job: Job) -> Rendered:
-    """`sft.yaml`, with `peft.json` where it is needed."""
+def render(spec: RunSpec, job: Job) -> NativeConfig:
+    """Render `sft.yaml`, and `peft.json` for the methods that need it."""
     config = {**_model(spec, job), **_data(spec, job), **_method(spec), **_training(spec, job)}
-    files = {CONFIG: as_yaml(config)}
+    files = {CONFIG: to_yaml(config)}
     if spec.method.name not in (*LORA_LIKE, "full"):
         files[PEFT_CONFIG] = json.dumps(_peft(spec), indent=1) + "\n"
-    return Rendered(files, _deviations(spec))
+    return NativeConfig(files, _deviations(spec))
 
 
 def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
-    """One process directly; several through `torchrun`, which finds a free port.
+    """Return the command for one process, or for several through `torchrun`, which finds a free port.
 
-    `accelerate launch` starts a single process where its config says MULTI_CPU (accelerate 1.15), and
-    meets the runs of others at one fixed port.
+    `accelerate launch` starts a single process if its config has MULTI_CPU (accelerate 1.15), and uses one
+    fixed port, so that two runs on a machine collide.
     """
-    runner = [str(Path(trl_sft.__file__)), str(job.native / CONFIG), str(job.folder)]
-    return [str(python), *spread.torchrun(spec), *runner]
+    script = [str(Path(trl_sft.__file__)), str(job.native / CONFIG), str(job.folder)]
+    return [str(python), *torchrun.build_arguments(spec), *script]
 
 
 def environment(spec: RunSpec) -> Mapping[str, str]:
-    """As all stacks have it."""
-    return own_loop.environment(spec)
+    """Return the common variables."""
+    return own_loop.common_environment(spec)
 
 
-def hand_over(spec: RunSpec, job: Job) -> Path:
-    """The adapter lies where the trainer saved it; its config is told where the base came from."""
+def export_adapter(spec: RunSpec, job: Job) -> Path:
+    """Return the adapter that the trainer saved, with the base model's name in its config."""
     adapter = job.folder / "adapter"
-    wanted = "config.json" if spec.method.name == "full" else "adapter_config.json"
-    config = adapter / wanted
+    is_full = spec.method.name == "full"
+    config = adapter / ("config.json" if is_full else "adapter_config.json")
     if not config.is_file():
-        raise TrainingFailed(f"trl ended without writing {config}; see {job.folder / 'log.txt'}")
-    if wanted == "adapter_config.json":
-        told = json.loads(config.read_text("utf-8"))
-        told["base_model_name_or_path"] = spec.model.base
-        config.write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", "utf-8")
-    (adapter / "training_args.bin").unlink(missing_ok=True)  # a pickle; nobody needs it
+        raise TrainingError(f"trl ended without writing {config}; see {job.folder / 'log.txt'}")
+    if not is_full:
+        hf_trainer.set_base_name(config, spec.model.base)
+    (adapter / "training_args.bin").unlink(missing_ok=True)  # a pickle, and not needed
     return adapter
 
 
@@ -115,48 +111,49 @@ def _method(spec: RunSpec) -> dict[str, Any]:
 
 
 def _peft(spec: RunSpec) -> dict[str, Any]:
-    """PEFT's own config, as `adapter_config.json` has it."""
+    """Return the PEFT config, in the form of `adapter_config.json`."""
     method = spec.method
     common = {"task_type": "CAUSAL_LM", "base_model_name_or_path": spec.model.base}
     targets = method.targets if isinstance(method.targets, str) else list(method.targets)
     if method.name == "ia3":
         feedforward = [t for t in (targets if isinstance(targets, list) else []) if "down" in t or "fc2" in t]
-        # IA3 wants to be told which targets are feed-forward; without names PEFT takes its own table.
-        named = {"target_modules": targets, "feedforward_modules": feedforward}
-        return {"peft_type": "IA3", **common, **(named if isinstance(targets, list) else {})}
+        # IA3 needs to know which targets are feed-forward. Without target names PEFT uses its own table.
+        modules = {"target_modules": targets, "feedforward_modules": feedforward}
+        return {"peft_type": "IA3", **common, **(modules if isinstance(targets, list) else {})}
     if method.name == "vera":
-        named = {"target_modules": targets} if isinstance(targets, list) else {}
-        return {"peft_type": "VERA", **common, "r": method.r, "vera_dropout": method.dropout, **named}
+        modules = {"target_modules": targets} if isinstance(targets, list) else {}
+        return {"peft_type": "VERA", **common, "r": method.r, "vera_dropout": method.dropout, **modules}
     kind = {"prompt-tuning": "PROMPT_TUNING", "prefix-tuning": "PREFIX_TUNING"}[str(method.name)]
     return {"peft_type": kind, **common, "num_virtual_tokens": method.virtual_tokens}
 
 
 def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
     t = spec.training
-    schedule = {"constant": "constant_with_warmup"}.get(t.schedule, t.schedule)
     validate = bool(spec.evaluation.every_steps and job.test_rows)
     config: dict[str, Any] = {
         "per_device_train_batch_size": t.micro_batch_size,
         "per_device_eval_batch_size": t.micro_batch_size,
         "gradient_accumulation_steps": spec.accumulation,
         "learning_rate": t.learning_rate,
-        "lr_scheduler_type": schedule,
+        "lr_scheduler_type": hf_trainer.SCHEDULES[t.schedule],
         "warmup_steps": job.warmup_steps,
         "max_steps": job.steps,
         "weight_decay": t.weight_decay,
         "max_grad_norm": t.max_grad_norm,
-        "optim": _OPTIMIZERS[t.optimizer],
+        "optim": hf_trainer.OPTIMIZERS[t.optimizer],
         "gradient_checkpointing": t.gradient_checkpointing,
         "bf16": t.dtype == "bfloat16" and spec.devices.kind == "cuda",
         "fp16": t.dtype == "float16",
         "use_cpu": spec.devices.kind == "cpu",
-        **hf_trainer.seeded_and_logged(spec, validate=validate),
+        **hf_trainer.logging_arguments(spec, validate=validate),
         "output_dir": str(job.work),
     }
     if spec.world_size > 1 and spec.devices.strategy == "fsdp":
         config |= {"fsdp": True, "fsdp_config": {"version": 2, "state_dict_type": "FULL_STATE_DICT"}}
     if t.own_speedups:
-        config["torch_compile"] = True  # of transformers' guide "GPU"; the Liger kernels are a package apart
+        config["torch_compile"] = (
+            True  # from transformers' guide "GPU"; the Liger kernels are another package
+        )
     if validate:
         config["eval_steps"] = spec.evaluation.every_steps
     if job.resume_from is not None:
@@ -165,16 +162,16 @@ def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
 
 
 def _deviations(spec: RunSpec) -> tuple[str, ...]:
-    told = []
+    deviations = []
     if spec.method.name == "qlora":
-        told.append("method: trl keeps the weights of a QLoRA adapter in bfloat16 while it trains")
+        deviations.append("method: trl keeps the weights of a QLoRA adapter in bfloat16 during training")
     if spec.devices.kind == "cpu" and spec.training.dtype == "bfloat16":
-        told.append("training.dtype: on a CPU the weights are bfloat16 and there is no autocast")
-    return tuple(told)
+        deviations.append("training.dtype: on a CPU the weights are bfloat16 and there is no autocast")
+    return tuple(deviations)
 
 
-def as_yaml(config: Mapping[str, Any]) -> str:
-    """YAML of one level (JSON scalars and lists are YAML)."""
+def to_yaml(config: Mapping[str, Any]) -> str:
+    """Return YAML with one level of nesting (JSON scalars and lists are YAML)."""
     lines = []
     for key, value in config.items():
         if isinstance(value, Mapping):

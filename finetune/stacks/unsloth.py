@@ -1,8 +1,8 @@
 """unsloth: the spec as the arguments of the three calls of an unsloth script.
 
-Names are those of unsloth 2026.10 (FastLanguageModel) and TRL (SFTConfig), read in their sources. Its
-command line knows no evaluation, schedule, optimiser or clipping, so the library itself is called. It
-needs an accelerator: it cannot be imported without one.
+The names are those of unsloth 2026.10 (FastLanguageModel) and TRL (SFTConfig), taken from their sources.
+unsloth's command line has no evaluation, schedule, optimiser or clipping, so we call the library. It needs an
+accelerator: without one it cannot be imported.
 """
 
 from __future__ import annotations
@@ -12,52 +12,58 @@ from pathlib import Path
 from typing import Any
 
 from finetune.errors import UnsupportedField
-from finetune.process import spread
+from finetune.process import torchrun
 from finetune.spec import RunSpec
-from finetune.stacks import Job, Rendered
+from finetune.stacks import Job, NativeConfig
 from finetune.stacks.shared import hf_trainer, own_loop, refusals
 from finetune.weights.family import ATTENTION, MLP
 
 name = "unsloth"
 repository = "unslothai/unsloth"
 lock = Path(__file__).with_suffix(".lock")
-needed = ("torch", "unsloth", "unsloth-zoo", "trl", "peft", "bitsandbytes")
+required_packages = ("torch", "unsloth", "unsloth-zoo", "trl", "peft", "bitsandbytes")
 CONFIG = "unsloth.yaml"
 _RUNNER = Path(__file__).parents[1] / "runners" / "unsloth_sft.py"
 
 
-def render(spec: RunSpec, job: Job) -> Rendered:
-    """One YAML file."""
+def render(spec: RunSpec, job: Job) -> NativeConfig:
+    """Render one YAML file."""
     if spec.devices.kind == "cpu":
-        why = "unsloth trains on GPUs alone and refuses to be imported without one; take trl here"
+        why = "unsloth needs a GPU and cannot be imported without one; use trl here"
         raise UnsupportedField(name, "devices.kind", "cpu", why)
-    hf_trainer.refuse_common(name, spec)
-    fixed = "it quantises to NF4 with quantised scales alone"
+    hf_trainer.refuse_unsupported_fields(name, spec)
     if spec.method.name == "qlora":
-        fields = {"quantisation.type": ("nf4", fixed), "quantisation.double": (True, fixed)}
-        refusals.refuse(name, spec, fields)
+        why = "it quantises only to NF4 with quantised scales"
+        fields = {"quantisation.type": ("nf4", why), "quantisation.double": (True, why)}
+        refusals.refuse_other_values(name, spec, fields)
     config = {
         "from_pretrained": _loading(spec, job),
         "get_peft_model": _adapter(spec),
         "sft": _training(spec, job),
         "resume_from_checkpoint": str(job.resume_from) if job.resume_from else None,
     }
-    return Rendered({CONFIG: own_loop.as_yaml(config)}, tuple(_deviations(spec)))
+    return NativeConfig({CONFIG: own_loop.to_yaml(config)}, tuple(_deviations(spec)))
 
 
 def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
-    """Our runner, which is an unsloth script; several of them under torchrun, which its loader looks for."""
-    return [str(python), *spread.torchrun(spec), str(_RUNNER), str(job.native / CONFIG), str(job.folder)]
+    """Return the command of our runner, an unsloth script; torchrun starts several processes."""
+    return [
+        str(python),
+        *torchrun.build_arguments(spec),
+        str(_RUNNER),
+        str(job.native / CONFIG),
+        str(job.folder),
+    ]
 
 
 def environment(spec: RunSpec) -> Mapping[str, str]:
-    """As all stacks have it; unsloth fetches no statistics repository."""
-    return {**own_loop.environment(spec), "UNSLOTH_DISABLE_STATISTICS": "1"}
+    """Return the common variables, and stop unsloth from fetching its statistics repository."""
+    return {**own_loop.common_environment(spec), "UNSLOTH_DISABLE_STATISTICS": "1"}
 
 
-def hand_over(spec: RunSpec, job: Job) -> Path:
-    """The adapter lies where the runner saved it."""
-    return hf_trainer.hand_over(spec, job, job.folder / "adapter")
+def export_adapter(spec: RunSpec, job: Job) -> Path:
+    """Return the adapter that the runner saved."""
+    return hf_trainer.export_adapter(spec, job, job.folder / "adapter")
 
 
 def _loading(spec: RunSpec, job: Job) -> dict[str, Any]:
@@ -68,7 +74,7 @@ def _loading(spec: RunSpec, job: Job) -> dict[str, Any]:
         "dtype": spec.training.dtype,
         "load_in_4bit": spec.method.name == "qlora",
         "full_finetuning": False,
-        "use_exact_model_name": True,  # else a hub id is swapped for a quantised copy of it
+        "use_exact_model_name": True,  # otherwise unsloth replaces a hub id by a quantised copy
         "use_gradient_checkpointing": _checkpointing(spec),
         "trust_remote_code": spec.model.trust_remote_code,
         "random_state": spec.training.seed,
@@ -77,9 +83,9 @@ def _loading(spec: RunSpec, job: Job) -> dict[str, Any]:
 
 
 def _checkpointing(spec: RunSpec) -> bool | str:
-    """Its own offloading form of it is what its documents recommend."""
-    on = bool(spec.training.gradient_checkpointing)
-    return "unsloth" if on and spec.training.own_speedups else on
+    """Return unsloth's own offloading variant if own speed-ups are on; its documentation recommends it."""
+    is_on = bool(spec.training.gradient_checkpointing)
+    return "unsloth" if is_on and spec.training.own_speedups else is_on
 
 
 def _adapter(spec: RunSpec) -> dict[str, Any]:
@@ -104,7 +110,7 @@ def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
         "output_dir": str(job.work),
         "max_length": spec.data.max_length,
         "packing": spec.data.packing,
-        "padding_free": None if t.own_speedups else False,  # unset, unsloth decides by itself
+        "padding_free": None if t.own_speedups else False,  # if unset, unsloth decides
         "per_device_train_batch_size": t.micro_batch_size,
         "per_device_eval_batch_size": t.micro_batch_size,
         "gradient_accumulation_steps": spec.accumulation,
@@ -117,7 +123,7 @@ def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
         "optim": hf_trainer.OPTIMIZERS[t.optimizer],
         "bf16": t.dtype == "bfloat16",
         "fp16": t.dtype == "float16",
-        **hf_trainer.seeded_and_logged(spec, validate=validate),
+        **hf_trainer.logging_arguments(spec, validate=validate),
         "dataset_num_proc": 1,
     }
     if validate:
@@ -126,9 +132,11 @@ def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
 
 
 def _deviations(spec: RunSpec) -> list[str]:
-    told = [] if spec.training.own_speedups else ["training.own_speedups: its kernels cannot be turned off"]
+    deviations = []
+    if not spec.training.own_speedups:
+        deviations.append("training.own_speedups: unsloth's kernels cannot be turned off")
     if spec.method.dropout:
-        told.append("method.dropout: with dropout some of unsloth's fast paths are off")
+        deviations.append("method.dropout: with dropout, unsloth does not use some of its fast kernels")
     if spec.method.name == "qlora":
-        told.append("quantisation: unsloth keeps some layers of some models in 16 bits")
-    return told
+        deviations.append("quantisation: unsloth keeps some layers of some models in 16 bits")
+    return deviations

@@ -1,4 +1,4 @@
-"""What the stacks on transformers' Trainer share: axolotl and unsloth, and of the settings trl."""
+"""What the stacks on transformers' Trainer share: axolotl, unsloth and, for settings, trl."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from finetune.errors import TrainingFailed
+from finetune.errors import TrainingError
 from finetune.spec import RunSpec
 from finetune.stacks import Job
 from finetune.stacks.shared import refusals
 
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 OPTIMIZERS = {"adamw": "adamw_torch_fused", "paged_adamw_8bit": "paged_adamw_8bit"}
-_KEPT = ("adapter_config.json", "adapter_model.safetensors")
+_ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
-def refuse_common(stack: str, spec: RunSpec) -> None:
-    """Refuse what we run on trl alone.
+def refuse_unsupported_fields(stack: str, spec: RunSpec) -> None:
+    """Refuse what we run with trl only.
 
     Raises:
-        UnsupportedField: the spec asks for it.
+        UnsupportedField: the spec has such a value.
     """
     refusals.refuse_other_methods(stack, spec)
-    alone = "its processes hold the whole model each (DDP); trl, torchtune and litgpt share it out (FSDP2)"
-    refusals.refuse(stack, spec, {"devices.strategy": ("ddp", alone)})
+    why = "each of its processes holds the whole model (DDP); trl, torchtune and litgpt can shard it (FSDP2)"
+    refusals.refuse_other_values(stack, spec, {"devices.strategy": ("ddp", why)})
 
 
-def seeded_and_logged(spec: RunSpec, *, validate: bool) -> dict[str, Any]:
-    """The fields of transformers' ``TrainingArguments`` for seeds, log and checkpoints."""
+def logging_arguments(spec: RunSpec, *, validate: bool) -> dict[str, Any]:
+    """Return the fields of transformers' ``TrainingArguments`` for seeds, logs and checkpoints."""
     return {
         "seed": spec.training.seed,
         "data_seed": spec.training.seed,
         "eval_strategy": "steps" if validate else "no",
         "logging_strategy": "steps",
         "logging_steps": spec.logging.every_steps,
-        "logging_nan_inf_filter": False,  # True would report a NaN as the mean of the losses before it
+        "logging_nan_inf_filter": False,  # True reports the mean of the earlier losses instead of a NaN
         "save_strategy": "steps",
         "save_steps": spec.logging.save_every_steps,
         "save_total_limit": spec.logging.keep_checkpoints,
@@ -45,29 +45,33 @@ def seeded_and_logged(spec: RunSpec, *, validate: bool) -> dict[str, Any]:
     }
 
 
-def hand_over(spec: RunSpec, job: Job, source: Path) -> Path:
-    """The adapter from where the trainer saved it, with the base's name and the tokenizer of the run.
+def export_adapter(spec: RunSpec, job: Job, source: Path) -> Path:
+    """Copy the adapter from where the trainer saved it, and add the base model's name and the tokenizer.
 
     Raises:
-        TrainingFailed: it is not there.
+        TrainingError: the trainer did not save it.
     """
-    from finetune.data.template import load_tokenizer, with_template
+    from finetune.data.template import load_tokenizer, set_template
 
     adapter = job.folder / "adapter"
-    missing = [name for name in _KEPT if not (source / name).is_file()]
+    missing = [name for name in _ADAPTER_FILES if not (source / name).is_file()]
     if missing:
-        raise TrainingFailed(
+        raise TrainingError(
             f"{spec.stack} ended without writing {source / missing[0]}; see {job.folder / 'log.txt'}"
         )
     adapter.mkdir(exist_ok=True)
     if source != adapter:
-        for name in _KEPT:
+        for name in _ADAPTER_FILES:
             shutil.copy2(source / name, adapter / name)
-    config = adapter / "adapter_config.json"
-    told = {**json.loads(config.read_text("utf-8")), "base_model_name_or_path": spec.model.base}
-    config.write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", "utf-8")
+    set_base_name(adapter / "adapter_config.json", spec.model.base)
     tokenizer = load_tokenizer(
         spec.model.base, spec.model.revision, trust_remote_code=spec.model.trust_remote_code
     )
-    with_template(tokenizer, spec.data.template).save_pretrained(adapter)
+    set_template(tokenizer, spec.data.template).save_pretrained(adapter)
     return adapter
+
+
+def set_base_name(config: Path, base: str) -> None:
+    """Write the base model's name into an ``adapter_config.json``."""
+    values = {**json.loads(config.read_text("utf-8")), "base_model_name_or_path": base}
+    config.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", "utf-8")

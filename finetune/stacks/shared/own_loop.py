@@ -1,4 +1,4 @@
-"""What torchtune and litgpt share: own model code, and no PEFT adapter to give back."""
+"""What torchtune and litgpt share: both have their own model code and do not write a PEFT adapter."""
 
 from __future__ import annotations
 
@@ -12,35 +12,37 @@ from finetune.errors import UnsupportedField
 from finetune.machine.memory import HEAP_BLOCK_BYTES
 from finetune.spec import RunSpec
 from finetune.stacks import Job
-from finetune.stacks.shared import gate, peft_export, refusals
+from finetune.stacks.shared import equivalence, peft_export, refusals
 from finetune.weights.family import Family
 
 
-def refuse_common(stack: str, spec: RunSpec) -> None:
-    """Refuse what neither of the two can do.
+def refuse_unsupported_fields(stack: str, spec: RunSpec) -> None:
+    """Refuse what neither of the two supports.
 
     Raises:
-        UnsupportedField: the spec asks for it.
+        UnsupportedField: the spec has such a value.
     """
     refusals.refuse_other_methods(stack, spec)
-    refusals.refuse(
+    refusals.refuse_other_values(
         stack,
         spec,
         {
-            "model.trust_remote_code": (False, "it runs its own model code, and none of the model's"),
-            "data.packing": (False, "rows that are tokens already are not packed there"),
-            "method.dora": (False, "there is no exact conversion of its DoRA to PEFT's yet"),
+            "model.trust_remote_code": (False, "it runs its own model code, not the model's"),
+            "data.packing": (False, "it does not pack rows that are tokenised already"),
+            "method.dora": (False, "its DoRA cannot be converted exactly to PEFT's yet"),
         },
     )
     if spec.world_size > 1:
-        why = "bitsandbytes' optimisers do not know the parts of weights that its processes hold"
-        refusals.refuse(stack, spec, {"training.optimizer": ("adamw", why)})
+        why = "bitsandbytes' optimisers do not support sharded weights"
+        refusals.refuse_other_values(stack, spec, {"training.optimizer": ("adamw", why)})
     if spec.training.dtype == "float16":
-        raise UnsupportedField(stack, "training.dtype", "float16", "it scales no gradients; use bfloat16")
+        raise UnsupportedField(
+            stack, "training.dtype", "float16", "it does not scale gradients; use bfloat16"
+        )
 
 
-def rows(spec: RunSpec, job: Job) -> dict[str, Any]:
-    """Arguments of our stream of rows."""
+def stream_arguments(spec: RunSpec, job: Job) -> dict[str, Any]:
+    """Return the arguments of `finetune.runners.stream.Stream`."""
     return {
         "path": str(job.data / "train.jsonl"),
         "steps": job.steps,
@@ -50,8 +52,8 @@ def rows(spec: RunSpec, job: Job) -> dict[str, Any]:
     }
 
 
-def progress(spec: RunSpec, job: Job) -> dict[str, Any]:
-    """Arguments of our progress."""
+def progress_arguments(spec: RunSpec, job: Job) -> dict[str, Any]:
+    """Return the arguments of `finetune.runners.progress.StepProgress`."""
     return {
         "steps": job.steps,
         "every": spec.logging.every_steps,
@@ -62,30 +64,31 @@ def progress(spec: RunSpec, job: Job) -> dict[str, Any]:
 
 
 def first_step(job: Job) -> int:
-    """The step of the checkpoint that the run goes on from."""
+    """Return the step of the checkpoint that the run resumes from; 0 without one."""
     return int(job.resume_from.name.rpartition("-")[2]) if job.resume_from else 0
 
 
-def deviations(spec: RunSpec, job: Job) -> list[str]:
-    """What both can only nearly do."""
-    told = []
+def common_deviations(spec: RunSpec, job: Job) -> list[str]:
+    """Return the deviations that both have."""
+    deviations = []
     if job.rows % spec.training.batch_size and job.steps * spec.training.batch_size > job.rows:
-        told.append(
-            f"training.epochs: the last batch of an epoch ({job.rows % spec.training.batch_size} rows) is "
-            "filled up with the first rows of the next; trl takes a smaller batch"
+        deviations.append(
+            f"training.epochs: the last batch of an epoch ({job.rows % spec.training.batch_size} rows) also "
+            "has the first rows of the next epoch; trl makes a smaller batch"
         )
     if spec.world_size > 1 and spec.devices.strategy == "ddp":
-        told.append("devices.strategy: its processes share the model out among them (FSDP2); it has no DDP")
+        deviations.append("devices.strategy: its processes shard the model (FSDP2); it has no DDP")
     if spec.training.dtype != "float32":
-        told.append(f"training.dtype: the adapter's own weights are {spec.training.dtype} too")
-    return told
+        deviations.append(f"training.dtype: the adapter's weights are {spec.training.dtype} too")
+    return deviations
 
 
-def environment(spec: RunSpec) -> Mapping[str, str]:
-    """Of every stack: no telemetry, no network (the model is fetched before), no GPU where none is asked for.
+def common_environment(spec: RunSpec) -> Mapping[str, str]:
+    """Return the variables of every stack: no telemetry, no network, and no GPU in a run on the CPU.
 
-    glibc gives large blocks back at once, instead of keeping them in a fragmented heap: the peak falls by a
-    fifth to a third (see benchmarks/results) at no cost in time that could be measured.
+    The model is downloaded before. With the malloc setting glibc returns large blocks at once instead of
+    keeping them in a fragmented heap. Peak memory falls by a fifth to a third (see benchmarks/results), with
+    no measurable cost in time.
     """
     variables = {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
     variables |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
@@ -94,22 +97,24 @@ def environment(spec: RunSpec) -> Mapping[str, str]:
     return variables
 
 
-def hand_over(spec: RunSpec, job: Job, family: Family, trained: tuple[str, ...], take_apart: Any) -> Path:
-    """Convert the adapter, lay the tokenizer beside it, and compare logits (of LoRA; a 4-bit base rounds).
+def export_adapter(
+    spec: RunSpec, job: Job, family: Family, targets: tuple[str, ...], read_pairs: Any
+) -> Path:
+    """Convert the adapter, add the tokenizer, and check the logits (LoRA only: a 4-bit base is rounded).
 
     Raises:
-        TrainingFailed: there is none, or it is wrong.
+        TrainingError: the adapter is missing or wrong.
     """
-    from finetune.data.template import load_tokenizer, with_template
+    from finetune.data.template import load_tokenizer, set_template
 
-    adapter = peft_export.write(job.folder, spec, family, trained, take_apart)
+    adapter = peft_export.write_adapter(job.folder, spec, family, targets, read_pairs)
     tokenizer = load_tokenizer(spec.model.base, spec.model.revision)
-    with_template(tokenizer, spec.data.template).save_pretrained(adapter)
+    set_template(tokenizer, spec.data.template).save_pretrained(adapter)
     if spec.method.name == "lora":
-        gate.check(job.folder)
+        equivalence.check_logits(job.folder)
     return adapter
 
 
-def as_yaml(config: Mapping[str, Any]) -> str:
-    """The config as YAML, in its own order."""
+def to_yaml(config: Mapping[str, Any]) -> str:
+    """Return the config as YAML, in its own order."""
     return str(yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True, width=100))

@@ -1,4 +1,4 @@
-"""What a stack cannot do, said of the field that asks for it."""
+"""Refuse fields of a spec that a stack does not support."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from collections.abc import Mapping
 from typing import Any
 
 from finetune.errors import UnsupportedField
-from finetune.spec import LORA_LIKE, RunSpec, leaves
+from finetune.spec import LORA_LIKE, RunSpec, iterate_leaves
 
 
-def refuse(stack: str, spec: RunSpec, fields: Mapping[str, tuple[Any, str]]) -> None:
-    """Refuse a spec whose leaf differs from the one value that the stack can do.
+def refuse_other_values(stack: str, spec: RunSpec, fields: Mapping[str, tuple[Any, str]]) -> None:
+    """Refuse a spec if a field has another value than the only one that the stack supports.
 
     Args:
-        stack: its name.
-        spec: the run.
-        fields: leaf → (the value that can be, why no other can).
+        stack: the stack's name.
+        spec: the run spec.
+        fields: field → (the supported value, why there is no other).
 
     Raises:
-        UnsupportedField: the first leaf that does.
+        UnsupportedField: for the first field with another value.
     """
-    values = dict(leaves(spec.model_dump()))
-    for name, (possible, why) in fields.items():
-        if values[name] != possible:
+    values = dict(iterate_leaves(spec.model_dump()))
+    for name, (value, why) in fields.items():
+        if values[name] != value:
             raise UnsupportedField(stack, name, values[name], why)
 
 
 def refuse_other_methods(stack: str, spec: RunSpec) -> None:
-    """Refuse all methods but LoRA and QLoRA: the others are run with trl alone.
+    """Refuse all methods except LoRA and QLoRA; we run the others with trl only.
 
     Raises:
-        UnsupportedField: the spec asks for one.
+        UnsupportedField: the spec has another method.
     """
     if spec.method.name not in LORA_LIKE:
-        why = "it is run for LoRA and QLoRA; trl does the other methods"
+        why = "we run it for LoRA and QLoRA only; use trl for the other methods"
         raise UnsupportedField(stack, "method.name", spec.method.name, why)

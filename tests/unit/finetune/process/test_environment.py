@@ -1,4 +1,4 @@
-"""Environments: built from a lock, verified by their own interpreter, refused when broken."""
+"""Environments: built from a lock file, checked with their own interpreter, refused when broken."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from advisor.cli import app, load
-from finetune import home
-from finetune.errors import EnvironmentBroken
+from finetune import train_extra
+from finetune.errors import StackEnvironmentError
 from finetune.process import environment
-from finetune.stacks import STACKS, stack
+from finetune.stacks import STACKS, load_stack
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -29,138 +29,144 @@ def lock(tmp_path, monkeypatch):
     return file
 
 
-def test_built_verified_used_and_refused_when_broken(lock):
-    assert environment.check(lock).state == "absent"
-    said = []
-    made = environment.ready(lock, ("no-such-package",), said.append)
-    assert made.packages["iniconfig"] == environment.pins(lock)["iniconfig"]
-    assert made.bytes > 0
-    assert made.seconds > 0
-    assert any("built in" in line for line in said)
-    again = environment.ready(lock, ("no-such-package",), lambda _: pytest.fail("built twice"))
-    assert again.python == made.python
+def test_environment_is_built_once_and_refused_when_broken(lock):
+    assert environment.check_environment(lock).state == "absent"
+    messages = []
+    first = environment.ensure_environment(lock, ("no-such-package",), messages.append)
+    assert first.packages["iniconfig"] == environment.read_pins(lock)["iniconfig"]
+    assert first.bytes > 0
+    assert first.seconds > 0
+    assert any("built in" in line for line in messages)
+    second = environment.ensure_environment(lock, ("no-such-package",), lambda _: pytest.fail("built twice"))
+    assert second.python == first.python
 
-    (site,) = Path(made.home).glob("lib/python*/site-packages")
+    (site,) = Path(first.home).glob("lib/python*/site-packages")
     for part in site.glob("iniconfig*"):
         shutil.rmtree(part)
-    health = environment.check(lock)
+    health = environment.check_environment(lock)
     assert (health.state, "iniconfig is missing" in health.why) == ("broken", True)
-    with pytest.raises(EnvironmentBroken, match="stacks rebuild small"):
-        environment.ready(lock, ("no-such-package",))
-    made.python.unlink()
-    assert "interpreter does not answer" in environment.check(lock).why
-    assert environment.build(lock).packages["iniconfig"]
+    with pytest.raises(StackEnvironmentError, match="stacks rebuild small"):
+        environment.ensure_environment(lock, ("no-such-package",))
+    first.python.unlink()
+    assert "interpreter does not work" in environment.check_environment(lock).why
+    assert environment.build_environment(lock).packages["iniconfig"]
 
 
-def test_a_lock_for_a_python_that_is_not_to_be_had_is_tried_with_ours_and_says_so(lock, monkeypatch):
+def test_missing_python_version_falls_back_to_the_current_one_with_a_message(lock, monkeypatch):
     lock.write_text("# The environment of small, for Python 3.99, in exact versions\n" + lock.read_text())
-    assert "-py3.99-" in environment.folder_of(lock).name
+    assert "-py3.99-" in environment.environment_folder(lock).name
     monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
-    said = []
-    made = environment.build(lock, said.append)
-    assert "there is no Python 3.99 to be had, so with 3." in said[0]
-    assert made.packages["iniconfig"] == environment.pins(lock)["iniconfig"]
+    messages = []
+    built_environment = environment.build_environment(lock, messages.append)
+    assert "Python 3.99 is not available, so this uses 3." in messages[0]
+    assert built_environment.packages["iniconfig"] == environment.read_pins(lock)["iniconfig"]
 
 
-def test_one_that_was_not_built_to_its_end_is_broken(lock):
-    environment.folder_of(lock).mkdir(parents=True)
-    assert environment.check(lock).state == "broken"
+def test_unfinished_build_counts_as_broken(lock):
+    environment.environment_folder(lock).mkdir(parents=True)
+    assert environment.check_environment(lock).state == "broken"
 
 
-def test_a_lock_that_cannot_be_had_is_one_message_and_leaves_nothing(lock):
+def test_failed_install_gives_one_message_and_leaves_no_folder(lock):
     lock.write_text("iniconfig==0.0.0.4711\n")
-    with pytest.raises(EnvironmentBroken, match=r"cannot be built.*iniconfig"):
-        environment.build(lock)
-    assert not environment.folder_of(lock).exists()
+    with pytest.raises(StackEnvironmentError, match=r"cannot build.*iniconfig"):
+        environment.build_environment(lock)
+    assert not environment.environment_folder(lock).exists()
 
 
 @pytest.mark.parametrize("name", STACKS)
-def test_the_lock_of_a_stack_names_what_it_needs_in_the_versions_that_we_test_with(name):
-    chosen = stack(name)
-    pins = environment.pins(chosen.lock)
-    assert set(chosen.needed) <= set(pins)
+def test_lock_file_of_each_stack_pins_its_required_packages(name):
+    stack = load_stack(name)
+    assert set(stack.required_packages) <= set(environment.read_pins(stack.lock))
 
 
-def test_one_that_is_broken_at_once_is_not_called_ready(lock, monkeypatch):
-    """As on a disk that loses what is written."""
+def test_environment_that_is_broken_after_its_build_is_refused(lock, monkeypatch):
+    """As on a disk that loses written files."""
     monkeypatch.delenv("UV_FIND_LINKS", raising=False)
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
-    lock.write_text("# a lock of nothing\n")
-    monkeypatch.setattr(environment, "check", lambda _: environment.Health("broken", "tqdm is missing"))
-    with pytest.raises(EnvironmentBroken, match="of small is broken right after building: tqdm is missing"):
-        environment.build(lock)
+    lock.write_text("# no packages\n")
+    monkeypatch.setattr(
+        environment, "check_environment", lambda _: environment.Health("broken", "tqdm is missing")
+    )
+    with pytest.raises(
+        StackEnvironmentError, match="of small is broken right after the build: tqdm is missing"
+    ):
+        environment.build_environment(lock)
 
 
-def test_a_python_that_uv_has_or_can_fetch_is_one_that_is_to_be_had(tmp_path):
+def test_python_version_is_available_if_uv_finds_or_installs_it(tmp_path):
     for body, answer in (("exit 0", True), ("test $2 = install", True), ("exit 2", False)):
         (tmp_path / "uv").write_text(f"#!/bin/sh\n{body}\n")
         (tmp_path / "uv").chmod(0o755)
         assert environment._has_python(str(tmp_path / "uv"), "3.11") is answer
 
 
-def test_without_uv_it_is_said_how_to_get_it(tmp_path, monkeypatch):
+def test_missing_uv_error_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(environment.sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(EnvironmentBroken, match="pip install uv"):
+    with pytest.raises(StackEnvironmentError, match="pip install uv"):
         environment.find_uv()
 
 
-def test_without_a_package_that_tokenising_needs_this_is_not_the_place(monkeypatch):
-    assert home.is_here()
-    monkeypatch.setattr(home, "_NEEDED", (*home._NEEDED, "no-such-package"))
-    assert not home.is_here()
+def test_extra_counts_as_missing_without_one_of_its_packages(monkeypatch):
+    assert train_extra.is_installed()
+    monkeypatch.setattr(
+        train_extra, "_REQUIRED_PACKAGES", (*train_extra._REQUIRED_PACKAGES, "no-such-package")
+    )
+    assert not train_extra.is_installed()
 
 
-def test_the_lock_of_trl_is_a_part_of_the_constraints():
+def test_lock_file_of_trl_agrees_with_the_constraints():
     text = (ROOT / "constraints.txt").read_text()
-    wanted = dict(line.split("==") for line in text.splitlines() if "==" in line)
-    wanted = {name.lower().replace("_", "-"): version for name, version in wanted.items()}
-    for name, version in environment.pins(stack("trl").lock).items():
-        assert wanted[name] == version, f"{name}: run make locks"
+    lines = [line.split("==") for line in text.splitlines() if "==" in line]
+    versions = {name.lower().replace("_", "-"): version for name, version in lines}
+    for name, version in environment.read_pins(load_stack("trl").lock).items():
+        assert versions[name] == version, f"{name}: run make locks"
 
 
-def test_the_environment_at_hand_is_used_where_the_stack_is_installed(lock):
-    trl = stack("trl")
-    found = environment.here(trl.lock, trl.needed)
-    assert found.state == "ready"
-    assert found.environment.home == "here"
-    assert environment.here(lock, ("no-such-package",)).state == "absent"
+def test_current_environment_is_ready_if_the_stack_is_installed(lock):
+    trl = load_stack("trl")
+    health = environment.check_current(trl.lock, trl.required_packages)
+    assert health.state == "ready"
+    assert health.environment.home == "here"
+    assert environment.check_current(lock, ("no-such-package",)).state == "absent"
 
 
-def test_a_plain_advisor_starts_its_command_again_in_the_environment_of_trl(tmp_path):
-    """Played with our own interpreter in place of that environment's, and an empty site-packages."""
+def test_advisor_without_the_extra_restarts_its_command_in_the_environment_of_trl(tmp_path):
+    """Uses our own interpreter in place of that environment's, and an empty site-packages."""
     import subprocess
     import sys
 
     site = tmp_path / "lib" / "python3.11" / "site-packages"
     site.mkdir(parents=True)
     code = (
-        "import sys\nfrom pathlib import Path\nfrom finetune import home\nfrom finetune.process import environment\n"
-        "home.is_here = lambda: False\n"
-        "made = environment.Environment(Path(sys.executable), sys.argv[1], {})\n"
-        "environment.ready = lambda *_: made\n"
-        "home.enter(['methods', 'qlora'])\nprint('not replaced')\n"
+        "import sys\nfrom pathlib import Path\nfrom finetune import train_extra\nfrom finetune.process import environment\n"
+        "train_extra.is_installed = lambda: False\n"
+        "current = environment.Environment(Path(sys.executable), sys.argv[1], {})\n"
+        "environment.ensure_environment = lambda *_: current\n"
+        "train_extra.enter_environment(['methods', 'qlora'])\nprint('not replaced')\n"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
     )
-    assert "2305.14314" in done.stdout
-    assert "not replaced" not in done.stdout
+    assert "2305.14314" in process.stdout
+    assert "not replaced" not in process.stdout
     assert (site / "finetune" / "runners" / "emit.py").is_file()
     assert (site / "advisor" / "_data" / "domains" / "finetuning.toml").is_file()
 
 
-def test_the_commands_build_list_and_build_anew(lock, monkeypatch):
+def test_stacks_commands_list_build_and_rebuild(lock, monkeypatch):
     load("stacks")
     monkeypatch.setattr("finetune.stacks.STACKS", ("trl",))
     monkeypatch.setattr(
-        "finetune.stacks.stack", lambda _: SimpleNamespace(lock=lock, needed=("no-such-package",))
+        "finetune.stacks.load_stack",
+        lambda _: SimpleNamespace(lock=lock, required_packages=("no-such-package",)),
     )
 
     def run(*words):
-        done = CliRunner().invoke(app, ["stacks", *words])
-        assert done.exit_code == 0, done.output
-        return done.output
+        result = CliRunner().invoke(app, ["stacks", *words])
+        assert result.exit_code == 0, result.output
+        return result.output
 
     assert "absent" in run()
     assert "built in" in run("build", "trl")

@@ -1,4 +1,4 @@
-"""A process is followed, stopped and explained; played by small scripts in place of a stack."""
+"""Following, stopping and explaining a process; small scripts stand in for a stack."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import textwrap
 
 import pytest
 
-from finetune.errors import DiskFull, LossNotFinite, OutOfMemory, TrainingFailed, TrainingInterrupted
+from finetune.errors import DiskFull, LossNotFinite, OutOfMemory, TrainingError, TrainingInterruption
 from finetune.process import launch
 from finetune.runners import emit
 
@@ -27,14 +27,14 @@ def script(tmp_path, body):
 
 def test_events_arrive_in_order_and_once(tmp_path):
     (tmp_path / "events.jsonl").write_text('{"event": "old"}\n')
-    seen = []
+    events = []
     command = script(tmp_path, """
         for n in range(5): say("step", step=n + 1, loss=1.0); time.sleep(0.05)
         say("finished", step=5, seconds=1)
     """)  # fmt: skip
-    ended = launch.launch(command, tmp_path, {"A": "b"}, on_event=seen.append)
-    assert [e["event"] for e in seen] == ["step"] * 5 + ["finished"]
-    assert ended.finished["step"] == 5
+    result = launch.run_process(command, tmp_path, {"A": "b"}, on_event=events.append)
+    assert [e["event"] for e in events] == ["step"] * 5 + ["finished"]
+    assert result.last_event["step"] == 5
 
 
 FAILURES = [
@@ -50,71 +50,71 @@ FAILURES = [
     ),
     ('raise emit.NotFinite("the loss of step 3 is nan")', LossNotFinite, "learning_rate"),
     ('raise OSError(28, "No space left on device")', DiskFull, "Free some space"),
-    ('raise ValueError("what is this")', TrainingFailed, "ValueError: what is this"),
+    ('raise ValueError("what is this")', TrainingError, "ValueError: what is this"),
 ]
 
 
-@pytest.mark.parametrize(("line", "kind", "told"), FAILURES)
-def test_a_failure_is_recognised_and_says_what_to_do(tmp_path, line, kind, told):
+@pytest.mark.parametrize(("line", "kind", "text"), FAILURES)
+def test_failure_message_names_the_cause_and_what_to_do(tmp_path, line, kind, text):
     command = script(tmp_path, f"""
         say("step", step=3, loss=1.0)
         try:
             {line}
         except BaseException as error:
-            kind, message = emit.classify(error)
+            kind, message = emit.classify_error(error)
             say("failed", kind=kind, message=message)
             sys.exit(1)
     """)  # fmt: skip
-    with pytest.raises(kind) as caught:
-        launch.launch(command, tmp_path, {})
-    assert told in str(caught.value)
-    assert "at step 3" in str(caught.value)
-    assert f"--resume {tmp_path}" in str(caught.value)
+    with pytest.raises(kind) as failure:
+        launch.run_process(command, tmp_path, {})
+    assert text in str(failure.value)
+    assert "at step 3" in str(failure.value)
+    assert f"--resume {tmp_path}" in str(failure.value)
 
 
-def test_a_process_that_says_nothing_leaves_its_last_line_and_its_log(tmp_path):
-    with pytest.raises(TrainingFailed, match=r"exit code 3: the last words.*log\.txt"):
-        launch.launch(script(tmp_path, 'print("the last words"); sys.exit(3)'), tmp_path, {})
+def test_failure_without_an_event_quotes_the_last_line_of_the_log(tmp_path):
+    with pytest.raises(TrainingError, match=r"exit code 3: the last words.*log\.txt"):
+        launch.run_process(script(tmp_path, 'print("the last words"); sys.exit(3)'), tmp_path, {})
     assert "the last words" in (tmp_path / "log.txt").read_text()
 
 
-def test_a_killed_process_is_told_apart(tmp_path):
+def test_killed_process_gets_its_own_message(tmp_path):
     (tmp_path / "work" / "checkpoint-2").mkdir(parents=True)
     (tmp_path / "work" / "checkpoint-2" / "complete").touch()
     (tmp_path / "work" / "checkpoint-4").mkdir()
-    with pytest.raises(TrainingFailed, match=r"killed from outside.*signal 9.*checkpoint-2 is kept"):
-        launch.launch(script(tmp_path, f"os.kill(os.getpid(), {int(signal.SIGKILL)})"), tmp_path, {})
+    with pytest.raises(TrainingError, match=r"another process killed.*signal 9.*checkpoint-2 is complete"):
+        launch.run_process(script(tmp_path, f"os.kill(os.getpid(), {int(signal.SIGKILL)})"), tmp_path, {})
 
 
-def test_a_process_that_has_finished_and_does_not_leave_is_ended(tmp_path, monkeypatch):
-    monkeypatch.setattr(launch, "_FAREWELL_SECONDS", 0.5)
+def test_finished_process_that_does_not_exit_is_terminated(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "_EXIT_TIMEOUT_SECONDS", 0.5)
     command = script(tmp_path, 'say("step", step=1, loss=1.0); say("finished", step=1); time.sleep(600)')
-    ended = launch.launch(command, tmp_path, {})
-    assert ended.lingered
-    assert ended.finished["step"] == 1
+    result = launch.run_process(command, tmp_path, {})
+    assert result.was_terminated
+    assert result.last_event["step"] == 1
 
 
-def test_one_that_failed_and_does_not_leave_is_ended_and_explained(tmp_path, monkeypatch):
-    monkeypatch.setattr(launch, "_FAREWELL_SECONDS", 0.5)
+def test_failed_process_that_does_not_exit_is_terminated_with_its_message(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "_EXIT_TIMEOUT_SECONDS", 0.5)
     command = script(tmp_path, 'say("failed", kind="other", message="E: lost"); time.sleep(600)')
-    with pytest.raises(TrainingFailed, match=r"failed before the first step: E: lost"):
-        launch.launch(command, tmp_path, {})
+    with pytest.raises(TrainingError, match=r"failed before the first step: E: lost"):
+        launch.run_process(command, tmp_path, {})
 
 
-def test_one_that_falls_silent_after_a_step_is_ended(tmp_path, monkeypatch):
+def test_process_without_events_after_a_step_is_terminated(tmp_path, monkeypatch):
     monkeypatch.setattr(launch, "_SILENCE_SECONDS", 0.5)
     silent = script(tmp_path, 'say("step", step=1, loss=1.0); time.sleep(600)')
-    with pytest.raises(TrainingFailed, match=r"fell silent at step 1 and was ended.*log\.txt"):
-        launch.launch(silent, tmp_path, {})
+    with pytest.raises(TrainingError, match=r"sent no event at step 1 and was ended.*log\.txt"):
+        launch.run_process(silent, tmp_path, {})
 
 
 def raises(event, error):
-    """A listener that is interrupted by the first event of a kind, as by Ctrl-C while it is told."""
-    told = []
+    """Return a listener that raises an error at the first event of a kind, such as Ctrl-C."""
+    kinds = []
 
-    def listen(heard):
-        if heard["event"] == event and event not in told:
-            told.append(event)
+    def listen(new):
+        if new["event"] == event and event not in kinds:
+            kinds.append(event)
             raise error
 
     return listen
@@ -126,29 +126,29 @@ def test_ctrl_c_before_the_first_step_ends_the_process_at_once(tmp_path):
         signal.signal(signal.SIGTERM, lambda *_: (say("bye"), sys.exit(1)))
         say("loaded"); time.sleep(600)
     """)  # fmt: skip
-    with pytest.raises(TrainingInterrupted, match="stopped before the first step; there is no checkpoint"):
-        launch.launch(command, tmp_path, {}, on_event=raises("loaded", KeyboardInterrupt))
+    with pytest.raises(TrainingInterruption, match="stopped before the first step; there is no checkpoint"):
+        launch.run_process(command, tmp_path, {}, on_event=raises("loaded", KeyboardInterrupt))
     assert not (tmp_path / "stop").exists()
-    assert [e["event"] for _, e in launch.events(tmp_path)] == ["loaded", "bye"]
+    assert [e["event"] for _, e in launch.read_events(tmp_path)] == ["loaded", "bye"]
 
 
-def test_a_process_that_does_not_stop_when_asked_is_ended_and_was_interrupted(tmp_path, monkeypatch):
-    monkeypatch.setattr(launch, "_PATIENCE_SECONDS", 0.5)
-    asked = []
+def test_process_that_ignores_the_stop_request_is_terminated_as_interrupted(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "_STOP_TIMEOUT_SECONDS", 0.5)
+    calls = []
     command = script(tmp_path, 'say("step", step=4, loss=1.0); time.sleep(600)')
-    with pytest.raises(TrainingInterrupted, match="stopped at step 4"):
-        launch.launch(
+    with pytest.raises(TrainingInterruption, match="stopped at step 4"):
+        launch.run_process(
             command,
             tmp_path,
             {},
             on_event=raises("step", KeyboardInterrupt),
-            on_stopping=lambda: asked.append(1),
+            on_stopping=lambda: calls.append(1),
         )
-    assert asked == [1]
+    assert calls == [1]
 
 
-def test_an_error_of_ours_leaves_no_process_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr(launch, "_GRACE_SECONDS", 0.5)
+def test_error_in_a_callback_leaves_no_process_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "_KILL_DELAY_SECONDS", 0.5)
     pids = []
     deaf = script(tmp_path, """
         import signal
@@ -156,59 +156,61 @@ def test_an_error_of_ours_leaves_no_process_behind(tmp_path, monkeypatch):
         say("loaded"); time.sleep(600)
     """)  # fmt: skip
     with pytest.raises(DiskFull):
-        launch.launch(deaf, tmp_path, {}, on_event=raises("loaded", DiskFull("full")), on_start=pids.append)
-    assert not emit.alive(pids[0])
+        launch.run_process(
+            deaf, tmp_path, {}, on_event=raises("loaded", DiskFull("full")), on_start=pids.append
+        )
+    assert not emit.is_alive(pids[0])
 
 
-def test_a_torn_line_is_passed_over_and_an_unfinished_one_is_left_for_later(tmp_path):
+def test_invalid_line_is_skipped_and_an_incomplete_one_is_read_later(tmp_path):
     stream = tmp_path / "events.jsonl"
     stream.write_bytes(b'{"event": "a"}\n{"event": "st\n\xff\xfe\n{"event": "b"}\n{"event": "c')
-    seen = list(launch.events(tmp_path))
-    assert [event["event"] for _, event in seen] == ["a", "b"]
+    events = list(launch.read_events(tmp_path))
+    assert [event["event"] for _, event in events] == ["a", "b"]
     with stream.open("a") as file:
         file.write('"}\n')
-    assert [event["event"] for _, event in launch.events(tmp_path, seen[-1][0])] == ["c"]
+    assert [event["event"] for _, event in launch.read_events(tmp_path, events[-1][0])] == ["c"]
 
 
-def test_patience_grows_with_the_pauses_that_were_seen(monkeypatch):
+def test_silence_timeout_grows_with_the_longest_pause(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(launch.time, "monotonic", lambda: now[0])
-    heard = launch._Heard()
+    history = launch._EventHistory()
     now[0] = 1e6
-    assert not heard.overdue, "loading and compiling may take as long as they like"
-    heard({"event": "step"})
+    assert not history.is_overdue, "loading and compiling may take any time"
+    history({"event": "step"})
     now[0] += 200
-    heard({"event": "step"})
+    history({"event": "step"})
     now[0] += launch._SILENCE_PAUSES * 200
-    assert not heard.overdue
+    assert not history.is_overdue
     now[0] += 1
-    assert heard.overdue
-    heard({"event": "finished"})
-    now[0] += launch._FAREWELL_SECONDS + 1
-    assert heard.overdue
+    assert history.is_overdue
+    history({"event": "finished"})
+    now[0] += launch._EXIT_TIMEOUT_SECONDS + 1
+    assert history.is_overdue
 
 
-def test_only_whole_checkpoints_count_and_the_newest_wins(tmp_path):
-    assert launch.last_checkpoint(tmp_path) is None
+def test_last_checkpoint_is_the_newest_complete_one(tmp_path):
+    assert launch.find_last_checkpoint(tmp_path) is None
     for step in (9, 10, 100):
         (tmp_path / f"checkpoint-{step}").mkdir()
         if step != 100:
             emit.mark_complete(tmp_path / f"checkpoint-{step}")
-    assert launch.last_checkpoint(tmp_path).name == "checkpoint-10"
+    assert launch.find_last_checkpoint(tmp_path).name == "checkpoint-10"
 
 
-def test_several_processes_agree_on_the_step_to_stop_at(tmp_path):
+def test_several_processes_agree_on_the_step_to_should_stop(tmp_path):
     first, second = emit.Emitter(tmp_path), emit.Emitter(tmp_path, quiet=True)
-    assert not first.stop_at(4, world_size=2)
+    assert not first.should_stop(4, world_size=2)
     (tmp_path / "stop").touch()
-    assert not second.stop_at(4, world_size=2), "only rank 0 decides"
-    assert not first.stop_at(5, world_size=2)
-    assert [first.stop_at(s, world_size=2) for s in (6, 7)] == [False, True]
-    assert [second.stop_at(s, world_size=2) for s in (6, 7)] == [False, True]
+    assert not second.should_stop(4, world_size=2), "only rank 0 decides"
+    assert not first.should_stop(5, world_size=2)
+    assert [first.should_stop(s, world_size=2) for s in (6, 7)] == [False, True]
+    assert [second.should_stop(s, world_size=2) for s in (6, 7)] == [False, True]
 
 
-def test_a_dead_wrapper_is_noticed(tmp_path, monkeypatch):
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    monkeypatch.setenv(emit.WRAPPER_PID, str(gone.pid))
-    assert emit.Emitter(tmp_path).stop_at(1)
+def test_training_stops_if_the_wrapper_is_dead(tmp_path, monkeypatch):
+    wrapper = subprocess.Popen([sys.executable, "-c", ""])
+    wrapper.wait()
+    monkeypatch.setenv(emit.WRAPPER_PID, str(wrapper.pid))
+    assert emit.Emitter(tmp_path).should_stop(1)

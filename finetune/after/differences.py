@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from finetune.record import Record
-from finetune.spec import leaves
+from finetune.spec import iterate_leaves
 
 _PARTS = ("spec", "data", "model", "versions", "machine")
 _RESULTS = ("losses", "timings", "memory")
@@ -28,7 +28,7 @@ class Difference:
         return self.part in _PARTS
 
 
-def difference(left: Record, right: Record) -> tuple[Difference, ...]:
+def find_differences(left: Record, right: Record) -> tuple[Difference, ...]:
     """Every leaf in which two runs differ, causes first. The output folder is no cause and left out."""
     a, b = _flat(left), _flat(right)
     found = []
@@ -52,4 +52,4 @@ def _flat(told: Record) -> dict[str, dict[str, Any]]:
         "timings": told.timings_seconds,
         "memory": told.memory_bytes,
     }
-    return {part: {n: v for n, v in leaves(tree) if n != "output"} for part, tree in parts.items()}
+    return {part: {n: v for n, v in iterate_leaves(tree) if n != "output"} for part, tree in parts.items()}

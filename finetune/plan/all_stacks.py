@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finetune.errors import UnsupportedField
-from finetune.run import Plan, job_of
-from finetune.stacks import STACKS, Rendered, stack
+from finetune.run import Plan, build_job
+from finetune.stacks import STACKS, NativeConfig, load_stack
 
 
 @dataclass(frozen=True)
-class Side:
+class StackTask:
     """One library's way to say the task.
 
     Attributes:
@@ -22,7 +22,7 @@ class Side:
     """
 
     stack: str
-    rendered: Rendered | None = None
+    rendered: NativeConfig | None = None
     command: tuple[str, ...] = ()
     refused: str = ""
 
@@ -32,29 +32,29 @@ class Side:
         return sum(text.count("\n") for text in self.rendered.files.values()) if self.rendered else 0
 
 
-def title(plan: Plan) -> str:
+def task_title(plan: Plan) -> str:
     """What the planned run does, in one line."""
     spec, rows = plan.spec, plan.data.rows
     where = f"{spec.world_size} x {spec.devices.kind}" if spec.world_size > 1 else str(spec.devices.kind)
     return (
         f"{spec.method.name} of {Path(spec.model.base).name} on {rows:,} rows of "
         f"{Path(spec.data.train).name}, "
-        f"{spec.steps(rows):,} steps of {spec.training.batch_size} rows, {spec.training.dtype} on {where}"
+        f"{spec.count_steps(rows):,} steps of {spec.training.batch_size} rows, {spec.training.dtype} on {where}"
     )
 
 
-def sides(plan: Plan) -> tuple[Side, ...]:
+def render_for_stacks(plan: Plan) -> tuple[StackTask, ...]:
     """The planned task in all libraries."""
     found = []
     for name in STACKS:
         spec = plan.spec.model_copy(update={"stack": name})
-        job = job_of(spec, plan.data, Path("RUN"), None)
+        job = build_job(spec, plan.data, Path("RUN"), None)
         try:
-            rendered = stack(name).render(spec, job)
+            rendered = load_stack(name).render(spec, job)
         except UnsupportedField as error:
-            found.append(Side(name, refused=str(error)))
+            found.append(StackTask(name, refused=str(error)))
             continue
-        words = stack(name).command(Path("python"), spec, job)
+        words = load_stack(name).command(Path("python"), spec, job)
         shown = tuple(Path(w).name if w.endswith(".py") else w for w in words)
-        found.append(Side(name, rendered, shown))
+        found.append(StackTask(name, rendered, shown))
     return tuple(found)

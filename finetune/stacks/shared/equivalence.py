@@ -1,0 +1,88 @@
+"""Check that PEFT with the exported adapter gives the same logits as the stack's own model.
+
+Run as ``python -m finetune.stacks.shared.equivalence RUN…``.
+
+The runner saved token ids and its model's logits in ``work/probe.safetensors``. Here transformers and PEFT
+compute the logits for the same ids. The result and the size of the adapter's effect go to ``RUN/gate.json``.
+A wrong conversion fails this check; torchtune's own export of Qwen is one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from finetune.errors import TrainingError
+from finetune.record import read_record, write_text
+from finetune.spec import RunSpec
+
+# Largest error relative to the largest logit. Two correct implementations differ by 1e-6 to 1e-5 in float32,
+# and by the rounding in every layer in bfloat16 (8 bits of mantissa) and float16.
+TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2, "float16": 1e-2}
+
+
+def check_logits(run: Path) -> dict[str, Any]:
+    """Compare the logits, in a separate process.
+
+    Returns:
+        ``error``, ``effect`` (largest differences of logits), ``scale`` (largest logit), ``tolerance``,
+        ``passed``.
+
+    Raises:
+        TrainingError: the logits differ by more than rounding, or cannot be computed.
+    """
+    process = subprocess.run(
+        [sys.executable, "-m", "finetune.stacks.shared.equivalence", str(run)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        check=False,
+    )
+    if process.returncode:
+        last = (process.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+        raise TrainingError(f"cannot check the adapter in {run / 'adapter'}: {last}")
+    result: dict[str, Any] = json.loads((run / "gate.json").read_text("utf-8"))
+    if not result["passed"]:
+        raise TrainingError(
+            f"the adapter in {run / 'adapter'} is wrong: its logits differ from the stack's own by "
+            f"{result['error']:.1e}, and rounding explains only {result['tolerance'] * result['scale']:.1e} "
+            f"(the adapter changes the logits by {result['effect']:.1e})"
+        )
+    return result
+
+
+def compare_logits(run: Path, spec: RunSpec) -> dict[str, Any]:
+    """Compare the logits in this process; the keys are those of `check_logits`."""
+    import torch
+    from safetensors.torch import load_file
+
+    from finetune.after.evaluate import load_model
+
+    probe = load_file(run / "work" / "probe.safetensors")
+    model = load_model(run, spec, quantised=False)
+    ids = probe["input_ids"].to(model.device)
+    with torch.no_grad():
+        with_adapter = model(input_ids=ids).logits.float().cpu()
+        with model.disable_adapter():
+            without = model(input_ids=ids).logits.float().cpu()
+    width = min(with_adapter.shape[-1], probe["logits"].shape[-1])  # litgpt may pad the vocabulary
+    stack_logits = probe["logits"][..., :width]
+    error = float((with_adapter[..., :width] - stack_logits).abs().max())
+    scale, tolerance = float(stack_logits.abs().max()), TOLERANCE[str(spec.training.dtype)]
+    return {
+        "error": error,
+        "effect": float((with_adapter - without).abs().max()),
+        "scale": scale,
+        "tolerance": tolerance,
+        "passed": error <= tolerance * max(1.0, scale),
+    }
+
+
+if __name__ == "__main__":
+    for folder in map(Path, sys.argv[1:]):
+        result = compare_logits(folder, RunSpec.model_validate(read_record(folder).spec))
+        write_text(folder / "gate.json", json.dumps(result, indent=1) + "\n")
