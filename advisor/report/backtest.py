@@ -1,13 +1,15 @@
-"""The record of the outlook as text, as JSON, and its forecasts as CSV."""
+"""The track record of the outlook as text or JSON, and its forecasts as CSV."""
 
 from __future__ import annotations
 
 import json
 import math
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
-from advisor.report.text import table
+from advisor.report.csv import write_csv
+from advisor.report.formats import BacktestFormat, Format
+from advisor.report.tables import text_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,9 +19,29 @@ if TYPE_CHECKING:
 WIDTH = 40  # characters of the calibration plot
 
 
-def as_json(found: Backtest) -> str:
-    """JSON with an indent of one; a figure that is not defined is null."""
-    return json.dumps(_plain(asdict(found)), indent=1) + "\n"
+def render(backtest: Backtest, output_format: BacktestFormat) -> str:
+    """Return the track record in a format; in JSON a figure that is not defined is null."""
+    match output_format:
+        case Format.table:
+            return _text(backtest)
+        case Format.json:
+            return json.dumps(_plain(asdict(backtest)), indent=1) + "\n"
+        case _:
+            assert_never(output_format)
+
+
+def render_forecasts(members: pd.DataFrame) -> str:
+    """Return CSV of ``repository``, ``as_of``, ``probability_inactive`` with a row for each forecast."""
+    rows = members.sort_values(["as_of", "repository"])
+    return write_csv(
+        ["repository", "as_of", "probability_inactive"],
+        (
+            [repository, f"{day:%Y-%m-%d}", f"{chance:.6f}"]
+            for repository, day, chance in zip(
+                rows.repository, rows.as_of, rows.probability_inactive, strict=True
+            )
+        ),
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -32,68 +54,63 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, int | str) else str(value)
 
 
-def predictions(members: pd.DataFrame) -> str:
-    """CSV: ``repository``, ``as_of``, ``probability_inactive``, one row a repository and day."""
-    rows = members.sort_values(["as_of", "repository"])
-    lines = [
-        f"{repository},{day:%Y-%m-%d},{chance:.6f}"
-        for repository, day, chance in zip(
-            rows.repository, rows.as_of, rows.probability_inactive, strict=True
-        )
-    ]
-    return "\n".join(["repository,as_of,probability_inactive", *lines]) + "\n"
-
-
-def as_table(found: Backtest) -> str:
-    """The windows, the single signals, the calibration with a plot, the value of choosing."""
+def _text(backtest: Backtest) -> str:
+    """Return the windows, the baselines, the calibration with a plot, and the value of a choice."""
     lines = [
         (
-            f"Inactive: no commit on the default branch in the {found.horizon_months} months after the day. "
-            f"Asked: last commit at most {found.active_days} days old."
+            f"Inactive: no commit on the default branch in the next {backtest.horizon_months} months. "
+            f"Active: the last commit is at most {backtest.active_days} days old."
         ),
         (
-            f"{found.repositories} repositories, {found.seen_in_training} of them known from training and "
-            "scored by trees that did not see them."
+            f"{backtest.repositories} repositories; {backtest.seen_in_training} of them were in the training "
+            "data, and trees that did not see them score them."
         ),
         "",
-        *table(
-            ["day", "active", "known", "inactive", "AUC", "average precision", "Brier", "calibration error"],
-            [_row(w) for w in (*found.windows, found.pooled)],
+        *text_table(
+            [
+                "day",
+                "active",
+                "outcome known",
+                "inactive",
+                "AUC",
+                "average precision",
+                "Brier",
+                "calibration error",
+            ],
+            [_row(w) for w in (*backtest.windows, backtest.pooled)],
         ),
         "",
-        *table(
+        *text_table(
             ["AUC of", "all days"],
-            [["outlook", _show(found.pooled.figures.get("auc"))]]
-            + [[name, _show(f)] for name, f in found.baselines.items()],
+            [["outlook", _show(backtest.pooled.figures.get("auc"))]]
+            + [[name, _show(f)] for name, f in backtest.baselines.items()],
         ),
         "",
-        *_calibration(found),
+        *_calibration(backtest),
     ]
-    if found.selection is not None:
-        s = found.selection
+    if backtest.selection is not None:
+        s = backtest.selection
         lines += [
             "",
             (
-                f"In {s.groups} random groups of five of one category and day, dead (idle for over a year) "
-                f"{s.months} months later:"
+                f"{s.groups} random groups of five libraries of the same category and day. "
+                f"Dead: no commit for over a year, {s.months} months later."
             ),
-            *table(
-                ["", "dead"],
+            *text_table(
+                ["choice", "dead"],
                 [
                     [name, f"{share.value:.1%} [{share.low:.1%}–{share.high:.1%}]"]
                     for name, share in (
                         ("best outlook", s.pick),
                         ("random member", s.random),
                         ("most stars", s.most_starred),
-                        ("last commit", s.last_committed),
+                        ("latest commit", s.last_committed),
                     )
                 ],
             ),
         ]
-    return (
-        "\n".join([*lines, "", "[a–b]: 95 % bootstrap over repositories (groups: over categories and days)."])
-        + "\n"
-    )
+    note = "[a–b]: 95 % bootstrap interval over repositories (for the groups: over categories and days)."
+    return "\n".join([*lines, "", note]) + "\n"
 
 
 def _row(window: Window) -> list[str]:
@@ -113,23 +130,24 @@ def _show(figure: Figure | None) -> str:
     return f"{figure.value:.3f} [{figure.low:.3f}–{figure.high:.3f}]"
 
 
-def _calibration(found: Backtest) -> list[str]:
-    """One line a bin: ``o`` what the outlook said, ``x`` what came, ``-`` its Wilson interval."""
-    rows = found.calibration
+def _calibration(backtest: Backtest) -> list[str]:
+    """Return a line for each bin: ``o`` the forecast, ``x`` the outcome, ``-`` its Wilson interval."""
+    rows = backtest.calibration
     top = max(max(row["high"], row["predicted"]) for row in rows)
     body = []
     for row in rows:
         plot = [" "] * WIDTH
-        for i in range(_place(row["low"], top), _place(row["high"], top) + 1):
+        for i in range(_column(row["low"], top), _column(row["high"], top) + 1):
             plot[i] = "-"
-        plot[_place(row["observed"], top)] = "x"
-        plot[_place(row["predicted"], top)] = "o"
+        plot[_column(row["observed"], top)] = "x"
+        plot[_column(row["predicted"], top)] = "o"
         body.append(
             [f"{row['n']:.0f}", f"{row['predicted']:.1%}", f"{row['observed']:.1%}",
              f"{row['low']:.1%}–{row['high']:.1%}", "|" + "".join(plot) + "|"]
         )  # fmt: skip
-    return table(["forecasts", "said", "came", "interval", f"o said, x came, 0 to {top:.0%}"], body)
+    plot_title = f"o forecast, x outcome, 0 to {top:.0%}"
+    return text_table(["forecasts", "forecast", "outcome", "interval", plot_title], body)
 
 
-def _place(share: float, top: float) -> int:
+def _column(share: float, top: float) -> int:
     return int(share / top * (WIDTH - 1) + 0.5)

@@ -2,111 +2,122 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from typing import assert_never
 
 from advisor.answers.compare import Comparison
 from advisor.model import MetricScore, Ranked
-from advisor.report import show
-from advisor.report.json import plain
-from advisor.report.markdown import _table as markdown_table
-from advisor.report.text import table as text_table
+from advisor.report.formats import ComparisonFormat, Format
+from advisor.report.json import write_json
+from advisor.report.tables import markdown_table, text_table
+from advisor.report.values import VERDICTS, metric_label, show
 
-_CLOSE = 0.005  # utilities that differ by less are level
+_CLOSE = 0.005  # utilities that differ by less count as equal
+
+LEGEND = (
+    "Criteria: score 0 to 100, higher is healthier; weight: share of all weights. "
+    "?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound."
+)
 
 
-def text(found: Comparison) -> str:
-    """Criteria and metrics, then what would turn the order round."""
+def render(comparison: Comparison, output_format: ComparisonFormat) -> str:
+    """Return the comparison in a format."""
+    match output_format:
+        case Format.table:
+            return _text(comparison)
+        case Format.markdown:
+            return _markdown(comparison)
+        case Format.json:
+            return write_json(asdict(comparison))
+        case _:
+            assert_never(output_format)
+
+
+def _text(comparison: Comparison) -> str:
     parts = [
-        f"{_heading(found)}",
-        "\n".join(text_table(*_criteria(found))),
-        "\n".join(text_table(*_metrics(found))),
-        "\n".join(["what would turn the order round:", *(f"  - {t}" for t in _flips(found))]),
-        "\n".join(["rules:", *(f"  - {t}" for t in _findings(found))]),
+        _heading(comparison),
+        "\n".join(text_table(*_criteria(comparison))),
+        "\n".join(text_table(*_metrics(comparison))),
+        "\n".join(["what would reverse the order:", *(f"  - {t}" for t in _flips(comparison))]),
+        "\n".join(["rules that apply:", *(f"  - {t}" for t in _findings(comparison))]),
+        LEGEND,
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def markdown(found: Comparison) -> str:
-    """The same as Markdown."""
+def _markdown(comparison: Comparison) -> str:
     parts = [
-        f"# {found.first.candidate.name} and {found.second.candidate.name}",
-        _heading(found),
-        markdown_table(*_criteria(found)),
-        markdown_table(*_metrics(found)),
-        "## What would turn the order round",
-        "\n".join(f"- {t}" for t in _flips(found)),
-        "## Rules",
-        "\n".join(f"- {t}" for t in _findings(found)),
+        f"# {comparison.first.candidate.name} and {comparison.second.candidate.name}",
+        _heading(comparison),
+        markdown_table(*_criteria(comparison)),
+        markdown_table(*_metrics(comparison)),
+        "## What would reverse the order",
+        "\n".join(f"- {t}" for t in _flips(comparison)),
+        "## Rules that apply",
+        "\n".join(f"- {t}" for t in _findings(comparison)),
+        LEGEND,
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def to_json(found: Comparison) -> str:
-    """Everything."""
-    return json.dumps(plain(asdict(found)), indent=1, ensure_ascii=False) + "\n"
-
-
-RENDER: Mapping[str, Callable[[Comparison], str]] = {"table": text, "markdown": markdown, "json": to_json}
-
-
-def _heading(found: Comparison) -> str:
-    a, b = found.first, found.second
-    return (
-        f"goal {found.goal}, as of {found.as_of}: {a.candidate.name} {a.score or 0:.0f} "
-        f"({a.low:.0f}–{a.high:.0f}), {b.candidate.name} {b.score or 0:.0f} ({b.low:.0f}–{b.high:.0f})"
+def _heading(comparison: Comparison) -> str:
+    scores = ", ".join(
+        f"{r.candidate.name} scores {r.score or 0:.0f} (possible: {r.low:.0f} to {r.high:.0f})"
+        for r in (comparison.first, comparison.second)
     )
+    return f"goal {comparison.goal}, as of {comparison.as_of}: {scores}"
 
 
-def _criteria(found: Comparison) -> tuple[list[str], list[list[str]]]:
+def _criteria(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     rows = [
-        [a.criterion, f"{found.weights.get(a.criterion, 0):.0%}", _points(a.utility), _points(b.utility),
-         _better(found, a.utility, b.utility)]
-        for a, b in zip(found.first.criteria, found.second.criteria, strict=True)
+        [a.criterion, f"{comparison.weights.get(a.criterion, 0):.0%}", _points(a.utility), _points(b.utility),
+         _better(comparison, a.utility, b.utility)]
+        for a, b in zip(comparison.first.criteria, comparison.second.criteria, strict=True)
     ]  # fmt: skip
-    return ["criterion", "weight", *_names(found), "better"], rows
+    return ["criterion", "weight", *_names(comparison), "better"], rows
 
 
-def _metrics(found: Comparison) -> tuple[list[str], list[list[str]]]:
+def _metrics(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     rows = []
-    for a, b in zip(found.first.criteria, found.second.criteria, strict=True):
+    scored_metrics = set()
+    for a, b in zip(comparison.first.criteria, comparison.second.criteria, strict=True):
         for mine, theirs in zip(a.metrics, b.metrics, strict=True):
-            rows.append(_metric(found, mine, theirs))
-    scored = {row[0] for row in rows}
-    for m in found.first.measurements:
-        if m.metric not in scored:
-            rows.append([m.metric, show(m), show(found.second.measurement(m.metric)), ""])
-    return ["metric", *_names(found), "better"], rows
+            rows.append(_metric(comparison, mine, theirs))
+            scored_metrics.add(mine.metric)
+    for m in comparison.first.measurements:
+        if m.metric not in scored_metrics:
+            other = comparison.second.measurement(m.metric)
+            rows.append([metric_label(m.metric), show(m), show(other), ""])
+    return ["metric", *_names(comparison), "better"], rows
 
 
-def _metric(found: Comparison, a: MetricScore, b: MetricScore) -> list[str]:
-    shown = [show(r.measurement(a.metric)) for r in (found.first, found.second)]
-    return [a.metric, *shown, _better(found, a.utility, b.utility)]
+def _metric(comparison: Comparison, a: MetricScore, b: MetricScore) -> list[str]:
+    values = [show(r.measurement(a.metric)) for r in (comparison.first, comparison.second)]
+    return [metric_label(a.metric), *values, _better(comparison, a.utility, b.utility)]
 
 
-def _better(found: Comparison, a: float | None, b: float | None) -> str:
+def _better(comparison: Comparison, a: float | None, b: float | None) -> str:
     if a is None or b is None:
         return "?"
     if abs(a - b) < _CLOSE:
-        return "level"
-    return found.first.candidate.name if a > b else found.second.candidate.name
+        return "equal"
+    return comparison.first.candidate.name if a > b else comparison.second.candidate.name
 
 
 def _points(utility: float | None) -> str:
     return "?" if utility is None else f"{100 * utility:.0f}"
 
 
-def _names(found: Comparison) -> list[str]:
-    return [found.first.candidate.name, found.second.candidate.name]
+def _names(comparison: Comparison) -> list[str]:
+    return [comparison.first.candidate.name, comparison.second.candidate.name]
 
 
-def _flips(found: Comparison) -> list[str]:
-    return [f.text for f in found.flips] or ["no change of a single weight or a single value"]
+def _flips(comparison: Comparison) -> list[str]:
+    return [f.text for f in comparison.flips] or ["no change of a single weight or a single value"]
 
 
-def _findings(found: Comparison) -> list[str]:
-    def of(ranked: Ranked) -> list[str]:
-        return [f"{ranked.candidate.name}: {f.verdict}: {f.text}" for f in ranked.findings]
+def _findings(comparison: Comparison) -> list[str]:
+    def lines(r: Ranked) -> list[str]:
+        return [f"{r.candidate.name}: {VERDICTS[f.verdict]}: {f.text}" for f in r.findings]
 
-    return of(found.first) + of(found.second) or ["none fired"]
+    return lines(comparison.first) + lines(comparison.second) or ["none"]

@@ -2,90 +2,83 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, astuple
+from typing import assert_never
 
 from advisor.answers.coverage import SPREAD, Cell, Coverage, Side
-from advisor.report import show
-from advisor.report.json import plain
-from advisor.report.markdown import _table as markdown_table
-from advisor.report.text import table as text_table
+from advisor.report.csv import write_csv
+from advisor.report.formats import CoverageFormat, Format
+from advisor.report.json import write_json
+from advisor.report.tables import markdown_table, text_table
+from advisor.report.values import show
 
-_KEY = (
-    "A day: first support. (+n): days after the weights were public. *: no commit needed, counted from the "
-    "release of transformers with its architecture. ~: weights older than the library. gone: given up "
-    "again. -: not by then."
+LEGEND = (
+    "Date: first support. (+n): n days after the weights were public. *: supported through transformers, "
+    "from its first release with the architecture. ~: the weights are older than the library. "
+    "gone: support was removed on that day. -: not supported yet. ?: not enough data."
 )
 
-
-def text(found: Coverage) -> str:
-    """The three tables for a terminal."""
-    parts = [
-        f"model coverage as of {found.as_of}, {_ROUTE[found.route]}",
-        *_sections(found, lambda header, rows: "\n".join(text_table(header, rows))),
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def markdown(found: Coverage) -> str:
-    """The same as Markdown."""
-    parts = [
-        f"# Model coverage as of {found.as_of}",
-        f"Counted: {_ROUTE[found.route]}.",
-        *_sections(found, markdown_table),
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def to_csv(found: Coverage) -> str:
-    """One row a family and library, with what shows it."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(Cell.__dataclass_fields__), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(cell) for cell in found.cells)
-    return out.getvalue()
-
-
-def to_json(found: Coverage) -> str:
-    """Everything, with what shows it."""
-    return json.dumps(plain(asdict(found)), indent=1, ensure_ascii=False) + "\n"
-
-
-RENDER: Mapping[str, Callable[[Coverage], str]] = {
-    "table": text,
-    "markdown": markdown,
-    "csv": to_csv,
-    "json": to_json,
+_ROUTES = {
+    "any": "support in the library's own code or through transformers",
+    "main": "support in the library's own code only",
 }
 
-_ROUTE = {"any": "own code or what transformers loads", "main": "own code alone"}
+
+def render(coverage: Coverage, output_format: CoverageFormat) -> str:
+    """Return the coverage in a format; CSV has a row for each model family and library."""
+    match output_format:
+        case Format.table:
+            return _text(coverage)
+        case Format.markdown:
+            return _markdown(coverage)
+        case Format.csv:
+            return write_csv(list(Cell.__dataclass_fields__), map(astuple, coverage.cells))
+        case Format.json:
+            return write_json(asdict(coverage))
+        case _:
+            assert_never(output_format)
 
 
-def _sections(found: Coverage, table: Callable[[list[str], list[list[str]]], str]) -> list[str]:
+def _text(coverage: Coverage) -> str:
+    parts = [
+        f"model coverage as of {coverage.as_of}: {_ROUTES[coverage.route]}",
+        *_sections(coverage, lambda header, rows: "\n".join(text_table(header, rows))),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown(coverage: Coverage) -> str:
+    parts = [
+        f"# Model coverage as of {coverage.as_of}",
+        f"What counts: {_ROUTES[coverage.route]}.",
+        *_sections(coverage, markdown_table),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _sections(coverage: Coverage, table: Callable[[list[str], list[list[str]]], str]) -> list[str]:
     return [
-        "First support of a model family",
-        table(*_families(found)),
-        _KEY,
-        "Vendor gap: days from public weights to support, families that came after the library",
-        table(*_gaps(found)),
-        "Spread over vendors",
-        table(*_spread(found)),
-        *_unpackaged(found),
-        *_confessions(found),
+        "First support of each model family",
+        table(*_families(coverage)),
+        LEGEND,
+        "Days from public weights to support, for families that are newer than the library",
+        table(*_gaps(coverage)),
+        "Vendors of the supported families (vendor gap: days by which models of the backer come earlier)",
+        table(*_spread(coverage)),
+        *_unreleased_families(coverage),
+        *_missing_gaps(coverage),
     ]
 
 
-def _families(found: Coverage) -> tuple[list[str], list[list[str]]]:
-    cells = {(c.family, c.repository): c for c in found.cells}
-    families = {c.family: (c.vendor, str(c.released_on)) for c in found.cells}
+def _families(coverage: Coverage) -> tuple[list[str], list[list[str]]]:
+    cells = {(c.family, c.repository): c for c in coverage.cells}
+    families = {c.family: (c.vendor, str(c.released_on)) for c in coverage.cells}
     rows = [
-        [family, *about, *(_cell(cells.get((family, r))) for r in found.repositories)]
-        for family, about in families.items()
+        [family, *details, *(_cell(cells.get((family, r))) for r in coverage.repositories)]
+        for family, details in families.items()
     ]
-    return ["family", "vendor", "weights", *map(_short, found.repositories)], rows
+    return ["family", "vendor", "public weights", *map(_short, coverage.repositories)], rows
 
 
 def _cell(cell: Cell | None) -> str:
@@ -99,7 +92,7 @@ def _cell(cell: Cell | None) -> str:
     return f"{cell.supported_on}{'*' if cell.route == 'transformers' else ''} {late}"
 
 
-def _gaps(found: Coverage) -> tuple[list[str], list[list[str]]]:
+def _gaps(coverage: Coverage) -> tuple[list[str], list[list[str]]]:
     rows = [
         [
             _short(s.repository),
@@ -108,9 +101,9 @@ def _gaps(found: Coverage) -> tuple[list[str], list[list[str]]]:
             _median(s),
             f"{s.within:.0%}",
         ]
-        for s in found.sides
+        for s in coverage.sides
     ]
-    return ["library", "models of", "supported", "median days [95 %]", "within 90 days"], rows
+    return ["library", "models of", "supported", "median days [95 % interval]", "within 90 days"], rows
 
 
 def _median(side: Side) -> str:
@@ -120,7 +113,7 @@ def _median(side: Side) -> str:
     return f"{side.median:.0f} [{side.low or 0:.0f}–{high}]"
 
 
-def _spread(found: Coverage) -> tuple[list[str], list[list[str]]]:
+def _spread(coverage: Coverage) -> tuple[list[str], list[list[str]]]:
     header = [
         "library",
         "families",
@@ -129,25 +122,27 @@ def _spread(found: Coverage) -> tuple[list[str], list[list[str]]]:
         "backer's own share",
         "vendor gap (days)",
     ]
-    rows = [[_short(r), *(show(found.measured[r][name]) for name in SPREAD)] for r in found.repositories]
+    rows = [
+        [_short(r), *(show(coverage.measured[r][name]) for name in SPREAD)] for r in coverage.repositories
+    ]
     return header, rows
 
 
-def _unpackaged(found: Coverage) -> list[str]:
-    """What the default branch supports and no release on the index does."""
+def _unreleased_families(coverage: Coverage) -> list[str]:
+    """Return the families that the default branch supports but no release on the package index does."""
     missing: dict[str, list[str]] = {}
-    packaged = {c.repository for c in found.cells if c.packaged_on is not None}
-    for c in found.cells:
-        if c.route == "main" and c.removed_on is None and c.packaged_on is None and c.repository in packaged:
+    on_index = {c.repository for c in coverage.cells if c.packaged_on is not None}
+    for c in coverage.cells:
+        if c.route == "main" and c.removed_on is None and c.packaged_on is None and c.repository in on_index:
             missing.setdefault(c.repository, []).append(c.family)
     lines = [f"{_short(r)}: {', '.join(families)}" for r, families in missing.items()]
-    return ["On the default branch, in no release of the package", "\n".join(lines)] if lines else []
+    return ["Supported on the default branch, but not in a release yet", "\n".join(lines)] if lines else []
 
 
-def _confessions(found: Coverage) -> list[str]:
-    shown = {r: found.measured[r]["vendor_gap"].reason for r in found.repositories}
-    lines = [f"{_short(r)}: {why}" for r, why in shown.items() if why]
-    return ["No vendor gap", "\n".join(lines)] if lines else []
+def _missing_gaps(coverage: Coverage) -> list[str]:
+    reasons = {r: coverage.measured[r]["vendor_gap"].reason for r in coverage.repositories}
+    lines = [f"{_short(r)}: {reason}" for r, reason in reasons.items() if reason]
+    return ["Why some vendor gaps are not known", "\n".join(lines)] if lines else []
 
 
 def _short(repository: str) -> str:

@@ -1,21 +1,27 @@
-"""Every number of one candidate with what it is, what it rests on, and where that can be looked up."""
+"""Every number of one candidate with its definition, its evidence and its sources."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from typing import assert_never
 
 from advisor.metrics import METRICS
 from advisor.model import Benchmark, Candidate, CriterionScore, Measurement, Ranked
-from advisor.report import number, show
-from advisor.report.json import plain
+from advisor.report.formats import ExplanationFormat, Format
+from advisor.report.json import write_json
+from advisor.report.values import VERDICTS, number, show
+
+LEGEND = (
+    "?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound. n: sample size. "
+    "Utility: the value on the scale of its criterion, 1 is healthiest."
+)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What a fact table holds of the candidate: rows, their first and last day, the history's head."""
+    """The rows of a candidate in a fact table: number, first and last day, head commit of its history."""
 
     table: str
     rows: int
@@ -26,7 +32,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One supported model family with what shows it, and the day of its weights with its source."""
+    """The evidence for a supported model family, and the day of its public weights with the source."""
 
     family: str
     route: str
@@ -41,7 +47,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A candidate as ranked, and the evidence beside its measurements."""
+    """A ranked candidate with the evidence for its measurements."""
 
     as_of: date
     goal: str
@@ -52,62 +58,63 @@ class Explanation:
     benchmarks: tuple[Benchmark, ...] = ()
 
 
-def text(found: Explanation) -> str:
-    """One block a metric, by criterion, those that no criterion counts last."""
-    r = found.ranked
+def render(explanation: Explanation, output_format: ExplanationFormat) -> str:
+    """Return the explanation in a format; JSON adds the definition of each metric."""
+    match output_format:
+        case Format.table:
+            return _text(explanation)
+        case Format.markdown:
+            return f"# {explanation.ranked.candidate.repository}\n\n```text\n{_text(explanation)}```\n"
+        case Format.json:
+            content = asdict(explanation)
+            content["definitions"] = {
+                m.metric: {k: v for k, v in asdict(METRICS[m.metric]).items() if k != "sql"}
+                for m in explanation.ranked.measurements
+            }
+            return write_json(content)
+        case _:
+            assert_never(output_format)
+
+
+def _text(explanation: Explanation) -> str:
+    """Return a block for each metric, by criterion; metrics that no criterion uses come last."""
+    r = explanation.ranked
     place = r.rank or ("out" if r.excluded else "?")
     kind = r.candidate.backer_kind or "kind unknown"
     lines = [
-        f"{r.candidate.repository}: goal {found.goal}, as of {found.as_of}",
-        f"score {_score(r)}, rank {place}, {r.coverage:.0%} of the weight measured",
-        f"backer: {r.candidate.backer or '?'}, {kind} ({_shown_by(r.candidate)})",
-        *(f"{f.verdict}: {f.text}" for f in r.findings),
-        *(f"not decided: {f.rule}: {f.text}" for f in r.undecided),
+        f"{r.candidate.repository}: goal {explanation.goal}, as of {explanation.as_of}",
+        f"score {_score(r)}, rank {place}, data for {r.coverage:.0%} of the weight",
+        f"backer: {r.candidate.backer or '?'}, {kind} ({_backer_source(r.candidate)})",
+        *(f"{VERDICTS[f.verdict]}: {f.text}" for f in r.findings),
+        *(f"not enough data for rule {f.rule}: {f.text}" for f in r.undecided),
     ]
-    counted: set[str] = set()
+    scored_metrics: set[str] = set()
     for criterion in r.criteria:
-        lines += ["", _criterion(criterion, found.weights)]
-        for scored in criterion.metrics:
-            counted.add(scored.metric)
-            utility = "none" if scored.utility is None else f"{scored.utility:.2f}"
-            counts = f"utility {utility}, weight {scored.weight:g} within {criterion.criterion}"
-            lines += _block(r.measurement(scored.metric), found, counts)
-    lines += ["", "measured, but not scored"]
-    for measured in r.measurements:
-        if measured.metric not in counted:
-            lines += _block(measured, found, "not scored")
-    if found.models:
-        lines += ["", "model families, with what shows each"]
-        lines += [f"  {_evidence(e)}" for e in found.models]
-    if found.benchmarks:
-        lines += ["", "measured on machines by `advisor bench`"]
-        lines += [f"  {_benchmark(b)}" for b in found.benchmarks]
+        lines += ["", _criterion(criterion, explanation.weights)]
+        for score in criterion.metrics:
+            scored_metrics.add(score.metric)
+            utility = "unknown" if score.utility is None else f"{score.utility:.2f} of 1"
+            role = f"utility {utility}, weight {score.weight:g} within {criterion.criterion}"
+            lines += _block(r.measurement(score.metric), explanation, role)
+    lines += ["", "measured, but not part of the score"]
+    for measurement in r.measurements:
+        if measurement.metric not in scored_metrics:
+            lines += _block(measurement, explanation, "not part of the score")
+    if explanation.models:
+        lines += ["", "supported model families, with the evidence for each"]
+        lines += [f"  {_evidence(e)}" for e in explanation.models]
+    if explanation.benchmarks:
+        lines += ["", "measured by `advisor bench`"]
+        lines += [f"  {_benchmark(b)}" for b in explanation.benchmarks]
+    lines += ["", LEGEND]
     return "\n".join(lines) + "\n"
 
 
-def markdown(found: Explanation) -> str:
-    """The text as a block that Markdown leaves alone."""
-    return f"# {found.ranked.candidate.repository}\n\n```text\n{text(found)}```\n"
-
-
-def to_json(found: Explanation) -> str:
-    """Everything, each measurement with its definition."""
-    content = asdict(found)
-    content["definitions"] = {
-        m.metric: {k: v for k, v in asdict(METRICS[m.metric]).items() if k != "sql"}
-        for m in found.ranked.measurements
-    }
-    return json.dumps(plain(content), indent=1, ensure_ascii=False) + "\n"
-
-
-RENDER: Mapping[str, Callable[[Explanation], str]] = {"table": text, "markdown": markdown, "json": to_json}
-
-
 def _score(r: Ranked) -> str:
-    return "?" if r.score is None else f"{r.score:.0f} ({r.low:.0f}–{r.high:.0f})"
+    return "?" if r.score is None else f"{r.score:.0f} of 100 (possible: {r.low:.0f} to {r.high:.0f})"
 
 
-def _shown_by(c: Candidate) -> str:
+def _backer_source(c: Candidate) -> str:
     return ", read ".join(filter(None, (c.backer_source, c.backer_as_of))) or "no source"
 
 
@@ -116,50 +123,51 @@ def _criterion(c: CriterionScore, weights: Mapping[str, float]) -> str:
     return f"{c.criterion}: {points} of 100, {weights.get(c.criterion, 0):.0%} of the weights"
 
 
-def _block(m: Measurement, found: Explanation, counts: str) -> list[str]:
+def _block(m: Measurement, explanation: Explanation, role: str) -> list[str]:
     metric = METRICS[m.metric]
     window = f", window {metric.window_days} days" if metric.window_days else ""
     lines = [
         f"  {m.metric} = {show(m)} {'' if metric.unit in ('share', 'status') else metric.unit}".rstrip(),
         f"      {metric.definition}",
-        f"      {metric.direction} is healthier{window}; {counts}"
+        f"      {metric.direction} is healthier{window}; {role}"
         if metric.direction != "neither"
-        else f"      neither more nor less is healthier by itself{window}; {counts}",
+        else f"      neither more nor less is healthier{window}; {role}",
     ]
     if m.low is not None and m.high is not None:
         bounds = f"{number(m.low, metric.unit)} to {number(m.high, metric.unit)}"
-        lines.append(f"      interval {bounds}, n {m.n}, {m.evidence_share:.0%} of the evidence there")
+        lines.append(f"      interval {bounds}, n {m.n}, {m.evidence_share:.0%} of the evidence available")
     if m.reason:
         lines.append(f"      {m.reason}")
     if m.first_day or m.last_day:
         lines.append(f"      facts from {m.first_day} to {m.last_day}")
     lines += [f"      source: {source}" for source in m.sources]
-    lines += [f"      rows: {_rows(t)}" for t in found.tables if t.table in metric.needs]
+    lines += [f"      facts: {_rows(t)}" for t in explanation.tables if t.table in metric.needs]
     return lines
 
 
 def _rows(t: Rows) -> str:
-    head = f", history at {t.head[:12]}" if t.head else ""
-    return f"{t.rows:,} in {t.table}, {t.first_day} to {t.last_day}{head}"
+    head = f", git history up to commit {t.head[:12]}" if t.head else ""
+    return f"{t.rows:,} rows in {t.table}, {t.first_day} to {t.last_day}{head}"
 
 
 def _evidence(e: Evidence) -> str:
-    shown = f"{e.family}: {e.supported_on} by {e.route}: {e.name} in {e.path} at {e.commit}"
-    return f"{shown}; weights {e.released_on}, {e.release_read}: {e.release_source}"
+    support = f"since {e.supported_on} by route {e.route}: {e.name} in {e.path} at commit {e.commit}"
+    weights = f"weights public since {e.released_on} ({e.release_read}: {e.release_source})"
+    return f"{e.family}: {support}; {weights}"
 
 
 def _benchmark(b: Benchmark) -> str:
     bounds = "" if b.low == b.high else f" [{_figure(b.low)}–{_figure(b.high)}]"
-    what = f"{b.day}  {b.figure} {_figure(b.value)}{bounds} {b.unit}"
-    return f"{what}: {b.stack} {b.version}, {b.setting}, on {b.machine} ({b.source})"
+    value = f"{b.day}  {b.figure} {_figure(b.value)}{bounds} {b.unit}"
+    return f"{value}: {b.stack} {b.version}, {b.setting}, on {b.machine} ({b.source})"
 
 
 def _figure(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
-def rows_of(manifest: Mapping[str, Mapping[str, object]], repository: str) -> Sequence[Rows]:
-    """What the manifest of a store says of a repository's tables."""
+def fact_rows(manifest: Mapping[str, Mapping[str, object]], repository: str) -> Sequence[Rows]:
+    """Read from the manifest of a store which fact tables have rows of a repository."""
     stem = repository.replace("/", "__", 1)
     return [
         Rows(

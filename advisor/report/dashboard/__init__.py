@@ -1,9 +1,8 @@
-"""The recommendation as one HTML file: the answer, the ranking, the charts, sliders to try, the user's task.
+"""The recommendation as one HTML file: answer, ranking, charts, weight sliders, and the user's task.
 
-The file needs nothing from anywhere: style, code, plotly and data are in it, and its
-Content-Security-Policy lets nothing else run or load. What can be read at once is plain HTML; the
-data and plotly travel compressed and are unpacked after the first paint. Every value that came from
-outside passes through Jinja's escaping or, in the page, through `textContent`.
+The file needs no network: it holds its styles, scripts, plotly and data, and its Content-Security-Policy
+blocks everything else. The answer is plain HTML. The data and plotly are compressed, and a script
+unpacks them after the first paint. Jinja or, in the page, `textContent` escapes every value from outside.
 """
 
 from __future__ import annotations
@@ -17,38 +16,37 @@ from pathlib import Path
 from typing import Any
 
 from advisor.answers.history import Timeline
-from advisor.decide.requirements import NOTHING, Requirements
+from advisor.decide.requirements import NO_REQUIREMENTS, Requirements
 from advisor.model import Recommendation
 from advisor.report.dashboard.answer import answer_for_page
 from advisor.report.dashboard.payload import page_data
 from advisor.report.dashboard.task import Task
 
 _ASSETS = Path(__file__).parent / "assets"
-# In the order in which they stand in the page: what is used by others comes first.
+# In the order of the page: a script comes after those that it uses.
 _SCRIPTS = (
     *("format", "sampling", "engine", "tables", "charts"),
     *("attention", "time_charts", "issues", "outlook", "calibration", "benchmarks", "gallery"),
     *("state", "words", "task", "page"),
 )
 _STYLES = ("colours", "page", "ranking", "controls", "figures", "task", "narrow", "paper")
-# plotly adds rules to the style element of this name if it is there; a policy that forbids inline
-# styles lets it add none of its own.
+# plotly adds its rules to a style element with this text; the policy blocks other inline styles.
 _PLOTLY_STYLE = "/* plotly adds its rules here */"
 
 
 def render(
     answer: Recommendation,
     timeline: Timeline,
-    requirements: Requirements = NOTHING,
+    requirements: Requirements = NO_REQUIREMENTS,
     task: Task | None = None,
 ) -> str:
-    """The page; equal bytes for equal input.
+    """Return the page; equal bytes for equal input.
 
     Args:
-        answer: what `advisor.answers.recommend.recommend` found.
-        timeline: the same question over the months, from `advisor.answers.history.look_back`.
-        requirements: what the user asked for, so that a saved view asks for it again.
-        task: the user's own run in every library, where one was planned.
+        answer: the recommendation, from `advisor.answers.recommend.recommend`.
+        timeline: the same question month by month, from `advisor.answers.history.read_timeline`.
+        requirements: the user's requirements, which a saved view repeats.
+        task: the user's own run in every library; None: no task on the page.
     """
     import jinja2
 
@@ -70,8 +68,8 @@ def render(
         style=style,
         plotly_style=_PLOTLY_STYLE,
         script=script,
-        plotly=_packed(plotly),
-        data=_packed(data),
+        plotly=_compress(plotly),
+        data=_compress(data),
         task=task,
         **answer_for_page(answer, timeline),
     )
@@ -81,7 +79,7 @@ def _asset(name: str) -> str:
     return (_ASSETS / name).read_text(encoding="utf-8")
 
 
-def _packed(text: str) -> str:
+def _compress(text: str) -> str:
     return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
 

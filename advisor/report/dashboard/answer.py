@@ -1,4 +1,4 @@
-"""What the page shows before any script runs: the answer, the ranking, the controls at rest."""
+"""The part of the page that needs no script: the answer, the ranking, the controls at their start."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _CONFIDENCE = {
 
 
 def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any]:
-    """Names that the template fills in; all of them plain text, numbers and lists of these."""
-    domain = timeline.asked.domain
-    chosen = next((r for r in answer.ranking if r.candidate.repository == answer.choice), None)
+    """Return the values that the template fills in: plain text, numbers and lists of these."""
+    domain = timeline.question.domain
+    choice = next((r for r in answer.ranking if r.candidate.repository == answer.choice), None)
     titles = {c.name: c.title for c in domain.criteria}
     is_undecided = answer.certainty == "tie" and answer.choice != answer.default
     kind = "undecided" if is_undecided else answer.certainty
@@ -38,13 +38,13 @@ def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any
         "as_of_long": long_day(answer.as_of),
         "snapshot": answer.snapshot,
         "headline": _HEADLINES[kind],
-        "choice": chosen.candidate.name if chosen else "",
+        "choice": choice.candidate.name if choice else "",
         "choice_repository": answer.choice or "",
         "certainty": answer.certainty,
         "confidence": _CONFIDENCE[kind],
         "reasons": answer.reasons,
         "doubts": doubts_without_flips(answer),
-        "needs": [{"name": "", "text": text} for text in answer.asked],
+        "needs": [{"name": "", "text": text} for text in answer.requirement_notes],
         "flips": [f.text for f in answer.flips],
         "leaving": [{"name": "", "text": text} for text in answer.leaving_default],
         "default_name": (answer.default or "").rpartition("/")[2],
@@ -67,7 +67,7 @@ def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any
 
 
 def doubts_without_flips(answer: Recommendation) -> list[str]:
-    """The doubts; what would flip the choice has a place of its own on the page."""
+    """Return the doubts that are not flips; the page shows flips in a place of their own."""
     flips = {f.text for f in answer.flips}
     return [text for text in answer.doubts if text not in flips]
 
@@ -95,7 +95,7 @@ def _row(r: Ranked) -> dict[str, Any]:
 
 
 def _chances(r: Ranked) -> list[dict[str, float]]:
-    """First, second, third, later: where each part of the bar begins and ends, in per cent."""
+    """Return the start and end (per cent of the bar) of first, second, third and later places."""
     shares = list(r.acceptability or ((r.wins,) if r.rank is not None else ()))
     parts = [*(shares[i] if i < len(shares) else 0.0 for i in range(3)), sum(shares[3:])]
     return [
@@ -112,5 +112,5 @@ def _out(r: Ranked) -> dict[str, Any]:
 
 
 def long_day(day: date) -> str:
-    """A date as it is read: 24 July 2026."""
+    """Return a date in words: 24 July 2026."""
     return f"{day.day} {day:%B %Y}"

@@ -1,7 +1,7 @@
-"""What the page computes with: scores by month, series, facts, as plain JSON values.
+"""The data that the page computes with: scores by month, series and facts, as plain JSON values.
 
-Utilities are rounded to six digits, other numbers to six significant ones; the page's scores differ
-from Python's by less than 0.001 of a point.
+Utilities are rounded to six digits and other numbers to six significant digits; the page's scores differ
+from Python's by less than 0.001 points.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any
 from advisor.answers.history import Timeline
 from advisor.decide import acceptability
 from advisor.decide.acceptability import CLEAR, LEANING
-from advisor.decide.requirements import NOTHING, Requirements
+from advisor.decide.requirements import NO_REQUIREMENTS, Requirements
 from advisor.measure.cache import measurements_key
 from advisor.metrics import METRICS
-from advisor.model import CriterionScore, Finding, Ranked, Recommendation
+from advisor.model import CriterionScore, Finding, Recommendation, ScoredCandidate
 from advisor.report.dashboard import reference
 from advisor.report.dashboard.answer import doubts_without_flips
 from advisor.report.json import plain
 
 SCHEMA = 1
-# Metrics of which the page draws a line over the months.
+# Metrics that the page draws as a line over the months.
 SERIES = (
     "contributors",
     "new_contributors",
@@ -44,16 +44,16 @@ SERIES = (
 
 
 def page_data(
-    answer: Recommendation, timeline: Timeline, requirements: Requirements = NOTHING
+    answer: Recommendation, timeline: Timeline, requirements: Requirements = NO_REQUIREMENTS
 ) -> dict[str, Any]:
-    """The data of the page; its keys are described where the page reads them (assets/engine.js)."""
-    domain = timeline.asked.domain
-    by_repository = {c.repository: c for c in timeline.asked.candidates}
-    # Colours go by this order, which no slider changes: the ranked first.
+    """Return the data of the page; assets/engine.js, which reads it, describes its keys."""
+    domain = timeline.question.domain
+    by_repository = {c.repository: c for c in timeline.question.candidates}
+    # The colours follow this order, which no slider changes: ranked candidates first.
     order = [r.candidate.repository for r in answer.ranking]
     order += [r for r in by_repository if r not in order]
-    beyond = {r: _beyond_rules(answer, timeline, r) for r in order}
-    key = measurements_key(timeline.asked.store, answer.as_of)
+    extra_findings = {r: _extra_findings(answer, timeline, r) for r in order}
+    key = measurements_key(timeline.question.store, answer.as_of)
     return {
         "schema": SCHEMA,
         "domain": domain.name,
@@ -88,11 +88,13 @@ def page_data(
             }
             for r in order
         ],
-        "scores": [[_scores(x) for x in timeline.ranked.get(r, ())] for r in order],
-        "findings": [[_findings(x, beyond[r]) for x in timeline.ranked.get(r, ())] for r in order],
+        "scores": [[_scores(x) for x in timeline.candidates.get(r, ())] for r in order],
+        "findings": [
+            [_findings(x, extra_findings[r]) for x in timeline.candidates.get(r, ())] for r in order
+        ],
         "metrics": {name: _about(name) for name in sorted(METRICS)},
         "series": {
-            name: [[_point(x, name) for x in timeline.ranked.get(r, ())] for r in order]
+            name: [[_point(x, name) for x in timeline.candidates.get(r, ())] for r in order]
             for name in SERIES
             if name in METRICS
         },
@@ -132,33 +134,33 @@ def page_data(
     }
 
 
-def _scores(ranked: Ranked | None) -> list[float | int | None] | None:
-    """Four numbers a criterion: utility, low, high, coverage; None where nothing was known."""
-    if ranked is None:
+def _scores(candidate: ScoredCandidate | None) -> list[float | int | None] | None:
+    """Return utility, low, high and coverage of each criterion in a flat list; None: no measurements."""
+    if candidate is None:
         return None
-    return [_number(x) for c in ranked.criteria for x in _of_criterion(c)]
+    return [_number(x) for c in candidate.criteria for x in _criterion(c)]
 
 
-def _of_criterion(c: CriterionScore) -> tuple[float | None, float, float, float]:
+def _criterion(c: CriterionScore) -> tuple[float | None, float, float, float]:
     return c.utility, c.low, c.high, c.coverage
 
 
-def _findings(ranked: Ranked | None, beyond: list[Finding]) -> list[list[str]]:
-    return [] if ranked is None else [_finding(f) for f in (*ranked.findings, *beyond)]
+def _findings(candidate: ScoredCandidate | None, extra: list[Finding]) -> list[list[str]]:
+    return [] if candidate is None else [_finding(f) for f in (*candidate.findings, *extra)]
 
 
-def _beyond_rules(answer: Recommendation, timeline: Timeline, repository: str) -> list[Finding]:
-    """What the answer says of a candidate beyond the rules of the domain: held for all months alike."""
-    row = timeline.ranked.get(repository, ())
+def _extra_findings(answer: Recommendation, timeline: Timeline, repository: str) -> list[Finding]:
+    """Return findings that do not come from the rules of the domain; they count for all months."""
+    row = timeline.candidates.get(repository, ())
     by_rules = row[-1].findings if row and row[-1] else ()
-    found = next((r.findings for r in answer.ranking if r.candidate.repository == repository), ())
-    return [f for f in found if f not in by_rules]
+    findings = next((r.findings for r in answer.ranking if r.candidate.repository == repository), ())
+    return [f for f in findings if f not in by_rules]
 
 
 def _outlooks(answer: Recommendation, repository: str) -> list[dict[str, Any]]:
-    shown = ("horizon_months", "probability_inactive", "low", "high", "reason", "known")
+    fields = ("horizon_months", "probability_inactive", "low", "high", "reason", "known")
     return [
-        {name: plain(getattr(o, name)) for name in shown}
+        {name: plain(getattr(o, name)) for name in fields}
         for r in answer.ranking
         if r.candidate.repository == repository
         for o in r.outlook
@@ -169,11 +171,11 @@ def _finding(f: Finding) -> list[str]:
     return [f.rule, f.verdict, f.text]
 
 
-def _point(ranked: Ranked | None, metric: str) -> float | list[float | int | None] | int | None:
-    """The value, or value, low and high where they differ; None where not measured."""
-    if ranked is None:
+def _point(candidate: ScoredCandidate | None, metric: str) -> float | list[float | int | None] | int | None:
+    """Return the value, or value, low and high if they differ; None: not measured."""
+    if candidate is None:
         return None
-    m = ranked.measurement(metric)
+    m = candidate.measurement(metric)
     if not isinstance(m.value, int | float):
         return None
     low, high = m.value if m.low is None else m.low, m.value if m.high is None else m.high
@@ -195,9 +197,9 @@ def _about(name: str) -> dict[str, str | int | None]:
 
 
 def _sources(answer: Recommendation, metric: str) -> list[str]:
-    """Where a metric's values come from, without commits and files: those stand in the last table."""
-    found = (s for r in answer.ranking for s in r.measurement(metric).sources)
-    return sorted({"git histories" if s.startswith("git:") else s.split("@", 1)[0] for s in found})
+    """Return the sources of a metric without commits and files, which the last table lists."""
+    sources = (s for r in answer.ranking for s in r.measurement(metric).sources)
+    return sorted({"git histories" if s.startswith("git:") else s.split("@", 1)[0] for s in sources})
 
 
 def _day(day: date | None) -> str | None:
@@ -207,5 +209,5 @@ def _day(day: date | None) -> str | None:
 def _number(value: float | None) -> float | int | None:
     if value is None:
         return None
-    rounded = round(value, 6) if abs(value) <= 1 else float(f"{value:.6g}")
-    return int(rounded) if rounded == int(rounded) else rounded
+    number = round(value, 6) if abs(value) <= 1 else float(f"{value:.6g}")
+    return int(number) if number == int(number) else number

@@ -1,6 +1,6 @@
-"""What the page compares with: percentiles of the reference population, and how past outlooks came out.
+"""Reference values of the page: percentiles of the reference population, and the outlook's calibration.
 
-Both are files of `data/reference/`; where one is not there, the page says that nothing was measured.
+Both are files of `data/reference/`; without a file, the page says that there is no measurement.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ from advisor.domain.population import load_population
 
 
 def population() -> dict[str, Any] | None:
-    """Metric → day, number of libraries and their percentiles, over all active ones of any age and size."""
-    found = load_population()
-    if found is None:
+    """Return for each metric the day, the number of active libraries and their percentiles."""
+    reference = load_population()
+    if reference is None:
         return None
     return {
-        metric: {"as_of": found.active.as_of.isoformat(), "n": cell.n, "values": list(cell.values)}
-        for metric, cell in found.active.of_all().items()
+        metric: {"as_of": reference.active.as_of.isoformat(), "n": cell.n, "values": list(cell.values)}
+        for metric, cell in reference.active.of_all().items()
     }
 
 
 def calibration() -> list[dict[str, Any]]:
-    """For each horizon the bins of chances that were told, and what came of the libraries in them.
+    """Return for each horizon the bins of forecast chances and the outcomes of their libraries.
 
     Returns:
-        ``months``, ``libraries``, ``days`` (first and last on which a chance was told) and ``bins``: from
-        and to (chance told), low and high (95 % interval of the share that fell silent), ascending.
+        ``months``, ``libraries``, ``days`` (first and last day of the forecasts) and ``bins``: from and to
+        (forecast chance), low and high (95 % interval of the share that became inactive), ascending.
     """
     path = data_folder() / "reference" / "outlook.json"
     if not path.exists():
         return []
     model = json.loads(path.read_text(encoding="utf-8"))
-    found = []
+    horizons = []
     for months, line in sorted(model["calibrations"].items(), key=lambda pair: int(pair[0])):
         edges = [1 / (1 + math.exp(-(line["intercept"] + line["slope"] * b[0]))) for b in line["bins"]]
-        found.append(
+        horizons.append(
             {
                 "months": int(months),
                 "libraries": model["about"]["repositories"],
@@ -49,4 +49,4 @@ def calibration() -> list[dict[str, Any]]:
                 ],
             }
         )
-    return found
+    return horizons

@@ -1,6 +1,6 @@
-"""The user's own task in every library, set side by side: what the page is handed of a plan.
+"""The user's own task in every library, side by side.
 
-All of it is plain text. Who can render a native config knows of training, which this half does not.
+All values are plain text: `finetune`, which this package does not import, renders the native configs.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Side:
-    """One library's way to say the task.
+    """The task in one library.
 
     Attributes:
         library: its name.
-        files: name and text of each file of its native config; empty where it refuses.
-        starts: the command that trains with it from here.
-        command: the library's own words, which that command starts.
-        deviations: what it can only nearly say.
-        refused: field and reason, where it cannot say the task at all.
+        files: name and text of each file of its native config; empty if it cannot do the task.
+        starts: the `advisor` command that trains with it.
+        command: the library's own command, which `starts` runs.
+        deviations: settings that the library can only approximate.
+        refused: field and reason if it cannot do the task; else empty.
     """
 
     library: str
@@ -29,21 +29,21 @@ class Side:
     refused: str = ""
 
     @property
-    def told(self) -> str:
-        """What to know at a glance."""
+    def summary(self) -> str:
+        """A summary in a few words."""
         if self.refused:
             return "cannot do it"
         lines = sum(text.count("\n") for _, text in self.files)
-        return f"{lines} lines, {_counted(len(self.deviations), 'deviation')}"
+        return f"{lines} lines, {_count(len(self.deviations), 'deviation')}"
 
 
 @dataclass(frozen=True)
 class Task:
-    """A run: what it does, in one sentence, and its sides in the order in which they are shown."""
+    """A run: its description in one sentence, and its sides in the order of the page."""
 
     title: str
     sides: tuple[Side, ...]
 
 
-def _counted(n: int, noun: str) -> str:
+def _count(n: int, noun: str) -> str:
     return f"{n or 'no'} {noun}{'' if n == 1 else 's'}"

@@ -1,62 +1,43 @@
-"""Dependencies → str, one file a format; and the words that the formats share."""
+"""The report on the dependencies of a project; one file for each format."""
 
 from __future__ import annotations
 
-from advisor.answers.dependencies.health import Dependencies, Health
-from advisor.report import show_outlook
+from typing import TYPE_CHECKING, assert_never
 
-HEADER = ["package", "score", "from–to", "known", "no commit in 24 months", "repository", "as of"]
+from advisor.report.formats import DependenciesFormat, Format
 
-
-def row(health: Health) -> list[str]:
-    """The cells under `HEADER` of a package that something is known of."""
-    ranked = health.ranked
-    assert ranked is not None  # noqa: S101 - for the type checker
-    outlook = next((o for o in ranked.outlook if o.horizon_months == 24), None)
-    return [
-        label(health),
-        "out" if ranked.excluded else "?" if ranked.score is None else f"{ranked.score:.0f}",
-        f"{ranked.low:.0f}–{ranked.high:.0f}",
-        f"{ranked.coverage:.0%}",
-        show_outlook(outlook) if outlook else "?",
-        health.repository or "?",
-        str(health.as_of),
-    ]
+if TYPE_CHECKING:
+    from advisor.answers.dependencies.health import Dependencies
 
 
-def label(health: Health) -> str:
-    """The package as people write it; the ecosystem only where it is not PyPI."""
-    name, kind = health.dependency.name, health.dependency.ecosystem
-    return name if kind == "pypi" else f"{name} ({kind})"
+def render(answer: Dependencies, output_format: DependenciesFormat, fail_under: float | None = None) -> str:
+    """Return the report in a format.
 
+    Args:
+        answer: the dependencies and their health.
+        output_format: how to write it.
+        fail_under: score below which a package fails the run; None: no package fails.
+    """
+    match output_format:
+        case Format.table:
+            from advisor.report.dependencies import text
 
-def risks(health: Health) -> list[str]:
-    """What speaks against a package, in sentences."""
-    ranked = health.ranked
-    if ranked is None:
-        return []
-    return [f.text for verdict in ("exclude", "warn") for f in ranked.findings if f.verdict == verdict]
+            return text.render(answer, fail_under)
+        case Format.markdown:
+            from advisor.report.dependencies import markdown
 
+            return markdown.render(answer, fail_under)
+        case Format.json:
+            from advisor.report.dependencies import json
 
-def alternatives(health: Health) -> str:
-    """Better ones for the same purpose in a line; empty where none is known."""
-    if not health.alternatives:
-        return ""
-    named = ", ".join(f"{a.name} {a.score:.0f}" for a in health.alternatives)
-    return f"{health.alternatives[0].category.lower()} that fare better: {named}"
+            return json.render(answer, fail_under)
+        case Format.csv:
+            from advisor.report.dependencies import csv
 
+            return csv.render(answer)
+        case Format.sarif:
+            from advisor.report.dependencies import sarif
 
-def headline(answer: Dependencies, fail_under: float | None) -> str:
-    """How many are known, and how many of them fall below what was asked for."""
-    total = len(answer.known) + len(answer.unknown)
-    text = f"{len(answer.known)} of {total} packages are known"
-    if fail_under is not None:
-        below = sum(h.is_below(fail_under) for h in answer.known)
-        text += f"; {below} {'is' if below == 1 else 'are'} below {fail_under:g} or ruled out"
-    return text
-
-
-def unknown_line(health: Health) -> str:
-    """An unknown package with where it stands and why nothing is known."""
-    at = f"{health.dependency.file}:{health.dependency.line}"
-    return f"{label(health)} ({at}): {health.unknown}"
+            return sarif.render(answer, fail_under)
+        case _:
+            assert_never(output_format)

@@ -1,46 +1,46 @@
-"""What a project depends on, as a comment on a pull request: short on top, the rest folded away."""
+"""The dependencies of a project as a comment on a pull request: risks first, the rest folded."""
 
 from __future__ import annotations
 
 from advisor.answers.dependencies.health import Dependencies, Health
-from advisor.report.dependencies import HEADER, alternatives, headline, label, risks, row, unknown_line
-from advisor.report.markdown import escape
+from advisor.report.dependencies.rows import HEADER, alternatives, headline, label, risks, row, unknown_line
+from advisor.report.tables import escape_markdown
 
-SHOWN = 10
-"""Rows that are not folded away; those with a risk always stand above."""
+UNFOLDED_ROWS = 10
+"""Rows above the fold if no package has a risk; all packages with a risk stand above it."""
 
 
 def render(answer: Dependencies, fail_under: float | None = None) -> str:
-    """A heading, the packages at risk, the others folded, the unknown folded."""
-    doubtful = [h for h in answer.known if risks(h) or (fail_under is not None and h.is_below(fail_under))]
-    others = [h for h in answer.known if h not in doubtful]
-    if not doubtful:
-        doubtful, others = others[:SHOWN], others[SHOWN:]
+    """Return a heading, the packages at risk, then the others and those without a score, both folded."""
+    at_risk = [h for h in answer.known if risks(h) or (fail_under is not None and h.is_below(fail_under))]
+    others = [h for h in answer.known if h not in at_risk]
+    if not at_risk:
+        at_risk, others = others[:UNFOLDED_ROWS], others[UNFOLDED_ROWS:]
     parts = [
         "## Health of dependencies",
-        escape(f"{', '.join(answer.files)}: {headline(answer, fail_under)}. Goal {answer.goal}."),
+        escape_markdown(f"{', '.join(answer.files)}: {headline(answer, fail_under)}. Goal {answer.goal}."),
     ]
-    if doubtful:
-        parts.append(_table(doubtful))
+    if at_risk:
+        parts.append(_table(at_risk))
     if others:
-        parts.append(_folded(f"{len(others)} more", _table(others)))
+        parts.append(_fold(f"{len(others)} more", _table(others)))
     if answer.unknown:
-        lines = "\n".join(f"- {escape(unknown_line(h))}" for h in answer.unknown)
-        parts.append(_folded(f"{len(answer.unknown)} unknown", lines))
+        lines = "\n".join(f"- {escape_markdown(unknown_line(h))}" for h in answer.unknown)
+        parts.append(_fold(f"{len(answer.unknown)} without a score", lines))
     return "\n\n".join(parts) + "\n"
 
 
-def _table(rows: list[Health]) -> str:
-    header = [*HEADER, "what speaks against it"]
+def _table(packages: list[Health]) -> str:
+    header = [*HEADER, "risks and alternatives"]
     lines = [header, ["---"] * len(header)]
-    for health in rows:
-        said = [escape(text) for text in (*risks(health), alternatives(health)) if text]
-        cells = [escape(cell) for cell in row(health)]
-        cells[0] = f"**{escape(label(health))}**"
+    for health in packages:
+        sentences = [escape_markdown(text) for text in (*risks(health), alternatives(health)) if text]
+        cells = [escape_markdown(cell) for cell in row(health)]
+        cells[0] = f"**{escape_markdown(label(health))}**"
         cells[5] = f"[{cells[5]}](https://github.com/{health.repository})"
-        lines.append([*cells, "<br>".join(said)])
+        lines.append([*cells, "<br>".join(sentences)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _folded(title: str, content: str) -> str:
+def _fold(title: str, content: str) -> str:
     return f"<details><summary>{title}</summary>\n\n{content}\n\n</details>"

@@ -1,4 +1,4 @@
-"""What a project depends on as SARIF 2.1.0, for the code scanning of GitHub and others.
+"""The dependencies of a project as SARIF 2.1.0, for code scanning on GitHub and elsewhere.
 
 Source: OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0", 27 March 2020.
 """
@@ -11,19 +11,19 @@ from typing import Any
 
 from advisor import __version__
 from advisor.answers.dependencies.health import Dependencies, Health
-from advisor.report.dependencies import alternatives, label
+from advisor.report.dependencies.rows import alternatives, label
 from advisor.report.json import plain
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {"exclude": "error", "warn": "warning"}
 _RULES = {
-    "below-score": ("Its health is below the score that was asked for", "error"),
-    "unknown-health": ("Nothing is known of its health", "note"),
+    "below-score": ("The health score is below --fail-under", "error"),
+    "unknown-health": ("The package has no health score", "note"),
 }
 
 
 def render(answer: Dependencies, fail_under: float | None = None) -> str:
-    """A run with one result a finding: each at the line that names the package."""
+    """Return a run with one result for each finding, at the line that names the package."""
     results: list[dict[str, Any]] = []
     rules: dict[str, dict[str, Any]] = {}
     for health in answer.known:
@@ -46,18 +46,18 @@ def render(answer: Dependencies, fail_under: float | None = None) -> str:
 
 
 def _findings(health: Health, fail_under: float | None) -> list[tuple[str, str, str]]:
-    ranked = health.ranked
-    assert ranked is not None  # noqa: S101 - for the type checker
-    instead = f" ({alternatives(health)})" if health.alternatives else ""
-    found = [
-        (f.rule, _LEVELS[f.verdict], f"{label(health)}: {f.text}{instead if f.verdict == 'exclude' else ''}")
-        for f in ranked.findings
+    candidate = health.ranked
+    assert candidate is not None  # noqa: S101 - for the type checker
+    suffix = f" ({alternatives(health)})" if health.alternatives else ""
+    findings = [
+        (f.rule, _LEVELS[f.verdict], f"{label(health)}: {f.text}{suffix if f.verdict == 'exclude' else ''}")
+        for f in candidate.findings
         if f.verdict in _LEVELS
     ]
-    if fail_under is not None and ranked.score is not None and ranked.score < fail_under:
-        text = f"{label(health)}: health {ranked.score:.0f} is below {fail_under:g}{instead}"
-        found.append(("below-score", "error", text))
-    return found
+    if fail_under is not None and candidate.score is not None and candidate.score < fail_under:
+        text = f"{label(health)}: health {candidate.score:.0f} is below {fail_under:g}{suffix}"
+        findings.append(("below-score", "error", text))
+    return findings
 
 
 def _rule(name: str, level: str) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def _rule(name: str, level: str) -> dict[str, Any]:
 
 def _result(health: Health, rule: str, level: str, text: str) -> dict[str, Any]:
     d = health.dependency
-    # GitHub tells one result from another by this; it must not move with the line.
+    # GitHub recognises a result by this fingerprint; it must not change with the line.
     name = f"{rule}:{d.ecosystem}:{d.name}"
     artifact = {"uri": _uri(d.file)}
     if not d.file.startswith("/"):
@@ -89,6 +89,6 @@ def _result(health: Health, rule: str, level: str, text: str) -> dict[str, Any]:
 
 
 def _uri(file: str) -> str:
-    # Quoted as URIs are; a relative path without the root that as_uri() asks for.
-    uri = PurePosixPath("/", file).as_uri()  # type: ignore[deprecated] # Path's own asks for the local root
+    # as_uri() quotes, but it needs an absolute path.
+    uri = PurePosixPath("/", file).as_uri()  # type: ignore[deprecated] # Path.as_uri depends on the system
     return uri if file.startswith("/") else uri.removeprefix("file:///")

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 from bare_environment import bare_environment
-from collecting import environment, served
+from collecting import build_environment, serve_fake
 from fake_github import FakeGitHub, World
 from small_world import fill, rows
 
 import advisor
 from advisor.facts import reading
-from advisor.report.terminal import render
+from advisor.report.ranking.terminal import render
 
 
 def in_a_terminal(*args, code=0, **env):
@@ -84,8 +84,8 @@ def test_a_collection_shows_bars_and_lines_for_what_is_missing(tmp_path):
     fake = FakeGitHub(world, retry_after=1)
     fake.answers["/repos/o/n/stargazers/history"] = (404, {}, {"message": "Not Found"})
     fake.faults.queue.extend(["secondary_403", None, "bad_gateway"])
-    with served(fake) as url:
-        env = environment(url, tmp_path, GITHUB_SERVER_URL=url.replace("http", "https"))  # nobody there
+    with serve_fake(fake) as url:
+        env = build_environment(url, tmp_path, GITHUB_SERVER_URL=url.replace("http", "https"))  # nobody there
         shown = plain(in_a_terminal("collect", "o/n", "--source", "github", "--source", "git", "--store",
                                     str(tmp_path / "s"), code=3, **env))  # fmt: skip
     assert "all \N{BOX DRAWINGS HEAVY HORIZONTAL}" in shown and "points left" in shown
@@ -104,7 +104,7 @@ def test_a_collection_of_many_shows_how_many_are_whole_and_failed(tmp_path):
     assert (
         "repositories \N{BOX DRAWINGS HEAVY HORIZONTAL}" in shown and "2/2" in shown and "1 failed" in shown
     )
-    assert "missing (the same command tries them again):\r\n  no/where: " in shown
+    assert "missing (run the same command again to retry):\r\n  no/where: " in shown
     assert reading.open_store(tmp_path / "s").repositories() == ["o/one"]
 
 
@@ -112,4 +112,4 @@ def test_measuring_and_looking_back_show_how_far_they_are(tmp_path):
     fill(tmp_path / "s", rows())
     assert "100%" in in_a_terminal("measure", str(tmp_path / "s"))
     shown = in_a_terminal("dashboard", "-o", str(tmp_path / "r.html"), "--months", "1")
-    assert "\rlooking back: 2 of 2 days\r\n" in shown
+    assert "\rranking past days: 2 of 2\r\n" in shown

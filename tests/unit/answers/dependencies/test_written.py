@@ -12,10 +12,11 @@ import pytest
 import advisor
 from advisor.answers.dependencies import Dependency
 from advisor.answers.dependencies.health import Alternative, Dependencies, Health
-from advisor.model import Candidate, Finding, Outlook, Ranked
-from advisor.report.dependencies import alternatives, headline, markdown, row, sarif, text
+from advisor.model import Candidate, Finding, Outlook, ScoredCandidate
 from advisor.report.dependencies import csv as as_csv
 from advisor.report.dependencies import json as as_json
+from advisor.report.dependencies import markdown, sarif, text
+from advisor.report.dependencies.rows import alternatives, headline, row
 
 DAY = date(2026, 7, 1)
 YEAR = Outlook(12, 0.5, 0.4, 0.6, abstained=False)
@@ -26,10 +27,12 @@ GOOD = Finding("well-kept", "prefer", "it is well kept")
 
 def of(name, score, low, high, *, ecosystem="pypi", outlook=(), findings=(), better=(), **more):
     excluded = OUT in findings
-    ranked = Ranked(Candidate(f"o/{name}", name), 3, score, low, high, 0.75, 0.5, excluded, (), findings, (), (),
-                    (0.5,), {"activity": 1.0}, outlook)  # fmt: skip
+    scored = ScoredCandidate(
+        candidate=Candidate(f"o/{name}", name), score=score, low=low, high=high, coverage=0.75, excluded=excluded,
+        criteria=(), findings=findings, undecided=(), measurements=(), outlook=outlook,
+    )  # fmt: skip
     wanted = Dependency(ecosystem, name, **{"file": "sub dir/req.txt", "line": 4, **more})
-    return Health(wanted, f"o/{name}", "a table", ranked, DAY, "", better)
+    return Health(wanted, f"o/{name}", "a table", scored, DAY, "", better)
 
 
 BETTER = (Alternative("new", "o/new", 71.6, "HTTP clients"), Alternative("newer", "o/newer", 60.4, "Other"))
@@ -49,9 +52,9 @@ def test_the_cells_of_a_package():
 
 
 def test_what_is_below_a_score_is_counted_and_a_nothing_is_below_anything():
-    assert headline(ANSWER, None) == "3 of 4 packages are known"
-    assert headline(ANSWER, 30.0) == "3 of 4 packages are known; 1 is below 30 or ruled out"
-    assert headline(ANSWER, 30.5) == "3 of 4 packages are known; 2 are below 30.5 or ruled out"
+    assert headline(ANSWER, None) == "3 of 4 packages have a score"
+    assert headline(ANSWER, 30.0) == "3 of 4 packages have a score; 1 is below 30 or excluded"
+    assert headline(ANSWER, 30.5) == "3 of 4 packages have a score; 2 are below 30.5 or excluded"
     zero = of("zero", 0.0, 0.0, 0.0)
     assert zero.is_below(0.5) and not zero.is_below(0.0) and not LOST.is_below(100.0)
     assert (zero.score, LOST.score) == (0.0, None)
@@ -61,33 +64,34 @@ def test_text_for_a_terminal():
     assert text.render(ANSWER, 40.0).splitlines() == [
         "req.txt, env.yml: goal balanced",
         "",
-        "3 of 4 packages are known; 2 are below 40 or ruled out",
+        "3 of 4 packages have a score; 2 are below 40 or excluded",
         "",
-        "package     score  from–to  known  no commit in 24 months  repository       as of",
-        "old           out     6–20    75%                       ?       o/old  2026-07-01",
-        "weak (npm)     30    20–40    75%           25% [20%–30%]      o/weak  2026-07-01",
-        "fine           80    70–90    75%                       ?      o/fine  2026-07-01",
+        "package     score  range  evidence  chance of no commit in 24 months  repository       as of",
+        "old           out   6–20       75%                                 ?       o/old  2026-07-01",
+        "weak (npm)     30  20–40       75%                     25% [20%–30%]      o/weak  2026-07-01",
+        "fine           80  70–90       75%                                 ?      o/fine  2026-07-01",
         "",
         "  old:",
         "    - its end was declared",
         "    - one person does it all",
-        "    - http clients that fare better: new 72, newer 60",
+        "    - http clients with a higher score: new 72, newer 60",
         "",
         "  weak (npm):",
         "    - one person does it all",
-        "    - http clients that fare better: new 72",
+        "    - http clients with a higher score: new 72",
         "",
-        "  unknown:",
+        "  no score:",
         "    - lost (conda) (env.yml:2): nothing says whose package it is",
         "",
-        text.LEGEND,
+        *text.LEGEND,
     ]  # fmt: skip
 
 
 def test_text_of_a_risk_without_an_alternative():
     alone = of("alone", 30.0, 20.0, 40.0, findings=(WARN,))
     shown = text.render(Dependencies(("r.txt",), "balanced", {}, (alone,), ()))
-    assert shown.endswith(f"  alone:\n    - one person does it all\n\n{text.LEGEND}\n")
+    legend = "\n".join(text.LEGEND)
+    assert shown.endswith(f"  alone:\n    - one person does it all\n\n{legend}\n")
 
 
 def test_markdown_for_a_pull_request():
@@ -95,21 +99,21 @@ def test_markdown_for_a_pull_request():
     heading, said, risky, *rest = shown.split("\n\n")
     assert (heading, said) == (
         "## Health of dependencies",
-        "req.txt, env.yml: 3 of 4 packages are known; 2 are below 40 or ruled out. Goal balanced.",
+        "req.txt, env.yml: 3 of 4 packages have a score; 2 are below 40 or excluded. Goal balanced.",
     )
     assert risky.splitlines() == [
-        "| package | score | from–to | known | no commit in 24 months | repository | as of | what speaks against it |",
+        "| package | score | range | evidence | chance of no commit in 24 months | repository | as of | risks and alternatives |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
         ("| **old** | out | 6–20 | 75% | ? | [o/old](https://github.com/o/old) | 2026-07-01 | its end was declared"
-        "<br>one person does it all<br>http clients that fare better: new 72, newer 60 |"),
+        "<br>one person does it all<br>http clients with a higher score: new 72, newer 60 |"),
         (r"| **weak (npm)** | 30 | 20–40 | 75% | 25% \[20%–30%\] | [o/weak](https://github.com/o/weak) | 2026-07-01"
-        " | one person does it all<br>http clients that fare better: new 72 |"),
+        " | one person does it all<br>http clients with a higher score: new 72 |"),
     ]  # fmt: skip
     assert rest[0] == "<details><summary>1 more</summary>" and rest[1].splitlines()[2].startswith(
         "| **fine** |"
     )
     assert rest[2:] == [
-        "</details>", "<details><summary>1 unknown</summary>",
+        "</details>", "<details><summary>1 without a score</summary>",
         "- lost (conda) (env.yml:2): nothing says whose package it is", "</details>\n",
     ]  # fmt: skip
 
@@ -121,7 +125,7 @@ def test_markdown_without_a_risk_shows_ten_and_folds_the_rest():
     assert above.count("| **p") == 10 and below.count("| **p") == 2
     assert markdown.render(Dependencies(("r.txt",), "balanced", {}, (FINE,), ())).count("<details>") == 0
     unknown = markdown.render(Dependencies(("r.txt",), "balanced", {}, (), (LOST, LOST)))
-    assert "<summary>2 unknown</summary>" in unknown and unknown.count("\n- lost (conda)") == 2
+    assert "<summary>2 without a score</summary>" in unknown and unknown.count("\n- lost (conda)") == 2
     # at the score that was asked for nobody is below it; a point above it everybody
     assert "12 more" not in markdown.render(Dependencies((), "balanced", {}, tuple(fine), ()), 80.0)
     assert markdown.render(Dependencies((), "balanced", {}, tuple(fine), ()), 81.0).count("more<") == 0
@@ -137,15 +141,15 @@ def test_sarif_of_findings_scores_and_the_unknown():
     assert [
         (r["id"], r["shortDescription"]["text"], r["defaultConfiguration"]["level"]) for r in driver["rules"]
     ] == [
-        ("below-score", "Its health is below the score that was asked for", "error"),
+        ("below-score", "The health score is below --fail-under", "error"),
         ("declared-end", "Declared end", "error"),
         ("few-people", "Few people", "warning"),
-        ("unknown-health", "Nothing is known of its health", "note"),
+        ("unknown-health", "The package has no health score", "note"),
     ]
     assert {tuple(r["properties"]["tags"]) for r in driver["rules"]} == {("dependencies", "maintenance")}
     both, one = (
-        " (http clients that fare better: new 72, newer 60)",
-        " (http clients that fare better: new 72)",
+        " (http clients with a higher score: new 72, newer 60)",
+        " (http clients with a higher score: new 72)",
     )
     assert [(r["ruleId"], r["ruleIndex"], r["level"], r["message"]["text"]) for r in run["results"]] == [
         ("few-people", 2, "warning", "old: one person does it all"),

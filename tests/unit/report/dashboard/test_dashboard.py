@@ -13,15 +13,16 @@ import pytest
 from bare_environment import bare_environment
 from small_world import AS_OF, NAMES
 
-from advisor.answers.history import ends_of_months, look_back
+from advisor.answers.history import ends_of_months, read_timeline
 from advisor.answers.question import Request, read_request
 from advisor.answers.recommend import recommend
 from advisor.cli import browser
-from advisor.cli.replay import View, differences, request_of
+from advisor.cli.saved_view import SavedView, build_request, find_differences
 from advisor.domain.files import data_folder
 from advisor.errors import AdvisorError, InputError
 from advisor.facts import reading
-from advisor.measure.one_day import measure, measure_over
+from advisor.facts.facts_view import FactsView
+from advisor.measure.one_day import measure_days, measure_repositories
 from advisor.report.dashboard import render
 
 SNAPSHOT = data_folder() / "snapshots" / "finetuning"
@@ -44,10 +45,10 @@ def assert_same(found, expected):
 
 def test_many_days_in_one_pass_are_what_each_day_gives(world):
     days = [AS_OF, date(2024, 2, 29), date(2023, 5, 31), date(2021, 12, 31)]
-    together = measure_over(world, NAMES, days)
+    together = measure_days(FactsView(world, tuple(NAMES), AS_OF), days)
     assert list(together) == days
     for day in days:
-        alone, damages = measure(world, NAMES, day)
+        alone, damages = measure_repositories(world, NAMES, day)
         assert not damages
         for repository, by_name in alone.items():
             for name, by_itself in by_name.items():
@@ -56,11 +57,11 @@ def test_many_days_in_one_pass_are_what_each_day_gives(world):
 
 def test_the_bundled_history_is_what_each_day_gives():
     asked = read_request(Request())
-    timeline = look_back(asked, 30)
+    timeline = read_timeline(asked, 30)
     store = reading.open_store(SNAPSHOT)
     for place in (0, 13, -1):
-        alone, _ = measure(store, list(timeline.ranked), timeline.days[place])
-        for repository, row in timeline.ranked.items():
+        alone, _ = measure_repositories(store, list(timeline.candidates), timeline.days[place])
+        for repository, row in timeline.candidates.items():
             for m in row[place].measurements if row[place] else ():
                 assert_same(m, alone[repository][m.metric])
 
@@ -74,7 +75,8 @@ def test_the_grid_ends_months_and_then_the_day_itself():
 
 def test_equal_input_gives_equal_bytes_and_few_of_them():
     request = Request(as_of=date(2025, 3, 3))
-    first, second = (render(recommend(request), look_back(read_request(request), 24)) for _ in range(2))
+    questions = (read_request(request) for _ in range(2))
+    first, second = (render(recommend(q), read_timeline(q, 24)) for q in questions)
     assert first == second
     assert len(first.encode()) < 1_000_000
     assert str(Path.home()) not in first
@@ -91,7 +93,7 @@ def test_the_command_writes_one_file(tmp_path):
     done = run("dashboard", "-o", str(tmp_path / "r.html"), "--months", "2", "--goal", "long-lived")
     assert (done.returncode, done.stderr) == (0, "")
     assert [p.name for p in tmp_path.iterdir()] == ["r.html"]
-    assert "still to be maintained in years" in (tmp_path / "r.html").read_text()
+    assert "a library that is still maintained in some years" in (tmp_path / "r.html").read_text()
 
 
 def test_rank_writes_the_same_page(tmp_path):
@@ -137,7 +139,7 @@ def test_a_browser_that_fails_is_named(tmp_path, monkeypatch, program, patience,
     chromium.write_text(program)
     chromium.chmod(0o755)
     monkeypatch.setattr(browser, "find_browser", lambda: str(chromium))
-    monkeypatch.setattr(browser, "PATIENCE_SECONDS", patience)
+    monkeypatch.setattr(browser, "TIMEOUT_SECONDS", patience)
     (tmp_path / "r.html").write_text("a page")
     with pytest.raises(AdvisorError, match=said):
         browser.take_picture(tmp_path / "r.html", tmp_path / "nowhere" / "r.png")
@@ -154,26 +156,26 @@ def test_a_broken_view_gets_one_clear_message(tmp_path, view, said):
 
 
 def test_what_became_different_since_a_view_was_saved_is_said_line_by_line():
-    answer = recommend(Request(as_of=date(2025, 3, 3)))
+    answer = recommend(read_request(Request(as_of=date(2025, 3, 3))))
     first, second, third, *_ = answer.ranking
     row = {"low": 0.0, "high": 1.0, "wins": 1.0}
     rows = [{**row, "repository": first.candidate.repository, "rank": first.rank, "score": first.score},
             {**row, "repository": second.candidate.repository, "rank": 9, "score": second.score},
             {**row, "repository": third.candidate.repository, "rank": third.rank, "score": None},
             {**row, "repository": "no/where", "rank": 4, "score": 1.0}]  # fmt: skip
-    view = View.model_validate({
+    view = SavedView.model_validate({
         "advisor_view": 1, "domain": "finetuning", "facts": "x", "goal": "balanced", "weights": {}, "as_of": "2025-03-03",
         "candidates": [], "answer": {"choice": None, "certainty": "none", "ranking": rows},
     })  # fmt: skip
-    assert list(differences(view, answer)) == [
-        f"the view chose nothing, these facts choose {answer.choice}",
-        f"the view called it none, these facts call it {answer.certainty}",
+    assert list(find_differences(view, answer)) == [
+        f"the choice was nothing in the view and is {answer.choice} now",
+        f"the certainty was none in the view and is {answer.certainty} now",
         f"{second.candidate.repository} had rank 9 in the view and has {second.rank} now",
-        f"{third.candidate.repository} scored None in the view and scores {third.score} now",
-        "no/where was ranked in the view and is not now",
+        f"{third.candidate.repository} had score None in the view and has {third.score} now",
+        "no/where was ranked in the view and is not ranked now",
     ]
-    with pytest.raises(InputError, match="--replay says candidates"):
-        request_of(view, Request(goal="fast"))
+    with pytest.raises(InputError, match="--replay cannot be combined with candidates"):
+        build_request(view, Request(goal="fast"))
 
 
 def test_replay_takes_no_second_opinion(tmp_path):
@@ -193,7 +195,8 @@ def test_what_the_answer_knows_beyond_the_rules_stands_in_every_month():
     from advisor.report.dashboard.payload import page_data
 
     request = Request(as_of=date(2025, 3, 3))
-    answer, timeline = recommend(request), look_back(read_request(request), 2)
+    question = read_request(request)
+    answer, timeline = recommend(question), read_timeline(question, 2)
     plain = page_data(answer, timeline)["findings"]
     first = replace(
         answer.ranking[0], findings=(*answer.ranking[0].findings, Finding("asked", "exclude", "no"))

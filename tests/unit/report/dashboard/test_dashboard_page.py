@@ -42,7 +42,8 @@ FLIP = Flip("weight", "support", None, 0.2, 0.4, UNSLOTH, "More support, and Two
 @pytest.fixture(scope="module")
 def made():
     request = Request(repositories=("trl", "unsloth", "torchtune"))
-    asked, base = read_request(request), recommend(request)
+    question = read_request(request)
+    base = recommend(question)
     given = {r.candidate.repository: r for r in base.ranking}
     torchtune = next(r for r in given if r.endswith("/torchtune"))
     criteria = (CriterionScore("activity", 0.6123456789, 0.5, 0.75, 1.0, ()),
@@ -66,15 +67,15 @@ def made():
     )  # fmt: skip
     answer = replace(
         base, as_of=DAYS[1], choice=TRL, default=TRL, certainty="clear", reasons=("Scores é.",),
-        doubts=("Few facts.", FLIP.text), flips=(FLIP,), asked=("It costs nothing.",), ranking=(first, second, out),
+        doubts=("Few facts.", FLIP.text), flips=(FLIP,), requirement_notes=("It costs nothing.",), ranking=(first, second, out),
         leaving_default=("Gains 3 points.",), missing={"x/y": "not collected"}, snapshot="made",
-        weights={c.name: 0.125 for c in asked.domain.criteria}, goal=next(iter(asked.domain.goals)),
+        weights={c.name: 0.125 for c in question.domain.criteria}, goal=next(iter(question.domain.goals)),
         benchmarks=tuple(Benchmark(who, "trl", "1.0", "peak_memory", "GiB", 2.0, 1.5, 2.5, "A", "box", DAYS[0], "b")
                          for who in (UNSLOTH, "not/here")),
     )  # fmt: skip
     earlier = replace(first, findings=first.findings[:1])
     timeline = Timeline(
-        asked=asked, days=DAYS, ranked={TRL: (None, earlier)}, born={TRL: date(2020, 3, 1)},
+        question=question, days=DAYS, candidates={TRL: (None, earlier)}, born={TRL: date(2020, 3, 1)},
         issues=(IssueCount(UNSLOTH, DAYS[0], 3.0, None, 1.5, 2.0, "s"),),
         releases=(Release(TRL, "v1", DAYS[0], is_prerelease=True),),
         support=(Support(TRL, "qwen", "Alibaba", DAYS[0], DAYS[1], None, DAYS[1]),),
@@ -84,7 +85,7 @@ def made():
 
 def test_what_the_page_says_before_any_script_runs(made):
     answer, timeline = made
-    domain = timeline.asked.domain
+    domain = timeline.question.domain
     shown = answer_for_page(answer, timeline)
     rows = shown.pop("rows")
     assert shown == {
@@ -167,7 +168,7 @@ def test_what_the_page_computes_with(made):
     assert (data["snapshot"], data["goal"], data["default"]) == (
         "made",
         answer.goal,
-        timeline.asked.domain.default,
+        timeline.question.domain.default,
     )
     assert set(data["weights"].values()) == {0.125}
     assert set(data["measurements"]) == {TRL, UNSLOTH, third}

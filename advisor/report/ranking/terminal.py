@@ -1,4 +1,4 @@
-"""The report for a person at a terminal: what `text` says, with colour, bars and tables that wrap."""
+"""A recommendation for a person at a terminal: as in `text`, with colours, bars and tables that wrap."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from advisor.report.text import LEGEND, context, headline, headline_rows, ranking_rows, sections
+from advisor.report.ranking.text import LEGEND, context, headline, headline_rows, ranking_rows, sections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 _STYLES = {"clear": "green", "leaning": "yellow", "tie": "yellow", "none": "red"}
 _BAR = 20
-_WIDE = 125  # columns that the ranking takes with bars
+_WIDE = 125  # columns that the ranking needs with bars
 
 
 def render(answer: Recommendation, width: int = 100) -> str:
-    """The report with terminal codes, wrapped to ``width`` columns.
+    """Return the report with terminal codes, wrapped to ``width`` columns.
 
-    Colour is left out where ``NO_COLOR`` says so. Values are shown as they are, never read as markup.
+    The environment variable ``NO_COLOR`` turns colours off. Values are never read as rich markup.
     """
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=width, highlight=False)
@@ -49,7 +49,7 @@ def _parts(answer: Recommendation, width: int) -> Iterator[RenderableType]:
     yield Text()
     for section in after:
         yield from _section(*section)
-    yield Text(LEGEND, style="dim")
+    yield Text("\n".join(LEGEND), style="dim")
 
 
 def _section(title: str, texts: Sequence[str]) -> Iterator[RenderableType]:
@@ -62,35 +62,35 @@ def _section(title: str, texts: Sequence[str]) -> Iterator[RenderableType]:
 
 def _ranking(answer: Recommendation, *, with_bars: bool) -> Table:
     header, rows = ranking_rows(answer)
-    shown = _table([*header, *([""] if with_bars else [])])
-    for ranked, row in zip(answer.ranking, rows, strict=True):
-        style = "bold" if ranked.candidate.repository == answer.choice else "dim" if ranked.excluded else ""
-        bar = [_bar(ranked)] if with_bars else []
-        shown.add_row(*map(Text, row), *bar, style=style)
-    return shown
+    ranking = _table([*header, *([""] if with_bars else [])])
+    for r, row in zip(answer.ranking, rows, strict=True):
+        style = "bold" if r.candidate.repository == answer.choice else "dim" if r.excluded else ""
+        bar = [_bar(r)] if with_bars else []
+        ranking.add_row(*map(Text, row), *bar, style=style)
+    return ranking
 
 
-def _bar(ranked: Ranked) -> Text:
-    """The interval of the score on a line from 0 to 100, the score itself as a mark."""
-    low, high = (round(bound / 100 * (_BAR - 1)) for bound in (ranked.low, ranked.high))
+def _bar(candidate: Ranked) -> Text:
+    """Return a bar from 0 to 100: a line for the range of the score, a mark for the score itself."""
+    low, high = (round(bound / 100 * (_BAR - 1)) for bound in (candidate.low, candidate.high))
     cells = ["─" if low <= i <= high else " " for i in range(_BAR)]
-    if ranked.score is not None:
-        cells[round(ranked.score / 100 * (_BAR - 1))] = "●"
+    if candidate.score is not None:
+        cells[round(candidate.score / 100 * (_BAR - 1))] = "●"
     return Text("".join(cells))
 
 
 def _figures(answer: Recommendation) -> Table:
     header, rows = headline_rows(answer)
-    shown = _table(header)
+    figures = _table(header)
     for row in rows:
-        shown.add_row(*map(Text, row))
-    return shown
+        figures.add_row(*map(Text, row))
+    return figures
 
 
 def _table(header: Sequence[str]) -> Table:
-    shown = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for i, name in enumerate(header):
-        shown.add_column(
+        table.add_column(
             Text(name), justify="left" if i == 0 or not name else "right", no_wrap=i == 0, overflow="fold"
         )
-    return shown
+    return table

@@ -1,11 +1,12 @@
-"""The report for a terminal or a pipe: the answer, the reasons, the doubts, then the tables."""
+"""A recommendation for a terminal or a pipe: the choice, the reasons, the doubts, then the tables."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from advisor.model import Ranked, Recommendation
-from advisor.report import HEADLINES, show, show_outlook
+from advisor.report.tables import text_table
+from advisor.report.values import HEADLINES, VERDICTS, metric_label, show, show_outlook
 
 _CERTAINTY = {
     "clear": "a clear choice",
@@ -14,30 +15,35 @@ _CERTAINTY = {
     "none": "",
 }
 
-
-LEGEND = "?: not known. n/a: says nothing here. [a–b]: bounds. Every number: --format json"
+LEGEND = (
+    "score: 0 to 100, higher is healthier. range: possible scores, given what is not known.",
+    "wins: share of the sampled weightings in which the candidate comes first.",
+    "evidence: share of the weight that rests on data. Columns after it: score for each criterion.",
+    "out: excluded. ?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound.",
+    "All numbers: --format json. Definitions and sources: advisor explain NAME.",
+)
 
 
 def render(answer: Recommendation) -> str:
-    """Plain text of at most 125 columns for up to half a dozen candidates."""
+    """Return plain text of at most 125 columns for up to half a dozen candidates."""
     before, after = sections(answer)
     lines = [context(answer), "", headline(answer), *_bullets(before)]
-    lines += ["", *table(*ranking_rows(answer)), "", *table(*headline_rows(answer))]
+    lines += ["", *text_table(*ranking_rows(answer)), "", *text_table(*headline_rows(answer))]
     for section in after:
         lines += ["", *_bullets([section])]
-    lines += ["", LEGEND]
+    lines += ["", *LEGEND]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
 def context(answer: Recommendation) -> str:
-    """What was asked, of which facts."""
+    """Return the domain, the goal, the day and the facts of an answer in a line."""
     return f"{answer.domain}: goal {answer.goal}, as of {answer.as_of}, snapshot {answer.snapshot}"
 
 
 def headline(answer: Recommendation) -> str:
-    """The answer in a line."""
+    """Return the choice and its certainty in a line."""
     if answer.choice is None:
-        return "Nothing suitable: every candidate is excluded or unknown."
+        return "No suitable candidate: each one is excluded or has too little data."
     return f"Recommendation: {answer.choice} ({_CERTAINTY[answer.certainty]})"
 
 
@@ -45,50 +51,38 @@ Section = tuple[str, Sequence[str]]
 
 
 def sections(answer: Recommendation) -> tuple[list[Section], list[Section]]:
-    """(title, sentences) of what stands before the tables and of what stands after them."""
-    warned = [
-        f"{r.candidate.name}: {f.verdict}: {f.text}"
+    """Return (title, sentences) of the sections before the tables and of those after them."""
+    warnings = [
+        f"{r.candidate.name}: {VERDICTS[f.verdict]}: {f.text}"
         for r in answer.ranking
         for f in r.findings
         if f.verdict != "prefer" and r.candidate.repository != answer.choice
     ]
     missing = [f"{name}: {why}" for name, why in answer.missing.items()]
-    nearest = {turn.kind: turn.text for turn in reversed(answer.flips)}
-    turns = [nearest[kind] for kind in ("weight", "value") if kind in nearest]
+    nearest = {flip.kind: flip.text for flip in reversed(answer.flips)}
+    flips = [nearest[kind] for kind in ("weight", "value") if kind in nearest]
     before = [
         ("why", answer.reasons),
         ("doubts", answer.doubts),
-        ("would change the order", turns),
-        ("what you asked for", answer.asked),
+        ("what would put another candidate first", flips),
+        ("your requirements", answer.requirement_notes),
     ]
     after = [
-        ("excluded and warned about", warned),
-        (f"leaving the default ({answer.default})", answer.leaving_default),
+        ("exclusions and warnings for the other candidates", warnings),
+        (f"what changes if you leave the default ({answer.default})", answer.leaving_default),
         ("not ranked", missing),
     ]
     return [s for s in before if s[1]], [s for s in after if s[1]]
 
 
-def _bullets(found: Sequence[Section]) -> list[str]:
-    return [line for title, texts in found for line in (f"  {title}:", *(f"    - {text}" for text in texts))]
-
-
-def table(header: list[str], rows: list[list[str]]) -> list[str]:
-    """Columns aligned on spaces; the first to the left, the others to the right."""
-    widths = [max(len(cell) for cell in column) for column in zip(header, *rows, strict=True)]
-    return [
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in [header, *rows]
-    ]
+def _bullets(parts: Sequence[Section]) -> list[str]:
+    return [line for title, texts in parts for line in (f"  {title}:", *(f"    - {text}" for text in texts))]
 
 
 def ranking_rows(answer: Recommendation) -> tuple[list[str], list[list[str]]]:
-    """Header and one row a candidate: rank, score with bounds, wins, coverage, criteria (0 to 100)."""
+    """Return the header and a row for each candidate: rank, score, range, wins, evidence, criteria."""
     names = [c.criterion for c in answer.ranking[0].criteria] if answer.ranking else []
-    header = ["candidate", "rank", "score", "from–to", "wins", "known", *names]
+    header = ["candidate", "rank", "score", "range", "wins", "evidence", *names]
     return header, [_ranking_row(r) for r in answer.ranking]
 
 
@@ -105,14 +99,14 @@ def _ranking_row(r: Ranked) -> list[str]:
 
 
 def headline_rows(answer: Recommendation) -> tuple[list[str], list[list[str]]]:
-    """Header (metric, then the candidates) and one row a headline metric of the criteria."""
+    """Return the header (empty, then the candidates) and a row for each headline metric of the criteria."""
     rows = []
     for criterion in answer.ranking[0].criteria if answer.ranking else ():
-        known = [s.metric for s in criterion.metrics]
-        for metric in HEADLINES.get(criterion.criterion, tuple(known[:2])):
-            rows.append([metric, *(show(r.measurement(metric)) for r in answer.ranking)])
+        metrics = [s.metric for s in criterion.metrics]
+        for metric in HEADLINES.get(criterion.criterion, tuple(metrics[:2])):
+            rows.append([metric_label(metric), *(show(r.measurement(metric)) for r in answer.ranking)])
     for place, horizon in enumerate(answer.ranking[0].outlook if answer.ranking else ()):
-        label = f"no commit in {horizon.horizon_months} months"
+        label = f"chance of no commit in {horizon.horizon_months} months"
         rows.append([label, *(show_outlook(r.outlook[place]) for r in answer.ranking)])
     rows.append(["backer", *(r.candidate.backer or "?" for r in answer.ranking)])
     rows.append(["kind of backer", *(r.candidate.backer_kind or "?" for r in answer.ranking)])

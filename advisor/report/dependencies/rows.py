@@ -1,0 +1,62 @@
+"""Cells and sentences about a dependency that several formats use."""
+
+from __future__ import annotations
+
+from advisor.answers.dependencies.health import Dependencies, Health
+from advisor.report.values import show_outlook
+
+HEADER = ["package", "score", "range", "evidence", "chance of no commit in 24 months", "repository", "as of"]
+
+
+def row(health: Health) -> list[str]:
+    """Return the cells under `HEADER` of a package with a score."""
+    candidate = health.ranked
+    assert candidate is not None  # noqa: S101 - for the type checker
+    outlook = next((o for o in candidate.outlook if o.horizon_months == 24), None)
+    return [
+        label(health),
+        "out" if candidate.excluded else "?" if candidate.score is None else f"{candidate.score:.0f}",
+        f"{candidate.low:.0f}–{candidate.high:.0f}",
+        f"{candidate.coverage:.0%}",
+        show_outlook(outlook) if outlook else "?",
+        health.repository or "?",
+        str(health.as_of),
+    ]
+
+
+def label(health: Health) -> str:
+    """Return the name of the package; with the ecosystem if that is not PyPI."""
+    name, kind = health.dependency.name, health.dependency.ecosystem
+    return name if kind == "pypi" else f"{name} ({kind})"
+
+
+def risks(health: Health) -> list[str]:
+    """Return the reasons of the rules that exclude the package or warn about it."""
+    candidate = health.ranked
+    if candidate is None:
+        return []
+    return [f.text for verdict in ("exclude", "warn") for f in candidate.findings if f.verdict == verdict]
+
+
+def alternatives(health: Health) -> str:
+    """Return the healthier packages for the same purpose in a line; empty if there are none."""
+    if not health.alternatives:
+        return ""
+    names = ", ".join(f"{a.name} {a.score:.0f}" for a in health.alternatives)
+    return f"{health.alternatives[0].category.lower()} with a higher score: {names}"
+
+
+def headline(answer: Dependencies, fail_under: float | None) -> str:
+    """Return how many packages have a score and how many of them fail."""
+    total = len(answer.known) + len(answer.unknown)
+    text = f"{len(answer.known)} of {total} packages have a score"
+    if fail_under is not None:
+        below = sum(h.is_below(fail_under) for h in answer.known)
+        text += f"; {below} {'is' if below == 1 else 'are'} below {fail_under:g} or excluded"
+    return text
+
+
+def unknown_line(health: Health) -> str:
+    """Return a package without a score, its place in the file and the reason."""
+    place = f"{health.dependency.file}:{health.dependency.line}"
+    return f"{label(health)} ({place}): {health.unknown}"

@@ -1,0 +1,30 @@
+"""The formats of all reports, and which of them each report has.
+
+The command line offers exactly these: a `Literal` below is the type of a report's format and the list of
+choices of its command's `--format`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+
+class Format(StrEnum):
+    """How a report is written."""
+
+    table = "table"
+    json = "json"
+    markdown = "markdown"
+    csv = "csv"
+    html = "html"
+    sarif = "sarif"
+
+
+RankingFormat = Literal[Format.table, Format.json, Format.markdown, Format.csv]
+DependenciesFormat = Literal[Format.table, Format.json, Format.markdown, Format.csv, Format.sarif]
+ExplanationFormat = Literal[Format.table, Format.json, Format.markdown]
+ComparisonFormat = Literal[Format.table, Format.json, Format.markdown]
+CoverageFormat = Literal[Format.table, Format.json, Format.markdown, Format.csv]
+BacktestFormat = Literal[Format.table, Format.json]
+BenchFormat = Literal[Format.table, Format.markdown]

@@ -1,0 +1,32 @@
+"""A recommendation as Markdown, for an issue or a wiki. Names and other texts from outside are escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from advisor.model import Recommendation
+from advisor.report.ranking.text import LEGEND, headline_rows, ranking_rows, sections
+from advisor.report.tables import escape_markdown, markdown_table
+
+
+def render(answer: Recommendation) -> str:
+    """Return headings, the recommendation with reasons and doubts, two tables, and who is excluded."""
+    choice = escape_markdown(answer.choice) if answer.choice else "no suitable candidate"
+    before, after = sections(answer)
+    parts = [
+        f"# {escape_markdown(answer.domain)}: {choice}",
+        f"Goal {escape_markdown(answer.goal)}, as of {answer.as_of}, {answer.certainty}.",
+        *(_list(*section) for section in before),
+        "## Ranking",
+        markdown_table(*ranking_rows(answer)),
+        "## Figures",
+        markdown_table(*headline_rows(answer)),
+        *(_list(*section) for section in after),
+        escape_markdown(" ".join(LEGEND)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _list(title: str, texts: Sequence[str]) -> str:
+    items = "\n".join(f"- {escape_markdown(text)}" for text in texts)
+    return f"## {escape_markdown(title[:1].upper() + title[1:])}\n\n{items}"

@@ -1,0 +1,86 @@
+"""Values of measurements and outlooks as short texts, and the metrics at the top of each report."""
+
+from __future__ import annotations
+
+from advisor.metrics import METRICS
+from advisor.model import Measurement, Outlook
+
+# The metrics that a report shows for each criterion.
+HEADLINES = {
+    "contributors": ("contributors", "contributor_absence_factor"),
+    "issues": ("issues_closed_share", "change_request_acceptance_ratio"),
+    "backing": ("elephant_factor", "organizational_diversity"),
+    "models": ("model_families", "timely_support"),
+    "activity": ("code_changes_commits", "trend"),
+    "adoption": ("downloads", "stars"),
+    "speed": ("measured_throughput",),
+    "memory": ("measured_peak_memory",),
+}
+
+# Plainer than the metric's title, for readers who do not know CHAOSS.
+_LABELS = {
+    "contributors": "contributors in a year",
+    "contributor_absence_factor": "people behind half the commits",
+    "issues_closed_share": "issues closed",
+    "change_request_acceptance_ratio": "change requests merged",
+    "elephant_factor": "orgs behind half the commits",
+    "organizational_diversity": "organisations that contribute",
+    "model_families": "model families supported",
+    "timely_support": "new models within 90 days",
+    "code_changes_commits": "commits in a year",
+    "trend": "commits vs the year before",
+    "downloads": "downloads in 30 days",
+    "measured_throughput": "training speed, trl = 1",
+    "measured_peak_memory": "peak memory, trl = 1",
+}
+
+# How a report introduces a finding, by the verdict of its rule.
+VERDICTS = {"exclude": "excluded", "warn": "warning", "prefer": "advantage"}
+
+
+def metric_label(name: str) -> str:
+    """Return a short name of a metric for people."""
+    if name in _LABELS:
+        return _LABELS[name]
+    title = METRICS[name].title if name in METRICS else name
+    return title[:1].lower() + title[1:]
+
+
+def show(measurement: Measurement) -> str:
+    """Return a measurement in a few characters, in its unit; ``?``: not enough data, ``n/a``: no meaning."""
+    if measurement.status == "unavailable":
+        return "?"
+    if measurement.status == "not_applicable" or measurement.value is None:
+        return "n/a"
+    if isinstance(measurement.value, str):
+        return measurement.value
+    unit = METRICS[measurement.metric].unit if measurement.metric in METRICS else ""
+    text = number(measurement.value, unit)
+    if measurement.low is not None and measurement.high is not None and measurement.high > measurement.low:
+        low, high = number(measurement.low, unit), number(measurement.high, unit)
+        if low != high:
+            text += f" [{low}–{high}]"
+    return text
+
+
+def number(value: float, unit: str) -> str:
+    """Return a number with two or three significant digits; shares in per cent."""
+    if unit == "share":
+        return f"{value:.0%}"
+    if value >= 10_000:  # larger numbers are easier to read in thousands
+        return f"{value / 1e6:.1f}M" if value >= 1e6 else f"{value / 1e3:.0f}k"
+    if float(value).is_integer():
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def show_outlook(outlook: Outlook) -> str:
+    """Return the chance of inactivity with its interval; ``?`` if the outlook gives none."""
+    if outlook.probability_inactive is None:
+        return "?"
+    return f"{chance(outlook.probability_inactive)} [{chance(outlook.low)}–{chance(outlook.high)}]"
+
+
+def chance(share: float) -> str:
+    """Return a chance in per cent; below 10 % with a tenth, so that small ones are not shown as 0 %."""
+    return f"{share:.1%}" if share < 0.1 else f"{share:.0%}"
