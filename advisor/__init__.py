@@ -1,18 +1,16 @@
 """advisor: which library should I build on, and how do you know?
 
 >>> import advisor
->>> answer = advisor.recommend("finetuning", goal="balanced")
->>> answer.choice
+>>> recommendation = advisor.recommend("finetuning", goal="balanced")
+>>> recommendation.choice
 'huggingface/trl'
+>>> [ranked.candidate.name for ranked in recommendation.ranking][:2]
+['trl', 'unsloth']
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date
-from inspect import signature
-from os import PathLike
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING
 
 from advisor.errors import (
     AdvisorError,
@@ -20,43 +18,72 @@ from advisor.errors import (
     ConfigError,
     FactsError,
     InputError,
-    NothingSuitable,
     SnapshotMissing,
     UnknownName,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+    from os import PathLike
+
     from advisor.decide.requirements import Requirements
-    from advisor.model import Ranked, Recommendation
+    from advisor.model import (
+        Benchmark,
+        Candidate,
+        Contribution,
+        CriterionScore,
+        Finding,
+        Flip,
+        Measurement,
+        MetricScore,
+        Outlook,
+        Ranked,
+        Recommendation,
+        ScoredCandidate,
+    )
 
 __all__ = [
     "AdvisorError",
+    "Benchmark",
+    "Candidate",
     "CollectError",
     "ConfigError",
+    "Contribution",
+    "CriterionScore",
     "FactsError",
+    "Finding",
+    "Flip",
     "InputError",
-    "NothingSuitable",
+    "Measurement",
+    "MetricScore",
+    "Outlook",
+    "Ranked",
+    "Recommendation",
+    "Requirements",
+    "ScoredCandidate",
     "SnapshotMissing",
     "UnknownName",
-    "rank",
     "recommend",
 ]
 __version__ = "0.1.0"
 
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
+if not TYPE_CHECKING:  # with it, a type checker would accept every name
+
+    def __getattr__(name: str) -> type:
+        """Import the classes of `recommend` on first use, so that `import advisor` stays fast (PEP 562)."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from advisor import model
+        from advisor.decide import requirements
+
+        globals()[name] = getattr(requirements if name == "Requirements" else model, name)
+        return globals()[name]
 
 
-def _takes_what(asks: Callable[_P, Any]) -> Callable[[Callable[..., _R]], Callable[_P, _R]]:
-    """Show the parameters of one function as those of another, which passes them on."""
-
-    def give(function: Callable[..., _R]) -> Callable[_P, _R]:
-        of_both = signature(asks).replace(return_annotation=function.__annotations__["return"])
-        function.__signature__ = of_both  # type: ignore[attr-defined]  # inspect reads it
-        return function
-
-    return give
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def recommend(
@@ -76,45 +103,30 @@ def recommend(
         domain: name of a bundled domain, or path of a TOML file.
         repositories: compare only these candidates (``owner/name`` or ``name``).
         goal: one of the domain's goals; its default if None.
-        as_of: answer as one could have on that day; the snapshot's last day if None, never today.
+        as_of: use only facts up to this day; the snapshot's last day if None, never today.
         weights: criterion → weight (≥ 0; only ratios matter), in place of the goal's.
         rules: a rules file in place of the domain's.
         store: a folder of facts in place of the bundled snapshot.
         requirements: what the library must do: model, method, GPU memory, licence, kind of backer.
 
     Raises:
-        InputError: something given is unknown, malformed or out of range.
+        InputError: an argument is unknown, malformed or out of range.
         FactsError: there are no usable facts.
     """
     from pathlib import Path
 
-    from advisor.answers.question import Request
+    from advisor.answers.question import Request, read_request
     from advisor.answers.recommend import recommend as answer
-    from advisor.decide.requirements import NOTHING
+    from advisor.decide.requirements import NO_REQUIREMENTS
 
-    return answer(
-        Request(
-            domain=domain,
-            repositories=tuple(repositories),
-            goal=goal,
-            as_of=as_of,
-            weights=weights,
-            rules=Path(rules) if rules is not None else None,
-            store=Path(store) if store is not None else None,
-            requirements=requirements or NOTHING,
-        )
+    request = Request(
+        domain=domain,
+        repositories=tuple(repositories),
+        goal=goal,
+        as_of=as_of,
+        weights=weights,
+        rules=Path(rules) if rules is not None else None,
+        store=Path(store) if store is not None else None,
+        requirements=requirements or NO_REQUIREMENTS,
     )
-
-
-@_takes_what(recommend)
-def rank(*args: Any, **asked: Any) -> tuple[Ranked, ...]:
-    """The ranking alone: what `recommend` takes, best first, the excluded last.
-
-    >>> [ranked.candidate.name for ranked in rank("finetuning")][:2]
-    ['trl', 'unsloth']
-
-    Raises:
-        InputError: something given is unknown, malformed or out of range.
-        FactsError: there are no usable facts.
-    """
-    return recommend(*args, **asked).ranking
+    return answer(read_request(request))

@@ -1,24 +1,23 @@
 """Every error that advisor raises on purpose.
 
 AdvisorError                     exit code 1: the tool failed
-├── InputError                   exit code 2: what the user gave cannot be used
+├── InputError                   exit code 2: an argument or a file of the user cannot be used
 │   ├── ConfigError              a domain, rule, weight or organisation file is wrong
 │   └── UnknownName              a domain, candidate, goal or metric that does not exist
-├── FactsError                   a fact file is missing, damaged or of another schema
+├── FactsError                   a fact file is missing, damaged or has another schema
 │   └── SnapshotMissing          there is no snapshot at all (exit code 2)
-├── CollectError                 a source could not be read
-│   ├── RepositoryNotFound
-│   ├── GitFailed                git ended with an error, or a history came out cut
-│   ├── Unreachable              no sound answer after all tries
-│   ├── Refused                  the source answers, and says no
-│   ├── Unsound                  an answer is not what the source's contract promises
-│   ├── WaitTooLong              the source asks to wait longer than the user would
-│   └── BudgetSpent              the points that the user allowed are spent
-└── NothingSuitable              exit code 4: a result, not a failure
+└── CollectError                 a source could not be read
+    ├── RepositoryNotFound       it does not exist, or is not visible (exit code 2)
+    ├── GitFailed                git failed, or a history is incomplete
+    ├── Unreachable              no valid response after all retries
+    ├── Refused                  the source refused the request
+    ├── Unsound                  a response does not match the source's contract
+    ├── WaitTooLong              the source asks for a longer wait than the user allows
+    └── BudgetSpent              the rate-limit points that the user allows are used up
 
-Exit code 3 (partial: some candidates are missing from an otherwise good answer) belongs to
-no error: the answer is printed, and the command ends with 3. Nor does the other use of exit code 4: a
-package below what `rank --from FILE --fail-under SCORE` asks for.
+Two exit codes belong to no error, because the command prints an answer: 3 (partial: some candidates could
+not be ranked) and 4 (nothing suitable, or a package below the score of
+`rank --from FILE --fail-under SCORE`).
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ EXIT_NOTHING_SUITABLE = 4
 
 
 class AdvisorError(Exception):
-    """Base of all errors raised on purpose; its text says what, where and what to do."""
+    """Base of all errors raised on purpose; the message says what is wrong, where, and what to do."""
 
     exit_code = EXIT_FAILED
 
 
 class InputError(AdvisorError):
-    """What the user gave cannot be used."""
+    """An argument or a file of the user cannot be used."""
 
     exit_code = EXIT_INPUT
 
@@ -46,20 +45,25 @@ class ConfigError(InputError):
 
 
 class UnknownName(InputError):
-    """A name that nothing is known by; the message lists what there is."""
+    """A name that does not exist; the message lists the names that do.
 
-    def __init__(self, kind: str, name: str, known: list[str]) -> None:
-        shown = ", ".join(sorted(known)) or "none"
-        super().__init__(f"unknown {kind} {name!r}; known: {shown}")
-        self.kind, self.name, self.known = kind, name, known
+    Attributes:
+        kind: what the name should be, for example ``domain``.
+        name: the unknown name.
+        choices: the names that exist.
+    """
+
+    def __init__(self, kind: str, name: str, choices: list[str]) -> None:
+        super().__init__(f"unknown {kind} {name!r}; known: {', '.join(sorted(choices)) or 'none'}")
+        self.kind, self.name, self.choices = kind, name, choices
 
 
 class FactsError(AdvisorError):
-    """A fact file is missing, damaged or of another schema."""
+    """A fact file is missing, damaged or has another schema."""
 
 
 class SnapshotMissing(FactsError):
-    """There is no snapshot where one was looked for."""
+    """There is no snapshot in this place."""
 
     exit_code = EXIT_INPUT
 
@@ -69,36 +73,30 @@ class CollectError(AdvisorError):
 
 
 class RepositoryNotFound(CollectError):
-    """The repository does not exist or cannot be seen."""
+    """The repository does not exist or is not visible."""
 
     exit_code = EXIT_INPUT
 
 
 class GitFailed(CollectError):
-    """A git command ended with an error; what it had printed until then is not used."""
+    """A git command failed; its output is not used."""
 
 
 class Unreachable(CollectError):
-    """A source gave no sound answer after all tries; the same command later goes on from here."""
+    """A source gave no valid response after all retries; the same command resumes here later."""
 
 
 class Refused(CollectError):
-    """A source answers, and says no: no rights, blocked, a bad token."""
+    """A source refused the request: missing rights, a block or a bad token."""
 
 
 class Unsound(CollectError):
-    """An answer is too large, too deep, or of a shape that the source's contract does not know."""
+    """A response is too large, too deep, or has a shape that the source's contract does not have."""
 
 
 class WaitTooLong(CollectError):
-    """A source asks to wait longer than the user would; what was collected is kept."""
+    """A source asks for a longer wait than the user allows; the collected facts are kept."""
 
 
 class BudgetSpent(CollectError):
-    """The points that the user allowed are spent; what was collected is kept."""
-
-
-class NothingSuitable(AdvisorError):
-    """Every candidate is excluded: an answer, with an exit code of its own."""
-
-    exit_code = EXIT_NOTHING_SUITABLE
+    """The rate-limit points that the user allows are used up; the collected facts are kept."""

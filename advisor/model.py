@@ -207,49 +207,76 @@ class Candidate:
     formerly: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Ranked:
-    """A candidate with all that was found about it. Scores run from 0 to 100.
+@dataclass(frozen=True, kw_only=True)
+class ScoredCandidate:
+    """A candidate with its score and findings, without the others. Scores run from 0 to 100.
 
     Attributes:
-        rank: 1 for the best; None if excluded or not measurable.
         score: weighted mean of the criteria; None where nothing was measured.
-        low, high: bounds from the measurements' intervals and from what is missing.
+        low, high: bounds of the score, from the measurements' intervals and from what is missing.
         coverage: share of the weight that rests on measurements.
-        wins: share of the sampled weightings and intervals in which this candidate comes first.
         excluded: whether a rule excludes it.
-        acceptability: share of the samples in which it takes rank 1, 2, …; empty if it is not ranked.
-        central_weights: criterion → mean weight (they add up to 1) over the samples in which it comes
-            first; empty if it never does.
-        outlook: chance of inactivity, one entry a horizon, shortest first.
+        findings: rules that fired.
+        undecided: rules that need a value that is unknown.
+        outlook: chance of inactivity, one entry for each horizon, the shortest first.
     """
 
     candidate: Candidate
-    rank: int | None
     score: float | None
     low: float
     high: float
     coverage: float
-    wins: float
     excluded: bool
     criteria: tuple[CriterionScore, ...]
     findings: tuple[Finding, ...]
     undecided: tuple[Finding, ...]
     measurements: tuple[Measurement, ...]
-    acceptability: tuple[float, ...] = ()
-    central_weights: Mapping[str, float] = field(default_factory=dict)
     outlook: tuple[Outlook, ...] = ()
 
+    @property
+    def is_rankable(self) -> bool:
+        """Whether it has a score and no rule excludes it."""
+        return not self.excluded and self.score is not None
+
     def measurement(self, metric: str) -> Measurement:
-        """The measurement of this name.
+        """Return the measurement of this name.
 
         Raises:
             KeyError: no metric of this name was run.
         """
-        for found in self.measurements:
-            if found.metric == metric:
-                return found
+        for measurement in self.measurements:
+            if measurement.metric == metric:
+                return measurement
         raise KeyError(metric)
+
+    def criterion(self, name: str) -> CriterionScore:
+        """Return the score for this criterion.
+
+        Raises:
+            KeyError: the domain has no criterion of this name.
+        """
+        for criterion in self.criteria:
+            if criterion.criterion == name:
+                return criterion
+        raise KeyError(name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranked(ScoredCandidate):
+    """A scored candidate with its place among the others.
+
+    Attributes:
+        rank: 1 for the best; None if a rule excludes it or it has no score.
+        wins: share of the sampled weightings and intervals in which this candidate comes first.
+        acceptability: share of the samples in which it takes rank 1, 2, …; empty if it is not ranked.
+        central_weights: criterion → mean weight (they add up to 1) over the samples in which it comes
+            first; empty if it never does.
+    """
+
+    rank: int | None
+    wins: float
+    acceptability: tuple[float, ...] = ()
+    central_weights: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -265,7 +292,7 @@ class Recommendation:
         missing: candidates that could not be measured → why.
         pairwise: repository → other repository → share of the samples in which the first scores higher.
         flips: smallest changes that would put another candidate first, the smallest first.
-        asked: what the user's requirements cost, and what of them is not known.
+        requirement_notes: what the user's requirements cost, and which of them could not be checked.
         benchmarks: what was measured of the candidates on machines, newest first.
     """
 
@@ -282,7 +309,7 @@ class Recommendation:
     leaving_default: tuple[str, ...]
     ranking: tuple[Ranked, ...]
     missing: Mapping[str, str] = field(default_factory=dict)
-    asked: tuple[str, ...] = ()
+    requirement_notes: tuple[str, ...] = ()
     pairwise: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     flips: tuple[Flip, ...] = ()
     benchmarks: tuple[Benchmark, ...] = ()

@@ -24,7 +24,7 @@ from playwright.sync_api import sync_playwright
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 from many_candidates import fill_with_many
 
-from advisor.answers.history import look_back
+from advisor.answers.history import read_timeline
 from advisor.answers.question import Request, read_request
 from advisor.answers.recommend import recommend
 from advisor.cli.browser import find_browser
@@ -60,7 +60,8 @@ class Run:
 
 def make(request: Request, file: Path) -> float:
     began = time.process_time()
-    file.write_text(render(recommend(request), look_back(read_request(request))), encoding="utf-8")
+    question = read_request(request)
+    file.write_text(render(recommend(question), read_timeline(question)), encoding="utf-8")
     return time.process_time() - began
 
 

@@ -56,7 +56,7 @@ print(ours.to_frame()[["rank", "score", "low", "high", "wins"]].round(2).to_stri
 
 # %%
 mixes = [{"contributors": c, "issues": i, "activity": 4 - c - i} for c in range(4) for i in range(4 - c)]
-firsts = pd.Series([advisor.rank(str(domain), weights=mix)[0].candidate.name for mix in mixes]).value_counts()
+firsts = pd.Series([advisor.recommend(str(domain), weights=mix).ranking[0].candidate.name for mix in mixes]).value_counts()
 print(firsts.to_string())
 
 # %% [markdown]

@@ -15,7 +15,7 @@ from advisor.facts import reading
 
 def main() -> None:
     for folder in map(Path, sys.argv[1:] or sorted((data_folder() / "snapshots").iterdir())):
-        recommend.keep_answers(reading.open_store(folder))
+        recommend.write_answer_cache(reading.open_store(folder))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Two candidates side by side, and the smallest changes that would turn their order round."""
+"""Two candidates side by side, and the smallest changes that would reverse their order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from advisor.answers import question, recommend
+from advisor.answers.question import Question
+from advisor.answers.recommend import recommend
 from advisor.decide import flips
 from advisor.errors import InputError
 from advisor.model import Flip, Ranked
@@ -17,9 +18,9 @@ class Comparison:
     """What `advisor compare` shows.
 
     Attributes:
-        first, second: the candidates as they were named.
-        flips: changes of one weight or one value after which the other is ahead; of each kind the
-            smallest, first the smallest of all.
+        first, second: the candidates, in the order of the question.
+        flips: changes of one weight or one value that put the other candidate ahead; first the changes of
+            weights, then those of values, each the smallest first.
     """
 
     as_of: date
@@ -30,32 +31,31 @@ class Comparison:
     flips: tuple[Flip, ...]
 
 
-def compare(request: question.Request) -> Comparison:
-    """Set two candidates side by side.
+def compare(question: Question) -> Comparison:
+    """Compare two candidates.
 
     Raises:
-        InputError: the request does not name two different candidates that can be measured.
+        InputError: the question does not have two different candidates that can be measured.
     """
-    answer = recommend.recommend(request)
-    found = {r.candidate.repository: r for r in answer.ranking}
-    asked = question.read_request(request)
-    names = [c.repository for c in asked.candidates]
-    if len(names) != 2:  # a pair
+    if len(question.candidates) != 2:
         raise InputError("name two different candidates to compare")
-    unknown = [n for n in names if n not in found or found[n].score is None]
-    if unknown:
-        raise InputError(f"{unknown[0]} cannot be compared: nothing of it was measured by {answer.as_of}")
-    first, second = (found[n] for n in names)
-    ahead, behind = (first, second) if (first.score or 0) >= (second.score or 0) else (second, first)
-    titles = {c.name: c.title.lower() for c in asked.domain.criteria}
+    recommendation = recommend(question)
+    ranking = {r.candidate.repository: r for r in recommendation.ranking}
+    for candidate in question.candidates:
+        name = candidate.repository
+        if name not in ranking or ranking[name].score is None:
+            raise InputError(f"cannot compare {name}: no measurements as of {question.as_of}")
+    first, second = (ranking[c.repository] for c in question.candidates)
+    pair = (first, second) if (first.score or 0) >= (second.score or 0) else (second, first)
+    titles = {c.name: c.title.lower() for c in question.domain.criteria}
     return Comparison(
-        as_of=answer.as_of,
-        goal=answer.goal,
-        weights=answer.weights,
+        as_of=question.as_of,
+        goal=question.goal,
+        weights=question.weights,
         first=first,
         second=second,
         flips=(
-            *flips.weight_flips((ahead, behind), answer.weights, titles),
-            *flips.value_flips((ahead, behind), answer.weights, asked.domain.criteria),
+            *flips.weight_flips(pair, question.weights, titles),
+            *flips.value_flips(pair, question.weights, question.domain.criteria),
         ),
     )

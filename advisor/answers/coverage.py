@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any, Literal
 
-from advisor.answers import question
+from advisor.answers.question import Question
 from advisor.errors import FactsError, UnknownName
-from advisor.facts import reading
-from advisor.measure.one_day import connect, measure
+from advisor.facts.facts_view import FactsView
+from advisor.measure.one_day import measure_view, open_metric_views
 from advisor.metrics import METRICS
 from advisor.metrics.shared.survival import medians, support_spans
 from advisor.model import Measurement
@@ -80,64 +79,53 @@ class Coverage:
     measured: dict[str, dict[str, Measurement]]
 
 
-@dataclass(frozen=True)
-class Request:
-    """What a user may decide.
+def read_coverage(question: Question, route: Route = "any", vendor: str | None = None) -> Coverage:
+    """Read the model coverage of the candidates from the facts.
 
-    Attributes:
-        domain, repositories, as_of, store: as for a ranking.
+    Args:
+        question: candidates, facts and as-of date.
         route: ``any``, or ``main`` for what the libraries' own code names.
-        vendor: whose models stand against the others' in the vendor gap; None: each backer's own.
-    """
-
-    domain: str = "finetuning"
-    repositories: tuple[str, ...] = ()
-    as_of: date | None = None
-    store: Path | None = None
-    route: Route = "any"
-    vendor: str | None = None
-
-
-def coverage(request: Request) -> Coverage:
-    """Read the model coverage of a domain's candidates from the facts.
+        vendor: the vendor whose models the vendor gap compares with the others'; None: each backer's own.
 
     Raises:
-        InputError: something in the request is unknown or out of range.
-        FactsError: the facts are damaged, or there are none of model coverage.
+        UnknownName: the facts do not name this vendor.
+        FactsError: the facts are damaged, or they hold no model coverage.
     """
-    asked = question.read_request(
-        question.Request(
-            domain=request.domain,
-            repositories=request.repositories,
-            as_of=request.as_of,
-            store=request.store,
-        )
+    facts = question.facts.select(c.repository for c in question.candidates)
+    cells = read_cells(facts, route)
+    vendors = sorted({c.vendor for c in cells})
+    if vendor is not None and vendor not in vendors:
+        raise UnknownName("vendor", vendor, vendors)
+    sides = _rows(open_metric_views(facts), _SIDES.format(**_choice(route)), {"vendor": vendor})
+    repositories = {c.repository for c in cells}
+    return Coverage(
+        facts.as_of,
+        route,
+        tuple(n for n in facts.repositories if n in repositories),
+        cells,
+        tuple(Side(**row) for row in sides),
+        measure_view(facts, {name: METRICS[name] for name in SPREAD}),
     )
-    store, as_of = asked.store, asked.as_of
-    names = [c.repository for c in asked.candidates]
-    damages = reading.verify(store, names)
-    if damages:
-        raise FactsError("; ".join(map(str, damages)))
-    with connect(store, names, as_of) as db:
-        cells = tuple(Cell(**row) for row in _rows(db, _CELLS.format(**_choice(request.route))))
-        if not cells:
-            raise FactsError(
-                f"{store.path} holds no model coverage by {as_of}; run `advisor collect-support`"
-            )
-        vendors = sorted({c.vendor for c in cells})
-        if request.vendor is not None and request.vendor not in vendors:
-            raise UnknownName("vendor", request.vendor, vendors)
-        sides = tuple(
-            Side(**row)
-            for row in _rows(db, _SIDES.format(**_choice(request.route)), {"vendor": request.vendor})
+
+
+def read_cells(facts: FactsView, route: Route = "any") -> tuple[Cell, ...]:
+    """Read which families each library supports, and since when.
+
+    Raises:
+        FactsError: the facts are damaged, or they hold no model coverage.
+    """
+    if facts.damages:
+        raise FactsError("; ".join(map(str, facts.damages)))
+    cells = tuple(Cell(**row) for row in _rows(open_metric_views(facts), _CELLS.format(**_choice(route))))
+    if not cells:
+        raise FactsError(
+            f"{facts.store.path} holds no model coverage as of {facts.as_of}; run `advisor collect-support`"
         )
-    measured, _ = measure(store, names, as_of, {name: METRICS[name] for name in SPREAD})
-    known = {c.repository for c in cells}
-    return Coverage(as_of, request.route, tuple(n for n in names if n in known), cells, sides, measured)
+    return cells
 
 
-def _rows(db: Any, sql: str, given: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-    result = db.execute(sql, given or {})
+def _rows(db: Any, sql: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    result = db.execute(sql, parameters or {})
     columns = [d[0] for d in result.description]
     return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
 
@@ -180,13 +168,13 @@ _SIDES = (
     + support_spans("{support}")
     + """,
     sided AS (
-        SELECT f.*, coalesce($vendor, backer_vendor) AS whose FROM followed AS f
+        SELECT f.*, coalesce($vendor, backer_vendor) AS whose FROM family_spans AS f
         LEFT JOIN backers ON lower(split_part(f.repository, '/', 1)) = owner
     ),
     spans AS (
         SELECT repository,
                CASE WHEN whose IS NULL THEN 'all' WHEN vendor = whose THEN whose ELSE 'others' END AS vendors,
-               whose IS NULL OR vendor = whose AS is_first, days, happened
+               whose IS NULL OR vendor = whose AS is_first, days, is_event
         FROM sided
     ),
     """

@@ -1,4 +1,4 @@
-"""The draws behind an answer, cached beside a snapshot."""
+"""Cache of the SMAA draws behind an answer, beside a snapshot."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ Scores = Mapping[str, Sequence[CriterionScore]]
 
 
 def _draws_key(scores: Scores, weights: Mapping[str, float]) -> str:
-    seen = {n: [(c.criterion, c.utility, c.low, c.high) for c in of_it] for n, of_it in scores.items()}
-    return digest([DRAWS, list(scores), seen, dict(weights)])
+    rows = {
+        name: [(c.criterion, c.utility, c.low, c.high) for c in criteria] for name, criteria in scores.items()
+    }
+    return digest([DRAWS, list(scores), rows, dict(weights)])
 
 
-def kept_draws(store: Store, scores: Scores, weights: Mapping[str, float]) -> Acceptability | None:
-    """The draws for these scores and weights, if they lie beside the snapshot."""
+def read_draws(store: Store, scores: Scores, weights: Mapping[str, float]) -> Acceptability | None:
+    """Read the draws for these scores and weights; None if the snapshot has no such draws."""
     try:
-        found = json.loads((store.path / "draws.json").read_text())[_draws_key(scores, weights)]
-        ranks = {name: tuple(shares) for name, shares in found["ranks"].items()}
-        return Acceptability(ranks, found["pairwise"], found["central_weights"])
+        content = json.loads((store.path / "draws.json").read_text())[_draws_key(scores, weights)]
+        ranks = {name: tuple(shares) for name, shares in content["ranks"].items()}
+        return Acceptability(ranks, content["pairwise"], content["central_weights"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def keep_draws(store: Store, drawn: Sequence[tuple[Scores, Mapping[str, float], Acceptability]]) -> None:
-    """Write draws beside the snapshot."""
-    content = {_draws_key(scores, weights): asdict(found) for scores, weights, found in drawn}
+def write_draws(store: Store, draws: Sequence[tuple[Scores, Mapping[str, float], Acceptability]]) -> None:
+    """Write draws, each with the scores and weights behind it, beside the snapshot."""
+    content = {_draws_key(scores, weights): asdict(shares) for scores, weights, shares in draws}
     write_atomically(store.path / "draws.json", (json.dumps(content, indent=1) + "\n").encode())

@@ -1,7 +1,7 @@
-"""The same question over the months: who would have been ranked how, and the facts that charts draw.
+"""One question over the months: each candidate's score at each end of a month, and the facts for charts.
 
-One pass over the fact tables for all days (`advisor.measure.one_day.measure_over`), scored and judged as
-for a single day. Nothing of a later day is in the answer of an earlier one.
+One pass over the fact tables measures all days (`advisor.measure.one_day.measure_days`). The answer of a
+day uses no fact of a later day.
 """
 
 from __future__ import annotations
@@ -13,19 +13,18 @@ from typing import Any
 
 from advisor.answers.question import Question
 from advisor.answers.recommend import score_candidate
-from advisor.facts import reading
-from advisor.measure.one_day import measure_over
-from advisor.model import Ranked
+from advisor.measure.one_day import measure_days
+from advisor.model import ScoredCandidate
 
 MONTHS = 72
 
 
 @dataclass(frozen=True)
 class IssueCount:
-    """Dated totals of a repository's issues.
+    """Totals of a repository's issues on a day.
 
     Attributes:
-        closed: number closed; where only a total was known, that total less the open ones, and then
+        closed: number closed; if a source gives only a total, that total minus the open ones, and then
             ``low`` and ``high`` bound it.
     """
 
@@ -50,11 +49,11 @@ class Release:
 
 @dataclass(frozen=True)
 class Support:
-    """When a library first supported a model family, by any route but a package's own release.
+    """When a library first supported a model family, by any route except a package's own release.
 
     Attributes:
-        supported: None: not by ``known_until``.
-        removed: the day on which the last route ceased; None while one holds.
+        supported: first day of support; None: no support by ``known_until``.
+        removed: the day on which the last route ended; None while one exists.
     """
 
     repository: str
@@ -71,16 +70,17 @@ class Timeline:
     """A question answered for many days.
 
     Attributes:
-        days: as-of dates, oldest first: ends of months and, last, the date of the question.
-        ranked: repository → one entry a day: scores and findings of the candidate by itself (rank
-            and wins are not filled in), None where nothing was known of it then.
-        born: repository → day of its first commit, where known.
+        question: what to answer, as of the last day.
+        days: as-of dates, the oldest first: ends of months and, last, the date of the question.
+        candidates: repository → one entry for each day: the candidate's scores and findings; None where
+            nothing was measured then.
+        born: repository → day of its first commit.
         issues, releases, support: facts by the last day, by repository and day.
     """
 
-    asked: Question
+    question: Question
     days: tuple[date, ...]
-    ranked: Mapping[str, tuple[Ranked | None, ...]]
+    candidates: Mapping[str, tuple[ScoredCandidate | None, ...]]
     born: Mapping[str, date]
     issues: tuple[IssueCount, ...]
     releases: tuple[Release, ...]
@@ -88,53 +88,53 @@ class Timeline:
 
 
 def ends_of_months(first: date, last: date, months: int) -> tuple[date, ...]:
-    """The last day itself and, before it, up to ``months`` ends of months from ``first`` on."""
-    found = [last]
+    """Return the last day and, before it, up to ``months`` ends of months, none before ``first``."""
+    days = [last]
     day = last.replace(day=1) - timedelta(days=1)
-    while day >= first and len(found) <= months:
-        found.append(day)
+    while day >= first and len(days) <= months:
+        days.append(day)
         day = day.replace(day=1) - timedelta(days=1)
-    return tuple(reversed(found))
+    return tuple(reversed(days))
 
 
-def look_back(
-    asked: Question, months: int = MONTHS, progress: Callable[[int, int], None] = lambda _done, _all: None
+def read_timeline(
+    question: Question,
+    months: int = MONTHS,
+    progress: Callable[[int, int], None] = lambda _count, _total: None,
 ) -> Timeline:
     """Answer a question for the ends of the months up to its date.
 
     Args:
-        asked: from `advisor.answers.question.read_request`.
-        months: how far to look back at most; days on which nothing is known are left out.
+        question: from `advisor.answers.question.read_request`.
+        months: how many months to go back at most; the first days without any measurement are left out.
         progress: called with the number of days done and of all days.
 
     Raises:
-        FactsError: a file agrees with its hash and is still not readable.
+        FactsError: a file matches its hash but cannot be read.
     """
-    known = set(asked.store.repositories())
-    wanted = [c.repository for c in asked.candidates if c.repository in known]
-    damaged = {d.repository for d in reading.verify(asked.store, wanted)}
-    sound = [r for r in wanted if r not in damaged]
-    days = ends_of_months(asked.store.first_day, asked.as_of, months)
-    measured = measure_over(asked.store, sound, days, progress=lambda done: progress(done, len(days)))
-    ranked: dict[str, list[Ranked | None]] = {r: [] for r in sound}
-    for candidate in asked.candidates:
-        for day in days if candidate.repository in ranked else ():
-            found = measured[day][candidate.repository]
-            if day == asked.as_of:  # benches are of the machines at hand now, and have no history here
-                found = asked.benched.over(found, candidate.repository)
-            seen = any(m.status == "measured" for m in found.values())
-            ranked[candidate.repository].append(score_candidate(candidate, found, asked) if seen else None)
-    empty = next((i for i in range(len(days)) if any(row[i] for row in ranked.values())), len(days) - 1)
-    with reading.connect(asked.store, sound, asked.as_of) as db:
-        return Timeline(
-            asked=asked,
-            days=days[empty:],
-            ranked={r: tuple(row[empty:]) for r, row in ranked.items()},
-            born=dict(_rows(db, "SELECT repository, min(day) FROM contributions GROUP BY ALL ORDER BY ALL")),
-            issues=tuple(IssueCount(*row) for row in _rows(db, _ISSUES)),
-            releases=tuple(Release(*row) for row in _rows(db, _RELEASES)),
-            support=tuple(Support(*row) for row in _rows(db, _SUPPORT)),
-        )
+    facts = question.facts
+    days = ends_of_months(facts.store.first_day, facts.as_of, months)
+    measurements = measure_days(facts, days, progress=lambda count: progress(count, len(days)))
+    history: dict[str, list[ScoredCandidate | None]] = {r: [] for r in facts.intact_repositories}
+    for candidate in question.candidates:
+        repository = candidate.repository
+        for day in days if repository in history else ():
+            rows = measurements[day][repository]
+            if day == facts.as_of:  # benchmarks are of today's machines and have no history here
+                rows = question.benchmarks.merge_into(rows, repository)
+            is_known = any(m.status == "measured" for m in rows.values())
+            history[repository].append(score_candidate(candidate, rows, question) if is_known else None)
+    start = next((i for i in range(len(days)) if any(row[i] for row in history.values())), len(days) - 1)
+    db = facts.connection
+    return Timeline(
+        question=question,
+        days=days[start:],
+        candidates={r: tuple(row[start:]) for r, row in history.items()},
+        born=dict(_rows(db, "SELECT repository, min(day) FROM contributions GROUP BY ALL ORDER BY ALL")),
+        issues=tuple(IssueCount(*row) for row in _rows(db, _ISSUES)),
+        releases=tuple(Release(*row) for row in _rows(db, _RELEASES)),
+        support=tuple(Support(*row) for row in _rows(db, _SUPPORT)),
+    )
 
 
 def _rows(db: Any, sql: str) -> list[Any]:

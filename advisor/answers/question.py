@@ -1,42 +1,41 @@
-"""A user's request, and the question that it becomes once everything in it is read and checked."""
+"""A user's request, and the question that it becomes when everything that it names is read and checked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from advisor.decide import rules
-from advisor.decide.requirements import NOTHING, Requirements
+from advisor.decide.requirements import NO_REQUIREMENTS, Requirements
 from advisor.domain import domain as domain_module
 from advisor.domain import organisations
 from advisor.domain.domain import Domain
 from advisor.domain.files import data_folder
 from advisor.errors import InputError, UnknownName
 from advisor.facts import reading
+from advisor.facts.facts_view import FactsView
 from advisor.facts.store import Store
-from advisor.measure import benchmarks as benched
+from advisor.measure.benchmarks import NO_BENCHMARKS, BenchmarkFacts, read_benchmarks
 from advisor.metrics import METRICS
-from advisor.model import (
-    Candidate,
-)
+from advisor.model import Candidate
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a user may decide; the defaults need no flag.
+    """What a user may choose; every field has a default.
 
     Attributes:
         domain: name of a bundled domain or path of a TOML file.
-        repositories: candidates to compare instead of all of the domain's.
+        repositories: candidates to compare in place of all of the domain's.
         goal: one of the domain's goals; None: its default.
         as_of: day to answer for; None: the last day of the snapshot.
         weights: criterion → weight, in place of the goal's.
         rules: a rules file in place of the domain's.
         store: folder of facts; None: the bundled snapshot of the domain.
-        requirements: what the library must do; nothing, if left out.
-        benchmarks: folder of facts whose benches count; None: those of ``store``.
+        requirements: what the library must do; by default nothing.
+        benchmarks: folder of facts with the benchmarks that count; None: ``store``.
     """
 
     domain: str = "finetuning"
@@ -46,78 +45,103 @@ class Request:
     weights: Mapping[str, float] | None = None
     rules: Path | None = None
     store: Path | None = None
-    requirements: Requirements = NOTHING
+    requirements: Requirements = NO_REQUIREMENTS
     benchmarks: Path | None = None
 
 
 @dataclass(frozen=True)
 class Question:
-    """A request with everything that it names read and checked.
+    """A request with everything that it names, read and checked.
 
-    Of the domain those criteria that rest on benches are left out where nothing was measured and nobody
-    weighs them, with the goals that would.
+    Criteria that rest only on benchmarks are left out if nothing was measured and they have no weight;
+    goals that weigh them are left out too.
+
+    Attributes:
+        domain: criteria, goals and default.
+        facts: the candidates' facts up to the as-of date.
+        goal: name of the goal.
+        weights: criterion → weight; they add up to 1.
+        ruleset: the rules that judge each candidate.
+        candidates: the candidates to compare, with or without facts.
+        requirements: what the library must do.
+        benchmarks: what `advisor bench` measured of the candidates.
     """
 
     domain: Domain
-    store: Store
-    as_of: date
+    facts: FactsView
     goal: str
     weights: Mapping[str, float]
     ruleset: tuple[rules.Rule, ...]
     candidates: tuple[Candidate, ...]
-    benched: benched.Benched = benched.NOTHING
+    requirements: Requirements = NO_REQUIREMENTS
+    benchmarks: BenchmarkFacts = NO_BENCHMARKS
+
+    @property
+    def store(self) -> Store:
+        """The store with the facts."""
+        return self.facts.store
+
+    @property
+    def as_of(self) -> date:
+        """The day to answer for."""
+        return self.facts.as_of
 
 
-def read_request(request: Request, *, everybody: bool = False) -> Question:
+def read_request(request: Request, *, whole_store: bool = False) -> Question:
     """Read what a request names: domain, facts, rules, candidates, weights that add up to 1.
 
     Args:
-        request: what is asked.
-        everybody: ask about all whom the store knows; then criteria of more than metrics are left out.
+        request: what the user chose.
+        whole_store: ask about all repositories of the store in place of the domain's candidates; criteria
+            that need more than metrics are left out.
 
     Raises:
         InputError: something in the request is unknown, malformed or out of range.
-        FactsError: there are no usable facts at all.
+        FactsError: there are no usable facts.
     """
+    if whole_store and request.repositories:
+        raise InputError("name repositories or rank --all, not both")
     domain = domain_module.load_domain(request.domain)
-    if everybody:
-        kept_on = tuple(c for c in domain.criteria if all(s.metric in METRICS for s in c.scales))
-        domain = domain.model_copy(update={"criteria": kept_on})
+    if whole_store:
+        criteria = tuple(c for c in domain.criteria if all(s.metric in METRICS for s in c.scales))
+        domain = domain.model_copy(update={"criteria": criteria})
     elif not domain.candidates:
         raise InputError(f"domain {domain.name} has no candidates of its own; name a file with --from")
     store = reading.open_store(request.store or data_folder() / "snapshots" / domain.snapshot)
     goal, weights = weights_of(domain, request)
-    files = [request.rules] if request.rules else domain_module.rules_of(domain)
-    units = {m.name: m.unit for m in METRICS.values()}
+    ruleset = read_rules(domain, request)
     _check_scales(domain)
-    chosen = () if everybody else tuple(_choose(domain, request.repositories))
-    measured = benched.read(request.benchmarks or store.path, [c.repository for c in chosen], request.as_of)
-    used = measured.that_can_count(domain, weights)
+    candidates = () if whole_store else tuple(_select_candidates(domain, request.repositories))
+    names = [c.repository for c in candidates]
+    benchmarks = read_benchmarks(request.benchmarks or store, names, request.as_of)
+    domain = benchmarks.drop_unmeasured_criteria(domain, weights)
+    with_facts = set(store.repositories()) if names else set()
+    repositories = tuple(n for n in names if n in with_facts)
     return Question(
-        domain=used,
-        store=store,
-        as_of=_check_date(request.as_of, store),
+        domain=domain,
+        facts=FactsView(store, repositories, _check_date(request.as_of, store)),
         goal=goal,
-        weights={c.name: weights[c.name] for c in used.criteria},
-        ruleset=tuple(rule for file in files for rule in rules.load_rules(file, units)),
-        candidates=chosen,
-        benched=measured,
+        weights={c.name: weights[c.name] for c in domain.criteria},
+        ruleset=ruleset,
+        candidates=candidates,
+        requirements=request.requirements,
+        benchmarks=benchmarks,
     )
 
 
-def _check_date(as_of: date | None, store: Store) -> date:
-    if as_of is None:
-        return store.as_of
-    if not store.first_day <= as_of <= store.as_of:
-        raise InputError(
-            f"no answer for {as_of}: the snapshot holds facts from {store.first_day} to "
-            f"{store.as_of}; choose a day between them"
-        )
-    return as_of
+def read_rules(domain: Domain, request: Request) -> tuple[rules.Rule, ...]:
+    """Read the rules of the request, or else those of the domain.
+
+    Raises:
+        ConfigError: a rule is malformed.
+    """
+    files = [request.rules] if request.rules else domain_module.rule_files(domain)
+    units = {m.name: m.unit for m in METRICS.values()}
+    return tuple(rule for file in files for rule in rules.load_rules(file, units))
 
 
 def weights_of(domain: Domain, request: Request) -> tuple[str, dict[str, float]]:
-    """The goal and its weights, with those that the request sets; they add up to 1.
+    """Return the goal and its weights, with those that the request sets; they add up to 1.
 
     Raises:
         InputError: an unknown goal or criterion, or a weight out of range.
@@ -127,13 +151,40 @@ def weights_of(domain: Domain, request: Request) -> tuple[str, dict[str, float]]
         raise UnknownName("goal", goal, list(domain.goals))
     names = [c.name for c in domain.criteria]
     weights = {n: float(domain.goals[goal].weights.get(n, 0.0)) for n in names}
-    changed = {**weights, **(request.weights or {})}
+    weights |= request.weights or {}
     try:
-        domain_module.check_weights(changed, names, "weights")
+        domain_module.check_weights(weights, names, "weights")
     except ValueError as error:
         raise InputError(str(error)) from None
-    whole = sum(changed.values())
-    return goal, {name: weight / whole for name, weight in changed.items()}
+    total = sum(weights.values())
+    return goal, {name: weight / total for name, weight in weights.items()}
+
+
+def find_candidate(candidates: Sequence[Candidate], name: str) -> Candidate:
+    """Return the candidate with this name, or with this name in the past; upper or lower case.
+
+    Args:
+        candidates: where to look.
+        name: ``owner/name`` or ``name``.
+
+    Raises:
+        UnknownName: no candidate has this name.
+    """
+    for candidate in reversed(candidates):
+        if name.lower() in (n.lower() for n in (candidate.repository, candidate.name, *candidate.formerly)):
+            return candidate
+    raise UnknownName("candidate", name, [c.repository for c in candidates])
+
+
+def _check_date(as_of: date | None, store: Store) -> date:
+    if as_of is None:
+        return store.as_of
+    if not store.first_day <= as_of <= store.as_of:
+        raise InputError(
+            f"no facts as of {as_of}: the snapshot holds facts from {store.first_day} to "
+            f"{store.as_of}; choose a day between them"
+        )
+    return as_of
 
 
 def _check_scales(domain: Domain) -> None:
@@ -143,15 +194,9 @@ def _check_scales(domain: Domain) -> None:
                 raise UnknownName(f"metric in criterion {criterion.name}", scale.metric, list(METRICS))
 
 
-def _choose(domain: Domain, wanted: tuple[str, ...]) -> list[Candidate]:
-    everybody = domain_module.candidates(domain, organisations.load_organisations())
-    if not wanted:
-        return everybody
-    names = {n.lower(): c for c in everybody for n in (c.repository, c.name, *c.formerly)}
-    chosen = {}
-    for name in wanted:
-        if name.lower() not in names:
-            raise UnknownName("candidate", name, [c.repository for c in everybody])
-        candidate = names[name.lower()]
-        chosen[candidate.repository] = candidate
-    return list(chosen.values())
+def _select_candidates(domain: Domain, names: Sequence[str]) -> list[Candidate]:
+    candidates = domain_module.read_candidates(domain, organisations.load_organisations())
+    if not names:
+        return candidates
+    selection = [find_candidate(candidates, name) for name in names]
+    return list({c.repository: c for c in selection}.values())

@@ -2,57 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from advisor.answers.question import Question
 from advisor.domain.domain import Domain
-from advisor.model import (
-    CriterionScore,
-    Ranked,
-)
+from advisor.model import Ranked
 
-WORTH_SAYING = 0.05  # a smaller difference of utilities is no gain or cost
+NOTABLE_DIFFERENCE = 0.05  # of two utilities; sentences leave out smaller ones
 
 
-def _reasons(
-    choice: Ranked,
-    first: Ranked | None,
-    running: Mapping[str, Ranked],
-    domain: Domain,
-    titles: Mapping[str, str],
-) -> list[str]:
-    found = [f"comes first in {choice.wins:.0%} of the sampled weightings of {len(running)} candidates"]
-    if first is not None and choice is not first:
-        found.append(
-            f"{first.candidate.name} scores {_number(first.score)} against {_number(choice.score)}, "
+def list_reasons(choice: Ranked, contenders: Mapping[str, Ranked], domain: Domain) -> list[str]:
+    """Return why this candidate is the choice, in sentences.
+
+    Args:
+        choice: the candidate to recommend.
+        contenders: repository → candidate with a rank, the best first.
+        domain: titles of the criteria, and the reason of the default.
+    """
+    first = next(iter(contenders.values()))
+    number = len(contenders)
+    sentences = [f"comes first in {choice.wins:.0%} of the sampled weightings of {number} candidates"]
+    if choice is not first:
+        sentences.append(
+            f"{first.candidate.name} scores {_points(first)} against {_points(choice)}, "
             f"but it wins only {first.wins:.0%} of the weightings: a tie, and in a tie the default "
             f"stays ({domain.default_reason})"
         )
+    titles = {c.name: c.title.lower() for c in domain.criteria}
     best = [
         titles[mine.criterion]
         for mine in choice.criteria
         if mine.utility is not None
-        and all(mine.utility >= (_criterion(r, mine.criterion).utility or 0) for r in running.values())
+        and all(mine.utility >= (r.criterion(mine.criterion).utility or 0) for r in contenders.values())
     ]
-    if best and len(running) > 1:
-        found.append("is best or level in " + ", ".join(best))
-    return found + [f.text for f in choice.findings if f.verdict == "prefer"]
+    if best and len(contenders) > 1:
+        sentences.append("is best or level in " + ", ".join(best))
+    return sentences + [f.text for f in choice.findings if f.verdict == "prefer"]
 
 
-def _doubts(choice: Ranked, asked: Question, titles: Mapping[str, str]) -> list[str]:
-    found = [f.text for f in choice.findings if f.verdict == "warn"]
-    lacking = [c for c in choice.criteria if c.coverage < 1 and asked.weights[c.criterion]]
-    if lacking:
-        unsure = [f"{titles[c.criterion]} ({c.coverage:.0%})" for c in lacking]
-        found.append("not all could be measured: " + ", ".join(unsure))
-    if {c.criterion for c in lacking} & {c.name for c in asked.domain.criteria if c.benched}:
-        found.append("it was not measured on your machine: run `advisor bench`, whose figures then count")
-    return [*found, f"its score lies anywhere from {choice.low:.0f} to {choice.high:.0f}"]
+def list_doubts(choice: Ranked, question: Question) -> list[str]:
+    """Return what speaks against the choice, in sentences."""
+    titles = {c.name: c.title.lower() for c in question.domain.criteria}
+    sentences = [f.text for f in choice.findings if f.verdict == "warn"]
+    gaps = [c for c in choice.criteria if c.coverage < 1 and question.weights[c.criterion]]
+    if gaps:
+        shares = [f"{titles[c.criterion]} ({c.coverage:.0%})" for c in gaps]
+        sentences.append("not all could be measured: " + ", ".join(shares))
+    if {c.criterion for c in gaps} & {c.name for c in question.domain.criteria if c.benched}:
+        sentences.append("it was not measured on your machine: run `advisor bench`, whose figures then count")
+    return [*sentences, f"its score lies anywhere from {choice.low:.0f} to {choice.high:.0f}"]
 
 
-def _leaving(
-    domain: Domain, ranking: list[Ranked], running: Mapping[str, Ranked], titles: Mapping[str, str]
-) -> list[str]:
+def describe_leaving_default(domain: Domain, ranking: Sequence[Ranked]) -> list[str]:
+    """Return what each other candidate gains and costs against the domain's default, in sentences."""
     if domain.default is None:
         return []
     default = next((r for r in ranking if r.candidate.repository == domain.default), None)
@@ -60,28 +62,25 @@ def _leaving(
         return [f"{domain.default}, the default of this domain, was not compared"]
     if default.excluded:
         return [f"{domain.default}, the default of this domain, is excluded"]
-    found = []
-    for other in running.values():
-        if other is default:
+    titles = {c.name: c.title.lower() for c in domain.criteria}
+    sentences = []
+    for other in ranking:
+        if other is default or other.rank is None:
             continue
         gains: list[str] = []
         costs: list[str] = []
         for c in default.criteria:
-            mine, theirs = c.utility, _criterion(other, c.criterion).utility
-            if mine is None or theirs is None or abs(theirs - mine) < WORTH_SAYING:
+            mine, theirs = c.utility, other.criterion(c.criterion).utility
+            if mine is None or theirs is None or abs(theirs - mine) < NOTABLE_DIFFERENCE:
                 continue
             text = f"{titles[c.criterion]} {100 * (theirs - mine):+.0f}"
             (gains if theirs > mine else costs).append(text)
-        found.append(
+        sentences.append(
             f"for {other.candidate.name}: gains {', '.join(gains) or 'nothing'}; "
             f"costs {', '.join(costs) or 'nothing'}"
         )
-    return found
+    return sentences
 
 
-def _criterion(ranked: Ranked, name: str) -> CriterionScore:
-    return next(c for c in ranked.criteria if c.criterion == name)
-
-
-def _number(score: float | None) -> str:
-    return "?" if score is None else f"{score:.0f}"
+def _points(ranked: Ranked) -> str:
+    return "?" if ranked.score is None else f"{ranked.score:.0f}"

@@ -1,14 +1,13 @@
-"""measure → score → judge → order: the pure function from facts, a date and a goal to an answer."""
+"""measure → score → judge → rank: the pure function from a question to a recommendation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
 
 from advisor.answers import draw_cache
 from advisor.answers.question import Question, Request, read_request
-from advisor.answers.reasons import _doubts, _leaving, _reasons
+from advisor.answers.reasons import describe_leaving_default, list_doubts, list_reasons
 from advisor.decide import acceptability, flips, rules, utilities
 from advisor.domain.domain import available_domains, load_domain
 from advisor.errors import FactsError
@@ -21,167 +20,184 @@ from advisor.model import (
     Outlook,
     Ranked,
     Recommendation,
+    ScoredCandidate,
 )
 
-__all__ = ["Question", "Request", "keep_answers", "read_request", "recommend", "score_candidate"]
 
-
-def recommend(request: Request) -> Recommendation:
+def recommend(question: Question) -> Recommendation:
     """Rank the candidates and recommend one, or none.
 
     Raises:
-        InputError: something in the request is unknown, malformed or out of range.
-        FactsError: there are no usable facts at all.
+        FactsError: no candidate has usable facts.
     """
-    asked = read_request(request)
-    ranked, missing = _ranked(asked)
-    free = ordered_answer(asked, ranked, missing)
-    if not request.requirements:
-        return free
-    from advisor.answers.requirement_check import hold_against, preferred, what_it_costs
+    candidates, missing = score_candidates(question)
+    unconstrained = build_recommendation(question, candidates, missing)
+    if not question.requirements:
+        return unconstrained
+    from advisor.answers.requirement_check import check_requirements, describe_costs, select_preferred
 
-    held = hold_against(ranked, request.requirements, asked.domain.snapshot, asked.store, asked.as_of)
-    answer = ordered_answer(asked, held, missing)
-    if liked := preferred(held):
-        answer = replace(ordered_answer(asked, liked, missing), ranking=answer.ranking)
-    return replace(answer, asked=what_it_costs(free, answer, request.requirements))
-
-
-def _ranked(asked: Question) -> tuple[list[Ranked], dict[str, str]]:
-    """The candidates that can be ranked, each by itself; of the others, why not."""
-    measured, outlooks, missing = _measure(asked.store, [c.repository for c in asked.candidates], asked.as_of)
-    ranked = [
-        _with_outlook(
-            score_candidate(c, asked.benched.over(measured[c.repository], c.repository), asked),
-            outlooks[c.repository],
-        )
-        for c in asked.candidates
-        if c.repository in measured
-    ]
-    return ranked, missing
+    candidates = check_requirements(question, candidates)
+    recommendation = build_recommendation(question, candidates, missing)
+    if favourites := select_preferred(candidates):
+        choice = build_recommendation(question, favourites, missing)
+        recommendation = replace(choice, ranking=recommendation.ranking)
+    notes = describe_costs(unconstrained, recommendation, question.requirements)
+    return replace(recommendation, requirement_notes=notes)
 
 
-def ordered_answer(asked: Question, ranked: list[Ranked], missing: dict[str, str]) -> Recommendation:
-    """Weigh scored candidates against each other; ``missing``: who is not among them, and why."""
-    running = _scores(ranked)
-    accepted = draw_cache.kept_draws(asked.store, running, asked.weights)
-    accepted = accepted or acceptability.accept(running, asked.weights)
-    return _answer(asked, _order(ranked, accepted), missing, accepted)
+def score_candidates(question: Question) -> tuple[list[ScoredCandidate], dict[str, str]]:
+    """Score the candidates that have facts; of the others, return why they have none.
+
+    Raises:
+        FactsError: no candidate has usable facts.
+    """
+    snapshot, missing = _measure(question)
+    candidates = []
+    for candidate in question.candidates:
+        repository = candidate.repository
+        if repository in snapshot.measurements:
+            rows = question.benchmarks.merge_into(snapshot.measurements[repository], repository)
+            scored = score_candidate(candidate, rows, question)
+            candidates.append(_add_outlook(scored, snapshot.outlooks[repository]))
+    return candidates, missing
 
 
-def _scores(ranked: list[Ranked]) -> dict[str, tuple[CriterionScore, ...]]:
-    return {r.candidate.repository: r.criteria for r in ranked if _runs(r)}
+def score_candidate(
+    candidate: Candidate, measurements: Mapping[str, Measurement], question: Question
+) -> ScoredCandidate:
+    """Score one candidate and judge it by the rules.
 
-
-def keep_answers(store: Store) -> None:
-    """Keep beside a bundled snapshot what the questions about it that need no option rest on."""
-    cache.keep_measurements(store)
-    drawn = []
-    for name in available_domains():
-        if load_domain(name).snapshot == store.path.name:
-            asked = read_request(Request(domain=name, store=store.path))
-            scores = _scores(_ranked(asked)[0])
-            drawn.append((scores, asked.weights, acceptability.accept(scores, asked.weights)))
-    draw_cache.keep_draws(store, drawn)
-
-
-def _measure(
-    store: Store, repositories: list[str], as_of: date
-) -> tuple[dict[str, dict[str, Measurement]], dict[str, tuple[Outlook, ...]], dict[str, str]]:
-    known = set(store.repositories())
-    present = [r for r in repositories if r in known]
-    missing = {r: "the snapshot has no facts about it" for r in repositories if r not in known}
-    found = cache.kept(store, present, as_of) or cache.fresh(store, present, as_of)
-    measured = found.measured
-    missing |= {d.repository: str(d) for d in found.damages}
-    for repository in list(measured):
-        if not any(m.status == "measured" for m in measured[repository].values()):
-            del measured[repository]
-            missing[repository] = f"the snapshot knows nothing of it on {as_of}"
-    if not measured and found.damages:
-        raise FactsError("no candidate can be ranked: " + "; ".join(map(str, found.damages)))
-    return measured, found.outlooks, missing
-
-
-def _with_outlook(ranked: Ranked, outlooks: tuple[Outlook, ...]) -> Ranked:
-    """Add the outlook, and beside it what a rule knows and the trees cannot."""
-    ends = [f.text for f in ranked.findings if f.verdict == "exclude"]
-    return replace(ranked, outlook=tuple(replace(o, known="; ".join(ends)) for o in outlooks))
-
-
-def score_candidate(candidate: Candidate, found: Mapping[str, Measurement], asked: Question) -> Ranked:
-    """Scores and findings of one candidate by itself; rank and wins need the others."""
-    criteria = tuple(utilities.score_criterion(c, found) for c in asked.domain.criteria)
-    score, low, high, coverage = utilities.total(criteria, asked.weights)
-    fired, undecided = rules.judge(asked.ruleset, rules.values_of(candidate, found))
-    return Ranked(
+    Args:
+        candidate: the candidate.
+        measurements: metric → its measurement.
+        question: criteria, weights and rules.
+    """
+    criteria = tuple(utilities.score_criterion(c, measurements) for c in question.domain.criteria)
+    score, low, high, coverage = utilities.total(criteria, question.weights)
+    findings, undecided = rules.judge(question.ruleset, rules.values_of(candidate, measurements))
+    return ScoredCandidate(
         candidate=candidate,
-        rank=None,
         score=score,
         low=low,
         high=high,
         coverage=coverage,
-        wins=0.0,
-        excluded=any(f.verdict == "exclude" for f in fired),
+        excluded=any(f.verdict == "exclude" for f in findings),
         criteria=criteria,
-        findings=fired,
+        findings=findings,
         undecided=undecided,
-        measurements=tuple(found[name] for name in sorted(found)),
+        measurements=tuple(measurements[name] for name in sorted(measurements)),
     )
 
 
-def _order(ranked: list[Ranked], accepted: acceptability.Acceptability) -> list[Ranked]:
-    running = [r for r in ranked if _runs(r)]
-    running.sort(key=lambda r: (-(r.score or 0.0), r.candidate.repository.lower()))
-    rest = [r for r in ranked if not _runs(r)]
-    rest.sort(key=lambda r: (-(r.score or 0.0), r.candidate.repository.lower()))
-    return [
-        replace(
-            r,
-            rank=i,
-            wins=accepted.ranks[r.candidate.repository][0],
-            acceptability=accepted.ranks[r.candidate.repository],
-            central_weights=accepted.central_weights[r.candidate.repository],
-        )
-        for i, r in enumerate(running, start=1)
-    ] + rest
-
-
-def _runs(ranked: Ranked) -> bool:
-    return not ranked.excluded and ranked.score is not None
-
-
-def _answer(
-    asked: Question,
-    ranking: list[Ranked],
-    missing: dict[str, str],
-    accepted: acceptability.Acceptability,
+def build_recommendation(
+    question: Question, candidates: Sequence[ScoredCandidate], missing: Mapping[str, str]
 ) -> Recommendation:
-    domain = asked.domain
-    running = {r.candidate.repository: r for r in ranking if r.rank is not None}
-    first = next(iter(running.values()), None)
+    """Rank scored candidates and recommend one, or none.
+
+    Args:
+        question: what to answer.
+        candidates: the scored candidates.
+        missing: the candidates without facts → why.
+    """
+    scores = _rankable_scores(candidates)
+    shares = draw_cache.read_draws(question.store, scores, question.weights)
+    shares = shares or acceptability.accept(scores, question.weights)
+    return _choose(question, _rank(candidates, shares), missing, shares)
+
+
+def _choose(
+    question: Question,
+    ranking: Sequence[Ranked],
+    missing: Mapping[str, str],
+    shares: acceptability.Acceptability,
+) -> Recommendation:
+    """Recommend the first of the ranking, or in a tie the default of the domain."""
+    domain = question.domain
+    contenders = {r.candidate.repository: r for r in ranking if r.rank is not None}
+    first = next(iter(contenders.values()), None)
     certainty = acceptability.verdict(first.wins if first else 0.0)
-    choice = running.get(domain.default or "", first) if certainty == "tie" else first
+    choice = contenders.get(domain.default or "", first) if certainty == "tie" else first
     titles = {c.name: c.title.lower() for c in domain.criteria}
-    turns = (
-        *flips.weight_flips(list(running.values()), asked.weights, titles),
-        *flips.value_flips(list(running.values()), asked.weights, domain.criteria),
-    )
     return Recommendation(
         domain=domain.name,
-        goal=asked.goal,
-        as_of=asked.as_of,
-        snapshot=asked.store.path.name,
-        weights=asked.weights,
+        goal=question.goal,
+        as_of=question.as_of,
+        snapshot=question.store.path.name,
+        weights=question.weights,
         choice=choice.candidate.repository if choice else None,
         default=domain.default,
         certainty=certainty if choice else "none",
-        reasons=tuple(_reasons(choice, first, running, domain, titles)) if choice else (),
-        doubts=tuple(_doubts(choice, asked, titles)) if choice else (),
-        leaving_default=tuple(_leaving(domain, ranking, running, titles)),
+        reasons=tuple(list_reasons(choice, contenders, domain)) if choice else (),
+        doubts=tuple(list_doubts(choice, question)) if choice else (),
+        leaving_default=tuple(describe_leaving_default(domain, ranking)),
         ranking=tuple(ranking),
         missing=dict(sorted(missing.items())),
-        pairwise=accepted.pairwise,
-        flips=turns,
-        benchmarks=asked.benched.rows,
+        pairwise=shares.pairwise,
+        flips=(
+            *flips.weight_flips(list(contenders.values()), question.weights, titles),
+            *flips.value_flips(list(contenders.values()), question.weights, domain.criteria),
+        ),
+        benchmarks=question.benchmarks.rows,
     )
+
+
+def write_answer_cache(store: Store) -> None:
+    """Write beside a bundled snapshot the measurements and draws for the questions without options.
+
+    Raises:
+        FactsError: a file of the store is damaged.
+    """
+    cache.write_measurement_cache(store)
+    draws = []
+    for name in available_domains():
+        if load_domain(name).snapshot == store.path.name:
+            question = read_request(Request(domain=name, store=store.path))
+            scores = _rankable_scores(score_candidates(question)[0])
+            draws.append((scores, question.weights, acceptability.accept(scores, question.weights)))
+    draw_cache.write_draws(store, draws)
+
+
+def _measure(question: Question) -> tuple[cache.SnapshotMeasurements, dict[str, str]]:
+    facts = question.facts
+    names = [c.repository for c in question.candidates]
+    missing = {n: "the snapshot has no facts about it" for n in names if n not in facts.repositories}
+    snapshot = cache.read_cached_measurements(facts) or cache.measure_fresh(facts)
+    missing |= {d.repository: str(d) for d in snapshot.damages}
+    measurements = {}
+    for repository, rows in snapshot.measurements.items():
+        if any(m.status == "measured" for m in rows.values()):
+            measurements[repository] = rows
+        else:
+            missing[repository] = f"the snapshot has no facts about it as of {question.as_of}"
+    if not measurements and snapshot.damages:
+        raise FactsError("no candidate can be ranked: " + "; ".join(map(str, snapshot.damages)))
+    return replace(snapshot, measurements=measurements), missing
+
+
+def _add_outlook(scored: ScoredCandidate, outlooks: Iterable[Outlook]) -> ScoredCandidate:
+    """Add the outlook, with the reasons of rules that exclude: the outlook's model cannot know them."""
+    ends = "; ".join(f.text for f in scored.findings if f.verdict == "exclude")
+    return replace(scored, outlook=tuple(replace(o, known=ends) for o in outlooks))
+
+
+def _rankable_scores(candidates: Iterable[ScoredCandidate]) -> dict[str, tuple[CriterionScore, ...]]:
+    return {c.candidate.repository: c.criteria for c in candidates if c.is_rankable}
+
+
+def _rank(candidates: Iterable[ScoredCandidate], shares: acceptability.Acceptability) -> list[Ranked]:
+    """Order the candidates: those with a rank, the best first, then the others."""
+    ranking = []
+    for scored in sorted(candidates, key=_order):
+        if scored.is_rankable:
+            ranks = shares.ranks[scored.candidate.repository]
+            weights = shares.central_weights[scored.candidate.repository]
+            place = {"rank": len(ranking) + 1, "wins": ranks[0]}
+            more = {"acceptability": ranks, "central_weights": weights}
+            ranking.append(Ranked(**vars(scored), **place, **more))
+        else:
+            ranking.append(Ranked(**vars(scored), rank=None, wins=0.0))
+    return ranking
+
+
+def _order(scored: ScoredCandidate) -> tuple[bool, float, str]:
+    return not scored.is_rankable, -(scored.score or 0.0), scored.candidate.repository.lower()

@@ -1,4 +1,4 @@
-"""Hold candidates against what the user asked for, and say what that costs."""
+"""Check candidates against the user's requirements, and describe what the requirements cost."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
+from advisor.answers.question import Question
+from advisor.answers.reasons import NOTABLE_DIFFERENCE
 from advisor.decide import rules
 from advisor.decide.requirements import (
     NAMES,
@@ -18,147 +20,154 @@ from advisor.decide.requirements import (
 from advisor.domain import files
 from advisor.domain.capabilities import load_capabilities
 from advisor.domain.families import Family, family_of, load_families
-from advisor.facts.store import Store
-from advisor.measure.one_day import connect
-from advisor.model import Ranked, Recommendation
-
-WORTH_SAYING = 0.05  # a smaller difference of utilities is no cost
+from advisor.facts.facts_view import FactsView
+from advisor.model import Recommendation, ScoredCandidate
 
 
-def hold_against(
-    ranked: Sequence[Ranked], needs: Requirements, capabilities: str, store: Store, as_of: date
-) -> list[Ranked]:
-    """The candidates with the findings of the requirement rules; who fails one is excluded.
+def check_requirements(question: Question, candidates: Sequence[ScoredCandidate]) -> list[ScoredCandidate]:
+    """Add the findings of the requirement rules; a candidate that fails one is excluded.
 
-    Args:
-        ranked: candidates with their scores.
-        needs: what was asked for.
-        capabilities: name of the file of capabilities, the domain's or the one that it extends.
-        store: the facts, for the models that the candidates support.
-        as_of: what is not known by then is unknown.
+    A capability that was read after the as-of date of the question counts as unknown.
     """
+    requirements = question.requirements
     ruleset = rules.load_rules(files.data_folder() / "rules" / "requirements.toml", NAMES)
-    libraries = load_capabilities(capabilities)
-    family = family_of(needs.model, load_families()) if needs.model else None
-    names = [r.candidate.repository for r in ranked]
-    support = _support(store, names, as_of, family) if family else {}
-    held = []
-    for r in ranked:
-        library = libraries.get(r.candidate.repository)
-        if library is not None and library.day > as_of:
+    libraries = load_capabilities(question.domain.snapshot)
+    family = family_of(requirements.model, load_families()) if requirements.model else None
+    names = [c.candidate.repository for c in candidates]
+    support = _read_support(question.facts.select(names), family) if family else {}
+    checked = []
+    for scored in candidates:
+        library = libraries.get(scored.candidate.repository)
+        if library is not None and library.day > question.as_of:
             library = None
-        asked = values_for(r.candidate, needs, library, support.get(r.candidate.repository))
-        fired, _ = rules.judge(ruleset, {**rules.values_of(r.candidate, {}), **asked})
-        held.append(
+        values = values_for(scored.candidate, requirements, library, support.get(scored.candidate.repository))
+        findings, _ = rules.judge(ruleset, {**rules.values_of(scored.candidate, {}), **values})
+        checked.append(
             replace(
-                r,
-                findings=(*r.findings, *fired),
-                excluded=r.excluded or any(f.verdict == "exclude" for f in fired),
+                scored,
+                findings=(*scored.findings, *findings),
+                excluded=scored.excluded or any(f.verdict == "exclude" for f in findings),
             )
         )
-    return held
+    return checked
 
 
-def preferred(ranked: Sequence[Ranked]) -> list[Ranked]:
-    """Those whose backer is of a kind that the user prefers, and that nothing excludes."""
-    return [r for r in ranked if not r.excluded and any(f.rule == "backer-preferred" for f in r.findings)]
+def select_preferred(candidates: Sequence[ScoredCandidate]) -> list[ScoredCandidate]:
+    """Return the candidates whose kind of backer the user prefers, without the excluded ones."""
+    return [c for c in candidates if not c.excluded and any(f.rule == "backer-preferred" for f in c.findings)]
 
 
-def what_it_costs(free: Recommendation, asked: Recommendation, needs: Requirements) -> tuple[str, ...]:
-    """Sentences: what of it fits, what of it is not known, who dropped out, what the choice costs."""
-    return (*_fits(needs), *_unknown(asked, needs), *_dropped(free, asked), *_cost(free, asked, needs))
+def describe_costs(
+    unconstrained: Recommendation, recommendation: Recommendation, requirements: Requirements
+) -> tuple[str, ...]:
+    """Describe the requirements in sentences: what fits, what is unknown, who is excluded, what it costs.
+
+    Args:
+        unconstrained: the recommendation without the requirements.
+        recommendation: the recommendation with them.
+        requirements: what the library must do.
+    """
+    return (
+        *_memory_notes(requirements),
+        *_unknown_notes(recommendation, requirements),
+        *_exclusion_notes(unconstrained, recommendation),
+        *_cost_notes(unconstrained, recommendation, requirements),
+    )
 
 
-def _fits(needs: Requirements) -> list[str]:
-    found = memory_values(needs)
-    if found.get("fits") != "yes":
-        return []
-    needed, there, shown = (found[f"memory_{k}"] for k in ("needed_gib", "there_gib", "evidence"))
-    taken = f"{needed} of {there} GiB ({shown}); the rest comes on top"
-    return [f"weights and optimizer of {needs.model} take {taken}"]
-
-
-def _support(store: Store, names: list[str], as_of: date, family: Family) -> Mapping[str, ModelSupport]:
-    with connect(store, names, as_of) as db:
-        found = db.execute(
-            "SELECT repository, min(supported_on) FILTER (removed_on IS NULL),"
-            "       arg_min(route || ': ' || evidence_name || ' in ' || evidence_path || ' at '"
-            "               || evidence_commit, supported_on) FILTER (removed_on IS NULL), max(removed_on)"
-            " FROM model_support WHERE family = $1 AND route <> 'package' GROUP BY repository",
-            [family.name],
-        ).fetchall()
+def _read_support(facts: FactsView, family: Family) -> Mapping[str, ModelSupport]:
+    rows = facts.connection.execute(
+        "SELECT repository, min(supported_on) FILTER (removed_on IS NULL),"
+        "       arg_min(route || ': ' || evidence_name || ' in ' || evidence_path || ' at '"
+        "               || evidence_commit, supported_on) FILTER (removed_on IS NULL), max(removed_on)"
+        " FROM model_support WHERE family = $1 AND route <> 'package' GROUP BY repository",
+        [family.name],
+    ).fetchall()
     return {
-        name: ModelSupport(
-            family.name,
-            day,
-            f"since {day} ({shown})" if day else f"given up on {gone}" if gone else f"not by {as_of}",
-        )
-        for name, day, shown, gone in found
+        name: ModelSupport(family.name, day, _support_text(facts, day, evidence, end))
+        for name, day, evidence, end in rows
     }
 
 
-def _unknown(asked: Recommendation, needs: Requirements) -> list[str]:
-    found = []
-    fired = {r.candidate.name: {f.rule for f in r.findings} for r in asked.ranking}
-    for wanted, what, told in (
-        (needs.model, f"whether it serves {needs.model}", {"model-served", "model-not-served"}),
-        (needs.method, f"whether it does {needs.method}", {"method-there", "method-missing"}),
+def _support_text(facts: FactsView, day: date | None, evidence: str | None, end: date | None) -> str:
+    if day:
+        return f"since {day} ({evidence})"
+    return f"removed on {end}" if end else f"not by {facts.as_of}"
+
+
+def _memory_notes(requirements: Requirements) -> list[str]:
+    values = memory_values(requirements)
+    if values.get("fits") != "yes":
+        return []
+    needed, available, evidence = (values[f"memory_{k}"] for k in ("needed_gib", "there_gib", "evidence"))
+    need = f"{needed} of {available} GiB ({evidence})"
+    return [f"weights and optimizer of {requirements.model} need {need}; activations and adapters need more"]
+
+
+def _unknown_notes(recommendation: Recommendation, requirements: Requirements) -> list[str]:
+    notes = []
+    fired = {r.candidate.name: {f.rule for f in r.findings} for r in recommendation.ranking}
+    for is_required, subject, deciding_rules in (
+        (requirements.model, f"{requirements.model} support", {"model-served", "model-not-served"}),
+        (requirements.method, f"{requirements.method} support", {"method-there", "method-missing"}),
         (
-            needs.gpus is not None and needs.gpus > 1,
-            f"whether it does {needs.method or 'that'} on {needs.gpus} GPUs",
+            requirements.gpus is not None and requirements.gpus > 1,
+            f"{requirements.method or 'training'} on {requirements.gpus} GPUs",
             {"many-gpus", "one-gpu-only"},
         ),
-        (needs.license, "its licence", {"licence-right", "licence-wrong"}),
+        (requirements.license, "the licence", {"licence-right", "licence-wrong"}),
     ):
-        silent = [name for name, rule_ids in fired.items() if not rule_ids & told]
-        if wanted and len(silent) == len(fired):
-            found.append(f"not known of any candidate: {what}")
-        elif wanted and silent:
-            found.append(f"not known: {what}: {', '.join(silent)}")
-    if needs.gpu_memory_gib is not None and not memory_values(needs):
-        missing = [
-            what
-            for what, given in (
-                ("a model whose name gives its size", needs.model and parameters_by_name(needs.model)),
-                ("a method", needs.method),
-            )
-            if not given
-        ]
-        without = " and ".join(missing)
-        found.append(f"whether it fits into {needs.gpu_memory_gib:g} GiB is not known without {without}")
-    return found
+        names = [name for name, rule_ids in fired.items() if not rule_ids & deciding_rules]
+        if is_required and names:
+            whose = "any candidate" if len(names) == len(fired) else ", ".join(names)
+            notes.append(f"no data on {subject} for {whose}")
+    if requirements.gpu_memory_gib is not None and not memory_values(requirements):
+        missing = []
+        if not (requirements.model and parameters_by_name(requirements.model)):
+            missing.append("a model whose name contains its size")
+        if not requirements.method:
+            missing.append("a method")
+        memory = f"{requirements.gpu_memory_gib:g} GiB"
+        notes.append(f"cannot check whether it fits into {memory}: name {' and '.join(missing)}")
+    return notes
 
 
-def _dropped(free: Recommendation, asked: Recommendation) -> list[str]:
-    before = {r.candidate.repository for r in free.ranking if r.excluded}
+def _exclusion_notes(unconstrained: Recommendation, recommendation: Recommendation) -> list[str]:
+    excluded_before = {r.candidate.repository for r in unconstrained.ranking if r.excluded}
     return [
-        f"{r.candidate.name} drops out: " + "; ".join(f.text for f in r.findings if f.verdict == "exclude")
-        for r in asked.ranking
-        if r.excluded and r.candidate.repository not in before
+        f"{r.candidate.name} is excluded: " + "; ".join(f.text for f in r.findings if f.verdict == "exclude")
+        for r in recommendation.ranking
+        if r.excluded and r.candidate.repository not in excluded_before
     ]
 
 
-def _cost(free: Recommendation, asked: Recommendation, needs: Requirements) -> list[str]:
-    if needs.prefer and asked.choice and not preferred([r for r in asked.ranking if r.rank is not None]):
-        return [f"none of the candidates that are left is {' or '.join(needs.prefer)}: nothing is preferred"]
-    if free.choice is None or asked.choice is None:
+def _cost_notes(
+    unconstrained: Recommendation, recommendation: Recommendation, requirements: Requirements
+) -> list[str]:
+    contenders = [r for r in recommendation.ranking if r.rank is not None]
+    if requirements.prefer and recommendation.choice and not select_preferred(contenders):
+        kinds = " or ".join(requirements.prefer)
+        return [f"no remaining candidate has a backer of the kind {kinds}: the preference changes nothing"]
+    if unconstrained.choice is None or recommendation.choice is None:
         return []
-    if free.choice == asked.choice:
-        return [f"it costs nothing: {_name(free.choice)} is recommended without it too"]
-    ranked = {r.candidate.repository: r for r in free.ranking}
-    theirs, ours = ranked[free.choice], ranked[asked.choice]
+    before, after = _short_name(unconstrained.choice), _short_name(recommendation.choice)
+    if unconstrained.choice == recommendation.choice:
+        return [f"the requirements cost nothing: {before} is recommended without them too"]
+    ranking = {r.candidate.repository: r for r in unconstrained.ranking}
+    theirs, ours = ranking[unconstrained.choice], ranking[recommendation.choice]
     parts = [
         f"{mine.criterion} {100 * (mine.utility - other.utility):+.0f}"
         for mine, other in zip(ours.criteria, theirs.criteria, strict=True)
         if mine.utility is not None and other.utility is not None
-        and abs(mine.utility - other.utility) >= WORTH_SAYING
+        and abs(mine.utility - other.utility) >= NOTABLE_DIFFERENCE
     ]  # fmt: skip
     high, low = theirs.score or 0, ours.score or 0
-    return [
-        f"it costs {high - low:.0f} points: without it {_name(free.choice)} ({high:.0f}) would be "
-        f"recommended and not {_name(asked.choice)} ({low:.0f}): " + ", ".join(parts)
-    ]
+    note = (
+        f"the requirements cost {high - low:.0f} points: without them {before} ({high:.0f}) would be "
+        f"recommended instead of {after} ({low:.0f})"
+    )
+    return [f"{note}; {after} against {before}: {', '.join(parts)}" if parts else note]
 
 
-def _name(repository: str) -> str:
+def _short_name(repository: str) -> str:
     return repository.split("/")[1]

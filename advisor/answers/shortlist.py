@@ -1,8 +1,8 @@
-"""advisor rank --all: everybody whom `advisor measure` measured, and the first of them weighed with care.
+"""advisor rank --all: rank every measured repository, and weigh a shortlist of them with care.
 
-A score hangs on nobody else, so all are scored column by column where the measurements lie. What compares
-or explains (draws, reasons, flips) is worked out for a shortlist alone: those of the highest scores that no
-rule excludes, scored again one by one as ever.
+A score depends on no other repository, so SQL computes all scores where the measurements are. What compares
+or explains (draws, reasons, flips) is computed for a shortlist only: the highest scores that no rule
+excludes, scored again one by one like any candidate.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from advisor.answers.question import Question, Request, read_request
-from advisor.answers.recommend import ordered_answer, score_candidate
+from advisor.answers.question import Question
+from advisor.answers.recommend import build_recommendation, score_candidate
 from advisor.domain import domain
 from advisor.domain.organisations import load_organisations
 from advisor.errors import FactsError, InputError
-from advisor.facts.store import listed, text
-from advisor.measure.cache import FOLDER, measured_files, read_files
-from advisor.model import Ranked, Recommendation
+from advisor.facts.store import join_with_commas, quote
+from advisor.measure.cache import FOLDER, measurement_files, read_measurement_files
+from advisor.model import Recommendation, ScoredCandidate
 
 SHORTLIST = 10
-BLOCK = 2 * SHORTLIST  # so many are read at once, since rules may exclude some
+BLOCK = 2 * SHORTLIST  # repositories to read at once; rules may exclude some
 
-# The ends of a scale stand here with their logarithms taken where it is one of logarithms.
+# The ends of a logarithmic scale are logarithms here.
 _SCORES = """
 WITH scales (metric, criterion, is_log, weight, worst, best, of_all) AS (VALUES {scales}),
 utilities AS (
@@ -44,39 +44,45 @@ GROUP BY repository ORDER BY score DESC, lower(repository)
 """
 
 
-def recommend_all(request: Request) -> Recommendation:
-    """Rank all measured repositories of a store; the ranking holds the shortlist and whom rules keep off it.
+def recommend_all(question: Question) -> Recommendation:
+    """Rank all measured repositories of a store.
 
-    Raises:
-        InputError: something in the request is unknown or out of range, or nothing was measured.
-        FactsError: the store or its measurements are damaged.
-    """
-    if request.repositories:
-        raise InputError("name repositories or rank --all, not both")
-    asked = read_request(request, everybody=True)
-    files = measured_files(asked.store, asked.as_of)
-    if not files:
-        raise InputError(
-            f"nobody was measured as of {asked.as_of} from the facts in {asked.store.path}; "
-            f"run `advisor measure {asked.store.path}` first"
-        )
-    scored = scores(asked, files)
-    ranked: list[Ranked] = []
-    for measured in _candidates(asked, files, [name for name, _ in scored]):
-        ranked.append(measured)
-        if sum(not r.excluded for r in ranked) == SHORTLIST:
-            break
-    answer = ordered_answer(asked, ranked, _missing(asked))
-    said = f"is on the shortlist: the {SHORTLIST} highest scores of {len(scored):,} that no rule excludes"
-    return replace(answer, reasons=(said, *answer.reasons)) if answer.choice else answer
-
-
-def scores(asked: Question, files: Sequence[Path]) -> list[tuple[str, float]]:
-    """(repository, score from 0 to 100) of everybody measured, the highest first; rules are not asked.
+    The ranking holds the shortlist and the repositories that rules exclude from it.
 
     Args:
-        asked: scales, weights and day.
-        files: of `kept.measured_files`.
+        question: of `read_request` with ``whole_store``.
+
+    Raises:
+        InputError: nothing was measured as of the day.
+        FactsError: the measurements are damaged.
+    """
+    files = measurement_files(question.store, question.as_of)
+    if not files:
+        raise InputError(
+            f"no measurements as of {question.as_of} of the facts in {question.store.path}; "
+            f"run `advisor measure {question.store.path}` first"
+        )
+    scores = read_scores(question, files)
+    candidates: list[ScoredCandidate] = []
+    for candidate in _score_all(question, files, [name for name, _ in scores]):
+        candidates.append(candidate)
+        if sum(not c.excluded for c in candidates) == SHORTLIST:
+            break
+    recommendation = build_recommendation(question, candidates, _read_missing(question))
+    if recommendation.choice is None:
+        return recommendation
+    reason = f"is on the shortlist: the {SHORTLIST} highest scores of {len(scores):,} that no rule excludes"
+    return replace(recommendation, reasons=(reason, *recommendation.reasons))
+
+
+def read_scores(question: Question, files: Sequence[Path]) -> list[tuple[str, float]]:
+    """Return (repository, score from 0 to 100) of every measured repository, the highest first.
+
+    Rules do not count here.
+
+    Args:
+        question: scales, weights and day.
+        files: from `cache.measurement_files`.
 
     Raises:
         FactsError: the measurements cannot be read.
@@ -85,42 +91,43 @@ def scores(asked: Question, files: Sequence[Path]) -> list[tuple[str, float]]:
 
     with duckdb.connect(config={"threads": 2}) as db:
         try:
-            # Written out: for a parameter duckdb imports pandas, which takes longer than all the rest.
+            # No parameters: for a parameter duckdb imports pandas, which takes longer than the query.
             return db.execute(
                 _SCORES.format(
-                    scales=_scales(asked),
-                    files=listed(text(str(file)) for file in files),
-                    day=text(asked.as_of.isoformat()),
+                    scales=_scales_sql(question),
+                    files=join_with_commas(quote(str(file)) for file in files),
+                    day=quote(question.as_of.isoformat()),
                 )
             ).fetchall()
         except duckdb.Error as error:
-            raise FactsError(f"the measurements of {asked.store.path} cannot be read: {error}") from None
+            raise FactsError(f"cannot read the measurements of {question.store.path}: {error}") from None
 
 
-def _scales(asked: Question) -> str:
+def _scales_sql(question: Question) -> str:
     rows = []
-    for criterion in asked.domain.criteria:
+    for criterion in question.domain.criteria:
         for scale in criterion.scales:
             is_log = scale.curve == "log"
             ends = [math.log1p(end) if is_log else end for end in (scale.worst, scale.best)]
-            numbers = listed(repr(float(n)) for n in (scale.weight, *ends, asked.weights[criterion.name]))
-            rows.append(f"({text(scale.metric)}, {text(criterion.name)}, {is_log}, {numbers})")
-    return listed(rows)
+            numbers = (scale.weight, *ends, question.weights[criterion.name])
+            texts = join_with_commas(repr(float(n)) for n in numbers)
+            rows.append(f"({quote(scale.metric)}, {quote(criterion.name)}, {is_log}, {texts})")
+    return join_with_commas(rows)
 
 
-def _candidates(asked: Question, files: Sequence[Path], names: Sequence[str]) -> Iterator[Ranked]:
-    """Everybody who has a score, scored with all findings, in this order."""
+def _score_all(question: Question, files: Sequence[Path], names: Sequence[str]) -> Iterator[ScoredCandidate]:
+    """Yield each repository in this order, with its score and findings."""
     organisations = load_organisations()
-    known = {c.repository: c for c in domain.candidates(asked.domain, organisations)}
+    entries = {c.repository: c for c in domain.read_candidates(question.domain, organisations)}
     owners = {owner.lower(): o for o in organisations.values() for owner in o.github}
     for start in range(0, len(names), BLOCK):
-        some = names[start : start + BLOCK]
-        measured = read_files(files, some, asked.as_of)
-        for name in some:
-            candidate = known.get(name) or domain.candidate_of(name, owners)
-            yield score_candidate(candidate, measured[name], asked)
+        block = names[start : start + BLOCK]
+        measurements = read_measurement_files(files, block, question.as_of)
+        for name in block:
+            candidate = entries.get(name) or domain.candidate_of(name, owners)
+            yield score_candidate(candidate, measurements[name], question)
 
 
-def _missing(asked: Question) -> dict[str, str]:
-    index = json.loads((asked.store.path / FOLDER / "index.json").read_text())
+def _read_missing(question: Question) -> dict[str, str]:
+    index = json.loads((question.store.path / FOLDER / "index.json").read_text())
     return dict(index["missing"])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from advisor.domain.domain import Criterion, Scale
-from advisor.model import CriterionScore, Flip, MetricScore, Ranked
+from advisor.model import CriterionScore, Flip, MetricScore, ScoredCandidate
 
 SHOWN = 3  # of each kind
 STEPS = 1000  # a weight is looked at in tenths of a per cent
@@ -16,7 +16,7 @@ JUST = 1e-9  # of a score, so that the other is ahead and not level
 
 
 def weight_flips(
-    running: Sequence[Ranked], weights: Mapping[str, float], titles: Mapping[str, str]
+    running: Sequence[ScoredCandidate], weights: Mapping[str, float], titles: Mapping[str, str]
 ) -> list[Flip]:
     """For each criterion the nearest share of the weight at which another comes first, nearest first.
 
@@ -72,7 +72,7 @@ class _Lever:
 
 
 def value_flips(
-    running: Sequence[Ranked], weights: Mapping[str, float], criteria: Sequence[Criterion]
+    running: Sequence[ScoredCandidate], weights: Mapping[str, float], criteria: Sequence[Criterion]
 ) -> list[Flip]:
     """The single measured values whose smallest change puts another first, nearest first.
 
@@ -117,11 +117,11 @@ def value_at(scale: Scale, utility: float) -> float:
     return scale.worst + utility * (scale.best - scale.worst)
 
 
-def _score(ranked: Ranked) -> float:
+def _score(ranked: ScoredCandidate) -> float:
     return ranked.score or 0.0
 
 
-def _levers(ranked: Ranked, weights: Mapping[str, float], criteria: Sequence[Criterion]) -> list[_Lever]:
+def _levers(ranked: ScoredCandidate, weights: Mapping[str, float], criteria: Sequence[Criterion]) -> list[_Lever]:
     measured = [c for c in ranked.criteria if c.utility is not None]
     whole = math.fsum(weights.get(c.criterion, 0.0) for c in measured)
     scales = {c.name: {s.metric: s for s in c.scales} for c in criteria}

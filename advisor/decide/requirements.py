@@ -93,7 +93,7 @@ def _plain(kind: str) -> str:
     return kind.lower().replace(" ", "-")
 
 
-NOTHING = Requirements()
+NO_REQUIREMENTS = Requirements()
 
 
 def parameters_by_name(model: str) -> float | None:

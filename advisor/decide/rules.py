@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationError
 
-from advisor.domain.files import StrictModel, explain, read_toml
+from advisor.domain.files import StrictModel, describe_error, read_toml
 from advisor.errors import ConfigError
 from advisor.model import Candidate, Finding, Measurement, Verdict
 
@@ -165,7 +165,7 @@ def load_rules(path: Path, metrics: Mapping[str, str]) -> tuple[Rule, ...]:
     try:
         rules = _RuleFile.model_validate(read_toml(path)).rule
     except ValidationError as error:
-        raise explain(path, error) from None
+        raise describe_error(path, error) from None
     known = {**metrics, **dict.fromkeys((*FACTS, "evidence"), "status")}
     seen: set[str] = set()
     for rule in rules:

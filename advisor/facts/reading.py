@@ -1,4 +1,4 @@
-"""Open a store, check its files and read its rows as of a day."""
+"""Open a store, verify its files and read its rows as of a day."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.errors import FactsError, SnapshotMissing
-from advisor.facts.store import Store, file_of, rows_of, rows_of_file
+from advisor.facts.store import Store, file_path, file_rows_sql, rows_sql
 from advisor.facts.tables import TABLES
 from advisor.facts.views import as_of_view
 
@@ -21,7 +21,7 @@ from advisor.facts.manifest import read_manifest
 
 @dataclass(frozen=True)
 class Damage:
-    """A file of a store that cannot be used, and why."""
+    """A file of a store that cannot be used, with the reason."""
 
     repository: str
     path: Path
@@ -35,22 +35,22 @@ def open_store(path: Path, *, may_lack_days: bool = False) -> Store:
     """Open a store for reading.
 
     Args:
-        path: its folder.
-        may_lack_days: whether a store will do that can only be read row by row, since nothing in it
-            has a day (whose packages these are, and nothing else yet).
+        path: folder of the store.
+        may_lack_days: accept a store without dated rows (for example, with package names only). Such a
+            store can be read row by row, but it has no as-of date.
 
     Raises:
-        SnapshotMissing: there is none.
-        FactsError: its manifest is damaged or of another schema.
+        SnapshotMissing: the store does not exist or has no facts.
+        FactsError: its manifest is damaged or has another schema version.
     """
     manifest = read_manifest(path)
     if not manifest["files"] or not (manifest.get("as_of") or may_lack_days):
-        raise SnapshotMissing(f"the snapshot at {path} holds no facts; run `advisor collect` first")
+        raise SnapshotMissing(f"the snapshot at {path} has no facts; run `advisor collect` first")
     return Store(path, manifest)
 
 
-def knows_all(path: Path, repositories: Iterable[str]) -> bool:
-    """Whether there is a store at the path with facts about each of these."""
+def has_facts_about(path: Path, repositories: Iterable[str]) -> bool:
+    """Return whether a store exists at the path and has facts about each of these repositories."""
     try:
         return set(repositories) <= set(open_store(path).repositories())
     except FactsError:
@@ -58,91 +58,92 @@ def knows_all(path: Path, repositories: Iterable[str]) -> bool:
 
 
 def open_benchmarks(path: Path) -> Store | None:
-    """A store for the sake of what was measured on machines; None where it holds nothing of that.
+    """Open a store to read its benchmarks; return None if it has no benchmarks.
 
     Raises:
-        FactsError: its manifest is damaged or of another schema.
+        FactsError: its manifest is damaged or has another schema version.
     """
     if not (path / "manifest.json").is_file():
         return None
     store = Store(path, read_manifest(path))
-    return store if store.benched() else None
+    return store if store.benchmarked_repositories() else None
 
 
-def verify(store: Store, repositories: Iterable[str]) -> list[Damage]:
-    """Compare the files of these repositories with their hashes; return what does not agree."""
-    found = []
-    reasons: dict[str, str] = {}
+def verify_files(store: Store, repositories: Iterable[str]) -> list[Damage]:
+    """Compare the files of these repositories with their hashes; return the damaged ones."""
+    damages = []
+    reasons = store.file_problems
     for repository in repositories:
         for file in store.files.get(repository, ()):
             entry = store.manifest["files"][file]
-            held = entry.get("in", file)
-            if held not in reasons:
-                reasons[held] = _wrong_with(store.path / held, store.partitions.get(held, entry))
-            if reasons[held]:
-                found.append(Damage(repository, store.path / held, reasons[held]))
-    return found
+            actual_file = entry.get("in", file)
+            if actual_file not in reasons:
+                path = store.path / actual_file
+                reasons[actual_file] = _damage_reason(path, store.partitions.get(actual_file, entry))
+            if reasons[actual_file]:
+                damages.append(Damage(repository, store.path / actual_file, reasons[actual_file]))
+    return damages
 
 
-def _wrong_with(path: Path, entry: Mapping[str, Any]) -> str:
+def _damage_reason(path: Path, entry: Mapping[str, Any]) -> str:
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     sound = digest in {entry["sha256"], entry.get("next_sha256")}
-    return "" if sound else "does not agree with its hash in manifest.json (damaged)"
+    return "" if sound else "does not match its hash in manifest.json (damaged)"
 
 
-def connect(
+def open_views(
     store: Store, repositories: Sequence[str], as_of: date, settings: Mapping[str, Any] | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """Open DuckDB on the store with one view a table, cut at the end of ``as_of``.
+    """Open DuckDB on the store with one as-of view per table.
 
-    Only the files of ``repositories`` are read. A table without a file is an empty view.
+    Only the files of ``repositories`` are read. The view of a table without files is empty.
 
     Args:
         store: the facts.
-        repositories: whose.
-        as_of: the day at whose end the views are cut.
-        settings: of DuckDB, in place of two threads and no limit (``memory_limit``, ``temp_directory``).
+        repositories: repositories to read.
+        as_of: the views show what was known at the end of this day.
+        settings: DuckDB settings (``memory_limit``, ``temp_directory``); default: two threads, no limit.
 
     Raises:
-        FactsError: a file is no Parquet, or holds what is no row of its table.
+        FactsError: a file is not Parquet, or has rows that do not fit its table.
     """
     import duckdb
 
     db = duckdb.connect(config={"threads": 2, **(settings or {})})
     for table in TABLES:
-        # Copied once into memory: some twenty metrics read each table.
+        # Copy each table into memory once: about twenty metrics read it.
         try:
-            db.execute(f"CREATE TEMP TABLE all_{table} AS {rows_of(store, table, repositories)}")
+            db.execute(f"CREATE TEMP TABLE all_{table} AS {rows_sql(store, table, repositories)}")
         except duckdb.Error as error:
             db.close()
             raise FactsError(f"{table} in {store.path} cannot be read: {error}") from None
-    cut(db, as_of)
+    set_views(db, as_of)
     return db
 
 
-def cut(db: duckdb.DuckDBPyConnection, as_of: date) -> None:
-    """Set the views of an open connection to the end of a day."""
+def set_views(db: duckdb.DuckDBPyConnection, as_of: date) -> None:
+    """Set the as-of views of an open connection to the end of a day."""
     for table in TABLES:
         view = as_of_view(table, f"all_{table}", f"DATE '{as_of.isoformat()}'")
         db.execute(f"CREATE OR REPLACE TEMP VIEW {table} AS {view}")
 
 
-def read(store: Store, table: str, repository: str, part: str = "") -> list[dict[str, Any]]:
-    """All rows of one file of one repository, in the order of the file; [] where there is none."""
+def read_rows(store: Store, table: str, repository: str, part: str = "") -> list[dict[str, Any]]:
+    """Read all rows of one file of one repository, in file order; [] if there is no such file."""
     import duckdb
 
-    file = file_of(table, repository, part)
+    file = file_path(table, repository, part)
     if file not in store.manifest["files"]:
         return []
     with duckdb.connect() as db:
         try:
-            found = db.execute(rows_of_file(store, file))
+            result = db.execute(file_rows_sql(store, file))
         except duckdb.Error as error:
-            held = store.manifest["files"][file].get("in", file)
-            raise FactsError(f"{store.path / held} is damaged ({error})") from None
-        names_found = [d[0] for d in found.description]
-        return [dict(zip(names_found, row, strict=True)) for row in found.fetchall()]
+            actual_file = store.manifest["files"][file].get("in", file)
+            raise FactsError(f"{store.path / actual_file} is damaged ({error})") from None
+        names = [d[0] for d in result.description]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

@@ -1,8 +1,10 @@
-"""What a store of facts holds and where, and the SQL of its rows.
+"""The files of a store and the SQL that reads their rows.
 
-A store is a folder: ``<table>/<owner>__<name>.parquet``, one file a table and repository; or
-``<owner>__<name>@<part>.parquet``, where several sources write; or ``partition-<hash>.parquet``, the rows of
-many such files (see `partitions`). ``manifest.json`` names them all.
+A store is a folder of Parquet files, listed in ``manifest.json``:
+
+- ``<table>/<owner>__<name>.parquet``: one table of one repository;
+- ``<table>/<owner>__<name>@<part>.parquet``: the rows of one source, if several sources write to the table;
+- ``<table>/partition-<hash>.parquet``: the rows of many such files (see `compaction`).
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from advisor.facts.tables import ASIDE, columns
-from advisor.facts.views import one_row_each
+from advisor.facts.tables import NOT_PROJECT_FACTS, columns
+from advisor.facts.views import merge_sources_sql
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,11 @@ class Store:
 
     Attributes:
         path: the folder.
-        manifest: what ``manifest.json`` holds: ``schema``, ``as_of``, ``files``
-            (relative path → ``sha256`` of the file, ``in`` if its rows lie in a partition instead, ``rows``,
-            ``head`` where the file comes from a history)
+        manifest: content of ``manifest.json``: ``schema``, ``as_of``, ``files``
+            (relative path → ``sha256`` of the file, ``in`` (the partition with its rows, if any), ``rows``,
+            ``head`` if the file comes from a git history)
             and ``partitions`` (relative path → ``sha256``, ``rows``, ``replaced``: the files whose rows
-            in it count no more).
+            in the partition are obsolete).
     """
 
     path: Path
@@ -37,101 +39,112 @@ class Store:
 
     @property
     def as_of(self) -> date:
-        """The last day that the store knows; what a question without a date is answered for."""
+        """The last day with facts, or a pinned day: the default as-of date."""
         return date.fromisoformat(self.manifest["as_of"])
 
     @property
     def first_day(self) -> date:
-        """The day of the first fact."""
+        """The day of the earliest fact."""
         return date.fromisoformat(self.manifest["first_day"])
 
     def repositories(self) -> list[str]:
-        """Repositories with at least one file of facts about them, by name."""
-        return sorted({r for r, files in self.files.items() if not all(map(is_aside, files))}, key=str.lower)
+        """Return the repositories with at least one file of project facts, sorted by name."""
+        names = {r for r, files in self.files.items() if not all(map(is_benchmark_file, files))}
+        return sorted(names, key=str.lower)
 
-    def benched(self) -> list[str]:
-        """Repositories of which something was measured on a machine."""
-        return sorted(r for r, files in self.files.items() if any(map(is_aside, files)))
+    def benchmarked_repositories(self) -> list[str]:
+        """Return the repositories with benchmarks, sorted."""
+        return sorted(r for r, files in self.files.items() if any(map(is_benchmark_file, files)))
 
     @cached_property
     def files(self) -> Mapping[str, Sequence[str]]:
         """Repository → its files in the manifest."""
-        found: dict[str, list[str]] = {}
+        files: dict[str, list[str]] = {}
         for file in self.manifest["files"]:
-            found.setdefault(repository_of(file), []).append(file)
-        return found
+            files.setdefault(repository_of(file), []).append(file)
+        return files
 
     @cached_property
-    def held(self) -> Mapping[str, int]:
-        """Partition → how many files of the manifest have their rows in it."""
+    def file_counts(self) -> Mapping[str, int]:
+        """Partition → number of files of the manifest whose rows it contains."""
         return Counter(entry["in"] for entry in self.manifest["files"].values() if "in" in entry)
+
+    @cached_property
+    def file_problems(self) -> dict[str, str]:
+        """File → what is wrong with it, "" for nothing; `reading.verify_files` fills it, once for a file."""
+        return {}
 
     @property
     def partitions(self) -> Mapping[str, Any]:
-        """Files of many repositories, by relative path."""
-        found: Mapping[str, Any] = self.manifest.get("partitions", {})
-        return found
+        """Relative path of a partition → its entry in the manifest."""
+        entries: Mapping[str, Any] = self.manifest.get("partitions", {})
+        return entries
 
 
-def file_of(table: str, repository: str, part: str = "") -> str:
-    """Path of a file, relative to the store."""
+def file_path(table: str, repository: str, part: str = "") -> str:
+    """Return the path of a file, relative to the store."""
     return f"{table}/{repository.replace('/', '__', 1)}{'@' + part if part else ''}.parquet"
 
 
-def is_aside(file: str) -> bool:
-    """Whether a file of the manifest tells of machines and not of the project."""
-    return file.partition("/")[0] in ASIDE
+def is_benchmark_file(file: str) -> bool:
+    """Return whether a file of the manifest has benchmarks and not facts about a project."""
+    return file.partition("/")[0] in NOT_PROJECT_FACTS
 
 
 def repository_of(file: str) -> str:
-    """Repository of which a file of the manifest holds the rows."""
-    return part_of(file)[0]
+    """Return the repository of a file of the manifest."""
+    return parse_file_path(file)[0]
 
 
-def part_of(file: str) -> tuple[str, str]:
-    """Repository and part of which a file of the manifest holds the rows."""
+def parse_file_path(file: str) -> tuple[str, str]:
+    """Return the repository and the part of a file of the manifest."""
     name, _, part = file.partition("/")[2].removesuffix(".parquet").partition("@")
     return name.replace("__", "/", 1), part
 
 
-def rows_of(store: Store, table: str, repositories: Sequence[str]) -> str:
-    """SQL of the rows of a table that these repositories have in a store, one for each thread or release."""
-    return one_row_each(table, all_rows_of(store, table, repositories))
+def rows_sql(store: Store, table: str, repositories: Sequence[str]) -> str:
+    """Return SQL of the rows of these repositories in a table, one row per thread or release."""
+    return merge_sources_sql(table, all_rows_sql(store, table, repositories))
 
 
-def all_rows_of(store: Store, table: str, repositories: Sequence[str]) -> str:
-    """SQL of all rows of a table that these repositories have in a store, in its files and its partitions."""
-    nothing = ", ".join(f"NULL::{kind} AS {name}" for name, kind in columns(table).items())
-    source = f"SELECT {nothing} WHERE false"
-    loose, partitions = split(store, table, repositories)
+def all_rows_sql(store: Store, table: str, repositories: Sequence[str]) -> str:
+    """Return SQL of all rows of these repositories in a table, from files and partitions."""
+    nulls = ", ".join(f"NULL::{kind} AS {name}" for name, kind in columns(table).items())
+    source = f"SELECT {nulls} WHERE false"
+    loose, partitions = split_files(store, table, repositories)
     if loose:
-        # Files of an older version lack the newer columns.
-        source += f" UNION ALL BY NAME SELECT * FROM {parquet(store, loose)}"
+        # Files of an older version do not have the newer columns.
+        source += f" UNION ALL BY NAME SELECT * FROM {parquet_sql(store, loose)}"
     if partitions:
-        whole = all(store.held[name] == count for name, count in partitions.items())
-        here = "true" if whole else f"repository IN ({listed(map(text, sorted(set(repositories))))})"
+        need_all = all(store.file_counts[name] == count for name, count in partitions.items())
+        names = join_with_commas(map(quote, sorted(set(repositories))))
+        condition = "true" if need_all else f"repository IN ({names})"
         source += (
-            f" UNION ALL BY NAME SELECT * EXCLUDE (part) FROM {parquet(store, sorted(partitions))}"
-            f" WHERE {here} AND {not_replaced(store, partitions)}"
+            f" UNION ALL BY NAME SELECT * EXCLUDE (part) FROM {parquet_sql(store, sorted(partitions))}"
+            f" WHERE {condition} AND {current_rows_condition(store, partitions)}"
         )
-    # A file of another version may have further columns, and one from elsewhere other types.
-    typed = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in columns(table).items())
-    return f"SELECT {typed} FROM ({source})"
+    # A file of another version may have more columns, and a file of another tool may have other types.
+    casts = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in columns(table).items())
+    return f"SELECT {casts} FROM ({source})"
 
 
-def rows_of_file(store: Store, file: str) -> str:
-    """SQL of the rows of one file of the manifest, in the order in which it is written, wherever they lie."""
-    held = store.manifest["files"][file].get("in")
-    if held is None:
-        return f"SELECT * FROM {parquet(store, [file])}"
-    repository, part = part_of(file)
-    names = listed(columns(file.partition("/")[0]))
-    where = f"repository = {text(repository)} AND part = {text(part)}"
-    return f"SELECT {names} FROM {parquet(store, [held])} WHERE {where} ORDER BY ALL"
+def file_rows_sql(store: Store, file: str) -> str:
+    """Return SQL of the rows of one file of the manifest in file order, also from its partition."""
+    partition = store.manifest["files"][file].get("in")
+    if partition is None:
+        return f"SELECT * FROM {parquet_sql(store, [file])}"
+    repository, part = parse_file_path(file)
+    names = join_with_commas(columns(file.partition("/")[0]))
+    where = f"repository = {quote(repository)} AND part = {quote(part)}"
+    return f"SELECT {names} FROM {parquet_sql(store, [partition])} WHERE {where} ORDER BY ALL"
 
 
-def split(store: Store, table: str, repositories: Iterable[str]) -> tuple[list[str], Counter[str]]:
-    """Files of these repositories alone, and partition → how many files of theirs have their rows in it."""
+def split_files(store: Store, table: str, repositories: Iterable[str]) -> tuple[list[str], Counter[str]]:
+    """Split the files of these repositories into separate files and files in partitions.
+
+    Returns:
+        The separate files; and partition → number of files of these repositories in it.
+    """
     files = [f for r in repositories for f in store.files.get(r, ()) if f.startswith(f"{table}/")]
     entries = store.manifest["files"]
     return [f for f in files if "in" not in entries[f]], Counter(
@@ -139,23 +152,25 @@ def split(store: Store, table: str, repositories: Iterable[str]) -> tuple[list[s
     )
 
 
-def parquet(store: Store, files: Sequence[str]) -> str:
-    """SQL that reads files of a store; a column that an older one lacks is NULL."""
-    return f"read_parquet([{listed(text(str(store.path / f)) for f in files)}], union_by_name=true)"
+def parquet_sql(store: Store, files: Sequence[str]) -> str:
+    """Return SQL that reads files of a store; a column that an older file does not have is NULL."""
+    return (
+        f"read_parquet([{join_with_commas(quote(str(store.path / f)) for f in files)}], union_by_name=true)"
+    )
 
 
-def text(value: str) -> str:
-    """A string as SQL."""
+def quote(value: str) -> str:
+    """Return a string as an SQL literal."""
     return "'" + value.replace("'", "''") + "'"
 
 
-def not_replaced(store: Store, partitions: Iterable[str]) -> str:
-    """Condition for the rows of partitions that still count."""
-    gone = [part_of(file) for p in partitions for file in store.partitions[p].get("replaced", ())]
-    pairs = listed(f"({text(repository)}, {text(part)})" for repository, part in gone)
-    return f"(repository, part) NOT IN ({pairs})" if gone else "true"
+def current_rows_condition(store: Store, partitions: Iterable[str]) -> str:
+    """Return the SQL condition that excludes the replaced rows of partitions."""
+    old = [parse_file_path(file) for p in partitions for file in store.partitions[p].get("replaced", ())]
+    pairs = join_with_commas(f"({quote(repository)}, {quote(part)})" for repository, part in old)
+    return f"(repository, part) NOT IN ({pairs})" if old else "true"
 
 
-def listed(texts: Iterable[str]) -> str:
-    """Expressions with commas between them."""
+def join_with_commas(texts: Iterable[str]) -> str:
+    """Join SQL expressions with commas."""
     return ", ".join(texts)

@@ -1,7 +1,7 @@
-"""What `advisor bench` measured on the user's machines, beside what is known of the projects.
+"""The results of `advisor bench` on the user's machines, read beside the facts about projects.
 
-It is no fact about a project's health and has dates of its own: without an as-of date all of it counts,
-although the snapshot ends earlier; with one, what was measured by then.
+A benchmark is not a fact about a project's health, and it has its own dates. Without an as-of date all
+benchmarks count, even those after the end of the snapshot. With one, only those up to that date count.
 """
 
 from __future__ import annotations
@@ -13,60 +13,70 @@ from pathlib import Path
 
 from advisor.domain.domain import Domain
 from advisor.facts import reading
+from advisor.facts.facts_view import FactsView
+from advisor.facts.store import Store
 from advisor.metrics import METRICS
 from advisor.model import Benchmark, Measurement
 
-MEASURED = ("measured_throughput", "measured_peak_memory")
+BENCHMARK_METRICS = ("measured_throughput", "measured_peak_memory")
 
 
 @dataclass(frozen=True)
-class Benched:
-    """Rows of the candidates, newest first, and what they come to: repository → metric → measurement."""
+class BenchmarkFacts:
+    """The benchmarks of the candidates.
+
+    Attributes:
+        rows: one per figure, newest first.
+        measurements: repository → metric → measurement.
+    """
 
     rows: tuple[Benchmark, ...] = ()
-    measured: Mapping[str, Mapping[str, Measurement]] = field(default_factory=dict)
+    measurements: Mapping[str, Mapping[str, Measurement]] = field(default_factory=dict)
 
-    def over(self, found: Mapping[str, Measurement], repository: str) -> dict[str, Measurement]:
-        """The measurements of a repository with those of the benches in their places."""
-        return {**found, **self.measured.get(repository, {})}
+    def merge_into(self, measurements: Mapping[str, Measurement], repository: str) -> dict[str, Measurement]:
+        """Return the measurements of a repository, with those from benchmarks in place of others."""
+        return {**measurements, **self.measurements.get(repository, {})}
 
-    def that_can_count(self, domain: Domain, weights: Mapping[str, float]) -> Domain:
-        """Without criteria of benches that nobody weighs where nothing was measured, and goals that would."""
+    def drop_unmeasured_criteria(self, domain: Domain, weights: Mapping[str, float]) -> Domain:
+        """Return the domain without benchmark criteria of weight 0 if there are no benchmarks.
+
+        Goals that need one of these criteria go too.
+        """
         if self.rows:
             return domain
         criteria = tuple(c for c in domain.criteria if not c.benched or weights[c.name])
-        left_out = {c.name for c in domain.criteria} - {c.name for c in criteria}
-        goals = {name: goal for name, goal in domain.goals.items() if not left_out & set(goal.weights)}
+        dropped_names = {c.name for c in domain.criteria} - {c.name for c in criteria}
+        goals = {name: goal for name, goal in domain.goals.items() if not dropped_names & set(goal.weights)}
         return domain.model_copy(update={"criteria": criteria, "goals": goals})
 
 
-NOTHING = Benched()
+NO_BENCHMARKS = BenchmarkFacts()
 
 
-def read(path: Path, repositories: Sequence[str], as_of: date | None) -> Benched:
-    """What a store holds of benches.
+def read_benchmarks(place: Store | Path, repositories: Sequence[str], as_of: date | None) -> BenchmarkFacts:
+    """Read the benchmarks of repositories from a store.
 
     Args:
-        path: folder of the store; it need not be there.
+        place: an open store, or the folder of a store, which may be missing.
         repositories: candidates.
-        as_of: what was measured later is left out; None: nothing is.
+        as_of: ignore later benchmarks; None: read all.
 
     Raises:
         FactsError: the store's manifest is damaged.
     """
-    store = reading.open_benchmarks(path) if repositories else None
-    wanted = sorted(set(repositories) & set(store.benched())) if store else []
-    if store is None or not wanted:
-        return NOTHING
-    from advisor.measure.one_day import measure
+    if not repositories:
+        return NO_BENCHMARKS
+    store = place if isinstance(place, Store) else reading.open_benchmarks(place)
+    names = sorted(set(repositories) & set(store.benchmarked_repositories())) if store else []
+    if store is None or not names:
+        return NO_BENCHMARKS
+    from advisor.measure.one_day import measure_view
 
-    damaged = {d.repository for d in reading.verify(store, wanted)}
-    sound = [r for r in wanted if r not in damaged]
-    with reading.connect(store, sound, as_of or date.max) as db:
-        names = list(Benchmark.__dataclass_fields__)
-        found = db.execute(f"SELECT {', '.join(names)} FROM benchmarks").fetchall()
-    rows = [Benchmark(**dict(zip(names, row, strict=True))) for row in found]
+    facts = FactsView(store, tuple(names), as_of or date.max)
+    fields = list(Benchmark.__dataclass_fields__)
+    records = facts.connection.execute(f"SELECT {', '.join(fields)} FROM benchmarks").fetchall()
+    rows = [Benchmark(**dict(zip(fields, record, strict=True))) for record in records]
     rows.sort(key=lambda b: (-b.day.toordinal(), b.setting, b.machine, b.figure, b.repository.lower()))
     last = as_of or max((b.day for b in rows), default=date.max)
-    measured, _ = measure(store, sound, last, {name: METRICS[name] for name in MEASURED})
-    return Benched(tuple(rows), measured)
+    metrics = {name: METRICS[name] for name in BENCHMARK_METRICS}
+    return BenchmarkFacts(tuple(rows), measure_view(FactsView(store, facts.repositories, last), metrics))

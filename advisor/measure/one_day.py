@@ -1,4 +1,4 @@
-"""Run metrics over the as-of views: each query once, over all repositories and, if asked, many days."""
+"""Run metrics over the as-of views: one query per metric for all repositories, on one or many days."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from advisor.domain.organisations import load_organisations
 from advisor.domain.population import load_population
 from advisor.facts import reading
+from advisor.facts.facts_view import FactsView
 from advisor.facts.store import Store
 from advisor.facts.tables import TABLES, columns
 from advisor.facts.views import as_of_view
-from advisor.measure.sql import measurement, measurement_sql, read_on_sql
+from advisor.measure.sql import measurement_of_row, measurement_sql, read_on_sql
 from advisor.metrics import METRICS
 from advisor.metrics.shared.views import derived_views
 from advisor.model import Measurement, Metric
@@ -21,16 +22,16 @@ if TYPE_CHECKING:
 
     import duckdb
 
-# What stands beside the views of every engine.
-KNOWN_BESIDE: Mapping[str, Mapping[str, str]] = {
+# Tables that every engine has beside the as-of views: table → column → type.
+LOOKUP_TABLES: Mapping[str, Mapping[str, str]] = {
     "backers": {"owner": "VARCHAR", "organisation": "VARCHAR", "backer_vendor": "VARCHAR"},
     "organisation_domains": {"domain": "VARCHAR", "organisation": "VARCHAR"},
     "population": {"figure": "VARCHAR", "percent": "INTEGER", "value": "DOUBLE"},
 }
-DAYS_AT_ONCE = 12  # bounds the memory of measure_over
+DAYS_PER_STACK = 12  # limits the memory of measure_days
 
 
-def measure(
+def measure_repositories(
     store: Store,
     repositories: Sequence[str],
     as_of: date,
@@ -39,128 +40,142 @@ def measure(
     """Measure repositories as of a day.
 
     Returns:
-        repository → metric → measurement, one of each for every repository whose files are sound;
-        and what is wrong with the files of the others.
+        repository → metric → measurement, complete for every repository with intact files; and the damage
+        to the files of the others.
 
     Raises:
-        FactsError: a file agrees with its hash and is still not readable.
+        FactsError: a file matches its hash but cannot be read.
     """
-    damages = reading.verify(store, repositories)
-    damaged = {d.repository for d in damages}
-    sound = [r for r in repositories if r not in damaged]
-    found: dict[str, dict[str, Measurement]] = {r: {} for r in sound}
-    with connect(store, sound, as_of) as db:
-        ask(db, sound, as_of)
-        share(db, as_of, metrics)
-        for metric in metrics.values():
-            for _, measured in _run(db, metric, as_of):
-                found[measured.repository][metric.name] = measured
-    return found, damages
+    facts = FactsView(store, tuple(repositories), as_of)
+    return measure_view(facts, metrics), list(facts.damages)
 
 
-def measure_over(
-    store: Store,
-    repositories: Sequence[str],
+def measure_view(
+    facts: FactsView, metrics: Mapping[str, Metric] = METRICS
+) -> dict[str, dict[str, Measurement]]:
+    """Measure the intact repositories of a view as of its day: repository → metric → measurement.
+
+    Raises:
+        FactsError: a file matches its hash but cannot be read.
+    """
+    measurements: dict[str, dict[str, Measurement]] = {r: {} for r in facts.intact_repositories}
+    db = open_metric_views(facts)
+    set_requested_repositories(db, facts.intact_repositories, facts.as_of)
+    create_derived_views(db, facts.as_of, metrics)
+    for metric in metrics.values():
+        for _, measurement in _run_metric(db, metric, facts.as_of):
+            measurements[measurement.repository][metric.name] = measurement
+    return measurements
+
+
+def measure_days(
+    facts: FactsView,
     days: Sequence[date],
     metrics: Mapping[str, Metric] = METRICS,
     progress: Callable[[int], None] = lambda _: None,
 ) -> dict[date, dict[str, dict[str, Measurement]]]:
-    """Measure repositories as of many days, each query once for a dozen of them.
+    """Measure repositories as of many days, with one query per metric for twelve days.
 
-    A metric keeps its value when all times and the as-of date move together (a law that the tests
-    hold every metric to). So the views of the days are laid over each other, each moved to one
-    common day, and its repositories named after the day.
+    A metric keeps its value if all times and the as-of date move by the same number of days (the tests
+    check this law for every metric). So this function stacks the views of several days: it shifts the
+    rows of each day to one common day and adds the day to the names of the repositories.
 
     Args:
-        store: the facts; every file that is read must be sound (see `facts.verify`).
-        repositories: whom to measure.
-        days: as of when.
-        metrics: what to measure.
-        progress: called with the number of days done so far.
+        facts: the repositories to measure; its last day must not be before the days.
+        days: as-of dates.
+        metrics: metrics to compute.
+        progress: called with the number of days measured so far.
 
     Returns:
-        day → repository → metric → measurement; the same as `measure` for each day.
+        day → repository → metric → measurement; equal to `measure_repositories` for each day.
     """
-    found: dict[date, dict[str, dict[str, Measurement]]] = {}
+    measurements: dict[date, dict[str, dict[str, Measurement]]] = {}
     if not days:
-        return found
+        return measurements
     common = max(days)
-    with connect(store, repositories, common) as db:
-        for start in range(0, len(days), DAYS_AT_ONCE):
-            part = days[start : start + DAYS_AT_ONCE]
-            _lay_over_each_other(db, part, common)
-            ask(db, repositories, common, part)
-            share(db, common, metrics)
-            for day in part:
-                found[day] = {r: {} for r in repositories}
-            for metric in metrics.values():
-                for day, measured in _run(db, metric, common):
-                    found[day][measured.repository][metric.name] = measured
-            progress(len(found))
-    return found
+    db = open_metric_views(facts)
+    for start in range(0, len(days), DAYS_PER_STACK):
+        batch = days[start : start + DAYS_PER_STACK]
+        _stack_days(db, batch, common)
+        set_requested_repositories(db, facts.intact_repositories, common, batch)
+        create_derived_views(db, common, metrics)
+        for day in batch:
+            measurements[day] = {r: {} for r in facts.intact_repositories}
+        for metric in metrics.values():
+            for day, measurement in _run_metric(db, metric, common):
+                measurements[day][measurement.repository][metric.name] = measurement
+        progress(len(measurements))
+    reading.set_views(db, facts.as_of)
+    create_derived_views(db, facts.as_of, {})
+    return measurements
 
 
-def _lay_over_each_other(db: Any, days: Sequence[date], common: date) -> None:
+def _stack_days(db: Any, days: Sequence[date], common: date) -> None:
     db.execute("CREATE OR REPLACE TEMP TABLE grid AS SELECT unnest($1::DATE[]) AS grid_day", [list(days)])
-    moved = f"(DATE '{common.isoformat()}' - grid_day)::INTEGER"
+    shift = f"(DATE '{common.isoformat()}' - grid_day)::INTEGER"
     for table in TABLES:
-        named = "SELECT * REPLACE (repository || '@' || grid_day AS repository)"
-        seen = as_of_view(table, f"({named} FROM all_{table} CROSS JOIN grid)", "grid_day", ", grid_day")
+        selection = "SELECT * REPLACE (repository || '@' || grid_day AS repository)"
+        view = as_of_view(table, f"({selection} FROM all_{table} CROSS JOIN grid)", "grid_day", ", grid_day")
         changes = []
         for name, kind in columns(table).items():
             if kind == "DATE":
-                changes.append(f"{name} + {moved} AS {name}")
+                changes.append(f"{name} + {shift} AS {name}")
             elif kind == "TIMESTAMP":
-                changes.append(f"{name} + to_days({moved}) AS {name}")
+                changes.append(f"{name} + to_days({shift}) AS {name}")
         db.execute(
             f"CREATE OR REPLACE TEMP TABLE grid_{table} AS"
-            f" SELECT * EXCLUDE (grid_day) REPLACE ({', '.join(changes)}) FROM ({seen})"
+            f" SELECT * EXCLUDE (grid_day) REPLACE ({', '.join(changes)}) FROM ({view})"
         )
         db.execute(f"CREATE OR REPLACE TEMP VIEW {table} AS SELECT * FROM grid_{table}")
 
 
-def ask(
+def set_requested_repositories(
     db: duckdb.DuckDBPyConnection,
     repositories: Sequence[str],
     as_of: date,
     days: Sequence[date] | None = None,
 ) -> None:
-    """Say of whom, and as of when, a measurement is wanted (see `measurement_sql`).
+    """Fill the table of the repositories and days to measure (see `measurement_sql`).
 
     Args:
-        db: from `connect`.
-        repositories: of whom.
-        as_of: the end of the views.
-        days: the days that the views are laid over each other for; None: the end of the views alone.
+        db: from `open_metric_views`.
+        repositories: repositories to measure.
+        as_of: last day of the views.
+        days: the stacked days; None: only ``as_of``.
     """
-    db.execute("CREATE OR REPLACE TEMP TABLE asked (key VARCHAR, repository VARCHAR, as_of DATE)")
     db.execute(
-        "INSERT INTO asked SELECT r || CASE WHEN $3 THEN '@' || d ELSE '' END, r, d"
+        "CREATE OR REPLACE TEMP TABLE requested_repositories (key VARCHAR, repository VARCHAR, as_of DATE)"
+    )
+    db.execute(
+        "INSERT INTO requested_repositories SELECT r || CASE WHEN $3 THEN '@' || d ELSE '' END, r, d"
         " FROM (SELECT unnest($1::VARCHAR[]) AS r), (SELECT unnest($2::DATE[]) AS d)",
         [list(repositories), [as_of] if days is None else list(days), days is not None],
     )
     db.execute(f"CREATE OR REPLACE TEMP TABLE read_on AS {read_on_sql()}")
 
 
-def connect(store: Store, repositories: Sequence[str], as_of: date) -> duckdb.DuckDBPyConnection:
-    """The as-of views, and beside them what is known of organisations.
+def open_metric_views(facts: FactsView) -> duckdb.DuckDBPyConnection:
+    """Open DuckDB with the as-of views, the lookup tables and the derived views.
 
-    ``backers`` (owner on GitHub in lower case, organisation, backer_vendor: the name under which it
-    publishes models) and ``organisation_domains`` (domain, organisation). ``population`` (figure, percent,
-    value): percentiles of the reference population.
+    Lookup tables: ``backers`` (owner on GitHub in lower case, organisation, backer_vendor: its name as a
+    publisher of models), ``organisation_domains`` (domain, organisation) and ``population`` (figure,
+    percent, value): percentiles of the reference population.
     """
-    db = reading.connect(store, repositories, as_of)
-    prepare(db, known_beside())
-    share(db, as_of, {})
+    db = facts.connection
+    if not db.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'backers'").fetchall():
+        create_lookup_tables(db, read_lookup_rows())
+        create_derived_views(db, facts.as_of, {})
     return db
 
 
-def prepare(db: duckdb.DuckDBPyConnection, beside: Mapping[str, Sequence[tuple[Any, ...]]]) -> None:
-    """Lay what is known of organisations and of the population beside the views (see `connect`)."""
-    for table, kinds in KNOWN_BESIDE.items():
-        listed = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
-        db.execute(f"CREATE TEMP TABLE {table} ({listed})")
-    for table, rows in beside.items():
+def create_lookup_tables(
+    db: duckdb.DuckDBPyConnection, lookup_rows: Mapping[str, Sequence[tuple[Any, ...]]]
+) -> None:
+    """Create and fill the tables of organisations and of the population (see `open_metric_views`)."""
+    for table, kinds in LOOKUP_TABLES.items():
+        definitions = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
+        db.execute(f"CREATE TEMP TABLE {table} ({definitions})")
+    for table, rows in lookup_rows.items():
         if rows:
             lists = ", ".join(f"unnest(${i})" for i in range(1, len(rows[0]) + 1))
             db.execute(
@@ -168,20 +183,22 @@ def prepare(db: duckdb.DuckDBPyConnection, beside: Mapping[str, Sequence[tuple[A
             )
 
 
-def known_beside() -> dict[str, list[tuple[Any, ...]]]:
-    """Rows of the tables of `KNOWN_BESIDE`."""
-    known = load_organisations()
+def read_lookup_rows() -> dict[str, list[tuple[Any, ...]]]:
+    """Read the rows of the `LOOKUP_TABLES` from the bundled data."""
+    organisations = load_organisations()
     owners: list[tuple[Any, ...]] = [
-        (owner.lower(), key, o.vendor) for key, o in known.items() for owner in o.github
+        (owner.lower(), key, o.vendor) for key, o in organisations.items() for owner in o.github
     ]
-    domains: list[tuple[Any, ...]] = [(domain, key) for key, o in known.items() for domain in o.domains]
+    domains: list[tuple[Any, ...]] = [
+        (domain, key) for key, o in organisations.items() for domain in o.domains
+    ]
     population = load_population()
     places: list[tuple[Any, ...]] = list(population.listed.places()) if population else []
     return {"backers": owners, "organisation_domains": domains, "population": places}
 
 
-def share(db: duckdb.DuckDBPyConnection, as_of: date, metrics: Mapping[str, Metric]) -> None:
-    """Set the views over the as-of views; what several of these metrics begin with is worked out once."""
+def create_derived_views(db: duckdb.DuckDBPyConnection, as_of: date, metrics: Mapping[str, Metric]) -> None:
+    """Create the derived views over the as-of views; those that a metric uses are computed once."""
     for name, text in derived_views(as_of):
         db.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {text}")
         if any(name in metric.sql for metric in metrics.values()):
@@ -189,9 +206,9 @@ def share(db: duckdb.DuckDBPyConnection, as_of: date, metrics: Mapping[str, Metr
             db.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM shared_{name}")
 
 
-def _run(db: Any, metric: Metric, as_of: date) -> Iterator[tuple[date, Measurement]]:
+def _run_metric(db: Any, metric: Metric, as_of: date) -> Iterator[tuple[date, Measurement]]:
     result = db.execute(measurement_sql(metric, as_of))
     names = [d[0] for d in result.description]
     for row in result.fetchall():
-        named = dict(zip(names, row, strict=True))
-        yield named["as_of"], measurement(named)
+        values = dict(zip(names, row, strict=True))
+        yield values["as_of"], measurement_of_row(values)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from opened_page import Opened
 
-from advisor.answers.history import look_back
+from advisor.answers.history import read_timeline
 from advisor.answers.question import Request, read_request
 from advisor.answers.recommend import recommend
 from advisor.cli.browser import NAMES, find_browser
@@ -59,7 +59,8 @@ def chromium(chromium_path):
 def page_file(tmp_path_factory):
     """The bundled question's page."""
     request = Request()
-    text = render(recommend(request), look_back(read_request(request), MONTHS))
+    question = read_request(request)
+    text = render(recommend(question), read_timeline(question, MONTHS))
     file = tmp_path_factory.mktemp("page") / "report.html"
     file.write_text(text, encoding="utf-8")
     return file

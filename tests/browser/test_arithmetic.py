@@ -7,7 +7,7 @@ import random
 import pytest
 from opened_page import Opened
 
-from advisor.answers.question import Request
+from advisor.answers.question import Request, read_request
 from advisor.answers.recommend import recommend
 
 NEAR = 0.001  # points; the page's utilities are rounded to six digits
@@ -52,7 +52,7 @@ def test_the_page_answers_as_python_does(reckon, question):
 
     weights, back, names = question
     page = reckon(weights, back, names)
-    python = recommend(Request(weights=weights, as_of=date.fromisoformat(page["day"]), repositories=names))
+    python = recommend(read_request(Request(weights=weights, as_of=date.fromisoformat(page["day"]), repositories=names)))
     assert page["choice"] == python.choice
     assert page["certainty"] == python.certainty
     assert [r["name"] for r in page["rows"]] == [r.candidate.repository for r in python.ranking]

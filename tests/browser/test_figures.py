@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from advisor.answers.history import look_back
+from advisor.answers.history import read_timeline
 from advisor.answers.question import Request, read_request
 from advisor.answers.recommend import recommend
 from advisor.model import Benchmark
@@ -34,7 +34,8 @@ def benched_file(tmp_path_factory):
     request = Request()
     rows = tuple(benchmark(row) for row in MADE)
     rows += (benchmark(MADE[0], machine=EVIL, day=date(2026, 11, 2), times=50.0),)
-    text = render(replace(recommend(request), benchmarks=rows), look_back(read_request(request), 24))
+    question = read_request(request)
+    text = render(replace(recommend(question), benchmarks=rows), read_timeline(question, 24))
     file = tmp_path_factory.mktemp("benched") / "report.html"
     file.write_text(text, encoding="utf-8")
     return file

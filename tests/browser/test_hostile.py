@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from advisor.answers.history import Release, Support, look_back
+from advisor.answers.history import Release, Support, read_timeline
 from advisor.answers.question import Request, read_request
 from advisor.answers.recommend import recommend
 from advisor.model import Finding
@@ -25,8 +25,9 @@ EVIL = [
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory):
     request = Request()
-    answer, asked = recommend(request), read_request(request)
-    timeline = look_back(asked, 14)
+    asked = read_request(request)
+    answer = recommend(asked)
+    timeline = read_timeline(asked, 14)
     names = {c.repository: EVIL[i] for i, c in enumerate(asked.candidates)}
 
     def candidate(c):
@@ -49,7 +50,7 @@ def hostile(tmp_path_factory):
     text = render(
         replace(answer, choice=names[answer.choice], default=names[answer.default], reasons=tuple(EVIL), doubts=tuple(EVIL),
                 leaving_default=tuple(EVIL), ranking=tuple(map(ranked, answer.ranking)), missing={EVIL[5]: EVIL[0]}),
-        replace(timeline, asked=asked, ranked={names[k]: tuple(map(ranked, v)) for k, v in timeline.ranked.items()},
+        replace(timeline, question=asked, candidates={names[k]: tuple(map(ranked, v)) for k, v in timeline.candidates.items()},
                 born={names[k]: v for k, v in timeline.born.items()},
                 issues=tuple(replace(i, repository=names[i.repository], source=EVIL[0]) for i in timeline.issues),
                 releases=tuple(Release(names[r.repository], EVIL[n % 6], r.day, r.is_prerelease) for n, r in enumerate(timeline.releases)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from many_candidates import fill_with_many
 
-from advisor.answers.history import MONTHS, look_back
+from advisor.answers.history import MONTHS, read_timeline
 from advisor.answers.question import Request, read_request
 from advisor.answers.recommend import recommend
 from advisor.report.dashboard import render
@@ -20,7 +20,8 @@ def many(tmp_path_factory):
     folder = tmp_path_factory.mktemp("many")
     request = Request(domain=str(fill_with_many(folder, CANDIDATES)), store=folder / "facts")
     file = folder / "report.html"
-    file.write_text(render(recommend(request), look_back(read_request(request), MONTHS)), encoding="utf-8")
+    question = read_request(request)
+    file.write_text(render(recommend(question), read_timeline(question, MONTHS)), encoding="utf-8")
     return request, file
 
 
@@ -41,7 +42,7 @@ def test_sixty_candidates_open_and_answer(open_page, many):
     assert len(shown(opened)) == CANDIDATES
     opened.slide('[data-weight="models"]', 80)
     weights = opened.page.evaluate("advisor.view().weights")
-    python = recommend(replace(request, weights=weights))
+    python = recommend(read_request(replace(request, weights=weights)))
     rows = shown(opened)
     assert [row[1] for row in rows] == [r.candidate.repository for r in python.ranking]
     assert [row[2] for row in rows] == [f"{r.score:.0f}" for r in python.ranking]

@@ -69,7 +69,7 @@ def test_sliders_goals_and_choice_rank_anew(open_page, page_file):
     assert shares == ["2", "2", "90", "2", "2", "1"]
     assert opened.text('[data-share="backing"]') == "90%"
     opened.page.select_option("#goal", "independence")
-    assert opened.text("#goal-title") == "not to depend on one person or one company"
+    assert opened.text("#goal-title") == "independence from one person or one company"
     opened.page.uncheck('#controls [data-candidate="0"]')
     assert "trl" not in {row[1].split()[0] for row in ranking(opened)}
     assert "was not compared" in opened.text("#leaving")

@@ -14,13 +14,13 @@ from advisor.errors import ConfigError
 DOMAINS = [name for name in available_domains() if load_domain(name).candidates]
 
 
-def test_more_than_one_field_is_known():
+def test_several_domains_are_bundled():
     assert {"finetuning", "web-frameworks", "dataframes"} <= set(DOMAINS)
     assert len({load_domain(name).snapshot for name in DOMAINS}) >= 3
 
 
 @pytest.mark.parametrize("name", DOMAINS)
-def test_a_domain_answers_for_each_of_its_candidates(name):
+def test_a_domain_ranks_each_of_its_candidates(name):
     domain = load_domain(name)
     answer = advisor.recommend(name)
     assert {r.candidate.repository for r in answer.ranking} | set(answer.missing) == {
@@ -31,29 +31,30 @@ def test_a_domain_answers_for_each_of_its_candidates(name):
 
 
 @pytest.mark.parametrize("name", DOMAINS)
-def test_the_kept_draws_are_what_is_drawn(name, monkeypatch):
-    kept_draws, found = draw_cache.kept_draws, []
-    monkeypatch.setattr(draw_cache, "kept_draws", lambda *asked: found.append((kept_draws(*asked), asked)))
+def test_the_cached_draws_equal_fresh_ones(name, monkeypatch):
+    read_draws, calls = draw_cache.read_draws, []
+    monkeypatch.setattr(draw_cache, "read_draws", lambda *given: calls.append((read_draws(*given), given)))
     advisor.recommend(name)
-    (draws, (_, scores, weights)), *_ = found
+    (draws, (_, scores, weights)), *_ = calls
     fresh = acceptability.accept(scores, weights)
-    for mine, its in ((draws.ranks, fresh.ranks), (draws.pairwise, fresh.pairwise)):
-        assert mine.keys() == its.keys()
-        assert all(mine[n] == pytest.approx(its[n]) for n in its)
+    for cached, computed in ((draws.ranks, fresh.ranks), (draws.pairwise, fresh.pairwise)):
+        assert cached.keys() == computed.keys()
+        assert all(cached[n] == pytest.approx(computed[n]) for n in computed)
     assert all(draws.central_weights[n] == pytest.approx(w) for n, w in fresh.central_weights.items())
 
 
 @pytest.mark.parametrize("goal", ["balanced", "independence", "long-lived"])
-def test_nothing_of_fine_tuning_is_in_another_field(goal):
+def test_another_domain_does_not_mention_models(goal):
     answer = advisor.recommend("web-frameworks", goal=goal)
-    said = " ".join([*answer.reasons, *answer.doubts, *(f.text for r in answer.ranking for f in r.findings)])
-    assert "model famil" not in said and "vendors" not in said
+    findings = (f.text for r in answer.ranking for f in r.findings)
+    text = " ".join([*answer.reasons, *answer.doubts, *findings])
+    assert "model famil" not in text and "vendors" not in text
     assert "models" not in answer.weights
 
 
-def test_an_unknown_criterion_is_named(tmp_path):
+def test_the_error_names_an_unknown_criterion(tmp_path):
     text = (data_folder() / "domains" / "web-frameworks.toml").read_text()
     path = tmp_path / "mine.toml"
     path.write_text(text.replace('"issues"', '"isues"', 1))
-    with pytest.raises(ConfigError, match=r"mine\.toml: criteria: there is no 'isues'; known: activity"):
+    with pytest.raises(ConfigError, match=r"mine\.toml: unknown criterion 'isues'; known: activity"):
         load_domain(str(path))

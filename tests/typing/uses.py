@@ -1,4 +1,4 @@
-"""What callers write, and what the type checkers must make of it. Checked, and run by test_public_api.py."""
+"""What callers write, with the types that a checker must infer. test_public_api.py also runs it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import assert_type
 import pandas as pd
 
 import advisor
-from advisor.decide.requirements import Requirements
-from advisor.model import CriterionScore, Finding, Measurement, Outlook, Ranked, Recommendation
+from advisor import CriterionScore, Finding, Measurement, Outlook, Ranked, Recommendation, Requirements
 
 answer = advisor.recommend("finetuning", goal="balanced", as_of=date(2025, 1, 1), weights={"issues": 2})
 assert_type(answer, Recommendation)
@@ -21,7 +20,7 @@ assert_type(answer.weights, Mapping[str, float])
 assert_type(answer.reasons, tuple[str, ...])
 assert_type(answer.to_frame(), pd.DataFrame)
 
-ranking = advisor.rank(repositories=["trl", "axolotl"], goal="long-lived")
+ranking = advisor.recommend(repositories=["trl", "axolotl"], goal="long-lived").ranking
 assert_type(ranking, tuple[Ranked, ...])
 first = ranking[0]
 assert_type(first.rank, int | None)
@@ -33,17 +32,17 @@ assert_type(first.outlook, tuple[Outlook, ...])
 
 
 def healthiest(store: Path | None) -> str:
-    """What a program of one's own does with it: errors by their common base, a missing answer by None."""
-    needed = Requirements(method="qlora")
+    """Catch errors by their base class, and handle an answer without a choice."""
+    requirements = Requirements(method="qlora")
     try:
-        found = advisor.recommend(requirements=needed, store=store)
+        recommendation = advisor.recommend(requirements=requirements, store=store)
     except advisor.InputError as error:
         assert_type(error, advisor.InputError)
         assert_type(error.exit_code, int)
         return str(error)
     except advisor.AdvisorError:
         raise
-    return found.choice or "nothing suitable"
+    return recommendation.choice or "nothing suitable"
 
 
 assert healthiest(None) != "nothing suitable"

@@ -1,43 +1,50 @@
-"""advisor compare: two candidates side by side."""
+"""advisor compare: compare two candidates."""
 
 from __future__ import annotations
 
 import sys
+from typing import Annotated
+
+import typer
 
 from advisor.cli import app
 from advisor.cli.options import (
     AsOf,
+    Candidate,
     Domain,
-    EvidenceFormat,
-    Form,
     Goal,
-    Name,
     RequestOptions,
     Rules,
-    Set,
     Store,
+    Weights,
 )
+from advisor.report.formats import ComparisonFormat, Format
 
 
 @app.command()
 def compare(
-    first: Name,
-    second: Name,
+    first: Candidate,
+    second: Candidate,
     domain: Domain = "finetuning",
     goal: Goal = None,
     as_of: AsOf = None,
-    set_: Set = None,
+    weights: Weights = None,
     rules: Rules = None,
     store: Store = None,
-    format: EvidenceFormat = Form.table,
+    format: Annotated[ComparisonFormat, typer.Option(help="Format of the report.")] = Format.table,
 ) -> None:
-    """Put two candidates side by side and say what would turn their order round.
+    """Compare two candidates, criterion by criterion.
 
-    Example: advisor compare trl unsloth
+    Also shows the smallest changes that reverse their order.
+
+    Examples:
+      advisor compare trl unsloth
+      advisor compare trl unsloth --goal independence
     """
-    options = RequestOptions(domain, goal, as_of, set_, rules, store)
-    from advisor.answers.compare import compare as run
-    from advisor.report.compare import RENDER
+    options = RequestOptions(domain, goal, as_of, weights, rules, store)
+    from advisor.answers.compare import compare as compare_candidates
+    from advisor.answers.question import read_request
+    from advisor.report.compare import render
 
-    found = run(options.request([first, second]))
-    sys.stdout.write(RENDER[format.value](found))
+    question = read_request(options.request([first, second]))
+    sys.stdout.write(render(compare_candidates(question), format))

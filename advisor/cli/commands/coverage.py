@@ -1,4 +1,4 @@
-"""advisor coverage: which library supports which models since when."""
+"""advisor coverage: show which library supports which model families, and since when."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from advisor.cli import app
-from advisor.cli.options import Format, Store, chosen_store, parse_day
+from advisor.cli.options import AsOf, Candidates, Domain, Store, parse_date, resolve_store
+from advisor.report.formats import CoverageFormat, Format
 
 
 class Route(StrEnum):
@@ -21,34 +22,40 @@ class Route(StrEnum):
 
 @app.command()
 def coverage(
-    repositories: Annotated[
-        list[str] | None, typer.Argument(help="Show only these (owner/name or name).")
-    ] = None,
-    domain: Annotated[str, typer.Option(help="A bundled domain or a TOML file.")] = "finetuning",
-    as_of: Annotated[str | None, typer.Option(help="As one could have known on that day.")] = None,
+    repositories: Candidates = None,
+    domain: Domain = "finetuning",
+    as_of: AsOf = None,
     vendor: Annotated[
-        str | None, typer.Option(help="Whose models to set against the others', for every library.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Compare the delays of this vendor's models with those of all others."
+        ),
     ] = None,
-    route: Annotated[Route, typer.Option(help="any, or main: what a library's own code names.")] = Route.any,
+    route: Annotated[
+        Route,
+        typer.Option(help="any: all support. main: only what the library's own code names."),
+    ] = Route.any,
     store: Store = None,
-    format: Annotated[Format, typer.Option(help="csv and json carry the evidence.")] = Format.table,
+    format: Annotated[
+        CoverageFormat, typer.Option(help="Format of the report. csv and json include the evidence.")
+    ] = Format.table,
 ) -> None:
-    """Print model families by library with the day of first support, and the vendor gap.
+    """Show since when each library supports each model family.
 
-    Examples: advisor coverage; advisor coverage --as-of 2024-06-05; advisor coverage --vendor Meta
+    Examples:
+      advisor coverage
+      advisor coverage --as-of 2024-06-05
+      advisor coverage --vendor Meta
     """
-    from advisor.answers.coverage import Request
-    from advisor.answers.coverage import coverage as run
-    from advisor.report.coverage import RENDER
+    from advisor.answers.coverage import read_coverage
+    from advisor.answers.question import Request, read_request
+    from advisor.report.coverage import render
 
-    found = run(
-        Request(
-            domain=domain,
-            repositories=tuple(repositories or ()),
-            as_of=parse_day(as_of),
-            store=chosen_store(store, domain),
-            route=route.value,
-            vendor=vendor,
-        )
+    request = Request(
+        domain=domain,
+        repositories=tuple(repositories or ()),
+        as_of=parse_date(as_of),
+        store=resolve_store(store, domain),
     )
-    sys.stdout.write(RENDER[format.value](found))
+    coverage = read_coverage(read_request(request), route.value, vendor)
+    sys.stdout.write(render(coverage, format))

@@ -1,76 +1,74 @@
-"""advisor explain: the numbers behind a ranking."""
+"""advisor explain: show the numbers behind the score of a candidate."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from advisor.cli import app
-from advisor.cli.options import AsOf, Domain, Goal, RequestOptions, Rules, Set, Store
+from advisor.cli.options import AsOf, Domain, Goal, RequestOptions, Rules, Store, Weights
 
 if TYPE_CHECKING:
-    from advisor.answers.question import Request
+    from advisor.facts.facts_view import FactsView
     from advisor.report.explain import Evidence
-from advisor.cli.options import EvidenceFormat, Form, Name
+from advisor.cli.options import Candidate
+from advisor.report.formats import ExplanationFormat, Format
 
 
 @app.command()
 def explain(
-    name: Name,
+    name: Candidate,
     domain: Domain = "finetuning",
     goal: Goal = None,
     as_of: AsOf = None,
-    set_: Set = None,
+    weights: Weights = None,
     rules: Rules = None,
     store: Store = None,
-    format: EvidenceFormat = Form.table,
+    format: Annotated[ExplanationFormat, typer.Option(help="Format of the report.")] = Format.table,
 ) -> None:
-    """Print each number of a candidate: definition, value, interval, n, evidence, source and date.
+    """Show every number behind the score of a candidate.
 
-    Example: advisor explain axolotl --as-of 2024-06-05
+    Each number comes with its definition, value, interval, sample size, source and date.
+
+    Examples:
+      advisor explain axolotl
+      advisor explain axolotl --as-of 2024-06-05 --format markdown
     """
-    options = RequestOptions(domain, goal, as_of, set_, rules, store)
-    from advisor.answers.question import read_request
+    options = RequestOptions(domain, goal, as_of, weights, rules, store)
+    from advisor.answers.question import find_candidate, read_request
     from advisor.answers.recommend import recommend
     from advisor.errors import InputError
-    from advisor.report.explain import RENDER, Explanation, rows_of
+    from advisor.report.explain import Explanation, fact_rows, render
 
-    alone = options.request([name])
-    one = read_request(alone)
-    repository = one.candidates[0].repository
-    answer = recommend(options.request())  # among all, since a rank without the others is none
-    found = next((r for r in answer.ranking if r.candidate.repository == repository), None)
-    if found is None:
-        raise InputError(f"{repository}: {answer.missing.get(repository, 'nothing is known of it')}")
+    question = read_request(options.request())  # with all candidates: a rank needs the others
+    repository = find_candidate(question.candidates, name).repository
+    recommendation = recommend(question)
+    ranked = next((r for r in recommendation.ranking if r.candidate.repository == repository), None)
+    if ranked is None:
+        raise InputError(f"{repository}: {recommendation.missing[repository]}")
     explanation = Explanation(
-        as_of=answer.as_of,
-        goal=answer.goal,
-        weights=answer.weights,
-        ranked=found,
-        tables=tuple(rows_of(one.store.manifest["files"], repository)),
-        models=tuple(_models(alone)),
-        benchmarks=tuple(b for b in answer.benchmarks if b.repository == repository),
+        as_of=question.as_of,
+        goal=question.goal,
+        weights=question.weights,
+        ranked=ranked,
+        tables=tuple(fact_rows(question.store.manifest["files"], repository)),
+        models=tuple(_read_models(question.facts.select([repository]))),
+        benchmarks=tuple(b for b in recommendation.benchmarks if b.repository == repository),
     )
-    sys.stdout.write(RENDER[format.value](explanation))
+    sys.stdout.write(render(explanation, format))
 
 
-def _models(request: Request) -> list[Evidence]:
-    """The supported families with what shows them; [] where the facts hold no coverage."""
-    from advisor.answers.coverage import Request as CoverageRequest
-    from advisor.answers.coverage import coverage
+def _read_models(facts: FactsView) -> list[Evidence]:
+    """Return the supported families, each with its evidence; [] if the facts hold no coverage."""
+    from advisor.answers.coverage import read_cells
     from advisor.domain.families import load_families
     from advisor.errors import FactsError
     from advisor.report.explain import Evidence
 
     try:
-        found = coverage(
-            CoverageRequest(
-                domain=request.domain,
-                repositories=request.repositories,
-                as_of=request.as_of,
-                store=request.store,
-            )
-        )
+        cells = read_cells(facts)
     except FactsError:
         return []
     families = {f.name: f for f in load_families()}
@@ -86,6 +84,6 @@ def _models(request: Request) -> list[Evidence]:
             families[c.family].source if c.family in families else "",
             families[c.family].read if c.family in families else "",
         )
-        for c in found.cells
+        for c in cells
         if c.supported_on is not None and c.removed_on is None
     ]

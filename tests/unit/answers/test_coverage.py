@@ -12,24 +12,26 @@ from datetime import date, timedelta
 
 import pytest
 
-from advisor.answers.coverage import Request, coverage
+from advisor.answers.coverage import read_coverage
+from advisor.answers.question import Request, read_request
 from advisor.domain.families import load_families
 from advisor.domain.files import data_folder
 from advisor.errors import FactsError, InputError, UnknownName
 from advisor.facts import reading, writing
-from advisor.report.coverage import RENDER
+from advisor.report.coverage import render
+from advisor.report.formats import Format
 
 EARLY = date(2024, 6, 5)
 
 
 @pytest.fixture(scope="module")
 def now():
-    return coverage(Request())
+    return read_coverage(read_request(Request()))
 
 
 @pytest.fixture(scope="module")
 def early():
-    return coverage(Request(as_of=EARLY))
+    return read_coverage(read_request(Request(as_of=EARLY)))
 
 
 def cell(found, name, family):
@@ -81,26 +83,26 @@ def test_every_support_can_be_followed_to_a_path_and_a_commit_or_release(now):
 
 
 def test_another_vendor_can_stand_in_the_backers_place():
-    found = coverage(Request(vendor="Meta", route="main"))
+    found = read_coverage(read_request(Request()), "main", "Meta")
     assert side(found, "litgpt", "Meta").median < 8 < side(found, "axolotl", "others").median
     with pytest.raises(UnknownName, match="Meta"):
-        coverage(Request(vendor="Metta"))
+        read_coverage(read_request(Request()), vendor="Metta")
 
 
 def test_own_code_and_any_route_differ_where_transformers_helps():
-    own = coverage(Request(route="main"))
+    own = read_coverage(read_request(Request()), "main")
     assert cell(own, "trl", "Gemma 2").supported_on is None
     assert cell(own, "unsloth", "Jamba").supported_on is None
-    assert cell(coverage(Request()), "unsloth", "Jamba").route == "transformers"
+    assert cell(read_coverage(read_request(Request())), "unsloth", "Jamba").route == "transformers"
 
 
 def test_the_same_by_every_format(now):
-    rows = list(csv.DictReader(io.StringIO(RENDER["csv"](now))))
+    rows = list(csv.DictReader(io.StringIO(render(now, Format.csv))))
     assert len(rows) == len(now.cells) == 5 * len(load_families())
-    parsed = json.loads(RENDER["json"](now))
+    parsed = json.loads(render(now, Format.json))
     assert len(parsed["cells"]) == len(rows)
     assert parsed["measured"]["pytorch/torchtune"]["own_model_share"]["value"] == pytest.approx(0.4)
-    shown = RENDER["markdown"](now)
+    shown = render(now, Format.markdown)
     assert shown.count("| Gemma 2 |") == 1
 
 
@@ -125,11 +127,11 @@ def test_the_command_prints_both_tables_then_and_now():
 def test_a_store_without_coverage_says_what_to_do(tmp_path):
     row = {"repository": "huggingface/trl", "day": "2024-01-01", "author": 0, "is_bot": False, "commits": 1,
            "source": "t", "retrieved_at": "2024-01-02"}  # fmt: skip
-    writing.write(tmp_path, "contributions", "huggingface/trl", [row])
+    writing.write_rows(tmp_path, "contributions", "huggingface/trl", [row])
     with pytest.raises(FactsError, match="collect-support"):
-        coverage(Request(store=tmp_path))
+        read_coverage(read_request(Request(store=tmp_path)))
     with pytest.raises(InputError):
-        coverage(Request(as_of=now_of() + timedelta(days=9)))
+        read_coverage(read_request(Request(as_of=now_of() + timedelta(days=9))))
 
 
 def now_of():

@@ -24,8 +24,9 @@ from advisor.domain.files import data_folder
 from advisor.errors import InputError
 from advisor.facts import reading
 from advisor.metrics import METRICS
-from advisor.report.compare import RENDER
-from advisor.report.explain import rows_of
+from advisor.report.compare import render
+from advisor.report.explain import fact_rows
+from advisor.report.formats import Format
 
 
 def run(*args):
@@ -76,25 +77,25 @@ def test_wrong_names_are_one_line_and_exit_2(args):
     assert (done.returncode, done.stderr.count("\n"), done.stdout) == (2, 1, "")
 
 
-def test_rows_of_a_manifest():
+def test_fact_rows_come_from_the_manifest():
     store = reading.open_store(data_folder() / "snapshots" / "finetuning")
-    found = {r.table: r for r in rows_of(store.manifest["files"], "huggingface/trl")}
-    assert found["contributions"].rows == len(reading.read(store, "contributions", "huggingface/trl"))
+    found = {r.table: r for r in fact_rows(store.manifest["files"], "huggingface/trl")}
+    assert found["contributions"].rows == len(reading.read_rows(store, "contributions", "huggingface/trl"))
     assert found["contributions"].head.startswith("f2cd57710ae3")
 
 
 def pair(a, b, **more):
-    return compare(question.Request(repositories=(a, b), **more))
+    return compare(question.read_request(question.Request(repositories=(a, b), **more)))
 
 
 def test_both_sides_are_shown_as_they_are_ranked():
     found = pair("trl", "unsloth")
-    scores = {r.candidate.name: r.score for r in recommend.recommend(question.Request()).ranking}
+    scores = {r.candidate.name: r.score for r in recommend.recommend(question.read_request(question.Request())).ranking}
     assert (found.first.score, found.second.score) == (scores["trl"], scores["unsloth"])
-    shown = RENDER["table"](found)
+    shown = render(found, Format.table)
     assert re.search(r"^activity +\d+% +\d+ +\d+ +trl$", shown, re.MULTILINE)
-    assert RENDER["markdown"](found).count("| activity |") == 1
-    assert json.loads(RENDER["json"](found))["flips"]
+    assert render(found, Format.markdown).count("| activity |") == 1
+    assert json.loads(render(found, Format.json))["flips"]
 
 
 @pytest.mark.parametrize(("a", "b"), [("trl", "unsloth"), ("unsloth", "axolotl"), ("axolotl", "litgpt")])

@@ -18,7 +18,7 @@ from advisor.cli import app, load
 from advisor.domain.files import data_folder
 from advisor.errors import InputError
 from advisor.facts import reading
-from advisor.measure.cache import measured_files
+from advisor.measure.cache import measurement_files
 from advisor.measure.whole_store import measure_store
 
 
@@ -34,7 +34,8 @@ def store(tmp_path_factory):
 
 def test_it_is_the_ordinary_ranking(store):
     request = Request(domain="dataframes", store=store)
-    one_by_one, together = recommend(request), shortlist.recommend_all(request)
+    one_by_one = recommend(read_request(request))
+    together = shortlist.recommend_all(read_request(request, whole_store=True))
     ordinary = {r.candidate.repository: r for r in one_by_one.ranking}
     assert len(ordinary) > 5
     for ranked in together.ranking:
@@ -53,21 +54,21 @@ def test_it_is_the_ordinary_ranking(store):
 
 @pytest.mark.parametrize("domain", ["dataframes", "finetuning", "dependencies"])
 def test_columns_and_single_values_give_one_score(store, domain):
-    asked = read_request(Request(domain=domain, store=store), everybody=True)
-    scored = shortlist.scores(asked, measured_files(asked.store, asked.as_of))
+    asked = read_request(Request(domain=domain, store=store), whole_store=True)
+    scored = shortlist.read_scores(asked, measurement_files(asked.store, asked.as_of))
     assert len(scored) == len(asked.store.repositories())
     assert [s for _, s in scored] == sorted((s for _, s in scored), reverse=True)
-    files = measured_files(asked.store, asked.as_of)
-    for ranked in shortlist._candidates(asked, files, [name for name, _ in scored]):
+    files = measurement_files(asked.store, asked.as_of)
+    for ranked in shortlist._score_all(asked, files, [name for name, _ in scored]):
         assert dict(scored)[ranked.candidate.repository] == pytest.approx(ranked.score, rel=1e-12)
 
 
 def test_the_shortlist_ends_where_enough_may_run(store, monkeypatch):
     monkeypatch.setattr(shortlist, "SHORTLIST", 2)
     monkeypatch.setattr(shortlist, "BLOCK", 3)
-    answer = shortlist.recommend_all(Request(domain="dataframes", store=store))
+    answer = shortlist.recommend_all(read_request(Request(domain="dataframes", store=store), whole_store=True))
     assert [r.rank for r in answer.ranking if r.rank] == [1, 2]
-    everybody = recommend(Request(domain="dataframes", store=store)).ranking
+    everybody = recommend(read_request(Request(domain="dataframes", store=store))).ranking
     assert [r.candidate for r in answer.ranking if r.rank] == [r.candidate for r in everybody[:2]]
     assert "2 highest scores" in answer.reasons[0]
 
@@ -80,7 +81,8 @@ def test_an_excluded_one_takes_nobodys_place(tmp_path, monkeypatch):
     measure_store(opened, [AS_OF])
     monkeypatch.setattr(shortlist, "SHORTLIST", 2)
     monkeypatch.setattr(shortlist, "BLOCK", 1)
-    answer = shortlist.recommend_all(Request(domain="dependencies", store=opened.path, as_of=AS_OF))
+    request = Request(domain="dependencies", store=opened.path, as_of=AS_OF)
+    answer = shortlist.recommend_all(read_request(request, whole_store=True))
     assert {r.candidate.repository for r in answer.ranking if r.rank} == set(NAMES[1:])
     assert [r.candidate.repository for r in answer.ranking if r.excluded] == [NAMES[0]]
 
@@ -88,7 +90,7 @@ def test_an_excluded_one_takes_nobodys_place(tmp_path, monkeypatch):
 def test_without_measurements_it_says_what_to_run(tmp_path):
     opened = fill(tmp_path / "s", rows())
     with pytest.raises(InputError, match="run `advisor measure"):
-        shortlist.recommend_all(Request(domain="dependencies", store=opened.path))
+        shortlist.recommend_all(read_request(Request(domain="dependencies", store=opened.path), whole_store=True))
 
 
 def test_the_command(store):

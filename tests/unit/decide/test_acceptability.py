@@ -14,7 +14,7 @@ from advisor.answers import question, recommend
 from advisor.decide import acceptability, flips
 from advisor.decide import utilities as scoring
 from advisor.domain.domain import Scale, load_domain
-from advisor.measure.one_day import measure
+from advisor.measure.one_day import measure_repositories
 from advisor.metrics import METRICS
 from advisor.model import CriterionScore, MetricScore
 
@@ -144,7 +144,7 @@ def test_sure_is_the_first_by_score_or_nobody(wins, choice, certainty):
     pair = [replace(r, wins=share) for r, share in zip((second, first), wins, strict=True)]
     assert first.candidate.repository == asked.domain.default
     nothing = acceptability.Acceptability({}, {}, {})
-    found = recommend._answer(asked, pair, {}, nothing)
+    found = recommend._choose(asked, pair, {}, nothing)
     assert (found.choice, found.certainty) == (pair[choice].candidate.repository, certainty)
     assert any("but it wins only" in reason for reason in found.reasons) == (choice == 1)
 
@@ -176,7 +176,7 @@ def test_halving_the_evidence_widens_every_interval(tmp_path):
             more += [{**row, "family": row["family"] + " again"} for row in given]
         twice[table, name] = more
     few, many = (
-        measure(fill(tmp_path / name, content), NAMES, AS_OF)[0]
+        measure_repositories(fill(tmp_path / name, content), NAMES, AS_OF)[0]
         for name, content in (("half", half), ("twice", twice))
     )
     widened = set()

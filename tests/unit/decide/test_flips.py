@@ -8,7 +8,7 @@ import pytest
 
 from advisor.decide import flips
 from advisor.domain.domain import Criterion, Scale
-from advisor.model import Candidate, CriterionScore, Measurement, MetricScore, Ranked
+from advisor.model import Candidate, CriterionScore, Measurement, MetricScore, ScoredCandidate
 
 WEIGHTS = {"activity": 0.6, "community": 0.4}
 TITLES = {"activity": "Activity"}
@@ -24,6 +24,13 @@ CRITERIA = (
 )
 
 
+def scored(name, score, criteria, measurements=()):
+    return ScoredCandidate(
+        candidate=Candidate(f"o/{name}", name), score=score, low=0, high=100, coverage=1.0, excluded=False,
+        criteria=criteria, findings=(), undecided=(), measurements=measurements,
+    )  # fmt: skip
+
+
 def ranked(name, activity, community, weights=WEIGHTS):
     """One of a single metric a criterion; None is not measured."""
     values = {"code_commits": activity, "authors": community}
@@ -34,7 +41,7 @@ def ranked(name, activity, community, weights=WEIGHTS):
     known = [(weights[p.criterion], p.utility) for p in parts if p.utility is not None]
     score = 100 * sum(w * u for w, u in known) / sum(w for w, _ in known) if known else None
     held = tuple(Measurement(f"o/{name}", m, "measured", 100 * v) for m, v in values.items() if v is not None)
-    return Ranked(Candidate(f"o/{name}", name), 1, score, 0, 100, 1.0, 0.5, False, parts, (), (), held)
+    return scored(name, score, parts, held)
 
 
 FIRST, SECOND = ranked("first", 0.8, 0.4), ranked("second", 0.4, 0.7)  # 64 and 52 of 100
@@ -71,9 +78,7 @@ def test_three_of_many_are_shown_the_nearest_first():
 
     def of(name, *utilities):
         parts = tuple(CriterionScore(c, u, u, u, 1.0, ()) for c, u in zip(names, utilities, strict=True))
-        return Ranked(
-            Candidate(f"o/{name}", name), 1, 25 * sum(utilities), 0, 100, 1, 0.5, False, parts, (), (), ()
-        )
+        return scored(name, 25 * sum(utilities), parts)
 
     found = flips.weight_flips([of("x", 0.5, 0.5, 0.5, 0.6), of("y", 0.6, 0.56, 0.54, 0.2)], weights, {})
     assert len(found) == flips.SHOWN == 3
@@ -169,19 +174,17 @@ def test_a_lever_is_a_share_of_what_is_known():
     activity = CriterionScore("activity", 0.6, 0, 1, 0.5, metrics)
     assert flips._shares(activity) == [(metrics[0], 0.75), (metrics[1], 0.25)]
     community = CriterionScore("community", None, 0, 1, 0.0, (MetricScore("authors", 1.0, None, 0, 1),))
-    one = Ranked(Candidate("o/n", "n"), 1, 60.0, 0, 100, 1, 1, False, (activity, community), (), (), ())
+    one = scored("n", 60.0, (activity, community))
     levers = flips._levers(one, WEIGHTS, CRITERIA)
     assert [(x.scale.metric, x.utility, x.slope) for x in levers] == [
         ("code_commits", 0.5, 0.75),
         ("stars", 0.9, 0.25),
     ]
     assert flips._levers(one, {"activity": 0.2}, CRITERIA) == levers
-    both = Ranked(
-        Candidate("o/n", "n"), 1, 60.0, 0, 100, 1, 1, False, (activity, FIRST.criteria[1]), (), (), ()
-    )
+    both = scored("n", 60.0, (activity, FIRST.criteria[1]))
     assert [x.slope for x in flips._levers(both, WEIGHTS, CRITERIA)] == pytest.approx([0.45, 0.15, 0.4])
     assert [x.scale.metric for x in flips._levers(both, {"community": 0.1}, CRITERIA)] == ["authors"]
-    unknown = Ranked(Candidate("o/n", "n"), None, None, 0, 100, 1, 1, False, (), (), (), ())
+    unknown = scored("n", None, ())
     assert flips._score(unknown) == 0.0
     assert flips._score(FIRST) == FIRST.score
 

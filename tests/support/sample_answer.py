@@ -70,7 +70,7 @@ FLIPS = (
 ANSWER = Recommendation(
     "tools", "balanced", DAY, "made", {"adoption": 0.8, "activity": 0.2}, "a/one", "b/two", "leaning",
     reasons=("It has more *users*.",), doubts=("Few facts.",), leaving_default=("Gains 5 points.",),
-    ranking=(FIRST, SECOND), missing={"c/three": "not collected"}, asked=("It costs nothing.",), flips=FLIPS,
+    ranking=(FIRST, SECOND), missing={"c/three": "not collected"}, requirement_notes=("It costs nothing.",), flips=FLIPS,
 )  # fmt: skip
 PAIR = Comparison(DAY, "balanced", ANSWER.weights, FIRST, SECOND, FLIPS[1:])
 TWO = explain.Explanation(
