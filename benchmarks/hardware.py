@@ -1,4 +1,4 @@
-"""Where and when a benchmark ran: what every results file says of itself."""
+"""The date, hardware and versions that every results file of a benchmark contains."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from finetune.machine import hardware
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes")
 
 
-def described() -> dict:
-    """Date, processor, cores, memory, GPUs, load and versions."""
-    here = hardware.look()
+def describe_hardware() -> dict:
+    """Return date, processor, cores, memory, GPUs, load and versions."""
+    machine = hardware.detect_machine()
     return {
         "date": datetime.now(UTC).date().isoformat(),
-        "processor": here.processor,
-        "cores": here.cores,
-        "memory_gib": round(here.memory_bytes / 2**30, 1),
-        "gpus": [f"{gpu.name}, {gpu.memory_bytes / 2**30:.0f} GiB" for gpu in here.gpus],
+        "processor": machine.processor,
+        "cores": machine.cores,
+        "memory_gib": round(machine.memory_bytes / 2**30, 1),
+        "gpus": [f"{gpu.name}, {gpu.memory_bytes / 2**30:.0f} GiB" for gpu in machine.gpus],
         "load_1_5_15_min": [round(load, 1) for load in os.getloadavg()],
         "threads": os.environ.get("OMP_NUM_THREADS", "all"),
         "python": platform.python_version(),

@@ -1,10 +1,10 @@
-"""Predicted against measured peak memory of the training process, on random models of real shapes.
+"""Compare predicted and measured peak memory of the training process, on random models of real shapes.
 
     python benchmarks/memory_prediction.py OUT.json [NAME … | held-out | short]
-    python benchmarks/memory_prediction.py table    # of all kept results, by the formula as it is now
+    python benchmarks/memory_prediction.py table    # all recorded results, with today's formula
 
-Each setting trains three steps through the trl stack, on rows of exactly `length` tokens, and compares
-`memory.predict` with the peak that the process reports (resident memory on a CPU, allocated on a GPU).
+Each setting trains three steps with the trl stack, on rows of exactly `length` tokens. The result compares
+`memory.predict_memory` with the peak of the process (resident memory on a CPU, allocated memory on a GPU).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from finetune import run, spec
 from finetune.data.dataset import open_dataset
 from finetune.machine import hardware, memory
 from finetune.process import environment, launch
-from finetune.stacks import stack
+from finetune.stacks import load_stack
 from finetune.weights import base
 
 SMOL = {"hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "num_attention_heads": 9,
@@ -29,7 +29,7 @@ SMALL = {"hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 8, 
          "num_key_value_heads": 8, "vocab_size": 32000, "tie_word_embeddings": False}  # fmt: skip
 WIDE_8 = {"hidden_size": 1024, "intermediate_size": 2816, "num_hidden_layers": 8, "num_attention_heads": 16,
           "num_key_value_heads": 8, "vocab_size": 32000, "tie_word_embeddings": False}  # fmt: skip
-# name: shape, dtype of the file, method, dtype, length, micro-batch, checkpointing
+# name: shape, dtype of the file, method, dtype, length, micro-batch, gradient checkpointing
 SETTINGS = {
     "smol-lora-128x4": (SMOL, "bfloat16", "lora", "float32", 128, 4, False),
     "smol-lora-256x4": (SMOL, "bfloat16", "lora", "float32", 256, 4, False),
@@ -48,7 +48,7 @@ MID = {"hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 12, "
        "num_key_value_heads": 12, "vocab_size": 50304, "tie_word_embeddings": True}  # fmt: skip
 BROAD = {"hidden_size": 1536, "intermediate_size": 4096, "num_hidden_layers": 6, "num_attention_heads": 12,
          "num_key_value_heads": 2, "vocab_size": 65536, "tie_word_embeddings": False}  # fmt: skip
-# Written down before they were measured, and never used to choose a constant.
+# Chosen before they were measured; no constant of the formula was fitted to them.
 HELD_OUT = {
     "deep-lora-384x2": (DEEP, "bfloat16", "lora", "float32", 384, 2, False),
     "mid-lora-192x3": (MID, "bfloat16", "lora", "float32", 192, 3, False),
@@ -59,7 +59,7 @@ HELD_OUT = {
     "broad-qlora-160x4": (BROAD, "bfloat16", "qlora", "float32", 160, 4, False),
     "smol360-qlora-192x2": (SMOL_360, "bfloat16", "qlora", "float32", 192, 2, False),
 }
-# Rows so short that what a block keeps comes in blocks below a mebibyte, which stay in glibc's heap.
+# Short rows: the activations come in blocks below one mebibyte, which stay in glibc's heap.
 SHORT = {
     "smol-lora-48x4": (SMOL, "bfloat16", "lora", "float32", 48, 4, False),
     "mid-lora-64x3": (MID, "bfloat16", "lora", "float32", 64, 3, False),
@@ -68,8 +68,8 @@ SHORT = {
 }
 
 
-def make(folder: Path, shape: dict, dtype: str) -> Path:
-    """A random Llama of this shape, without a tokenizer of its own kind (a byte-level one)."""
+def write_model(folder: Path, shape: dict, dtype: str) -> Path:
+    """Write a random Llama of this shape, with a byte-level tokenizer."""
     code = (
         "import sys, json, torch; sys.path.insert(0, 'tests/support'); import tiny_model\n"
         "from transformers import LlamaConfig, LlamaForCausalLM\n"
@@ -88,10 +88,10 @@ def make(folder: Path, shape: dict, dtype: str) -> Path:
     return folder
 
 
-def asked(setting: tuple, model: str = "random") -> spec.RunSpec:
-    """The resolved spec of a setting."""
+def resolve_setting(setting: tuple, model: str = "random") -> spec.RunSpec:
+    """Return the resolved spec of a setting."""
     _, _, method, dtype, length, micro, checkpointing = setting
-    here = hardware.look()
+    machine = hardware.detect_machine()
     training = {"dtype": dtype, "batch_size": micro, "micro_batch_size": micro, "steps": 3}
     tables = {
         "model": {"base": model},
@@ -100,17 +100,19 @@ def asked(setting: tuple, model: str = "random") -> spec.RunSpec:
         "evaluation": {"rows": 0},
         "training": {**training, "gradient_checkpointing": checkpointing},
     }
-    made = spec.compose([("benchmark", tables)])
-    return spec.resolve(made, gpus=len(here.gpus), bfloat16=here.bfloat16).spec
+    composed_spec = spec.compose_spec([("benchmark", tables)])
+    return spec.resolve_spec(composed_spec, gpus=len(machine.gpus), bfloat16=machine.has_bfloat16).spec
 
 
-def predicted(setting: tuple, file_bytes: int) -> memory.Prediction:
-    """What `memory.predict` says of a setting."""
-    return memory.predict(base.shape(setting[0]), asked(setting), setting[4], file_bytes)
+def predict_setting(setting: tuple, file_bytes: int) -> memory.Prediction:
+    """Return the prediction for a setting."""
+    return memory.predict_memory(
+        base.read_shape(setting[0]), resolve_setting(setting), setting[4], file_bytes
+    )
 
 
-def measure(folder: Path, model: Path, setting: tuple) -> dict:
-    """Train three steps; predicted and measured."""
+def measure_setting(folder: Path, model: Path, setting: tuple) -> dict:
+    """Train three steps and return the predicted and the measured peak."""
     length, micro = setting[4], setting[5]
     (folder / "data").mkdir(parents=True)
     ids = [100 + i % 400 for i in range(length)]
@@ -120,46 +122,44 @@ def measure(folder: Path, model: Path, setting: tuple) -> dict:
     (folder / "data" / "rows.jsonl").write_text("")
     summary = {"train_rows": micro * 3, "test_rows": 0, "longest": length}
     (folder / "data" / "summary.json").write_text(json.dumps(summary))
-    made = asked(setting, str(model))
-    size = memory.file_bytes(str(model))
-    trl = stack("trl")
-    job = run.job_of(made, open_dataset(folder / "data"), folder, None)
+    run_spec = resolve_setting(setting, str(model))
+    size = memory.count_file_bytes(str(model))
+    trl = load_stack("trl")
+    job = run.build_job(run_spec, open_dataset(folder / "data"), folder, None)
     job.native.mkdir()
-    for name, text in trl.render(made, job).files.items():
+    for name, text in trl.render(run_spec, job).files.items():
         (job.native / name).write_text(text)
-    env = environment.ready(trl.lock, trl.needed)
-    ended = launch.launch(trl.command(env.python, made, job), folder, trl.environment(made))
-    device = "gpu" if made.devices.kind == "cuda" else "rss"
-    measured = ended.finished[f"peak_{device}_bytes"]
-    parts = predicted(setting, size)
-    error = parts.total / measured - 1
+    env = environment.ensure_environment(trl.lock, trl.required_packages)
+    result = launch.run_process(trl.command(env.python, run_spec, job), folder, trl.environment(run_spec))
+    device = "gpu" if run_spec.devices.kind == "cuda" else "rss"
+    peak = result.last_event[f"peak_{device}_bytes"]
+    prediction = predict_setting(setting, size)
+    error = prediction.total / peak - 1
     return {
-        "measured": measured,
-        "predicted": parts.as_dict(),
+        "measured": peak,
+        "predicted": prediction.as_dict(),
         "error": error,
         "device": device,
         "file_bytes": size,
     }
 
 
-def table() -> None:
-    """What was measured, against the formula as it is now."""
+def print_table() -> None:
+    """Print the measured peaks and the predictions of today's formula."""
     results = Path(__file__).parent / "results"
     for group, name in (
         (SETTINGS, "memory-cpu"),
         (HELD_OUT, "memory-cpu-held-out"),
         (SHORT, "memory-cpu-short"),
     ):
-        for setting, told in json.loads((results / f"{name}.json").read_text()).items():
-            total, measured = predicted(group[setting], told["file_bytes"]).total, told["measured"]
-            print(
-                f"| {setting} | {total / 2**20:.0f} | {measured / 2**20:.0f} | {total / measured - 1:+.1%} |"
-            )
+        for setting, result in json.loads((results / f"{name}.json").read_text()).items():
+            total, peak = predict_setting(group[setting], result["file_bytes"]).total, result["measured"]
+            print(f"| {setting} | {total / 2**20:.0f} | {peak / 2**20:.0f} | {total / peak - 1:+.1%} |")
 
 
 def main() -> None:
     if sys.argv[1:] == ["table"]:
-        table()
+        print_table()
         return
     out, names = Path(sys.argv[1]), sys.argv[2:] or list(SETTINGS)
     groups = {"held-out": list(HELD_OUT), "short": list(SHORT)}
@@ -170,13 +170,12 @@ def main() -> None:
         models: dict[str, Path] = {}
         for name in names:
             setting = settings[name]
-            known = json.dumps(setting[:2])
-            if known not in models:
-                models[known] = make(Path(scratch) / f"model{len(models)}", *setting[:2])
-            results[name] = measure(Path(scratch) / name, models[known], setting)
-            told = results[name]
-            total, measured = told["predicted"]["total"] / 2**20, told["measured"] / 2**20
-            print(f"| {name} | {total:.0f} | {measured:.0f} | {told['error']:+.1%} |", flush=True)
+            model_key = json.dumps(setting[:2])
+            if model_key not in models:
+                models[model_key] = write_model(Path(scratch) / f"model{len(models)}", *setting[:2])
+            result = results[name] = measure_setting(Path(scratch) / name, models[model_key], setting)
+            total, peak = result["predicted"]["total"] / 2**20, result["measured"] / 2**20
+            print(f"| {name} | {total:.0f} | {peak:.0f} | {result['error']:+.1%} |", flush=True)
             out.write_text(json.dumps(results, indent=1) + "\n")
 
 

@@ -1,7 +1,7 @@
 """finetune: from a recommendation to a trained adapter.
 
-    spec ─► rows ─► dataset ─► findings, preview ─► memory ─► stack ─► launch ─► evaluate ─► hand over
-    (what)  (read)  (ids)      (may it start?)      (fits?)   (native config)    (one judge)
+    spec ─► rows ─► dataset ─► findings, preview ─► memory ─► stack ─► process ─► after
+    (what)  (read)  (ids)      (may it start?)      (fits?)   (native config)     (evaluate, merge, export)
 
-Nothing heavy is imported at the top of a file; models are loaded in processes of their own alone.
+No module imports heavy packages at its top; only processes of their own load models.
 """

@@ -1,67 +1,67 @@
-"""Every error that the fine-tune half raises on purpose; the base is advisor's.
+"""Every error that `finetune` raises on purpose; the base class is advisor's.
 
 AdvisorError                     exit code 1
-├── TrainingFailed               the training process ended with an error
+├── TrainingError                the training process ended with an error
 │   ├── OutOfMemory
 │   ├── LossNotFinite
 │   └── DiskFull
-├── TrainingInterrupted          stopped by the user or a signal; a checkpoint was kept (exit code 130)
-├── EnvironmentBroken            a stack's environment cannot be built or used
+├── TrainingInterruption         stopped by the user or a signal; a checkpoint remains (exit code 130)
+├── StackEnvironmentError        a stack's environment cannot be built or used
 └── InputError                   exit code 2
-    ├── SpecError                the run specification is wrong
-    │   └── UnsupportedField     a stack cannot honour a field
-    ├── DataError                the data cannot be trained on
+    ├── SpecError                the run spec is wrong
+    │   └── UnsupportedField     a stack does not support the value of a field
+    ├── DataError                the data cannot be used for training
     ├── ModelError               the base model cannot be used
-    └── RunError                 there is no such run, or it cannot do what is asked
+    └── RunError                 the run does not exist, or its state does not allow the command
 """
 
 from __future__ import annotations
 
 from advisor.errors import AdvisorError, InputError
 
-EXIT_INTERRUPTED = 130
+EXIT_INTERRUPT = 130
 
 
-class TrainingFailed(AdvisorError):
+class TrainingError(AdvisorError):
     """The training process ended with an error."""
 
 
-class OutOfMemory(TrainingFailed):
-    """The memory of the machine or the GPU was not enough."""
+class OutOfMemory(TrainingError):
+    """The machine or the GPU does not have enough memory."""
 
 
-class LossNotFinite(TrainingFailed):
+class LossNotFinite(TrainingError):
     """The loss became NaN or infinite."""
 
 
-class DiskFull(TrainingFailed):
-    """The disk took no more bytes."""
+class DiskFull(TrainingError):
+    """The disk is full."""
 
 
-class TrainingInterrupted(AdvisorError):
-    """Stopped before its end on request; what was reached is kept."""
+class TrainingInterruption(AdvisorError):
+    """The user or a signal stopped the training; its checkpoints remain."""
 
-    exit_code = EXIT_INTERRUPTED
+    exit_code = EXIT_INTERRUPT
 
 
-class EnvironmentBroken(AdvisorError):
-    """A stack's environment cannot be built, or is not what its lock file says."""
+class StackEnvironmentError(AdvisorError):
+    """A stack's environment cannot be built, or does not match its lock file."""
 
 
 class SpecError(InputError):
-    """The run specification is wrong."""
+    """The run spec is wrong."""
 
 
 class UnsupportedField(SpecError):
-    """A stack cannot honour a field; nothing is dropped in silence."""
+    """A stack does not support the value of a field; no stack drops a field in silence."""
 
     def __init__(self, stack: str, field: str, value: object, why: str) -> None:
-        super().__init__(f"{stack} cannot honour {field} = {value!r}: {why}")
+        super().__init__(f"{stack} does not support {field} = {value!r}: {why}")
         self.stack, self.field = stack, field
 
 
 class DataError(InputError):
-    """The data cannot be trained on."""
+    """The data cannot be used for training."""
 
 
 class ModelError(InputError):
@@ -69,4 +69,4 @@ class ModelError(InputError):
 
 
 class RunError(InputError):
-    """There is no such run, or it cannot do what is asked."""
+    """The run does not exist, or its state does not allow the command."""

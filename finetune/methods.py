@@ -1,9 +1,8 @@
-"""The alphabet soup of fine-tuning, sorted: what each method changes, where it is from, what it costs.
+"""The methods of fine-tuning: what each one changes, its paper, its cost, and which stacks have it.
 
-``evidence`` says where a stack's support was seen. trl reaches whatever PEFT offers: our own tests train
-each method with ``runs`` (`tests/train/test_methods.py`). What the other stacks offer was read in
-the sources of the versions named (trl 1.16, peft 0.21, axolotl 0.21, torchtune 0.6, litgpt 0.5.13,
-unsloth 2026.10).
+``evidence`` names the option or class of each stack. trl supports every method of PEFT; our tests train
+each method that has ``runs`` (`tests/train/test_methods.py`). The options of the other stacks come from
+their source code (trl 1.16, peft 0.21, axolotl 0.21, torchtune 0.6, litgpt 0.5.13, unsloth 2026.10).
 """
 
 from __future__ import annotations
@@ -14,16 +13,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class MethodNote:
-    """One method.
+    """One method of fine-tuning.
 
     Attributes:
-        name: as people write it.
-        changes: what is trained.
-        paper: where it was proposed (arXiv id), with its year.
-        memory: what it costs beside the frozen weights, as a rule.
-        runs: the `RunSpec` settings that run it on trl; empty where nothing here does.
-        evidence: stack → the name of its option or class, as read in its source.
-        remark: what to know before choosing it.
+        name: its usual name.
+        changes: the weights that it trains.
+        paper: arXiv id of the paper, with its year.
+        memory: typical memory in addition to the frozen weights.
+        runs: the `RunSpec` setting that selects it on trl; empty if no setting does.
+        evidence: stack → name of its option or class in its source code.
+        remark: what to know before you choose it.
     """
 
     name: str
@@ -38,96 +37,101 @@ class MethodNote:
 _PEFT = "peft"
 METHODS: tuple[MethodNote, ...] = (
     MethodNote(
-        "full", "every weight", "",
-        "16 bytes a weight with AdamW in float32: weights, gradients, two moments", "method.name=full",
+        "full", "all weights", "",
+        "16 bytes per weight with AdamW in float32: weights, gradients, two moments", "method.name=full",
         {"trl": "use_peft: false", "axolotl": "no adapter", "torchtune": "full_finetune_*",
          "litgpt": "finetune_full", "unsloth": "full_finetuning=True"},
-        "the strongest and the most forgetful; needs many rows and much memory",
+        "the strongest method, but forgets most; needs many rows and much memory",
     ),
     MethodNote(
-        "LoRA", "a low-rank sum B·A beside chosen linear layers", "2106.09685 (2021)",
-        "16 bytes a trained weight; r·(inputs + outputs) a layer", "method.name=lora",
+        "LoRA", "low-rank matrices B·A, added to chosen linear layers", "2106.09685 (2021)",
+        "16 bytes per trained weight; r·(inputs + outputs) weights per layer", "method.name=lora",
         {"trl": "use_peft", "axolotl": "adapter: lora", "torchtune": "lora_*", "litgpt": "finetune_lora",
          "unsloth": "get_peft_model"},
-        "the default; all linear layers rather than query and value alone",
+        "the default; trains all linear layers, not only query and value",
     ),
     MethodNote(
-        "QLoRA", "LoRA on a base that is frozen in 4 bits (NF4)", "2305.14314 (2023)",
-        "about half a byte a base weight in place of two; LoRA on top", "method.name=qlora",
+        "QLoRA", "LoRA on a base model quantised to 4 bits (NF4)", "2305.14314 (2023)",
+        "about half a byte per base weight instead of two, plus LoRA", "method.name=qlora",
         {"trl": "load_in_4bit", "axolotl": "adapter: qlora", "torchtune": "quantize_base",
          "litgpt": "quantize: bnb.nf4-dq", "unsloth": "load_in_4bit"},
-        "slower than LoRA a step; below about 1.5 billion weights it saves little",
+        "slower per step than LoRA; saves little for models below about 1.5 billion weights",
     ),
     MethodNote(
-        "rsLoRA", "LoRA scaled by alpha/√r, so that a high rank still learns", "2312.03732 (2023)",
-        "as LoRA", "method.rslora=true",
+        "rsLoRA", "LoRA with the scale alpha/√r, so that high ranks learn too", "2312.03732 (2023)",
+        "same as LoRA", "method.rslora=true",
         {"trl": "use_rslora", "axolotl": "peft_use_rslora", "unsloth": "use_rslora"},
-        "from r = 64 on",
+        "useful for r = 64 and more",
     ),
     MethodNote(
-        "DoRA", "direction by LoRA, length of each weight column by a vector", "2402.09353 (2024)",
-        "LoRA, a vector more, and more kept for the way back", "method.dora=true",
+        "DoRA", "the direction of each weight column by LoRA, its length by a vector", "2402.09353 (2024)",
+        "LoRA, one vector more, and more activations for the backward pass", "method.dora=true",
         {"trl": "use_dora", "axolotl": "peft_use_dora", "torchtune": "use_dora", "unsloth": "use_dora"},
-        "slower; helps most at low rank",
+        "slower than LoRA; helps most at low ranks",
     ),
     MethodNote(
-        "IA3", "a vector that scales keys, values and the MLP's inside", "2205.05638 (2022)",
-        "next to nothing", "method.name=ia3", {"trl": f"{_PEFT}: IA3Config"},
-        "few-shot tasks; name the targets if the family is not in PEFT's table",
+        "IA3", "vectors that scale keys, values and the inner activations of the MLP", "2205.05638 (2022)",
+        "almost nothing", "method.name=ia3", {"trl": f"{_PEFT}: IA3Config"},
+        "for few-shot tasks; set method.targets if PEFT does not know the model family",
     ),
     MethodNote(
-        "VeRA", "two vectors around random matrices that all layers share", "2310.11454 (2023)",
+        "VeRA", "two vectors per layer, around random matrices that all layers share", "2310.11454 (2023)",
         "a tenth of LoRA or less", "method.name=vera", {"trl": f"{_PEFT}: VeraConfig"},
-        "targets must have one shape; large r (256)",
+        "all targets must have the same shape; use a large r (256)",
     ),
     MethodNote(
-        "prompt tuning", "some virtual tokens before every prompt", "2104.08691 (2021)",
+        "prompt tuning", "virtual tokens before every prompt", "2104.08691 (2021)",
         "virtual tokens x hidden size", "method.name=prompt-tuning",
-        {"trl": f"{_PEFT}: PromptTuningConfig"}, "works with large models; takes from the window",
+        {"trl": f"{_PEFT}: PromptTuningConfig"},
+        "works with large models; the tokens use part of the context window",
     ),
     MethodNote(
         "prefix tuning", "virtual keys and values in every layer", "2101.00190 (2021)",
         "virtual tokens x layers x 2 x key-value size", "method.name=prefix-tuning",
-        {"trl": f"{_PEFT}: PrefixTuningConfig"}, "takes from the window; cannot be merged",
+        {"trl": f"{_PEFT}: PrefixTuningConfig"},
+        "the tokens use part of the context window; cannot be merged into the model",
     ),
     MethodNote(
-        "p-tuning", "virtual tokens made by a small network", "2103.10385 (2021)", "the small network",
+        "p-tuning", "virtual tokens from a small network", "2103.10385 (2021)", "the small network",
         "", {"trl": f"{_PEFT}: PromptEncoderConfig"}, "",
     ),
     MethodNote(
-        "AdaLoRA", "LoRA whose rank moves to the layers that need it", "2303.10512 (2023)",
-        "LoRA of a higher rank at first", "", {"trl": f"{_PEFT}: AdaLoraConfig"}, "wants a schedule of ranks",
+        "AdaLoRA", "LoRA that gives more rank to the layers that need it", "2303.10512 (2023)",
+        "LoRA with a higher rank at first", "", {"trl": f"{_PEFT}: AdaLoraConfig"},
+        "needs a schedule of ranks",
     ),
     MethodNote(
-        "LoHa, LoKr", "sums of Hadamard or Kronecker products", "2309.14859 (2023)", "as LoRA or less", "",
-        {"trl": f"{_PEFT}: LoHaConfig, LoKrConfig"}, "come from image models",
+        "LoHa, LoKr", "Hadamard or Kronecker products of small matrices", "2309.14859 (2023)", "LoRA or less",
+        "", {"trl": f"{_PEFT}: LoHaConfig, LoKrConfig"}, "made for image models",
     ),
     MethodNote(
-        "OFT, BOFT", "an orthogonal turn of the weights", "2306.07280 (2023), 2311.06243 (2023)",
-        "more kept for the way back than LoRA", "", {"trl": f"{_PEFT}: OFTConfig, BOFTConfig"}, "",
+        "OFT, BOFT", "an orthogonal rotation of the weights", "2306.07280 (2023), 2311.06243 (2023)",
+        "more activations for the backward pass than LoRA", "",
+        {"trl": f"{_PEFT}: OFTConfig, BOFTConfig"}, "",
     ),
     MethodNote(
         "PiSSA, OLoRA, LoftQ",
-        "LoRA begun from the weights' own singular vectors or their quantisation error",
-        "2404.02948, 2406.01775 (2024), 2310.08659 (2023)", "as LoRA", "",
-        {"trl": f"{_PEFT}: init_lora_weights"}, "an initialisation, not a method of its own",
+        "LoRA, initialised from the singular vectors or the quantisation error of the weights",
+        "2404.02948, 2406.01775 (2024), 2310.08659 (2023)", "same as LoRA", "",
+        {"trl": f"{_PEFT}: init_lora_weights"}, "ways to initialise LoRA, not separate methods",
     ),
     MethodNote(
         "RED", "a scale and a shift of the hidden states of every layer", "2402.15179 (2024)",
-        "two vectors a layer", "", {}, "neither the five stacks nor PEFT have it; the paper's own code does",
+        "two vectors per layer", "", {},
+        "not in the five stacks and not in PEFT; only in the paper's own code",
     ),
     MethodNote(
-        "ReFT, LoReFT", "a low-rank edit of the hidden states at a few positions", "2404.03592 (2024)",
+        "ReFT, LoReFT", "a low-rank change of the hidden states at a few positions", "2404.03592 (2024)",
         "ten to fifty times less than LoRA", "", {},
-        "in pyreft alone; the word is in none of the stacks' sources",
+        "only in pyreft; none of the stacks has it",
     ),
     MethodNote(
-        "layer norm tuning", "the weights of the norms alone", "2312.11420 (2023)", "next to nothing", "",
+        "layer norm tuning", "only the weights of the norms", "2312.11420 (2023)", "almost nothing", "",
         {"trl": f"{_PEFT}: LNTuningConfig"}, "",
     ),
     MethodNote(
-        "GaLore", "every weight, with gradients projected to a low rank", "2403.03507 (2024)",
-        "full, with a fraction of the moments", "", {"trl": "optim: galore_adamw"},
-        "an optimizer rather than an adapter",
+        "GaLore", "all weights, with gradients projected to a low rank", "2403.03507 (2024)",
+        "full fine-tuning with smaller moments", "", {"trl": "optim: galore_adamw"},
+        "an optimizer, not an adapter",
     ),
 )  # fmt: skip

@@ -1,11 +1,11 @@
-"""The record of a run: written before anything starts, completed as it goes, never lost to a crash.
+"""The record of a run: written before training starts, updated at each stage, safe from crashes.
 
 RUN/spec.toml        the resolved spec
 RUN/record.json      this record
-RUN/data/            the tokens (hard links into the cache where the file system can)
+RUN/data/            the tokens (hard links into the cache if the file system supports them)
 RUN/native/          the stack's native config
 RUN/events.jsonl     the stream of events        RUN/log.txt    everything the stack printed
-RUN/work/            checkpoints                 RUN/adapter/   what comes out
+RUN/work/            checkpoints                 RUN/adapter/   the trained adapter
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from advisor.files import data_home, write_atomically
 from finetune.errors import DiskFull, RunError
-from finetune.runners.emit import alive
+from finetune.runners.emit import is_alive
 
 SCHEMA = 1
 State = Literal["running", "finished", "failed", "interrupted"]
@@ -29,7 +29,7 @@ State = Literal["running", "finished", "failed", "interrupted"]
 
 @dataclass(frozen=True)
 class Attempt:
-    """One start of the training process: when, from which step, to which, and how it ended."""
+    """One start of the training process: its time, first and last step, and outcome."""
 
     started: str
     from_step: int = 0
@@ -40,22 +40,22 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Record:
-    """Everything worth knowing about a run afterwards.
+    """The inputs, the progress and the results of a run.
 
     Attributes:
         id: name of the run's folder.
-        state: as last written; see `standing` for what is true now.
+        state: the last state on disk; `current_state` also checks the processes.
         started, ended: ISO 8601 in UTC.
-        pids: of the wrapper and of the training process, while it runs.
-        spec, origins: the resolved spec and where each leaf came from.
-        stack, environment: name; interpreter, versions of packages, what the machine has.
+        pids: process ids of the wrapper and of the training process, while they run.
+        spec, origins: the resolved spec and the layer that each leaf came from.
+        stack, environment: its name; interpreter, versions of packages, hardware.
         data: counts and hashes of the tokenised rows and of their source.
         model: base, fingerprint, parameters.
-        findings: what the preview had to say.
-        deviations: what the stack could only nearly honour.
-        recommendation: why this stack (empty if the user named it).
-        losses: first, last and best training loss; held-out losses of base and adapter.
-        timings_seconds: by stage.
+        findings: the findings about the data.
+        deviations: the fields that the stack follows only approximately.
+        recommendation: why this stack (empty if the user chose it).
+        losses: first, last and lowest training loss; held-out losses of base and adapter.
+        timings_seconds: seconds of each stage.
         memory_bytes: predicted and measured peaks.
         outcome: one line for people.
         attempts: every start of the training process.
@@ -83,31 +83,31 @@ class Record:
     schema: int = SCHEMA
 
     @property
-    def standing(self) -> str:
-        """The state, or ``crashed`` where it says running and nobody is."""
-        if self.state == "running" and not any(alive(pid) for pid in self.pids.values()):
+    def current_state(self) -> str:
+        """The state, or ``crashed`` if it is ``running`` but no process of the run is alive."""
+        if self.state == "running" and not any(is_alive(pid) for pid in self.pids.values()):
             return "crashed"
         return self.state
 
 
-def now() -> str:
-    """This second, ISO 8601 in UTC."""
+def utc_now() -> str:
+    """Return the current time to the second, ISO 8601 in UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def new_folder(output: str | None, model: str) -> Path:
-    """A folder for a new run: the one asked for, or one of its own among the user's runs.
+def create_run_folder(output: str | None, model: str) -> Path:
+    """Create the folder of a new run: ``output``, or a new one in the user's folder of runs.
 
     Raises:
-        RunError: the folder asked for holds something already.
+        RunError: ``output`` is not empty.
     """
     if output is not None:
         folder = Path(output).expanduser()
-        if _never_began(folder):
+        if _has_no_tokens(folder):
             shutil.rmtree(folder)
         if folder.exists() and any(folder.iterdir()):
             raise RunError(
-                f"{folder} is not empty; name another --output, or go on with --resume if it is a run"
+                f"{folder} is not empty; choose another --output, or resume the run in it with --resume"
             )
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -115,116 +115,120 @@ def new_folder(output: str | None, model: str) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     short = re.sub(r"[^a-z0-9.]+", "-", Path(model).name.lower()).strip("-") or "model"
     stem = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{short}"
-    folder, taken = home / stem, 0
+    folder, number = home / stem, 0
     while True:
         try:
             folder.mkdir()
         except FileExistsError:
-            taken += 1
-            folder = home / f"{stem}-{taken}"
+            number += 1
+            folder = home / f"{stem}-{number}"
         else:
             return folder
 
 
-def _never_began(folder: Path) -> bool:
-    """Whether a run ended here before it had tokens: nothing to resume, nothing to lose."""
+def _has_no_tokens(folder: Path) -> bool:
+    """Return whether a run ended in this folder before it had tokens: the folder can be deleted."""
     if not (folder / "record.json").is_file() or (folder / "data" / "summary.json").is_file():
         return False
-    return load(folder).standing in ("failed", "interrupted", "crashed")
+    return read_record(folder).current_state in ("failed", "interrupted", "crashed")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write through a temporary name and a sync, so that a crash leaves the old text or the new.
+    """Write a file atomically: after a crash it contains either the old text or the new one.
 
     Raises:
-        DiskFull: the disk takes no more.
+        DiskFull: the file cannot be written.
     """
     try:
         write_atomically(path, text.encode())
     except OSError as error:
         raise DiskFull(
-            f"{path} cannot be written: {error.strerror}; free some space, then --resume"
+            f"cannot write {path}: {error.strerror}; free some disk space, then use --resume"
         ) from None
 
 
-def keep(folder: Path, record: Record) -> Record:
-    """Write the record; give it back."""
+def write_record(folder: Path, record: Record) -> Record:
+    """Write the record into its run's folder and return it."""
     write_text(folder / "record.json", json.dumps(asdict(record), indent=1) + "\n")
     return record
 
 
-def change(folder: Path, record: Record, **fields: Any) -> Record:
-    """The record with some fields changed, written."""
-    return keep(folder, replace(record, **fields))
+def update_record(folder: Path, record: Record, **fields: Any) -> Record:
+    """Change some fields of the record, write it and return it."""
+    return write_record(folder, replace(record, **fields))
 
 
-def load(folder: Path) -> Record:
-    """The record of a run's folder.
+def read_record(folder: Path) -> Record:
+    """Return the record in a run's folder.
 
     Raises:
-        RunError: it holds none, or one of another schema.
+        RunError: the folder has no record, or one that this version cannot read.
     """
     try:
-        told: dict[str, Any] = json.loads((folder / "record.json").read_text("utf-8"))
-        attempts = tuple(Attempt(**a) for a in told.pop("attempts"))
+        fields: dict[str, Any] = json.loads((folder / "record.json").read_text("utf-8"))
+        attempts = tuple(Attempt(**a) for a in fields.pop("attempts"))
         for name in ("findings", "deviations"):
-            told[name] = tuple(told[name])
-        record = Record(**told, attempts=attempts)
+            fields[name] = tuple(fields[name])
+        record = Record(**fields, attempts=attempts)
     except FileNotFoundError:
-        raise RunError(f"{folder} is no run: it has no record.json") from None
+        raise RunError(f"{folder} is not a run: it has no record.json") from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RunError(f"{folder / 'record.json'} cannot be read: {error}") from None
+        raise RunError(f"cannot read {folder / 'record.json'}: {error}") from None
     if record.schema != SCHEMA:
-        raise RunError(f"{folder} was written by another version (schema {record.schema}, not {SCHEMA})")
+        raise RunError(
+            f"another version of advisor wrote {folder}: its record has schema {record.schema}, "
+            f"this version reads schema {SCHEMA}"
+        )
     return record
 
 
-def find(name: str) -> Path:
-    """The folder of a run: a path, its id, or the beginning of one id.
+def find_run(name: str) -> Path:
+    """Return the folder of a run, from its path, its id, or the beginning of its id.
 
     Raises:
-        RunError: there is none, or several.
+        RunError: no run matches the name, or several do.
     """
     path = Path(name).expanduser()
     if (path / "record.json").is_file():
         return path.resolve()
     home = data_home() / "runs"
-    hits = [f for f, _ in every() if f.name == name] or [f for f, _ in every() if f.name.startswith(name)]
-    if len(hits) == 1:
-        return hits[0]
-    if hits:
-        raise RunError(f"{name!r} names {len(hits)} runs: {', '.join(f.name for f in hits[:5])}")
-    raise RunError(f"there is no run {name!r}: not a run's folder, and none of that id in {home}")
+    folders = [folder for folder, _ in iterate_runs()]
+    matches = [f for f in folders if f.name == name] or [f for f in folders if f.name.startswith(name)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise RunError(f"{name!r} matches {len(matches)} runs: {', '.join(f.name for f in matches[:5])}")
+    raise RunError(f"unknown run {name!r}: it is not a run's folder, and no run in {home} has this id")
 
 
-def every() -> Iterator[tuple[Path, Record]]:
-    """Folder and record of all runs in the user's folder, oldest first; unreadable ones are left out."""
+def iterate_runs() -> Iterator[tuple[Path, Record]]:
+    """Yield folder and record of the runs in the user's folder, oldest first, without unreadable ones."""
     home = data_home() / "runs"
     for folder in sorted(home.iterdir()) if home.is_dir() else ():
         try:
-            yield folder, load(folder)
+            yield folder, read_record(folder)
         except RunError:
             continue
 
 
-def remove(folders: list[Path], sure: Callable[[Path], bool]) -> list[Path]:
-    """Delete run folders that ``sure`` agrees to; those that are still running never."""
-    gone = []
+def remove_runs(folders: list[Path], confirm: Callable[[Path], bool]) -> list[Path]:
+    """Delete the run folders for which ``confirm`` is true, and return them; keep running ones."""
+    removed_folders = []
     for folder in folders:
-        if load(folder).standing != "running" and sure(folder):
+        if read_record(folder).current_state != "running" and confirm(folder):
             shutil.rmtree(folder)
-            gone.append(folder)
-    return gone
+            removed_folders.append(folder)
+    return removed_folders
 
 
-def remove_checkpoints(works: list[Path], sure: Callable[[Path], bool]) -> list[Path]:
-    """Empty the ``work`` folders that ``sure`` agrees to."""
-    gone = [work for work in works if sure(work)]
-    for work in gone:
-        shutil.rmtree(work)
-    return gone
+def remove_checkpoints(work_folders: list[Path], confirm: Callable[[Path], bool]) -> list[Path]:
+    """Delete the ``work`` folders for which ``confirm`` is true, and return them."""
+    removed_folders = [folder for folder in work_folders if confirm(folder)]
+    for folder in removed_folders:
+        shutil.rmtree(folder)
+    return removed_folders
 
 
-def size_bytes(folder: Path) -> int:
-    """Bytes of all files of a folder."""
+def count_bytes(folder: Path) -> int:
+    """Return the bytes of all files in a folder."""
     return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file() and not p.is_symlink())

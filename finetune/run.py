@@ -1,4 +1,4 @@
-"""The story of a run, from the spec to the adapter: each stage is written down before the next begins."""
+"""A run from the spec to the adapter; each stage is on disk before the next one begins."""
 
 from __future__ import annotations
 
@@ -8,251 +8,272 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from advisor.files import cache_home
-from finetune import record
 from finetune.after import card
-from finetune.data import checks, dataset, findings
-from finetune.data.template import load_tokenizer, with_template
-from finetune.errors import DataError, RunError, TrainingFailed, TrainingInterrupted
+from finetune.data import checks, dataset
+from finetune.data.findings import Finding
+from finetune.data.template import load_tokenizer, set_template
+from finetune.errors import DataError, RunError, TrainingError, TrainingInterruption
 from finetune.machine import hardware, memory
-from finetune.process import environment, launch, spread
-from finetune.record import Attempt, Record
-from finetune.spec import Composed, RunSpec, resolve, to_toml
-from finetune.stacks import Job, Rendered, Stack, stack
+from finetune.process import environment, launch, torchrun
+from finetune.record import (
+    Attempt,
+    Record,
+    create_run_folder,
+    read_record,
+    update_record,
+    utc_now,
+    write_record,
+    write_text,
+)
+from finetune.spec import ComposedSpec, RunSpec, resolve_spec, to_toml
+from finetune.stacks import Job, NativeConfig, Stack, load_stack
 from finetune.weights import base
 
 
 @dataclass(frozen=True)
-class Watch:
-    """What the caller wants to hear of; all of it may be left out."""
+class RunCallbacks:
+    """Functions that a run calls; each one is optional.
 
-    stage: Callable[[str], None] = lambda _: None
-    rows: Callable[[int], None] = lambda _: None
-    event: Callable[[dict[str, Any]], None] = lambda _: None
-    stopping: Callable[[], None] = lambda: None
+    Attributes:
+        on_stage: gets the name of each stage.
+        on_rows: gets the number of tokenised rows.
+        on_event: gets each event of the training process.
+        on_stop: called after Ctrl-C, while the training process writes its checkpoint.
+    """
+
+    on_stage: Callable[[str], None] = lambda _: None
+    on_rows: Callable[[int], None] = lambda _: None
+    on_event: Callable[[dict[str, Any]], None] = lambda _: None
+    on_stop: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All that is known before anything is started."""
+    """A run before it starts: resolved spec, tokens, findings, native config, predicted memory."""
 
-    composed: Composed
+    composed_spec: ComposedSpec
     data: dataset.Dataset
     tokenizer: Any
     shape: base.Shape | None
-    found: tuple[findings.Finding, ...]
-    rendered: Rendered
-    predicted: memory.Prediction | None
-    here: hardware.Machine
+    findings: tuple[Finding, ...]
+    native_config: NativeConfig
+    prediction: memory.Prediction | None
+    machine: hardware.Machine
 
     @property
     def spec(self) -> RunSpec:
         """The resolved spec."""
-        return self.composed.spec
+        return self.composed_spec.spec
 
 
-def plan(asked: Composed, watch: Watch = Watch()) -> Plan:
-    """Tokenise, look at the data, render the native config and predict the memory; start nothing.
+def plan_run(composed_spec: ComposedSpec, callbacks: RunCallbacks = RunCallbacks()) -> Plan:
+    """Tokenise, check the data, render the native config and predict the memory; start nothing.
 
     Raises:
         InputError: the spec, the data or the model cannot be used.
     """
-    here = hardware.look()
-    composed = resolve(asked, gpus=len(here.gpus), bfloat16=here.bfloat16)
-    spec = composed.spec
-    chosen = stack(spec.stack)
-    watch.stage("tokenise")
-    told = base.config(spec.model.base, spec.model.revision, trust_remote_code=spec.model.trust_remote_code)
-    tokenizer = tokenizer_of(spec)
-    data = dataset.prepare(spec, tokenizer, cache_home() / "tokens", progress=watch.rows)
-    watch.stage("look at the data")
-    found = checks.look(spec, data, tokenizer, told)
-    shape = base.shape(told)
-    predicted = (
-        memory.predict(shape, spec, data.summary["longest"], memory.file_bytes(spec.model.base))
+    machine = hardware.detect_machine()
+    composed_spec = resolve_spec(composed_spec, gpus=len(machine.gpus), bfloat16=machine.has_bfloat16)
+    spec = composed_spec.spec
+    stack = load_stack(spec.stack)
+    callbacks.on_stage("tokenise")
+    model = spec.model
+    model_config = base.read_model_config(
+        model.base, model.revision, trust_remote_code=model.trust_remote_code
+    )
+    tokenizer = load_run_tokenizer(spec)
+    data = dataset.prepare_dataset(spec, tokenizer, cache_home() / "tokens", progress=callbacks.on_rows)
+    callbacks.on_stage("check the data")
+    findings = checks.check_data(spec, data, tokenizer, model_config)
+    shape = base.read_shape(model_config)
+    prediction = (
+        memory.predict_memory(shape, spec, data.summary["longest"], memory.count_file_bytes(model.base))
         if shape
         else None
     )
-    rendered = chosen.render(spec, job_of(spec, data, Path("RUN"), None))
-    return Plan(composed, data, tokenizer, shape, found, rendered, predicted, here)
+    native_config = stack.render(spec, build_job(spec, data, Path("RUN"), None))
+    return Plan(composed_spec, data, tokenizer, shape, findings, native_config, prediction, machine)
 
 
-def tokenizer_of(spec: RunSpec) -> Any:
-    """The base model's tokenizer with the template of the run.
+def load_run_tokenizer(spec: RunSpec) -> Any:
+    """Return the base model's tokenizer with the chat template of the run.
 
     Raises:
-        InputError: the model has none, or the template cannot be used.
+        InputError: the model has no tokenizer, or the template cannot be used.
     """
-    loaded = load_tokenizer(
+    tokenizer = load_tokenizer(
         spec.model.base, spec.model.revision, trust_remote_code=spec.model.trust_remote_code
     )
-    return with_template(loaded, spec.data.template)
+    return set_template(tokenizer, spec.data.template)
 
 
-def job_of(spec: RunSpec, data: dataset.Dataset, folder: Path, resume_from: Path | None) -> Job:
-    """What the stack is handed."""
+def build_job(spec: RunSpec, data: dataset.Dataset, folder: Path, resume_from: Path | None) -> Job:
+    """Return the input of a stack for this run."""
     local = Path(spec.model.base).expanduser()
     return Job(
         folder=folder,
         data=folder / "data",
         base=str(local.resolve()) if local.is_dir() else spec.model.base,
         template=folder / "native" / "chat_template.jinja" if spec.data.template != "auto" else None,
-        steps=spec.steps(data.rows),
-        warmup_steps=spec.warmup_steps(data.rows),
+        steps=spec.count_steps(data.rows),
+        warmup_steps=spec.count_warmup_steps(data.rows),
         rows=data.rows,
         test_rows=int(data.summary["test_rows"]),
         resume_from=resume_from,
     )
 
 
-def _job_here(spec: RunSpec, data: dataset.Dataset, folder: Path, resume_from: Path | None) -> Job:
-    """The job with all of its model on this machine: no stack needs the network while it trains."""
-    fetched = base.fetch(spec.model.base, spec.model.revision)
-    return replace(job_of(spec, data, folder.resolve(), resume_from), base=str(fetched))
+def _build_local_job(spec: RunSpec, data: dataset.Dataset, folder: Path, resume_from: Path | None) -> Job:
+    """Return the job with the base model in a local folder, so that training needs no network."""
+    model_folder = base.fetch_model(spec.model.base, spec.model.revision)
+    return replace(build_job(spec, data, folder.resolve(), resume_from), base=str(model_folder))
 
 
-def start(
-    asked: Composed, *, recommendation: Mapping[str, Any] | None = None, watch: Watch = Watch()
+def start_run(
+    composed_spec: ComposedSpec,
+    *,
+    recommendation: Mapping[str, Any] | None = None,
+    callbacks: RunCallbacks = RunCallbacks(),
 ) -> Path:
-    """Plan and run; the run's folder.
+    """Plan and run; return the run's folder.
 
     Raises:
-        DataError: the preview found an error in the data (warnings do not stop a run).
-        AdvisorError: see `plan` and `launch.launch`.
+        DataError: the checks found an error in the data (warnings do not stop a run).
+        AdvisorError: see `plan_run` and `launch.run_process`.
     """
-    spec = asked.spec
-    spread.check(spec)
-    if spec.devices.nodes > 1 and spread.rank():
-        return _join(Path(str(spec.output)).expanduser(), watch)
-    folder = record.new_folder(spec.output, spec.model.base)
-    told = record.keep(
+    spec = composed_spec.spec
+    torchrun.check_nodes(spec)
+    if spec.devices.nodes > 1 and torchrun.node_rank():
+        return _join_run(Path(str(spec.output)).expanduser(), callbacks)
+    folder = create_run_folder(spec.output, spec.model.base)
+    record = write_record(
         folder,
         Record(
             id=folder.name,
             state="running",
-            started=record.now(),
+            started=utc_now(),
             pids={"wrapper": os.getpid()},
             spec=spec.model_dump(mode="json"),
-            origins=dict(asked.origins),
+            origins=dict(composed_spec.origins),
             stack=spec.stack,
             recommendation=dict(recommendation or {}),
         ),
     )
-    with _closing(folder):
-        _begin(folder, told, asked, watch)
+    with _record_failure(folder):
+        _plan_and_train(folder, record, composed_spec, callbacks)
     return folder
 
 
-def _begin(folder: Path, told: Record, asked: Composed, watch: Watch) -> None:
-    began = time.monotonic()
-    made = plan(asked, watch)
-    _write_down(folder, told, made, time.monotonic() - began)
-    refuse(made.found)
-    _go(folder, made.spec, watch)
+def _plan_and_train(
+    folder: Path, record: Record, composed_spec: ComposedSpec, callbacks: RunCallbacks
+) -> None:
+    start = time.monotonic()
+    plan = plan_run(composed_spec, callbacks)
+    _record_plan(folder, record, plan, time.monotonic() - start)
+    refuse_data_errors(plan.findings)
+    _train_and_evaluate(folder, plan.spec, callbacks)
 
 
-def resume(folder: Path, watch: Watch = Watch()) -> Path:
-    """Go on with a run that was stopped, failed or crashed, from its last whole checkpoint.
+def resume_run(folder: Path, callbacks: RunCallbacks = RunCallbacks()) -> Path:
+    """Resume a stopped, failed or crashed run from its last complete checkpoint.
 
-    A run that never came to train (a broken row, a wrong template) is planned anew, with what was mended.
+    A run that failed before its training (a broken row, a wrong template) is planned again with the
+    corrected files.
 
     Raises:
-        RunError: it is running or finished.
+        RunError: the run is running or finished.
     """
-    if spread.rank():
-        return _join(folder, watch)
-    told = record.load(folder)
-    if told.standing in ("running", "finished"):
-        raise RunError(f"{folder} is {told.standing}; there is nothing to resume")
-    spec = RunSpec.model_validate(told.spec)
-    told = record.change(folder, told, state="running", pids={"wrapper": os.getpid()}, ended=None, outcome="")
-    with _closing(folder):
-        if told.attempts:
-            _go(folder, spec, watch)
+    if torchrun.node_rank():
+        return _join_run(folder, callbacks)
+    record = read_record(folder)
+    if record.current_state in ("running", "finished"):
+        raise RunError(f"{folder} is {record.current_state}: there is nothing to resume")
+    spec = RunSpec.model_validate(record.spec)
+    record = update_record(
+        folder, record, state="running", pids={"wrapper": os.getpid()}, ended=None, outcome=""
+    )
+    with _record_failure(folder):
+        if record.attempts:
+            _train_and_evaluate(folder, spec, callbacks)
         else:
-            _begin(folder, told, Composed(spec, told.origins), watch)
+            _plan_and_train(folder, record, ComposedSpec(spec, record.origins), callbacks)
     return folder
 
 
-def _join(folder: Path, watch: Watch) -> Path:
-    """Another machine of a run: lend its processes to what the first one has prepared."""
-    watch.stage(f"machine {spread.rank()} waits for the first one")
-    spread.wait_for_the_first(folder)
-    spec = RunSpec.model_validate(record.load(folder).spec)
-    chosen = stack(spec.stack)
-    env = environment.ready(chosen.lock, chosen.needed, watch.stage)
+def _join_run(folder: Path, callbacks: RunCallbacks) -> Path:
+    """Run the training processes of another machine than the first one."""
+    callbacks.on_stage(f"machine {torchrun.node_rank()} waits for machine 0")
+    torchrun.wait_for_first_node(folder)
+    spec = RunSpec.model_validate(read_record(folder).spec)
+    stack = load_stack(spec.stack)
+    env = environment.ensure_environment(stack.lock, stack.required_packages, callbacks.on_stage)
     data = dataset.open_dataset(folder / "data")
-    job = _job_here(spec, data, folder, launch.last_checkpoint(folder / "work"))
-    watch.stage("train")
-    spread.lend(chosen.command(env.python, spec, job), folder, chosen.environment(spec))
+    job = _build_local_job(spec, data, folder, launch.find_last_checkpoint(folder / "work"))
+    callbacks.on_stage("train")
+    torchrun.run_worker_node(stack.command(env.python, spec, job), folder, stack.environment(spec))
     return folder
 
 
-def refuse(found: tuple[findings.Finding, ...]) -> None:
-    """Stop where the data have an error.
+def refuse_data_errors(findings: tuple[Finding, ...]) -> None:
+    """Stop if a finding is an error.
 
     Raises:
-        DataError: they have.
+        DataError: at least one finding is an error; the message lists all of them.
     """
-    errors = [f for f in found if f.severity == "error"]
+    errors = [f for f in findings if f.severity == "error"]
     if errors:
-        told = "; ".join(f"{f.what} ({f.where}). {f.remedy}" for f in errors)
-        raise DataError(f"the data cannot be trained on as they are: {told}")
+        sentences = "; ".join(f"{f.what} ({f.where}): {f.remedy}" for f in errors)
+        raise DataError(f"the data have errors: {sentences}")
 
 
-class _closing:  # noqa: N801 - reads as a word in `with _closing(folder):`
-    """Whatever ends a run is written into its record."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if error is None:
-            return
-        state = "interrupted" if isinstance(error, TrainingInterrupted | KeyboardInterrupt) else "failed"
+@contextmanager
+def _record_failure(folder: Path) -> Iterator[None]:
+    """Write the state and the error into the record if the block fails."""
+    try:
+        yield
+    except BaseException as error:
+        state = "interrupted" if isinstance(error, TrainingInterruption | KeyboardInterrupt) else "failed"
         try:
-            told = record.load(self.folder)
             outcome = str(error) or type(error).__name__
-            record.change(self.folder, told, state=state, ended=record.now(), outcome=outcome, pids={})
-        except Exception as second:  # noqa: BLE001 - a full disk must not hide the first error
-            print(f"advisor: the record could not be completed: {second}", file=sys.stderr)
+            update_record(folder, read_record(folder), state=state, ended=utc_now(), outcome=outcome, pids={})
+        except Exception as second_error:  # noqa: BLE001 - a full disk must not hide the first error
+            print(f"advisor: cannot update the record: {second_error}", file=sys.stderr)
+        raise
 
 
-def _write_down(folder: Path, told: Record, made: Plan, seconds: float) -> Record:
-    spec = made.spec
-    _link(made.data.folder, folder / "data")
-    record.write_text(folder / "spec.toml", to_toml(spec))
-    predicted = {"predicted": made.predicted.as_dict()} if made.predicted else {}
-    return record.change(
+def _record_plan(folder: Path, record: Record, plan: Plan, seconds: float) -> Record:
+    spec = plan.spec
+    _link(plan.data.folder, folder / "data")
+    write_text(folder / "spec.toml", to_toml(spec))
+    return update_record(
         folder,
-        told,
+        record,
         spec=spec.model_dump(mode="json"),
-        origins=dict(made.composed.origins),
-        data=dict(made.data.summary),
+        origins=dict(plan.composed_spec.origins),
+        data=dict(plan.data.summary),
         model={
             "base": spec.model.base,
-            "fingerprint": base.fingerprint(spec.model.base, spec.model.revision),
-            **({"parameters": made.shape.parameters} if made.shape else {}),
+            "fingerprint": base.fingerprint_model(spec.model.base, spec.model.revision),
+            **({"parameters": plan.shape.parameters} if plan.shape else {}),
         },
-        findings=tuple(asdict(f) for f in made.found),
-        deviations=made.rendered.deviations,
-        environment={"machine": asdict(made.here)},
+        findings=tuple(asdict(f) for f in plan.findings),
+        deviations=plan.native_config.deviations,
+        environment={"machine": asdict(plan.machine)},
         timings_seconds={"prepare": round(seconds, 2)},
-        memory_bytes=predicted,
+        memory_bytes={"predicted": plan.prediction.as_dict()} if plan.prediction else {},
     )
 
 
 def _link(source: Path, target: Path) -> None:
-    """Hard links where the file system can, else copies: the run keeps its tokens either way."""
-    shutil.rmtree(target, ignore_errors=True)  # of a plan that came to nothing
+    """Hard-link the files into the run, or copy them if the file system has no hard links."""
+    shutil.rmtree(target, ignore_errors=True)  # left by an earlier plan that failed
     target.mkdir()
     for file in source.iterdir():
         try:
@@ -261,117 +282,119 @@ def _link(source: Path, target: Path) -> None:
             shutil.copy2(file, target / file.name)
 
 
-def _go(folder: Path, spec: RunSpec, watch: Watch) -> None:
-    chosen = stack(spec.stack)
-    if not _handed_over(folder):
-        _train(folder, spec, chosen, watch)
-    told = record.load(folder)
+def _train_and_evaluate(folder: Path, spec: RunSpec, callbacks: RunCallbacks) -> None:
+    stack = load_stack(spec.stack)
+    if not _has_adapter(folder):
+        _train(folder, spec, stack, callbacks)
+    record = read_record(folder)
     data = dataset.open_dataset(folder / "data")
     if spec.evaluation.rows and data.summary["test_rows"]:
-        watch.stage("evaluate")
-        told = _evaluate(folder, told)
-    told = record.change(folder, told, state="finished", ended=record.now(), pids={}, outcome=_outcome(told))
-    card.write(folder, told)
+        callbacks.on_stage("evaluate")
+        record = _evaluate(folder, record)
+    record = update_record(
+        folder, record, state="finished", ended=utc_now(), pids={}, outcome=_describe_outcome(record)
+    )
+    card.write_card(folder, record)
 
 
-def _handed_over(folder: Path) -> bool:
-    """Whether the adapter is there and was judged; a stack that has trained may have left a wrong one."""
-    attempts = record.load(folder).attempts
+def _has_adapter(folder: Path) -> bool:
+    """Return whether the last attempt left an adapter that passed the stack's checks."""
+    attempts = read_record(folder).attempts
     return bool(attempts) and attempts[-1].outcome == "trained" and (folder / "adapter").is_dir()
 
 
-def _train(folder: Path, spec: RunSpec, chosen: Stack, watch: Watch) -> None:
-    watch.stage("environment")
-    env = environment.ready(chosen.lock, chosen.needed, watch.stage)
+def _train(folder: Path, spec: RunSpec, stack: Stack, callbacks: RunCallbacks) -> None:
+    callbacks.on_stage("prepare the environment")
+    env = environment.ensure_environment(stack.lock, stack.required_packages, callbacks.on_stage)
     data = dataset.open_dataset(folder / "data")
-    checkpoint = launch.last_checkpoint(folder / "work")
-    job = _job_here(spec, data, folder, checkpoint)
-    rendered = chosen.render(spec, job)
+    checkpoint = launch.find_last_checkpoint(folder / "work")
+    job = _build_local_job(spec, data, folder, checkpoint)
+    native_config = stack.render(spec, job)
     job.native.mkdir(exist_ok=True)
     job.work.mkdir(exist_ok=True)
-    for name, text in rendered.files.items():
-        record.write_text(job.native / name, text)
+    for name, text in native_config.files.items():
+        write_text(job.native / name, text)
     if job.template is not None:
-        record.write_text(job.template, str(tokenizer_of(spec).chat_template))
-    told = record.load(folder)
+        write_text(job.template, str(load_run_tokenizer(spec).chat_template))
+    record = read_record(folder)
     from_step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
-    earlier = tuple(replace(a, outcome="lost") if a.outcome == "running" else a for a in told.attempts)
-    attempt = Attempt(started=record.now(), from_step=from_step)
-    told = record.change(
+    earlier = tuple(replace(a, outcome="lost") if a.outcome == "running" else a for a in record.attempts)
+    attempt = Attempt(started=utc_now(), from_step=from_step)
+    record = update_record(
         folder,
-        told,
+        record,
         attempts=(*earlier, attempt),
-        environment={**told.environment, **environment.as_dict(env, environment.pins(chosen.lock))},
+        environment={**record.environment, **environment.to_record(env, environment.read_pins(stack.lock))},
     )
     steps: list[dict[str, Any]] = []
 
-    def hear(event: dict[str, Any]) -> None:
+    def on_event(event: dict[str, Any]) -> None:
         if event["event"] == "step":
             steps.append(event)
-        watch.event(event)
+        callbacks.on_event(event)
 
-    def started(pid: int) -> None:
-        record.change(folder, told, pids={"wrapper": os.getpid(), "trainer": pid})
+    def on_start(pid: int) -> None:
+        update_record(folder, record, pids={"wrapper": os.getpid(), "trainer": pid})
 
-    watch.stage("train")
+    callbacks.on_stage("train")
     try:
-        ended = launch.ended_before(folder, hear)
-        if ended is None:
-            (folder / spread.GO).touch()
-            ended = launch.launch(
-                chosen.command(env.python, spec, job),
+        result = launch.read_finished_training(folder, on_event)
+        if result is None:
+            (folder / torchrun.READY_FILE).touch()
+            result = launch.run_process(
+                stack.command(env.python, spec, job),
                 folder,
-                chosen.environment(spec),
-                on_event=hear,
-                on_start=started,
-                on_stopping=watch.stopping,
+                stack.environment(spec),
+                on_event=on_event,
+                on_start=on_start,
+                on_stopping=callbacks.on_stop,
             )
-        if ended.lingered:
-            watch.stage("training was finished, but its process did not leave; it was ended")
-        chosen.hand_over(spec, job)
-    except (TrainingFailed, TrainingInterrupted) as error:
-        kind = "interrupted" if isinstance(error, TrainingInterrupted) else "failed"
-        _attempt_over(folder, attempt, steps, kind, 0.0)
+        if result.was_terminated:
+            callbacks.on_stage("training is complete; advisor terminated its process, which did not exit")
+        stack.export_adapter(spec, job)
+    except (TrainingError, TrainingInterruption) as error:
+        outcome = "interrupted" if isinstance(error, TrainingInterruption) else "failed"
+        _finish_attempt(folder, attempt, steps, outcome, 0.0)
         raise
     finally:
-        (folder / spread.GO).unlink(missing_ok=True)
-    told = _attempt_over(folder, attempt, steps, "trained", ended.seconds)
+        (folder / torchrun.READY_FILE).unlink(missing_ok=True)
+    record = _finish_attempt(folder, attempt, steps, "trained", result.seconds)
     device = "gpu" if spec.devices.kind == "cuda" else "rss"
-    record.change(
+    update_record(
         folder,
-        told,
+        record,
         timings_seconds={
-            **told.timings_seconds,
-            "train": round(ended.seconds, 2),
-            "stack": ended.finished["seconds"],
+            **record.timings_seconds,
+            "train": round(result.seconds, 2),
+            "stack": result.last_event["seconds"],
         },
         memory_bytes={
-            **told.memory_bytes,
-            "measured_peak": ended.finished[f"peak_{device}_bytes"],
+            **record.memory_bytes,
+            "measured_peak": result.last_event[f"peak_{device}_bytes"],
             "device": device,
         },
     )
 
 
-def _attempt_over(
+def _finish_attempt(
     folder: Path, attempt: Attempt, steps: list[dict[str, Any]], outcome: str, seconds: float
 ) -> Record:
-    told = record.load(folder)
-    reached = int(steps[-1]["step"]) if steps else attempt.from_step
-    over = replace(attempt, to_step=reached, outcome=outcome, seconds=round(seconds, 2))
-    losses = dict(told.losses)
-    measured = [s["loss"] for s in steps if s["loss"] is not None]
-    if measured:
-        losses.setdefault("first_step", measured[0])
+    record = read_record(folder)
+    last_step = int(steps[-1]["step"]) if steps else attempt.from_step
+    attempt = replace(attempt, to_step=last_step, outcome=outcome, seconds=round(seconds, 2))
+    losses = dict(record.losses)
+    step_losses = [s["loss"] for s in steps if s["loss"] is not None]
+    if step_losses:
+        losses.setdefault("first_step", step_losses[0])
         losses |= {
-            "last_step": measured[-1],
-            "lowest_step": min([*measured, losses.get("lowest_step", measured[0])]),
+            "last_step": step_losses[-1],
+            "lowest_step": min([*step_losses, losses.get("lowest_step", step_losses[0])]),
         }
-    return record.change(folder, told, attempts=(*told.attempts[:-1], over), losses=losses)
+    return update_record(folder, record, attempts=(*record.attempts[:-1], attempt), losses=losses)
 
 
-def _evaluate(folder: Path, told: Record) -> Record:
-    done = subprocess.run(
+def _evaluate(folder: Path, record: Record) -> Record:
+    process = subprocess.run(
         [sys.executable, "-m", "finetune.after.evaluate", str(folder)],
         capture_output=True,
         text=True,
@@ -379,26 +402,26 @@ def _evaluate(folder: Path, told: Record) -> Record:
         check=False,
     )
     with (folder / "log.txt").open("a") as log:
-        log.write(done.stdout + done.stderr)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
-        raise TrainingFailed(
-            f"the adapter is trained and kept in {folder / 'adapter'}, but its evaluation ended with "
-            f"{done.returncode}: {last}. `advisor train --resume {folder}` evaluates again"
+        log.write(process.stdout + process.stderr)
+    if process.returncode:
+        last_line = (process.stderr.strip().splitlines() or ["no output"])[-1]
+        raise TrainingError(
+            f"the adapter in {folder / 'adapter'} is complete, but its evaluation failed with exit code "
+            f"{process.returncode}: {last_line}. `advisor train --resume {folder}` evaluates it again"
         )
-    judged = json.loads((folder / "evaluation.json").read_text("utf-8"))
-    return record.change(
+    evaluation = json.loads((folder / "evaluation.json").read_text("utf-8"))
+    return update_record(
         folder,
-        told,
-        losses={**told.losses, "held_out": judged["losses"], "held_out_tokens": judged["tokens"]},
-        timings_seconds={**told.timings_seconds, "evaluate": judged["seconds"]},
+        record,
+        losses={**record.losses, "held_out": evaluation["losses"], "held_out_tokens": evaluation["tokens"]},
+        timings_seconds={**record.timings_seconds, "evaluate": evaluation["seconds"]},
     )
 
 
-def _outcome(told: Record) -> str:
-    held = told.losses.get("held_out")
-    if not held:
+def _describe_outcome(record: Record) -> str:
+    losses = record.losses.get("held_out")
+    if not losses:
         return "trained; not evaluated (no held-out rows)"
-    suffix = "_quantised" if "base_quantised" in held else ""
-    before, after = held["base" + suffix], held["adapter" + suffix]
-    return f"held-out loss {before:.4f} → {after:.4f} on {told.losses['held_out_tokens']} tokens"
+    suffix = "_quantised" if "base_quantised" in losses else ""
+    before, after = losses["base" + suffix], losses["adapter" + suffix]
+    return f"held-out loss {before:.4f} → {after:.4f} on {record.losses['held_out_tokens']} tokens"

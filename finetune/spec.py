@@ -1,8 +1,8 @@
-"""RunSpec: everything that a run depends on, as one TOML file with good defaults.
+"""RunSpec: everything that a run depends on, in one TOML file with good defaults.
 
-A spec is put together from layers (defaults, a preset, a file, the command line, this machine), and
-remembers for each leaf which layer it came from. `auto` (None) leaves are settled by `resolve`, so
-that what is stored in a run is complete.
+`compose_spec` builds a spec from layers (defaults, a preset, a file, the command line, this machine)
+and keeps the layer that each leaf came from. `resolve_spec` sets the leaves that are still None
+(automatic), so that a run stores a complete spec.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ class Model(_Section):
 
 
 class Data(_Section):
-    """The rows, and what becomes of them before any stack sees them.
+    """The rows, and how they are prepared for every stack.
 
     Attributes:
         train, evaluation: a JSONL, JSON, CSV or Parquet file, or a hub id. Without ``evaluation`` a
-            share of the training rows is held out, chosen by a hash of the prompt, so that rows
-            with the same prompt never stand on both sides.
+            share of the training rows is held out. A hash of the prompt chooses them, so rows with
+            the same prompt are always on the same side.
         template: ``auto`` (the model's own), ``chatml``, ``alpaca``, or the path of a Jinja file.
-        max_length: tokens of a row; longer rows are treated as ``too_long`` says.
-        loss_on: ``answers`` trains what the assistant says (and its end of turn) alone.
-        misfits: what to do about rows that fit no format.
+        max_length: tokens of a row; ``too_long`` says what happens to longer rows.
+        loss_on: ``answers`` trains only the assistant's answers and their end-of-turn tokens.
+        misfits: what to do with rows that match no format.
     """
 
     train: str = Field(min_length=1)
@@ -61,13 +61,13 @@ class Data(_Section):
 
 
 class Method(_Section):
-    """What is trained. The names are PEFT's; ``advisor methods`` explains them.
+    """The training method. The names are PEFT's; ``advisor methods`` explains them.
 
     Attributes:
-        name: None is settled by the machine: ``qlora`` with a GPU, ``lora`` without.
-        r, alpha, dropout, rslora, dora: of LoRA and QLoRA; ``r`` of VeRA too.
+        name: None: ``qlora`` on a machine with a GPU, ``lora`` without.
+        r, alpha, dropout, rslora, dora: for LoRA and QLoRA; ``r`` for VeRA too.
         targets: names of linear layers, or ``all-linear``.
-        virtual_tokens: of prompt tuning and prefix tuning.
+        virtual_tokens: for prompt tuning and prefix tuning.
     """
 
     name: MethodName | None = None
@@ -82,32 +82,32 @@ class Method(_Section):
     @model_validator(mode="after")
     def _lora_options_need_lora(self) -> Method:
         if self.name is not None and self.name not in LORA_LIKE and (self.rslora or self.dora):
-            raise ValueError(f"rslora and dora belong to lora and qlora, not to {self.name}")
+            raise ValueError(f"rslora and dora need the method lora or qlora, not {self.name}")
         if self.targets == ():
-            raise ValueError("targets is empty: name layers, or write all-linear")
+            raise ValueError("targets is empty: expected names of layers, or all-linear")
         return self
 
 
 class Quantisation(_Section):
-    """Of the frozen base weights, for ``qlora`` alone."""
+    """Quantisation of the frozen base weights; only for ``qlora``."""
 
     type: Literal["nf4", "fp4"] = "nf4"
     double: bool = True
 
 
 class Training(_Section):
-    """How the optimiser walks.
+    """The optimiser, its schedule and its batches.
 
     Attributes:
-        dtype: of the computation; None: bfloat16 on a GPU, float32 on a CPU.
+        dtype: type of the computation; None: bfloat16 on a GPU, float32 on a CPU.
         batch_size: rows of one optimiser step over all processes; a multiple of
             ``micro_batch_size`` x processes.
-        micro_batch_size: rows in memory at once on one process; None: at most 4.
-        epochs, steps: ``steps`` wins where it is given.
-        warmup: below 1 a share of the steps, from 1 on a number of steps.
+        micro_batch_size: rows in memory at once in one process; None: at most 4.
+        epochs, steps: ``steps`` takes precedence if it is set.
+        warmup: below 1 a share of the steps; 1 or more, a number of steps.
         gradient_checkpointing: None: on with a GPU, off on a CPU.
-        optimizer: AdamW as torch has it, or its paged 8-bit form from bitsandbytes.
-        own_speedups: on top of it what the stack's own documentation recommends for speed.
+        optimizer: torch's AdamW, or the paged 8-bit AdamW of bitsandbytes.
+        own_speedups: also use the settings that the stack's own documentation recommends for speed.
     """
 
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
@@ -127,7 +127,7 @@ class Training(_Section):
 
 
 class Evaluation(_Section):
-    """What is measured on the held-out rows: ``rows`` at most, ``generations`` answers shown."""
+    """The evaluation on at most ``rows`` held-out rows, with ``generations`` sample answers."""
 
     every_steps: int = Field(0, ge=0)
     rows: int = Field(200, ge=0)
@@ -144,7 +144,7 @@ class Logging(_Section):
 
 
 class Devices(_Section):
-    """Where it runs. ``kind`` None: a GPU where there is one."""
+    """The devices of a run. ``kind`` None: a GPU if the machine has one."""
 
     kind: Literal["cpu", "cuda"] | None = None
     processes: Positive = 1
@@ -153,7 +153,7 @@ class Devices(_Section):
 
 
 class RunSpec(_Section):
-    """One run. ``output`` None: a folder of its own among the user's runs."""
+    """One run. ``output`` None: a new folder in the user's folder of runs."""
 
     stack: str = "trl"
     model: Model
@@ -173,32 +173,32 @@ class RunSpec(_Section):
             at_once = t.micro_batch_size * self.world_size
             if t.batch_size % at_once:
                 raise ValueError(
-                    f"training.batch_size {t.batch_size} is no multiple of micro_batch_size x processes "
+                    f"training.batch_size {t.batch_size} is not a multiple of micro_batch_size x processes "
                     f"x nodes = {at_once}"
                 )
         return self
 
     @property
     def world_size(self) -> int:
-        """Training processes over all nodes."""
+        """The number of training processes on all nodes."""
         return self.devices.processes * self.devices.nodes
 
     @property
     def accumulation(self) -> int:
-        """Micro-batches of one optimiser step on one process; the spec must be resolved."""
+        """Micro-batches of one optimiser step in one process; needs a resolved spec."""
         return self.training.batch_size // ((self.training.micro_batch_size or 1) * self.world_size)
 
-    def steps(self, rows: int) -> int:
-        """Optimiser steps for this many training rows (the last, smaller batch counts)."""
+    def count_steps(self, rows: int) -> int:
+        """Return the optimiser steps for this many training rows; a last, smaller batch counts."""
         if self.training.steps is not None:
             return self.training.steps
-        a_epoch = -(-rows // self.training.batch_size)
-        return max(1, round(a_epoch * self.training.epochs))
+        epoch_steps = -(-rows // self.training.batch_size)
+        return max(1, round(epoch_steps * self.training.epochs))
 
-    def warmup_steps(self, rows: int) -> int:
-        """Steps of linear warm-up."""
+    def count_warmup_steps(self, rows: int) -> int:
+        """Return the steps of linear warm-up for this many training rows."""
         warmup = self.training.warmup
-        return int(warmup) if warmup >= 1 else round(self.steps(rows) * warmup)
+        return int(warmup) if warmup >= 1 else round(self.count_steps(rows) * warmup)
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -226,24 +226,28 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Composed:
-    """A spec and, for each leaf (``training.seed``), the layer that it came from."""
+class ComposedSpec:
+    """A spec, and the layer that each leaf (``training.seed``) came from."""
 
     spec: RunSpec
     origins: Mapping[str, str]
 
 
-def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted name and value of every leaf of nested tables."""
+def iterate_leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted name and the value of every leaf of nested tables."""
     for key, value in tree.items():
         if isinstance(value, Mapping):
-            yield from leaves(value, f"{prefix}{key}.")
+            yield from iterate_leaves(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value
 
 
-def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """The other way: ``{"training.seed": 1}`` → ``{"training": {"seed": 1}}``."""
+def nest_leaves(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested tables: ``{"training.seed": 1}`` → ``{"training": {"seed": 1}}``.
+
+    Raises:
+        SpecError: a name uses a value as a section.
+    """
     tree: dict[str, Any] = {}
     for name, value in flat.items():
         *sections, leaf = name.split(".")
@@ -257,111 +261,113 @@ def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_layer(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file.
+    """Return the tables of a TOML file.
 
     Raises:
-        SpecError: there is no such file, it cannot be read, or it is not TOML.
+        SpecError: the file does not exist, cannot be read, or is not TOML.
     """
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
-        raise SpecError(f"there is no run file {path}") from None
+        raise SpecError(f"run file {path} does not exist") from None
     except OSError as error:
-        raise SpecError(f"{path} cannot be read: {error.strerror}") from None
+        raise SpecError(f"cannot read run file {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path} is not TOML: {error}") from None
+        raise SpecError(f"run file {path} is not valid TOML: {error}") from None
 
 
-def preset(name: str) -> Mapping[str, Any]:
-    """The tables of a preset.
+def get_preset(name: str) -> Mapping[str, Any]:
+    """Return the tables of a preset.
 
     Raises:
-        SpecError: there is none of this name.
+        SpecError: no preset has this name.
     """
     if name not in PRESETS:
         raise SpecError(f"unknown preset {name!r}; known: {', '.join(sorted(PRESETS))}")
     return PRESETS[name]
 
 
-def compose(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> Composed:
-    """Lay the layers over the defaults, the last one on top.
+def compose_spec(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> ComposedSpec:
+    """Build a spec from layers over the defaults; a later layer overrides an earlier one.
 
     Raises:
-        SpecError: a field does not exist, or a value cannot be; every fault is named.
+        SpecError: fields do not exist or have invalid values; the message lists all of them.
     """
     flat: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for source, tables in layers:
-        for name, value in leaves(tables):
+        for name, value in iterate_leaves(tables):
             flat[name], origins[name] = value, source
     try:
-        spec = RunSpec.model_validate(nest(flat))
+        spec = RunSpec.model_validate(nest_leaves(flat))
     except ValidationError as error:
-        raise SpecError(_explain(error, origins)) from None
-    return Composed(spec, {name: origins.get(name, "default") for name, _ in leaves(spec.model_dump())})
+        raise SpecError(_describe_problems(error, origins)) from None
+    return ComposedSpec(
+        spec, {name: origins.get(name, "default") for name, _ in iterate_leaves(spec.model_dump())}
+    )
 
 
-def override(composed: Composed, source: str, values: Mapping[str, Any]) -> Composed:
-    """The same with some leaves set by another layer."""
-    flat = dict(leaves(composed.spec.model_dump()))
-    made = compose([("", nest({**flat, **values}))])
-    return Composed(made.spec, {**composed.origins, **dict.fromkeys(values, source)})
+def override_fields(composed_spec: ComposedSpec, source: str, values: Mapping[str, Any]) -> ComposedSpec:
+    """Return the spec with some leaves set by another layer."""
+    flat = dict(iterate_leaves(composed_spec.spec.model_dump()))
+    spec = compose_spec([("", nest_leaves({**flat, **values}))]).spec
+    return ComposedSpec(spec, {**composed_spec.origins, **dict.fromkeys(values, source)})
 
 
-def resolve(composed: Composed, *, gpus: int, bfloat16: bool = True) -> Composed:
-    """Settle what was left to the machine.
+def resolve_spec(composed_spec: ComposedSpec, *, gpus: int, bfloat16: bool = True) -> ComposedSpec:
+    """Set the automatic leaves from what this machine has.
 
     Args:
-        composed: the spec as asked for.
-        gpus: GPUs that can be used here.
+        composed_spec: the spec of the user.
+        gpus: number of usable GPUs on this machine.
         bfloat16: whether the GPU computes in bfloat16 (compute capability 8.0 and up).
 
     Raises:
-        SpecError: a GPU is demanded where there is none.
+        SpecError: the spec needs a GPU that this machine does not have, or a value does not suit it.
     """
-    spec = composed.spec
-    found = f"machine: {gpus} GPU" if gpus else "machine: no GPU"
+    spec = composed_spec.spec
+    source = f"machine: {gpus} GPU" if gpus else "machine: no GPU"
     if spec.devices.kind == "cuda" and not gpus:
         raise SpecError(
-            "devices.kind = 'cuda', but no GPU was found here (nvidia-smi). Leave it out to train a "
-            "small model on the CPU, or run this on a machine with a GPU"
+            "devices.kind = 'cuda', but nvidia-smi finds no GPU on this machine. Remove the setting to "
+            "train a small model on the CPU, or use a machine with a GPU"
         )
     cuda = (spec.devices.kind or ("cuda" if gpus else "cpu")) == "cuda"
     half = "bfloat16" if bfloat16 else "float16"
     name = spec.method.name or ("qlora" if cuda else "lora")
     micro = max(m for m in range(1, 5) if spec.training.batch_size % (m * spec.world_size) == 0 or m == 1)
-    settled = {
+    automatic_values = {
         "devices.kind": "cuda" if cuda else "cpu",
         "method.name": name,
         "training.dtype": half if cuda else "float32",
         "training.gradient_checkpointing": cuda,
         "training.micro_batch_size": micro,
     }
-    now = dict(leaves(spec.model_dump()))
-    auto = {leaf: value for leaf, value in settled.items() if now[leaf] is None}
-    resolved = override(composed, found, auto)
-    _can_be(resolved.spec)
-    return resolved
+    current_values = dict(iterate_leaves(spec.model_dump()))
+    values = {leaf: value for leaf, value in automatic_values.items() if current_values[leaf] is None}
+    resolved_spec = override_fields(composed_spec, source, values)
+    _check_devices(resolved_spec.spec)
+    return resolved_spec
 
 
-def _can_be(spec: RunSpec) -> None:
+def _check_devices(spec: RunSpec) -> None:
     if spec.devices.strategy == "fsdp" and spec.world_size == 1:
         raise SpecError(
-            "devices.strategy = 'fsdp' shares a model out among processes, and this run has one; "
-            "ask for more with --gpus N, or leave it out"
+            "devices.strategy = 'fsdp' splits a model over several processes, but this run has one process; "
+            "use more with --gpus N, or remove the setting"
         )
     if spec.devices.kind == "cpu" and spec.training.optimizer == "paged_adamw_8bit":
         raise SpecError(
-            "training.optimizer = 'paged_adamw_8bit' needs a GPU, and this run is on the CPU; use 'adamw'"
+            "training.optimizer = 'paged_adamw_8bit' needs a GPU, but this run uses the CPU; use 'adamw'"
         )
     if spec.devices.kind == "cpu" and spec.training.dtype == "float16":
         raise SpecError(
-            "training.dtype = 'float16' needs a GPU, and this run is on the CPU; use 'float32' or 'bfloat16'"
+            "training.dtype = 'float16' needs a GPU, but this run uses the CPU; use 'float32' or 'bfloat16'"
         )
 
 
 def to_toml(spec: RunSpec) -> str:
-    """The spec as TOML that `read_layer` gives back; leaves that are None are left out."""
+    """Return the spec as TOML that `read_layer` reads; it has no leaves that are None."""
     tables = spec.model_dump(mode="json")
     top = {k: v for k, v in tables.items() if not isinstance(v, dict)}
     lines = [f"{k} = {_literal(v)}" for k, v in top.items() if v is not None]
@@ -377,11 +383,13 @@ def _literal(value: object) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
-    faults = []
-    for fault in error.errors():
-        name = ".".join(str(part) for part in fault["loc"] if not str(part).startswith(("literal", "tuple")))
-        what = "there is no such field" if fault["type"] == "extra_forbidden" else fault["msg"]
+def _describe_problems(error: ValidationError, origins: Mapping[str, str]) -> str:
+    problems = []
+    for details in error.errors():
+        name = ".".join(
+            str(part) for part in details["loc"] if not str(part).startswith(("literal", "tuple"))
+        )
+        what = "there is no such field" if details["type"] == "extra_forbidden" else details["msg"]
         source = f" (from {origins[name]})" if name in origins else ""
-        faults.append(f"{name or 'run'}: {what.removeprefix('Value error, ')}{source}")
-    return "the run cannot be specified so: " + "; ".join(faults)
+        problems.append(f"{name or 'run'}: {what.removeprefix('Value error, ')}{source}")
+    return "invalid run spec: " + "; ".join(problems)

@@ -1,188 +1,217 @@
-"""The checks behind the preview: each is a function from the material to findings; `CHECKS` lists them.
+"""The checks of the preview: each is a function from the material to findings; `CHECKS` lists them.
 
-They answer what users of the stacks ask for most: masks, truncation, the end token, double BOS, leaks
-between training and held-out rows, base or instruct.
+They answer the most frequent questions of users: labels, truncation, the end token, two BOS tokens,
+overlap of training and held-out rows, base or instruct model.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from finetune.data.dataset import Dataset
-from finetune.data.findings import Finding, Material, found, gather
-from finetune.data.template import IGNORED, render
+from finetune.data.findings import Finding, Material, gather_material, make_finding
+from finetune.data.template import render_chat
+from finetune.runners.emit import IGNORE_INDEX
 from finetune.spec import RunSpec
 from finetune.weights import base
 
 NEAR = 0.85
 _NEAR_LIMIT = 20_000
-_SHORT = 6
-_BASE_NEEDS = 1000
-_UNTRAINED = 0.1
-_SAMPLED = 4000
-_FEW_TRAINED = 0.05
-_WORST = 8
+_MIN_WORDS = 6
+_MIN_BASE_ROWS = 1000
+_MIN_NORM_SHARE = 0.1
+_NORM_SAMPLE = 4000
+_MIN_TRAINED_SHARE = 0.05
+_EXAMPLES = 8
 
 
-def lengths(m: Material) -> Iterator[Finding]:
-    """Rows that were cut, lost their answer, were dropped or skipped; rows longer than the model."""
+def check_lengths(m: Material) -> Iterator[Finding]:
+    """Find rows that are truncated, dropped or skipped, and rows longer than the context window."""
     limit = m.spec.data.max_length
     fates = {
-        "cut": ("truncated", f"are cut at data.max_length = {limit}"),
-        "no answer left": ("answer-lost", f"lose their whole answer at data.max_length = {limit}"),
-        "too long": ("dropped", f"are longer than data.max_length = {limit} and are dropped"),
-        "misfit": ("misfit", "fit no format and are skipped"),
+        "cut": (
+            "truncated",
+            f"is truncated to data.max_length = {limit} tokens",
+            f"are truncated to data.max_length = {limit} tokens",
+        ),
+        "no answer left": (
+            "answer-lost",
+            f"has no answer left after truncation to data.max_length = {limit} tokens",
+            f"have no answer left after truncation to data.max_length = {limit} tokens",
+        ),
+        "too long": (
+            "dropped",
+            f"is longer than data.max_length = {limit} tokens and is dropped",
+            f"are longer than data.max_length = {limit} tokens and are dropped",
+        ),
+        "misfit": ("misfit", "matches no format and is skipped", "match no format and are skipped"),
     }
     for split in ("train", "test"):
-        for fate, (code, what) in fates.items():
+        for fate, (code, one, many) in fates.items():
             if places := m.places(fate, split=split):
-                yield found(code, f"{len(places)} rows {what}", m.where(places, split), places)
+                yield make_finding(code, _count_rows(places, one, many), m.where(places, split), places)
     window = m.model_setting("max_position_embeddings")
     if isinstance(window, int) and m.data.summary["longest"] > window:
         places = [o.place for o in m.data.outcomes if min(o.tokens, limit) > window and o.split == "train"]
-        what = f"{len(places)} rows are longer than the {window} tokens that the model can see"
-        yield found("beyond-window", what, m.where(places), places)
+        of_model = f"longer than the model's context window of {window} tokens"
+        what = _count_rows(places, f"is {of_model}", f"are {of_model}")
+        yield make_finding("beyond-window", what, m.where(places), places)
 
 
-def duplicates(m: Material) -> Iterator[Finding]:
-    """Rows that say the same, and nearly the same."""
+def check_duplicates(m: Material) -> Iterator[Finding]:
+    """Find rows that are the same as an earlier row, or nearly the same."""
     groups: dict[tuple[str, str], list[int]] = defaultdict(list)
     for place, row in m.raw["train"].items():
         groups[row.question, row.answer].append(place)
-    again = sorted(p for places in groups.values() for p in places[1:])
-    if again:
-        what = f"{len(again)} rows repeat an earlier row word for word"
-        yield found("duplicates", what, m.where(again), again)
-    known = set(again)
-    texts = {p: f"{r.question}\n{r.answer}" for p, r in m.raw["train"].items() if p not in known}
-    if near := near_pairs(texts):
+    repeats = sorted(p for places in groups.values() for p in places[1:])
+    if repeats:
+        what = _count_rows(repeats, "repeats an earlier row exactly", "repeat an earlier row exactly")
+        yield make_finding("duplicates", what, m.where(repeats), repeats)
+    repeat_places = set(repeats)
+    texts = {p: f"{r.question}\n{r.answer}" for p, r in m.raw["train"].items() if p not in repeat_places}
+    if near := find_near_pairs(texts):
         places = sorted({later for _, later in near})
         pairs = ", ".join(f"{a}~{b}" for a, b in near[:4])
-        what = f"{len(places)} rows are nearly an earlier one (e.g. {pairs})"
-        yield found("near-duplicates", what, m.where(places), places)
+        same = "nearly the same as an earlier row"
+        what = f"{_count_rows(places, f'is {same}', f'are {same}')} (for example {pairs})"
+        yield make_finding("near-duplicates", what, m.where(places), places)
 
 
-def overlap(m: Material) -> Iterator[Finding]:
-    """Held-out rows that stand among the training rows, exactly or nearly."""
-    asked = {row.question for row in m.raw["train"].values()}
-    same = [p for p, row in m.raw["test"].items() if row.question in asked]
+def check_overlap(m: Material) -> Iterator[Finding]:
+    """Find held-out rows that are among the training rows, exactly or nearly."""
+    questions = {row.question for row in m.raw["train"].values()}
+    same = [p for p, row in m.raw["test"].items() if row.question in questions]
     if same:
-        what = f"{len(same)} of {len(m.raw['test'])} held-out rows ask what a training row asks"
-        yield found("overlap", what, m.where(same, "test"), same)
-    known = set(same)
+        verb = "has" if len(same) == 1 else "have"
+        what = f"{len(same)} of {len(m.raw['test'])} held-out rows {verb} the same prompt as a training row"
+        yield make_finding("overlap", what, m.where(same, "test"), same)
+    same_places = set(same)
     texts = {("train", p): f"{r.question}\n{r.answer}" for p, r in m.raw["train"].items()}
-    texts |= {("test", p): f"{r.question}\n{r.answer}" for p, r in m.raw["test"].items() if p not in known}
-    near = sorted({b[1] for a, b in near_pairs(texts) if a[0] == "train" and b[0] == "test"})
+    texts |= {
+        ("test", p): f"{r.question}\n{r.answer}" for p, r in m.raw["test"].items() if p not in same_places
+    }
+    near = sorted({b[1] for a, b in find_near_pairs(texts) if a[0] == "train" and b[0] == "test"})
     if near:
-        what = f"{len(near)} held-out rows are nearly a training row"
-        yield found("near-overlap", what, m.where(near, "test"), near)
+        rows = "1 held-out row is" if len(near) == 1 else f"{len(near)} held-out rows are"
+        what = f"{rows} nearly the same as a training row"
+        yield make_finding("near-overlap", what, m.where(near, "test"), near)
 
 
-def near_pairs(texts: dict[Any, str]) -> list[tuple[Any, Any]]:
-    """Pairs (earlier, later) whose sets of three-word runs have a Jaccard similarity of at least `NEAR`.
+def find_near_pairs(texts: dict[Any, str]) -> list[tuple[Any, Any]]:
+    """Return pairs (earlier, later) of texts that are nearly the same.
 
-    Candidates come from MinHash (Broder 1997) with locality-sensitive hashing; each is then counted out.
-    Only the first 20,000 texts are looked at, and none of fewer than six words.
+    The sets of their three-word sequences have a Jaccard similarity of at least `NEAR`. MinHash (Broder
+    1997) with locality-sensitive hashing finds candidates; an exact count decides. Only the first 20,000
+    texts count, and no text with fewer than six words.
     """
     from datasketch import MinHash, MinHashLSH
 
     index = MinHashLSH(threshold=NEAR, num_perm=64)
-    pairs, runs = [], {}
+    pairs, sequences = [], {}
     for key, text in list(texts.items())[:_NEAR_LIMIT]:
         words = text.lower().split()
-        if len(words) < _SHORT:
+        if len(words) < _MIN_WORDS:
             continue
-        runs[key] = {" ".join(words[i : i + 3]) for i in range(len(words) - 2)}
+        sequences[key] = {" ".join(words[i : i + 3]) for i in range(len(words) - 2)}
         sketch = MinHash(num_perm=64)
-        sketch.update_batch([run.encode() for run in runs[key]])
+        sketch.update_batch([sequence.encode() for sequence in sequences[key]])
         for other in index.query(sketch):
-            if len(runs[key] & runs[other]) >= NEAR * len(runs[key] | runs[other]):
+            common, all_sequences = sequences[key] & sequences[other], sequences[key] | sequences[other]
+            if len(common) >= NEAR * len(all_sequences):
                 pairs.append((other, key))
                 break
         index.insert(key, sketch)
     return pairs
 
 
-def ends(m: Material) -> Iterator[Finding]:
-    """Trained parts that do not end in a token on which generation stops; a pad that is the end."""
+def check_ends(m: Material) -> Iterator[Finding]:
+    """Find rows whose trained part does not end in a stop token, and a padding token that is the end."""
     eos = m.tokenizer.eos_token_id
-    stops = base.stop_tokens(m.spec.model.base, m.config) | ({eos} if eos is not None else set())
-    cut = set(m.places("cut"))
+    stops = base.read_stop_tokens(m.spec.model.base, m.config) | ({eos} if eos is not None else set())
+    truncated_places = set(m.places("cut"))
     missing = [
         place
-        for place, row in m.encoded["train"]
-        if place not in cut and [label for label in row.labels if label != IGNORED][-1] not in stops
+        for place, row in m.token_rows["train"]
+        if place not in truncated_places
+        and [label for label in row.labels if label != IGNORE_INDEX][-1] not in stops
     ]
     if missing:
         names = ", ".join(repr(m.tokenizer.decode([s])) for s in sorted(stops))
-        what = f"the trained part of {len(missing)} rows ends in none of the tokens that stop it ({names})"
-        yield found("end-not-trained", what, m.where(missing), missing)
+        what = (
+            _count_rows(missing, "does not end", "do not end") + f" in a token that stops the model ({names})"
+        )
+        yield make_finding("end-not-trained", what, m.where(missing), missing)
     if m.tokenizer.pad_token_id is not None and m.tokenizer.pad_token_id == eos:
-        what = f"the padding token is the end token ({m.tokenizer.eos_token!r})"
-        yield found("pad-is-end", what, "the tokenizer")
+        what = f"the padding token is the same as the end token ({m.tokenizer.eos_token!r})"
+        yield make_finding("pad-is-end", what, "the tokenizer")
 
 
-def beginnings(m: Material) -> Iterator[Finding]:
-    """Two BOS tokens where one belongs."""
+def check_beginnings(m: Material) -> Iterator[Finding]:
+    """Find rows that begin with two BOS tokens."""
     bos = m.tokenizer.bos_token_id
-    twice = [p for p, row in m.encoded["train"] if row.input_ids[:2] == [bos, bos]]
-    if bos is not None and twice:
-        what = f"{len(twice)} rows begin with two {m.tokenizer.bos_token!r} tokens"
-        yield found("double-bos", what, m.where(twice), twice)
+    places = [p for p, row in m.token_rows["train"] if row.input_ids[:2] == [bos, bos]]
+    if bos is not None and places:
+        what = _count_rows(places, "begins", "begin") + f" with two {m.tokenizer.bos_token!r} tokens"
+        yield make_finding("double-bos", what, m.where(places), places)
 
 
-def special_tokens(m: Material) -> Iterator[Finding]:
-    """Ids without an embedding, special tokens never trained, special tokens written in the rows' text."""
-    used = {token for split in m.encoded.values() for _, row in split for token in row.input_ids}
+def check_special_tokens(m: Material) -> Iterator[Finding]:
+    """Find token ids without an embedding, untrained special tokens, and special tokens in the text."""
+    row_tokens = {token for rows in m.token_rows.values() for _, row in rows for token in row.input_ids}
     size = m.model_setting("vocab_size")
-    beyond = sorted(t for t in used if isinstance(size, int) and t >= size)
+    beyond = sorted(t for t in row_tokens if isinstance(size, int) and t >= size)
     if beyond:
-        places = _with_tokens(m, beyond)
-        what = f"{len(beyond)} token ids are beyond the model's {size} embeddings ({beyond[:4]})"
-        yield found("no-embedding", what, m.where(places), places)
-    marks = set(m.tokenizer.all_special_ids) | set(m.tokenizer.get_added_vocab().values())
-    weak = _untrained(m, sorted((used & marks) - set(beyond)))
+        places = _rows_with_tokens(m, beyond)
+        ids = (
+            f"1 token id ({beyond[0]}) is"
+            if len(beyond) == 1
+            else f"{len(beyond)} token ids ({beyond[:4]}) are"
+        )
+        what = f"{ids} outside the model's {size} embeddings"
+        yield make_finding("no-embedding", what, m.where(places), places)
+    special = set(m.tokenizer.all_special_ids) | set(m.tokenizer.get_added_vocab().values())
+    weak = _find_short_embeddings(m, sorted((row_tokens & special) - set(beyond)))
     if weak:
         names = ", ".join(repr(m.tokenizer.convert_ids_to_tokens(t)) for t in weak[:5])
-        places = _with_tokens(m, weak)
-        what = f"the embeddings of {names} look untrained (far shorter than the others)"
-        yield found("untrained-tokens", what, m.where(places), places)
+        places = _rows_with_tokens(m, weak)
+        what = f"the embeddings of {names} are much shorter than the others: probably untrained"
+        yield make_finding("untrained-tokens", what, m.where(places), places)
     if m.spec.data.format != "text":
-        yield from _in_text(m)
+        yield from _check_special_text(m)
 
 
-def _with_tokens(m: Material, tokens: list[int]) -> list[int]:
-    return [p for p, row in m.encoded["train"] if not set(tokens).isdisjoint(row.input_ids)]
+def _rows_with_tokens(m: Material, tokens: list[int]) -> list[int]:
+    return [p for p, row in m.token_rows["train"] if not set(tokens).isdisjoint(row.input_ids)]
 
 
-def _in_text(m: Material) -> Iterator[Finding]:
+def _check_special_text(m: Material) -> Iterator[Finding]:
     names = [t for t in m.tokenizer.all_special_tokens if len(t) > len("<s>") - 1]
     for split, rows in m.raw.items():
         places = [p for p, row in rows.items() if any(t in row.question + row.answer for t in names)]
         if places:
-            what = f"{len(places)} rows contain special tokens in their text"
-            yield found("special-in-text", what, m.where(places, split), places)
+            what = _count_rows(places, "has", "have") + " special tokens in the text"
+            yield make_finding("special-in-text", what, m.where(places, split), places)
 
 
-def _untrained(m: Material, tokens: list[int]) -> list[int]:
-    """Of these tokens the ones whose embedding is shorter than a tenth of the median."""
+def _find_short_embeddings(m: Material, tokens: list[int]) -> list[int]:
+    """Return the tokens whose embedding is shorter than a tenth of the median length."""
     import numpy as np
 
-    from finetune.weights.embeddings import embedding, norms
+    from finetune.weights.embeddings import compute_norms, read_embedding
 
-    table = embedding(base.weight_files(m.spec.model.base)) if tokens else None
+    table = read_embedding(base.list_weight_files(m.spec.model.base)) if tokens else None
     if table is None:
         return []
-    median = float(np.median(norms(table[:_SAMPLED])))
-    known = [t for t in tokens if t < len(table)]
-    lengths = norms(table[known])
-    return [t for t, length in zip(known, lengths, strict=True) if length < _UNTRAINED * median]
+    median = float(np.median(compute_norms(table[:_NORM_SAMPLE])))
+    rows = [t for t in tokens if t < len(table)]
+    norms = compute_norms(table[rows])
+    return [t for t, norm in zip(rows, norms, strict=True) if norm < _MIN_NORM_SHARE * median]
 
 
-def roles(m: Material) -> Iterator[Finding]:
-    """Turns out of order, empty answers."""
+def check_roles(m: Material) -> Iterator[Finding]:
+    """Find rows with turns in an unusual order, and rows with an empty answer."""
     disorder, empty = [], []
     for place, row in m.raw["train"].items():
         order = [t.role for t in row.messages if t.role != "tool"]
@@ -192,75 +221,83 @@ def roles(m: Material) -> Iterator[Finding]:
         if any(t.role == "assistant" and not t.content.strip() for t in row.messages):
             empty.append(place)
     if disorder:
-        what = f"the turns of {len(disorder)} rows do not alternate user, assistant"
-        yield found("role-order", what, m.where(disorder), disorder)
+        what = _count_rows(disorder, "does not alternate", "do not alternate") + " user and assistant turns"
+        yield make_finding("role-order", what, m.where(disorder), disorder)
     if empty:
-        yield found("empty-answer", f"{len(empty)} rows have an empty answer", m.where(empty), empty)
+        what = _count_rows(empty, "has an empty answer", "have an empty answer")
+        yield make_finding("empty-answer", what, m.where(empty), empty)
 
 
-def default_system(m: Material) -> Iterator[Finding]:
-    """A system turn that nobody wrote but the template."""
-    without = [p for p, r in m.raw["train"].items() if r.messages and r.messages[0].role != "system"]
-    if not without or not m.tokenizer.chat_template:
+def check_default_system(m: Material) -> Iterator[Finding]:
+    """Find rows to which the chat template adds a system text of its own."""
+    places = [p for p, r in m.raw["train"].items() if r.messages and r.messages[0].role != "system"]
+    if not places or not m.tokenizer.chat_template:
         return
     mark = "Zebra 4711"
     try:
-        before = render([{"role": "user", "content": mark}], m.tokenizer).partition(mark)[0]
-    except Exception:  # noqa: BLE001 - a template may refuse anything; encode() has said so then
+        before = render_chat([{"role": "user", "content": mark}], m.tokenizer).partition(mark)[0]
+    except Exception:  # noqa: BLE001 - a template may refuse any chat; encode_row() has reported that
         return
     for token in m.tokenizer.all_special_tokens:
         before = before.replace(token, " ")
     words = before.split()
     if len(words) > len(["system", "user", "assistant", ":"]):
         text = " ".join(words)
-        what = f"the template puts a system text of its own before {len(without)} rows: {text!r}"
-        yield found("default-system", what, m.where(without), without)
+        rows = "1 row" if len(places) == 1 else f"{len(places):,} rows"
+        what = f"the chat template adds its own system text to {rows}: {text!r}"
+        yield make_finding("default-system", what, m.where(places), places)
 
 
-def share_trained(m: Material) -> Iterator[Finding]:
-    """How much of what is read is learnt from."""
-    trained, seen = m.data.summary["trained_tokens"], m.data.summary["train_tokens"]
-    if trained < _FEW_TRAINED * seen:
-        worst = sorted(m.encoded["train"], key=lambda pair: pair[1].trained / len(pair[1].input_ids))
-        places = [p for p, _ in worst[:_WORST]]
-        what = f"only {trained / seen:.1%} of the tokens are trained ({trained:,} of {seen:,})"
-        yield found("few-trained", what, m.where(places), places)
+def check_trained_share(m: Material) -> Iterator[Finding]:
+    """Find a data set in which only a small share of the tokens is trained."""
+    trained_tokens, train_tokens = m.data.summary["trained_tokens"], m.data.summary["train_tokens"]
+    if trained_tokens < _MIN_TRAINED_SHARE * train_tokens:
+        rows = sorted(m.token_rows["train"], key=lambda pair: pair[1].trained_tokens / len(pair[1].input_ids))
+        places = [p for p, _ in rows[:_EXAMPLES]]
+        share = f"{trained_tokens / train_tokens:.1%}"
+        what = f"only {share} of the tokens are trained ({trained_tokens:,} of {train_tokens:,})"
+        yield make_finding("few-trained", what, m.where(places), places)
 
 
-def base_or_instruct(m: Material) -> Iterator[Finding]:
-    """Whether this model, as far as its files tell, fits these data."""
+def check_model_kind(m: Material) -> Iterator[Finding]:
+    """Check whether the kind of model (base or instruct) suits the data."""
     chats = [p for p, r in m.raw["train"].items() if r.messages]
     raw = [p for p, r in m.raw["train"].items() if not r.messages]
-    instruct = bool(m.tokenizer.chat_template) and m.spec.data.template == "auto"
-    rows = len(m.raw["train"])
-    if instruct and not chats:
-        what = "the model is an instruct model (it has a chat template), the rows are raw text"
-        yield found("instruct-raw", what, m.where(raw), raw)
-    elif not instruct and chats and rows < _BASE_NEEDS:
-        yield found("base-few-rows", f"a base model and {rows} chats", m.where(chats), chats)
+    is_instruct = bool(m.tokenizer.chat_template) and m.spec.data.template == "auto"
+    count = len(m.raw["train"])
+    rows = "1 row" if count == 1 else f"{count:,} rows"
+    if is_instruct and not chats:
+        what = "the model is an instruct model (it has a chat template), but the rows are raw text"
+        yield make_finding("instruct-raw", what, m.where(raw), raw)
+    elif not is_instruct and chats and count < _MIN_BASE_ROWS:
+        what = f"the model is a base model, and the data have only {rows}"
+        yield make_finding("base-few-rows", what, m.where(chats), chats)
     else:
-        kind = "instruct model, chats" if instruct else "base model"
-        yield found("base-or-instruct", f"{kind}, {rows} rows: they go together", "all rows")
+        kind = "an instruct model" if is_instruct else "a base model"
+        yield make_finding("base-or-instruct", f"{kind} suits these data ({rows})", "all rows")
+
+
+def _count_rows(places: Sequence[int], one: str, many: str) -> str:
+    """Return ``1 row`` and ``one``, or ``N rows`` and ``many``."""
+    return f"1 row {one}" if len(places) == 1 else f"{len(places):,} rows {many}"
 
 
 CHECKS: tuple[Callable[[Material], Iterator[Finding]], ...] = (
-    lengths,
-    duplicates,
-    overlap,
-    ends,
-    beginnings,
-    special_tokens,
-    roles,
-    default_system,
-    share_trained,
-    base_or_instruct,
+    check_lengths,
+    check_duplicates,
+    check_overlap,
+    check_ends,
+    check_beginnings,
+    check_special_tokens,
+    check_roles,
+    check_default_system,
+    check_trained_share,
+    check_model_kind,
 )
 
 
-def look(spec: RunSpec, data: Dataset, tokenizer: Any, config: dict[str, Any]) -> tuple[Finding, ...]:
-    """All findings, errors first."""
-    from finetune.data.checks import CHECKS
-
-    seen = gather(spec, data, tokenizer, config)
+def check_data(spec: RunSpec, data: Dataset, tokenizer: Any, config: dict[str, Any]) -> tuple[Finding, ...]:
+    """Return the findings of all checks, errors first."""
+    material = gather_material(spec, data, tokenizer, config)
     order = {"error": 0, "warning": 1, "note": 2}
-    return tuple(sorted((f for check in CHECKS for f in check(seen)), key=lambda f: order[f.severity]))
+    return tuple(sorted((f for check in CHECKS for f in check(material)), key=lambda f: order[f.severity]))

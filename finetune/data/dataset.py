@@ -1,12 +1,12 @@
-"""Tokenise once: a data set becomes a folder of `input_ids` and `labels` that every stack trains on.
+"""Tokenise a data set once, into a folder of `input_ids` and `labels` that every stack trains on.
 
-    FOLDER/train.jsonl    one object a row: input_ids, labels (-100: not trained)
-    FOLDER/test.jsonl     the held-out rows, alike
-    FOLDER/rows.jsonl     what became of each row of the source: split, place, tokens, cut, dropped
-    FOLDER/summary.json   counts, hashes and the settings that the tokens depend on
+    FOLDER/train.jsonl    one object per row: input_ids, labels (-100: not trained)
+    FOLDER/test.jsonl     the held-out rows, in the same form
+    FOLDER/rows.jsonl     the outcome of each source row: split, place, tokens, trained tokens, fate
+    FOLDER/summary.json   counts and hashes
 
-The folder's name is a hash of everything that the tokens depend on, so the same question is answered
-from the cache, and a change of any of it makes another folder.
+The folder's name is a hash of everything that the tokens depend on. The same inputs use the cache; a
+change of any input makes a new folder.
 """
 
 from __future__ import annotations
@@ -21,26 +21,27 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from finetune.data.rows import Misfit, Row, read
-from finetune.data.template import IGNORED, Encoded, encode
+from finetune.data.rows import Misfit, Row, read_rows
+from finetune.data.template import EncodedRow, encode_row
 from finetune.errors import DataError
+from finetune.runners.emit import IGNORE_INDEX
 from finetune.spec import RunSpec
 
 _VERSION = 1
-_SHOWN = 5
+_EXAMPLES = 5
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of one row of the source.
+class RowOutcome:
+    """What happened to one row of the source.
 
     Attributes:
         split: ``train`` or ``test``.
-        place: line or number in its source, from 1.
-        tokens: before cutting.
-        trained: trained tokens that are left.
+        place: line or number of the row in its source, from 1.
+        tokens: number of tokens before truncation.
+        trained: number of trained tokens after truncation.
         fate: ``kept``, ``cut``, ``too long`` (dropped), ``no answer left`` (dropped) or ``misfit``.
-        why: of a misfit.
+        why: the reason of a misfit.
     """
 
     split: str
@@ -57,81 +58,81 @@ class Dataset:
 
     folder: Path
     summary: dict[str, Any]
-    outcomes: tuple[Outcome, ...] = field(repr=False)
+    outcomes: tuple[RowOutcome, ...] = field(repr=False)
 
     @property
     def rows(self) -> int:
-        """Rows to train on."""
+        """The number of training rows."""
         return int(self.summary["train_rows"])
 
-    def encoded(self, split: str) -> Iterator[Encoded]:
-        """The rows of ``train`` or ``test``."""
+    def read_rows(self, split: str) -> Iterator[EncodedRow]:
+        """Yield the rows of ``train`` or ``test``."""
         with (self.folder / f"{split}.jsonl").open("rb") as lines:
             for line in lines:
-                yield Encoded(**json.loads(line))
+                yield EncodedRow(**json.loads(line))
 
 
-def prepare(
+def prepare_dataset(
     spec: RunSpec, tokenizer: Any, cache: Path, *, progress: Callable[[int], None] = lambda _: None
 ) -> Dataset:
-    """Tokenise the data of a run, or take them from the cache.
+    """Tokenise the data of a run, or read the tokens from the cache.
 
     Args:
-        spec: the run; ``data``, ``training.seed`` and the tokenizer decide the tokens.
-        tokenizer: of the base model, with the template of the run.
+        spec: the run; its tokens depend on ``data``, ``training.seed`` and the tokenizer.
+        tokenizer: the base model's tokenizer, with the chat template of the run.
         cache: folder of tokenised data sets.
-        progress: called with the number of rows done.
+        progress: called with the number of rows so far.
 
     Raises:
-        DataError: nothing is left to train on, or rows do not fit and ``data.misfits`` is ``stop``.
+        DataError: no row is left for training, or a row is unusable or too long and the spec says ``stop``.
     """
-    folder = cache / key(spec, tokenizer)
+    folder = cache / hash_inputs(spec, tokenizer)
     if not (folder / "summary.json").is_file():
         cache.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix="draft-", dir=cache))
         try:
             _write(draft, spec, tokenizer, progress)
             draft.chmod(0o755)
-            _settle(draft, folder)
+            _rename_draft(draft, folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     return open_dataset(folder)
 
 
 def open_dataset(folder: Path) -> Dataset:
-    """A tokenised data set from its folder.
+    """Open a tokenised data set.
 
     Raises:
-        DataError: it is none, or not whole.
+        DataError: the folder is not a complete tokenised data set.
     """
     try:
         summary = json.loads((folder / "summary.json").read_text("utf-8"))
         lines = (folder / "rows.jsonl").read_bytes().splitlines()
-        outcomes = tuple(Outcome(**json.loads(line)) for line in lines)
+        outcomes = tuple(RowOutcome(**json.loads(line)) for line in lines)
     except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{folder} is no tokenised data set: {error}") from None
+        raise DataError(f"{folder} is not a complete tokenised data set: {error}") from None
     return Dataset(folder, summary, outcomes)
 
 
-def key(spec: RunSpec, tokenizer: Any) -> str:
-    """Hash of everything that the tokens depend on."""
-    asked = {
+def hash_inputs(spec: RunSpec, tokenizer: Any) -> str:
+    """Return a hash of everything that the tokens depend on."""
+    inputs = {
         "version": _VERSION,
-        "train": source_hash(spec.data.train),
-        "evaluation": source_hash(spec.data.evaluation) if spec.data.evaluation else None,
+        "train": hash_source(spec.data.train),
+        "evaluation": hash_source(spec.data.evaluation) if spec.data.evaluation else None,
         "data": {
             k: v
             for k, v in spec.data.model_dump().items()
             if k not in ("train", "evaluation", "packing", "template")
         },
         "seed": spec.training.seed,
-        "tokenizer": tokenizer_hash(tokenizer),
+        "tokenizer": hash_tokenizer(tokenizer),
     }
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def source_hash(source: str) -> str:
-    """sha256 of a file; a hub id stands for itself."""
+def hash_source(source: str) -> str:
+    """Return the sha256 of a file, or the hub id itself."""
     path = Path(source).expanduser()
     if not path.is_file():
         return f"hub:{source}"
@@ -139,8 +140,8 @@ def source_hash(source: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def tokenizer_hash(tokenizer: Any) -> str:
-    """sha256 over the tokenizer's model, its special tokens and its template."""
+def hash_tokenizer(tokenizer: Any) -> str:
+    """Return the sha256 of the tokenizer's model, special tokens and chat template."""
     parts = [
         tokenizer.backend_tokenizer.to_str(),
         json.dumps({k: str(v) for k, v in tokenizer.special_tokens_map.items()}, sort_keys=True),
@@ -149,10 +150,10 @@ def tokenizer_hash(tokenizer: Any) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def split(rows: Iterable[Row], share: float, seed: int) -> set[int]:
-    """Places of the rows to hold out: those with the smallest hashes of (seed, question).
+def choose_held_out_rows(rows: Iterable[Row], share: float, seed: int) -> set[int]:
+    """Return the places of the held-out rows: those with the smallest hashes of (seed, question).
 
-    Rows with the same question go together, so no duplicate stands on both sides.
+    Rows with the same question are always on the same side.
     """
     if not share:
         return set()
@@ -160,96 +161,99 @@ def split(rows: Iterable[Row], share: float, seed: int) -> set[int]:
     for row in rows:
         digest = hashlib.sha256(f"{seed}\0{row.question}".encode()).hexdigest()
         places.setdefault(digest, []).append(row.place)
-    held = max(1, round(len(places) * share)) if len(places) > 1 else 0
-    return {place for digest in sorted(places)[:held] for place in places[digest]}
+    count = max(1, round(len(places) * share)) if len(places) > 1 else 0
+    return {place for digest in sorted(places)[:count] for place in places[digest]}
 
 
 def _write(draft: Path, spec: RunSpec, tokenizer: Any, progress: Callable[[int], None]) -> None:
     data = spec.data
-    own_evaluation = data.evaluation is not None
-    held = (
+    has_own_evaluation = data.evaluation is not None
+    held_out_places = (
         set()
-        if own_evaluation
-        else split(
-            (r for r in read(data.train, data.format) if isinstance(r, Row)),
+        if has_own_evaluation
+        else choose_held_out_rows(
+            (r for r in read_rows(data.train, data.format) if isinstance(r, Row)),
             data.evaluation_share,
             spec.training.seed,
         )
     )
-    outcomes: list[Outcome] = []
+    outcomes: list[RowOutcome] = []
     hashes = {}
     with (draft / "train.jsonl").open("w") as train, (draft / "test.jsonl").open("w") as test:
-        sinks = {"train": train, "test": test}
+        files = {"train": train, "test": test}
         sources = [("train", data.train)] + ([("test", data.evaluation)] if data.evaluation else [])
         for name, source in sources:
-            for row in read(source, data.format):
-                part = "test" if row.place in held and not own_evaluation else name
-                outcome, kept = _one(part, row, tokenizer, spec)
+            for row in read_rows(source, data.format):
+                split = "test" if row.place in held_out_places and not has_own_evaluation else name
+                outcome, encoded_row = _encode(split, row, tokenizer, spec)
                 outcomes.append(outcome)
-                if kept is not None:
-                    sinks[part].write(json.dumps(asdict(kept)) + "\n")
+                if encoded_row is not None:
+                    files[split].write(json.dumps(asdict(encoded_row)) + "\n")
                 progress(len(outcomes))
     for name in ("train", "test"):
         with (draft / f"{name}.jsonl").open("rb") as file:
             hashes[f"{name}_sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
-    _refuse(outcomes, spec)
+    _check_outcomes(outcomes, spec)
     with (draft / "rows.jsonl").open("w") as file:
         file.writelines(json.dumps(asdict(o)) + "\n" for o in outcomes)
-    summary = {**_counts(outcomes, spec.data.max_length), **hashes, "source_sha256": source_hash(data.train)}
+    summary = {**_count(outcomes, spec.data.max_length), **hashes, "source_sha256": hash_source(data.train)}
     if data.evaluation:
-        summary["evaluation_source_sha256"] = source_hash(data.evaluation)
+        summary["evaluation_source_sha256"] = hash_source(data.evaluation)
     (draft / "summary.json").write_text(json.dumps(summary, indent=1))
 
 
-def _one(part: str, row: Row | Misfit, tokenizer: Any, spec: RunSpec) -> tuple[Outcome, Encoded | None]:
+def _encode(
+    split: str, row: Row | Misfit, tokenizer: Any, spec: RunSpec
+) -> tuple[RowOutcome, EncodedRow | None]:
     if isinstance(row, Misfit):
-        return Outcome(part, row.place, 0, 0, "misfit", row.why), None
-    made = encode(row, tokenizer, spec.data)
-    if isinstance(made, str):
-        return Outcome(part, row.place, 0, 0, "misfit", made), None
-    tokens, limit = len(made.input_ids), spec.data.max_length
+        return RowOutcome(split, row.place, 0, 0, "misfit", row.why), None
+    encoded_row = encode_row(row, tokenizer, spec.data)
+    if isinstance(encoded_row, str):
+        return RowOutcome(split, row.place, 0, 0, "misfit", encoded_row), None
+    tokens, limit = len(encoded_row.input_ids), spec.data.max_length
     if tokens > limit and spec.data.too_long != "truncate":
-        return Outcome(part, row.place, tokens, 0, "too long"), None
-    kept = Encoded(made.input_ids[:limit], made.labels[:limit])
-    # The first label is never predicted, so a row needs a trained token after its first.
-    if all(label == IGNORED for label in kept.labels[1:]):
-        return Outcome(part, row.place, tokens, 0, "no answer left"), None
-    return Outcome(part, row.place, tokens, kept.trained, "cut" if tokens > limit else "kept"), kept
+        return RowOutcome(split, row.place, tokens, 0, "too long"), None
+    encoded_row = EncodedRow(encoded_row.input_ids[:limit], encoded_row.labels[:limit])
+    # No model predicts the first label, so a row needs a trained token after the first one.
+    if all(label == IGNORE_INDEX for label in encoded_row.labels[1:]):
+        return RowOutcome(split, row.place, tokens, 0, "no answer left"), None
+    fate = "cut" if tokens > limit else "kept"
+    return RowOutcome(split, row.place, tokens, encoded_row.trained_tokens, fate), encoded_row
 
 
-def _refuse(outcomes: list[Outcome], spec: RunSpec) -> None:
+def _check_outcomes(outcomes: list[RowOutcome], spec: RunSpec) -> None:
     misfits = [o for o in outcomes if o.fate == "misfit"]
     if misfits and spec.data.misfits == "stop":
-        shown = "; ".join(f"{_source(spec, o)}:{o.place} {o.why}" for o in misfits[:_SHOWN])
-        more = f" and {len(misfits) - _SHOWN} more" if len(misfits) > _SHOWN else ""
+        examples = "; ".join(f"{_source(spec, o)}:{o.place} {o.why}" for o in misfits[:_EXAMPLES])
+        more = f" and {len(misfits) - _EXAMPLES} more" if len(misfits) > _EXAMPLES else ""
         raise DataError(
-            f"{len(misfits)} of {len(outcomes)} rows cannot be used: {shown}{more}. Mend them, or leave "
-            "them out with --set data.misfits=skip"
+            f"{len(misfits)} of {len(outcomes)} rows cannot be used: {examples}{more}. Correct them, or skip "
+            "them with --set data.misfits=skip"
         )
     long = [o for o in outcomes if o.fate == "too long"]
     if long and spec.data.too_long == "stop":
-        places = ", ".join(f"{_source(spec, o)}:{o.place} ({o.tokens} tokens)" for o in long[:_SHOWN])
+        places = ", ".join(f"{_source(spec, o)}:{o.place} ({o.tokens} tokens)" for o in long[:_EXAMPLES])
         raise DataError(
-            f"{len(long)} rows are longer than data.max_length = {spec.data.max_length}: {places}. Raise it, "
-            "or set data.too_long to truncate or drop"
+            f"{len(long)} rows are longer than data.max_length = {spec.data.max_length}: {places}. Increase "
+            "it, or set data.too_long to truncate or drop"
         )
     if not any(o.split == "train" and o.fate in ("kept", "cut") for o in outcomes):
-        fates = ", ".join(sorted({o.fate for o in outcomes})) or "there are no rows"
-        raise DataError(f"{spec.data.train}: nothing is left to train on ({fates})")
+        fates = ", ".join(sorted({o.fate for o in outcomes})) or "the source has no rows"
+        raise DataError(f"{spec.data.train}: no rows are left for training ({fates})")
 
 
-def _source(spec: RunSpec, outcome: Outcome) -> str:
-    own = spec.data.evaluation if outcome.split == "test" and spec.data.evaluation else spec.data.train
-    return Path(own).name
+def _source(spec: RunSpec, outcome: RowOutcome) -> str:
+    source = spec.data.evaluation if outcome.split == "test" and spec.data.evaluation else spec.data.train
+    return Path(source).name
 
 
-def _counts(outcomes: list[Outcome], limit: int) -> dict[str, Any]:
-    used = [o for o in outcomes if o.fate in ("kept", "cut")]
-    train = [o for o in used if o.split == "train"]
+def _count(outcomes: list[RowOutcome], limit: int) -> dict[str, Any]:
+    usable = [o for o in outcomes if o.fate in ("kept", "cut")]
+    train = [o for o in usable if o.split == "train"]
     lengths = sorted(min(o.tokens, limit) for o in train)
     return {
         "train_rows": len(train),
-        "test_rows": len(used) - len(train),
+        "test_rows": len(usable) - len(train),
         "train_tokens": sum(lengths),
         "trained_tokens": sum(o.trained for o in train),
         "longest": lengths[-1] if lengths else 0,
@@ -258,10 +262,10 @@ def _counts(outcomes: list[Outcome], limit: int) -> dict[str, Any]:
     }
 
 
-def _settle(draft: Path, folder: Path) -> None:
-    """Rename into place; another run that was quicker has written the same."""
+def _rename_draft(draft: Path, folder: Path) -> None:
+    """Rename the draft; if another run has written the same folder meanwhile, use that one."""
     try:
-        os.rename(draft, folder)  # noqa: PTH104 - a folder that is there already must not be replaced
+        os.rename(draft, folder)  # noqa: PTH104 - fails if the folder exists, which must not be replaced
     except OSError:
         if not (folder / "summary.json").is_file():
             raise

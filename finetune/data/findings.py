@@ -1,6 +1,6 @@
-"""Findings on data, template and tokenizer: what, which rows, why it matters, what to do.
+"""Findings about data, template and tokenizer: what is wrong, in which rows, why it matters, what to do.
 
-An error stops the run; a warning and a note do not. The checks are in `checks`, their words here.
+An error stops the run; a warning or a note does not. `checks` has the checks, this module their texts.
 """
 
 from __future__ import annotations
@@ -11,24 +11,25 @@ from pathlib import Path
 from typing import Any, Literal
 
 from finetune.data.dataset import Dataset
-from finetune.data.rows import Row, read
-from finetune.data.template import Encoded
+from finetune.data.rows import Row, read_rows
+from finetune.data.template import EncodedRow
 from finetune.spec import RunSpec
 
 Severity = Literal["error", "warning", "note"]
 _SAMPLE = 2000
-_SHOWN = 8
+_EXAMPLES = 8
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing worth knowing.
+    """One result of the checks.
 
     Attributes:
         code: stable name, a key of `WORDS`.
-        what: one sentence with the numbers in it.
-        where: the rows, as source and places.
-        rows: all places concerned (line or number in the source), as far as they can be named.
+        severity: ``error`` stops the run; ``warning`` and ``note`` do not.
+        what: one sentence with the numbers.
+        where: source and places of the rows.
+        rows: places of all known rows with the problem (line or number in the source).
         why: why it matters.
         remedy: what to do.
     """
@@ -52,121 +53,125 @@ class _Words:
 WORDS = {
     "truncated": _Words(
         "warning",
-        "the end of the answer, and its end token, are not learnt",
-        "raise data.max_length, or set data.too_long = 'drop'",
+        "the model does not learn the end of the answer, nor the token that ends it",
+        "increase data.max_length, or set data.too_long = 'drop'",
     ),
     "answer-lost": _Words(
         "warning",
-        "a row without a trained token teaches nothing ('all labels are -100')",
-        "raise data.max_length or shorten the prompts",
+        "the model learns nothing from a row without trained tokens (all its labels are -100)",
+        "increase data.max_length, or shorten the prompts",
     ),
     "dropped": _Words(
         "warning",
-        "they are not learnt from",
-        "raise data.max_length, or set data.too_long = 'truncate'",
+        "the model does not learn from these rows",
+        "increase data.max_length, or set data.too_long = 'truncate'",
     ),
-    "misfit": _Words("warning", "they are not learnt from", "mend them"),
+    "misfit": _Words("warning", "the model does not learn from these rows", "correct them"),
     "beyond-window": _Words(
         "error",
-        "positions beyond the window were never learnt, or crash",
-        "set data.max_length to the window or less",
+        "the model has not learned positions beyond its context window; training can crash",
+        "set data.max_length to the context window or less",
     ),
     "duplicates": _Words(
         "warning",
-        "what stands there twice is learnt twice as strongly, and by heart",
-        "delete the repetitions",
+        "the model learns repeated rows more strongly, and memorises them",
+        "delete the repeated rows",
     ),
     "near-duplicates": _Words(
-        "note", "most of their three-word runs are the same", "keep one of each, or rewrite"
+        "note",
+        "most of their three-word sequences are the same",
+        "keep one row of each group, or rewrite the others",
     ),
     "overlap": _Words(
         "warning",
-        "the held-out loss then measures memory, not learning",
-        "take these rows out of one side",
+        "the held-out loss then measures what the model memorised, not what it learned",
+        "delete these rows from the training rows or from the held-out rows",
     ),
     "near-overlap": _Words(
         "warning",
-        "the held-out loss then measures memory, not learning",
-        "take these rows out of one side",
+        "the held-out loss then measures what the model memorised, not what it learned",
+        "delete these rows from the training rows or from the held-out rows",
     ),
     "end-not-trained": _Words(
         "warning",
-        "the model then never learns to stop",
-        "use a template whose assistant turn ends in the end-of-turn token",
+        "the model does not learn to stop after its answer",
+        "use a chat template that ends each assistant turn with the end-of-turn token",
     ),
     "pad-is-end": _Words(
         "note",
-        "tools that mask the padding by its id then mask the end token too, and the model never stops",
-        "nothing here: the labels are laid before padding. Mind it when the data go elsewhere",
+        "a tool that masks padding by its token id also masks the end token; the model then never stops",
+        "nothing in advisor, which sets the labels before padding; check this in other tools",
     ),
     "double-bos": _Words(
         "warning",
-        "the model never saw that in its training, and answers worse",
-        "take the token out of the rows' text or out of the template",
+        "the model has not seen two BOS tokens in its training, and gives worse answers",
+        "remove the BOS token from the text of the rows or from the chat template",
     ),
     "no-embedding": _Words(
         "error",
-        "the tokenizer is not the model's own; training would crash",
-        "use the tokenizer that came with the weights",
+        "the tokenizer does not belong to the model; training would crash",
+        "use the tokenizer that comes with the model",
     ),
     "untrained-tokens": _Words(
         "warning",
-        "LoRA does not train embeddings, so the model cannot tell these tokens apart",
-        "take the instruct model, or a template made of trained tokens (data.template = 'alpaca')",
+        "LoRA does not train embeddings, so the model cannot distinguish these tokens",
+        "use the instruct model, or a template without these tokens (data.template = 'alpaca')",
     ),
     "special-in-text": _Words(
         "warning",
-        "they end turns or begin new ones in the middle of a sentence",
-        "the template writes them: give the bare turns",
+        "special tokens in the text end a turn or start a new one in the middle of a sentence",
+        "remove them from the text; the chat template adds them",
     ),
     "role-order": _Words(
         "warning",
-        "most templates and models know no other order",
-        "merge neighbours of one role; put the system turn first",
+        "most chat templates and models expect user and assistant turns in alternation",
+        "merge consecutive turns of the same role, and put the system turn first",
     ),
-    "empty-answer": _Words("warning", "the model learns to say nothing", "fill or delete them"),
+    "empty-answer": _Words("warning", "the model learns to answer nothing", "fill in or delete these rows"),
     "default-system": _Words(
         "warning",
-        "the model learns your answers under that text; without it they may not come",
-        "write the system turn that you will use later into the rows, or name another data.template",
+        "the model learns to answer with this system text; it can answer differently without it",
+        "add the system turn that you will use later to the rows, or set another data.template",
     ),
     "few-trained": _Words(
         "note",
-        "the time goes into reading prompts",
-        "shorten the prompts, or train on everything (data.loss_on = 'everything')",
+        "most of the training time is spent on prompts",
+        "shorten the prompts, or train on all tokens (data.loss_on = 'everything')",
     ),
     "instruct-raw": _Words(
         "warning",
-        "the template is not applied to them, so the chat ability may suffer",
-        "write the rows as messages, or take the base model of the family",
+        "advisor does not apply the chat template to raw text, so the model can lose its chat ability",
+        "write the rows as messages, or use the base model of the family",
     ),
     "base-few-rows": _Words(
         "warning",
-        "a base model learns the form of a chat only from many rows; below about a thousand an instruct "
-        "model does better",
-        "take the instruct model of the family",
+        "a base model needs many rows to learn the form of a chat; with fewer than about 1,000 rows an "
+        "instruct model gives better results",
+        "use the instruct model of the family",
     ),
     "base-or-instruct": _Words(
         "note",
-        "with few rows an instruct model learns a style faster, with many a base model is freer",
+        "with few rows an instruct model learns a style faster; with many rows a base model is more flexible",
         "nothing",
     ),
 }
 
 
-def found(code: str, what: str, where: str, rows: Sequence[int] = ()) -> Finding:
-    """A finding of this code, with its words."""
+def make_finding(code: str, what: str, where: str, rows: Sequence[int] = ()) -> Finding:
+    """Return a finding with the severity, reason and remedy of its code."""
     words = WORDS[code]
     return Finding(code, words.severity, what, where, tuple(rows), words.why, words.remedy)
 
 
 @dataclass(frozen=True)
 class Material:
-    """What the checks look at.
+    """The input of the checks.
 
     Attributes:
+        spec, data, tokenizer: the run, its tokenised data and its tokenizer.
+        config: the model's config.json.
         raw: split → place → row of the source.
-        encoded: split → the first rows that were kept, as (place, tokens).
+        token_rows: split → the first rows of the data set, as (place, tokens).
     """
 
     spec: RunSpec
@@ -174,38 +179,38 @@ class Material:
     tokenizer: Any
     config: dict[str, Any]
     raw: dict[str, dict[int, Row]]
-    encoded: dict[str, list[tuple[int, Encoded]]]
+    token_rows: dict[str, list[tuple[int, EncodedRow]]]
 
     def where(self, places: Sequence[int], split: str = "train") -> str:
-        """``train.jsonl: rows 3, 5, 8 and 4 more``."""
+        """Return the source and its places: ``train.jsonl: rows 3, 5, 8 and 4 more``."""
         data = self.spec.data
-        own = data.evaluation if split == "test" and data.evaluation else data.train
-        shown = ", ".join(map(str, places[:_SHOWN]))
-        more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
-        return f"{Path(own).name}: row{'s' * (len(places) != 1)} {shown}{more}"
+        source = data.evaluation if split == "test" and data.evaluation else data.train
+        examples = ", ".join(map(str, places[:_EXAMPLES]))
+        more = f" and {len(places) - _EXAMPLES} more" if len(places) > _EXAMPLES else ""
+        return f"{Path(source).name}: row{'s' * (len(places) != 1)} {examples}{more}"
 
     def places(self, *fates: str, split: str = "train") -> list[int]:
-        """Rows of these fates."""
+        """Return the places of the rows with one of these fates."""
         return [o.place for o in self.data.outcomes if o.fate in fates and o.split == split]
 
     def model_setting(self, name: str) -> Any:
-        """Of config.json; of the language part where the model has several."""
+        """Return a setting of config.json, from the language part if the model has several parts."""
         return (self.config.get("text_config") or self.config).get(name)
 
 
-def gather(spec: RunSpec, data: Dataset, tokenizer: Any, config: dict[str, Any]) -> Material:
-    """Read rows and tokens together."""
+def gather_material(spec: RunSpec, data: Dataset, tokenizer: Any, config: dict[str, Any]) -> Material:
+    """Read the rows of the source and their tokens."""
     raw: dict[str, dict[int, Row]] = {"train": {}, "test": {}}
-    held = set() if spec.data.evaluation else {o.place for o in data.outcomes if o.split == "test"}
-    for row in read(spec.data.train, spec.data.format):
+    test_places = set() if spec.data.evaluation else {o.place for o in data.outcomes if o.split == "test"}
+    for row in read_rows(spec.data.train, spec.data.format):
         if isinstance(row, Row):
-            raw["test" if row.place in held else "train"][row.place] = row
+            raw["test" if row.place in test_places else "train"][row.place] = row
     if spec.data.evaluation:
-        rows = read(spec.data.evaluation, spec.data.format)
+        rows = read_rows(spec.data.evaluation, spec.data.format)
         raw["test"] = {r.place: r for r in rows if isinstance(r, Row)}
-    encoded = {}
+    token_rows = {}
     for split in ("train", "test"):
         places = [o.place for o in data.outcomes if o.split == split and o.fate in ("kept", "cut")]
-        some = (row for row, _ in zip(data.encoded(split), range(_SAMPLE), strict=False))
-        encoded[split] = list(zip(places, some, strict=False))
-    return Material(spec, data, tokenizer, config, raw, encoded)
+        sample = (row for row, _ in zip(data.read_rows(split), range(_SAMPLE), strict=False))
+        token_rows[split] = list(zip(places, sample, strict=False))
+    return Material(spec, data, tokenizer, config, raw, token_rows)

@@ -1,4 +1,4 @@
-"""The exact tokens that will be trained on, coloured by trained or not, for a terminal and as HTML."""
+"""The exact tokens of the training rows, for a terminal and as HTML; trained tokens are coloured."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from finetune.data.template import IGNORED, Encoded
+from finetune.data.template import EncodedRow
+from finetune.runners.emit import IGNORE_INDEX
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -20,17 +21,17 @@ _BINS = 10
 
 @dataclass(frozen=True)
 class Piece:
-    """One token as it is read: id, text with white space made visible, and whether it is trained."""
+    """One token: its id, its text with visible white space, and whether it is trained."""
 
     token: int
     text: str
-    trained: bool
+    is_trained: bool
 
 
-def pieces(row: Encoded, tokenizer: Any) -> list[Piece]:
-    """The tokens of a row, one by one."""
+def split_pieces(row: EncodedRow, tokenizer: Any) -> list[Piece]:
+    """Return the tokens of a row, one by one."""
     return [
-        Piece(token, _visible(tokenizer.decode([token])), label != IGNORED)
+        Piece(token, _visible(tokenizer.decode([token])), label != IGNORE_INDEX)
         for token, label in zip(row.input_ids, row.labels, strict=True)
     ]
 
@@ -39,35 +40,41 @@ def _visible(text: str) -> str:
     return text.replace("\n", "↵\n").replace("\t", "→")
 
 
-def histogram(lengths: Sequence[int], limit: int) -> list[tuple[int, int, int]]:
-    """Rows by length in tokens, uncut: (from, to, rows), the last bin open where rows were cut."""
+def count_by_length(lengths: Sequence[int], limit: int) -> list[tuple[int, int, int]]:
+    """Return a histogram of the rows by length in tokens: (from, to, rows).
+
+    Lengths are those before truncation. If rows are longer than the limit, the last bin contains them.
+    """
     top = min(max(lengths), limit)
     width = max(1, -(-top // _BINS))
-    bins = [(low, low + width - 1) for low in range(1, top + 1, width)]
-    counted = [(low, high, sum(low <= n <= high for n in lengths)) for low, high in bins]
-    beyond = sum(n > bins[-1][1] for n in lengths)
-    return [*counted, (bins[-1][1] + 1, max(lengths), beyond)] if beyond else counted
+    ranges = [(low, low + width - 1) for low in range(1, top + 1, width)]
+    bins = [(low, high, sum(low <= n <= high for n in lengths)) for low, high in ranges]
+    beyond = sum(n > ranges[-1][1] for n in lengths)
+    return [*bins, (ranges[-1][1] + 1, max(lengths), beyond)] if beyond else bins
 
 
-def lengths(data: Dataset) -> list[int]:
-    """Tokens of every row of the training side, before cutting."""
+def list_lengths(data: Dataset) -> list[int]:
+    """Return the number of tokens of each training row, before truncation."""
     return [o.tokens for o in data.outcomes if o.tokens and o.split == "train"]
 
 
-def as_text(rows: Iterable[tuple[int, list[Piece]]]) -> Text:
-    """For a terminal: trained tokens green, the others dim, neighbours told apart by underlining."""
+def render_text(rows: Iterable[tuple[int, list[Piece]]]) -> Text:
+    """Render the tokens for a terminal: trained tokens green, the others dim, every second underlined."""
     from rich.text import Text
 
     out = Text()
-    for place, tokens in rows:
+    for place, pieces in rows:
         out.append(f"\nrow {place}: ", "bold")
-        trained = sum(p.trained for p in tokens)
-        out.append(f"{len(tokens)} tokens, {trained} trained\n", "bold")
-        for i, piece in enumerate(tokens):
-            style = "green" if piece.trained else "dim"
+        out.append(f"{len(pieces)} tokens, {_count_trained_tokens(pieces)} trained\n", "bold")
+        for i, piece in enumerate(pieces):
+            style = "green" if piece.is_trained else "dim"
             out.append(piece.text, f"{style} underline" if i % 2 else style)
         out.append("\n")
     return out
+
+
+def _count_trained_tokens(pieces: list[Piece]) -> int:
+    return sum(piece.is_trained for piece in pieces)
 
 
 _STYLE = """
@@ -81,36 +88,39 @@ td,th{border-bottom:1px solid #d5dce4;padding:.3rem .5rem;text-align:left;vertic
 """
 
 
-def as_html(
-    title: str, rows: Iterable[tuple[int, list[Piece]]], found: Sequence[Finding], data: Dataset, limit: int
+def render_html(
+    title: str,
+    rows: Iterable[tuple[int, list[Piece]]],
+    findings: Sequence[Finding],
+    data: Dataset,
+    limit: int,
 ) -> str:
-    """One self-contained page: counts, findings, lengths, tokens."""
-    said = data.summary
-    share = said["trained_tokens"] / max(1, said["train_tokens"])
+    """Render one self-contained page: counts, findings, lengths, tokens."""
+    counts = data.summary
+    share = counts["trained_tokens"] / max(1, counts["train_tokens"])
     parts = [
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{html.escape(title)}</title>",
         f"<style>{_STYLE}</style><h1>{html.escape(title)}</h1>",
-        f"<p>{said['train_rows']} rows to train on, {said['test_rows']} held out; {said['train_tokens']:,} ",
-        f"tokens, {share:.0%} of them trained (<span class=t>green</span>).</p>",
-        "<h2>Findings</h2><table><tr><th>severity<th>what<th>rows<th>why<th>remedy</tr>",
+        f"<p>{counts['train_rows']} training rows, {counts['test_rows']} held-out rows; ",
+        f"{counts['train_tokens']:,} tokens, {share:.0%} of them trained (<span class=t>green</span>).</p>",
+        "<h2>Findings</h2><table><tr><th>severity<th>what<th>rows<th>why<th>what to do</tr>",
     ]
-    for f in found:
+    for f in findings:
         cells = "".join(f"<td>{html.escape(cell)}" for cell in (f.what, f.where, f.why, f.remedy))
         parts.append(f"<tr><td class={f.severity}>{f.severity}{cells}</tr>")
     parts.append("</table><h2>Length of the rows in tokens</h2><table>")
-    bins = histogram(lengths(data), limit)
-    most = max((count for _, _, count in bins), default=1)
+    bins = count_by_length(list_lengths(data), limit)
+    largest = max((count for _, _, count in bins), default=1)
     for low, high, count in bins:
-        bar = f"<span class=bar style='width:{30 * count / most:.1f}rem'></span>"
+        bar = f"<span class=bar style='width:{30 * count / largest:.1f}rem'></span>"
         parts.append(f"<tr><td>{low}–{high}<td>{count}<td>{bar}</tr>")
     parts.append("</table><h2>Tokens</h2>")
-    for place, tokens in rows:
-        parts.append(
-            f"<p><b>Row {place}</b>: {len(tokens)} tokens, {sum(p.trained for p in tokens)} trained</p><pre>"
-        )
+    for place, pieces in rows:
+        numbers = f"{len(pieces)} tokens, {_count_trained_tokens(pieces)} trained"
+        parts.append(f"<p><b>Row {place}</b>: {numbers}</p><pre>")
         parts += [
-            f"<span class={'t' if p.trained else 'u'} title={p.token}>{html.escape(p.text)}</span>"
-            for p in tokens
+            f"<span class={'t' if p.is_trained else 'u'} title={p.token}>{html.escape(p.text)}</span>"
+            for p in pieces
         ]
         parts.append("</pre>")
     return "".join(parts) + "</html>\n"

@@ -1,6 +1,7 @@
-"""Rows as people write them: five formats in four kinds of file, told apart row by row.
+"""Read the rows of a user: five formats in four kinds of file; each row may have another format.
 
-What does not fit is a `Misfit` with its place and the reason; nothing is guessed and nothing dropped.
+A row that matches no format becomes a `Misfit` with its place and the reason. The reader never guesses
+and never drops a row.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 @dataclass(frozen=True)
 class Message:
-    """One turn: a role of `ROLES` and what it says."""
+    """One turn: a role of `ROLES` and its text."""
 
     role: str
     content: str
@@ -31,14 +32,14 @@ class Message:
 
 @dataclass(frozen=True)
 class Row:
-    """A row that fits.
+    """A row in one of the five formats.
 
     Attributes:
         place: line of the file (JSONL, CSV) or number of the record (JSON, Parquet, hub), from 1.
-        format: the format that it was written in.
-        messages: the turns; empty for plain text and for a prompt-completion of strings.
-        prompt, completion: of a prompt-completion row of strings.
-        text: of a plain text row.
+        format: the format of the row.
+        messages: the turns; empty for plain text and for prompt and completion as strings.
+        prompt, completion: the strings of a prompt-completion row.
+        text: the text of a plain text row.
     """
 
     place: int
@@ -50,7 +51,7 @@ class Row:
 
     @property
     def question(self) -> str:
-        """Everything up to the last answer: what makes two rows ask the same."""
+        """Everything before the last answer; rows with equal questions stay on the same side."""
         if self.messages:
             return "\n".join(f"{m.role}: {m.content}" for m in self.messages[:-1])
         return self.prompt or self.text
@@ -63,44 +64,46 @@ class Row:
 
 @dataclass(frozen=True)
 class Misfit:
-    """A row that fits no format, and why."""
+    """A row that matches no format, and the reason."""
 
     place: int
     why: str
 
 
-def read(source: str, wanted: str = "auto") -> Iterator[Row | Misfit]:
-    """Rows of a file or a hub data set, in their order.
+def read_rows(source: str, required_format: str = "auto") -> Iterator[Row | Misfit]:
+    """Yield the rows of a file or a hub data set, in their order.
 
     Args:
         source: path of a .jsonl, .json, .csv or .parquet file, or a hub id (``owner/name``).
-        wanted: the format that every row must have, or ``auto``.
+        required_format: the format that every row must have, or ``auto``.
 
     Raises:
-        DataError: there is no such source, or it is not of a kind that can be read.
+        DataError: the source does not exist, or cannot be read.
     """
-    for place, record in _records(source):
+    for place, record in _read_records(source):
         if isinstance(record, str):
             yield Misfit(place, record)
         else:
-            yield parse(place, record, wanted)
+            yield parse_record(place, record, required_format)
 
 
-def parse(place: int, record: object, wanted: str = "auto") -> Row | Misfit:
-    """One record as a row of one of the five formats."""
+def parse_record(place: int, record: object, required_format: str = "auto") -> Row | Misfit:
+    """Return a record as a row in one of the five formats, or as a misfit."""
     if not isinstance(record, Mapping):
         return Misfit(place, f"is a {type(record).__name__}, not an object with fields")
-    found = _format_of(record)
-    if found is None:
+    name = _detect_format(record)
+    if name is None:
         fields = ", ".join(sorted(map(str, record))) or "none"
-        return Misfit(place, f"fits no format; its fields are: {fields}")
-    if wanted not in ("auto", found):
-        return Misfit(place, f"is {found}, not {wanted} as data.format demands")
-    made = _PARSERS[found](record)
-    return Misfit(place, made) if isinstance(made, str) else Row(place, found, **made)
+        return Misfit(place, f"matches no format; its fields are: {fields}")
+    if required_format not in ("auto", name):
+        return Misfit(place, f"has the format {name}, but data.format is {required_format}")
+    fields_or_reason = _PARSERS[name](record)
+    if isinstance(fields_or_reason, str):
+        return Misfit(place, fields_or_reason)
+    return Row(place, name, **fields_or_reason)
 
 
-def _format_of(record: Mapping[str, Any]) -> Format | None:
+def _detect_format(record: Mapping[str, Any]) -> Format | None:
     present = {k for k, v in record.items() if v is not None}
     if "messages" in present:
         return "chat"
@@ -113,32 +116,32 @@ def _format_of(record: Mapping[str, Any]) -> Format | None:
     return "text" if "text" in present else None
 
 
-def _turns(value: object, role_key: str, content_key: str) -> tuple[Message, ...] | str:
+def _parse_turns(value: object, role_key: str, content_key: str) -> tuple[Message, ...] | str:
     if not isinstance(value, list) or not value:
         return "has no list of turns"
     turns = []
     for n, turn in enumerate(value, 1):
         if not isinstance(turn, Mapping) or role_key not in turn or content_key not in turn:
-            return f"turn {n} lacks {role_key!r} or {content_key!r}"
+            return f"turn {n} has no {role_key!r} or no {content_key!r}"
         role, content = turn[role_key], turn[content_key]
         role = _SHAREGPT.get(str(role), role)
         if role not in ROLES:
-            return f"turn {n} has the role {role!r}; known: {', '.join(ROLES)}"
+            return f"turn {n} has the unknown role {role!r}; known roles: {', '.join(ROLES)}"
         if not isinstance(content, str):
             return f"turn {n} has content of type {type(content).__name__}, not text"
         turns.append(Message(role, content))
     if turns[-1].role != "assistant":
-        return f"ends with the role {turns[-1].role}, so there is no answer to learn"
+        return f"ends with the role {turns[-1].role}: there is no answer to learn"
     return tuple(turns)
 
 
-def _chat(record: Mapping[str, Any]) -> dict[str, Any] | str:
-    turns = _turns(record["messages"], "role", "content")
+def _parse_chat(record: Mapping[str, Any]) -> dict[str, Any] | str:
+    turns = _parse_turns(record["messages"], "role", "content")
     return turns if isinstance(turns, str) else {"messages": turns}
 
 
-def _sharegpt(record: Mapping[str, Any]) -> dict[str, Any] | str:
-    turns = _turns(record["conversations"], "from", "value")
+def _parse_sharegpt(record: Mapping[str, Any]) -> dict[str, Any] | str:
+    turns = _parse_turns(record["conversations"], "from", "value")
     if isinstance(turns, str):
         return turns
     system = record.get("system")
@@ -147,54 +150,54 @@ def _sharegpt(record: Mapping[str, Any]) -> dict[str, Any] | str:
     return {"messages": turns}
 
 
-def _alpaca(record: Mapping[str, Any]) -> dict[str, Any] | str:
+def _parse_alpaca(record: Mapping[str, Any]) -> dict[str, Any] | str:
     instruction, extra, output = record["instruction"], record.get("input") or "", record["output"]
     if not all(isinstance(part, str) for part in (instruction, extra, output)):
         return "instruction, input and output must be text"
-    asked = f"{instruction}\n\n{extra}" if extra else instruction
-    return {"messages": (Message("user", asked), Message("assistant", output))}
+    question = f"{instruction}\n\n{extra}" if extra else instruction
+    return {"messages": (Message("user", question), Message("assistant", output))}
 
 
-def _prompt_completion(record: Mapping[str, Any]) -> dict[str, Any] | str:
+def _parse_prompt_completion(record: Mapping[str, Any]) -> dict[str, Any] | str:
     prompt, completion = record["prompt"], record["completion"]
     if isinstance(prompt, str) and isinstance(completion, str):
         return {"prompt": prompt, "completion": completion}
     if isinstance(prompt, list) and isinstance(completion, list):
-        turns = _turns([*prompt, *completion], "role", "content")
+        turns = _parse_turns([*prompt, *completion], "role", "content")
         return turns if isinstance(turns, str) else {"messages": turns}
     return "prompt and completion must both be text, or both lists of messages"
 
 
-def _text(record: Mapping[str, Any]) -> dict[str, Any] | str:
-    return {"text": record["text"]} if isinstance(record["text"], str) else "text is not text"
+def _parse_text(record: Mapping[str, Any]) -> dict[str, Any] | str:
+    return {"text": record["text"]} if isinstance(record["text"], str) else "text is not a string"
 
 
 _PARSERS = {
-    "chat": _chat,
-    "sharegpt": _sharegpt,
-    "alpaca": _alpaca,
-    "prompt-completion": _prompt_completion,
-    "text": _text,
+    "chat": _parse_chat,
+    "sharegpt": _parse_sharegpt,
+    "alpaca": _parse_alpaca,
+    "prompt-completion": _parse_prompt_completion,
+    "text": _parse_text,
 }
 
 
-def _records(source: str) -> Iterator[tuple[int, Any]]:
-    """Place and record; a string in place of a record is the reason why it could not be read."""
+def _read_records(source: str) -> Iterator[tuple[int, Any]]:
+    """Yield place and record; a string instead of a record is the reason why it cannot be read."""
     path = Path(source).expanduser()
     if path.is_file():
-        readers = {".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".parquet": _parquet}
+        readers = {".jsonl": _read_jsonl, ".json": _read_json, ".csv": _read_csv, ".parquet": _read_parquet}
         if path.suffix.lower() not in readers:
-            raise DataError(f"{source}: unknown kind of file; known: {', '.join(readers)}")
+            raise DataError(f"{source} has an unknown file type; known types: {', '.join(readers)}")
         yield from readers[path.suffix.lower()](path)
     elif path.exists():
-        raise DataError(f"{source} is a folder; give one of its files")
+        raise DataError(f"{source} is a folder; choose one of its files")
     elif _HUB_ID.fullmatch(source) and not path.suffix:
-        yield from _hub(source)
+        yield from _read_hub(source)
     else:
-        raise DataError(f"there is no data file {source}")
+        raise DataError(f"data file {source} does not exist")
 
 
-def _jsonl(path: Path) -> Iterator[tuple[int, Any]]:
+def _read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
     with path.open("rb") as lines:
         for place, line in enumerate(lines, 1):
             if not line.strip():
@@ -202,37 +205,37 @@ def _jsonl(path: Path) -> Iterator[tuple[int, Any]]:
             try:
                 yield place, json.loads(line)
             except json.JSONDecodeError as error:
-                yield place, f"is not JSON: {error.msg} at column {error.colno}"
+                yield place, f"is not valid JSON: {error.msg} at column {error.colno}"
             except UnicodeDecodeError:
                 yield place, "is not UTF-8"
             except (ValueError, RecursionError) as error:
-                yield place, f"is not JSON: {error}"
+                yield place, f"is not valid JSON: {error}"
 
 
-def _json(path: Path) -> Iterator[tuple[int, Any]]:
+def _read_json(path: Path) -> Iterator[tuple[int, Any]]:
     try:
-        whole = json.loads(path.read_text("utf-8"))
+        records = json.loads(path.read_text("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not JSON: {error}") from None
-    if not isinstance(whole, list):
-        raise DataError(f"{path} holds no list of rows at its top")
-    yield from enumerate(whole, 1)
+        raise DataError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(records, list):
+        raise DataError(f"{path} is not a list of rows; expected a JSON array")
+    yield from enumerate(records, 1)
 
 
-def _csv(path: Path) -> Iterator[tuple[int, Any]]:
+def _read_csv(path: Path) -> Iterator[tuple[int, Any]]:
     with path.open(newline="", encoding="utf-8-sig") as lines:
         reader = csv.DictReader(lines)
         try:
             for record in reader:
                 if None in record or None in record.values():
-                    yield reader.line_num, "has another number of cells than the header"
+                    yield reader.line_num, "has more or fewer cells than the header"
                 else:
                     yield reader.line_num, record
         except (csv.Error, UnicodeDecodeError) as error:
-            raise DataError(f"{path} after line {reader.line_num}: {error}") from None
+            raise DataError(f"cannot read {path} after line {reader.line_num}: {error}") from None
 
 
-def _parquet(path: Path) -> Iterator[tuple[int, Any]]:
+def _read_parquet(path: Path) -> Iterator[tuple[int, Any]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -244,16 +247,17 @@ def _parquet(path: Path) -> Iterator[tuple[int, Any]]:
                     place += 1
                     yield place, record
     except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"{path} is not Parquet: {error}") from None
+        raise DataError(f"{path} is not valid Parquet: {error}") from None
 
 
-def _hub(name: str) -> Iterator[tuple[int, Any]]:
+def _read_hub(name: str) -> Iterator[tuple[int, Any]]:
     from datasets import load_dataset
 
     try:
         rows = load_dataset(name, split="train")
-    except Exception as error:  # noqa: BLE001 - the hub's client raises whatever its transport does
+    except Exception as error:  # noqa: BLE001 - the hub's client raises any error of its transport
+        first_line = str(error).splitlines()[0]
         raise DataError(
-            f"{name} is neither a file here nor a data set that the hub gives: {str(error).splitlines()[0]}"
+            f"{name} is not a local file, and the hub does not provide it as a data set: {first_line}"
         ) from None
     yield from enumerate(rows, 1)

@@ -1,7 +1,7 @@
-"""The GPU's memory as the driver sees it while a run goes on; the allocator leaves some of it out.
+"""The peak of the GPU memory during a run, as the driver reports it.
 
-bitsandbytes, Triton and the CUDA context take memory that torch's allocator does not know of. nvidia-smi
-(NVML) is asked twice a second; without a GPU nothing is done and nothing is written.
+bitsandbytes, Triton and the CUDA context use memory that torch's allocator does not count. So this module
+asks nvidia-smi (NVML) twice a second. Without a GPU it does nothing and writes nothing.
 """
 
 from __future__ import annotations
@@ -18,42 +18,42 @@ EVERY_SECONDS = 0.5
 
 
 @contextmanager
-def watched(run: Path) -> Iterator[None]:
-    """Keep the peak of all GPUs together during the block in a file of the run's folder."""
+def record_peak(run: Path) -> Iterator[None]:
+    """Write the peak memory of all GPUs together during the block into a file of the run's folder."""
     tool = shutil.which("nvidia-smi")
-    if tool is None or used(tool) is None:
+    if tool is None or read_used_bytes(tool) is None:
         yield
         return
-    over, peaks = threading.Event(), [0]
+    stop, peaks = threading.Event(), [0]
 
-    def look() -> None:
-        while not over.is_set():
-            peaks.append(max(peaks.pop(), used(tool) or 0))
-            over.wait(EVERY_SECONDS)
+    def poll() -> None:
+        while not stop.is_set():
+            peaks.append(max(peaks.pop(), read_used_bytes(tool) or 0))
+            stop.wait(EVERY_SECONDS)
 
-    looking = threading.Thread(target=look, daemon=True)
-    looking.start()
+    thread = threading.Thread(target=poll, daemon=True)
+    thread.start()
     try:
         yield
     finally:
-        over.set()
-        looking.join()
+        stop.set()
+        thread.join()
         if run.is_dir():
-            (run / FILE).write_text(str(max(peaks[0], peak(run))))
+            (run / FILE).write_text(str(max(peaks[0], read_peak_bytes(run))))
 
 
-def used(tool: str) -> int | None:
-    """Bytes in use on all GPUs; None where the driver does not answer."""
+def read_used_bytes(tool: str) -> int | None:
+    """Return the bytes in use on all GPUs, or None if the driver does not answer."""
     query = [tool, "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
     try:
-        shown = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout
-        return sum(int(float(line)) for line in shown.split()) * 2**20
+        output = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout
+        return sum(int(float(line)) for line in output.split()) * 2**20
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
 
 
-def peak(run: Path) -> int:
-    """What was kept of a run; 0 where nothing was."""
+def read_peak_bytes(run: Path) -> int:
+    """Return the recorded peak of a run, or 0 if it has none."""
     try:
         return int((run / FILE).read_text())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What this machine has: cores, memory, GPUs. torch is not asked, since importing it takes seconds."""
+"""Detect the cores, memory and GPUs of this machine, without torch, which takes seconds to import."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BFLOAT16_SINCE = 8.0
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU as nvidia-smi tells it; ``capability`` is CUDA's, 8.0 and up computes in bfloat16."""
+    """A GPU from nvidia-smi; with a CUDA ``capability`` of 8.0 or more it computes in bfloat16."""
 
     name: str
     memory_bytes: int
@@ -23,7 +23,7 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Machine:
-    """Cores, memory that a process may use, GPUs."""
+    """The processor, cores, GPUs and the memory that a process may use."""
 
     processor: str
     cores: int
@@ -31,19 +31,19 @@ class Machine:
     gpus: tuple[Gpu, ...]
 
     @property
-    def bfloat16(self) -> bool:
-        """Whether every GPU computes in bfloat16 (true where there is none: a CPU does)."""
+    def has_bfloat16(self) -> bool:
+        """Whether every GPU computes in bfloat16; true without a GPU, because a CPU does."""
         return all(gpu.capability >= _BFLOAT16_SINCE for gpu in self.gpus)
 
     def usable_bytes(self, kind: str | None) -> int:
-        """Memory that a run on this kind of device may fill, of its smallest device."""
+        """Return the memory that a run may use on its smallest device of this kind."""
         if kind == "cuda" and self.gpus:
             return min(gpu.memory_bytes for gpu in self.gpus)
         return self.memory_bytes
 
 
-def look() -> Machine:
-    """This machine, now."""
+def detect_machine() -> Machine:
+    """Return what this machine has now."""
     return Machine(_processor(), len(os.sched_getaffinity(0)), _memory_bytes(), _gpus())
 
 
@@ -58,7 +58,7 @@ def _processor() -> str:
 
 
 def _memory_bytes() -> int:
-    """Physical memory, or the control group's limit where that is lower."""
+    """Return the physical memory, or the control group's limit if that is lower."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
@@ -73,7 +73,7 @@ def _gpus() -> tuple[Gpu, ...]:
     if tool is None or os.environ.get("CUDA_VISIBLE_DEVICES") == "":
         return ()
     try:
-        shown = subprocess.run(
+        output = subprocess.run(
             [tool, "--query-gpu=name,memory.total,compute_cap", "--format=csv,noheader,nounits"],
             capture_output=True,
             text=True,
@@ -83,7 +83,7 @@ def _gpus() -> tuple[Gpu, ...]:
     except (OSError, subprocess.SubprocessError):
         return ()
     gpus = []
-    for line in shown.splitlines():
+    for line in output.splitlines():
         name, memory, capability = (part.strip() for part in line.split(","))
         gpus.append(Gpu(name, int(float(memory)) * 2**20, float(capability)))
     return tuple(gpus)

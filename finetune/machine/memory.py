@@ -1,10 +1,11 @@
-"""How much memory a run will need at its peak, by part, and the smallest change that makes it fit.
+"""Predict the peak memory of a run, by part, and find the smallest change that makes it fit.
 
-The formula counts what is alive when the loss goes back through the output layer, which is where a
-causal language model peaks: weights, adapter and optimizer, what every block keeps for the way back, and
-the tiles of trl's fused output layer. What a block keeps was counted with torch's saved-tensor hooks on
-Llama blocks (transformers 5.23, peft 0.21); `benchmarks/memory_prediction.py` checks the whole against
-measured peaks. GPU figures follow the same count and have not been measured.
+A causal language model reaches its peak when the backward pass starts at the output layer. The formula
+counts the memory at that moment: weights, adapter, optimizer, the activations that every block saves for
+the backward pass, and the tiles of trl's fused output layer. The activations of a block were counted with
+torch's saved-tensor hooks on Llama blocks (transformers 5.23, peft 0.21).
+`benchmarks/memory_prediction.py` compares the prediction with measured peaks. The GPU figures use the
+same count; no peak was measured on a GPU.
 """
 
 from __future__ import annotations
@@ -15,25 +16,25 @@ from pathlib import Path
 from typing import Any
 
 from finetune.spec import LORA_LIKE, RunSpec
-from finetune.weights.base import Shape, weight_files
+from finetune.weights.base import Shape, list_weight_files
 
 SAFE_SHARE = 0.9
 _MIB = 2**20
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-# Resident memory after `import trl` (513 MiB) and what grows until the first step (measured, see above).
+# Resident memory after `import trl` (513 MiB), plus its measured growth until the first step.
 _RUNTIME_CPU = 600 * _MIB
-# CUDA's context and its libraries' workspaces: an estimate.
+# CUDA's context and the workspaces of its libraries: an estimate.
 _RUNTIME_CUDA = 600 * _MIB
-# trl's fused output layer works in tiles of at most so many tokens and columns.
+# trl's fused output layer works in tiles of at most this many tokens and columns.
 _TILE_TOKENS, _TILE_COLUMNS = 4096, 32768
-# Bytes an element of a tile while it goes back: some nine float32 copies and a mask in torch (CPU); in
-# place in Triton (CUDA). This and the runtime were fitted to the settings of the benchmark.
+# Bytes per element of a tile in the backward pass: on a CPU torch needs about nine float32 copies and a mask;
+# on CUDA Triton works in place. This constant and the runtime were fitted to the benchmark's settings.
 _TILE_CPU, _TILE_CUDA = 36, 6
-# On a CPU, blocks below the threshold that `stacks.trl.environment` sets stay in glibc's heap; larger ones
-# are mapped, and given back when they are freed. Between the kept blocks of the hidden size the heap is left
-# with holes of as many short-lived ones (a step of SmolLM2 asks for 67 a layer, and keeps 6), so it grows to
-# this many times what is alive of them: 2.5 to 2.7 in the short settings of the benchmark. With the threshold
-# at 128 KiB it does not, but a step of short rows takes a tenth to a fifth more processor time.
+# On a CPU, blocks below the threshold that `stacks.trl.environment` sets stay in glibc's heap; larger blocks
+# are mapped, and returned to the system when they are freed. A step of SmolLM2 allocates 67 blocks of the
+# hidden size per layer and keeps 6 of them. The freed blocks leave holes, so the heap grows to this many
+# times its live bytes (2.5 to 2.7 in the benchmark's short settings). A threshold of 128 KiB prevents the
+# growth, but a step of short rows then needs 10 % to 20 % more processor time.
 HEAP_BLOCK_BYTES, _HEAP_GROWTH = 2**20, 2.6
 
 
@@ -43,12 +44,12 @@ class Prediction:
 
     Attributes:
         runtime: interpreter, torch and the stack (CPU), or CUDA's context.
-        weights: of the base, as quantised.
-        adapter: trained weights with gradients and the two moments of AdamW (of ``full``: without the
-            weights themselves).
-        activations: what one micro-batch keeps for the way back.
+        weights: the base weights, quantised if the run quantises them.
+        adapter: trained weights with gradients and the two moments of AdamW (for ``full``, without the
+            weights).
+        activations: what one micro-batch saves for the backward pass.
         logits: tiles of the output layer.
-        loading: the weight files, mapped while the model is read; over before the first step.
+        loading: the weight files, mapped while the model loads; freed before the first step.
     """
 
     runtime: int
@@ -60,30 +61,34 @@ class Prediction:
 
     @property
     def total(self) -> int:
-        """The larger of the peaks of training and of loading."""
+        """The peak of training or of loading, whichever is larger."""
         training = self.runtime + self.weights + self.adapter + self.activations + self.logits
         return max(training, self.runtime + self.weights + self.loading)
 
     def as_dict(self) -> dict[str, int]:
-        """Parts and total."""
+        """Return the parts and the total."""
         return {**asdict(self), "total": self.total}
 
 
 @dataclass(frozen=True)
 class Change:
-    """Fields to set, and the peak then."""
+    """Fields to set, and the peak with them."""
 
     values: Mapping[str, Any]
     total: int
 
 
-def file_bytes(base: str) -> int:
-    """Bytes of the weight files of a model's folder; 0 of a hub id."""
-    return sum(path.stat().st_size for path in weight_files(base)) if Path(base).expanduser().is_dir() else 0
+def count_file_bytes(base: str) -> int:
+    """Return the bytes of the weight files in a model's folder; 0 for a hub id."""
+    return (
+        sum(path.stat().st_size for path in list_weight_files(base))
+        if Path(base).expanduser().is_dir()
+        else 0
+    )
 
 
-def trainable_parameters(shape: Shape, spec: RunSpec) -> int:
-    """Weights that the method trains (LoRA: r x (inputs + outputs) of each target)."""
+def count_trainable_parameters(shape: Shape, spec: RunSpec) -> int:
+    """Return the number of trained weights (LoRA: r x (inputs + outputs) for each target)."""
     method = spec.method
     if method.name == "full":
         return shape.parameters
@@ -93,51 +98,54 @@ def trainable_parameters(shape: Shape, spec: RunSpec) -> int:
         extra = sum(linears[t][1] for t in targets) if method.dora else 0
         return shape.layers * (method.r * sum(sum(linears[t]) for t in targets) + extra)
     if method.name == "prompt-tuning":
-        return method.virtual_tokens * shape.hidden
+        return method.virtual_tokens * shape.hidden_size
     if method.name == "prefix-tuning":
         return method.virtual_tokens * 2 * shape.layers * shape.kv_heads * shape.head_size
-    return shape.layers * sum(linears[t][1] for t in targets)  # IA3 and VeRA: one vector a target, about
+    return shape.layers * sum(linears[t][1] for t in targets)  # IA3 and VeRA: about one vector per target
 
 
-def predict(shape: Shape, spec: RunSpec, longest: int, file_bytes: int = 0) -> Prediction:
-    """The peak of a resolved spec.
+def predict_memory(shape: Shape, spec: RunSpec, longest: int, file_bytes: int = 0) -> Prediction:
+    """Predict the peak memory of a resolved spec.
 
     Args:
-        shape: of the base model.
+        shape: shape of the base model.
         spec: the run.
-        longest: tokens of the longest row after cutting; with packing every row has ``max_length``.
-        file_bytes: of the weight files.
+        longest: tokens of the longest row after truncation; with packing every row has ``max_length``.
+        file_bytes: bytes of the weight files.
     """
     cuda = spec.devices.kind == "cuda"
     length = spec.data.max_length if spec.data.packing else min(longest, spec.data.max_length)
     tokens = (spec.training.micro_batch_size or 1) * length
     width = _BYTES[str(spec.training.dtype)]
-    tile = min(tokens, _TILE_TOKENS) * min(shape.vocabulary, _TILE_COLUMNS)
+    tile = min(tokens, _TILE_TOKENS) * min(shape.vocabulary_size, _TILE_COLUMNS)
     logits = tile * (_TILE_CUDA if cuda else _TILE_CPU)
-    kept = _activations(shape, spec, tokens)
+    activations = _count_activation_bytes(shape, spec, tokens)
     if spec.training.gradient_checkpointing:
-        inputs = shape.layers * shape.hidden * tokens * width
-        block = kept // shape.layers
-        kept, logits = inputs, max(logits, block)
-    adapter = trained_bytes(shape, spec)
+        block = activations // shape.layers
+        activations = shape.layers * shape.hidden_size * tokens * width
+        logits = max(logits, block)
+    adapter = count_training_state_bytes(shape, spec)
     if spec.method.name == "full":
-        # Gradients of all weights are there when the activations are gone; the moments stay.
+        # When the gradients of all weights exist, the activations are freed; the moments remain.
         moments, gradients = adapter * 2 // 3, adapter // 3
-        output = shape.vocabulary * shape.hidden * width
-        extra = max(0, gradients - kept - logits - output)
+        output = shape.vocabulary_size * shape.hidden_size * width
+        extra = max(0, gradients - activations - logits - output)
         adapter = moments + output + extra
     return Prediction(
         runtime=_RUNTIME_CUDA if cuda else _RUNTIME_CPU,
-        weights=weight_bytes(shape, spec),
+        weights=count_weight_bytes(shape, spec),
         adapter=adapter,
-        activations=kept,
+        activations=activations,
         logits=logits,
         loading=0 if cuda else file_bytes,
     )
 
 
-def weight_bytes(shape: Shape, spec: RunSpec) -> int:
-    """Of the base: 4 bits a linear weight and 8/64 (with double quantisation) or 32/64 bits of scale."""
+def count_weight_bytes(shape: Shape, spec: RunSpec) -> int:
+    """Return the bytes of the base weights.
+
+    QLoRA needs 4 bits per linear weight, plus 8/64 bits (double quantisation) or 32/64 bits of scale.
+    """
     width = _BYTES[str(spec.training.dtype)]
     if spec.method.name != "qlora":
         return shape.parameters * width
@@ -146,82 +154,89 @@ def weight_bytes(shape: Shape, spec: RunSpec) -> int:
     return round(shape.linear_parameters * bits / 8) + rest * width
 
 
-def trained_bytes(shape: Shape, spec: RunSpec) -> int:
-    """Trained weights, gradients and AdamW's two moments: float32, but bfloat16 in trl's QLoRA."""
-    trained = trainable_parameters(shape, spec)
+def count_training_state_bytes(shape: Shape, spec: RunSpec) -> int:
+    """Return the bytes of trained weights, gradients and AdamW's two moments.
+
+    They are float32, but bfloat16 in trl's QLoRA.
+    """
+    parameters = count_trainable_parameters(shape, spec)
     width = _BYTES[str(spec.training.dtype)] if spec.method.name == "full" else 4
     if spec.method.name == "qlora":
         width = 2
     moments = 2 if spec.training.optimizer == "paged_adamw_8bit" else 2 * width
     weights = 0 if spec.method.name == "full" else width
-    return trained * (weights + width + moments)
+    return parameters * (weights + width + moments)
 
 
-def _activations(shape: Shape, spec: RunSpec, tokens: int) -> int:
-    """What the blocks keep of a token: inputs of norms, attention and MLP, as counted (see above)."""
+def _count_activation_bytes(shape: Shape, spec: RunSpec, tokens: int) -> int:
+    """Return what the blocks save for these tokens: inputs of norms, attention and MLP."""
     width = _BYTES[str(spec.training.dtype)]
-    adapted, cpu = spec.method.name in LORA_LIKE, spec.devices.kind == "cpu"
+    has_adapter, cpu = spec.method.name in LORA_LIKE, spec.devices.kind == "cpu"
     h, q, kv, i = (
-        shape.hidden,
+        shape.hidden_size,
         shape.heads * shape.head_size,
         shape.kv_heads * shape.head_size,
-        shape.intermediate,
+        shape.intermediate_size,
     )
-    # columns of a tensor, bytes of one element, how many of them are kept
+    # (columns of a tensor, bytes per element, number of such tensors)
     if width == _BYTES["float32"]:
-        kept = [(h, 4, 4), (q, 4, 2), (kv, 4, 2)]
-        of_mlp = 16 * i
+        tensors = [(h, 4, 4), (q, 4, 2), (kv, 4, 2)]
+        mlp_bytes = 16 * i
     else:
-        # norms in float32, and (on a CPU) inputs of the float32 adapter cast up
-        cast = 1 if adapted else 0
-        kept = [(h, 4, 4 + 2 * cast), (h, 2, 2), (q, 2, 2), (q, 4, cast), (kv, 2, 2)]
-        of_mlp = (8 + 2 * cast) * i
-    if adapted:
-        of_mlp += 4 * len(shape.linears()) * spec.method.r
+        # norms in float32, and (on a CPU) the inputs of the float32 adapter, cast to float32
+        cast = 1 if has_adapter else 0
+        tensors = [(h, 4, 4 + 2 * cast), (h, 2, 2), (q, 2, 2), (q, 4, cast), (kv, 2, 2)]
+        mlp_bytes = (8 + 2 * cast) * i
+    if has_adapter:
+        mlp_bytes += 4 * len(shape.linears()) * spec.method.r
     elif spec.method.name == "full":
-        kept.append((h, width, 2))
-    of_block = tokens * of_mlp
-    for columns, size, count in kept:
+        tensors.append((h, width, 2))
+    layer_bytes = tokens * mlp_bytes
+    for columns, size, count in tensors:
         block = tokens * columns * size
-        of_block += round(count * block * (_HEAP_GROWTH if cpu and block < HEAP_BLOCK_BYTES else 1))
-    return shape.layers * of_block
+        layer_bytes += round(count * block * (_HEAP_GROWTH if cpu and block < HEAP_BLOCK_BYTES else 1))
+    return shape.layers * layer_bytes
 
 
-def smallest_change(shape: Shape, spec: RunSpec, longest: int, file_bytes: int, room: int) -> Change | None:
-    """The first of ever stronger changes whose peak fits into ``room``; None where none does."""
-    for values in _changes(spec, longest):
-        changed = _with(spec, values)
-        total = predict(shape, changed, longest, file_bytes).total
+def find_smallest_change(
+    shape: Shape, spec: RunSpec, longest: int, file_bytes: int, room: int
+) -> Change | None:
+    """Return the weakest change whose peak fits into ``room`` bytes, or None if no change fits."""
+    for values in _list_changes(spec, longest):
+        total = predict_memory(shape, _set_values(spec, values), longest, file_bytes).total
         if total <= SAFE_SHARE * room:
             return Change(values, total)
     return None
 
 
-def _changes(spec: RunSpec, longest: int) -> Iterator[dict[str, Any]]:
-    """From the one that changes no result to those that do: micro-batch, checkpointing, 4 bits, length."""
-    wishes: dict[str, Any] = {}
+def _list_changes(spec: RunSpec, longest: int) -> Iterator[dict[str, Any]]:
+    """Yield ever stronger changes: first those that keep the result, then those that affect it.
+
+    The order is micro-batch, gradient checkpointing, 4 bits, length.
+    """
+    values: dict[str, Any] = {}
     micro = spec.training.micro_batch_size or 1
     while micro > 1:
         micro //= 2
         if spec.training.batch_size % (micro * spec.world_size) == 0:
-            wishes["training.micro_batch_size"] = micro
-            yield dict(wishes)
+            values["training.micro_batch_size"] = micro
+            yield dict(values)
     if not spec.training.gradient_checkpointing:
-        wishes["training.gradient_checkpointing"] = True
-        yield dict(wishes)
+        values["training.gradient_checkpointing"] = True
+        yield dict(values)
     if spec.method.name in ("lora", "full"):
-        wishes["method.name"] = "qlora" if spec.method.name == "lora" else "lora"
-        yield dict(wishes)
-        wishes["method.name"] = "qlora"
-        yield dict(wishes)
+        values["method.name"] = "qlora" if spec.method.name == "lora" else "lora"
+        yield dict(values)
+        values["method.name"] = "qlora"
+        yield dict(values)
     length = min(longest, spec.data.max_length)
-    while length > 256:  # shorter rows are hardly of use
+    while length > 256:  # shorter rows are rarely useful
         length //= 2
-        wishes["data.max_length"] = length
-        yield dict(wishes)
+        values["data.max_length"] = length
+        yield dict(values)
 
 
-def _with(spec: RunSpec, values: Mapping[str, Any]) -> RunSpec:
+def _set_values(spec: RunSpec, values: Mapping[str, Any]) -> RunSpec:
     sections: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
         section, field = name.split(".")

@@ -1,4 +1,4 @@
-"""The base model as files: its shape, its stop tokens, its fingerprint. No weight is loaded."""
+"""The files of a base model: its shape, stop tokens and fingerprint. This module loads no weights."""
 
 from __future__ import annotations
 
@@ -17,171 +17,175 @@ _OTHER_FORMS = ["*.pth", "*.pt", "*.h5", "*.msgpack", "*.ot", "*.gguf", "*.onnx"
 
 @dataclass(frozen=True)
 class Shape:
-    """What memory and time depend on, of a decoder with gated MLPs (Llama, Qwen, Mistral, Gemma …).
+    """The sizes of a decoder with gated MLPs (Llama, Qwen, Mistral, Gemma …).
 
     Attributes:
-        layers, hidden, intermediate, vocabulary: the usual sizes.
-        heads, kv_heads, head_size: of attention.
-        tied: whether the output layer shares the embedding's weights.
-        experts: MLPs a layer; 1 where it is no mixture of experts.
+        layers, hidden_size, intermediate_size, vocabulary_size: as in config.json.
+        heads, kv_heads, head_size: sizes of the attention.
+        has_tied_embeddings: whether the output layer shares the embedding's weights.
+        experts: MLPs per layer; 1 if the model is not a mixture of experts.
     """
 
     layers: int
-    hidden: int
-    intermediate: int
-    vocabulary: int
+    hidden_size: int
+    intermediate_size: int
+    vocabulary_size: int
     heads: int
     kv_heads: int
     head_size: int
-    tied: bool
+    has_tied_embeddings: bool
     experts: int = 1
 
     def linears(self) -> dict[str, tuple[int, int]]:
-        """Linear layers of one block: PEFT's usual name → (inputs, outputs)."""
+        """Return the linear layers of one block: PEFT's usual name → (inputs, outputs)."""
         q, kv = self.heads * self.head_size, self.kv_heads * self.head_size
         return {
-            "q_proj": (self.hidden, q),
-            "k_proj": (self.hidden, kv),
-            "v_proj": (self.hidden, kv),
-            "o_proj": (q, self.hidden),
-            "gate_proj": (self.hidden, self.intermediate),
-            "up_proj": (self.hidden, self.intermediate),
-            "down_proj": (self.intermediate, self.hidden),
+            "q_proj": (self.hidden_size, q),
+            "k_proj": (self.hidden_size, kv),
+            "v_proj": (self.hidden_size, kv),
+            "o_proj": (q, self.hidden_size),
+            "gate_proj": (self.hidden_size, self.intermediate_size),
+            "up_proj": (self.hidden_size, self.intermediate_size),
+            "down_proj": (self.intermediate_size, self.hidden_size),
         }
 
     @property
     def linear_parameters(self) -> int:
-        """Weights of all blocks' linear layers: what a 4-bit base quantises."""
-        per = {name: a * b for name, (a, b) in self.linears().items()}
-        mlp = sum(per[n] for n in ("gate_proj", "up_proj", "down_proj"))
-        return self.layers * (sum(per.values()) - mlp + self.experts * mlp)
+        """The weights of all linear layers; a 4-bit base model quantises these."""
+        sizes = {name: a * b for name, (a, b) in self.linears().items()}
+        mlp = sum(sizes[n] for n in ("gate_proj", "up_proj", "down_proj"))
+        return self.layers * (sum(sizes.values()) - mlp + self.experts * mlp)
 
     @property
     def embedding_parameters(self) -> int:
-        """Embedding and, where it is not tied, the output layer."""
-        return self.vocabulary * self.hidden * (1 if self.tied else 2)
+        """The weights of the embedding and, if it is separate, of the output layer."""
+        return self.vocabulary_size * self.hidden_size * (1 if self.has_tied_embeddings else 2)
 
     @property
     def parameters(self) -> int:
-        """All weights (biases and the small vectors of normalisation left out but for the latter)."""
-        return self.linear_parameters + self.embedding_parameters + (2 * self.layers + 1) * self.hidden
+        """All weights except biases."""
+        return self.linear_parameters + self.embedding_parameters + (2 * self.layers + 1) * self.hidden_size
 
 
-def located(base: str) -> Path | None:
-    """The model's folder; None for a hub id.
+def find_folder(base: str) -> Path | None:
+    """Return the model's folder, or None for a hub id.
 
     Raises:
-        ModelError: it is neither.
+        ModelError: ``base`` is neither an existing folder nor a hub id.
     """
     folder = Path(base).expanduser()
     if folder.is_dir():
         return folder
     if base.startswith(("/", ".", "~")) or base.count("/") != 1:
-        raise ModelError(f"there is no model folder {base}, and it is no hub id (owner/name) either")
+        raise ModelError(f"model folder {base} does not exist, and {base} is not a hub id (owner/name)")
     return None
 
 
-def config(base: str, revision: str | None = None, *, trust_remote_code: bool = False) -> dict[str, Any]:
-    """The model's config.json (of a hub id: through transformers).
+def read_model_config(
+    base: str, revision: str | None = None, *, trust_remote_code: bool = False
+) -> dict[str, Any]:
+    """Return the model's config.json; for a hub id, transformers reads it.
 
     Raises:
-        ModelError: there is none, or it cannot be read.
+        ModelError: the config does not exist, or cannot be read.
     """
-    folder = located(base)
+    folder = find_folder(base)
     if folder is not None:
         try:
-            told = json.loads((folder / "config.json").read_text("utf-8"))
+            return dict(json.loads((folder / "config.json").read_text("utf-8")))
         except FileNotFoundError:
             raise ModelError(
-                f"{base} has no config.json, so it is no model in Hugging Face's layout; "
-                f"`advisor inspect {base}` says what it is and how to convert it"
+                f"{base} has no config.json, so it is not a model in Hugging Face's layout; "
+                f"`advisor inspect {base}` shows what it is and how to convert it"
             ) from None
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ModelError(f"{folder / 'config.json'} is not JSON: {error}") from None
-        return dict(told)
+            raise ModelError(f"{folder / 'config.json'} is not valid JSON: {error}") from None
     from transformers import AutoConfig
 
     try:
-        found = AutoConfig.from_pretrained(base, revision=revision, trust_remote_code=trust_remote_code)
-    except Exception as error:  # noqa: BLE001 - whatever the hub's client raises
+        model_config = AutoConfig.from_pretrained(
+            base, revision=revision, trust_remote_code=trust_remote_code
+        )
+    except Exception as error:  # noqa: BLE001 - the hub's client raises many types
         raise ModelError(
-            f"{base} is neither a model's folder here nor one that the hub gives: "
+            f"{base} is not a local model folder, and the hub does not provide it: "
             f"{str(error).splitlines()[0]}"
         ) from None
-    return dict(found.to_dict())
+    return dict(model_config.to_dict())
 
 
-def fetch(base: str, revision: str | None = None) -> Path:
-    """The model's folder; a hub's model is brought into its cache, so that training needs no network.
+def fetch_model(base: str, revision: str | None = None) -> Path:
+    """Return the model's folder; download a hub model into the hub's cache first.
 
     Raises:
-        ModelError: the hub does not give it, and the cache does not hold it.
+        ModelError: the model is not in the cache, and the hub does not provide it.
     """
-    if (here := located(base)) is not None:
-        return here.resolve()
+    if (folder := find_folder(base)) is not None:
+        return folder.resolve()
     from huggingface_hub import snapshot_download
 
     try:
-        folder = snapshot_download(base, revision=revision, ignore_patterns=[*_OTHER_FORMS, "*.bin"])
-        if not weight_files(folder):
-            folder = snapshot_download(base, revision=revision, ignore_patterns=_OTHER_FORMS)
-    except Exception as error:  # noqa: BLE001 - whatever the hub's client raises
-        raise ModelError(f"{base} cannot be fetched from the hub: {str(error).splitlines()[0]}") from None
-    return Path(folder)
+        snapshot = snapshot_download(base, revision=revision, ignore_patterns=[*_OTHER_FORMS, "*.bin"])
+        if not list_weight_files(snapshot):
+            snapshot = snapshot_download(base, revision=revision, ignore_patterns=_OTHER_FORMS)
+    except Exception as error:  # noqa: BLE001 - the hub's client raises many types
+        raise ModelError(f"cannot download {base} from the hub: {str(error).splitlines()[0]}") from None
+    return Path(snapshot)
 
 
-def shape(told: dict[str, Any]) -> Shape | None:
-    """The shape from a config.json; None where the family names its sizes in a way that is not known."""
-    text = told.get("text_config") or told
+def read_shape(model_config: dict[str, Any]) -> Shape | None:
+    """Return the shape from a config.json, or None if its sizes have unknown names."""
+    text_config = model_config.get("text_config") or model_config
     try:
-        heads, hidden = int(text["num_attention_heads"]), int(text["hidden_size"])
+        heads, hidden_size = int(text_config["num_attention_heads"]), int(text_config["hidden_size"])
+        tied = text_config.get("tie_word_embeddings", model_config.get("tie_word_embeddings", False))
         return Shape(
-            layers=int(text["num_hidden_layers"]),
-            hidden=hidden,
-            intermediate=int(text["intermediate_size"]),
-            vocabulary=int(text["vocab_size"]),
+            layers=int(text_config["num_hidden_layers"]),
+            hidden_size=hidden_size,
+            intermediate_size=int(text_config["intermediate_size"]),
+            vocabulary_size=int(text_config["vocab_size"]),
             heads=heads,
-            kv_heads=int(text.get("num_key_value_heads") or heads),
-            head_size=int(text.get("head_dim") or hidden // heads),
-            tied=bool(text.get("tie_word_embeddings", told.get("tie_word_embeddings", False))),
-            experts=int(text.get("num_local_experts") or text.get("num_experts") or 1),
+            kv_heads=int(text_config.get("num_key_value_heads") or heads),
+            head_size=int(text_config.get("head_dim") or hidden_size // heads),
+            has_tied_embeddings=bool(tied),
+            experts=int(text_config.get("num_local_experts") or text_config.get("num_experts") or 1),
         )
     except (KeyError, TypeError, ValueError):
         return None
 
 
-def stop_tokens(base: str, told: dict[str, Any]) -> set[int]:
-    """Ids on which generation stops: of generation_config.json, else of config.json."""
+def read_stop_tokens(base: str, model_config: dict[str, Any]) -> set[int]:
+    """Return the token ids that stop generation, from generation_config.json or config.json."""
     path = Path(base).expanduser() / "generation_config.json"
-    found: Any = None
+    tokens: Any = None
     if path.is_file():
-        found = json.loads(path.read_text("utf-8")).get("eos_token_id")
-    if found is None:
-        found = (told.get("text_config") or told).get("eos_token_id")
-    return {found} if isinstance(found, int) else set(found or ())
+        tokens = json.loads(path.read_text("utf-8")).get("eos_token_id")
+    if tokens is None:
+        tokens = (model_config.get("text_config") or model_config).get("eos_token_id")
+    return {tokens} if isinstance(tokens, int) else set(tokens or ())
 
 
-def weight_files(base: str) -> list[Path]:
-    """The safetensors files of a model's folder, in order of name."""
+def list_weight_files(base: str) -> list[Path]:
+    """Return the safetensors files of a model's folder, sorted by name."""
     return sorted(Path(base).expanduser().glob("*.safetensors"))
 
 
-def fingerprint(base: str, revision: str | None = None) -> str:
-    """Tells two models apart without reading all of them.
+def fingerprint_model(base: str, revision: str | None = None) -> str:
+    """Return a text that identifies a model, without reading all its weights.
 
-    Of a folder: sha256 over config.json, tokenizer.json and, of each weight file, its name, its size
-    and a megabyte of its beginning, middle and end. Of a hub id: the id and the revision.
+    For a folder: a sha256 of config.json, tokenizer.json and, for each weight file, its name, its size
+    and a megabyte of its beginning, middle and end. For a hub id: the id and the revision.
     """
     folder = Path(base).expanduser()
     if not folder.is_dir():
         return f"hub:{base}@{revision or 'main'}"
     digest = hashlib.sha256()
-    for part in _parts(folder, weight_files(base)):
+    for part in _fingerprint_parts(folder, list_weight_files(base)):
         digest.update(part)
     return f"sha256:{digest.hexdigest()}"
 
 
-def _parts(folder: Path, weights: list[Path]) -> Iterator[bytes]:
+def _fingerprint_parts(folder: Path, weights: list[Path]) -> Iterator[bytes]:
     for name in ("config.json", "tokenizer.json"):
         path = folder / name
         yield name.encode()

@@ -1,4 +1,4 @@
-"""What is this file or folder? Told from bytes and names alone; no weight is loaded, no pickle run."""
+"""Describe a checkpoint file or folder from its bytes and names; loads no weights, runs no pickle."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from typing import Any
 
 from finetune.errors import ModelError
 from finetune.weights.gguf import read_header as read_gguf
-from finetune.weights.pickles import imports
+from finetune.weights.pickles import read_imports
 
-_MOST_HEADER = 100 * 10**6
-# A file of JSON that is none, or whose parts are of other types than their names promise.
-_MALFORMED = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError, OSError)
+_MAX_HEADER_BYTES = 100 * 10**6
+# The errors of malformed files: not JSON, or JSON whose values have unexpected types.
+_READ_ERRORS = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError, OSError)
 _TORCH_LEGACY = bytes.fromhex("80028a0a6cfc9c46f920")
 _TO_HF = "convert with transformers' convert_llama_weights_to_hf.py, then use the folder"
 
 
 @dataclass(frozen=True)
-class Described:
-    """What was found out.
+class CheckpointDescription:
+    """The description of a checkpoint.
 
     Attributes:
-        kind: in words.
-        parameters: None where the bytes do not tell.
+        kind: its kind, in words.
+        parameters: number of parameters; None if the bytes do not show it.
         dtypes: name → number of parameters.
-        details: what else is known (architecture, tokenizer, template, base, imports …), in words.
-        readers: what can read it.
-        convert: how to make a model or adapter in Hugging Face's layout of it.
-        warnings: what to be careful about.
+        details: more facts (architecture, tokenizer, template, base, imports …), in words.
+        readers: programs that can read it.
+        convert: how to convert it to a model or adapter in Hugging Face's layout.
+        warnings: problems of the checkpoint.
     """
 
     kind: str
@@ -46,212 +46,225 @@ class Described:
     warnings: tuple[str, ...] = ()
 
 
-def describe(path: Path) -> Described:
-    """Look at a file or a folder.
+def describe_checkpoint(path: Path) -> CheckpointDescription:
+    """Describe a checkpoint file or folder.
 
     Raises:
-        ModelError: it does not exist, or is nothing that is known here.
+        ModelError: the path does not exist, is damaged, or has an unknown format.
     """
     if not path.exists():
-        raise ModelError(f"there is nothing at {path}")
+        raise ModelError(f"{path} does not exist")
     try:
-        return _folder(path) if path.is_dir() else _file(path)
-    except _MALFORMED as error:
-        raise ModelError(f"{path} is damaged, or not what its name says: {error}") from None
+        return _describe_folder(path) if path.is_dir() else _describe_file(path)
+    except _READ_ERRORS as error:
+        raise ModelError(f"{path} is damaged, or its format does not match its name: {error}") from None
 
 
-def _file(path: Path) -> Described:
+def _describe_file(path: Path) -> CheckpointDescription:
     with path.open("rb") as file:
         head = file.read(16)
     if head[:4] == b"GGUF":
-        return _gguf(path)
+        return _describe_gguf(path)
     if path.name.endswith(".index.json"):
-        return _index(path)
-    if len(head) > 8 and head[8:9] == b"{" and 8 <= struct.unpack("<Q", head[:8])[0] <= _MOST_HEADER:
-        parameters, dtypes = safetensors_counts([path])
-        return Described(
-            "safetensors file", parameters, dtypes, readers="anything that knows the model's architecture",
-            convert="put it beside its config.json and tokenizer files",
+        return _describe_index(path)
+    if len(head) > 8 and head[8:9] == b"{" and 8 <= struct.unpack("<Q", head[:8])[0] <= _MAX_HEADER_BYTES:
+        parameters, dtypes = count_parameters([path])
+        return CheckpointDescription(
+            "safetensors file", parameters, dtypes, readers="any program that knows the model's architecture",
+            convert="put it into one folder with its config.json and tokenizer files",
         )  # fmt: skip
     if zipfile.is_zipfile(path) or head[:1] == b"\x80":
-        return _pickle(path, head)
-    raise ModelError(f"{path} is no file that is known here (it begins with {head[:8].hex(' ')})")
+        return _describe_pickle(path, head)
+    raise ModelError(f"{path} has an unknown format (its first bytes are {head[:8].hex(' ')})")
 
 
-def safetensors_counts(paths: list[Path]) -> tuple[int, dict[str, int]]:
-    """Parameters in all and by dtype, from the headers.
+def count_parameters(paths: list[Path]) -> tuple[int, dict[str, int]]:
+    """Return the parameters of safetensors files, in total and by dtype, from the headers.
 
     Raises:
         ModelError: a header does not match its file.
     """
     counts: Counter[str] = Counter()
     for path in paths:
-        for dtype, shape in _tensors(path):
+        for dtype, shape in _read_tensors(path):
             counts[dtype] += prod(shape)
     return sum(counts.values()), dict(counts)
 
 
-def _tensors(path: Path) -> list[tuple[str, list[int]]]:
-    """Type and shape of each tensor of a safetensors file whose header agrees with its size."""
+def _read_tensors(path: Path) -> list[tuple[str, list[int]]]:
+    """Return type and shape of each tensor of a safetensors file; check the header against its size."""
     size = path.stat().st_size
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
-            header: dict[str, Any] = json.loads(file.read(min(length, size, _MOST_HEADER)))
+            header: dict[str, Any] = json.loads(file.read(min(length, size, _MAX_HEADER_BYTES)))
         header.pop("__metadata__", None)
         tensors = [(str(t["dtype"]), [int(edge) for edge in t["shape"]]) for t in header.values()]
         end = 8 + length + max((int(t["data_offsets"][1]) for t in header.values()), default=0)
-    except (*_MALFORMED, struct.error):
-        raise ModelError(f"{path} is a damaged safetensors file: its header cannot be read") from None
+    except (*_READ_ERRORS, struct.error):
+        raise ModelError(f"safetensors file {path} is damaged: cannot read its header") from None
     if end != size:
-        raise ModelError(f"{path} is cut off or damaged: its header speaks of {end} bytes, it has {size}")
+        raise ModelError(f"{path} is truncated or damaged: expected {end} bytes, found {size}")
     return tensors
 
 
-def _pickle(path: Path, head: bytes) -> Described:
+def _describe_pickle(path: Path, head: bytes) -> CheckpointDescription:
     kind = "PyTorch zip" if zipfile.is_zipfile(path) else "plain pickle"
     if head.startswith(_TORCH_LEGACY):
         kind = "PyTorch legacy pickle"
-    found = imports(path)
-    details = {"imports": ", ".join(found.allowed) or "nothing that tensors need"}
-    warnings: tuple[str, ...] = ("it is a program: it was not loaded, only its opcodes were read",)
-    if found.why:
-        warnings += (found.why,)
-    if found.others:
-        details["imports beyond tensors"] = ", ".join(found.others)
-        warnings += (f"loading it would import {', '.join(found.others)}",)
-    convert = "no conversion is offered: it holds more than tensors"
-    if found.tensors_only:
+    imports = read_imports(path)
+    details = {"imports": ", ".join(imports.tensor_names) or "none of those that tensors need"}
+    warnings: tuple[str, ...] = ("it is a program; advisor read only its opcodes and did not load it",)
+    if imports.problem:
+        warnings += (imports.problem,)
+    if imports.other_names:
+        details["imports beyond tensors"] = ", ".join(imports.other_names)
+        warnings += (f"loading it imports {', '.join(imports.other_names)}",)
+    convert = "no conversion, because the file contains more than tensors"
+    if imports.has_only_tensors:
         convert = (
-            "torch.load(…, weights_only=True), torch 2.10 or newer, in a process of its own; then save_file"
+            "torch.load(…, weights_only=True) with torch 2.10 or newer, in a separate process; then save_file"
         )
-    return Described(kind, None, {}, details, "torch", convert, warnings)
+    return CheckpointDescription(kind, None, {}, details, "torch", convert, warnings)
 
 
-def _index(path: Path) -> Described:
-    told = json.loads(path.read_text("utf-8"))
-    names = sorted(set(told.get("weight_map", {}).values()))
+def _describe_index(path: Path) -> CheckpointDescription:
+    index = json.loads(path.read_text("utf-8"))
+    names = sorted(set(index.get("weight_map", {}).values()))
     missing = [name for name in names if not (path.parent / name).is_file()]
-    parts = [path.parent / name for name in names if name.endswith(".safetensors") and name not in missing]
-    parameters, dtypes = safetensors_counts(parts) if parts and not missing else (None, {})
+    shards = [path.parent / name for name in names if name.endswith(".safetensors") and name not in missing]
+    parameters, dtypes = count_parameters(shards) if shards and not missing else (None, {})
     warnings = (f"missing: {', '.join(missing)}",) if missing else ()
     details = {"files": str(len(names))}
-    return Described(
+    return CheckpointDescription(
         f"index of {len(names)} weight files", parameters, dtypes, details, "transformers", "", warnings
     )
 
 
-def _gguf(path: Path) -> Described:
+def _describe_gguf(path: Path) -> CheckpointDescription:
     header = read_gguf(path)
     details = {k: v for k, v in header.details.items() if v}
-    return Described(
+    return CheckpointDescription(
         f"GGUF, version {header.version}", header.parameters, header.dtypes, details,
         "llama.cpp; transformers (gguf_file=) for some architectures",
-        "AutoModelForCausalLM.from_pretrained(folder, gguf_file=name), then save_pretrained: the weights are "
-        "de-quantised, which does not bring back what the quantisation lost",
+        "AutoModelForCausalLM.from_pretrained(folder, gguf_file=name), then save_pretrained; this does not "
+        "restore the precision that the quantisation lost",
     )  # fmt: skip
 
 
-def _folder(path: Path) -> Described:
-    for known in (_adapter, _litgpt, _torchtune, _meta, _hugging_face, _run):
-        found = known(path)
-        if found is not None:
-            return found
-    inside = sorted(p.name for p in path.iterdir())[:6]
+def _describe_folder(path: Path) -> CheckpointDescription:
+    for describe in (
+        _describe_adapter,
+        _describe_litgpt,
+        _describe_torchtune,
+        _describe_meta,
+        _describe_hugging_face,
+        _describe_run,
+    ):
+        description = describe(path)
+        if description is not None:
+            return description
+    names = sorted(p.name for p in path.iterdir())[:6]
     raise ModelError(
-        f"{path} is no model's folder that is known here; it holds {', '.join(inside) or 'nothing'}"
+        f"{path} is not a known kind of model folder; it contains {', '.join(names) or 'nothing'}"
     )
 
 
-def _adapter(path: Path) -> Described | None:
+def _describe_adapter(path: Path) -> CheckpointDescription | None:
     if not (path / "adapter_config.json").is_file():
         return None
-    told = json.loads((path / "adapter_config.json").read_text("utf-8"))
+    config = json.loads((path / "adapter_config.json").read_text("utf-8"))
     weights = [p for p in (path / "adapter_model.safetensors",) if p.is_file()]
-    parameters, dtypes = safetensors_counts(weights) if weights else (None, {})
-    targets = told.get("target_modules")
+    parameters, dtypes = count_parameters(weights) if weights else (None, {})
+    targets = config.get("target_modules")
     details = {
-        "method": f"{told.get('peft_type')} r={told.get('r')} alpha={told.get('lora_alpha')}",
-        "base": str(told.get("base_model_name_or_path")),
+        "method": f"{config.get('peft_type')} r={config.get('r')} alpha={config.get('lora_alpha')}",
+        "base": str(config.get("base_model_name_or_path")),
         "targets": ", ".join(targets) if isinstance(targets, list) else str(targets),
-        **_tokenizer(path),
+        **_tokenizer_details(path),
     }
     warnings = () if weights else ("adapter_model.safetensors is missing",)
-    return Described(
+    return CheckpointDescription(
         "PEFT adapter", parameters, dtypes, details, "peft (with its base model), vLLM",
-        "`advisor runs merge RUN` makes a whole model of it", warnings,
+        "`advisor runs merge RUN` merges it into its base model", warnings,
     )  # fmt: skip
 
 
-def _litgpt(path: Path) -> Described | None:
+def _describe_litgpt(path: Path) -> CheckpointDescription | None:
     if not (path / "model_config.yaml").is_file() and not (path / "lit_model.pth").is_file():
         return None
     lora = (path / "lit_model.pth.lora").is_file()
-    kind = "litgpt checkpoint" + (" with a LoRA beside it" if lora else "")
-    how = "litgpt convert_from_litgpt gives pytorch_model.bin (not of a LoRA: merge first)"
-    return Described(kind, None, {}, _names(path), "litgpt", how)
+    kind = "litgpt checkpoint" + (" with a LoRA adapter" if lora else "")
+    how = "litgpt convert_from_litgpt writes pytorch_model.bin (for LoRA, merge first)"
+    return CheckpointDescription(kind, None, {}, _file_details(path), "litgpt", how)
 
 
-def _torchtune(path: Path) -> Described | None:
+def _describe_torchtune(path: Path) -> CheckpointDescription | None:
     epochs = sorted(p.name for p in path.glob("epoch_*") if p.is_dir())
     recipe = (path / "recipe_state" / "recipe_state.pt").is_file() or (path / "adapter_model.pt").is_file()
     if not epochs and not recipe:
         return None
-    details = {"epochs": ", ".join(epochs) or "one", **_names(path)}
-    warning = "its own PEFT export permutes q and k of every family, which is wrong for Qwen"
-    how = "convert adapter_model.pt with the family in mind"
-    return Described("torchtune output", None, {}, details, "torchtune", how, (warning,))
+    details = {"epochs": ", ".join(epochs) or "one", **_file_details(path)}
+    warning = "torchtune's own PEFT export permutes q and k for every family, which is wrong for Qwen"
+    how = "convert adapter_model.pt; whether to permute q and k depends on the model family"
+    return CheckpointDescription("torchtune output", None, {}, details, "torchtune", how, (warning,))
 
 
-def _meta(path: Path) -> Described | None:
+def _describe_meta(path: Path) -> CheckpointDescription | None:
     shards = sorted(path.glob("consolidated.*.pth"))
     if not shards or not (path / "params.json").is_file():
         return None
-    told = json.loads((path / "params.json").read_text("utf-8"))
-    details = {"params.json": json.dumps(told), "shards": str(len(shards))}
-    return Described("Meta's original checkpoint", None, {}, details, "Meta's llama code, torchtune", _TO_HF)
+    parameters = json.loads((path / "params.json").read_text("utf-8"))
+    details = {"params.json": json.dumps(parameters), "shards": str(len(shards))}
+    return CheckpointDescription(
+        "Meta's original checkpoint", None, {}, details, "Meta's llama code, torchtune", _TO_HF
+    )
 
 
-def _hugging_face(path: Path) -> Described | None:
+def _describe_hugging_face(path: Path) -> CheckpointDescription | None:
     if not (path / "config.json").is_file():
         return None
-    told = json.loads((path / "config.json").read_text("utf-8"))
+    config = json.loads((path / "config.json").read_text("utf-8"))
     weights = sorted(path.glob("*.safetensors"))
     pickles = sorted(p.name for p in path.glob("pytorch_model*.bin"))
-    parameters, dtypes = safetensors_counts(weights) if weights else (None, {})
+    parameters, dtypes = count_parameters(weights) if weights else (None, {})
     details = {
-        "architecture": ", ".join(told.get("architectures") or ["?"]),
-        "family": str(told.get("model_type")),
-        "dtype": str(told.get("dtype") or told.get("torch_dtype")),
-        "context": str((told.get("text_config") or told).get("max_position_embeddings")),
-        **({"quantised": json.dumps(told["quantization_config"])} if "quantization_config" in told else {}),
-        **_tokenizer(path),
+        "architecture": ", ".join(config.get("architectures") or ["?"]),
+        "family": str(config.get("model_type")),
+        "dtype": str(config.get("dtype") or config.get("torch_dtype")),
+        "context": str((config.get("text_config") or config).get("max_position_embeddings")),
+        **(
+            {"quantised": json.dumps(config["quantization_config"])}
+            if "quantization_config" in config
+            else {}
+        ),
+        **_tokenizer_details(path),
     }
     warnings = []
     if not weights and pickles:
-        warnings.append(f"the weights are pickles ({', '.join(pickles)}); inspect one to see what it imports")
+        warnings.append(f"the weights are pickles ({', '.join(pickles)}); inspect one to see its imports")
     if not weights and not pickles:
-        warnings.append("there are no weights")
+        warnings.append("it has no weights")
     index = path / "model.safetensors.index.json"
     if index.is_file():
-        warnings += _index(index).warnings
+        warnings += _describe_index(index).warnings
     readers = "transformers, trl, axolotl, unsloth, vLLM"
-    return Described(
+    return CheckpointDescription(
         "model in Hugging Face's layout", parameters, dtypes, details, readers, "", tuple(warnings)
     )
 
 
-def _run(path: Path) -> Described | None:
+def _describe_run(path: Path) -> CheckpointDescription | None:
     if not (path / "record.json").is_file():
         return None
-    told = json.loads((path / "record.json").read_text("utf-8"))
-    details = {"state": str(told.get("state")), "outcome": str(told.get("outcome"))}
-    return Described(
-        "a run of advisor train", None, {}, details, "advisor runs", "its adapter/ is a PEFT adapter"
+    record = json.loads((path / "record.json").read_text("utf-8"))
+    details = {"state": str(record.get("state")), "outcome": str(record.get("outcome"))}
+    return CheckpointDescription(
+        "a run of advisor train", None, {}, details, "advisor runs", "its folder adapter/ is a PEFT adapter"
     )
 
 
-def _tokenizer(path: Path) -> dict[str, str]:
+def _tokenizer_details(path: Path) -> dict[str, str]:
     names = [n for n in ("tokenizer.json", "tokenizer.model", "vocab.json") if (path / n).is_file()]
     template = (path / "chat_template.jinja").is_file()
     settings = path / "tokenizer_config.json"
@@ -259,10 +272,12 @@ def _tokenizer(path: Path) -> dict[str, str]:
         template = bool(json.loads(settings.read_text("utf-8")).get("chat_template"))
     return {
         "tokenizer": ", ".join(names) or "none",
-        "chat template": "yes (an instruct model, or one made ready)" if template else "none (a base model)",
+        "chat template": "yes (an instruct model, or a model prepared for chat)"
+        if template
+        else "none (a base model)",
     }
 
 
-def _names(path: Path) -> dict[str, str]:
+def _file_details(path: Path) -> dict[str, str]:
     names = ("model_config.yaml", "tokenizer.json", "tokenizer.model", "hyperparameters.yaml")
     return {"files": ", ".join(n for n in names if (path / n).is_file())}

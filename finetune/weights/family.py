@@ -1,7 +1,7 @@
-"""What a stack with model code of its own must know of a base model: its family and its constants.
+"""The family and the constants of a base model, for stacks that have their own model code.
 
-trl, axolotl and unsloth run the model of transformers; torchtune and litgpt bring their own and are told
-how to build it. Only families whose mathematics both sides share to the last bit are named here.
+trl, axolotl and unsloth run the model of transformers. torchtune and litgpt build their own model and
+need its constants. `FAMILIES` lists only families whose computation is the same in both, bit for bit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from finetune.weights import base
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma", "phi3")
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 MLP = ("gate_proj", "up_proj", "down_proj")
-FUSED = {"qkv_proj": ("q_proj", "k_proj", "v_proj"), "gate_up_proj": ("gate_proj", "up_proj")}
+FUSED_LAYERS = {"qkv_proj": ("q_proj", "k_proj", "v_proj"), "gate_up_proj": ("gate_proj", "up_proj")}
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class Family:
 
     Attributes:
         name: one of `FAMILIES`, transformers' ``model_type``.
-        shape: sizes.
+        shape: its sizes.
         rope_theta: base of the rotary embedding.
-        rope_scaling: of the kind ``llama3``; None without.
-        norm_eps: of RMSNorm.
-        context: longest position that the model knows.
-        window: length of sliding-window attention; None where every token sees all before it.
+        rope_scaling: constants of ``llama3`` scaling, or None.
+        norm_eps: epsilon of RMSNorm.
+        context: longest position of the model.
+        window: length of sliding-window attention, or None for full attention.
     """
 
     name: str
@@ -43,79 +43,86 @@ class Family:
     window: int | None = None
 
     @property
-    def fused(self) -> bool:
-        """Whether transformers keeps q, k, v (and gate, up) in one matrix."""
+    def has_fused_projections(self) -> bool:
+        """Whether transformers stores q, k, v (and gate, up) in one matrix."""
         return self.name == "phi3"
 
     @property
-    def interleaved(self) -> bool:
-        """Whether torchtune rotates neighbouring channels, where transformers rotates the two halves."""
+    def has_interleaved_rope(self) -> bool:
+        """Whether torchtune rotates neighbouring channels, while transformers rotates the two halves."""
         return self.name in ("llama", "mistral", "gemma")
 
 
-def of(stack: str, spec: RunSpec) -> Family:
-    """The family of the spec's base model.
+def read_family(stack: str, spec: RunSpec) -> Family:
+    """Return the family of the spec's base model.
 
     Raises:
-        UnsupportedField: it is none that the stack can be told to build.
+        UnsupportedField: the stack cannot build this model.
     """
-    told = base.config(spec.model.base, spec.model.revision, trust_remote_code=spec.model.trust_remote_code)
-    found = read(told)
-    if isinstance(found, str):
-        raise UnsupportedField(stack, "model.base", spec.model.base, found)
-    if found.window is not None and spec.data.max_length > found.window:
-        why = f"{stack} has no sliding window, and the model's is {found.window} tokens; set data.max_length"
-        raise UnsupportedField(stack, "data.max_length", spec.data.max_length, f"{why} to that at most")
-    return found
+    model = spec.model
+    model_config = base.read_model_config(
+        model.base, model.revision, trust_remote_code=model.trust_remote_code
+    )
+    family = parse_family(model_config)
+    if isinstance(family, str):
+        raise UnsupportedField(stack, "model.base", model.base, family)
+    if family.window is not None and spec.data.max_length > family.window:
+        why = (
+            f"the model's sliding window has {family.window} tokens, and {stack} has no sliding window; "
+            f"set data.max_length to {family.window} or less"
+        )
+        raise UnsupportedField(stack, "data.max_length", spec.data.max_length, why)
+    return family
 
 
-def read(told: Mapping[str, Any]) -> Family | str:
-    """The family from a config.json, or why there is none."""
-    name = str(told.get("model_type"))
-    shape = base.shape(dict(told))
+def parse_family(model_config: Mapping[str, Any]) -> Family | str:
+    """Return the family from a config.json, or the reason why it is not supported."""
+    name = str(model_config.get("model_type"))
+    shape = base.read_shape(dict(model_config))
     if name not in FAMILIES or shape is None:
-        return f"its model_type is {name}; known: {', '.join(FAMILIES)}"
-    if name in ("llama", "mistral") and (told.get("attention_bias") or told.get("mlp_bias")):
+        return f"its model_type is {name}; supported: {', '.join(FAMILIES)}"
+    if name in ("llama", "mistral") and (model_config.get("attention_bias") or model_config.get("mlp_bias")):
         return "its linear layers have biases"
-    if name != "gemma" and told.get("hidden_act", "silu") != "silu":
-        return f"its activation is {told['hidden_act']}"
-    if name == "phi3" and float(told.get("partial_rotary_factor") or 1) != 1:
-        return "it rotates a part of each head only"
-    rope = {**(told.get("rope_scaling") or {}), **(told.get("rope_parameters") or {})}
+    if name != "gemma" and model_config.get("hidden_act", "silu") != "silu":
+        return f"its activation is {model_config['hidden_act']}"
+    if name == "phi3" and float(model_config.get("partial_rotary_factor") or 1) != 1:
+        return "it rotates only a part of each head"
+    rope = {**(model_config.get("rope_scaling") or {}), **(model_config.get("rope_parameters") or {})}
     kind = rope.get("rope_type", rope.get("type", "default"))
     if kind not in ("default", "llama3") or (kind == "llama3" and name != "llama"):
-        return f"its rotary embedding is of the kind {kind}"
-    scaled = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
-    windowed = name in ("mistral", "phi3") or bool(told.get("use_sliding_window"))
-    window = told.get("sliding_window") if windowed else None
+        return f"its rotary embedding has the type {kind}"
+    scaling_keys = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
+    has_window = name in ("mistral", "phi3") or bool(model_config.get("use_sliding_window"))
+    window = model_config.get("sliding_window") if has_window else None
     return Family(
         name,
         shape,
-        float(rope.get("rope_theta") or told.get("rope_theta") or 10000.0),
-        {key: float(rope[key]) for key in scaled} if kind == "llama3" else None,
-        float(told.get("rms_norm_eps") or 1e-6),
-        int(told.get("max_position_embeddings") or 2048),
+        float(rope.get("rope_theta") or model_config.get("rope_theta") or 10000.0),
+        {key: float(rope[key]) for key in scaling_keys} if kind == "llama3" else None,
+        float(model_config.get("rms_norm_eps") or 1e-6),
+        int(model_config.get("max_position_embeddings") or 2048),
         int(window) if window else None,
     )
 
 
-def targets(stack: str, spec: RunSpec) -> tuple[str, ...]:
-    """The trained linear layers, in the names of a model that keeps none of them together.
+def resolve_targets(stack: str, spec: RunSpec) -> tuple[str, ...]:
+    """Return the trained linear layers, under the names of a model without fused matrices.
 
     Raises:
-        UnsupportedField: a name is unknown, or only a part of the MLP is named.
+        UnsupportedField: a target is unknown, or the targets are only a part of the MLP.
     """
-    asked = spec.method.targets
-    if isinstance(asked, str):
+    targets = spec.method.targets
+    if isinstance(targets, str):
         return ATTENTION + MLP
-    names = [part for name in asked for part in FUSED.get(name, (name,))]
+    names = [part for name in targets for part in FUSED_LAYERS.get(name, (name,))]
     unknown = sorted(set(names) - set(ATTENTION + MLP))
     if unknown:
-        why = f"{', '.join(unknown)} cannot be trained there; known: {', '.join(ATTENTION + MLP)}"
-        raise UnsupportedField(stack, "method.targets", list(asked), why)
+        why = f"{stack} cannot train {', '.join(unknown)}; supported: {', '.join(ATTENTION + MLP)}"
+        raise UnsupportedField(stack, "method.targets", list(targets), why)
     if set(names) & set(MLP) not in (set(), set(MLP)):
-        why = f"it trains all of {', '.join(MLP)} or none"
-        raise UnsupportedField(stack, "method.targets", list(asked), why)
+        why = f"{stack} trains all of {', '.join(MLP)} or none of them"
+        raise UnsupportedField(stack, "method.targets", list(targets), why)
     if not set(names) & set(ATTENTION):
-        raise UnsupportedField(stack, "method.targets", list(asked), "it must train a layer of attention too")
+        why = f"{stack} needs at least one attention layer ({', '.join(ATTENTION)})"
+        raise UnsupportedField(stack, "method.targets", list(targets), why)
     return tuple(name for name in ATTENTION + MLP if name in names)

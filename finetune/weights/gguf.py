@@ -1,7 +1,7 @@
-"""The head of a GGUF file: metadata and the list of tensors, read without the weights.
+"""The header of a GGUF file: metadata and the list of tensors, without the weights.
 
-Format: github.com/ggml-org/ggml/blob/master/docs/gguf.md. Long arrays (the vocabulary) are skipped, so
-a file of any size is read in milliseconds.
+Format: github.com/ggml-org/ggml/blob/master/docs/gguf.md. The reader stores only the first items of an
+array, such as the vocabulary.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from finetune.errors import ModelError
 
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
-_KEPT = 8
-_MOST = 10**7
+_MAX_ITEMS = 8
+_MAX_COUNT = 10**7
 _DTYPES = {
     0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 9: "Q8_1", 10: "Q2_K",
     11: "Q3_K", 12: "Q4_K", 13: "Q5_K", 14: "Q6_K", 15: "Q8_K", 24: "I8", 25: "I16", 26: "I32", 27: "I64",
@@ -28,7 +28,14 @@ _DTYPES = {
 
 @dataclass(frozen=True)
 class Header:
-    """What the head says; ``dtypes`` counts parameters."""
+    """The header of a GGUF file.
+
+    Attributes:
+        version: of the format.
+        parameters: number of all parameters.
+        dtypes: name → number of parameters.
+        metadata: key → value; arrays have at most 8 items.
+    """
 
     version: int
     parameters: int
@@ -37,75 +44,74 @@ class Header:
 
     @property
     def details(self) -> dict[str, str]:
-        """What people ask for."""
-        told = self.metadata
-        family = str(told.get("general.architecture", "?"))
+        """The most useful metadata, as text."""
+        family = str(self.metadata.get("general.architecture", "?"))
         return {
             "architecture": family,
-            "name": str(told.get("general.name", "")),
-            "context": str(told.get(f"{family}.context_length", "")),
-            "tokenizer": str(told.get("tokenizer.ggml.model", "none")),
-            "chat template": "yes" if told.get("tokenizer.chat_template") else "none",
+            "name": str(self.metadata.get("general.name", "")),
+            "context": str(self.metadata.get(f"{family}.context_length", "")),
+            "tokenizer": str(self.metadata.get("tokenizer.ggml.model", "none")),
+            "chat template": "yes" if self.metadata.get("tokenizer.chat_template") else "none",
         }
 
 
 def read_header(path: Path) -> Header:
-    """Read it.
+    """Read the header of a GGUF file.
 
     Raises:
-        ModelError: the file is cut off, big-endian or of an unknown version.
+        ModelError: the file is truncated, big-endian or has an unknown version.
     """
     try:
         with path.open("rb") as file:
-            return _read(file)
+            return _read_header(file)
     except (struct.error, EOFError, KeyError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path} is a damaged GGUF file: {error}") from None
+        raise ModelError(f"GGUF file {path} is damaged: {error}") from None
 
 
-def _read(file: IO[bytes]) -> Header:
+def _read_header(file: IO[bytes]) -> Header:
     file.seek(4)
-    version, tensors, entries = struct.unpack("<IQQ", _take(file, 20))
-    if version not in (2, 3) or max(tensors, entries) > _MOST:
-        raise ValueError(f"version {version} with {tensors} tensors is not known")
+    version, tensors, entries = struct.unpack("<IQQ", _read_bytes(file, 20))
+    if version not in (2, 3) or max(tensors, entries) > _MAX_COUNT:
+        raise ValueError(f"unknown version {version}, or too many tensors ({tensors})")
     metadata = {}
     for _ in range(entries):
-        key = _text(file)
-        metadata[key] = _value(file, struct.unpack("<I", _take(file, 4))[0])
+        key = _read_text(file)
+        metadata[key] = _read_value(file, struct.unpack("<I", _read_bytes(file, 4))[0])
     dtypes: Counter[str] = Counter()
     for _ in range(tensors):
-        _text(file)
-        edges = struct.unpack("<I", _take(file, 4))[0]
+        _read_text(file)
+        edges = struct.unpack("<I", _read_bytes(file, 4))[0]
         count = 1
-        for edge in struct.unpack(f"<{edges}Q", _take(file, 8 * edges)):
+        for edge in struct.unpack(f"<{edges}Q", _read_bytes(file, 8 * edges)):
             count *= edge
-        kind, _offset = struct.unpack("<IQ", _take(file, 12))
+        kind, _offset = struct.unpack("<IQ", _read_bytes(file, 12))
         dtypes[_DTYPES.get(kind, f"type {kind}")] += count
     return Header(version, sum(dtypes.values()), dict(dtypes), metadata)
 
 
-def _take(file: IO[bytes], size: int) -> bytes:
-    if size > _MOST * 10:
-        raise ValueError(f"a field of {size} bytes")
-    taken = file.read(size)
-    if len(taken) != size:
-        raise EOFError("it ends in the middle of its head")
-    return taken
+def _read_bytes(file: IO[bytes], size: int) -> bytes:
+    if size > _MAX_COUNT * 10:
+        raise ValueError(f"a field has {size} bytes, which is too large")
+    content = file.read(size)
+    if len(content) != size:
+        raise EOFError("it ends inside its header")
+    return content
 
 
-def _text(file: IO[bytes]) -> str:
-    return _take(file, struct.unpack("<Q", _take(file, 8))[0]).decode("utf-8", "replace")
+def _read_text(file: IO[bytes]) -> str:
+    return _read_bytes(file, struct.unpack("<Q", _read_bytes(file, 8))[0]).decode("utf-8", "replace")
 
 
-def _value(file: IO[bytes], kind: int) -> Any:
+def _read_value(file: IO[bytes], kind: int) -> Any:
     if kind == _STRING:
-        return _text(file)
+        return _read_text(file)
     if kind != _ARRAY:
         form = "<" + _SCALARS[kind]
-        return struct.unpack(form, _take(file, struct.calcsize(form)))[0]
-    inner, length = struct.unpack("<IQ", _take(file, 12))
-    kept = []
+        return struct.unpack(form, _read_bytes(file, struct.calcsize(form)))[0]
+    inner, length = struct.unpack("<IQ", _read_bytes(file, 12))
+    values = []
     for n in range(length):
-        value = _value(file, inner)
-        if n < _KEPT:
-            kept.append(value)
-    return kept
+        value = _read_value(file, inner)
+        if n < _MAX_ITEMS:
+            values.append(value)
+    return values

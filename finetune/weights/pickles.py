@@ -1,8 +1,8 @@
-"""What a pickle would import and call, read from its opcodes; nothing is ever loaded.
+"""The names that a pickle imports, read from its opcodes; this module never loads a pickle.
 
-A pickle is a program. The few names that torch's own `weights_only` loader needs for tensors are on the
-list; anything else is told by name. A list is a tripwire, not a wall: convert such files to safetensors
-in a process that you can lose, with torch 2.10 or newer (CVE-2025-32434, CVE-2026-24747).
+A pickle is a program. `ALLOWED_NAMES` lists the few names that torch's own `weights_only` loader needs
+for tensors; advisor reports every other name. This list warns you, but does not protect you: convert such
+files to safetensors in an isolated process, with torch 2.10 or newer (CVE-2025-32434, CVE-2026-24747).
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import IO, Any
 
 _LEGACY_PICKLES = 5
-_MOST_BYTES = 200 * 2**20
-# What the standard library's readers of pickles and zips raise on bytes that are neither.
-_MALFORMED = (
+_MAX_BYTES = 200 * 2**20
+# The errors of the standard library's readers of pickles and zips on malformed bytes.
+_READ_ERRORS = (
     ValueError, LookupError, OSError, EOFError, MemoryError, OverflowError, NotImplementedError, RuntimeError,
     zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 _STORAGES = (
     "Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool", "Untyped",
 )  # fmt: skip
-ALLOWED = frozenset(
+ALLOWED_NAMES = frozenset(
     {
         "collections OrderedDict",
         "torch Size",
@@ -43,53 +43,59 @@ ALLOWED = frozenset(
 
 @dataclass(frozen=True)
 class Imports:
-    """Names that a pickle imports: those of tensors, and all others; ``why`` where it cannot be read."""
+    """The names that a pickle imports.
 
-    allowed: tuple[str, ...]
-    others: tuple[str, ...]
-    why: str = ""
+    Attributes:
+        tensor_names: names that tensors need.
+        other_names: all other names.
+        problem: why the pickle cannot be read; empty if it can.
+    """
+
+    tensor_names: tuple[str, ...]
+    other_names: tuple[str, ...]
+    problem: str = ""
 
     @property
-    def tensors_only(self) -> bool:
-        """Whether it imports nothing but what tensors need."""
-        return not self.others and not self.why
+    def has_only_tensors(self) -> bool:
+        """Whether the pickle imports only names that tensors need."""
+        return not self.other_names and not self.problem
 
 
-def imports(path: Path) -> Imports:
-    """The imports of a torch zip, a legacy torch file or a plain pickle."""
+def read_imports(path: Path) -> Imports:
+    """Return the imports of a torch zip, a legacy torch file or a plain pickle."""
     names: set[str] = set()
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 members = [m for m in archive.infolist() if m.filename.endswith(".pkl")]
                 if not members:
-                    return Imports((), (), "is a zip without a pickle")
+                    return Imports((), (), "it is a zip file without a pickle")
                 for member in members:
-                    if member.file_size > _MOST_BYTES:
-                        return Imports((), (), f"{member.filename} is too large to be read")
+                    if member.file_size > _MAX_BYTES:
+                        return Imports((), (), f"{member.filename} is too large to read")
                     with archive.open(member) as file:
-                        names |= set(_names(file))
+                        names |= set(_read_names(file))
         else:
             with path.open("rb") as file:
                 for n in range(_LEGACY_PICKLES):
                     try:
-                        names |= set(_names(file))
+                        names |= set(_read_names(file))
                     except ValueError:
                         if not n:
                             raise
                         break  # the storages of a legacy file follow its pickles
-    except _MALFORMED as error:
-        why = next(iter(str(error).splitlines()), type(error).__name__)
-        return Imports((), (), f"its opcodes cannot be read: {why}")
-    allowed = names & ALLOWED
-    return Imports(tuple(sorted(allowed)), tuple(sorted(names - allowed)))
+    except _READ_ERRORS as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        return Imports((), (), f"cannot read its opcodes: {reason}")
+    tensor_names = names & ALLOWED_NAMES
+    return Imports(tuple(sorted(tensor_names)), tuple(sorted(names - tensor_names)))
 
 
-def _names(file: IO[bytes]) -> Iterator[str]:
-    """``module name`` of every import of one pickle.
+def _read_names(file: IO[bytes]) -> Iterator[str]:
+    """Yield ``module name`` of every import of one pickle.
 
-    STACK_GLOBAL takes its two strings from the stack; they are followed through the memo, and an import
-    whose name was computed is told as such.
+    STACK_GLOBAL takes its two strings from the stack, so this function follows strings through the stack
+    and the memo. An import with a computed name is ``a computed name``.
     """
     stack: list[Any] = []
     memo: dict[int, Any] = {}
@@ -100,8 +106,8 @@ def _names(file: IO[bytes]) -> Iterator[str]:
             stack.append(None)
         elif name == "STACK_GLOBAL":
             module, attribute = stack[-2:] if len(stack) > 1 else (None, None)
-            known = isinstance(module, str) and isinstance(attribute, str)
-            yield f"{module} {attribute}" if known else "a computed name"
+            is_constant = isinstance(module, str) and isinstance(attribute, str)
+            yield f"{module} {attribute}" if is_constant else "a computed name"
             stack.append(None)
         elif name in ("EXT1", "EXT2", "EXT4"):
             yield f"copyreg extension {argument}"

@@ -1,4 +1,4 @@
-"""One tokenizer for all tests of this folder."""
+"""Fixtures of all tests in this folder: a tokenizer, resolved specs, a fake interpreter."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ def tokenizer(tokenizer_folder):
 
 
 @pytest.fixture
-def composed(tokenizer_folder, tmp_path):
-    """A resolved spec on the given rows, with changes."""
+def make_spec(tokenizer_folder, tmp_path):
+    """Return a function from rows and changes to a resolved spec."""
     from finetune import spec
 
     def make(rows, **sections):
         data = tiny_model.write(tmp_path / "rows.jsonl", rows)
-        made = spec.compose([
+        composed_spec = spec.compose_spec([
             ("file", {"model": {"base": str(tokenizer_folder)}, "data": {"train": str(data), "max_length": 128}}),
             ("test", sections),
         ])  # fmt: skip
-        return spec.resolve(made, gpus=0)
+        return spec.resolve_spec(composed_spec, gpus=0)
 
     return make
 
 
 @pytest.fixture
 def interpreter(tmp_path, monkeypatch):
-    """Plays the interpreter that evaluates, merges and converts."""
+    """Return a function that replaces the interpreter that evaluates, merges and converts by a script."""
 
     def play(body):
         file = tmp_path / "python"

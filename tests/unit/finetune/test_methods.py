@@ -1,4 +1,4 @@
-"""The table of methods is checked against the libraries that it speaks of."""
+"""Compare the table of methods with the libraries that it describes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from advisor.cli.run_options import assignment
+from advisor.cli.run_options import parse_field
 from finetune import spec
 from finetune.methods import METHODS
 from finetune.stacks import STACKS
@@ -15,40 +15,42 @@ from finetune.stacks import STACKS
 NAMES = [m.name for m in METHODS]
 
 
-def test_the_soup_that_the_issue_names_is_in_it():
+def test_table_contains_the_methods_of_the_issue():
     for name in ("LoRA", "QLoRA", "rsLoRA", "DoRA", "IA3", "VeRA", "prompt tuning", "RED", "ReFT", "full"):
-        assert any(name in known for known in NAMES), name
+        assert any(name in other for other in NAMES), name
 
 
 @pytest.mark.parametrize("method", METHODS, ids=NAMES)
-def test_what_it_says_of_trl_is_so(method):
+def test_trl_evidence_exists_in_trl_and_peft(method):
     import peft
     from transformers.training_args import OptimizerNames
     from trl import ModelConfig, SFTConfig
 
-    known = {f.name for kind in (ModelConfig, SFTConfig) for f in dataclasses.fields(kind)}
-    told = method.evidence.get("trl", "")
-    if told.startswith("peft:"):
-        for name in re.findall(r"\w+Config", told):
+    options = {f.name for kind in (ModelConfig, SFTConfig) for f in dataclasses.fields(kind)}
+    evidence = method.evidence.get("trl", "")
+    if evidence.startswith("peft:"):
+        for name in re.findall(r"\w+Config", evidence):
             assert hasattr(peft, name), name
-        if "init_lora_weights" in told:
+        if "init_lora_weights" in evidence:
             assert "init_lora_weights" in {f.name for f in dataclasses.fields(peft.LoraConfig)}
-    elif told:
-        option, _, value = told.partition(": ")
-        assert option in known
+    elif evidence:
+        option, _, value = evidence.partition(": ")
+        assert option in options
         if option == "optim":
             assert value in {o.value for o in OptimizerNames}
 
 
 @pytest.mark.parametrize("method", [m for m in METHODS if m.runs], ids=[m.name for m in METHODS if m.runs])
-def test_what_runs_it_is_a_spec(method):
-    name, value = assignment(method.runs)
+def test_setting_of_a_method_is_a_spec(method):
+    name, value = parse_field(method.runs)
     base = {"model": {"base": "m"}, "data": {"train": "d"}}
-    made = spec.resolve(spec.compose([("f", base), ("s", spec.nest({name: value}))]), gpus=0).spec
-    assert dict(spec.leaves(made.model_dump()))[name] == value
+    run_spec = spec.resolve_spec(
+        spec.compose_spec([("f", base), ("s", spec.nest_leaves({name: value}))]), gpus=0
+    ).spec
+    assert dict(spec.iterate_leaves(run_spec.model_dump()))[name] == value
     assert "trl" in STACKS
 
 
-def test_every_method_of_the_spec_is_explained():
-    told = {m.runs.partition("=")[2] for m in METHODS}
-    assert set(spec.Method.model_fields["name"].annotation.__args__[0].__args__) <= told
+def test_table_contains_every_method_of_the_spec():
+    names = {m.runs.partition("=")[2] for m in METHODS}
+    assert set(spec.Method.model_fields["name"].annotation.__args__[0].__args__) <= names

@@ -1,4 +1,4 @@
-"""The record of a run: kept through crashes, refused where it cannot be read, found by the beginning of its id."""
+"""The record of a run: safe from crashes, refused if unreadable, found by the beginning of its id."""
 
 from __future__ import annotations
 
@@ -18,75 +18,79 @@ def home(tmp_path, monkeypatch):
     return tmp_path / "advisor" / "runs"
 
 
-def kept(folder, state="finished", **fields):
+def write_run(folder, state="finished", **fields):
     folder.mkdir(parents=True, exist_ok=True)
-    record.keep(folder, record.Record(id=folder.name, state=state, started=record.now(), spec={}, origins={},
+    record.write_record(folder, record.Record(id=folder.name, state=state, started=record.utc_now(), spec={}, origins={},
                                       stack="trl", **fields))  # fmt: skip
     return folder
 
 
 @pytest.mark.parametrize(("text", "why"), [
-    (None, "is no run: it has no record.json"), ('{"id": "a", "st', "cannot be read"), ("{}", "cannot be read"),
-    ('{"attempts": [], "findings": [], "deviations": [], "new": 1}', "cannot be read"),
-    ("null", "cannot be read"), (b"\xff", "cannot be read"),
+    (None, "is not a run: it has no record.json"), ('{"id": "a", "st', r"cannot read .*record\.json: "), ("{}", r"cannot read .*record\.json: "),
+    ('{"attempts": [], "findings": [], "deviations": [], "new": 1}', r"cannot read .*record\.json: "),
+    ("null", r"cannot read .*record\.json: "), (b"\xff", r"cannot read .*record\.json: "),
 ])  # fmt: skip
-def test_a_record_that_cannot_be_read_is_named(home, text, why):
-    folder = kept(home / "whole").with_name("damaged")
+def test_unreadable_record_is_refused_with_its_reason(home, text, why):
+    folder = write_run(home / "whole").with_name("damaged")
     folder.mkdir()
     if text is not None:
         (folder / "record.json").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(RunError, match=why):
-        record.load(folder)
-    assert [found.name for found, _ in record.every()] == ["whole"]
+        record.read_record(folder)
+    assert [path.name for path, _ in record.iterate_runs()] == ["whole"]
 
 
-def test_one_of_another_version_is_refused(home):
-    folder = kept(home / "old")
-    told = json.loads((folder / "record.json").read_text())
-    (folder / "record.json").write_text(json.dumps({**told, "schema": 0}))
-    with pytest.raises(RunError, match=rf"another version \(schema 0, not {record.SCHEMA}\)"):
-        record.load(folder)
+def test_record_of_another_version_is_refused(home):
+    folder = write_run(home / "old")
+    fields = json.loads((folder / "record.json").read_text())
+    (folder / "record.json").write_text(json.dumps({**fields, "schema": 0}))
+    with pytest.raises(
+        RunError, match=rf"another version .* schema 0, this version reads schema {record.SCHEMA}"
+    ):
+        record.read_record(folder)
 
 
-def test_runs_of_one_second_have_folders_of_their_own(home, monkeypatch):
+def test_runs_of_the_same_second_have_different_folders(home, monkeypatch):
     class Still(record.datetime):
         @classmethod
         def now(cls, zone=None):
             return cls(2026, 11, 24, tzinfo=zone)
 
     monkeypatch.setattr(record, "datetime", Still)
-    made = [record.new_folder(None, "owner/My Model").name for _ in range(2)]
-    assert made == ["20261124-000000-my-model", "20261124-000000-my-model-1"]
+    names = [record.create_run_folder(None, "owner/My Model").name for _ in range(2)]
+    assert names == ["20261124-000000-my-model", "20261124-000000-my-model-1"]
 
 
-def test_a_disk_that_takes_no_more_is_told_and_leaves_the_old_text(home, monkeypatch):
-    folder = kept(home / "run")
+def test_full_disk_keeps_the_old_record(home, monkeypatch):
+    folder = write_run(home / "run")
     before = (folder / "record.json").read_text()
 
     def full(_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(DiskFull, match=r"record\.json cannot be written: No space left on device; free some"):
-        record.change(folder, record.load(folder), state="failed")
+    with pytest.raises(DiskFull, match=r"cannot write .*record\.json: No space left on device; free some"):
+        record.update_record(folder, record.read_record(folder), state="failed")
     assert (folder / "record.json").read_text() == before
 
 
-def test_a_run_that_is_going_on_or_is_still_wanted_is_not_removed(home):
+def test_remove_keeps_running_runs_and_unconfirmed_ones(home):
 
-    going = kept(home / "going", "running", pids={"wrapper": os.getpid()})
-    wanted, done = kept(home / "wanted"), kept(home / "done")
-    assert record.remove([going, wanted, done], lambda folder: folder != wanted) == [done]
-    assert going.is_dir()
-    assert wanted.is_dir()
-    assert not done.exists()
+    running = write_run(home / "going", "running", pids={"wrapper": os.getpid()})
+    refused_run, old_run = write_run(home / "wanted"), write_run(home / "done")
+    assert record.remove_runs([running, refused_run, old_run], lambda folder: folder != refused_run) == [
+        old_run
+    ]
+    assert running.is_dir()
+    assert refused_run.is_dir()
+    assert not old_run.exists()
 
 
-def test_a_run_that_failed_before_its_first_step_is_exported_with_what_there_is(home, tmp_path):
-    folder = kept(home / "short", "failed")
+def test_export_of_a_run_that_failed_before_its_first_step(home, tmp_path):
+    folder = write_run(home / "short", "failed")
     assert export.to_trackio(folder, tmp_path / "none.csv").read_text().strip() == ""
     step = {"event": "step", "step": 1, "time": 3.0, "loss": None, "learning_rate": 0.1}
     (folder / "events.jsonl").write_text(json.dumps(step) + "\n")
     header, row = export.to_trackio(folder, tmp_path / "one.csv").read_text().splitlines()
     assert len(header.split(",")) == len(row.split(",")) == 3
-    assert set(export._series(folder, record.load(folder))) == {"learning_rate"}
+    assert set(export._metric_lines(folder, record.read_record(folder))) == {"learning_rate"}

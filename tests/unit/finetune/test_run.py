@@ -1,4 +1,4 @@
-"""What a run leaves when it does not come to its end, and what going on from there does; nothing trains here."""
+"""The state of a failed or interrupted run, and how it resumes; nothing trains here."""
 
 from __future__ import annotations
 
@@ -13,102 +13,107 @@ import tiny_model
 from finetune import record, run
 from finetune.after import merge
 from finetune.data import dataset
-from finetune.errors import DiskFull, RunError, TrainingFailed
+from finetune.errors import DiskFull, RunError, TrainingError
 from finetune.spec import RunSpec
-from finetune.stacks import stack
+from finetune.stacks import load_stack
 
 
 @pytest.fixture
-def folder(composed, tokenizer, tmp_path):
-    """A run whose adapter is handed over, and that failed afterwards."""
-    made = composed(tiny_model.sums(40))
+def folder(make_spec, tokenizer, tmp_path):
+    """A run that has an adapter, and that failed afterwards."""
+    run_spec = make_spec(tiny_model.sums(40)).spec
     target = tmp_path / "run"
     (target / "adapter").mkdir(parents=True)
     (target / "events.jsonl").write_text(
         '{"event": "started", "time": 1.0}\n{"event": "step", "step": 3, "loss": 2.5, "time": 6.0}\n'
         '{"event": "finished", "step": 3, "seconds": 4.0, "peak_rss_bytes": 1048576, "time": 8.5}\n'
     )
-    data = dataset.prepare(made.spec, tokenizer, tmp_path / "tokens")
+    data = dataset.prepare_dataset(run_spec, tokenizer, tmp_path / "tokens")
     run._link(data.folder, target / "data")
-    attempts = (record.Attempt(record.now(), to_step=3, outcome="trained"),)
-    record.keep(target, record.Record(
-        id="run", state="failed", started=record.now(), spec=made.spec.model_dump(mode="json"), origins={},
-        stack="trl", data=data.summary, model={"base": made.spec.model.base}, attempts=attempts,
+    attempts = (record.Attempt(record.utc_now(), to_step=3, outcome="trained"),)
+    record.write_record(target, record.Record(
+        id="run", state="failed", started=record.utc_now(), spec=run_spec.model_dump(mode="json"), origins={},
+        stack="trl", data=data.summary, model={"base": run_spec.model.base}, attempts=attempts,
     ))  # fmt: skip
     return target
 
 
-def test_after_a_failed_evaluation_the_run_goes_on_with_that_and_trains_nothing(
-    folder, interpreter, monkeypatch
-):
+def test_resume_after_a_failed_evaluation_only_evaluates(folder, interpreter, monkeypatch):
     monkeypatch.setattr(run, "_train", lambda *_: pytest.fail("trained again"))
     interpreter("echo out of memory >&2; exit 3")
-    with pytest.raises(TrainingFailed, match=r"kept in .*adapter.*ended with 3: out of memory.*--resume"):
-        run.resume(folder)
-    assert record.load(folder).state == "failed"
+    with pytest.raises(
+        TrainingError, match=r"adapter.* is complete.*failed with exit code 3: out of memory.*--resume"
+    ):
+        run.resume_run(folder)
+    assert record.read_record(folder).state == "failed"
     assert "out of memory" in (folder / "log.txt").read_text()
-    told = {"losses": {"base": 4.0, "adapter": 2.0}, "tokens": 30, "seconds": 1.5}
-    interpreter(f"echo '{json.dumps(told)}' > {folder / 'evaluation.json'}")
-    run.resume(folder)
-    after = record.load(folder)
+    evaluation = {"losses": {"base": 4.0, "adapter": 2.0}, "tokens": 30, "seconds": 1.5}
+    interpreter(f"echo '{json.dumps(evaluation)}' > {folder / 'evaluation.json'}")
+    run.resume_run(folder)
+    after = record.read_record(folder)
     assert (after.state, after.losses["held_out"]["adapter"]) == ("finished", 2.0)
-    with pytest.raises(RunError, match="is finished; there is nothing to resume"):
-        run.resume(folder)
+    with pytest.raises(RunError, match="is finished: there is nothing to resume"):
+        run.resume_run(folder)
 
 
 @pytest.mark.parametrize("outcome", ["failed", "running"])
-def test_an_adapter_that_was_refused_or_not_yet_judged_is_judged_again_without_training(
-    folder, interpreter, monkeypatch, outcome
-):
-    told = record.load(folder)
-    record.change(folder, told, attempts=(replace(told.attempts[0], outcome=outcome),))
-    monkeypatch.setattr(run.launch, "launch", lambda *_, **__: pytest.fail("trained again"))
+def test_resume_checks_an_unchecked_adapter_again_without_training(folder, interpreter, monkeypatch, outcome):
+    run_record = record.read_record(folder)
+    record.update_record(folder, run_record, attempts=(replace(run_record.attempts[0], outcome=outcome),))
+    monkeypatch.setattr(run.launch, "run_process", lambda *_, **__: pytest.fail("trained again"))
 
     def refuse(*_):
-        raise TrainingFailed("refused again")
+        raise TrainingError("refused again")
 
-    monkeypatch.setattr(stack("trl"), "hand_over", refuse)
-    with pytest.raises(TrainingFailed, match="refused again"):
-        run.resume(folder)
-    assert record.load(folder).attempts[-1].outcome == "failed"
-    monkeypatch.setattr(stack("trl"), "hand_over", lambda *_: folder / "adapter")
-    evaluated = {"losses": {"base": 4.0, "adapter": 2.0}, "tokens": 30, "seconds": 1.5}
-    interpreter(f"echo '{json.dumps(evaluated)}' > {folder / 'evaluation.json'}")
-    run.resume(folder)
-    after = record.load(folder)
+    monkeypatch.setattr(load_stack("trl"), "export_adapter", refuse)
+    with pytest.raises(TrainingError, match="refused again"):
+        run.resume_run(folder)
+    assert record.read_record(folder).attempts[-1].outcome == "failed"
+    monkeypatch.setattr(load_stack("trl"), "export_adapter", lambda *_: folder / "adapter")
+    evaluation = {"losses": {"base": 4.0, "adapter": 2.0}, "tokens": 30, "seconds": 1.5}
+    interpreter(f"echo '{json.dumps(evaluation)}' > {folder / 'evaluation.json'}")
+    run.resume_run(folder)
+    after = record.read_record(folder)
     assert (after.state, after.losses["last_step"]) == ("finished", 2.5)
     assert (after.attempts[-1].to_step, after.attempts[-1].seconds) == (3, 7.5)
     assert after.timings_seconds["stack"] == 4.0
 
 
-def test_another_machine_that_goes_on_lends_its_processes_and_leaves_the_record_alone(folder, monkeypatch):
+def test_resume_on_another_machine_does_not_write_the_record(folder, monkeypatch):
     before = (folder / "record.json").read_bytes()
     monkeypatch.setenv("NODE_RANK", "1")
     (folder / "go").touch()
-    monkeypatch.setattr(stack("trl"), "command", lambda *_: [sys.executable, "-c", "raise SystemExit(4)"])
-    with pytest.raises(TrainingFailed, match=r"machine 1 ended with exit code 4; see .*log-1\.txt"):
-        run.resume(folder)
+    monkeypatch.setattr(
+        load_stack("trl"), "command", lambda *_: [sys.executable, "-c", "raise SystemExit(4)"]
+    )
+    with pytest.raises(TrainingError, match=r"machine 1 failed with exit code 4; see .*log-1\.txt"):
+        run.resume_run(folder)
     assert (folder / "record.json").read_bytes() == before
 
 
-def test_a_first_machine_that_stays_silent_is_not_waited_for_for_ever(tmp_path):
-    with pytest.raises(TrainingFailed, match="the first machine said nothing"):
-        run.spread.wait_for_the_first(tmp_path, patience_seconds=0)
+def test_waiting_for_the_first_machine_has_a_limit(tmp_path):
+    with pytest.raises(TrainingError, match="the first machine did not start training"):
+        run.torchrun.wait_for_first_node(tmp_path, timeout_seconds=0)
 
 
-def test_a_trainer_that_lingers_is_told(folder, monkeypatch):
-    told = record.load(folder)
+def test_user_sees_when_the_training_process_was_terminated(folder, monkeypatch):
+    run_record = record.read_record(folder)
     (folder / "events.jsonl").unlink()
-    ended = run.launch.Ended({"seconds": 1.0, "peak_rss_bytes": 2**20}, 2.0, lingered=True)
-    monkeypatch.setattr(run.launch, "launch", lambda *_, **__: ended)
-    monkeypatch.setattr(stack("trl"), "hand_over", lambda *_: folder / "adapter")
-    said = []
-    run._train(folder, RunSpec.model_validate(told.spec), stack("trl"), run.Watch(stage=said.append))
-    assert "its process did not leave" in said[-1]
-    assert record.load(folder).attempts[-1].outcome == "trained"
+    result = run.launch.ProcessResult({"seconds": 1.0, "peak_rss_bytes": 2**20}, 2.0, was_terminated=True)
+    monkeypatch.setattr(run.launch, "run_process", lambda *_, **__: result)
+    monkeypatch.setattr(load_stack("trl"), "export_adapter", lambda *_: folder / "adapter")
+    stages = []
+    run._train(
+        folder,
+        RunSpec.model_validate(run_record.spec),
+        load_stack("trl"),
+        run.RunCallbacks(on_stage=stages.append),
+    )
+    assert "terminated its process" in stages[-1]
+    assert record.read_record(folder).attempts[-1].outcome == "trained"
 
 
-def test_tokens_are_copied_where_they_cannot_be_linked(folder, tmp_path, monkeypatch):
+def test_tokens_are_copied_if_hard_links_fail(folder, tmp_path, monkeypatch):
     def no_link(*_):
         raise OSError(18, "Invalid cross-device link")
 
@@ -119,57 +124,54 @@ def test_tokens_are_copied_where_they_cannot_be_linked(folder, tmp_path, monkeyp
     )
 
 
-def test_a_full_disk_hides_no_first_error(folder, monkeypatch, capsys):
-    told = record.load(folder)
-    record.change(folder, told, attempts=())
+def test_full_disk_does_not_hide_the_first_error(folder, monkeypatch, capsys):
+    record.update_record(folder, record.read_record(folder), attempts=())
 
     def full(*_):
         raise DiskFull("no space")
 
-    def broken(*_):
+    def fail(*_):
         monkeypatch.setattr(record, "write_text", full)
-        raise TrainingFailed("the first error")
+        raise TrainingError("the first error")
 
-    monkeypatch.setattr(run, "_begin", broken)
-    with pytest.raises(TrainingFailed, match="the first error"):
-        run.resume(folder)
-    assert "the record could not be completed: no space" in capsys.readouterr().err
+    monkeypatch.setattr(run, "_plan_and_train", fail)
+    with pytest.raises(TrainingError, match="the first error"):
+        run.resume_run(folder)
+    assert "cannot update the record: no space" in capsys.readouterr().err
 
 
-def test_only_a_finished_run_of_an_adapter_is_merged(folder, interpreter):
+def test_only_a_finished_adapter_run_can_be_merged(folder, interpreter):
     with pytest.raises(RunError, match="is failed; only a finished run"):
-        merge.merge(folder)
-    told = record.change(folder, record.load(folder), state="finished")
+        merge.merge_adapter(folder)
+    run_record = record.update_record(folder, record.read_record(folder), state="finished")
     interpreter("mkdir $4; echo killed >&2; exit 9")
-    with pytest.raises(TrainingFailed, match="merging ended with 9: killed"):
-        merge.merge(folder)
+    with pytest.raises(TrainingError, match="merging failed with exit code 9: killed"):
+        merge.merge_adapter(folder)
     assert not list(folder.glob("merged*")), "a draft was left behind"
-    method = {**told.spec["method"], "name": "full"}
-    record.change(folder, told, spec={**told.spec, "method": method})
+    method = {**run_record.spec["method"], "name": "full"}
+    record.update_record(folder, run_record, spec={**run_record.spec, "method": method})
     with pytest.raises(RunError, match="full has nothing to merge"):
-        merge.merge(folder)
+        merge.merge_adapter(folder)
 
 
-def test_a_model_is_converted_once_it_is_merged_and_a_failure_is_told(
-    folder, interpreter, tmp_path, monkeypatch
-):
-    record.change(folder, record.load(folder), state="finished")
+def test_gguf_converts_the_merged_model_and_reports_a_failure(folder, interpreter, tmp_path, monkeypatch):
+    record.update_record(folder, record.read_record(folder), state="finished")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.delenv("LLAMA_CPP", raising=False)
     with pytest.raises(RunError, match=r"clone llama\.cpp"):
-        merge.gguf(folder, tmp_path / "m.gguf")
+        merge.write_gguf(folder, tmp_path / "m.gguf")
     (tmp_path / merge.CONVERTER).touch()
     monkeypatch.setenv("LLAMA_CPP", str(tmp_path))
     interpreter('case "$2" in finetune.after.merge) mkdir "$4";; *) echo unknown architecture; exit 1;; esac')
-    with pytest.raises(TrainingFailed, match=r"convert_hf_to_gguf\.py ended with 1: unknown architecture"):
-        merge.gguf(folder, tmp_path / "m.gguf")
+    with pytest.raises(TrainingError, match=r"convert_hf_to_gguf\.py failed with exit code 1: unknown architecture"):
+        merge.write_gguf(folder, tmp_path / "m.gguf")
     assert (folder / "merged").is_dir()
     interpreter('touch "$4"')
-    assert merge.gguf(folder, tmp_path / "m.gguf").is_file()
+    assert merge.write_gguf(folder, tmp_path / "m.gguf").is_file()
 
 
-def test_an_empty_folder_may_be_merged_into(folder, interpreter, tmp_path):
-    record.change(folder, record.load(folder), state="finished")
+def test_merge_into_an_empty_folder(folder, interpreter, tmp_path):
+    record.update_record(folder, record.read_record(folder), state="finished")
     interpreter('mkdir "$4"; touch "$4/model.safetensors"')
     (tmp_path / "out").mkdir()
-    assert (merge.merge(folder, tmp_path / "out") / "model.safetensors").is_file()
+    assert (merge.merge_adapter(folder, tmp_path / "out") / "model.safetensors").is_file()

@@ -1,4 +1,4 @@
-"""Each finding fires on the data that it is about, names the rows, says why and what to do; else it is silent."""
+"""Each check finds its problem with the right rows, and finds nothing in clean data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import tiny_model
 
 from finetune.data import checks, dataset, findings
-from finetune.data.rows import parse
+from finetune.data.rows import parse_record
 
 
 def chat(question, answer, system=None):
@@ -16,8 +16,8 @@ def chat(question, answer, system=None):
     return {"messages": ([{"role": "system", "content": system}] if system else []) + turns}
 
 
-# Its assistant turns are marked, so that no part of a chat is rendered to find them.
-MARKED = (
+# Its generation blocks show the assistant turns, so advisor renders no part of a chat to find them.
+GENERATION_TEMPLATE = (
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' }}{% if m['role'] == 'assistant' %}"
     "{% generation %}{{ m['content'] + '<|im_end|>' }}{% endgeneration %}"
     "{% else %}{{ m['content'] + '<|im_end|>' }}{% endif %}{{ '\n' }}{% endfor %}"
@@ -26,19 +26,19 @@ CLEAN = tiny_model.sums(40)
 
 
 @pytest.fixture
-def look(composed, tokenizer, tmp_path):
+def check(make_spec, tokenizer, tmp_path):
     def run(rows, config=None, change=None, **sections):
         if change:
             change(tokenizer)
-        spec = composed(rows, **sections).spec
-        data = dataset.prepare(spec, tokenizer, tmp_path / "c")
-        return {f.code: f for f in checks.look(spec, data, tokenizer, config or tiny_model.config())}
+        spec = make_spec(rows, **sections).spec
+        data = dataset.prepare_dataset(spec, tokenizer, tmp_path / "c")
+        return {f.code: f for f in checks.check_data(spec, data, tokenizer, config or tiny_model.config())}
 
     return run
 
 
-def test_clean_data_have_no_errors_and_no_warnings(look):
-    assert {f.severity for f in look(CLEAN).values()} <= {"note"}
+def test_clean_data_have_only_notes(check):
+    assert {f.severity for f in check(CLEAN).values()} <= {"note"}
 
 
 LONG = "one two three four five six seven eight nine ten eleven twelve"
@@ -57,141 +57,147 @@ CASES = {
 
 
 @pytest.mark.parametrize("code", sorted(CASES))
-def test_a_finding_names_its_rows(look, code):
+def test_finding_has_its_rows_reason_and_remedy(check, code):
     extra, places = CASES[code]
-    found = look([*CLEAN, *extra], data={"evaluation_share": 0})[code]
-    assert found.rows == places
-    assert found.where.startswith("rows.jsonl: row")
-    assert str(places[0]) in found.where
-    assert found.why
-    assert found.remedy
+    finding = check([*CLEAN, *extra], data={"evaluation_share": 0})[code]
+    assert finding.rows == places
+    assert finding.where.startswith("rows.jsonl: row")
+    assert str(places[0]) in finding.where
+    assert finding.why
+    assert finding.remedy
 
 
-def test_overlap_of_train_and_held_out_rows(look, tmp_path):
-    held = tiny_model.write(
+def test_overlap_of_train_and_held_out_rows(check, tmp_path):
+    held_out_file = tiny_model.write(
         tmp_path / "held.jsonl", [CLEAN[4], chat("new", "it is"), chat("count", LONG + " 13")]
     )
-    found = look([*CLEAN, chat("count", LONG)], data={"evaluation": str(held)})
-    assert found["overlap"].rows == (1, 3)
+    findings_by_code = check([*CLEAN, chat("count", LONG)], data={"evaluation": str(held_out_file)})
+    assert findings_by_code["overlap"].rows == (1, 3)
     longer = " ".join(f"{word} {i}" for i in range(4) for word in LONG.split())
-    held = tiny_model.write(tmp_path / "held.jsonl", [chat("count on", longer)])
+    held_out_file = tiny_model.write(tmp_path / "held.jsonl", [chat("count on", longer)])
     rows = [*CLEAN, chat("count", longer + " now")]
-    assert look(rows, data={"evaluation": str(held), "max_length": 512})["near-overlap"].rows == (1,)
+    assert check(rows, data={"evaluation": str(held_out_file), "max_length": 512})["near-overlap"].rows == (
+        1,
+    )
 
 
-def test_default_system_text_of_a_template(look):
+def test_default_system_text_of_a_template(check):
     def template(tokenizer):
         tokenizer.chat_template = (
             "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nYou are a helpful assistant named "
             "Tiny<|im_end|>\n{% endif %}" + tiny_model.CHATML
         )
 
-    found = look([*CLEAN, chat("a", "b", system="mine")], change=template, data={"evaluation_share": 0})
-    assert len(found["default-system"].rows) == 40
-    assert "helpful assistant named Tiny" in found["default-system"].what
+    findings_by_code = check(
+        [*CLEAN, chat("a", "b", system="mine")], change=template, data={"evaluation_share": 0}
+    )
+    assert len(findings_by_code["default-system"].rows) == 40
+    assert "helpful assistant named Tiny" in findings_by_code["default-system"].what
 
 
-def test_an_end_that_is_not_trained(look):
+def test_end_token_without_training(check):
     def template(tokenizer):
         tokenizer.chat_template = tiny_model.CHATML.replace("<|im_end|>", " .")
 
-    found = look(CLEAN, change=template, data={"evaluation_share": 0})
-    assert len(found["end-not-trained"].rows) == 40
-    assert "'<|im_end|>'" in found["end-not-trained"].what
+    findings_by_code = check(CLEAN, change=template, data={"evaluation_share": 0})
+    assert len(findings_by_code["end-not-trained"].rows) == 40
+    assert "'<|im_end|>'" in findings_by_code["end-not-trained"].what
 
 
-def test_pad_that_is_the_end(look):
+def test_padding_token_same_as_end_token(check):
     def pad(tokenizer):
         tokenizer.pad_token = tokenizer.eos_token
 
-    assert look(CLEAN, change=pad)["pad-is-end"].severity == "note"
+    assert check(CLEAN, change=pad)["pad-is-end"].severity == "note"
 
 
-def test_two_beginnings(look):
+def test_two_bos_tokens(check):
     def bos(tokenizer):
         tokenizer.bos_token = "<|endoftext|>"
         tokenizer.chat_template = "<|endoftext|><|endoftext|>" + tiny_model.CHATML
 
-    assert len(look(CLEAN, change=bos, data={"evaluation_share": 0})["double-bos"].rows) == 40
+    assert len(check(CLEAN, change=bos, data={"evaluation_share": 0})["double-bos"].rows) == 40
 
 
-def test_ids_beyond_the_embeddings_and_rows_beyond_the_window_are_errors(look):
-    found = look(CLEAN, config=tiny_model.config(vocab_size=200, max_position_embeddings=10))
-    assert {found["no-embedding"].severity, found["beyond-window"].severity} == {"error"}
-    assert found["no-embedding"].rows
+def test_ids_beyond_the_embeddings_and_rows_beyond_the_window_are_errors(check):
+    findings_by_code = check(CLEAN, config=tiny_model.config(vocab_size=200, max_position_embeddings=10))
+    assert {findings_by_code["no-embedding"].severity, findings_by_code["beyond-window"].severity} == {
+        "error"
+    }
+    assert findings_by_code["no-embedding"].rows
 
 
-def test_few_trained_tokens(look):
-    assert "few-trained" in look(
+def test_few_trained_tokens(check):
+    assert "few-trained" in check(
         [chat("what is " * 50 + str(i), "it") for i in range(30)], data={"max_length": 512}
     )
 
 
-def test_a_template_that_refuses_a_lone_question_is_not_asked_for_its_system_text(look):
+def test_no_system_text_of_a_template_that_refuses_a_single_turn(check):
     def template(tokenizer):
         refusal = "{% if messages|length == 1 %}{{ raise_exception('no answer') }}{% endif %}"
-        tokenizer.chat_template = refusal + MARKED
+        tokenizer.chat_template = refusal + GENERATION_TEMPLATE
 
-    assert "default-system" not in look(CLEAN, change=template)
+    assert "default-system" not in check(CLEAN, change=template)
 
 
-def test_plain_text_may_hold_special_tokens(look):
+def test_plain_text_may_contain_special_tokens(check):
     rows = [{"text": f"<|im_start|> what is {i} ? <|im_end|>"} for i in range(30)]
-    assert "special-in-text" not in look(rows, data={"format": "text"})
+    assert "special-in-text" not in check(rows, data={"format": "text"})
 
 
-def test_base_or_instruct(look):
-    assert look(CLEAN)["base-or-instruct"].severity == "note"
+def test_base_or_instruct(check):
+    assert check(CLEAN)["base-or-instruct"].severity == "note"
     raw = [{"prompt": f"what is {i} ?", "completion": " it is"} for i in range(30)]
-    assert look(raw)["instruct-raw"].severity == "warning"
-    assert look(CLEAN, data={"template": "chatml"})["base-few-rows"].severity == "warning"
+    assert check(raw)["instruct-raw"].severity == "warning"
+    assert check(CLEAN, data={"template": "chatml"})["base-few-rows"].severity == "warning"
 
 
-def test_special_tokens_whose_embedding_was_never_trained(composed, tokenizer, tmp_path):
+def test_special_tokens_with_an_untrained_embedding(make_spec, tokenizer, tmp_path):
     import torch
     from safetensors.torch import save_file
 
-    spec = composed(CLEAN).spec
+    spec = make_spec(CLEAN).spec
     base = tmp_path / "base"
     base.mkdir()
     weights = torch.ones(700, 8)
     weights[1] = 1e-4
     save_file({"model.embed_tokens.weight": weights}, base / "model.safetensors")
     spec = spec.model_copy(update={"model": spec.model.model_copy(update={"base": str(base)})})
-    data = dataset.prepare(spec, tokenizer, tmp_path / "c")
-    found = {f.code: f for f in checks.look(spec, data, tokenizer, tiny_model.config())}
-    assert "'<|im_start|>'" in found["untrained-tokens"].what
-    assert "'<|im_end|>'" not in found["untrained-tokens"].what
+    data = dataset.prepare_dataset(spec, tokenizer, tmp_path / "c")
+    findings_by_code = {f.code: f for f in checks.check_data(spec, data, tokenizer, tiny_model.config())}
+    assert "'<|im_start|>'" in findings_by_code["untrained-tokens"].what
+    assert "'<|im_end|>'" not in findings_by_code["untrained-tokens"].what
 
 
-def test_findings_can_be_written_as_json(look):
+def test_findings_are_valid_json(check):
     from dataclasses import asdict
 
-    assert json.loads(json.dumps([asdict(f) for f in look(CLEAN).values()]))
+    assert json.loads(json.dumps([asdict(f) for f in check(CLEAN).values()]))
 
 
-def test_the_material_pairs_rows_with_their_tokens(composed, tokenizer, tmp_path):
-    spec = composed([*CLEAN, {"question": 1}, *CLEAN[:2]], data={"misfits": "skip"}).spec
-    data = dataset.prepare(spec, tokenizer, tmp_path / "c")
-    seen = findings.gather(spec, data, tokenizer, tiny_model.config())
-    from finetune.data.template import encode
+def test_material_pairs_rows_with_their_tokens(make_spec, tokenizer, tmp_path):
+    spec = make_spec([*CLEAN, {"question": 1}, *CLEAN[:2]], data={"misfits": "skip"}).spec
+    data = dataset.prepare_dataset(spec, tokenizer, tmp_path / "c")
+    material = findings.gather_material(spec, data, tokenizer, tiny_model.config())
+    from finetune.data.template import encode_row
 
-    for split, pairs in seen.encoded.items():
+    for split, pairs in material.token_rows.items():
         assert pairs
         for place, row in pairs:
-            assert encode(seen.raw[split][place], tokenizer, spec.data) == row
-    assert parse(1, CLEAN[0])
+            assert encode_row(material.raw[split][place], tokenizer, spec.data) == row
+    assert parse_record(1, CLEAN[0])
 
 
-def test_a_candidate_of_the_sketches_that_is_not_alike_enough_is_no_pair():
-    from finetune.data.checks import NEAR, near_pairs
+def test_near_pairs_are_similar_enough():
+    from finetune.data.checks import NEAR, find_near_pairs
 
     words = [f"w{i}" for i in range(60)]
     texts = {
         n: " ".join([*words[:keep], *(f"x{n}{i}" for i in range(60 - keep))])
         for n, keep in enumerate(range(40, 61))
     }
-    runs = {n: {" ".join(t.split()[i : i + 3]) for i in range(58)} for n, t in texts.items()}
-    pairs = near_pairs(texts)
+    sequences = {n: {" ".join(t.split()[i : i + 3]) for i in range(58)} for n, t in texts.items()}
+    pairs = find_near_pairs(texts)
     assert pairs
-    assert all(len(runs[a] & runs[b]) >= NEAR * len(runs[a] | runs[b]) for a, b in pairs)
+    assert all(len(sequences[a] & sequences[b]) >= NEAR * len(sequences[a] | sequences[b]) for a, b in pairs)

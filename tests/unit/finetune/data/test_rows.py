@@ -1,4 +1,4 @@
-"""Five formats in four kinds of file, told apart row by row; what does not fit is named with its line."""
+"""Five formats in four kinds of file, and misfits with their lines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from finetune.data.rows import Message, Misfit, Row, parse, read
+from finetune.data.rows import Message, Misfit, Row, parse_record, read_rows
 from finetune.errors import DataError
 
 CHAT = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}
@@ -19,53 +19,53 @@ PAIR = {"prompt": "q", "completion": "a"}
 @pytest.mark.parametrize(("record", "name"), [
     (CHAT, "chat"), (SHAREGPT, "sharegpt"), (ALPACA, "alpaca"), (PAIR, "prompt-completion"), ({"text": "t"}, "text"),
 ])  # fmt: skip
-def test_each_format_is_found_out(record, name):
-    row = parse(1, record)
+def test_each_format_is_detected(record, name):
+    row = parse_record(1, record)
     assert isinstance(row, Row)
     assert row.format == name
 
 
-def test_a_pair_of_turns_is_a_chat():
+def test_prompt_and_completion_of_turns_are_a_chat():
     turns = {"prompt": CHAT["messages"][:1], "completion": CHAT["messages"][1:]}
-    assert parse(1, turns).messages == (Message("user", "q"), Message("assistant", "a"))
+    assert parse_record(1, turns).messages == (Message("user", "q"), Message("assistant", "a"))
 
 
-def test_chat_sharegpt_and_alpaca_say_the_same():
+def test_chat_sharegpt_and_alpaca_give_the_same_turns():
     turns = (Message("user", "q"), Message("assistant", "a"))
-    assert {parse(1, r).messages for r in (CHAT, SHAREGPT, ALPACA)} == {turns}
-    assert parse(1, {**ALPACA, "input": "x"}).messages[0].content == "q\n\nx"
-    assert parse(1, {**SHAREGPT, "system": "s"}).messages[0] == Message("system", "s")
+    assert {parse_record(1, r).messages for r in (CHAT, SHAREGPT, ALPACA)} == {turns}
+    assert parse_record(1, {**ALPACA, "input": "x"}).messages[0].content == "q\n\nx"
+    assert parse_record(1, {**SHAREGPT, "system": "s"}).messages[0] == Message("system", "s")
 
 
 @pytest.mark.parametrize(("record", "why"), [
     ({"messages": [{"role": "user", "content": "q"}]}, "no answer to learn"),
-    ({"messages": [{"role": "robot", "content": "q"}]}, "the role 'robot'"),
-    ({"messages": [{"role": "user"}]}, "turn 1 lacks"),
+    ({"messages": [{"role": "robot", "content": "q"}]}, "the unknown role 'robot'"),
+    ({"messages": [{"role": "user"}]}, "turn 1 has no"),
     ({"messages": "hello"}, "no list of turns"),
     ({"question": "q", "reply": "a"}, "its fields are: question, reply"),
     ([1, 2], "is a list"),
     ({"prompt": "q", "completion": 3}, "must both be text"),
-    ({"prompt": [{"role": "robot", "content": "q"}], "completion": []}, "the role 'robot'"),
+    ({"prompt": [{"role": "robot", "content": "q"}], "completion": []}, "the unknown role 'robot'"),
     ({"messages": [{"role": "user", "content": ["q"]}]}, "content of type list, not text"),
-    ({"conversations": [{"from": "robot", "value": "q"}]}, "the role 'robot'"),
+    ({"conversations": [{"from": "robot", "value": "q"}]}, "the unknown role 'robot'"),
     ({"instruction": 3, "output": "a"}, "must be text"),
 ])  # fmt: skip
-def test_misfits_say_why(record, why):
-    found = parse(7, record)
-    assert isinstance(found, Misfit)
-    assert found.place == 7
-    assert why in found.why
+def test_misfit_has_its_reason(record, why):
+    misfit = parse_record(7, record)
+    assert isinstance(misfit, Misfit)
+    assert misfit.place == 7
+    assert why in misfit.why
 
 
-def test_mixed_formats_and_broken_lines_keep_their_line_numbers(tmp_path):
+def test_mixed_formats_and_broken_lines_have_their_line_numbers(tmp_path):
     file = tmp_path / "d.jsonl"
     file.write_text("\n".join([json.dumps(CHAT), "", json.dumps(ALPACA), "{broken", json.dumps(PAIR)]) + "\n")
-    found = list(read(str(file)))
-    assert [(f.place, getattr(f, "format", "misfit")) for f in found] == [
+    rows = list(read_rows(str(file)))
+    assert [(f.place, getattr(f, "format", "misfit")) for f in rows] == [
         (1, "chat"), (3, "alpaca"), (4, "misfit"), (5, "prompt-completion"),
     ]  # fmt: skip
-    assert "is not JSON" in found[2].why
-    assert "as data.format demands" in next(f for f in read(str(file), "chat") if f.place == 3).why
+    assert "is not valid JSON" in rows[2].why
+    assert "but data.format is chat" in next(f for f in read_rows(str(file), "chat") if f.place == 3).why
 
 
 def test_json_csv_and_parquet_give_the_same_rows(tmp_path):
@@ -80,44 +80,44 @@ def test_json_csv_and_parquet_give_the_same_rows(tmp_path):
         writer.writerows(pairs)
     pq.write_table(pa.Table.from_pylist(pairs), tmp_path / "d.parquet")
     texts = [
-        [(r.prompt, r.completion) for r in read(str(tmp_path / f"d.{kind}"))]
+        [(r.prompt, r.completion) for r in read_rows(str(tmp_path / f"d.{kind}"))]
         for kind in ("json", "csv", "parquet")
     ]
     assert texts[0] == texts[1] == texts[2] == [(p["prompt"], p["completion"]) for p in pairs]
 
 
 @pytest.mark.parametrize(("name", "text", "why"), [
-    ("d.xml", "", "unknown kind of file"), ("d.json", "{}", "no list of rows"), ("d.json", "{", "is not JSON"),
-    ("d.parquet", "x", "is not Parquet"),
+    ("d.xml", "", "unknown file type"), ("d.json", "{}", "is not a list of rows"), ("d.json", "{", "is not valid JSON"),
+    ("d.parquet", "x", "is not valid Parquet"),
 ])  # fmt: skip
-def test_a_file_that_cannot_be_read_is_named(tmp_path, name, text, why):
+def test_unreadable_file_is_refused_with_its_reason(tmp_path, name, text, why):
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=why):
-        list(read(str(tmp_path / name)))
+        list(read_rows(str(tmp_path / name)))
 
 
-def test_no_file_at_all():
-    with pytest.raises(DataError, match="there is no data file"):
-        list(read("nowhere/at/all.jsonl"))
+def test_missing_file_is_refused():
+    with pytest.raises(DataError, match=r"data file nowhere/at/all\.jsonl does not exist"):
+        list(read_rows("nowhere/at/all.jsonl"))
 
 
-def test_a_folder_is_no_file_and_the_hub_is_asked_for_the_rest(tmp_path, monkeypatch):
+def test_folder_is_refused_and_hub_id_is_loaded(tmp_path, monkeypatch):
     import datasets
 
-    with pytest.raises(DataError, match="is a folder; give one of its files"):
-        list(read(str(tmp_path)))
-    asked = []
+    with pytest.raises(DataError, match="is a folder; choose one of its files"):
+        list(read_rows(str(tmp_path)))
+    calls = []
 
     def load(name, split):
         if name == "owner/none":
             raise ConnectionError("no such data set\nand more")
-        asked.append((name, split))
+        calls.append((name, split))
         return [PAIR]
 
     monkeypatch.setattr(datasets, "load_dataset", load)
-    assert [row.format for row in read("owner/set")] == ["prompt-completion"]
-    assert asked == [("owner/set", "train")]
+    assert [row.format for row in read_rows("owner/set")] == ["prompt-completion"]
+    assert calls == [("owner/set", "train")]
     with pytest.raises(
-        DataError, match=r"neither a file here nor a data set that the hub gives: no such data set$"
+        DataError, match=r"not a local file, .* does not provide it as a data set: no such data set$"
     ):
-        list(read("owner/none"))
+        list(read_rows("owner/none"))

@@ -1,4 +1,4 @@
-"""The memory plan: against measured peaks, against PEFT's own count, and the smallest change that fits."""
+"""The memory prediction against measured peaks and PEFT's count, and the smallest change that fits."""
 
 from __future__ import annotations
 
@@ -14,141 +14,147 @@ from finetune.weights import base
 
 ROOT = Path(__file__).resolve().parents[4]
 RESULTS = ROOT / "benchmarks" / "results"
-MEASURED = json.loads((RESULTS / "memory-cpu.json").read_text())
+PEAKS = json.loads((RESULTS / "memory-cpu.json").read_text())
 HELD_OUT = json.loads((RESULTS / "memory-cpu-held-out.json").read_text())
 SHORT = json.loads((RESULTS / "memory-cpu-short.json").read_text())
 
 
 @pytest.fixture(scope="module")
 def benchmark():
-    where = importlib.util.spec_from_file_location(
+    module_spec = importlib.util.spec_from_file_location(
         "memory_prediction", ROOT / "benchmarks" / "memory_prediction.py"
     )
-    module = importlib.util.module_from_spec(where)
-    where.loader.exec_module(module)
+    module = importlib.util.module_from_spec(module_spec)
+    module_spec.loader.exec_module(module)
     return module
 
 
-def test_there_are_six_settings_of_several_models_lengths_batches_and_quantisations(benchmark):
-    settings = [benchmark.SETTINGS[name] for name in MEASURED]
+def test_benchmark_varies_models_lengths_batches_and_quantisations(benchmark):
+    settings = [benchmark.SETTINGS[name] for name in PEAKS]
     assert len(settings) >= 6
     for part in (2, 3, 4, 5, 6):
         assert len({s[part] for s in settings}) > 1
     assert len({s[0]["hidden_size"] for s in settings}) > 2
 
 
-@pytest.mark.parametrize("name", sorted(MEASURED))
-def test_the_prediction_is_within_a_tenth_of_the_measured_peak(benchmark, name):
-    told = MEASURED[name]
-    predicted = benchmark.predicted(benchmark.SETTINGS[name], told["file_bytes"]).total
-    assert predicted == pytest.approx(told["measured"], rel=0.1)
+@pytest.mark.parametrize("name", sorted(PEAKS))
+def test_prediction_is_within_a_tenth_of_the_measured_peak(benchmark, name):
+    result = PEAKS[name]
+    prediction = benchmark.predict_setting(benchmark.SETTINGS[name], result["file_bytes"]).total
+    assert prediction == pytest.approx(result["measured"], rel=0.1)
 
 
 @pytest.mark.parametrize("name", sorted(HELD_OUT))
-def test_so_is_the_prediction_of_settings_that_chose_no_constant(benchmark, name):
-    told = HELD_OUT[name]
-    assert name not in MEASURED
-    predicted = benchmark.predicted(benchmark.HELD_OUT[name], told["file_bytes"]).total
-    assert predicted == pytest.approx(told["measured"], rel=0.1)
+def test_prediction_of_held_out_settings_is_within_a_tenth(benchmark, name):
+    result = HELD_OUT[name]
+    assert name not in PEAKS
+    prediction = benchmark.predict_setting(benchmark.HELD_OUT[name], result["file_bytes"]).total
+    assert prediction == pytest.approx(result["measured"], rel=0.1)
 
 
 @pytest.mark.parametrize("name", sorted(SHORT))
-def test_so_is_the_prediction_of_short_rows_which_live_in_the_heap(benchmark, name):
-    told = SHORT[name]
-    predicted = benchmark.predicted(benchmark.SHORT[name], told["file_bytes"]).total
-    assert predicted == pytest.approx(told["measured"], rel=0.1)
+def test_prediction_of_short_rows_in_the_heap_is_within_a_tenth(benchmark, name):
+    result = SHORT[name]
+    prediction = benchmark.predict_setting(benchmark.SHORT[name], result["file_bytes"]).total
+    assert prediction == pytest.approx(result["measured"], rel=0.1)
 
 
-def test_so_is_the_prediction_of_the_demo(benchmark):
-    """Rows of varying length, 20 steps, the real model: no setting that chose a constant."""
-    told = json.loads((RESULTS / "demo.json").read_text())
-    asked = spec.compose([("--demo", demo.SETTINGS), ("t", {"model": {"base": "m"}, "data": {"train": "d"}})])
-    resolved = spec.resolve(asked, gpus=0).spec
-    predicted = memory.predict(base.shape(benchmark.SMOL), resolved, told["longest_row"], told["file_bytes"])
-    assert predicted.total / 2**20 == pytest.approx(told["measured_mib"], rel=0.1)
+def test_prediction_of_the_demo_is_within_a_tenth(benchmark):
+    """Rows of varying length, 20 steps, the real model; no constant was fitted to the demo."""
+    result = json.loads((RESULTS / "demo.json").read_text())
+    composed_spec = spec.compose_spec(
+        [("--demo", demo.SETTINGS), ("t", {"model": {"base": "m"}, "data": {"train": "d"}})]
+    )
+    run_spec = spec.resolve_spec(composed_spec, gpus=0).spec
+    prediction = memory.predict_memory(
+        base.read_shape(benchmark.SMOL), run_spec, result["longest_row"], result["file_bytes"]
+    )
+    assert prediction.total / 2**20 == pytest.approx(result["measured_mib"], rel=0.1)
 
 
-SHAPE = base.shape({
+SHAPE = base.read_shape({
     "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2, "vocab_size": 700, "tie_word_embeddings": True,
 })  # fmt: skip
 
 
-def made(**sections):
-    asked = {"model": {"base": "m"}, "data": {"train": "d"}, **sections}
-    return spec.resolve(spec.compose([("t", asked)]), gpus=0).spec
+def make_spec(**sections):
+    tables = {"model": {"base": "m"}, "data": {"train": "d"}, **sections}
+    return spec.resolve_spec(spec.compose_spec([("t", tables)]), gpus=0).spec
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # peft's words on a model that came from nowhere
-@pytest.mark.filterwarnings("ignore::FutureWarning")  # peft calls transformers by an old name
+@pytest.mark.filterwarnings("ignore::UserWarning")  # peft warns about a model without a source
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # peft uses an old name of transformers
 @pytest.mark.parametrize("method", [
     {"name": "lora", "r": 4}, {"name": "lora", "targets": ["q_proj", "down_proj"]}, {"name": "lora", "dora": True},
     {"name": "full"}, {"name": "prompt-tuning"}, {"name": "prefix-tuning"},
 ])  # fmt: skip
-def test_trained_parameters_are_what_peft_counts(tmp_path, method):
+def test_trainable_parameters_are_those_of_peft(tmp_path, method):
     import tiny_model
     from peft import PeftConfig, get_peft_model
     from transformers import LlamaConfig, LlamaForCausalLM
 
     from finetune.stacks import trl
 
-    asked = made(method=method)
+    run_spec = make_spec(method=method)
     model = LlamaForCausalLM(LlamaConfig(**tiny_model.config()))
     if method["name"] == "full":
-        counted = sum(p.numel() for p in model.parameters())
+        count = sum(p.numel() for p in model.parameters())
     else:
         if method["name"] == "lora":
-            told = {
+            config = {
                 "peft_type": "LORA",
                 "task_type": "CAUSAL_LM",
-                "r": asked.method.r,
-                "use_dora": asked.method.dora,
+                "r": run_spec.method.r,
+                "use_dora": run_spec.method.dora,
             }
-            targets = asked.method.targets
-            told["target_modules"] = targets if isinstance(targets, str) else list(targets)
+            targets = run_spec.method.targets
+            config["target_modules"] = targets if isinstance(targets, str) else list(targets)
         else:
-            told = trl._peft(asked)
-        model = get_peft_model(model, PeftConfig.from_peft_type(**told))
-        counted = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    assert memory.trainable_parameters(SHAPE, asked) == counted
+            config = trl._peft(run_spec)
+        model = get_peft_model(model, PeftConfig.from_peft_type(**config))
+        count = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert memory.count_trainable_parameters(SHAPE, run_spec) == count
 
 
-LLAMA_8B = base.shape({
+LLAMA_8B = base.read_shape({
     "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32,
     "num_key_value_heads": 8, "vocab_size": 128256, "tie_word_embeddings": False,
 })  # fmt: skip
 
 
-def test_weights_of_llama_8b_are_those_of_the_studies():
+def test_weights_of_llama_8b_are_those_of_the_papers():
     """Llama 3.1 8B: 8.03 billion weights; 14.96 GiB in bfloat16, 5.31 GiB with NF4 and double quantisation."""
-    half = made(training={"dtype": "bfloat16"}, method={"name": "lora"})
-    four = made(training={"dtype": "bfloat16"}, method={"name": "qlora"})
+    half = make_spec(training={"dtype": "bfloat16"}, method={"name": "lora"})
+    four = make_spec(training={"dtype": "bfloat16"}, method={"name": "qlora"})
     assert LLAMA_8B.parameters == pytest.approx(8.03e9, rel=0.001)
-    assert memory.weight_bytes(LLAMA_8B, half) / 2**30 == pytest.approx(14.96, abs=0.01)
-    assert memory.weight_bytes(LLAMA_8B, four) / 2**30 == pytest.approx(5.31, abs=0.03)
+    assert memory.count_weight_bytes(LLAMA_8B, half) / 2**30 == pytest.approx(14.96, abs=0.01)
+    assert memory.count_weight_bytes(LLAMA_8B, four) / 2**30 == pytest.approx(5.31, abs=0.03)
 
 
-def test_the_smallest_change_is_the_first_that_fits():
-    asked = made(training={"dtype": "bfloat16", "micro_batch_size": 4}, method={"name": "lora"})
+def test_smallest_change_is_the_first_that_fits():
+    run_spec = make_spec(training={"dtype": "bfloat16", "micro_batch_size": 4}, method={"name": "lora"})
     room = 2**30
-    need = memory.predict(LLAMA_8B, asked, 1024).total
-    change = memory.smallest_change(LLAMA_8B, asked, 1024, 0, int(need / memory.SAFE_SHARE * 0.99))
+    need = memory.predict_memory(LLAMA_8B, run_spec, 1024).total
+    change = memory.find_smallest_change(LLAMA_8B, run_spec, 1024, 0, int(need / memory.SAFE_SHARE * 0.99))
     assert list(change.values) == ["training.micro_batch_size"]
-    hard = memory.smallest_change(LLAMA_8B, asked, 1024, 0, 12 * room)
+    hard = memory.find_smallest_change(LLAMA_8B, run_spec, 1024, 0, 12 * room)
     assert hard.values["method.name"] == "qlora"
     assert hard.total <= memory.SAFE_SHARE * 12 * room
-    assert memory.smallest_change(LLAMA_8B, asked, 1024, 0, 2 * room) is None
+    assert memory.find_smallest_change(LLAMA_8B, run_spec, 1024, 0, 2 * room) is None
 
 
-def test_only_what_is_not_so_yet_is_changed():
-    asked = spec.RunSpec.model_validate({
+def test_changes_leave_out_what_the_spec_has_already():
+    run_spec = spec.RunSpec.model_validate({
         "model": {"base": "m"}, "data": {"train": "d"}, "method": {"name": "qlora"}, "devices": {"processes": 3},
         "training": {"batch_size": 12, "micro_batch_size": 4, "gradient_checkpointing": True},
     })  # fmt: skip
-    tried = list(memory._changes(asked, 1024))
-    # Of 4 rows: 2 a process divide the batch over three, as does 1; then there is nothing left but the length.
-    assert [list(values) for values in tried[:2]] == [["training.micro_batch_size"]] * 2
-    assert all("method.name" not in values for values in tried)
-    assert [values["data.max_length"] for values in tried[2:]] == [512, 256]
-    odd = asked.model_copy(update={"training": asked.training.model_copy(update={"batch_size": 9})})
-    assert next(memory._changes(odd, 256))["training.micro_batch_size"] == 1  # 2 for each of 3 do not make 9
+    changes = list(memory._list_changes(run_spec, 1024))
+    # Micro-batches of 2 and 1 divide the batch of 12 over three processes; after that only the length is left.
+    assert [list(values) for values in changes[:2]] == [["training.micro_batch_size"]] * 2
+    assert all("method.name" not in values for values in changes)
+    assert [values["data.max_length"] for values in changes[2:]] == [512, 256]
+    odd = run_spec.model_copy(update={"training": run_spec.training.model_copy(update={"batch_size": 9})})
+    assert (
+        next(memory._list_changes(odd, 256))["training.micro_batch_size"] == 1
+    )  # 2 rows in each of 3 processes do not divide 9
