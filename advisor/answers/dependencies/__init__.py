@@ -1,6 +1,6 @@
-"""What a project depends on: the files that say so, whose repositories that are, and how these fare.
+"""The dependencies of a project: the files that name them, their repositories, and their health.
 
-One file here reads one kind of file; `health` ranks what they name.
+Each module reads one kind of file; `health` ranks the packages.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ class Dependency:
     """A package that a file names.
 
     Attributes:
-        ecosystem: ``pypi``, ``npm``, ``conda``, or whatever else the type of a package URL says.
-        name: as its index writes it (PyPI's normalised).
-        file, line: where it stands; 1 where the format has no lines to speak of.
-        version: exact version, where the file pins one.
-        groups: extras, groups or kinds (``dev``) that it belongs to; empty for what is always needed.
+        ecosystem: ``pypi``, ``npm``, ``conda`` or another type of package URL.
+        name: as the index writes it; normalised for PyPI.
+        file, line: place of the name; line 1 if it is not known.
+        version: exact version, if the file pins one.
+        groups: extras, groups or kinds (``dev``) that it belongs to; empty if it is always needed.
         marker: condition under which it is needed (PEP 508), as written.
-        repository: ``owner/name`` on GitHub, where the file itself says it, or what lies installed beside it.
-        local: a path or an address that stands in for an index, without user or password.
+        repository: ``owner/name`` on GitHub, if the file or an installed copy of the package names it.
+        local: path or URL instead of an index, without user and password.
     """
 
     ecosystem: str

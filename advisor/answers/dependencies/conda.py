@@ -1,12 +1,13 @@
-"""environment.yml of conda, with the part that it hands to pip."""
+"""Reads environment.yml of conda, with its pip section."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from advisor.answers.dependencies import Dependency
-from advisor.answers.dependencies.python_requirement import requirement
+from advisor.answers.dependencies.python_requirement import parse_requirement
 from advisor.answers.dependencies.text import Lines, read_text
 from advisor.errors import InputError
 
@@ -14,11 +15,11 @@ from advisor.errors import InputError
 _MATCH_SPEC = re.compile(r"(?:[\w./:-]+::)?(?P<name>[A-Za-z0-9_][\w.-]*)\s*(?:==?\s*(?P<version>[\w.!+]+))?")
 
 
-def read(path: Path) -> list[Dependency]:
-    """What the environment is made of.
+def read_environment(path: Path) -> list[Dependency]:
+    """Return the packages of an environment.
 
     Raises:
-        InputError: the file is wrong.
+        InputError: the file is malformed.
     """
     import yaml
 
@@ -29,22 +30,22 @@ def read(path: Path) -> list[Dependency]:
         raise InputError(f"{path}: {' '.join(str(error).split())}") from None
     entries = content.get("dependencies") if isinstance(content, dict) else None
     if not isinstance(entries, list):
-        raise InputError(f"{path}: there is no list of dependencies in it")
+        raise InputError(f"{path}: expected a list `dependencies`")
     lines = Lines(text)
-    found = []
+    dependencies = []
     for entry in entries:
         if isinstance(entry, str):
             spec = _MATCH_SPEC.match(entry)
             if not spec:
-                raise InputError(f"{path}: {entry!r} is no conda package")
+                raise InputError(f"{path}: {entry!r} is not a conda package; write name or name=version")
             name = spec["name"].lower()
-            line = lines.of(spec["name"])
-            found.append(Dependency("conda", name, path.name, line, version=spec["version"]))
+            line = lines.find(spec["name"])
+            dependencies.append(Dependency("conda", name, path.name, line, version=spec["version"]))
         elif isinstance(entry, dict):
-            for text_ in entry.get("pip") or ():
-                if str(text_).startswith("-"):
+            for item in entry.get("pip") or ():
+                if str(item).startswith("-"):
                     continue
-                asked = requirement(str(text_).partition(" #")[0].strip(), path.name, 1)
-                line = lines.of(re.split(r"[\s\[<>=!~;@]", str(text_), maxsplit=1)[0])
-                found.append(Dependency(**{**asked.__dict__, "line": line}))
-    return found
+                dependency = parse_requirement(str(item).partition(" #")[0].strip(), path.name, 1)
+                line = lines.find(re.split(r"[\s\[<>=!~;@]", str(item), maxsplit=1)[0])
+                dependencies.append(replace(dependency, line=line))
+    return dependencies

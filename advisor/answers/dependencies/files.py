@@ -1,4 +1,4 @@
-"""Which file is of which kind, and what all of them together ask for."""
+"""Reads dependencies from files of all supported kinds."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from advisor.answers.dependencies import (
 from advisor.answers.dependencies.text import parse_json, read_text
 from advisor.errors import InputError
 
-_BY_NAME: tuple[tuple[str, Callable[[Path], list[Dependency]]], ...] = (
-    (r"pyproject.*\.toml", pyproject.read),
-    (r"(?:uv|poetry)\.lock|pylock(?:\..+)?\.toml", locks.read),
-    (r"package\.json", npm.read),
-    (r"(?:package-lock|npm-shrinkwrap)\.json|pnpm-lock\.ya?ml", npm_locks.read),
-    (r".*\.ya?ml", conda.read),
-    (r".*\.(?:txt|in)", requirements_txt.read),
+_READERS: tuple[tuple[str, Callable[[Path], list[Dependency]]], ...] = (
+    (r"pyproject.*\.toml", pyproject.read_pyproject),
+    (r"(?:uv|poetry)\.lock|pylock(?:\..+)?\.toml", locks.read_lock),
+    (r"package\.json", npm.read_package_json),
+    (r"(?:package-lock|npm-shrinkwrap)\.json|pnpm-lock\.ya?ml", npm_locks.read_lock),
+    (r".*\.ya?ml", conda.read_environment),
+    (r".*\.(?:txt|in)", requirements_txt.read_requirements),
 )
 KINDS = (
     "requirements.txt, pyproject.toml, uv.lock, poetry.lock, pylock.toml, environment.yml, package.json, "
@@ -34,45 +34,45 @@ KINDS = (
 )
 
 
-def read(paths: Iterable[Path]) -> list[Dependency]:
-    """What these files ask for, each package once, in the order in which they name it.
+def read_dependencies(paths: Iterable[Path]) -> list[Dependency]:
+    """Return the packages that these files name, each once, in the order of the files.
 
     Raises:
-        InputError: a file cannot be read, is wrong, is of no known kind, or none asks for anything.
+        InputError: a file cannot be read, is malformed or of an unsupported kind, or no file names a package.
     """
-    found: dict[tuple[str, str], Dependency] = {}
-    shown = []
+    dependencies: dict[tuple[str, str], Dependency] = {}
+    names = []
     for path in paths:
-        shown.append(str(path))
-        for dependency in _reader(path)(path):
-            at = replace(dependency, file=(path.parent / dependency.file).as_posix())
-            key = (at.ecosystem, at.name)
-            found[key] = _joined(found[key], at) if key in found else at
-    if not found:
-        raise InputError(f"{', '.join(shown)}: nothing in it asks for a package")
-    return list(found.values())
+        names.append(str(path))
+        for entry in _reader(path)(path):
+            dependency = replace(entry, file=(path.parent / entry.file).as_posix())
+            key = (dependency.ecosystem, dependency.name)
+            dependencies[key] = _merge(dependencies[key], dependency) if key in dependencies else dependency
+    if not dependencies:
+        raise InputError(f"{', '.join(names)}: no package in it")
+    return list(dependencies.values())
 
 
 def _reader(path: Path) -> Callable[[Path], list[Dependency]]:
-    for pattern, read_it in _BY_NAME:
+    for pattern, reader in _READERS:
         if re.fullmatch(pattern, path.name, re.IGNORECASE):
-            return read_it
+            return reader
     if path.suffix == ".json":
         content = parse_json(path, read_text(path))
         if sbom.is_sbom(content):
-            return sbom.read
+            return sbom.read_sbom
         if "dependencies" in content or "devDependencies" in content:
-            return npm.read
-    raise InputError(f"{path} is of no kind that is known: {KINDS} (CycloneDX or SPDX, as JSON)")
+            return npm.read_package_json
+    raise InputError(f"{path} is not of a supported kind: {KINDS} (CycloneDX or SPDX, as JSON)")
 
 
-def _joined(first: Dependency, other: Dependency) -> Dependency:
-    """One package, named twice: needed by all if once by all, and what either knows of it."""
-    is_free = not first.groups or not other.groups
+def _merge(first: Dependency, other: Dependency) -> Dependency:
+    """Merge two entries of one package; it is always needed if one of them is."""
+    is_always_needed = not first.groups or not other.groups
     return replace(
         first,
         version=first.version or other.version,
-        groups=() if is_free else tuple(dict.fromkeys(first.groups + other.groups)),
+        groups=() if is_always_needed else tuple(dict.fromkeys(first.groups + other.groups)),
         marker=first.marker if first.marker == other.marker else "",
         repository=first.repository or other.repository,
     )

@@ -1,4 +1,4 @@
-"""uv.lock, poetry.lock and pylock.toml (PEP 751): everything that is installed, in exact versions."""
+"""Reads uv.lock, poetry.lock and pylock.toml (PEP 751): all packages with exact versions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 from advisor.addresses import github_repository
 from advisor.answers.dependencies import Dependency
-from advisor.answers.dependencies.python_requirement import without_password
+from advisor.answers.dependencies.python_requirement import remove_credentials
 from advisor.answers.dependencies.text import Lines, parse_toml, read_text
 from advisor.errors import InputError
 
@@ -18,11 +18,11 @@ _OWN = ("editable", "virtual")
 _PLACES = ("git", "url", "directory", "path")
 
 
-def read(path: Path) -> list[Dependency]:
-    """What the lock holds; the project itself and its neighbours in a workspace are left out.
+def read_lock(path: Path) -> list[Dependency]:
+    """Return the packages of a lock file without the project itself and the others of its workspace.
 
     Raises:
-        InputError: the file is wrong.
+        InputError: the file is malformed.
     """
     text = read_text(path)
     content, lines = parse_toml(path, text), Lines(text)
@@ -30,7 +30,7 @@ def read(path: Path) -> list[Dependency]:
         entries = content.get("package", content.get("packages", []))
         return [d for e in entries if (d := _package(path, e, lines)) is not None]
     except (TypeError, AttributeError, KeyError) as error:
-        raise InputError(f"{path}: it is not as uv, poetry or PEP 751 write a lock ({error})") from None
+        raise InputError(f"{path}: not a lock file of uv, poetry or PEP 751 ({error})") from None
 
 
 def _package(path: Path, entry: Mapping[str, Any], lines: Lines) -> Dependency | None:
@@ -43,18 +43,18 @@ def _package(path: Path, entry: Mapping[str, Any], lines: Lines) -> Dependency |
         "pypi",
         canonicalize_name(entry["name"]),
         path.name,
-        lines.of(entry["name"]),
+        lines.find(entry["name"]),
         version=entry.get("version"),
         groups=tuple(groups) if groups and "main" not in groups else (),
         marker=str(entry.get("marker") or ""),
         repository=github_repository(place),
-        local=without_password(place),
+        local=remove_credentials(place),
     )
 
 
 def _place(entry: Mapping[str, Any], source: Mapping[str, Any]) -> str:
-    """Where it comes from if not from an index: by uv, poetry or PEP 751."""
-    if source.get("type") == "legacy":  # what poetry calls an index beside PyPI
+    """Return the path or URL of a package that comes from no index: uv, poetry or PEP 751."""
+    if source.get("type") == "legacy":  # in poetry: an index other than PyPI
         return ""
     for kind in _PLACES:
         if source.get(kind):

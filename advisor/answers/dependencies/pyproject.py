@@ -1,8 +1,9 @@
-"""pyproject.toml: PEP 621 and its extras, PEP 735 groups, poetry's tables."""
+"""Reads pyproject.toml: PEP 621 with extras, PEP 735 groups, and the tables of poetry."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +11,23 @@ from packaging.utils import canonicalize_name
 
 from advisor.addresses import github_repository
 from advisor.answers.dependencies import Dependency
-from advisor.answers.dependencies.python_requirement import requirement, without_password
+from advisor.answers.dependencies.python_requirement import parse_requirement, remove_credentials
 from advisor.answers.dependencies.text import Lines, parse_toml, read_text
 from advisor.errors import InputError
 
 
-def read(path: Path) -> list[Dependency]:
-    """What the project asks for: always, by an extra, by a group.
+def read_pyproject(path: Path) -> list[Dependency]:
+    """Return the dependencies of a project, with those of its extras and groups.
 
     Raises:
-        InputError: the file is wrong.
+        InputError: the file is malformed.
     """
     text = read_text(path)
     content, lines = parse_toml(path, text), Lines(text)
     try:
         return [*_standard(path, content, lines), *_poetry(path, content, lines)]
     except (TypeError, AttributeError, KeyError) as error:
-        raise InputError(f"{path}: it is not as PEP 621, PEP 735 or poetry write it ({error})") from None
+        raise InputError(f"{path}: not a pyproject.toml of PEP 621, PEP 735 or poetry ({error})") from None
 
 
 def _standard(path: Path, content: Mapping[str, Any], lines: Lines) -> Iterator[Dependency]:
@@ -35,28 +36,28 @@ def _standard(path: Path, content: Mapping[str, Any], lines: Lines) -> Iterator[
     parts: list[tuple[tuple[str, ...], list[str]]] = [((), project.get("dependencies", []))]
     parts += [((extra,), texts) for extra, texts in project.get("optional-dependencies", {}).items()]
     groups = content.get("dependency-groups", {})
-    parts += [((name,), _of_group(path, name, groups, ())) for name in groups]
+    parts += [((name,), _resolve_group(path, name, groups, ())) for name in groups]
     for group, texts in parts:
         for text in texts:
-            found = requirement(text, path.name, 1, groups=group)
-            if found.name != own:  # an extra may be made of other extras of the project itself
-                yield _at(found, lines)
+            dependency = parse_requirement(text, path.name, 1, groups=group)
+            if dependency.name != own:  # an extra may refer to other extras of the project itself
+                yield _with_line(dependency, lines)
 
 
-def _of_group(path: Path, name: str, groups: Mapping[str, Any], inside: tuple[str, ...]) -> list[str]:
-    """The requirements of a PEP 735 group with those of the groups that it includes."""
-    known = {canonicalize_name(n): n for n in groups}
+def _resolve_group(path: Path, name: str, groups: Mapping[str, Any], parents: tuple[str, ...]) -> list[str]:
+    """Return the requirements of a PEP 735 group and of the groups that it includes."""
+    names = {canonicalize_name(n): n for n in groups}
     key = canonicalize_name(name)
-    if key not in known or key in inside:
-        what = "includes itself" if key in inside else "does not exist"
-        raise InputError(f"{path}: dependency-groups: {name!r} {what}")
-    found: list[str] = []
-    for entry in groups[known[key]]:
+    if key not in names or key in parents:
+        problem = "includes itself" if key in parents else "does not exist"
+        raise InputError(f"{path}: dependency-groups: {name!r} {problem}")
+    requirements: list[str] = []
+    for entry in groups[names[key]]:
         if isinstance(entry, str):
-            found.append(entry)
+            requirements.append(entry)
         else:
-            found += _of_group(path, entry["include-group"], groups, (*inside, key))
-    return found
+            requirements += _resolve_group(path, entry["include-group"], groups, (*parents, key))
+    return requirements
 
 
 def _poetry(path: Path, content: Mapping[str, Any], lines: Lines) -> Iterator[Dependency]:
@@ -68,25 +69,24 @@ def _poetry(path: Path, content: Mapping[str, Any], lines: Lines) -> Iterator[De
         for name, entry in entries.items():
             if name.lower() == "python":
                 continue
-            several = entry if isinstance(entry, list) else [entry]
-            wanted = next((e for e in several if isinstance(e, dict)), {})
-            place = str(wanted.get("git") or wanted.get("url") or wanted.get("path") or "")
-            version = several[0] if isinstance(several[0], str) else wanted.get("version", "")
+            entries_of_name = entry if isinstance(entry, list) else [entry]
+            table = next((e for e in entries_of_name if isinstance(e, dict)), {})
+            place = str(table.get("git") or table.get("url") or table.get("path") or "")
+            version = entries_of_name[0] if isinstance(entries_of_name[0], str) else table.get("version", "")
             yield Dependency(
                 "pypi",
                 canonicalize_name(name),
                 path.name,
-                lines.of(name),
+                lines.find(name),
                 version=version.lstrip("=").strip() if version.startswith("=") else None,
-                groups=(*group, "optional") if wanted.get("optional") else group,
-                marker=str(wanted.get("markers", "")),
+                groups=(*group, "optional") if table.get("optional") else group,
+                marker=str(table.get("markers", "")),
                 repository=github_repository(place),
-                local=without_password(place),
+                local=remove_credentials(place),
             )
 
 
-def _at(found: Dependency, lines: Lines) -> Dependency:
-    from dataclasses import replace
-
-    spelt = (found.name, found.name.replace("-", "_"), found.name.replace("-", "."))
-    return replace(found, line=max(lines.of(name) for name in spelt))
+def _with_line(dependency: Dependency, lines: Lines) -> Dependency:
+    name = dependency.name
+    spellings = (name, name.replace("-", "_"), name.replace("-", "."))
+    return replace(dependency, line=max(map(lines.find, spellings)))

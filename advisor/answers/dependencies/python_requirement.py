@@ -1,4 +1,4 @@
-"""One requirement as Python's tools write it (PEP 508, or an address in pip's way)."""
+"""Parses one requirement of Python: PEP 508, or a path or URL as pip accepts it."""
 
 from __future__ import annotations
 
@@ -16,48 +16,50 @@ _EXTRAS = re.compile(r"\[[^\[\]]*\]$")
 _EGG = re.compile(r"[#&]egg=([\w.-]+)")
 
 
-def requirement(
+def parse_requirement(
     text: str, file: str, line: int, *, groups: tuple[str, ...] = (), is_address: bool = False
 ) -> Dependency:
-    """What a requirement says.
+    """Return the dependency that a requirement names.
 
     Args:
-        text: the requirement without comment and options.
-        file: where it stands.
-        line: the line of it.
+        text: the requirement without comments and options.
+        file: name of the file.
+        line: line of the requirement.
         groups: extras or groups that it belongs to.
         is_address: whether it must be a path or a URL (pip's ``--editable``).
 
     Raises:
-        InputError: it is no requirement.
+        InputError: the text is not a requirement.
     """
     if is_address or (" @ " not in text and _ADDRESS.search(text.partition(";")[0].strip().split("[")[0])):
-        return _address(text, file, line, groups)
+        return _parse_address(text, file, line, groups)
     try:
-        found = Requirement(text)
+        spec = Requirement(text)
     except InvalidRequirement as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"{file}:{line}: {without_password(text)!r} is no requirement: {reason}") from None
-    pins = [s.version for s in found.specifier if s.operator in {"==", "==="} and "*" not in s.version]
+        raise InputError(
+            f"{file}:{line}: {remove_credentials(text)!r} is not a requirement: {reason}"
+        ) from None
+    pins = [s.version for s in spec.specifier if s.operator in {"==", "==="} and "*" not in s.version]
     return Dependency(
         "pypi",
-        canonicalize_name(found.name),
+        canonicalize_name(spec.name),
         file,
         line,
         version=pins[0] if pins else None,
         groups=groups,
-        marker=str(found.marker or ""),
-        repository=github_repository(found.url) if found.url else None,
-        local=without_password(found.url) if found.url else "",
+        marker=str(spec.marker or ""),
+        repository=github_repository(spec.url) if spec.url else None,
+        local=remove_credentials(spec.url) if spec.url else "",
     )
 
 
-def without_password(url: str) -> str:
-    """An address without the user and the password in it."""
+def remove_credentials(url: str) -> str:
+    """Remove user and password from a URL."""
     return re.sub(r"(?<=//)[^/@]*@", "", url)
 
 
-def _address(text: str, file: str, line: int, groups: tuple[str, ...]) -> Dependency:
+def _parse_address(text: str, file: str, line: int, groups: tuple[str, ...]) -> Dependency:
     place, _, marker = text.partition(" ;")
     place = _EXTRAS.sub("", place.strip())
     repository = github_repository(place)
@@ -71,7 +73,7 @@ def _address(text: str, file: str, line: int, groups: tuple[str, ...]) -> Depend
         try:
             name = parse_wheel_filename(end)[0]
         except InvalidWheelFilename:
-            raise InputError(f"{file}:{line}: {end!r} is no name of a wheel") from None
+            raise InputError(f"{file}:{line}: {end!r} is not the name of a wheel") from None
     else:
         name = end.partition("@")[0].removesuffix(".git") or "."
     return Dependency(
@@ -82,5 +84,5 @@ def _address(text: str, file: str, line: int, groups: tuple[str, ...]) -> Depend
         groups=groups,
         marker=marker.strip(),
         repository=repository,
-        local=without_password(place),
+        local=remove_credentials(place),
     )

@@ -1,7 +1,7 @@
-"""Bills of materials: CycloneDX (1.2 to 1.7) and SPDX (2.2, 2.3 and 3.0) in JSON.
+"""Reads SBOMs (software bills of materials): CycloneDX 1.2 to 1.7 and SPDX 2.2, 2.3 and 3.0, in JSON.
 
-Read by their published schemas: the fields that name a package are few, and the libraries for the whole
-formats weigh more than all of advisor.
+The readers follow the published schemas. Only a few fields name a package, so no library for the whole
+formats is needed.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from advisor.answers.dependencies.text import Lines, parse_json, read_text
 from advisor.errors import InputError
 
 
-def read(path: Path) -> list[Dependency]:
-    """The components of the bill, but for the thing that it describes.
+def read_sbom(path: Path) -> list[Dependency]:
+    """Return the components of an SBOM without the product that it describes.
 
     Raises:
-        InputError: the file is wrong.
+        InputError: the file is malformed.
     """
     text = read_text(path)
     content, lines = parse_json(path, text), Lines(text)
@@ -34,11 +34,11 @@ def read(path: Path) -> list[Dependency]:
             return list(_spdx2(path, content, lines))
         return list(_spdx3(path, content["@graph"], lines))
     except (TypeError, AttributeError, KeyError) as error:
-        raise InputError(f"{path}: it is not as CycloneDX or SPDX say ({error})") from None
+        raise InputError(f"{path}: not an SBOM of CycloneDX or SPDX ({error})") from None
 
 
 def is_sbom(content: Mapping[str, Any]) -> bool:
-    """Whether a JSON object is such a bill."""
+    """Return whether a JSON object is an SBOM."""
     return content.get("bomFormat") == "CycloneDX" or "spdxVersion" in content or "@graph" in content
 
 
@@ -50,28 +50,30 @@ def _cyclonedx(path: Path, components: list[Mapping[str, Any]], lines: Lines) ->
             name = f"{group}/{component['name']}" if group else component["name"]
             version = component.get("version")
             optional = ("optional",) if component.get("scope") == "optional" else ()
-            yield _of(path, lines, name, version, component.get("purl"), urls, optional)
+            yield _dependency(path, lines, name, version, component.get("purl"), urls, optional)
         yield from _cyclonedx(path, component.get("components", []), lines)
 
 
 def _spdx2(path: Path, content: Mapping[str, Any], lines: Lines) -> Iterator[Dependency]:
-    described = set(content.get("documentDescribes", []))
-    described |= {
+    products = set(content.get("documentDescribes", []))
+    products |= {
         r["relatedSpdxElement"]
         for r in content.get("relationships", [])
         if r["relationshipType"] == "DESCRIBES"
     }
     packages = content.get("packages", [])
-    if len(described) == len(packages):  # a bare list: nothing of it contains the others
-        described = set()
+    if len(products) == len(packages):  # a plain list: no package contains the others
+        products = set()
     for package in packages:
-        if package["SPDXID"] in described:
+        if package["SPDXID"] in products:
             continue
         purls = [
             r["referenceLocator"] for r in package.get("externalRefs", []) if r["referenceType"] == "purl"
         ]
         urls = [package.get("downloadLocation", "")]
-        yield _of(path, lines, package["name"], package.get("versionInfo"), next(iter(purls), None), urls)
+        yield _dependency(
+            path, lines, package["name"], package.get("versionInfo"), next(iter(purls), None), urls
+        )
 
 
 def _spdx3(path: Path, graph: list[Mapping[str, Any]], lines: Lines) -> Iterator[Dependency]:
@@ -88,10 +90,10 @@ def _spdx3(path: Path, graph: list[Mapping[str, Any]], lines: Lines) -> Iterator
             None,
         )
         urls = [element.get("software_downloadLocation", "")]
-        yield _of(path, lines, element["name"], element.get("software_packageVersion"), purl, urls)
+        yield _dependency(path, lines, element["name"], element.get("software_packageVersion"), purl, urls)
 
 
-def _of(
+def _dependency(
     path: Path,
     lines: Lines,
     name: str,
@@ -101,18 +103,18 @@ def _of(
     groups: tuple[str, ...] = (),
 ) -> Dependency:
     repository = next((r for r in map(github_repository, urls) if r), None)
-    ecosystem, line = "unknown", lines.of(name.rpartition("/")[2])
+    ecosystem, line = "unknown", lines.find(name.rpartition("/")[2])
     if purl:
         try:
-            found = PackageURL.from_string(purl)
+            url = PackageURL.from_string(purl)
         except ValueError as error:
-            raise InputError(f"{path}: {purl!r} is no package URL: {error}") from None
-        ecosystem, version = found.type, found.version or version
-        name = f"{found.namespace}/{found.name}" if found.namespace else found.name
-        at = lines.of(purl.partition(":")[2])  # the name may stand elsewhere first
+            raise InputError(f"{path}: {purl!r} is not a package URL: {error}") from None
+        ecosystem, version = url.type, url.version or version
+        name = f"{url.namespace}/{url.name}" if url.namespace else url.name
+        at = lines.find(purl.partition(":")[2])  # the name alone may occur earlier
         line = at if at > 1 else line
         if ecosystem == "pypi":
-            name = canonicalize_name(found.name)
+            name = canonicalize_name(url.name)
         elif ecosystem == "github":
             repository = repository or name
         elif ecosystem == "golang":

@@ -1,4 +1,4 @@
-"""Files that say what is needed: read whole, within bounds, and placed by line."""
+"""Reads text, TOML and JSON of a limited size, and finds the line of a name."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 from advisor.errors import InputError
 
 SIZE_LIMIT = 64 * 2**20
-"""Bytes; an SBOM of a large system has some 20 million."""
+"""In bytes; the SBOM of a large system has about 20 million."""
 
 
 def read_text(path: Path) -> str:
-    """The text of a file.
+    """Return the text of a file.
 
     Raises:
-        InputError: it cannot be read, is no UTF-8 or is larger than `SIZE_LIMIT`.
+        InputError: it cannot be read, is not UTF-8 or is larger than `SIZE_LIMIT`.
     """
     try:
         if path.stat().st_size > SIZE_LIMIT:
@@ -31,10 +31,10 @@ def read_text(path: Path) -> str:
 
 
 def parse_toml(path: Path, text: str) -> dict[str, Any]:
-    """TOML as a table.
+    """Return the table of a TOML text.
 
     Raises:
-        InputError: it is none.
+        InputError: the text is not TOML.
     """
     try:
         return tomllib.loads(text)
@@ -43,29 +43,29 @@ def parse_toml(path: Path, text: str) -> dict[str, Any]:
 
 
 def parse_json(path: Path, text: str) -> dict[str, Any]:
-    """JSON as an object.
+    """Return the object of a JSON text.
 
     Raises:
-        InputError: it is none.
+        InputError: the text is not a JSON object.
     """
     try:
-        found = json.loads(text)
+        content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: {error}") from None
-    if not isinstance(found, dict):
-        raise InputError(f"{path}: an object was expected")
-    return found
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a JSON object")
+    return content
 
 
 class Lines:
-    """On which line of a text a name first stands; built once, as locks name thousands."""
+    """The first line of each name in a text; built once, because lock files have thousands of names."""
 
     def __init__(self, text: str) -> None:
-        self._first: dict[str, int] = {}
+        self._first_lines: dict[str, int] = {}
         for number, line in enumerate(text.splitlines(), start=1):
             for word in re.findall(r"[@A-Za-z0-9][\w./@-]*", line):
-                self._first.setdefault(word.rstrip(".").lower(), number)
+                self._first_lines.setdefault(word.rstrip(".").lower(), number)
 
-    def of(self, name: str) -> int:
-        """The line, from 1; 1 if it stands nowhere by itself."""
-        return self._first.get(name.lower(), 1)
+    def find(self, name: str) -> int:
+        """Return the number of the line, from 1; 1 if the name is not in the text."""
+        return self._first_lines.get(name.lower(), 1)

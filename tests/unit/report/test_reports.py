@@ -136,7 +136,7 @@ def health(answer):
     known = Health(Dependency("pypi", "trl", "requirements.txt", 1), "huggingface/trl", "a table",
                    answer.ranking[-1], date(2026, 7, 24))  # fmt: skip
     return known, Health(
-        Dependency("pypi", "nobody", "/abs/requirements.txt", 2), unknown="nothing says whose"
+        Dependency("pypi", "nobody", "/abs/requirements.txt", 2), unknown="its repository is unknown"
     )
 
 
@@ -145,7 +145,7 @@ def test_dependencies_of_one_kind_alone(health, which):
     kept = {"known": (), "unknown": (), which: (health[which == "unknown"],)}
     found = Dependencies(files=("requirements.txt",), goal="balanced", weights={}, **kept)
     for shown in (render_dependencies(found, f) for f in (Format.table, Format.markdown)):
-        assert ("nothing says whose" in shown) is (which == "unknown")
+        assert ("its repository is unknown" in shown) is (which == "unknown")
         assert ("huggingface/trl" in shown.replace("\\", "")) is (which == "known")
 
 
@@ -168,7 +168,7 @@ def test_a_task_at_a_glance():
 def test_what_of_a_model_fits_is_said_where_something_is_asked():
     asked = Requirements(model="google/gemma-2-9b", method="qlora", gpu_memory_gib=24.0)
     told = recommend(read_request(Request(requirements=asked)))
-    assert any("weights and optimizer of google/gemma-2-9b take" in line for line in told.requirement_notes)
+    assert any("weights and optimizer of google/gemma-2-9b need" in line for line in told.requirement_notes)
 
 
 def test_the_same_one_twice_is_no_pair():

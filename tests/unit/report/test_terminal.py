@@ -30,7 +30,7 @@ def in_a_terminal(*args, code=0, **env):
         [sys.executable, "-m", "advisor", *args], stdout=child, stderr=child, stdin=child, env=environment
     )
     os.close(child)
-    shown = b""
+    screen = b""
     while True:
         try:
             part = os.read(parent, 65536)
@@ -38,10 +38,10 @@ def in_a_terminal(*args, code=0, **env):
             break
         if not part:
             break
-        shown += part
+        screen += part
     os.close(parent)
-    assert process.wait() == code, shown
-    return shown.decode()
+    assert process.wait() == code, screen
+    return screen.decode()
 
 
 def plain(text):
@@ -49,11 +49,11 @@ def plain(text):
 
 
 def test_a_terminal_gets_colour_and_whole_cells():
-    shown = in_a_terminal("rank")
-    assert re.search(r"\x1b\[3[1-3]m", shown)
-    assert "Recommendation: huggingface/trl" in plain(shown)
-    assert max(len(line) for line in plain(shown).splitlines()) <= 100
-    assert "…" not in plain(shown), "a cell is folded, never cut"
+    screen = in_a_terminal("rank")
+    assert re.search(r"\x1b\[3[1-3]m", screen)
+    assert "Recommendation: huggingface/trl" in plain(screen)
+    assert max(len(line) for line in plain(screen).splitlines()) <= 100
+    assert "…" not in plain(screen), "a cell is folded, never cut"
 
 
 def test_no_color_is_honoured():
@@ -82,16 +82,16 @@ def test_a_collection_shows_bars_and_lines_for_what_is_missing(tmp_path):
     world = World(seed=3)
     world.add("o/n", issues=30)
     fake = FakeGitHub(world, retry_after=1)
-    fake.answers["/repos/o/n/stargazers/history"] = (404, {}, {"message": "Not Found"})
+    fake.responses["/repos/o/n/stargazers/history"] = (404, {}, {"message": "Not Found"})
     fake.faults.queue.extend(["secondary_403", None, "bad_gateway"])
     with serve_fake(fake) as url:
         env = build_environment(url, tmp_path, GITHUB_SERVER_URL=url.replace("http", "https"))  # nobody there
-        shown = plain(in_a_terminal("collect", "o/n", "--source", "github", "--source", "git", "--store",
+        screen = plain(in_a_terminal("collect", "o/n", "--source", "github", "--source", "git", "--store",
                                     str(tmp_path / "s"), code=3, **env))  # fmt: skip
-    assert "all \N{BOX DRAWINGS HEAVY HORIZONTAL}" in shown and "points left" in shown
-    assert "o/n: star history: " in shown, "GitHub keeps none: told above the bars"
-    assert re.search("o/n: git: .*failed", shown.replace("\r\n", ""))
-    assert "1 repositories collected: " in shown and "Traceback" not in shown
+    assert "all \N{BOX DRAWINGS HEAVY HORIZONTAL}" in screen and "points left" in screen
+    assert "o/n: star history: " in screen, "GitHub keeps none: told above the bars"
+    assert re.search("o/n: git: .*failed", screen.replace("\r\n", ""))
+    assert "1 repositories collected: " in screen and "Traceback" not in screen
 
 
 def test_a_collection_of_many_shows_how_many_are_whole_and_failed(tmp_path):
@@ -99,17 +99,19 @@ def test_a_collection_of_many_shows_how_many_are_whole_and_failed(tmp_path):
     subprocess.run(["git", "init", "-q", "-b", "main", str(tmp_path / "one")], check=True)
     subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "one"], check=True)
     (tmp_path / "list.txt").write_text(f"o/one {tmp_path.as_uri()}/one\nno/where {tmp_path.as_uri()}/no\n")
-    shown = plain(in_a_terminal("collect", "--repos", str(tmp_path / "list.txt"), "--git-only", "--store",
+    screen = plain(in_a_terminal("collect", "--repos", str(tmp_path / "list.txt"), "--git-only", "--store",
                                 str(tmp_path / "s"), code=3, HOME=str(tmp_path)))  # fmt: skip
     assert (
-        "repositories \N{BOX DRAWINGS HEAVY HORIZONTAL}" in shown and "2/2" in shown and "1 failed" in shown
+        "repositories \N{BOX DRAWINGS HEAVY HORIZONTAL}" in screen
+        and "2/2" in screen
+        and "1 failed" in screen
     )
-    assert "missing (run the same command again to retry):\r\n  no/where: " in shown
+    assert "missing (run the same command again to retry):\r\n  no/where: " in screen
     assert reading.open_store(tmp_path / "s").repositories() == ["o/one"]
 
 
 def test_measuring_and_looking_back_show_how_far_they_are(tmp_path):
     fill(tmp_path / "s", rows())
     assert "100%" in in_a_terminal("measure", str(tmp_path / "s"))
-    shown = in_a_terminal("dashboard", "-o", str(tmp_path / "r.html"), "--months", "1")
-    assert "\rranking past days: 2 of 2\r\n" in shown
+    screen = in_a_terminal("dashboard", "-o", str(tmp_path / "r.html"), "--months", "1")
+    assert "\rranking past days: 2 of 2\r\n" in screen

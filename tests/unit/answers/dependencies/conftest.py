@@ -14,6 +14,6 @@ def read(tmp_path, monkeypatch):
 
     def run(name, text):
         (tmp_path / name).write_text(text)
-        return files.read([(tmp_path / name).relative_to(tmp_path)])
+        return files.read_dependencies([(tmp_path / name).relative_to(tmp_path)])
 
     return run

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from advisor.answers.dependencies import Dependency, files
-from advisor.answers.dependencies.python_requirement import requirement
+from advisor.answers.dependencies.python_requirement import parse_requirement
 from advisor.errors import InputError
 
 
@@ -53,7 +53,7 @@ def test_spdx_2_leaves_out_what_it_describes_and_takes_what_a_package_says(read)
 
 @pytest.mark.parametrize("empty", [{"bomFormat": "CycloneDX"}, {"spdxVersion": "SPDX-2.3"}, {"@graph": []}])
 def test_a_bill_of_nothing_asks_for_nothing(read, empty):
-    with pytest.raises(InputError, match=r"^bill\.json: nothing in it asks for a package$"):
+    with pytest.raises(InputError, match=r"^bill\.json: no package in it$"):
         read("bill.json", json.dumps(empty))
 
 
@@ -99,7 +99,7 @@ packages:
         Dependency("npm", "g", "pnpm-lock.yaml", 5, repository="o/g", local="https://github.com/o/g"),
         Dependency("npm", "r", "pnpm-lock.yaml", 6, "3.0.0"),
     ]
-    with pytest.raises(InputError, match="nothing in it asks for a package"):
+    with pytest.raises(InputError, match="no package in it"):
         read("pnpm-lock.yaml", "lockfileVersion: '9.0'\n")
 
 
@@ -224,7 +224,7 @@ def test_what_is_wrong_with_a_group(read, group, why):
     (".", ".", {"local": "."}), ("../", "..", {"local": "../"}), ("/", ".", {"local": "/"}),
 ])  # fmt: skip
 def test_a_requirement_and_an_address(text, name, more):
-    assert requirement(text, "r.txt", 7, groups=("g",)) == Dependency(
+    assert parse_requirement(text, "r.txt", 7, groups=("g",)) == Dependency(
         "pypi", name, "r.txt", 7, groups=("g",), **more
     )
 
@@ -254,18 +254,18 @@ def test_one_package_of_several_files_is_joined_from_what_each_knows(read, tmp_p
     (tmp_path / "c.txt").write_text("both\n")
     paths = [(tmp_path / n).relative_to(tmp_path) for n in ("a.txt", "b.txt", "pyproject.toml", "c.txt")]
     place = "git+https://github.com/o/z"
-    assert files.read(paths) == [
+    assert files.read_dependencies(paths) == [
         Dependency("pypi", "x", "a.txt", 1, "1", marker='os_name == "nt"'),
         Dependency("pypi", "y", "a.txt", 2),
         Dependency("pypi", "z", "a.txt", 3, repository="o/z", local=place),
         Dependency("pypi", "only", "pyproject.toml", 2, groups=("dev", "test")),
         Dependency("pypi", "both", "pyproject.toml", 2),
     ]
-    assert {d.name: d.repository for d in files.read(reversed(paths))}["z"] == "o/z"
+    assert {d.name: d.repository for d in files.read_dependencies(reversed(paths))}["z"] == "o/z"
 
 
 def test_what_is_asked_for_by_nobody_names_the_files(read, tmp_path):
     for name in ("a.txt", "b.in"):
         (tmp_path / name).write_text("")
-    with pytest.raises(InputError, match=r"^a\.txt, b\.in: nothing in it asks for a package$"):
-        files.read([(tmp_path / n).relative_to(tmp_path) for n in ("a.txt", "b.in")])
+    with pytest.raises(InputError, match=r"^a\.txt, b\.in: no package in it$"):
+        files.read_dependencies([(tmp_path / n).relative_to(tmp_path) for n in ("a.txt", "b.in")])

@@ -20,7 +20,7 @@ def write(folder: Path, name: str, text: str) -> Path:
 
 
 def by_name(*paths):
-    return {d.name: d for d in files.read(paths)}
+    return {d.name: d for d in files.read_dependencies(paths)}
 
 
 def test_requirements_with_all_that_pip_knows(tmp_path):
@@ -55,15 +55,15 @@ git+https://gitlab.example/team/tool.git
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("flask==\n", r"r\.txt:1: 'flask==' is no requirement"),
+        ("flask==\n", r"r\.txt:1: 'flask==' is not a requirement"),
         ("-r missing.txt\n", r"missing\.txt cannot be read"),
-        ("-r https://example.org/r.txt\n", "is not fetched"),
-        ("# nothing\n", "nothing in it asks for a package"),
+        ("-r https://example.org/r.txt\n", "cannot read https://example.org/r.txt from the network"),
+        ("# nothing\n", "no package in it"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(tmp_path, text, why):
     with pytest.raises(InputError, match=why):
-        files.read([write(tmp_path, "r.txt", text)])
+        files.read_dependencies([write(tmp_path, "r.txt", text)])
 
 
 def test_pyproject_has_extras_and_groups():
@@ -78,7 +78,7 @@ def test_pyproject_has_extras_and_groups():
 def test_a_group_that_includes_itself_is_an_error(tmp_path):
     text = '[dependency-groups]\na = [{include-group = "b"}]\nb = [{include-group = "a"}]\n'
     with pytest.raises(InputError, match="includes itself"):
-        files.read([write(tmp_path, "pyproject.toml", text)])
+        files.read_dependencies([write(tmp_path, "pyproject.toml", text)])
 
 
 def test_poetry_tables_and_lock(tmp_path):
@@ -204,8 +204,8 @@ packages:
         assert found["g"].local and found["ms"].groups == ()
         assert ("dev" in found["q"].groups) is ("9.0" not in text)  # since 9.0 a lock does not say it
     for name, text in (("package-lock.json", '{"packages": [1]}'), ("pnpm-lock.yaml", "lockfileVersion: x")):
-        with pytest.raises(InputError, match="not as npm or pnpm write a lock"):
-            files.read([write(tmp_path, name, text)])
+        with pytest.raises(InputError, match="not a lock file of npm or pnpm"):
+            files.read_dependencies([write(tmp_path, name, text)])
 
 
 def test_what_npm_installed_says_whose_it_is(tmp_path):
@@ -252,12 +252,12 @@ def test_spdx_3_and_package_urls_of_any_kind(tmp_path):
 def test_one_package_of_two_files_is_one(tmp_path):
     first = write(tmp_path, "a/requirements.txt", "flask\n")
     second = write(tmp_path, "b/requirements.txt", "Flask==3.0\n")
-    found = files.read([first, second])
+    found = files.read_dependencies([first, second])
     assert [(d.name, d.version, d.file) for d in found] == [("flask", "3.0", first.as_posix())]
 
 
 def test_a_file_of_no_known_kind(tmp_path):
-    with pytest.raises(InputError, match="of no kind that is known"):
-        files.read([write(tmp_path, "setup.cfg", "[metadata]\n")])
-    with pytest.raises(InputError, match="of no kind that is known"):
-        files.read([write(tmp_path, "some.json", "{}")])
+    with pytest.raises(InputError, match="is not of a supported kind"):
+        files.read_dependencies([write(tmp_path, "setup.cfg", "[metadata]\n")])
+    with pytest.raises(InputError, match="is not of a supported kind"):
+        files.read_dependencies([write(tmp_path, "some.json", "{}")])

@@ -41,7 +41,7 @@ def rank(*args):
 
 @pytest.fixture(scope="module")
 def bundled():
-    return rank_dependencies(files.read([SIXTY]), open_stores(bundled_stores()), Request(), [str(SIXTY)])
+    return rank_dependencies(files.read_dependencies([SIXTY]), open_stores(bundled_stores()), Request(), [str(SIXTY)])
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def given(tmp_path_factory):
     made = rows()
     alike = sorted({name for _, name in made})
     lot = random.Random(3)
-    for d in files.read([SIXTY]):
+    for d in files.read_dependencies([SIXTY]):
         name = {"numpy": "numpy/numpy", "ruff": "astral-sh/ruff", "pandas": "pandas-dev/pandas",
                 "torch": "pytorch/pytorch", "tqdm": "tqdm/tqdm"}.get(d.name)  # fmt: skip
         if name is None:
@@ -59,7 +59,7 @@ def given(tmp_path_factory):
         like = lot.choice(alike)
         for (table, of), found in made.items():
             if of == like:
-                writing.write(store, table, name, [{**r, "repository": name} for r in found])
+                writing.write_rows(store, table, name, [{**r, "repository": name} for r in found])
     # not in the table that came along: the facts themselves say whose package it is
     about = {"source": "pypi", "retrieved_at": AS_OF.isoformat()}
     row = {
@@ -67,7 +67,7 @@ def given(tmp_path_factory):
         "ecosystem": "pypi",
         "package": "A_Package.that-nobody-has-published",
     }
-    writing.write(store, "packages", "astral-sh/ruff", [{**row, **about}])
+    writing.write_rows(store, "packages", "astral-sh/ruff", [{**row, **about}])
     return store
 
 
@@ -77,7 +77,7 @@ def test_sixty_packages_and_nobody_is_dropped(bundled):
     assert len(bundled.known) >= 30
     assert all(h.unknown and h.ranked is None for h in bundled.unknown)
     why = {h.dependency.name: h.unknown for h in bundled.unknown}
-    assert why["a-package-that-nobody-has-published"] == "nothing says whose package it is"
+    assert why["a-package-that-nobody-has-published"] == "its repository is not known"
     assert why["numpy"] == "numpy/numpy: there are no facts about it"
 
 
@@ -154,11 +154,11 @@ def test_the_exit_code_follows_the_score(tmp_path, bundled):
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        ([SIXTY, "--format", "html"], "not as html"),
+        ([SIXTY, "--format", "html"], "has no format html"),
         ([SIXTY, "trl"], "not both"),
         ([SIXTY, "--goal", "fame"], "unknown goal"),
         ([SIXTY, "--set", "models=3"], "unknown criterion"),
-        ([SIXTY, "--store", "bundled", "--as-of", "1999-01-01"], "no facts reach to 1999-01-01"),
+        ([SIXTY, "--store", "bundled", "--as-of", "1999-01-01"], "no facts for 1999-01-01"),
         (["missing.txt"], "cannot be read"),
     ],
 )

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from advisor.answers.dependencies import Dependency, files, text
-from advisor.answers.dependencies.packages import Origin, origin, origins
-from advisor.answers.dependencies.python_requirement import requirement
+from advisor.answers.dependencies.packages import Origin, find_origin, read_origins
+from advisor.answers.dependencies.python_requirement import parse_requirement
 from advisor.domain.files import data_folder
 from advisor.errors import InputError
 from advisor.facts import reading, writing
@@ -47,7 +47,7 @@ archive = { url = "https://files.example/b.tar.gz" }
     ("git+https://git.example/o/n.git#egg=n[x]", "n", "git+https://git.example/o/n.git#egg=n"),
 ])  # fmt: skip
 def test_the_extras_of_an_address_are_no_part_of_its_name(text, name, local):
-    assert requirement(text, "r.txt", 1, is_address=True) == Dependency("pypi", name, "r.txt", local=local)
+    assert parse_requirement(text, "r.txt", 1, is_address=True) == Dependency("pypi", name, "r.txt", local=local)
 
 
 def test_a_lock_of_npm_with_what_is_installed_beside_it_and_an_address_with_a_user(read, tmp_path):
@@ -69,19 +69,19 @@ packages:
     ("./BOX", "box", ""),
 ])  # fmt: skip
 def test_an_address_is_known_by_its_look(text, name, marker):
-    found = requirement(text, "r.txt", 1)
+    found = parse_requirement(text, "r.txt", 1)
     assert (found.name, found.marker, bool(found.local)) == (name, marker, True)
 
 
 def test_why_it_is_no_requirement_in_one_line_without_a_password():
     with pytest.raises(InputError) as told:
-        requirement("a @ https://user:pw@x y", "r.txt", 3)  # pragma: allowlist secret
-    assert str(told.value).startswith("r.txt:3: 'a @ https://x y' is no requirement: Expected ")
+        parse_requirement("a @ https://user:pw@x y", "r.txt", 3)  # pragma: allowlist secret
+    assert str(told.value).startswith("r.txt:3: 'a @ https://x y' is not a requirement: Expected ")
     assert "\n" not in str(told.value)
 
 
 def test_an_environment_that_is_a_list(read):
-    with pytest.raises(InputError, match=r"^environment\.yml: there is no list of dependencies in it$"):
+    with pytest.raises(InputError, match=r"^environment\.yml: expected a list `dependencies`$"):
         read("environment.yml", "- numpy\n")
 
 
@@ -98,7 +98,7 @@ def test_a_file_is_known_by_its_name_in_any_case_or_by_what_is_in_it(read):
             read(name, "{}")
         assert (
             str(told.value)
-            == f"{name} is of no kind that is known: {files.KINDS} (CycloneDX or SPDX, as JSON)"
+            == f"{name} is not of a supported kind: {files.KINDS} (CycloneDX or SPDX, as JSON)"
         )
 
 
@@ -111,20 +111,20 @@ def test_whose_package_it_is_by_the_table_under_the_domains(tmp_path):
     shutil.copy(data_folder() / "domains" / "finetuning.toml", tmp_path / "domains")
     for shared in ("criteria", "organisations.toml"):
         (tmp_path / shared).symlink_to(data_folder() / shared)
-    known = origins([], tmp_path)
+    known = read_origins([], tmp_path)
     assert known["npm", "Left_pad"] == Origin("o/left", "npm, 2026-01-02")
     assert known["pypi", "trl"] == Origin("huggingface/trl", "domain finetuning")
     asked = Dependency("pypi", "trl", "r.txt")
-    assert origin(asked, known) == known["pypi", "trl"]
-    assert origin(replace(asked, repository="me/fork", local="x"), known) == Origin("me/fork", "r.txt")
-    assert origin(replace(asked, ecosystem="npm"), known) is None
+    assert find_origin(asked, known) == known["pypi", "trl"]
+    assert find_origin(replace(asked, repository="me/fork", local="x"), known) == Origin("me/fork", "r.txt")
+    assert find_origin(replace(asked, ecosystem="npm"), known) is None
 
 
 def test_the_facts_speak_over_the_table_and_the_first_store_over_the_others(tmp_path):
     def store(name, *rows):
         for table, row in rows:
             about = {"repository": f"o/{name}", "source": "an index", "retrieved_at": "2026-01-02"}
-            writing.write(tmp_path / name, table, f"o/{name}", [{**about, **row}])
+            writing.write_rows(tmp_path / name, table, f"o/{name}", [{**about, **row}])
         return reading.open_store(tmp_path / name, may_lack_days=True)
 
     package = {"ecosystem": "npm", "package": "Some_Thing"}
@@ -137,7 +137,7 @@ def test_the_facts_speak_over_the_table_and_the_first_store_over_the_others(tmp_
         "is_yanked": False,
     }
     other = store("other", ("packages", package), ("package_releases", release))
-    known = origins([first, other])
+    known = read_origins([first, other])
     assert known["npm", "Some_Thing"] == Origin("o/first", "an index, 2026-01-02")
     assert known["pypi", "my-own"] == Origin("o/other", "an index, 2026-01-02")
     assert known["pypi", "accelerate"].repository == "huggingface/accelerate"
@@ -170,26 +170,26 @@ h \\""")  # fmt: skip
     ]  # fmt: skip
     with pytest.raises(InputError) as told:
         read("r.txt", "\n-c https://x.example/r.txt\n")
-    assert str(told.value) == "r.txt:2: https://x.example/r.txt is not fetched; save it and name the file"
-    with pytest.raises(InputError, match=r"^sub/more\.txt:2: 'b!' is no requirement"):
+    assert str(told.value) == "r.txt:2: cannot read https://x.example/r.txt from the network: save it as a file"
+    with pytest.raises(InputError, match=r"^sub/more\.txt:2: 'b!' is not a requirement"):
         (tmp_path / "sub" / "more.txt").write_text("a\nb!\n")
         read("r.txt", "-r  sub/more.txt\n")
 
 
 def test_a_file_that_cannot_be_read(read, monkeypatch, tmp_path):
     with pytest.raises(InputError, match=r"^none\.txt cannot be read: No such file or directory$"):
-        files.read([Path("none.txt")])
+        files.read_dependencies([Path("none.txt")])
     monkeypatch.setattr(text, "SIZE_LIMIT", 2**20)
     (tmp_path / "large.txt").write_bytes(b"a" + b"\n" * (2**20 - 1))
-    assert len(files.read([tmp_path / "large.txt"])) == 1
+    assert len(files.read_dependencies([tmp_path / "large.txt"])) == 1
     with pytest.raises(InputError, match=r"^large\.txt is larger than 1 MiB$"):
         read("large.txt", "\n" * (2**20 + 1))
     (tmp_path / "odd.txt").write_bytes(b"\xff")
     with pytest.raises(InputError, match=r"odd\.txt is not UTF-8 text$"):
-        files.read([tmp_path / "odd.txt"])
+        files.read_dependencies([tmp_path / "odd.txt"])
 
 
 def test_the_line_of_a_name_is_where_it_stands_by_itself():
     lines = text.Lines("flask-admin see flask.\n@s/p Flask\nflask")
-    assert [lines.of(name) for name in ("FLASK", "flask-admin", "@s/p", "admin")] == [1, 1, 2, 1]
-    assert text.Lines("\n\nx").of("x") == 3
+    assert [lines.find(name) for name in ("FLASK", "flask-admin", "@s/p", "admin")] == [1, 1, 2, 1]
+    assert text.Lines("\n\nx").find("x") == 3

@@ -13,7 +13,7 @@ from advisor.domain.domain import load_domain
 from advisor.domain.files import data_folder
 from advisor.errors import InputError
 
-NEIGHBOURS = "Fine-tuning libraries and their neighbours"
+NEIGHBOURS = "Fine-tuning and related libraries"
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +45,9 @@ def test_what_was_asked_and_by_what_it_was_judged(answer):
 def test_the_unknown_by_name_with_the_reason_of_each(answer):
     assert [(h.dependency.name, h.repository, h.unknown) for h in answer.unknown] == [
         ("fork", None, "it comes from ../fork"),
-        ("left", None, "nothing says whose package it is"),
+        ("left", None, "its repository is not known"),
         ("lmflow", "OptimalScale/LMFlow",
-         "OptimalScale/LMFlow: its contributions were last read on 2026-05-01; collect it again"),
+         "OptimalScale/LMFlow: its commits were last collected on 2026-05-01; collect them again"),
         ("numpy", "numpy/numpy", "numpy/numpy: there are no facts about it"),
     ]  # fmt: skip
     assert all(h.ranked is None and h.as_of is None and h.alternatives == () for h in answer.unknown)
@@ -58,7 +58,7 @@ def test_the_known_name_their_repository_its_source_and_the_day_of_its_facts(ans
     days = {name: store.as_of for store in stores for name in store.repositories()}
     known = {h.dependency.name: h for h in answer.known}
     assert known["trl"].origin == "domain finetuning-wide"
-    assert known["TRL"].origin == "domain finetuning-wide, as the package of that name on PyPI"
+    assert known["TRL"].origin == "domain finetuning-wide; package of the same name on PyPI"
     assert known["quart"].ranked.candidate.repository == "pallets/quart"
     assert (known["quart"].repository, known["quart"].origin) == ("Pallets/Quart", "r.txt")
     assert all(h.as_of == days[h.ranked.candidate.repository] and h.unknown == "" for h in answer.known)
@@ -113,16 +113,16 @@ def test_stores_are_the_bundled_ones_in_order_and_a_place_without_one_is_passed_
 
 
 def test_no_facts_at_all_or_not_of_that_day(stores):
-    end = "; run `advisor collect --from FILE` first"
+    end = ": run `advisor collect --from FILE` first"
     trl = [Dependency("pypi", "trl", "r.txt")]
     with pytest.raises(InputError) as told:
         rank_dependencies(trl, [], Request())
-    assert str(told.value) == f"no facts are there{end}"
+    assert str(told.value) == f"no facts{end}"
     one = [s for s in stores if "huggingface/trl" in s.repositories()]
     for day in (one[0].first_day - timedelta(days=1), one[0].as_of + timedelta(days=1)):
         with pytest.raises(InputError) as told:
             rank_dependencies(trl, one, Request(as_of=day))
-        assert str(told.value) == f"no facts reach to {day}{end}"
+        assert str(told.value) == f"no facts for {day}{end}"
     last = rank_dependencies(trl, one, Request(as_of=one[0].as_of))
     assert last.known[0].as_of == one[0].as_of and last.files == ()
 

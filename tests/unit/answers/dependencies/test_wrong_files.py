@@ -7,7 +7,7 @@ import json
 import pytest
 
 from advisor.answers.dependencies import Dependency, files, text
-from advisor.answers.dependencies.packages import Origin, origin, origins
+from advisor.answers.dependencies.packages import Origin, find_origin, read_origins
 from advisor.errors import ConfigError, InputError
 
 CYCLONE = {"bomFormat": "CycloneDX"}
@@ -15,42 +15,42 @@ CYCLONE = {"bomFormat": "CycloneDX"}
 
 @pytest.mark.parametrize(("name", "content", "said"), [
     ("environment.yml", "a: [", "while parsing"),
-    ("environment.yml", "name: sea\n", "no list of dependencies"),
-    ("environment.yml", "dependencies: ['==1']\n", "'==1' is no conda package"),
-    ("uv.lock", "package = [1]", "not as uv, poetry or PEP 751"),
+    ("environment.yml", "name: sea\n", "expected a list"),
+    ("environment.yml", "dependencies: ['==1']\n", "'==1' is not a conda package"),
+    ("uv.lock", "package = [1]", "not a lock file of uv, poetry or PEP 751"),
     ("uv.lock", "package = [", "Invalid value"),
     ("package.json", '{"dependencies": []}', "dependencies must be an object"),
-    ("package.json", "[]", "an object was expected"),
+    ("package.json", "[]", "expected a JSON object"),
     ("package.json", "{", "Expecting property name"),
-    ("package-lock.json", '{"packages": [1]}', "not as npm or pnpm write a lock"),
+    ("package-lock.json", '{"packages": [1]}', "not a lock file of npm or pnpm"),
     ("pnpm-lock.yaml", "a: [", "while parsing"),
-    ("pnpm-lock.yaml", "[]", "a table was expected"),
-    ("pnpm-lock.yaml", "lockfileVersion: x", "not as npm or pnpm write a lock"),
-    ("pyproject.toml", "project = 1", "not as PEP 621"),
-    ("requirements.txt", "./wheels/polars.whl\n", "'polars.whl' is no name of a wheel"),
-    ("bom.json", json.dumps({**CYCLONE, "components": [1]}), "not as CycloneDX or SPDX say"),
-    ("bom.json", json.dumps({**CYCLONE, "components": [{"name": "x", "purl": "pypi/x"}]}), "is no package URL"),
+    ("pnpm-lock.yaml", "[]", "expected a mapping"),
+    ("pnpm-lock.yaml", "lockfileVersion: x", "not a lock file of npm or pnpm"),
+    ("pyproject.toml", "project = 1", "not a pyproject.toml of PEP 621"),
+    ("requirements.txt", "./wheels/polars.whl\n", "'polars.whl' is not the name of a wheel"),
+    ("bom.json", json.dumps({**CYCLONE, "components": [1]}), "not an SBOM of CycloneDX or SPDX"),
+    ("bom.json", json.dumps({**CYCLONE, "components": [{"name": "x", "purl": "pypi/x"}]}), "is not a package URL"),
 ])  # fmt: skip
 def test_one_message_with_the_file_and_the_fault(tmp_path, name, content, said):
     (tmp_path / name).write_text(content)
     with pytest.raises(InputError, match=f"{name}.*{said}"):
-        files.read([tmp_path / name])
+        files.read_dependencies([tmp_path / name])
 
 
 def test_bytes_that_are_no_text_and_a_file_of_any_length(tmp_path, monkeypatch):
     path = tmp_path / "requirements.txt"
     path.write_bytes(b"flask\xff\n")
     with pytest.raises(InputError, match="is not UTF-8 text"):
-        files.read([path])
+        files.read_dependencies([path])
     monkeypatch.setattr(text, "SIZE_LIMIT", 3)
     with pytest.raises(InputError, match=r"requirements\.txt is larger than"):
-        files.read([path])
+        files.read_dependencies([path])
 
 
 def test_what_conda_adds_beside_packages_is_passed_over(tmp_path):
     path = tmp_path / "environment.yml"
     path.write_text("dependencies: [numpy, 3, {other: [x]}]\n")
-    assert [d.name for d in files.read([path])] == ["numpy"]
+    assert [d.name for d in files.read_dependencies([path])] == ["numpy"]
 
 
 def test_uvs_word_for_a_repository(tmp_path):
@@ -58,14 +58,14 @@ def test_uvs_word_for_a_repository(tmp_path):
     path.write_text(
         '[[package]]\nname = "trl"\nsource = { git = "https://github.com/huggingface/trl?rev=v1" }\n'
     )
-    (found,) = files.read([path])
+    (found,) = files.read_dependencies([path])
     assert found.repository == "huggingface/trl"
 
 
 def test_json_of_npm_under_another_name(tmp_path):
     path = tmp_path / "web.json"
     path.write_text('{"devDependencies": {"react": "19"}}')
-    assert [(d.ecosystem, d.name) for d in files.read([path])] == [("npm", "react")]
+    assert [(d.ecosystem, d.name) for d in files.read_dependencies([path])] == [("npm", "react")]
 
 
 def test_a_bill_with_files_in_it_and_packages_of_github(tmp_path):
@@ -74,7 +74,7 @@ def test_a_bill_with_files_in_it_and_packages_of_github(tmp_path):
     path.write_text(
         json.dumps({**CYCLONE, "components": [{"type": "file", "name": "f.so", "components": [inner]}]})
     )
-    (found,) = files.read([path])
+    (found,) = files.read_dependencies([path])
     assert (found.ecosystem, found.repository) == ("github", "actions/checkout")
 
 
@@ -84,20 +84,20 @@ def test_spdx_that_describes_all_that_it_lists_is_a_list(tmp_path):
     path.write_text(
         json.dumps({"spdxVersion": "SPDX-2.3", "documentDescribes": ["a"], "packages": [package]})
     )
-    assert [d.name for d in files.read([path])] == ["flask"]
+    assert [d.name for d in files.read_dependencies([path])] == ["flask"]
 
 
 def test_whose_package_it_is():
     known = {("pypi", "ruamel-yaml"): Origin("o/ruamel", "a table")}
     named = {"ecosystem": "conda", "name": "ruamel.yaml", "file": "environment.yml", "line": 1}
-    assert origin(Dependency(**named), known) == Origin(
-        "o/ruamel", "a table, as the package of that name on PyPI"
+    assert find_origin(Dependency(**named), known) == Origin(
+        "o/ruamel", "a table; package of the same name on PyPI"
     )
-    assert origin(Dependency(**{**named, "name": "gcc"}), known) is None
-    assert origin(Dependency(**named, local="../ruamel"), known) is None
+    assert find_origin(Dependency(**{**named, "name": "gcc"}), known) is None
+    assert find_origin(Dependency(**named, local="../ruamel"), known) is None
 
 
 def test_a_table_of_packages_that_is_none(tmp_path):
     (tmp_path / "packages.csv").write_text("name\nflask\n")
-    with pytest.raises(ConfigError, match=r"packages\.csv: a table of ecosystem, .* was expected"):
-        origins([], tmp_path)
+    with pytest.raises(ConfigError, match=r"packages\.csv: expected a table with the columns ecosystem, "):
+        read_origins([], tmp_path)

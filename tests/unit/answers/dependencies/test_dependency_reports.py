@@ -40,7 +40,7 @@ OLD = of("old", 10.4, 5.5, 20.4, findings=(WARN, GOOD, OUT), better=BETTER, grou
 WEAK = of("weak", 30.0, 20.0, 40.0, ecosystem="npm", findings=(WARN,), better=BETTER[:1], version="1.0",
           outlook=(YEAR, Outlook(24, 0.25, 0.2, 0.3, abstained=False)))  # fmt: skip
 FINE = of("fine", 80.0, 70.0, 90.0, findings=(GOOD,), better=BETTER[:1], file="/abs/r.txt")
-LOST = Health(Dependency("conda", "lost", "env.yml", 2), None, "", unknown="nothing says whose package it is")
+LOST = Health(Dependency("conda", "lost", "env.yml", 2), None, "", unknown="its repository is not known")
 ANSWER = Dependencies(("req.txt", "env.yml"), "balanced", {"activity": 1.0}, (OLD, WEAK, FINE), (LOST,))
 
 
@@ -81,7 +81,7 @@ def test_text_for_a_terminal():
         "    - http clients with a higher score: new 72",
         "",
         "  no score:",
-        "    - lost (conda) (env.yml:2): nothing says whose package it is",
+        "    - lost (conda) (env.yml:2): its repository is not known",
         "",
         *text.LEGEND,
     ]  # fmt: skip
@@ -114,7 +114,7 @@ def test_markdown_for_a_pull_request():
     )
     assert rest[2:] == [
         "</details>", "<details><summary>1 without a score</summary>",
-        "- lost (conda) (env.yml:2): nothing says whose package it is", "</details>\n",
+        "- lost (conda) (env.yml:2): its repository is not known", "</details>\n",
     ]  # fmt: skip
 
 
@@ -157,7 +157,7 @@ def test_sarif_of_findings_scores_and_the_unknown():
         ("below-score", 0, "error", f"old: health 10 is below 80{both}"),
         ("few-people", 2, "warning", "weak (npm): one person does it all"),
         ("below-score", 0, "error", f"weak (npm): health 30 is below 80{one}"),
-        ("unknown-health", 3, "note", "lost (conda): nothing says whose package it is"),
+        ("unknown-health", 3, "note", "lost (conda): its repository is not known"),
     ]
     first, last = run["results"][0], run["results"][-1]
     place = {"uri": "sub%20dir/req.txt", "uriBaseId": "%SRCROOT%"}
@@ -193,7 +193,7 @@ def test_csv_with_empty_cells_for_what_is_unknown():
         "1.0", "0.25", "False",
     )  # fmt: skip
     assert list(rows[3].values()) == [
-        "conda", "lost", "", "env.yml", "2", "", *[""] * 11, "nothing says whose package it is",
+        "conda", "lost", "", "env.yml", "2", "", *[""] * 11, "its repository is not known",
     ]  # fmt: skip
 
 
@@ -220,7 +220,7 @@ def test_json_with_every_number_and_without_what_means_nothing_here():
     )  # fmt: skip
     assert {"rank", "wins", "acceptability", "central_weights"}.isdisjoint(weak["ranked"])
     assert weak["ranked"]["score"] == 30.0 and "dependency" not in weak
-    assert (lost["ranked"], lost["unknown"]) == (None, "nothing says whose package it is")
+    assert (lost["ranked"], lost["unknown"]) == (None, "its repository is not known")
     assert json.loads(as_json.render(ANSWER))["below"] == []
     odd = Health(Dependency("npm", "ü", "r"), unknown="?")
     assert '"ü"' in as_json.render(Dependencies((), "g", {}, (), (odd,)))

@@ -1,0 +1,90 @@
+"""Each command offers exactly the formats of its report, and each of them renders."""
+
+from __future__ import annotations
+
+import re
+import typing
+
+import pytest
+from sample_answer import ANSWER, FOUND, PAIR, TWO
+from typer.testing import CliRunner
+
+from advisor.answers.dependencies import Dependency
+from advisor.answers.dependencies.health import Dependencies, Health
+from advisor.cli import app, load
+from advisor.errors import InputError
+from advisor.report import compare, coverage, dependencies, explain, formats, ranking
+from advisor.report.formats import Format
+
+LOST = Health(Dependency("pypi", "lost", "r.txt"), unknown="no facts")
+REPORTS = {
+    "ranking": (ranking.render, ANSWER, formats.RankingFormat),
+    "dependencies": (
+        dependencies.render, Dependencies(("r.txt",), "balanced", {}, (), (LOST,)), formats.DependenciesFormat,
+    ),
+    "explain": (explain.render, TWO, formats.ExplanationFormat),
+    "compare": (compare.render, PAIR, formats.ComparisonFormat),
+    "coverage": (coverage.render, FOUND, formats.CoverageFormat),
+}  # fmt: skip
+CHOICES = {
+    "rank": list(Format),
+    "explain": typing.get_args(formats.ExplanationFormat),
+    "compare": typing.get_args(formats.ComparisonFormat),
+    "coverage": typing.get_args(formats.CoverageFormat),
+    "backtest": typing.get_args(formats.BacktestFormat),
+    "bench": typing.get_args(formats.BenchFormat),
+}
+ARGUMENTS = {"explain": ["trl"], "compare": ["trl", "unsloth"], "backtest": ["--panel", "none.parquet"]}
+
+
+@pytest.fixture(autouse=True)
+def commands():
+    load(None)
+
+
+def run(*arguments):
+    """Run a command in this process; return its result."""
+    return CliRunner().invoke(app, list(arguments))
+
+
+@pytest.mark.parametrize(
+    ("name", "output_format"),
+    [(name, f) for name, (_, _, choices) in REPORTS.items() for f in typing.get_args(choices)],
+)
+def test_each_format_of_a_report_renders(name, output_format):
+    render, answer, _ = REPORTS[name]
+    assert render(answer, output_format).endswith("\n")
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_format_that_a_report_lacks_is_a_type_error_of_ours(name):
+    render, answer, choices = REPORTS[name]
+    for output_format in set(Format) - set(typing.get_args(choices)):
+        with pytest.raises(AssertionError, match="unreachable"):
+            render(answer, output_format)
+
+
+@pytest.mark.parametrize("command", CHOICES)
+def test_help_offers_exactly_the_formats_of_the_report(command):
+    (choices,) = re.findall(r"--format\s+[<\[]([a-z|]+)", run(command, "--help").output)
+    assert choices.split("|") == [str(f) for f in CHOICES[command]]
+
+
+@pytest.mark.parametrize(
+    ("command", "output_format"),
+    [(command, f) for command, choices in CHOICES.items() for f in Format if f not in choices],
+)
+def test_a_command_refuses_a_format_that_it_does_not_offer(command, output_format):
+    result = run(command, *ARGUMENTS.get(command, []), "--format", output_format.value)
+    assert result.exit_code == 2 and f"'{output_format}' is not one of 'table'" in result.output
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--all", "--format", "html"], "--all has no format html: use one of table, json, markdown, csv"),
+    (["--all", "--format", "sarif"], "--all has no format sarif: use one of table, json, markdown, csv"),
+    (["--from", "r.txt", "--format", "html"],
+     "--from has no format html: use one of table, json, markdown, csv, sarif"),
+])  # fmt: skip
+def test_rank_refuses_a_format_that_this_kind_of_ranking_lacks(arguments, message):
+    error = run("rank", *arguments).exception
+    assert isinstance(error, InputError) and error.exit_code == 2 and str(error) == message
