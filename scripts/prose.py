@@ -21,6 +21,7 @@ from harper import Dialect, Linter
 RULES = tomllib.loads(Path(__file__).with_name("prose.toml").read_text(encoding="utf-8"))
 WEIR = 'expr main {}\nlet message "{}"\nlet description "{}"\nlet kind "Style"\nlet becomes []\n'
 HELP = {"help", "epilog", "short_help"}
+OPTION = re.compile(r"--[a-z][a-z-]*")  # an option is a name, not prose
 # Between the columns of a table drawn with spaces: no sentence spans them.
 COLUMNS = re.compile(r"(?<=\S) {3}(?= *\S)")
 MANIFEST = dict.fromkeys(("author", "version", "description", "license"), "-")
@@ -50,11 +51,12 @@ def python_texts(source: str) -> Iterator[tuple[int, str]]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             if ast.get_docstring(node):
-                yield node.body[0].lineno, COLUMNS.sub(".  ", ast.get_docstring(node) or "")
+                prose, _, _ = (ast.get_docstring(node) or "").partition("\n\nExamples:\n")
+                yield node.body[0].lineno, OPTION.sub("it", COLUMNS.sub(".  ", prose))
         elif isinstance(node, ast.keyword) and node.arg in HELP:
             parts = node.value.values if isinstance(node.value, ast.JoinedStr) else [node.value]
             pieces = [str(part.value) if isinstance(part, ast.Constant) else "`x`" for part in parts]
-            yield node.value.lineno, "".join(pieces)
+            yield node.value.lineno, OPTION.sub("it", "".join(pieces))
 
 
 def texts(path: Path) -> Iterator[tuple[Path, int, str]]:

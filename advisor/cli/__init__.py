@@ -1,4 +1,7 @@
-"""The command line: arguments, printing, exit codes. One command, one file; nothing heavy up here."""
+"""The command line: options, printing and exit codes.
+
+Each command has a file in ``commands/``. Modules here import little, so that a command starts fast.
+"""
 
 from __future__ import annotations
 
@@ -37,24 +40,31 @@ COMMANDS = (
 )
 
 
-EXIT_INTERRUPTED = 130  # as shells say it
+EXIT_INTERRUPT = 130  # as shells report Ctrl-C: 128 + SIGINT
 
 
 class _Commands(TyperGroup):
-    """Lists the commands as above, first what is asked first; an interrupt of any has one end."""
+    """The commands in the order of `COMMANDS`, with one example a line in their help."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [name for name in COMMANDS if name in super(_Commands, self).list_commands(ctx)]
 
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and command.help:
+            # click keeps the lines of a paragraph that begins with a backspace character
+            command.help = command.help.replace("\n\nExamples:\n", "\n\n\b\nExamples:\n")
+        return command
+
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; Ctrl-C at a question is an interrupt too, where click says that it was aborted."""
+        """Run a command; Ctrl-C exits with 130, at a prompt too, where click reports an abort."""
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, typer.Abort) as error:
             if isinstance(error, typer.Abort) and not isinstance(error.__context__, KeyboardInterrupt):
                 raise
             print("\nadvisor: interrupted", file=sys.stderr)
-            raise typer.Exit(EXIT_INTERRUPTED) from None
+            raise typer.Exit(EXIT_INTERRUPT) from None
 
 
 app = typer.Typer(
@@ -63,24 +73,25 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Which library should I build on? Health measured, ranked with reasons and doubts.",
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong input, 3 some missing, 4 nothing suitable or too low.",
+    help="Rank libraries by the health of their projects, with reasons and doubts.",
+    epilog="Exit codes: 0 success, 1 failure, 2 wrong input, 3 partial result (repositories are missing), "
+    "4 no suitable candidate, or a score is below --fail-under, 130 interrupted.",
 )
 
 
 @app.callback()
 def _advisor() -> None:
-    """Commands stay commands where only one is loaded."""
+    """Keep the group: without a callback, typer turns a single loaded command into the program."""
 
 
-def load(asked: str | None) -> None:
-    """Import the file of a command, which registers it; of every command where none of them is asked for."""
-    for name in (asked,) if asked in COMMANDS else COMMANDS:
+def load(command: str | None) -> None:
+    """Import the file of a command, which registers it; without a known command, import all files."""
+    for name in (command,) if command in COMMANDS else COMMANDS:
         import_module(f"{__name__}.commands.{name.replace('-', '_')}")
 
 
 def main() -> None:
-    """Run the command line; every error that is meant for the user becomes one line on stderr."""
+    """Run the command line; print an error of advisor as one line on stderr."""
     from advisor.errors import AdvisorError
 
     load(next((word for word in sys.argv[1:] if not word.startswith("-")), None))

@@ -1,4 +1,4 @@
-"""What a bench says, as lines: figures over the seeds, run by run, phases, failures, noise floor."""
+"""The result of `advisor bench` as text and as Markdown."""
 
 from __future__ import annotations
 
@@ -6,129 +6,134 @@ from collections.abc import Callable, Iterable
 from statistics import median
 from typing import TYPE_CHECKING
 
-from advisor.report.markdown import _table as markdown_table
-from advisor.report.text import table
+from advisor.report.tables import markdown_table, text_table
 
 if TYPE_CHECKING:
-    from finetune.bench.figures import Measured
+    from finetune.bench.figures import RunFigures
     from finetune.bench.run import Bench
 
 _GIB = 2**30
-PHASES = ("import", "convert", "load", "first step")
-ROUNDS = {"A": "round A: equal settings", "B": "round B: each at its documented best"}
+_PHASES = ("import", "convert", "load", "first step")
+_ROUNDS = {"A": "round A: equal settings", "B": "round B: each stack at its documented best"}
 _SPREAD = "median (smallest–largest) over the seeds"
+_RUN_HEADER = [
+    "run", "seed", "tokens/s", "trained/s", "step s (IQR)", "peak GiB", "first loss", "held-out loss"
+]  # fmt: skip
 
 
-def lines(result: Bench, price: float | None) -> list[str]:
-    """For a terminal: two tables a round, one of phases, and what did not count."""
-    ran = [one for one in result.runs if not one.reason]
-    told = [] if ran else ["no stack could be measured", ""]
-    for turn, title in ROUNDS.items():
-        mine = [one for one in ran if one.round == turn]
-        if mine:
-            told += [f"{title}; {_SPREAD}", *table(*over_seeds(mine, price)), ""]
-            told += [*table(_HEAD, [_row(one) for one in mine]), ""]
-    if ran:
-        head = ["seconds to the first step", *PHASES, "in all"]
-        told += [*table(head, [_phases(one) for one in ran]), ""]
-    return [*told, *_words(result)]
+def format_text(bench: Bench, price: float | None) -> list[str]:
+    """Return two tables for each round, a table of phases, and the notes.
+
+    Args:
+        bench: all runs.
+        price: of an hour of the machine, for the cost of a million tokens; None: no such column.
+    """
+    runs = [run for run in bench.runs if not run.reason]
+    lines = [] if runs else ["no stack could be measured", ""]
+    for round_, title in _ROUNDS.items():
+        runs_of_round = [run for run in runs if run.round == round_]
+        if runs_of_round:
+            lines += [f"{title}; {_SPREAD}", *text_table(*_summarise_seeds(runs_of_round, price)), ""]
+            lines += [*text_table(_RUN_HEADER, [_format_run(run) for run in runs_of_round]), ""]
+    if runs:
+        header = ["seconds to the first step", *_PHASES, "total"]
+        lines += [*text_table(header, [_format_phases(run) for run in runs]), ""]
+    return [*lines, *_format_notes(bench)]
 
 
-def markdown(result: Bench, price: float | None) -> list[str]:
-    """For a page: a table a round over the seeds, what did not count, and the machine."""
-    from finetune.bench.rows import machine
+def format_markdown(bench: Bench, price: float | None) -> list[str]:
+    """Return the machine, a table for each round, and the notes; ``price`` as in `format_text`."""
+    from finetune.bench.rows import describe_machine
 
-    told = [f"{machine(result.machine)}; {result.date[:10]}; {_SPREAD}.", ""]
-    for turn, title in ROUNDS.items():
-        mine = [one for one in result.runs if one.round == turn and not one.reason]
-        if mine:
-            told += [
-                f"{title[0].upper()}{title[1:]}:",
-                "",
-                *markdown_table(*over_seeds(mine, price)).splitlines(),
-                "",
-            ]
-    return [*told, *(f"- {word}" for word in _words(result))]
+    lines = [f"{describe_machine(bench.machine)}; {bench.date[:10]}; {_SPREAD}.", ""]
+    for round_, title in _ROUNDS.items():
+        runs = [run for run in bench.runs if run.round == round_ and not run.reason]
+        if runs:
+            table = markdown_table(*_summarise_seeds(runs, price)).splitlines()
+            lines += [f"{title[0].upper()}{title[1:]}:", "", *table, ""]
+    return [*lines, *(f"- {note}" for note in _format_notes(bench))]
 
 
-def over_seeds(runs: Iterable[Measured], price: float | None) -> tuple[list[str], list[list[str]]]:
-    """Header and a row a stack, of the runs that count."""
+def _summarise_seeds(runs: Iterable[RunFigures], price: float | None) -> tuple[list[str], list[list[str]]]:
+    """Return the header and a row for each stack, over its runs that count."""
     from finetune.bench.run import cost_per_million
 
-    columns: dict[str, Callable[[Measured], float]] = {
-        "tokens/s": lambda one: one.tokens_per_second,
-        "trained/s": lambda one: one.trained_tokens_per_second,
-        "step s": lambda one: one.step_seconds,
-        "peak GiB": lambda one: one.peak_bytes / _GIB,
-        "first step s": lambda one: sum(one.first_step_seconds.values()),
+    columns: dict[str, Callable[[RunFigures], float]] = {
+        "tokens/s": lambda run: run.tokens_per_second,
+        "trained/s": lambda run: run.trained_tokens_per_second,
+        "step s": lambda run: run.step_seconds,
+        "peak GiB": lambda run: run.peak_bytes / _GIB,
+        "first step s": lambda run: sum(run.first_step_seconds.values()),
     }
     if price is not None:
-        columns["cost/M tokens"] = lambda one: cost_per_million(one.tokens_per_second, price)
+        columns["cost/M tokens"] = lambda run: cost_per_million(run.tokens_per_second, price)
+    by_stack: dict[str, list[RunFigures]] = {}
+    for run in runs:
+        if run.counts and not run.again:
+            by_stack.setdefault(run.stack, []).append(run)
     rows = []
-    by_stack: dict[str, list[Measured]] = {}
-    for one in runs:
-        if one.counts and not one.again:
-            by_stack.setdefault(one.stack, []).append(one)
-    for stack, found in by_stack.items():
-        figures = [_spread([read(one) for one in found]) for read in columns.values()]
-        losses = _spread([one.held_out for one in found if one.held_out is not None], ".4f")
-        rows.append([stack, found[0].version, str(len(found)), *figures, losses, _install(found[0])])
+    for stack, group in by_stack.items():
+        figures = [_format_spread([read(run) for run in group]) for read in columns.values()]
+        losses = _format_spread([run.held_out for run in group if run.held_out is not None], ".4f")
+        rows.append([stack, group[0].version, str(len(group)), *figures, losses, _format_install(group[0])])
     return ["stack", "version", "seeds", *columns, "held-out loss", "environment"], rows
 
 
-def _spread(values: list[float], form: str = ",.2f") -> str:
+def _format_spread(values: list[float], form: str = ",.2f") -> str:
     if not values:
         return ""
     middle, low, high = (format(value, form) for value in (median(values), min(values), max(values)))
     return middle if low == high else f"{middle} ({low}–{high})"
 
 
-def _install(one: Measured) -> str:
-    if not one.install_bytes:
+def _format_install(run: RunFigures) -> str:
+    if not run.install_bytes:
         return "beside advisor"
-    return f"{one.install_bytes / _GIB:.1f} GiB in {one.install_seconds:.0f} s"
+    return f"{run.install_bytes / _GIB:.1f} GiB in {run.install_seconds:.0f} s"
 
 
-def _words(result: Bench) -> list[str]:
-    """What failed, what did not count, the noise floor, how long it took."""
-    told = []
-    for one in result.runs:
-        broken = [gate for gate, passed in one.gates.items() if not passed]
-        if one.reason:
-            told.append(f"{_name(one)}, seed {one.seed}: failed: {one.reason}")
-        elif broken:
-            why = ", ".join(broken)
-            told.append(f"{_name(one)}, seed {one.seed}: does not count, other work was done: {why}")
-    if result.noise_floor is not None:
-        told.append(f"noise floor: {result.noise_floor:.1%} between two runs of one stack; less says nothing")
-    told.append("peak memory: the process's on a CPU, the allocator's (and the driver's) on a GPU")
-    return [*told, f"{len(result.runs)} runs took {result.seconds / 60:.1f} minutes"]
+def _format_notes(bench: Bench) -> list[str]:
+    """Return what failed, what does not count, the noise floor and the total time."""
+    notes = []
+    for run in bench.runs:
+        failures = [gate for gate, is_passed in run.gates.items() if not is_passed]
+        if run.reason:
+            notes.append(f"{_name(run)}, seed {run.seed}: failed: {run.reason}")
+        elif failures:
+            gates = ", ".join(failures)
+            notes.append(
+                f"{_name(run)}, seed {run.seed}: does not count, because its work differs in: {gates}"
+            )
+    if bench.noise_floor is not None:
+        notes.append(
+            f"noise floor: {bench.noise_floor:.1%} between two runs of one stack; "
+            "a smaller difference means nothing"
+        )
+    notes.append("peak memory: of the process on a CPU, of the allocator (and of the driver) on a GPU")
+    return [*notes, f"{len(bench.runs)} runs took {bench.seconds / 60:.1f} minutes"]
 
 
-_HEAD = ["run", "seed", "tokens/s", "trained/s", "step s (IQR)", "peak GiB", "first loss", "held-out loss"]
+def _name(run: RunFigures) -> str:
+    best = " at its best" if run.round == "B" else ""
+    return run.stack + best + (" again" if run.again else "")
 
 
-def _name(one: Measured) -> str:
-    best = " at its best" if one.round == "B" else ""
-    return one.stack + best + (" again" if one.again else "")
-
-
-def _row(one: Measured) -> list[str]:
-    loss = "" if one.held_out is None else f"{one.base:.4f} → {one.held_out:.4f}"
-    device = f" ({one.device_peak_bytes / _GIB:.2f})" if one.device_peak_bytes else ""
+def _format_run(run: RunFigures) -> list[str]:
+    loss = "" if run.held_out is None else f"{run.base:.4f} → {run.held_out:.4f}"
+    device = f" ({run.device_peak_bytes / _GIB:.2f})" if run.device_peak_bytes else ""
     return [
-        _name(one) + ("" if one.counts else " (!)"),
-        str(one.seed),
-        f"{one.tokens_per_second:,.1f}",
-        f"{one.trained_tokens_per_second:,.1f}",
-        f"{one.step_seconds:.2f} ({one.step_spread:.2f})",
-        f"{one.peak_bytes / _GIB:.2f}{device}",
-        f"{one.first_loss:.4f}",
+        _name(run) + ("" if run.counts else " (!)"),
+        str(run.seed),
+        f"{run.tokens_per_second:,.1f}",
+        f"{run.trained_tokens_per_second:,.1f}",
+        f"{run.step_seconds:.2f} ({run.step_spread:.2f})",
+        f"{run.peak_bytes / _GIB:.2f}{device}",
+        f"{run.first_loss:.4f}",
         loss,
     ]
 
 
-def _phases(one: Measured) -> list[str]:
-    told = one.first_step_seconds
-    each = [f"{told[name]:.1f}" if name in told else "" for name in PHASES]
-    return [f"{_name(one)}, seed {one.seed}", *each, f"{sum(told.values()):.1f}"]
+def _format_phases(run: RunFigures) -> list[str]:
+    seconds = run.first_step_seconds
+    cells = [f"{seconds[phase]:.1f}" if phase in seconds else "" for phase in _PHASES]
+    return [f"{_name(run)}, seed {run.seed}", *cells, f"{sum(seconds.values()):.1f}"]

@@ -1,7 +1,7 @@
-"""A local Chromium, where there is one: finds it and has it take a picture of a page.
+"""Find a local Chromium, and take a picture of a page with it.
 
-It is driven over two pipes (Chrome's DevTools protocol, one JSON object and a zero byte a message), so
-that the picture is taken when the page says that it is ready, not after a guess at how long that takes.
+Controls Chromium over two pipes with Chrome's DevTools protocol: each message is a JSON object and a zero
+byte. So the picture is taken when the page reports that it is ready, and not after a guessed delay.
 """
 
 from __future__ import annotations
@@ -25,35 +25,36 @@ PLACES = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
 )
 WIDTH, HEIGHT = 1440, 1000  # pixels
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 _IS_READY = """
-new Promise((done) => {
-  const look = () => document.documentElement.dataset.ready === "yes" ? done(true) : setTimeout(look, 20);
-  look();
+new Promise((resolve) => {
+  const isReady = () => document.documentElement.dataset.ready === "yes";
+  const check = () => isReady() ? resolve(true) : setTimeout(check, 20);
+  check();
 })
 """
 
 
 def find_browser() -> str | None:
-    """Path of a Chromium or Chrome on PATH or in the usual places; None if there is none."""
+    """Return the path of a Chromium or Chrome on PATH or in the usual places; None if there is none."""
     on_path = (shutil.which(name) for name in NAMES)
     return next((p for p in on_path if p), next((p for p in PLACES if Path(p).exists()), None))
 
 
 def take_picture(page: Path, png: Path) -> None:
-    """Write a picture of the top of a page, in the light scheme.
+    """Write a picture of the top of a page, in the light colour scheme.
 
     Raises:
         AdvisorError: there is no browser, or it failed.
-        InputError: the picture cannot be written there.
+        InputError: the file of the picture cannot be written.
     """
     browser = find_browser()
     if browser is None:
         raise AdvisorError(
-            f"{page} is written, but no picture: no Chromium was found (looked for {', '.join(NAMES)} "
-            "on PATH); install one or leave --png out"
+            f"{page} is written, but its picture is not: no Chromium was found on PATH (looked for "
+            f"{', '.join(NAMES)}); install it, or leave --png out"
         )
-    # Chromium may still write into its profile while it ends.
+    # Chromium may still write into its profile while it exits.
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile,
         _Session(browser, profile) as chrome,
@@ -74,17 +75,17 @@ def take_picture(page: Path, png: Path) -> None:
 
 
 class _Session:
-    """A headless Chromium for as long as the block lasts."""
+    """A headless Chromium that runs until the end of the block."""
 
     def __init__(self, browser: str, profile: str) -> None:
         self._browser = browser
-        # Chromium's sandbox refuses to run as root; the page is our own and loads nothing.
+        # Chromium's sandbox refuses to run as root; the page is ours and loads nothing.
         root = ["--no-sandbox"] if os.geteuid() == 0 else []
         self._command = [
             "/bin/sh", "-c", 'exec "$0" "$@" 3<&0 4>&1', browser, "--headless", "--remote-debugging-pipe",
             "--hide-scrollbars", "--disable-gpu", "--no-first-run", f"--user-data-dir={profile}", *root,
         ]  # fmt: skip
-        self._end = time.monotonic() + PATIENCE_SECONDS
+        self._deadline = time.monotonic() + TIMEOUT_SECONDS
         self._number = 0
         self._buffer = b""
         self._events: list[str] = []
@@ -100,7 +101,7 @@ class _Session:
         self._process.communicate()
 
     def call(self, method: str, session: str | None = None, /, **params: Any) -> dict[str, Any]:
-        """Send a command and return its result."""
+        """Send a command, and return its result."""
         self._number += 1
         message = {"id": self._number, "method": method, "params": params}
         if session is not None:
@@ -118,7 +119,7 @@ class _Session:
                 return dict(answer["result"])
 
     def wait_for(self, event: str) -> None:
-        """Return when the event has come."""
+        """Return when the event has arrived."""
         while event not in self._events:
             self._read()
 
@@ -132,15 +133,15 @@ class _Session:
 
     def _read(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
-            left = self._end - time.monotonic()
-            if left <= 0 or not select.select([self._stdout], [], [], left)[0]:
-                raise AdvisorError(f"{self._browser} took no picture within {PATIENCE_SECONDS} seconds")
+            seconds = self._deadline - time.monotonic()
+            if seconds <= 0 or not select.select([self._stdout], [], [], seconds)[0]:
+                raise AdvisorError(f"{self._browser} took no picture within {TIMEOUT_SECONDS} seconds")
             part = os.read(self._stdout.fileno(), 1 << 16)
             if not part:
                 raise AdvisorError(f"{self._browser} ended before it took a picture")
             self._buffer += part
         message, _, self._buffer = self._buffer.partition(b"\0")
-        found: dict[str, Any] = json.loads(message)
-        if "method" in found:
-            self._events.append(found["method"])
-        return found
+        answer: dict[str, Any] = json.loads(message)
+        if "method" in answer:
+            self._events.append(answer["method"])
+        return answer

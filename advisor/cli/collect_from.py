@@ -1,4 +1,4 @@
-"""advisor collect --from FILE: whose packages these are, as far as anybody says."""
+"""advisor collect --from FILE: find the repositories of the packages that files name."""
 
 from __future__ import annotations
 
@@ -8,55 +8,61 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from advisor.cli.collect_progress import Progress
+    from advisor.cli.collect_progress import CollectionProgress
     from advisor.collect import package_index
 
 
-def repositories_of(
+def find_repositories(
     files: Sequence[Path],
     store: Path,
-    progress: Progress,
+    progress: CollectionProgress,
     *,
     max_wait: float,
     record: Path | None,
     replay: Path | None,
 ) -> dict[str, str | None]:
-    """``owner/name`` → its package on PyPI (None: not on PyPI), of all that the files name.
+    """Return ``owner/name`` → package on PyPI (None: not on PyPI) for all packages of the files.
 
-    What the files, the facts, the domains or the table that came along say is not asked for again.
+    Asks a package index only about packages that the facts, the domains and the bundled table lack.
 
     Raises:
         InputError: a file is wrong.
     """
-    from advisor.answers.dependencies import files as kinds
-    from advisor.answers.dependencies.packages import origin, origins
+    from advisor.answers.dependencies import files as dependency_files
+    from advisor.answers.dependencies.packages import find_origin, read_origins
     from advisor.collect.package_index import Package
     from advisor.errors import SnapshotMissing
     from advisor.facts import reading
 
-    wanted = kinds.read(files)
+    dependencies = dependency_files.read_dependencies(files)
     try:
-        known = origins([reading.open_store(store, may_lack_days=True)])
+        origin_table = read_origins([reading.open_store(store, may_lack_days=True)])
     except SnapshotMissing:
-        known = origins([])
-    owned = {d: origin(d, known) for d in wanted}
-    unknown = [Package(d.ecosystem, d.name) for d, o in owned.items() if o is None and not d.local]
-    found = _ask(unknown, store, progress, max_wait, record, replay) if unknown else {}
+        origin_table = read_origins([])
+    package_origins = {d: find_origin(d, origin_table) for d in dependencies}
+    unknown_packages = [
+        Package(d.ecosystem, d.name) for d, o in package_origins.items() if o is None and not d.local
+    ]
+    answers: dict[Package, str] = {}
+    if unknown_packages:
+        answers = _ask_indexes(unknown_packages, store, progress, max_wait, record, replay)
     packages: dict[str, str | None] = {}
-    for d, of in owned.items():
-        repository = of.repository if of else found.get(Package(d.ecosystem, d.name))
+    for d, package_origin in package_origins.items():
+        answer = answers.get(Package(d.ecosystem, d.name))
+        repository = package_origin.repository if package_origin else answer
         if repository is not None:
             on_pypi = d.name if d.ecosystem == "pypi" else None
             packages[repository] = packages.get(repository) or on_pypi
         elif d.local:
-            progress.tell("none", {"repository": d.name, "part": "repository", "why": f"it is {d.local}"})
+            fields = {"repository": d.name, "part": "repository", "why": f"it is {d.local}"}
+            progress.show_event("none", fields)
     return packages
 
 
-def _ask(
-    unknown: Sequence[package_index.Package],
+def _ask_indexes(
+    packages: Sequence[package_index.Package],
     store: Path,
-    progress: Progress,
+    progress: CollectionProgress,
     max_wait: float,
     record: Path | None,
     replay: Path | None,
@@ -66,23 +72,25 @@ def _ask(
     import stamina
 
     from advisor.collect import package_index
-    from advisor.collect.http.recording import replay as from_recording
+    from advisor.collect.http.recording import replay as open_recording
     from advisor.collect.http.transport import Patience, Transport
-    from advisor.collect.outcome import Outcome
+    from advisor.collect.outcome import CollectionOutcome
 
-    stamina.instrumentation.set_on_retry_hooks(())  # retries are told by the progress
-    outcome = Outcome()
+    stamina.instrumentation.set_on_retry_hooks(())  # the progress shows retries
+    outcome = CollectionOutcome()
 
     async def ask() -> dict[package_index.Package, str]:
         async with Transport(
-            dict.fromkeys(package_index.hosts()),
+            dict.fromkeys(package_index.list_origins()),
             patience=Patience(limits=max_wait),
-            tell=progress.tell,
-            wire=from_recording(replay) if replay else None,
+            on_event=progress.show_event,
+            wire=open_recording(replay) if replay else None,
         ) as transport:
             day = datetime.now(UTC).date()
-            return await package_index.find(unknown, transport, store, day, progress.tell, outcome, record)
+            return await package_index.find_repositories(
+                packages, transport, store, day, progress.show_event, outcome, record
+            )
 
-    found = asyncio.run(ask())
-    progress.missing += [f"{m.repository}: {m.part}: {m.why}" for m in outcome.missing]
-    return found
+    repositories = asyncio.run(ask())
+    progress.missing += [f"{m.repository}: {m.part}: {m.reason}" for m in outcome.missing]
+    return repositories

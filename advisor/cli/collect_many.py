@@ -1,4 +1,4 @@
-"""advisor collect --repos LIST: many repositories, by several workers, in shards."""
+"""`advisor collect --repos LIST`: many repositories, collected by several workers."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from advisor.cli import EXIT_INTERRUPTED
+from advisor.cli import EXIT_INTERRUPT
+from advisor.cli.repository_list import read_list, select_shard
 
 if TYPE_CHECKING:
-    from advisor.collect.many.queue import Plan, Queue
-from advisor.cli.repository_list import in_shard, read_list
+    from advisor.collect.many.queue import Queue, QueuePlan
 
-PARTS_AT_ONCE = 200
-"""Whole parts that are merged in one step of the manifest while the run goes on."""
-DEATHS = 20
-"""Workers that may die for each one that was asked for."""
+MERGE_BATCH = 200  # complete parts that are merged in one step while the run continues
+MAX_DEATHS = 20  # failed worker processes for each worker, before the run stops
 
 
 def collect_many(
@@ -38,60 +36,67 @@ def collect_many(
     github_url: str | None,
     max_wait: float,
 ) -> None:
-    """Collect what a list names; the same command goes on where a killed one stopped.
+    """Collect the repositories of a list; the same command resumes an interrupted run.
 
     Raises:
         InputError: the list or an option is wrong.
-        typer.Exit: 1 or 3: some could not be had; 130: interrupted.
+        typer.Exit: 1: every repository failed; 3: some failed; 130: interrupted.
     """
-    from advisor.cli.collected import keep_measurements
-    from advisor.collect.many.clone_cache import parse_size, sweep
-    from advisor.collect.many.queue import Plan, Queue
+    from advisor.cli.measure_facts import measure_facts
+    from advisor.collect.many.clone_cache import parse_size, remove_leftovers
+    from advisor.collect.many.queue import Queue, QueuePlan
     from advisor.errors import EXIT_FAILED, EXIT_PARTIAL
 
-    histories = in_shard(read_list(repos), shard)
+    histories = select_shard(read_list(repos), shard)
     if not histories:
         print(f"advisor: no repository of {repos} is in shard {shard}", file=sys.stderr)
         return
     today = datetime.now(UTC).date().isoformat()
     limit = parse_size(cache_limit) if cache_limit else None
-    packages = _packages(histories, store)
-    plan = Plan(histories, packages, tuple(sources), today, str(cache), limit, github_url, max_wait)
+    packages = _find_packages(histories, store)
+    plan = QueuePlan(histories, packages, tuple(sources), today, str(cache), limit, github_url, max_wait)
     queue = Queue(store)
-    with queue.held():
-        sweep(cache, time.time())
-        plan = queue.begin(plan, retrieved_on)
+    with queue.lock_run():
+        remove_leftovers(cache, time.time())
+        plan = queue.start_run(plan, retrieved_on)
         try:
-            _lead(queue, plan, workers, _teller(len(histories)))
+            _run_workers(queue, plan, workers, _make_progress(len(histories)))
         except KeyboardInterrupt:
-            print("advisor: interrupted; the same command goes on from here", file=sys.stderr)
-            raise typer.Exit(EXIT_INTERRUPTED) from None
-        queue.collect_parts()
-        failures = {n: why for n, why in queue.failures().items() if n in histories}
-        queue.end()
+            print("advisor: interrupted; run the same command again to resume", file=sys.stderr)
+            raise typer.Exit(EXIT_INTERRUPT) from None
+        queue.merge_parts()
+        failures = {n: reason for n, reason in queue.read_failures().items() if n in histories}
+        queue.end_run()
     if len(failures) < len(histories):
-        keep_measurements(store)
+        measure_facts(store)
     if failures:
-        print("missing (the same command tries them again):", file=sys.stderr)
-        for name, why in failures.items():
-            print(f"  {name}: {why}", file=sys.stderr)
+        print("missing (run the same command again to retry):", file=sys.stderr)
+        for name, reason in failures.items():
+            print(f"  {name}: {reason}", file=sys.stderr)
         raise typer.Exit(EXIT_PARTIAL if len(failures) < len(histories) else EXIT_FAILED)
 
 
-def _packages(histories: dict[str, str], store: Path) -> dict[str, str | None]:
+def _find_packages(histories: dict[str, str], store: Path) -> dict[str, str | None]:
+    """Return ``owner/name`` → package on PyPI, or None if no facts name it."""
     from advisor.answers.dependencies.health import open_stores
-    from advisor.answers.dependencies.packages import origins
+    from advisor.answers.dependencies.packages import read_origins
 
-    known = {
+    packages = {
         o.repository: package
-        for (kind, package), o in origins(open_stores([store])).items()
+        for (kind, package), o in read_origins(open_stores([store])).items()
         if kind == "pypi"
     }
-    return {name: known.get(name) for name in histories}
+    return {name: packages.get(name) for name in histories}
 
 
-def _lead(queue: Queue, plan: Plan, workers: int, tell: Callable[[int, int, bool], None]) -> None:
-    """Keep so many workers at it until every repository is settled."""
+def _run_workers(
+    queue: Queue, plan: QueuePlan, workers: int, show_progress: Callable[[int, int, bool], None]
+) -> None:
+    """Run the workers until every repository is complete or has failed; restart a worker that dies.
+
+    Raises:
+        AdvisorError: too many workers died.
+    """
     from advisor.errors import AdvisorError
 
     def start(number: int) -> subprocess.Popen[bytes]:
@@ -111,13 +116,13 @@ def _lead(queue: Queue, plan: Plan, workers: int, tell: Callable[[int, int, bool
                 del running[number]
                 if code != 0:
                     deaths += 1
-                    if deaths > DEATHS * workers:
-                        raise AdvisorError(f"{deaths} workers ended with an error; the last one with {code}")
+                    if deaths > MAX_DEATHS * workers:
+                        raise AdvisorError(f"{deaths} workers failed, the last one with exit code {code}")
                     running[number] = start(number)
-            whole, failed = queue.count()
-            tell(whole, failed, not running)
-            if len(list((queue.folder / "parts").iterdir())) >= PARTS_AT_ONCE:
-                queue.collect_parts()
+            complete_count, failure_count = queue.count_results()
+            show_progress(complete_count, failure_count, not running)
+            if len(list((queue.folder / "parts").iterdir())) >= MERGE_BATCH:
+                queue.merge_parts()
     finally:
         for process in running.values():
             process.terminate()
@@ -126,8 +131,8 @@ def _lead(queue: Queue, plan: Plan, workers: int, tell: Callable[[int, int, bool
                 process.wait(10)
 
 
-def _teller(total: int) -> Callable[[int, int, bool], None]:
-    """A bar on a terminal; in a pipe a line whenever a tenth more is done."""
+def _make_progress(total: int) -> Callable[[int, int, bool], None]:
+    """Return a function that shows a bar on a terminal, and in a pipe a line for each tenth."""
     if sys.stderr.isatty():
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -139,18 +144,21 @@ def _teller(total: int) -> Callable[[int, int, bool], None]:
         task = bars.add_task("", total=total, note="")
         bars.start()
 
-        def show(whole: int, failed: int, is_over: bool) -> None:
-            bars.update(task, completed=whole + failed, note=f"{failed} failed" if failed else "")
+        def move_bar(complete_count: int, failure_count: int, is_over: bool) -> None:
+            note = f"{failure_count} failed" if failure_count else ""
+            bars.update(task, completed=complete_count + failure_count, note=note)
             if is_over:
                 bars.stop()
 
-        return show
-    told = [-1]
+        return move_bar
+    last_tenth = -1
 
-    def say(whole: int, failed: int, is_over: bool) -> None:
-        tenth = 10 * (whole + failed) // total
-        if tenth > told[0] or is_over:
-            told[0] = tenth
-            print(f"{whole} of {total} repositories are whole, {failed} failed", file=sys.stderr)
+    def print_line(complete_count: int, failure_count: int, is_over: bool) -> None:
+        nonlocal last_tenth
+        tenth = 10 * (complete_count + failure_count) // total
+        if tenth > last_tenth or is_over:
+            last_tenth = tenth
+            counts = f"{complete_count} of {total} repositories collected, {failure_count} failed"
+            print(counts, file=sys.stderr)
 
-    return say
+    return print_line

@@ -1,4 +1,4 @@
-"""What a person (on a terminal) and a machine (in a file of JSON lines) see of a collection."""
+"""The progress of a collection: bars on a terminal, JSON lines in a file."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ from typing import TYPE_CHECKING, Any, Self
 from advisor.errors import CollectError, InputError
 
 if TYPE_CHECKING:
-    from advisor.collect.outcome import Outcome
+    from advisor.collect.outcome import CollectionOutcome
 
 
-class Progress:
-    """Bars on a terminal, silence in a pipe, JSON lines in a file.
+class CollectionProgress:
+    """Shows events: as bars on a terminal, as JSON lines in a log file; in a pipe only long waits.
 
     Attributes:
-        collected: repositories of which something was collected.
-        missing: lines about what could not be had.
-        only_error: the error of the one repository that was asked for, if that was all.
+        repositories: repositories with at least one collected part.
+        missing: lines about parts that were not collected.
+        only_error: the error, if you asked for one repository and nothing else happened.
     """
 
     def __init__(self, log: Path | None = None) -> None:
-        """Open the log.
+        """Open the log file.
 
         Raises:
-            InputError: it cannot be written.
+            InputError: the log file cannot be written.
         """
-        self.collected: set[str] = set()
+        self.repositories: set[str] = set()
         self.missing: list[str] = []
         self.only_error: CollectError | None = None
-        self._numbers: list[str] = []
+        self._plan_lines: list[str] = []
+        self._summary = ""
+        self._is_plan_only = False
         try:
             self._log = log.open("w", encoding="utf-8") if log else None
         except OSError as error:
@@ -51,71 +53,68 @@ class Progress:
         if self._log:
             self._log.close()
 
-    def tell(self, what: str, numbers: Mapping[str, object]) -> None:
-        """Show and log one step."""
+    def show_event(self, kind: str, fields: Mapping[str, object]) -> None:
+        """Show one event, and write it to the log file."""
         if self._log:
-            line = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "what": what, **numbers}
+            line = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "what": kind, **fields}
             self._log.write(json.dumps(line, default=str) + "\n")
             self._log.flush()
-        if what == "plan":
-            self._plan(numbers)
-        if what == "wait" and self._bars is None and float(str(numbers["seconds"])) >= 5:
-            print(f"advisor: waiting {numbers['seconds']} s: {numbers['reason']}", file=sys.stderr)
-        if what == "git" and self._bars is None:
-            print(numbers["text"], file=sys.stderr)
+        if kind == "plan":
+            self._read_plan(fields)
+        if kind == "wait" and self._bars is None and float(str(fields["seconds"])) >= 5:
+            print(f"advisor: waiting {fields['seconds']} s: {fields['reason']}", file=sys.stderr)
+        if kind == "git" and self._bars is None:
+            print(fields["text"], file=sys.stderr)
         if self._bars:
-            self._bars.tell(what, numbers)
+            self._bars.show_event(kind, fields)
 
-    def _plan(self, numbers: Mapping[str, Any]) -> None:
-        self._numbers = [
+    def _read_plan(self, fields: Mapping[str, Any]) -> None:
+        self._plan_lines = [
             f"{name}: at most {cost['requests']} requests, {cost['points']} points"
-            for name, cost in numbers["repositories"].items()
+            for name, cost in fields["repositories"].items()
         ]
-        self._numbers.append(
-            f"together at most {numbers['requests']} requests and {numbers['points']} points; "
-            f"{numbers['spent']} spent on the overview"
+        self._plan_lines.append(
+            f"total: at most {fields['requests']} requests, {fields['points']} points; "
+            f"the overview has cost {fields['spent']} points"
         )
 
-    def take(self, outcome: Outcome) -> None:
-        """Take over what the collectors came to."""
-        self.collected |= outcome.done
-        self.missing += [f"{m.repository}: {m.part}: {m.why}" for m in outcome.missing if not m.is_final]
+    def add_outcome(self, outcome: CollectionOutcome) -> None:
+        """Add the outcome of the collectors."""
+        self.repositories |= outcome.repositories
+        self.missing += [f"{m.repository}: {m.part}: {m.reason}" for m in outcome.missing if not m.is_final]
         self._summary = (
-            f"{len(outcome.done)} repositories collected: {outcome.requests} requests "
-            f"({outcome.not_modified} unchanged), {outcome.points} points, "
-            f"{outcome.waited_seconds:.0f} s waited for limits"
+            f"{len(outcome.repositories)} repositories collected: {outcome.requests} requests "
+            f"({outcome.unchanged_responses} unchanged), {outcome.points} points, "
+            f"{outcome.waited_seconds:.0f} s waited for rate limits"
         )
-        if not outcome.done and len(outcome.missing) == 1:
+        if not outcome.repositories and len(outcome.missing) == 1:
             self.only_error = outcome.missing[0].error
-        self._is_plan_only = bool(self._numbers) and not outcome.done
+        self._is_plan_only = bool(self._plan_lines) and not outcome.repositories
 
-    _summary = ""
-    _is_plan_only = False
+    def add_failure(self, repository: str, part: str, error: CollectError) -> None:
+        """Show and record that a part was not collected."""
+        self.show_event("missing", {"repository": repository, "part": part, "why": str(error)})
+        self.missing.append(f"{repository}: {part}: {error}")
+        self.only_error = error if not self.repositories and len(self.missing) == 1 else None
 
-    def fail(self, place: str, part: str, error: CollectError) -> None:
-        """Note that a part could not be had."""
-        self.tell("missing", {"repository": place, "part": part, "why": str(error)})
-        self.missing.append(f"{place}: {part}: {error}")
-        self.only_error = error if not self.collected and len(self.missing) == 1 else None
-
-    def summary(self) -> None:
+    def print_summary(self) -> None:
         """Print what was collected, the plan of a dry run, and what is missing."""
         if self._bars:
             self._bars.bars.stop()
         if self._is_plan_only:
-            print("\n".join(self._numbers))
+            print("\n".join(self._plan_lines))
         if self._summary:
             print(self._summary, file=sys.stderr)
         if self.only_error is not None:
             return
         if self.missing:
-            print("missing (the same command goes on from here):", file=sys.stderr)
+            print("missing (run the same command again to resume):", file=sys.stderr)
             for line in self.missing:
                 print(f"  {line}", file=sys.stderr)
 
 
 class _Bars:
-    """A bar for the whole, one for the repository at hand; points and time left beside them."""
+    """A bar for all repositories and one for the current repository, with points and time left."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -131,32 +130,31 @@ class _Bars:
             transient=True,
         )
         self._all = self.bars.add_task("all", total=None, note="")
-        self._one = self.bars.add_task("", total=None, note="", visible=False)
-        self._have: dict[str, int] = {}
+        self._current = self.bars.add_task("", total=None, note="", visible=False)
+        self._counts: dict[str, int] = {}
 
-    def tell(self, what: str, numbers: Mapping[str, Any]) -> None:
+    def show_event(self, kind: str, fields: Mapping[str, Any]) -> None:
         """Move the bars."""
-        if what == "plan":
-            self.bars.update(self._all, total=numbers["requests"] or None)
-        elif what == "repository":
-            self._have = {}
-            total = sum(numbers["totals"].values()) or None
-            self.bars.update(
-                self._one, description=numbers["repository"], total=total, completed=0, visible=True, note=""
-            )
-        elif what == "page":
-            self._have[numbers["kind"]] = numbers["have"]
-            self.bars.update(self._one, completed=sum(self._have.values()), note=numbers["kind"])
-        elif what == "limit":
+        if kind == "plan":
+            self.bars.update(self._all, total=fields["requests"] or None)
+        elif kind == "repository":
+            self._counts = {}
+            total = sum(fields["totals"].values()) or None
+            name = fields["repository"]
+            self.bars.update(self._current, description=name, total=total, completed=0, visible=True, note="")
+        elif kind == "page":
+            self._counts[fields["kind"]] = fields["have"]
+            self.bars.update(self._current, completed=sum(self._counts.values()), note=fields["kind"])
+        elif kind == "limit":
             self.bars.advance(self._all)
-            self.bars.update(self._all, note=f"{numbers['remaining']} of {numbers['limit']} points left")
-        elif what == "wait":
-            self.bars.update(self._one, note=f"waiting {numbers['seconds']:.0f} s: {numbers['reason']}")
-        elif what in {"retry", "smaller"}:
-            self.bars.update(self._one, note=f"again: {numbers['reason']}")
-        elif what == "git":
-            self.bars.update(self._one, description=numbers["text"], visible=True, note="")
-        elif what in {"missing", "none"}:
+            self.bars.update(self._all, note=f"{fields['remaining']} of {fields['limit']} points left")
+        elif kind == "wait":
+            self.bars.update(self._current, note=f"waiting {fields['seconds']:.0f} s: {fields['reason']}")
+        elif kind in {"retry", "smaller"}:
+            self.bars.update(self._current, note=f"retrying: {fields['reason']}")
+        elif kind == "git":
+            self.bars.update(self._current, description=fields["text"], visible=True, note="")
+        elif kind in {"missing", "none"}:
             self.bars.console.print(
-                f"{numbers['repository']}: {numbers['part']}: {numbers['why']}", markup=False, highlight=False
+                f"{fields['repository']}: {fields['part']}: {fields['why']}", markup=False, highlight=False
             )

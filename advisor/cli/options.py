@@ -1,72 +1,91 @@
-"""Options that several commands take: declared once, on what makes sense of them."""
+"""Options that several commands share, and the values that they give."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
-from enum import StrEnum
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from advisor.answers.question import Request
-    from advisor.model import Recommendation
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
-
 from advisor.files import data_home
 
 if TYPE_CHECKING:
     from advisor.answers.question import Request
+    from advisor.model import Recommendation
 
-BUNDLED = Path("bundled")
-
-
-class Format(StrEnum):
-    """How the report is written."""
-
-    table = "table"
-    json = "json"
-    markdown = "markdown"
-    csv = "csv"
-    html = "html"
-    sarif = "sarif"
+BUNDLED_STORE = Path("bundled")  # as typed after --store
 
 
-Repositories = Annotated[list[str] | None, typer.Argument(help="Compare only these (owner/name or name).")]
-Domain = Annotated[str, typer.Option(help="A bundled domain or a TOML file.")]
-Goal = Annotated[str | None, typer.Option(help="What you care for; see the domain file.")]
-AsOf = Annotated[str | None, typer.Option(help="Answer as one could have on that day (YYYY-MM-DD).")]
-Set = Annotated[
+Candidate = Annotated[str, typer.Argument(help="A candidate of the domain: owner/name, or the name alone.")]
+Candidates = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Weight of a criterion, e.g. models=5; may be repeated."),
+    typer.Argument(help="Candidates to show: owner/name, or the name alone. Default: all of the domain."),
 ]
-Rules = Annotated[Path | None, typer.Option(help="A rules file of your own.")]
+Domain = Annotated[
+    str, typer.Option(metavar="DOMAIN", help="Name of a bundled domain, or a TOML file of your own.")
+]
+Goal = Annotated[
+    str | None,
+    typer.Option(
+        metavar="GOAL",
+        help="Named set of weights from the domain file, for example independence. Default: balanced.",
+    ),
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DATE", help="Use only facts up to this date (YYYY-MM-DD). Default: the date of the facts."
+    ),
+]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="CRITERION=WEIGHT",
+        help="Weight of a criterion, for example models=5. Only the ratios of weights matter. Repeatable.",
+    ),
+]
+Rules = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Rules to use instead of those of the domain (TOML).")
+]
 Store = Annotated[
-    Path | None, typer.Option(help="A folder of facts, or `bundled`; default: your own once it is collected.")
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Folder of facts, or `bundled`. Default: your own facts if they cover all candidates, "
+        "else the bundled ones.",
+    ),
+]
+OwnStore = Annotated[
+    Path | None,
+    typer.Option("--store", metavar="FOLDER", help="Folder of facts. Default: $XDG_DATA_HOME/advisor/facts."),
+]
+RetrievedOn = Annotated[
+    str | None,
+    typer.Option(metavar="DATE", help="Date to record for the facts (YYYY-MM-DD). Default: today (UTC)."),
 ]
 
 
 @dataclass(frozen=True)
 class RequestOptions:
-    """What is asked of any candidates: the options of `rank`, `explain`, `compare` and `dashboard`."""
+    """The options that `rank`, `explain`, `compare` and `dashboard` share, as typed."""
 
     domain: str = "finetuning"
     goal: str | None = None
     as_of: str | None = None
-    set_: list[str] | None = None
+    weights: list[str] | None = None
     rules: Path | None = None
     store: Path | None = None
 
     def request(self, repositories: Iterable[str] | None = None) -> Request:
-        """The same to the library; about all candidates where none is named.
+        """Return the request about these repositories; without any, about all candidates.
 
         Raises:
-            InputError: a day or a weight is malformed.
+            InputError: a date or a weight is malformed.
         """
         from advisor.answers.question import Request
 
@@ -74,76 +93,38 @@ class RequestOptions:
             domain=self.domain,
             repositories=tuple(repositories or ()),
             goal=self.goal,
-            as_of=parse_day(self.as_of),
-            weights=parse_weights(self.set_) if self.set_ else None,
+            as_of=parse_date(self.as_of),
+            weights=parse_weights(self.weights) if self.weights else None,
             rules=self.rules,
-            store=chosen_store(self.store, self.domain),
+            store=resolve_store(self.store, self.domain),
             benchmarks=store_or_default(None) if self.store is None else None,
         )
 
 
-def chosen_store(store: Path | None, domain: str) -> Path | None:
-    """The folder of facts that is meant; None: the bundled snapshot.
+def parse_date(text: str | None) -> date | None:
+    """Return the date of ``YYYY-MM-DD``; None stays None.
 
     Raises:
-        SnapshotMissing: the domain has none, and its facts are not collected.
-    """
-    from advisor.domain.domain import load_domain
-    from advisor.domain.files import data_folder
-    from advisor.errors import SnapshotMissing
-
-    if store not in {None, BUNDLED}:
-        return store
-    own = own_store(domain) if store is None else None
-    is_own = own is None and domain.endswith(".toml")  # the others came along with their facts
-    if is_own and not (data_folder() / "snapshots" / load_domain(domain).snapshot).is_dir():
-        raise SnapshotMissing(
-            f"no facts about all candidates of {domain} came along or are in {store_or_default(None)}; run "
-            f"`advisor collect --domain {domain}` first (--git-only needs no token)"
-        )
-    return own
-
-
-def exit_of(answer: Recommendation) -> None:
-    """Say on stderr what is missing, and leave with the exit code that fits the answer."""
-    from advisor.errors import EXIT_NOTHING_SUITABLE, EXIT_PARTIAL
-
-    if answer.choice is None:
-        raise typer.Exit(EXIT_NOTHING_SUITABLE)
-    if answer.missing:
-        for repository, why in answer.missing.items():
-            print(f"advisor: {repository} is not ranked: {why}", file=sys.stderr)
-        raise typer.Exit(EXIT_PARTIAL)
-
-
-def own_store(domain: str) -> Path | None:
-    """The user's own store, if `advisor collect` has brought facts about every candidate into it."""
-    from advisor.domain.domain import load_domain
-    from advisor.facts.reading import knows_all
-
-    path = store_or_default(None)
-    return path if knows_all(path, (c.repository for c in load_domain(domain).candidates)) else None
-
-
-def parse_day(text: str | None) -> date | None:
-    """A date from ``YYYY-MM-DD``; None stays None.
-
-    Raises:
-        InputError: it is not a date.
+        InputError: the text is not a date.
     """
     from advisor.errors import InputError
 
     try:
         return date.fromisoformat(text) if text is not None else None
     except ValueError:
-        raise InputError(f"{text!r} is not a day; write it as YYYY-MM-DD") from None
+        raise InputError(f"invalid date {text!r}: expected YYYY-MM-DD, for example 2024-06-05") from None
+
+
+def date_or_today(text: str | None) -> date:
+    """Return the date, or today in UTC."""
+    return parse_date(text) or datetime.now(UTC).date()
 
 
 def parse_weights(texts: list[str]) -> dict[str, float]:
-    """Weights from ``criterion=number``.
+    """Return criterion → weight, from texts ``criterion=weight``.
 
     Raises:
-        InputError: one is not of that form.
+        InputError: a text is not of that form.
     """
     from advisor.errors import InputError
 
@@ -155,35 +136,57 @@ def parse_weights(texts: list[str]) -> dict[str, float]:
         except ValueError:
             sign = ""
         if not sign or not name.strip():
-            raise InputError(f"--set {text!r}: write it as criterion=number, e.g. models=5")
+            raise InputError(f"invalid weight {text!r}: expected CRITERION=WEIGHT, for example models=5")
     return weights
 
 
-StoreFolder = Annotated[
-    Path | None, typer.Option("--store", help="Folder of facts; default: your own, see README.")
-]
-Day = Annotated[str | None, typer.Option(help="Day on which the source was read; default: today.")]
-
-
 def store_or_default(store: Path | None) -> Path:
-    """The given store, or the user's own."""
+    """Return the store, or the user's own."""
     return store or data_home() / "facts"
 
 
-def day_or_today(text: str | None) -> date:
-    """The given day, or today in UTC: the one clock of the program."""
-    return parse_day(text) or datetime.now(UTC).date()
+def resolve_store(store: Path | None, domain: str) -> Path | None:
+    """Return the folder of facts to read; None stands for the bundled snapshot of the domain.
+
+    Raises:
+        SnapshotMissing: the domain has no bundled snapshot, and its facts are not collected.
+    """
+    from advisor.domain.domain import load_domain
+    from advisor.domain.files import data_folder
+    from advisor.errors import SnapshotMissing
+
+    if store not in {None, BUNDLED_STORE}:
+        return store
+    own_store = _find_own_store(domain) if store is None else None
+    may_lack_snapshot = own_store is None and domain.endswith(".toml")  # bundled domains have one
+    if may_lack_snapshot and not (data_folder() / "snapshots" / load_domain(domain).snapshot).is_dir():
+        raise SnapshotMissing(
+            f"no facts about all candidates of {domain} in {store_or_default(None)} or in the bundled facts: "
+            f"run `advisor collect --domain {domain}` first (--git-only needs no token)"
+        )
+    return own_store
 
 
-Name = Annotated[str, typer.Argument(help="A candidate (owner/name or name).")]
+def _find_own_store(domain: str) -> Path | None:
+    """Return the user's own store if it has facts about every candidate of the domain."""
+    from advisor.domain.domain import load_domain
+    from advisor.facts.reading import has_facts_about
+
+    path = store_or_default(None)
+    return path if has_facts_about(path, (c.repository for c in load_domain(domain).candidates)) else None
 
 
-class Form(StrEnum):
-    """How the report is written."""
+def exit_with_status(answer: Recommendation) -> None:
+    """Print the missing candidates on stderr, and exit with the code that fits the answer.
 
-    table = "table"
-    markdown = "markdown"
-    json = "json"
+    Raises:
+        typer.Exit: 3: candidates are missing; 4: there is no suitable candidate.
+    """
+    from advisor.errors import EXIT_NOTHING_SUITABLE, EXIT_PARTIAL
 
-
-EvidenceFormat = Annotated[Form, typer.Option(help="How to write the report.")]
+    if answer.choice is None:
+        raise typer.Exit(EXIT_NOTHING_SUITABLE)
+    if answer.missing:
+        for repository, reason in answer.missing.items():
+            print(f"advisor: cannot rank {repository}: {reason}", file=sys.stderr)
+        raise typer.Exit(EXIT_PARTIAL)

@@ -1,60 +1,60 @@
-"""advisor rank --from FILE: what a project depends on, the riskiest first."""
+"""advisor rank --from FILE: rank the dependencies of a project, the riskiest first."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import typer
 
+from advisor.report.formats import DependenciesFormat, Format
+
 if TYPE_CHECKING:
     from advisor.answers.question import Request
-
-FORMATS = ("table", "markdown", "json", "csv", "sarif")
 
 
 def rank_files(
     files: Sequence[Path],
     request: Request,
     store: Path | None,
-    format: str,
+    format: Format,
     fail_under: float | None,
 ) -> None:
-    """Print the health of what these files name.
+    """Print the health of the packages that the files name.
 
     Args:
-        files: what to read.
+        files: requirements files, lock files or SBOMs.
         request: goal, weights, rules and as-of date.
-        store: as given; None: the user's own, then the bundled ones.
-        format: one of `FORMATS`.
-        fail_under: score below which a package fails the run.
+        store: a folder of facts; None: the user's own store, then the bundled ones.
+        format: how to write the report.
+        fail_under: lowest score that does not fail the run; None: no score fails it.
 
     Raises:
         InputError: a file or the request is wrong.
-        typer.Exit: 4: a package is below, or ruled out.
+        typer.Exit: 4: a package has a lower score, or is excluded.
     """
-    from advisor.answers.dependencies import files as kinds
+    from advisor.answers.dependencies import files as dependency_files
     from advisor.answers.dependencies.health import bundled_stores, open_stores, rank_dependencies
-    from advisor.cli.options import BUNDLED, store_or_default
+    from advisor.cli.options import BUNDLED_STORE, store_or_default
     from advisor.errors import EXIT_NOTHING_SUITABLE, InputError
     from advisor.facts.reading import open_store
+    from advisor.report.dependencies import render
 
-    if format not in FORMATS:
-        raise InputError(f"--from is written as {', '.join(FORMATS)}, not as {format}")
+    if format is Format.html:
+        formats = ", ".join(get_args(DependenciesFormat))
+        raise InputError(f"--from has no format {format}: use one of {formats}")
     if request.repositories:
         raise InputError("name either repositories or files (--from), not both")
-    wanted = kinds.read(files)
+    dependencies = dependency_files.read_dependencies(files)
     if store is None:
         stores = open_stores([store_or_default(None), *bundled_stores()])
-    elif store == BUNDLED:
+    elif store == BUNDLED_STORE:
         stores = open_stores(bundled_stores())
     else:
         stores = [open_store(store, may_lack_days=True)]
-    answer = rank_dependencies(wanted, stores, request, [str(f) for f in files])
-    name = "text" if format == "table" else format
-    sys.stdout.write(str(import_module(f"advisor.report.dependencies.{name}").render(answer, fail_under)))
+    answer = rank_dependencies(dependencies, stores, request, [str(f) for f in files])
+    sys.stdout.write(render(answer, format, fail_under))
     if fail_under is not None and any(h.is_below(fail_under) for h in answer.known):
         raise typer.Exit(EXIT_NOTHING_SUITABLE)

@@ -1,4 +1,4 @@
-"""Lists of repositories, and shards of a list."""
+"""Read a list of repositories, and select a shard of it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from pathlib import Path
 
 
 def read_list(path: Path) -> dict[str, str]:
-    """``owner/name`` → where its history is, from lines ``owner/name`` or ``owner/name URL``.
+    """Return ``owner/name`` → place of its history, from lines ``owner/name`` or ``owner/name URL``.
+
+    ``#`` begins a comment.
 
     Raises:
-        InputError: the list cannot be read, is empty, or a line is wrong or names one again.
+        InputError: the list cannot be read, is empty, or has a wrong line or a name twice.
     """
     from advisor.addresses import check_repository
     from advisor.errors import InputError
@@ -19,7 +21,7 @@ def read_list(path: Path) -> dict[str, str]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
-    found: dict[str, str] = {}
+    histories: dict[str, str] = {}
     for number, line in enumerate(lines, start=1):
         words = line.partition("#")[0].split()
         if not words:
@@ -28,28 +30,29 @@ def read_list(path: Path) -> dict[str, str]:
             name = check_repository(words[0])
         except InputError as error:
             raise InputError(f"{path}:{number}: {error}") from None
-        if len(words) > 2 or name in found:
-            what = "is there twice" if name in found else "write it as owner/name, or owner/name URL"
-            raise InputError(f"{path}:{number}: {name}: {what}")
-        found[name] = words[-1]
-    if not found:
-        raise InputError(f"{path} names no repository")
-    return found
+        if name in histories:
+            raise InputError(f"{path}:{number}: duplicate repository {name}")
+        if len(words) > 2:
+            raise InputError(f"{path}:{number}: invalid line: expected owner/name, or owner/name URL")
+        histories[name] = words[-1]
+    if not histories:
+        raise InputError(f"{path} lists no repository")
+    return histories
 
 
-def in_shard(histories: dict[str, str], shard: str) -> dict[str, str]:
-    """Those whose name falls into shard ``i/n``, whatever else is in the list.
+def select_shard(histories: dict[str, str], shard: str) -> dict[str, str]:
+    """Return the repositories of shard ``i/n``; the shard of a repository depends only on its name.
 
     Raises:
-        InputError: it is not written as i/n with 1 ≤ i ≤ n.
+        InputError: the shard is not written as i/n with 1 ≤ i ≤ n.
     """
     from advisor.errors import InputError
 
-    number, _, of = shard.partition("/")
-    if not (number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
-        raise InputError(f"--shard {shard}: write it as i/n, e.g. 1/3")
+    number, _, count = shard.partition("/")
+    if not (number.isdigit() and count.isdigit() and 1 <= int(number) <= int(count)):
+        raise InputError(f"invalid --shard {shard}: expected i/n with 1 ≤ i ≤ n, for example 1/3")
 
-    def place(name: str) -> int:
-        return int.from_bytes(hashlib.sha256(name.lower().encode()).digest()[:8]) % int(of)
+    def shard_of(name: str) -> int:
+        return int.from_bytes(hashlib.sha256(name.lower().encode()).digest()[:8]) % int(count)
 
-    return {name: where for name, where in histories.items() if place(name) == int(number) - 1}
+    return {name: history for name, history in histories.items() if shard_of(name) == int(number) - 1}

@@ -1,4 +1,4 @@
-"""The options of `train`, `plan` and `preview`, and the run spec that they give."""
+"""The options of the commands about training, and the run spec that they give."""
 
 from __future__ import annotations
 
@@ -10,35 +10,82 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from finetune.run import Watch
-    from finetune.spec import Composed
+    from finetune.run import RunCallbacks
+    from finetune.spec import ComposedSpec
 
-Data = Annotated[str | None, typer.Option(help="JSONL, JSON, CSV, Parquet, or a hub id (owner/name).")]
-Model = Annotated[str | None, typer.Option(help="Folder of the base model, or its hub id.")]
-EvalData = Annotated[str | None, typer.Option(help="Held-out rows; else a tenth of the data.")]
-Stack = Annotated[str | None, typer.Option(help="Train with this stack, not the recommended one.")]
-Preset = Annotated[str | None, typer.Option(help="gpu-poor, quality or quick.")]
-File = Annotated[Path | None, typer.Option("--spec", help="A run as TOML; options here win over it.")]
-Set = Annotated[
-    list[str] | None, typer.Option("--set", help="Any field, e.g. training.epochs=3; may be repeated.")
+Data = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DATA", help="Rows to train on: a JSONL, JSON, CSV or Parquet file, or a hub id (owner/name)."
+    ),
 ]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the run.")]
+Model = Annotated[
+    str | None,
+    typer.Option(metavar="MODEL", help="Base model: a folder in Hugging Face's layout, or a hub id."),
+]
+EvalData = Annotated[
+    str | None,
+    typer.Option(metavar="DATA", help="Held-out rows. Default: a tenth of the rows to train on."),
+]
+Stack = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Stack that trains. Default: the recommended one.")
+]
+Preset = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Set of fields to start from: gpu-poor, quality or quick.")
+]
+SpecFile = Annotated[
+    Path | None,
+    typer.Option("--spec", metavar="FILE", help="Run spec as TOML. The other options override its fields."),
+]
+Fields = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Value of a field of the run spec, for example training.epochs=3. Repeatable.",
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FOLDER", help="Folder of the run. Default: a new one in your data folder."
+    ),
+]
 Gpus = Annotated[
-    int | None, typer.Option(min=1, help="Processes of one machine, one a GPU (or a CPU process each).")
+    int | None,
+    typer.Option(min=1, metavar="N", help="Processes on each machine: one for each GPU. Default: 1."),
 ]
-Nodes = Annotated[int | None, typer.Option(min=1, help="Machines; see --submit.")]
+Nodes = Annotated[int | None, typer.Option(min=1, metavar="N", help="Number of machines. Default: 1.")]
 Submit = Annotated[
-    str | None, typer.Option(help="Write a job for slurm, skypilot or kubernetes into -o, and start nothing.")
+    str | None,
+    typer.Option(
+        metavar="SCHEDULER",
+        help="Write a job for slurm, skypilot or kubernetes into the folder of -o, and do not start it.",
+    ),
 ]
-Accelerator = Annotated[str | None, typer.Option(help="With --submit skypilot: the GPU, e.g. A100.")]
-Volume = Annotated[str | None, typer.Option(help="With --submit: a bucket or volume that all machines see.")]
-Image = Annotated[str, typer.Option(help="With --submit kubernetes: the container.")]
-Demo = Annotated[bool, typer.Option("--demo", help="SmolLM2-135M on a bundled data set; needs no hub.")]
+Accelerator = Annotated[
+    str | None, typer.Option(metavar="NAME", help="GPU of a skypilot job, for example A100.")
+]
+Volume = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Bucket or volume of a job that all machines can read and write."),
+]
+Image = Annotated[str, typer.Option(metavar="NAME", help="Container image of a kubernetes job.")]
+Demo = Annotated[
+    bool, typer.Option("--demo", help="Train SmolLM2-135M on a bundled data set, without the hub.")
+]
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What is to be trained: the options of `train`, `plan` and `preview`."""
+    """The options that `train`, `plan` and `preview` share.
+
+    Attributes:
+        data, model, eval_data, stack, preset: as typed.
+        spec: file of a run spec.
+        fields: texts ``field=value``.
+        demo: whether to start from the settings of the demo.
+    """
 
     data: str | None = None
     model: str | None = None
@@ -46,63 +93,68 @@ class RunOptions:
     stack: str | None = None
     preset: str | None = None
     spec: Path | None = None
-    set_: list[str] | None = None
+    fields: list[str] | None = None
     demo: bool = False
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The spec that the options ask for, and the recommendation behind its stack."""
+class RunRequest:
+    """The run spec that the options give.
 
-    composed: Composed
+    Attributes:
+        composed_spec: the spec, with the origin of each value.
+        recommendation: why this stack trains; None if you chose it.
+    """
+
+    composed_spec: ComposedSpec
     recommendation: Mapping[str, Any] | None
 
 
-def compose(task: RunOptions, watch: Watch, output: Path | None = None) -> Asked:
-    """The spec from all options.
+def compose_run(options: RunOptions, callbacks: RunCallbacks, output: Path | None = None) -> RunRequest:
+    """Return the run spec from all options; later layers override earlier ones.
 
     Raises:
         InputError: an option is missing or wrong.
     """
     from advisor.errors import InputError
-    from finetune import home
     from finetune import spec as specs
-    from finetune.stacks import stack
+    from finetune import train_extra
+    from finetune.stacks import load_stack
 
     layers: list[tuple[str, Mapping[str, Any]]] = []
-    if task.demo:
-        layers.append(("--demo", demo_layer(watch)))
-    if task.preset is not None:
-        layers.append((f"--preset {task.preset}", specs.preset(task.preset)))
-    if task.spec is not None:
-        layers.append((str(task.spec), specs.read_layer(task.spec)))
-    options = {
-        "data.train": ("--data", task.data),
-        "data.evaluation": ("--eval-data", task.eval_data),
-        "model.base": ("--model", task.model),
+    if options.demo:
+        layers.append(("--demo", _demo_layer(callbacks)))
+    if options.preset is not None:
+        layers.append((f"--preset {options.preset}", specs.get_preset(options.preset)))
+    if options.spec is not None:
+        layers.append((str(options.spec), specs.read_layer(options.spec)))
+    values = {
+        "data.train": ("--data", options.data),
+        "data.evaluation": ("--eval-data", options.eval_data),
+        "model.base": ("--model", options.model),
         "output": ("--output", str(output) if output else None),
-        "stack": ("--stack", task.stack),
+        "stack": ("--stack", options.stack),
     }
-    for name, (option, value) in options.items():
+    for name, (option, value) in values.items():
         if value is not None:
-            layers.append((option, specs.nest({name: value})))
-    layers += [("--set", specs.nest({name: value})) for name, value in map(assignment, task.set_ or [])]
-    given = {name for _, tables in layers for name, _ in specs.leaves(tables)}
+            layers.append((option, specs.nest_leaves({name: value})))
+    layers += [("--set", specs.nest_leaves(dict([parse_field(text)]))) for text in options.fields or []]
+    names = {name for _, tables in layers for name, _ in specs.iterate_leaves(tables)}
     for name, option in (("data.train", "--data"), ("model.base", "--model")):
-        if name not in given:
-            raise InputError(f"{option} is missing: say what to train on, or try `advisor train --demo`")
-    chosen = None
-    if "stack" not in given:
-        name, chosen = recommended_stack()
-        layers.append(("recommended", {"stack": name}))
-    composed = specs.compose(layers)
-    stack(composed.spec.stack)  # an unknown name is told before anything is read
-    home.without_torch()
-    return Asked(composed, chosen)
+        if name not in names:
+            raise InputError(f"missing option {option}: add it, or try `advisor train --demo`")
+    recommendation = None
+    if "stack" not in names:
+        stack, recommendation = _recommend_stack()
+        layers.append(("recommended", {"stack": stack}))
+    composed_spec = specs.compose_spec(layers)
+    load_stack(composed_spec.spec.stack)  # reports an unknown name before anything is read
+    train_extra.import_transformers_without_torch()
+    return RunRequest(composed_spec, recommendation)
 
 
-def demo_layer(watch: Watch) -> dict[str, Any]:
-    """Model, data and settings of the demo."""
+def _demo_layer(callbacks: RunCallbacks) -> dict[str, Any]:
+    """Return the model, data and settings of the demo."""
     from advisor.domain.files import data_folder
     from finetune import demo
 
@@ -112,32 +164,35 @@ def demo_layer(watch: Watch) -> dict[str, Any]:
         "train": str(examples / "harbour-train.jsonl"),
         "evaluation": str(examples / "harbour-test.jsonl"),
     }
-    return {**settings, "model": {"base": str(demo.model(watch.stage))}, "data": {**settings["data"], **rows}}
+    model = {"base": str(demo.prepare_model(callbacks.on_stage))}
+    return {**settings, "model": model, "data": {**settings["data"], **rows}}
 
 
-def recommended_stack() -> tuple[str, dict[str, Any]]:
-    """Name of the recommended stack, and why.
+def _recommend_stack() -> tuple[str, dict[str, Any]]:
+    """Return the name of the recommended stack, and why it is recommended.
 
     Raises:
-        InputError: the recommended library is none of our stacks.
+        InputError: advisor has no stack for the recommended library.
     """
     from advisor import recommend
     from advisor.errors import InputError
-    from finetune.stacks import STACKS, stack
+    from finetune.stacks import STACKS, load_stack
 
     answer = recommend()
-    names = {stack(name).repository: name for name in STACKS}
+    names = {load_stack(name).repository: name for name in STACKS}
     if answer.choice not in names:
-        raise InputError(f"{answer.choice} is recommended, but cannot be run from here; choose --stack")
+        raise InputError(
+            f"cannot train with the recommended library {answer.choice}: choose another with --stack"
+        )
     why = {"choice": answer.choice, "certainty": answer.certainty, "as_of": str(answer.as_of)}
     return names[answer.choice], {**why, "reasons": list(answer.reasons)}
 
 
-def assignment(text: str) -> tuple[str, Any]:
-    """``training.epochs=3`` as name and value; the value is TOML, or else plain text.
+def parse_field(text: str) -> tuple[str, Any]:
+    """Return name and value of ``training.epochs=3``; the value is TOML, or else plain text.
 
     Raises:
-        InputError: it is not of that form.
+        InputError: the text is not of that form.
     """
     import tomllib
 
@@ -145,7 +200,7 @@ def assignment(text: str) -> tuple[str, Any]:
 
     name, sign, value = text.partition("=")
     if not sign or not name.strip():
-        raise InputError(f"--set {text!r}: write it as section.field=value, e.g. training.epochs=3")
+        raise InputError(f"invalid --set {text!r}: expected FIELD=VALUE, for example training.epochs=3")
     try:
         return name.strip(), tomllib.loads(f"v = {value}")["v"]
     except tomllib.TOMLDecodeError:

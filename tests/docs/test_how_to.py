@@ -1,10 +1,16 @@
-"""The examples of the how-to pages are run: what stands in a page works."""
+"""The how-to pages work: the tests run every example, block after block, as a newcomer would.
+
+The first line of a block says what to do with it: ``sh`` runs it (``exit=N``: with this exit code;
+``network``: only its options are checked), ``text NAME`` and ``file=PATH`` write a file, ``append=PATH``
+appends to a file. Other blocks are only for reading.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,70 +25,138 @@ from advisor.cli import app, load
 load(None)
 
 ROOT = Path(__file__).resolve().parents[2]
+HOW_TO = ROOT / "docs" / "how-to"
 PAGES = ("rank-your-dependencies", "a-domain-of-your-own", "collect-many")
-BLOCK = re.compile(r"^```(\w+)(?: ([^\n]*))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+ADD_PAGES = {p.stem: p for p in sorted(HOW_TO.glob("add-a-*.md"))}
+BLOCK = re.compile(r"^```(\w+) ?([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+# `make` would build an environment for the copy; the copy uses the environment of the tests.
+MAKE = {"make docs": "python scripts/reference.py docs/reference"}
 
 
 def blocks(page):
-    return BLOCK.findall((ROOT / "docs" / "how-to" / f"{page}.md").read_text())
+    """Return language, attributes and text of every block."""
+    return BLOCK.findall(page.read_text())
 
 
 @pytest.fixture
-def place(tmp_path):
-    """A folder with `advisor` on the path and two small histories in mirror/."""
+def folder(tmp_path):
+    """A folder with `advisor` in bin/ and two small git histories in mirror/."""
     (tmp_path / "bin").mkdir()
     script = tmp_path / "bin" / "advisor"
     script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m advisor "$@"\n')
     script.chmod(0o755)
-    who = {"GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "ada@shipyard.org", "GIT_COMMITTER_NAME": "Ada",
-           "GIT_COMMITTER_EMAIL": "ada@shipyard.org", "GIT_CONFIG_GLOBAL": os.devnull}  # fmt: skip
+    author = {"GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "ada@shipyard.org", "GIT_COMMITTER_NAME": "Ada",
+              "GIT_COMMITTER_EMAIL": "ada@shipyard.org", "GIT_CONFIG_GLOBAL": os.devnull}  # fmt: skip
     for name in ("lib", "tool"):
-        folder = tmp_path / "mirror" / name
-        folder.mkdir(parents=True)
+        clone = tmp_path / "mirror" / name
+        clone.mkdir(parents=True)
         for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "begin"]):
-            subprocess.run(["git", "-C", folder, *command], env={**os.environ, **who}, check=True)
+            subprocess.run(["git", "-C", clone, *command], env={**os.environ, **author}, check=True)
     return tmp_path
 
 
-def run(text, place):
-    env = bare_environment(HOME=str(place), XDG_DATA_HOME=str(place / "data"))
-    env["PATH"] = f"{place / 'bin'}:{env['PATH']}"
+def run(script, folder):
+    """Run a shell script in a folder, with nothing of the developer's environment."""
+    env = bare_environment(HOME=str(folder), XDG_DATA_HOME=str(folder / "data"))
+    env["PATH"] = f"{folder / 'bin'}:{env['PATH']}"
     return subprocess.run(
-        ["sh", "-ec", text], cwd=place, env=env, capture_output=True, text=True, check=False, timeout=300
+        ["sh", "-ec", script], cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=300
     )
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_example_of_a_page_runs(page, place):
-    found = blocks(page)
-    assert [kind for kind, _, _ in found].count("sh") >= 3
-    for kind, more, text in found:
-        if kind == "text":
-            (place / more).write_text(text)
-        elif kind == "sh" and more == "network":
+def test_every_example_of_a_page_runs(page, folder):
+    page_blocks = blocks(HOW_TO / f"{page}.md")
+    assert [language for language, _, _ in page_blocks].count("sh") >= 3
+    for language, attributes, text in page_blocks:
+        if language == "text":
+            (folder / attributes).write_text(text)
+        elif language == "sh" and attributes == "network":
             for line in text.splitlines():
-                its_options_exist(line)
-        elif kind == "sh":
-            done = run(text, place)
-            assert done.returncode == int(more.partition("exit=")[2] or 0), text + done.stderr
-        elif kind == "yaml":
+                check_options(line)
+        elif language == "sh":
+            process = run(text, folder)
+            code = int(attributes.partition("exit=")[2] or 0)
+            assert process.returncode == code, text + process.stderr
+        elif language == "yaml":
             steps = yaml.safe_load(text)["jobs"]["health"]["steps"]
             lines = [step["run"] for step in steps if "advisor rank" in step.get("run", "")]
             assert len(lines) == 2
-            assert [run(line, place).returncode for line in lines] == [0, 4]
-            assert "torchtune" in (place / "summary.md").read_text()
+            assert [run(line, folder).returncode for line in lines] == [0, 4]
+            assert "torchtune" in (folder / "summary.md").read_text()
     if page == "collect-many":
-        whole, together = (tables(place / name) for name in ("whole", "together"))
+        whole, together = (read_tables(folder / name) for name in ("whole", "together"))
         assert whole and together == whole
 
 
-def tables(store):
+def read_tables(store):
     return {p.relative_to(store): p.read_bytes() for p in store.rglob("*.parquet")}
 
 
-def its_options_exist(line):
-    """The command is parsed and not run: it would reach out."""
+def check_options(line):
+    """Parse a command without running it, because it needs the network."""
     program, name, *arguments = shlex.split(line)
     assert program == "advisor"
     command = typer.main.get_command(app).commands[name]
     command.make_context(name, arguments)
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of the project."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, names.split("\0")):
+        if (ROOT / name).is_file():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def run_in_copy(line, copy):
+    """Run one line of a shell with the commands of this environment and the code of the copy."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "PYTHONPATH": str(copy), "XDG_DATA_HOME": str(copy / ".home")}
+    process = subprocess.run(MAKE.get(line, line), shell=True, cwd=copy, env=env, capture_output=True, text=True,
+                             check=False)  # fmt: skip
+    assert process.returncode == 0, f"{line}\n{process.stdout[-3000:]}{process.stderr[-3000:]}"
+    return process.stdout
+
+
+def follow(page, copy):
+    """Carry out the blocks of a page in the copy, and return what its commands print."""
+    outputs = []
+    for language, attributes, text in blocks(page):
+        action, _, name = attributes.partition("=")
+        if action == "file":
+            assert not (copy / name).exists(), f"{name} exists"
+            (copy / name).write_text(text)
+        elif action == "append":
+            separator = "\n\n" if language == "python" else "\n"
+            (copy / name).write_text(f"{(copy / name).read_text()}{separator}{text}")
+        elif language == "sh":
+            outputs += [run_in_copy(line, copy) for line in text.splitlines()]
+    return "\n".join(outputs)
+
+
+def test_each_kind_of_addition_has_a_page():
+    assert set(ADD_PAGES) == {f"add-a-{kind}" for kind in ("metric", "rule", "domain", "source", "stack")}
+
+
+@pytest.mark.parametrize(("page", "texts"), [
+    ("add-a-metric", ["passed"]),
+    ("add-a-rule", ["1 passed", "went "]),
+    ("add-a-domain", ["Recommendation: ", "passed"]),
+    ("add-a-source", ["passed"]),
+    ("add-a-stack", ["peft_loop", "2 passed"]),
+])  # fmt: skip
+def test_following_a_page_adds_one_file_and_its_test(page, texts, copy):
+    output = follow(ADD_PAGES[page], copy)
+    assert [text for text in texts if text not in output] == []
+    assert "failed" not in output
+    names = {
+        attributes.partition("=")[2] for _, attributes, _ in blocks(ADD_PAGES[page]) if "=" in attributes
+    }
+    assert [name.startswith("tests/") for name in sorted(names)] in ([False], [False, True])
+    if modules := [name for name in names if name.endswith(".py")]:
+        run_in_copy(f"ruff check {' '.join(modules)}", copy)

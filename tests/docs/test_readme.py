@@ -1,4 +1,4 @@
-"""The README cannot rot: its example is what the program prints."""
+"""The sample output in the README is what the program prints."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_example_is_what_rank_prints():
+def test_the_sample_output_is_what_rank_prints():
     readme = (ROOT / "README.md").read_text()
-    shown = re.search(r"```text\n(.*?)```", readme, re.DOTALL)[1]
-    printed = subprocess.run(
+    sample = re.search(r"```text\n(.*?)```", readme, re.DOTALL)[1]
+    output = subprocess.run(
         [sys.executable, "-m", "advisor", "rank"], capture_output=True, text=True, check=True
     ).stdout
-    assert len(shown.splitlines()) > 10
-    assert printed.startswith(shown)
+    assert len(sample.splitlines()) > 10
+    assert output.startswith(sample)
 
 
-def test_a_clean_tree_of_doors():
+def test_the_readme_names_two_commands():
     readme = (ROOT / "README.md").read_text()
     assert "make rank" in readme and "make test" in readme

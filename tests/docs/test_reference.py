@@ -1,4 +1,4 @@
-"""The generated pages are those that the code gives, and every metric is on its page."""
+"""The generated pages are up to date, and every metric has its section."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_make_docs_changes_nothing(tmp_path):
     subprocess.run([sys.executable, str(ROOT / "scripts" / "reference.py"), str(tmp_path)], check=True)
-    made = {p.name: p.read_text() for p in tmp_path.iterdir()}
-    kept = {p.name: p.read_text() for p in (ROOT / "docs" / "reference").iterdir()}
-    assert made == kept, "run `make docs`"
-    assert all(f"| `{name}` | |" in made["metrics.md"] for name in METRICS)
+    new_pages = {p.name: p.read_text() for p in tmp_path.iterdir()}
+    pages = {p.name: p.read_text() for p in (ROOT / "docs" / "reference").iterdir()}
+    assert new_pages == pages, "run `make docs`"
+    assert all(f"| `{name}` | |" in new_pages["metrics.md"] for name in METRICS)
 
 
 @pytest.mark.parametrize(("name", "words"), [
@@ -29,10 +29,10 @@ def test_make_docs_changes_nothing(tmp_path):
     ("comparison", "compare trl unsloth"),
     ("coverage", "coverage --vendor Meta"),
 ])  # fmt: skip
-def test_what_is_printed_keeps_its_schema(name, words):
+def test_json_output_matches_its_schema(name, words):
     schema = json.loads((ROOT / "docs" / "reference" / f"{name}.schema.json").read_text())
-    asked = [sys.executable, "-m", "advisor", *words.split(), "--store", "bundled", "--format", "json"]
-    printed = json.loads(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)
-    jsonschema.Draft202012Validator(schema).validate(printed)
+    command = [sys.executable, "-m", "advisor", *words.split(), "--store", "bundled", "--format", "json"]
+    answer = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    jsonschema.Draft202012Validator(schema).validate(answer)
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({key: printed[key] for key in list(printed)[1:]}, schema)
+        jsonschema.validate({key: answer[key] for key in list(answer)[1:]}, schema)

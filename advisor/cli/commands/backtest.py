@@ -1,4 +1,4 @@
-"""advisor backtest: how often the outlook turned out right, on any panel of monthly rows."""
+"""advisor backtest: compare forecasts on past dates with what happened."""
 
 from __future__ import annotations
 
@@ -10,49 +10,62 @@ from typing import Annotated
 import typer
 
 from advisor.cli import app
+from advisor.report.formats import BacktestFormat, Format
 
 
 class Horizon(StrEnum):
-    """How far ahead the outlook looks."""
+    """How far ahead the outlook forecasts."""
 
     year = "12m"
     two_years = "24m"
 
 
-class Format(StrEnum):
-    """How the figures are written."""
-
-    table = "table"
-    json = "json"
-
-
 @app.command()
 def backtest(
-    panel: Annotated[Path, typer.Option(help="Monthly rows in Parquet, columns as best-of lists keep them.")],
+    panel: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="Parquet file with a row for each repository and month, in the columns of best-of lists.",
+        ),
+    ],
     at: Annotated[
         list[str] | None,
-        typer.Option(help="Ask on this day (YYYY-MM-DD); may be repeated. Default: every quarter."),
+        typer.Option(
+            metavar="DATE",
+            help="Forecast on this date (YYYY-MM-DD). Repeatable. Default: the first day of every quarter.",
+        ),
     ] = None,
-    horizon: Annotated[Horizon, typer.Option(help="How far ahead.")] = Horizon.year,
+    horizon: Annotated[Horizon, typer.Option(help="How far ahead to forecast.")] = Horizon.year,
     active_days: Annotated[
-        int, typer.Option(min=1, max=180, help="Whose last commit was at most this old on that day.")
+        int,
+        typer.Option(
+            min=1,
+            max=180,
+            metavar="DAYS",
+            help="Forecast only repositories whose last commit is at most this old on the date.",
+        ),
     ] = 90,
-    format: Annotated[Format, typer.Option(help="How to write the figures.")] = Format.table,
+    format: Annotated[BacktestFormat, typer.Option(help="Format of the figures.")] = Format.table,
     predict: Annotated[
         Path | None,
-        typer.Option(help="Write repository, as_of, probability_inactive of everybody active to this CSV."),
+        typer.Option(
+            metavar="FILE",
+            help="Also write the forecasts as CSV: repository, as_of, probability_inactive.",
+        ),
     ] = None,
 ) -> None:
-    """Ask the outlook on past days, and compare with what became of the libraries.
+    """Compare past forecasts with what happened.
 
-    It never trains on what it is given. A library that the outlook was trained on is scored by trees
-    that did not see it.
+    Forecasts on past dates which repositories become inactive. Never trains on the panel: a repository
+    that the outlook was trained on is scored by trees that were trained without it.
 
-    Examples: advisor backtest --panel panel.parquet; advisor backtest --panel panel.parquet
-    --at 2023-07-01 --at 2024-01-01 --horizon 24m --format json
+    Examples:
+      advisor backtest --panel panel.parquet
+      advisor backtest --panel panel.parquet --at 2023-07-01 --horizon 24m
     """
     from advisor.answers.backtest import run
-    from advisor.cli.options import parse_day
+    from advisor.cli.options import parse_date
     from advisor.domain.files import data_folder
     from advisor.errors import InputError
     from advisor.files import write_atomically
@@ -60,30 +73,30 @@ def backtest(
     from advisor.outlook.panel import read_panel
     from advisor.report import backtest as report
 
-    days = sorted({day for day in map(parse_day, at or []) if day is not None})
+    days = sorted({day for day in map(parse_date, at or []) if day is not None})
     months = int(horizon.value.removesuffix("m"))
-    trees = model.load(data_folder() / "reference" / "outlook.json")
+    trees = model.load_model(data_folder() / "reference" / "outlook.json")
     series = read_panel(panel)
-    _say(f"{series.repository.nunique()} repositories")
+    _show_progress(f"{series.repository.nunique()} repositories")
     days = days or run.default_days(series, months)
     members, values = run.forecast(series, days, months, active_days, trees)
     if predict is not None:
         try:
-            write_atomically(predict, report.predictions(members).encode())
+            write_atomically(predict, report.render_forecasts(members).encode())
         except OSError as error:
-            raise InputError(f"--predict {predict}: {error.strerror}") from None
-        _say(f"{predict}: {len(members)} forecasts")
+            raise InputError(f"{predict} cannot be written: {error.strerror}") from None
+        _show_progress(f"{predict}: {len(members)} forecasts")
     try:
-        found = run.backtest(series, members, values, trees, months, active_days, _say)
+        result = run.backtest(series, members, values, trees, months, active_days, _show_progress)
     except InputError:
         if predict is None:
             raise
-        # Forecasts of days whose outcome is still to come are an answer too.
-        sys.stdout.write(f"{len(members)} forecasts; their outcome is not in the panel\n")
+        # The outcome of recent dates is not known yet: the forecasts alone are the answer.
+        sys.stdout.write(f"{len(members)} forecasts; the panel does not contain their outcomes\n")
         return
-    sys.stdout.write(report.as_json(found) if format is Format.json else report.as_table(found))
+    sys.stdout.write(report.render(result, format))
 
 
-def _say(what: str) -> None:
+def _show_progress(text: str) -> None:
     if sys.stderr.isatty():
-        print(f"\r\033[Kadvisor: {what}", end="\n" if ":" in what else "", file=sys.stderr, flush=True)
+        print(f"\r\033[Kadvisor: {text}", end="\n" if ":" in text else "", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""advisor collect: fresh facts from GitHub, the package world and histories into the user's store."""
+"""advisor collect: collect facts from GitHub, git histories, package indexes and other sources."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from advisor.cli import EXIT_INTERRUPTED, app
+from advisor.cli import EXIT_INTERRUPT, app
+from advisor.cli.measure_facts import measure_facts
+from advisor.cli.options import OwnStore, RetrievedOn, date_or_today, store_or_default
 from advisor.collect import sources
+from advisor.files import data_home
 
 if TYPE_CHECKING:
-    from advisor.cli.collect_progress import Progress
-from advisor.cli.collected import keep_measurements
-from advisor.cli.options import Day, StoreFolder, day_or_today, store_or_default
-from advisor.files import data_home
+    from advisor.cli.collect_progress import CollectionProgress
 
 SOURCES = ("git", "github", *sources.SOURCES)
 
@@ -25,165 +25,209 @@ SOURCES = ("git", "github", *sources.SOURCES)
 def collect(
     repositories: Annotated[
         list[str] | None,
-        typer.Argument(help="owner/name; a URL or the path of a clone gives its history alone."),
+        typer.Argument(
+            help="Repositories as owner/name. A URL or the path of a clone gives only the git history. "
+            "Default: all candidates of the domain."
+        ),
     ] = None,
-    domain: Annotated[str, typer.Option(help="Whose candidates, if none is named.")] = "finetuning",
+    domain: Annotated[
+        str, typer.Option(metavar="DOMAIN", help="Domain whose candidates to collect if you name none.")
+    ] = "finetuning",
     source: Annotated[
-        list[str] | None, typer.Option(help=f"Only this: {', '.join(SOURCES)}; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Source to read: {', '.join(SOURCES)}. Repeatable. Default: all of them.",
+        ),
     ] = None,
-    git_only: Annotated[bool, typer.Option("--git-only", help="History alone: no token, no API.")] = False,
+    git_only: Annotated[
+        bool, typer.Option("--git-only", help="Read only git histories. Needs no token.")
+    ] = False,
     name: Annotated[
-        str | None, typer.Option(help="owner/name of the one local clone given, if it cannot say.")
+        str | None,
+        typer.Option(metavar="OWNER/NAME", help="Name of the one local clone, if it has no remote."),
     ] = None,
-    store: StoreFolder = None,
-    retrieved_on: Day = None,
-    github_url: Annotated[str | None, typer.Option(help="A GitHub Enterprise or a test server.")] = None,
-    budget: Annotated[int | None, typer.Option(min=1, help="GraphQL points to spend at most.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and its cost.")] = False,
-    max_wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for rate limits at most.")] = 900,
-    json_log: Annotated[Path | None, typer.Option(help="Write each step as a line of JSON.")] = None,
-    record: Annotated[Path | None, typer.Option(help="Write all answers down, without the token.")] = None,
-    replay: Annotated[Path | None, typer.Option(help="Take the answers from such a file.")] = None,
+    store: OwnStore = None,
+    retrieved_on: RetrievedOn = None,
+    github_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Address of a GitHub Enterprise server.")
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(min=1, metavar="POINTS", help="Largest number of GraphQL points to spend.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show how many requests and points it would cost.")
+    ] = False,
+    max_wait: Annotated[
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="Longest total time to wait for rate limits."),
+    ] = 900,
+    json_log: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write each step as a line of JSON to this file.")
+    ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write all responses to this file, without the token."),
+    ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Read the responses from a file of --record, without network."),
+    ] = None,
     from_: Annotated[
-        list[Path] | None, typer.Option("--from", help="What this file needs (see rank --from); repeatable.")
+        list[Path] | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="Collect the packages that this file names (see `advisor rank --from`). Repeatable.",
+        ),
     ] = None,
     repos: Annotated[
-        Path | None, typer.Option(help="Many: a list with a line `owner/name` or `owner/name URL` each.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Collect the repositories of a list, with lines `owner/name` or `owner/name URL`.",
+        ),
     ] = None,
-    shard: Annotated[str, typer.Option(help="With --repos: only part i of n, as i/n.")] = "1/1",
-    workers: Annotated[int, typer.Option(min=1, max=64, help="With --repos: processes.")] = 2,
+    shard: Annotated[
+        str, typer.Option(metavar="I/N", help="With --repos: collect only part I of N, for example 1/3.")
+    ] = "1/1",
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, metavar="N", help="With --repos: number of processes.")
+    ] = 2,
     cache_limit: Annotated[
-        str | None, typer.Option(help="With --repos: size of the clones kept, e.g. 20GB; default: no limit.")
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="With --repos: largest total size of the clones, for example 20GB. Default: no limit.",
+        ),
     ] = None,
 ) -> None:
-    """Collect fresh facts; `advisor rank` then uses them.
+    """Collect new facts, for `advisor rank` to use.
 
-    Without names: all candidates of the domain. A second run asks only for what changed, an
-    interrupted one goes on where it stopped. The token is taken from GH_TOKEN, GITHUB_TOKEN, a GitHub
-    App, .netrc or gh; without one GitHub answers 60 requests an hour, and first responses stay unknown.
-    Examples: advisor collect; advisor collect huggingface/trl --source github; advisor collect --dry-run
+    A second run asks only for what changed. To resume after an interruption, run the same command again.
+    The GitHub token is read from GH_TOKEN, GITHUB_TOKEN, a GitHub App, .netrc or gh. Without a token,
+    GitHub allows 60 requests an hour, and first responses stay unknown.
+
+    Examples:
+      advisor collect
+      advisor collect huggingface/trl --source github
+      advisor collect --dry-run
+      advisor collect --from pyproject.toml
+      advisor collect --repos list.txt --workers 4
     """
-    from advisor.cli.collect_progress import Progress
+    from advisor.cli.collect_progress import CollectionProgress
     from advisor.errors import InputError
 
-    wanted = _sources(source, git_only=git_only)
+    source_names = _parse_sources(source, git_only=git_only)
+    folder = store_or_default(store)
     if repos is not None:
         if any((repositories, from_, name, budget, dry_run, json_log, record, replay)):
-            raise InputError("--repos goes with --source, --shard, --workers, --cache-limit and --max-wait")
-        _many(repos, store, wanted, shard, workers, cache_limit, retrieved_on, github_url, max_wait)
+            raise InputError(
+                "--repos can be combined only with --source, --git-only, --store, --retrieved-on, "
+                "--github-url, --max-wait, --shard, --workers and --cache-limit"
+            )
+        from advisor.cli.collect_many import collect_many
+
+        collect_many(
+            repos, folder, data_home() / "git", shard=shard, workers=workers, sources=source_names,
+            cache_limit=cache_limit, retrieved_on=retrieved_on and str(date_or_today(retrieved_on)),
+            github_url=github_url, max_wait=max_wait,
+        )  # fmt: skip
         return
-    packages, histories = _repositories(repositories, domain, name)
-    folder = store_or_default(store)
+    packages, histories = _parse_repositories(repositories, domain, name)
     if from_ and repositories:
         raise InputError("name either repositories or files (--from), not both")
     if not repositories and not from_ and not dry_run:
-        from advisor.collect.seed import seed
+        from advisor.collect.seed import seed_store
 
-        seed(folder, domain)
-    with Progress(json_log) as progress:
-        api = {s for s in wanted if s != "git"}
+        seed_store(folder, domain)
+    with CollectionProgress(json_log) as progress:
+        api_names = {s for s in source_names if s != "git"}
         try:
             if from_:
-                packages = _from_files(from_, folder, progress, max_wait, record, replay)
+                from advisor.cli.collect_from import find_repositories
+
+                packages = find_repositories(
+                    from_, folder, progress, max_wait=max_wait, record=record, replay=replay
+                )
                 histories = {name: name for name in packages}
-            if api and packages:
-                _collect_api(
-                    packages, api, folder, progress, github_url=github_url, budget=budget, dry_run=dry_run,
-                    max_wait=max_wait, record=record, replay=replay, record_goes_on=bool(from_),
+            if api_names and packages:
+                _collect_apis(
+                    packages, api_names, folder, progress, github_url=github_url, budget=budget,
+                    dry_run=dry_run, max_wait=max_wait, record=record, replay=replay,
+                    append_to_record=bool(from_),
                 )  # fmt: skip
-            if "git" in wanted and not dry_run:
-                _collect_git(histories, folder, progress, day_or_today(retrieved_on), name, github_url)
+            if "git" in source_names and not dry_run:
+                day = date_or_today(retrieved_on)
+                _collect_histories(histories, folder, progress, day, name, github_url)
         except KeyboardInterrupt:
-            print("advisor: interrupted; the same command goes on from here", file=sys.stderr)
-            raise typer.Exit(EXIT_INTERRUPTED) from None
-        progress.summary()
-    _end(progress, folder, domain, dry_run=dry_run)
+            print("advisor: interrupted; run the same command again to resume", file=sys.stderr)
+            raise typer.Exit(EXIT_INTERRUPT) from None
+        progress.print_summary()
+    _measure_and_exit(progress, folder, domain, dry_run=dry_run)
 
 
-def _end(progress: Progress, folder: Path, domain: str, *, dry_run: bool) -> None:
-    """Measure what was collected once it answers the domain, and leave with the exit code that fits."""
+def _measure_and_exit(progress: CollectionProgress, folder: Path, domain: str, *, dry_run: bool) -> None:
+    """Measure the store if it has facts about all candidates; raise the error or exit code that fits."""
     from advisor.domain.domain import load_domain
     from advisor.errors import EXIT_FAILED, EXIT_PARTIAL
-    from advisor.facts.reading import knows_all
+    from advisor.facts.reading import has_facts_about
 
-    if progress.collected and knows_all(folder, (c.repository for c in load_domain(domain).candidates)):
-        keep_measurements(folder)
+    candidates = (candidate.repository for candidate in load_domain(domain).candidates)
+    if progress.repositories and has_facts_about(folder, candidates):
+        measure_facts(folder)
     if progress.only_error is not None:
         raise progress.only_error
     if progress.missing:
-        raise typer.Exit(EXIT_PARTIAL if progress.collected or dry_run else EXIT_FAILED)
+        raise typer.Exit(EXIT_PARTIAL if progress.repositories or dry_run else EXIT_FAILED)
 
 
-def _from_files(
-    files: list[Path],
-    store: Path,
-    progress: Progress,
-    max_wait: float,
-    record: Path | None,
-    replay: Path | None,
-) -> dict[str, str | None]:
-    from advisor.cli.collect_from import repositories_of
-
-    return repositories_of(files, store, progress, max_wait=max_wait, record=record, replay=replay)
-
-
-def _many(
-    repos: Path,
-    store: Path | None,
-    sources: list[str],
-    shard: str,
-    workers: int,
-    cache_limit: str | None,
-    retrieved_on: str | None,
-    github_url: str | None,
-    max_wait: float,
-) -> None:
-    from advisor.cli.collect_many import collect_many
-
-    collect_many(
-        repos, store_or_default(store), data_home() / "git", shard=shard, workers=workers, sources=sources,
-        cache_limit=cache_limit, retrieved_on=retrieved_on and str(day_or_today(retrieved_on)),
-        github_url=github_url, max_wait=max_wait,
-    )  # fmt: skip
-
-
-def _sources(given: list[str] | None, *, git_only: bool) -> list[str]:
+def _parse_sources(names: list[str] | None, *, git_only: bool) -> list[str]:
     from advisor.errors import InputError, UnknownName
 
-    if git_only and given:
-        raise InputError("--git-only and --source exclude each other")
-    chosen = ["git"] if git_only else given or list(SOURCES)
-    for name in chosen:
+    if git_only and names:
+        raise InputError("use either --git-only or --source, not both")
+    source_names = ["git"] if git_only else names or list(SOURCES)
+    for name in source_names:
         if name not in SOURCES:
             raise UnknownName("source", name, list(SOURCES))
-    return chosen
+    return source_names
 
 
-def _repositories(
-    given: list[str] | None, domain: str, name: str | None
+def _parse_repositories(
+    places: list[str] | None, domain: str, name: str | None
 ) -> tuple[dict[str, str | None], dict[str, str]]:
-    """``owner/name`` → package for the APIs; ``owner/name`` or place → where its history is."""
+    """Return what the APIs and what git collect.
+
+    Args:
+        places: names, URLs and paths as typed; none: all candidates of the domain.
+        domain: a domain.
+        name: ``owner/name`` of the one local clone.
+
+    Returns:
+        ``owner/name`` → package, and ``owner/name`` or place → place of the history.
+    """
     from advisor.addresses import check_repository
     from advisor.domain.domain import load_domain
     from advisor.errors import InputError
 
-    known = {c.repository: c.package for c in load_domain(domain).candidates}
-    if name and (not given or len(given) != 1):
-        raise InputError("--name goes with exactly one repository")
-    if not given:
-        return known, {n: n for n in known}
+    domain_packages = {c.repository: c.package for c in load_domain(domain).candidates}
+    if name and (not places or len(places) != 1):
+        raise InputError("--name needs exactly one repository")
+    if not places:
+        return domain_packages, {repository: repository for repository in domain_packages}
     packages: dict[str, str | None] = {}
-    for place in given:
+    for place in places:
         if not Path(place).is_dir() and "://" not in place:
-            packages[check_repository(place)] = known.get(place)
-    return packages, {place: place for place in given}
+            packages[check_repository(place)] = domain_packages.get(place)
+    return packages, {place: place for place in places}
 
 
-def _collect_api(
+def _collect_apis(
     packages: dict[str, str | None],
-    sources: set[str],
+    source_names: set[str],
     store: Path,
-    progress: Progress,
+    progress: CollectionProgress,
     *,
     github_url: str | None,
     budget: int | None,
@@ -191,53 +235,59 @@ def _collect_api(
     max_wait: float,
     record: Path | None,
     replay: Path | None,
-    record_goes_on: bool = False,
+    append_to_record: bool = False,
 ) -> None:
     import asyncio
     import os
 
     import stamina
 
-    from advisor.collect import live
-    from advisor.collect.github.protocol import check_input_url, endpoints
+    from advisor.collect import apis
+    from advisor.collect.github.protocol import check_input_url, find_endpoints
     from advisor.collect.http import auth
-    from advisor.collect.http.recording import replay as from_recording
+    from advisor.collect.http.recording import replay as open_recording
     from advisor.collect.http.transport import Patience
 
-    stamina.instrumentation.set_on_retry_hooks(())  # retries are told by the progress
-    at = endpoints(os.environ, check_input_url(github_url) if github_url else None)
-    credential = auth.find(at.rest, os.environ, Path.home()) if "github" in sources else None
-    progress.tell("token", {"found_in": credential.found_in if credential else None})
-    wanted = live.Wanted(
-        packages, sources, store, at, credential, lambda: datetime.now(UTC), budget=budget, is_dry=dry_run,
-        patience=Patience(limits=max_wait), record=record, record_goes_on=record_goes_on,
-        wire=from_recording(replay) if replay else None,
+    stamina.instrumentation.set_on_retry_hooks(())  # the progress shows retries
+    endpoints = find_endpoints(os.environ, check_input_url(github_url) if github_url else None)
+    needs_token = "github" in source_names
+    credential = auth.find_credential(endpoints.rest, os.environ, Path.home()) if needs_token else None
+    progress.show_event("token", {"found_in": credential.source if credential else None})
+    request = apis.CollectionRequest(
+        packages, source_names, store, endpoints, credential, lambda: datetime.now(UTC), budget=budget,
+        is_dry_run=dry_run, patience=Patience(limits=max_wait), record=record,
+        append_to_record=append_to_record, wire=open_recording(replay) if replay else None,
     )  # fmt: skip
-    progress.take(asyncio.run(live.collect(wanted, progress.tell)))
+    progress.add_outcome(asyncio.run(apis.collect_from_apis(request, progress.show_event)))
 
 
-def _collect_git(
-    histories: dict[str, str], store: Path, progress: Progress, day: date, name: str | None, url: str | None
+def _collect_histories(
+    histories: dict[str, str],
+    store: Path,
+    progress: CollectionProgress,
+    day: date,
+    name: str | None,
+    github_url: str | None,
 ) -> None:
     import os
 
-    from advisor.collect.git import collect as run
-    from advisor.collect.github.protocol import endpoints
+    from advisor.collect.git import collect_history
+    from advisor.collect.github.protocol import find_endpoints
     from advisor.errors import CollectError
 
-    web = endpoints(os.environ, url).web
+    web = find_endpoints(os.environ, github_url).web
     for place, where in histories.items():
         is_name = not Path(where).is_dir() and "://" not in where
         try:
-            done = run(
+            repository = collect_history(
                 f"{web}/{where}.git" if is_name and web != "https://github.com" else where,
                 store,
                 data_home() / "git",
                 retrieved_on=day,
                 repository=name or (where if is_name else None),
-                progress=lambda text: progress.tell("git", {"text": text}),
+                progress=lambda text: progress.show_event("git", {"text": text}),
             )
         except CollectError as error:
-            progress.fail(place, "git", error)
+            progress.add_failure(place, "git", error)
         else:
-            progress.collected.add(done)
+            progress.repositories.add(repository)

@@ -1,4 +1,4 @@
-"""advisor compact: the many small files of a store into few sorted ones."""
+"""advisor compact: rewrite the many small files of a store as few sorted ones."""
 
 from __future__ import annotations
 
@@ -13,16 +13,22 @@ from advisor.cli import app
 @app.command()
 def compact(
     store: Annotated[Path, typer.Argument(help="A folder of facts.")],
-    rows: Annotated[int, typer.Option(min=1, help="About how many rows share a partition.")] = 1_000_000,
+    rows: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Target number of rows in each partition.")
+    ] = 1_000_000,
 ) -> None:
-    """Move the rows of a store's files into partitions of many repositories, sorted; no row is lost.
+    """Rewrite the files of a store as few large ones.
 
-    A kill at any moment leaves the store as it was or done. Example: advisor compact facts
+    Puts the rows of many repositories into sorted partitions, and loses no row. If the process is killed,
+    the store is either unchanged or complete.
+
+    Examples:
+      advisor compact facts
     """
-    from advisor.facts.compaction import compact as run
+    from advisor.facts.compaction import compact_store
 
-    done = run(store, rows)
+    summary = compact_store(store, rows)
     print(
-        f"{store}: {done.rows:,} rows, {done.files_before:,} files before and {done.files_after:,} now; "
-        f"{done.removed:,} that nothing names were removed"
+        f"{store}: {summary.rows:,} rows; {summary.files_before:,} files before, {summary.files_after:,} "
+        f"now; {summary.removed_files:,} unused files removed"
     )

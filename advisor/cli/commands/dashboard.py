@@ -1,25 +1,27 @@
-"""advisor dashboard: the answer as one HTML file, and a picture of it."""
+"""advisor dashboard: write the recommendation as an HTML page, and a picture of it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from advisor.cli import app
 from advisor.cli.options import (
     AsOf,
+    Candidates,
     Domain,
     Goal,
-    Repositories,
     RequestOptions,
     Rules,
-    Set,
     Store,
-    exit_of,
+    Weights,
+    exit_with_status,
 )
-from advisor.cli.page import page, write_to
+
+if TYPE_CHECKING:
+    from advisor.report.dashboard.task import Task
 
 
 @app.command()
@@ -27,40 +29,80 @@ def dashboard(
     domain: Domain = "finetuning",
     goal: Goal = None,
     as_of: AsOf = None,
-    set_: Set = None,
+    weights: Weights = None,
     rules: Rules = None,
     store: Store = None,
-    repositories: Repositories = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the page.")] = Path(
-        "report.html"
-    ),
-    months: Annotated[int, typer.Option(min=0, help="How many months the page looks back.")] = 72,
+    repositories: Candidates = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="HTML file to write.")
+    ] = Path("report.html"),
+    months: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Number of past months that the page shows.")
+    ] = 72,
     plan: Annotated[
-        Path | None, typer.Option(help="A run as TOML: the page sets it side by side in all libraries.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Run spec (TOML): the page shows this run in every stack."),
     ] = None,
-    png: Annotated[Path | None, typer.Option(help="Also a picture of its top, by a local Chromium.")] = None,
+    png: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Also write a picture of the top of the page. Needs Chromium or Chrome."
+        ),
+    ] = None,
 ) -> None:
-    """Write the recommendation as one self-contained HTML file: no network, no server.
+    """Write the recommendation as one HTML file.
 
-    Example: advisor dashboard -o report.html; advisor dashboard --goal independence --png report.png;
-    advisor dashboard --plan run.toml
+    The file contains everything that it shows, and needs no network and no server.
+
+    Examples:
+      advisor dashboard -o report.html
+      advisor dashboard --goal independence --png report.png
+      advisor dashboard --plan run.toml
     """
-    options = RequestOptions(domain, goal, as_of, set_, rules, store)
+    options = RequestOptions(domain, goal, as_of, weights, rules, store)
+    from advisor.cli.dashboard_page import render_page
+    from advisor.errors import InputError
     from advisor.files import write_atomically
 
     request = options.request(repositories)
-    task = None
-    if plan is not None:
-        from advisor.cli.task import task_of
-
-        task = task_of(plan)
-    answer, text = page(request, months, task)
-    page_bytes = text.encode()
-    write_to(output, lambda path: write_atomically(path, page_bytes))
-    print(f"{output}: {len(page_bytes) / 1000:,.0f} kB")
+    task = _read_task(plan) if plan is not None else None
+    answer, text = render_page(request, months, task)
+    page = text.encode()
+    try:
+        write_atomically(output, page)
+    except OSError as error:
+        raise InputError(f"{output} cannot be written: {error.strerror}") from None
+    print(f"{output}: {len(page) / 1000:,.0f} kB")
     if png is not None:
         from advisor.cli.browser import take_picture
 
         take_picture(output, png)
         print(f"{png}: {png.stat().st_size / 1000:,.0f} kB")
-    exit_of(answer)
+    exit_with_status(answer)
+
+
+def _read_task(file: Path) -> Task:
+    """Return the task of a run file as each stack's native config.
+
+    Raises:
+        InputError: the file, its data or its model cannot be used.
+    """
+    import shlex
+
+    from advisor.cli.run_options import RunOptions, compose_run
+    from advisor.cli.run_output import show_progress
+    from advisor.report.dashboard.task import Side, Task
+    from finetune import run
+    from finetune.plan import all_stacks
+
+    with show_progress() as callbacks:
+        plan = run.plan_run(compose_run(RunOptions(spec=file), callbacks).composed_spec, callbacks)
+    sides = []
+    for side in all_stacks.render_for_stacks(plan):
+        if side.config is None:
+            sides.append(Side(side.stack, refused=side.refusal))
+            continue
+        start = shlex.join(["advisor", "train", "--spec", str(file), "--stack", side.stack])
+        files = tuple(side.config.files.items())
+        sides.append(Side(side.stack, files, start, shlex.join(side.command), side.config.deviations))
+    return Task(all_stacks.task_title(plan), tuple(sides))

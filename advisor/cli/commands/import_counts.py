@@ -1,4 +1,4 @@
-"""advisor import-counts: dated figures that no row gives, from CSV into the store."""
+"""advisor import-counts: import dated totals from a CSV file."""
 
 from __future__ import annotations
 
@@ -8,17 +8,25 @@ from typing import Annotated
 import typer
 
 from advisor.cli import app
-from advisor.cli.import_report import report
-from advisor.cli.options import Day, StoreFolder, day_or_today, store_or_default
+from advisor.cli.options import OwnStore, RetrievedOn, date_or_today, store_or_default
 
 
 @app.command("import-counts")
 def import_counts(
-    file: Annotated[Path, typer.Argument(help="CSV: date, repository, metric, value, source, definition.")],
-    store: StoreFolder = None,
-    retrieved_on: Day = None,
+    file: Annotated[
+        Path,
+        typer.Argument(help="CSV file with columns date, repository, metric, value, source, definition."),
+    ],
+    store: OwnStore = None,
+    retrieved_on: RetrievedOn = None,
 ) -> None:
-    """Import dated totals: open and closed issues, stars, forks, downloads."""
-    from advisor.collect.imports.counts import import_counts as run
+    """Import dated totals, for example of stars, from CSV.
 
-    report(run(file, store_or_default(store), retrieved_on=day_or_today(retrieved_on)))
+    Examples:
+      advisor import-counts counts.csv
+    """
+    from advisor.collect.imports import counts
+
+    rows = counts.import_counts(file, store_or_default(store), retrieved_on=date_or_today(retrieved_on))
+    for repository, count in sorted(rows.items()):
+        print(f"{repository}: {count} rows")

@@ -1,4 +1,4 @@
-"""advisor import-gharchive: history from GH Archive, where enough of it was captured."""
+"""advisor import-gharchive: import history from GH Archive, for the months that it captured well."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.cli import app
-from advisor.cli.options import StoreFolder, store_or_default
+from advisor.cli.options import OwnStore, store_or_default
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,47 +20,59 @@ if TYPE_CHECKING:
 
 @app.command("import-gharchive")
 def import_gharchive(
-    files: Annotated[list[Path], typer.Argument(help="Hourly files, as 2025-03-01-15.json.gz.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Hourly files of GH Archive, for example 2025-03-01-15.json.gz.")
+    ],
     repos: Annotated[
-        Path | None, typer.Option(help="A list of repositories; default: the domain's candidates.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="List of repositories, one a line. Default: the candidates of the domain.",
+        ),
     ] = None,
-    domain: Annotated[str, typer.Option(help="Whose candidates, if there is no list.")] = "finetuning",
-    store: StoreFolder = None,
+    domain: Annotated[
+        str, typer.Option(metavar="DOMAIN", help="Domain whose candidates to import without --repos.")
+    ] = "finetuning",
+    store: OwnStore = None,
     min_capture: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the events that a month must hold.")
+        float,
+        typer.Option(min=0, max=1, metavar="SHARE", help="Smallest share of the events a month must have."),
     ] = 0.9,
-    unchecked: Annotated[
-        bool, typer.Option("--unchecked", help="Take also what can be compared with nothing.")
+    accept_unknown_rate: Annotated[
+        bool, typer.Option("--unchecked", help="Also import months whose completeness cannot be checked.")
     ] = False,
 ) -> None:
-    """Import issues, change requests, stars, releases and pushes from GH Archive.
+    """Import issues, stars and more from GH Archive.
 
-    A month of which too little was captured is refused, type by type, with the reason; the rates stand in
-    gharchive.json in the store. An interrupted import goes on where it stopped. Example: advisor
-    import-gharchive 2024-*.json.gz --repos list.txt
+    Imports issues, change requests, stars, releases and pushes. Refuses a type of event in a month if too
+    few of its events were captured, and shows the reason; gharchive.json in the store has all rates. To
+    resume after an interruption, run the same command again.
+
+    Examples:
+      advisor import-gharchive 2024-*.json.gz --repos list.txt
     """
     from advisor.collect import gharchive
-    from advisor.collect.gharchive import gate
+    from advisor.collect.gharchive import capture
     from advisor.errors import EXIT_PARTIAL
     from advisor.files import write_atomically
 
     folder = store_or_default(store)
-    wanted = _wanted(repos, domain)
-    staged = gharchive.stage(files, folder, wanted, _teller())
-    with gate.connect(staged, folder, sorted(set(wanted.values()))) as db:
-        found = gharchive.captures(db, min_capture, takes_unchecked=unchecked)
-        written = gharchive.write_facts(db, folder, found, gharchive.SOURCE)
-    rows = [{**c.__dict__, "month": c.month.isoformat()[:7]} for c in found]
+    repositories = _read_repositories(repos, domain)
+    events = gharchive.stage_events(files, folder, repositories, _make_progress())
+    with capture.open_events(events, folder, sorted(set(repositories.values()))) as db:
+        captures = gharchive.measure_captures(db, min_capture, accept_unknown_rate=accept_unknown_rate)
+        row_counts = gharchive.write_facts(db, folder, captures, gharchive.SOURCE)
+    rows = [{**c.__dict__, "month": c.month.isoformat()[:7]} for c in captures]
     write_atomically(folder / "gharchive.json", (json.dumps(rows, indent=1) + "\n").encode())
-    print("\n".join(_table(found)))
-    told = ", ".join(f"{n} {kind}" for kind, n in written.items()) or "nothing"
-    print(f"written: {told}", file=sys.stderr)
-    if not all(c.is_enough for c in found):
+    print("\n".join(_format_captures(captures)))
+    counts = ", ".join(f"{count} {kind}" for kind, count in row_counts.items()) or "nothing"
+    print(f"written: {counts}", file=sys.stderr)
+    if not all(c.is_enough for c in captures):
         raise typer.Exit(EXIT_PARTIAL)
 
 
-def _wanted(repos: Path | None, domain: str) -> dict[str, str]:
-    """Name on GitHub, present or former → repository in the store."""
+def _read_repositories(repos: Path | None, domain: str) -> dict[str, str]:
+    """Return name on GitHub, present or former → repository in the store."""
     if repos is not None:
         from advisor.cli.repository_list import read_list
 
@@ -71,10 +83,10 @@ def _wanted(repos: Path | None, domain: str) -> dict[str, str]:
     return {name: c.repository for c in candidates for name in (c.repository, *c.formerly)}
 
 
-def _table(found: Sequence[Capture]) -> list[str]:
-    from advisor.report.text import table
+def _format_captures(captures: Sequence[Capture]) -> list[str]:
+    from advisor.report.tables import text_table
 
-    header = ["month", "events", "captured", "hours", "taken"]
+    header = ["month", "events", "captured", "hours", "imported"]
     rows = [
         [
             f"{c.month:%Y-%m}",
@@ -83,13 +95,13 @@ def _table(found: Sequence[Capture]) -> list[str]:
             f"{c.hours:.0%}",
             "yes" if c.is_enough else f"no: {c.why}",
         ]
-        for c in found
+        for c in captures
     ]
-    return table(header, rows)
+    return text_table(header, rows)
 
 
-def _teller() -> Callable[[int, int], None]:
-    """A bar on a terminal; in a pipe a line for each tenth."""
+def _make_progress() -> Callable[[int, int], None]:
+    """Return a function that shows a bar on a terminal, and in a pipe a line for each tenth."""
     if sys.stderr.isatty():
         from rich.console import Console
         from rich.progress import Progress
@@ -98,17 +110,18 @@ def _teller() -> Callable[[int, int], None]:
         task = bars.add_task("hours", total=None)
         bars.start()
 
-        def show(done: int, total: int) -> None:
-            bars.update(task, total=total, completed=done)
-            if done == total:
+        def move_bar(count: int, total: int) -> None:
+            bars.update(task, total=total, completed=count)
+            if count == total:
                 bars.stop()
 
-        return show
-    told = [-1]
+        return move_bar
+    last_tenth = -1
 
-    def say(done: int, total: int) -> None:
-        if 10 * done // total > told[0]:
-            told[0] = 10 * done // total
-            print(f"{done} of {total} hours are read", file=sys.stderr)
+    def print_line(count: int, total: int) -> None:
+        nonlocal last_tenth
+        if 10 * count // total > last_tenth:
+            last_tenth = 10 * count // total
+            print(f"{count} of {total} hours read", file=sys.stderr)
 
-    return say
+    return print_line

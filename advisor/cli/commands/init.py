@@ -1,4 +1,4 @@
-"""advisor init: a domain of one's own, by a short dialogue or by flags."""
+"""advisor init: write a domain of your own, from a dialogue or from options."""
 
 from __future__ import annotations
 
@@ -17,25 +17,51 @@ if TYPE_CHECKING:
 
 @app.command()
 def init(
-    domain: Annotated[str, typer.Argument(help="Its name: small letters, digits and hyphens.")],
+    domain: Annotated[
+        str, typer.Argument(help="Name of the domain: lower-case letters, digits and hyphens.")
+    ],
     candidate: Annotated[
         list[str] | None,
-        typer.Option(help="owner/name or its address, =package on PyPI; may be repeated."),
+        typer.Option(
+            metavar="OWNER/NAME[=PACKAGE]",
+            help="Candidate: owner/name or its address, and its package on PyPI. Repeatable.",
+        ),
     ] = None,
-    default: Annotated[str | None, typer.Option(help="The candidate that stays where it is a tie.")] = None,
-    default_reason: Annotated[str, typer.Option(help="Why it does.")] = "what we use today",
+    default: Annotated[
+        str | None,
+        typer.Option(metavar="OWNER/NAME", help="Candidate to recommend in a tie. Default: none."),
+    ] = None,
+    default_reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="Reason for the default candidate.")
+    ] = "what we use today",
     weight: Annotated[
-        list[str] | None, typer.Option(help="criterion=number, e.g. backing=2; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="CRITERION=WEIGHT",
+            help="Weight of a criterion, for example backing=2. Repeatable. "
+            "Default: 1 each for contributors, issues, backing and activity.",
+        ),
     ] = None,
-    title: Annotated[str | None, typer.Option(help="Title of the domain.")] = None,
-    question: Annotated[str | None, typer.Option(help="The question that it answers.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="File; default: DOMAIN.toml.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    title: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Title of the domain. Default: its name.")
+    ] = None,
+    question: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Question that the domain answers.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="File to write. Default: DOMAIN.toml."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Write a domain file: who competes, what counts, for whom.
+    """Write a domain file: candidates, criteria and weights.
 
-    Without --candidate and on a terminal it asks. Example: advisor init http-clients --candidate
-    encode/httpx=httpx --candidate psf/requests=requests --default psf/requests --weight activity=3
+    Without --candidate, asks for everything on the terminal.
+
+    Examples:
+      advisor init http-clients
+      advisor init micro --candidate pallets/flask=flask --candidate falconry/falcon
+      advisor init micro --candidate pallets/flask --weight activity=3 --force
     """
     from advisor.cli.options import parse_weights
     from advisor.domain.domain import load_domain
@@ -44,60 +70,67 @@ def init(
     from advisor.files import write_atomically
 
     path = output or Path(f"{domain}.toml")
-    _check(domain, path, force=force)
+    _check_arguments(domain, path, force=force)
     name = title or domain.replace("-", " ").capitalize()
     if candidate:
         draft = Draft(
-            domain, name, question or _question(name), _candidates(candidate),
+            domain, name, question or _default_question(name), _parse_candidates(candidate),
             parse_weights(weight) if weight else dict.fromkeys(CRITERIA, 1.0), default, default_reason,
         )  # fmt: skip
     elif sys.stdin.isatty():
-        draft = _ask(domain, name, question)
+        draft = _ask_for_draft(domain, name, question)
     else:
-        raise InputError("name the candidates with --candidate owner/name, or run it on a terminal")
-    snapshot = _snapshot_of(list(draft.candidates))
+        raise InputError("missing option --candidate: add it, or run the command on a terminal")
+    snapshot = _find_snapshot(list(draft.candidates))
     text = domain_text(draft, snapshot)
-    with tempfile.TemporaryDirectory() as folder:  # nothing is written that cannot be read
+    with tempfile.TemporaryDirectory() as folder:  # write only a file that can be loaded
         trial = Path(folder) / f"{domain}.toml"
         trial.write_text(text, encoding="utf-8")
-        load_domain(str(trial))
+        try:
+            load_domain(str(trial))
+        except InputError as error:
+            raise InputError(str(error).replace(str(trial), str(path))) from None
     write_atomically(path, text.encode())
     print(f"written: {path}")
-    shown = path if path.is_absolute() else f"./{path}"
+    argument = path if path.is_absolute() else f"./{path}"
     if snapshot is None:
-        print(f"next: advisor collect --domain {shown}   (--git-only needs no token)")
-    print(f"{'then' if snapshot is None else 'next'}: advisor rank --domain {shown}")
+        print(f"next: advisor collect --domain {argument}   (--git-only needs no token)")
+    print(f"{'then' if snapshot is None else 'next'}: advisor rank --domain {argument}")
 
 
-def _check(domain: str, path: Path, *, force: bool) -> None:
+def _check_arguments(domain: str, path: Path, *, force: bool) -> None:
     import re
 
     from advisor.domain.domain import available_domains
     from advisor.errors import InputError
 
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,60}", domain):
-        raise InputError(f"{domain!r} is no name for a domain: small letters, digits and hyphens")
+        raise InputError(f"invalid domain name {domain!r}: use lower-case letters, digits and hyphens")
     if domain in available_domains():
-        raise InputError(f"there is a domain {domain} already; choose another name")
+        raise InputError(f"there is a bundled domain {domain}: choose another name")
     if path.suffix != ".toml":
-        raise InputError(f"{path}: the file of a domain ends in .toml")
+        raise InputError(f"invalid file name {path}: a domain file ends in .toml")
     if path.exists() and not force:
-        raise InputError(f"{path} is there already; --force writes over it")
+        raise InputError(f"{path} exists: use --force to overwrite it")
 
 
-def _candidates(texts: list[str]) -> dict[str, str | None]:
-    """``owner/name`` or address → package, from ``owner/name``, ``owner/name=package`` or with a space."""
+def _parse_candidates(texts: list[str]) -> dict[str, str | None]:
+    """Return ``owner/name`` → package (or None), from ``owner/name``, ``owner/name=package`` or with a space.
+
+    An address on GitHub can replace ``owner/name``.
+    """
     from advisor.addresses import check_repository, github_repository
 
-    found: dict[str, str | None] = {}
+    candidates: dict[str, str | None] = {}
     for text in texts:
         repository, _, package = text.replace("=", " ").strip().partition(" ")
-        found[check_repository(github_repository(repository) or repository)] = package.strip() or None
-    return found
+        name = check_repository(github_repository(repository) or repository)
+        candidates[name] = package.strip() or None
+    return candidates
 
 
-def _snapshot_of(repositories: list[str]) -> str | None:
-    """The bundled snapshot that knows all of these; None: there is none."""
+def _find_snapshot(repositories: list[str]) -> str | None:
+    """Return the name of a bundled snapshot with facts about all these repositories, or None."""
     from advisor.domain.files import data_folder
     from advisor.facts.reading import open_store
 
@@ -107,53 +140,52 @@ def _snapshot_of(repositories: list[str]) -> str | None:
     return None
 
 
-def _question(title: str) -> str:
+def _default_question(title: str) -> str:
     return f"Which of the {title.lower()} should I build on?"
 
 
-def _ask(domain: str, title: str, question: str | None) -> Draft:
-    """The dialogue; what cannot be used is asked for again."""
+def _ask_for_draft(domain: str, title: str, question: str | None) -> Draft:
+    """Ask for the domain on the terminal; ask again if an answer cannot be used."""
     from advisor.domain.draft import CRITERIA, Draft, criteria_titles
     from advisor.errors import InputError
 
     title = typer.prompt("Title", default=title)
-    question = typer.prompt("Question", default=question or _question(title))
-    typer.echo("Candidates, one a line: owner/name or its address, then its package if there is one.")
-    typer.echo("An empty line ends.")
+    question = typer.prompt("Question", default=question or _default_question(title))
+    typer.echo("Candidates, one per line: owner/name or its address, then its package on PyPI if it has one.")
+    typer.echo("An empty line ends the list.")
     candidates: dict[str, str | None] = {}
     while True:
         line = typer.prompt(f"Candidate {len(candidates) + 1}", default="", show_default=False).strip()
         if not line and candidates:
             break
         try:
-            candidates |= _candidates([line])
+            candidates |= _parse_candidates([line])
         except InputError as error:
             typer.echo(f"  {error}")
-    default = _one_of("Default, which stays in a tie (empty: none)", list(candidates))
-    reason = typer.prompt("Why that one", default="what we use today") if default else ""
-    typer.echo(
-        "Weights from 0 (does not count) up; only their ratios matter. Enter takes the one in brackets."
-    )
+    default = _ask_for_candidate("Default candidate in a tie (empty: none)", list(candidates))
+    reason = typer.prompt("Reason for the default", default="what we use today") if default else ""
+    typer.echo("Weights: 0 means that a criterion does not count. Only the ratios of weights matter.")
+    typer.echo("Press Enter for the weight in brackets.")
     weights: dict[str, float] = {}
     while not any(weights.values()):
-        for name, what in criteria_titles().items():
-            weights[name] = _number(f"{what} ({name})", 1.0 if name in CRITERIA else 0.0)
-    chosen = {name: weight for name, weight in weights.items() if weight}
-    return Draft(domain, title, question, candidates, chosen, default, reason)
+        for name, criterion_title in criteria_titles().items():
+            weights[name] = _ask_for_weight(f"{criterion_title} ({name})", 1.0 if name in CRITERIA else 0.0)
+    positive_weights = {name: weight for name, weight in weights.items() if weight}
+    return Draft(domain, title, question, candidates, positive_weights, default, reason)
 
 
-def _one_of(text: str, known: list[str]) -> str | None:
+def _ask_for_candidate(text: str, candidates: list[str]) -> str | None:
     while True:
         answer = str(typer.prompt(text, default="", show_default=False)).strip()
-        hits = [k for k in known if answer in {k, k.split("/")[1]}]
-        if not answer or hits:
-            return hits[0] if answer else None
-        typer.echo(f"  {answer!r} is not one of {', '.join(known)}")
+        matches = [c for c in candidates if answer in {c, c.split("/")[1]}]
+        if not answer or matches:
+            return matches[0] if answer else None
+        typer.echo(f"  {answer!r} is not one of {', '.join(candidates)}")
 
 
-def _number(text: str, default: float) -> float:
+def _ask_for_weight(text: str, default: float) -> float:
     while True:
         number: float = typer.prompt(text, default=default, type=float)
         if 0 <= number < float("inf"):
             return number
-        typer.echo("  a weight is 0 or more")
+        typer.echo("  invalid weight: expected a number ≥ 0")

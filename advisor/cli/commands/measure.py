@@ -1,4 +1,4 @@
-"""advisor measure: every repository of a store, however many, on this machine or on Spark."""
+"""advisor measure: measure every repository of a store, on this machine or on Spark."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    from advisor.measure.whole_store import Done
+    from advisor.measure.whole_store import MeasuringSummary
 
 
 class Engine(StrEnum):
@@ -26,61 +26,84 @@ class Engine(StrEnum):
 
 @app.command()
 def measure(
-    store: Annotated[str, typer.Argument(help="A folder of facts; with spark also an address, e.g. s3://…")],
-    as_of: Annotated[str | None, typer.Option(help="Measure as of that day (YYYY-MM-DD).")] = None,
-    months: Annotated[int, typer.Option(min=0, help="Also as of so many ends of months before it.")] = 0,
-    memory: Annotated[str, typer.Option(help="What duckdb may use before it spills to disk.")] = "2GB",
-    threads: Annotated[int, typer.Option(min=1, help="How many cores duckdb may use.")] = 2,
-    engine: Annotated[Engine, typer.Option(help="duckdb, or spark beyond one machine.")] = Engine.duckdb,
-    master: Annotated[str, typer.Option(help="Where Spark runs, e.g. spark://host:7077.")] = "local[2]",
+    store: Annotated[
+        str, typer.Argument(help="A folder of facts. With spark also an address, for example s3://….")
+    ],
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATE", help="Measure as of this date (YYYY-MM-DD). Default: the date of the facts."
+        ),
+    ] = None,
+    months: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Measure also as of the ends of the N months before.")
+    ] = 0,
+    memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="Memory of duckdb; it uses the disk beyond that.")
+    ] = "2GB",
+    threads: Annotated[int, typer.Option(min=1, metavar="N", help="Number of threads of duckdb.")] = 2,
+    engine: Annotated[
+        Engine, typer.Option(help="What runs the queries: duckdb on this machine, or spark on a cluster.")
+    ] = Engine.duckdb,
+    master: Annotated[
+        str, typer.Option(metavar="URL", help="Master of Spark, for example spark://host:7077.")
+    ] = "local[2]",
 ) -> None:
-    """Measure all repositories of a store by every metric, into `measurements` beside the facts.
+    """Measure all repositories of a store with every metric.
 
-    An interrupted run goes on where it stopped; what did not change is not measured again.
-    Example: advisor measure facts; advisor measure facts --months 60 --memory 4GB
+    Writes the measurements into the folder `measurements` of the store, for `advisor rank --all`. Skips
+    what did not change; to resume after an interruption, run the same command again.
+
+    Examples:
+      advisor measure facts
+      advisor measure facts --months 60 --memory 4GB
     """
-    from advisor.cli.options import parse_day
+    from advisor.cli.options import parse_date
     from advisor.errors import EXIT_PARTIAL
 
-    day = parse_day(as_of)
+    day = parse_date(as_of)
     if engine is Engine.spark:
-        done = _on_spark(store, day, months, master)
+        summary = _measure_on_spark(store, day, months, master)
     else:
-        done = _on_duckdb(store, day, months, memory, threads)
-    ranges = f", {done.reused} of {done.ranges} ranges were there" if done.reused else ""
-    print(f"{store}: {done.repositories:,} repositories from {done.rows:,} rows of facts{ranges}")
-    for damage in done.damages:
-        print(f"advisor: {damage.repository} is not measured: {damage}", file=sys.stderr)
-    if done.damages:
+        summary = _measure_on_duckdb(store, day, months, memory, threads)
+    line = f"{store}: {summary.repositories:,} repositories measured from {summary.rows:,} rows"
+    if summary.reused_ranges:
+        line += f", {summary.reused_ranges} of {summary.ranges} ranges unchanged"
+    print(line)
+    for damage in summary.damages:
+        print(f"advisor: cannot measure {damage.repository}: {damage}", file=sys.stderr)
+    if summary.damages:
         raise typer.Exit(EXIT_PARTIAL)
 
 
-def _days(first: date, last: date, months: int) -> Sequence[date]:
+def _list_days(first: date, last: date, months: int) -> Sequence[date]:
     from advisor.answers.history import ends_of_months
 
     return ends_of_months(first, last, months)
 
 
-def _on_duckdb(store: str, day: date | None, months: int, memory: str, threads: int) -> Done:
+def _measure_on_duckdb(
+    store: str, day: date | None, months: int, memory: str, threads: int
+) -> MeasuringSummary:
     from pathlib import Path
 
     from advisor.facts import reading
     from advisor.measure.whole_store import Limits, measure_store
 
-    opened = reading.open_store(Path(store))
-    days = _days(opened.first_day, day or opened.as_of, months)
-    return measure_store(opened, days, Limits(memory, threads), progress=_progress)
+    facts = reading.open_store(Path(store))
+    days = _list_days(facts.first_day, day or facts.as_of, months)
+    return measure_store(facts, days, Limits(memory, threads), progress=_show_progress)
 
 
-def _on_spark(store: str, day: date | None, months: int, master: str) -> Done:
+def _measure_on_spark(store: str, day: date | None, months: int, master: str) -> MeasuringSummary:
     from advisor.measure.spark.address import open_address
-    from advisor.measure.spark.measure import measure_on_spark
+    from advisor.measure.spark.engine import measure_on_spark
 
-    opened = open_address(store)
-    days = _days(opened.first_day, day or opened.as_of, months)
-    return measure_on_spark(store, days, master, progress=_progress)
+    facts = open_address(store)
+    days = _list_days(facts.first_day, day or facts.as_of, months)
+    return measure_on_spark(store, days, master, progress=_show_progress)
 
 
-def _progress(done: int, every: int) -> None:
+def _show_progress(count: int, total: int) -> None:
     if sys.stderr.isatty():
-        print(f"\r{done / max(every, 1):4.0%}", end="" if done < every else "\r", file=sys.stderr)
+        print(f"\r{count / max(total, 1):4.0%}", end="" if count < total else "\r", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""advisor merge: stores that were filled apart, as one."""
+"""advisor merge: merge stores that were collected separately."""
 
 from __future__ import annotations
 
@@ -9,24 +9,29 @@ from typing import Annotated
 import typer
 
 from advisor.cli import app
-from advisor.cli.collected import keep_measurements
-from advisor.cli.options import StoreFolder, store_or_default
+from advisor.cli.measure_facts import measure_facts
+from advisor.cli.options import OwnStore, store_or_default
 
 
 @app.command()
 def merge(
-    stores: Annotated[list[Path], typer.Argument(help="Folders of facts to take from.")],
-    store: StoreFolder = None,
+    stores: Annotated[list[Path], typer.Argument(help="Folders of facts to copy from.")],
+    store: OwnStore = None,
 ) -> None:
-    """Merge stores, in any order with the same result; of two readings the later one stays.
+    """Merge stores that were collected separately.
 
-    Example: advisor merge shard-1 shard-2 shard-3 --store all
+    Of two readings of the same source the later one stays. The order of the stores does not matter.
+
+    Examples:
+      advisor merge shard-1 shard-2 shard-3 --store all
     """
-    from advisor.collect.many.merge import merge as run
+    from advisor.collect.many.merge import merge_stores
 
     folder = store_or_default(store)
-    done = run(folder, stores)
-    told = f"{done.files} files taken over, {done.older} readings met a newer or an older one"
-    print(f"{folder}: {told}", file=sys.stderr)
-    if done.files:
-        keep_measurements(folder)
+    summary = merge_stores(folder, stores)
+    print(
+        f"{folder}: {summary.files} files copied, {summary.older} older readings skipped or replaced",
+        file=sys.stderr,
+    )
+    if summary.files:
+        measure_facts(folder)

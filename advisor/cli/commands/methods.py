@@ -1,4 +1,4 @@
-"""advisor methods: the alphabet soup of fine-tuning, sorted."""
+"""advisor methods: the fine-tuning methods, what each changes and costs, and what runs it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ from advisor.cli import app
 
 @app.command()
 def methods(
-    name: Annotated[str | None, typer.Argument(help="One method, in full.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Part of a method's name: show all about these methods.")
+    ] = None,
 ) -> None:
-    """Say what LoRA, QLoRA, rsLoRA, DoRA, IA3, VeRA, RED, ReFT and the others change and cost.
+    """Show what LoRA, QLoRA, DoRA and other methods change.
 
-    The column "run by" holds the --set that runs a method here; without one, nothing here does.
+    Also shows what each method costs and which stacks have it. The column "run by" is the value of --set
+    that trains with the method; an empty one means that advisor cannot train with it.
+
+    Examples:
+      advisor methods
+      advisor methods dora
     """
     from rich.console import Console
     from rich.table import Table
@@ -23,21 +30,24 @@ def methods(
     from advisor.errors import UnknownName
     from finetune.methods import METHODS
 
-    chosen = [m for m in METHODS if name is None or name.lower() in m.name.lower()]
-    if not chosen:
-        raise UnknownName("method", str(name), [m.name for m in METHODS])
+    matches = [method for method in METHODS if name is None or name.lower() in method.name.lower()]
+    if not matches:
+        raise UnknownName("method", str(name), [method.name for method in METHODS])
     if name is not None:
-        for m in chosen:
-            print(f"{m.name}: {m.changes}\n  paper:  {'arXiv ' + m.paper if m.paper else 'none'}")
-            print(f"  memory: {m.memory}\n  run by: {'--set ' + m.runs if m.runs else 'nothing here'}")
-            for stack, evidence in m.evidence.items():
+        for method in matches:
+            print(f"{method.name}: {method.changes}")
+            print(f"  paper:  {'arXiv ' + method.paper if method.paper else 'none'}")
+            print(f"  memory: {method.memory}")
+            print(f"  run by: {'--set ' + method.runs if method.runs else 'nothing here'}")
+            for stack, evidence in method.evidence.items():
                 print(f"  {stack}: {evidence}")
-            if m.remark:
-                print(f"  remark: {m.remark}")
+            if method.remark:
+                print(f"  remark: {method.remark}")
         return
-    shown = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for title in ("method", "changes", "memory", "arXiv", "stacks", "run by"):
-        shown.add_column(title, overflow="fold")
-    for m in chosen:
-        shown.add_row(m.name, m.changes, m.memory, m.paper, ", ".join(m.evidence) or "none", m.runs)
-    Console().print(shown)
+        table.add_column(title, overflow="fold")
+    for method in matches:
+        stacks = ", ".join(method.evidence) or "none"
+        table.add_row(method.name, method.changes, method.memory, method.paper, stacks, method.runs)
+    Console().print(table)

@@ -1,4 +1,4 @@
-"""advisor plan: the whole spec with origins, the native config and what it will cost, before it runs."""
+"""advisor plan: show the run spec with origins, the native config and the costs, before a run."""
 
 from __future__ import annotations
 
@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.cli import app
-from advisor.cli.run_options import Data, Demo, EvalData, File, Model, Preset, RunOptions, Set, Stack, compose
-from advisor.cli.run_progress import progress
+from advisor.cli.run_options import (
+    Data,
+    Demo,
+    EvalData,
+    Fields,
+    Model,
+    Preset,
+    RunOptions,
+    SpecFile,
+    Stack,
+    compose_run,
+)
+from advisor.cli.run_output import print_findings, show_progress
 
 if TYPE_CHECKING:
     from finetune.run import Plan
@@ -21,71 +32,76 @@ def plan(
     eval_data: EvalData = None,
     stack: Stack = None,
     preset: Preset = None,
-    spec: File = None,
-    set_: Set = None,
+    spec: SpecFile = None,
+    fields: Fields = None,
     demo: Demo = False,
-    native: Annotated[bool, typer.Option("--native", help="The native config alone.")] = False,
-    all_stacks: Annotated[bool, typer.Option("--all-stacks", help="The same task in every library.")] = False,
+    native: Annotated[bool, typer.Option("--native", help="Show only the native config.")] = False,
+    all_stacks: Annotated[
+        bool, typer.Option("--all-stacks", help="Show the same run in every stack, side by side.")
+    ] = False,
 ) -> None:
-    """Show the spec and where each value comes from, the native config, memory, time and disk.
+    """Show what `advisor train` would do, and what it costs.
 
-    Nothing is started. Examples: advisor plan --data mine.jsonl --model MODEL --preset gpu-poor; advisor
-    plan --native --all-stacks --data mine.jsonl --model MODEL
+    Prints each field of the run spec with its origin, the native config of the stack, the memory, time
+    and disk space that the run needs, and the findings about the data. Starts nothing.
+
+    Examples:
+      advisor plan --data mine.jsonl --model MODEL --preset gpu-poor
+      advisor plan --data mine.jsonl --model MODEL --native --all-stacks
     """
-    options = RunOptions(data, model, eval_data, stack, preset, spec, set_, demo)
+    options = RunOptions(data, model, eval_data, stack, preset, spec, fields, demo)
     from rich.console import Console
 
-    from advisor.cli.findings import findings
     from finetune import run
     from finetune.plan import cost
 
-    with progress() as watch:
-        made = run.plan(compose(options, watch).composed, watch)
+    with show_progress() as callbacks:
+        plan = run.plan_run(compose_run(options, callbacks).composed_spec, callbacks)
     if all_stacks:
-        print("\n".join(_all(made, native=native)))
+        print("\n".join(_format_all_stacks(plan, native=native)))
         return
     if not native:
-        print(_spec(made))
-    for name, text in made.rendered.files.items():
+        print(_format_spec(plan))
+    for name, text in plan.native_config.files.items():
         print(f"\n── native config: {name}\n{text}", end="")
-    for deviation in made.rendered.deviations:
+    for deviation in plan.native_config.deviations:
         print(f"deviation: {deviation}")
     if native:
         return
     console = Console()
-    print("\n── cost\n" + "\n".join(cost.lines(made)) + "\n\n── findings")
-    findings(console, made.found)
+    print("\n── cost\n" + "\n".join(cost.describe_costs(plan)) + "\n\n── findings")
+    print_findings(console, plan.findings)
 
 
-def _all(made: Plan, *, native: bool) -> list[str]:
-    """The task in every library: a table to glance at; with ``native`` each config below it."""
-    from advisor.report.text import table
-    from finetune.plan.side_by_side import sides
+def _format_all_stacks(plan: Plan, *, native: bool) -> list[str]:
+    """Return a table with a row for each stack; with ``native`` each native config below it."""
+    from advisor.report.tables import text_table
+    from finetune.plan.all_stacks import render_for_stacks
 
-    found = sides(made)
+    tasks = render_for_stacks(plan)
     rows = [
-        [s.stack, str(s.lines), str(len(s.rendered.deviations)), " ".join(s.command)]
-        if s.rendered
-        else [s.stack, "refused", "", s.refused]
-        for s in found
+        [task.stack, str(task.lines), str(len(task.config.deviations)), " ".join(task.command)]
+        if task.config
+        else [task.stack, "refused", "", task.refusal]
+        for task in tasks
     ]
-    told = table(["library", "lines", "deviations", "command, or what it cannot do"], rows)
-    for side in found:
-        if side.rendered is None:
+    lines = text_table(["library", "lines", "deviations", "command, or what it cannot do"], rows)
+    for task in tasks:
+        if task.config is None:
             continue
-        told += [f"deviation of {side.stack}: {one}" for one in side.rendered.deviations]
+        lines += [f"deviation of {task.stack}: {deviation}" for deviation in task.config.deviations]
         if native:
-            for name, text in side.rendered.files.items():
-                told += ["", f"── {side.stack}: {name}", text.rstrip()]
-    return told
+            for name, text in task.config.files.items():
+                lines += ["", f"── {task.stack}: {name}", text.rstrip()]
+    return lines
 
 
-def _spec(made: Plan) -> str:
-    from finetune.spec import leaves
+def _format_spec(plan: Plan) -> str:
+    from finetune.spec import iterate_leaves
 
     rows = [
-        [name, "" if value is None else str(value), made.composed.origins[name]]
-        for name, value in leaves(made.spec.model_dump(mode="json"))
+        [name, "" if value is None else str(value), plan.composed_spec.origins[name]]
+        for name, value in iterate_leaves(plan.spec.model_dump(mode="json"))
     ]
     names = max(len(row[0]) for row in rows)
     values = max(len(row[1]) for row in rows)

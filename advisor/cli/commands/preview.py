@@ -1,4 +1,4 @@
-"""advisor preview: the exact tokens, what is trained of them, and what is wrong with the data."""
+"""advisor preview: show the tokens of the data, which of them are trained, and what is wrong."""
 
 from __future__ import annotations
 
@@ -8,15 +8,25 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.cli import app
-from advisor.cli.run_options import Data, Demo, EvalData, File, Model, Preset, RunOptions, Set, Stack, compose
-from advisor.cli.run_progress import progress
+from advisor.cli.run_options import (
+    Data,
+    Demo,
+    EvalData,
+    Fields,
+    Model,
+    Preset,
+    RunOptions,
+    SpecFile,
+    Stack,
+    compose_run,
+)
+from advisor.cli.run_output import print_findings, show_progress
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from finetune.data.preview import Piece
     from finetune.run import Plan
-from advisor.cli.findings import findings
 
 
 @app.command()
@@ -26,68 +36,82 @@ def preview(
     eval_data: EvalData = None,
     stack: Stack = None,
     preset: Preset = None,
-    spec: File = None,
-    set_: Set = None,
+    spec: SpecFile = None,
+    fields: Fields = None,
     demo: Demo = False,
-    rows: Annotated[int, typer.Option(min=0, help="Rows whose tokens are shown.")] = 3,
-    row: Annotated[list[int] | None, typer.Option(help="Show this row (line or number); repeatable.")] = None,
-    html: Annotated[Path | None, typer.Option(help="Write a page with the same, and more rows.")] = None,
+    rows: Annotated[int, typer.Option(min=0, metavar="N", help="Number of rows to show as tokens.")] = 3,
+    row: Annotated[
+        list[int] | None,
+        typer.Option(metavar="N", help="Show the row of this number (in JSONL: its line). Repeatable."),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write an HTML page, with at least 20 rows.")
+    ] = None,
 ) -> None:
-    """Show the tokens that will be trained on, and every finding with rows, reason and remedy.
+    """Show the tokens of the data, and what is wrong with it.
 
-    Ends with 2 where a finding is an error: the run would not start. Example: advisor preview
-    --data mine.jsonl --model HuggingFaceTB/SmolLM2-135M-Instruct --html preview.html
+    Marks the tokens that are trained. Each finding names the rows, the reason and the remedy. Exits with
+    code 2 if a finding is an error, because `advisor train` refuses such data.
+
+    Examples:
+      advisor preview --data mine.jsonl --model MODEL
+      advisor preview --data mine.jsonl --model MODEL --html preview.html
     """
-    options = RunOptions(data, model, eval_data, stack, preset, spec, set_, demo)
+    options = RunOptions(data, model, eval_data, stack, preset, spec, fields, demo)
     from rich.console import Console
 
     from advisor.errors import EXIT_INPUT
     from finetune import run
     from finetune.data import preview as tokens
 
-    with progress() as watch:
-        plan = run.plan(compose(options, watch).composed, watch)
+    with show_progress() as callbacks:
+        plan = run.plan_run(compose_run(options, callbacks).composed_spec, callbacks)
     console = Console()
-    console.print(tokens.as_text(_chosen(plan, rows, row or [])))
-    _lengths(console, plan)
-    findings(console, plan.found)
+    console.print(tokens.render_text(_split_rows(plan, rows, row or [])))
+    _print_lengths(console, plan)
+    print_findings(console, plan.findings)
     if html is not None:
-        shown = _chosen(plan, max(rows, 20), row or [])
+        pieces = _split_rows(plan, max(rows, 20), row or [])
         limit = plan.spec.data.max_length
         title = f"{Path(plan.spec.data.train).name} for {Path(plan.spec.model.base).name}"
-        html.write_text(tokens.as_html(title, shown, plan.found, plan.data, limit), "utf-8")
+        html.write_text(tokens.render_html(title, pieces, plan.findings, plan.data, limit), "utf-8")
         console.print(f"written: {html}")
-    if any(f.severity == "error" for f in plan.found):
+    if any(finding.severity == "error" for finding in plan.findings):
         raise typer.Exit(EXIT_INPUT)
 
 
-def _chosen(plan: Plan, count: int, wanted: list[int]) -> list[tuple[int, list[Piece]]]:
+def _split_rows(plan: Plan, count: int, numbers: list[int]) -> list[tuple[int, list[Piece]]]:
+    """Return number and tokens of the rows with these numbers; without any, of the first ``count`` rows.
+
+    Raises:
+        InputError: no row with such a number is trained on.
+    """
     from advisor.errors import InputError
     from finetune.data import preview as tokens
 
     places = [o.place for o in plan.data.outcomes if o.split == "train" and o.fate in ("kept", "cut")]
-    unknown = set(wanted) - set(places)
-    if unknown:
-        raise InputError(f"--row {min(unknown)}: no such row is trained on")
-    take = set(wanted or places[:count])
-    shown: list[tuple[int, list[Piece]]] = []
-    for place, row in zip(places, plan.data.encoded("train"), strict=True):
-        if place in take:
-            shown.append((place, list(tokens.pieces(row, plan.tokenizer))))
-    return shown
+    unknown_numbers = set(numbers) - set(places)
+    if unknown_numbers:
+        raise InputError(f"--row {min(unknown_numbers)}: the run does not train on a row with this number")
+    selection = set(numbers or places[:count])
+    rows: list[tuple[int, list[Piece]]] = []
+    for place, row in zip(places, plan.data.read_rows("train"), strict=True):
+        if place in selection:
+            rows.append((place, list(tokens.split_pieces(row, plan.tokenizer))))
+    return rows
 
 
-def _lengths(console: Console, plan: Plan) -> None:
+def _print_lengths(console: Console, plan: Plan) -> None:
     from finetune.data import preview as tokens
 
-    bins = tokens.histogram(tokens.lengths(plan.data), plan.spec.data.max_length)
+    bins = tokens.count_by_length(tokens.list_lengths(plan.data), plan.spec.data.max_length)
     most = max((count for _, _, count in bins), default=1)
-    console.print("\nlength in tokens (before cutting)", style="bold")
+    console.print("\nlength in tokens (before truncation)", style="bold")
     for low, high, count in bins:
         console.print(f"{low:>6}–{high:<6} {count:>7} {'█' * round(30 * count / most)}")
-    said = plan.data.summary
-    share = said["trained_tokens"] / max(1, said["train_tokens"])
+    summary = plan.data.summary
+    share = summary["trained_tokens"] / max(1, summary["train_tokens"])
     console.print(
-        f"{said['train_rows']} rows to train on, {said['test_rows']} held out; "
-        f"{said['train_tokens']:,} tokens, {said['trained_tokens']:,} trained ({share:.0%})\n"
+        f"{summary['train_rows']} rows to train on, {summary['test_rows']} held out; "
+        f"{summary['train_tokens']:,} tokens, {summary['trained_tokens']:,} trained ({share:.0%})\n"
     )

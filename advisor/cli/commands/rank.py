@@ -1,21 +1,22 @@
-"""advisor rank: the ranked report, offline, from the bundled snapshot or a store of one's own."""
+"""advisor rank: rank the candidates from the bundled facts or from your own."""
 
 from __future__ import annotations
 
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from advisor.cli import app
-from advisor.cli.options import AsOf, Domain, Goal, Rules, Set, Store
+from advisor.cli.options import AsOf, Domain, Goal, Rules, Store, Weights
+from advisor.report.formats import Format, RankingFormat
 
 if TYPE_CHECKING:
     from advisor.answers.question import Request
     from advisor.model import Recommendation
-from advisor.cli.options import Format, Repositories, RequestOptions, exit_of, parse_day, parse_weights
+from advisor.cli.options import Candidates, RequestOptions, exit_with_status, parse_date, parse_weights
 
 
 @app.command()
@@ -23,49 +24,93 @@ def rank(
     domain: Domain = "finetuning",
     goal: Goal = None,
     as_of: AsOf = None,
-    set_: Set = None,
+    weights: Weights = None,
     rules: Rules = None,
     store: Store = None,
-    repositories: Repositories = None,
+    repositories: Candidates = None,
     model: Annotated[
-        str | None, typer.Option(help="A model that it must support, e.g. google/gemma-2-9b.")
+        str | None,
+        typer.Option(metavar="MODEL", help="Require support for this model, for example google/gemma-2-9b."),
     ] = None,
-    method: Annotated[str | None, typer.Option(help="A method that it must do: full, lora or qlora.")] = None,
-    gpu_memory: Annotated[str | None, typer.Option(help="Memory of one GPU, e.g. 24GB.")] = None,
-    gpus: Annotated[int | None, typer.Option(help="How many GPUs.")] = None,
-    license: Annotated[str | None, typer.Option(help="A licence that it must have: permissive.")] = None,
+    method: Annotated[
+        str | None, typer.Option(metavar="METHOD", help="Require this method: full, lora or qlora.")
+    ] = None,
+    gpu_memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Memory of one GPU, for example 24GB. With --model and --method: require that the run fits.",
+        ),
+    ] = None,
+    gpus: Annotated[
+        int | None, typer.Option(metavar="N", help="Number of GPUs. More than 1: require support for it.")
+    ] = None,
+    license: Annotated[
+        str | None, typer.Option(metavar="KIND", help="Require a licence of this kind: permissive.")
+    ] = None,
     avoid: Annotated[
-        list[str] | None, typer.Option(help="A kind of backer to do without, e.g. big-tech; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="KIND",
+            help="Exclude libraries with this kind of backer, for example big-tech. Repeatable.",
+        ),
     ] = None,
     prefer: Annotated[
-        list[str] | None, typer.Option(help="A kind of backer to choose if there is one, e.g. community.")
+        list[str] | None,
+        typer.Option(
+            metavar="KIND",
+            help="Prefer libraries with this kind of backer, for example community. Repeatable.",
+        ),
     ] = None,
-    format: Annotated[Format, typer.Option(help="How to write the report.")] = Format.table,
+    format: Annotated[Format, typer.Option(help="Format of the report.")] = Format.table,
     replay: Annotated[
-        Path | None, typer.Option(help="Answer what a view saved from the dashboard options.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Rank as in this view, saved from the dashboard, and show what changed since.",
+        ),
     ] = None,
     from_: Annotated[
         list[Path] | None,
-        typer.Option("--from", help="Rank what this file needs: requirements, lock, SBOM; may be repeated."),
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="Rank the packages that this file names: requirements, lock file or SBOM. Repeatable.",
+        ),
     ] = None,
     fail_under: Annotated[
-        float | None, typer.Option(min=0, max=100, help="With --from: exit 4 if a score is lower.")
+        float | None,
+        typer.Option(
+            min=0,
+            max=100,
+            metavar="SCORE",
+            help="With --from: exit with code 4 if a score is below this one.",
+        ),
     ] = None,
     all_: Annotated[
-        bool, typer.Option("--all", help="Rank everybody whom `advisor measure` measured in the store.")
+        bool,
+        typer.Option("--all", help="Rank every repository that `advisor measure` measured in the store."),
     ] = False,
 ) -> None:
-    """Rank the candidates and recommend one, with reasons and doubts.
+    """Rank the candidates and recommend one.
 
-    Examples: advisor rank; advisor rank --as-of 2024-06-05; advisor rank trl unsloth
-    --goal independence; advisor rank --set models=5 --format json; advisor rank --replay view.json;
-    advisor rank --model google/gemma-2-9b --method qlora --gpu-memory 24GB --license permissive
-    --avoid big-tech; advisor rank --from requirements.txt --fail-under 40;
-    advisor rank --all --store facts --domain dependencies
+    Gives reasons, doubts, and what would change the order. Reads only local facts, and no network.
+
+    Examples:
+      advisor rank
+      advisor rank --as-of 2024-06-05
+      advisor rank trl unsloth --goal independence
+      advisor rank --set models=5 --format json
+      advisor rank --model google/gemma-2-9b --method qlora --gpu-memory 24GB
+      advisor rank --license permissive --avoid big-tech
+      advisor rank --replay view.json
+      advisor rank --from requirements.txt --fail-under 40
+      advisor rank --all --store facts --domain dependencies
     """
-    options = RequestOptions(domain, goal, as_of, set_, rules, store)
+    options = RequestOptions(domain, goal, as_of, weights, rules, store)
     from dataclasses import replace
 
+    from advisor.answers.question import read_request
     from advisor.answers.recommend import recommend
     from advisor.cli.options import store_or_default
     from advisor.decide.requirements import Requirements, parse_memory
@@ -86,10 +131,10 @@ def rank(
         )
         if any(others):
             raise InputError(
-                "--all goes with --domain, --goal, --as-of, --set, --rules, --store, --format alone"
+                "--all can be combined only with --domain, --goal, --as-of, --set, --rules, --store, --format"
             )
-        everybody = replace(options, store=options.store or store_or_default(None))
-        _rank_all(everybody.request(repositories), format)
+        options = replace(options, store=options.store or store_or_default(None))
+        _rank_all(options.request(repositories), format)
         return
     if from_ or fail_under is not None or format is Format.sarif:
         _rank_files(from_, repositories, options, format, fail_under)
@@ -108,34 +153,35 @@ def rank(
     )
     view = None
     if replay is not None:
-        from advisor.cli.replay import differences, read_view, request_of
+        from advisor.cli.saved_view import build_request, find_differences, read_view
 
         view = read_view(replay)
-        request = request_of(view, request)
+        request = build_request(view, request)
     if format is Format.html:
         from advisor.answers.history import MONTHS
-        from advisor.cli.page import page
+        from advisor.cli.dashboard_page import render_page
 
-        answer, text = page(request, MONTHS)
+        answer, text = render_page(request, MONTHS)
     else:
-        answer = recommend(request)
-        text = _report(answer, format)
+        answer = recommend(read_request(request))
+        text = _render(answer, format)
     sys.stdout.write(text)
     if view is not None:
-        for difference in differences(view, answer):
+        for difference in find_differences(view, answer):
             print(f"advisor: {replay}: {difference}", file=sys.stderr)
-    exit_of(answer)
+    exit_with_status(answer)
 
 
 def _rank_all(request: Request, format: Format) -> None:
+    from advisor.answers.question import read_request
     from advisor.answers.shortlist import recommend_all
     from advisor.errors import InputError
 
-    if format in (Format.html, Format.sarif):
-        raise InputError(f"--all is written as table, json, markdown or csv, not as {format}")
-    answer = recommend_all(request)
-    sys.stdout.write(_report(answer, format))
-    exit_of(answer)
+    if format is Format.html or format is Format.sarif:
+        raise InputError(f"--all has no format {format}: use one of {', '.join(get_args(RankingFormat))}")
+    answer = recommend_all(read_request(request, whole_store=True))
+    sys.stdout.write(_render(answer, format))
+    exit_with_status(answer)
 
 
 def _rank_files(
@@ -150,19 +196,14 @@ def _rank_files(
     from advisor.errors import InputError
 
     if not files:
-        raise InputError("--fail-under and --format sarif go with --from FILE")
-    weights = parse_weights(options.set_) if options.set_ else None
-    named = tuple(repositories or ())
-    request = Request("dependencies", named, options.goal, parse_day(options.as_of), weights, options.rules)
-    rank_files(files, request, options.store, format.value, fail_under)
+        raise InputError("missing option --from: --fail-under and --format sarif need it")
+    weights = parse_weights(options.weights) if options.weights else None
+    names = tuple(repositories or ())
+    request = Request("dependencies", names, options.goal, parse_date(options.as_of), weights, options.rules)
+    rank_files(files, request, options.store, format, fail_under)
 
 
-def _report(answer: Recommendation, format: Format) -> str:
-    from importlib import import_module
+def _render(answer: Recommendation, format: RankingFormat) -> str:
+    from advisor.report.ranking import render
 
-    if format is Format.table and sys.stdout.isatty():
-        from advisor.report.terminal import render
-
-        return render(answer, shutil.get_terminal_size().columns)
-    name = "text" if format is Format.table else format.value
-    return str(import_module(f"advisor.report.{name}").render(answer))
+    return render(answer, format, shutil.get_terminal_size().columns if sys.stdout.isatty() else None)

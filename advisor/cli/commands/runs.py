@@ -1,4 +1,4 @@
-"""advisor runs: list, show, compare, prune, merge, export."""
+"""advisor runs: list, compare, delete, merge and export the runs on this machine."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from advisor.files import data_home
 if TYPE_CHECKING:
     from finetune.record import Record
 
-runs = typer.Typer(help="The runs on this machine: list, show, diff, prune, merge, gguf, export.")
+runs = typer.Typer(
+    help="List, compare, delete, merge and export training runs.\n\n"
+    "Without a command: list the runs, oldest first."
+)
 app.add_typer(runs, name="runs")
-Run = Annotated[str, typer.Argument(help="Folder of a run, its id, or the beginning of its id.")]
+Run = Annotated[str, typer.Argument(help="A run: its folder, its id, or the start of its id.")]
 
 
 class Tool(StrEnum):
-    """What a run can be written for."""
+    """A tool that can show a run."""
 
     mlflow = "mlflow"
     trackio = "trackio"
@@ -32,34 +35,34 @@ def list_runs(context: typer.Context) -> None:
     """List the runs, oldest first."""
     if context.invoked_subcommand is not None:
         return
-    from advisor.report.text import table
+    from advisor.report.tables import text_table
     from finetune import record
 
-    rows = [_row(folder, told) for folder, told in record.every()]
+    rows = [_format_row(folder, run) for folder, run in record.iterate_runs()]
     if not rows:
         print(f"no runs yet in {data_home() / 'runs'}")
         return
     header = ["run", "state", "model", "method", "held out", "steps", "seconds", "MiB"]
-    print("\n".join(table(header, rows)))
+    print("\n".join(text_table(header, rows)))
 
 
-def _row(folder: Path, told: Record) -> list[str]:
-    from finetune.record import size_bytes
+def _format_row(folder: Path, run: Record) -> list[str]:
+    from finetune.record import count_bytes
 
-    held = told.losses.get("held_out", {})
-    suffix = "_quantised" if "base_quantised" in held else ""
-    losses = f"{held['base' + suffix]:.3f} → {held['adapter' + suffix]:.3f}" if held else "?"
-    steps = str(max((a.to_step for a in told.attempts), default=0))
-    seconds = sum(a.seconds for a in told.attempts)
+    held_out = run.losses.get("held_out", {})
+    suffix = "_quantised" if "base_quantised" in held_out else ""
+    losses = f"{held_out['base' + suffix]:.3f} → {held_out['adapter' + suffix]:.3f}" if held_out else "?"
+    steps = str(max((attempt.to_step for attempt in run.attempts), default=0))
+    seconds = sum(attempt.seconds for attempt in run.attempts)
     return [
         folder.name,
-        told.standing,
-        Path(told.spec["model"]["base"]).name,
-        str(told.spec["method"]["name"] or "?"),
+        run.current_state,
+        Path(run.spec["model"]["base"]).name,
+        str(run.spec["method"]["name"] or "?"),
         losses,
         steps,
         f"{seconds:.0f}" if seconds else "?",
-        f"{size_bytes(folder) / 2**20:.0f}",
+        f"{count_bytes(folder) / 2**20:.0f}",
     ]
 
 
@@ -68,109 +71,130 @@ def show(run: Run) -> None:
     """Print the record of a run as JSON."""
     from finetune import record
 
-    print((record.find(run) / "record.json").read_text("utf-8"), end="")
+    print((record.find_run(run) / "record.json").read_text("utf-8"), end="")
 
 
 @runs.command()
-def diff(left: Run, right: Run) -> None:
-    """Say what differed between two runs: first what was set, then what came of it."""
-    from advisor.report.text import table
+def diff(first: Run, second: Run) -> None:
+    """Compare two runs: their settings, then their results."""
+    from advisor.report.tables import text_table
     from finetune import record
-    from finetune.after import compare
+    from finetune.after.differences import find_differences
 
-    a, b = record.load(record.find(left)), record.load(record.find(right))
-    found = compare.difference(a, b)
-    causes = [d for d in found if d.is_cause]
-    results = [d for d in found if not d.is_cause]
-    for title, rows in (("what was set", causes), ("what came of it", results)):
+    a, b = record.read_record(record.find_run(first)), record.read_record(record.find_run(second))
+    differences = find_differences(a, b)
+    causes = [d for d in differences if d.is_cause]
+    results = [d for d in differences if not d.is_cause]
+    for title, rows in (("settings", causes), ("results", results)):
         print(f"{title}: {len(rows) or 'no'} difference{'s' * (len(rows) != 1)}")
         if rows:
-            cells = [[f"{d.part}.{d.name}", _shown(d.left), _shown(d.right)] for d in rows]
-            print("\n".join("  " + line for line in table(["", a.id, b.id], cells)))
+            cells = [[f"{d.part}.{d.name}", _format_value(d.first), _format_value(d.second)] for d in rows]
+            print("\n".join("  " + line for line in text_table(["", a.id, b.id], cells)))
     if len(causes) > 1:
-        print(f"{len(causes)} things were changed at once: none of them can be called the cause")
+        print(f"{len(causes)} settings differ, so the results do not show the effect of any one of them")
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if value is None:
         return "?"
     if isinstance(value, float):
         return f"{value:.6g}"
     text = str(value)
-    return text if len(text) <= 40 else text[:18] + "…" + text[-18:]  # a column's width
+    return text if len(text) <= 40 else text[:18] + "…" + text[-18:]  # the width of a column
 
 
 @runs.command()
 def prune(
-    chosen: Annotated[
-        list[str] | None, typer.Argument(help="Runs; default: all that did not finish.")
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[run]...", help="Runs to delete. Default: all that did not finish."),
     ] = None,
-    checkpoints: Annotated[bool, typer.Option(help="Only the checkpoints of finished runs.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    checkpoints: Annotated[
+        bool, typer.Option(help="Delete only the checkpoints of finished runs, and keep the runs.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Delete runs that did not finish, or the checkpoints of those that did. Running ones are spared."""
+    """Delete runs that did not finish, or checkpoints.
+
+    Asks before each deletion. Never deletes a run that is running.
+    """
     from finetune import record
 
-    def sure(folder: Path) -> bool:
-        return yes or typer.confirm(
-            f"delete {folder} ({record.size_bytes(folder) / 2**20:.0f} MiB)?", err=True
-        )
+    def confirm(folder: Path) -> bool:
+        size = f"{record.count_bytes(folder) / 2**20:.0f} MiB"
+        return yes or typer.confirm(f"delete {folder} ({size})?", err=True)
 
-    known = [(record.find(name), record.load(record.find(name))) for name in chosen or []] or list(
-        record.every()
-    )
+    folders = [record.find_run(name) for name in names or []]
+    candidates = [(folder, record.read_record(folder)) for folder in folders] or list(record.iterate_runs())
     if checkpoints:
-        folders = [f / "work" for f, told in known if told.standing == "finished" and (f / "work").is_dir()]
-        gone = record.remove_checkpoints(folders, sure)
+        work_folders = [folder / "work" for folder, run in candidates if run.current_state == "finished"]
+        deleted_folders = record.remove_checkpoints([f for f in work_folders if f.is_dir()], confirm)
     else:
-        folders = [f for f, told in known if chosen or told.standing not in ("finished", "running")]
-        gone = record.remove(folders, sure)
-    for folder in gone:
+        keep_states = () if names else ("finished", "running")
+        run_folders = [folder for folder, run in candidates if run.current_state not in keep_states]
+        deleted_folders = record.remove_runs(run_folders, confirm)
+    for folder in deleted_folders:
         print(f"deleted {folder}")
-    if not gone:
+    if not deleted_folders:
         print("nothing deleted", file=sys.stderr)
 
 
 @runs.command()
 def merge(
     run: Run,
-    out: Annotated[Path | None, typer.Option("--output", "-o", help="Folder; default RUN/merged.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the model. Default: RUN/merged."),
+    ] = None,
 ) -> None:
-    """Merge the adapter into the base: a whole model in safetensors."""
+    """Merge the adapter into the base model (safetensors)."""
     from finetune import record
-    from finetune.after import merge as handover
+    from finetune.after.merge import merge_adapter
 
-    print(handover.merge(record.find(run), out))
+    print(merge_adapter(record.find_run(run), output))
 
 
 @runs.command()
 def gguf(
     run: Run,
-    out: Annotated[Path, typer.Option("--output", "-o", help="The GGUF file.")],
-    kind: Annotated[str, typer.Option("--type", help="f32, f16, bf16, q8_0.")] = "f16",
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The GGUF file to write.")],
+    kind: Annotated[
+        str, typer.Option("--type", metavar="TYPE", help="Type of the weights: f32, f16, bf16 or q8_0.")
+    ] = "f16",
 ) -> None:
-    """Convert to GGUF with llama.cpp's converter (from PATH, or of the checkout in LLAMA_CPP)."""
-    from finetune import record
-    from finetune.after import merge as handover
+    """Convert the merged model to GGUF.
 
-    print(handover.gguf(record.find(run), out, kind))
+    Uses llama.cpp's converter, from PATH or from a checkout whose folder is in LLAMA_CPP.
+    """
+    from finetune import record
+    from finetune.after.merge import write_gguf
+
+    print(write_gguf(record.find_run(run), output, kind))
 
 
 @runs.command()
 def export(
     run: Run,
-    to: Annotated[Tool, typer.Option(help="Whose files to write.")],
-    out: Annotated[Path, typer.Option("--output", "-o", help="MLflow: the store's folder. trackio: a CSV.")],
+    to: Annotated[Tool, typer.Option(help="Tool that the files are for.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="PATH", help="Folder of the MLflow store, or CSV file for trackio."
+        ),
+    ],
 ) -> None:
-    """Write a run as MLflow's file store or as CSV for trackio; the way to open it goes to stderr."""
-    from finetune import record
-    from finetune.after import export as write
+    """Write a run for MLflow (file store) or trackio (CSV).
 
-    folder = record.find(run)
-    print(write.to_mlflow(folder, out) if to is Tool.mlflow else write.to_trackio(folder, out))
-    opened = {
-        Tool.mlflow: f"MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri {out}, or "
-        f"mlflow migrate-filestore --source {out} --target sqlite:///mlflow.db",
-        Tool.trackio: f"python -c \"import trackio; trackio.import_csv('{out}', project='PROJECT')\"",
+    Prints on stderr how to open the files.
+    """
+    from finetune import record
+    from finetune.after.export import to_mlflow, to_trackio
+
+    folder = record.find_run(run)
+    print(to_mlflow(folder, output) if to is Tool.mlflow else to_trackio(folder, output))
+    commands = {
+        Tool.mlflow: f"MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri {output}, or "
+        f"mlflow migrate-filestore --source {output} --target sqlite:///mlflow.db",
+        Tool.trackio: f"python -c \"import trackio; trackio.import_csv('{output}', project='PROJECT')\"",
     }
-    print(f"open it with: {opened[to]}", file=sys.stderr)
+    print(f"open it with: {commands[to]}", file=sys.stderr)

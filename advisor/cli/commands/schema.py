@@ -1,4 +1,4 @@
-"""advisor schema: the JSON schema of `advisor rank --format json`."""
+"""advisor schema: print the JSON schema of `advisor rank --format json`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ def schema() -> None:
     """Print the JSON schema of `advisor rank --format json`."""
     import json
 
-    from advisor.report.json import schema as of_recommendation
+    from advisor.report.ranking import schema as recommendation_schema
 
-    print(json.dumps(of_recommendation(), indent=1))
+    print(json.dumps(recommendation_schema(), indent=1))

@@ -1,4 +1,4 @@
-"""advisor stacks: which stacks can train here, their versions and the health of their environments."""
+"""advisor stacks: the stacks that can train, their versions and their environments."""
 
 from __future__ import annotations
 
@@ -8,52 +8,55 @@ import typer
 
 from advisor.cli import app
 
-stacks = typer.Typer(help="The stacks that can train, and their environments: list, build, rebuild.")
+stacks = typer.Typer(
+    help="List the stacks, and build their environments.\n\n"
+    "Without a command: list for each stack the tested version and the state of its environments."
+)
 app.add_typer(stacks, name="stacks")
-Name = Annotated[str, typer.Argument(help="Name of a stack.")]
+Stack = Annotated[str, typer.Argument(help="Name of a stack, for example trl.")]
 
 
 @stacks.callback(invoke_without_command=True)
 def list_stacks(context: typer.Context) -> None:
-    """List them: the version that the lock file names, and whether the environment is well."""
+    """List the stacks with the version in the lock file and the state of each environment."""
     if context.invoked_subcommand is not None:
         return
-    from advisor.report.text import table
+    from advisor.report.tables import text_table
     from finetune.process import environment
-    from finetune.stacks import STACKS, stack
+    from finetune.stacks import STACKS, load_stack
 
     rows = []
     for name in STACKS:
-        chosen = stack(name)
-        version = environment.pins(chosen.lock).get(name, "?")
+        stack = load_stack(name)
+        version = environment.read_pins(stack.lock).get(name, "?")
         for kind, health in (
-            ("beside advisor", environment.here(chosen.lock, chosen.needed)),
-            ("its own", environment.check(chosen.lock)),
+            ("beside advisor", environment.check_current(stack.lock, stack.required_packages)),
+            ("its own", environment.check_environment(stack.lock)),
         ):
-            made = health.environment
-            cost = f"{made.seconds:.0f} s, {made.bytes / 2**30:.1f} GiB" if made and made.bytes else ""
+            costs = health.environment
+            cost = f"{costs.seconds:.0f} s, {costs.bytes / 2**30:.1f} GiB" if costs and costs.bytes else ""
             rows.append([name, version, kind, health.state, cost, health.why])
-    print("\n".join(table(["stack", "tested", "environment", "state", "cost", "where or why"], rows)))
+    print("\n".join(text_table(["stack", "tested", "environment", "state", "cost", "where or why"], rows)))
 
 
 @stacks.command()
-def build(name: Name) -> None:
-    """Build the environment of a stack, if there is none that is well."""
+def build(stack: Stack) -> None:
+    """Build the environment of a stack, unless it is ready."""
     from finetune.process import environment
-    from finetune.stacks import stack
+    from finetune.stacks import load_stack
 
-    lock = stack(name).lock
-    health = environment.check(lock)
+    lock = load_stack(stack).lock
+    health = environment.check_environment(lock)
     if health.environment is None:
-        environment.build(lock, print)
+        environment.build_environment(lock, print)
     else:
         print(f"ready: {health.why}")
 
 
 @stacks.command()
-def rebuild(name: Name) -> None:
-    """Build the environment of a stack anew, whatever its state."""
+def rebuild(stack: Stack) -> None:
+    """Build the environment of a stack again, even if it is ready."""
     from finetune.process import environment
-    from finetune.stacks import stack
+    from finetune.stacks import load_stack
 
-    environment.build(stack(name).lock, print)
+    environment.build_environment(load_stack(stack).lock, print)

@@ -10,23 +10,30 @@ import typer
 
 import advisor
 from advisor.cli import app
-from advisor.cli.run_options import Data, Demo, EvalData, File, Model, Preset, Set, Stack
-
-if TYPE_CHECKING:
-    from finetune.plan.submit import Place
-    from finetune.spec import RunSpec
 from advisor.cli.run_options import (
     Accelerator,
+    Data,
+    Demo,
+    EvalData,
+    Fields,
     Gpus,
     Image,
+    Model,
     Nodes,
     Output,
+    Preset,
     RunOptions,
+    SpecFile,
+    Stack,
     Submit,
     Volume,
-    compose,
+    compose_run,
 )
-from advisor.cli.run_progress import progress, summary
+from advisor.cli.run_output import format_summary, show_progress
+
+if TYPE_CHECKING:
+    from finetune.plan.submit import ClusterSettings
+    from finetune.spec import RunSpec
 
 
 @app.command()
@@ -36,8 +43,8 @@ def train(
     eval_data: EvalData = None,
     stack: Stack = None,
     preset: Preset = None,
-    spec: File = None,
-    set_: Set = None,
+    spec: SpecFile = None,
+    fields: Fields = None,
     demo: Demo = False,
     output: Output = None,
     gpus: Gpus = None,
@@ -46,53 +53,63 @@ def train(
     accelerator: Accelerator = None,
     volume: Volume = None,
     image: Image = "python:3.11-slim",
-    resume: Annotated[str | None, typer.Option(help="Go on with this run (folder or id).")] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Resume this run: its folder, its id, or the start of its id."),
+    ] = None,
 ) -> None:
-    """Fine-tune a model: check the data, plan the memory, train, evaluate, keep adapter and record.
+    """Fine-tune a model and write the adapter with its record.
 
-    With a GPU it is QLoRA, without one LoRA, unless you say otherwise. Examples: advisor train --demo;
-    advisor train --data mine.jsonl --model HuggingFaceTB/SmolLM2-135M-Instruct; advisor train
-    --resume RUN; advisor train --data mine.jsonl --model MODEL --gpus 8 --nodes 2 --submit slurm -o JOB.
-    Look before with `advisor plan` and `advisor preview`.
+    Checks the data, predicts the memory, trains and evaluates. The method is QLoRA on a GPU and LoRA on a
+    CPU, unless you set method.name. To look first, use `advisor plan` and `advisor preview`.
+
+    Examples:
+      advisor train --demo
+      advisor train --data mine.jsonl --model HuggingFaceTB/SmolLM2-135M-Instruct
+      advisor train --resume RUN
+      advisor train --spec run.toml --gpus 8 --nodes 2 --submit slurm -o JOB
     """
-    options = RunOptions(data, model, eval_data, stack, preset, spec, set_, demo)
-    from finetune import home, record, run
+    options = RunOptions(data, model, eval_data, stack, preset, spec, fields, demo)
+    from finetune import record, run, train_extra
 
-    wanted = {"devices.processes": gpus, "devices.nodes": nodes}
-    more = [f"{leaf}={n}" for leaf, n in wanted.items() if n is not None]
-    task = replace(options, set_=[*(options.set_ or []), *more])
+    devices = {"devices.processes": gpus, "devices.nodes": nodes}
+    device_fields = [f"{field}={count}" for field, count in devices.items() if count is not None]
+    options = replace(options, fields=[*(options.fields or []), *device_fields])
     if submit is not None:
-        from finetune.plan.submit import Place
+        from finetune.plan.submit import ClusterSettings
 
-        place = Place(accelerator, volume, image, advisor.__version__)
-        with progress() as watch:
-            job_spec = compose(task, watch).composed.spec
-        print(write_job(submit, job_spec, output, place))
+        settings = ClusterSettings(accelerator, volume, image, advisor.__version__)
+        with show_progress() as callbacks:
+            job_spec = compose_run(options, callbacks).composed_spec.spec
+        print(_write_job(submit, job_spec, output, settings))
         return
-    with progress() as watch:
+    with show_progress() as callbacks:
         if resume is not None:
-            home.without_torch()
-            folder = run.resume(record.find(resume), watch)
+            train_extra.import_transformers_without_torch()
+            folder = run.resume_run(record.find_run(resume), callbacks)
         else:
-            made = compose(task, watch, output)
-            folder = run.start(made.composed, recommendation=made.recommendation, watch=watch)
-    print(summary(folder))
+            request = compose_run(options, callbacks, output)
+            folder = run.start_run(
+                request.composed_spec, recommendation=request.recommendation, callbacks=callbacks
+            )
+    print(format_summary(folder))
 
 
-def write_job(kind: str, spec: RunSpec, output: Path | None, place: Place) -> str:
-    """Write the files of a job; how to submit it.
+def _write_job(scheduler: str, spec: RunSpec, output: Path | None, settings: ClusterSettings) -> str:
+    """Write the files of a job; return their names and the command that submits it.
 
     Raises:
-        InputError: the folder is missing, or the scheduler must be told more.
+        InputError: the folder is missing, or the scheduler needs more settings.
     """
     from advisor.errors import InputError
     from finetune.plan import submit
 
     if output is None:
-        raise InputError("--submit needs -o FOLDER: where the job's files go")
+        raise InputError("missing option -o: --submit needs a folder for the files of the job")
     folder = output.expanduser().resolve()
-    files = submit.job(kind, spec, folder, place)
+    files = submit.render_job(scheduler, spec, folder, settings)
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (folder / name).write_text(text, "utf-8")
-    return f"written: {', '.join(str(folder / name) for name in files)}\nsubmit:  {submit.how(kind, folder)}"
+    paths = ", ".join(str(folder / name) for name in files)
+    return f"written: {paths}\nsubmit:  {submit.submit_command(scheduler, folder)}"

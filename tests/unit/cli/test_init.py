@@ -1,4 +1,4 @@
-"""advisor init: by flags and by a dialogue on a real terminal; then the domain answers."""
+"""advisor init: from options and from a dialogue on a real terminal; `rank` then answers."""
 
 from __future__ import annotations
 
@@ -29,15 +29,13 @@ def here(tmp_path, monkeypatch):
 
 
 def init(*args):
-    done = CliRunner().invoke(app, ["init", *args])
-    return (
-        (2, str(done.exception))
-        if isinstance(done.exception, AdvisorError)
-        else (done.exit_code, done.output)
-    )
+    result = CliRunner().invoke(app, ["init", *args])
+    if isinstance(result.exception, AdvisorError):
+        return 2, str(result.exception)
+    return result.exit_code, result.output
 
 
-def test_by_flags_and_then_rank(here):
+def test_options_write_a_domain_that_ranks(here):
     code, text = init("http-clients", "--candidate", "mid/steady=steady", "--candidate", "small/fading", "--candidate",
                       "huggingface/lively", "--default", "mid/steady", "--weight", "activity=3", "--weight", "backing=1",
                       "--title", 'Clients "of" HTTP\\')  # fmt: skip
@@ -58,37 +56,40 @@ def test_by_flags_and_then_rank(here):
         early
     )
     fill(here / "store", rows())
-    done = CliRunner().invoke(app, ["rank", "--domain", "http-clients.toml", "--store", "store"])
-    assert done.exit_code == 0 and all(n.split("/")[1] in done.output for n in NAMES)
+    result = CliRunner().invoke(app, ["rank", "--domain", "http-clients.toml", "--store", "store"])
+    assert result.exit_code == 0 and all(n.split("/")[1] in result.output for n in NAMES)
 
 
-def test_candidates_that_came_along_need_no_collecting(here):
+def test_bundled_candidates_need_no_collecting(here):
     code, text = init("micro", "--candidate", "pallets/flask=flask", "--candidate", "bottlepy/bottle=bottle")
     assert code == 0 and "collect" not in text
-    done = CliRunner().invoke(app, ["rank", "--domain", "micro.toml"])
-    assert done.exit_code == 0 and "Recommendation: " in done.output
+    result = CliRunner().invoke(app, ["rank", "--domain", "micro.toml"])
+    assert result.exit_code == 0 and "Recommendation: " in result.output
 
 
 @pytest.mark.parametrize(
-    ("arguments", "why"),
+    ("arguments", "message"),
     [
-        (["Bad Name", "--candidate", "a/b"], "no name for a domain"),
-        (["finetuning", "--candidate", "a/b"], "there is a domain finetuning already"),
-        (["mine", "--candidate", "nonsense"], "write it as owner/name"),
+        (["Bad Name", "--candidate", "a/b"], "invalid domain name"),
+        (["finetuning", "--candidate", "a/b"], "there is a bundled domain finetuning"),
+        (["mine", "--candidate", "nonsense"], "expected owner/name"),
         (["mine", "--candidate", "a/b", "--default", "c/d"], "default 'c/d' is not one of the candidates"),
-        (["mine", "--candidate", "a/b", "--weight", "fame=1"], "there is no 'fame'; known: activity"),
-        (["mine", "--candidate", "a/b", "--weight", "activity=0"], "at least one weight must be above 0"),
-        (["mine", "--candidate", "a/b", "-o", "mine.txt"], "ends in .toml"),
-        (["mine"], "name the candidates with --candidate"),
+        (["mine", "--candidate", "a/b", "--weight", "fame=1"], "mine.toml: unknown criterion 'fame'; known: activity"),
+        (
+            ["mine", "--candidate", "a/b", "--weight", "activity=0"],
+            "at least one weight must be greater than 0",
+        ),
+        (["mine", "--candidate", "a/b", "-o", "mine.txt"], "a domain file ends in .toml"),
+        (["mine"], "missing option --candidate"),
     ],
 )
-def test_what_cannot_be_used_is_said_and_nothing_is_written(here, arguments, why):
+def test_a_wrong_argument_gives_an_error_and_writes_nothing(here, arguments, message):
     code, text = init(*arguments)
-    assert code == 2 and why in text
+    assert code == 2 and message in text
     assert not list(here.iterdir())
 
 
-def test_nothing_is_overwritten_unless_told(here):
+def test_only_force_overwrites_a_file(here):
     (here / "mine.toml").write_text("precious")
     assert "--force" in init("mine", "--candidate", "a/b")[1]
     assert (here / "mine.toml").read_text() == "precious"
@@ -96,67 +97,67 @@ def test_nothing_is_overwritten_unless_told(here):
 
 
 def converse(folder, command, answers):
-    """Run a command on a terminal of its own; give each answer once its question is there."""
-    ours, theirs = pty.openpty()
+    """Run a command on its own terminal; type each answer after its question."""
+    our_end, their_end = pty.openpty()
 
-    def on_its_own_terminal():  # so that Ctrl-C reaches it, and nobody else
+    def use_own_terminal():  # so that Ctrl-C reaches only this process
         os.setsid()
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     env = {**os.environ, "TERM": "dumb", "COLUMNS": "200"}
-    process = subprocess.Popen(command, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs, env=env,
-                               preexec_fn=on_its_own_terminal)  # fmt: skip # noqa: PLW1509 - no thread of ours runs
-    os.close(theirs)
-    said = ""
+    process = subprocess.Popen(command, cwd=folder, stdin=their_end, stdout=their_end, stderr=their_end, env=env,
+                               preexec_fn=use_own_terminal)  # fmt: skip # noqa: PLW1509 - no thread of ours runs
+    os.close(their_end)
+    output = ""
 
     def read_until(question):
-        nonlocal said
-        seen = ""
-        while question is None or not re.search(question, seen):
-            assert select.select([ours], [], [], 30)[0], f"no {question!r} in {said!r}"
+        nonlocal output
+        new_output = ""
+        while question is None or not re.search(question, new_output):
+            assert select.select([our_end], [], [], 30)[0], f"no {question!r} in {output!r}"
             try:
-                part = os.read(ours, 4096).decode()
+                part = os.read(our_end, 4096).decode()
             except OSError:  # the other end is closed
                 part = ""
-            assert part or question is None, f"no {question!r} in {said!r}"
+            assert part or question is None, f"no {question!r} in {output!r}"
             if not part:
                 return
-            seen, said = seen + part, said + part
+            new_output, output = new_output + part, output + part
 
     try:
         for question, answer in answers:
             read_until(question)
-            os.write(ours, answer.encode())
+            os.write(our_end, answer.encode())
         read_until(None)
-        return process.wait(30), said
+        return process.wait(30), output
     finally:
         process.kill()
         process.wait()
-        os.close(ours)
+        os.close(our_end)
 
 
-def test_the_dialogue_on_a_terminal(here):
-    code, said = converse(here, [sys.executable, "-m", "advisor", "init", "micro"], [
+def test_the_dialogue_writes_a_domain(here):
+    code, output = converse(here, [sys.executable, "-m", "advisor", "init", "micro"], [
         (r"Title \[Micro\]: $", "Small web frameworks\n"),
         (r"Question \[.*\]: $", "\n"),
         (r"Candidate 1: $", "nonsense\n"),
-        (r"write it as owner/name(.|\n)*Candidate 1: $", "pallets/flask flask\n"),
+        (r"expected owner/name(.|\n)*Candidate 1: $", "pallets/flask flask\n"),
         (r"Candidate 2: $", "https://github.com/bottlepy/bottle\n"),
         (r"Candidate 3: $", "\n"),
-        (r"Default, which stays in a tie.*: $", "django\n"),
+        (r"Default candidate in a tie.*: $", "django\n"),
         (r"is not one of(.|\n)*Default.*: $", "flask\n"),
-        (r"Why that one \[.*\]: $", "it is there\n"),
+        (r"Reason for the default \[.*\]: $", "it is there\n"),
         (r"Activity \(activity\) \[1.0\]: $", "3\n"),
         (r"Adoption \(adoption\) \[0.0\]: $", "\n"),
         (r"\(backing\) \[1.0\]: $", "-1\n"),
-        (r"a weight is 0 or more(.|\n)*\(backing\) \[1.0\]: $", "2\n"),
+        (r"expected a number ≥ 0(.|\n)*\(backing\) \[1.0\]: $", "2\n"),
         (r"\(contributors\) \[1.0\]: $", "\n"),
         (r"\(issues\) \[1.0\]: $", "0\n"),
         (r"\(memory\) \[0.0\]: $", "\n"),
         (r"\(models\) \[0.0\]: $", "\n"),
         (r"\(speed\) \[0.0\]: $", "\n"),
     ])  # fmt: skip
-    assert code == 0, said
+    assert code == 0, output
     domain = load_domain(str(here / "micro.toml"))
     assert domain.question == "Which of the small web frameworks should I build on?"
     assert (domain.default, domain.default_reason, domain.snapshot) == (
@@ -168,15 +169,17 @@ def test_the_dialogue_on_a_terminal(here):
     assert [c.package for c in domain.candidates] == ["flask", None]
 
 
-def test_the_end_of_the_answers_is_no_interrupt(here):
-    code, said = converse(here, [sys.executable, "-m", "advisor", "init", "micro"], [(r"Title.*: $", "\x04")])
-    assert code == 1 and said.endswith("Aborted!\r\n"), said
+def test_end_of_input_aborts_and_is_not_an_interrupt(here):
+    code, output = converse(
+        here, [sys.executable, "-m", "advisor", "init", "micro"], [(r"Title.*: $", "\x04")]
+    )
+    assert code == 1 and output.endswith("Aborted!\r\n"), output
     assert not list(here.iterdir())
 
 
 def test_ctrl_c_writes_nothing(here):
-    code, said = converse(
+    code, output = converse(
         here, [sys.executable, "-m", "advisor", "init", "micro"], [(r"Title.*: $", "\x03\n")]
     )
-    assert (code, said.splitlines()[-1]) == (130, "advisor: interrupted")
+    assert (code, output.splitlines()[-1]) == (130, "advisor: interrupted")
     assert not list(here.iterdir())

@@ -1,0 +1,95 @@
+"""Print the progress of a training run, its summary, and the findings about its data."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import Console
+
+    from finetune.data.findings import Finding
+    from finetune.run import RunCallbacks
+
+
+@contextmanager
+def show_progress() -> Iterator[RunCallbacks]:
+    """Show the stages of a run, and below them one bar with the loss, the memory and the time left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    from finetune import train_extra
+    from finetune.run import RunCallbacks
+
+    console = Console(stderr=True)
+    train_extra.enter_environment(sys.argv[1:], lambda text: console.print(f"· {text}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TextColumn("{task.fields[figures]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=False) as bar:
+        task = bar.add_task("prepare", total=None, figures="", visible=False)
+
+        def on_event(event: dict[str, Any]) -> None:
+            if event["event"] == "step" and event["loss"] is not None:
+                memory = (event["gpu_bytes"] or event["rss_bytes"]) / 2**30
+                figures = f"loss {event['loss']:.3f}  {event['tokens']:,} tokens  {memory:.1f} GiB"
+                bar.update(
+                    task,
+                    description="train",
+                    completed=event["step"],
+                    total=event["steps"],
+                    figures=figures,
+                    visible=True,
+                )
+
+        def on_stop() -> None:
+            console.print("writes a checkpoint after this step and stops; press Ctrl-C again to stop at once")
+
+        def on_stage(text: str) -> None:
+            console.print(f"· {text}")
+
+        yield RunCallbacks(on_stage=on_stage, on_event=on_event, on_stop=on_stop)
+
+
+def format_summary(folder: Path) -> str:
+    """Return the outcome of a finished run, its files, and answers of the base model and of the adapter.
+
+    Of several machines, only the first one evaluates: the others get one line.
+    """
+    import json
+
+    from finetune import record
+    from finetune.process import torchrun
+
+    run = record.read_record(folder)
+    if run.spec["devices"]["nodes"] > 1 and torchrun.node_rank():
+        node = torchrun.node_rank()
+        return f"machine {node} is done; machine 0 evaluates and writes the record in {folder}"
+    lines = [f"{run.outcome}", f"adapter: {folder / 'adapter'}", f"record:  {folder / 'record.json'}"]
+    evaluation = folder / "evaluation.json"
+    if evaluation.is_file():
+        for answer in json.loads(evaluation.read_text("utf-8"))["generations"]:
+            question = " ".join(answer["question"].split())
+            lines += ["", question, f"  base:       {' '.join(answer['base'].split())}"]
+            lines += [f"  fine-tuned: {' '.join(answer['adapter'].split())}"]
+    return "\n".join(lines)
+
+
+def print_findings(console: Console, findings: Sequence[Finding]) -> None:
+    """Print each finding about the data: what is wrong and where, why it matters, what to do."""
+    colours = {"error": "bold red", "warning": "yellow", "note": "dim"}
+    for finding in findings:
+        console.print(f"[{colours[finding.severity]}]{finding.severity}[/] {finding.code}: ", end="")
+        console.print(f"{finding.what} ({finding.where})", markup=False, highlight=False)
+        console.print(
+            f"    why: {finding.why}\n    do:  {finding.remedy}", style="dim", markup=False, highlight=False
+        )
