@@ -1,4 +1,4 @@
-"""The model card of an adapter: what it is, what it was made of, what was measured."""
+"""The model card of an adapter: what it is, how it was trained, and what was measured."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from finetune.record import Record, write_text
 _COUNTS = ("train_rows", "train_tokens", "trained_tokens")
 
 
-def write_card(folder: Path, told: Record) -> None:
-    """Write ``RUN/adapter/README.md``."""
-    write_text(folder / "adapter" / "README.md", render_card(folder, told))
+def write_card(folder: Path, record: Record) -> None:
+    """Write the card to ``RUN/adapter/README.md``."""
+    write_text(folder / "adapter" / "README.md", render_card(folder, record))
 
 
-def render_card(folder: Path, told: Record) -> str:
-    """The card, in the form that the hub reads: a YAML head, then Markdown."""
-    spec: dict[str, Any] = dict(told.spec)
+def render_card(folder: Path, record: Record) -> str:
+    """Return the card in the hub's format: a YAML header, then Markdown."""
+    spec: dict[str, Any] = dict(record.spec)
     base = spec["model"]["base"]
     method = spec["method"]["name"]
     head = [
@@ -26,74 +26,72 @@ def render_card(folder: Path, told: Record) -> str:
         f"base_model: {json.dumps(base)}",
         f"library_name: {'transformers' if method == 'full' else 'peft'}",
         "pipeline_tag: text-generation",
-        f"tags: [{method}, sft, {told.stack}]",
+        f"tags: [{method}, sft, {record.stack}]",
         "---",
         "",
         f"# {Path(base).name}, fine-tuned with {method}",
         "",
     ]
-    return (
-        "\n".join([*head, *_measured(told), *_made_of(told, spec), *_answers(folder), *_use(base, method)])
-        + "\n"
-    )
+    sections = [*_measurement_lines(record), *_input_lines(record, spec), *_answer_lines(folder)]
+    return "\n".join([*head, *sections, *_usage_lines(base, method)]) + "\n"
 
 
-def _measured(told: Record) -> list[str]:
+def _measurement_lines(record: Record) -> list[str]:
     lines = ["## Measured", "", "| what | value |", "|---|---|"]
-    held = told.losses.get("held_out", {})
-    for name, loss in held.items():
+    losses = record.losses.get("held_out", {})
+    for name, loss in losses.items():
         lines.append(f"| held-out loss, {name.replace('_', ', ')} | {loss:.4f} |")
-    if held:
-        lines.append(f"| held-out tokens (trained ones) | {told.losses['held_out_tokens']} |")
+    if losses:
+        lines.append(f"| held-out tokens that count for the loss | {record.losses['held_out_tokens']} |")
     else:
-        lines.append("| held-out loss | not measured: no held-out rows |")
-    if "measured_peak" in told.memory_bytes:
-        what = "GPU" if told.memory_bytes["device"] == "gpu" else "resident"
-        lines.append(f"| peak {what} memory | {told.memory_bytes['measured_peak'] / 2**30:.2f} GiB |")
-    for stage, seconds in told.timings_seconds.items():
+        lines.append("| held-out loss | not measured: there are no held-out rows |")
+    if "measured_peak" in record.memory_bytes:
+        what = "GPU" if record.memory_bytes["device"] == "gpu" else "resident"
+        lines.append(f"| peak {what} memory | {record.memory_bytes['measured_peak'] / 2**30:.2f} GiB |")
+    for stage, seconds in record.timings_seconds.items():
         lines.append(f"| seconds, {stage} | {seconds:.0f} |")
     return [*lines, ""]
 
 
-def _made_of(told: Record, spec: dict[str, Any]) -> list[str]:
-    packages = told.environment.get("packages", {})
+def _input_lines(record: Record, spec: dict[str, Any]) -> list[str]:
+    packages = record.environment.get("packages", {})
     versions = ", ".join(
         f"{n} {packages[n]}" for n in ("torch", "transformers", "trl", "peft") if n in packages
     )
-    lines = ["## Made of", "", "| what | value |", "|---|---|"]
+    lines = ["## Training", "", "| what | value |", "|---|---|"]
     lines += [
-        f"| base model | {spec['model']['base']} ({told.model.get('fingerprint', '?')}) |",
-        f"| data | {Path(spec['data']['train']).name}, sha256 {told.data.get('source_sha256', '?')} |",
-        f"| rows, tokens, trained tokens | {', '.join(str(told.data.get(n)) for n in _COUNTS)} |",
+        f"| base model | {spec['model']['base']} ({record.model.get('fingerprint', '?')}) |",
+        f"| data | {Path(spec['data']['train']).name}, sha256 {record.data.get('source_sha256', '?')} |",
+        f"| rows, tokens, trained tokens | {', '.join(str(record.data.get(n)) for n in _COUNTS)} |",
         f"| method | {json.dumps(spec['method'])} |",
         f"| training | {json.dumps(spec['training'])} |",
         f"| versions | {versions or '?'} |",
-        f"| run | {told.id}, {told.started} |",
+        f"| run | {record.id}, {record.started} |",
     ]
-    if told.recommendation:
-        why = "; ".join(told.recommendation.get("reasons", ()))
-        lines.append(f"| stack | {told.stack}: {told.recommendation.get('certainty', '')} ({why}) |")
+    if record.recommendation:
+        why = "; ".join(record.recommendation.get("reasons", ()))
+        lines.append(f"| stack | {record.stack}: {record.recommendation.get('certainty', '')} ({why}) |")
     else:
-        lines.append(f"| stack | {told.stack}, chosen by the user |")
-    lines += [f"| deviation | {d} |" for d in told.deviations]
-    lines += [f"| finding | {f['what']} |" for f in told.findings if f["severity"] != "note"]
+        lines.append(f"| stack | {record.stack}, chosen by the user |")
+    lines += [f"| deviation | {d} |" for d in record.deviations]
+    lines += [f"| finding | {f['what']} |" for f in record.findings if f["severity"] != "note"]
     return [*lines, ""]
 
 
-def _answers(folder: Path) -> list[str]:
+def _answer_lines(folder: Path) -> list[str]:
     path = folder / "evaluation.json"
     if not path.is_file():
         return []
-    shown = json.loads(path.read_text("utf-8")).get("generations", [])
-    lines = ["## Answers to held-out questions", ""] if shown else []
-    for one in shown:
-        question = " ".join(one["question"].split())
-        lines += [f"**{question}**", "", f"- base: {' '.join(one['base'].split())}"]
-        lines += [f"- fine-tuned: {' '.join(one['adapter'].split())}", ""]
+    generations = json.loads(path.read_text("utf-8")).get("generations", [])
+    lines = ["## Answers to held-out questions", ""] if generations else []
+    for generation in generations:
+        question = " ".join(generation["question"].split())
+        lines += [f"**{question}**", "", f"- base: {' '.join(generation['base'].split())}"]
+        lines += [f"- fine-tuned: {' '.join(generation['adapter'].split())}", ""]
     return lines
 
 
-def _use(base: str, method: str) -> list[str]:
+def _usage_lines(base: str, method: str) -> list[str]:
     if method == "full":
         return [
             "## Use",

@@ -1,4 +1,4 @@
-"""Two runs side by side: what differed in what was asked, in what it ran on, and in what came of it."""
+"""The differences between two runs: in their inputs, their machine and their results."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from typing import Any
 from finetune.record import Record
 from finetune.spec import iterate_leaves
 
-_PARTS = ("spec", "data", "model", "versions", "machine")
+_INPUTS = ("spec", "data", "model", "versions", "machine")
 _RESULTS = ("losses", "timings", "memory")
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One leaf that is not the same: part, dotted name, both values (None: not there)."""
+    """A field with different values in two runs: part, dotted name, both values (None if missing)."""
 
     part: str
     name: str
-    left: Any
-    right: Any
+    first: Any
+    second: Any
 
     @property
     def is_cause(self) -> bool:
-        """Whether it was set before the run, rather than found out by it."""
-        return self.part in _PARTS
+        """Whether the field was set before the run, and is not a result of it."""
+        return self.part in _INPUTS
 
 
-def find_differences(left: Record, right: Record) -> tuple[Difference, ...]:
-    """Every leaf in which two runs differ, causes first. The output folder is no cause and left out."""
-    a, b = _flat(left), _flat(right)
-    found = []
-    for part in (*_PARTS, *_RESULTS):
+def find_differences(first: Record, second: Record) -> tuple[Difference, ...]:
+    """Return every field in which two runs differ, causes first; the output folder does not count."""
+    a, b = _flatten(first), _flatten(second)
+    differences = []
+    for part in (*_INPUTS, *_RESULTS):
         for name in sorted(a[part].keys() | b[part].keys()):
             values = a[part].get(name), b[part].get(name)
             if values[0] != values[1]:
-                found.append(Difference(part, name, *values))
-    return tuple(found)
+                differences.append(Difference(part, name, *values))
+    return tuple(differences)
 
 
-def _flat(told: Record) -> dict[str, dict[str, Any]]:
-    environment: Mapping[str, Any] = told.environment
+def _flatten(record: Record) -> dict[str, dict[str, Any]]:
+    environment: Mapping[str, Any] = record.environment
     parts: dict[str, Mapping[str, Any]] = {
-        "spec": told.spec,
-        "data": told.data,
-        "model": told.model,
+        "spec": record.spec,
+        "data": record.data,
+        "model": record.model,
         "versions": environment.get("packages", {}),
         "machine": environment.get("machine", {}),
-        "losses": told.losses,
-        "timings": told.timings_seconds,
-        "memory": told.memory_bytes,
+        "losses": record.losses,
+        "timings": record.timings_seconds,
+        "memory": record.memory_bytes,
     }
     return {part: {n: v for n, v in iterate_leaves(tree) if n != "output"} for part, tree in parts.items()}

@@ -1,9 +1,9 @@
 """One evaluator for all stacks: `python -m finetune.after.evaluate RUN`, a fresh process.
 
 Loss is token-weighted: the sum of -log p over all trained tokens of the held-out rows, divided by their
-number; perplexity is its exponential. The base model is the same object with the adapter switched off,
-so nothing but the adapter differs. Of a QLoRA run both bases are judged: the 16- or 32-bit one that a
-merge uses, and the quantised one that the adapter was trained on.
+number; perplexity is its exponential. The base model is the same object with the adapter switched off, so the
+adapter is the only difference. For a QLoRA run this evaluates both bases: the 16- or 32-bit one that a merge
+uses, and the quantised one that the adapter was trained on.
 """
 
 from __future__ import annotations
@@ -27,44 +27,42 @@ from finetune.spec import RunSpec
 if TYPE_CHECKING:
     from finetune.data.template import EncodedRow
 
-_TOKENS_AT_ONCE = 1024
+_BATCH_TOKENS = 1024
 
 
 def evaluate_run(folder: Path) -> dict[str, Any]:
-    """Evaluate a run's adapter; also written to ``RUN/evaluation.json``.
+    """Evaluate a run's adapter, and write the result to ``RUN/evaluation.json``.
 
     Returns:
         ``losses`` (``base`` → loss, ``adapter`` → loss, and the same with ``_quantised``), ``tokens``,
         ``rows``, ``perplexity``, ``generations`` (question, wanted, base, adapter) and ``seconds``.
     """
     began = time.monotonic()
-    told = record.read_record(folder)
-    spec = RunSpec.model_validate(told.spec)
+    spec = RunSpec.model_validate(record.read_record(folder).spec)
     rows = read_held_out(dataset.open_dataset(folder / "data"), spec.evaluation.rows)
-    answer: dict[str, Any] = {"rows": len(rows), "losses": {}}
+    result: dict[str, Any] = {"rows": len(rows), "losses": {}}
     tokenizer = load_tokenizer(str(folder / "adapter"), trust_remote_code=spec.model.trust_remote_code)
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-    for suffix, quantised in (("", False), ("_quantised", True)):
-        if quantised and spec.method.name != "qlora":
+    for suffix, is_quantised in (("", False), ("_quantised", True)):
+        if is_quantised and spec.method.name != "qlora":
             continue
-        model = load_model(folder, spec, quantised=quantised)
+        model = load_model(folder, spec, is_quantised=is_quantised)
         for name, switch in (("base", _without_adapter(model, spec)), ("adapter", nullcontext())):
-            with switch as other:
-                judged = other if other is not None else model
-                loss, tokens = measure_loss(judged, rows, pad)
-            answer["losses"][name + suffix] = loss
-            answer["tokens"] = tokens
-        if not quantised:
-            answer["generations"] = _generations(model, tokenizer, folder, spec)
+            with switch as other_model:
+                loss, tokens = measure_loss(model if other_model is None else other_model, rows, pad)
+            result["losses"][name + suffix] = loss
+            result["tokens"] = tokens
+        if not is_quantised:
+            result["generations"] = _generations(model, tokenizer, folder, spec)
         del model
-    answer["perplexity"] = {name: math.exp(min(loss, 700)) for name, loss in answer["losses"].items() if rows}
-    answer["seconds"] = round(time.monotonic() - began, 1)
-    record.write_text(folder / "evaluation.json", json.dumps(answer, indent=1, ensure_ascii=False) + "\n")
-    return answer
+    result["perplexity"] = {name: math.exp(min(loss, 700)) for name, loss in result["losses"].items() if rows}
+    result["seconds"] = round(time.monotonic() - began, 1)
+    record.write_text(folder / "evaluation.json", json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    return result
 
 
 def read_held_out(data: dataset.Dataset, limit: int) -> list[EncodedRow]:
-    """The first held-out rows, at most ``limit``."""
+    """Return the first held-out rows, at most ``limit``."""
     rows: list[EncodedRow] = []
     for row in data.read_rows("test"):
         if len(rows) == limit:
@@ -73,15 +71,15 @@ def read_held_out(data: dataset.Dataset, limit: int) -> list[EncodedRow]:
     return rows
 
 
-def load_model(folder: Path, spec: RunSpec, *, quantised: bool) -> Any:
-    """The base model with the run's adapter (for ``full`` the trained model) in evaluation mode."""
+def load_model(folder: Path, spec: RunSpec, *, is_quantised: bool) -> Any:
+    """Return the base model with the run's adapter (or the ``full`` trained model) in evaluation mode."""
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
     dtype = getattr(torch, str(spec.training.dtype))
     extra: dict[str, Any] = {"device_map": {"": 0}} if spec.devices.kind == "cuda" else {}
-    if quantised:
+    if is_quantised:
         extra["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type=spec.quantisation.type,
@@ -111,7 +109,9 @@ def _without_adapter(model: Any, spec: RunSpec) -> Any:
     return nullcontext(base.to(model.device).eval())
 
 
-class _WithoutValue:  # noqa: N801 - a context manager that hides what another one gives
+class _WithoutValue:
+    """A context manager around another one, which returns None instead of its value."""
+
     def __init__(self, inner: Any) -> None:
         self.inner = inner
 
@@ -123,33 +123,35 @@ class _WithoutValue:  # noqa: N801 - a context manager that hides what another o
 
 
 def measure_loss(model: Any, rows: list[EncodedRow], pad: int) -> tuple[float, int]:
-    """Mean -log p of a trained token, and how many there were; NaN of none."""
+    """Return the mean -log p of a trained token (NaN without one), and the number of these tokens."""
     import torch
 
     total, count = 0.0, 0
     for batch in batch_by_length(rows):
         longest = max(len(row.input_ids) for row in batch)
         ids = torch.tensor([row.input_ids + [pad] * (longest - len(row.input_ids)) for row in batch])
-        mask = torch.tensor(
+        attention_mask = torch.tensor(
             [[1] * len(row.input_ids) + [0] * (longest - len(row.input_ids)) for row in batch]
         )
         labels = torch.tensor([row.labels + [IGNORE_INDEX] * (longest - len(row.labels)) for row in batch])
         with torch.no_grad():
-            logits = model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device)).logits
+            logits = model(
+                input_ids=ids.to(model.device), attention_mask=attention_mask.to(model.device)
+            ).logits
         logits = logits[:, -longest:][:, :-1]  # prompt tuning puts virtual tokens before the row's own
-        wanted = labels[:, 1:].to(logits.device)
-        kept = wanted != IGNORE_INDEX
-        losses = torch.nn.functional.cross_entropy(logits[kept].float(), wanted[kept], reduction="sum")
-        total += losses.item()
-        count += int(kept.sum())
+        targets = labels[:, 1:].to(logits.device)
+        mask = targets != IGNORE_INDEX
+        loss = torch.nn.functional.cross_entropy(logits[mask].float(), targets[mask], reduction="sum")
+        total += loss.item()
+        count += int(mask.sum())
     return (total / count if count else math.nan), count
 
 
 def batch_by_length(rows: list[EncodedRow]) -> Iterator[list[EncodedRow]]:
-    """Rows of like length together, at most so many tokens (padding included) at once."""
+    """Yield batches of rows of similar length, with a limited number of tokens (padding included)."""
     batch: list[EncodedRow] = []
     for row in sorted(rows, key=lambda r: len(r.input_ids)):
-        if batch and len(row.input_ids) * (len(batch) + 1) > _TOKENS_AT_ONCE:
+        if batch and len(row.input_ids) * (len(batch) + 1) > _BATCH_TOKENS:
             yield batch
             batch = []
         batch.append(row)
@@ -158,30 +160,30 @@ def batch_by_length(rows: list[EncodedRow]) -> Iterator[list[EncodedRow]]:
 
 
 def _generations(model: Any, tokenizer: Any, folder: Path, spec: RunSpec) -> list[dict[str, str]]:
-    """Greedy answers of base and adapter to the first held-out questions, side by side."""
-    shown = []
+    """Return greedy answers of base and adapter to the first held-out questions."""
+    generations = []
     for row in read_held_out(dataset.open_dataset(folder / "data"), spec.evaluation.generations):
         first = next(i for i, label in enumerate(row.labels) if label != IGNORE_INDEX)
         if first == 0:
             first = max(1, len(row.input_ids) // 2)
-        prompt, wanted = row.input_ids[:first], row.input_ids[first:]
-        said = {}
+        prompt, expected_answer = row.input_ids[:first], row.input_ids[first:]
+        answers = {}
         for name, switch in (("base", _without_adapter(model, spec)), ("adapter", nullcontext())):
-            with switch as other:
-                judged = other if other is not None else model
-                said[name] = generate_text(judged, tokenizer, prompt, spec.evaluation.max_new_tokens)
-        shown.append(
+            with switch as other_model:
+                writer = model if other_model is None else other_model
+                answers[name] = generate_text(writer, tokenizer, prompt, spec.evaluation.max_new_tokens)
+        generations.append(
             {
                 "question": tokenizer.decode(prompt, skip_special_tokens=True),
-                "wanted": tokenizer.decode(wanted, skip_special_tokens=True).strip(),
-                **said,
+                "wanted": tokenizer.decode(expected_answer, skip_special_tokens=True).strip(),
+                **answers,
             }
         )
-    return shown
+    return generations
 
 
 def generate_text(model: Any, tokenizer: Any, prompt: list[int], max_new_tokens: int) -> str:
-    """What the model says next, greedily, without the prompt."""
+    """Return the model's greedy continuation, without the prompt."""
     import torch
 
     ids = torch.tensor([prompt]).to(model.device)
@@ -201,5 +203,5 @@ def generate_text(model: Any, tokenizer: Any, prompt: list[int], max_new_tokens:
 
 if __name__ == "__main__":
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    answer = evaluate_run(Path(sys.argv[1]))
-    print(json.dumps(answer["losses"]))
+    result = evaluate_run(Path(sys.argv[1]))
+    print(json.dumps(result["losses"]))

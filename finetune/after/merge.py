@@ -1,4 +1,4 @@
-"""What leaves a run: a merged model, a GGUF file."""
+"""Write a run's result for other programs: a merged model or a GGUF file."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ CONVERTER = "convert_hf_to_gguf.py"
 
 
 def merge_adapter(folder: Path, out: Path | None = None) -> Path:
-    """Add the adapter's weights to the base's own 16- or 32-bit ones; a whole model in safetensors.
+    """Merge the adapter into the base's 16- or 32-bit weights, and write a complete model in safetensors.
 
-    An adapter of a QLoRA run was trained on the quantised base; it is merged into the original, and the
-    run's ``evaluation.json`` holds its loss on both. Written beside its place and renamed.
+    A QLoRA adapter was trained on the quantised base and is merged into the original; the run's
+    ``evaluation.json`` has its loss on both. The model is written to a draft folder, which is then renamed.
 
     Raises:
-        RunError: the run is not finished, or is no run of an adapter that can be merged.
-        TrainingError: the merging process ended with an error.
+        RunError: the run is not finished, or its adapter cannot be merged, or ``out`` is not empty.
+        TrainingError: the merging process failed.
     """
-    told = record.read_record(folder)
-    if told.current_state != "finished":
-        raise RunError(f"{folder} is {told.current_state}; only a finished run can be merged")
-    spec = RunSpec.model_validate(told.spec)
+    run_record = record.read_record(folder)
+    if run_record.current_state != "finished":
+        raise RunError(f"{folder} is {run_record.current_state}; only a finished run can be merged")
+    spec = RunSpec.model_validate(run_record.spec)
     if spec.method.name in ("full", "prompt-tuning", "prefix-tuning"):
-        raise RunError(f"a run of {spec.method.name} has nothing to merge into the base's weights")
+        raise RunError(f"a {spec.method.name} run has nothing to merge into the base's weights")
     out = out or folder / "merged"
     if out.exists() and any(out.iterdir()):
         raise RunError(f"{out} is not empty")
     draft = out.with_name(out.name + ".draft")
     shutil.rmtree(draft, ignore_errors=True)
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "finetune.after.merge", str(folder), str(draft)],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
         check=False,
     )
-    if done.returncode:
+    if process.returncode:
         shutil.rmtree(draft, ignore_errors=True)
-        last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
-        raise TrainingError(f"merging ended with {done.returncode}: {last}")
+        last = (process.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+        raise TrainingError(f"merging failed with exit code {process.returncode}: {last}")
     if out.exists():
         out.rmdir()
     draft.rename(out)
@@ -54,51 +54,51 @@ def merge_adapter(folder: Path, out: Path | None = None) -> Path:
 
 
 def find_converter() -> list[str] | None:
-    """llama.cpp's converter: from PATH, or from a checkout named by LLAMA_CPP."""
-    found = shutil.which(CONVERTER)
+    """Return the command of llama.cpp's converter, from PATH or the checkout in LLAMA_CPP."""
+    converter = shutil.which(CONVERTER)
     checkout = os.environ.get("LLAMA_CPP")
-    if found is None and checkout and (Path(checkout) / CONVERTER).is_file():
-        found = str(Path(checkout) / CONVERTER)
-    return [sys.executable, found] if found else None
+    if converter is None and checkout and (Path(checkout) / CONVERTER).is_file():
+        converter = str(Path(checkout) / CONVERTER)
+    return [sys.executable, converter] if converter else None
 
 
 def write_gguf(folder: Path, out: Path, kind: str = "f16") -> Path:
-    """Merge where that has not been done, and convert.
+    """Merge the adapter if that is not done yet, and convert the model to GGUF.
 
     Raises:
         RunError: llama.cpp's converter is not installed.
-        TrainingError: it ended with an error.
+        TrainingError: the converter failed.
     """
     command = find_converter()
     if command is None:
         raise RunError(
-            f"{CONVERTER} is not here: clone llama.cpp, pip install its requirements, and name the checkout "
-            "in LLAMA_CPP"
+            f"cannot find {CONVERTER}: clone llama.cpp, pip install its requirements, and set LLAMA_CPP to "
+            "the checkout"
         )
-    merged = folder / "merged"
-    if not merged.is_dir():
+    model = folder / "merged"
+    if not model.is_dir():
         merge_adapter(folder)
-    done = subprocess.run(
-        [*command, str(merged), "--outfile", str(out), "--outtype", kind],
+    process = subprocess.run(
+        [*command, str(model), "--outfile", str(out), "--outtype", kind],
         capture_output=True,
         text=True,
         check=False,
     )
-    if done.returncode or not out.is_file():
-        last = ((done.stderr or done.stdout).strip().splitlines() or ["it printed nothing"])[-1]
-        raise TrainingError(f"{CONVERTER} ended with {done.returncode}: {last}")
+    if process.returncode or not out.is_file():
+        last = ((process.stderr or process.stdout).strip().splitlines() or ["it printed nothing"])[-1]
+        raise TrainingError(f"{CONVERTER} failed with exit code {process.returncode}: {last}")
     return out
 
 
-def _merge_here(folder: Path, out: Path) -> None:
+def _merge_in_process(folder: Path, out: Path) -> None:
     from finetune.after.evaluate import load_model
     from finetune.data.template import load_tokenizer
 
     spec = RunSpec.model_validate(record.read_record(folder).spec)
-    model = load_model(folder, spec, quantised=False)
+    model = load_model(folder, spec, is_quantised=False)
     model.merge_and_unload().save_pretrained(out)
     load_tokenizer(str(folder / "adapter")).save_pretrained(out)
 
 
 if __name__ == "__main__":
-    _merge_here(Path(sys.argv[1]), Path(sys.argv[2]))
+    _merge_in_process(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,11 +1,11 @@
-"""The same job on every stack, side by side: who is fastest and leanest on this machine, fairly.
+"""Run the same job with every stack, and compare speed and memory on this machine.
 
-Fixed for all: base model (by fingerprint), token ids and their order, batch, micro-batch, steps, padding to
-the longest row of a micro-batch, adapter with its first values, optimiser, schedule, attention kernel: round
-A. In round B each stack has what its own documentation recommends for speed on top (`training.own_speedups`).
-The order of the stacks rotates from seed to seed; the first stack runs twice with the same seed, and the
-difference between its two speeds is the noise floor. A number counts only if the stack did the same work,
-which `GATES` check.
+Round A has equal settings for all stacks: base model (by fingerprint), token ids and their order, batch,
+micro-batch and steps. Padding (to the longest row of a micro-batch), initial adapter, optimiser, schedule and
+attention kernel are equal too. In round B each stack also uses what its own documentation recommends for
+speed (`training.own_speedups`). The order of the stacks rotates from seed to seed. The first stack runs twice
+with the same seed; the difference between its two speeds is the noise floor. Figures count only if the stack
+did the same work, which the `GATES` check.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.errors import AdvisorError, InputError
 from finetune import record, run
-from finetune.bench.figures import RunFigures, check_gates, measure_run, find_reference
+from finetune.bench.figures import RunFigures, check_gates, find_reference, measure_run
 from finetune.errors import RunError, TrainingInterruption
 from finetune.machine import device_memory, hardware
 from finetune.process import launch
@@ -55,9 +55,14 @@ THOROUGH: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class Bench:
-    """All runs, the machine they ran on, and how far two runs of the same stack lie apart (a share).
+    """All runs of a bench.
 
-    ``date`` is when the last of them began: the same bench looked at again is no new one.
+    Attributes:
+        runs: the runs, in order.
+        noise_floor: difference in speed between two equal runs, as a share; None if it was not measured.
+        settings: fields of the spec that all runs share.
+        machine: the machine that they ran on.
+        date: when the last of them started.
     """
 
     runs: tuple[RunFigures, ...]
@@ -68,27 +73,28 @@ class Bench:
 
     @property
     def seconds(self) -> float:
-        """What all runs took together."""
+        """Duration of all runs together."""
         return sum(one.seconds for one in self.runs)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the bench as values for JSON."""
         runs = [{**asdict(one), "counts": one.counts} for one in self.runs]
         return {**asdict(self), "seconds": self.seconds, "runs": runs}
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Bench:
+        """Return the bench from the values of `as_dict`.
 
-def from_dict(told: Mapping[str, Any]) -> Bench:
-    """What `Bench.as_dict` made, read again.
-
-    Raises:
-        InputError: it is not that.
-    """
-    try:
-        runs = [RunFigures(**{k: v for k, v in one.items() if k != "counts"}) for one in told["runs"]]
-        kept = {name: told[name] for name in ("noise_floor", "settings", "machine", "date")}
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"this is no result of `advisor bench`: {type(error).__name__}: {error}") from None
-    return Bench(tuple(runs), **kept)
+        Raises:
+            InputError: the values are not those of a bench.
+        """
+        try:
+            runs = [RunFigures(**{k: v for k, v in one.items() if k != "counts"}) for one in values["runs"]]
+            other_values = {name: values[name] for name in ("noise_floor", "settings", "machine", "date")}
+        except (KeyError, TypeError, AttributeError) as error:
+            message = f"this is not a result of `advisor bench`: {type(error).__name__}: {error}"
+            raise InputError(message) from None
+        return cls(tuple(runs), **other_values)
 
 
 def run_bench(
@@ -98,102 +104,113 @@ def run_bench(
     folder: Path,
     *,
     rounds: Sequence[str] = ("A",),
-    watch: run.RunCallbacks,
-    told: Callable[[RunFigures], None] = lambda _: None,
+    callbacks: run.RunCallbacks,
+    on_run: Callable[[RunFigures], None] = lambda _: None,
 ) -> Bench:
-    """Run every stack with every seed in every round, and the first once more.
+    """Run every stack with every seed in every round, and the first one once more.
 
     Args:
-        job: leaves of the spec that all runs share (model, data and settings).
-        stacks: which; the first one is the reference of the gates if it succeeds.
-        seeds: one round each.
-        folder: where the runs go, ``STACK-SEED`` each; a finished run there is not run again.
+        job: fields of the spec that all runs share (model, data and settings).
+        stacks: names of the stacks; the first one that succeeds is the reference for the gates.
+        seeds: one run of every stack and round for each.
+        folder: folder of the runs, ``STACK-SEED`` each; a finished run there does not run again.
         rounds: ``A``, ``B`` or both.
-        watch: hears of stages and events.
-        told: hears of finished runs.
+        callbacks: called with stages and events.
+        on_run: called with each finished run.
 
     Raises:
-        TrainingInterruption: it was stopped; finished runs are kept.
-        RunError: another process runs there, or something else lies there.
+        TrainingInterruption: the bench was stopped; finished runs stay.
+        RunError: another process uses the folder, or it contains something else.
     """
-    turns = [
-        (stack, seed, one)
+    plan = [
+        (stack, seed, round_name)
         for number, seed in enumerate(seeds)
         for stack in [*stacks[number % len(stacks) :], *stacks[: number % len(stacks)]]
-        for one in rounds
+        for round_name in rounds
     ]
+    count = len(plan) + 1
     runs: list[RunFigures] = []
-    with _kept(runs, len(turns) + 1, folder):
-        for stack, seed, one in turns:
-            watch.on_stage(f"run {len(runs) + 1} of {len(turns) + 1}: {stack}, seed {seed}, round {one}")
-            runs.append(_one(job, stack, seed, folder, one, watch))
-            told(runs[-1])
+    with _explain_interruption(runs, count, folder):
+        for stack, seed, round_name in plan:
+            callbacks.on_stage(f"run {len(runs) + 1} of {count}: {stack}, seed {seed}, round {round_name}")
+            runs.append(_run_stack(job, stack, seed, folder, round_name, callbacks))
+            on_run(runs[-1])
         first = next((one for one in runs if not one.reason), None)
         noise = None
         if first is not None:
-            watch.on_stage(f"run {len(turns) + 1} of {len(turns) + 1}: {first.stack} again, for the noise floor")
-            repeated = _one(job, first.stack, first.seed, folder, first.round, watch, "-again")
-            runs.append(replace(repeated, again=True))
-            told(runs[-1])
-            if not repeated.reason:
-                speeds = (first.tokens_per_second, repeated.tokens_per_second)
+            callbacks.on_stage(f"run {count} of {count}: {first.stack} again, for the noise floor")
+            second = _run_stack(job, first.stack, first.seed, folder, first.round, callbacks, "-again")
+            runs.append(replace(second, again=True))
+            on_run(runs[-1])
+            if not second.reason:
+                speeds = (first.tokens_per_second, second.tokens_per_second)
                 noise = abs(speeds[0] - speeds[1]) / max(*speeds, 1e-9)
-    judged = tuple(check_gates(one, find_reference(runs, stacks, one.seed, one.round)) for one in runs)
-    date = max((one.started for one in judged), default="") or record.utc_now()
-    return Bench(judged, noise, dict(job), asdict(hardware.detect_machine()), date)
+    results = tuple(check_gates(one, find_reference(runs, stacks, one.seed, one.round)) for one in runs)
+    date = max((one.started for one in results), default="") or record.utc_now()
+    return Bench(results, noise, dict(job), asdict(hardware.detect_machine()), date)
 
 
 @contextmanager
-def _kept(runs: Sequence[RunFigures], of_all: int, folder: Path) -> Iterator[None]:
-    """Say what an interrupted bench has, and how to go on."""
+def _explain_interruption(runs: Sequence[RunFigures], count: int, folder: Path) -> Iterator[None]:
+    """Say how many runs an interrupted bench has, and how to resume it."""
     try:
         yield
     except (TrainingInterruption, KeyboardInterrupt):
-        onward = f"the same command with -o {folder} goes on"
-        raise TrainingInterruption(f"stopped; {len(runs)} of {of_all} runs are kept; {onward}") from None
+        advice = f"run the same command with -o {folder} to resume"
+        raise TrainingInterruption(f"stopped; {len(runs)} of {count} runs are complete; {advice}") from None
 
 
-def _one(
-    job: Mapping[str, Any], stack: str, seed: int, runs: Path, turn: str, watch: run.RunCallbacks, mark: str = ""
+def _run_stack(
+    job: Mapping[str, Any],
+    stack: str,
+    seed: int,
+    runs: Path,
+    round_name: str,
+    callbacks: run.RunCallbacks,
+    suffix: str = "",
 ) -> RunFigures:
-    folder = runs / f"{stack}-{seed}{'-best' if turn == 'B' else ''}{mark}"
+    folder = runs / f"{stack}-{seed}{'-best' if round_name == 'B' else ''}{suffix}"
     values = {**job, "stack": stack, "training.seed": seed, "output": str(folder)}
-    values["training.own_speedups"] = turn == "B"
+    values["training.own_speedups"] = round_name == "B"
     try:
-        _bring_to_its_end(folder, values, watch)
-        if record.read_record(folder).spec["method"]["name"] == "lora" and not (folder / "gate.json").is_file():
+        _run_or_resume(folder, values, callbacks)
+        if (
+            record.read_record(folder).spec["method"]["name"] == "lora"
+            and not (folder / "gate.json").is_file()
+        ):
             equivalence.check_logits(folder)
-        return replace(measure_run(stack, seed, folder), round=turn)
+        return replace(measure_run(stack, seed, folder), round=round_name)
     except (TrainingInterruption, RunError):
         raise
     except AdvisorError as error:
-        return RunFigures(stack, seed, round=turn, reason=str(error))
+        return RunFigures(stack, seed, round=round_name, reason=str(error))
 
 
-def _bring_to_its_end(folder: Path, values: Mapping[str, Any], watch: run.RunCallbacks) -> None:
-    """Run what is not finished. A training that was interrupted begins anew: its clock would have a hole."""
+def _run_or_resume(folder: Path, values: Mapping[str, Any], callbacks: run.RunCallbacks) -> None:
+    """Run what is not finished. An interrupted training starts again, because its times have a gap."""
     if (folder / "record.json").is_file():
-        standing = record.read_record(folder).current_state
-        if standing == "finished":
+        state = record.read_record(folder).current_state
+        if state == "finished":
             return
-        if standing == "running":
-            raise RunError(f"{folder} is running; wait for it, or give another -o")
+        if state == "running":
+            raise RunError(f"{folder} is running; wait for it, or use another -o")
         if any(event["event"] == "finished" for _, event in launch.read_events(folder)):
-            run.resume_run(folder, watch)
+            run.resume_run(folder, callbacks)
             return
         shutil.rmtree(folder)
     with device_memory.record_peak(folder):
-        run.start_run(compose_spec([("bench", nest_leaves(values))]), callbacks=watch)
+        run.start_run(compose_spec([("bench", nest_leaves(values))]), callbacks=callbacks)
 
 
-def merge_settings(composed: ComposedSpec, quick: Mapping[str, Any]) -> dict[str, Any]:
-    """The leaves that the bench runs with: what the user set, over the bench's own, over the demo's."""
-    asked = dict(iterate_leaves(composed.spec.model_dump()))
-    given = {name: value for name, value in asked.items() if composed.origins.get(name) != "default"}
-    demo = {name: value for name, value in given.items() if composed.origins[name] == "--demo"}
-    return {**demo, **quick, **{name: value for name, value in given.items() if name not in demo}}
+def merge_settings(composed_spec: ComposedSpec, quick: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of the bench: the user's over those of the bench (``quick``) over the demo's."""
+    origins = composed_spec.origins
+    fields = dict(iterate_leaves(composed_spec.spec.model_dump()))
+    explicit = {name: value for name, value in fields.items() if origins.get(name) != "default"}
+    demo = {name: value for name, value in explicit.items() if origins[name] == "--demo"}
+    return {**demo, **quick, **{name: value for name, value in explicit.items() if name not in demo}}
 
 
 def cost_per_million(tokens_per_second: float, price_per_hour: float) -> float:
-    """Price of a million non-padding tokens, in the currency of the price."""
+    """Return the price of a million non-padding tokens, in the currency of ``price_per_hour``."""
     return price_per_hour / 3600 / tokens_per_second * 1e6

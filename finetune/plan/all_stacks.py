@@ -1,4 +1,4 @@
-"""The same task in every library: native config, command, what cannot be said. Nothing is started."""
+"""The same task in every stack: native config, command, and what the stack does not support."""
 
 from __future__ import annotations
 
@@ -12,49 +12,51 @@ from finetune.stacks import STACKS, NativeConfig, load_stack
 
 @dataclass(frozen=True)
 class StackTask:
-    """One library's way to say the task.
+    """A task as one stack runs it.
 
     Attributes:
-        stack: its name.
-        rendered: native config and deviations; None where it refuses.
-        command: that trains.
-        refused: field and reason, where it refuses.
+        stack: the stack's name.
+        config: native config and deviations; None if the stack refuses the task.
+        command: the command that trains.
+        refusal: field and reason, if the stack refuses the task.
     """
 
     stack: str
-    rendered: NativeConfig | None = None
+    config: NativeConfig | None = None
     command: tuple[str, ...] = ()
-    refused: str = ""
+    refusal: str = ""
 
     @property
     def lines(self) -> int:
-        """Length of the native config."""
-        return sum(text.count("\n") for text in self.rendered.files.values()) if self.rendered else 0
+        """Number of lines of the native config."""
+        return sum(text.count("\n") for text in self.config.files.values()) if self.config else 0
 
 
 def task_title(plan: Plan) -> str:
-    """What the planned run does, in one line."""
+    """Return one line that says what the planned run does."""
     spec, rows = plan.spec, plan.data.rows
-    where = f"{spec.world_size} x {spec.devices.kind}" if spec.world_size > 1 else str(spec.devices.kind)
+    kind = spec.devices.kind
+    devices = f"{spec.world_size} x {kind}" if spec.world_size > 1 else str(kind)
     return (
         f"{spec.method.name} of {Path(spec.model.base).name} on {rows:,} rows of "
-        f"{Path(spec.data.train).name}, "
-        f"{spec.count_steps(rows):,} steps of {spec.training.batch_size} rows, {spec.training.dtype} on {where}"
+        f"{Path(spec.data.train).name}, {spec.count_steps(rows):,} steps of {spec.training.batch_size} rows, "
+        f"{spec.training.dtype} on {devices}"
     )
 
 
 def render_for_stacks(plan: Plan) -> tuple[StackTask, ...]:
-    """The planned task in all libraries."""
-    found = []
+    """Render the planned task for every stack."""
+    tasks = []
     for name in STACKS:
         spec = plan.spec.model_copy(update={"stack": name})
         job = build_job(spec, plan.data, Path("RUN"), None)
+        stack = load_stack(name)
         try:
-            rendered = load_stack(name).render(spec, job)
+            config = stack.render(spec, job)
         except UnsupportedField as error:
-            found.append(StackTask(name, refused=str(error)))
+            tasks.append(StackTask(name, refusal=str(error)))
             continue
-        words = load_stack(name).command(Path("python"), spec, job)
-        shown = tuple(Path(w).name if w.endswith(".py") else w for w in words)
-        found.append(StackTask(name, rendered, shown))
-    return tuple(found)
+        words = stack.command(Path("python"), spec, job)
+        command = tuple(Path(word).name if word.endswith(".py") else word for word in words)
+        tasks.append(StackTask(name, config, command))
+    return tuple(tasks)

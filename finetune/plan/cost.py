@@ -1,4 +1,4 @@
-"""What a plan will cost: memory by part and whether it fits, time from runs like it, disk."""
+"""What a planned run costs: memory by part and whether it fits, time from similar runs, disk space."""
 
 from __future__ import annotations
 
@@ -16,77 +16,76 @@ _GIB = 2**30
 
 
 def describe_costs(plan: Plan) -> list[str]:
-    """A line a part, for people."""
+    """Return the costs as text, one line per part."""
     if plan.prediction is None or plan.shape is None:
-        told = ["memory: not known; this family names its sizes in a way that is not understood"]
+        lines = ["memory: unknown; advisor does not know the names of the sizes in the model's config.json"]
     else:
-        told = [f"memory, peak by part ({plan.spec.devices.kind}):"]
-        told += [f"{n:>12}  {b / _GIB:7.2f} GiB" for n, b in plan.prediction.as_dict().items()]
-        told.append(_verdict(plan, plan.shape, plan.prediction.total))
-    return [*told, *describe_time(plan), describe_disk(plan)]
+        lines = [f"memory, peak by part ({plan.spec.devices.kind}):"]
+        lines += [f"{n:>12}  {b / _GIB:7.2f} GiB" for n, b in plan.prediction.as_dict().items()]
+        lines.append(_describe_fit(plan, plan.shape, plan.prediction.total))
+    return [*lines, *describe_time(plan), describe_disk(plan)]
 
 
-def _verdict(plan: Plan, shape: Shape, need: int) -> str:
-    """``fits``, or the smallest change that makes it fit."""
-    room = plan.machine.usable_bytes(plan.spec.devices.kind)
-    if need <= memory.SAFE_SHARE * room:
-        return f"fits: {need / _GIB:.2f} of {room / _GIB:.2f} GiB"
+def _describe_fit(plan: Plan, shape: Shape, peak: int) -> str:
+    """Say that the run fits into memory, or name the smallest change that makes it fit."""
+    available = plan.machine.usable_bytes(plan.spec.devices.kind)
+    if peak <= memory.SAFE_SHARE * available:
+        return f"fits: {peak / _GIB:.2f} of {available / _GIB:.2f} GiB"
     longest, files = plan.data.summary["longest"], memory.count_file_bytes(plan.spec.model.base)
-    change = memory.find_smallest_change(shape, plan.spec, longest, files, room)
-    told = f"does not fit: {need / _GIB:.2f} of {room / _GIB:.2f} GiB. "
+    change = memory.find_smallest_change(shape, plan.spec, longest, files, available)
+    text = f"does not fit: {peak / _GIB:.2f} of {available / _GIB:.2f} GiB. "
     if change is None:
-        return (
-            told + "No change of micro-batch, checkpointing, 4 bits or length is enough; take a smaller model"
-        )
-    wishes = " ".join(f"--set {name}={str(value).lower()}" for name, value in change.values.items())
-    return told + f"The smallest change that fits: {wishes} ({change.total / _GIB:.2f} GiB)"
+        return text + "No smaller micro-batch, checkpointing, 4 bits or length is enough; use a smaller model"
+    options = " ".join(f"--set {name}={str(value).lower()}" for name, value in change.values.items())
+    return text + f"The smallest change that fits: {options} ({change.total / _GIB:.2f} GiB)"
 
 
 def describe_time(plan: Plan) -> list[str]:
-    """Time, from finished runs of the same stack on the same kind of machine; unknown without one."""
+    """Estimate the time from finished runs of the same stack on the same kind of machine."""
     steps = plan.spec.count_steps(plan.data.rows)
-    a_row = plan.data.summary["train_tokens"] / max(1, plan.data.rows)
-    tokens = steps * plan.spec.training.batch_size * a_row
-    known = [s for _, r in record.iterate_runs() if (s := _seconds_per_work(r.__dict__, plan)) is not None]
+    row_tokens = plan.data.summary["train_tokens"] / max(1, plan.data.rows)
+    tokens = steps * plan.spec.training.batch_size * row_tokens
+    rates = [s for _, r in record.iterate_runs() if (s := _seconds_per_work(r.__dict__, plan)) is not None]
     size = f"{steps} steps, about {tokens:,.0f} tokens"
-    if not known or plan.shape is None:
-        return [f"time: {size}; not known, no run on this machine to learn from yet"]
-    known.sort()
-    seconds = known[len(known) // 2] * tokens * plan.shape.parameters
-    return [f"time: {size}; about {_span(seconds)}, from {len(known)} runs on this machine"]
+    if not rates or plan.shape is None:
+        return [f"time: {size}; unknown until a similar run finishes on this machine"]
+    rates.sort()
+    seconds = rates[len(rates) // 2] * tokens * plan.shape.parameters
+    return [f"time: {size}; about {_format_duration(seconds)}, from {len(rates)} runs on this machine"]
 
 
-def _seconds_per_work(told: Mapping[str, Any], plan: Plan) -> float | None:
-    """Seconds for a token and a parameter, of a run of the same method on the same processor and GPUs."""
-    here = {"processor": plan.machine.processor, "gpus": [g.name for g in plan.machine.gpus]}
-    there = told["environment"].get("machine") or {}
-    alike = (
-        told["state"] == "finished"
-        and told["stack"] == plan.spec.stack
-        and told["spec"]["method"]["name"] == plan.spec.method.name
-        and {"processor": there.get("processor"), "gpus": [g["name"] for g in there.get("gpus", ())]} == here
+def _seconds_per_work(values: Mapping[str, Any], plan: Plan) -> float | None:
+    """Return seconds per token and parameter of a run with the same stack, method, processor and GPUs."""
+    machine = values["environment"].get("machine") or {}
+    gpus = [gpu["name"] for gpu in machine.get("gpus", ())]
+    is_similar = (
+        values["state"] == "finished"
+        and values["stack"] == plan.spec.stack
+        and values["spec"]["method"]["name"] == plan.spec.method.name
+        and machine.get("processor") == plan.machine.processor
+        and gpus == [gpu.name for gpu in plan.machine.gpus]
     )
-    if not alike or not told["model"].get("parameters") or not told["attempts"]:
+    if not is_similar or not values["model"].get("parameters") or not values["attempts"]:
         return None
-    last = told["attempts"][-1]
-    rows = (last.to_step - last.from_step) * told["spec"]["training"]["batch_size"]
-    tokens = rows * told["data"]["train_tokens"] / max(1, told["data"]["train_rows"])
-    work = tokens * told["model"]["parameters"]
+    last = values["attempts"][-1]
+    rows = (last.to_step - last.from_step) * values["spec"]["training"]["batch_size"]
+    tokens = rows * values["data"]["train_tokens"] / max(1, values["data"]["train_rows"])
+    work = tokens * values["model"]["parameters"]
     return last.seconds / work if work and last.seconds else None
 
 
 def describe_disk(plan: Plan) -> str:
-    """Adapter and checkpoints (weights in float32, and AdamW's two moments), and the tokens."""
+    """Describe the disk space of adapter, checkpoints (float32 weights, AdamW's two moments) and tokens."""
     if plan.shape is None:
-        return "disk: not known"
-    trained = memory.count_trainable_parameters(plan.shape, plan.spec)
-    adapter, checkpoint = 4 * trained, 12 * trained
+        return "disk: unknown"
+    count = memory.count_trainable_parameters(plan.shape, plan.spec)
+    adapter, checkpoint = 4 * count, 12 * count
     total = adapter + plan.spec.logging.keep_checkpoints * checkpoint + record.count_bytes(plan.data.folder)
-    sizes = f"{trained:,} trained parameters; {adapter / 2**20:,.0f} MiB of adapter"
+    sizes = f"{count:,} trained parameters; adapter {adapter / 2**20:,.0f} MiB"
     return f"disk: about {total / 2**20:,.0f} MiB ({sizes})"
 
 
-def _span(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -63,7 +63,7 @@ def compare_logits(run: Path, spec: RunSpec) -> dict[str, Any]:
     from finetune.after.evaluate import load_model
 
     probe = load_file(run / "work" / "probe.safetensors")
-    model = load_model(run, spec, quantised=False)
+    model = load_model(run, spec, is_quantised=False)
     ids = probe["input_ids"].to(model.device)
     with torch.no_grad():
         with_adapter = model(input_ids=ids).logits.float().cpu()
