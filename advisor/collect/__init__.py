@@ -1,1 +1,1 @@
-"""Where facts come from: one source, one file."""
+"""Collect facts from git histories, GitHub, package indexes and other sources: one file per source."""

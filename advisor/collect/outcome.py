@@ -1,4 +1,4 @@
-"""What a run of the collectors comes to: what is missing and why, what it cost."""
+"""The outcome of a collection: what is missing and why, and what it cost."""
 
 from __future__ import annotations
 
@@ -7,55 +7,62 @@ from dataclasses import dataclass, field
 
 from advisor.errors import CollectError
 
-Tell = Callable[[str, Mapping[str, object]], None]
-"""Told of every step: what happened (see docs/how-to/collect.md), and its numbers."""
+EventHandler = Callable[[str, Mapping[str, object]], None]
+"""Receives each event of a collection: its kind (see docs/how-to/collect.md) and its values."""
 
 
 @dataclass(frozen=True)
-class Missing:
-    """A part of the facts that could not be had.
+class MissingPart:
+    """A part of the facts that was not collected.
 
     Attributes:
-        repository: whose facts.
-        part: which of them.
-        why: the reason, in words.
-        is_final: whether the source says that there is none, so that asking again is of no use.
-        error: the error behind it, if there is one.
+        repository: the repository that the facts describe.
+        part: name of the part.
+        reason: why it is missing, as a sentence for a person.
+        is_final: whether the source says that these facts do not exist, so that a retry cannot help.
+        error: the error that was raised, if any.
     """
 
     repository: str
     part: str
-    why: str
+    reason: str
     is_final: bool = False
     error: CollectError | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass
-class Outcome:
-    """What a run has done so far.
+class CollectionOutcome:
+    """Running totals of a collection.
 
     Attributes:
-        done: repositories of which something was collected.
-        missing: what could not be had.
+        repositories: repositories with at least one collected part.
+        missing: parts that were not collected.
         points: GraphQL points spent.
-        requests: HTTP requests made; of them ``not_modified`` were answered with 304.
-        waited_seconds: what rate limits have cost.
+        requests: number of HTTP requests.
+        unchanged_responses: how many of these requests got status 304 (not modified).
+        waited_seconds: time spent waiting for rate limits.
     """
 
-    done: set[str] = field(default_factory=set)
-    missing: list[Missing] = field(default_factory=list)
+    repositories: set[str] = field(default_factory=set)
+    missing: list[MissingPart] = field(default_factory=list)
     points: int = 0
     requests: int = 0
-    not_modified: int = 0
+    unchanged_responses: int = 0
     waited_seconds: float = 0.0
 
-    def miss(
-        self, tell: Tell, repository: str, part: str, why: str | CollectError, *, is_final: bool = False
+    def record_missing(
+        self,
+        on_event: EventHandler,
+        repository: str,
+        part: str,
+        cause: str | CollectError,
+        *,
+        is_final: bool = False,
     ) -> None:
-        """Note that a part is missing, and tell of it."""
-        error, why = (None, why) if isinstance(why, str) else (why, str(why))
-        found = Missing(repository, part, why, is_final, error)
-        if found not in self.missing:
-            self.missing.append(found)
-            what = "none" if is_final else "missing"
-            tell(what, {"repository": repository, "part": part, "why": why})
+        """Record a missing part once and send the event ``none`` (final) or ``missing``."""
+        error, reason = (None, cause) if isinstance(cause, str) else (cause, str(cause))
+        missing_part = MissingPart(repository, part, reason, is_final, error)
+        if missing_part not in self.missing:
+            self.missing.append(missing_part)
+            kind = "none" if is_final else "missing"
+            on_event(kind, {"repository": repository, "part": part, "why": reason})

@@ -1,4 +1,4 @@
-"""Whose package that is, asked of the index that serves it and then of deps.dev.
+"""Find the repository of a package: ask its package index first, then deps.dev.
 
 Sources: docs.pypi.org, "JSON API"; docs.npmjs.com, "package.json" (``repository``), as
 ``GET /<package>/latest`` of the registry gives it; docs.deps.dev/api, GetPackage and GetVersion (``links``).
@@ -15,16 +15,23 @@ from pydantic import AliasPath, Field, field_validator
 
 from advisor.addresses import repository_of_links
 from advisor.collect import parts
-from advisor.collect.http.messages import Answer, Request, check_status, json_of, origin, segment
+from advisor.collect.http.messages import (
+    HttpRequest,
+    HttpResponse,
+    check_status,
+    parse_origin,
+    quote_segment,
+    read_json,
+)
 from advisor.collect.http.recording import Recording
 from advisor.collect.http.shapes import S, Shape, read_as
 from advisor.collect.http.transport import Transport
-from advisor.collect.outcome import Outcome, Tell
+from advisor.collect.outcome import CollectionOutcome, EventHandler
 from advisor.collect.sources import depsdev, pypi
 from advisor.errors import CollectError, RepositoryNotFound
 
 NPM = "https://registry.npmjs.org"
-# Types of package URLs as deps.dev names their systems.
+# Package URL type → deps.dev's name of the package system.
 _SYSTEMS = {
     "pypi": "pypi", "npm": "npm", "golang": "go", "maven": "maven", "cargo": "cargo", "nuget": "nuget",
     "gem": "rubygems", "conda": "pypi",
@@ -33,7 +40,7 @@ _Url = Annotated[str, Field(max_length=2000)]
 
 
 class Package(NamedTuple):
-    """A package as an index names it."""
+    """A package and the ecosystem of its index (a package URL type)."""
 
     ecosystem: str
     name: str
@@ -54,12 +61,12 @@ class _Npm(Shape):
 
     @field_validator("repository", mode="before")
     @classmethod
-    def _the_url_of_it(cls, value: object) -> object:
+    def _extract_url(cls, value: object) -> object:
         return value.get("url", "") if isinstance(value, dict) else value
 
     @field_validator("homepage", mode="before")
     @classmethod
-    def _if_it_is_one(cls, value: object) -> object:
+    def _ignore_other_types(cls, value: object) -> object:
         return value if isinstance(value, str) else ""
 
 
@@ -81,101 +88,105 @@ class _Links(Shape):
     links: list[_Link] = Field(default_factory=list)
 
 
-def hosts() -> list[str]:
-    """The origins that are asked."""
-    return [origin(host) for host in (pypi.HOST, NPM, depsdev.HOST)]
+def list_origins() -> list[str]:
+    """Return the origins that `find_repositories` sends requests to."""
+    return [parse_origin(host) for host in (pypi.HOST, NPM, depsdev.HOST)]
 
 
-async def find(
+async def find_repositories(
     packages: Collection[Package],
     transport: Transport,
     store: Path,
     day: date,
-    tell: Tell,
-    outcome: Outcome,
+    on_event: EventHandler,
+    outcome: CollectionOutcome,
     record: Path | None = None,
 ) -> dict[Package, str]:
-    """Ask whose these are, and keep what is found as facts.
+    """Find the repositories of packages and write them to the fact table ``packages``.
 
     Args:
-        packages: whom to ask about.
-        transport: open for `hosts`.
-        store: folder of facts.
-        day: the day that the rows carry.
-        tell: is told of each.
-        outcome: takes what could not be had.
-        record: file to write the exchanges to.
+        packages: packages to look up.
+        transport: open for the origins of `list_origins`.
+        store: folder of fact tables.
+        day: retrieval day of the rows.
+        on_event: receives an event for each package.
+        outcome: receives the packages without a repository.
+        record: file to write the requests and responses to.
 
     Returns:
-        package → ``owner/name``, for those of which something says it.
+        package → ``owner/name``, for the packages with a repository.
     """
-    found = {}
+    repositories: dict[Package, str] = {}
     recording = Recording(record, transport.secrets) if record else None
     transport.recorder = recording
     try:
         for package in packages:
             try:
-                repository, source = await _ask(transport, package)
+                repository, source = await _find_repository(transport, package)
             except CollectError as error:
                 is_final = isinstance(error, RepositoryNotFound)
-                outcome.miss(tell, package.name, "repository", error, is_final=is_final)
+                outcome.record_missing(on_event, package.name, "repository", error, is_final=is_final)
                 continue
             if repository is None:
-                why = "its index links to no repository on GitHub"
-                outcome.miss(tell, package.name, "repository", why, is_final=True)
+                reason = "its package index links to no GitHub repository"
+                outcome.record_missing(on_event, package.name, "repository", reason, is_final=True)
                 continue
-            found[package] = repository
-            tell("package", {"package": package.name, "repository": repository})
+            repositories[package] = repository
+            on_event("package", {"package": package.name, "repository": repository})
             row = {
                 "repository": repository, "ecosystem": package.ecosystem, "package": package.name,
                 "source": source, "retrieved_at": day.isoformat(),
             }  # fmt: skip
-            parts.add(store, "packages", repository, "index", [row], ("ecosystem", "package"))
+            parts.add_rows(store, "packages", repository, "index", [row], ("ecosystem", "package"))
     finally:
         if recording:
             recording.close()
-    return found
+    return repositories
 
 
-async def _ask(transport: Transport, package: Package) -> tuple[str | None, str]:
-    """The repository and who says so; the index first, since it has the word of the authors."""
+async def _find_repository(transport: Transport, package: Package) -> tuple[str | None, str]:
+    """Return the repository and its source; the index first, because the authors write its links."""
     try:
         if package.ecosystem in {"pypi", "conda"}:
             info = (
-                await _get(transport, f"{pypi.HOST}/pypi/{segment(package.name)}/json", _PyPI, "PyPI")
+                await _get(transport, f"{pypi.HOST}/pypi/{quote_segment(package.name)}/json", _PyPI, "PyPI")
             ).info
-            own = repository_of_links(
+            repository = repository_of_links(
                 [*(info.project_urls or {}).items(), ("homepage", info.home_page or "")]
             )
-            if own:
-                return own, "pypi"
+            if repository:
+                return repository, "pypi"
         elif package.ecosystem == "npm":
-            answer = await _get(transport, f"{NPM}/{segment(package.name)}/latest", _Npm, "npm's registry")
-            own = repository_of_links([("repository", answer.repository), ("homepage", answer.homepage)])
-            if own:
-                return own, "npm"
+            package_json = await _get(
+                transport, f"{NPM}/{quote_segment(package.name)}/latest", _Npm, "npm's registry"
+            )
+            repository = repository_of_links(
+                [("repository", package_json.repository), ("homepage", package_json.homepage)]
+            )
+            if repository:
+                return repository, "npm"
     except RepositoryNotFound:
         if package.ecosystem != "conda":
             raise
-    return await _of_depsdev(transport, package), "depsdev"
+    return await _ask_depsdev(transport, package), "depsdev"
 
 
-async def _of_depsdev(transport: Transport, package: Package) -> str | None:
+async def _ask_depsdev(transport: Transport, package: Package) -> str | None:
     system = _SYSTEMS.get(package.ecosystem)
     if system is None:
         return None
     name = package.name.replace("/", ":") if system == "maven" else package.name
-    base = f"{depsdev.HOST}/v3/systems/{system}/packages/{segment(name)}"
+    base = f"{depsdev.HOST}/v3/systems/{system}/packages/{quote_segment(name)}"
     versions = (await _get(transport, base, _Versions, "deps.dev")).versions
     current = next((v.version for v in versions if v.is_default), None)
     if current is None:
         return None
-    about = await _get(transport, f"{base}/versions/{segment(current)}", _Links, "deps.dev")
-    return repository_of_links([(link.label, link.url) for link in about.links])
+    version = await _get(transport, f"{base}/versions/{quote_segment(current)}", _Links, "deps.dev")
+    return repository_of_links([(link.label, link.url) for link in version.links])
 
 
 async def _get(transport: Transport, url: str, shape: type[S], source: str) -> S:
-    def read(answer: Answer) -> S:
-        return read_as(shape, json_of(check_status(answer, source), source), f"{source}'s answer")
+    def parse(response: HttpResponse) -> S:
+        return read_as(shape, read_json(check_status(response, source), source), f"{source}'s response")
 
-    return await transport.send(Request("GET", url, {"accept": "application/json"}), read)
+    return await transport.send(HttpRequest("GET", url, {"accept": "application/json"}), parse)

@@ -1,4 +1,4 @@
-"""Rows of one source beside those of others: each source has a part of a table's file of its own."""
+"""Read and write the rows of one source: each source has its own part of a fact table."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def of(store: Path, table: str, repository: str, part: str) -> list[dict[str, Any]]:
-    """The rows of a part that need not be there yet."""
+def read_part(store: Path, table: str, repository: str, part: str) -> list[dict[str, Any]]:
+    """Return the rows of a part, or an empty list if the part does not exist yet."""
     try:
-        return reading.read(reading.open_store(store, may_lack_days=True), table, repository, part)
+        return reading.read_rows(reading.open_store(store, may_lack_days=True), table, repository, part)
     except SnapshotMissing:
         return []
 
 
-def add(
+def add_rows(
     store: Path,
     table: str,
     repository: str,
@@ -28,7 +28,7 @@ def add(
     rows: Iterable[Mapping[str, Any]],
     key: Sequence[str],
 ) -> None:
-    """Write rows beside those of the same part; a row with the same key takes the old one's place."""
-    joined = {tuple(str(r.get(k)) for k in key): r for r in of(store, table, repository, part)}
-    joined |= {tuple(str(r.get(k)) for k in key): dict(r) for r in rows}
-    writing.write(store, table, repository, joined.values(), part=part)
+    """Add rows to a part; a row replaces the existing row with the same values in the key columns."""
+    rows_by_key = {tuple(str(r.get(k)) for k in key): r for r in read_part(store, table, repository, part)}
+    rows_by_key |= {tuple(str(r.get(k)) for k in key): dict(r) for r in rows}
+    writing.write_rows(store, table, repository, rows_by_key.values(), part=part)

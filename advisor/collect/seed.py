@@ -1,4 +1,4 @@
-"""A store of one's own begins with the facts that came along, so that only what is newer is collected."""
+"""Copy bundled facts into a new store, so that a collection fetches only what is newer."""
 
 from __future__ import annotations
 
@@ -11,31 +11,35 @@ from advisor.facts import reading, writing
 from advisor.facts.tables import TABLES
 
 
-def seed(store: Path, domain: str) -> int:
-    """Copy the bundled facts about the domain's candidates that the store has nothing of yet.
+def seed_store(store: Path, domain: str) -> int:
+    """Copy the bundled fact files of a domain's candidates that the store does not have.
 
     Returns:
-        number of files copied.
+        number of files copied; 0 if the domain has no bundled snapshot.
     """
-    entry = load_domain(domain)
+    domain_config = load_domain(domain)
     try:
-        bundled = reading.open_store(data_folder() / "snapshots" / entry.snapshot)
+        snapshot = reading.open_store(data_folder() / "snapshots" / domain_config.snapshot)
     except SnapshotMissing:
-        return 0  # a domain of one's own
+        return 0  # a user's own domain
     try:
-        known = set(reading.open_store(store).manifest["files"])
+        existing_files = set(reading.open_store(store).manifest["files"])
     except SnapshotMissing:
-        known = set()
-    copied = 0
-    for candidate in entry.candidates:
+        existing_files = set()
+    count = 0
+    for candidate in domain_config.candidates:
         for table in TABLES:
             file = f"{table}/{candidate.repository.replace('/', '__', 1)}.parquet"
-            if file in known or file not in bundled.manifest["files"]:
+            if file in existing_files or file not in snapshot.manifest["files"]:
                 continue
-            about = bundled.manifest["files"][file]
-            head = {"head": about["head"]} if "head" in about else {}
-            writing.write(
-                store, table, candidate.repository, reading.read(bundled, table, candidate.repository), **head
+            entry = snapshot.manifest["files"][file]
+            head = {"head": entry["head"]} if "head" in entry else {}
+            writing.write_rows(
+                store,
+                table,
+                candidate.repository,
+                reading.read_rows(snapshot, table, candidate.repository),
+                **head,
             )
-            copied += 1
-    return copied
+            count += 1
+    return count

@@ -1,4 +1,4 @@
-"""Many repositories: shards merged in any order are the unsharded run, byte for byte, whatever is killed."""
+"""Many repositories: merged shards give the bytes of one unsharded run, in any order and after any kill."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from bare_environment import bare_environment
 from typer.testing import CliRunner
 
 from advisor.cli import app, collect_many, load
-from advisor.cli.repository_list import in_shard, read_list
-from advisor.collect.many.merge import copy_of, merge
-from advisor.collect.many.queue import Plan, Queue
+from advisor.cli.repository_list import read_list, select_shard
+from advisor.collect.many.merge import copy_repository, merge_stores
+from advisor.collect.many.queue import Queue, QueuePlan
 from advisor.errors import FactsError, InputError, SnapshotMissing
 from advisor.facts import compaction, writing
-from advisor.facts.reading import open_store, read, verify
-from advisor.facts.store import part_of
+from advisor.facts.reading import open_store, read_rows, verify_files
+from advisor.facts.store import parse_file_path
 
 COUNT = 8
 DAY = "2026-11-24"
 
 
-def git(folder, *arguments, day="2026-01-01", who="Ada Byron"):
+def run_git(folder, *arguments, day="2026-01-01", who="Ada Byron"):
     stamp = f"{day}T12:00:00+0000"
     env = {"PATH": os.environ["PATH"], "HOME": str(folder), "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1",
            "GIT_AUTHOR_NAME": who, "GIT_AUTHOR_EMAIL": f"{who[:3].lower()}@shipyard.org", "GIT_AUTHOR_DATE": stamp,
@@ -38,48 +38,48 @@ def git(folder, *arguments, day="2026-01-01", who="Ada Byron"):
     subprocess.run(["git", "-C", str(folder), *arguments], env=env, check=True, capture_output=True)
 
 
-def commit(folder, n, day, who):
+def make_commit(folder, n, day, who):
     (folder / f"file{n % 3}.py").write_text(f"x = {n}\n")
-    git(folder, "add", ".", day=day, who=who)
-    git(folder, "commit", "-q", "-m", f"change {n} (#{n})", day=day, who=who)
+    run_git(folder, "add", ".", day=day, who=who)
+    run_git(folder, "commit", "-q", "-m", f"change {n} (#{n})", day=day, who=who)
 
 
 @pytest.fixture(scope="module")
 def upstream(tmp_path_factory):
-    """A list of real histories."""
+    """A list of real git histories."""
     home = tmp_path_factory.mktemp("upstream")
     lot, lines = random.Random(5), ["# the ecosystem"]
     for number in range(COUNT):
         folder = home / f"lib-{number}"
         folder.mkdir()
-        git(folder, "init", "-q", "-b", "main")
+        run_git(folder, "init", "-q", "-b", "main")
         for n in range(4 + number % 3):
-            commit(folder, n, f"2026-0{1 + n}-1{number}", lot.choice(["Ada Byron", "Bo Li", "Cy Young"]))
-        git(folder, "tag", "v1.0", day="2026-05-01")
+            make_commit(folder, n, f"2026-0{1 + n}-1{number}", lot.choice(["Ada Byron", "Bo Li", "Cy Young"]))
+        run_git(folder, "tag", "v1.0", day="2026-05-01")
         lines.append(f"org{number % 4}/lib-{number} {folder.as_uri()}")
     path = home / "list.txt"
     path.write_text("\n".join(lines) + "\n")
     return path
 
 
-def command(upstream, store, *more, day=DAY):
+def build_command(upstream, store, *more, day=DAY):
     when = ["--retrieved-on", day] if day else []
     return [sys.executable, "-m", "advisor", "collect", "--repos", str(upstream), "--git-only", "--store", str(store),
             *when, *more]  # fmt: skip
 
 
-def environment(home):
+def make_environment(home):
     return bare_environment(HOME=str(home), XDG_DATA_HOME=str(home / "data"))
 
 
 def collect(upstream, store, home, *more, day=DAY):
-    done = subprocess.run(command(upstream, store, *more, day=day), env=environment(home), capture_output=True,
+    result = subprocess.run(build_command(upstream, store, *more, day=day), env=make_environment(home), capture_output=True,
                           text=True, check=False, timeout=180)  # fmt: skip
-    return done.returncode, done.stderr
+    return result.returncode, result.stderr
 
 
-def contents(store):
-    """Every file of a store but for the marks of the queue and the locks."""
+def read_files(store):
+    """Return every file of a store except the queue and the locks."""
     return {
         p.relative_to(store).as_posix(): p.read_bytes()
         for p in sorted(store.rglob("*"))
@@ -90,161 +90,161 @@ def contents(store):
 @pytest.fixture(scope="module")
 def whole(upstream, tmp_path_factory):
     home = tmp_path_factory.mktemp("whole")
-    code, said = collect(upstream, home / "store", home, "--workers", "2")
-    assert code == 0, said
+    code, stderr = collect(upstream, home / "store", home, "--workers", "2")
+    assert code == 0, stderr
     store = open_store(home / "store")
-    assert len(store.repositories()) == COUNT and not verify(store, store.repositories())
+    assert len(store.repositories()) == COUNT and not verify_files(store, store.repositories())
     return home / "store"
 
 
-def test_the_queue_gives_what_one_by_one_gives(upstream, whole, tmp_path):
+def test_queue_writes_the_files_of_separate_runs(upstream, whole, tmp_path):
     for name, where in read_list(upstream).items():
         subprocess.run([sys.executable, "-m", "advisor", "collect", where, "--name", name, "--git-only", "--store",
-                        str(tmp_path / "store"), "--retrieved-on", DAY], env=environment(tmp_path), check=True,
+                        str(tmp_path / "store"), "--retrieved-on", DAY], env=make_environment(tmp_path), check=True,
                        capture_output=True)  # fmt: skip
         if name.endswith("2"):
             break
-    found = contents(tmp_path / "store")
-    queued = contents(whole)
-    tables = [f for f in found if f.endswith(".parquet")]
-    assert len(tables) >= 9 and all(found[f] == queued[f] for f in tables)
+    serial_files = read_files(tmp_path / "store")
+    queue_files = read_files(whole)
+    tables = [f for f in serial_files if f.endswith(".parquet")]
+    assert len(tables) >= 9 and all(serial_files[f] == queue_files[f] for f in tables)
 
 
-def test_shards_with_kills_in_between_are_the_unsharded_run(upstream, whole, tmp_path):
+def test_merged_shards_after_kills_are_the_unsharded_run(upstream, whole, tmp_path):
     shards = []
     for number in (1, 2, 3):
         store = tmp_path / f"shard{number}"
-        arguments = command(upstream, store, "--shard", f"{number}/3", "--workers", "2")
-        kill_until_done(arguments, store, tmp_path, ("leader", "worker", "leader")[number - 1])
+        arguments = build_command(upstream, store, "--shard", f"{number}/3", "--workers", "2")
+        kill_then_finish(arguments, store, tmp_path, ("leader", "worker", "leader")[number - 1])
         shards.append(store)
     names = [set(open_store(s).repositories()) for s in shards]
     assert set.union(*names) == set(open_store(whole).repositories())
     assert sum(map(len, names)) == COUNT
-    expected = {k: v for k, v in contents(whole).items() if k != "measurements.json"}
+    expected_files = {k: v for k, v in read_files(whole).items() if k != "measurements.json"}
     for place, order in enumerate(itertools.permutations(shards)):
         together = tmp_path / f"all{place}"
         for one in order[:2]:
-            merge(together, [one])
-        merge(together, [order[2], order[0]])  # once more changes nothing
-        assert contents(together) == expected
-    check_compacted(shards, whole, tmp_path)
+            merge_stores(together, [one])
+        merge_stores(together, [order[2], order[0]])  # a repeated merge changes nothing
+        assert read_files(together) == expected_files
+    check_compaction(shards, whole, tmp_path)
 
 
-def check_compacted(shards, whole, folder):
-    """Shards and stores that are compacted at any time: the same rows, and once compacted the same bytes."""
-    expected = {k: v for k, v in contents(whole).items() if k != "measurements.json"}
+def check_compaction(shards, whole, folder):
+    """Compact at any time: the rows stay the same, and compacted stores have the same bytes."""
+    expected_files = {k: v for k, v in read_files(whole).items() if k != "measurements.json"}
     shutil.copytree(whole, folder / "whole")
-    in_partitions = compacted(folder / "whole")
-    assert set(in_partitions) != set(expected)
-    compaction.compact(shards[1], 100)
+    in_partitions = compact_twice(folder / "whole")
+    assert set(in_partitions) != set(expected_files)
+    compaction.compact_store(shards[1], 100)
     for place, order in enumerate(itertools.permutations(shards)):
-        merge(folder / f"apart{place}", order)  # out of partitions come the files that they were
-        assert contents(folder / f"apart{place}") == expected
+        merge_stores(folder / f"apart{place}", order)  # files come out of partitions unchanged
+        assert read_files(folder / f"apart{place}") == expected_files
         together = folder / f"compacted{place}"
-        merge(together, order[:1])
-        compaction.compact(together, 100)
-        merge(together, order[1:])
-        merge(together, [order[2], order[0], folder / "whole"])
+        merge_stores(together, order[:1])
+        compaction.compact_store(together, 100)
+        merge_stores(together, order[1:])
+        merge_stores(together, [order[2], order[0], folder / "whole"])
         store = open_store(together)
-        assert not verify(store, store.repositories())
-        assert compacted(together) == in_partitions
+        assert not verify_files(store, store.repositories())
+        assert compact_twice(together) == in_partitions
 
 
-def compacted(store):
-    """What is in a store after compaction; the second one takes what the first one left for its readers."""
-    compaction.compact(store, 200)
-    compaction.compact(store, 200)
-    return {k: v for k, v in contents(store).items() if k != "measurements.json"}
+def compact_twice(store):
+    """Return the files after compaction; the second one removes the old files that readers could still need."""
+    compaction.compact_store(store, 200)
+    compaction.compact_store(store, 200)
+    return {k: v for k, v in read_files(store).items() if k != "measurements.json"}
 
 
-def test_a_kill_at_any_step_of_a_merge_into_partitions_loses_nothing(whole, tmp_path, monkeypatch):
-    """Some readings are newer and stand in for rows in partitions."""
+def test_kill_at_any_step_of_a_merge_into_partitions_loses_nothing(whole, tmp_path, monkeypatch):
+    """Some readings are newer and replace rows in partitions."""
     newer, store = tmp_path / "newer", tmp_path / "store"
-    opened = open_store(whole)
-    for name in opened.repositories()[::4]:
-        copy_of(name, opened, newer / name.replace("/", "__"))
+    snapshot = open_store(whole)
+    for name in snapshot.repositories()[::4]:
+        copy_repository(name, snapshot, newer / name.replace("/", "__"))
         for table in ("contributions", "releases"):
-            days = [{**row, "retrieved_at": "2026-12-01"} for row in read(opened, table, name)]
-            writing.write(newer / name.replace("/", "__"), table, name, days)
+            days = [{**row, "retrieved_at": "2026-12-01"} for row in read_rows(snapshot, table, name)]
+            writing.write_rows(newer / name.replace("/", "__"), table, name, days)
     others = sorted(newer.iterdir())
     shutil.copytree(whole, store)
-    before = rows_by_file(store)
-    merge(tmp_path / "expected", [whole, *others])
-    after = rows_by_file(tmp_path / "expected")
+    before = read_rows_by_file(store)
+    merge_stores(tmp_path / "expected", [whole, *others])
+    after = read_rows_by_file(tmp_path / "expected")
     assert before != after
-    compaction.compact(store, 200)
-    left, real = 0, Path.replace
+    compaction.compact_store(store, 200)
+    remaining, real_replace = 0, Path.replace
 
-    def dies(self, target):
-        nonlocal left
-        left -= 1
-        if left < 0:
+    def replace_or_die(self, target):
+        nonlocal remaining
+        remaining -= 1
+        if remaining < 0:
             raise KeyboardInterrupt
-        return real(self, target)
+        return real_replace(self, target)
 
-    monkeypatch.setattr(Path, "replace", dies)
+    monkeypatch.setattr(Path, "replace", replace_or_die)
     for step in range(100):
-        killed, left = tmp_path / f"killed{step}", step
-        shutil.copytree(store, killed)
+        copy, remaining = tmp_path / f"killed{step}", step
+        shutil.copytree(store, copy)
         try:
-            merge(killed, others)
+            merge_stores(copy, others)
         except KeyboardInterrupt:
-            opened = open_store(killed)
-            assert not verify(opened, opened.repositories())
-            assert rows_by_file(killed) in (before, after)
-            left = 1000
-            merge(killed, others)
+            snapshot = open_store(copy)
+            assert not verify_files(snapshot, snapshot.repositories())
+            assert read_rows_by_file(copy) in (before, after)
+            remaining = 1000
+            merge_stores(copy, others)
         else:
             break
         finally:
-            assert rows_by_file(killed) == after
+            assert read_rows_by_file(copy) == after
     assert step > 2 * len(others)
     monkeypatch.undo()
-    assert compacted(killed) == compacted(tmp_path / "expected")
+    assert compact_twice(copy) == compact_twice(tmp_path / "expected")
 
 
-def rows_by_file(store):
-    opened = open_store(store)
-    found = {}
-    for file in opened.manifest["files"]:
-        name, part = part_of(file)
-        found[file] = sorted(map(str, read(opened, file.partition("/")[0], name, part)))
-    return found
+def read_rows_by_file(store):
+    snapshot = open_store(store)
+    rows_by_file = {}
+    for file in snapshot.manifest["files"]:
+        name, part = parse_file_path(file)
+        rows_by_file[file] = sorted(map(str, read_rows(snapshot, file.partition("/")[0], name, part)))
+    return rows_by_file
 
 
-def kill_until_done(arguments, store, home, whom):
-    """Kill -9 the leader, or a worker, once something has begun or is done; then let it end."""
+def kill_then_finish(arguments, store, home, victim):
+    """Kill -9 the leader or a worker during the run; then let the run finish."""
     lot = random.Random(str(store.name))
 
     def start():
         return subprocess.Popen(
-            arguments, env=environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            arguments, env=make_environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
 
     process = start()
-    while process.poll() is None and not settled(store):
+    while process.poll() is None and not count_entries(store):
         time.sleep(0.005)
     time.sleep(lot.random() * 0.3)
-    if whom == "worker":
-        if workers := children(process.pid):
+    if victim == "worker":
+        if workers := list_children(process.pid):
             os.kill(workers[0], signal.SIGKILL)
-        assert process.wait(120) == 0  # another one took its place
+        assert process.wait(120) == 0  # another worker replaced it
     else:
         process.kill()
         process.wait()
         assert start().wait(120) == 0
-    assert not Queue(store).failures()
+    assert not Queue(store).read_failures()
 
 
-def settled(store):
+def count_entries(store):
     return sum(len(list((store / ".queue" / kind).glob("*"))) for kind in ("done", "parts", "making"))
 
 
-def children(pid):
+def list_children(pid):
     return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def test_a_second_round_reads_what_is_new_and_a_finished_one_leaves_no_mark(upstream, whole, tmp_path):
+def test_second_round_reads_new_commits_and_a_finished_run_clears_its_plan(upstream, whole, tmp_path):
     store = tmp_path / "store"
     few = tmp_path / "few.txt"
     few.write_text("\n".join(upstream.read_text().splitlines()[:3]) + "\n")
@@ -252,88 +252,88 @@ def test_a_second_round_reads_what_is_new_and_a_finished_one_leaves_no_mark(upst
     assert not (store / ".queue" / "plan.json").exists()
     clone = tmp_path / "lib-new"
     subprocess.run(["git", "clone", "-q", str(upstream.parent / "lib-0"), str(clone)], check=True)
-    commit(clone, 99, "2026-06-01", "Di Xu")
+    make_commit(clone, 99, "2026-06-01", "Di Xu")
     few.write_text(f"org0/lib-0 {clone.as_uri()}\n")
     shutil_cache = tmp_path / "data" / "advisor" / "git" / "org0__lib-0.git"
     subprocess.run(
         ["git", "-C", str(shutil_cache), "remote", "set-url", "origin", clone.as_uri()], check=True
     )
-    before = sum(r["commits"] for r in read(open_store(store), "contributions", "org0/lib-0"))
+    before = sum(r["commits"] for r in read_rows(open_store(store), "contributions", "org0/lib-0"))
     assert collect(few, store, tmp_path)[0] == 0
-    after = sum(r["commits"] for r in read(open_store(store), "contributions", "org0/lib-0"))
+    after = sum(r["commits"] for r in read_rows(open_store(store), "contributions", "org0/lib-0"))
     assert after == before + 1
-    assert len(open_store(store).repositories()) == 2  # the other one stays
+    assert len(open_store(store).repositories()) == 2  # the other repository stays
 
 
-def test_a_second_round_into_a_compacted_store_is_the_second_round(upstream, whole, tmp_path):
-    """Histories are read from where they were: the marks of what was read lie in partitions too."""
+def test_second_round_into_a_compacted_store_gives_the_same_rows(upstream, whole, tmp_path):
+    """Histories resume from the last commit: partitions store it too."""
     clone = tmp_path / "upstream"
     shutil.copytree(upstream.parent, clone)
     path = clone / "list.txt"
     path.write_text(upstream.read_text().replace(upstream.parent.as_uri(), clone.as_uri()))
-    found = []
+    results = []
     for kind in ("loose", "compacted"):
         home = tmp_path / kind
         home.mkdir()
         assert collect(path, home / "store", home)[0] == 0
         if kind == "compacted":
-            compaction.compact(home / "store", 200)
-    commit(clone / "lib-3", 98, "2026-07-01", "Di Xu")
+            compaction.compact_store(home / "store", 200)
+    make_commit(clone / "lib-3", 98, "2026-07-01", "Di Xu")
     for kind in ("loose", "compacted"):
         home = tmp_path / kind
-        code, said = collect(path, home / "store", home, day="2026-11-25")
-        assert code == 0, said
-        found.append((rows_by_file(home / "store"), compacted(home / "store")))
-    assert found[0] == found[1] and found[0][0] != rows_by_file(whole)
+        code, stderr = collect(path, home / "store", home, day="2026-11-25")
+        assert code == 0, stderr
+        results.append((read_rows_by_file(home / "store"), compact_twice(home / "store")))
+    assert results[0] == results[1] and results[0][0] != read_rows_by_file(whole)
 
 
-def test_what_cannot_be_had_is_told_and_tried_again(upstream, tmp_path):
+def test_next_run_retries_a_failed_repository(upstream, tmp_path):
     lines = upstream.read_text().splitlines()[1:3]
-    gone = tmp_path / "not-there"
+    clone = tmp_path / "not-there"
     path = tmp_path / "list.txt"
-    path.write_text("\n".join([*lines, f"no/where {gone.as_uri()}"]) + "\n")
-    code, said = collect(path, tmp_path / "store", tmp_path, day=None)
-    assert code == 3 and "no/where: " in said and "2 of 3 repositories are whole, 1 failed" in said
-    subprocess.run(["git", "clone", "-q", str(upstream.parent / "lib-0"), str(gone)], check=True)
+    path.write_text("\n".join([*lines, f"no/where {clone.as_uri()}"]) + "\n")
+    code, stderr = collect(path, tmp_path / "store", tmp_path, day=None)
+    assert code == 3 and "no/where: " in stderr and "2 of 3 repositories collected, 1 failed" in stderr
+    subprocess.run(["git", "clone", "-q", str(upstream.parent / "lib-0"), str(clone)], check=True)
     times = {p: p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("*.parquet")}
-    code, said = collect(path, tmp_path / "store", tmp_path, day=None)
-    assert code == 0, said
+    code, stderr = collect(path, tmp_path / "store", tmp_path, day=None)
+    assert code == 0, stderr
     assert times.items() <= {p: p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("*.parquet")}.items()
     assert len(open_store(tmp_path / "store").repositories()) == 3
 
 
-def test_two_leaders_do_not_share_a_store(tmp_path):
+def test_two_runs_cannot_share_a_store(tmp_path):
     first, second = Queue(tmp_path), Queue(tmp_path)
-    with first.held(), pytest.raises(InputError, match="another process collects"), second.held():
+    with first.lock_run(), pytest.raises(InputError, match="another process already collects"), second.lock_run():
         pass
-    with second.held():
+    with second.lock_run():
         pass
 
 
-def test_a_repository_that_ends_its_workers_is_given_up(tmp_path):
+def test_repository_that_kills_its_workers_is_a_failure(tmp_path):
     queue = Queue(tmp_path)
-    queue.begin(Plan({"a/b": "x"}, {"a/b": None}, ("git",), DAY, str(tmp_path)), None)
+    queue.start_run(QueuePlan({"a/b": "x"}, {"a/b": None}, ("git",), DAY, str(tmp_path)), None)
     for _ in range(3):
-        queue.making("a/b")
-    with pytest.raises(FactsError, match="3 workers ended over it"):
-        queue.making("a/b")
+        queue.prepare_store("a/b")
+    with pytest.raises(FactsError, match="3 workers died while they collected it"):
+        queue.prepare_store("a/b")
 
 
-def test_facts_that_somebody_took_away_are_collected_again(tmp_path):
-    queue, plan = Queue(tmp_path), Plan({"a/b": "x"}, {"a/b": None}, ("git",), DAY, str(tmp_path))
-    queue.begin(plan, None)
+def test_deleted_facts_are_collected_again(tmp_path):
+    queue, plan = Queue(tmp_path), QueuePlan({"a/b": "x"}, {"a/b": None}, ("git",), DAY, str(tmp_path))
+    queue.start_run(plan, None)
     (tmp_path / ".queue" / "done" / "a__b").touch()
     assert queue.is_done("a/b")
-    queue.begin(plan, None)
+    queue.start_run(plan, None)
     assert not queue.is_done("a/b")
     (tmp_path / ".queue" / "plan.json").unlink()
-    with pytest.raises(FactsError, match="begin the collection anew"):
-        queue.plan()
+    with pytest.raises(FactsError, match="start the collection again"):
+        queue.read_plan()
 
 
 @pytest.fixture
 def in_process(upstream, tmp_path, monkeypatch):
-    """Collect what the list names, from here: what becomes of the workers is up to the test."""
+    """Collect the list in this process; the test decides what happens to the workers."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     load("collect")
     words = [
@@ -349,96 +349,96 @@ def in_process(upstream, tmp_path, monkeypatch):
     return lambda *more: CliRunner().invoke(app, [*words, *more])
 
 
-def test_workers_that_all_die_are_given_up_and_the_run_ends(in_process, monkeypatch):
-    monkeypatch.setattr(collect_many, "DEATHS", 2)
+def test_run_ends_if_all_workers_die(in_process, monkeypatch):
+    monkeypatch.setattr(collect_many, "MAX_DEATHS", 2)
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
-    assert str(in_process().exception) == "3 workers ended with an error; the last one with 1"
+    assert str(in_process().exception) == "3 workers failed, the last one with exit code 1"
 
 
-def test_a_shard_without_a_repository_is_said_and_is_no_failure(in_process, tmp_path):
-    shard = next(n for n in range(1, 1000) if not in_shard(dict.fromkeys(f"org{i % 4}/lib-{i}" for i in range(COUNT)), f"{n}/999"))  # fmt: skip
-    done = in_process("--shard", f"{shard}/999")
-    assert (done.exit_code, f"is in shard {shard}/999" in done.stderr) == (0, True)
+def test_empty_shard_is_a_message_and_no_failure(in_process, tmp_path):
+    shard = next(n for n in range(1, 1000) if not select_shard(dict.fromkeys(f"org{i % 4}/lib-{i}" for i in range(COUNT)), f"{n}/999"))  # fmt: skip
+    result = in_process("--shard", f"{shard}/999")
+    assert (result.exit_code, f"is in shard {shard}/999" in result.stderr) == (0, True)
     assert not (tmp_path / "s").exists()
 
 
-def test_the_command_merges_and_says_what_it_took(whole, tmp_path):
+def test_merge_command_prints_the_number_of_files(whole, tmp_path):
     load("merge")
-    for expected in (
-        f"{len(open_store(whole).manifest['files'])} files taken over",
-        "0 files taken over",
+    for message in (
+        f"{len(open_store(whole).manifest['files'])} files copied",
+        "0 files copied",
     ):
-        done = CliRunner().invoke(app, ["merge", str(whole), "--store", str(tmp_path / "all")])
-        assert done.exit_code == 0 and expected in done.stderr
-    assert contents(tmp_path / "all") == contents(whole)
+        result = CliRunner().invoke(app, ["merge", str(whole), "--store", str(tmp_path / "all")])
+        assert result.exit_code == 0 and message in result.stderr
+    assert read_files(tmp_path / "all") == read_files(whole)
 
 
-def test_of_two_readings_the_later_one_stays_whole_whatever_the_order(tmp_path):
-    def reading(folder, day, people):
-        about = {"repository": "a/b", "source": "git:x", "retrieved_at": day}
+def test_merge_takes_the_whole_later_reading_in_any_order(tmp_path):
+    def write_reading(folder, day, people):
+        provenance = {"repository": "a/b", "source": "git:x", "retrieved_at": day}
         rows = [
-            {**about, "day": "2026-01-01", "author": n, "is_bot": False, "commits": 1} for n in range(people)
+            {**provenance, "day": "2026-01-01", "author": n, "is_bot": False, "commits": 1} for n in range(people)
         ]
-        writing.write(tmp_path / folder, "contributions", "a/b", rows)
+        writing.write_rows(tmp_path / folder, "contributions", "a/b", rows)
         if folder != "late":
-            tag = {**about, "tag": "v1", "released_on": "2026-01-02", "is_prerelease": False}
-            writing.write(tmp_path / folder, "releases", "a/b", [tag])
+            tag = {**provenance, "tag": "v1", "released_on": "2026-01-02", "is_prerelease": False}
+            writing.write_rows(tmp_path / folder, "releases", "a/b", [tag])
 
-    reading("early", "2026-02-01", 3)
-    reading("late", "2026-03-01", 2)
-    reading("other", "2026-03-01", 5)
+    write_reading("early", "2026-02-01", 3)
+    write_reading("late", "2026-03-01", 2)
+    write_reading("other", "2026-03-01", 5)
     places = [tmp_path / n for n in ("early", "late", "other")]
-    found = []
+    merges = []
     for place, order in enumerate(itertools.permutations(places)):
         for one in order:
-            merge(tmp_path / f"m{place}", [one])
-        found.append(contents(tmp_path / f"m{place}"))
-    assert all(f == found[0] for f in found)
-    # late and other are of one day: one of the two is there as a whole, and nothing of a third
-    assert any({k: v for k, v in contents(p).items() if k != "manifest.json"}
-               == {k: v for k, v in found[0].items() if k != "manifest.json"} for p in places[1:])  # fmt: skip
+            merge_stores(tmp_path / f"m{place}", [one])
+        merges.append(read_files(tmp_path / f"m{place}"))
+    assert all(m == merges[0] for m in merges)
+    # "late" and "other" have the same day: the result is exactly one of them
+    assert any({k: v for k, v in read_files(p).items() if k != "manifest.json"}
+               == {k: v for k, v in merges[0].items() if k != "manifest.json"} for p in places[1:])  # fmt: skip
 
 
-def test_a_damaged_file_is_not_taken_over(tmp_path, whole):
+def test_merge_refuses_a_damaged_file(tmp_path, whole):
     shutil.copytree(whole, tmp_path / "bad")
     next((tmp_path / "bad" / "releases").glob("*.parquet")).write_bytes(b"nonsense")
-    with pytest.raises(FactsError, match="does not agree with its hash"):
-        merge(tmp_path / "all", [tmp_path / "bad"])
+    with pytest.raises(FactsError, match="does not match its hash"):
+        merge_stores(tmp_path / "all", [tmp_path / "bad"])
     with pytest.raises(SnapshotMissing):
-        merge(tmp_path / "all", [tmp_path / "nowhere"])
+        merge_stores(tmp_path / "all", [tmp_path / "nowhere"])
 
 
-def test_the_list_and_the_shards(tmp_path):
+def test_list_and_shards(tmp_path):
     path = tmp_path / "list.txt"
     path.write_text("a/b  # why\n\nc/d https://example.org/c/d.git\n")
     assert read_list(path) == {"a/b": "a/b", "c/d": "https://example.org/c/d.git"}
     many = {f"o{n}/r{n}": "x" for n in range(3000)}
-    parts = [in_shard(many, f"{i}/3") for i in (1, 2, 3)]
+    parts = [select_shard(many, f"{i}/3") for i in (1, 2, 3)]
     assert sum(map(len, parts)) == 3000 and set().union(*parts) == set(many)
     assert all(900 < len(p) < 1100 for p in parts)
-    for text, why in (
-        ("a/b\na/b\n", "list.txt:2: a/b: is there twice"),
+    for text, message in (
+        ("a/b\na/b\n", "list.txt:2: duplicate repository a/b"),
         ("ab\n", "list.txt:1: 'ab'"),
-        ("#\n", "names no"),
+        ("#\n", "lists no repository"),
     ):
         path.write_text(text)
-        with pytest.raises(InputError, match=why):
+        with pytest.raises(InputError, match=message):
             read_list(path)
     for shard in ("0/3", "4/3", "x", "1/"):
-        with pytest.raises(InputError, match="write it as i/n"):
-            in_shard(many, shard)
+        with pytest.raises(InputError, match="expected i/n with 1 ≤ i ≤ n"):
+            select_shard(many, shard)
 
 
-def test_a_run_within_a_limit_of_the_cache(upstream, whole, tmp_path):
-    code, said = collect(upstream, tmp_path / "store", tmp_path, "--cache-limit", "1KB")
-    assert code == 0, said
+def test_run_with_a_cache_limit(upstream, whole, tmp_path):
+    code, stderr = collect(upstream, tmp_path / "store", tmp_path, "--cache-limit", "1KB")
+    assert code == 0, stderr
     assert not list((tmp_path / "data" / "advisor" / "git").glob("*.git"))
-    assert contents(tmp_path / "store") == contents(whole)
+    assert read_files(tmp_path / "store") == read_files(whole)
 
 
-def test_no_secret_is_in_the_plan(tmp_path):
+def test_plan_has_no_secrets(tmp_path):
     queue = Queue(tmp_path)
-    queue.begin(Plan({"a/b": "x"}, {"a/b": None}, ("git",), DAY, "cache"), None)
+    queue.start_run(QueuePlan({"a/b": "x"}, {"a/b": None}, ("git",), DAY, "cache"), None)
     assert set(json.loads((tmp_path / ".queue" / "plan.json").read_text())) == {
         "histories", "packages", "sources", "day", "cache", "cache_limit", "github_url", "max_wait",
     }  # fmt: skip

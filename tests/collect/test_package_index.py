@@ -1,4 +1,4 @@
-"""Whose package it is, as PyPI, npm and deps.dev say it; then `advisor collect --from` as a user runs it."""
+"""Find the repository of a package on PyPI, npm and deps.dev; then run `advisor collect --from` as a user."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from datetime import date
 
 import httpx
 import pytest
-from collecting import QUICK, advisor, environment, run
+from collecting import QUICK, build_environment, run, run_advisor
 from typer.testing import CliRunner
 
 from advisor.cli import app, load
 from advisor.collect import package_index
 from advisor.collect.http.transport import Transport
-from advisor.collect.outcome import Outcome
+from advisor.collect.outcome import CollectionOutcome
 from advisor.collect.package_index import Package
 from advisor.facts import reading
 from advisor.facts.store import Store
@@ -45,17 +45,17 @@ ANSWERS = {
 
 
 def answer(request: httpx.Request) -> httpx.Response:
-    found = ANSWERS.get(str(request.url))
-    return httpx.Response(200, json=found) if found is not None else httpx.Response(404, json={})
+    body = ANSWERS.get(str(request.url))
+    return httpx.Response(200, json=body) if body is not None else httpx.Response(404, json={})
 
 
 def ask(store, *packages, record=None):
-    outcome = Outcome()
+    outcome = CollectionOutcome()
 
     async def go():
         wire = httpx.MockTransport(answer)
-        async with Transport(dict.fromkeys(package_index.hosts()), patience=QUICK, wire=wire) as transport:
-            return await package_index.find(packages, transport, store, DAY, lambda *_: None, outcome, record)
+        async with Transport(dict.fromkeys(package_index.list_origins()), patience=QUICK, wire=wire) as transport:
+            return await package_index.find_repositories(packages, transport, store, DAY, lambda *_: None, outcome, record)
 
     return run(go()), outcome
 
@@ -72,14 +72,14 @@ def ask(store, *packages, record=None):
         (Package("conda", "flask"), "pallets/flask", "pypi"),
     ],
 )
-def test_what_an_index_says_becomes_a_fact(tmp_path, package, repository, source):
-    found, outcome = ask(tmp_path, package)
-    assert found == {package: repository} and not outcome.missing
-    # a store of one table alone has no day of its own yet; the rows are there all the same
+def test_link_of_an_index_becomes_a_fact(tmp_path, package, repository, source):
+    repositories, outcome = ask(tmp_path, package)
+    assert repositories == {package: repository} and not outcome.missing
+    # a store with only this table has no first day yet, but it has the rows
     name = f"packages/{repository.replace('/', '__')}@index.parquet"
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert list(manifest["files"]) == [name]
-    (row,) = reading.read(Store(tmp_path, manifest), "packages", repository, "index")
+    (row,) = reading.read_rows(Store(tmp_path, manifest), "packages", repository, "index")
     assert (row["ecosystem"], row["package"], row["source"], row["retrieved_at"]) == (*package, source, DAY)
 
 
@@ -87,36 +87,36 @@ def test_what_an_index_says_becomes_a_fact(tmp_path, package, repository, source
     Package("pypi", "elsewhere"), Package("pypi", "nobody"), Package("pypi", "broken"), Package("npm", "bare"),
     Package("conda", "nobody"), Package("cran", "dplyr"),
 ])  # fmt: skip
-def test_what_nobody_says_is_missing_with_the_reason(tmp_path, package):
-    found, outcome = ask(tmp_path, package)
-    assert not found
+def test_package_without_repository_is_missing_with_a_reason(tmp_path, package):
+    repositories, outcome = ask(tmp_path, package)
+    assert not repositories
     (missing,) = outcome.missing
-    assert missing.repository == package.name and missing.why
+    assert missing.repository == package.name and missing.reason
     assert missing.is_final is (package.name != "broken")
 
 
-def test_two_packages_of_one_repository_are_both_kept(tmp_path):
+def test_two_packages_of_one_repository_are_two_rows(tmp_path):
     ask(tmp_path, Package("pypi", "flask"), Package("conda", "flask"))
     manifest = json.loads((tmp_path / "manifest.json").read_text())
-    rows = reading.read(Store(tmp_path, manifest), "packages", "pallets/flask", "index")
+    rows = reading.read_rows(Store(tmp_path, manifest), "packages", "pallets/flask", "index")
     assert {r["ecosystem"] for r in rows} == {"pypi", "conda"}
 
 
 def test_collect_from_a_file_then_rank_from_it(tmp_path):
-    """A recording stands in for the network: the same answers, in the form of `collect --record`."""
+    """A recording replaces the network: the same responses, as `collect --record` writes them."""
     record = tmp_path / "answers.jsonl"
     ask(tmp_path / "elsewhere", Package("pypi", "old"), Package("pypi", "nobody"), record=record)
-    asked = tmp_path / "requirements.txt"
-    asked.write_text("old\nnobody\nflask\n./local\n")
-    env = environment("http://127.0.0.1:9", tmp_path)
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("old\nnobody\nflask\n./local\n")
+    env = build_environment("http://127.0.0.1:9", tmp_path)
     store = tmp_path / "store"
-    done = advisor("collect", "--from", str(asked), "--source", "pypi", "--replay", str(record), "--store", str(store),
+    result = run_advisor("collect", "--from", str(requirements), "--source", "pypi", "--replay", str(record), "--store", str(store),
                    "--json-log", str(tmp_path / "log"), env=env)  # fmt: skip
-    told = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
-    assert done.returncode in {1, 3}, done.stderr  # the recording holds no package's own page
-    assert "nobody: repository: PyPI knows nothing of it" in done.stderr
-    assert [t["repository"] for t in told if t["what"] == "package"] == ["o/old"]  # flask was known
-    assert [t["repository"] for t in told if t["what"] == "none" and t["part"] == "repository"] == [
+    events = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert result.returncode in {1, 3}, result.stderr  # the recording has no page of a package
+    assert "nobody: repository: PyPI does not know it" in result.stderr
+    assert [t["repository"] for t in events if t["what"] == "package"] == ["o/old"]  # flask is in the bundled table
+    assert [t["repository"] for t in events if t["what"] == "none" and t["part"] == "repository"] == [
         "nobody",
         "local",
     ]
@@ -124,6 +124,6 @@ def test_collect_from_a_file_then_rank_from_it(tmp_path):
     assert "packages/o__old@index.parquet" in manifest["files"]
 
 
-def test_files_and_names_exclude_each_other():
-    done = CliRunner().invoke(app, ["collect", "a/b", "--from", "x.txt"])
-    assert "not both" in str(done.exception)
+def test_files_exclude_names():
+    result = CliRunner().invoke(app, ["collect", "a/b", "--from", "x.txt"])
+    assert "not both" in str(result.exception)

@@ -1,4 +1,4 @@
-"""Collect from the fake GitHub: in this process or as `advisor collect` over loopback; and read what came of it."""
+"""Collect from the fake GitHub, in this process or with `advisor collect` over loopback; read the results."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ import uvicorn
 from bare_environment import bare_environment
 from pydantic import SecretStr
 
-from advisor.collect import live
-from advisor.collect.github.protocol import endpoints
+from advisor.collect import apis
+from advisor.collect.github.protocol import find_endpoints
 from advisor.collect.http.auth import Credential
 from advisor.collect.http.transport import Patience
 from advisor.facts import reading
 
 TOKEN = "ghp_secretTokenOfTheTests0123456789"
-AT = endpoints({"GITHUB_API_URL": "http://127.0.0.1:9"})
-QUICK = Patience(silence=0.3, answer=2.0, limits=900.0, backoff=0.0)
+ENDPOINTS = find_endpoints({"GITHUB_API_URL": "http://127.0.0.1:9"})
+QUICK = Patience(silence=0.3, response=2.0, limits=900.0, backoff=0.0)
 TODAY = datetime(2026, 11, 24, 13, tzinfo=UTC)
 
 
 def run(coroutine):
-    """Run in a thread of its own: the browser of other tests may have left a loop running in this one."""
+    """Run a coroutine in another thread: tests with a browser can leave an event loop running in this one."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, coroutine).result()
 
@@ -46,61 +46,61 @@ def collect(
     patience=QUICK,
     wire=None,
     now=TODAY,
-    **wanted,
+    **options,
 ):
-    """One run in this process; returns the outcome and the events that were told."""
-    told = []
+    """Run one collection in this process; return the outcome and the events."""
+    events = []
     if fake is not None:
         fake.now = lambda: now
     credential = Credential("test", lambda: SecretStr(token)) if token else None
     packages = names if isinstance(names, dict) else dict.fromkeys(names)
-    asked = live.Wanted(packages, set(sources), store, AT, credential, lambda: now, patience=patience,
-                        wire=wire or Stalling(fake.app), **wanted)  # fmt: skip
-    outcome = run(live.collect(asked, lambda what, numbers: told.append((what, dict(numbers)))))
-    return outcome, told
+    request = apis.CollectionRequest(packages, set(sources), store, ENDPOINTS, credential, lambda: now, patience=patience,
+                        wire=wire or TransportWithTimeouts(fake.app), **options)  # fmt: skip
+    outcome = run(apis.collect_from_apis(request, lambda kind, values: events.append((kind, dict(values)))))
+    return outcome, events
 
 
-class Stalling(httpx.ASGITransport):
-    """ASGI knows no read timeout: here is one."""
+class TransportWithTimeouts(httpx.ASGITransport):
+    """An ASGI transport with read timeouts."""
 
     async def handle_async_request(self, request):
-        wait = request.extensions.get("timeout", {}).get("read")
+        timeout = request.extensions.get("timeout", {}).get("read")
         try:
-            response = await asyncio.wait_for(super().handle_async_request(request), wait)
+            response = await asyncio.wait_for(super().handle_async_request(request), timeout)
         except TimeoutError:
             raise httpx.ReadTimeout("stalled", request=request) from None
         body = await response.aread()
-        declared = response.headers.get("content-length")
-        if declared is not None and int(declared) > len(body) and response.status_code == 200:
+        content_length = response.headers.get("content-length")
+        if content_length is not None and int(content_length) > len(body) and response.status_code == 200:
             raise httpx.RemoteProtocolError("peer closed the connection", request=request)
         return httpx.Response(response.status_code, headers=response.headers, content=body)
 
 
-def facts_of(store: Path) -> dict[str, list]:
-    """Every file of a store → its rows without the day on which they were read."""
-    opened = reading.open_store(store)
-    found = {}
-    for file in opened.manifest["files"]:
+def read_all_facts(store: Path) -> dict[str, list]:
+    """Return file → rows without their retrieval day, for every file of a store."""
+    snapshot = reading.open_store(store)
+    rows_by_file = {}
+    for file in snapshot.manifest["files"]:
         table, _, rest = file.partition("/")
         stem, _, part = rest.removesuffix(".parquet").partition("@")
-        rows = reading.read(opened, table, stem.replace("__", "/", 1), part)
-        found[file] = [{k: v for k, v in r.items() if k != "retrieved_at"} for r in rows]
-    assert not reading.verify(opened, opened.repositories())
-    return found
+        rows = reading.read_rows(snapshot, table, stem.replace("__", "/", 1), part)
+        rows_by_file[file] = [{k: v for k, v in r.items() if k != "retrieved_at"} for r in rows]
+    assert not reading.verify_files(snapshot, snapshot.repositories())
+    return rows_by_file
 
 
-def threads_of(store: Path, name: str) -> dict[int, dict]:
-    opened = reading.open_store(store)
+def read_threads(store: Path, name: str) -> dict[int, dict]:
+    snapshot = reading.open_store(store)
     rows = [r for kind in ("issues", "pullrequests", "discussions")
-            for r in reading.read(opened, "threads", name, f"github-{kind}")]  # fmt: skip
-    found = {r["number"]: r for r in rows}
-    assert len(found) == len(rows), "a thread has two rows"
-    return found
+            for r in reading.read_rows(snapshot, "threads", name, f"github-{kind}")]  # fmt: skip
+    threads = {r["number"]: r for r in rows}
+    assert len(threads) == len(rows), "a thread has two rows"
+    return threads
 
 
-def expected_threads(repository) -> dict[int, tuple]:
-    """Worked out from the world alone: number → (kind, opened, closed, merged, first response, is_bot)."""
-    found = {}
+def list_expected_threads(repository) -> dict[int, tuple]:
+    """Return number → (kind, opened, closed, merged, first response, is_bot), computed from the world alone."""
+    threads = {}
     kinds = {"issues": "issue", "pullRequests": "change_request", "discussions": "discussion"}
     for key, kind in kinds.items():
         if key == "issues" and not repository["hasIssuesEnabled"]:
@@ -115,11 +115,11 @@ def expected_threads(repository) -> dict[int, tuple]:
                      and (who or {}).get("__typename") != "Bot"]  # fmt: skip
             is_bot = (t["author"] or {}).get("__typename") == "Bot"
             times = (t["createdAt"], t["closedAt"], t.get("mergedAt"), min(human, default=None))
-            found[t["number"]] = (kind, *times, is_bot)
-    return found
+            threads[t["number"]] = (kind, *times, is_bot)
+    return threads
 
 
-def as_expected(rows: dict[int, dict]) -> dict[int, tuple]:
+def to_expected_form(rows: dict[int, dict]) -> dict[int, tuple]:
     def text(time):
         return time and time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -134,11 +134,11 @@ def as_expected(rows: dict[int, dict]) -> dict[int, tuple]:
 
 
 @contextmanager
-def served(fake):
-    """The fake over loopback; yields its root URL."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def serve_fake(fake):
+    """Serve the fake over loopback; yield its root URL."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     server = uvicorn.Server(uvicorn.Config(fake.app, port=port, log_level="critical", lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -151,7 +151,7 @@ def served(fake):
         thread.join()
 
 
-def environment(url: str, home: Path, **more: str) -> dict[str, str]:
+def build_environment(url: str, home: Path, **more: str) -> dict[str, str]:
     return (
         bare_environment(
             HOME=str(home), GITHUB_API_URL=url, GITHUB_GRAPHQL_URL=f"{url}/graphql", GH_TOKEN=TOKEN
@@ -160,9 +160,9 @@ def environment(url: str, home: Path, **more: str) -> dict[str, str]:
     )
 
 
-def command(*args: str) -> list[str]:
+def build_command(*args: str) -> list[str]:
     return [sys.executable, "-m", "advisor", *args]
 
 
-def advisor(*args: str, env: dict[str, str]) -> subprocess.CompletedProcess:
-    return subprocess.run(command(*args), env=env, capture_output=True, text=True, check=False, timeout=120)
+def run_advisor(*args: str, env: dict[str, str]) -> subprocess.CompletedProcess:
+    return subprocess.run(build_command(*args), env=env, capture_output=True, text=True, check=False, timeout=120)

@@ -1,7 +1,7 @@
-"""Facts from a git history: commits, releases, change requests, declared status, truck factor.
+"""Collect facts from a git history: commits, releases, change requests, declared status, truck factor.
 
 A remote history is cloned without file contents (blob:none) into the user's cache and fetched
-incrementally; a local clone is read where it lies. One file here answers for one fact table.
+incrementally; a local clone is read in place. Each file of this folder produces one fact table.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from advisor.collect.git.authors import number_people, organisations
-from advisor.collect.git.change_requests import change_requests, read_refs
-from advisor.collect.git.clone import locate
-from advisor.collect.git.commits import contributions, read_log, written
-from advisor.collect.git.merges import mergers
-from advisor.collect.git.readme import statuses
-from advisor.collect.git.releases import releases
-from advisor.collect.git.truck_factor import truck_factors
+from advisor.collect.git.authors import find_organisations, number_people
+from advisor.collect.git.change_requests import list_change_requests, read_refs
+from advisor.collect.git.clone import locate_history
+from advisor.collect.git.commits import count_contributions, list_nonmerge_commits, read_log
+from advisor.collect.git.merges import find_mergers
+from advisor.collect.git.readme import read_statuses
+from advisor.collect.git.releases import read_releases
+from advisor.collect.git.truck_factor import list_truck_factors
 from advisor.errors import SnapshotMissing
 from advisor.facts import reading, writing
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-__all__ = ["collect"]
+__all__ = ["collect_history"]
 
 
-def collect(
+def collect_history(
     where: str,
     store: Path,
     cache: Path,
@@ -38,60 +38,63 @@ def collect(
     repository: str | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> str:
-    """Read one history into the store, in place of what the store had from it.
+    """Read one history and replace the store's rows from it.
 
     Args:
         where: ``owner/name`` on GitHub, a URL, or the path of a local clone.
         store: folder of fact tables.
         cache: folder for clones of remote histories.
-        retrieved_on: the day that the rows carry.
-        repository: ``owner/name`` where a local clone cannot say it.
-        progress: takes lines for a person.
+        retrieved_on: retrieval day of the rows.
+        repository: ``owner/name``, for a local clone without a remote.
+        progress: receives progress lines for a person.
 
     Returns:
         ``owner/name``.
 
     Raises:
-        InputError: ``where`` is no repository, URL or path.
-        RepositoryNotFound: it does not exist.
-        GitFailed: git ended with an error; nothing was written.
+        InputError: ``where`` is not a repository, URL or path.
+        RepositoryNotFound: the repository does not exist.
+        GitFailed: git failed; nothing was written.
     """
-    folder, name = locate(where, cache, repository, progress)
-    with ThreadPoolExecutor() as pool:  # the work is done by git, in processes of its own
-        logged, refs = pool.submit(read_log, folder), pool.submit(read_refs, folder)
-        declared, tags = pool.submit(statuses, folder), pool.submit(releases, folder)
-        pool.submit(import_module, "duckdb")  # slow to import, and needed afterwards
-        log = logged.result()
-    commits, changes = written(log)
+    folder, name = locate_history(where, cache, repository, progress)
+    with ThreadPoolExecutor() as pool:  # git processes do the work
+        log_future, refs = pool.submit(read_log, folder), pool.submit(read_refs, folder)
+        statuses, releases = pool.submit(read_statuses, folder), pool.submit(read_releases, folder)
+        pool.submit(import_module, "duckdb")  # import it now: it is slow and is needed below
+        log = log_future.result()
+    commits, changes = list_nonmerge_commits(log)
     head = log[0].sha
-    about = {"source": f"git:{name}@{head[:12]}", "retrieved_at": retrieved_on.isoformat()}
-    merged = mergers(log)
-    # Who only merges comes after all who wrote something.
-    people = number_people([*commits, *merged.values()])
-    known = organisations(people)
-    merged_by = {number: (people[c.name, c.mail], known.get(c.mail)) for number, c in merged.items()}
+    provenance = {"source": f"git:{name}@{head[:12]}", "retrieved_at": retrieved_on.isoformat()}
+    merges = find_mergers(log)
+    # People who only merge get numbers after all authors of commits.
+    people = number_people([*commits, *merges.values()])
+    organisations = find_organisations(people)
+    merged_by = {number: (people[c.name, c.mail], organisations.get(c.mail)) for number, c in merges.items()}
     tables = {
-        "contributions": contributions(commits, people, known),
-        "releases": tags.result(),
-        "threads": change_requests(refs.result(), log, merged_by, retrieved_on),
-        "repositories": declared.result(),
-        "counts": truck_factors(folder, commits, changes, people),
+        "contributions": count_contributions(commits, people, organisations),
+        "releases": releases.result(),
+        "threads": list_change_requests(refs.result(), log, merged_by, retrieved_on),
+        "repositories": statuses.result(),
+        "counts": list_truck_factors(folder, commits, changes, people),
     }
-    rows = {table: [{"repository": name, **r, **about} for r in found] for table, found in tables.items()}
-    rows["counts"] += [r for r in _existing(store, name) if not r["source"].startswith("git:")]
-    with ThreadPoolExecutor() as pool:  # the work is done by DuckDB
-        for done in [
-            pool.submit(writing.write, store, table, name, found, head=head)
-            for table, found in rows.items()
-            if found or table == "counts"
+    rows = {
+        table: [{"repository": name, **r, **provenance} for r in table_rows]
+        for table, table_rows in tables.items()
+    }
+    rows["counts"] += [r for r in _read_existing_counts(store, name) if not r["source"].startswith("git:")]
+    with ThreadPoolExecutor() as pool:  # DuckDB does the work
+        for future in [
+            pool.submit(writing.write_rows, store, table, name, table_rows, head=head)
+            for table, table_rows in rows.items()
+            if table_rows or table == "counts"
         ]:
-            done.result()
+            future.result()
     progress(f"{name}: {len(commits)} commits, {len(tables['threads'])} change requests")
     return name
 
 
-def _existing(store: Path, name: str) -> list[dict[str, Any]]:
+def _read_existing_counts(store: Path, name: str) -> list[dict[str, Any]]:
     try:
-        return reading.read(reading.open_store(store), "counts", name)
+        return reading.read_rows(reading.open_store(store), "counts", name)
     except SnapshotMissing:
         return []

@@ -1,7 +1,7 @@
-"""Who is who: identities merged, bots told apart, organisations from e-mail domains. Both rules stand here.
+"""Identify people: merge identities, detect bots, find organisations by e-mail domain.
 
-People leave this module as numbers. An organisation is kept only where at least two people of the
-repository share its domain: a domain of one's own would name a person.
+Other modules see people only as numbers. An organisation counts only if at least two people of the
+repository use its domain, because a private domain would identify a person.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ _SECOND_LEVEL = frozenset(["ac", "co", "com", "edu", "gov", "net", "org"])
 
 
 class Commit(NamedTuple):
-    """One commit as the log prints it; ``time`` in seconds since 1970, UTC."""
+    """A commit with its author; ``time`` in seconds since 1970, UTC."""
 
     sha: str
     name: str
@@ -88,12 +88,12 @@ class Commit(NamedTuple):
 
 @lru_cache(maxsize=2**16)
 def is_bot(name: str, mail: str) -> bool:
-    """Whether a name or an address is a machine's."""
+    """Return whether a name or an e-mail address belongs to a bot."""
     return bool(BOT.search(name) or BOT.search(mail.partition("@")[0]))
 
 
-def domain_of(mail: str) -> str | None:
-    """The registrable domain of an address; None for personal, noreply and local ones."""
+def find_organisation_domain(mail: str) -> str | None:
+    """Return the registrable domain of an address; None for personal, noreply and local addresses."""
     domain = mail.rpartition("@")[2].lower().strip(">. ")
     if domain.endswith("users.noreply.github.com") or domain in PERSONAL_MAIL:
         return None
@@ -102,23 +102,23 @@ def domain_of(mail: str) -> str | None:
         return None
     if not all(re.fullmatch(r"[a-z0-9-]+", label) for label in labels) or labels[-1].isdigit():
         return None
-    keep = 3 if len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL else 2
-    kept = ".".join(labels[-keep:])
-    return None if kept in PERSONAL_MAIL else kept
+    label_count = 3 if len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL else 2
+    registrable = ".".join(labels[-label_count:])
+    return None if registrable in PERSONAL_MAIL else registrable
 
 
 def number_people(commits: Sequence[Commit]) -> dict[tuple[str, str], int]:
-    """(name, mail) → number of the person, by order of first appearance.
+    """Number people in order of first appearance: (name, mail) → number.
 
-    Two identities are one person if they share an address, a noreply login, or a full name of at
-    least two words.
+    Two identities are the same person if they share an address, a noreply login, or a full name of
+    two words or more.
 
     Args:
         commits: oldest first.
     """
     parent: dict[str, str] = {}
 
-    def root(key: str) -> str:
+    def find_root(key: str) -> str:
         while parent.setdefault(key, key) != key:
             parent[key] = parent[parent[key]]
             key = parent[key]
@@ -130,25 +130,25 @@ def number_people(commits: Sequence[Commit]) -> dict[tuple[str, str], int]:
         keys = [mail_key]
         if login := NOREPLY.fullmatch(mail.lower()):
             keys.append("login:" + login[1])
-        elif len(name.split()) < 2:  # a single word in a name is often the login
+        elif len(name.split()) < 2:  # a single-word name is often the login
             keys.append("login:" + name.lower())
         if len(name.split()) >= 2:
             keys.append("name:" + " ".join(name.lower().split()))
         for key in keys[1:]:
-            parent[root(key)] = root(mail_key)
+            parent[find_root(key)] = find_root(mail_key)
     numbers: dict[str, int] = {}
     return {
-        (name, mail): numbers.setdefault(root("mail:" + mail.lower()), len(numbers))
+        (name, mail): numbers.setdefault(find_root("mail:" + mail.lower()), len(numbers))
         for name, mail in identities
     }
 
 
-def organisations(people: Mapping[tuple[str, str], int]) -> dict[str, str]:
-    """Address → organisation's domain, for domains that at least two people use."""
+def find_organisations(people: Mapping[tuple[str, str], int]) -> dict[str, str]:
+    """Return address → domain of the organisation, for domains that two people or more use."""
     users: dict[str, set[int]] = defaultdict(set)
     domains: dict[str, str] = {}
     for (_, mail), number in people.items():
-        if domain := domain_of(mail):
+        if domain := find_organisation_domain(mail):
             domains[mail] = domain
             users[domain].add(number)
     return {mail: d for mail, d in domains.items() if len(users[d]) > 1}

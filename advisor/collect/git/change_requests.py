@@ -1,4 +1,4 @@
-"""Change requests as git knows them: GitHub keeps the head of each under ``refs/pull``."""
+"""Find change requests in a clone: GitHub publishes the head of each under ``refs/pull``."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from advisor.collect.git.authors import is_bot
-from advisor.collect.git.command import git
-from advisor.collect.git.merges import number_of
+from advisor.collect.git.command import run_git
+from advisor.collect.git.merges import parse_request_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from advisor.collect.git.commits import Logged
+    from advisor.collect.git.commits import LogEntry
 
 _REF = "%(refname)%00%(committerdate:unix)%00%(objectname)%00%(authorname)%00%(authoremail:trim)"
 _LATEST = 2**62
@@ -28,44 +28,44 @@ class _Head(NamedTuple):
 Refs = tuple[dict[int, _Head], set[int]]
 
 
-def change_requests(
+def list_change_requests(
     refs: Refs,
-    log: Sequence[Logged],
+    log: Sequence[LogEntry],
     mergers: Mapping[int, tuple[int, str | None]],
     retrieved_on: date,
 ) -> list[dict[str, Any]]:
-    """Rows of ``threads``.
+    """Build the rows of ``threads``.
 
-    Merged is what a commit of the default branch names ("(#12)", "Merge pull request #12") or
-    whose head is an ancestor. Git does not know when a request was opened: the date of its head is
-    taken, cut at the earliest merge of any later number, since numbers are given in order. An
-    unmerged request without a merge ref is closed (or in conflict) by the day of retrieval. A bot's
-    is one whose last commit a bot wrote.
+    A change request is merged if a commit of the default branch names it ("(#12)" or GitHub's subject of a
+    merge commit), or if its head is an ancestor of that branch. Git does not store the day of opening: the
+    date of the head stands in for it, at most the earliest merge of a later number, because GitHub numbers
+    change requests in order. An unmerged change request without a merge ref was closed (or in conflict) by
+    the day of retrieval. If a bot wrote the last commit, the change request is a bot's.
 
     Args:
-        refs: as `read_refs` gives them.
-        log: the default branch.
-        mergers: number of a request → number of the person who merged it, and the domain of the
-            organisation whose address they used, where either is known.
-        retrieved_on: when the refs were fetched.
+        refs: result of `read_refs`.
+        log: commits of the default branch.
+        mergers: number of a change request → number of the person who merged it and the domain of the
+            organisation whose address they used; None if unknown.
+        retrieved_on: day on which the refs were fetched.
     """
     heads, mergeable = refs
-    merged = _merged(log, heads)
+    merge_times = _find_merge_times(log, heads)
     rows, earliest = [], _LATEST
     for number in sorted(heads, reverse=True):
-        done = merged.get(number)
-        earliest = min(earliest, done or earliest)
+        merge_time = merge_times.get(number)
+        earliest = min(earliest, merge_time or earliest)
         row: dict[str, Any] = {
             "kind": "change_request",
             "number": number,
-            "opened_at": _moment(min(heads[number].time, earliest)),
+            "opened_at": _format_time(min(heads[number].time, earliest)),
             "is_bot": heads[number].is_bot,
         }
-        if done is not None:
+        if merge_time is not None:
             person, domain = mergers.get(number, (None, None))
             row |= {
-                "closed_at": _moment(done),
-                "merged_at": _moment(done),
+                "closed_at": _format_time(merge_time),
+                "merged_at": _format_time(merge_time),
                 "merged_by": person,
                 "merged_by_organisation": domain,
             }
@@ -76,9 +76,9 @@ def change_requests(
 
 
 def read_refs(folder: Path) -> Refs:
-    """Heads by number, and the numbers that GitHub could still merge."""
+    """Return the heads by number, and the numbers that GitHub can still merge."""
     heads, mergeable = {}, set()
-    for line in git(folder, "for-each-ref", f"--format={_REF}", "refs/pull").split("\n"):
+    for line in run_git(folder, "for-each-ref", f"--format={_REF}", "refs/pull").split("\n"):
         if not line:
             continue
         ref, time, sha, name, mail = line.split("\0")
@@ -90,18 +90,18 @@ def read_refs(folder: Path) -> Refs:
     return heads, mergeable
 
 
-def _merged(log: Sequence[Logged], heads: Mapping[int, _Head]) -> dict[int, int]:
-    """Number → time of merging, in seconds."""
-    merged: dict[int, int] = {}
+def _find_merge_times(log: Sequence[LogEntry], heads: Mapping[int, _Head]) -> dict[int, int]:
+    """Return number → time of the merge, in seconds since 1970."""
+    merge_times: dict[int, int] = {}
     for commit in log:
-        if (number := number_of(commit.subject)) is not None:
-            merged[number] = min(merged.get(number, _LATEST), commit.time)
+        if (number := parse_request_number(commit.subject)) is not None:
+            merge_times[number] = min(merge_times.get(number, _LATEST), commit.time)
     times = {commit.sha: commit.time for commit in log}
     for number, head in heads.items():
         if head.sha in times:
-            merged.setdefault(number, times[head.sha])
-    return merged
+            merge_times.setdefault(number, times[head.sha])
+    return merge_times
 
 
-def _moment(seconds: int) -> str:
+def _format_time(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,4 +1,4 @@
-"""Where a history lies: a local clone as it is, a remote one as a blobless clone in the user's cache."""
+"""Find or make the clone of a history: local ones as they are, remote ones in the user's cache."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor import addresses
-from advisor.collect.git.command import git
+from advisor.collect.git.command import run_git
 from advisor.errors import GitFailed, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_FETCHED = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", "+refs/pull/*:refs/pull/*")
+_REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", "+refs/pull/*:refs/pull/*")
 
 
-def locate(
+def locate_history(
     where: str, cache: Path, repository: str | None, progress: Callable[[str], None]
 ) -> tuple[Path, str]:
-    """The folder of a history and its ``owner/name``; a remote one is cloned or brought up to date.
+    """Return the folder of a history and its ``owner/name``; clone or update a remote history.
 
     Raises:
-        InputError: ``where`` is no repository, URL or path, or cannot say whose history it is.
-        RepositoryNotFound: the remote has no such repository.
-        GitFailed: git ended with an error.
+        InputError: ``where`` is not a repository, URL or path, or has no ``owner/name``.
+        RepositoryNotFound: the remote does not have the repository.
+        GitFailed: git failed.
     """
     if where.startswith("-") or "\0" in where:
         raise InputError(f"{where!r} is not a repository; give owner/name, a URL or a path")
     if Path(where).is_dir():
-        return Path(where), addresses.check_repository(repository or _origin(Path(where)))
+        return Path(where), addresses.check_repository(repository or _read_origin(Path(where)))
     if re.match(r"(?:https|ssh|file)://", where):
         url = where
         name = repository or "/".join(where.removesuffix(".git").rstrip("/").split("/")[-2:])
@@ -39,42 +39,44 @@ def locate(
         name = where
         url = f"https://github.com/{where}.git"
     addresses.check_repository(name)
-    return _cloned(url, cache / f"{name.replace('/', '__')}.git", progress), name
+    return _clone_or_fetch(url, cache / f"{name.replace('/', '__')}.git", progress), name
 
 
-def _origin(folder: Path) -> str:
+def _read_origin(folder: Path) -> str:
     try:
-        url = git(folder, "config", "--get", "remote.origin.url").strip()
+        url = run_git(folder, "config", "--get", "remote.origin.url").strip()
     except GitFailed:
         raise InputError(
-            f"{folder} names no origin; say whose history it is with --name owner/name"
+            f"{folder} has no remote named origin; name the repository with --name owner/name"
         ) from None
     return "/".join(re.split(r"[/:]", url.removesuffix(".git").rstrip("/"))[-2:])
 
 
-def _cloned(url: str, folder: Path, progress: Callable[[str], None]) -> Path:
-    """A bare clone without file contents, made whole or not at all, then brought up to date."""
+def _clone_or_fetch(url: str, folder: Path, progress: Callable[[str], None]) -> Path:
+    """Clone without file contents (a failed clone leaves nothing behind), then fetch."""
     if not folder.exists():
         progress(f"cloning {url}")
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".cloning-") as temporary:
-            fresh = Path(temporary) / "git"
-            git(None, "clone", "--quiet", "--bare", "--filter=blob:none", "--", url, str(fresh), remote=True)
-            shutil.move(fresh, folder)
+            clone = Path(temporary) / "git"
+            run_git(
+                None, "clone", "--quiet", "--bare", "--filter=blob:none", "--", url, str(clone), remote=True
+            )
+            shutil.move(clone, folder)
     progress(f"fetching {url}")
-    git(folder, "fetch", "--quiet", "--prune", "--filter=blob:none", "origin", *_FETCHED, remote=True)
+    run_git(folder, "fetch", "--quiet", "--prune", "--filter=blob:none", "origin", *_REFSPECS, remote=True)
     return folder
 
 
 def fetch_blobs(folder: Path, blobs: set[str]) -> None:
-    """Bring these contents, in one fetch, into a clone that was made without any."""
+    """Fetch these blobs at once into a blobless clone; do nothing in a full clone."""
     try:
-        promisor = git(folder, "config", "--get", "remote.origin.promisor").strip() == "true"
+        is_blobless = run_git(folder, "config", "--get", "remote.origin.promisor").strip() == "true"
     except GitFailed:
         return
-    if promisor and blobs:
-        asked = "".join(f"{blob}\n" for blob in sorted(blobs))
-        git(
+    if is_blobless and blobs:
+        names = "".join(f"{blob}\n" for blob in sorted(blobs))
+        run_git(
             folder, "fetch", "--quiet", "--no-tags", "--filter=blob:none", "--stdin", "origin",
-            remote=True, given=asked,
+            remote=True, stdin=names,
         )  # fmt: skip

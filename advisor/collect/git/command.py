@@ -1,8 +1,8 @@
-"""Running git so that nothing is left to goodwill.
+"""Run git in a controlled environment.
 
-No shell, none of the user's configuration, no question at the terminal, and while a history is read
-no reaching out: a clone without contents would otherwise fetch blob after blob. Every exit code
-counts: a log that dies half-way is no history.
+Git runs without a shell, without the user's configuration and without prompts. Commands that read a
+history have no network access, because a blobless clone would fetch its blobs one by one. Every exit code
+other than 0 is an error, so that a truncated log is never used.
 """
 
 from __future__ import annotations
@@ -18,48 +18,50 @@ from advisor.errors import GitFailed, RepositoryNotFound
 if TYPE_CHECKING:
     from pathlib import Path
 
-_KEPT = frozenset({"PATH", "HOME", "SSL_CERT_FILE", "SSH_AUTH_SOCK", "https_proxy", "HTTPS_PROXY"})
-_NOT_FOUND = re.compile(r"not found|does not (?:exist|appear)|could not read Username")
+_PASSED_VARIABLES = frozenset(
+    {"PATH", "HOME", "SSL_CERT_FILE", "SSH_AUTH_SOCK", "https_proxy", "HTTPS_PROXY"}
+)
+_NOT_FOUND_MESSAGE = re.compile(r"not found|does not (?:exist|appear)|could not read Username")
 
 
-def git(folder: Path | None, *arguments: str, remote: bool = False, given: str | None = None) -> str:
-    """Run git and return what it printed.
+def run_git(folder: Path | None, *arguments: str, remote: bool = False, stdin: str | None = None) -> str:
+    """Run git and return its standard output.
 
     Args:
-        folder: a repository; None for a command that makes one.
-        arguments: the command and its arguments; names from outside stand after ``--``.
-        remote: whether the command may reach out.
-        given: what is written to its standard input.
+        folder: a repository; None for a command that creates one.
+        arguments: the command and its arguments; put untrusted names after ``--``.
+        remote: whether the command may use the network.
+        stdin: text for the standard input of git.
 
     Raises:
-        RepositoryNotFound: a remote says so.
-        GitFailed: any other exit code but 0.
+        RepositoryNotFound: the remote does not have the repository.
+        GitFailed: git ended with another error.
     """
-    place = [] if folder is None else ["-C", str(folder)]
-    with tempfile.TemporaryFile() as errors:  # one pipe is read in one go, two are watched in turns
+    location = [] if folder is None else ["-C", str(folder)]
+    with tempfile.TemporaryFile() as errors:  # a single pipe is faster to read than two
         run = subprocess.run(
-            ["git", *place, *arguments],
-            input=None if given is None else given.encode(),
-            stdin=subprocess.DEVNULL if given is None else None,
+            ["git", *location, *arguments],
+            input=None if stdin is None else stdin.encode(),
+            stdin=subprocess.DEVNULL if stdin is None else None,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env=environment(remote=remote),
+            env=build_environment(remote=remote),
             check=False,
         )
         errors.seek(0)
-        complaint = errors.read().decode("utf-8", "replace")
+        message = errors.read().decode("utf-8", "replace")
     if run.returncode:
-        said = (complaint.strip().splitlines() or ["no message"])[-1]
-        if remote and _NOT_FOUND.search(complaint):
-            raise RepositoryNotFound(f"no such repository, or no right to see it: {said}")
-        raise GitFailed(f"git {arguments[0]} on {folder or 'a new clone'} failed: {said}")
+        last_line = (message.strip().splitlines() or ["no message"])[-1]
+        if remote and _NOT_FOUND_MESSAGE.search(message):
+            raise RepositoryNotFound(f"the repository does not exist, or you cannot read it: {last_line}")
+        raise GitFailed(f"git {arguments[0]} on {folder or 'a new clone'} failed: {last_line}")
     return run.stdout.decode("utf-8", "replace")
 
 
-def environment(*, remote: bool) -> dict[str, str]:
-    """The environment of a git process: of the user's only what a connection needs."""
+def build_environment(*, remote: bool) -> dict[str, str]:
+    """Return the environment of a git process: it has only the user's variables for connections."""
     return {
-        **{name: value for name, value in os.environ.items() if name in _KEPT},
+        **{name: value for name, value in os.environ.items() if name in _PASSED_VARIABLES},
         "LC_ALL": "C",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_CONFIG_NOSYSTEM": "1",

@@ -1,4 +1,4 @@
-"""The commits of the default branch, and contributions: commits a day, person and organisation."""
+"""Read the commits of the default branch; count contributions per day, person and organisation."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from advisor.collect.git.authors import Commit, is_bot
-from advisor.collect.git.command import git
+from advisor.collect.git.command import run_git
 from advisor.errors import GitFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-# What a commit did to a file: A(dded), M(odified), D(eleted), T(ype changed) or R(enamed); the path; the
-# old path of a renamed one.
+# A change of a file: A(dded), M(odified), D(eleted), T(ype changed) or R(enamed); the path; the old path
+# of a renamed file.
 Change = tuple[str, str, str]
-# Fields end in NUL, which no name, message or path can hold; no status of a file begins like a commit.
+# Fields end in NUL, which no name, subject or path contains; no file status begins with "commit ".
 _COMMIT = "commit "
 _FORMAT = "%x00".join((_COMMIT + "%H", "%P", "%ct", "%aN", "%aE", "%cN", "%cE", "%s"))
 
 
-class Logged(NamedTuple):
-    """A commit as the log prints it; a merge, with several parents, lists no changes.
+class LogEntry(NamedTuple):
+    """A commit of ``git log``; a merge (several parents) lists no changes.
 
-    The time is the committer's, in seconds: it says when the commit came to be as it is, which an
-    author's date, set by hand or years old, does not.
+    ``time`` is the committer's date in seconds since 1970. The author's date can be years older, or set by
+    hand.
     """
 
     sha: str
@@ -39,17 +39,17 @@ class Logged(NamedTuple):
     changes: list[Change]
 
 
-def read_log(folder: Path) -> list[Logged]:
-    """The default branch, newest first, its tip before all.
+def read_log(folder: Path) -> list[LogEntry]:
+    """Return the commits of the default branch, newest first; the first one is its tip.
 
-    Only renames without a change of contents are seen as renames: others need the contents, which a
-    blobless clone does not have.
+    A rename counts as a rename only if the contents are unchanged: other renames need file contents,
+    which a blobless clone does not have.
 
     Raises:
-        GitFailed: nothing was committed yet, or git ended with an error.
+        GitFailed: the history is empty, or git failed.
     """
     try:
-        log = git(
+        log = run_git(
             folder, "log", "HEAD", "--use-mailmap", "--find-renames=100%", "--name-status", "-z",
             f"--format={_FORMAT}", "--",
         )  # fmt: skip
@@ -60,20 +60,20 @@ def read_log(folder: Path) -> list[Logged]:
     return parse_log(log)
 
 
-def parse_log(log: str) -> list[Logged]:
-    """What the log printed, commit after commit.
+def parse_log(log: str) -> list[LogEntry]:
+    """Parse the output of ``git log``.
 
     Raises:
-        GitFailed: it is cut or mixed up.
+        GitFailed: the output is truncated or interleaved.
     """
     try:
         return _parse(log)
     except (ValueError, LookupError, StopIteration, OverflowError):
-        raise GitFailed("git log printed something that is no log: the history is cut or mixed up") from None
+        raise GitFailed("cannot parse the output of git log: it is truncated or interleaved") from None
 
 
-def _parse(log: str) -> list[Logged]:
-    found: list[Logged] = []
+def _parse(log: str) -> list[LogEntry]:
+    entries: list[LogEntry] = []
     changes: list[Change] = []
     fields = iter(log.split("\0"))
     for field in fields:
@@ -83,42 +83,42 @@ def _parse(log: str) -> list[Logged]:
             author, committer = (who[0], who[1]), (who[2], who[3])
             changes = []
             sha = status.removeprefix(_COMMIT)
-            found.append(Logged(sha, parents, int(time), author, committer, subject, changes))
+            entries.append(LogEntry(sha, parents, int(time), author, committer, subject, changes))
         elif status.startswith("R"):
             old = next(fields)
             changes.append(("R", next(fields), old))
         elif status:
             changes.append((status, next(fields), ""))
-    return found
+    return entries
 
 
-def written(log: Sequence[Logged]) -> tuple[list[Commit], list[list[Change]]]:
-    """The commits that are no merges, oldest first, and what each did to which files."""
+def list_nonmerge_commits(log: Sequence[LogEntry]) -> tuple[list[Commit], list[list[Change]]]:
+    """Return the commits that are not merges, oldest first, and the changes of each."""
     single = sorted((c for c in reversed(log) if " " not in c.parents), key=lambda c: c.time)
     return [Commit(c.sha, *c.author, c.time) for c in single], [c.changes for c in single]
 
 
-def contributions(
-    commits: Sequence[Commit], people: Mapping[tuple[str, str], int], known: Mapping[str, str]
+def count_contributions(
+    commits: Sequence[Commit], people: Mapping[tuple[str, str], int], organisations: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """Rows of the table: commits a day, person and organisation.
+    """Build the rows of ``contributions``: commits per day, person and organisation.
 
     Args:
-        commits: what was made.
-        people: (name, mail) → number.
-        known: mail → domain of the organisation.
+        commits: commits without merges.
+        people: (name, mail) → number of the person.
+        organisations: mail → domain of the organisation.
     """
     bots = {identity for identity in people if is_bot(*identity)}
-    made: dict[tuple[int, int, str | None, bool], int] = defaultdict(int)
+    counts: dict[tuple[int, int, str | None, bool], int] = defaultdict(int)
     for c in commits:
         identity = (c.name, c.mail)
-        made[c.time // 86400, people[identity], known.get(c.mail), identity in bots] += 1
+        counts[c.time // 86400, people[identity], organisations.get(c.mail), identity in bots] += 1
     return [
-        {"day": day_of(day * 86400), "author": author, "organisation": o, "is_bot": bot, "commits": n}
-        for (day, author, o, bot), n in made.items()
+        {"day": format_day(day * 86400), "author": author, "organisation": o, "is_bot": bot, "commits": n}
+        for (day, author, o, bot), n in counts.items()
     ]
 
 
-def day_of(seconds: int) -> str:
-    """The UTC day of a time in seconds since 1970, as ISO."""
+def format_day(seconds: int) -> str:
+    """Return the UTC day (YYYY-MM-DD) of a time in seconds since 1970."""
     return (date(1970, 1, 1) + timedelta(days=seconds // 86400)).isoformat()

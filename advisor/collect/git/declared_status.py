@@ -1,4 +1,4 @@
-"""What a README says of its own project: active, unmaintained, deprecated or archived."""
+"""Find the status that a README declares: active, unmaintained, deprecated or archived."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PROJECT = r"(?:this|the|our)\s+(?:\w+\s+){0,2}(?:project|repository|repo|library|package|codebase)"
-_NOT_MAINTAINED = (
+_NOT_MAINTAINED_PATTERN = (
     r"\b(?:is|are)\s+(?:no longer|not)\s+(?:being\s+)?(?:actively\s+)?"
     r"(?:maintained|developed)(?:\s+any\s*more)?\s*(?:[.:!;,]|$|by|and|since|as)"
 )
@@ -22,7 +22,7 @@ _PATTERNS = (
         rf"{_PROJECT}\s+(?:is|has been)\s+(?:now\s+)?(?:deprecated|discontinued|sunset)",
     ),
     ("deprecated", r"^\W*(?:deprecated|deprecation notice)\W*$"),
-    ("unmaintained", _NOT_MAINTAINED),
+    ("unmaintained", _NOT_MAINTAINED_PATTERN),
     ("unmaintained", r"\bno longer (?:being )?actively (?:maintained|developed)"),
     (
         "unmaintained",
@@ -33,35 +33,35 @@ _PATTERNS = (
         rf"{_PROJECT}\s+is\s+(?:now\s+)?(?:unmaintained|in maintenance(?:-only)? mode)",
     ),
 )
-# Every pattern needs one of these: most lines are done with after one look.
-_ANY_OF_THEIR_WORDS = re.compile(r"maint|develop|archiv|deprecat|discontinu|sunset", re.IGNORECASE)
+# Every pattern needs one of these words; most lines have none and are skipped fast.
+_STATUS_WORDS = re.compile(r"maint|develop|archiv|deprecat|discontinu|sunset", re.IGNORECASE)
 _LINES = 60
-_LONGEST = 300
+_MAX_LENGTH = 300
 
 
-def declared_status(readme: str) -> tuple[str, str]:
-    """Status and the sentence that declares it; ("active", "") where none does.
+def find_declared_status(readme: str) -> tuple[str, str]:
+    """Return the declared status and its sentence; ("active", "") if no sentence declares one.
 
-    Only the first 60 lines outside code blocks are read: further down a README speaks of features.
+    Only the first 60 lines outside code blocks count: later lines of a README describe features.
     """
-    for line in islice(_prose(readme), _LINES):
-        if declared := _declared_by(line):
-            return declared
+    for line in islice(_iterate_prose(readme), _LINES):
+        if declaration := _find_declaration(line):
+            return declaration
     return "active", ""
 
 
-@lru_cache(maxsize=2**12)  # one version of a README has nearly all lines of the one before
-def _declared_by(line: str) -> tuple[str, str] | None:
-    if not _ANY_OF_THEIR_WORDS.search(line):
+@lru_cache(maxsize=2**12)  # versions of a README share most lines
+def _find_declaration(line: str) -> tuple[str, str] | None:
+    if not _STATUS_WORDS.search(line):
         return None
-    for sentence in re.split(r"(?<=[.!?])\s+", _plain(line)):
+    for sentence in re.split(r"(?<=[.!?])\s+", _strip_markup(line)):
         for status, pattern in _PATTERNS:
             if re.search(pattern, sentence, re.IGNORECASE):
-                return status, sentence.strip()[:_LONGEST]
+                return status, sentence.strip()[:_MAX_LENGTH]
     return None
 
 
-def _prose(readme: str) -> Iterator[str]:
+def _iterate_prose(readme: str) -> Iterator[str]:
     in_code = False
     for line in readme.splitlines():
         if line.lstrip().startswith(("```", "~~~")):
@@ -70,8 +70,8 @@ def _prose(readme: str) -> Iterator[str]:
             yield line
 
 
-def _plain(line: str) -> str:
-    """Markdown and HTML taken off."""
+def _strip_markup(line: str) -> str:
+    """Remove Markdown and HTML."""
     line = re.sub(r"<[^>]{0,500}>", " ", line)
     line = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", line)
     line = re.sub(r"[*_`]{1,3}|^[#>\s]+", "", line)

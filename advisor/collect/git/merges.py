@@ -1,9 +1,8 @@
-"""Who merged a change request, as far as git tells.
+"""Find who merged a change request, from git alone.
 
-A merge commit is its merger's: GitHub writes the merger as its author, and so does git. A single commit
-of the default branch that names a request ("Add x (#12)") was put there by its committer, unless that is
-GitHub itself: squashing on GitHub leaves no trace of who pressed the button. A merge bot stands for
-somebody who is not named. Of the rest, often the most, nobody can tell.
+The author of a merge commit is the merger, on GitHub and with git. For a single commit of the default branch
+that names a change request ("Add x (#12)"), the committer is the merger. The merger is unknown if the
+committer is GitHub (a squash on GitHub does not record the person) or a bot. Often most mergers are unknown.
 """
 
 from __future__ import annotations
@@ -16,39 +15,39 @@ from advisor.collect.git.authors import Commit, is_bot
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from advisor.collect.git.commits import Logged
+    from advisor.collect.git.commits import LogEntry
 
-_NAMES_REQUEST = re.compile(r"\(#(\d+)\)\s*$|^Merge pull request #(\d+)\b")
+_REQUEST_IN_SUBJECT = re.compile(r"\(#(\d+)\)\s*$|^Merge pull request #(\d+)\b")
 _GITHUB = "noreply@github.com"
 
 
-def number_of(subject: str) -> int | None:
-    """The change request that a commit's subject names."""
-    named = _NAMES_REQUEST.search(subject)
-    return int(named[1] or named[2]) if named else None
+def parse_request_number(subject: str) -> int | None:
+    """Return the number of the change request that a commit subject names, or None."""
+    match = _REQUEST_IN_SUBJECT.search(subject)
+    return int(match[1] or match[2]) if match else None
 
 
-def mergers(log: Sequence[Logged]) -> dict[int, Commit]:
-    """Number of a change request → the commit that brought it in, with the merger's name and address.
+def find_mergers(log: Sequence[LogEntry]) -> dict[int, Commit]:
+    """Return change request number → the commit that merged it, with the merger's name and address.
 
-    Only first parents count: what a branch's own commits say of a request does not merge it. If several
-    commits name one, the first counts.
+    Only first parents count, because commits of a merged branch can name other change requests. If several
+    commits name the same change request, the first one counts.
     """
-    found = {}
-    for commit in reversed(_own_line(log)):
-        number = number_of(commit.subject)
-        if number is not None and number not in found:
+    merges: dict[int, Commit | None] = {}
+    for commit in reversed(_list_first_parents(log)):
+        number = parse_request_number(commit.subject)
+        if number is not None and number not in merges:
             name, mail = commit.author if " " in commit.parents else commit.committer
-            known = mail.lower() != _GITHUB and not is_bot(name, mail)
-            found[number] = Commit(commit.sha, name, mail, commit.time) if known else None
-    return {number: commit for number, commit in found.items() if commit is not None}
+            is_person = mail.lower() != _GITHUB and not is_bot(name, mail)
+            merges[number] = Commit(commit.sha, name, mail, commit.time) if is_person else None
+    return {number: commit for number, commit in merges.items() if commit is not None}
 
 
-def _own_line(log: Sequence[Logged]) -> list[Logged]:
-    """The default branch's own commits, newest first: the tip, its first parent, the first parent of that."""
-    line, following = [], log[0].sha if log else ""
+def _list_first_parents(log: Sequence[LogEntry]) -> list[LogEntry]:
+    """Return the first-parent chain of the default branch, newest first."""
+    chain, next_sha = [], log[0].sha if log else ""
     for commit in log:
-        if commit.sha == following:
-            line.append(commit)
-            following = commit.parents.partition(" ")[0]
-    return line
+        if commit.sha == next_sha:
+            chain.append(commit)
+            next_sha = commit.parents.partition(" ")[0]
+    return chain

@@ -1,4 +1,4 @@
-"""What the README declared, commit by commit."""
+"""Read the status that the README declares, commit by commit."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import subprocess
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from advisor.collect.git.clone import fetch_blobs
-from advisor.collect.git.command import environment, git
-from advisor.collect.git.commits import day_of
-from advisor.collect.git.declared_status import declared_status
+from advisor.collect.git.command import build_environment, run_git
+from advisor.collect.git.commits import format_day
+from advisor.collect.git.declared_status import find_declared_status
 from advisor.errors import GitFailed
 
 if TYPE_CHECKING:
@@ -25,20 +25,20 @@ class _Version(NamedTuple):
     blob: str
 
 
-def statuses(folder: Path) -> list[dict[str, Any]]:
-    """Rows of ``repositories``: the first README and each change of what the READMEs declare."""
+def read_statuses(folder: Path) -> list[dict[str, Any]]:
+    """Build the rows of ``repositories``: one for the first README and one per change of status."""
     rows: list[dict[str, Any]] = []
-    declared: dict[str, tuple[str, str]] = {}
-    for version, text in _texts(folder, _versions(folder)):
-        declared.pop(version.path, None)
+    declarations: dict[str, tuple[str, str]] = {}
+    for version, text in _read_texts(folder, _list_versions(folder)):
+        declarations.pop(version.path, None)
         if text is not None:
-            declared[version.path] = declared_status(text)
-        path = next((p for p, (status, _) in declared.items() if status != "active"), version.path)
-        status, sentence = declared.get(path, ("active", ""))
-        if declared and (not rows or rows[-1]["declared_status"] != status):
+            declarations[version.path] = find_declared_status(text)
+        path = next((p for p, (status, _) in declarations.items() if status != "active"), version.path)
+        status, sentence = declarations.get(path, ("active", ""))
+        if declarations and (not rows or rows[-1]["declared_status"] != status):
             rows.append(
                 {
-                    "observed_on": day_of(version.time),
+                    "observed_on": format_day(version.time),
                     "declared_status": status,
                     "evidence": sentence,
                     "evidence_path": path,
@@ -48,50 +48,50 @@ def statuses(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _versions(folder: Path) -> list[_Version]:
-    """Each change of a README at the root on the default branch's own line, oldest first."""
-    log = git(
+def _list_versions(folder: Path) -> list[_Version]:
+    """Return each change of a README in the root folder along first parents, oldest first."""
+    log = run_git(
         folder, "log", "HEAD", "--reverse", "--first-parent", "-m", "--no-renames", "--raw", "--no-abbrev",
         "-z", "--format=%x1e%H%x1f%ct", "--", *_NAMES,
     )  # fmt: skip
-    found = []
+    versions = []
     for record in log.split("\x1e")[1:]:
         head, _, changes = record.partition("\0")
         sha, time = head.split("\x1f")
         fields = changes.strip("\n\0").split("\0")
-        for about, path in zip(fields[::2], fields[1::2], strict=False):
-            found.append(_Version(sha, int(time), path, about.split()[3]))
-    return found
+        for change, path in zip(fields[::2], fields[1::2], strict=False):
+            versions.append(_Version(sha, int(time), path, change.split()[3]))
+    return versions
 
 
-def _texts(folder: Path, versions: list[_Version]) -> Iterator[tuple[_Version, str | None]]:
-    """Each version with its text, None where the file was deleted; what cannot be had is left out.
+def _read_texts(folder: Path, versions: list[_Version]) -> Iterator[tuple[_Version, str | None]]:
+    """Yield each version with its text (None if the file was deleted); skip contents that are missing.
 
-    A clone without contents is asked for just these files.
+    A blobless clone fetches only these files.
     """
-    written = [v for v in versions if v.blob.strip("0")]
-    fetch_blobs(folder, {v.blob for v in written})
+    existing = [v for v in versions if v.blob.strip("0")]
+    fetch_blobs(folder, {v.blob for v in existing})
     process = subprocess.run(
         ["git", "-C", str(folder), "cat-file", "--batch"],
-        input="".join(f"{v.blob}\n" for v in written).encode(),
+        input="".join(f"{v.blob}\n" for v in existing).encode(),
         capture_output=True,
-        env=environment(remote=False),
+        env=build_environment(remote=False),
         check=False,
     )
     if process.returncode:
         raise GitFailed(
             f"git cat-file on {folder} failed: {process.stderr.decode('utf-8', 'replace').strip()}"
         )
-    output, at = process.stdout, 0
+    output, position = process.stdout, 0
     for version in versions:
         if not version.blob.strip("0"):
             yield version, None
             continue
-        end = output.index(b"\n", at)
-        header, at = output[at:end].split(), end + 1
+        end = output.index(b"\n", position)
+        header, position = output[position:end].split(), end + 1
         if header[1] == b"missing":
             continue
         size = int(header[2])
         if header[1] == b"blob":
-            yield version, output[at : at + size].decode("utf-8", "replace")
-        at += size + 1
+            yield version, output[position : position + size].decode("utf-8", "replace")
+        position += size + 1

@@ -1,7 +1,7 @@
-"""Cloned histories within a limit of size: the one that was used longest ago goes first.
+"""Limit the size of the clone cache: remove the least recently used clones first.
 
-Beside each clone lies ``<owner>__<name>.use``: locked while the clone is used, its time of change the last
-use, its content the clone's size in bytes.
+Each clone has a file ``<owner>__<name>.use`` beside it. The file is locked while a process uses the clone,
+its modification time is the last use, and its content is the size of the clone in bytes.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def parse_size(text: str) -> int:
-    """Bytes from ``500MB`` or ``20G`` (powers of ten).
+    """Return the bytes of a size such as ``500MB`` or ``20G`` (powers of ten).
 
     Raises:
-        InputError: it is no size.
+        InputError: the text is not a size.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text.strip().upper())
-    if not found:
-        raise InputError(f"{text!r} is no size; write it as 20GB")
-    return int(float(found[1]) * _UNITS[found[2]])
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text.strip().upper())
+    if not match:
+        raise InputError(f"invalid size {text!r}: expected a number and a unit, such as 20GB")
+    return int(float(match[1]) * _UNITS[match[2]])
 
 
 @contextmanager
-def used(cache: Path, name: str) -> Iterator[None]:
-    """Keep the clone of a repository from going while it is read; its size is noted afterwards."""
+def lock_clone(cache: Path, name: str) -> Iterator[None]:
+    """Lock the clone of a repository against removal; write down its size at the end of the block."""
     cache.mkdir(parents=True, exist_ok=True)
     stem = name.replace("/", "__")
     handle = os.open(cache / f"{stem}.use", os.O_RDWR | os.O_CREAT, 0o600)
@@ -42,57 +42,57 @@ def used(cache: Path, name: str) -> Iterator[None]:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
         os.ftruncate(handle, 0)
-        os.pwrite(handle, str(_size(cache / f"{stem}.git")).encode(), 0)
+        os.pwrite(handle, str(_measure_size(cache / f"{stem}.git")).encode(), 0)
     finally:
         os.close(handle)
 
 
-def shrink(cache: Path, limit: int) -> int:
-    """Remove clones that nobody uses, the longest unused first, until the rest is within the limit.
+def shrink_cache(cache: Path, limit: int) -> int:
+    """Remove unused clones, the least recently used first, until the cache is within the limit.
 
     Args:
-        cache: the folder of clones.
-        limit: in bytes.
+        cache: folder of clones.
+        limit: size in bytes.
 
     Returns:
-        how many were removed.
+        number of clones removed.
     """
-    with (cache / ".shrinking").open("w") as one_at_a_time:
-        fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
-        notes = sorted(cache.glob("*.use"), key=lambda p: p.stat().st_mtime)
-        sizes = {note: int(note.read_text() or 0) for note in notes}
-        total, removed = sum(sizes.values()), 0
-        for note in notes:
+    with (cache / ".shrinking").open("w") as cache_lock:
+        fcntl.flock(cache_lock, fcntl.LOCK_EX)
+        use_files = sorted(cache.glob("*.use"), key=lambda p: p.stat().st_mtime)
+        sizes = {use_file: int(use_file.read_text() or 0) for use_file in use_files}
+        total, count = sum(sizes.values()), 0
+        for use_file in use_files:
             if total <= limit:
                 break
-            with note.open("r+") as file:
+            with use_file.open("r+") as file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     continue
-                # Renamed first: a clone that is half gone must not be taken for one.
-                clone, doomed = note.with_suffix(".git"), note.with_suffix(".gone")
+                # Rename first, so that no process uses a half-removed clone.
+                clone, trash = use_file.with_suffix(".git"), use_file.with_suffix(".gone")
                 if clone.exists():
-                    clone.rename(doomed)
-                    shutil.rmtree(doomed, ignore_errors=True)
-                    removed += 1
+                    clone.rename(trash)
+                    shutil.rmtree(trash, ignore_errors=True)
+                    count += 1
                 file.truncate(0)
-            total -= sizes[note]
-    return removed
+            total -= sizes[use_file]
+    return count
 
 
-def sweep(cache: Path, now: float) -> None:
-    """Remove what killed processes left behind: half clones that nothing has touched for a day.
+def remove_leftovers(cache: Path, now: float) -> None:
+    """Remove partial clones of killed processes: those without a change for a day.
 
     Args:
-        cache: the folder of clones.
-        now: in seconds since 1970.
+        cache: folder of clones.
+        now: current time in seconds since 1970.
     """
     for kind in (".cloning-*", "*.gone"):
-        for left in cache.glob(kind):
-            if now - left.stat().st_mtime > DAY_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
+        for folder in cache.glob(kind):
+            if now - folder.stat().st_mtime > DAY_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
-def _size(folder: Path) -> int:
+def _measure_size(folder: Path) -> int:
     return sum((Path(at) / f).stat().st_size for at, _, files in os.walk(folder) for f in files)

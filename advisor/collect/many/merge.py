@@ -1,9 +1,9 @@
-"""Stores into one, exactly: whatever the order, and however often, the same bytes come out.
+"""Merge stores: the result has the same bytes in any order, and a repeated merge changes nothing.
 
-What one source told of one repository in one reading belongs together (the authors of a history are
-numbers that mean nothing beside those of another reading). So of two readings the later one stays
-whole; of two on one day the one with the larger hashes, so that the order in which they are met does
-not matter. What lies in a partition is taken out of it as the files that it was.
+A reading is all files of one repository that one source wrote at once. Its files belong together: for
+example, the numbers of authors are valid only within one reading of a history. So a merge keeps whole
+readings: the later one, or on the same day the one with the larger hashes, so that the order does not matter.
+A file in a partition is extracted again as the file that it was.
 """
 
 from __future__ import annotations
@@ -18,16 +18,22 @@ from typing import Any
 
 from advisor.errors import FactsError, SnapshotMissing
 from advisor.facts import writing
-from advisor.facts.manifest import locked, read_manifest, replace_in_partition, write_manifest
-from advisor.facts.store import Store, part_of, rows_of_file
+from advisor.facts.manifest import lock_store, read_manifest, replace_in_partition, write_manifest
+from advisor.facts.store import Store, file_rows_sql, parse_file_path
+from advisor.files import write_atomically
 
 FILES_TO_SYNC = 100
-"""With more files than these, everything is synced at once instead of each by itself."""
+"""A merge of more files syncs once at the end instead of once per file."""
 
 
 @dataclass(frozen=True)
-class Merged:
-    """What a merge did: files that are new or newer in the store, and readings that were older."""
+class MergeSummary:
+    """Counts of a merge.
+
+    Attributes:
+        files: files that are new or newer in the store.
+        older: readings that were skipped or replaced because another one was newer.
+    """
 
     files: int
     older: int
@@ -35,169 +41,168 @@ class Merged:
 
 @dataclass(frozen=True)
 class _Reading:
-    """The files of one repository by one source, as they lie in one store."""
+    """The files of one repository from one source in one store."""
 
     store: Store
     files: Sequence[str]
 
-    def entry(self, file: str) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.store.manifest["files"][file]
-        return found
+    def manifest_entry(self, file: str) -> Mapping[str, Any]:
+        entry: Mapping[str, Any] = self.store.manifest["files"][file]
+        return entry
 
-    def hashes(self) -> list[tuple[str, str]]:
-        return [(file, self.entry(file).get("sha256") or self.digest(file)) for file in self.files]
+    def list_hashes(self) -> list[tuple[str, str]]:
+        return [
+            (file, self.manifest_entry(file).get("sha256") or self.hash_file(file)) for file in self.files
+        ]
 
-    def digest(self, file: str) -> str:
-        """Hash of what `data` gives."""
-        entry = self.entry(file)
-        return _digest(self.data(file)) if "in" in entry else str(entry["sha256"])
+    def hash_file(self, file: str) -> str:
+        """Return the SHA-256 of `read_bytes`."""
+        entry = self.manifest_entry(file)
+        return _hash_bytes(self.read_bytes(file)) if "in" in entry else str(entry["sha256"])
 
-    def data(self, file: str) -> bytes:
-        """The bytes of a file, as they lie there or out of a partition.
+    def read_bytes(self, file: str) -> bytes:
+        """Return the bytes of a file, extracted from its partition if it has one.
 
         Raises:
-            FactsError: they do not agree with the manifest.
+            FactsError: the bytes do not match the hash in the manifest.
         """
-        entry = self.entry(file)
+        entry = self.manifest_entry(file)
         if "in" in entry:
-            _check(self.store.path / entry["in"], self.store.partitions[entry["in"]]["sha256"])
-            return writing.encode(rows_of_file(self.store, file))
+            _check_partition(self.store.path / entry["in"], self.store.partitions[entry["in"]]["sha256"])
+            return writing.encode_parquet(file_rows_sql(self.store, file))
         data = (self.store.path / file).read_bytes()
-        if _digest(data) != entry["sha256"]:
-            raise _damaged(self.store.path / file)
+        if _hash_bytes(data) != entry["sha256"]:
+            raise _build_error(self.store.path / file)
         return data
 
-    def age(self) -> tuple[str, list[tuple[str, str]]]:
-        """The day on which the source was read, then the hashes; larger is newer."""
+    def age_key(self) -> tuple[str, list[tuple[str, str]]]:
+        """Return a sort key, the retrieval day and then the hashes: the larger key is newer."""
         import duckdb
 
         days = " UNION ALL ".join(
-            f"SELECT retrieved_at FROM ({rows_of_file(self.store, f)})" for f in self.files
+            f"SELECT retrieved_at FROM ({file_rows_sql(self.store, f)})" for f in self.files
         )
         with duckdb.connect() as db:
             try:
-                found = db.execute(f"SELECT max(retrieved_at) FROM ({days})").fetchone()
+                row = db.execute(f"SELECT max(retrieved_at) FROM ({days})").fetchone()
             except duckdb.Error as error:
                 raise FactsError(f"a file of {self.store.path} is damaged ({error})") from None
-        return str(found and found[0]), self.hashes()
+        return str(row and row[0]), self.list_hashes()
 
 
-def merge(store: Path, others: Sequence[Path], *, newest: bool = False) -> Merged:
-    """Take over what other stores know.
+def merge_stores(store: Path, others: Sequence[Path], *, newest: bool = False) -> MergeSummary:
+    """Merge other stores into a store.
 
     Args:
-        store: the one that grows; it need not be there yet.
-        others: the ones to take from; they stay as they are.
-        newest: whether the others are known to be later than the store, and each than the one before.
+        store: the store to change; it is created if it does not exist.
+        others: stores to read; they stay unchanged.
+        newest: whether every other store is newer than the store and than the others before it.
 
     Raises:
-        SnapshotMissing: one of the others is no store.
+        SnapshotMissing: one of the others is not a store.
         FactsError: a file is damaged.
     """
     sources = [Store(path, read_manifest(path)) for path in others]
-    with locked(store):
-        here = _store(store)
-        mine = _readings(here)
-        best = dict(mine)
+    with lock_store(store):
+        target = _open_or_create(store)
+        own_readings = _group_readings(target)
+        best = dict(own_readings)
         older = 0
         for source in sources:
-            for key, reading in _readings(source).items():
-                held = best.get(key)
-                if held is not None and held.hashes() == reading.hashes():
+            for key, reading in _group_readings(source).items():
+                rival = best.get(key)
+                if rival is not None and rival.list_hashes() == reading.list_hashes():
                     continue
-                older += held is not None
-                best[key] = reading if held is None or newest or reading.age() > held.age() else held
-        taken = {key: r for key, r in best.items() if r is not mine.get(key)}
-        old = [file for key in taken if key in mine for file in mine[key].files]
-        return Merged(_take_over(here, list(taken.values()), old), older)
+                older += rival is not None
+                if rival is None or newest or reading.age_key() > rival.age_key():
+                    best[key] = reading
+        new_readings = {key: r for key, r in best.items() if r is not own_readings.get(key)}
+        old_files = [f for key in new_readings if key in own_readings for f in own_readings[key].files]
+        return MergeSummary(_copy_readings(target, list(new_readings.values()), old_files), older)
 
 
-def copy_of(repository: str, source: Store, store: Path) -> None:
-    """Make a store of what another one knows of one repository."""
-    with locked(store):
-        _take_over(Store(store, {"files": {}}), list(_readings(source, [repository]).values()), [])
+def copy_repository(repository: str, source: Store, store: Path) -> None:
+    """Create a store with the facts of one repository from another store."""
+    with lock_store(store):
+        _copy_readings(Store(store, {"files": {}}), list(_group_readings(source, [repository]).values()), [])
 
 
-def _store(path: Path) -> Store:
+def _open_or_create(path: Path) -> Store:
     try:
         return Store(path, read_manifest(path))
     except SnapshotMissing:
         return Store(path, {"files": {}})
 
 
-def _readings(store: Store, repositories: Iterable[str] | None = None) -> dict[tuple[str, str], _Reading]:
-    """(repository, part) → its files, of all repositories where none are named."""
-    found: dict[tuple[str, str], list[str]] = {}
+def _group_readings(
+    store: Store, repositories: Iterable[str] | None = None
+) -> dict[tuple[str, str], _Reading]:
+    """Return (repository, part) → reading; of all repositories by default."""
+    files_by_key: dict[tuple[str, str], list[str]] = {}
     for repository in store.files if repositories is None else repositories:
         for file in sorted(store.files.get(repository, ())):
-            found.setdefault(part_of(file), []).append(file)
-    return {key: _Reading(store, files) for key, files in found.items()}
+            files_by_key.setdefault(parse_file_path(file), []).append(file)
+    return {key: _Reading(store, files) for key, files in files_by_key.items()}
 
 
-def _take_over(store: Store, taken: Sequence[_Reading], old: Sequence[str]) -> int:
-    """Lay the files in place and name them in one step of the manifest; readers know old and new ones.
+def _copy_readings(store: Store, readings: Sequence[_Reading], old_files: Sequence[str]) -> int:
+    """Write the files, then replace the manifest once; at every step the store is readable.
 
     Args:
-        store: the one that grows.
-        taken: what it takes.
-        old: its files that these stand in for.
+        store: the store to change.
+        readings: readings to copy into it.
+        old_files: files of the store that the readings replace.
 
     Returns:
-        how many files it took.
+        number of files copied.
     """
     manifest = dict(store.manifest)
-    known: dict[str, dict[str, Any]] = manifest["files"]
-    new = {file: reading for reading in taken for file in reading.files}
-    lying = [file for file in old if "in" not in known[file]]
-    if replaced := [file for file in lying if file in new]:
-        for file in replaced:
-            known[file]["next_sha256"] = new[file].digest(file)
+    old_entries: dict[str, dict[str, Any]] = manifest["files"]
+    new = {file: reading for reading in readings for file in reading.files}
+    loose_files = [file for file in old_files if "in" not in old_entries[file]]
+    if overwritten_files := [file for file in loose_files if file in new]:
+        for file in overwritten_files:
+            old_entries[file]["next_sha256"] = new[file].hash_file(file)
         write_manifest(store.path, manifest)
-    entries = {f: _lay(store.path / f, r.data(f), r.entry(f), len(new)) for f, r in new.items()}
+    entries = {
+        f: _write_file(store.path / f, r.read_bytes(f), r.manifest_entry(f), len(new)) for f, r in new.items()
+    }
     if len(new) > FILES_TO_SYNC:
-        os.sync()  # all at once: a sync a file would cost more than all the rest
-    for file in set(old) - set(lying):
+        os.sync()  # one sync: a sync per file would take longer than the rest of the merge
+    for file in set(old_files) - set(loose_files):
         replace_in_partition(manifest, file)
-    kept = {file: entry for file, entry in known.items() if file not in old}
-    manifest["files"] = dict(sorted({**kept, **entries}.items()))
-    write_manifest(store.path, _in_order(manifest))
-    for file in set(lying) - set(new):
+    other_entries = {file: entry for file, entry in old_entries.items() if file not in old_files}
+    manifest["files"] = dict(sorted({**other_entries, **entries}.items()))
+    write_manifest(store.path, _sort_keys(manifest))
+    for file in set(loose_files) - set(new):
         (store.path / file).unlink(missing_ok=True)
     return len(new)
 
 
-def _lay(target: Path, data: bytes, entry: Mapping[str, Any], count: int) -> dict[str, Any]:
-    """Write a file, one of so many, and say what the manifest shall say of it."""
+def _write_file(target: Path, data: bytes, entry: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """Write one of ``count`` files and return its entry in the manifest."""
     if not (target.exists() and target.read_bytes() == data):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.merging")
-        with temporary.open("wb") as written:
-            written.write(data)
-            if count <= FILES_TO_SYNC:
-                written.flush()
-                os.fsync(written.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(target)
-    kept = {key: value for key, value in entry.items() if key not in {"in", "next_sha256"}}
-    return {**kept, "sha256": _digest(data)}
+        write_atomically(target, data, sync=count <= FILES_TO_SYNC)
+    other_keys = {key: value for key, value in entry.items() if key not in {"in", "next_sha256"}}
+    return {**other_keys, "sha256": _hash_bytes(data)}
 
 
-def _in_order(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The same keys in one order, whatever a store went through: equal content is equal bytes."""
+def _sort_keys(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the manifest with sorted keys, so that equal content gives equal bytes."""
     first = ("schema", "first_day", "as_of")
     return {**dict.fromkeys(first), **dict(sorted(manifest.items()))}
 
 
 @cache
-def _check(partition: Path, sha256: str) -> None:
-    """Compare a partition with its hash, once: its name is its content, so it is never written over."""
-    if _digest(partition.read_bytes()) != sha256:
-        raise _damaged(partition)
+def _check_partition(partition: Path, sha256: str) -> None:
+    """Check the hash of a partition, once per process: a partition never changes."""
+    if _hash_bytes(partition.read_bytes()) != sha256:
+        raise _build_error(partition)
 
 
-def _damaged(path: Path) -> FactsError:
-    return FactsError(f"{path} does not agree with its hash in manifest.json; collect it again")
+def _build_error(path: Path) -> FactsError:
+    return FactsError(f"{path} does not match its hash in manifest.json: collect it again")
 
 
-def _digest(data: bytes) -> str:
+def _hash_bytes(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()

@@ -1,15 +1,15 @@
-"""Many repositories, many workers: a queue that lives on the disk and survives any kill.
+"""A queue of repositories on disk: several workers collect from it, and it survives any kill.
 
-Under ``.queue`` of a store:
+The folder ``.queue`` of a store has:
 
-``plan.json``   what is collected, from where, as of which day
-``claims/``     a file a repository; whoever holds its lock works on it (the kernel frees it at death)
-``making/``     a store a repository, being filled; taken up again as it is after a kill
-``parts/``      such a store once it is whole: renamed into here in one step
-``done/``       a mark a repository whose part has been merged into the store
-``failed/``     why a repository could not be had; it is tried again by the next run
+``plan.json``   what to collect, from where, as of which day
+``claims/``     a lock file per repository; a worker holds the lock while it collects
+``making/``     a partial store per repository; after a kill the next worker resumes it
+``parts/``      complete stores, moved here with one rename
+``done/``       an empty file per repository whose store was merged
+``failed/``     the reason for each failed repository; the next run retries it
 
-A repository is done if its part is whole or merged: nothing else counts.
+A repository is done when its store is in ``parts/`` or merged.
 """
 
 from __future__ import annotations
@@ -29,23 +29,24 @@ from advisor.facts import manifest
 from advisor.facts.store import Store
 from advisor.files import write_atomically
 
-_SAME = ("histories", "packages", "sources", "github_url")
+_RESUME_FIELDS = ("histories", "packages", "sources", "github_url")
 TRIES = 3
-"""Workers that may die over one repository before it is given up for this run."""
+"""A run gives up a repository after this many workers died while they collected it."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a run collects; no secret is in it.
+class QueuePlan:
+    """What a run collects; it has no secrets.
 
     Attributes:
-        histories: ``owner/name`` → where its history is.
-        packages: ``owner/name`` → its package on PyPI, None where none is known.
-        sources: what is asked.
-        day: the day that the rows of histories carry (YYYY-MM-DD).
-        cache: folder of clones; ``cache_limit`` its size in bytes, None: no limit.
-        github_url: another GitHub than github.com.
-        max_wait: seconds that a worker waits for limits in one repository.
+        histories: ``owner/name`` → location of its git history.
+        packages: ``owner/name`` → package on PyPI; None if it is not known.
+        sources: names of the sources.
+        day: retrieval day of the rows of histories (YYYY-MM-DD).
+        cache: folder of clones.
+        cache_limit: largest size of that folder in bytes; None: no limit.
+        github_url: URL of a GitHub Enterprise Server; None: github.com.
+        max_wait: seconds that a worker waits for rate limits, per repository.
     """
 
     histories: Mapping[str, str]
@@ -59,92 +60,95 @@ class Plan:
 
 
 class Queue:
-    """The queue of a store."""
+    """The queue of one store."""
 
     def __init__(self, store: Path) -> None:
         self.store = store
         self.folder = store / ".queue"
-        self._seen = ((0, 0), Store(store, {"files": {}}))
+        self._store_cache = ((0, 0), Store(store, {"files": {}}))
 
-    def begin(self, plan: Plan, day: str | None) -> Plan:
-        """Go on with an unfinished run of the same repositories and sources, or begin a new one.
+    def start_run(self, plan: QueuePlan, day: str | None) -> QueuePlan:
+        """Resume an unfinished run of the same repositories and sources, or start a new one.
 
         Args:
             plan: what to collect, with today as its day.
-            day: the day that was asked for; None: that of the run that goes on, else today.
+            day: retrieval day; None: the day of the resumed run, or today for a new run.
 
         Returns:
-            the plan with the day that holds.
+            the plan with its final day.
         """
         for name in ("claims", "making", "parts", "done", "failed", "tries"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        self.collect_parts()
-        old = self._old_plan()
-        same = old is not None and all(getattr(old, a) == getattr(plan, a) for a in _SAME)
-        if old is None or not same or (day is not None and day != old.day):
-            self._forget("done")
+        self.merge_parts()
+        old = self._read_plan_file()
+        is_same = old is not None and all(getattr(old, a) == getattr(plan, a) for a in _RESUME_FIELDS)
+        if old is None or not is_same or (day is not None and day != old.day):
+            self._clear_folders("done")
             old = None
         plan = replace(plan, day=day or (old.day if old else plan.day))
-        known = {_stem(name) for name in self._stored().files}
+        stems = {_make_stem(name) for name in self._open_store().files}
         for mark in (self.folder / "done").iterdir():
-            if mark.name not in known:  # somebody took the facts away
+            if mark.name not in stems:  # its facts were deleted
                 mark.unlink()
-        self._forget("failed", "tries")
+        self._clear_folders("failed", "tries")
         write_atomically(self.folder / "plan.json", (json.dumps(asdict(plan)) + "\n").encode())
         return plan
 
-    def _forget(self, *kinds: str) -> None:
+    def _clear_folders(self, *kinds: str) -> None:
         for kind in kinds:
             shutil.rmtree(self.folder / kind, ignore_errors=True)
             (self.folder / kind).mkdir()
 
-    def _stored(self) -> Store:
-        """The store as it is; its manifest is read again only when it was written again."""
+    def _open_store(self) -> Store:
+        """Return the current store; read the manifest again only if the file changed."""
         try:
-            about = (self.store / "manifest.json").stat()
+            status = (self.store / "manifest.json").stat()
         except FileNotFoundError:
             return Store(self.store, {"files": {}})
-        if (stamp := (about.st_mtime_ns, about.st_ino)) != self._seen[0]:
-            self._seen = (stamp, Store(self.store, manifest.read_manifest(self.store)))
-        return self._seen[1]
+        if (stamp := (status.st_mtime_ns, status.st_ino)) != self._store_cache[0]:
+            self._store_cache = (stamp, Store(self.store, manifest.read_manifest(self.store)))
+        return self._store_cache[1]
 
-    def plan(self) -> Plan:
-        """The plan of the run.
+    def read_plan(self) -> QueuePlan:
+        """Return the plan of the run.
 
         Raises:
-            FactsError: there is none, or it is damaged.
+            FactsError: the plan is missing or damaged.
         """
-        found = self._old_plan()
-        if found is None:
-            raise FactsError(f"{self.folder / 'plan.json'} is missing or damaged; begin the collection anew")
-        return found
+        plan = self._read_plan_file()
+        if plan is None:
+            raise FactsError(f"{self.folder / 'plan.json'} is missing or damaged: start the collection again")
+        return plan
 
-    def _old_plan(self) -> Plan | None:
+    def _read_plan_file(self) -> QueuePlan | None:
         try:
             content = json.loads((self.folder / "plan.json").read_text())
-            return Plan(**{**content, "sources": tuple(content["sources"])})
+            return QueuePlan(**{**content, "sources": tuple(content["sources"])})
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Be the one that leads the run.
+    def lock_run(self) -> Iterator[None]:
+        """Lock the queue for one leading process.
 
         Raises:
-            InputError: another process does.
+            InputError: another process has the lock.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lead").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise InputError(f"another process collects into {self.store} already") from None
+                raise InputError(f"another process already collects into {self.store}") from None
             yield
 
     @contextmanager
-    def claimed(self, name: str) -> Iterator[bool]:
-        """Whether this process may work on the repository; the claim ends with the block, or with us."""
-        handle = os.open(self.folder / "claims" / _stem(name), os.O_RDWR | os.O_CREAT, 0o600)
+    def claim(self, name: str) -> Iterator[bool]:
+        """Lock a repository for this process; yield whether it may collect it.
+
+        The kernel frees the lock if the process dies.
+        """
+        handle = os.open(self.folder / "claims" / _make_stem(name), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -156,66 +160,66 @@ class Queue:
             os.close(handle)
 
     def is_done(self, name: str) -> bool:
-        """Whether the tables of a repository are whole."""
-        return any((self.folder / kind / _stem(name)).exists() for kind in ("done", "parts"))
+        """Return whether all facts of a repository are collected."""
+        return any((self.folder / kind / _make_stem(name)).exists() for kind in ("done", "parts"))
 
     def is_settled(self, name: str) -> bool:
-        """Whether nobody needs to work on it any more in this run."""
-        return self.is_done(name) or (self.folder / "failed" / _stem(name)).exists()
+        """Return whether this run needs no more work on the repository."""
+        return self.is_done(name) or (self.folder / "failed" / _make_stem(name)).exists()
 
-    def making(self, name: str) -> Path:
-        """The store to fill for a repository: as a dead worker left it, or with what is known so far.
+    def prepare_store(self, name: str) -> Path:
+        """Return the partial store of a repository: that of a dead worker, or a copy of its current facts.
 
         Raises:
-            FactsError: so many workers died over it that it is given up.
+            FactsError: too many workers died while they collected the repository.
         """
-        tries = self.folder / "tries" / _stem(name)
+        tries = self.folder / "tries" / _make_stem(name)
         count = len(tries.read_bytes()) if tries.exists() else 0
         if count >= TRIES:
-            raise FactsError(f"{count} workers ended over it")
+            raise FactsError(f"{count} workers died while they collected it")
         with tries.open("ab") as file:
             file.write(b".")
-        place = self.folder / "making" / _stem(name)
-        if not place.exists():
-            place.mkdir()
-            stored = self._stored()
-            if name in stored.files:
-                merge.copy_of(name, stored, place)
-            state = self.folder / "state" / _stem(name)
+        partial_store = self.folder / "making" / _make_stem(name)
+        if not partial_store.exists():
+            partial_store.mkdir()
+            store = self._open_store()
+            if name in store.files:
+                merge.copy_repository(name, store, partial_store)
+            state = self.folder / "state" / _make_stem(name)
             if state.exists():
-                shutil.copy2(state, place / "collect.sqlite")
-        return place
+                shutil.copy2(state, partial_store / "collect.sqlite")
+        return partial_store
 
     def finish(self, name: str) -> None:
-        """The store of a repository is whole: one rename says so."""
-        (self.folder / "making" / _stem(name)).rename(self.folder / "parts" / _stem(name))
+        """Mark the store of a repository as complete, with one rename."""
+        (self.folder / "making" / _make_stem(name)).rename(self.folder / "parts" / _make_stem(name))
         parts = os.open(self.folder / "parts", os.O_RDONLY)
         try:
             os.fsync(parts)
         finally:
             os.close(parts)
 
-    def fail(self, name: str, why: str) -> None:
-        """Note why a repository could not be had."""
-        write_atomically(self.folder / "failed" / _stem(name), why.encode())
+    def fail(self, name: str, reason: str) -> None:
+        """Record why the collection of a repository failed."""
+        write_atomically(self.folder / "failed" / _make_stem(name), reason.encode())
 
-    def failures(self) -> dict[str, str]:
-        """Repository → why it could not be had."""
+    def read_failures(self) -> dict[str, str]:
+        """Return repository → reason of its failure."""
         folder = self.folder / "failed"
         return {
             p.name.replace("__", "/", 1): p.read_text() for p in sorted(folder.iterdir()) if p.name[0] != "."
         }
 
-    def collect_parts(self) -> int:
-        """Merge all whole parts into the store; a kill in between changes nothing of what comes out.
+    def merge_parts(self) -> int:
+        """Merge all complete parts into the store; after a kill, the next call finishes the merge.
 
         Returns:
-            how many there were.
+            number of parts.
         """
         parts = sorted(p for p in (self.folder / "parts").iterdir())
         if not parts:
             return 0
-        merge.merge(self.store, [p for p in parts if (p / "manifest.json").exists()], newest=True)
+        merge.merge_stores(self.store, [p for p in parts if (p / "manifest.json").exists()], newest=True)
         for part in parts:
             state = part / "collect.sqlite"
             if state.exists():
@@ -225,17 +229,17 @@ class Queue:
             shutil.rmtree(part)
         return len(parts)
 
-    def count(self) -> tuple[int, int]:
-        """(whole, failed) so far."""
-        whole = sum(1 for kind in ("done", "parts") for _ in (self.folder / kind).iterdir())
-        return whole, sum(1 for p in (self.folder / "failed").iterdir() if p.name[0] != ".")
+    def count_results(self) -> tuple[int, int]:
+        """Return the numbers of complete and of failed repositories."""
+        complete = sum(1 for kind in ("done", "parts") for _ in (self.folder / kind).iterdir())
+        return complete, sum(1 for p in (self.folder / "failed").iterdir() if p.name[0] != ".")
 
-    def end(self) -> None:
-        """A run that has nothing left leaves no mark; the next one begins a new round."""
-        if not self.failures():
+    def end_run(self) -> None:
+        """Clear the queue unless a repository failed; the next run then starts a new round."""
+        if not self.read_failures():
             shutil.rmtree(self.folder / "done")
             (self.folder / "plan.json").unlink(missing_ok=True)
 
 
-def _stem(name: str) -> str:
+def _make_stem(name: str) -> str:
     return name.replace("/", "__", 1)

@@ -1,6 +1,7 @@
-"""One of the workers of a large collection: takes repositories from the queue until none is left.
+"""A worker of a large collection: it collects repositories from the queue until none is left.
 
-Started as ``python -m advisor.collect.many.worker STORE NUMBER``. It ends by itself when its leader is gone.
+`advisor collect --repos` starts it as ``python -m advisor.collect.many.worker STORE NUMBER``. It ends when
+its parent process ends.
 """
 
 from __future__ import annotations
@@ -13,117 +14,121 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from advisor.collect.http.turns import Turns
+from advisor.collect.http.host_lock import HostLocks
 from advisor.collect.many import clone_cache
-from advisor.collect.many.queue import Plan, Queue
+from advisor.collect.many.queue import Queue, QueuePlan
 from advisor.errors import AdvisorError, CollectError
 
 if TYPE_CHECKING:
-    from advisor.collect.outcome import Outcome
+    from advisor.collect.outcome import CollectionOutcome
 
 CLONES_AT_ONCE = 4
-"""From one host, whatever the number of workers."""
+"""Clones from one host at the same time, over all workers."""
 
 
-def work(store: Path, number: int) -> None:
+def run_worker(store: Path, number: int) -> None:
     """Collect until every repository is settled.
 
     Args:
         store: the store with the queue.
-        number: of this worker, from 0; it begins at another place of the list than the others.
+        number: number of this worker, from 0; each worker starts at its own place in the list.
     """
     queue = Queue(store)
-    plan = queue.plan()
+    plan = queue.read_plan()
     leader = os.getppid()
     names = sorted(plan.histories)
     start = len(names) * number // max(1, number + 1)
     waiting = [*names[start:], *names[:start]]
     while waiting:
-        left = []
+        busy_names = []
         for name in waiting:
             if os.getppid() != leader:
                 return
-            with queue.claimed(name) as mine:
-                if mine:
-                    _one(queue, plan, name, number)
+            with queue.claim(name) as is_ours:
+                if is_ours:
+                    _collect_next(queue, plan, name, number)
                 elif not queue.is_settled(name):
-                    left.append(name)
-        waiting = left
+                    busy_names.append(name)
+        waiting = busy_names
         if waiting:
             time.sleep(0.05)
 
 
-def _one(queue: Queue, plan: Plan, name: str, number: int) -> None:
+def _collect_next(queue: Queue, plan: QueuePlan, name: str, number: int) -> None:
     try:
-        place = queue.making(name)
-        collect(plan, name, place, number)
+        store = queue.prepare_store(name)
+        collect_repository(plan, name, store, number)
     except AdvisorError as error:
         queue.fail(name, str(error))
         return
-    if (place / "manifest.json").exists():
+    if (store / "manifest.json").exists():
         queue.finish(name)
     else:
-        queue.fail(name, "no source told anything of it")
+        queue.fail(name, "no source has facts about it")
 
 
-def collect(plan: Plan, name: str, place: Path, number: int) -> None:
+def collect_repository(plan: QueuePlan, name: str, store: Path, number: int) -> None:
     """Collect one repository into a store of its own.
 
     Raises:
-        CollectError: a source that it needs could not be read.
+        CollectError: a source could not be read.
     """
-    turns = Turns(Path(plan.cache).parent / "turns")
+    locks = HostLocks(Path(plan.cache).parent / "turns")
     if "git" in plan.sources:
-        _history(plan, name, place, turns)
-    api = {source for source in plan.sources if source != "git"}
-    if api:
-        outcome = asyncio.run(_api(plan, name, place, api, turns, number))
-        real = [m for m in outcome.missing if not m.is_final]
-        if real:
-            raise CollectError("; ".join(f"{m.part}: {m.why}" for m in real))
+        _collect_history(plan, name, store, locks)
+    api_sources = {source for source in plan.sources if source != "git"}
+    if api_sources:
+        outcome = asyncio.run(_collect_from_apis(plan, name, store, api_sources, locks, number))
+        failures = [m for m in outcome.missing if not m.is_final]
+        if failures:
+            raise CollectError("; ".join(f"{m.part}: {m.reason}" for m in failures))
 
 
-def _history(plan: Plan, name: str, place: Path, turns: Turns) -> None:
+def _collect_history(plan: QueuePlan, name: str, store: Path, locks: HostLocks) -> None:
     from contextlib import nullcontext
 
-    from advisor.collect.git import collect as run
+    from advisor.collect.git import collect_history
 
     where, cache = plan.histories[name], Path(plan.cache)
     host = "github.com" if "://" not in where else where.split("/")[2]
     is_remote = bool(host) and not Path(where).is_dir()
     with (
-        turns.slot(f"git-{host}", CLONES_AT_ONCE) if is_remote else nullcontext(),
-        clone_cache.used(cache, name),
+        locks.lock_slot(f"git-{host}", CLONES_AT_ONCE) if is_remote else nullcontext(),
+        clone_cache.lock_clone(cache, name),
     ):
-        run(where, place, cache, retrieved_on=date.fromisoformat(plan.day), repository=name)
+        collect_history(where, store, cache, retrieved_on=date.fromisoformat(plan.day), repository=name)
     if plan.cache_limit is not None:
-        clone_cache.shrink(cache, plan.cache_limit)
+        clone_cache.shrink_cache(cache, plan.cache_limit)
 
 
-async def _api(plan: Plan, name: str, place: Path, sources: set[str], turns: Turns, number: int) -> Outcome:
+async def _collect_from_apis(
+    plan: QueuePlan, name: str, store: Path, sources: set[str], locks: HostLocks, number: int
+) -> CollectionOutcome:
     import stamina
 
-    from advisor.collect import live
-    from advisor.collect.github.protocol import check_input_url, endpoints
+    from advisor.collect import apis
+    from advisor.collect.github.protocol import check_input_url, find_endpoints
     from advisor.collect.http import auth
     from advisor.collect.http.token_pool import TokenPool
     from advisor.collect.http.transport import Patience
 
     stamina.instrumentation.set_on_retry_hooks(())
-    at = endpoints(os.environ, check_input_url(plan.github_url) if plan.github_url else None)
-    credentials = auth.find_all(at.rest, os.environ, Path.home()) if "github" in sources else []
-    wanted = live.Wanted(
-        {name: plan.packages.get(name)}, sources, place, at, credentials[0] if credentials else None,
-        lambda: datetime.now(UTC), patience=Patience(limits=plan.max_wait), turns=turns,
-        pool=TokenPool(credentials, turns, number) if len(credentials) > 1 else None,
+    endpoints = find_endpoints(os.environ, check_input_url(plan.github_url) if plan.github_url else None)
+    credentials = (
+        auth.find_credentials(endpoints.rest, os.environ, Path.home()) if "github" in sources else []
+    )
+    request = apis.CollectionRequest(
+        {name: plan.packages.get(name)}, sources, store, endpoints, credentials[0] if credentials else None,
+        lambda: datetime.now(UTC), patience=Patience(limits=plan.max_wait), locks=locks,
+        pool=TokenPool(credentials, locks, number) if len(credentials) > 1 else None,
     )  # fmt: skip
-    return await live.collect(wanted, lambda _what, _numbers: None)
+    return await apis.collect_from_apis(request, lambda _kind, _values: None)
 
 
 def main() -> None:
-    """Work; an interrupt ends it without a word, as the leader tells of it."""
+    """Run the worker; on an interrupt print nothing, because the leading process prints the message."""
     try:
-        work(Path(sys.argv[1]), int(sys.argv[2]))
+        run_worker(Path(sys.argv[1]), int(sys.argv[2]))
     except KeyboardInterrupt:
         sys.exit(130)
     except AdvisorError as error:

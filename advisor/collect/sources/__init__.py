@@ -1,4 +1,4 @@
-"""What is asked beside git and GitHub: one source, one file, found by being here."""
+"""The sources besides git and GitHub: each file of this folder is one source."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ SOURCES = tuple(sorted(module.name for module in iter_modules(__path__)))
 
 
 class Source(Protocol):
-    """What one file of this folder offers.
+    """Interface of a source, which is a module of this folder.
 
     Attributes:
-        HOST: where it is asked; nothing else is sent there.
-        NEEDS_PACKAGE: whether it knows packages alone, and not repositories.
+        HOST: origin of its API; the transport refuses requests to other hosts.
+        NEEDS_PACKAGE: whether the source needs the name of a package on PyPI.
     """
 
     HOST: str
@@ -29,13 +29,13 @@ class Source(Protocol):
     async def collect(
         self, transport: Transport, store: Path, repository: str, package: str, day: date
     ) -> None:
-        """Add what it says as of the day; ``package`` is "" where none is known.
+        """Add the facts of a repository as of the day; ``package`` is "" if it is not known.
 
         Raises:
-            CollectError: it could not be read.
+            CollectError: the source could not be read.
         """
 
 
-def source(name: str) -> Source:
-    """The source of this name, one of ``SOURCES``."""
+def load_source(name: str) -> Source:
+    """Return the source with this name, one of ``SOURCES``."""
     return cast("Source", import_module(f"advisor.collect.sources.{name}"))

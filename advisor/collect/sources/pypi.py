@@ -1,4 +1,4 @@
-"""PyPI: the versions of a package, when they came out, which were withdrawn, what the last one needs.
+"""PyPI: versions of a package, their days, yanked versions, and requirements of the latest version.
 
 Source: docs.pypi.org, "JSON API", ``GET /pypi/<project>/json``.
 """
@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from advisor.collect import parts
-from advisor.collect.http.messages import Answer, Request, check_status, json_of, segment
+from advisor.collect.http.messages import HttpRequest, HttpResponse, check_status, quote_segment, read_json
 from advisor.collect.http.shapes import Shape, Text, Time, read_as
 from advisor.collect.http.transport import Transport
 from advisor.errors import Unsound
@@ -25,8 +25,8 @@ _PRERELEASE = re.compile(r"(a|b|c|rc|alpha|beta|pre|preview|dev)\d*$|\.dev\d+", 
 
 
 class _File(Shape):
-    uploaded: Time = Field(validation_alias="upload_time_iso_8601")
-    yanked: bool = False
+    upload_time: Time = Field(validation_alias="upload_time_iso_8601")
+    is_yanked: bool = Field(validation_alias="yanked", default=False)
 
 
 class _Info(Shape):
@@ -41,46 +41,46 @@ class _Project(Shape):
 
 
 async def collect(transport: Transport, store: Path, repository: str, package: str, day: date) -> None:
-    """Bring the versions of a package up to date.
+    """Replace the versions of a package, and add its number of requirements as of the day.
 
     Raises:
         CollectError: PyPI could not be read.
     """
-    request = Request("GET", f"{HOST}/pypi/{segment(package)}/json", {"accept": "application/json"})
-    project = await transport.send(request, read)
-    rows = rows_of(project, repository, package, day)
+    request = HttpRequest("GET", f"{HOST}/pypi/{quote_segment(package)}/json", {"accept": "application/json"})
+    project = await transport.send(request, read_response)
+    rows = build_rows(project, repository, package, day)
     if rows:
-        writing.write(store, "package_releases", repository, rows, part="pypi")
+        writing.write_rows(store, "package_releases", repository, rows, part="pypi")
     if project.info.requires_dist is not None:
-        needs = {
+        row = {
             "day": day.isoformat(),
             "metric": "requirements",
-            "value": _run_time(project.info.requires_dist),
+            "value": _count_requirements(project.info.requires_dist),
             "definition": f"packages that {package} {project.info.version} needs to run, extras left out",
             "repository": repository,
             "source": "pypi",
             "retrieved_at": day.isoformat(),
         }
-        parts.add(store, "counts", repository, "pypi", [needs], ("day", "metric"))
+        parts.add_rows(store, "counts", repository, "pypi", [row], ("day", "metric"))
 
 
-def read(answer: Answer) -> _Project:
-    """The project as PyPI describes it."""
-    return read_as(_Project, json_of(check_status(answer, "PyPI"), "PyPI"), "PyPI's answer")
+def read_response(response: HttpResponse) -> _Project:
+    """Read the project from PyPI's response."""
+    return read_as(_Project, read_json(check_status(response, "PyPI"), "PyPI"), "PyPI's response")
 
 
-def rows_of(project: _Project, repository: str, package: str, day: date) -> list[dict[str, Any]]:
-    """One row a version that has files; withdrawn if all of its files are."""
+def build_rows(project: _Project, repository: str, package: str, day: date) -> list[dict[str, Any]]:
+    """Build one row per version with files; a version is yanked if all its files are."""
     if re.sub(r"[-_.]+", "-", project.info.name).lower() != re.sub(r"[-_.]+", "-", package).lower():
-        raise Unsound(f"PyPI answers for another package than {package}")
+        raise Unsound(f"PyPI returned another package than {package}")
     return [
         {
             "repository": repository,
             "package": package,
             "version": version,
-            "released_on": min(f.uploaded for f in files).date().isoformat(),
+            "released_on": min(f.upload_time for f in files).date().isoformat(),
             "is_prerelease": bool(_PRERELEASE.search(version)),
-            "is_yanked": all(f.yanked for f in files),
+            "is_yanked": all(f.is_yanked for f in files),
             "source": "pypi",
             "retrieved_at": day.isoformat(),
         }
@@ -89,7 +89,7 @@ def rows_of(project: _Project, repository: str, package: str, day: date) -> list
     ]
 
 
-def _run_time(requirements: list[str]) -> int:
+def _count_requirements(requirements: list[str]) -> int:
     return len(
         {re.split(r"[\s;<>=!~\[(]", r, maxsplit=1)[0].lower() for r in requirements if "extra" not in r}
     )

@@ -1,4 +1,4 @@
-"""pypistats.org: downloads of a package in the last 30 days, mirrors left out.
+"""pypistats.org: downloads of a package in the last 30 days, without mirrors.
 
 Source: pypistats.org/api, ``GET /api/packages/<package>/recent``.
 """
@@ -9,8 +9,8 @@ from datetime import date
 from pathlib import Path
 
 from advisor.collect import parts
-from advisor.collect.http.messages import Answer, Request, check_status, json_of, segment
-from advisor.collect.http.shapes import Count, Shape, count_rows, read_as
+from advisor.collect.http.messages import HttpRequest, HttpResponse, check_status, quote_segment, read_json
+from advisor.collect.http.shapes import Count, Shape, build_count_rows, read_as
 from advisor.collect.http.transport import Transport
 
 HOST = "https://pypistats.org"
@@ -21,26 +21,30 @@ class _Recent(Shape):
     last_month: Count
 
 
-class _Answer(Shape):
+class _Response(Shape):
     data: _Recent
 
 
 async def collect(transport: Transport, store: Path, repository: str, package: str, day: date) -> None:
-    """Add the downloads as of the day.
+    """Add the number of downloads as of the day.
 
     Raises:
         CollectError: pypistats.org could not be read.
     """
-    request = Request(
-        "GET", f"{HOST}/api/packages/{segment(package.lower())}/recent", {"accept": "application/json"}
+    request = HttpRequest(
+        "GET", f"{HOST}/api/packages/{quote_segment(package.lower())}/recent", {"accept": "application/json"}
     )
-    downloads = await transport.send(request, read)
-    rows = count_rows({"downloads_30d": downloads}, day, "downloads from PyPI in 30 days, mirrors left out")
-    about = {"repository": repository, "source": "pypistats.org", "retrieved_at": day.isoformat()}
-    parts.add(store, "counts", repository, "pypistats", [{**r, **about} for r in rows], ("day", "metric"))
+    downloads = await transport.send(request, read_response)
+    rows = build_count_rows(
+        {"downloads_30d": downloads}, day, "downloads from PyPI in 30 days, mirrors left out"
+    )
+    provenance = {"repository": repository, "source": "pypistats.org", "retrieved_at": day.isoformat()}
+    parts.add_rows(
+        store, "counts", repository, "pypistats", [{**r, **provenance} for r in rows], ("day", "metric")
+    )
 
 
-def read(answer: Answer) -> int:
-    """Downloads of the last month."""
-    value = json_of(check_status(answer, "pypistats.org"), "pypistats.org")
-    return read_as(_Answer, value, "pypistats.org's answer").data.last_month
+def read_response(response: HttpResponse) -> int:
+    """Return the downloads of the last month."""
+    value = read_json(check_status(response, "pypistats.org"), "pypistats.org")
+    return read_as(_Response, value, "pypistats.org's response").data.last_month

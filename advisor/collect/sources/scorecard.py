@@ -1,7 +1,7 @@
-"""OpenSSF Scorecard: the published score of a repository and of each check.
+"""OpenSSF Scorecard: published score of a repository and of each check.
 
 Source: api.scorecard.dev, ``GET /projects/github.com/<owner>/<name>`` (ossf/scorecard-webapp,
-openapi.yaml). A check that could not be made has score -1 there; here it has no row.
+openapi.yaml). A check with score -1 could not run; it gets no row.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Annotated
 from pydantic import Field
 
 from advisor.collect import parts
-from advisor.collect.http.messages import Answer, Request, check_status, json_of, segment
-from advisor.collect.http.shapes import Shape, Text, count_rows, read_as
+from advisor.collect.http.messages import HttpRequest, HttpResponse, check_status, quote_segment, read_json
+from advisor.collect.http.shapes import Shape, Text, build_count_rows, read_as
 from advisor.collect.http.transport import Transport
 
 HOST = "https://api.scorecard.dev"
@@ -33,25 +33,27 @@ class _Result(Shape):
 
 
 async def collect(transport: Transport, store: Path, repository: str, package: str, day: date) -> None:
-    """Add the scores as of the day on which Scorecard ran.
+    """Add the scores as of the day of the Scorecard run.
 
     Raises:
-        RepositoryNotFound: Scorecard publishes none for it.
+        RepositoryNotFound: Scorecard has no result for the repository.
         CollectError: Scorecard could not be read.
     """
     del package
     owner, _, name = repository.partition("/")
-    url = f"{HOST}/projects/github.com/{segment(owner)}/{segment(name)}"
-    result = await transport.send(Request("GET", url, {"accept": "application/json"}), read)
+    url = f"{HOST}/projects/github.com/{quote_segment(owner)}/{quote_segment(name)}"
+    result = await transport.send(HttpRequest("GET", url, {"accept": "application/json"}), read_response)
     ran_on = min(date.fromisoformat(result.date[:10]), day)
     scores = {"scorecard": result.score, **{f"scorecard:{c.name}": float(c.score) for c in result.checks}}
-    known = {metric: score for metric, score in scores.items() if score >= 0}
-    rows = count_rows(known, ran_on, "OpenSSF Scorecard, 0 to 10")
-    about = {"repository": repository, "source": "scorecard.dev", "retrieved_at": day.isoformat()}
-    parts.add(store, "counts", repository, "scorecard", [{**r, **about} for r in rows], ("day", "metric"))
+    valid_scores = {metric: score for metric, score in scores.items() if score >= 0}
+    rows = build_count_rows(valid_scores, ran_on, "OpenSSF Scorecard, 0 to 10")
+    provenance = {"repository": repository, "source": "scorecard.dev", "retrieved_at": day.isoformat()}
+    parts.add_rows(
+        store, "counts", repository, "scorecard", [{**r, **provenance} for r in rows], ("day", "metric")
+    )
 
 
-def read(answer: Answer) -> _Result:
-    """The result as published."""
-    value = json_of(check_status(answer, "OpenSSF Scorecard"), "OpenSSF Scorecard")
-    return read_as(_Result, value, "OpenSSF Scorecard's answer")
+def read_response(response: HttpResponse) -> _Result:
+    """Read the published result."""
+    value = read_json(check_status(response, "OpenSSF Scorecard"), "OpenSSF Scorecard")
+    return read_as(_Result, value, "OpenSSF Scorecard's response")

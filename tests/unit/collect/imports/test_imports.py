@@ -1,4 +1,4 @@
-"""import-counts and import-support: all or nothing, and twice is once."""
+"""import-counts and import-support: they import all rows or none, and a second import changes nothing."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def run(tmp_path, *lines, importer=import_counts):
     return importer(file, tmp_path / "s", retrieved_on=DAY)
 
 
-def test_twice_is_once(tmp_path):
+def test_second_import_changes_nothing(tmp_path):
     assert run(tmp_path, HEAD, ROW) == {"a/b": 1}
     before = (tmp_path / "s" / "counts" / "a__b.parquet").read_bytes()
     run(tmp_path, HEAD, ROW)
     assert (tmp_path / "s" / "counts" / "a__b.parquet").read_bytes() == before
-    found = reading.read(reading.open_store(tmp_path / "s"), "counts", "a/b")
-    assert [(r["value"], str(r["day"]), r["source"]) for r in found] == [(12.0, "2024-05-01", "list@1")]
+    rows = reading.read_rows(reading.open_store(tmp_path / "s"), "counts", "a/b")
+    assert [(r["value"], str(r["day"]), r["source"]) for r in rows] == [(12.0, "2024-05-01", "list@1")]
 
 
 @pytest.mark.parametrize("row", [
@@ -43,40 +43,40 @@ def test_twice_is_once(tmp_path):
     "2024-05-01,a/b,stars,many,s,d", "2024-05-01,a/b,stars,-1,s,d", "2024-05-01,a/b,stars,,s,d",
     "2024-05-01,a/b,stars,12,,d", ",a/b,stars,12,s,d", "2024-05-01,a/b,stars,nan,s,d",
 ])  # fmt: skip
-def test_a_wrong_row_is_named_and_nothing_is_written(tmp_path, row):
+def test_wrong_row_is_an_error_that_writes_nothing(tmp_path, row):
     with pytest.raises(InputError, match=r"in\.csv:3"):
         run(tmp_path, HEAD, ROW, row)
     assert not (tmp_path / "s").exists()
 
 
-def test_a_missing_column_is_named(tmp_path):
+def test_error_names_the_missing_column(tmp_path):
     with pytest.raises(InputError, match="definition"):
         run(tmp_path, HEAD.removesuffix(",definition"), "x")
 
 
 def test_support(tmp_path):
     assert run(tmp_path, *SUPPORT, importer=import_support) == {"a/b": 2}
-    found = reading.read(reading.open_store(tmp_path / "s"), "model_support", "a/b")
-    assert [r["supported_on"] for r in found] == [date(2024, 1, 5), None]
+    rows = reading.read_rows(reading.open_store(tmp_path / "s"), "model_support", "a/b")
+    assert [r["supported_on"] for r in rows] == [date(2024, 1, 5), None]
 
 
-def test_a_figure_beside_its_own_bounds_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"in\.csv:2: value 12.0 does not lie between low and high"):
+def test_value_outside_its_bounds_is_an_error(tmp_path):
+    with pytest.raises(InputError, match=r"in\.csv:2: value 12.0 is not between low and high"):
         run(tmp_path, f"{HEAD},low,high", f"{ROW},13,20")
 
 
-def test_a_file_that_cannot_be_read_or_holds_nothing_is_named(tmp_path):
-    with pytest.raises(InputError, match="there is no row"):
+def test_error_names_an_unreadable_or_empty_file(tmp_path):
+    with pytest.raises(InputError, match="the file has no rows"):
         run(tmp_path, HEAD)
     with pytest.raises(InputError, match="nowhere"):
         import_counts(tmp_path / "nowhere.csv", tmp_path / "s", retrieved_on=DAY)
 
 
 @pytest.mark.parametrize(("name", "lines"), [("import-counts", (HEAD, ROW)), ("import-support", SUPPORT)])
-def test_the_commands_say_how_many_rows_came_in(tmp_path, name, lines):
+def test_commands_print_the_number_of_rows(tmp_path, name, lines):
     load(name)
     file, store = tmp_path / "in.csv", tmp_path / "s"
     file.write_text("\n".join(lines) + "\n")
-    done = CliRunner().invoke(app, [name, str(file), "--store", str(store), "--retrieved-on", "2024-06-01"])
-    assert (done.exit_code, done.output) == (0, f"a/b: {len(lines) - 1} rows\n")
+    result = CliRunner().invoke(app, [name, str(file), "--store", str(store), "--retrieved-on", "2024-06-01"])
+    assert (result.exit_code, result.output) == (0, f"a/b: {len(lines) - 1} rows\n")
     assert manifest.read_manifest(store)["files"]
