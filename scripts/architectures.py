@@ -1,10 +1,10 @@
-"""Which release of transformers first loads which causal language model → data/architectures.csv.
+"""Write the first release of transformers that loads each causal language model: data/architectures.csv.
 
 Usage: python scripts/architectures.py OUT [WHEELS]
 
-Downloads the first wheel of every minor release since 4.27 from the package index with pip (into
-WHEELS, where it is kept), and reads the mapping in each; nothing is imported. An architecture that a
-patch release brought is dated by the next minor release.
+The script uses pip to download the first wheel of every minor release since 4.27 into WHEELS (default: a
+temporary folder), and reads the mapping in each wheel without importing it. For an architecture that first
+appeared in a patch release, the next minor release counts.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from advisor.collect.coverage.transformers import PATH, causal_language_models
+from advisor.collect.coverage.transformers import PATH, read_causal_models
 
-FIRST = Version("4.27")
+FIRST_VERSION = Version("4.27")
 
 
 def main() -> None:
-    out, *kept = sys.argv[1:]
-    wheels = Path(*kept) if kept else Path(tempfile.mkdtemp())
-    with urllib.request.urlopen("https://pypi.org/pypi/transformers/json") as answer:
-        published = json.load(answer)["releases"]
+    out, *folders = sys.argv[1:]
+    wheels = Path(*folders) if folders else Path(tempfile.mkdtemp())
+    with urllib.request.urlopen("https://pypi.org/pypi/transformers/json") as response:
+        releases = json.load(response)["releases"]
     days = {
         Version(v): files[0]["upload_time"][:10]
-        for v, files in published.items()
+        for v, files in releases.items()
         if files and not all(f["yanked"] for f in files)
     }
     first_of_minor: dict[tuple[int, int], Version] = {}
     for version in sorted(days):
-        if version >= FIRST and not version.is_prerelease:
+        if version >= FIRST_VERSION and not version.is_prerelease:
             first_of_minor.setdefault((version.major, version.minor), version)
-    found: dict[str, tuple[str, str]] = {}
+    first_releases: dict[str, tuple[str, str]] = {}
     for version in sorted(first_of_minor.values()):
-        for name in causal_language_models(_mapping(wheels, version)):
-            found.setdefault(name, (str(version), days[version]))
-        print(version, len(found), file=sys.stderr)
+        for name in read_causal_models(_read_mapping(wheels, version)):
+            first_releases.setdefault(name, (str(version), days[version]))
+        print(version, len(first_releases), file=sys.stderr)
     with Path(out).open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["architecture", "release", "released_on"])
-        writer.writerows([name, *first] for name, first in sorted(found.items()))
+        writer.writerows([name, *first] for name, first in sorted(first_releases.items()))
 
 
-def _mapping(wheels: Path, version: Version) -> str:
+def _read_mapping(wheels: Path, version: Version) -> str:
     wheel = wheels / f"transformers-{version}-py3-none-any.whl"
     if not wheel.exists():
         subprocess.run(

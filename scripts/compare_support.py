@@ -1,9 +1,9 @@
-"""Set the days of support in a snapshot against another count of them.
+"""Compare the days of model support in a snapshot with another list of them.
 
-Usage: python scripts/compare_support.py COUNT.csv [STORE]
+Usage: python scripts/compare_support.py LIST.csv [STORE]
 
-COUNT.csv has the columns repo, family, release, code_date (a day or empty). Prints for each library how
-many days agree and every difference of more than two days, with our evidence.
+LIST.csv has the columns `repo`, `family`, `release` and `code_date` (a day or empty). The script prints, for
+each library, how many days agree and each difference of more than two days with the snapshot's evidence.
 """
 
 from __future__ import annotations
@@ -17,40 +17,43 @@ from pathlib import Path
 from advisor.domain.files import data_folder
 from advisor.facts import reading
 
-# Where the other count calls a family by another name.
-SAME = {"DeepSeek-R1": "R1-Distill", "Mixtral 8x7B": "Mixtral", "DeepSeek (any)": "DeepSeek LLM"}
-NEAR = 2
+# Names of the other list → names of the snapshot.
+FAMILY_NAMES = {"DeepSeek-R1": "R1-Distill", "Mixtral 8x7B": "Mixtral", "DeepSeek (any)": "DeepSeek LLM"}
+TOLERANCE_DAYS = 2
 
 
 def main() -> None:
-    count, *store_given = sys.argv[1:]
-    folder = Path(*store_given) if store_given else data_folder() / "snapshots" / "finetuning"
+    path, *store_arguments = sys.argv[1:]
+    folder = Path(*store_arguments) if store_arguments else data_folder() / "snapshots" / "finetuning"
     store = reading.open_store(folder)
-    ours = {
+    snapshot_rows = {
         (name.split("/")[1], r["family"]): r
         for name in store.repositories()
-        for r in reading.read(store, "model_support", name)
+        for r in reading.read_rows(store, "model_support", name)
         if r["route"] == "main"
     }
-    agree: dict[str, int] = defaultdict(int)
+    matches: dict[str, int] = defaultdict(int)
     lines: dict[str, list[str]] = defaultdict(list)
-    with Path(count).open(newline="") as file:
+    with Path(path).open(newline="") as file:
         for row in csv.DictReader(file):
-            family = SAME.get(row["family"], row["family"])
-            mine = ours.get((row["repo"], family))
-            if mine is None:
+            family = FAMILY_NAMES.get(row["family"], row["family"])
+            row_of_snapshot = snapshot_rows.get((row["repo"], family))
+            if row_of_snapshot is None:
                 continue
-            theirs = date.fromisoformat(row["code_date"]) if row["code_date"] else None
-            day = mine["supported_on"]
-            if day == theirs or (day and theirs and abs((day - theirs).days) <= NEAR):
-                agree[row["repo"]] += 1
+            other_day = date.fromisoformat(row["code_date"]) if row["code_date"] else None
+            day = row_of_snapshot["supported_on"]
+            if day == other_day or (day and other_day and abs((day - other_day).days) <= TOLERANCE_DAYS):
+                matches[row["repo"]] += 1
             else:
+                evidence = (row_of_snapshot["evidence_name"] or "", row_of_snapshot["evidence_path"] or "")
                 lines[row["repo"]].append(
-                    f"  {family}: {day} {mine['evidence_name'] or ''} {mine['evidence_path'] or ''}, theirs {theirs}"
-                    f" {row.get('code_path', '')}"
+                    f"  {family}: snapshot {day} {' '.join(evidence)}, "
+                    f"other list {other_day} {row.get('code_path', '')}"
                 )
-    for name in sorted(set(agree) | set(lines)):
-        print(f"{name}: {agree[name]} of {agree[name] + len(lines[name])} agree within {NEAR} days")
+    for name in sorted(set(matches) | set(lines)):
+        print(
+            f"{name}: {matches[name]} of {matches[name] + len(lines[name])} agree within {TOLERANCE_DAYS} days"
+        )
         print("\n".join(lines[name]))
 
 

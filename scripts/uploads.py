@@ -1,8 +1,8 @@
-"""When which version of a package came to the package index → uploads.csv for `advisor collect-support`.
+"""Write the upload time of each version of a package to uploads.csv, for `advisor collect-support`.
 
 Usage: python scripts/uploads.py OUT OWNER/NAME=PACKAGE …
 
-Final versions only; what was withdrawn later was there all the same and counts.
+Only final versions count, including those that were yanked later.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def main() -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["repository", "version", "released_at"])
         for repository, _, package in (pair.partition("=") for pair in pairs):
-            with urllib.request.urlopen(f"https://pypi.org/pypi/{package}/json") as answer:
-                published = json.load(answer)["releases"]
-            for version, files in sorted(published.items()):
+            with urllib.request.urlopen(f"https://pypi.org/pypi/{package}/json") as response:
+                releases = json.load(response)["releases"]
+            for version, files in sorted(releases.items()):
                 if files and _is_final(version):
                     writer.writerow([repository, version, files[0]["upload_time_iso_8601"]])
 
