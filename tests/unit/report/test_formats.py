@@ -16,11 +16,11 @@ from advisor.errors import InputError
 from advisor.report import compare, coverage, dependencies, explain, formats, ranking
 from advisor.report.formats import Format
 
-LOST = Health(Dependency("pypi", "lost", "r.txt"), unknown="no facts")
+PACKAGE = Health(Dependency("pypi", "lost", "r.txt"), unknown="no facts")
 REPORTS = {
     "ranking": (ranking.render, ANSWER, formats.RankingFormat),
     "dependencies": (
-        dependencies.render, Dependencies(("r.txt",), "balanced", {}, (), (LOST,)), formats.DependenciesFormat,
+        dependencies.render, Dependencies(("r.txt",), "balanced", {}, (), (PACKAGE,)), formats.DependenciesFormat,
     ),
     "explain": (explain.render, TWO, formats.ExplanationFormat),
     "compare": (compare.render, PAIR, formats.ComparisonFormat),

@@ -1,4 +1,4 @@
-"""Each report of an answer made by hand, as a reader sees it."""
+"""Each report of a hand-made answer, word for word."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ evidence: share of the weight that rests on data. Columns after it: score for ea
 out: excluded. ?: not enough data. n/a: not meaningful here. \\[a–b\\]: lower and upper bound. \
 All numbers: --format json. Definitions and sources: advisor explain NAME.
 """
-COMPARED = """\
+COMPARISON = """\
 goal balanced, as of 2026-07-04: one scores 71 (possible: 50 to 81), two scores 40 (possible: 50 to 81)
 
 criterion  weight  one  two  better
@@ -145,7 +145,7 @@ rules that apply:
 Criteria: score 0 to 100, higher is healthier; weight: share of all weights. \
 ?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound.
 """
-EXPLAINED = f"""\
+EXPLANATION = f"""\
 b/two: goal balanced, as of 2026-07-04
 score 40 of 100 (possible: 50 to 81), rank out, data for 75% of the weight
 backer: ACME, big tech (https://acme, read 2026-01-02)
@@ -190,7 +190,7 @@ measured by `advisor bench`
 ?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound. n: sample size. \
 Utility: the value on the scale of its criterion, 1 is healthiest.
 """
-COVERED = """\
+COVERAGE_TEXT = """\
 model coverage as of 2026-07-04: support in the library's own code or through transformers
 
 First support of each model family
@@ -225,23 +225,23 @@ Why some vendor gaps are not known
 
 two: It has no backer.
 """
-SHOWN_TABLE = """\
+BAR_TABLE = """\
 one           1     71  50–81   65%       75%        81        30            ────●─
 two         out     40  50–81             75%        20         ?          ● ──────
 
 """
 
 
-def plain(shown):
-    return "\n".join(line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()) + "\n"
+def plain(content):
+    return "\n".join(line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", content).splitlines()) + "\n"
 
 
 def test_the_text():
     assert ranking.render(ANSWER, Format.table) == TEXT
-    nobody = text.render(replace(ANSWER, choice=None, certainty="none", ranking=()))
-    assert "\n\nNo suitable candidate: each one is excluded or has too little data.\n  why:\n" in nobody
-    for certainty, said in (("clear", "a clear choice"), ("tie", "a tie, decided by the default")):
-        assert f"Recommendation: a/one ({said})\n" in text.render(replace(ANSWER, certainty=certainty))
+    no_choice = text.render(replace(ANSWER, choice=None, certainty="none", ranking=()))
+    assert "\n\nNo suitable candidate: each one is excluded or has too little data.\n  why:\n" in no_choice
+    for certainty, phrase in (("clear", "a clear choice"), ("tie", "a tie, decided by the default")):
+        assert f"Recommendation: a/one ({phrase})\n" in text.render(replace(ANSWER, certainty=certainty))
 
 
 def test_markdown():
@@ -259,27 +259,27 @@ def test_csv():
     assert ranking.render(replace(ANSWER, ranking=(formula,)), Format.csv).endswith(",,,'@SUM(1)\n")
 
 
-def test_a_terminal_has_the_same_words_with_bars_where_there_is_room(monkeypatch):
+def test_a_wide_terminal_has_the_same_words_and_bars(monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     wide, narrow = (terminal.render(ANSWER, width) for width in (125, 124))
     assert "●" in wide and "●" not in narrow
-    shown = plain(wide)
-    assert SHOWN_TABLE in shown
+    content = plain(wide)
+    assert BAR_TABLE in content
     assert (
         "╯\nwhy\n • It has more *users*.\n\ndoubts\n • Few facts.\n\nwhat would put another candidate first\n"
-        in shown
+        in content
     )
     assert (
         "kind of backer                                     ?            big tech\n\n"
-        "exclusions and warnings for the other candidates\n" in shown
+        "exclusions and warnings for the other candidates\n" in content
     )
-    assert "\nnot ranked\n • c/three: not collected\n\nscore: 0 to 100," in shown
+    assert "\nnot ranked\n • c/three: not collected\n\nscore: 0 to 100," in content
     lines = wide.splitlines()
-    assert "─ tools: goal balanced, as of 2026-07-04, snapshot made ─" in shown.splitlines()[0]
+    assert "─ tools: goal balanced, as of 2026-07-04, snapshot made ─" in content.splitlines()[0]
     assert lines[0].startswith("\x1b[33m╭"), "yellow: leaning"
-    nobody = terminal.render(replace(ANSWER, choice=None, certainty="none"), 125)
-    assert nobody.startswith("\x1b[31m╭") and terminal.render(
+    no_choice = terminal.render(replace(ANSWER, choice=None, certainty="none"), 125)
+    assert no_choice.startswith("\x1b[31m╭") and terminal.render(
         replace(ANSWER, certainty="clear"), 125
     ).startswith("\x1b[32m╭")
     assert any("\x1b[1mone " in line for line in lines) and any("\x1b[2mtwo " in line for line in lines)
@@ -290,13 +290,13 @@ def test_a_terminal_has_the_same_words_with_bars_where_there_is_room(monkeypatch
 
 
 def test_two_side_by_side():
-    assert compare.render(PAIR, Format.table) == COMPARED
-    shown = compare.render(PAIR, Format.markdown)
-    assert shown.startswith(
-        f"# one and two\n\n{COMPARED.splitlines()[0]}\n\n| criterion | weight | one | two | better |\n"
+    assert compare.render(PAIR, Format.table) == COMPARISON
+    content = compare.render(PAIR, Format.markdown)
+    assert content.startswith(
+        f"# one and two\n\n{COMPARISON.splitlines()[0]}\n\n| criterion | weight | one | two | better |\n"
     )
-    assert "| activity | 20% | 30 | ? | ? |\n\n| metric | one | two | better |\n" in shown
-    assert shown.endswith(
+    assert "| activity | 20% | 30 | ? | ? |\n\n| metric | one | two | better |\n" in content
+    assert content.endswith(
         "|\n\n## What would reverse the order\n\n- With adoption at 10 % two is first.\n"
         "- With 5000 stars two is first.\n\n## Rules that apply\n\n- one: advantage: It is kept.\n- one: warning: It is slow.\n"
         f"- two: excluded: It is over.\n- two: advantage: It was kept.\n\n{compare.LEGEND}\n"
@@ -308,7 +308,7 @@ def test_two_side_by_side():
 
 
 def test_an_explanation():
-    assert explain.render(TWO, Format.table) == EXPLAINED
+    assert explain.render(TWO, Format.table) == EXPLANATION
     nothing = replace(FIRST, rank=None, score=None)
     bare = explain.render(explain.Explanation(DAY, "balanced", {}, nothing, (), ()), Format.table)
     assert (
@@ -320,16 +320,16 @@ def test_an_explanation():
 
 
 def test_coverage():
-    assert coverage.render(FOUND, Format.table) == COVERED
-    shown = coverage.render(replace(FOUND, route="main"), Format.markdown)
-    assert shown.startswith(
+    assert coverage.render(FOUND, Format.table) == COVERAGE_TEXT
+    content = coverage.render(replace(FOUND, route="main"), Format.markdown)
+    assert content.startswith(
         "# Model coverage as of 2026-07-04\n\nWhat counts: support in the library's own code only.\n\nFirst support of each model family\n\n| family |"
     )
     rows = list(csv.DictReader(io.StringIO(coverage.render(FOUND, Format.csv))))
     assert [(r["repository"], r["family"], r["supported_on"], r["route"]) for r in rows[:2]] == [
         ("a/one", "Llama", "2026-07-04", "main"), ("b/two", "Llama", "", "")]  # fmt: skip
     side = FOUND.sides[0]
-    for bounds, said in (((None, 9.4, None), "never [9–]"), ((3.6, None, 7.6), "4 [0–8]")):
+    for bounds, phrase in (((None, 9.4, None), "never [9–]"), ((3.6, None, 7.6), "4 [0–8]")):
         median, low, high = bounds
         one = replace(FOUND, sides=(replace(side, median=median, low=low, high=high),))
-        assert f"4 of 5  {said.rjust(27)}  " in coverage.render(one, Format.table)
+        assert f"4 of 5  {phrase.rjust(27)}  " in coverage.render(one, Format.table)

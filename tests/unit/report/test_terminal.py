@@ -1,4 +1,4 @@
-"""What a person at a terminal meets: colour, no markup from outside, completion."""
+"""The output on a real terminal: colours, progress, no markup from outside, completion."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from advisor.report.ranking.terminal import render
 
 
 def in_a_terminal(*args, code=0, **env):
-    """What a process prints when its output is a real terminal of 100 columns; it must end with the code."""
+    """Return the output of a process on a terminal of 100 columns; assert its exit code."""
     parent, child = pty.openpty()
     environment = bare_environment(HOME=os.devnull, TERM="xterm", COLUMNS="100") | env
     environment["XDG_DATA_HOME"] = env.get("HOME", os.devnull)
@@ -48,34 +48,34 @@ def plain(text):
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
-def test_a_terminal_gets_colour_and_whole_cells():
+def test_a_terminal_gets_colours_and_complete_cells():
     screen = in_a_terminal("rank")
     assert re.search(r"\x1b\[3[1-3]m", screen)
     assert "Recommendation: huggingface/trl" in plain(screen)
     assert max(len(line) for line in plain(screen).splitlines()) <= 100
-    assert "…" not in plain(screen), "a cell is folded, never cut"
+    assert "…" not in plain(screen), "a long cell wraps and is not cut"
 
 
-def test_no_color_is_honoured():
+def test_no_color_turns_colours_off():
     assert not re.search(r"\x1b\[3[0-9]", in_a_terminal("rank", NO_COLOR="1"))
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
-def test_what_comes_from_outside_is_not_markup(width):
+def test_text_from_outside_is_not_markup(width):
     answer = advisor.recommend(repositories=["trl"])
     hostile = replace(answer, doubts=("[bold red]x[/] [link=file:///etc]y[/link]",))
     assert "[bold red]x[/] [link=file:///etc]y[/link]" in " ".join(plain(render(hostile, width)).split())
 
 
 def test_the_shell_completes_commands_and_formats():
-    for words, expected in (("advisor ra", "rank"), ("advisor rank --format mark", "markdown")):
+    for words, completion in (("advisor ra", "rank"), ("advisor rank --format mark", "markdown")):
         count = len(words.split()) - 1
         env = bare_environment(_ADVISOR_COMPLETE="complete_bash", COMP_WORDS=words)
         command = [str(Path(sys.executable).with_name("advisor"))]
-        done = subprocess.run(
+        process = subprocess.run(
             command, env={**env, "COMP_CWORD": str(count)}, capture_output=True, text=True, check=False
         )
-        assert expected in done.stdout.split(), done
+        assert completion in process.stdout.split(), process
 
 
 def test_a_collection_shows_bars_and_lines_for_what_is_missing(tmp_path):
@@ -89,12 +89,12 @@ def test_a_collection_shows_bars_and_lines_for_what_is_missing(tmp_path):
         screen = plain(in_a_terminal("collect", "o/n", "--source", "github", "--source", "git", "--store",
                                     str(tmp_path / "s"), code=3, **env))  # fmt: skip
     assert "all \N{BOX DRAWINGS HEAVY HORIZONTAL}" in screen and "points left" in screen
-    assert "o/n: star history: " in screen, "GitHub keeps none: told above the bars"
+    assert "o/n: star history: " in screen, "GitHub has no history: a line above the bars"
     assert re.search("o/n: git: .*failed", screen.replace("\r\n", ""))
     assert "1 repositories collected: " in screen and "Traceback" not in screen
 
 
-def test_a_collection_of_many_shows_how_many_are_whole_and_failed(tmp_path):
+def test_a_collection_of_many_counts_complete_repositories_and_failures(tmp_path):
     git = ["git", "-C", str(tmp_path / "one"), "-c", "user.name=Ann", "-c", "user.email=a@corp.example"]
     subprocess.run(["git", "init", "-q", "-b", "main", str(tmp_path / "one")], check=True)
     subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "one"], check=True)
@@ -110,7 +110,7 @@ def test_a_collection_of_many_shows_how_many_are_whole_and_failed(tmp_path):
     assert reading.open_store(tmp_path / "s").repositories() == ["o/one"]
 
 
-def test_measuring_and_looking_back_show_how_far_they_are(tmp_path):
+def test_measuring_and_ranking_past_days_show_progress(tmp_path):
     fill(tmp_path / "s", rows())
     assert "100%" in in_a_terminal("measure", str(tmp_path / "s"))
     screen = in_a_terminal("dashboard", "-o", str(tmp_path / "r.html"), "--months", "1")

@@ -1,4 +1,4 @@
-"""What the page is made of, without a browser: bytes, size, history, the command line."""
+"""The page without a browser: bytes, size, history, and the command line."""
 
 from __future__ import annotations
 
@@ -33,31 +33,30 @@ def run(*args, env=None):
                           env=bare_environment(**(env or {})))  # fmt: skip
 
 
-def assert_same(found, expected):
-    """Equal but for the last digits of numbers: sums in another order."""
+def assert_same(measurement, expected_measurement):
+    """Assert equality up to the last digits of numbers, which come from sums in another order."""
     numbers = {
         name: pytest.approx(value, rel=1e-9, abs=1e-9)
-        for name, value in vars(expected).items()
+        for name, value in vars(expected_measurement).items()
         if isinstance(value, float)
     }
-    assert vars(found) == {**vars(expected), **numbers}
+    assert vars(measurement) == {**vars(expected_measurement), **numbers}
 
 
-def test_many_days_in_one_pass_are_what_each_day_gives(world):
+def test_measuring_many_days_at_once_equals_measuring_each_day(world):
     days = [AS_OF, date(2024, 2, 29), date(2023, 5, 31), date(2021, 12, 31)]
     together = measure_days(FactsView(world, tuple(NAMES), AS_OF), days)
     assert list(together) == days
     for day in days:
         alone, damages = measure_repositories(world, NAMES, day)
         assert not damages
-        for repository, by_name in alone.items():
-            for name, by_itself in by_name.items():
-                assert_same(together[day][repository][name], by_itself)
+        for repository, measurements in alone.items():
+            for name, measurement in measurements.items():
+                assert_same(together[day][repository][name], measurement)
 
 
-def test_the_bundled_history_is_what_each_day_gives():
-    asked = read_request(Request())
-    timeline = read_timeline(asked, 30)
+def test_the_timeline_equals_measuring_each_day():
+    timeline = read_timeline(read_request(Request()), 30)
     store = reading.open_store(SNAPSHOT)
     for place in (0, 13, -1):
         alone, _ = measure_repositories(store, list(timeline.candidates), timeline.days[place])
@@ -66,14 +65,14 @@ def test_the_bundled_history_is_what_each_day_gives():
                 assert_same(m, alone[repository][m.metric])
 
 
-def test_the_grid_ends_months_and_then_the_day_itself():
+def test_the_days_are_ends_of_months_and_the_day_itself():
     assert ends_of_months(date(2024, 1, 10), date(2024, 4, 15), 72) == (
         date(2024, 1, 31), date(2024, 2, 29), date(2024, 3, 31), date(2024, 4, 15))  # fmt: skip
     assert ends_of_months(date(2020, 1, 1), date(2024, 3, 31), 1) == (date(2024, 2, 29), date(2024, 3, 31))
     assert ends_of_months(date(2024, 1, 1), date(2024, 1, 5), 72) == (date(2024, 1, 5),)
 
 
-def test_equal_input_gives_equal_bytes_and_few_of_them():
+def test_equal_input_gives_equal_bytes_and_a_small_page():
     request = Request(as_of=date(2025, 3, 3))
     questions = (read_request(request) for _ in range(2))
     first, second = (render(recommend(q), read_timeline(q, 24)) for q in questions)
@@ -83,42 +82,42 @@ def test_equal_input_gives_equal_bytes_and_few_of_them():
     assert str(SNAPSHOT.parent) not in first
 
 
-def test_the_plotly_carried_is_the_one_that_the_docs_name():
+def test_the_bundled_plotly_is_the_one_that_the_docs_name():
     root = Path(__file__).resolve().parents[4]
-    carried = (root / "advisor/report/dashboard/assets/vendor/plotly-basic.min.js").read_bytes()
-    assert hashlib.sha256(carried).hexdigest() in (root / "docs/explanation/dependencies.md").read_text()
+    plotly = (root / "advisor/report/dashboard/assets/vendor/plotly-basic.min.js").read_bytes()
+    assert hashlib.sha256(plotly).hexdigest() in (root / "docs/explanation/dependencies.md").read_text()
 
 
 def test_the_command_writes_one_file(tmp_path):
-    done = run("dashboard", "-o", str(tmp_path / "r.html"), "--months", "2", "--goal", "long-lived")
-    assert (done.returncode, done.stderr) == (0, "")
+    process = run("dashboard", "-o", str(tmp_path / "r.html"), "--months", "2", "--goal", "long-lived")
+    assert (process.returncode, process.stderr) == (0, "")
     assert [p.name for p in tmp_path.iterdir()] == ["r.html"]
     assert "a library that is still maintained in some years" in (tmp_path / "r.html").read_text()
 
 
 def test_rank_writes_the_same_page(tmp_path):
-    done = run("rank", "trl", "unsloth", "--as-of", "2024-02-01", "--format", "html")
-    assert done.returncode == 0
-    assert done.stdout.startswith("<!doctype html>") and done.stdout.endswith("</html>\n")
+    process = run("rank", "trl", "unsloth", "--as-of", "2024-02-01", "--format", "html")
+    assert process.returncode == 0
+    assert process.stdout.startswith("<!doctype html>") and process.stdout.endswith("</html>\n")
 
 
-def test_without_a_browser_the_page_is_written_and_the_lack_is_named(tmp_path):
-    done = run("dashboard", "-o", str(tmp_path / "r.html"), "--months", "0", "--png", str(tmp_path / "r.png"),
+def test_without_a_browser_the_command_writes_the_page_and_reports_the_problem(tmp_path):
+    process = run("dashboard", "-o", str(tmp_path / "r.html"), "--months", "0", "--png", str(tmp_path / "r.png"),
                env={"PATH": str(tmp_path)})  # fmt: skip
-    assert done.returncode == 1
-    assert "no Chromium was found" in done.stderr and "Traceback" not in done.stderr
+    assert process.returncode == 1
+    assert "no Chromium was found" in process.stderr and "Traceback" not in process.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["r.html"]
 
 
-# A browser that agrees to everything, but for what is put in place of HERE.
-AGREES = f"""#!{sys.executable}
+# A browser that answers every message; tests replace HERE by a fault.
+FAKE_BROWSER = f"""#!{sys.executable}
 import json, os
 from base64 import b64encode
-asked = b""
+buffer = b""
 while True:
-    asked += os.read(3, 65536)
-    while b"\\0" in asked:
-        one, _, asked = asked.partition(b"\\0")
+    buffer += os.read(3, 65536)
+    while b"\\0" in buffer:
+        one, _, buffer = buffer.partition(b"\\0")
         number = json.loads(one)["id"]
         answer = {{"result": {{"targetId": "t", "sessionId": "s", "data": b64encode(b"a picture").decode()}}}}
         HERE
@@ -127,35 +126,35 @@ while True:
 """
 
 
-@pytest.mark.parametrize(("program", "patience", "said"), [
+@pytest.mark.parametrize(("program", "patience", "message"), [
     ("#!/bin/sh\nexit 1\n", 20, "ended before it took a picture"),
-    (AGREES.replace("HERE", "os.close(0), os.close(3)"), 20, "ended before it took a picture"),
-    (AGREES.replace("HERE", "answer = {'error': {'message': 'no tab'}}"), 20, "Target.createTarget: no tab"),
+    (FAKE_BROWSER.replace("HERE", "os.close(0), os.close(3)"), 20, "ended before it took a picture"),
+    (FAKE_BROWSER.replace("HERE", "answer = {'error': {'message': 'no tab'}}"), 20, "Target.createTarget: no tab"),
     ("#!/bin/sh\nexec sleep 30\n", 0.1, "took no picture within 0.1 seconds"),
-    (AGREES.replace("HERE", ""), 20, "r.png cannot be written: No such file"),
+    (FAKE_BROWSER.replace("HERE", ""), 20, "r.png cannot be written: No such file"),
 ])  # fmt: skip
-def test_a_browser_that_fails_is_named(tmp_path, monkeypatch, program, patience, said):
+def test_a_browser_that_fails_gives_a_message(tmp_path, monkeypatch, program, patience, message):
     chromium = tmp_path / "chromium"
     chromium.write_text(program)
     chromium.chmod(0o755)
     monkeypatch.setattr(browser, "find_browser", lambda: str(chromium))
     monkeypatch.setattr(browser, "TIMEOUT_SECONDS", patience)
     (tmp_path / "r.html").write_text("a page")
-    with pytest.raises(AdvisorError, match=said):
+    with pytest.raises(AdvisorError, match=message):
         browser.take_picture(tmp_path / "r.html", tmp_path / "nowhere" / "r.png")
 
 
-@pytest.mark.parametrize(("view", "said"), [
+@pytest.mark.parametrize(("view", "message"), [
     ("{}", "advisor_view"), ("[", "Invalid JSON"), ('{"advisor_view": 2}', "advisor_view")])  # fmt: skip
-def test_a_broken_view_gets_one_clear_message(tmp_path, view, said):
+def test_a_broken_view_gives_one_clear_message(tmp_path, view, message):
     file = tmp_path / "view.json"
     file.write_text(view)
-    done = run("rank", "--replay", str(file))
-    assert done.returncode == 2
-    assert said in done.stderr and str(file) in done.stderr and "Traceback" not in done.stderr
+    process = run("rank", "--replay", str(file))
+    assert process.returncode == 2
+    assert message in process.stderr and str(file) in process.stderr and "Traceback" not in process.stderr
 
 
-def test_what_became_different_since_a_view_was_saved_is_said_line_by_line():
+def test_each_difference_from_a_saved_view_is_one_line():
     answer = recommend(read_request(Request(as_of=date(2025, 3, 3))))
     first, second, third, *_ = answer.ranking
     row = {"low": 0.0, "high": 1.0, "wins": 1.0}
@@ -178,19 +177,19 @@ def test_what_became_different_since_a_view_was_saved_is_said_line_by_line():
         build_request(view, Request(goal="fast"))
 
 
-def test_replay_takes_no_second_opinion(tmp_path):
-    done = run("rank", "trl", "--replay", str(tmp_path / "none.json"))
-    assert (done.returncode, "none.json" in done.stderr) == (2, True)
+def test_replay_refuses_candidates(tmp_path):
+    process = run("rank", "trl", "--replay", str(tmp_path / "none.json"))
+    assert (process.returncode, "none.json" in process.stderr) == (2, True)
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path):
+def test_a_page_that_cannot_be_written_gives_a_message(tmp_path):
     (tmp_path / "file").write_text("")
-    done = run("dashboard", "-o", str(tmp_path / "file" / "r.html"), "--months", "0")
-    assert done.returncode == 2
-    assert "cannot be written" in done.stderr and "Traceback" not in done.stderr
+    process = run("dashboard", "-o", str(tmp_path / "file" / "r.html"), "--months", "0")
+    assert process.returncode == 2
+    assert "cannot be written" in process.stderr and "Traceback" not in process.stderr
 
 
-def test_what_the_answer_knows_beyond_the_rules_stands_in_every_month():
+def test_findings_that_come_from_no_rule_count_for_every_month():
     from advisor.model import Finding
     from advisor.report.dashboard.payload import page_data
 
@@ -201,6 +200,6 @@ def test_what_the_answer_knows_beyond_the_rules_stands_in_every_month():
     first = replace(
         answer.ranking[0], findings=(*answer.ranking[0].findings, Finding("asked", "exclude", "no"))
     )
-    told = page_data(replace(answer, ranking=(first, *answer.ranking[1:])), timeline)["findings"]
-    assert told[0] == [[*day, ["asked", "exclude", "no"]] for day in plain[0]]
-    assert told[1:] == plain[1:]
+    changed_findings = page_data(replace(answer, ranking=(first, *answer.ranking[1:])), timeline)["findings"]
+    assert changed_findings[0] == [[*day, ["asked", "exclude", "no"]] for day in plain[0]]
+    assert changed_findings[1:] == plain[1:]

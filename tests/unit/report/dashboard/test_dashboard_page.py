@@ -1,4 +1,4 @@
-"""The page of an answer made by hand: what it says before a script runs, what it carries, what it lets run."""
+"""The page of a hand-made answer: its plain text, its data, and its Content-Security-Policy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from advisor.report.dashboard.payload import page_data
 
 DAYS = (date(2026, 6, 30), date(2026, 7, 4))
 TRL, UNSLOTH = "huggingface/trl", "unslothai/unsloth"
-MEASURED = {
+VALUES = {
     "stars": {"value": 123456.7, "low": None, "high": None},
     "trend": {
         "value": 0.1234567,
@@ -40,28 +40,28 @@ FLIP = Flip("weight", "support", None, 0.2, 0.4, UNSLOTH, "More support, and Two
 
 
 @pytest.fixture(scope="module")
-def made():
+def sample():
     request = Request(repositories=("trl", "unsloth", "torchtune"))
     question = read_request(request)
     base = recommend(question)
-    given = {r.candidate.repository: r for r in base.ranking}
-    torchtune = next(r for r in given if r.endswith("/torchtune"))
+    candidates = {r.candidate.repository: r for r in base.ranking}
+    torchtune = next(r for r in candidates if r.endswith("/torchtune"))
     criteria = (CriterionScore("activity", 0.6123456789, 0.5, 0.75, 1.0, ()),
                 CriterionScore("support", None, 0.0, 1.0, 0.0, ()))  # fmt: skip
-    measurements = tuple(replace(m, **MEASURED.get(m.metric, {})) for m in given[TRL].measurements)
+    measurements = tuple(replace(m, **VALUES.get(m.metric, {})) for m in candidates[TRL].measurements)
     first = replace(
-        given[TRL], candidate=replace(given[TRL].candidate, name="One <1>", backer=None), rank=1, score=71.456,
+        candidates[TRL], candidate=replace(candidates[TRL].candidate, name="One <1>", backer=None), rank=1, score=71.456,
         low=60.444, high=80.556, coverage=0.876, wins=0.5, excluded=False, criteria=criteria,
         acceptability=(0.5, 0.25, 0.125, 0.1, 0.025), measurements=measurements,
         findings=(Finding("old", "warn", "Nobody answers."), Finding("asked", "prefer", "It is liked.")),
         outlook=(Outlook(12, 0.25, 0.1, 0.5, abstained=False, reason="few", known="kept"),),
     )  # fmt: skip
     second = replace(
-        given[UNSLOTH], candidate=replace(given[UNSLOTH].candidate, name="Two", backer="ACME"), rank=None,
+        candidates[UNSLOTH], candidate=replace(candidates[UNSLOTH].candidate, name="Two", backer="ACME"), rank=None,
         score=None, low=0.0, high=100.0, coverage=0.0, wins=0.0, excluded=False, findings=(), acceptability=(),
     )  # fmt: skip
     out = replace(
-        given[torchtune], candidate=replace(given[torchtune].candidate, name="Three"), rank=None, score=12.0,
+        candidates[torchtune], candidate=replace(candidates[torchtune].candidate, name="Three"), rank=None, score=12.0,
         excluded=True, acceptability=(), findings=(Finding("dead", "exclude", "It is over."),
         Finding("old", "warn", "Nobody answers."), Finding("asked", "exclude", "No LoRA.")),
     )  # fmt: skip
@@ -83,12 +83,12 @@ def made():
     return answer, timeline
 
 
-def test_what_the_page_says_before_any_script_runs(made):
-    answer, timeline = made
+def test_the_page_before_any_script_runs(sample):
+    answer, timeline = sample
     domain = timeline.question.domain
-    shown = answer_for_page(answer, timeline)
-    rows = shown.pop("rows")
-    assert shown == {
+    context = answer_for_page(answer, timeline)
+    rows = context.pop("rows")
+    assert context == {
         "domain": domain, "goal": answer.goal, "as_of": "2026-07-04", "as_of_long": "4 July 2026",
         "snapshot": "made", "headline": "Choose", "choice": "One <1>", "choice_repository": TRL,
         "certainty": "clear", "confidence": "a clear choice", "reasons": ("Scores é.",),
@@ -113,41 +113,41 @@ def test_what_the_page_says_before_any_script_runs(made):
     assert (rows[2]["rank"], rows[2]["score"], rows[2]["wins"]) == ("out", "12", "")
 
 
-def test_who_is_ranked_without_draws_comes_first_as_often_as_it_wins(made):
-    answer, timeline = made
+def test_without_draws_the_first_place_has_the_share_of_wins(sample):
+    answer, timeline = sample
     alone = replace(answer.ranking[0], acceptability=(), wins=0.333333)
     [row] = answer_for_page(replace(answer, ranking=(alone,)), timeline)["rows"]
     assert row["chances"] == [{"from": 0, "to": 33.33}] + [{"from": 33.33, "to": 33.33}] * 3
 
 
-@pytest.mark.parametrize(("changed", "headline", "confidence"), [
+@pytest.mark.parametrize(("changes", "headline", "confidence"), [
     ({"certainty": "leaning"}, "Leaning to", "leaning, not clear"),
     ({"certainty": "tie"}, "A tie. Stay with", "a tie, decided by the default"),
     ({"certainty": "tie", "default": None}, "A tie, led by", "a tie, and no default to decide it"),
     ({"certainty": "none", "choice": None}, "Nothing suitable", "every candidate is excluded or unknown"),
 ])  # fmt: skip
-def test_the_headline_says_how_sure_it_is(made, changed, headline, confidence):
-    answer, timeline = made
-    shown = answer_for_page(replace(answer, **changed), timeline)
-    assert (shown["headline"], shown["confidence"]) == (headline, confidence)
-    assert (shown["choice"], shown["choice_repository"]) == (
-        ("", "") if "choice" in changed else ("One <1>", TRL)
+def test_the_headline_states_the_certainty(sample, changes, headline, confidence):
+    answer, timeline = sample
+    context = answer_for_page(replace(answer, **changes), timeline)
+    assert (context["headline"], context["confidence"]) == (headline, confidence)
+    assert (context["choice"], context["choice_repository"]) == (
+        ("", "") if "choice" in changes else ("One <1>", TRL)
     )
-    assert shown["default_name"] == ("" if "default" in changed else "trl")
+    assert context["default_name"] == ("" if "default" in changes else "trl")
 
 
-def test_what_the_page_computes_with(made):
-    answer, timeline = made
+def test_the_data_of_the_page(sample):
+    answer, timeline = sample
     data = page_data(answer, timeline)
     third = answer.ranking[2].candidate.repository
     assert [c["repository"] for c in data["candidates"]] == [TRL, UNSLOTH, third]
     assert [c["born"] for c in data["candidates"]] == ["2020-03-01", None, None]
     assert data["days"] == ["2026-06-30", "2026-07-04"]
     assert data["scores"] == [[None, [0.612346, 0.5, 0.75, 1, None, 0, 1, 0]], [], []]
-    # What was asked for is no rule of the domain: it holds for all months of which something is known.
-    warned, liked = ["old", "warn", "Nobody answers."], ["asked", "prefer", "It is liked."]
-    assert data["findings"] == [[[], [warned, liked]], [], []]
-    points = {name: data["series"][name] for name in MEASURED}
+    # A requirement is not a rule of the domain: it counts for every month with data.
+    warning, preference = ["old", "warn", "Nobody answers."], ["asked", "prefer", "It is liked."]
+    assert data["findings"] == [[[], [warning, preference]], [], []]
+    points = {name: data["series"][name] for name in VALUES}
     assert points == {
         "stars": [[None, 123457], [], []], "trend": [[None, [0.123457, 0.1, 0.2]], [], []],
         "contributors": [[None, 5], [], []], "new_contributors": [[None, [5, 5, 9]], [], []],
@@ -175,13 +175,13 @@ def test_what_the_page_computes_with(made):
 
 
 @pytest.fixture(scope="module")
-def page(made):
-    return render(*made)
+def page(sample):
+    return render(*sample)
 
 
-def unpacked(page, name):
-    [packed] = re.findall(rf'<script type="application/octet-stream" id="{name}">(.*?)</script>', page)
-    return zlib.decompress(base64.b64decode(packed)).decode()
+def decompress(page, name):
+    [data] = re.findall(rf'<script type="application/octet-stream" id="{name}">(.*?)</script>', page)
+    return zlib.decompress(base64.b64decode(data)).decode()
 
 
 def test_the_page_shows_the_answer_as_plain_text(page):
@@ -191,18 +191,18 @@ def test_the_page_shows_the_answer_as_plain_text(page):
     assert "One <1>" not in page
     assert "the facts “made”" in page
     before = page.partition("<script")[0].rpartition("</style>")[2]
-    assert not re.search(r"\n\s*\n\s*\n", before), "what the template does not show leaves no gaps"
+    assert not re.search(r"\n\s*\n\s*\n", before), "a part that is not there leaves no gap"
     assert 'id="task"' not in page
 
 
-def test_the_data_travels_compressed_and_whole(page, made):
-    data = unpacked(page, "data")
-    assert json.loads(data) == json.loads(json.dumps(page_data(*made)))
+def test_the_page_has_its_data_in_compressed_form(page, sample):
+    data = decompress(page, "data")
+    assert json.loads(data) == json.loads(json.dumps(page_data(*sample)))
     assert data == json.dumps(json.loads(data), ensure_ascii=False, separators=(",", ":")), "no byte too many"
-    assert "Plotly" in unpacked(page, "plotly")
+    assert "Plotly" in decompress(page, "plotly")
 
 
-def test_the_policy_lets_nothing_run_but_what_the_page_holds(page):
+def test_the_policy_allows_only_the_scripts_and_styles_of_the_page(page):
     def source(text):
         return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
@@ -211,9 +211,9 @@ def test_the_policy_lets_nothing_run_but_what_the_page_holds(page):
     styles = re.findall(r"<style.*?>(.*?)</style>", page, re.DOTALL)
     assert len(styles) == 2
     assert html.unescape(policy) == (
-        f"default-src 'none'; script-src {source(script)} {source(unpacked(page, 'plotly'))}; "
+        f"default-src 'none'; script-src {source(script)} {source(decompress(page, 'plotly'))}; "
         f"style-src {' '.join(map(source, styles))}; img-src data:; base-uri 'none'; form-action 'none'"
     )
     assert script.startswith('(() => {\n"use strict";\n') and script.endswith("})();\n")
-    # What is used by others comes first.
+    # A script comes after those that it uses.
     assert 0 < script.index("const format =") < script.index("const HEADLINES")
