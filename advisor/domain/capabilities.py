@@ -1,4 +1,4 @@
-"""What the libraries of a domain can do, each entry with the path that shows it."""
+"""The capabilities of a domain's libraries, each with the file that shows it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from advisor.domain.files import StrictModel, data_folder, explain, read_toml
+from advisor.domain.files import StrictModel, data_folder, describe_error, read_toml
 
 METHODS = ("full", "lora", "qlora")
 
 
 class Capability(StrictModel):
-    """Something that a library can or cannot do; the fields are described in the file."""
+    """A feature that a library has or does not have; the TOML file describes the fields."""
 
     name: Literal["full", "lora", "qlora", "multi_gpu", "multi_gpu_qlora", "packing", "amd", "apple", "cpu"]
     can: Literal["yes", "no"]
@@ -25,7 +25,7 @@ class Capability(StrictModel):
 
 
 class Licence(StrictModel):
-    """The licence of one part of a library's tree."""
+    """The licence of one part of a library's source tree."""
 
     part: str
     licence: Literal["permissive", "copyleft", "restricted"]
@@ -35,7 +35,7 @@ class Licence(StrictModel):
 
 
 class Library(StrictModel):
-    """All that is known of one library at one commit."""
+    """The capabilities and licences of one library at one commit."""
 
     commit: str = Field(pattern=r"^[0-9a-f]{40}$")
     day: date
@@ -43,15 +43,15 @@ class Library(StrictModel):
     capability: tuple[Capability, ...]
 
     def can(self, name: str) -> Capability | None:
-        """The entry of this name; None: unknown."""
+        """Return the entry with this name; None: unknown."""
         return next((c for c in self.capability if c.name == name), None)
 
 
 def load_capabilities(domain: str, folder: Path | None = None) -> Mapping[str, Library]:
-    """Repository → what its library can do; empty where the domain has no such file.
+    """Read a domain's file of capabilities, by repository; empty if the domain has no such file.
 
     Raises:
-        ConfigError: the file is wrong.
+        ConfigError: the file is invalid.
     """
     path = (folder or data_folder()) / "capabilities" / f"{domain}.toml"
     if not path.exists():
@@ -59,4 +59,4 @@ def load_capabilities(domain: str, folder: Path | None = None) -> Mapping[str, L
     try:
         return TypeAdapter(dict[str, Library]).validate_python(read_toml(path))
     except ValidationError as error:
-        raise explain(path, error) from None
+        raise describe_error(path, error) from None

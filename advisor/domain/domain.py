@@ -1,4 +1,4 @@
-"""A domain is data: who competes, what counts, for whom. This file reads it and checks it."""
+"""Read and validate a domain: a TOML file with candidates, criteria and goals."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from advisor.domain.files import StrictModel, data_folder, explain, read_toml
+from advisor.domain.files import StrictModel, data_folder, describe_error, read_toml
 from advisor.domain.organisations import Organisation
 from advisor.errors import ConfigError, UnknownName
 from advisor.model import Candidate
 
 
 class Scale(StrictModel):
-    """How a value becomes a utility: 0 at ``worst``, 1 at ``best``, fixed for everybody.
+    """How a value becomes a utility: 0 at ``worst``, 1 at ``best``, the same for all candidates.
 
-    ``worst`` may lie above ``best``. On a ``log`` curve equal factors count alike (log1p).
-    ``source`` says where the two ends come from.
+    ``worst`` may be greater than ``best``. On a ``log`` curve equal factors have the same effect (log1p).
+    ``source`` is the source of the two ends.
     """
 
     metric: str
@@ -31,17 +31,17 @@ class Scale(StrictModel):
     @model_validator(mode="after")
     def _ends_differ(self) -> Scale:
         if self.worst == self.best:
-            raise ValueError("worst and best must differ")
+            raise ValueError("worst and best must be different")
         if self.curve == "log" and min(self.worst, self.best) < 0:
-            raise ValueError("a log scale takes no negative ends")
+            raise ValueError("the ends of a log scale must not be negative")
         return self
 
 
 class Criterion(StrictModel):
-    """One of the things that count, as a handful of metrics.
+    """A criterion: a few metrics with their scales.
 
-    ``benched`` ones rest on what `advisor bench` measured alone: they take part where somebody measured,
-    or weighs them.
+    A ``benched`` criterion depends only on benchmarks of `advisor bench`. It counts only if there are
+    benchmarks, or if its weight is not 0.
     """
 
     name: str
@@ -51,14 +51,14 @@ class Criterion(StrictModel):
 
 
 class Goal(StrictModel):
-    """What somebody wants, as weights on criteria (only their ratios matter)."""
+    """A named set of weights of the criteria (only their ratios matter)."""
 
     title: str
     weights: Mapping[str, float]
 
 
 class CandidateEntry(StrictModel):
-    """A candidate as written in the file; ``backer`` is a key of organisations.toml."""
+    """A candidate as in the file; ``backer`` is a key of organisations.toml."""
 
     repository: str
     package: str | None = None
@@ -67,7 +67,7 @@ class CandidateEntry(StrictModel):
 
 
 class Domain(StrictModel):
-    """A question with its candidates, criteria and goals; ``rules`` are names of files in data/rules."""
+    """A question with candidates, criteria and goals; ``rules`` are names of files in data/rules."""
 
     name: str
     title: str
@@ -94,35 +94,34 @@ class Domain(StrictModel):
 
 
 def check_weights(weights: Mapping[str, float], criteria: list[str], where: str) -> None:
-    """Check that weights are for known criteria, not negative, finite and not all zero.
+    """Check that weights are finite, not negative, not all zero, and only for the criteria.
 
     Raises:
-        ValueError: they are not.
+        ValueError: a weight is invalid.
     """
     for name, weight in weights.items():
         if name not in criteria:
             raise ValueError(f"{where}: unknown criterion {name!r}; known: {', '.join(criteria)}")
         if not 0 <= weight < float("inf"):
-            raise ValueError(f"{where}: weight of {name} is {weight}; it must be 0 or more")
+            raise ValueError(f"{where}: invalid weight {weight} for criterion {name}: expected a number ≥ 0")
     if sum(weights.values()) <= 0:
-        raise ValueError(f"{where}: at least one weight must be above 0")
+        raise ValueError(f"{where}: at least one weight must be greater than 0")
 
 
 def available_domains(folder: Path | None = None) -> list[str]:
-    """Names of the bundled domains."""
+    """Return the names of the bundled domains."""
     return sorted(p.stem for p in ((folder or data_folder()) / "domains").glob("*.toml"))
 
 
 def load_domain(name: str, folder: Path | None = None) -> Domain:
     """Read a domain by name, or from a path that ends in ``.toml``.
 
-    A file that ``extends`` another takes everything from it that it does not say itself;
-    its candidates come after those of the other. A criterion is written out or named: then it is
-    the file of that name in ``data/criteria``.
+    A file that ``extends`` another file takes all missing keys from it; its own candidates come after those
+    of the other file. A criterion is a table, or the name of a file in ``data/criteria``.
 
     Raises:
-        UnknownName: no such domain.
-        ConfigError: the file is wrong.
+        UnknownName: there is no such domain.
+        ConfigError: the file is invalid.
     """
     folder = folder or data_folder()
     path = Path(name) if name.endswith(".toml") else folder / "domains" / f"{name}.toml"
@@ -132,36 +131,36 @@ def load_domain(name: str, folder: Path | None = None) -> Domain:
     base = content.pop("extends", None)
     if base is not None:
         parent = read_toml(folder / "domains" / f"{base}.toml")
-        joined = [*parent["candidates"], *content.get("candidates", [])]
-        content = {**parent, **content, "candidates": joined}
+        entries = [*parent["candidates"], *content.get("candidates", [])]
+        content = {**parent, **content, "candidates": entries}
     content["criteria"] = [
         _shared_criterion(c, path, folder) if isinstance(c, str) else c for c in content.get("criteria", [])
     ]
     try:
         return Domain.model_validate({"name": path.stem, **content})
     except ValidationError as error:
-        raise explain(path, error) from None
+        raise describe_error(path, error) from None
 
 
-def _shared_criterion(name: str, used_in: Path, folder: Path) -> dict[str, Any]:
-    known = {p.stem: p for p in sorted((folder / "criteria").glob("*.toml"))}
-    if name not in known:
-        raise ConfigError(f"{used_in}: criteria: there is no {name!r}; known: {', '.join(known)}")
-    return {"name": name, **read_toml(known[name])}
+def _shared_criterion(name: str, domain_file: Path, folder: Path) -> dict[str, Any]:
+    files = {p.stem: p for p in sorted((folder / "criteria").glob("*.toml"))}
+    if name not in files:
+        raise ConfigError(f"{domain_file}: unknown criterion {name!r}; known: {', '.join(files)}")
+    return {"name": name, **read_toml(files[name])}
 
 
-def candidates(domain: Domain, organisations: Mapping[str, Organisation]) -> list[Candidate]:
-    """The domain's candidates with what is known of their backers.
+def read_candidates(domain: Domain, organisations: Mapping[str, Organisation]) -> list[Candidate]:
+    """Return the domain's candidates with the facts about their backers.
 
     Raises:
         UnknownName: a backer is not in the table of organisations.
     """
-    found = []
+    result = []
     for entry in domain.candidates:
         if entry.backer is not None and entry.backer not in organisations:
             raise UnknownName("organisation", entry.backer, list(organisations))
         backer = organisations[entry.backer] if entry.backer else None
-        found.append(
+        result.append(
             Candidate(
                 repository=entry.repository,
                 name=entry.repository.split("/")[1],
@@ -173,16 +172,21 @@ def candidates(domain: Domain, organisations: Mapping[str, Organisation]) -> lis
                 formerly=entry.formerly,
             )
         )
-    return found
+    return result
 
 
-def rules_of(domain: Domain) -> list[Path]:
-    """The files of its rules."""
+def rule_files(domain: Domain) -> list[Path]:
+    """Return the files with the domain's rules."""
     return [data_folder() / "rules" / f"{name}.toml" for name in domain.rules]
 
 
 def candidate_of(repository: str, owners: Mapping[str, Organisation]) -> Candidate:
-    """A repository that no domain names, with what its owner (in lower case) says of its backer."""
+    """Return the candidate for a repository outside all domains; its owner decides its backer.
+
+    Args:
+        repository: ``owner/name``.
+        owners: owner on GitHub, in lower case → organisation.
+    """
     owner, name = repository.split("/")
     backer = owners.get(owner.lower())
     if backer is None:

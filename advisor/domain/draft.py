@@ -1,4 +1,4 @@
-"""A domain of one's own as the text of its file."""
+"""Write a user's own domain as the text of a TOML file."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from advisor.domain.files import data_folder, read_toml
 from advisor.domain.organisations import load_organisations
 
 CRITERIA = ("contributors", "issues", "backing", "activity")
-"""What a domain weighs if nothing else is said: all that a git history can answer for."""
+"""The criteria of a new domain by default: those that need only a git history."""
 
 
 @dataclass(frozen=True)
 class Draft:
-    """What a person decides of a domain.
+    """The user's decisions about a new domain.
 
     Attributes:
-        candidates: ``owner/name`` → its package, None where there is none.
+        candidates: ``owner/name`` → its package, or None.
         weights: criterion (a file of ``data/criteria``) → weight.
-        default: the candidate that stays in a tie; None: none.
+        default: the candidate that wins a tie; None: no default.
     """
 
     name: str
@@ -35,20 +35,20 @@ class Draft:
 
 
 def criteria_titles(folder: Path | None = None) -> dict[str, str]:
-    """Name → title of the criteria that domains share."""
+    """Return name → title of the criteria in ``data/criteria``."""
     files = sorted(((folder or data_folder()) / "criteria").glob("*.toml"))
     return {path.stem: str(read_toml(path)["title"]) for path in files}
 
 
 def domain_text(draft: Draft, snapshot: str | None = None) -> str:
-    """TOML that `domain.load_domain` reads.
+    """Return the TOML text of a domain for `domain.load_domain`.
 
     Args:
-        draft: what was decided.
-        snapshot: bundled facts that know all candidates; None: facts are to be collected.
+        draft: the user's decisions.
+        snapshot: a bundled snapshot with all candidates; None: the user must collect facts.
     """
     lines = [
-        f"# {draft.title}. Made by `advisor init`; edit it as you like. Only the ratios of weights matter.",
+        f"# {draft.title}. Created by `advisor init`; you can edit it. Only the ratios of weights matter.",
         f"title = {_text(draft.title)}",
         f"question = {_text(draft.question)}",
         f"snapshot = {_text(snapshot or draft.name)}",
@@ -62,7 +62,7 @@ def domain_text(draft: Draft, snapshot: str | None = None) -> str:
         'default_goal = "balanced"',
         "",
         "[goals.balanced]",
-        'title = "what you said when you made this domain"',
+        'title = "the weights that you chose for this domain"',
         f"weights = {{ {weights} }}",
     ]
     backers = {owner.lower(): key for key, o in load_organisations().items() for owner in o.github}
@@ -76,5 +76,5 @@ def domain_text(draft: Draft, snapshot: str | None = None) -> str:
 
 
 def _text(value: str) -> str:
-    # A string of JSON is one of TOML too; DEL is the one character that only TOML wants escaped.
+    # A JSON string is a TOML string, except for DEL: only TOML requires an escape.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

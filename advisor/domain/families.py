@@ -1,4 +1,4 @@
-"""Families of open-weight models: who makes them, since when, and which names mean them."""
+"""Families of open-weight models: the vendor, the release date and the names of their models."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from advisor.domain.files import data_folder, explain, read_toml
+from advisor.domain.files import data_folder, describe_error, read_toml
 from advisor.errors import ConfigError
 
 
 class Family(BaseModel):
-    """One family as written in model_families.toml, where each field is described."""
+    """A family of model_families.toml, which describes each field."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -36,12 +36,12 @@ class Family(BaseModel):
         try:
             re.compile(pattern)
         except re.error as error:
-            raise ValueError(f"not a pattern: {error}") from None
+            raise ValueError(f"invalid regular expression: {error}") from None
         return pattern
 
     def has(self, name: str) -> bool:
-        """Whether a model of this name (``owner/name``, a folder, a file) is of this family."""
-        return re.match(self.names, plain(name)) is not None
+        """Return whether a model with this name (``owner/name``, a folder, a file) is of this family."""
+        return re.match(self.names, normalise_name(name)) is not None
 
 
 class _FamilyFile(BaseModel):
@@ -51,42 +51,42 @@ class _FamilyFile(BaseModel):
 
 
 @lru_cache(maxsize=4096)
-def plain(name: str) -> str:
-    """A name as the patterns see it: without its owner, in lower case, with ``-`` for ``_``."""
+def normalise_name(name: str) -> str:
+    """Return a name without its owner, in lower case and with ``-`` for ``_``, as the patterns expect."""
     return name.rstrip("/").rsplit("/", 1)[-1].lower().replace("_", "-")
 
 
 def family_of(name: str, families: Sequence[Family]) -> Family | None:
-    """The family that a name means; None if it is of none that is followed."""
+    """Return the family of a model's name; None if it is not a tracked family."""
     return next((f for f in families if f.has(name)), None)
 
 
-def with_architecture(architecture: str, families: Iterable[Family]) -> list[Family]:
-    """The families whose weights load as this ``model_type`` of transformers."""
+def families_with_architecture(architecture: str, families: Iterable[Family]) -> list[Family]:
+    """Return the families whose weights load as this ``model_type`` of transformers."""
     return [f for f in families if f.architecture == architecture]
 
 
 def load_families(folder: Path | None = None) -> tuple[Family, ...]:
-    """Read model_families.toml, in its order.
+    """Read model_families.toml, in file order.
 
     Raises:
-        ConfigError: the file is wrong, two families share a name, an example is not kept, or a name
-            given as an example of one family is taken for another's too.
+        ConfigError: the file is invalid, two families have the same name, or an example of a name does not
+            match exactly its own family.
     """
     path = (folder or data_folder()) / "model_families.toml"
     try:
         families = _FamilyFile.model_validate(read_toml(path)).family
     except ValidationError as error:
-        raise explain(path, error) from None
+        raise describe_error(path, error) from None
     names = [f.name for f in families]
-    if doubled := next((n for n in names if names.count(n) > 1), None):
-        raise ConfigError(f"{path}: there are two families named {doubled!r}")
+    if duplicate := next((n for n in names if names.count(n) > 1), None):
+        raise ConfigError(f"{path}: two families have the name {duplicate!r}")
     for family in families:
         for name in family.yes:
-            found = [f.name for f in families if f.has(name)]
-            if found != [family.name]:
-                raise ConfigError(f"{path}: {name!r} should mean {family.name} alone, means {found}")
+            matches = [f.name for f in families if f.has(name)]
+            if matches != [family.name]:
+                raise ConfigError(f"{path}: {name!r} must match only {family.name}, but it matches {matches}")
         for name in family.no:
             if family.has(name):
-                raise ConfigError(f"{path}: {name!r} should not mean {family.name}")
+                raise ConfigError(f"{path}: {name!r} must not match {family.name}")
     return families

@@ -1,4 +1,4 @@
-"""The bundled data files, and how a TOML file is read and checked."""
+"""Find the bundled data, and read and validate TOML files."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from advisor.errors import ConfigError, SnapshotMissing
 
 
 class StrictModel(BaseModel):
-    """A frozen record of a TOML file; an unknown key is an error."""
+    """Base class for the tables of a TOML file: frozen, and without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def data_folder() -> Path:
-    """Where the bundled data lie: inside an installed wheel, or beside the package in a checkout.
+    """Return the folder of the bundled data: in an installed wheel, or beside the package in a checkout.
 
     Raises:
         SnapshotMissing: the installation is incomplete.
@@ -27,14 +27,14 @@ def data_folder() -> Path:
     for folder in (here / "_data", here.parent / "data"):
         if (folder / "domains").is_dir():
             return folder
-    raise SnapshotMissing(f"no bundled data beside {here}; install advisor again")
+    raise SnapshotMissing(f"the bundled data is missing beside {here}; install advisor again")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file.
 
     Raises:
-        ConfigError: it cannot be read or is not TOML; the message names file and line.
+        ConfigError: it cannot be read or is not TOML; the message has the file and the line.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -42,8 +42,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def explain(path: Path, error: ValidationError) -> ConfigError:
-    """Pydantic's first complaint as one line: file, place, what is wrong."""
+def describe_error(path: Path, error: ValidationError) -> ConfigError:
+    """Return pydantic's first error as one line: file, key, problem."""
     first = error.errors()[0]
-    place = ".".join(str(p) for p in first["loc"]) or "the file"
-    return ConfigError(f"{path}: {place}: {first['msg'].removeprefix('Value error, ')}")
+    parts = [str(path), ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")]
+    return ConfigError(": ".join(part for part in parts if part))

@@ -1,4 +1,4 @@
-"""The organisations behind libraries."""
+"""The organisations behind libraries, from organisations.toml."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from advisor.domain.files import StrictModel, data_folder, explain, read_toml
+from advisor.domain.files import StrictModel, data_folder, describe_error, read_toml
 
 
 class Organisation(StrictModel):
-    """Who stands behind a library; ``kind`` as the source shows it.
+    """An organisation; ``kind`` is as in its source.
 
-    ``vendor`` is the name under which it publishes models in model_families.toml, if it does.
+    ``vendor`` is its name as a vendor in model_families.toml, if it publishes models.
     """
 
     name: str
@@ -25,9 +25,13 @@ class Organisation(StrictModel):
 
 
 def load_organisations(folder: Path | None = None) -> dict[str, Organisation]:
-    """The sourced table of organisations, by key."""
+    """Read organisations.toml, by key.
+
+    Raises:
+        ConfigError: the file is invalid.
+    """
     path = (folder or data_folder()) / "organisations.toml"
     try:
         return {key: Organisation.model_validate(o) for key, o in read_toml(path).items()}
     except ValidationError as error:
-        raise explain(path, error) from None
+        raise describe_error(path, error) from None

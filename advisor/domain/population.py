@@ -1,4 +1,4 @@
-"""The reference population: what other libraries reach, as percentiles, and the one reader of its file."""
+"""The reference population: percentiles of the metrics of many libraries, read from its file."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from advisor.domain.files import data_folder, explain
+from advisor.domain.files import data_folder, describe_error
 from advisor.errors import ConfigError
 
-FILE = Path("reference") / "population.json"
+POPULATION_FILE = Path("reference") / "population.json"
 
 
 class Cell(BaseModel):
-    """One metric over the libraries of one age and size: how many, and their values at the percentiles."""
+    """One metric of the libraries of one age and size: their number and the values at the percentiles."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -27,7 +27,7 @@ class Cell(BaseModel):
     @model_validator(mode="after")
     def _rise(self) -> Cell:
         if list(self.values) != sorted(self.values):
-            raise ValueError(f"the percentiles of {self.metric} do not rise")
+            raise ValueError(f"the percentiles of {self.metric} are not in ascending order")
         return self
 
 
@@ -35,10 +35,10 @@ class Cohort(BaseModel):
     """Libraries as of a day.
 
     Attributes:
-        as_of: the day on which they were looked at.
-        libraries: which ones, in words.
-        percents: where on the scale from 0 to 100 the values of each cell stand.
-        cells: one a metric, age and size; ``all`` where they are not told apart.
+        as_of: the date of the values.
+        libraries: description of the libraries.
+        percents: the percentiles of the values of each cell, from 0 to 100.
+        cells: one per metric, age and size; ``all``: any age or size.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -51,15 +51,15 @@ class Cohort(BaseModel):
     @model_validator(mode="after")
     def _whole(self) -> Cohort:
         if any(len(c.values) != len(self.percents) for c in self.cells):
-            raise ValueError("a cell has not one value for each percentile")
+            raise ValueError("a cell must have one value for each percentile")
         return self
 
     def of_all(self) -> dict[str, Cell]:
-        """Metric → its cell over all ages and sizes."""
+        """Return metric → its cell over all ages and sizes."""
         return {c.metric: c for c in self.cells if c.age == c.size == "all"}
 
     def places(self) -> list[tuple[str, int, float]]:
-        """(metric, per cent of the libraries at or below, value), over all ages and sizes."""
+        """Return (metric, per cent of the libraries at or below, value), over all ages and sizes."""
         return [
             (metric, percent, value)
             for metric, cell in self.of_all().items()
@@ -68,11 +68,11 @@ class Cohort(BaseModel):
 
 
 class Population(BaseModel):
-    """The cohorts of the file.
+    """The two cohorts of the file.
 
     Attributes:
-        active: those active at a day, by age and size: what a scale and the page compare with.
-        listed: all that the lists held in their last month: what attention and substance are placed in.
+        active: the libraries active on a day, by age and size; scales and the dashboard use it.
+        listed: all libraries in the last month of the lists; attention and substance use it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -82,17 +82,17 @@ class Population(BaseModel):
 
 
 def load_population(folder: Path | None = None) -> Population | None:
-    """Read the file; None where there is none.
+    """Read the population's file; None if it does not exist.
 
     Raises:
-        ConfigError: it is damaged.
+        ConfigError: the file is damaged.
     """
-    path = (folder or data_folder()) / FILE
+    path = (folder or data_folder()) / POPULATION_FILE
     if not path.exists():
         return None
     try:
         return Population.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise explain(path, error) from None
+        raise describe_error(path, error) from None
     except OSError as error:
         raise ConfigError(f"{path}: {error}") from None

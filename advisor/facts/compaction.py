@@ -1,9 +1,9 @@
-"""Many small files into few sorted ones: a partition is one file a table for a range of repositories.
+"""Merge many small files of a store into few sorted partitions.
 
-A file of a partition is named after its content, so none is ever overwritten: the new files are written
-and synced, then the manifest that names them replaces the old one, and a crash at any point leaves a store
-that is whole. What the manifest no longer names lies there until the next compaction, for those who
-opened the store before.
+A partition holds the rows of one table for a range of repositories. Its name is a hash of its content, so
+no file is ever overwritten. A compaction writes and syncs the new files, and then replaces the manifest. A
+crash at any point leaves a complete store. Files that the manifest no longer lists stay until the next
+compaction, because a reader may have opened the store earlier.
 """
 
 from __future__ import annotations
@@ -16,179 +16,199 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.errors import FactsError
 from advisor.facts import reading
-from advisor.facts.manifest import locked, read_manifest, write_manifest
-from advisor.facts.store import Store, file_of, listed, not_replaced, parquet, repository_of, split, text
+from advisor.facts.manifest import lock_store, read_manifest, write_manifest
+from advisor.facts.store import (
+    Store,
+    current_rows_condition,
+    file_path,
+    join_with_commas,
+    parquet_sql,
+    quote,
+    repository_of,
+    split_files,
+)
 from advisor.facts.tables import DAYS, TABLES, columns
 from advisor.files import draft_file, publish
 
 if TYPE_CHECKING:
     import duckdb
 
-ROWS_A_PARTITION = 1_000_000  # over all tables: some 300 repositories, a few MB a file
+ROWS_PER_PARTITION = 1_000_000  # over all tables: about 300 repositories, a few MB per file
 
 
 @dataclass(frozen=True)
-class Compacted:
-    """What a compaction did: files before and after, rows, and files removed that were named no more."""
+class CompactionSummary:
+    """Counts of one compaction: files before and after, rows, and deleted files.
+
+    Attributes:
+        removed_files: files on disk that no manifest listed any more.
+    """
 
     files_before: int
     files_after: int
     rows: int
-    removed: int
+    removed_files: int
 
 
-def compact(
+def compact_store(
     path: Path,
-    rows_a_partition: int = ROWS_A_PARTITION,
+    rows_per_partition: int = ROWS_PER_PARTITION,
     settings: Mapping[str, Any] | None = None,
-    progress: Callable[[int, int], None] = lambda _done, _all: None,
-) -> Compacted:
-    """Move the rows of all files of a store into sorted partitions; every row and every head stays.
+    progress: Callable[[int, int], None] = lambda _count, _total: None,
+) -> CompactionSummary:
+    """Move the rows of all files of a store into sorted partitions.
+
+    No row and no ``head`` of a history is lost.
 
     Args:
-        path: the store.
-        rows_a_partition: about how many rows, over all tables, share a partition.
-        settings: of DuckDB (``memory_limit``, ``temp_directory``, ``threads``).
-        progress: called with the number of repositories done and of all.
+        path: folder of the store.
+        rows_per_partition: approximate number of rows, over all tables, in one partition.
+        settings: DuckDB settings (``memory_limit``, ``temp_directory``, ``threads``).
+        progress: called with the number of compacted repositories and the total.
 
     Raises:
-        SnapshotMissing: there is no store.
+        SnapshotMissing: the store does not exist.
         FactsError: a file is damaged.
     """
     import duckdb
 
-    with locked(path):
+    with lock_store(path):
         store = reading.open_store(path)
-        if damages := reading.verify(store, store.repositories()):
+        if damages := reading.verify_files(store, store.repositories()):
             raise FactsError("; ".join(map(str, damages)))
-        named = set(_files_of(store.manifest))
+        old_files = _files_of(store.manifest)
         names = sorted(store.repositories())
         loose = [f for f, entry in store.manifest["files"].items() if "in" not in entry and entry["rows"]]
-        found: dict[str, Any] = {}
-        done = 0
-        whole = not loose and not any(p.get("replaced") for p in store.partitions.values())
+        partitions: dict[str, Any] = {}
+        count = 0
+        is_compact = not loose and not any(p.get("replaced") for p in store.partitions.values())
+        rows = count_rows_by_repository(store)
         with duckdb.connect(config={"threads": 2, **(settings or {})}) as db:
-            for some in [] if whole else ranges(names, rows_by_repository(store), rows_a_partition):
+            for batch in [] if is_compact else split_into_ranges(names, rows, rows_per_partition):
                 for table in TABLES:
-                    if (sql := _with_parts(store, table, some)) is not None:
-                        found |= write_partition(db, path, table, sql)
-                done += len(some)
-                progress(done, len(names))
-        if not whole:
-            _switch(path, store, found)
+                    if (sql := _rows_with_parts_sql(store, table, batch)) is not None:
+                        partitions |= write_partition(db, path, table, sql)
+                count += len(batch)
+                progress(count, len(names))
+        if not is_compact:
+            _write_new_manifest(path, store, partitions)
         manifest = read_manifest(path)
-        removed = _remove_all_but(path, {*_files_of(manifest), *named})
-        return Compacted(len(named), len(_files_of(manifest)), rows_in(manifest), removed)
+        removed_count = _remove_other_files(path, {*_files_of(manifest), *old_files})
+        return CompactionSummary(
+            len(old_files), len(_files_of(manifest)), count_rows(manifest), removed_count
+        )
 
 
-def _switch(path: Path, store: Store, found: Mapping[str, Any]) -> None:
-    """Name the new files in the manifest; each entry says in which of them its rows lie."""
-    where = {file: name for name, about in found.items() for file in about["holds"]}
+def _write_new_manifest(path: Path, store: Store, contents: Mapping[str, Any]) -> None:
+    """List the new partitions in the manifest; each file's entry names the partition with its rows."""
+    partition_of = {file: name for name, content in contents.items() for file in content["holds"]}
     files = {}
     for file, entry in store.manifest["files"].items():
-        known = {k: v for k, v in entry.items() if k not in {"next_sha256", "in"}}
-        # A file without rows has no place in a partition; that its source was read and empty is kept.
-        files[file] = {**known, "in": where[file]} if file in where else entry
+        rest = {k: v for k, v in entry.items() if k not in {"next_sha256", "in"}}
+        # A file without rows is in no partition. Its entry stays: the source was read and had no rows.
+        files[file] = {**rest, "in": partition_of[file]} if file in partition_of else entry
     partitions = {
-        name: {k: v for k, v in about.items() if k != "holds"} for name, about in sorted(found.items())
+        name: {k: v for k, v in content.items() if k != "holds"} for name, content in sorted(contents.items())
     }
     write_manifest(path, {**store.manifest, "files": files, "partitions": partitions})
 
 
 def write_partition(db: duckdb.DuckDBPyConnection, path: Path, table: str, sql: str) -> dict[str, Any]:
-    """Write the rows of a query as a partition of a table, synced, under the name of its content.
+    """Write and sync the rows of a query as a partition of a table, named after its content.
 
     Args:
-        db: where the query runs.
-        path: the store.
+        db: connection that runs the query.
+        path: folder of the store.
         table: one of ``TABLES``.
-        sql: has the table's columns and ``part``.
+        sql: query with the table's columns and ``part``.
 
     Returns:
         relative path → ``sha256``, ``rows`` and ``holds`` (file of the manifest → ``rows``, ``first_day``,
-        ``last_day``); empty where the query has no rows.
+        ``last_day``); empty if the query has no rows.
     """
-    # Equal rows in any order give equal bytes: nothing is left to chance in the order.
+    # The sort order is complete, so that equal rows in any order give equal bytes.
     order = ", ".join(dict.fromkeys(["repository", "part", *DAYS[table], "source", *columns(table)]))
     with draft_file(path / table) as draft:
         db.execute(
             f"COPY (SELECT {', '.join(columns(table))}, part FROM ({sql}) ORDER BY {order})"
-            f" TO {text(str(draft))} (FORMAT parquet, COMPRESSION zstd)"
+            f" TO {quote(str(draft))} (FORMAT parquet, COMPRESSION zstd)"
         )
         with draft.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        holds = _held_by(db, table, str(draft))
+        holds = _read_contents(db, table, str(draft))
         if not holds:
             return {}
         name = f"{table}/partition-{digest[:16]}.parquet"
         publish(draft, path / name)
-        rows = sum(about["rows"] for about in holds.values())
+        rows = sum(content["rows"] for content in holds.values())
         return {name: {"rows": rows, "sha256": digest, "holds": holds}}
 
 
-def _held_by(db: duckdb.DuckDBPyConnection, table: str, file: str) -> dict[str, dict[str, Any]]:
+def _read_contents(db: duckdb.DuckDBPyConnection, table: str, file: str) -> dict[str, dict[str, Any]]:
     first = f"least({', '.join(['NULL', *(f'min({day})' for day in DAYS[table])])})::DATE::VARCHAR"
     last = f"greatest({', '.join(['NULL', *(f'max({day})' for day in DAYS[table])])})::DATE::VARCHAR"
-    found = db.execute(
-        f"SELECT repository, part, count(*), {first}, {last} FROM read_parquet({text(file)})"
+    groups = db.execute(
+        f"SELECT repository, part, count(*), {first}, {last} FROM read_parquet({quote(file)})"
         " GROUP BY repository, part ORDER BY repository, part"
     ).fetchall()
     return {
-        file_of(table, repository, part): {
+        file_path(table, repository, part): {
             "rows": rows,
             **({"first_day": first, "last_day": last} if first else {}),
         }
-        for repository, part, rows, first, last in found
+        for repository, part, rows, first, last in groups
     }
 
 
-def _with_parts(store: Store, table: str, repositories: Sequence[str]) -> str | None:
-    """SQL of the table's rows of these repositories with the part that each belongs to."""
-    loose, partitions = split(store, table, repositories)
+def _rows_with_parts_sql(store: Store, table: str, repositories: Sequence[str]) -> str | None:
+    """Return SQL of the table's rows of these repositories, each with its part; None without rows."""
+    loose, partitions = split_files(store, table, repositories)
     sources = []
     if loose:
         part = r"coalesce(nullif(regexp_extract(filename, '@([^/]*)\.parquet$', 1), ''), '')"
-        files = listed(text(str(store.path / f)) for f in loose)
+        files = join_with_commas(quote(str(store.path / f)) for f in loose)
         sources.append(
             f"SELECT * EXCLUDE (filename), {part} AS part"
             f" FROM read_parquet([{files}], union_by_name=true, filename=true)"
         )
     if partitions:
-        names = listed(map(text, sorted(repositories)))
+        names = join_with_commas(map(quote, sorted(repositories)))
         sources.append(
-            f"SELECT * FROM {parquet(store, sorted(partitions))}"
-            f" WHERE repository IN ({names}) AND {not_replaced(store, partitions)}"
+            f"SELECT * FROM {parquet_sql(store, sorted(partitions))}"
+            f" WHERE repository IN ({names}) AND {current_rows_condition(store, partitions)}"
         )
-    nothing = ", ".join(f"NULL::{kind} AS {name}" for name, kind in columns(table).items())
-    sources.insert(0, f"SELECT {nothing}, NULL::VARCHAR AS part WHERE false")
+    nulls = ", ".join(f"NULL::{kind} AS {name}" for name, kind in columns(table).items())
+    sources.insert(0, f"SELECT {nulls}, NULL::VARCHAR AS part WHERE false")
     return " UNION ALL BY NAME ".join(sources) if len(sources) > 1 else None
 
 
-def rows_by_repository(store: Store) -> dict[str, int]:
-    """Number of rows that a store holds of each repository."""
-    found: dict[str, int] = {}
+def count_rows_by_repository(store: Store) -> dict[str, int]:
+    """Return the number of rows of each repository in a store."""
+    counts: dict[str, int] = {}
     for file, entry in store.manifest["files"].items():
         name = repository_of(file)
-        found[name] = found.get(name, 0) + int(entry["rows"])
-    return found
+        counts[name] = counts.get(name, 0) + int(entry["rows"])
+    return counts
 
 
-def ranges(names: Sequence[str], rows: Mapping[str, int], rows_a_range: int) -> Iterator[list[str]]:
-    """Cut sorted names into runs of about so many rows each."""
-    some: list[str] = []
+def split_into_ranges(
+    names: Sequence[str], rows: Mapping[str, int], rows_per_range: int
+) -> Iterator[list[str]]:
+    """Split sorted names into ranges with about this many rows each."""
+    batch: list[str] = []
     total = 0
     for name in names:
-        if some and total + rows[name] > rows_a_range:
-            yield some
-            some, total = [], 0
-        some.append(name)
+        if batch and total + rows[name] > rows_per_range:
+            yield batch
+            batch, total = [], 0
+        batch.append(name)
         total += rows[name]
-    if some:
-        yield some
+    if batch:
+        yield batch
 
 
-def rows_in(manifest: Mapping[str, Any]) -> int:
-    """Number of rows that a manifest names."""
+def count_rows(manifest: Mapping[str, Any]) -> int:
+    """Return the number of rows of all files in a manifest."""
     return sum(int(entry["rows"]) for entry in manifest["files"].values())
 
 
@@ -196,12 +216,12 @@ def _files_of(manifest: Mapping[str, Any]) -> set[str]:
     return {entry.get("in", file) for file, entry in manifest["files"].items()}
 
 
-def _remove_all_but(path: Path, named: set[str]) -> int:
-    removed = 0
+def _remove_other_files(path: Path, current_files: set[str]) -> int:
+    count = 0
     for table in TABLES:
-        # Half-written ones begin with a dot; nobody else writes while the store is held.
+        # This also removes drafts, whose names begin with a dot: nobody else writes while we hold the lock.
         for file in (path / table).glob("*"):
-            if f"{table}/{file.name}" not in named:
+            if f"{table}/{file.name}" not in current_files:
                 file.unlink()
-                removed += 1
-    return removed
+                count += 1
+    return count

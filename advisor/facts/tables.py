@@ -1,6 +1,6 @@
-"""What a row of each fact table is, and how each table is seen as of a day.
+"""The fact tables: the columns of each, and what a row is.
 
-A new column is nullable: files that were written before it are read all the same.
+A new column must be nullable, so that older files stay readable.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Mapping
 _PROVENANCE = {"source": "VARCHAR", "retrieved_at": "DATE"}
 
 TABLES: Mapping[str, Mapping[str, str]] = {
-    # a repository as seen on a date; declared_status: active, unmaintained, deprecated, archived;
-    # known_as: the name under which GitHub knows it now; owner_kind: Organization or User
+    # A repository as observed on a date. declared_status: active, unmaintained, deprecated or archived.
+    # known_as: its current name on GitHub. owner_kind: Organization or User.
     "repositories": {
         "repository": "VARCHAR",
         "observed_on": "DATE",
@@ -33,7 +33,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "owner_is_verified": "BOOLEAN",
         "owner_since": "DATE",
     },
-    # one day's commits of one author (a number by order of first appearance)
+    # One day's commits of one author (a number in order of first appearance).
     "contributions": {
         "repository": "VARCHAR",
         "day": "DATE",
@@ -42,10 +42,10 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "is_bot": "BOOLEAN",
         "commits": "INTEGER",
     },
-    # an issue, a change request or a discussion; closed_by is the day by which it was closed where
-    # the day of closing itself is not known; without responses_seen nobody looked for a response;
-    # merged_by is an author's number, merged_by_organisation the domain of the address that they merged
-    # with or, with @ before it, the organisation on GitHub that they name as their company
+    # An issue, a change request or a discussion. closed_by: the latest possible closing time, if the exact
+    # time is unknown. responses_seen: the source reports responses. merged_by: the number of an author.
+    # merged_by_organisation: the domain of the e-mail address used for the merge; or "@" and the GitHub
+    # organisation that the person states as company.
     "threads": {
         "repository": "VARCHAR",
         "kind": "VARCHAR",
@@ -61,7 +61,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "merged_by": "INTEGER",
         "merged_by_organisation": "VARCHAR",
     },
-    # a dated total where no rows exist; low and high bound a derived one
+    # A dated total of things without rows of their own. low and high: bounds of an estimate.
     "counts": {
         "repository": "VARCHAR",
         "day": "DATE",
@@ -71,14 +71,14 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "high": "DOUBLE",
         "definition": "VARCHAR",
     },
-    # a tag or a release
+    # A tag or a release.
     "releases": {
         "repository": "VARCHAR",
         "tag": "VARCHAR",
         "released_on": "DATE",
         "is_prerelease": "BOOLEAN",
     },
-    # a version on a package index; withdrawn (yanked) if all of its files are
+    # A version on a package index. It is yanked (withdrawn) if all of its files are.
     "package_releases": {
         "repository": "VARCHAR",
         "package": "VARCHAR",
@@ -87,15 +87,16 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "is_prerelease": "BOOLEAN",
         "is_yanked": "BOOLEAN",
     },
-    # which packages a repository publishes, as the index (pypi, npm) says on the day of retrieval
+    # A package that a repository publishes, according to the index (pypi, npm) on the day of retrieval.
     "packages": {
         "repository": "VARCHAR",
         "ecosystem": "VARCHAR",
         "package": "VARCHAR",
     },
-    # the first day on which a library supported a model family by one route, and the day on which it
-    # ceased to; supported_on NULL: not by known_until. Routes: main (its default branch names it),
-    # package (so does a release on the index), transformers (no commit of its own is needed)
+    # The first day on which a library supported a model family by one route, and the day on which the
+    # support ended. supported_on NULL: no support until known_until. Routes: main (the default branch names
+    # the family), package (a release on the index names it), transformers (the library loads it through
+    # transformers, without a commit of its own).
     "model_support": {
         "repository": "VARCHAR",
         "family": "VARCHAR",
@@ -109,9 +110,9 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "evidence_path": "VARCHAR",
         "evidence_commit": "VARCHAR",
     },
-    # one figure of one library measured on one machine by `advisor bench`. figure: tokens_per_second,
-    # peak_memory, …; relative_throughput and relative_peak_memory are times a plain trl run of the same
-    # bench. low and high: smallest and largest of the runs, widened by the noise floor
+    # One figure of one library, measured on one machine by `advisor bench`. figure: tokens_per_second,
+    # peak_memory, …; relative_throughput and relative_peak_memory are multiples of a plain trl run in the
+    # same bench. low and high: smallest and largest value of the runs, widened by the noise floor.
     "benchmarks": {
         "repository": "VARCHAR",
         "day": "DATE",
@@ -127,11 +128,16 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     },
 }
 
-# What a user measured is no news of a project: these tables decide neither whom a store knows nor until when.
-ASIDE = ("benchmarks",)
+# A user's own measurements are not facts about a project: these tables affect neither the list of
+# repositories of a store nor its as-of date.
+NOT_PROJECT_FACTS = ("benchmarks",)
 
 
-# The days that say from when until when a file has facts.
+# A row that was read more than two months before the as-of date does not describe that date (the same
+# limit as in the cohorts of the back-test).
+STALE_DAYS = 62
+
+# The columns that give the first and the last day of a file.
 DAYS: Mapping[str, list[str]] = {
     "repositories": ["observed_on"],
     "contributions": ["day"],
@@ -146,5 +152,5 @@ DAYS: Mapping[str, list[str]] = {
 
 
 def columns(table: str) -> dict[str, str]:
-    """Names and DuckDB types of the table's columns, provenance last."""
+    """Return the names and DuckDB types of a table's columns, provenance last."""
     return {**TABLES[table], **_PROVENANCE}

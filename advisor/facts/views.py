@@ -1,4 +1,4 @@
-"""How each fact table is seen as of a day."""
+"""The as-of views: each fact table as it was known on a day."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from advisor.facts.tables import columns
 
-# The as-of views: the same names as the tables, without rows after $as_of and with later events
-# undone. A metric's SQL names these and nothing else.
-VIEWS: Mapping[str, tuple[str, Mapping[str, str]]] = {  # which rows, and which columns in place of their own
+# The views have the names of the tables. They exclude rows after the as-of date and hide later events. The
+# SQL of a metric reads these views and nothing else. table → (condition of the rows, column → expression).
+VIEWS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "repositories": ("observed_on <= {d}", {}),
     "contributions": ("day <= {d}", {}),
     "threads": (
@@ -43,48 +43,50 @@ VIEWS: Mapping[str, tuple[str, Mapping[str, str]]] = {  # which rows, and which 
     ),
     "benchmarks": ("day <= {d}", {}),
 }
-# Where two sources tell of the same thread or release, one row is left: the API knows when a change
-# request was opened, git must guess. No date decides this, so it is done when a table is read.
-ONE_ROW_A: Mapping[str, str] = {"threads": "repository, kind, number", "releases": "repository, tag"}
-# What the row that is left takes from the others where it is silent: git knows some mergers by number, the
-# API some by their company.
-TAKEN_OVER: Mapping[str, tuple[str, ...]] = {"threads": ("merged_by", "merged_by_organisation")}
+# If two sources have a row for the same thread or release, one row remains. The API is preferred to git: it
+# knows when a change request was opened, while git can only estimate this. The choice does not depend on
+# dates, so it is made when a table is read.
+UNIQUE_KEY: Mapping[str, str] = {"threads": "repository, kind, number", "releases": "repository, tag"}
+# Columns that the remaining row takes from the other rows if its own value is NULL: git knows the author
+# number of some people who merge, the API knows the company of some.
+FILLED_FROM_OTHERS: Mapping[str, tuple[str, ...]] = {"threads": ("merged_by", "merged_by_organisation")}
 
 
-def as_of_view(table: str, source: str, day: str, with_: str = "") -> str:
-    """SQL of the table as it was known at the end of a day.
+def as_of_view(table: str, source: str, day: str, extra_columns: str = "") -> str:
+    """Return SQL of the table as it was known at the end of a day.
 
     Args:
         table: one of ``TABLES``.
-        source: what stands after FROM: a table's name, or a query in brackets.
+        source: the text after FROM: a table name, or a query in brackets.
         day: an SQL expression of a date; it may name a column of the source.
-        with_: further columns of the source, with a comma before each.
+        extra_columns: more columns of the source, each after a comma.
     """
-    rows, instead = VIEWS[table]
-    seen = ", ".join(f"{instead[c]} AS {c}" if c in instead else c for c in columns(table))
-    return f"SELECT {seen}{with_} FROM {source} WHERE {rows}".format(d=day)
+    condition, expressions = VIEWS[table]
+    selection = ", ".join(f"{expressions[c]} AS {c}" if c in expressions else c for c in columns(table))
+    return f"SELECT {selection}{extra_columns} FROM {source} WHERE {condition}".format(d=day)
 
 
-def one_row_each(table: str, source: str) -> str:
-    """SQL of the table's rows with one left of each thing that two sources tell of.
+def merge_sources_sql(table: str, source: str) -> str:
+    """Return SQL of the table's rows with one row per thread or release.
 
-    Only repositories of which several sources tell are sorted: that costs three times what reading costs.
+    The query sorts only repositories with several sources, because sorting takes three times as long as
+    reading.
 
     Args:
         table: one of ``TABLES``.
         source: a query of its columns.
     """
-    if table not in ONE_ROW_A:
+    if table not in UNIQUE_KEY:
         return source
-    same = f"PARTITION BY {ONE_ROW_A[table]}"
-    taken = {c: f"coalesce({c}, max({c}) OVER ({same})) AS {c}" for c in TAKEN_OVER.get(table, ())}
+    same = f"PARTITION BY {UNIQUE_KEY[table]}"
+    fills = {c: f"coalesce({c}, max({c}) OVER ({same})) AS {c}" for c in FILLED_FROM_OTHERS.get(table, ())}
     names = ", ".join(columns(table))  # by name, so that no engine adds a column of its own
-    told = ", ".join(taken.get(c, c) for c in columns(table))
+    values = ", ".join(fills.get(c, c) for c in columns(table))
     return (
-        f"WITH seen AS NOT MATERIALIZED ({source}), several AS MATERIALIZED"
-        " (SELECT repository FROM seen GROUP BY repository HAVING min(source) <> max(source))"
-        f" SELECT {names} FROM seen WHERE repository NOT IN (SELECT repository FROM several)"
-        f" UNION ALL SELECT {names} FROM (SELECT {told}, row_number() OVER"
+        f"WITH source_rows AS NOT MATERIALIZED ({source}), several AS MATERIALIZED"
+        " (SELECT repository FROM source_rows GROUP BY repository HAVING min(source) <> max(source))"
+        f" SELECT {names} FROM source_rows WHERE repository NOT IN (SELECT repository FROM several)"
+        f" UNION ALL SELECT {names} FROM (SELECT {values}, row_number() OVER"
         f" ({same} ORDER BY source LIKE 'git:%', source) AS place"
-        " FROM seen WHERE repository IN (SELECT repository FROM several)) WHERE place = 1"
+        " FROM source_rows WHERE repository IN (SELECT repository FROM several)) WHERE place = 1"
     )

@@ -1,9 +1,9 @@
-"""The fact tables: what a row is, how it is written so that nothing is lost, and how it is seen as of a day.
+"""Write rows of fact tables to a store without losing data.
 
-A store (see `store`) is a folder of files and ``manifest.json`` with a hash of each. Readers never see half
-a file: a file is written under a temporary name, synced and renamed, and the manifest after it. A source
-that is collected by itself writes a part of its own, so that it replaces its own rows and nobody else's;
-readers see all parts together. The as-of views are the only door through which metrics see facts.
+A store (see `store`) is a folder of files and ``manifest.json`` with a hash of each. Readers never see a
+partial file: we write a file under a temporary name, sync and rename it, and then write the manifest. A
+source that is collected separately writes its own part. It replaces only its own rows, and readers see the
+rows of all parts. Metrics read facts only through the as-of views.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from typing import Any
 
 from advisor.addresses import check_repository
 from advisor.errors import FactsError
-from advisor.facts.manifest import locked, read_manifest, replace_in_partition, write_manifest
-from advisor.facts.store import file_of
+from advisor.facts.manifest import lock_store, read_manifest, replace_in_partition, write_manifest
+from advisor.facts.store import file_path
 from advisor.facts.tables import DAYS, columns
 from advisor.files import write_atomically
 
 
 def _encode(table: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """Rows as Parquet."""
+    """Return rows as Parquet."""
     names = columns(table)
     unknown = {key for row in rows for key in row} - set(names)
     if unknown:
-        raise FactsError(f"table {table} has no column {', '.join(sorted(unknown))}")
+        raise FactsError(f"unknown columns for table {table}: {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "rows.json"
         lines.write_text(json.dumps(rows, default=str))
         types = ", ".join(f"{name}: '{kind}'" for name, kind in names.items())
-        return encode(f"SELECT * FROM read_json('{lines}', columns={{{types}}}, format='array')")
+        return encode_parquet(f"SELECT * FROM read_json('{lines}', columns={{{types}}}, format='array')")
 
 
-def encode(sql: str) -> bytes:
-    """Rows of a query as Parquet; equal rows in any order give equal bytes."""
+def encode_parquet(sql: str) -> bytes:
+    """Return the rows of a query as Parquet; equal rows in any order give equal bytes."""
     import duckdb
 
     with tempfile.TemporaryDirectory() as folder, duckdb.connect(config={"threads": 1}) as db:
@@ -49,7 +49,7 @@ def encode(sql: str) -> bytes:
         return target.read_bytes()
 
 
-def write(
+def write_rows(
     store: Path,
     table: str,
     repository: str,
@@ -61,32 +61,32 @@ def write(
     """Replace one table of one repository, or one part of it, atomically.
 
     Args:
-        store: folder of the store; made if it is not there.
+        store: folder of the store; created if it does not exist.
         table: one of ``TABLES``.
         repository: ``owner/name``.
         rows: mappings from column to value; a missing column is NULL.
-        part: name of the source whose rows these are, where it writes beside others.
-        about: what the manifest shall say of the file besides its hash (``head`` of a history).
+        part: name of the source, if several sources write to the table.
+        about: more keys for the file's entry in the manifest (``head`` of a history).
 
     Raises:
-        FactsError: a row has a column that the table lacks.
+        FactsError: a row has a column that the table does not have.
     """
     check_repository(repository)
-    known = list(rows)
-    data = _encode(table, known)
-    with locked(store):
-        file = file_of(table, repository, part)
+    row_list = list(rows)
+    data = _encode(table, row_list)
+    with lock_store(store):
+        file = file_path(table, repository, part)
         manifest = read_manifest(store) if (store / "manifest.json").exists() else {"files": {}}
-        entry = {"rows": len(known), "sha256": hashlib.sha256(data).hexdigest(), **about}
+        entry = {"rows": len(row_list), "sha256": hashlib.sha256(data).hexdigest(), **about}
         old = manifest["files"].get(file, {})
         if "in" in old:
             replace_in_partition(manifest, file)
         elif old and old["sha256"] != entry["sha256"]:
-            # Whoever reads between the two steps, or after a crash there, knows both files.
+            # A reader between the two steps, or after a crash between them, accepts both files.
             manifest["files"][file]["next_sha256"] = entry["sha256"]
             write_manifest(store, manifest)
         write_atomically(store / file, data)
-        days = [str(row[c])[:10] for row in known for c in DAYS[table] if row.get(c) is not None]
+        days = [str(row[c])[:10] for row in row_list for c in DAYS[table] if row.get(c) is not None]
         if days:
             entry |= {"first_day": min(days), "last_day": max(days)}
         manifest["files"] = dict(sorted({**manifest["files"], file: entry}.items()))

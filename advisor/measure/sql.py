@@ -1,8 +1,9 @@
-"""A metric's query made whole: a row for every repository that was asked for, also where nothing is known.
+"""The complete SQL of a metric: one row for every requested repository, also for those without facts.
 
-The same text runs on every engine. It names the as-of views, ``asked`` (key: repository as the views name
-it; repository; as_of: the day it stands for) and ``read_on`` (repository; for each table of ``DATED`` the
-day on which its rows were last read).
+The same text runs on every engine. It reads the as-of views and two tables:
+
+- ``requested_repositories``: key (the repository's name in the views), repository, as_of;
+- ``read_on``: repository, and for each of the ``DATED_TABLES`` the day on which its rows were last read.
 """
 
 from __future__ import annotations
@@ -11,12 +12,21 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from advisor.facts.tables import STALE_DAYS
 from advisor.model import Measurement, Metric
 
-# What was read longer ago than this before the as-of date says nothing about it. Two months, as in the
-# cohorts of the back-test.
-STALE_DAYS = 62
-DATED = ("contributions", "releases", "threads")
+# Tables whose rows get stale: they must be read again to describe a later day.
+DATED_TABLES = ("contributions", "releases", "threads")
+# The content of each table, as a reason names it.
+TABLE_TITLES: Mapping[str, str] = {
+    "repositories": "declared status",
+    "contributions": "commits",
+    "threads": "issues or change requests",
+    "counts": "dated totals",
+    "releases": "releases",
+    "model_support": "supported model families",
+    "benchmarks": "benchmarks",
+}
 
 COLUMNS: Mapping[str, str] = {
     "repository": "VARCHAR",
@@ -24,7 +34,7 @@ COLUMNS: Mapping[str, str] = {
     "metric": "VARCHAR",
     "status": "VARCHAR",
     "value": "DOUBLE",
-    "word": "VARCHAR",  # the value where it is no number
+    "word": "VARCHAR",  # the value, if it is not a number
     "low": "DOUBLE",
     "high": "DOUBLE",
     "n": "BIGINT",
@@ -36,65 +46,68 @@ COLUMNS: Mapping[str, str] = {
 }
 
 
-def query(metric: Metric, day: date) -> str:
-    """A metric's own query with its parameters filled in."""
+def fill_in_parameters(metric: Metric, day: date) -> str:
+    """Return a metric's query with its parameters filled in."""
     window = "NULL" if metric.window_days is None else str(int(metric.window_days))
     return metric.sql.replace("$as_of", f"DATE '{day.isoformat()}'").replace("$window_days", window)
 
 
 def measurement_sql(metric: Metric, day: date) -> str:
-    """SQL with the columns of ``COLUMNS``, one row a row of ``asked``.
+    """Return SQL with the columns of ``COLUMNS``: one row per row of ``requested_repositories``.
 
     Args:
-        metric: what to measure.
-        day: the end of the views; rows of ``asked`` whose ``as_of`` is earlier were moved up to it.
+        metric: metric to compute.
+        day: last day of the views. If ``as_of`` of a requested repository is earlier, the views show its
+            facts shifted to this day (see `one_day.measure_days`).
     """
-    moved = f"CAST(date_diff('day', a.as_of, DATE '{day.isoformat()}') AS INTEGER)"
+    shift = f"CAST(date_diff('day', t.as_of, DATE '{day.isoformat()}') AS INTEGER)"
     number, word = ("NULL", "m.value") if metric.unit == "status" else ("m.value", "NULL")
-    tables = " and ".join(metric.needs)
+    contents = " or ".join(TABLE_TITLES[table] for table in metric.needs)
     return f"""
-    WITH asked_of AS (
-        SELECT a.key, a.repository, a.as_of, {_stale(metric)} AS stale
-        FROM asked AS a LEFT JOIN read_on AS r ON r.repository = a.repository
+    WITH requests AS (
+        SELECT q.key, q.repository, q.as_of, {_stale_reason_sql(metric)} AS stale_reason
+        FROM requested_repositories AS q LEFT JOIN read_on AS r ON r.repository = q.repository
     ),
-    stands AS (SELECT repository, as_of, stale, CASE WHEN stale IS NULL THEN key END AS key FROM asked_of)
-    SELECT a.repository, a.as_of, '{metric.name}' AS metric,
+    targets AS (
+        SELECT repository, as_of, stale_reason, CASE WHEN stale_reason IS NULL THEN key END AS key FROM requests
+    )
+    SELECT t.repository, t.as_of, '{metric.name}' AS metric,
            CASE WHEN m.value IS NOT NULL THEN 'measured' WHEN m.evidence_share > 0 THEN 'not_applicable'
                 ELSE 'unavailable' END AS status,
            CAST({number} AS DOUBLE) AS value, CAST({word} AS VARCHAR) AS word,
            CAST(m.low AS DOUBLE) AS low, CAST(m.high AS DOUBLE) AS high, CAST(m.n AS BIGINT) AS n,
            coalesce(CAST(m.evidence_share AS DOUBLE), 0) AS evidence_share,
            CAST(CASE WHEN array_length(m.sources) > 1 THEN list_sort(m.sources) ELSE m.sources END AS VARCHAR[]) AS sources,
-           CAST(m.first_day AS DATE) - {moved} AS first_day, CAST(m.last_day AS DATE) - {moved} AS last_day,
-           CASE WHEN a.stale IS NOT NULL THEN a.stale
-                WHEN m.repository IS NULL THEN 'no rows for it in {tables} by ' || CAST(a.as_of AS VARCHAR)
+           CAST(m.first_day AS DATE) - {shift} AS first_day, CAST(m.last_day AS DATE) - {shift} AS last_day,
+           CASE WHEN t.stale_reason IS NOT NULL THEN t.stale_reason
+                WHEN m.repository IS NULL THEN 'the facts have no {contents} for it up to ' || CAST(t.as_of AS VARCHAR)
                 ELSE coalesce(CAST(m.reason AS VARCHAR), '') END AS reason
-    FROM stands AS a LEFT JOIN ({query(metric, day)}) AS m ON m.repository = a.key
+    FROM targets AS t LEFT JOIN ({fill_in_parameters(metric, day)}) AS m ON m.repository = t.key
     """
 
 
-def _stale(metric: Metric) -> str:
+def _stale_reason_sql(metric: Metric) -> str:
     cases = " ".join(
-        f"WHEN date_diff('day', r.{table}, a.as_of) > {STALE_DAYS} THEN 'its {table} were last read on '"
-        f" || CAST(r.{table} AS VARCHAR) || '; collect it again'"
+        f"WHEN date_diff('day', r.{table}, q.as_of) > {STALE_DAYS} THEN 'its {TABLE_TITLES[table]} were last"
+        f" collected on ' || CAST(r.{table} AS VARCHAR) || '; collect them again'"
         for table in metric.needs
-        if table in DATED
+        if table in DATED_TABLES
     )
     return f"CASE {cases} END" if cases else "CAST(NULL AS VARCHAR)"
 
 
 def read_on_sql() -> str:
-    """SQL of ``read_on`` over the whole tables ``all_…``."""
-    each = " UNION ALL ".join(
+    """Return SQL of ``read_on`` over the complete tables ``all_…``."""
+    reads = " UNION ALL ".join(
         f"SELECT repository, '{table}' AS name, max(retrieved_at) AS day FROM all_{table} GROUP BY repository"
-        for table in DATED
+        for table in DATED_TABLES
     )
-    days = ", ".join(f"max(CASE WHEN name = '{table}' THEN day END) AS {table}" for table in DATED)
-    return f"SELECT repository, {days} FROM ({each}) AS reads GROUP BY repository"
+    days = ", ".join(f"max(CASE WHEN name = '{table}' THEN day END) AS {table}" for table in DATED_TABLES)
+    return f"SELECT repository, {days} FROM ({reads}) AS reads GROUP BY repository"
 
 
-def measurement(row: Mapping[str, Any]) -> Measurement:
-    """A row of these columns as the noun."""
+def measurement_of_row(row: Mapping[str, Any]) -> Measurement:
+    """Return the `Measurement` of a row with the columns of ``COLUMNS``."""
     return Measurement(
         row["repository"],
         row["metric"],

@@ -1,10 +1,11 @@
-"""Measure every repository of a store, however many, into Parquet beside its facts.
+"""Measure all repositories of a store of any size, into Parquet files beside its facts.
 
-The store is read range by range (see `partitions.ranges`): a range's rows are read once, each metric is one
-query over all of its repositories for each day, and its measurements are one file. What a range needs in
-memory does not grow with the store, and DuckDB spills what a range with a giant in it needs more. A range
-whose file is there and was made from the same facts and definitions is not measured again: an interrupted
-run goes on where it stopped, and after a collection only what changed is measured.
+The store is read range by range (see `compaction.split_into_ranges`). The rows of a range are read once,
+each metric is one query per day over all repositories of the range, and the measurements of a range are
+one file. The memory for a range does not grow with the store; DuckDB spills to disk if a range has a very
+large repository. A range is not measured again if its file exists and was made from the same facts and
+definitions. So an interrupted run resumes where it stopped, and after a collection only changed ranges are
+measured.
 """
 
 from __future__ import annotations
@@ -21,25 +22,30 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.errors import InputError
 from advisor.facts import reading
-from advisor.facts.compaction import ranges, rows_by_repository
-from advisor.facts.store import Store, all_rows_of, listed, text
+from advisor.facts.compaction import count_rows_by_repository, split_into_ranges
+from advisor.facts.store import Store, all_rows_sql, join_with_commas, quote
 from advisor.facts.tables import TABLES, columns
-from advisor.facts.views import ONE_ROW_A, TAKEN_OVER, VIEWS
+from advisor.facts.views import FILLED_FROM_OTHERS, UNIQUE_KEY, VIEWS
 from advisor.files import draft_file, publish, write_atomically
 from advisor.measure.cache import FOLDER, definitions_key, digest, facts_key, measurements_key_of_store
-from advisor.measure.one_day import ask, known_beside, prepare, share
+from advisor.measure.one_day import (
+    create_derived_views,
+    create_lookup_tables,
+    read_lookup_rows,
+    set_requested_repositories,
+)
 from advisor.measure.sql import COLUMNS, measurement_sql, read_on_sql
 from advisor.metrics import METRICS
-from advisor.metrics.shared.views import DERIVED
+from advisor.metrics.shared.views import DERIVED_VIEWS
 
 if TYPE_CHECKING:
     import duckdb
 
     from advisor.model import Metric
 
-ROWS_A_RANGE = 4_000_000  # about 0.5 GB in memory; every query costs some milliseconds a range
-# Columns of few different words: as numbers into a list of words, a query over them takes two thirds.
-WORDS: Mapping[str, Sequence[str]] = {
+ROWS_PER_RANGE = 4_000_000  # about 0.5 GB in memory; every query costs a few milliseconds per range
+# Columns with few distinct values. With an ENUM type a query over them takes two thirds of the time.
+ENUM_COLUMNS: Mapping[str, Sequence[str]] = {
     "contributions": ("organisation", "source"),
     "threads": ("kind", "source"),
     "counts": ("metric", "source"),
@@ -49,18 +55,22 @@ WORDS: Mapping[str, Sequence[str]] = {
 
 @dataclass(frozen=True)
 class Limits:
-    """What a measurement may use: bytes of memory as DuckDB writes them, threads, rows at once."""
+    """Limits of a measuring run: memory in DuckDB's notation (``2GB``), threads, rows per range."""
 
     memory: str = "2GB"
     threads: int = 2
-    rows_a_range: int = ROWS_A_RANGE
+    rows_per_range: int = ROWS_PER_RANGE
 
     def settings(self, scratch: str) -> dict[str, Any]:
-        """Settings of DuckDB, spilling into a folder."""
-        found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) *([KMGT]i?B)", self.memory)
-        if found is None:
-            raise InputError(f"{self.memory!r} is no amount of memory; write it as 2GB or 500MB")
-        size, unit = found.groups()
+        """Return DuckDB's settings for one thread; it spills into the folder ``scratch``.
+
+        Raises:
+            InputError: ``memory`` is not an amount of memory.
+        """
+        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) *([KMGT]i?B)", self.memory)
+        if match is None:
+            raise InputError(f"invalid memory limit {self.memory!r}: expected an amount such as 2GB or 500MB")
+        size, unit = match.groups()
         return {
             "memory_limit": f"{float(size) / self.threads}{unit}",
             "threads": 1,
@@ -69,19 +79,21 @@ class Limits:
 
 
 @dataclass
-class Done:
-    """What a run did.
+class MeasuringSummary:
+    """Counts of one run of `measure_store`.
 
     Attributes:
-        repositories, rows: measured, by this run or an earlier one; rows of facts.
-        ranges, reused: of the store; those of them whose file was there already.
-        damages: files that could not be used; their repositories are not measured.
+        repositories: repositories with measurements, from this run or an earlier one.
+        rows: rows of facts of these repositories.
+        ranges: ranges of the store.
+        reused_ranges: ranges whose file existed already.
+        damages: files that could not be used; their repositories have no measurements.
     """
 
     repositories: int = 0
     rows: int = 0
     ranges: int = 0
-    reused: int = 0
+    reused_ranges: int = 0
     damages: list[reading.Damage] = field(default_factory=list)
 
 
@@ -90,70 +102,71 @@ def measure_store(
     days: Sequence[date],
     limits: Limits = Limits(),
     metrics: Mapping[str, Metric] = METRICS,
-    progress: Callable[[int, int], None] = lambda _done, _all: None,
-) -> Done:
-    """Measure all repositories of a store as of some days; the index is written last.
+    progress: Callable[[int, int], None] = lambda _count, _total: None,
+) -> MeasuringSummary:
+    """Measure all repositories of a store as of some days; write the index last.
 
     Args:
         store: the facts.
-        days: as of when.
+        days: as-of dates.
         limits: memory and threads.
-        metrics: what to measure.
-        progress: called with the number of rows of facts done and of all.
+        metrics: metrics to compute.
+        progress: called with the number of processed rows of facts and the total.
 
     Raises:
-        FactsError: a file agrees with its hash and is still not readable.
+        InputError: a limit is invalid.
+        FactsError: a file matches its hash but cannot be read.
     """
     from concurrent.futures import ThreadPoolExecutor
 
-    rows = rows_by_repository(store)
-    every = sum(rows.values())
-    done = Done()
-    limits.settings("")  # says what is wrong with them before anything is done
+    rows = count_rows_by_repository(store)
+    row_count = sum(rows.values())
+    summary = MeasuringSummary()
+    limits.settings("")  # reject invalid limits before any work
     folder = store.path / FOLDER
     folder.mkdir(exist_ok=True)
     definitions = definitions_key(metrics)
-    beside = known_beside()
+    lookup_rows = read_lookup_rows()
 
-    def one(names: list[str], scratch: str) -> tuple[list[str], Path, list[reading.Damage], bool]:
+    def measure_one(names: list[str], scratch: str) -> tuple[list[str], Path, list[reading.Damage], bool]:
         key = digest([definitions, [d.isoformat() for d in days], names, facts_key(store, names)])
         file = folder / f"{key[:32]}.parquet"
-        damages = reading.verify(store, names)
-        bad = {d.repository for d in damages}
-        is_there = file.exists() and not bad
-        if not is_there:
-            sound = [n for n in names if n not in bad]
-            measure_range(store, sound, days, file, limits.settings(scratch), beside, metrics)
-        return names, file, damages, is_there
+        damages = reading.verify_files(store, names)
+        damaged_names = {d.repository for d in damages}
+        is_reused = file.exists() and not damaged_names
+        if not is_reused:
+            sound = [n for n in names if n not in damaged_names]
+            measure_range(store, sound, days, file, limits.settings(scratch), lookup_rows, metrics)
+        return names, file, damages, is_reused
 
-    # A range has a thread to itself: side by side they use the cores better than one query split in two.
+    # One thread per range: two ranges at a time use the cores better than one query on two threads.
     pool = ThreadPoolExecutor(limits.threads)
     files = []
     with tempfile.TemporaryDirectory(prefix="advisor-") as scratch:
         try:
-            waiting = [
-                pool.submit(one, names, scratch)
-                for names in ranges(sorted(store.repositories()), rows, limits.rows_a_range)
+            futures = [
+                pool.submit(measure_one, names, scratch)
+                for names in split_into_ranges(sorted(store.repositories()), rows, limits.rows_per_range)
             ]
-            for some in waiting:
-                names, file, damages, is_there = some.result()
+            for future in futures:
+                names, file, damages, is_reused = future.result()
                 files.append(file.name)
-                done.ranges += 1
-                done.reused += is_there
-                done.damages += damages
-                done.repositories += len(names) - len({d.repository for d in damages})
-                done.rows += sum(rows[n] for n in names)
-                progress(done.rows, every)
+                summary.ranges += 1
+                summary.reused_ranges += is_reused
+                summary.damages += damages
+                summary.repositories += len(names) - len({d.repository for d in damages})
+                summary.rows += sum(rows[n] for n in names)
+                progress(summary.rows, row_count)
         finally:
             pool.shutdown(cancel_futures=True)
-    _write_index(store, days, files, done.damages)
-    return done
+    _write_index(store, days, files, summary.damages)
+    return summary
 
 
-def index_of(
+def render_index(
     store: Store, days: Sequence[date], files: Sequence[str], engine: str, damages: Sequence[reading.Damage]
 ) -> str:
-    """The index of the measurements of a store: from what they were made, and where they lie."""
+    """Return the text of the index of a store's measurements: their key, days and files."""
     index = {
         "key": measurements_key_of_store(store),
         "engine": engine,
@@ -168,7 +181,7 @@ def _write_index(
     store: Store, days: Sequence[date], files: Sequence[str], damages: Sequence[reading.Damage]
 ) -> None:
     folder = store.path / FOLDER
-    write_atomically(folder / "index.json", index_of(store, days, files, "duckdb", damages).encode())
+    write_atomically(folder / "index.json", render_index(store, days, files, "duckdb", damages).encode())
     for file in folder.glob("*.parquet"):
         if file.name not in files:
             file.unlink()
@@ -180,70 +193,72 @@ def measure_range(
     days: Sequence[date],
     file: Path,
     settings: Mapping[str, Any],
-    beside: Mapping[str, Sequence[tuple[Any, ...]]],
+    lookup_rows: Mapping[str, Sequence[tuple[Any, ...]]],
     metrics: Mapping[str, Metric] = METRICS,
 ) -> None:
-    """Measure some repositories as of some days into a Parquet file with the columns of `COLUMNS`."""
+    """Measure repositories as of some days into a Parquet file with the columns of `sql.COLUMNS`."""
     import duckdb
 
     columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
     with draft_file(file.parent) as draft:
         with duckdb.connect(config=dict(settings)) as db:
             for table in TABLES:
-                load(db, store, table, names, metrics)
-            db.execute(f"CREATE TEMP TABLE measured ({columns})")
-            prepare(db, beside)
+                load_table(db, store, table, names, metrics)
+            db.execute(f"CREATE TEMP TABLE measurements ({columns})")
+            create_lookup_tables(db, lookup_rows)
             for day in days:
-                reading.cut(db, day)
-                ask(db, names, day)
-                share(db, day, metrics)
+                reading.set_views(db, day)
+                set_requested_repositories(db, names, day)
+                create_derived_views(db, day, metrics)
                 for metric in metrics.values():
-                    db.execute(f"INSERT INTO measured {measurement_sql(metric, day)}")
+                    db.execute(f"INSERT INTO measurements {measurement_sql(metric, day)}")
             db.execute(
-                f"COPY (SELECT * FROM measured ORDER BY as_of, metric, repository) TO {text(str(draft))}"
+                f"COPY (SELECT * FROM measurements ORDER BY as_of, metric, repository) TO {quote(str(draft))}"
                 " (FORMAT parquet, COMPRESSION zstd)"
             )
         publish(draft, file)
 
 
-def load(
+def load_table(
     db: duckdb.DuckDBPyConnection,
     store: Store,
     table: str,
     names: Sequence[str],
     metrics: Mapping[str, Metric] = METRICS,
 ) -> None:
-    """Read the rows of a table into memory: words as numbers, NULL for columns that no metric names."""
-    every = all_rows_of(store, table, names)
-    asked = [*(m.sql for m in metrics.values()), *DERIVED.values(), read_on_sql(), str([VIEWS, ONE_ROW_A])]
-    named = set(re.findall(r"\w+", " ".join(asked)))
-    instead = {c: f"NULL::{kind}" for c, kind in columns(table).items() if c not in named}
-    for column in WORDS.get(table, ()):
+    """Read the rows of a table into memory, with ENUM types and NULL in columns that no metric uses."""
+    rows = all_rows_sql(store, table, names)
+    metric_texts = [m.sql for m in metrics.values()]
+    texts = [*metric_texts, *DERIVED_VIEWS.values(), read_on_sql(), str([VIEWS, UNIQUE_KEY])]
+    words_in_queries = set(re.findall(r"\w+", " ".join(texts)))
+    expressions = {c: f"NULL::{kind}" for c, kind in columns(table).items() if c not in words_in_queries}
+    for column in ENUM_COLUMNS.get(table, ()):
         kind = f"{table}_{column}"
         words = [
             word
             for (word,) in db.execute(
-                f"SELECT DISTINCT {column} FROM ({every}) WHERE {column} IS NOT NULL ORDER BY {column}"
+                f"SELECT DISTINCT {column} FROM ({rows}) WHERE {column} IS NOT NULL ORDER BY {column}"
             ).fetchall()
         ]
         if words:
-            db.execute(f"CREATE TYPE {kind} AS ENUM ({listed(map(text, words))})")
-            db.execute("CREATE TYPE IF NOT EXISTS named AS ENUM (" + listed(map(text, sorted(names))) + ")")
-            instead |= {column: f"{column}::{kind}", "repository": "repository::named"}
-    seen = ", ".join(f"{instead[c]} AS {c}" if c in instead else c for c in columns(table))
-    db.execute(f"CREATE TEMP TABLE all_{table} AS SELECT {seen} FROM ({every})")
-    if table in ONE_ROW_A:
-        _leave_one_row_each(db, table)
+            db.execute(f"CREATE TYPE {kind} AS ENUM ({join_with_commas(map(quote, words))})")
+            repositories = join_with_commas(map(quote, sorted(names)))
+            db.execute(f"CREATE TYPE IF NOT EXISTS repository_name AS ENUM ({repositories})")
+            expressions |= {column: f"{column}::{kind}", "repository": "repository::repository_name"}
+    selection = ", ".join(f"{expressions[c]} AS {c}" if c in expressions else c for c in columns(table))
+    db.execute(f"CREATE TEMP TABLE all_{table} AS SELECT {selection} FROM ({rows})")
+    if table in UNIQUE_KEY:
+        _merge_sources(db, table)
 
 
-def _leave_one_row_each(db: duckdb.DuckDBPyConnection, table: str) -> None:
-    """What `tables.one_row_each` does, in place: writing all rows anew would cost as much as reading."""
-    keys = ONE_ROW_A[table]
+def _merge_sources(db: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Do the same as `views.merge_sources_sql` in place; a copy would cost as much as reading."""
+    keys = UNIQUE_KEY[table]
     several = (
         f"repository IN (SELECT repository FROM all_{table}"
         " GROUP BY repository HAVING min(source) <> max(source))"
     )
-    for c in TAKEN_OVER.get(table, ()):
+    for c in FILLED_FROM_OTHERS.get(table, ()):
         same = " AND ".join(f"all_{table}.{key} = other.{key}" for key in keys.split(", "))
         db.execute(
             f"UPDATE all_{table} SET {c} = other.{c} FROM (SELECT {keys}, max({c}) AS {c} FROM all_{table}"

@@ -1,6 +1,6 @@
-"""The metrics: one file each, found by being here; the file's name is the metric's.
+"""The metrics: one module per metric, with the metric's name.
 
-What several metrics need is in `shared`.
+Every module of this package is a metric. `shared` has the SQL that several metrics use.
 """
 
 from __future__ import annotations

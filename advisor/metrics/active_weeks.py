@@ -6,8 +6,8 @@ METRIC = Metric(
     name="active_weeks",
     title="Active weeks",
     definition=(
-        "Number of weeks of seven days, counted back from the as-of date, in which a person "
-        "made a commit on the default branch."
+        "Number of weeks (seven days, counted back from the as-of date) of the last year in which a person, "
+        "not a bot, made a commit on the default branch."
     ),
     unit="weeks",
     direction="more",

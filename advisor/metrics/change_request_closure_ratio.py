@@ -6,9 +6,9 @@ METRIC = Metric(
     name="change_request_closure_ratio",
     title="Change request closure ratio",
     definition=(
-        "Share of the change requests opened in the window that were closed or merged by the "
-        "as-of date. Where only git is known, an unmerged one may be closed without trace: "
-        "the high end takes all of those as closed."
+        "Share of the change requests opened in the last year that were closed or merged by the as-of date. "
+        "git does not show closed change requests that were not merged. So if git is the only source, the "
+        "high end counts all change requests as closed."
     ),
     unit="share",
     direction="more",

@@ -5,7 +5,10 @@ from advisor.model import Metric
 METRIC = Metric(
     name="code_changes_commits",
     title="Code changes commits",
-    definition=("Number of commits by people on the default branch in the window, merges left out."),
+    definition=(
+        "Number of commits by people, not bots, on the default branch in the last year, without merge "
+        "commits."
+    ),
     unit="commits",
     direction="more",
     sql="""

@@ -6,8 +6,7 @@ METRIC = Metric(
     name="contributors",
     title="Contributors",
     definition=(
-        "Number of different people, bots left out, with at least one commit on the default "
-        "branch in the window."
+        "Number of people, without bots, who made at least one commit on the default branch in the last year."
     ),
     unit="people",
     direction="more",

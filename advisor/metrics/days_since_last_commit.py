@@ -5,7 +5,7 @@ from advisor.model import Metric
 METRIC = Metric(
     name="days_since_last_commit",
     title="Days since last commit",
-    definition=("Days from the last commit by a person on the default branch to the as-of date."),
+    definition=("Days from the last commit by a person, not a bot, on the default branch to the as-of date."),
     unit="days",
     direction="less",
     sql="""

@@ -6,8 +6,8 @@ METRIC = Metric(
     name="declared_status",
     title="Declared status",
     definition=(
-        "What the README says of the project: active, unmaintained, deprecated or archived, "
-        "with the sentence as evidence."
+        "What the README says about the project: active, unmaintained, deprecated or archived. The evidence "
+        "is the sentence in the README."
     ),
     unit="status",
     direction="neither",

@@ -6,8 +6,8 @@ METRIC = Metric(
     name="downloads",
     title="Number of downloads",
     definition=(
-        "Downloads from the package index in 30 days, mirrors and machines included, from the "
-        "last dated total of at most 400 days ago."
+        "Downloads from the package index in 30 days, including mirrors and automated downloads. The value is "
+        "the latest dated total; totals older than 400 days do not count."
     ),
     unit="downloads in 30 days",
     direction="more",

@@ -6,49 +6,49 @@ METRIC = Metric(
     name="elephant_factor",
     title="Elephant factor",
     definition=(
-        "Smallest number of organisations whose people together made half of the commits in "
-        "the window, over the commits of people whose organisation is known. Low end: all unknown "
-        "commits belong to the largest organisation. High end: every author without one is an "
-        "organisation of their own. Not applicable below ten commits or with under a tenth "
-        "known."
+        "Smallest number of organisations whose people together made half of the commits of the last year, "
+        "for commits of people with a known organisation. Low end: all other commits belong to the largest "
+        "organisation. High end: every author without a known organisation counts as an organisation. Not "
+        "applicable with fewer than ten commits, or if the organisation is known for fewer than a tenth of "
+        "the commits."
     ),
     unit="organisations",
     direction="more",
     sql="""
-    WITH parts AS (
-        SELECT repository, organisation, author, sum(commits) AS made, min(source) AS source,
-               min(day) AS began, max(day) AS day
-        FROM affiliated GROUP BY repository, organisation, author
+    WITH people AS (
+        SELECT repository, organisation, author, sum(commits) AS commit_count, min(source) AS source,
+               min(day) AS start_day, max(day) AS day
+        FROM affiliated_commits GROUP BY repository, organisation, author
     ),
     totals AS (
-        SELECT repository, sum(made) AS total, coalesce(sum(made) FILTER (organisation IS NOT NULL), 0) AS known,
-               list(DISTINCT source) AS sources, min(began) AS first_day, max(day) AS last_day
-        FROM parts GROUP BY repository
+        SELECT repository, sum(commit_count) AS total, coalesce(sum(commit_count) FILTER (organisation IS NOT NULL), 0) AS known_count,
+               list(DISTINCT source) AS sources, min(start_day) AS first_day, max(day) AS last_day
+        FROM people GROUP BY repository
     ),
-    groups AS (
-        SELECT repository, organisation, coalesce(organisation, author::VARCHAR) AS holder, sum(made) AS made
-        FROM parts GROUP BY ALL
+    holders AS (
+        SELECT repository, organisation, coalesce(organisation, author::VARCHAR) AS holder, sum(commit_count) AS commit_count
+        FROM people GROUP BY ALL
     ),
     running AS (
-        SELECT g.repository, total, known, organisation IS NOT NULL AS is_known, made,
-               sum(made) OVER (PARTITION BY g.repository, organisation IS NOT NULL ORDER BY made DESC, holder) AS among_known,
-               sum(made) OVER (PARTITION BY g.repository ORDER BY made DESC, holder) AS among_all
-        FROM groups AS g JOIN totals AS t ON g.repository = t.repository
+        SELECT g.repository, total, known_count, organisation IS NOT NULL AS is_known, commit_count,
+               sum(commit_count) OVER (PARTITION BY g.repository, organisation IS NOT NULL ORDER BY commit_count DESC, holder) AS running_known,
+               sum(commit_count) OVER (PARTITION BY g.repository ORDER BY commit_count DESC, holder) AS running_all
+        FROM holders AS g JOIN totals AS t ON g.repository = t.repository
     ),
     factors AS (
         SELECT repository,
-               1 + count(*) FILTER (is_known AND 2 * among_known < known) AS middle,
-               1 + count(*) FILTER (is_known AND 2 * (among_known + total - known) < total) AS low,
-               1 + count(*) FILTER (2 * among_all < total) AS high
+               1 + count(*) FILTER (is_known AND 2 * running_known < known_count) AS middle,
+               1 + count(*) FILTER (is_known AND 2 * (running_known + total - known_count) < total) AS low,
+               1 + count(*) FILTER (2 * running_all < total) AS high
         FROM running GROUP BY repository
     )
     SELECT t.repository,
-           CASE WHEN total >= 10 AND 10 * known >= total THEN middle END AS value,
-           CASE WHEN total >= 10 AND 10 * known >= total THEN least(low, middle) END AS low,
-           CASE WHEN total >= 10 AND 10 * known >= total THEN greatest(high, middle) END AS high,
-           total AS n, known / total::DOUBLE AS evidence_share, sources, first_day, last_day,
-           CASE WHEN total < 10 THEN 'only ' || total || ' commits in the window: concentration says nothing'
-                WHEN 10 * known < total THEN 'the organisation of ' || known || ' of ' || total || ' commits is known' END AS reason
+           CASE WHEN total >= 10 AND 10 * known_count >= total THEN middle END AS value,
+           CASE WHEN total >= 10 AND 10 * known_count >= total THEN least(low, middle) END AS low,
+           CASE WHEN total >= 10 AND 10 * known_count >= total THEN greatest(high, middle) END AS high,
+           total AS n, known_count / total::DOUBLE AS evidence_share, sources, first_day, last_day,
+           CASE WHEN total < 10 THEN 'only ' || total || ' commits in the last year: too few to measure concentration'
+                WHEN 10 * known_count < total THEN 'the organisation is known for only ' || known_count || ' of ' || total || ' commits' END AS reason
     FROM totals AS t JOIN factors AS f ON t.repository = f.repository
     """,
     needs=("contributions",),

@@ -5,7 +5,7 @@ from advisor.model import Metric
 METRIC = Metric(
     name="forks",
     title="Forks",
-    definition=("Forks of the repository, from the last dated total of at most a year ago."),
+    definition=("Forks of the repository: the latest dated total. Totals older than 400 days do not count."),
     unit="forks",
     direction="more",
     sql="""

@@ -6,10 +6,11 @@ METRIC = Metric(
     name="hype_gap",
     title="Hype gap",
     definition=(
-        "Attention minus substance: mean place of stars and of stars gained in a year, less the mean place "
-        "of downloads, contributors, closed issues and change requests, in percentiles of a reference "
-        "population of libraries. Above 0: more looked at than used and worked on. Interval: the gap with "
-        "any one of the figures left out. Needs one figure of attention and two of substance."
+        "Attention minus substance, in percentiles of a reference population of libraries: the mean "
+        "percentile of stars and of stars gained in a year, minus the mean percentile of downloads, "
+        "contributors, closed issues and change requests. Above 0: the library gets more attention than use "
+        "and work. Interval: the range of the gap if any one figure is left out. Needs one figure of "
+        "attention and two of substance."
     ),
     unit="percentiles",
     direction="neither",
@@ -18,20 +19,20 @@ METRIC = Metric(
         SELECT repository, count(*) FILTER (side = 'attention') AS a_n, sum(place) FILTER (side = 'attention') AS a,
                count(*) FILTER (side = 'substance') AS s_n, sum(place) FILTER (side = 'substance') AS s,
                list(DISTINCT source) AS sources, min(day) AS first_day, max(day) AS last_day
-        FROM placed GROUP BY repository
+        FROM figure_places GROUP BY repository
     ),
-    without AS (
+    leave_one_out AS (
         SELECT p.repository,
                CASE WHEN side = 'attention' AND a_n > 1 THEN (a - place) / (a_n - 1) - s / s_n
                     WHEN side = 'substance' AND s_n > 1 THEN a / a_n - (s - place) / (s_n - 1) END AS gap
-        FROM placed AS p JOIN sides AS t ON p.repository = t.repository WHERE a_n >= 1 AND s_n >= 2
+        FROM figure_places AS p JOIN sides AS t ON p.repository = t.repository WHERE a_n >= 1 AND s_n >= 2
     ),
-    range AS (SELECT repository, min(gap) AS low, max(gap) AS high FROM without GROUP BY repository)
+    range AS (SELECT repository, min(gap) AS low, max(gap) AS high FROM leave_one_out GROUP BY repository)
     SELECT t.repository, CASE WHEN a_n >= 1 AND s_n >= 2 THEN a / a_n - s / s_n END AS value,
            CASE WHEN a_n >= 1 AND s_n >= 2 THEN least(low, a / a_n - s / s_n) END AS low,
            CASE WHEN a_n >= 1 AND s_n >= 2 THEN greatest(high, a / a_n - s / s_n) END AS high,
            a_n + s_n AS n, (a_n + s_n) / 6.0 AS evidence_share, sources, first_day, last_day,
-           CASE WHEN a_n < 1 OR s_n < 2 THEN 'known: ' || a_n || ' of 2 figures of attention, ' || s_n || ' of 4 of substance' END AS reason
+           CASE WHEN a_n < 1 OR s_n < 2 THEN 'too few figures are known: ' || a_n || ' of 2 for attention, ' || s_n || ' of 4 for substance' END AS reason
     FROM sides AS t LEFT JOIN range AS r ON t.repository = r.repository
     """,
     needs=("counts", "contributions", "threads"),

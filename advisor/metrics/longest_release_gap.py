@@ -5,7 +5,9 @@ from advisor.model import Metric
 METRIC = Metric(
     name="longest_release_gap",
     title="Longest release gap",
-    definition=("Longest time without a release of any kind that ended in the window or still lasts."),
+    definition=(
+        "Longest time without a release of any kind that ended in the last two years or has not ended yet."
+    ),
     unit="days",
     direction="less",
     sql="""

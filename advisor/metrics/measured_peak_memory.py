@@ -1,19 +1,19 @@
 """Measured peak memory."""
 
-from advisor.metrics.shared.benchmarks import last_bench
+from advisor.metrics.shared.benchmarks import latest_bench_sql
 from advisor.model import Metric
 
 METRIC = Metric(
     name="measured_peak_memory",
     title="Measured peak memory",
     definition=(
-        "Peak memory over that of a plain trl run of the same bench on the same machine, "
-        "as the last bench of this library measured it: its median over the settings of that day, with the "
-        "smallest and largest run. Older than a year it does not count."
+        "Peak memory divided by that of a plain trl run in the same bench on the same machine. The value is "
+        "the median over the settings of this library's latest bench, with the smallest and the largest run. "
+        "Benches older than a year do not count."
     ),
     unit="times trl",
     direction="less",
-    sql=last_bench("relative_peak_memory"),
+    sql=latest_bench_sql("relative_peak_memory"),
     needs=("benchmarks",),
     window_days=365,
 )

@@ -1,19 +1,19 @@
 """Measured throughput."""
 
-from advisor.metrics.shared.benchmarks import last_bench
+from advisor.metrics.shared.benchmarks import latest_bench_sql
 from advisor.model import Metric
 
 METRIC = Metric(
     name="measured_throughput",
     title="Measured throughput",
     definition=(
-        "Tokens (no padding) a second over those of a plain trl run of the same bench on the same machine, "
-        "as the last bench of this library measured it: its median over the settings of that day, with the "
-        "smallest and largest run. Older than a year it does not count."
+        "Tokens per second (without padding) divided by those of a plain trl run in the same bench on the "
+        "same machine. The value is the median over the settings of this library's latest bench, with the "
+        "smallest and the largest run. Benches older than a year do not count."
     ),
     unit="times trl",
     direction="more",
-    sql=last_bench("relative_throughput"),
+    sql=latest_bench_sql("relative_throughput"),
     needs=("benchmarks",),
     window_days=365,
 )

@@ -6,9 +6,9 @@ METRIC = Metric(
     name="model_families",
     title="Model families",
     definition=(
-        "Number of the followed model families that the library supports, by its own code or "
-        "because transformers loads them; families that it gave up are not counted. n is the number "
-        "of followed families that were public."
+        "Number of tracked model families that the library supports, with its own code or because "
+        "transformers loads them. Families whose support was removed do not count. n is the number of tracked "
+        "families that were public."
     ),
     unit="families",
     direction="more",

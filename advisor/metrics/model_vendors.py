@@ -5,7 +5,7 @@ from advisor.model import Metric
 METRIC = Metric(
     name="model_vendors",
     title="Model vendors",
-    definition=("Number of different makers of the model families that the library supports."),
+    definition=("Number of different vendors of the model families that the library supports."),
     unit="vendors",
     direction="more",
     sql="""

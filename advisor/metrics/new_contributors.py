@@ -5,19 +5,19 @@ from advisor.model import Metric
 METRIC = Metric(
     name="new_contributors",
     title="New contributors",
-    definition=("Number of people whose first commit ever on the default branch lies in the window."),
+    definition=("Number of people whose first commit ever on the default branch is in the last year."),
     unit="people",
     direction="more",
     sql="""
-    WITH firsts AS (
-        SELECT repository, author, min(day) AS began, max(day) AS day, min(source) AS source
+    WITH people AS (
+        SELECT repository, author, min(day) AS start_day, max(day) AS day, min(source) AS source
         FROM contributions WHERE NOT is_bot GROUP BY repository, author
     )
-    SELECT repository, count(*) FILTER (began > $as_of - CAST($window_days AS INTEGER)) AS value,
+    SELECT repository, count(*) FILTER (start_day > $as_of - CAST($window_days AS INTEGER)) AS value,
            value AS low, value AS high, count(*) AS n, 1.0 AS evidence_share,
-           list(DISTINCT source) AS sources, min(began) AS first_day, max(day) AS last_day,
+           list(DISTINCT source) AS sources, min(start_day) AS first_day, max(day) AS last_day,
            NULL AS reason
-    FROM firsts GROUP BY repository
+    FROM people GROUP BY repository
     """,
     needs=("contributions",),
     window_days=365,

@@ -5,7 +5,10 @@ from advisor.model import Metric
 METRIC = Metric(
     name="open_issues",
     title="Open issues",
-    definition=("Open issues (change requests left out), from the last dated total of at most a year ago."),
+    definition=(
+        "Open issues, without change requests: the latest dated total. Totals older than 400 days do not "
+        "count."
+    ),
     unit="issues",
     direction="neither",
     sql="""

@@ -6,21 +6,21 @@ METRIC = Metric(
     name="organizational_diversity",
     title="Organizational diversity",
     definition=(
-        "Number of different organisations whose people made commits in the window. High end: "
-        "everybody without a known one brings one more."
+        "Number of different organisations whose people made commits in the last year. High end: every person "
+        "without a known organisation adds one organisation."
     ),
     unit="organisations",
     direction="more",
     sql="""
     WITH people AS (
-        SELECT repository, author, max(organisation) AS organisation, sum(commits) AS made,
-               min(source) AS source, min(day) AS began, max(day) AS day
-        FROM affiliated GROUP BY repository, author
+        SELECT repository, author, max(organisation) AS organisation, sum(commits) AS commit_count,
+               min(source) AS source, min(day) AS start_day, max(day) AS day
+        FROM affiliated_commits GROUP BY repository, author
     )
     SELECT repository, count(DISTINCT organisation) AS value, value AS low,
-           value + count(*) FILTER (organisation IS NULL) AS high, sum(made) AS n,
+           value + count(*) FILTER (organisation IS NULL) AS high, sum(commit_count) AS n,
            count(organisation) / count(*)::DOUBLE AS evidence_share, list(DISTINCT source) AS sources,
-           min(began) AS first_day, max(day) AS last_day, NULL AS reason
+           min(start_day) AS first_day, max(day) AS last_day, NULL AS reason
     FROM people GROUP BY repository
     """,
     needs=("contributions",),

@@ -5,7 +5,7 @@ from advisor.model import Metric
 METRIC = Metric(
     name="release_frequency",
     title="Release frequency",
-    definition=("Number of final releases (version tags that are no pre-release) in the window."),
+    definition=("Number of final releases (version tags that are not pre-releases) in the last year."),
     unit="releases",
     direction="more",
     sql="""

@@ -6,9 +6,10 @@ METRIC = Metric(
     name="star_bursts",
     title="Star bursts",
     definition=(
-        "Months (of 30 days back from the as-of date) of the window whose gain of stars stands out from the others: more than twice the median and "
-        "more than three robust standard deviations (1.4826 MAD) above it. A launch, a new model, a list and a "
-        "campaign all look the same here: a fact to look at, no more. Needs eight months with totals."
+        "Months of the last two years (30 days each, counted back from the as-of date) with an unusual gain "
+        "of stars: more than twice the median gain, and more than three robust standard deviations (1.4826 "
+        "MAD) above it. The cause is not known: it can be a launch, a new model, a listing or a campaign. "
+        "Needs monthly gains of at least eight months."
     ),
     unit="months",
     direction="neither",
@@ -22,15 +23,15 @@ METRIC = Metric(
         SELECT repository, day, source, (value - lag(value) OVER w) * 30.44 / date_diff('day', lag(day) OVER w, day) AS gain
         FROM totals WINDOW w AS (PARTITION BY repository ORDER BY day)
     ),
-    middles AS (SELECT repository, median(gain) AS middle FROM steps WHERE gain IS NOT NULL GROUP BY repository),
+    medians AS (SELECT repository, median(gain) AS median_gain FROM steps WHERE gain IS NOT NULL GROUP BY repository),
     spreads AS (
-        SELECT s.repository, any_value(middle) AS middle, median(abs(gain - middle)) AS mad, count(*) AS n
-        FROM steps AS s JOIN middles AS m ON s.repository = m.repository WHERE gain IS NOT NULL GROUP BY s.repository
+        SELECT s.repository, any_value(median_gain) AS median_gain, median(abs(gain - median_gain)) AS mad, count(*) AS n
+        FROM steps AS s JOIN medians AS m ON s.repository = m.repository WHERE gain IS NOT NULL GROUP BY s.repository
     )
-    SELECT s.repository, CASE WHEN any_value(n) >= 8 THEN count(*) FILTER (gain > 2 * middle AND gain > middle + 3 * 1.4826 * mad) END AS value,
+    SELECT s.repository, CASE WHEN any_value(n) >= 8 THEN count(*) FILTER (gain > 2 * median_gain AND gain > median_gain + 3 * 1.4826 * mad) END AS value,
            value AS low, value AS high, any_value(n) AS n, least(1, any_value(n) / 24.0) AS evidence_share,
            list(DISTINCT source) AS sources, min(day) AS first_day, max(day) AS last_day,
-           CASE WHEN any_value(n) < 8 THEN 'only ' || any_value(n) || ' monthly gains are known' END AS reason
+           CASE WHEN any_value(n) < 8 THEN 'the gain of stars is known for only ' || any_value(n) || ' months; 8 are needed' END AS reason
     FROM steps AS s JOIN spreads AS p ON s.repository = p.repository WHERE gain IS NOT NULL GROUP BY s.repository
     """,
     needs=("counts",),

@@ -6,7 +6,8 @@ METRIC = Metric(
     name="stars",
     title="Stars",
     definition=(
-        "Stars of the repository, from the last dated total of at most a year ago. Attention, not use."
+        "Stars of the repository: the latest dated total. Totals older than 400 days do not count. Stars show "
+        "attention, not use."
     ),
     unit="stars",
     direction="more",

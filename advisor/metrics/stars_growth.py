@@ -1,18 +1,18 @@
 """Growth of stars."""
 
-from advisor.metrics.shared.growth import in_a_year
+from advisor.metrics.shared.growth import growth_sql
 from advisor.model import Metric
 
 METRIC = Metric(
     name="stars_growth",
     title="Growth of stars",
     definition=(
-        "Relative growth of stars in a year, from the last dated total and the one nearest to "
-        "a year before it."
+        "Relative growth of stars in a year: the latest dated total compared with the total closest to one "
+        "year earlier."
     ),
     unit="share",
     direction="more",
-    sql=in_a_year("stars"),
+    sql=growth_sql("stars"),
     needs=("counts",),
     window_days=365,
 )

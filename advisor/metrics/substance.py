@@ -1,20 +1,19 @@
 """Substance."""
 
-from advisor.metrics.shared.attention import mean_place
+from advisor.metrics.shared.attention import mean_place_sql
 from advisor.model import Metric
 
 METRIC = Metric(
     name="substance",
     title="Substance",
     definition=(
-        "How much a library is used and worked on: downloads, people who ever contributed, issues closed, "
-        "change requests. "
-        "Mean of the places (share of the population at or below) in a reference population of libraries; "
-        "low and high: the lowest and the highest of them."
+        "How much people use a library and work on it: downloads, all contributors so far, closed issues and "
+        "change requests. The value is the mean percentile of these figures in a reference population of "
+        "libraries. Low and high: the lowest and the highest of these percentiles."
     ),
     unit="share",
     direction="more",
-    sql=mean_place("substance", least=2),
+    sql=mean_place_sql("substance", minimum=2),
     needs=("contributions", "threads", "counts"),
     window_days=365,
 )

@@ -7,9 +7,9 @@ METRIC = Metric(
     name="timely_support",
     title="Timely support",
     definition=(
-        "Share of the model families that came after the library and that it supports within 90 days "
-        "of their first public weights; Kaplan–Meier, so that families younger than that count for as "
-        "long as they were there. Interval: 95 %, log-log."
+        "Share of the model families newer than the library that it supports within 90 days after the "
+        "publication of their weights. It is a Kaplan–Meier estimate, so a family younger than 90 days counts "
+        "for the days since its publication. Interval: 95 %, log-log."
     ),
     unit="share",
     direction="more",

@@ -6,9 +6,8 @@ METRIC = Metric(
     name="trend",
     title="Trend",
     definition=(
-        "Commits by people in the window over those in the window before it, with an interval "
-        "of 95 % for the ratio of two Poisson counts. Not applicable to a history shorter "
-        "than two windows."
+        "Commits by people, not bots, in the last year divided by those in the year before. Interval: 95 %, "
+        "for the ratio of two Poisson counts. Not applicable if the history is shorter than two years."
     ),
     unit="ratio",
     direction="more",
@@ -21,15 +20,15 @@ METRIC = Metric(
                list(DISTINCT source) AS sources, min(day) AS first_day, max(day) AS last_day
         FROM contributions WHERE NOT is_bot GROUP BY repository
     ),
-    gated AS (
-        SELECT *, past > 0 AND first_day <= $as_of - 2 * CAST($window_days AS INTEGER) AS ok FROM halves
+    comparable_halves AS (
+        SELECT *, past > 0 AND first_day <= $as_of - 2 * CAST($window_days AS INTEGER) AS is_comparable FROM halves
     )
-    SELECT repository, CASE WHEN ok THEN now / past END AS value,
-           CASE WHEN ok THEN now / past * CASE WHEN now = 0 THEN 0 ELSE exp(-1.96 * sqrt(1 / now + 1 / past)) END END AS low,
-           CASE WHEN ok THEN greatest(now, 3) / past * CASE WHEN now = 0 THEN 1 ELSE exp(1.96 * sqrt(1 / now + 1 / past)) END END AS high,
+    SELECT repository, CASE WHEN is_comparable THEN now / past END AS value,
+           CASE WHEN is_comparable THEN now / past * CASE WHEN now = 0 THEN 0 ELSE exp(-1.96 * sqrt(1 / now + 1 / past)) END END AS low,
+           CASE WHEN is_comparable THEN greatest(now, 3) / past * CASE WHEN now = 0 THEN 1 ELSE exp(1.96 * sqrt(1 / now + 1 / past)) END END AS high,
            (now + past)::BIGINT AS n, 1.0 AS evidence_share, sources, first_day, last_day,
-           CASE WHEN NOT ok THEN 'the history is too short to compare two years' END AS reason
-    FROM gated
+           CASE WHEN NOT is_comparable THEN 'the history is too short to compare two years' END AS reason
+    FROM comparable_halves
     """,
     needs=("contributions",),
     window_days=365,

@@ -6,14 +6,14 @@ METRIC = Metric(
     name="truck_factor",
     title="Truck factor",
     definition=(
-        "Smallest number of people whose loss would leave half of the source files without an "
-        "author (Avelino et al. 2016), from the last computed day of at most 120 days ago. "
-        "Not applicable with under ten commits in a year."
+        "Smallest number of people without whom half of the source files have no author left (Avelino et al. "
+        "2016). The value is the latest computed one; values older than 120 days do not count. Not applicable "
+        "with fewer than ten commits in the last year."
     ),
     unit="people",
     direction="more",
     sql="""
-    WITH active AS (
+    WITH recent_commits AS (
         SELECT repository, sum(commits) AS total FROM contributions WHERE day > $as_of - CAST($window_days AS INTEGER) AND NOT is_bot GROUP BY repository
     ),
     latest AS (
@@ -24,8 +24,8 @@ METRIC = Metric(
            CASE WHEN coalesce(total, 0) >= 10 THEN l.value END AS low,
            CASE WHEN coalesce(total, 0) >= 10 THEN l.value END AS high,
            coalesce(total, 0) AS n, 1.0 AS evidence_share, [source] AS sources, day AS first_day, day AS last_day,
-           CASE WHEN coalesce(total, 0) < 10 THEN 'only ' || coalesce(total, 0) || ' commits in a year: concentration says nothing' END AS reason
-    FROM latest AS l LEFT JOIN active AS a ON l.repository = a.repository
+           CASE WHEN coalesce(total, 0) < 10 THEN 'only ' || coalesce(total, 0) || ' commits in the last year: too few to measure concentration' END AS reason
+    FROM latest AS l LEFT JOIN recent_commits AS a ON l.repository = a.repository
     """,
     needs=("counts", "contributions"),
     window_days=365,

@@ -1,5 +1,6 @@
-"""The outlook: how likely is it that a repository sees no more commit within 12 (24) months?
+"""The outlook: the chance that a repository has no further commits in the next 12 (24) months.
 
-`panel` reads monthly rows, `features` names and `compute` makes numbers of a repository's rows up to a
-day, `model` scores them with trees from a readable file, `candidates` makes such rows from our own facts.
+`panel` reads monthly rows. `features` defines the features of a repository, and `compute` calculates them
+from its rows up to a day. `model` predicts from them with the trees of a readable file. `candidates` makes
+rows of a panel from our own facts.
 """

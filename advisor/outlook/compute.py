@@ -1,7 +1,7 @@
-"""A repository's rows up to a day, as numbers: how recent, how regular, how much, by how many, how wanted.
+"""Compute the features of a repository from its monthly rows up to a day.
 
-Every feature of a row is made from that row and older ones of the same repository; nothing later and
-nobody else is looked at. NaN: not known, or the history is too short to say.
+A feature uses only the row of the day and older rows of the same repository. NaN: unknown, or the history
+is too short.
 """
 
 from __future__ import annotations
@@ -25,54 +25,55 @@ _SINCE = {
 }
 
 
-def features(series: pd.DataFrame, members: pd.DataFrame) -> pd.DataFrame:
-    """The features of each member on the day of its row.
+def compute_features(series: pd.DataFrame, members: pd.DataFrame) -> pd.DataFrame:
+    """Return the features of each member on the day of its row.
 
     Args:
-        series: rows as `panel.read_panel` gives them, ordered by repository and day.
+        series: rows as `panel.read_panel` returns them, ordered by repository and day.
         members: ``repository`` and ``day``, each pair a row of ``series``.
 
     Returns:
-        One row a member, in order and with its index; one float64 column a feature; NaN: unknown.
+        One row per member, in order and with its index; one float64 column per feature; NaN: unknown.
     """
-    rows = _with_history(series)
-    asked = members[["repository", "day"]].copy()
-    asked["member"] = range(len(asked))
-    now = asked.merge(rows, on=["repository", "day"], how="left").set_index("member")
-    columns = _of_the_row(now)
-    columns |= _of_lags(rows, asked, now)
-    columns |= _of_windows(rows, asked, now)
+    rows = _add_history(series)
+    keys = members[["repository", "day"]].copy()
+    keys["member"] = range(len(keys))
+    now = keys.merge(rows, on=["repository", "day"], how="left").set_index("member")
+    columns = _row_features(now)
+    columns |= _lag_features(rows, keys, now)
+    columns |= _window_features(rows, keys, now)
     import pandas as pd
 
-    found = pd.DataFrame(columns)[list(FEATURES)].astype(float).replace([math.inf, -math.inf], math.nan)
-    found.index = members.index
-    return found
+    features = pd.DataFrame(columns)[list(FEATURES)].astype(float)
+    features = features.replace([math.inf, -math.inf], math.nan)
+    features.index = members.index
+    return features
 
 
 def _days(span: Any) -> Any:
     return span.dt.total_seconds() / 86400
 
 
-def _with_history(series: pd.DataFrame) -> pd.DataFrame:
-    """Add to each row what it takes from the rows before it."""
+def _add_history(series: pd.DataFrame) -> pd.DataFrame:
+    """Add the columns that depend on the rows before each row."""
     rows = series.sort_values(["repository", "day"], ignore_index=True)
-    of = rows.groupby("repository", sort=False)
-    rows["last_commit"] = of.last_commit.cummax()
+    groups = rows.groupby("repository", sort=False)
+    rows["last_commit"] = groups.last_commit.cummax()
     rows["idle"] = _days(rows.day - rows.last_commit)
-    before = of.last_commit.shift()
+    before = groups.last_commit.shift()
     rows["is_new"] = (rows.last_commit > before).astype(float).where(before.notna())
     rows["pause"] = _days(rows.last_commit - before).where(rows.last_commit != before)
-    kept = of[list({*_SINCE.values(), "commits"})].ffill()
-    earlier = kept.groupby(rows.repository, sort=False).shift()
+    totals = groups[list({*_SINCE.values(), "commits"})].ffill()
+    earlier = totals.groupby(rows.repository, sort=False).shift()
     for name, column in _SINCE.items():
-        grew = rows.day.where(kept[column] > earlier[column])
-        rows[name] = _days(rows.day - grew.groupby(rows.repository, sort=False).ffill())
-    apart = _days(rows.day - of.day.shift())
-    rows["commits_a_month"] = (kept.commits - earlier.commits) / apart * MONTH_DAYS
+        growth_day = rows.day.where(totals[column] > earlier[column])
+        rows[name] = _days(rows.day - growth_day.groupby(rows.repository, sort=False).ffill())
+    span = _days(rows.day - groups.day.shift())
+    rows["commits_a_month"] = (totals.commits - earlier.commits) / span * MONTH_DAYS
     return rows
 
 
-def _of_the_row(now: pd.DataFrame) -> dict[str, Any]:
+def _row_features(now: pd.DataFrame) -> dict[str, Any]:
     age = _days(now.day - now.created)
     return {
         "idle_days": now.idle,
@@ -97,10 +98,10 @@ def _of_the_row(now: pd.DataFrame) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _of_lags(rows: pd.DataFrame, asked: pd.DataFrame, now: pd.DataFrame) -> dict[str, Any]:
+def _lag_features(rows: pd.DataFrame, keys: pd.DataFrame, now: pd.DataFrame) -> dict[str, Any]:
     import pandas as pd
 
-    found: dict[str, Any] = {}
+    features: dict[str, Any] = {}
     counts = [
         "closed_issues",
         "open_issues",
@@ -112,9 +113,9 @@ def _of_lags(rows: pd.DataFrame, asked: pd.DataFrame, now: pd.DataFrame) -> dict
     ]
     older = rows[["repository", "day", *counts]].rename(columns={"day": "then"}).sort_values("then")
     for lag, tolerance in LAGS.items():
-        wanted = asked.assign(at=asked.day - pd.Timedelta(days=lag)).sort_values("at")
+        targets = keys.assign(at=keys.day - pd.Timedelta(days=lag)).sort_values("at")
         then = pd.merge_asof(
-            wanted, older, left_on="at", right_on="then", by="repository",
+            targets, older, left_on="at", right_on="then", by="repository",
             direction="nearest", tolerance=pd.Timedelta(days=tolerance),
         ).set_index("member").sort_index()  # fmt: skip
         span = _days(now.day - then.then)
@@ -132,53 +133,53 @@ def _of_lags(rows: pd.DataFrame, asked: pd.DataFrame, now: pd.DataFrame) -> dict
             f"releases_{lag}": more["releases"],
             f"downloads_growth_{lag}": growth["downloads"],
         }
-        found |= {name: value for name, value in each.items() if name in FEATURES}
-    return found
+        features |= {name: value for name, value in each.items() if name in FEATURES}
+    return features
 
 
-def _of_windows(rows: pd.DataFrame, asked: pd.DataFrame, now: pd.DataFrame) -> dict[str, Any]:
+def _window_features(rows: pd.DataFrame, keys: pd.DataFrame, now: pd.DataFrame) -> dict[str, Any]:
     import numpy as np
 
     columns = ["repository", "day", "last_commit", "idle", "is_new", "pause", "commits_a_month"]
-    past = asked.merge(rows[columns].rename(columns={"day": "then"}), on="repository")
+    past = keys.merge(rows[columns].rename(columns={"day": "then"}), on="repository")
     past = past[past.then <= past.day]
     past["ago"] = _days(past.day - past.then)
     past["month"] = past.last_commit.dt.year * 12 + past.last_commit.dt.month
-    found: dict[str, Any] = {}
-    whole = past.groupby("member")
-    found["longest_pause"] = whole.pause.max()
-    found["usual_pause"] = whole.pause.median()
-    found["idle_over_longest_pause"] = now.idle / (found["longest_pause"] + 7)
+    features: dict[str, Any] = {}
+    all_rows = past.groupby("member")
+    features["longest_pause"] = all_rows.pause.max()
+    features["usual_pause"] = all_rows.pause.median()
+    features["idle_over_longest_pause"] = now.idle / (features["longest_pause"] + 7)
     for days in WINDOWS:
         inside = past[past.ago <= days].groupby("member")
-        found[f"idle_median_{days}"] = inside.idle.median()
-        found[f"idle_mean_{days}"] = inside.idle.mean()
-        found[f"idle_max_{days}"] = inside.idle.max()
-        found[f"fresh_share_{days}"] = inside.is_new.mean()
+        features[f"idle_median_{days}"] = inside.idle.median()
+        features[f"idle_mean_{days}"] = inside.idle.mean()
+        features[f"idle_max_{days}"] = inside.idle.max()
+        features[f"fresh_share_{days}"] = inside.is_new.mean()
     for days in (365, 730):
-        seen = past[(past.ago <= days) & (past.idle <= days)]
-        found[f"active_months_{days}"] = seen.groupby("member").month.nunique()
+        active = past[(past.ago <= days) & (past.idle <= days)]
+        features[f"active_months_{days}"] = active.groupby("member").month.nunique()
     weight = np.exp(-past.ago / 120).where(past.idle.notna())
-    smoothed = weight * np.log1p(past.idle.clip(lower=0))
-    found["idle_smoothed"] = smoothed.groupby(past.member).sum() / weight.groupby(past.member).sum()
+    weights = weight * np.log1p(past.idle.clip(lower=0))
+    features["idle_smoothed"] = weights.groupby(past.member).sum() / weight.groupby(past.member).sum()
     flows = past[past.commits_a_month.notna()]
     for days in (200, 400, 800):
         flow = flows[flows.ago < days].groupby("member").commits_a_month
-        found[f"commits_a_month_{days}"] = flow.mean()
-        found[f"commits_median_{days}"] = flow.median()
+        features[f"commits_a_month_{days}"] = flow.mean()
+        features[f"commits_median_{days}"] = flow.median()
         quiet = (flows.commits_a_month <= 0)[flows.ago < days]
-        found[f"quiet_share_{days}"] = quiet.groupby(flows.member[flows.ago < days]).mean()
-    year = flows[flows.ago < 400]  # a year and the slack of monthly rows
-    found["commits_burst"] = year.groupby("member").commits_a_month.max() / (
-        found["commits_a_month_400"] + 0.1
+        features[f"quiet_share_{days}"] = quiet.groupby(flows.member[flows.ago < days]).mean()
+    year = flows[flows.ago < 400]  # a year, and some more because rows are monthly
+    features["commits_burst"] = year.groupby("member").commits_a_month.max() / (
+        features["commits_a_month_400"] + 0.1
     )
-    found["commits_trend"] = np.log1p(found["commits_a_month_200"].clip(lower=0)) - np.log1p(
-        found["commits_a_month_800"].clip(lower=0)
+    features["commits_trend"] = np.log1p(features["commits_a_month_200"].clip(lower=0)) - np.log1p(
+        features["commits_a_month_800"].clip(lower=0)
     )
     near = flows[flows.ago < 730]  # two years
     weight = np.exp(-near.ago / 100)
-    smoothed = weight * np.log1p(near.commits_a_month.clip(lower=0))
-    found["commits_smoothed"] = smoothed.groupby(near.member).sum() / weight.groupby(near.member).sum()
+    weights = weight * np.log1p(near.commits_a_month.clip(lower=0))
+    features["commits_smoothed"] = weights.groupby(near.member).sum() / weight.groupby(near.member).sum()
     for busy in BUSY:
-        found[f"days_since_busy_{busy}"] = flows[flows.commits_a_month >= busy].groupby("member").ago.min()
-    return found
+        features[f"days_since_busy_{busy}"] = flows[flows.commits_a_month >= busy].groupby("member").ago.min()
+    return features

@@ -1,15 +1,15 @@
-"""Score features with the trees of a readable file, and say what each feature added.
+"""Predict outlooks with the trees of a readable file, and show the contribution of each feature.
 
-The file holds small regression trees whose leaves add up to log-odds of inactivity (gradient boosting,
+The file has small regression trees whose leaves add up to log-odds of inactivity (gradient boosting,
 Friedman 2001), and two straight lines that turn the sum into calibrated chances for 12 and 24 months
-(Platt 1999). There are five sets of trees, each of which has not seen a fifth of the libraries. One that
-was trained on is scored by the set that did not see it, any other by the mean of all: no figure of a
-back-test is of a library that the trees know.
+(Platt 1999). There are five sets of trees, and each was trained without a fifth of the libraries. The model
+scores a library of the training data with the set that was trained without it, and any other library with
+the mean of all sets. So no figure of a back-test is for a library that the trees were trained on.
 
-A value that the lists leave blank goes where blanks went in training. A value that a source cannot know
-at all goes both ways, weighted by how many libraries went each way: the mean over the reference
-population. What a feature adds is the change of the expected value along the path (Saabas 2014), so that
-the additions and the base sum to the log-odds exactly.
+A blank value in the panel follows the branch that blanks took in training. A value that a source cannot
+provide follows both branches, weighted by the number of libraries in each: the mean over the reference
+population. The contribution of a feature is the change of the expected value along the path (Saabas 2014).
+So the base and the contributions add up exactly to the log-odds.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = 1
-# It abstains if features that carry more than this share of its weight are unknown or out of range.
-MOST_UNKNOWN = 0.5
+# The model abstains if features with more than this share of its importance are unknown or out of range.
+MAX_UNKNOWN_SHARE = 0.5
 Z95 = 1.96
-WORTH_SAYING = 0.02  # a smaller addition to the log-odds is no explanation
+MIN_CONTRIBUTION = 0.02  # log-odds; smaller contributions are not shown
 
 
 @dataclass(frozen=True)
@@ -44,21 +44,21 @@ class Calibration:
 
     Attributes:
         intercept, slope: of the line.
-        bins: (highest log-odds, low, high): the Wilson interval of what came of libraries that the
-            trees, not having seen them, put there; each library counts once.
+        bins: (highest log-odds, low, high): the Wilson interval of the share of libraries with these log-odds
+            that became inactive, from trees trained without them; each library counts once.
     """
 
     intercept: float
     slope: float
     bins: Sequence[tuple[float, float, float]]
 
-    def seen(self, log_odds: float) -> tuple[float, float]:
-        """The interval of what came of libraries that were put where these log-odds are."""
+    def observed_interval(self, log_odds: float) -> tuple[float, float]:
+        """Return the interval of the observed share of inactive libraries with these log-odds."""
         low_high = next((b for b in self.bins if log_odds <= b[0]), self.bins[-1])
         return low_high[1], low_high[2]
 
     def chance(self, log_odds: float) -> float:
-        """The calibrated chance."""
+        """Return the calibrated chance."""
         return 1 / (1 + math.exp(-(self.intercept + self.slope * log_odds)))
 
 
@@ -68,10 +68,10 @@ class Tree:
 
     Attributes:
         feature: index into the model's features; -1 for a leaf.
-        threshold: a value at most as large goes left.
+        threshold: values up to this one go left.
         left, right: nodes below; -1 for a leaf.
         blank_left: whether a blank goes left.
-        value: expected log-odds at the node (of a leaf: what it adds).
+        value: expected log-odds at the node; for a leaf, its contribution to the sum.
         count: training rows at the node.
     """
 
@@ -86,18 +86,18 @@ class Tree:
 
 @dataclass(frozen=True)
 class Model:
-    """What the file holds; see `load`.
+    """The content of a model file; see `load_model`.
 
     Attributes:
-        features: their names, in the order of the trees' indices.
-        folds: the sets of trees; set k was trained without the repositories of which `fold_of` is k.
-        trained_on: digests of the names of all repositories trained on.
-        ranges: feature → (lowest, highest) value seen, the outermost thousandth cut off.
-        importance: feature → its share of all that the trees explain; they add up to 1.
-        spreads: feature → standard deviation of what it adds, over the reference population.
+        features: names of the features, in the order of the trees' indices.
+        folds: the sets of trees; set k was trained without the repositories whose `fold_of` is k.
+        trained_on: digests of the names of all repositories in the training data.
+        ranges: feature → (lowest, highest) value in training, without the outermost thousandth.
+        importance: feature → its share of what the trees explain; the shares add up to 1.
+        spreads: feature → standard deviation of its contribution over the reference population.
         calibrations: months → line.
-        longest_idle_days: a library idle for longer was not in the training set.
-        about: what it was made from, in words and hashes.
+        longest_idle_days: longest time without commits of a library in the training data.
+        about: the training data, in words and hashes.
     """
 
     features: tuple[str, ...]
@@ -112,17 +112,17 @@ class Model:
 
 
 def digest(repository: str) -> str:
-    """A short name of a repository, for the list of those trained on."""
+    """Return a short hash of a repository's name, for the list of repositories in training."""
     return hashlib.sha256(repository.lower().encode()).hexdigest()[:10]
 
 
 def fold_of(repository: str, folds: int) -> int:
-    """The set of trees that has not seen a repository: from its name alone, whatever panel it is in."""
+    """Return the number of the set of trees trained without a repository; it depends only on its name."""
     return int(digest(repository), 16) % folds
 
 
 @cache
-def load(path: Path) -> Model:
+def load_model(path: Path) -> Model:
     """Read a model file.
 
     Raises:
@@ -131,12 +131,12 @@ def load(path: Path) -> Model:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format"] != FORMAT:
-            raise FactsError(f"{path}: format {content['format']}, this version reads {FORMAT}")
+            raise FactsError(
+                f"{path}: the model has format {content['format']}, but this version reads format {FORMAT}"
+            )
         unknown = set(content["features"]) - set(FEATURES)
         if unknown:
-            raise FactsError(
-                f"{path}: features that this version does not make: {', '.join(sorted(unknown))}"
-            )
+            raise FactsError(f"{path}: this version cannot compute the features {', '.join(sorted(unknown))}")
         return Model(
             features=tuple(content["features"]),
             folds=tuple(tuple(_tree(columns) for columns in trees) for trees in content["folds"]),
@@ -149,23 +149,23 @@ def load(path: Path) -> Model:
             about=content["about"],
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FactsError(f"the outlook's model {path} cannot be read: {error!r}") from None
+        raise FactsError(f"cannot read the outlook's model {path}: {error!r}") from None
 
 
 def _tree(columns: Mapping[str, list[Any]]) -> Tree:
     return Tree(**{name: tuple(column) for name, column in columns.items()})
 
 
-def log_odds(model: Model, features: pd.DataFrame, repositories: pd.Series[str]) -> np.ndarray:
-    """The sum of the trees for many rows at once; NaN is a blank.
+def sum_log_odds(model: Model, features: pd.DataFrame, repositories: pd.Series[str]) -> np.ndarray:
+    """Return the sum of the trees for many rows; NaN is a blank.
 
     Args:
         model: the trees.
-        features: as `compute.features` gives them.
-        repositories: whose row each is.
+        features: as `compute.compute_features` returns them.
+        repositories: the repository of each row.
 
     Returns:
-        One float64 a row.
+        One float64 per row: log-odds.
     """
     import numpy as np
 
@@ -175,14 +175,14 @@ def log_odds(model: Model, features: pd.DataFrame, repositories: pd.Series[str])
     unseen_by = np.array([fold_of(n, folds) if digest(n) in model.trained_on else -1 for n in names])[place]
     total = np.zeros(len(values))
     for k, trees in enumerate(model.folds):
-        mine = np.flatnonzero((unseen_by == k) | (unseen_by < 0))
-        share = np.where(unseen_by[mine] < 0, 1 / folds, 1.0)
-        total[mine] += share * sum_of(trees, values[mine])
+        subset = np.flatnonzero((unseen_by == k) | (unseen_by < 0))
+        share = np.where(unseen_by[subset] < 0, 1 / folds, 1.0)
+        total[subset] += share * sum_trees(trees, values[subset])
     return total
 
 
-def sum_of(trees: Sequence[Tree], values: np.ndarray) -> np.ndarray:
-    """What a set of trees says, for an array (rows, features)."""
+def sum_trees(trees: Sequence[Tree], values: np.ndarray) -> np.ndarray:
+    """Return the sum of a set of trees for an array of shape (rows, features)."""
     import numpy as np
 
     total = np.zeros(len(values))
@@ -191,24 +191,24 @@ def sum_of(trees: Sequence[Tree], values: np.ndarray) -> np.ndarray:
     for tree in trees:
         feature, threshold = np.array(tree.feature), np.array(tree.threshold)
         below = np.array([tree.right, tree.left])
-        blank_left = np.array(tree.blank_left, dtype=bool)
+        is_blank_left = np.array(tree.blank_left, dtype=bool)
         at = np.zeros(len(values), dtype=np.intp)
         moving = rows
         while len(moving):
             node = at[moving]
             column = feature[node]
-            goes_left = values[moving, column] <= threshold[node]
-            goes_left |= blank[moving, column] & blank_left[node]
-            at[moving] = below[goes_left.astype(np.intp), node]
+            is_left = values[moving, column] <= threshold[node]
+            is_left |= blank[moving, column] & is_blank_left[node]
+            at[moving] = below[is_left.astype(np.intp), node]
             moving = moving[feature[at[moving]] >= 0]
         total += np.array(tree.value)[at]
     return total
 
 
-def probabilities(
+def predict_probabilities(
     model: Model, features: pd.DataFrame, repositories: pd.Series[str], months: int
 ) -> np.ndarray:
-    """Calibrated chance of inactivity, one a row.
+    """Return the calibrated chance of inactivity, one per row.
 
     Raises:
         KeyError: the model has no calibration for these months.
@@ -216,26 +216,26 @@ def probabilities(
     import numpy as np
 
     line = model.calibrations[months]
-    return 1 / (1 + np.exp(-(line.intercept + line.slope * log_odds(model, features, repositories))))
+    return 1 / (1 + np.exp(-(line.intercept + line.slope * sum_log_odds(model, features, repositories))))
 
 
-def explain(
+def explain_log_odds(
     model: Model, trees: Sequence[Tree], values: Mapping[str, float | None], unknown: Collection[str] = ()
 ) -> tuple[float, dict[str, float]]:
-    """Log-odds of one library by one set of trees, and what each feature adds to the base.
+    """Return the log-odds of one library from one set of trees, and each feature's contribution.
 
     Args:
-        model: whose features they are.
+        model: the model with the names of the features.
         trees: one of its sets.
         values: feature → value; None or NaN is a blank.
-        unknown: features that the source cannot know.
+        unknown: features that the source cannot provide.
 
     Returns:
-        The log-odds, and feature → addition for every feature that the paths meet.
+        The log-odds, and feature → contribution for every feature on the paths.
     """
-    added: dict[str, float] = {}
-    hidden = {i for i, name in enumerate(model.features) if name in unknown}
-    known = [_number(values.get(name)) for name in model.features]
+    contributions: dict[str, float] = {}
+    unknown_indices = {i for i, name in enumerate(model.features) if name in unknown}
+    numbers = [_number(values.get(name)) for name in model.features]
     for tree in trees:
         waiting = [(0, 1.0)]
         while waiting:
@@ -244,67 +244,70 @@ def explain(
             if feature < 0:
                 continue
             ways = [tree.left[at], tree.right[at]]
-            if feature in hidden:
-                # The two weigh out: a node's value is the mean of those below it.
+            if feature in unknown_indices:
+                # Follow both branches: a node's value is the weighted mean of the two nodes below it.
                 waiting += [(way, weight * tree.count[way] / tree.count[at]) for way in ways]
                 continue
-            value = known[feature]
-            goes_left = tree.blank_left[at] if math.isnan(value) else value <= tree.threshold[at]
-            way = ways[0] if goes_left else ways[1]
+            value = numbers[feature]
+            is_left = tree.blank_left[at] if math.isnan(value) else value <= tree.threshold[at]
+            way = ways[0] if is_left else ways[1]
             name = model.features[feature]
-            added[name] = added.get(name, 0.0) + weight * (tree.value[way] - tree.value[at])
+            change = weight * (tree.value[way] - tree.value[at])
+            contributions[name] = contributions.get(name, 0.0) + change
             waiting.append((way, weight))
     base = math.fsum(tree.value[0] for tree in trees)
-    return base + math.fsum(added.values()), added
+    return base + math.fsum(contributions.values()), contributions
 
 
 def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-def outlooks(
+def predict_outlooks(
     model: Model, values: Mapping[str, float | None], horizons: Sequence[int], unknown: Collection[str] = ()
 ) -> tuple[Outlook, ...]:
-    """The outlook of one library, one a horizon.
+    """Return the outlook of one library, one per horizon.
 
-    The interval takes in what came of libraries with the same outlook, how far sets trained on other
-    repositories lie apart, and for every feature that is unknown or out of the seen range how much it
-    moves libraries as a rule.
+    The interval covers three uncertainties: the observed results of libraries with the same outlook, the
+    differences between the sets of trees, and the usual contribution of each feature that is unknown or out
+    of range.
 
     Args:
         model: the trees.
         values: feature → value; None or NaN is a blank.
         horizons: in months.
-        unknown: features that the source cannot know.
+        unknown: features that the source cannot provide.
 
     Raises:
         KeyError: the model has no calibration for one of the horizons.
     """
-    outside = _outside(model, values)
-    dark = {*unknown, *outside}
-    why_not = _why_not(model, values, dark)
-    if why_not:
-        return tuple(Outlook(m, None, 0.0, 1.0, abstained=True, reason=why_not) for m in horizons)
-    said = [explain(model, trees, values, dark) for trees in model.folds]
-    total = math.fsum(odds for odds, _ in said) / len(said)
-    apart = math.sqrt(math.fsum((odds - total) ** 2 for odds, _ in said) / (len(said) - 1 or 1))
-    doubt = math.hypot(apart, *(model.spreads.get(name, 0.0) for name in dark))
-    added = {
-        name: math.fsum(each.get(name, 0.0) for _, each in said) / len(said)
-        for name in {n for _, each in said for n in each}
+    outside = _out_of_range(model, values)
+    missing = {*unknown, *outside}
+    abstention = _abstention_reason(model, values, missing)
+    if abstention:
+        return tuple(Outlook(m, None, 0.0, 1.0, abstained=True, reason=abstention) for m in horizons)
+    results = [explain_log_odds(model, trees, values, missing) for trees in model.folds]
+    count = len(results)
+    total = math.fsum(odds for odds, _ in results) / count
+    spread = math.sqrt(math.fsum((odds - total) ** 2 for odds, _ in results) / (count - 1 or 1))
+    error = math.hypot(spread, *(model.spreads.get(name, 0.0) for name in missing))
+    means = {
+        name: math.fsum(each.get(name, 0.0) for _, each in results) / count
+        for name in {n for _, each in results for n in each}
     }
     contributions = tuple(
-        Contribution(name, FEATURES[name].title, _given(values.get(name)), log_odds)
-        for name, log_odds in sorted(added.items(), key=lambda item: (-abs(item[1]), item[0]))
-        if abs(log_odds) >= WORTH_SAYING
+        Contribution(name, FEATURES[name].title, _known_value(values.get(name)), log_odds)
+        for name, log_odds in sorted(means.items(), key=lambda item: (-abs(item[1]), item[0]))
+        if abs(log_odds) >= MIN_CONTRIBUTION
     )
-    reason = f"out of the seen range, so taken as unknown: {', '.join(sorted(outside))}" if outside else ""
+    titles = ", ".join(sorted(FEATURES[name].title for name in outside))
+    reason = f"outside the range of the training data, so treated as unknown: {titles}" if outside else ""
     return tuple(
         Outlook(
             months,
             line.chance(total),
-            min(line.chance(total - Z95 * doubt), line.seen(total)[0]),
-            max(line.chance(total + Z95 * doubt), line.seen(total)[1]),
+            min(line.chance(total - Z95 * error), line.observed_interval(total)[0]),
+            max(line.chance(total + Z95 * error), line.observed_interval(total)[1]),
             abstained=False,
             reason=reason,
             contributions=contributions,
@@ -314,27 +317,34 @@ def outlooks(
     )
 
 
-def _why_not(model: Model, values: Mapping[str, float | None], dark: Collection[str]) -> str:
-    """Why the model must not speak of this library; empty if it may."""
+def _abstention_reason(model: Model, values: Mapping[str, float | None], missing: Collection[str]) -> str:
+    """Return why the model makes no prediction for this library; empty if it makes one."""
     idle = _number(values.get("idle_days"))
     if not idle <= model.longest_idle_days:
         since = "no commit is known" if math.isnan(idle) else f"no commit for {idle:.0f} days"
-        return f"{since}; it has only seen libraries idle for up to {model.longest_idle_days:.0f} days"
-    share = math.fsum(model.importance.get(name, 0.0) for name in dark)
-    if share > MOST_UNKNOWN:
-        names = ", ".join(sorted(dark, key=lambda n: (-model.importance.get(n, 0.0), n))[:3])
-        return f"features with {share:.0%} of its weight are unknown or out of its range ({names}, …)"
+        return (
+            f"{since}; the model was trained only on libraries with a commit in the last"
+            f" {model.longest_idle_days:.0f} days"
+        )
+    share = math.fsum(model.importance.get(name, 0.0) for name in missing)
+    if share > MAX_UNKNOWN_SHARE:
+        names = sorted(missing, key=lambda n: (-model.importance.get(n, 0.0), n))[:3]
+        titles = ", ".join(FEATURES[name].title for name in names)
+        return (
+            f"features with {share:.0%} of the model's importance are unknown or outside the range of the"
+            f" training data ({titles}, …)"
+        )
     return ""
 
 
-def _given(value: float | None) -> float | None:
+def _known_value(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else float(value)
 
 
-def _outside(model: Model, values: Mapping[str, float | None]) -> set[str]:
-    found = set()
+def _out_of_range(model: Model, values: Mapping[str, float | None]) -> set[str]:
+    names = set()
     for name, (low, high) in model.ranges.items():
-        value = _given(values.get(name))
+        value = _known_value(values.get(name))
         if value is not None and not low <= value <= high:
-            found.add(name)
-    return found
+            names.add(name)
+    return names

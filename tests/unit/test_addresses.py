@@ -1,4 +1,4 @@
-"""Which repository of GitHub a URL means, and which of a package's links is believed."""
+"""The GitHub repository in a URL, and the choice between the links of a package."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ A, B = "https://github.com/o/a", "https://github.com/o/b"
     ("https://gitlab.com/o/n", None),
     ("", None),
 ])  # fmt: skip
-def test_the_repository_that_a_url_leads_into(url, repository):
+def test_repository_of_a_url(url, repository):
     assert github_repository(url) == repository
 
 
@@ -33,10 +33,10 @@ def test_the_repository_that_a_url_leads_into(url, repository):
     ([("Code", A), ("GitHub", B)], "o/b"),
     ([("Docs", A), ("Homepage", B)], "o/b"),
     ([("Tracker", A), ("Docs", B)], "o/a"),
-    # one repository under one label, however it is spelt, is one; two say nothing
+    # one label with one repository in two spellings counts; a label with two repositories does not
     ([("Source", A), ("source:", "https://GitHub.com/O/A/tree/main")], "O/A"),
     ([("Source", A), ("Source", B), ("Homepage", B)], "o/b"),
     ([("Source", A), ("Source", B)], None),
 ])  # fmt: skip
-def test_the_surest_label_speaks(links, repository):
+def test_the_most_reliable_label_wins(links, repository):
     assert repository_of_links(links) == repository

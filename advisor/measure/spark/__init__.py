@@ -1,1 +1,1 @@
-"""The same measurements on Spark: the same SQL texts, transpiled, over the same Parquet."""
+"""The same measurements on Spark: the same SQL, transpiled, over the same Parquet files."""

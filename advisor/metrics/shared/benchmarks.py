@@ -1,11 +1,13 @@
-"""What the last bench of a library measured, as SQL: the median over the settings of its day."""
+"""SQL of the latest bench of a library: the median over the settings of its day."""
 
 
-def last_bench(figure: str) -> str:
-    """A metric's query: a figure of ``benchmarks``, with smallest, largest, and what was run where and when.
+def latest_bench_sql(figure: str) -> str:
+    """Return the query of a metric: a figure of ``benchmarks`` with its smallest and largest run.
+
+    The reason names the versions, machines and settings.
 
     Args:
-        figure: relative to a plain run of trl.
+        figure: name of a figure relative to a plain run of trl.
     """
     return f"""
     SELECT repository, median(value) AS value, min(low) AS low, max(high) AS high, count(*) AS n,

@@ -1,4 +1,4 @@
-"""Kaplan-Meier curves in SQL: open cases are censored, not left out and not counted as done.
+"""SQL of Kaplan-Meier curves: open cases are censored. They are neither excluded nor counted as events.
 
 Kaplan and Meier 1958; bounds after Kalbfleisch and Prentice (log-log), variance after Greenwood.
 """
@@ -9,70 +9,72 @@ WITHIN_DAYS = 90
 
 
 def support_spans(support: str) -> str:
-    """Common table expressions that end in ``followed``: from a family's release to its support.
+    """Return common table expressions; the last is ``family_spans``: from a release to its support.
 
-    It has the columns of ``support`` and ``days``, ``happened``. Families older than the library are
-    left out: nobody could support them on the day. Support before the release counts as day 0.
+    ``family_spans`` has the columns of ``support`` and ``days``, ``is_event``. Families older than the library
+    are excluded, because the library could not support them at their release. Support before the release
+    counts as day 0.
 
     Args:
-        support: what to select from: ``family_support`` or a query of the same columns in brackets.
+        support: ``family_support``, or a query with the same columns in brackets.
     """
     return f"""
-    born AS (
+    first_commits AS (
         SELECT repository, min(day) AS day FROM contributions GROUP BY repository
     ),
-    followed AS (
-        SELECT s.*, CASE WHEN supported_on IS NOT NULL THEN 1.0 ELSE 0.0 END AS happened,
+    family_spans AS (
+        SELECT s.*, CASE WHEN supported_on IS NOT NULL THEN 1.0 ELSE 0.0 END AS is_event,
                greatest(0, date_diff('day', family_released_on, coalesce(supported_on, known_until)))::DOUBLE AS days
-        FROM {support} AS s JOIN born AS b ON s.repository = b.repository
-        WHERE family_released_on >= b.day
+        FROM {support} AS s JOIN first_commits AS c ON s.repository = c.repository
+        WHERE family_released_on >= c.day
     )"""
 
 
 def support_curves() -> str:
-    """Common table expressions that end in ``curves``: one row a repository, over families of any route.
+    """Return common table expressions; the last is ``curves``: one row per repository, over all routes.
 
-    It has the columns of ``medians`` and ``sources``, ``first_day``, ``last_day`` (of releases of weights).
+    ``curves`` has the columns of ``medians`` and ``sources``, ``first_day``, ``last_day`` (of the families'
+    releases).
     """
     return f"""
     {support_spans("family_support")},
-    spans AS (SELECT repository, days, happened FROM followed),
+    spans AS (SELECT repository, days, is_event FROM family_spans),
     {medians("repository")},
-    about AS (
+    provenance AS (
         SELECT repository, list_distinct(flatten(list(sources))) AS sources,
                min(family_released_on) AS first_day, max(family_released_on) AS last_day
-        FROM followed GROUP BY repository
+        FROM family_spans GROUP BY repository
     ),
-    curves AS (SELECT * FROM medians JOIN about USING (repository))"""
+    curves AS (SELECT * FROM medians JOIN provenance USING (repository))"""
 
 
 def medians(keys: str) -> str:
-    """Common table expressions that end in ``medians``.
+    """Return common table expressions; the last is ``medians``.
 
-    They start from an expression ``spans`` with the columns of ``keys``, ``days`` (DOUBLE, 0 or more)
-    and ``happened`` (1.0 if the event came after that many days, 0.0 if it had not by then).
-    ``medians`` has one row a key with ``median`` (NULL where the curve never falls to one half),
-    ``low`` and ``high`` (95 %, log-log transformed; Brookmeyer & Crowley 1982), ``longest`` (days of
-    the longest span), ``n``, ``events`` and ``within`` (share that had happened after
-    ``WITHIN_DAYS``, with ``within_low`` and ``within_high``).
+    The input is a table ``spans`` with the columns of ``keys``, ``days`` (DOUBLE, 0 or more) and ``is_event``
+    (1.0 if the event occurred after that many days, 0.0 if the span is censored). ``medians`` has one row per
+    key: ``median`` (NULL if the curve never falls to one half), ``low`` and ``high`` (95 %, log-log
+    transformed; Brookmeyer & Crowley 1982), ``longest`` (days of the longest span), ``n``, ``events`` and
+    ``within`` (share with the event in the first ``WITHIN_DAYS`` days, with ``within_low`` and
+    ``within_high``).
 
     Args:
-        keys: columns that tell the groups apart, as they stand after GROUP BY.
+        keys: columns of the groups, as after GROUP BY.
     """
     return f"""
-    ranked AS (
-        SELECT {keys}, days, happened, count(*) OVER (PARTITION BY {keys}) AS n,
+    ordered_spans AS (
+        SELECT {keys}, days, is_event, count(*) OVER (PARTITION BY {keys}) AS n,
                rank() OVER (PARTITION BY {keys} ORDER BY days) AS place
         FROM spans
     ),
-    steps AS ( -- where nothing happens the curve does not move
-        SELECT {keys}, days, CAST(sum(happened) AS DOUBLE) AS d, CAST(max(n + 1 - place) AS DOUBLE) AS at_risk
-        FROM ranked WHERE happened > 0 GROUP BY {keys}, days
+    steps AS ( -- the curve changes only on days with an event
+        SELECT {keys}, days, CAST(sum(is_event) AS DOUBLE) AS d, CAST(max(n + 1 - place) AS DOUBLE) AS at_risk
+        FROM ordered_spans WHERE is_event > 0 GROUP BY {keys}, days
     ),
     curve AS (
         SELECT {keys}, days,
                sum(CASE WHEN d < at_risk THEN ln(1 - d / at_risk) END) OVER w AS log_s,
-               d = at_risk AS is_zero, -- then nobody is left: it is the last step
+               d = at_risk AS is_zero, -- no span remains at risk: this is the last step
                sum(CASE WHEN d < at_risk THEN d / (at_risk * (at_risk - d)) END) OVER w AS greenwood
         FROM steps WINDOW w AS (PARTITION BY {keys} ORDER BY days ROWS UNBOUNDED PRECEDING)
     ),
@@ -94,7 +96,7 @@ def medians(keys: str) -> str:
                1 - coalesce(arg_max(s_high, days) FILTER (days <= {WITHIN_DAYS}), 1) AS within_low,
                1 - coalesce(arg_max(s_low, days) FILTER (days <= {WITHIN_DAYS}), 1) AS within_high
         FROM (
-            SELECT {keys}, count(*) AS n, sum(happened)::BIGINT AS events, max(days) AS longest
+            SELECT {keys}, count(*) AS n, sum(is_event)::BIGINT AS events, max(days) AS longest
             FROM spans GROUP BY {keys}
         ) LEFT JOIN bounds USING ({keys}) GROUP BY {keys}
     )"""

@@ -1,31 +1,31 @@
-"""Views that several metrics start from."""
+"""The derived views that several metrics read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date
 
-from advisor.metrics.shared.affiliation import AFFILIATED, BACKED
-from advisor.metrics.shared.attention import PLACED
+from advisor.metrics.shared.affiliation import AFFILIATED_SQL, BACKED_SQL
+from advisor.metrics.shared.attention import PLACES_SQL
 
-# Views over the as-of views: what several metrics would otherwise all begin with.
-DERIVED: Mapping[str, str] = {
-    # what people opened in the last year
+# Name → SQL of a view over the as-of views.
+DERIVED_VIEWS: Mapping[str, str] = {
+    # issues, change requests and discussions that people (not bots) opened in the last year
     "recent_threads": (
         "SELECT repository, kind, source, opened_at, closed_at, closed_by, merged_at, first_response_at,"
         " responses_seen FROM threads WHERE NOT is_bot AND opened_at::DATE > $as_of - 365"
     ),
-    # totals of the last two years and a half: growth reaches back 485 days from a total of 400 days ago
+    # totals of the last 900 days: growth compares a total up to 400 days old with one up to 485 days older
     "recent_counts": (
         "SELECT repository, day, metric, value, low, high, source FROM counts WHERE day > $as_of - 900"
     ),
-    # the repositories whose owner is a known backer
-    "backed": BACKED,
-    # what people did, with the organisation that each of them was last seen with
-    "affiliated": AFFILIATED,
-    # where a repository's figures stand among those of the reference population
-    "placed": PLACED,
-    # one row a family: the first day by any route but the package's, and whether one still holds
+    # repositories whose owner is a known backer
+    "backed_repositories": BACKED_SQL,
+    # commits of people in the last year, with each person's latest organisation
+    "affiliated_commits": AFFILIATED_SQL,
+    # percentiles of a repository's figures in the reference population
+    "figure_places": PLACES_SQL,
+    # one row per family: the first day by any route except the package, and whether one still works
     "family_support": (
         "SELECT repository, family, any_value(vendor) AS vendor,"
         "  min(family_released_on) AS family_released_on, min(supported_on) AS supported_on,"
@@ -37,6 +37,6 @@ DERIVED: Mapping[str, str] = {
 
 
 def derived_views(day: date) -> Iterator[tuple[str, str]]:
-    """Name and SQL of the views over the as-of views of a day."""
-    for name, text in DERIVED.items():
+    """Yield the name and the SQL of each derived view, as of a day."""
+    for name, text in DERIVED_VIEWS.items():
         yield name, text.replace("$as_of", f"DATE '{day.isoformat()}'")

@@ -1,4 +1,4 @@
-"""Which name means which family: the traps by name."""
+"""Names of models and their families, with names that are easy to confuse."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from advisor.domain.families import family_of, load_families, with_architecture
+from advisor.domain.families import families_with_architecture, family_of, load_families
 from advisor.errors import ConfigError
 
 FAMILIES = load_families()
@@ -28,9 +28,9 @@ FAMILIES = load_families()
     ("meta-llama/Meta-Llama-3-70B", "Llama 3"), ("smol", "SmolLM2"), ("SmolVLM-Instruct", None),
     ("slurm", None), ("streaming", None), ("cloud", None),
 ])  # fmt: skip
-def test_traps(name, family):
-    found = family_of(name, FAMILIES)
-    assert (found and found.name) == family
+def test_family_of_a_name(name, family):
+    match = family_of(name, FAMILIES)
+    assert (match and match.name) == family
 
 
 def test_no_name_means_two_families():
@@ -39,7 +39,7 @@ def test_no_name_means_two_families():
             assert [f.name for f in FAMILIES if f.has(name)] == [family.name]
 
 
-def test_every_family_says_where_its_day_comes_from():
+def test_every_family_has_a_source_for_its_date():
     assert len(FAMILIES) > 40
     assert len({f.vendor for f in FAMILIES}) > 15
     for family in FAMILIES:
@@ -47,9 +47,9 @@ def test_every_family_says_where_its_day_comes_from():
         assert date(2023, 1, 1) < family.released < date(2026, 11, 24)
 
 
-def test_an_architecture_serves_many_families():
+def test_an_architecture_has_many_families():
     assert {"Qwen1.5", "Qwen2", "Qwen2.5", "R1-Distill"} <= {
-        f.name for f in with_architecture("qwen2", FAMILIES)
+        f.name for f in families_with_architecture("qwen2", FAMILIES)
     }
 
 
@@ -66,15 +66,15 @@ no = ["other"]
 """
 
 
-@pytest.mark.parametrize(("text", "complaint"), [
-    (ENTRY.format(name="A", names="other"), "should mean A alone"),
-    (ENTRY.format(name="A", names="thing") * 2, "two families named"),
-    (ENTRY.format(name="A", names="thing") + ENTRY.format(name="B", names="th"), "should mean A alone"),
-    (ENTRY.format(name="A", names="(thing"), "not a pattern"),
-    (ENTRY.format(name="A", names="thing|other"), "'other' should not mean A"),
+@pytest.mark.parametrize(("text", "message"), [
+    (ENTRY.format(name="A", names="other"), "must match only A"),
+    (ENTRY.format(name="A", names="thing") * 2, "two families have the name"),
+    (ENTRY.format(name="A", names="thing") + ENTRY.format(name="B", names="th"), "must match only A"),
+    (ENTRY.format(name="A", names="(thing"), "invalid regular expression"),
+    (ENTRY.format(name="A", names="thing|other"), "'other' must not match A"),
     ("[[family]]\nname = 'A'", "vendor"),
 ])  # fmt: skip
-def test_a_wrong_file_is_refused(text, complaint, tmp_path):
+def test_an_invalid_file_is_an_error(text, message, tmp_path):
     (tmp_path / "model_families.toml").write_text(text)
-    with pytest.raises(ConfigError, match=complaint):
+    with pytest.raises(ConfigError, match=message):
         load_families(tmp_path)

@@ -1,4 +1,4 @@
-"""The reference population: the scales that name it take their ends from it, and it can be made anew."""
+"""The reference population: scales take their ends from it, and its script works."""
 
 from __future__ import annotations
 
@@ -12,56 +12,64 @@ import pytest
 import small_panel
 
 from advisor.domain.domain import load_domain
-from advisor.domain.population import FILE, load_population
+from advisor.domain.population import POPULATION_FILE, load_population
 from advisor.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[3]
 ACTIVE = load_population().active
-NAMED = [
+SCALES = [
     s for c in load_domain("finetuning").criteria for s in c.scales if s.source.startswith("reference population")
 ]  # fmt: skip
 
 
-def test_some_scales_name_it():
-    assert len(NAMED) >= 7
+def test_some_scales_use_the_population():
+    assert len(SCALES) >= 7
 
 
-@pytest.mark.parametrize("scale", NAMED, ids=lambda s: s.metric)
-def test_a_scale_that_names_it_agrees_with_it(scale):
+@pytest.mark.parametrize("scale", SCALES, ids=lambda s: s.metric)
+def test_ends_of_a_scale_are_percentiles_of_the_population(scale):
     size, *ends = re.match(r"reference population, ([^:]+): p(\d\d) to p(\d\d)", scale.source).groups()
     cell = next(c for c in ACTIVE.cells if (c.metric, c.age, c.size) == (scale.metric, "all", size))
-    found = [cell.values[ACTIVE.percents.index(int(p))] for p in ends]
-    assert [min(scale.worst, scale.best), max(scale.worst, scale.best)] == pytest.approx(found, rel=0.05)
+    percentiles = [cell.values[ACTIVE.percents.index(int(p))] for p in ends]
+    assert [min(scale.worst, scale.best), max(scale.worst, scale.best)] == pytest.approx(
+        percentiles, rel=0.05
+    )
 
 
-def test_cells_are_not_small():
+def test_cells_have_enough_libraries():
     assert {c.age for c in ACTIVE.cells} == {"all", "under 2 years", "2 to 5 years", "5 years and more"}
     assert min(c.n for c in ACTIVE.cells) >= 30
 
 
-def test_it_can_be_made_anew(tmp_path):
+def test_the_script_builds_the_population(tmp_path):
     panel = small_panel.write(tmp_path / "panel.parquet", small_panel.rows(120))
-    out = tmp_path / FILE
+    out = tmp_path / POPULATION_FILE
     out.parent.mkdir()
     command = [sys.executable, ROOT / "scripts/build_reference.py", panel, "--at", "2023-01-01", "-o", out]
     subprocess.run([*map(str, command)], check=True)
-    made = load_population(tmp_path)
-    closed = made.active.of_all()["issues_closed_share"]
+    population = load_population(tmp_path)
+    closed = population.active.of_all()["issues_closed_share"]
     assert closed.n > 60
     assert 0 < closed.values[0] <= closed.values[3] <= 1
-    stars = made.listed.of_all()["stars"]
-    assert (stars.n, stars.values[100], made.listed.percents) == (120, 10 * 119 + 47, tuple(range(101)))
+    stars = population.listed.of_all()["stars"]
+    assert (stars.n, stars.values[100], population.listed.percents) == (120, 10 * 119 + 47, tuple(range(101)))
 
 
 @pytest.mark.parametrize(
-    ("what", "said"),
-    [({}, "active"), ({"values": [3, 2]}, "do not rise"), ({"values": [1]}, "for each percentile")],
+    ("changes", "message"),
+    [
+        ({}, "active"),
+        ({"values": [3, 2]}, "not in ascending order"),
+        ({"values": [1]}, "for each percentile"),
+    ],
 )
-def test_a_damaged_file_is_one_message(what, said, tmp_path):
-    cell = {"metric": "stars", "age": "all", "size": "all", "n": 9, "values": [1, 2], **what}
+def test_a_damaged_file_is_an_error(changes, message, tmp_path):
+    cell = {"metric": "stars", "age": "all", "size": "all", "n": 9, "values": [1, 2], **changes}
     cohort = {"as_of": "2024-01-01", "libraries": "some", "percents": [5, 95], "cells": [cell]}
     (tmp_path / "reference").mkdir()
-    (tmp_path / FILE).write_text(json.dumps({"active": cohort, "listed": cohort} if what else {}))
-    with pytest.raises(ConfigError, match=rf"population.json: .*{said}"):
+    (tmp_path / POPULATION_FILE).write_text(
+        json.dumps({"active": cohort, "listed": cohort} if changes else {})
+    )
+    with pytest.raises(ConfigError, match=rf"population.json: .*{message}"):
         load_population(tmp_path)
     assert load_population(tmp_path / "elsewhere") is None

@@ -1,7 +1,7 @@
-"""Kaplan-Meier in SQL against a published sample: remission under 6-MP (Freireich et al. 1963).
+"""Kaplan-Meier in SQL on a published sample: remission under 6-MP (Freireich et al. 1963).
 
-Medians and bounds as textbooks print them; the metrics' own tests reckon other samples anew in Python.
-The SQL of a metric is made when it is imported, so a change in `survival` itself is noticed here alone.
+The expected medians and bounds are those of textbooks. The SQL of a metric is built when its module is
+imported, so only these tests notice a change in `survival` itself.
 """
 
 from __future__ import annotations
@@ -13,29 +13,31 @@ import pytest
 
 from advisor.metrics.shared import survival
 
-RELAPSED = (6, 6, 6, 7, 10, 13, 16, 22, 23)
-STILL_WELL = (6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35)
+RELAPSES = (6, 6, 6, 7, 10, 13, 16, 22, 23)
+CENSORED = (6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35)
 PLACEBO = (1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23)
 
 
 @pytest.fixture
 def patients():
-    base = duckdb.connect()
-    base.execute("CREATE TABLE spans (arm VARCHAR, days DOUBLE, happened DOUBLE)")
-    for arm, days, happened in (("6-MP", RELAPSED, 1), ("6-MP", STILL_WELL, 0), ("placebo", PLACEBO, 1)):
-        base.executemany("INSERT INTO spans VALUES (?, ?, ?)", [(arm, d, happened) for d in days])
-    return base
+    db = duckdb.connect()
+    db.execute("CREATE TABLE spans (arm VARCHAR, days DOUBLE, is_event DOUBLE)")
+    for arm, days, is_event in (("6-MP", RELAPSES, 1), ("6-MP", CENSORED, 0), ("placebo", PLACEBO, 1)):
+        db.executemany("INSERT INTO spans VALUES (?, ?, ?)", [(arm, d, is_event) for d in days])
+    return db
 
 
 def test_the_medians_of_freireich(patients):
-    found = patients.execute(
+    medians = patients.execute(
         f"WITH {survival.medians('arm')} SELECT arm, median, low, high, longest, n, events FROM medians ORDER BY arm"
     ).fetchall()
-    assert found == [("6-MP", 23, 13, None, 35, 21, 9), ("placebo", 8, 4, 11, 23, 21, 21)]
+    assert medians == [("6-MP", 23, 13, None, 35, 21, 9), ("placebo", 8, 4, 11, 23, 21, 21)]
 
 
 def test_the_share_within_ninety_days(patients):
-    patients.execute("UPDATE spans SET days = days * 4")  # 22 weeks are past, as 23 are
+    patients.execute(
+        "UPDATE spans SET days = days * 4"
+    )  # the limit of 90 days is after week 22 and before week 23
     within, low, high = patients.execute(
         f"WITH {survival.medians('arm')} SELECT within, within_low, within_high FROM medians WHERE arm = '6-MP'"
     ).fetchone()
@@ -57,17 +59,17 @@ INSERT INTO family_support VALUES
 """
 
 
-def test_support_is_followed_from_the_release_on():
-    base = duckdb.connect()
-    base.execute(FAMILIES)
-    spans = base.execute(
-        f"WITH {survival.support_spans('family_support')} SELECT days, happened FROM followed ORDER BY days"
+def test_spans_of_support_start_at_the_release():
+    db = duckdb.connect()
+    db.execute(FAMILIES)
+    spans = db.execute(
+        f"WITH {survival.support_spans('family_support')} SELECT days, is_event FROM family_spans ORDER BY days"
     ).fetchall()
     assert spans == [(0, 1), (10, 1), (30, 0)]
     query = (
         f"WITH {survival.support_curves()} SELECT median, n, events, sources, first_day, last_day FROM curves"
     )
-    median, n, events, sources, first, last = base.execute(query).fetchone()
+    median, n, events, sources, first, last = db.execute(query).fetchone()
     assert (median, n, events) == (10, 3, 2)
     assert sorted(sources) == ["x", "y", "z"]
     assert (first, last) == (date(2024, 2, 1), date(2024, 12, 1))

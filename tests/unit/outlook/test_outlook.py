@@ -1,4 +1,4 @@
-"""The outlook: who is asked, what is known, and that nothing of the future or of the training leaks in."""
+"""The outlook: its cohort, labels and features, without leaks from the future or from training."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def table():
 
 
 @pytest.fixture
-def read(tmp_path):
+def read_series(tmp_path):
     return lambda rows: panel.read_panel(small_panel.write(tmp_path / "panel.parquet", rows))
 
 
-def one(*rows):
-    """A series of one repository from (day, last commit)."""
-    filled = small_panel.rows(1).iloc[[0] * len(rows)].reset_index(drop=True)
-    filled["snap"] = pd.to_datetime([day for day, _ in rows])
-    filled["last_commit_pushed_at"] = pd.to_datetime([commit for _, commit in rows])
-    return filled
+def panel_of(*rows):
+    """Return a panel of one repository from (day, last commit)."""
+    table = small_panel.rows(1).iloc[[0] * len(rows)].reset_index(drop=True)
+    table["snap"] = pd.to_datetime([day for day, _ in rows])
+    table["last_commit_pushed_at"] = pd.to_datetime([commit for _, commit in rows])
+    return table
 
 
 @pytest.mark.parametrize(("day", "commit", "is_in"), [
@@ -46,190 +46,192 @@ def one(*rows):
     ("2023-01-02", "2023-01-01", False),  # the row is from the future
     ("2022-12-01", None, False),
 ])  # fmt: skip
-def test_the_cohort_is_who_the_newest_row_shows_active(read, day, commit, is_in):
-    assert len(panel.cohort(read(one((day, commit))), AT)) == is_in
+def test_the_cohort_is_active_in_the_newest_row(read_series, day, commit, is_in):
+    assert len(panel.select_cohort(read_series(panel_of((day, commit))), AT)) == is_in
 
 
 @pytest.mark.parametrize(("later", "commit", "inactive"), [
-    ("2023-12-12", "2022-12-30", 1.0),  # 20 days before a year is over: counts, no new commit
-    ("2023-12-11", "2022-12-30", math.nan),  # a day too early: not seen
-    ("2024-05-10", "2023-01-02", 0.0),  # 130 days after: one commit more
+    ("2023-12-12", "2022-12-30", 1.0),  # 20 days before the end of the year, without a new commit
+    ("2023-12-11", "2022-12-30", math.nan),  # one day too early
+    ("2024-05-10", "2023-01-02", 0.0),  # 130 days after, with one more commit
     ("2024-05-11", "2023-01-02", math.nan),
 ])  # fmt: skip
-def test_the_outcome_is_the_first_row_around_the_horizon(read, later, commit, inactive):
-    series = read(one(("2022-12-31", "2022-12-30"), (later, commit)))
-    found = panel.inactive_after(series, panel.cohort(series, AT), 12)
-    assert found.tolist() == pytest.approx([inactive], nan_ok=True)
+def test_the_label_is_from_the_first_row_around_the_horizon(read_series, later, commit, inactive):
+    series = read_series(panel_of(("2022-12-31", "2022-12-30"), (later, commit)))
+    labels = panel.label_inactive(series, panel.select_cohort(series, AT), 12)
+    assert labels.tolist() == pytest.approx([inactive], nan_ok=True)
 
 
-def test_what_became_of_one_is_not_told_of_another_and_dead_is_idle_for_more_than_a_year(read):
-    rows = one(
+def test_labels_belong_to_their_repository_and_dead_means_idle_for_a_year(read_series):
+    rows = panel_of(
         *[("2022-12-31", "2022-12-30"), ("2024-01-15", "2023-01-15")] * 2, ("2024-01-10", "2024-01-09")
     )
     rows["repo"] = ["b/two", "b/two", "a/one", "a/one", "c/three"]
     rows.loc[3, "last_commit_pushed_at"] = pd.Timestamp(2023, 1, 14)
-    series = read(rows)
-    members = panel.cohort(series, AT)
+    series = read_series(rows)
+    members = panel.select_cohort(series, AT)
     assert (members.repository.tolist(), members.index.tolist()) == (["a/one", "b/two"], [0, 1])
     assert members.idle_days.tolist() == [1.0, 1.0]
-    assert panel.inactive_after(series, members, 12).tolist() == [0.0, 0.0]
-    assert panel.dead_after(series, members, 12).tolist() == [1.0, 0.0], "366 days and 365"
-    assert panel.dead_after(series, members, 24).isna().all()
+    assert panel.label_inactive(series, members, 12).tolist() == [0.0, 0.0]
+    assert panel.label_dead(series, members, 12).tolist() == [1.0, 0.0], "366 days and 365"
+    assert panel.label_dead(series, members, 24).isna().all()
 
 
-def test_a_panel_that_is_none_says_what_is_wrong(tmp_path):
+def test_an_invalid_panel_is_an_error_with_the_problem(tmp_path):
     broken = tmp_path / "it's.parquet"
     broken.write_text("no parquet")
-    with pytest.raises(InputError, match=rf"^{broken} cannot be read as Parquet: .*(magic|Parquet|parquet)"):
+    with pytest.raises(InputError, match=rf"^cannot read {broken} as Parquet: .*(magic|Parquet|parquet)"):
         panel.read_panel(broken)
-    whole = small_panel.write(tmp_path / "its.parquet", one(("2022-12-31", "2022-12-30")))
+    whole = small_panel.write(tmp_path / "its.parquet", panel_of(("2022-12-31", "2022-12-30")))
     assert len(panel.read_panel(whole.replace(broken))) == 1
     less = small_panel.write(tmp_path / "less.parquet", small_panel.rows(1)[["repo", "snap", "category"]])
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as raised:
         panel.read_panel(less)
-    lacking = ", ".join(sorted({c for c, _ in panel.COLUMNS.values()} - {"repo", "snap", "category"}))
-    assert str(told.value) == f"{less} lacks the columns {lacking}; see docs/explanation/method.md"
+    missing = ", ".join(sorted({c for c, _ in panel.COLUMNS.values()} - {"repo", "snap", "category"}))
+    assert str(raised.value) == f"{less} does not have the columns {missing}; see docs/explanation/method.md"
 
 
-def test_of_several_rows_the_first_counts(read):
-    series = read(
-        one(("2022-12-31", "2022-12-30"), ("2023-12-20", "2022-12-30"), ("2024-01-20", "2024-01-19"))
+def test_the_first_of_several_rows_counts(read_series):
+    series = read_series(
+        panel_of(("2022-12-31", "2022-12-30"), ("2023-12-20", "2022-12-30"), ("2024-01-20", "2024-01-19"))
     )
-    assert panel.inactive_after(series, panel.cohort(series, AT), 12).tolist() == [1.0]
+    assert panel.label_inactive(series, panel.select_cohort(series, AT), 12).tolist() == [1.0]
 
 
-def test_a_planted_future_changes_nothing(read, table):
-    series = read(table)
-    members = panel.cohort(series, AT)
-    before = compute.features(series, members)
+def test_changes_of_the_future_change_no_feature(read_series, table):
+    series = read_series(table)
+    members = panel.select_cohort(series, AT)
+    before = compute.compute_features(series, members)
     assert len(before) > 20
     after_that = table.snap > pd.Timestamp(2023, 1, 1)
     for column in set(table.columns) - {"list", "snap", "repo", "category"}:
-        planted = table.copy()
+        changed_table = table.copy()
         odd = pd.Timestamp(2029, 1, 1) if "_at" in column else 987654321.0
-        planted[column] = planted[column].astype(object).where(~after_that, odd)
-        planted[column] = (
-            pd.to_datetime(planted[column]) if "_at" in column else planted[column].astype(float)
+        changed_table[column] = changed_table[column].astype(object).where(~after_that, odd)
+        changed_table[column] = (
+            pd.to_datetime(changed_table[column]) if "_at" in column else changed_table[column].astype(float)
         )
-        changed = read(planted)
-        pd.testing.assert_frame_equal(panel.cohort(changed, AT), members)
-        pd.testing.assert_frame_equal(compute.features(changed, members), before, obj=column)
-    gone = read(table[~after_that])
-    pd.testing.assert_frame_equal(compute.features(gone, members), before)
+        changed = read_series(changed_table)
+        pd.testing.assert_frame_equal(panel.select_cohort(changed, AT), members)
+        pd.testing.assert_frame_equal(compute.compute_features(changed, members), before, obj=column)
+    past = read_series(table[~after_that])
+    pd.testing.assert_frame_equal(compute.compute_features(past, members), before)
 
 
-def test_others_change_nothing(read, table):
-    series = read(table)
-    members = panel.cohort(series, AT)
+def test_other_repositories_change_no_feature(read_series, table):
+    series = read_series(table)
+    members = panel.select_cohort(series, AT)
     alone = members.iloc[[3]]
-    of_it = series[series.repository == alone.repository.item()]
-    pd.testing.assert_frame_equal(compute.features(of_it, alone), compute.features(series, members).iloc[[3]])
+    own_rows = series[series.repository == alone.repository.item()]
+    pd.testing.assert_frame_equal(
+        compute.compute_features(own_rows, alone), compute.compute_features(series, members).iloc[[3]]
+    )
 
 
-def test_every_feature_is_made(read, table):
-    series = read(table)
-    found = compute.features(series, panel.cohort(series, AT))
-    assert list(found) == list(features.FEATURES)
-    lost = [name for name in found if found[name].isna().all()]
-    assert lost == [n for n, f in features.FEATURES.items() if "dependents" in f.uses]
+def test_every_feature_is_computed(read_series, table):
+    series = read_series(table)
+    values = compute.compute_features(series, panel.select_cohort(series, AT))
+    assert list(values) == list(features.FEATURES)
+    empty = [name for name in values if values[name].isna().all()]
+    assert empty == [n for n, f in features.FEATURES.items() if "dependents" in f.uses]
 
 
-def test_no_repository_is_on_both_sides_of_a_split():
-    shipped = model.load(SHIPPED)
+def test_a_repository_is_in_one_fold():
+    shipped = model.load_model(SHIPPED)
     names = [f"owner{i}/lib{i}" for i in range(5000)]
     sides = pd.Series([model.fold_of(n, len(shipped.folds)) for n in names])
     assert set(sides) == set(range(5))
     assert [model.fold_of(n.upper(), 5) for n in names] == sides.tolist()
 
 
-def test_who_was_trained_on_is_scored_by_the_set_that_did_not_see_it(read, table):
+def test_a_training_repository_is_scored_by_the_set_trained_without_it(read_series, table):
     from dataclasses import replace
 
-    series = read(table)
-    members = panel.cohort(series, AT)
-    values = compute.features(series, members)
+    series = read_series(table)
+    members = panel.select_cohort(series, AT)
+    values = compute.compute_features(series, members)
     sets = tuple((model.Tree((-1,), (0.0,), (-1,), (-1,), (0,), (10.0**k,), (1,)),) for k in range(5))
-    seen = frozenset(model.digest(n) for n in members.repository[::2])
-    telling = replace(model.load(SHIPPED), folds=sets, trained_on=seen)
-    said = model.log_odds(telling, values, members.repository)
-    for name, value in zip(members.repository, said, strict=True):
+    training_names = frozenset(model.digest(n) for n in members.repository[::2])
+    simple_model = replace(model.load_model(SHIPPED), folds=sets, trained_on=training_names)
+    log_odds = model.sum_log_odds(simple_model, values, members.repository)
+    for name, value in zip(members.repository, log_odds, strict=True):
         own = 10.0 ** model.fold_of(name, 5)
-        assert value == pytest.approx(own if model.digest(name) in seen else 11111 / 5)
+        assert value == pytest.approx(own if model.digest(name) in training_names else 11111 / 5)
 
 
-@pytest.mark.parametrize(("changes", "said"), [
-    ({"format": "0"}, "format 0, this version reads"),
-    ({"features": ["luck"]}, "features that this version does not make: luck"),
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"format": "0"}, "the model has format 0, but this version reads format"),
+    ({"features": ["luck"]}, "this version cannot compute the features luck"),
 ])  # fmt: skip
-def test_a_model_of_another_version_is_refused(tmp_path, changes, said):
+def test_a_model_of_another_version_is_an_error(tmp_path, changes, message):
     path = tmp_path / "outlook.json"
     path.write_text(json.dumps({**json.loads(SHIPPED.read_text()), **changes}))
-    with pytest.raises(FactsError, match=said):
-        model.load(path)
+    with pytest.raises(FactsError, match=message):
+        model.load_model(path)
 
 
-def test_a_panel_with_words_for_numbers_names_the_file(read):
-    rows = one(("2022-12-31", "2022-12-30"))
+def test_a_panel_with_words_for_numbers_is_an_error_with_the_file(read_series):
+    rows = panel_of(("2022-12-31", "2022-12-30"))
     rows["star_count"] = "many"
     with pytest.raises(InputError, match=r"panel\.parquet: .*many"):
-        read(rows)
+        read_series(rows)
 
 
-def test_contributions_add_up(read, table):
-    shipped = model.load(SHIPPED)
-    series = read(table)
-    members = panel.cohort(series, AT)
-    values = compute.features(series, members)
-    said = model.log_odds(shipped, values, members.repository)
-    for row, expected in zip(values.to_dict("records"), said, strict=True):
-        each = [model.explain(shipped, trees, row) for trees in shipped.folds]
+def test_contributions_add_up(read_series, table):
+    shipped = model.load_model(SHIPPED)
+    series = read_series(table)
+    members = panel.select_cohort(series, AT)
+    values = compute.compute_features(series, members)
+    log_odds = model.sum_log_odds(shipped, values, members.repository)
+    for row, expected in zip(values.to_dict("records"), log_odds, strict=True):
+        each = [model.explain_log_odds(shipped, trees, row) for trees in shipped.folds]
         assert sum(total for total, _ in each) / 5 == pytest.approx(expected, abs=1e-9)
 
 
-def middling(shipped):
+def medium_values(shipped):
     return {name: (low + high) / 2 for name, (low, high) in shipped.ranges.items()} | {"idle_days": 5.0}
 
 
-def test_less_known_is_a_wider_interval_and_then_none():
-    shipped = model.load(SHIPPED)
-    values = middling(shipped)
+def test_unknown_features_widen_the_interval_until_the_model_abstains():
+    shipped = model.load_model(SHIPPED)
+    values = medium_values(shipped)
     order = sorted(shipped.importance, key=lambda n: shipped.importance[n])
-    known = model.outlooks(shipped, values, [12])[0]
-    part = model.outlooks(shipped, values, [12], order[:30])[0]
-    assert known.low < known.probability_inactive < known.high
-    width, width_known = (
-        math.log(o.high / (1 - o.high)) - math.log(o.low / (1 - o.low)) for o in (part, known)
+    whole = model.predict_outlooks(shipped, values, [12])[0]
+    part = model.predict_outlooks(shipped, values, [12], order[:30])[0]
+    assert whole.low < whole.probability_inactive < whole.high
+    width, width_whole = (
+        math.log(o.high / (1 - o.high)) - math.log(o.low / (1 - o.low)) for o in (part, whole)
     )
-    assert width > width_known
+    assert width > width_whole
     assert not {c.feature for c in part.contributions} & set(order[:30])
-    none = model.outlooks(shipped, values, [12], order)[0]
+    none = model.predict_outlooks(shipped, values, [12], order)[0]
     assert (none.abstained, none.probability_inactive, none.low, none.high) == (True, None, 0.0, 1.0)
 
 
 @pytest.mark.parametrize("idle", [181.0, 4000.0, None])
-def test_it_abstains_outside_what_it_has_seen(idle):
-    shipped = model.load(SHIPPED)
-    found = model.outlooks(shipped, middling(shipped) | {"idle_days": idle}, [24])[0]
-    assert found.abstained
-    assert "180 days" in found.reason
+def test_it_abstains_outside_the_training_data(idle):
+    shipped = model.load_model(SHIPPED)
+    outlook = model.predict_outlooks(shipped, medium_values(shipped) | {"idle_days": idle}, [24])[0]
+    assert outlook.abstained
+    assert "180 days" in outlook.reason
 
 
-def test_a_value_out_of_range_is_taken_as_unknown_and_said():
-    shipped = model.load(SHIPPED)
-    found = model.outlooks(shipped, middling(shipped) | {"stars": 1e9}, [12])[0]
-    assert "stars" in found.reason
-    assert all(c.feature != "stars" for c in found.contributions)
+def test_a_value_out_of_range_is_unknown_with_a_reason():
+    shipped = model.load_model(SHIPPED)
+    outlook = model.predict_outlooks(shipped, medium_values(shipped) | {"stars": 1e9}, [12])[0]
+    assert "stars" in outlook.reason
+    assert all(c.feature != "stars" for c in outlook.contributions)
 
 
-def test_a_damaged_model_is_named(tmp_path):
+def test_a_damaged_model_is_an_error_with_the_file(tmp_path):
     broken = tmp_path / "outlook.json"
     shutil.copy(SHIPPED, broken)
     broken.write_text(broken.read_text()[:2000])
     with pytest.raises(FactsError, match=r"outlook\.json"):
-        model.load(broken)
+        model.load_model(broken)
 
 
-def test_a_panel_that_is_none(tmp_path, table):
+def test_an_unreadable_panel_is_an_error_with_the_file(tmp_path, table):
     nothing = tmp_path / "x.parquet"
     nothing.write_text("no")
     with pytest.raises(InputError, match=r"x\.parquet"):
@@ -238,22 +240,23 @@ def test_a_panel_that_is_none(tmp_path, table):
         panel.read_panel(small_panel.write(tmp_path / "y.parquet", table.drop(columns="star_count")))
 
 
-def of_the_world(store, as_of):
+def outlooks_of_the_world(store, as_of):
     from small_world import NAMES
 
+    from advisor.facts.facts_view import FactsView
     from advisor.outlook import candidates
 
-    return candidates.outlooks(store, NAMES, as_of, SHIPPED)
+    return candidates.compute_outlooks(FactsView(store, tuple(NAMES), as_of), SHIPPED)
 
 
-def test_facts_are_turned_into_rows_as_a_list_has_them(world):
+def test_facts_become_rows_of_a_panel(world):
     from small_world import AS_OF, NAMES
 
     from advisor.facts import reading
     from advisor.outlook import candidates
 
-    with reading.connect(world, NAMES, AS_OF) as db:
-        series = candidates.series_of(db, AS_OF)
+    with reading.open_views(world, NAMES, AS_OF) as db:
+        series = candidates.read_series(db, AS_OF)
         days, commits, people = db.execute(
             "SELECT max(day), sum(commits), count(DISTINCT author) FROM contributions WHERE repository = $1",
             [NAMES[0]],
@@ -264,7 +267,7 @@ def test_facts_are_turned_into_rows_as_a_list_has_them(world):
     assert (last.day.date(), last.last_commit.date()) == (AS_OF, days)
     assert (last.commits, last.contributors) == (commits, people)
     assert series.groupby("repository").commits.is_monotonic_increasing.all()
-    assert panel.cohort(series, AS_OF).repository.tolist() == sorted(NAMES)
+    assert panel.select_cohort(series, AS_OF).repository.tolist() == sorted(NAMES)
 
 
 def test_later_facts_change_no_outlook(world, tmp_path):
@@ -273,37 +276,37 @@ def test_later_facts_change_no_outlook(world, tmp_path):
     from small_world import AS_OF, fill, rows
 
     early = AS_OF - timedelta(days=200)
-    known = of_the_world(world, early)
-    assert any(not o.abstained for of_it in known.values() for o in of_it)
+    expected = outlooks_of_the_world(world, early)
+    assert any(not o.abstained for outlooks in expected.values() for o in outlooks)
     cut = {}
-    for (table, name), given in rows().items():
+    for (table, name), table_rows in rows().items():
         first = {
             "contributions": "day",
             "threads": "opened_at",
             "counts": "day",
             "releases": "released_on",
         }.get(table)
-        cut[table, name] = [r for r in given if first is None or r[first][:10] <= early.isoformat()]
-    assert of_the_world(fill(tmp_path / "cut", cut), early) == known
+        cut[table, name] = [r for r in table_rows if first is None or r[first][:10] <= early.isoformat()]
+    assert outlooks_of_the_world(fill(tmp_path / "cut", cut), early) == expected
 
 
-def test_a_history_that_was_not_read_anew_has_no_outlook(world):
+def test_stale_commits_have_no_outlook(world):
     from datetime import timedelta
 
     from small_world import AS_OF
 
-    for of_it in of_the_world(world, AS_OF + timedelta(days=100)).values():
-        assert all(o.abstained and "last read" in o.reason for o in of_it)
+    for outlooks in outlooks_of_the_world(world, AS_OF + timedelta(days=100)).values():
+        assert all(o.abstained and "commits were last collected on" in o.reason for o in outlooks)
 
 
-def test_what_no_source_knows_is_not_blamed(world):
+def test_features_without_a_source_do_not_contribute(world):
     from small_world import AS_OF
 
-    for of_it in of_the_world(world, AS_OF).values():
-        assert not {"watchers", "dependents"} & {c.feature for o in of_it for c in o.contributions}
+    for outlooks in outlooks_of_the_world(world, AS_OF).values():
+        assert not {"watchers", "dependents"} & {c.feature for o in outlooks for c in o.contributions}
 
 
-def test_a_declared_end_stands_beside_the_outlook():
+def test_a_declared_end_is_shown_with_the_outlook():
     import advisor
 
     by_name = {r.candidate.name: r for r in advisor.recommend().ranking}
