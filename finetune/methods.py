@@ -19,7 +19,7 @@ class MethodNote:
         name: its usual name.
         changes: the weights that it trains.
         paper: arXiv id of the paper, with its year.
-        memory: typical memory in addition to the frozen weights.
+        memory: typical memory besides the frozen weights.
         runs: the `RunSpec` setting that selects it on trl; empty if no setting does.
         evidence: stack → name of its option or class in its source code.
         remark: what to know before you choose it.

@@ -169,7 +169,7 @@ def count_training_state_bytes(shape: Shape, spec: RunSpec) -> int:
 
 
 def _count_activation_bytes(shape: Shape, spec: RunSpec, tokens: int) -> int:
-    """Return what the blocks save for these tokens: inputs of norms, attention and MLP."""
+    """Return the bytes of the saved activations: inputs of norms, attention and MLP."""
     width = _BYTES[str(spec.training.dtype)]
     has_adapter, cpu = spec.method.name in LORA_LIKE, spec.devices.kind == "cpu"
     h, q, kv, i = (

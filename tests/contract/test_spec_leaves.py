@@ -1,4 +1,4 @@
-"""Law 4: every leaf of RunSpec is honoured, refused or recorded, by every stack; nothing is dropped."""
+"""Law 4: every stack follows, refuses or records each leaf of RunSpec; none drops a leaf in silence."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import tiny_model
 
 from finetune import spec
 from finetune.errors import UnsupportedField
-from finetune.stacks import OURS, STACKS, Job, stack
+from finetune.stacks import COMMON_FIELDS, STACKS, Job, load_stack
 
 
 def model_folder(**changes):
-    """A folder with nothing but a config.json: all that a native config depends on."""
+    """Create a folder with only a config.json, which is all that a native config depends on."""
     folder = Path(tempfile.mkdtemp(prefix="advisor-contract-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     (folder / "config.json").write_text(json.dumps(tiny_model.config(**changes)))
@@ -29,14 +29,14 @@ def model_folder(**changes):
 
 BASE = {"model": {"base": model_folder()}, "data": {"train": "d.jsonl"}, "devices": {"kind": "cuda"}}
 BASE |= {"training": {"dtype": "bfloat16"}, "evaluation": {"every_steps": 5}}
-# Where a leaf is changed: what holds for one process need not for several, nor with QLoRA for LoRA.
+# The settings in which each leaf changes, because a stack can treat processes and methods differently.
 PLACES = {
     "one GPU, QLoRA": {},
     "one GPU, LoRA": {"method": {"name": "lora"}},
     "two GPUs, LoRA": {"method": {"name": "lora"}, "devices": {"processes": 2}},
     "two machines, LoRA": {"method": {"name": "lora"}, "devices": {"processes": 2, "nodes": 2}},
 }
-# Another value for every leaf, and what must be set beside it for it to matter.
+# Another value for every leaf.
 CHANGES = {
     "model.base": model_folder(num_hidden_layers=3), "model.revision": "abc", "model.trust_remote_code": True,
     "data.max_length": 77, "data.packing": True,
@@ -52,116 +52,121 @@ CHANGES = {
     "logging.keep_checkpoints": 5, "devices.kind": "cpu", "devices.processes": 4, "devices.nodes": 4,
     "devices.strategy": "fsdp",
 }  # fmt: skip
-BESIDE = {
+# The other settings that a leaf needs to have an effect.
+REQUIRED_SETTINGS = {
     "method.virtual_tokens": {"method": {"name": "prompt-tuning"}},
     "quantisation.type": {"method": {"name": "qlora"}},
     "quantisation.double": {"method": {"name": "qlora"}},
     "devices.strategy": {"devices": {"processes": 2}},
-    "devices.kind": {"method": {"name": "lora"}},  # else the method changes with it, and hides it
+    "devices.kind": {"method": {"name": "lora"}},  # else the method changes too and hides it
 }
-# What the base case, QLoRA on a GPU, becomes for a stack that refuses a part of it.
-YIELDS = {"method.name": "lora", "training.gradient_checkpointing": False}
+# Replacements for a stack that refuses a part of the base case, which is QLoRA on a GPU.
+REPLACEMENTS = {"method.name": "lora", "training.gradient_checkpointing": False}
 
 
 def choices(leaf):
-    """All that a leaf can be, where the spec lists it."""
+    """Return all values of a leaf if the spec lists them."""
     section, _, name = leaf.partition(".")
     kind = spec.RunSpec.model_fields[section].annotation.model_fields[name].annotation
-    return [one for some in (kind, *get_args(kind)) if get_origin(some) is Literal for one in get_args(some)]
+    return [
+        value for part in (kind, *get_args(kind)) if get_origin(part) is Literal for value in get_args(part)
+    ]
 
 
-DEFAULT = dict(spec.leaves(spec.resolve(spec.compose([("f", BASE)]), gpus=1).spec.model_dump()))
+DEFAULT = dict(
+    spec.iterate_leaves(spec.resolve_spec(spec.compose_spec([("f", BASE)]), gpus=1).spec.model_dump())
+)
 VALUES = [(leaf, value) for leaf, value in sorted(CHANGES.items())]
 VALUES += [
-    (leaf, one)
+    (leaf, value)
     for leaf in sorted(CHANGES)
-    for one in choices(leaf)
-    if one not in (DEFAULT[leaf], CHANGES[leaf])
+    for value in choices(leaf)
+    if value not in (DEFAULT[leaf], CHANGES[leaf])
 ]
 
 
-def named(part):
-    """A folder made for this run has another name in every process, and a test has one."""
+def value_id(part):
+    """Return a name for the test; the folder of a model has another name in every process."""
     return "another-model" if part == CHANGES["model.base"] else str(part)
 
 
-LEAVES = sorted(name for name, _ in spec.leaves(spec.compose([("f", BASE)]).spec.model_dump()))
+LEAVES = sorted(name for name, _ in spec.iterate_leaves(spec.compose_spec([("f", BASE)]).spec.model_dump()))
 
 
-def job(made, folder="RUN"):
+def build_job(run_spec, folder="RUN"):
     return Job(
-        folder=Path(folder), data=Path(folder) / "data", base=made.model.base, template=None,
-        steps=made.steps(100), warmup_steps=made.warmup_steps(100), rows=100, test_rows=10,
+        folder=Path(folder), data=Path(folder) / "data", base=run_spec.model.base, template=None,
+        steps=run_spec.count_steps(100), warmup_steps=run_spec.count_warmup_steps(100), rows=100, test_rows=10,
     )  # fmt: skip
 
 
-def asked(name, *layers):
-    made = spec.resolve(spec.compose([("f", BASE), *layers]), gpus=1).spec
-    answer = stack(name).render(made, job(made))
-    command = stack(name).command(Path("python"), made, job(made))
-    return answer.files, answer.deviations, command, stack(name).environment(made)
+def render_spec(name, *layers):
+    run_spec = spec.resolve_spec(spec.compose_spec([("f", BASE), *layers]), gpus=1).spec
+    answer = load_stack(name).render(run_spec, build_job(run_spec))
+    command = load_stack(name).command(Path("python"), run_spec, build_job(run_spec))
+    return answer.files, answer.deviations, command, load_stack(name).environment(run_spec)
 
 
 @cache
-def own(name):
-    """Leaf → value where the stack's base case is another."""
-    found = {}
+def own_settings(name):
+    """Return leaf → value where the stack needs another base case."""
+    replacements = {}
     while True:
         try:
-            asked(name, ("own", spec.nest(found)))
-        except UnsupportedField as refused:
-            assert refused.field not in found, refused
-            found[refused.field] = YIELDS[refused.field]
+            render_spec(name, ("own", spec.nest_leaves(replacements)))
+        except UnsupportedField as refusal:
+            assert refusal.field not in replacements, refusal
+            replacements[refusal.field] = REPLACEMENTS[refusal.field]
         else:
-            return found
+            return replacements
 
 
-def changed(name, leaf, value, *layers):
-    """The layer that gives a leaf a value, or the common one where it has that value already."""
-    has = own(name) | {field: one for _, layer in layers for field, one in spec.leaves(layer)}
-    return "change", spec.nest({leaf: DEFAULT[leaf] if has.get(leaf) == value else value})
+def change_leaf(name, leaf, value, *layers):
+    """Return the layer that sets a leaf to a value, or to its default if it has that value already."""
+    values = own_settings(name) | {f: v for _, layer in layers for f, v in spec.iterate_leaves(layer)}
+    return "change", spec.nest_leaves({leaf: DEFAULT[leaf] if values.get(leaf) == value else value})
 
 
-def rendered(name, *layers):
-    return asked(name, ("own", spec.nest(own(name))), *layers)
+def render_stack(name, *layers):
+    return render_spec(name, ("own", spec.nest_leaves(own_settings(name))), *layers)
 
 
-def test_there_are_stacks_and_every_leaf_has_an_owner():
+def test_every_leaf_belongs_to_the_stacks_or_to_us():
     assert STACKS
-    assert set(CHANGES) | set(OURS) == set(LEAVES)
-    assert not set(CHANGES) & set(OURS)
+    assert set(CHANGES) | set(COMMON_FIELDS) == set(LEAVES)
+    assert not set(CHANGES) & set(COMMON_FIELDS)
 
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("name", STACKS)
-@pytest.mark.parametrize(("leaf", "value"), VALUES, ids=named)
-def test_a_changed_leaf_is_seen_or_refused(name, leaf, value, place):
-    layers = [("place", PLACES[place]), ("beside", BESIDE.get(leaf, {}))]
+@pytest.mark.parametrize(("leaf", "value"), VALUES, ids=value_id)
+def test_changed_leaf_changes_the_config_or_is_refused(name, leaf, value, place):
+    layers = [("place", PLACES[place]), ("beside", REQUIRED_SETTINGS.get(leaf, {}))]
     try:
-        before = rendered(name, *layers)
-        after = rendered(name, *layers, changed(name, leaf, value, *layers))
-    except UnsupportedField as refused:
-        beside = {field for _, layer in layers for field, _ in spec.leaves(layer)}
-        assert refused.field in {leaf, *beside}
+        before = render_stack(name, *layers)
+        after = render_stack(name, *layers, change_leaf(name, leaf, value, *layers))
+    except UnsupportedField as refusal:
+        beside = {field for _, layer in layers for field, _ in spec.iterate_leaves(layer)}
+        assert refusal.field in {leaf, *beside}
         return
     assert after != before, f"{name} drops {leaf} in silence"
 
 
 @pytest.mark.parametrize("leaf", ["devices.processes", "devices.nodes"])
 @pytest.mark.parametrize("name", ["trl", "torchtune", "litgpt", "axolotl", "unsloth"])
-def test_these_stacks_spread_lora_over_gpus(name, leaf):
-    """That they can is not left to the test above, which a refusal satisfies too; a new stack may refuse."""
+def test_stacks_run_lora_on_several_gpus(name, leaf):
+    """The test above also accepts a refusal, so this one checks the five stacks; a new stack may refuse."""
     place = PLACES["two GPUs, LoRA"]
-    alone = rendered(name, ("place", {"method": {"name": "lora"}}))
-    _, _, words, _ = rendered(name, ("place", place), ("more", spec.nest({leaf: 4})))
-    told = " ".join(words)
-    assert "torch.distributed.run" in told and "torch.distributed.run" not in " ".join(alone[2])
-    assert ("--nproc-per-node 4" if leaf == "devices.processes" else "--nnodes 4") in told
+    alone = render_stack(name, ("place", {"method": {"name": "lora"}}))
+    _, _, words, _ = render_stack(name, ("place", place), ("more", spec.nest_leaves({leaf: 4})))
+    command_line = " ".join(words)
+    assert "torch.distributed.run" in command_line and "torch.distributed.run" not in " ".join(alone[2])
+    assert ("--nproc-per-node 4" if leaf == "devices.processes" else "--nnodes 4") in command_line
 
 
 @pytest.mark.parametrize("name", STACKS)
-def test_no_stack_is_started_with_telemetry_or_a_network(name):
-    variables = stack(name).environment(spec.resolve(spec.compose([("f", BASE)]), gpus=1).spec)
+def test_stacks_start_without_telemetry_and_network(name):
+    variables = load_stack(name).environment(spec.resolve_spec(spec.compose_spec([("f", BASE)]), gpus=1).spec)
     off = {
         "HF_HUB_OFFLINE": "1",
         "HF_DATASETS_OFFLINE": "1",
@@ -173,19 +178,19 @@ def test_no_stack_is_started_with_telemetry_or_a_network(name):
 
 
 @pytest.mark.parametrize("name", STACKS)
-@pytest.mark.parametrize("leaf", sorted(OURS))
-def test_leaves_of_our_half_do_not_reach_the_native_config(name, leaf):
-    made = spec.compose([("f", BASE)]).spec
-    values = dict(spec.leaves(made.model_dump()))
+@pytest.mark.parametrize("leaf", sorted(COMMON_FIELDS))
+def test_our_leaves_do_not_change_the_native_config(name, leaf):
+    run_spec = spec.compose_spec([("f", BASE)]).spec
+    values = dict(spec.iterate_leaves(run_spec.model_dump()))
     other = {"stack": "trl", "data.evaluation_share": 0.3, "data.format": "chat", "data.template": "chatml",
              "data.too_long": "drop", "data.loss_on": "everything", "data.misfits": "skip", "evaluation.rows": 3,
              "evaluation.generations": 1, "evaluation.max_new_tokens": 5}.get(leaf, "x")  # fmt: skip
     assert leaf in values
-    assert rendered(name, ("change", spec.nest({leaf: other})))[0] == rendered(name)[0]
+    assert render_stack(name, ("change", spec.nest_leaves({leaf: other})))[0] == render_stack(name)[0]
 
 
-@pytest.mark.parametrize("leaf", [n for n in sorted(OURS) if n.startswith("data.")])
-def test_data_leaves_change_the_tokens_key(leaf, tmp_path):
+@pytest.mark.parametrize("leaf", [n for n in sorted(COMMON_FIELDS) if n.startswith("data.")])
+def test_data_leaves_change_the_hash_of_the_inputs(leaf, tmp_path):
     from finetune.data import dataset
 
     class Tokenizer:
@@ -199,21 +204,24 @@ def test_data_leaves_change_the_tokens_key(leaf, tmp_path):
     other = {"data.train": str(files["b"]), "data.evaluation": str(files["b"]), "data.evaluation_share": 0.3,
              "data.format": "chat", "data.too_long": "drop", "data.loss_on": "everything",
              "data.misfits": "skip"}  # fmt: skip
-    made = spec.compose([("f", BASE), ("d", {"data": {"train": str(files["a"])}})])
-    before = dataset.key(made.spec, Tokenizer)
-    if leaf == "data.template":  # the template is part of the tokenizer by then
-        changed = type("T", (Tokenizer,), {"chat_template": "other"})
-        assert dataset.key(made.spec, changed) != before
+    composed_spec = spec.compose_spec([("f", BASE), ("d", {"data": {"train": str(files["a"])}})])
+    before = dataset.hash_inputs(composed_spec.spec, Tokenizer)
+    if leaf == "data.template":  # the tokenizer contains the template
+        other_tokenizer = type("T", (Tokenizer,), {"chat_template": "other"})
+        assert dataset.hash_inputs(composed_spec.spec, other_tokenizer) != before
         return
-    assert dataset.key(spec.override(made, "c", {leaf: other[leaf]}).spec, Tokenizer) != before
+    assert (
+        dataset.hash_inputs(spec.override_fields(composed_spec, "c", {leaf: other[leaf]}).spec, Tokenizer)
+        != before
+    )
 
 
-def test_trl_knows_every_key_that_we_render(tmp_path):
-    """trl's own parser takes the whole config: no key is misspelt or out of date."""
+def test_trl_accepts_every_rendered_key(tmp_path):
+    """Every key of the config is an option of trl: none is misspelt or out of date."""
     from trl import ModelConfig, ScriptArguments, SFTConfig
 
-    known = {f.name for kind in (ModelConfig, ScriptArguments, SFTConfig) for f in dataclasses.fields(kind)}
+    options = {f.name for kind in (ModelConfig, ScriptArguments, SFTConfig) for f in dataclasses.fields(kind)}
     for layer in ({}, {"method": {"name": "qlora"}}, {"data": {"packing": True}}):
-        files, *_ = rendered("trl", ("x", layer))
+        files, *_ = render_stack("trl", ("x", layer))
         keys = {line.partition(":")[0] for line in files["sft.yaml"].splitlines()}
-        assert keys <= known, keys - known
+        assert keys <= options, keys - options

@@ -1,4 +1,4 @@
-"""A random Llama of two layers with a tokenizer trained on the spot: enough to train for real in seconds."""
+"""A random two-layer Llama and its tokenizer, small enough for real training in seconds."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def tokenizer(folder: Path, template: str | None = CHATML) -> Path:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
-    made = Tokenizer(models.BPE())
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
+    tokenizer_model = Tokenizer(models.BPE())
+    tokenizer_model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer_model.decoder = decoders.ByteLevel()
     corpus = [f"what is {i} plus {j} ? it is {i + j} . the sum of two" for i in range(20) for j in range(10)]
     marks = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     trainer = trainers.BpeTrainer(
@@ -27,8 +27,8 @@ def tokenizer(folder: Path, template: str | None = CHATML) -> Path:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    made.train_from_iterator(corpus, trainer)
-    fast = PreTrainedTokenizerFast(tokenizer_object=made, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    tokenizer_model.train_from_iterator(corpus, trainer)
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer_model, eos_token="<|im_end|>", pad_token="<|endoftext|>")
     if template is not None:
         fast.chat_template = template
     fast.save_pretrained(folder)
@@ -36,7 +36,7 @@ def tokenizer(folder: Path, template: str | None = CHATML) -> Path:
 
 
 def config(**changes) -> dict:
-    """config.json of the model."""
+    """Return the config.json of the model."""
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -67,7 +67,7 @@ def model(folder: Path, seed: int = 0, **changes) -> Path:
 
 
 def sums(n: int = 120) -> list[dict]:
-    """Chats: what is 3 plus 4 ? it is 7 ."""
+    """Return chats: what is 3 plus 4 ? it is 7 ."""
     return [
         {
             "messages": [
@@ -81,6 +81,6 @@ def sums(n: int = 120) -> list[dict]:
 
 
 def write(path: Path, rows: list) -> Path:
-    """JSONL."""
+    """Write the rows as JSONL."""
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path

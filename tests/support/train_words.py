@@ -1,4 +1,4 @@
-"""Options that make a tiny run quick, shared by the training tests."""
+"""Options that make a tiny run fast, for the training tests."""
 
 FAST = [
     "--set", "training.learning_rate=0.005", "--set", "training.batch_size=8", "--set", "data.max_length=64",

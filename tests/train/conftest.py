@@ -1,4 +1,4 @@
-"""Real training on a model made on the spot; one run is shared by all tests that only look at it."""
+"""Fixtures for real training on a tiny model; tests that only read a run share one."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from train_words import FAST
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
-    """Folder of a random two-layer model."""
+    """The folder of a random two-layer model."""
     return tiny_model.model(tmp_path_factory.mktemp("base") / "tiny")
 
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory):
-    """The user's folders, for the session."""
+    """The user's folders for this session."""
     folder = tmp_path_factory.mktemp("home")
     return {"XDG_DATA_HOME": str(folder / "data"), "XDG_CACHE_HOME": str(folder / "cache")}
 
@@ -36,10 +36,10 @@ def sums(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def advisor(variables):
-    """Run the command line as a user does."""
+    """Return a function that runs the command line as a user does."""
 
     def run(*words, code=0, **more):
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-m", "advisor", *map(str, words)],
             capture_output=True,
             text=True,
@@ -47,18 +47,18 @@ def advisor(variables):
             env=variables,
             **more,
         )
-        told = done.stdout + done.stderr
-        assert done.returncode == code, told
-        assert "Traceback" not in told
-        return done
+        output = process.stdout + process.stderr
+        assert process.returncode == code, output
+        assert "Traceback" not in output
+        return process
 
     return run
 
 
 @pytest.fixture(scope="session")
-def finished(advisor, tiny, sums, tmp_path_factory):
-    """A run of 12 steps, trained, evaluated and written down."""
+def finished_run(advisor, tiny, sums, tmp_path_factory):
+    """The folder and the process of a complete run of 12 steps."""
     folder = tmp_path_factory.mktemp("runs") / "finished"
     words = ["--data", sums, "--model", tiny, "-o", folder, "--set", "training.steps=12", *FAST]
-    done = advisor("train", *words)
-    return folder, done
+    process = advisor("train", *words)
+    return folder, process

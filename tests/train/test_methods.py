@@ -1,4 +1,4 @@
-"""Every method that RunSpec can run trains for real on a CPU and hands over what PEFT loads."""
+"""Train every method of RunSpec on a CPU; PEFT can load each result."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import sys
 import pytest
 from train_words import FAST
 
-from finetune import record
 from finetune.process import launch
+from finetune.record import read_record
 
 METHODS = {
     "qlora": [],
@@ -25,19 +25,19 @@ METHODS = {
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
-def test_a_method_trains_and_is_evaluated(advisor, tiny, sums, tmp_path, name):
+def test_method_trains_and_lowers_the_held_out_loss(advisor, tiny, sums, tmp_path, name):
     folder = tmp_path / "run"
     words = ["--data", sums, "--model", tiny, "-o", folder, *FAST, "--set", "training.steps=8"]
     words += ["--set", f"method.name={name}", "--set", "evaluation.generations=1", *METHODS[name]]
     advisor("train", *words)
-    told = record.load(folder)
-    held = told.losses["held_out"]
-    assert held["adapter"] < held["base"], held
-    assert told.losses["held_out_tokens"] > 0
+    record = read_record(folder)
+    losses = record.losses["held_out"]
+    assert losses["adapter"] < losses["base"], losses
+    assert record.losses["held_out_tokens"] > 0
     if name == "qlora":
-        assert held["adapter_quantised"] < held["base_quantised"]
-        assert held["base_quantised"] != held["base"], "nothing was quantised"
-        assert "bfloat16" in told.deviations[0]
+        assert losses["adapter_quantised"] < losses["base_quantised"]
+        assert losses["base_quantised"] != losses["base"], "nothing was quantised"
+        assert "bfloat16" in record.deviations[0]
     if name == "lora":
         config = json.loads((folder / "adapter" / "adapter_config.json").read_text())
         assert config["use_dora"]
@@ -46,14 +46,14 @@ def test_a_method_trains_and_is_evaluated(advisor, tiny, sums, tmp_path, name):
 
 
 def steps(folder):
-    """Of each step, in turn: its loss and the tokens so far."""
-    told = [event for _, event in launch.events(folder) if event["event"] == "step"]
-    return [n for event in told for n in (event["loss"], event["tokens"])]
+    """Return the loss and the tokens so far of each step, in turn."""
+    events = [event for _, event in launch.read_events(folder) if event["event"] == "step"]
+    return [n for event in events for n in (event["loss"], event["tokens"])]
 
 
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
 def test_two_processes(advisor, tiny, sums, tmp_path, strategy):
-    """Two CPU processes over gloo: the steps are those of one process, and the adapter is whole."""
+    """Two CPU processes over gloo give the same steps as one process, and a complete adapter."""
     folder = tmp_path / "run"
     words = ["--data", sums, "--model", tiny, "-o", folder, *FAST, "--set", "training.steps=6"]
     advisor("train", *words, "--gpus", "2", "--set", f"devices.strategy={strategy}")
@@ -61,18 +61,18 @@ def test_two_processes(advisor, tiny, sums, tmp_path, strategy):
         alone = tmp_path / "alone"
         advisor("train", *words[:4], "-o", alone, *words[6:])
         assert steps(folder) == pytest.approx(steps(alone), abs=2e-3)
-    told = record.load(folder)
-    spread = next(e for _, e in launch.events(folder) if e["event"] == "spread")
-    held = spread["parameters_here"] / spread["parameters"]
-    assert held == pytest.approx(1.0 if strategy == "ddp" else 0.5, abs=0.05), "accelerate must really shard"
+    record = read_record(folder)
+    event = next(e for _, e in launch.read_events(folder) if e["event"] == "spread")
+    share = event["parameters_here"] / event["parameters"]
+    assert share == pytest.approx(1.0 if strategy == "ddp" else 0.5, abs=0.05), "accelerate must really shard"
     assert not any("did not leave" in line for line in (folder / "log.txt").read_text().splitlines())
-    assert told.losses["held_out"]["adapter"] < told.losses["held_out"]["base"]
-    assert told.attempts[0].to_step == 6
-    assert told.spec["training"]["batch_size"] == 8
+    assert record.losses["held_out"]["adapter"] < record.losses["held_out"]["base"]
+    assert record.attempts[0].to_step == 6
+    assert record.spec["training"]["batch_size"] == 8
 
 
 def test_two_machines(advisor, variables, tiny, sums, tmp_path):
-    """Played by two commands on this one: the first records, the second lends its process."""
+    """Two commands on this machine: the first writes the record, the second runs only its process."""
     folder = tmp_path / "run"
     words = [
         "train",
@@ -88,31 +88,31 @@ def test_two_machines(advisor, variables, tiny, sums, tmp_path):
         "-o",
         folder,
     ]
-    told = advisor(*words, code=2).stderr
-    assert "--submit slurm" in told
+    errors = advisor(*words, code=2).stderr
+    assert "--submit slurm" in errors
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     places = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    started = [
+    processes = [
         subprocess.Popen(
             [sys.executable, "-m", "advisor", *map(str, words)],
             env={**variables, **places, "NODE_RANK": str(rank)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )
         for rank in (1, 0)
     ]  # fmt: skip
-    outputs = [one.communicate(timeout=600)[0].decode() for one in started]
-    assert [one.returncode for one in started] == [0, 0], outputs
+    outputs = [process.communicate(timeout=600)[0].decode() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
     assert [n for n in steps(folder) if isinstance(n, int)] == sorted(
         {n for n in steps(folder) if isinstance(n, int)}
     )
     assert len(steps(folder)) == 6
-    assert record.load(folder).state == "finished"
+    assert read_record(folder).state == "finished"
     assert not (folder / "go").exists()
 
 
-def test_packing_gives_the_loss_of_the_unpacked_rows(advisor, tiny, sums, tmp_path):
-    """The first step of a packed run: neighbours in a pack do not see one another."""
+def test_packing_gives_the_same_loss(advisor, tiny, sums, tmp_path):
+    """The first step of a packed run: rows in the same pack do not attend to each other."""
     losses = {}
     for packing in ("false", "true"):
         folder = tmp_path / packing
@@ -121,5 +121,5 @@ def test_packing_gives_the_loss_of_the_unpacked_rows(advisor, tiny, sums, tmp_pa
         words = ["--data", rows, "--model", tiny, "-o", folder, *FAST, "--set", f"data.packing={packing}"]
         words += ["--set", "data.max_length=512", "--set", "training.steps=1", "--set", "evaluation.rows=0"]
         advisor("train", *words, "--set", "data.evaluation_share=0")
-        losses[packing] = record.load(folder).losses["first_step"]
+        losses[packing] = read_record(folder).losses["first_step"]
     assert losses["true"] == pytest.approx(losses["false"], abs=2e-3)

@@ -1,4 +1,4 @@
-"""What goes wrong in real life: one clear message, nothing lost, and --resume goes on."""
+"""Failures in practice: one clear message, no lost work, and --resume continues."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 from tiny_model import CHATML
 from train_words import FAST
 
-from finetune import record
 from finetune.process import launch
+from finetune.record import read_record
 
 
 def start(variables, *words, **more):
@@ -29,64 +29,64 @@ def start(variables, *words, **more):
 def wait_for(folder, event, count=1, seconds=240):
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        hits = [e for _, e in launch.events(folder) if e["event"] == event]
+        hits = [e for _, e in launch.read_events(folder) if e["event"] == event]
         if len(hits) >= count:
             return hits[-1]
         time.sleep(0.05)
     raise AssertionError(f"no {event} within {seconds} s: {(folder / 'log.txt').read_text()[-500:]}")
 
 
-def wait_until_gone(pid, seconds=120):
-    from finetune.runners.emit import alive
+def wait_for_exit(pid, seconds=120):
+    from finetune.runners.emit import is_alive
 
     until = time.monotonic() + seconds
-    while alive(pid) and time.monotonic() < until:
+    while is_alive(pid) and time.monotonic() < until:
         time.sleep(0.1)
-    assert not alive(pid)
+    assert not is_alive(pid)
 
 
 LONG = ["--set", "training.steps=4000", "--set", "logging.save_every_steps=20", "--set", "evaluation.rows=0"]
 
 
 def shorten(folder, steps):
-    """Let a run that was stopped end after so many steps more."""
-    told = json.loads((folder / "record.json").read_text())
-    told["spec"]["training"]["steps"] = steps
-    (folder / "record.json").write_text(json.dumps(told))
+    """Set the number of steps of a stopped run."""
+    fields = json.loads((folder / "record.json").read_text())
+    fields["spec"]["training"]["steps"] = steps
+    (folder / "record.json").write_text(json.dumps(fields))
 
 
-def test_kill_dash_9_of_trainer_then_of_wrapper_then_resume(advisor, variables, tiny, sums, tmp_path):
+def test_resume_after_sigkill_of_trainer_and_of_wrapper(advisor, variables, tiny, sums, tmp_path):
     folder = tmp_path / "run"
     wrapper = start(variables, "--data", sums, "--model", tiny, "-o", folder, *FAST, *LONG)
-    saved = wait_for(folder, "saved")
-    os.kill(record.load(folder).pids["trainer"], signal.SIGKILL)
-    _, told = wrapper.communicate(timeout=120)
+    first_save = wait_for(folder, "saved")
+    os.kill(read_record(folder).pids["trainer"], signal.SIGKILL)
+    _, errors = wrapper.communicate(timeout=120)
     assert wrapper.returncode == 1
-    assert "killed from outside" in told
-    assert "is kept" in told
-    assert "Traceback" not in told
-    assert record.load(folder).standing == "failed"
+    assert "another process killed the training process" in errors
+    assert "is complete" in errors
+    assert "Traceback" not in errors
+    assert read_record(folder).current_state == "failed"
 
     wrapper = start(variables, "--resume", folder)
-    wait_for(folder, "saved", count=2 + sum(e["event"] == "saved" for _, e in launch.events(folder)))
-    pids = record.load(folder).pids
+    wait_for(folder, "saved", count=2 + sum(e["event"] == "saved" for _, e in launch.read_events(folder)))
+    pids = read_record(folder).pids
     assert "running" in advisor("train", "--resume", folder, code=2).stderr
     os.kill(wrapper.pid, signal.SIGKILL)
     wrapper.communicate()
-    wait_until_gone(pids["trainer"])
-    told = [e for _, e in launch.events(folder) if e["event"] == "stopping"]
-    assert told[-1]["why"] == "wrapper gone"
-    assert record.load(folder).standing == "crashed"
-    reached = int(launch.last_checkpoint(folder / "work").name.rpartition("-")[2])
-    assert reached > saved["step"]
+    wait_for_exit(pids["trainer"])
+    stops = [e for _, e in launch.read_events(folder) if e["event"] == "stopping"]
+    assert stops[-1]["why"] == "wrapper gone"
+    assert read_record(folder).current_state == "crashed"
+    last_step = int(launch.find_last_checkpoint(folder / "work").name.rpartition("-")[2])
+    assert last_step > first_save["step"]
 
-    shorten(folder, reached + 5)
+    shorten(folder, last_step + 5)
     advisor("train", "--resume", folder)
-    told = record.load(folder)
-    assert told.standing == "finished"
-    assert [a.outcome for a in told.attempts] == ["failed", "lost", "trained"]
-    assert told.attempts[-1].from_step == reached
-    assert told.attempts[-1].to_step == reached + 5
+    record = read_record(folder)
+    assert record.current_state == "finished"
+    assert [a.outcome for a in record.attempts] == ["failed", "lost", "trained"]
+    assert record.attempts[-1].from_step == last_step
+    assert record.attempts[-1].to_step == last_step + 5
 
 
 def test_ctrl_c_stops_with_a_checkpoint(variables, tiny, sums, tmp_path):
@@ -94,44 +94,44 @@ def test_ctrl_c_stops_with_a_checkpoint(variables, tiny, sums, tmp_path):
     wrapper = start(variables, "--data", sums, "--model", tiny, "-o", folder, *FAST, *LONG)
     wait_for(folder, "step", count=3)
     os.kill(wrapper.pid, signal.SIGINT)
-    _, told = wrapper.communicate(timeout=120)
+    _, errors = wrapper.communicate(timeout=120)
     assert wrapper.returncode == 130
-    assert "stopped at step" in told
-    assert f"--resume {folder}" in told.replace("\n", "")
-    assert record.load(folder).standing == "interrupted"
-    step = [e for _, e in launch.events(folder) if e["event"] == "step"][-1]["step"]
-    assert launch.last_checkpoint(folder / "work").name == f"checkpoint-{step}"
+    assert "stopped at step" in errors
+    assert f"--resume {folder}" in errors.replace("\n", "")
+    assert read_record(folder).current_state == "interrupted"
+    step = [e for _, e in launch.read_events(folder) if e["event"] == "step"][-1]["step"]
+    assert launch.find_last_checkpoint(folder / "work").name == f"checkpoint-{step}"
 
 
-def test_two_processes_stop_together_are_killed_together_and_go_on(advisor, variables, tiny, sums, tmp_path):
-    """FSDP: rank 0 alone writes, so neither process may leave, or stay, without the other."""
+def test_two_processes_stop_and_die_together_and_resume(advisor, variables, tiny, sums, tmp_path):
+    """FSDP: only rank 0 writes, so both processes must stop at the same step and exit together."""
     folder = tmp_path / "run"
     two = ["--set", "devices.processes=2", "--set", "devices.strategy=fsdp"]
     wrapper = start(variables, "--data", sums, "--model", tiny, "-o", folder, *FAST, *LONG, *two)
     wait_for(folder, "step", count=3)
     os.kill(wrapper.pid, signal.SIGINT)
-    _, told = wrapper.communicate(timeout=240)
-    assert wrapper.returncode == 130, told
-    saved = int(launch.last_checkpoint(folder / "work").name.rpartition("-")[2])
+    _, errors = wrapper.communicate(timeout=240)
+    assert wrapper.returncode == 130, errors
+    last_step = int(launch.find_last_checkpoint(folder / "work").name.rpartition("-")[2])
 
     wrapper = start(variables, "--resume", folder)
     wait_for(folder, "spread", count=2)
-    wait_for(folder, "step", count=saved + 2)
-    torchrun = record.load(folder).pids["trainer"]
+    wait_for(folder, "step", count=last_step + 2)
+    torchrun = read_record(folder).pids["trainer"]
     os.kill(torchrun, signal.SIGKILL)
-    _, told = wrapper.communicate(timeout=240)
-    assert wrapper.returncode == 1, told
-    assert "killed from outside" in told
-    with pytest.raises(ProcessLookupError):  # the session that it led is empty
+    _, errors = wrapper.communicate(timeout=240)
+    assert wrapper.returncode == 1, errors
+    assert "another process killed the training process" in errors
+    with pytest.raises(ProcessLookupError):  # no process of its session is alive
         os.killpg(torchrun, 0)
 
-    shorten(folder, int(launch.last_checkpoint(folder / "work").name.rpartition("-")[2]) + 2)
+    shorten(folder, int(launch.find_last_checkpoint(folder / "work").name.rpartition("-")[2]) + 2)
     advisor("train", "--resume", folder)
-    assert record.load(folder).standing == "finished"
+    assert read_record(folder).current_state == "finished"
 
 
-def test_a_disk_that_takes_no_more(advisor, variables, tiny, sums, tmp_path):
-    """Played by a limit on the size of files: the optimizer's state does not fit below it."""
+def test_full_disk(advisor, variables, tiny, sums, tmp_path):
+    """A limit on the size of files simulates it: the optimizer's state does not fit."""
     folder = tmp_path / "run"
 
     def limit():
@@ -140,16 +140,16 @@ def test_a_disk_that_takes_no_more(advisor, variables, tiny, sums, tmp_path):
     words = ["--data", sums, "--model", tiny, "-o", folder, *FAST, "--set", "training.steps=6"]
     words += ["--set", "logging.save_every_steps=3", "--set", "evaluation.rows=0"]
     wrapper = start(variables, *words, preexec_fn=limit)
-    _, told = wrapper.communicate(timeout=240)
-    assert wrapper.returncode == 1, told
-    assert "Free some space" in told
-    assert "Traceback" not in told
-    assert record.load(folder).standing == "failed"
+    _, errors = wrapper.communicate(timeout=240)
+    assert wrapper.returncode == 1, errors
+    assert "Free some space" in errors
+    assert "Traceback" not in errors
+    assert read_record(folder).current_state == "failed"
     advisor("train", "--resume", folder)
-    assert record.load(folder).standing == "finished"
+    assert read_record(folder).current_state == "finished"
 
 
-def test_a_loss_that_is_no_number(advisor, tiny, sums, tmp_path):
+def test_loss_that_is_nan(advisor, tiny, sums, tmp_path):
     base = tmp_path / "broken"
     shutil.copytree(tiny, base)
     code = (
@@ -159,59 +159,61 @@ def test_a_loss_that_is_no_number(advisor, tiny, sums, tmp_path):
     )
     subprocess.run([sys.executable, "-c", code, str(base / "model.safetensors")], check=True)
     folder = tmp_path / "run"
-    done = advisor("train", "--data", sums, "--model", base, "-o", folder, *FAST, code=1)
-    assert "the loss of step 1 is nan" in done.stderr.replace("\n", " ")
-    assert "learning_rate" in done.stderr
+    process = advisor("train", "--data", sums, "--model", base, "-o", folder, *FAST, code=1)
+    assert "the loss of step 1 is nan" in process.stderr.replace("\n", " ")
+    assert "learning_rate" in process.stderr
 
 
-def test_data_that_were_refused_are_refused_again_until_they_are_mended(advisor, tiny, sums, tmp_path):
+def test_resume_refuses_data_until_they_are_correct(advisor, tiny, sums, tmp_path):
     base, folder = tmp_path / "narrow", tmp_path / "run"
     shutil.copytree(tiny, base)
-    told = json.loads((base / "config.json").read_text())
-    (base / "config.json").write_text(json.dumps({**told, "max_position_embeddings": 8}))
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 8}))
     steps = ["--set", "training.steps=2", "--set", "evaluation.rows=0"]
     words = ["--data", sums, "--model", base, "-o", folder, *FAST, *steps]
-    assert "cannot be trained on" in advisor("train", *words, code=2).stderr
-    assert "cannot be trained on" in advisor("train", "--resume", folder, code=2).stderr
+    assert "the data have errors" in advisor("train", *words, code=2).stderr
+    assert "the data have errors" in advisor("train", "--resume", folder, code=2).stderr
     shutil.copy(tiny / "config.json", base)
     advisor("train", "--resume", folder)
-    assert record.load(folder).standing == "finished"
+    assert read_record(folder).current_state == "finished"
 
 
 @pytest.mark.parametrize("fault", ["row", "template", "tokenizer", "gpu", "model"])
-def test_wrong_input_is_one_message_and_mended_it_goes_on(advisor, tiny, sums, tmp_path, fault):
-    data, base, more, told = sums, tiny, ["--set", "training.steps=2", "--set", "evaluation.rows=0"], ""
-    mend = None
+def test_wrong_input_is_one_message_and_resume_works_after_the_correction(
+    advisor, tiny, sums, tmp_path, fault
+):
+    data, base, more, message = sums, tiny, ["--set", "training.steps=2", "--set", "evaluation.rows=0"], ""
+    correct = None
     if fault == "row":
         data = tmp_path / "broken.jsonl"
         data.write_text(sums.read_text() + '{"messages": [{"role": "user"\n')
-        told, mend = "broken.jsonl:121 is not JSON", lambda: data.write_text(sums.read_text())
+        message, correct = "broken.jsonl:121 is not valid JSON", lambda: data.write_text(sums.read_text())
     elif fault == "template":
         wrong = tmp_path / "wrong.jinja"
         wrong.write_text("{{ messages | nothing }}")
         more += ["--set", f"data.template={wrong}"]
-        told, mend = "does not render a chat", lambda: wrong.write_text(CHATML)
+        message, correct = "cannot render a chat", lambda: wrong.write_text(CHATML)
     elif fault == "tokenizer":
         base = tmp_path / "bare"
         base.mkdir()
         shutil.copy(tiny / "config.json", base)
-        told, mend = "has no tokenizer", lambda: shutil.copytree(tiny, base, dirs_exist_ok=True)
+        message, correct = "has no tokenizer", lambda: shutil.copytree(tiny, base, dirs_exist_ok=True)
     elif fault == "gpu":
         more += ["--set", "devices.kind=cuda"]
-        told = "no GPU was found"
+        message = "nvidia-smi finds no GPU"
     elif fault == "model":
         base = tmp_path / "nowhere"
-        told, mend = "there is no model folder", lambda: shutil.copytree(tiny, base)
+        message, correct = "does not exist, and", lambda: shutil.copytree(tiny, base)
     folder = tmp_path / "run"
-    done = advisor("train", "--data", data, "--model", base, "-o", folder, *FAST, *more, code=2)
-    assert told in done.stderr
-    assert sum(line.startswith("advisor: ") for line in done.stderr.splitlines()) == 1
-    assert record.load(folder).standing == "failed"
-    if mend is not None:
-        mend()
+    process = advisor("train", "--data", data, "--model", base, "-o", folder, *FAST, *more, code=2)
+    assert message in process.stderr
+    assert sum(line.startswith("advisor: ") for line in process.stderr.splitlines()) == 1
+    assert read_record(folder).current_state == "failed"
+    if correct is not None:
+        correct()
         advisor("train", "--resume", folder)
-        assert record.load(folder).standing == "finished"
+        assert read_record(folder).current_state == "finished"
         return
-    assert told in advisor("train", "--resume", folder, code=2).stderr, "the GPU is still not there"
+    assert message in advisor("train", "--resume", folder, code=2).stderr, "there is still no GPU"
     again = advisor("train", "--data", "/nowhere.jsonl", "--model", tiny, "-o", folder, code=2)
-    assert "is not empty" not in again.stderr, "a run that never began blocks its folder"
+    assert "is not empty" not in again.stderr, "a run without tokens blocks its folder"

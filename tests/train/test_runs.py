@@ -1,4 +1,4 @@
-"""advisor runs, preview, plan, inspect, stacks, methods: on real runs, through the command line."""
+"""The commands runs, preview, plan, inspect, stacks and methods, on real runs."""
 
 from __future__ import annotations
 
@@ -12,74 +12,74 @@ import pytest
 import tiny_model
 from train_words import FAST
 
-from finetune import record
+from finetune.record import read_record
 
 
 @pytest.fixture(scope="module")
 def two(advisor, variables, tiny, sums):
-    """Two runs among the user's own, with another learning rate, and one that failed."""
+    """The names of two runs with different learning rates; a third run failed."""
     names = []
     for rate in ("0.005", "0.0001"):
         words = ["--data", sums, "--model", tiny, *FAST, "--set", "training.steps=4"]
         words += ["--set", f"training.learning_rate={rate}", "--set", "evaluation.generations=0"]
-        done = advisor("train", *words)
-        adapter = next(line for line in done.stdout.splitlines() if line.startswith("adapter:"))
+        process = advisor("train", *words)
+        adapter = next(line for line in process.stdout.splitlines() if line.startswith("adapter:"))
         names.append(adapter.split("/")[-2])
     advisor("train", "--data", "/nowhere.jsonl", "--model", tiny, code=2)
     return names
 
 
-def test_the_list_shows_what_became_of_each(advisor, two):
-    shown = advisor("runs").stdout
-    assert all(name in shown for name in two)
-    assert shown.count("finished") == 2
-    assert shown.count("failed") == 1
-    assert "→" in shown
+def test_list_shows_the_outcome_of_each_run(advisor, two):
+    output = advisor("runs").stdout
+    assert all(name in output for name in two)
+    assert output.count("finished") == 2
+    assert output.count("failed") == 1
+    assert "→" in output
 
 
-def test_diff_names_the_cause_and_the_result(advisor, two):
-    shown = advisor("runs", "diff", *two).stdout
-    assert "what was set: 1 difference\n" in shown
-    assert "spec.training.learning_rate" in shown
-    assert "losses.held_out.adapter" in shown
-    assert "things were changed at once" not in shown
+def test_diff_shows_the_cause_and_the_result(advisor, two):
+    output = advisor("runs", "diff", *two).stdout
+    assert "settings: 1 difference\n" in output
+    assert "spec.training.learning_rate" in output
+    assert "losses.held_out.adapter" in output
+    assert "settings differ, so the results" not in output
     same = advisor("runs", "diff", two[0], two[0]).stdout
-    assert "what was set: no differences" in same
+    assert "settings: no differences" in same
 
 
-def test_show_and_unknown_and_ambiguous_names(advisor, two):
+def test_show_and_refuse_unknown_or_ambiguous_names(advisor, two):
     assert json.loads(advisor("runs", "show", two[0]).stdout)["id"] == two[0]
-    assert "there is no run 'nothing'" in advisor("runs", "show", "nothing", code=2).stderr
-    assert "names 3 runs" in advisor("runs", "show", "20", code=2).stderr
+    assert "unknown run 'nothing'" in advisor("runs", "show", "nothing", code=2).stderr
+    assert "matches 3 runs" in advisor("runs", "show", "20", code=2).stderr
 
 
-def test_trackio_itself_reads_the_export_back(advisor, two, variables, tmp_path):
-    told = advisor("runs", "export", two[0], "--to", "trackio", "-o", tmp_path / "r.csv").stderr
-    assert "trackio.import_csv" in told
+def test_trackio_reads_the_export(advisor, two, variables, tmp_path):
+    errors = advisor("runs", "export", two[0], "--to", "trackio", "-o", tmp_path / "r.csv").stderr
+    assert "trackio.import_csv" in errors
     code = (
         "import json, sys, trackio\nfrom trackio.sqlite_storage import SQLiteStorage\n"
         "trackio.import_csv(sys.argv[1], project='p', name='r')\n"
         "print(json.dumps(SQLiteStorage.get_logs('p', 'r')))\n"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "r.csv")],
         capture_output=True, text=True, check=True, env={**variables, "TRACKIO_DIR": str(tmp_path / "trackio")},
     )  # fmt: skip
-    rows = json.loads(done.stdout.splitlines()[-1])
-    run = record.load(Path(variables["XDG_DATA_HOME"], "advisor", "runs", two[0]))
+    rows = json.loads(process.stdout.splitlines()[-1])
+    run = read_record(Path(variables["XDG_DATA_HOME"], "advisor", "runs", two[0]))
     assert [row["step"] for row in rows] == [1, 2, 3, 4]
     assert rows[0]["train/loss"] == run.losses["first_step"]
     assert rows[0]["train/lr"] > 0
     assert rows[-1]["test/tuned"] == run.losses["held_out"]["adapter"]
 
 
-def test_mlflow_files_are_in_the_documented_layout(advisor, two, tmp_path):
+def test_mlflow_files_have_the_documented_layout(advisor, two, tmp_path):
     """MLflow's FileStore: EXPERIMENT/meta.yaml, EXPERIMENT/RUN/{meta.yaml, params, metrics, tags, artifacts}."""
     import yaml
 
-    done = advisor("runs", "export", two[0], "--to", "mlflow", "-o", tmp_path / "store")
-    run = Path(done.stdout.strip())
-    assert "MLFLOW_ALLOW_FILE_STORE" in done.stderr
+    process = advisor("runs", "export", two[0], "--to", "mlflow", "-o", tmp_path / "store")
+    run = Path(process.stdout.strip())
+    assert "MLFLOW_ALLOW_FILE_STORE" in process.stderr
     meta, experiment = (yaml.safe_load((f / "meta.yaml").read_text()) for f in (run, run.parent))
     assert meta["experiment_id"] == experiment["experiment_id"] == run.parent.name
     assert meta["run_id"] == run.name
@@ -93,8 +93,8 @@ def test_mlflow_files_are_in_the_documented_layout(advisor, two, tmp_path):
     assert again == str(run)
 
 
-def test_merge_says_what_the_adapter_says(advisor, finished, variables, tmp_path):
-    folder, _ = finished
+def test_merged_model_gives_the_same_logits_as_the_adapter(advisor, finished_run, variables, tmp_path):
+    folder, _ = finished_run
     out = tmp_path / "merged"
     advisor("runs", "merge", folder, "-o", out)
     code = (
@@ -103,38 +103,38 @@ def test_merge_says_what_the_adapter_says(advisor, finished, variables, tmp_path
         "a = PeftModel.from_pretrained(M.from_pretrained(base, dtype=torch.float32), run + '/adapter')(x).logits\n"
         "b = M.from_pretrained(merged, dtype=torch.float32)(x).logits\nprint(float((a - b).abs().max()))\n"
     )
-    base = record.load(folder).spec["model"]["base"]
-    done = subprocess.run(
+    base = read_record(folder).spec["model"]["base"]
+    process = subprocess.run(
         [sys.executable, "-c", code, base, str(folder), str(out)],
         capture_output=True,
         text=True,
         env=variables,
         check=True,
     )
-    assert float(done.stdout) < 1e-4
+    assert float(process.stdout) < 1e-4
     assert "chat template: yes" in advisor("inspect", out).stdout
     assert "is not empty" in advisor("runs", "merge", folder, "-o", out, code=2).stderr
 
 
-def test_gguf_runs_the_converter_that_is_there(advisor, finished, variables, tmp_path):
-    """A converter of our own in place of llama.cpp's: it writes what it was called with."""
-    folder, _ = finished
+def test_gguf_runs_the_converter_of_llama_cpp(advisor, finished_run, variables, tmp_path):
+    """A fake converter instead of llama.cpp's writes its arguments."""
+    folder, _ = finished_run
     words = ("runs", "gguf", folder, "-o", tmp_path / "m.gguf", "--type", "q8_0")
-    told = advisor(*words, code=2).stderr
-    assert "LLAMA_CPP" in told
+    errors = advisor(*words, code=2).stderr
+    assert "LLAMA_CPP" in errors
     checkout = tmp_path / "llama.cpp"
     checkout.mkdir()
     script = checkout / "convert_hf_to_gguf.py"
     script.write_text("import sys, pathlib\npathlib.Path(sys.argv[3]).write_text(' '.join(sys.argv[1:]))\n")
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "advisor", *map(str, words)],
         capture_output=True, text=True, check=False, env={**variables, "LLAMA_CPP": str(checkout)},
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    written = (tmp_path / "m.gguf").read_text()
-    assert written.startswith(str(folder / "merged"))
-    assert written.endswith("--outtype q8_0")
+    assert process.returncode == 0, process.stderr
+    arguments = (tmp_path / "m.gguf").read_text()
+    assert arguments.startswith(str(folder / "merged"))
+    assert arguments.endswith("--outtype q8_0")
 
 
 def test_preview_shows_tokens_findings_and_a_page(advisor, tiny, tmp_path):
@@ -142,27 +142,30 @@ def test_preview_shows_tokens_findings_and_a_page(advisor, tiny, tmp_path):
     data = tiny_model.write(tmp_path / "d.jsonl", rows)
     page = tmp_path / "p.html"
     words = ("preview", "--data", data, "--model", tiny, "--set", "data.max_length=64", "--html", page)
-    shown = advisor(*words, "--row", "2").stdout
-    assert "row 2: 32 tokens" in shown
-    assert "row 1:" not in shown
-    assert "warning duplicates: 1 rows repeat" in shown
-    assert "do:" in shown
+    output = advisor(*words, "--row", "2").stdout
+    assert "row 2: 32 tokens" in output
+    assert "row 1:" not in output
+    assert "warning duplicates: 1 row repeats an earlier row exactly" in output
+    assert "do:" in output
     html = page.read_text()
     assert "<span class=t" in html
     assert "<span class=u" in html
     assert "http" not in html
-    assert "no such row" in advisor(*words, "--row", "999", code=2).stderr
+    assert (
+        "--row 999: the run does not train on a row with this number"
+        in advisor(*words, "--row", "999", code=2).stderr
+    )
 
 
-def test_preview_ends_with_2_where_the_run_would_not_start(advisor, tiny, sums, tmp_path):
+def test_preview_exits_with_2_if_the_run_would_not_start(advisor, tiny, sums, tmp_path):
     import shutil
 
     base = tmp_path / "narrow"
     shutil.copytree(tiny, base)
-    told = json.loads((base / "config.json").read_text())
-    (base / "config.json").write_text(json.dumps({**told, "max_position_embeddings": 8}))
-    shown = advisor("preview", "--data", sums, "--model", base, code=2).stdout
-    assert "error beyond-window" in shown
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 8}))
+    output = advisor("preview", "--data", sums, "--model", base, code=2).stdout
+    assert "error beyond-window" in output
     assert (
         "beyond" not in advisor("train", "--data", sums, "--model", base, "-o", tmp_path / "r", code=2).stdout
     )
@@ -170,29 +173,31 @@ def test_preview_ends_with_2_where_the_run_would_not_start(advisor, tiny, sums, 
 
 
 def test_plan_shows_origins_config_and_cost(advisor, tiny, sums, two):
-    shown = advisor("plan", "--data", sums, "--model", tiny, "--preset", "quick", *FAST).stdout
-    assert "training.steps" in shown
-    assert "--preset quick" in shown
-    assert "machine: no GPU" in shown
-    assert "lora_r: 8" in shown
-    assert "fits:" in shown
-    assert "from 2 runs on this machine" in shown or "from 3 runs" in shown or "runs on this machine" in shown
+    output = advisor("plan", "--data", sums, "--model", tiny, "--preset", "quick", *FAST).stdout
+    assert "training.steps" in output
+    assert "--preset quick" in output
+    assert "machine: no GPU" in output
+    assert "lora_r: 8" in output
+    assert "fits:" in output
+    assert (
+        "from 2 runs on this machine" in output or "from 3 runs" in output or "runs on this machine" in output
+    )
 
 
-def test_inspect_and_stacks_and_methods(advisor, finished, tiny):
-    assert "PEFT adapter" in advisor("inspect", finished[0] / "adapter").stdout
+def test_inspect_and_stacks_and_methods(advisor, finished_run, tiny):
+    assert "PEFT adapter" in advisor("inspect", finished_run[0] / "adapter").stdout
     assert "parameters:" in advisor("inspect", tiny).stdout
-    shown = advisor("stacks").stdout
-    assert "beside advisor" in shown
-    assert "ready" in shown
+    output = advisor("stacks").stdout
+    assert "beside advisor" in output
+    assert "ready" in output
     assert "rsLoRA" in advisor("methods").stdout
     assert "2305.14314" in advisor("methods", "qlora").stdout
     assert "unknown method" in advisor("methods", "nothing", code=2).stderr
 
 
-def test_prune_takes_what_did_not_finish(advisor, two, home):
-    shown = advisor("runs", "prune", "--yes").stdout
-    assert shown.count("deleted") == 1
+def test_prune_deletes_runs_that_did_not_finish(advisor, two, home):
+    output = advisor("runs", "prune", "--yes").stdout
+    assert output.count("deleted") == 1
     assert advisor("runs").stdout.count("finished") == 2
     advisor("runs", "prune", "--checkpoints", "--yes")
     folder = Path(home["XDG_DATA_HOME"], "advisor", "runs", two[0])
@@ -200,14 +205,14 @@ def test_prune_takes_what_did_not_finish(advisor, two, home):
     assert (folder / "adapter").exists()
 
 
-def test_planning_leaves_torch_out(tiny, sums, variables):
-    """Importing it would be most of the wrapper's processor time; the trainer's process has its own."""
+def test_planning_does_not_import_torch(tiny, sums, variables):
+    """The import would take most of the wrapper's processor time; the training process has its own."""
     code = (
         "import sys, runpy\n"
         "try:\n    runpy.run_module('advisor', run_name='__main__')\n"
         "finally:\n    print('torch' in sys.modules, 'transformers' in sys.modules, file=sys.stderr)\n"
     )
     words = [sys.executable, "-c", code, "plan", "--data", sums, "--model", tiny]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, env=variables)
-    assert done.stderr.splitlines()[-1] == "False True", done.stderr
-    assert "PyTorch was not found" not in done.stdout + done.stderr
+    process = subprocess.run(words, capture_output=True, text=True, check=False, env=variables)
+    assert process.stderr.splitlines()[-1] == "False True", process.stderr
+    assert "PyTorch was not found" not in process.stdout + process.stderr

@@ -1,4 +1,4 @@
-"""advisor train, for real: what comes out, what is written down, and that it is what was asked for."""
+"""advisor train on a real run: the adapter, the record, the events and the model card."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from finetune import record
 from finetune.process import launch
-from finetune.spec import RunSpec, compose, read_layer
+from finetune.record import read_record
+from finetune.spec import RunSpec, compose_spec, read_layer
 
 FRESH = Path(__file__).parents[1] / "support" / "fresh_loss.py"
 
 
-def test_the_held_out_loss_falls_and_a_fresh_process_gives_the_recorded_one(finished, tiny, variables):
-    folder, _ = finished
-    held = record.load(folder).losses["held_out"]
-    assert held["adapter"] < held["base"] - 0.3
+def test_held_out_loss_falls_and_a_new_process_computes_the_same(finished_run, tiny, variables):
+    folder, _ = finished_run
+    losses = read_record(folder).losses["held_out"]
+    assert losses["adapter"] < losses["base"] - 0.3
     fresh = subprocess.run(
         [sys.executable, str(FRESH), str(tiny), str(folder)],
         capture_output=True,
@@ -25,35 +25,35 @@ def test_the_held_out_loss_falls_and_a_fresh_process_gives_the_recorded_one(fini
         env=variables,
         check=True,
     )
-    assert abs(float(fresh.stdout) - held["adapter"]) < 1e-3
+    assert abs(float(fresh.stdout) - losses["adapter"]) < 1e-3
 
 
-def test_the_record_is_whole(finished, tiny, sums):
-    folder, done = finished
-    told = record.load(folder)
-    assert told.standing == "finished"
-    assert told.outcome in done.stdout
-    assert told.recommendation["choice"] == "huggingface/trl"
-    assert told.origins["stack"] == "recommended"
-    assert told.origins["training.steps"] == "--set"
-    assert told.data["train_rows"] + told.data["test_rows"] == 120
-    assert told.model["fingerprint"].startswith("sha256:")
-    assert told.environment["packages"]["trl"]
-    assert told.attempts[0].to_step == 12
-    assert told.losses["last_step"] < told.losses["first_step"]
-    assert told.timings_seconds["train"] > 0
-    spec = compose([("file", read_layer(folder / "spec.toml"))]).spec
-    assert spec == RunSpec.model_validate(told.spec)
+def test_record_is_complete(finished_run, tiny, sums):
+    folder, process = finished_run
+    record = read_record(folder)
+    assert record.current_state == "finished"
+    assert record.outcome in process.stdout
+    assert record.recommendation["choice"] == "huggingface/trl"
+    assert record.origins["stack"] == "recommended"
+    assert record.origins["training.steps"] == "--set"
+    assert record.data["train_rows"] + record.data["test_rows"] == 120
+    assert record.model["fingerprint"].startswith("sha256:")
+    assert record.environment["packages"]["trl"]
+    assert record.attempts[0].to_step == 12
+    assert record.losses["last_step"] < record.losses["first_step"]
+    assert record.timings_seconds["train"] > 0
+    spec = compose_spec([("file", read_layer(folder / "spec.toml"))]).spec
+    assert spec == RunSpec.model_validate(record.spec)
     assert (spec.model.base, spec.data.train) == (str(tiny), str(sums))
 
 
-def test_the_events_tell_every_step(finished):
-    folder, _ = finished
-    told = [event for _, event in launch.events(folder)]
-    steps = [e for e in told if e["event"] == "step"]
+def test_events_contain_every_step(finished_run):
+    folder, _ = finished_run
+    events = [event for _, event in launch.read_events(folder)]
+    steps = [e for e in events if e["event"] == "step"]
     assert [e["step"] for e in steps] == list(range(1, 13))
     assert all(e["steps"] == 12 and e["loss"] > 0 and e["rss_bytes"] > 0 for e in steps)
-    assert [e["event"] for e in told if e["event"] != "step"] == [
+    assert [e["event"] for e in events if e["event"] != "step"] == [
         "started",
         "imported",
         "loaded",
@@ -62,23 +62,23 @@ def test_the_events_tell_every_step(finished):
     ]
 
 
-def test_the_card_names_the_data_and_the_measured_numbers(finished):
-    folder, _ = finished
+def test_model_card_has_the_data_and_the_losses(finished_run):
+    folder, _ = finished_run
     card = (folder / "adapter" / "README.md").read_text()
-    told = record.load(folder)
-    assert told.data["source_sha256"] in card
-    assert f"{told.losses['held_out']['adapter']:.4f}" in card
+    record = read_record(folder)
+    assert record.data["source_sha256"] in card
+    assert f"{record.losses['held_out']['adapter']:.4f}" in card
     assert "huggingface/trl" in card or "trl:" in card
 
 
-def test_the_adapter_holds_no_pickle_and_names_its_base(finished, tiny):
-    adapter = finished[0] / "adapter"
+def test_adapter_has_no_pickle_and_names_its_base(finished_run, tiny):
+    adapter = finished_run[0] / "adapter"
     assert not {p.suffix for p in adapter.iterdir()} & {".bin", ".pt", ".pth", ".pkl"}
     assert json.loads((adapter / "adapter_config.json").read_text())["base_model_name_or_path"] == str(tiny)
 
 
-def test_a_finished_run_is_not_resumed_and_a_full_folder_not_overwritten(finished, advisor, tiny, sums):
-    folder, _ = finished
+def test_finished_run_is_not_resumed_nor_overwritten(finished_run, advisor, tiny, sums):
+    folder, _ = finished_run
     assert "nothing to resume" in advisor("train", "--resume", folder, code=2).stderr
     words = ("train", "--data", sums, "--model", tiny, "-o", folder)
     assert "is not empty" in advisor(*words, code=2).stderr

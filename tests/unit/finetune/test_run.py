@@ -150,7 +150,7 @@ def test_only_a_finished_adapter_run_can_be_merged(folder, interpreter):
     assert not list(folder.glob("merged*")), "a draft was left behind"
     method = {**run_record.spec["method"], "name": "full"}
     record.update_record(folder, run_record, spec={**run_record.spec, "method": method})
-    with pytest.raises(RunError, match="full has nothing to merge"):
+    with pytest.raises(RunError, match="a full run has nothing to merge"):
         merge.merge_adapter(folder)
 
 
