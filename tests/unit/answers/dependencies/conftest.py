@@ -1,4 +1,4 @@
-"""What tests of dependencies share."""
+"""Shared fixtures of the tests of dependencies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from advisor.answers.dependencies import files
 
 @pytest.fixture
 def read(tmp_path, monkeypatch):
-    """Reads one file with this text, in a folder where others may lie."""
+    """Write one file with this text and return its dependencies."""
     monkeypatch.chdir(tmp_path)
 
     def run(name, text):

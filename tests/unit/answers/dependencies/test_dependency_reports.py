@@ -1,4 +1,4 @@
-"""What each format says of the same four packages, to the letter."""
+"""Each format of the report on the same four packages, word for word."""
 
 from __future__ import annotations
 
@@ -25,39 +25,43 @@ WARN = Finding("few-people", "warn", "one person does it all")
 GOOD = Finding("well-kept", "prefer", "it is well kept")
 
 
-def of(name, score, low, high, *, ecosystem="pypi", outlook=(), findings=(), better=(), **more):
-    excluded = OUT in findings
-    scored = ScoredCandidate(
-        candidate=Candidate(f"o/{name}", name), score=score, low=low, high=high, coverage=0.75, excluded=excluded,
+def build_health(name, score, low, high, *, ecosystem="pypi", outlook=(), findings=(), better=(), **more):
+    is_excluded = OUT in findings
+    candidate = ScoredCandidate(
+        candidate=Candidate(f"o/{name}", name), score=score, low=low, high=high, coverage=0.75, excluded=is_excluded,
         criteria=(), findings=findings, undecided=(), measurements=(), outlook=outlook,
     )  # fmt: skip
-    wanted = Dependency(ecosystem, name, **{"file": "sub dir/req.txt", "line": 4, **more})
-    return Health(wanted, f"o/{name}", "a table", scored, DAY, "", better)
+    dependency = Dependency(ecosystem, name, **{"file": "sub dir/req.txt", "line": 4, **more})
+    return Health(dependency, f"o/{name}", "a table", candidate, DAY, "", better)
 
 
 BETTER = (Alternative("new", "o/new", 71.6, "HTTP clients"), Alternative("newer", "o/newer", 60.4, "Other"))
-OLD = of("old", 10.4, 5.5, 20.4, findings=(WARN, GOOD, OUT), better=BETTER, groups=("dev", "docs"))
-WEAK = of("weak", 30.0, 20.0, 40.0, ecosystem="npm", findings=(WARN,), better=BETTER[:1], version="1.0",
+OLD = build_health("old", 10.4, 5.5, 20.4, findings=(WARN, GOOD, OUT), better=BETTER, groups=("dev", "docs"))
+WEAK = build_health("weak", 30.0, 20.0, 40.0, ecosystem="npm", findings=(WARN,), better=BETTER[:1], version="1.0",
           outlook=(YEAR, Outlook(24, 0.25, 0.2, 0.3, abstained=False)))  # fmt: skip
-FINE = of("fine", 80.0, 70.0, 90.0, findings=(GOOD,), better=BETTER[:1], file="/abs/r.txt")
-LOST = Health(Dependency("conda", "lost", "env.yml", 2), None, "", unknown="its repository is not known")
-ANSWER = Dependencies(("req.txt", "env.yml"), "balanced", {"activity": 1.0}, (OLD, WEAK, FINE), (LOST,))
+FINE = build_health("fine", 80.0, 70.0, 90.0, findings=(GOOD,), better=BETTER[:1], file="/abs/r.txt")
+NO_SCORE = Health(Dependency("conda", "lost", "env.yml", 2), None, "", unknown="its repository is not known")
+ANSWER = Dependencies(("req.txt", "env.yml"), "balanced", {"activity": 1.0}, (OLD, WEAK, FINE), (NO_SCORE,))
 
 
 def test_the_cells_of_a_package():
     assert row(OLD) == ["old", "out", "6–20", "75%", "?", "o/old", "2026-07-01"]
     assert row(WEAK) == ["weak (npm)", "30", "20–40", "75%", "25% [20%–30%]", "o/weak", "2026-07-01"]
-    unplaced = replace(of("x", None, 0.0, 100.0), repository=None)
-    assert (row(unplaced)[1], row(unplaced)[5], alternatives(unplaced)) == ("?", "?", "")
+    without_repository = replace(build_health("x", None, 0.0, 100.0), repository=None)
+    assert (row(without_repository)[1], row(without_repository)[5], alternatives(without_repository)) == (
+        "?",
+        "?",
+        "",
+    )
 
 
-def test_what_is_below_a_score_is_counted_and_a_nothing_is_below_anything():
+def test_the_headline_counts_packages_below_the_threshold():
     assert headline(ANSWER, None) == "3 of 4 packages have a score"
     assert headline(ANSWER, 30.0) == "3 of 4 packages have a score; 1 is below 30 or excluded"
     assert headline(ANSWER, 30.5) == "3 of 4 packages have a score; 2 are below 30.5 or excluded"
-    zero = of("zero", 0.0, 0.0, 0.0)
-    assert zero.is_below(0.5) and not zero.is_below(0.0) and not LOST.is_below(100.0)
-    assert (zero.score, LOST.score) == (0.0, None)
+    zero = build_health("zero", 0.0, 0.0, 0.0)
+    assert zero.is_below(0.5) and not zero.is_below(0.0) and not NO_SCORE.is_below(100.0)
+    assert (zero.score, NO_SCORE.score) == (0.0, None)
 
 
 def test_text_for_a_terminal():
@@ -88,16 +92,16 @@ def test_text_for_a_terminal():
 
 
 def test_text_of_a_risk_without_an_alternative():
-    alone = of("alone", 30.0, 20.0, 40.0, findings=(WARN,))
-    shown = text.render(Dependencies(("r.txt",), "balanced", {}, (alone,), ()))
+    alone = build_health("alone", 30.0, 20.0, 40.0, findings=(WARN,))
+    content = text.render(Dependencies(("r.txt",), "balanced", {}, (alone,), ()))
     legend = "\n".join(text.LEGEND)
-    assert shown.endswith(f"  alone:\n    - one person does it all\n\n{legend}\n")
+    assert content.endswith(f"  alone:\n    - one person does it all\n\n{legend}\n")
 
 
 def test_markdown_for_a_pull_request():
-    shown = markdown.render(ANSWER, 40.0)
-    heading, said, risky, *rest = shown.split("\n\n")
-    assert (heading, said) == (
+    content = markdown.render(ANSWER, 40.0)
+    heading, summary, risky, *rest = content.split("\n\n")
+    assert (heading, summary) == (
         "## Health of dependencies",
         "req.txt, env.yml: 3 of 4 packages have a score; 2 are below 40 or excluded. Goal balanced.",
     )
@@ -119,19 +123,19 @@ def test_markdown_for_a_pull_request():
 
 
 def test_markdown_without_a_risk_shows_ten_and_folds_the_rest():
-    fine = [of(f"p{n}", 80.0, 70.0, 90.0) for n in range(12)]
-    shown = markdown.render(Dependencies(("r.txt",), "balanced", {}, tuple(fine), ()))
-    above, below = shown.split("<details><summary>2 more</summary>")
+    fine = [build_health(f"p{n}", 80.0, 70.0, 90.0) for n in range(12)]
+    content = markdown.render(Dependencies(("r.txt",), "balanced", {}, tuple(fine), ()))
+    above, below = content.split("<details><summary>2 more</summary>")
     assert above.count("| **p") == 10 and below.count("| **p") == 2
     assert markdown.render(Dependencies(("r.txt",), "balanced", {}, (FINE,), ())).count("<details>") == 0
-    unknown = markdown.render(Dependencies(("r.txt",), "balanced", {}, (), (LOST, LOST)))
+    unknown = markdown.render(Dependencies(("r.txt",), "balanced", {}, (), (NO_SCORE, NO_SCORE)))
     assert "<summary>2 without a score</summary>" in unknown and unknown.count("\n- lost (conda)") == 2
-    # at the score that was asked for nobody is below it; a point above it everybody
+    # A package at the threshold passes; a point higher all fail.
     assert "12 more" not in markdown.render(Dependencies((), "balanced", {}, tuple(fine), ()), 80.0)
     assert markdown.render(Dependencies((), "balanced", {}, tuple(fine), ()), 81.0).count("more<") == 0
 
 
-def test_sarif_of_findings_scores_and_the_unknown():
+def test_sarif_of_findings_scores_and_packages_without_a_score():
     log = json.loads(sarif.render(ANSWER, 80.0))
     assert (log["$schema"], log["version"], len(log["runs"])) == (sarif.SCHEMA, "2.1.0", 1)
     (run,) = log["runs"]
@@ -169,20 +173,20 @@ def test_sarif_of_findings_scores_and_the_unknown():
     assert last["properties"] == {"score": None, "repository": None}
 
 
-def test_sarif_without_alternatives_and_with_a_file_from_the_root():
-    alone = of("alone", 10.0, 0.0, 20.0, findings=(OUT,), file="/abs/my r.txt")
-    answer = Dependencies((), "balanced", {}, (alone, of("unmeasured", None, 0.0, 100.0)), ())
+def test_sarif_without_alternatives_and_with_an_absolute_path():
+    alone = build_health("alone", 10.0, 0.0, 20.0, findings=(OUT,), file="/abs/my r.txt")
+    answer = Dependencies((), "balanced", {}, (alone, build_health("unmeasured", None, 0.0, 100.0)), ())
     results = json.loads(sarif.render(answer, 20.0))["runs"][0]["results"]
     assert [r["message"]["text"] for r in results] == [
         "alone: its end was declared", "alone: health 10 is below 20",
     ]  # fmt: skip
     artifact = results[0]["locations"][0]["physicalLocation"]["artifactLocation"]
     assert artifact == {"uri": "file:///abs/my%20r.txt"}
-    unasked = json.loads(sarif.render(answer))["runs"][0]["results"]
-    assert [r["ruleId"] for r in unasked] == ["declared-end"]
+    without_threshold = json.loads(sarif.render(answer))["runs"][0]["results"]
+    assert [r["ruleId"] for r in without_threshold] == ["declared-end"]
 
 
-def test_csv_with_empty_cells_for_what_is_unknown():
+def test_csv_has_empty_cells_for_unknown_values():
     assert "\r" not in as_csv.render(ANSWER)
     rows = list(csv.DictReader(as_csv.render(ANSWER).splitlines()))
     assert list(rows[0].values()) == [
@@ -204,23 +208,23 @@ def test_no_cell_begins_a_formula(start):
     assert only["package"] == f"'{start}x"
 
 
-def test_json_with_every_number_and_without_what_means_nothing_here():
-    shown = as_json.render(ANSWER, 31.0)
-    assert shown.startswith('{\n "files": [\n') and shown.endswith("}\n")
-    assert '"its end was declared"' in shown and "–" not in shown
-    content = json.loads(shown)
+def test_json_has_every_number_and_no_rank():
+    content = as_json.render(ANSWER, 31.0)
+    assert content.startswith('{\n "files": [\n') and content.endswith("}\n")
+    assert '"its end was declared"' in content and "–" not in content
+    content = json.loads(content)
     assert {k: content[k] for k in ("files", "goal", "weights", "fail_under", "below")} == {
         "files": ["req.txt", "env.yml"], "goal": "balanced", "weights": {"activity": 1.0}, "fail_under": 31.0,
         "below": ["old", "weak"],
     }  # fmt: skip
     assert [e["name"] for e in content["known"]] == ["old", "weak", "fine"]
-    weak, lost = content["known"][1], content["unknown"][0]
+    weak, without_score = content["known"][1], content["unknown"][0]
     assert (weak["ecosystem"], weak["version"], weak["repository"], weak["as_of"]) == (
         "npm", "1.0", "o/weak", "2026-07-01",
     )  # fmt: skip
     assert {"rank", "wins", "acceptability", "central_weights"}.isdisjoint(weak["ranked"])
     assert weak["ranked"]["score"] == 30.0 and "dependency" not in weak
-    assert (lost["ranked"], lost["unknown"]) == (None, "its repository is not known")
+    assert (without_score["ranked"], without_score["unknown"]) == (None, "its repository is not known")
     assert json.loads(as_json.render(ANSWER))["below"] == []
     odd = Health(Dependency("npm", "ü", "r"), unknown="?")
     assert '"ü"' in as_json.render(Dependencies((), "g", {}, (), (odd,)))

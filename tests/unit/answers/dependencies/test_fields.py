@@ -1,4 +1,4 @@
-"""Every field of every kind of file, by hand: what is read, from where, on which line."""
+"""Every field of every kind of file: value, source and line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from advisor.errors import InputError
 
 
 def test_cyclonedx_of_components_with_and_without_a_package_url(read):
-    found = read("bom.json", """{"bomFormat": "CycloneDX", "metadata": {"component": {"name": "flask"}}, "components": [
+    packages = read("bom.json", """{"bomFormat": "CycloneDX", "metadata": {"component": {"name": "flask"}}, "components": [
 {"name": "plain", "version": "1", "scope": "required", "externalReferences": [{"type": "chat"}]},
 {"group": "org/team", "name": "lib", "version": "2", "scope": "optional", "externalReferences": [
   {"type": "website", "url": "https://github.com/no/no"}, {"type": "vcs", "url": "https://github.com/o/lib"}]},
@@ -21,7 +21,7 @@ def test_cyclonedx_of_components_with_and_without_a_package_url(read):
   "purl": "pkg:npm/%40s/h?arch=any"},
 {"name": "gin", "purl": "pkg:golang/github.com/gin-gonic/gin@v1", "externalReferences":
   [{"type": "vcs", "url": "https://github.com/own/gin"}]}]}""")  # fmt: skip
-    assert found == [
+    assert packages == [
         Dependency("unknown", "plain", "bom.json", 2, "1"),
         Dependency("unknown", "org/team/lib", "bom.json", 3, "2", ("optional",), repository="o/lib"),
         Dependency("pypi", "ruamel-yaml", "bom.json", 5, "3.1"),
@@ -30,34 +30,34 @@ def test_cyclonedx_of_components_with_and_without_a_package_url(read):
     ]
 
 
-def test_spdx_2_leaves_out_what_it_describes_and_takes_what_a_package_says(read):
+def test_spdx_2_leaves_out_the_product_and_reads_each_package(read):
     def package(name, **more):
         return {"SPDXID": f"id-{name}", "name": name, **more}
 
-    bill = {"spdxVersion": "SPDX-2.3", "documentDescribes": ["id-ours"], "packages": [
+    sbom = {"spdxVersion": "SPDX-2.3", "documentDescribes": ["id-ours"], "packages": [
         package("ours"), package("too"), package("bash", versionInfo="5.2", downloadLocation="https://github.com/o/bash"),
         package("a", versionInfo="1", externalRefs=[
             {"referenceType": "cpe23Type", "referenceLocator": "cpe:2.3:a"},
             {"referenceType": "purl", "referenceLocator": "pkg:pypi/a@1.5"}]),
     ], "relationships": [{"relationshipType": "DESCRIBES", "relatedSpdxElement": "id-too"},
                          {"relationshipType": "DEPENDS_ON", "relatedSpdxElement": "id-a"}]}  # fmt: skip
-    assert read("bill.json", json.dumps(bill)) == [
+    assert read("bill.json", json.dumps(sbom)) == [
         Dependency("unknown", "bash", "bill.json", 1, "5.2", repository="o/bash"),
         Dependency("pypi", "a", "bill.json", 1, "1.5"),
     ]
-    del bill["relationships"]
-    assert [d.name for d in read("bill.json", json.dumps(bill))] == ["too", "bash", "a"]
-    del bill["documentDescribes"]
-    assert [d.name for d in read("bill.json", json.dumps(bill))] == ["ours", "too", "bash", "a"]
+    del sbom["relationships"]
+    assert [d.name for d in read("bill.json", json.dumps(sbom))] == ["too", "bash", "a"]
+    del sbom["documentDescribes"]
+    assert [d.name for d in read("bill.json", json.dumps(sbom))] == ["ours", "too", "bash", "a"]
 
 
 @pytest.mark.parametrize("empty", [{"bomFormat": "CycloneDX"}, {"spdxVersion": "SPDX-2.3"}, {"@graph": []}])
-def test_a_bill_of_nothing_asks_for_nothing(read, empty):
+def test_an_empty_sbom_gives_an_error(read, empty):
     with pytest.raises(InputError, match=r"^bill\.json: no package in it$"):
         read("bill.json", json.dumps(empty))
 
 
-def test_spdx_3_with_a_place_of_origin(read):
+def test_spdx_3_with_a_download_location(read):
     graph = [{"type": "software_Sbom"}, {"type": "software_Package", "name": "bash", "spdxId": "b",
              "software_downloadLocation": "https://github.com/o/bash"}]  # fmt: skip
     assert read("bill.json", json.dumps({"@graph": graph})) == [
@@ -65,14 +65,14 @@ def test_spdx_3_with_a_place_of_origin(read):
     ]
 
 
-def test_locks_of_npm_with_kinds_places_and_lines(read):
-    found = read("package-lock.json", """{"packages": {"": {"name": "ours"},
+def test_npm_lock_files_with_kinds_urls_and_lines(read):
+    packages = read("package-lock.json", """{"packages": {"": {"name": "ours"},
 "node_modules/a": {"version": "1.0.0", "optional": true, "peer": true},
 "node_modules/b": {"version": "2.0.0", "devOptional": true, "resolved": "https://registry.example/b.tgz"},
 "node_modules/c": {"version": "0.1.0", "resolved": "file:../c"},
 "node_modules/d": {"resolved": "git+https://user@github.com/o/d.git"},
 "node_modules/e": {}}}""")  # fmt: skip
-    assert found == [
+    assert packages == [
         Dependency("npm", "a", "package-lock.json", 2, "1.0.0", ("optional", "peer")),
         Dependency("npm", "b", "package-lock.json", 3, "2.0.0", ("dev", "optional")),
         Dependency("npm", "c", "package-lock.json", 4, local="file:../c"),
@@ -85,15 +85,15 @@ def test_locks_of_npm_with_kinds_places_and_lines(read):
     assert [(d.name, d.version, d.line) for d in old] == [("@s/p", "1.0.0", 1), ("b", None, 1)]
 
 
-def test_locks_of_pnpm_with_peers_places_and_versions_that_look_alike(read):
-    found = read("pnpm-lock.yaml", """lockfileVersion: '6.0'
+def test_pnpm_lock_files_with_peers_urls_and_similar_versions(read):
+    packages = read("pnpm-lock.yaml", """lockfileVersion: '6.0'
 packages:
   /@s/p@1.0.0(react@18.2.0)(x@1.0.0): {resolution: {integrity: x, tarball: 'https://registry.example/p.tgz'}}
   /q@2.0.0-b_1: {resolution: {integrity: x}}
   git.example/g/abc: {name: g, version: 1.0.0, resolution: {type: git, repo: 'https://github.com/o/g'}}
   r@3.0.0: {}
 """)  # fmt: skip
-    assert found == [
+    assert packages == [
         Dependency("npm", "@s/p", "pnpm-lock.yaml", 3, "1.0.0"),
         Dependency("npm", "q", "pnpm-lock.yaml", 4, "2.0.0-b_1"),
         Dependency("npm", "g", "pnpm-lock.yaml", 5, repository="o/g", local="https://github.com/o/g"),
@@ -104,11 +104,11 @@ packages:
 
 
 def test_package_json_of_every_kind_of_entry(read):
-    found = read("package.json", """{"dependencies": {"a": "npm:@s/p@^1.0.0", "b": "npm:@s/q", "c": "npm:r",
+    packages = read("package.json", """{"dependencies": {"a": "npm:@s/p@^1.0.0", "b": "npm:@s/q", "c": "npm:r",
 "d": "git+ssh://git@github.com/o/d.git#v1", "e": "workspace:*", "f": "~2.0.0"},
 "optionalDependencies": {"g": "3.0.0-rc.1"}, "peerDependencies": {"h": ">=18"}}""")  # fmt: skip
     place = "git+ssh://github.com/o/d.git#v1"
-    assert found == [
+    assert packages == [
         Dependency("npm", "@s/p", "package.json", 1),
         Dependency("npm", "@s/q", "package.json", 1),
         Dependency("npm", "r", "package.json", 1),
@@ -120,7 +120,7 @@ def test_package_json_of_every_kind_of_entry(read):
     ]
 
 
-def test_locks_of_python_with_markers_groups_and_places(read):
+def test_python_lock_files_with_markers_groups_and_urls(read):
     uv = read("uv.lock", """[[package]]
 name = "A_b"
 version = "1.0"
@@ -161,7 +161,7 @@ directory = { path = "../w" }
 
 
 def test_poetry_tables_of_every_kind_of_entry(read):
-    found = read("pyproject.toml", """[tool.poetry.dependencies]
+    packages = read("pyproject.toml", """[tool.poetry.dependencies]
 Python = "^3.11"
 a_b = { version = "== 1.2", markers = "os_name == 'nt'" }
 c = { url = "https://user:pw@files.example/c.whl" }  # pragma: allowlist secret
@@ -174,7 +174,7 @@ g = "*"
 [tool.poetry.group.docs.dependencies]
 h = { path = "../h", optional = true }
 """)  # fmt: skip
-    assert found == [
+    assert packages == [
         Dependency("pypi", "a-b", "pyproject.toml", 3, "1.2", marker="os_name == 'nt'"),
         Dependency("pypi", "c", "pyproject.toml", 4, local="https://files.example/c.whl"),
         Dependency("pypi", "d", "pyproject.toml", 5, groups=("optional",), local="../d"),
@@ -185,8 +185,8 @@ h = { path = "../h", optional = true }
     ]
 
 
-def test_names_with_other_separators_are_found_on_their_line_and_groups_join(read):
-    found = read("pyproject.toml", """[project]
+def test_names_with_other_separators_have_their_line_and_groups_merge(read):
+    packages = read("pyproject.toml", """[project]
 name = "Our_own"
 dependencies = [
   "ruamel.yaml; os_name == 'nt'",
@@ -197,7 +197,7 @@ optional-dependencies.all = ["our-own[x]"]
 Lint = ["ruff"]
 dev = ["mypy", {include-group = "lint"}, "pytest"]
 """)  # fmt: skip
-    assert [(d.name, d.line, d.groups, d.marker) for d in found] == [
+    assert [(d.name, d.line, d.groups, d.marker) for d in packages] == [
         ("ruamel-yaml", 4, (), 'os_name == "nt"'), ("typing-extensions", 5, (), ""),
         ("ruff", 9, ("Lint", "dev"), ""), ("mypy", 10, ("dev",), ""), ("pytest", 10, ("dev",), ""),
     ]  # fmt: skip
@@ -206,7 +206,7 @@ dev = ["mypy", {include-group = "lint"}, "pytest"]
 @pytest.mark.parametrize(("group", "why"), [
     ('[{include-group = "b"}]', "'b' does not exist"), ('[{include-group = "A"}]', "'A' includes itself"),
 ])  # fmt: skip
-def test_what_is_wrong_with_a_group(read, group, why):
+def test_an_error_names_the_group(read, group, why):
     with pytest.raises(InputError, match=rf"^pyproject\.toml: dependency-groups: {why}$"):
         read("pyproject.toml", f"[dependency-groups]\na = {group}\n")
 
@@ -223,19 +223,19 @@ def test_what_is_wrong_with_a_group(read, group, why):
     ("a @ https://user:pw@files.example/a.zip", "a", {"local": "https://files.example/a.zip"}),  # pragma: allowlist secret
     (".", ".", {"local": "."}), ("../", "..", {"local": "../"}), ("/", ".", {"local": "/"}),
 ])  # fmt: skip
-def test_a_requirement_and_an_address(text, name, more):
+def test_a_requirement_or_a_url(text, name, more):
     assert parse_requirement(text, "r.txt", 7, groups=("g",)) == Dependency(
         "pypi", name, "r.txt", 7, groups=("g",), **more
     )
 
 
 def test_conda_names_in_small_letters_with_their_line(read):
-    found = read("environment.yml", """dependencies:
+    packages = read("environment.yml", """dependencies:
   - conda-forge/label/dev::PyYAML==6.0.1
   - pip: null
   - {pip: [git+https://github.com/o/x.git, "Typing_Extensions==4  # why", -e ./own, "y[z]~=1.0 ; os_name == 'nt'"]}
 """)  # fmt: skip
-    assert found == [
+    assert packages == [
         Dependency("conda", "pyyaml", "environment.yml", 2, "6.0.1"),
         Dependency("pypi", "x", "environment.yml", 1, repository="o/x", local="git+https://github.com/o/x.git"),
         Dependency("pypi", "typing-extensions", "environment.yml", 4, "4"),
@@ -243,7 +243,7 @@ def test_conda_names_in_small_letters_with_their_line(read):
     ]  # fmt: skip
 
 
-def test_one_package_of_several_files_is_joined_from_what_each_knows(read, tmp_path):
+def test_entries_of_one_package_in_several_files_merge(read, tmp_path):
     (tmp_path / "a.txt").write_text(
         "x; os_name == 'nt'\ny; os_name == 'nt'\nz @ git+https://github.com/o/z\n"
     )
@@ -264,7 +264,7 @@ def test_one_package_of_several_files_is_joined_from_what_each_knows(read, tmp_p
     assert {d.name: d.repository for d in files.read_dependencies(reversed(paths))}["z"] == "o/z"
 
 
-def test_what_is_asked_for_by_nobody_names_the_files(read, tmp_path):
+def test_files_without_packages_give_an_error_that_names_them(read, tmp_path):
     for name in ("a.txt", "b.in"):
         (tmp_path / name).write_text("")
     with pytest.raises(InputError, match=r"^a\.txt, b\.in: no package in it$"):

@@ -1,4 +1,4 @@
-"""What sixty packages are worth, from the bundled facts and from a given store; and every way to write it."""
+"""The health of sixty packages from bundled facts and from a given store, in every format."""
 
 from __future__ import annotations
 
@@ -32,35 +32,37 @@ SIXTY = FILES / "sixty.txt"
 
 
 def rank(*args):
-    """(exit code, what was printed); the error's code where main() would have printed one."""
-    done = CliRunner().invoke(app, ["rank", "--from", *map(str, args)])
-    if isinstance(done.exception, AdvisorError):
-        return done.exception.exit_code, str(done.exception)
-    return done.exit_code, done.output
+    """Return the exit code and the output, or those of an error that main() would print."""
+    result = CliRunner().invoke(app, ["rank", "--from", *map(str, args)])
+    if isinstance(result.exception, AdvisorError):
+        return result.exception.exit_code, str(result.exception)
+    return result.exit_code, result.output
 
 
 @pytest.fixture(scope="module")
-def bundled():
-    return rank_dependencies(files.read_dependencies([SIXTY]), open_stores(bundled_stores()), Request(), [str(SIXTY)])
+def answer():
+    return rank_dependencies(
+        files.read_dependencies([SIXTY]), open_stores(bundled_stores()), Request(), [str(SIXTY)]
+    )
 
 
 @pytest.fixture(scope="module")
-def given(tmp_path_factory):
-    """Facts about every package of the table, made up: of some lively, of some fading projects."""
+def store_path(tmp_path_factory):
+    """A store with invented facts about every package of the table, active and fading ones."""
     store = tmp_path_factory.mktemp("given") / "store"
-    made = rows()
-    alike = sorted({name for _, name in made})
-    lot = random.Random(3)
+    table_rows = rows()
+    names = sorted({name for _, name in table_rows})
+    generator = random.Random(3)
     for d in files.read_dependencies([SIXTY]):
         name = {"numpy": "numpy/numpy", "ruff": "astral-sh/ruff", "pandas": "pandas-dev/pandas",
                 "torch": "pytorch/pytorch", "tqdm": "tqdm/tqdm"}.get(d.name)  # fmt: skip
         if name is None:
             continue
-        like = lot.choice(alike)
-        for (table, of), found in made.items():
+        like = generator.choice(names)
+        for (table, of), content in table_rows.items():
             if of == like:
-                writing.write_rows(store, table, name, [{**r, "repository": name} for r in found])
-    # not in the table that came along: the facts themselves say whose package it is
+                writing.write_rows(store, table, name, [{**r, "repository": name} for r in content])
+    # The bundled table lacks this package: the facts give its repository.
     about = {"source": "pypi", "retrieved_at": AS_OF.isoformat()}
     row = {
         "repository": "astral-sh/ruff",
@@ -71,80 +73,80 @@ def given(tmp_path_factory):
     return store
 
 
-def test_sixty_packages_and_nobody_is_dropped(bundled):
-    everybody = [*bundled.known, *bundled.unknown]
-    assert len(everybody) == 60 and len({h.dependency.name for h in everybody}) == 60
-    assert len(bundled.known) >= 30
-    assert all(h.unknown and h.ranked is None for h in bundled.unknown)
-    why = {h.dependency.name: h.unknown for h in bundled.unknown}
+def test_every_one_of_sixty_packages_is_in_the_answer(answer):
+    packages = [*answer.known, *answer.unknown]
+    assert len(packages) == 60 and len({h.dependency.name for h in packages}) == 60
+    assert len(answer.known) >= 30
+    assert all(h.unknown and h.ranked is None for h in answer.unknown)
+    why = {h.dependency.name: h.unknown for h in answer.unknown}
     assert why["a-package-that-nobody-has-published"] == "its repository is not known"
     assert why["numpy"] == "numpy/numpy: there are no facts about it"
 
 
-def test_the_riskiest_come_first(bundled):
-    risk = [(not h.ranked.excluded, h.score or 0) for h in bundled.known]
+def test_the_riskiest_come_first(answer):
+    risk = [(not h.ranked.excluded, h.score or 0) for h in answer.known]
     assert risk == sorted(risk)
-    assert any(h.ranked.excluded for h in bundled.known)
-    assert "torchtune" in {h.dependency.name for h in bundled.known if h.ranked.excluded}
+    assert any(h.ranked.excluded for h in answer.known)
+    assert "torchtune" in {h.dependency.name for h in answer.known if h.ranked.excluded}
 
 
-def test_a_score_does_not_hang_on_the_other_packages(bundled):
+def test_a_score_does_not_depend_on_the_other_packages(answer):
     alone = rank_dependencies([Dependency("pypi", "flask", "x")], open_stores(bundled_stores()), Request())
     (flask,) = alone.known
-    assert flask.score == next(h.score for h in bundled.known if h.dependency.name == "flask")
+    assert flask.score == next(h.score for h in answer.known if h.dependency.name == "flask")
 
 
-def test_an_alternative_is_of_the_same_category_and_fares_better(bundled):
+def test_an_alternative_is_of_the_same_category_and_healthier(answer):
     categories = {
         load_domain(n).title: {c.repository for c in load_domain(n).candidates} for n in available_domains()
     }
-    offered = [(h, a) for h in bundled.known for a in h.alternatives]
-    assert offered
-    for health, alternative in offered:
+    pairs = [(h, a) for h in answer.known for a in h.alternatives]
+    assert pairs
+    for health, alternative in pairs:
         assert {health.repository, alternative.repository} <= categories[alternative.category]
         assert health.ranked.excluded or alternative.score > health.score
         assert alternative.repository != health.repository
 
 
-def test_the_outlook_counts(bundled):
+def test_the_outlook_counts(answer):
     outlook = {
         h.dependency.name: next(c for c in h.ranked.criteria if c.criterion == "outlook")
-        for h in bundled.known
+        for h in answer.known
     }
-    chance = {h.dependency.name: h.ranked.outlook[1].probability_inactive for h in bundled.known}
+    chance = {h.dependency.name: h.ranked.outlook[1].probability_inactive for h in answer.known}
     worse, better = "torchtune", "trl"
     assert chance[worse] > chance[better]
     assert outlook[worse].utility < outlook[better].utility
     assert all(outlook[n].utility is None for n, p in chance.items() if p is None)
 
 
-def test_a_given_store_speaks_and_knows_whose_package_it_is(given):
-    code, text = rank(SIXTY, "--store", given, "--format", "json")
-    found = json.loads(text)
-    assert code == 0 and len(found["known"]) == 6 and len(found["unknown"]) == 54
-    scores = {e["name"]: e["ranked"]["score"] for e in found["known"]}
+def test_a_given_store_has_facts_and_origins(store_path):
+    code, text = rank(SIXTY, "--store", store_path, "--format", "json")
+    content = json.loads(text)
+    assert code == 0 and len(content["known"]) == 6 and len(content["unknown"]) == 54
+    scores = {e["name"]: e["ranked"]["score"] for e in content["known"]}
     assert scores["a-package-that-nobody-has-published"] == scores["ruff"]
-    assert {e["as_of"] for e in found["known"]} == {AS_OF.isoformat()}
+    assert {e["as_of"] for e in content["known"]} == {AS_OF.isoformat()}
     early = (AS_OF - timedelta(days=400)).isoformat()
-    _, text = rank(SIXTY, "--store", given, "--format", "json", "--as-of", early)
+    _, text = rank(SIXTY, "--store", store_path, "--format", "json", "--as-of", early)
     assert {e["as_of"] for e in json.loads(text)["known"]} == {early}
 
 
-def test_names_on_github_do_not_tell_upper_from_lower_case():
-    asked = [Dependency("pypi", "x", "f", repository="HuggingFace/TRL")]
-    answer = rank_dependencies(asked, open_stores(bundled_stores()), Request())
+def test_the_case_of_names_on_github_does_not_matter():
+    dependencies = [Dependency("pypi", "x", "f", repository="HuggingFace/TRL")]
+    answer = rank_dependencies(dependencies, open_stores(bundled_stores()), Request())
     assert answer.known and answer.known[0].ranked.candidate.repository == "huggingface/trl"
 
 
 @pytest.mark.parametrize(("score", "code"), [(0.0, 4), (100.0, 4)])
-def test_a_package_that_is_ruled_out_fails_whatever_the_score(score, code):
+def test_an_excluded_package_fails_at_any_score(score, code):
     assert rank(SIXTY, "--store", "bundled", "--fail-under", score)[0] == code
 
 
-def test_the_exit_code_follows_the_score(tmp_path, bundled):
+def test_the_exit_code_follows_the_score(tmp_path, answer):
     path = tmp_path / "requirements.txt"
     path.write_text("peft\nnobody-knows-this\n")
-    score = next(h.score for h in bundled.known if h.dependency.name == "peft")
+    score = next(h.score for h in answer.known if h.dependency.name == "peft")
     assert rank(path, "--store", "bundled")[0] == 0
     assert rank(path, "--store", "bundled", "--fail-under", score - 0.1)[0] == 0
     code, text = rank(path, "--store", "bundled", "--fail-under", score + 0.1)
@@ -162,18 +164,18 @@ def test_the_exit_code_follows_the_score(tmp_path, bundled):
         (["missing.txt"], "cannot be read"),
     ],
 )
-def test_what_cannot_be_used_is_said(arguments, why):
+def test_wrong_input_gives_an_error(arguments, why):
     code, text = rank(*arguments)
     assert code == 2 and why in text
 
 
-def test_without_a_file_the_options_are_of_no_use():
+def test_some_options_need_from():
     for arguments in (["--fail-under", "3"], ["--format", "sarif"], ["--domain", "dependencies"]):
-        done = CliRunner().invoke(app, ["rank", *arguments])
-        assert isinstance(done.exception, AdvisorError) and "--from" in str(done.exception)
+        result = CliRunner().invoke(app, ["rank", *arguments])
+        assert isinstance(result.exception, AdvisorError) and "--from" in str(result.exception)
 
 
-def test_sarif_keeps_the_schema_and_names_real_lines(bundled):
+def test_sarif_follows_the_schema_and_names_real_lines(answer):
     _, text = rank(SIXTY, "--store", "bundled", "--format", "sarif", "--fail-under", "60")
     log = json.loads(text)
     schema = json.loads((FILES / "sarif-2.1.0.schema.json").read_text())
@@ -197,39 +199,39 @@ def test_sarif_keeps_the_schema_and_names_real_lines(bundled):
         for r in results
         if r["ruleId"] == "below-score"
     }
-    assert below == {h.dependency.name for h in bundled.known if h.score < 60}
+    assert below == {h.dependency.name for h in answer.known if h.score < 60}
 
 
-def test_csv_json_markdown_and_text_name_everybody(bundled):
-    names = [h.dependency.name for h in (*bundled.known, *bundled.unknown)]
+def test_every_format_names_every_package(answer):
+    names = [h.dependency.name for h in (*answer.known, *answer.unknown)]
     table = list(csv.DictReader(io.StringIO(rank(SIXTY, "--store", "bundled", "--format", "csv")[1])))
     assert [r["package"] for r in table] == names
-    assert [r["score"] == "" for r in table] == [h.score is None for h in (*bundled.known, *bundled.unknown)]
-    found = json.loads(rank(SIXTY, "--store", "bundled", "--format", "json")[1])
-    assert [e["name"] for e in found["known"] + found["unknown"]] == names
+    assert [r["score"] == "" for r in table] == [h.score is None for h in (*answer.known, *answer.unknown)]
+    content = json.loads(rank(SIXTY, "--store", "bundled", "--format", "json")[1])
+    assert [e["name"] for e in content["known"] + content["unknown"]] == names
     for way in ("markdown", "table"):
         text = rank(SIXTY, "--store", "bundled", "--format", way)[1]
         assert not [n for n in names if not re.search(rf"(?<![\w-]){re.escape(n)}(?![\w-])", text)]
 
 
-def test_a_stranger_s_name_does_no_harm(tmp_path, given):
+def test_a_name_from_outside_does_no_harm(tmp_path, store_path):
     path = tmp_path / "package.json"
     path.write_text('{"dependencies": {"<img src=x onerror=alert(1)>|x": "1.0.0", "=cmd()": "1.0.0"}}')
-    text = rank(path, "--store", given, "--format", "markdown")[1]
+    text = rank(path, "--store", store_path, "--format", "markdown")[1]
     assert not re.search(r"(?<!\\)<img", text) and "\\<img" in text
-    assert "\nnpm,'=cmd()" in rank(path, "--store", given, "--format", "csv")[1]
+    assert "\nnpm,'=cmd()" in rank(path, "--store", store_path, "--format", "csv")[1]
 
 
-def test_rank_stays_cheap_where_no_file_is_given():
+def test_rank_without_a_file_imports_no_reader():
     code = "import sys, advisor.cli.commands.rank; sys.exit(any(m.startswith(('advisor.answers.dependencies', 'packageurl')) for m in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_day_before_a_package_was_begun():
-    """The first store speaks of some of its own, the others do not reach back so far."""
+def test_a_day_before_the_first_commit_of_a_package():
+    """The first store has facts of that day about some packages; the others begin later."""
     stores = open_stores(bundled_stores())
     oldest = min(stores, key=lambda store: store.first_day)
-    asked = [Dependency("pypi", r, "requirements.txt", 1, repository=r) for r in oldest.repositories()]
-    answer = rank_dependencies(asked, stores, Request(as_of=oldest.first_day), ["requirements.txt"])
+    dependencies = [Dependency("pypi", r, "requirements.txt", 1, repository=r) for r in oldest.repositories()]
+    answer = rank_dependencies(dependencies, stores, Request(as_of=oldest.first_day), ["requirements.txt"])
     assert answer.known and answer.unknown
     assert all(h.unknown for h in answer.unknown)

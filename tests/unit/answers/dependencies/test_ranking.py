@@ -1,4 +1,4 @@
-"""One answer about a handful of packages from the bundled facts: every field of it, and what stands beside it."""
+"""One answer about a few packages from the bundled facts, field by field."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from advisor.domain.domain import load_domain
 from advisor.domain.files import data_folder
 from advisor.errors import InputError
 
-NEIGHBOURS = "Fine-tuning and related libraries"
+RELATED_TITLE = "Fine-tuning and related libraries"
 
 
 @pytest.fixture(scope="module")
@@ -24,25 +24,25 @@ def stores():
 @pytest.fixture(scope="module")
 def answer(stores):
     packages = [c.package for c in load_domain("finetuning").candidates]
-    asked = [Dependency("pypi", name, "r.txt", 2) for name in packages]
-    asked += [
+    dependencies = [Dependency("pypi", name, "r.txt", 2) for name in packages]
+    dependencies += [
         Dependency("pypi", "starlette", "r.txt"), Dependency("conda", "TRL", "env.yml"),
         Dependency("pypi", "numpy", "r.txt"), Dependency("npm", "left", "p.json"),
         Dependency("pypi", "fork", "r.txt", local="../fork"),
         Dependency("pypi", "quart", "r.txt", repository="Pallets/Quart"),
         Dependency("pypi", "lmflow", "r.txt", repository="OptimalScale/LMFlow"),
     ]  # fmt: skip
-    return rank_dependencies(asked, stores, Request(), ["r.txt", "env.yml"])
+    return rank_dependencies(dependencies, stores, Request(), ["r.txt", "env.yml"])
 
 
-def test_what_was_asked_and_by_what_it_was_judged(answer):
+def test_the_answer_has_files_goal_and_weights(answer):
     assert (answer.files, answer.goal) == (("r.txt", "env.yml"), "balanced")
     assert answer.weights == pytest.approx(
         {"contributors": 3 / 12, "issues": 1 / 12, "backing": 2 / 12, "activity": 3 / 12, "outlook": 3 / 12}
     )
 
 
-def test_the_unknown_by_name_with_the_reason_of_each(answer):
+def test_packages_without_a_score_come_by_name_with_reasons(answer):
     assert [(h.dependency.name, h.repository, h.unknown) for h in answer.unknown] == [
         ("fork", None, "it comes from ../fork"),
         ("left", None, "its repository is not known"),
@@ -54,32 +54,32 @@ def test_the_unknown_by_name_with_the_reason_of_each(answer):
     assert {h.dependency.name: h.origin for h in answer.unknown}["lmflow"] == "r.txt"
 
 
-def test_the_known_name_their_repository_its_source_and_the_day_of_its_facts(answer, stores):
+def test_packages_with_a_score_have_repository_origin_and_date(answer, stores):
     days = {name: store.as_of for store in stores for name in store.repositories()}
-    known = {h.dependency.name: h for h in answer.known}
-    assert known["trl"].origin == "domain finetuning-wide"
-    assert known["TRL"].origin == "domain finetuning-wide; package of the same name on PyPI"
-    assert known["quart"].ranked.candidate.repository == "pallets/quart"
-    assert (known["quart"].repository, known["quart"].origin) == ("Pallets/Quart", "r.txt")
+    packages = {h.dependency.name: h for h in answer.known}
+    assert packages["trl"].origin == "domain finetuning-wide"
+    assert packages["TRL"].origin == "domain finetuning-wide; package of the same name on PyPI"
+    assert packages["quart"].ranked.candidate.repository == "pallets/quart"
+    assert (packages["quart"].repository, packages["quart"].origin) == ("Pallets/Quart", "r.txt")
     assert all(h.as_of == days[h.ranked.candidate.repository] and h.unknown == "" for h in answer.known)
     assert len({h.as_of for h in answer.known}) > 1
-    assert known["trl"].ranked.candidate.backer == "Hugging Face"
+    assert packages["trl"].ranked.candidate.backer == "Hugging Face"
 
 
-def test_those_ruled_out_first_then_by_score_then_by_name(answer):
+def test_excluded_packages_come_first_then_by_score_and_name(answer):
     order = [(not h.ranked.excluded, h.score, h.dependency.name) for h in answer.known]
     assert order == sorted(order)
     assert [h.dependency.name for h in answer.known if h.score == order[-1][1]] == ["TRL", "trl"]
     assert answer.known[0].dependency.name == "torchtune"
 
 
-def test_alternatives_are_the_three_best_that_are_better(answer):
+def test_alternatives_are_the_three_healthiest(answer):
     score = {h.dependency.name: h.score for h in answer.known}
     beside = {h.dependency.name: h.alternatives for h in answer.known}
-    fares = {a.name: a.score for found in beside.values() for a in found}
+    fares = {a.name: a.score for measurement in beside.values() for a in measurement}
     assert all(fares[name] == score[name] for name in fares.keys() & score.keys())
     assert [(a.name, a.repository, a.category) for a in beside["torchtune"]] == [
-        ("peft", "huggingface/peft", NEIGHBOURS), ("trl", "huggingface/trl", "Fine-tuning libraries"),
+        ("peft", "huggingface/peft", RELATED_TITLE), ("trl", "huggingface/trl", "Fine-tuning libraries"),
         ("unsloth", "unslothai/unsloth", "Fine-tuning libraries"),
     ]  # fmt: skip
     assert [a.name for a in beside["trl"]] == ["peft"]
@@ -87,47 +87,47 @@ def test_alternatives_are_the_three_best_that_are_better(answer):
     assert "torchtune" not in fares and "starlette" not in [a.name for a in beside["starlette"]]
 
 
-def test_the_outlook_is_measured_and_where_it_abstains_it_says_so(answer):
-    known = {h.dependency.name: h.ranked for h in answer.known}
-    for months, outlook in zip((12, 24), known["trl"].outlook, strict=True):
-        found = known["trl"].measurement(f"inactive_in_{months}_months")
-        assert (outlook.horizon_months, found.repository, found.status) == (
+def test_the_outlook_is_a_measurement_or_has_a_reason(answer):
+    packages = {h.dependency.name: h.ranked for h in answer.known}
+    for months, outlook in zip((12, 24), packages["trl"].outlook, strict=True):
+        measurement = packages["trl"].measurement(f"inactive_in_{months}_months")
+        assert (outlook.horizon_months, measurement.repository, measurement.status) == (
             months,
             "huggingface/trl",
             "measured",
         )
-        assert (found.value, found.low, found.high) == (
+        assert (measurement.value, measurement.low, measurement.high) == (
             outlook.probability_inactive, outlook.low, outlook.high,
         )  # fmt: skip
-        assert (found.evidence_share, found.sources) == (1.0, ("outlook",))
-    idle = known["quart"].measurement("inactive_in_24_months")
+        assert (measurement.evidence_share, measurement.sources) == (1.0, ("outlook",))
+    idle = packages["quart"].measurement("inactive_in_24_months")
     assert (idle.repository, idle.status, idle.value) == ("pallets/quart", "unavailable", None)
-    assert idle.reason == known["quart"].outlook[1].reason != ""
+    assert idle.reason == packages["quart"].outlook[1].reason != ""
 
 
-def test_stores_are_the_bundled_ones_in_order_and_a_place_without_one_is_passed_over(tmp_path):
+def test_stores_keep_their_order_without_missing_paths(tmp_path):
     folder = data_folder() / "snapshots"
     places = [folder / name for name in ("dataframes", "finetuning", "web-frameworks")]
     assert bundled_stores() == places
     assert [s.path for s in open_stores([places[1], tmp_path, places[0]])] == [places[1], places[0]]
 
 
-def test_no_facts_at_all_or_not_of_that_day(stores):
+def test_no_facts_or_none_for_that_day(stores):
     end = ": run `advisor collect --from FILE` first"
     trl = [Dependency("pypi", "trl", "r.txt")]
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as error_info:
         rank_dependencies(trl, [], Request())
-    assert str(told.value) == f"no facts{end}"
+    assert str(error_info.value) == f"no facts{end}"
     one = [s for s in stores if "huggingface/trl" in s.repositories()]
     for day in (one[0].first_day - timedelta(days=1), one[0].as_of + timedelta(days=1)):
-        with pytest.raises(InputError) as told:
+        with pytest.raises(InputError) as error_info:
             rank_dependencies(trl, one, Request(as_of=day))
-        assert str(told.value) == f"no facts for {day}{end}"
+        assert str(error_info.value) == f"no facts for {day}{end}"
     last = rank_dependencies(trl, one, Request(as_of=one[0].as_of))
     assert last.known[0].as_of == one[0].as_of and last.files == ()
 
 
-def test_a_goal_and_rules_of_ones_own(stores, tmp_path):
+def test_a_goal_and_own_rules(stores, tmp_path):
     rules = tmp_path / "rules.toml"
     rules.write_text("""[[rule]]
 id = "too-many"
@@ -137,7 +137,7 @@ reason = "so many: {contributors}"
 fires = [{ contributors = 0.5 }]
 silent = [{}]
 """)
-    asked = [Dependency("pypi", "torchtune", "r.txt")]
-    answer = rank_dependencies(asked, stores, Request(goal="independence", rules=rules))
+    dependencies = [Dependency("pypi", "torchtune", "r.txt")]
+    answer = rank_dependencies(dependencies, stores, Request(goal="independence", rules=rules))
     assert (answer.goal, answer.weights["backing"]) == ("independence", pytest.approx(5 / 13))
     assert [f.rule for f in answer.known[0].ranked.findings] == ["too-many"]

@@ -1,4 +1,4 @@
-"""A file that is not as its tool writes it gets one message that names it; what is odd but right is read."""
+"""A malformed file gives one message that names it; an unusual but valid file is read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from advisor.errors import ConfigError, InputError
 CYCLONE = {"bomFormat": "CycloneDX"}
 
 
-@pytest.mark.parametrize(("name", "content", "said"), [
+@pytest.mark.parametrize(("name", "content", "message"), [
     ("environment.yml", "a: [", "while parsing"),
     ("environment.yml", "name: sea\n", "expected a list"),
     ("environment.yml", "dependencies: ['==1']\n", "'==1' is not a conda package"),
@@ -31,13 +31,13 @@ CYCLONE = {"bomFormat": "CycloneDX"}
     ("bom.json", json.dumps({**CYCLONE, "components": [1]}), "not an SBOM of CycloneDX or SPDX"),
     ("bom.json", json.dumps({**CYCLONE, "components": [{"name": "x", "purl": "pypi/x"}]}), "is not a package URL"),
 ])  # fmt: skip
-def test_one_message_with_the_file_and_the_fault(tmp_path, name, content, said):
+def test_one_message_with_the_file_and_the_problem(tmp_path, name, content, message):
     (tmp_path / name).write_text(content)
-    with pytest.raises(InputError, match=f"{name}.*{said}"):
+    with pytest.raises(InputError, match=f"{name}.*{message}"):
         files.read_dependencies([tmp_path / name])
 
 
-def test_bytes_that_are_no_text_and_a_file_of_any_length(tmp_path, monkeypatch):
+def test_a_file_that_is_not_text_or_too_large_gives_an_error(tmp_path, monkeypatch):
     path = tmp_path / "requirements.txt"
     path.write_bytes(b"flask\xff\n")
     with pytest.raises(InputError, match="is not UTF-8 text"):
@@ -47,19 +47,19 @@ def test_bytes_that_are_no_text_and_a_file_of_any_length(tmp_path, monkeypatch):
         files.read_dependencies([path])
 
 
-def test_what_conda_adds_beside_packages_is_passed_over(tmp_path):
+def test_conda_entries_that_are_not_packages_have_no_effect(tmp_path):
     path = tmp_path / "environment.yml"
     path.write_text("dependencies: [numpy, 3, {other: [x]}]\n")
     assert [d.name for d in files.read_dependencies([path])] == ["numpy"]
 
 
-def test_uvs_word_for_a_repository(tmp_path):
+def test_uv_names_a_repository_with_git(tmp_path):
     path = tmp_path / "uv.lock"
     path.write_text(
         '[[package]]\nname = "trl"\nsource = { git = "https://github.com/huggingface/trl?rev=v1" }\n'
     )
-    (found,) = files.read_dependencies([path])
-    assert found.repository == "huggingface/trl"
+    (package,) = files.read_dependencies([path])
+    assert package.repository == "huggingface/trl"
 
 
 def test_json_of_npm_under_another_name(tmp_path):
@@ -68,17 +68,17 @@ def test_json_of_npm_under_another_name(tmp_path):
     assert [(d.ecosystem, d.name) for d in files.read_dependencies([path])] == [("npm", "react")]
 
 
-def test_a_bill_with_files_in_it_and_packages_of_github(tmp_path):
+def test_an_sbom_with_files_and_packages_of_github(tmp_path):
     path = tmp_path / "bom.json"
     inner = {"name": "action", "purl": "pkg:github/actions/checkout@v4"}
     path.write_text(
         json.dumps({**CYCLONE, "components": [{"type": "file", "name": "f.so", "components": [inner]}]})
     )
-    (found,) = files.read_dependencies([path])
-    assert (found.ecosystem, found.repository) == ("github", "actions/checkout")
+    (package,) = files.read_dependencies([path])
+    assert (package.ecosystem, package.repository) == ("github", "actions/checkout")
 
 
-def test_spdx_that_describes_all_that_it_lists_is_a_list(tmp_path):
+def test_spdx_that_describes_all_its_packages_is_a_plain_list(tmp_path):
     path = tmp_path / "bill.json"
     package = {"SPDXID": "a", "name": "flask"}
     path.write_text(
@@ -87,17 +87,17 @@ def test_spdx_that_describes_all_that_it_lists_is_a_list(tmp_path):
     assert [d.name for d in files.read_dependencies([path])] == ["flask"]
 
 
-def test_whose_package_it_is():
-    known = {("pypi", "ruamel-yaml"): Origin("o/ruamel", "a table")}
-    named = {"ecosystem": "conda", "name": "ruamel.yaml", "file": "environment.yml", "line": 1}
-    assert find_origin(Dependency(**named), known) == Origin(
+def test_the_origin_of_a_conda_package():
+    origins = {("pypi", "ruamel-yaml"): Origin("o/ruamel", "a table")}
+    fields = {"ecosystem": "conda", "name": "ruamel.yaml", "file": "environment.yml", "line": 1}
+    assert find_origin(Dependency(**fields), origins) == Origin(
         "o/ruamel", "a table; package of the same name on PyPI"
     )
-    assert find_origin(Dependency(**{**named, "name": "gcc"}), known) is None
-    assert find_origin(Dependency(**named, local="../ruamel"), known) is None
+    assert find_origin(Dependency(**{**fields, "name": "gcc"}), origins) is None
+    assert find_origin(Dependency(**fields, local="../ruamel"), origins) is None
 
 
-def test_a_table_of_packages_that_is_none(tmp_path):
+def test_a_damaged_table_of_packages_gives_an_error(tmp_path):
     (tmp_path / "packages.csv").write_text("name\nflask\n")
     with pytest.raises(ConfigError, match=r"packages\.csv: expected a table with the columns ecosystem, "):
         read_origins([], tmp_path)
