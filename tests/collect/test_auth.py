@@ -1,4 +1,4 @@
-"""Where GitHub is, and whose token goes there."""
+"""Endpoints of GitHub, and the token for each host."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from collecting import TOKEN
 from pydantic import SecretStr
 
-from advisor.collect.github.protocol import endpoints
+from advisor.collect.github.protocol import find_endpoints
 from advisor.collect.http import auth
 from advisor.collect.http.auth import Credential
 from advisor.errors import (
@@ -15,7 +15,7 @@ from advisor.errors import (
 )
 
 API = "https://api.github.com"
-MINE = Credential("test", lambda: SecretStr(TOKEN))
+CREDENTIAL = Credential("test", lambda: SecretStr(TOKEN))
 GHE = {"GITHUB_API_URL": "https://ghe.example/api/v3", "GITHUB_GRAPHQL_URL": "https://ghe.example/api/graphql",
        "GITHUB_SERVER_URL": "https://ghe.example"}  # fmt: skip
 
@@ -28,50 +28,55 @@ GHE = {"GITHUB_API_URL": "https://ghe.example/api/v3", "GITHUB_GRAPHQL_URL": "ht
     ({"GITHUB_API_URL": "http://127.0.0.1:80"}, None, "http://127.0.0.1:80", "http://127.0.0.1:80/graphql",
      "http://127.0.0.1:80"),
 ])  # fmt: skip
-def test_where_github_is(environment, url, rest, graphql, web):
-    found = endpoints(environment, url)
-    assert (found.rest, found.graphql, found.web) == (rest, graphql, web)
+def test_endpoints_of_github(environment, url, rest, graphql, web):
+    endpoints = find_endpoints(environment, url)
+    assert (endpoints.rest, endpoints.graphql, endpoints.web) == (rest, graphql, web)
 
 
-def found(environment, tmp_path, rest=API):
-    credential = auth.find(rest, environment, tmp_path)
-    return credential and (credential.found_in, credential.token().get_secret_value())
+def read_credential(environment, tmp_path, rest=API):
+    credential = auth.find_credential(rest, environment, tmp_path)
+    return credential and (credential.source, credential.get_token().get_secret_value())
 
 
 def test_tokens_from_the_environment_are_for_their_host(tmp_path):
     ours = {"GH_TOKEN": "first-token", "GITHUB_TOKEN": "second-token"}
-    assert found(ours, tmp_path) == ("GH_TOKEN", "first-token")
-    assert found(ours, tmp_path, "https://ghe.example/api/v3") is None, "a token of github.com stays there"
-    assert found({**ours, **GHE}, tmp_path, GHE["GITHUB_API_URL"]) == ("GH_TOKEN", "first-token"), (
+    assert read_credential(ours, tmp_path) == ("GH_TOKEN", "first-token")
+    assert read_credential(ours, tmp_path, "https://ghe.example/api/v3") is None, (
+        "a token of github.com is not sent elsewhere"
+    )
+    assert read_credential({**ours, **GHE}, tmp_path, GHE["GITHUB_API_URL"]) == ("GH_TOKEN", "first-token"), (
         "as in Actions"
     )
-    assert found({**ours, **GHE}, tmp_path, API) is None
+    assert read_credential({**ours, **GHE}, tmp_path, API) is None
     theirs = {**ours, "GH_ENTERPRISE_TOKEN": "third-token"}
-    assert found(theirs, tmp_path, "https://ghe.example/api/v3") == ("GH_ENTERPRISE_TOKEN", "third-token")
-    with pytest.raises(InputError) as raised:
-        found({"GH_TOKEN": "two words"}, tmp_path)
-    assert "words" not in str(raised.value).replace("with spaces", "")
+    assert read_credential(theirs, tmp_path, "https://ghe.example/api/v3") == (
+        "GH_ENTERPRISE_TOKEN",
+        "third-token",
+    )
+    with pytest.raises(InputError) as excinfo:
+        read_credential({"GH_TOKEN": "two words"}, tmp_path)
+    assert "words" not in str(excinfo.value)
 
 
 def test_tokens_from_gh_and_netrc(tmp_path, monkeypatch):
     (tmp_path / ".config/gh").mkdir(parents=True)
     hosts = tmp_path / ".config/gh/hosts.yml"
     hosts.write_text("github.com:\n    user: me\n    oauth_token: gho_file\n    git_protocol: https\n")
-    assert found({}, tmp_path) == ("the hosts file of gh", "gho_file")
+    assert read_credential({}, tmp_path) == ("the hosts file of gh", "gho_file")
     hosts.write_text("github.com:\n    user: me\n    users:\n        me:\n            oauth_token: gho_new\n")
-    assert found({}, tmp_path) == ("the hosts file of gh", "gho_new")
-    assert found({}, tmp_path, "https://ghe.example/api/v3") is None
+    assert read_credential({}, tmp_path) == ("the hosts file of gh", "gho_new")
+    assert read_credential({}, tmp_path, "https://ghe.example/api/v3") is None
     hosts.write_text("github.com: [\n")
-    assert found({}, tmp_path) is None
+    assert read_credential({}, tmp_path) is None
     netrc = tmp_path / ".netrc"
     netrc.write_text("machine api.github.com login me password net_rc\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    assert found({"NETRC": str(netrc)}, tmp_path) == (".netrc", "net_rc")
-    assert found({"NETRC": str(netrc)}, tmp_path, "https://ghe.example/api/v3") is None
+    assert read_credential({"NETRC": str(netrc)}, tmp_path) == (".netrc", "net_rc")
+    assert read_credential({"NETRC": str(netrc)}, tmp_path, "https://ghe.example/api/v3") is None
 
 
 def test_a_github_app_gets_a_token_of_its_installation(tmp_path):
-    from collecting import served
+    from collecting import serve_fake
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
     from fake_github import FakeGitHub, World
@@ -79,18 +84,20 @@ def test_a_github_app_gets_a_token_of_its_installation(tmp_path):
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
                             serialization.NoEncryption()).decode()  # fmt: skip
-    with served(FakeGitHub(World())) as url:
+    with serve_fake(FakeGitHub(World())) as url:
         app = {"GITHUB_APP_ID": "12", "GITHUB_APP_PRIVATE_KEY": pem, "GITHUB_APP_INSTALLATION_ID": "34",
                "GITHUB_API_URL": url}  # fmt: skip
-        credential = auth.find(url, app, tmp_path)
-        assert {credential.token().get_secret_value() for _ in range(2)} == {"ghs_installation"}
-        assert found(app, tmp_path, API) is None
+        credential = auth.find_credential(url, app, tmp_path)
+        assert {credential.get_token().get_secret_value() for _ in range(2)} == {"ghs_installation"}
+        assert read_credential(app, tmp_path, API) is None
         with pytest.raises(InputError, match="GITHUB_APP_ID"):
-            found({**app, "GITHUB_APP_ID": ""}, tmp_path, url)
-        broken = auth.find(url, {**app, "GITHUB_APP_PRIVATE_KEY": "no key"}, tmp_path)
+            read_credential({**app, "GITHUB_APP_ID": ""}, tmp_path, url)
+        credential = auth.find_credential(url, {**app, "GITHUB_APP_PRIVATE_KEY": "no key"}, tmp_path)
         with pytest.raises(Refused):
-            broken.token()
+            credential.get_token()
 
 
-def test_a_credential_shows_nothing_of_itself():
-    assert TOKEN not in repr(MINE) + str(MINE) + repr(MINE.token()) + str(MINE.token())
+def test_a_credential_does_not_print_its_token():
+    assert TOKEN not in repr(CREDENTIAL) + str(CREDENTIAL) + repr(CREDENTIAL.get_token()) + str(
+        CREDENTIAL.get_token()
+    )

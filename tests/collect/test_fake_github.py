@@ -1,4 +1,4 @@
-"""The fake is a GitHub: its contract is GitHub's own, its prices are the published ones, PyGithub can use it."""
+"""The fake behaves like GitHub: same schema, published costs of queries, usable by PyGithub."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import json
 
 import httpx
 import pytest
-from collecting import TOKEN, served
+from collecting import TOKEN, serve_fake
 from fake_github import FakeGitHub, World
-from fake_github.cost import cost
-from fake_github.graphql_side import CONTRACT
-from fake_github.rest_side import schema_of
+from fake_github.cost import compute_cost
+from fake_github.graphql_api import CONTRACT
+from fake_github.rest_api import get_schema
 from graphql import build_schema, parse
 from openapi_schema_validator import OAS30Validator
 
@@ -20,21 +20,21 @@ AUTH = {"authorization": f"Bearer {TOKEN}"}
 
 @pytest.fixture
 def world():
-    made = World(seed=3)
-    made.add("o/n", issues=40, pulls=25)
-    made.add("o/empty", issues=0, pulls=0, discussions=0, releases=0, stars=0, weeks=0)
-    return made
+    world = World(seed=3)
+    world.add("o/n", issues=40, pulls=25)
+    world.add("o/empty", issues=0, pulls=0, discussions=0, releases=0, stars=0, weeks=0)
+    return world
 
 
 @pytest.fixture
 def client(world):
     fake = FakeGitHub(world)
-    with served(fake) as url, httpx.Client(base_url=url, follow_redirects=True) as client:
+    with serve_fake(fake) as url, httpx.Client(base_url=url, follow_redirects=True) as client:
         client.fake = fake
         yield client
 
 
-def test_the_contract_is_what_was_cut_from_githubs_files():
+def test_the_contract_files_have_their_hashes():
     about = json.loads((CONTRACT / "about.json").read_text())
     assert set(about) == {"schema.graphql", "openapi.json"}
     for file, entry in about.items():
@@ -57,11 +57,11 @@ type CConnection { edges: [CE] } type CE { node: C } type C { body: String } typ
 type FConnection { edges: [FE] } type FE { node: User }"""
 
 
-def test_prices_are_those_of_githubs_examples():
+def test_costs_are_those_of_githubs_examples():
     schema = build_schema(SDL)
-    assert cost(schema, parse(NODES), {}).nodes == 22_060
-    found = cost(schema, parse(POINTS), {})
-    assert (found.connections, found.points) == (5_101, 51)
+    assert compute_cost(schema, parse(NODES), {}).nodes == 22_060
+    points_cost = compute_cost(schema, parse(POINTS), {})
+    assert (points_cost.connections, points_cost.points) == (5_101, 51)
 
 
 @pytest.mark.parametrize(("path", "template"), [
@@ -75,19 +75,19 @@ def test_prices_are_those_of_githubs_examples():
     ("/repos/o/n/releases", "/repos/{owner}/{repo}/releases"), ("/orgs/o", "/orgs/{org}"),
     ("/repos/o/n/stargazers/count", "/repos/{owner}/{repo}/stargazers/count"),
 ])  # fmt: skip
-def test_rest_answers_are_as_githubs_openapi_says(client, world, path, template):
-    found = world.repositories["o/n"]
-    issue = next(t["number"] for t in found["issues"] if t["comments"])
-    pull = next(t["number"] for t in found["pullRequests"] if t["reviews"])
-    answer = client.get(path.format(issue=issue, pull=pull))
-    assert answer.status_code == 200 and answer.json()
-    validator = OAS30Validator(schema_of(template))
-    assert [e.message for e in validator.iter_errors(answer.json())] == []
-    broken = {"id": "no number"}
-    assert not validator.is_valid(broken) or not validator.is_valid([broken])
+def test_rest_responses_match_githubs_openapi(client, world, path, template):
+    repository = world.repositories["o/n"]
+    issue = next(t["number"] for t in repository["issues"] if t["comments"])
+    pull = next(t["number"] for t in repository["pullRequests"] if t["reviews"])
+    response = client.get(path.format(issue=issue, pull=pull))
+    assert response.status_code == 200 and response.json()
+    validator = OAS30Validator(get_schema(template))
+    assert [e.message for e in validator.iter_errors(response.json())] == []
+    invalid_value = {"id": "no number"}
+    assert not validator.is_valid(invalid_value) or not validator.is_valid([invalid_value])
 
 
-def test_it_fails_in_githubs_manners(client, world):
+def test_failures_are_those_of_github(client, world):
     world.blocked.add("dm/ca")
     world.forbidden.add("no/pe")
     world.rename("o/empty", "p/moved")
@@ -107,37 +107,39 @@ def graphql(client, query, headers=AUTH):
     return client.post("/graphql", json={"query": query}, headers=headers)
 
 
-def test_graphql_refuses_what_github_refuses(client):
+def test_graphql_errors_are_those_of_github(client):
     assert graphql(client, "{ rateLimit { cost } }", {}).status_code == 401
-    at = 'repository(owner: "o", name: "n")'
-    said = graphql(client, f"{{ {at} {{ nonsense }} }}").json()["errors"][0]["message"]
-    assert "nonsense" in said
+    selection = 'repository(owner: "o", name: "n")'
+    message = graphql(client, f"{{ {selection} {{ nonsense }} }}").json()["errors"][0]["message"]
+    assert "nonsense" in message
     for arguments, kind in (("", "MISSING_PAGINATION_BOUNDARIES"), ("(first: 101)", "EXCESSIVE_PAGINATION"),
                             ('(first: 5, after: "x")', "INVALID_CURSOR_ARGUMENTS")):  # fmt: skip
-        found = graphql(client, f"{{ {at} {{ issues{arguments} {{ nodes {{ number }} }} }} }}").json()
-        assert found["errors"][0]["type"] == kind
-    mixed = graphql(
-        client, f'{{ a: {at} {{ databaseId }} b: repository(owner: "x", name: "y") {{ databaseId }} }}'
+        response = graphql(
+            client, f"{{ {selection} {{ issues{arguments} {{ nodes {{ number }} }} }} }}"
+        ).json()
+        assert response["errors"][0]["type"] == kind
+    response = graphql(
+        client, f'{{ a: {selection} {{ databaseId }} b: repository(owner: "x", name: "y") {{ databaseId }} }}'
     ).json()
-    assert mixed["data"]["a"] and mixed["data"]["b"] is None
-    assert (mixed["errors"][0]["type"], mixed["errors"][0]["path"]) == ("NOT_FOUND", ["b"])
+    assert response["data"]["a"] and response["data"]["b"] is None
+    assert (response["errors"][0]["type"], response["errors"][0]["path"]) == ("NOT_FOUND", ["b"])
 
 
-def test_pygithub_finds_a_github(world):
+def test_pygithub_can_use_it(world):
     import github
 
     world.rename("o/empty", "p/moved")
     fake = FakeGitHub(world)
-    with served(fake) as url:
-        hub = github.Github(
+    with serve_fake(fake) as url:
+        client = github.Github(
             auth=github.Auth.Token(TOKEN), base_url=url, seconds_between_requests=0, retry=None
         )
-        found = hub.get_repo("o/n")
-        assert (found.stargazers_count, found.license.spdx_id) == (500, "Apache-2.0")
-        assert hub.get_repo("o/empty").full_name == "p/moved"
-        assert len(list(found.get_issues(state="all"))) == 65, "issues and change requests, three pages"
-        assert {r.tag_name for r in found.get_releases()} == {"v1.0.0", "v1.1.0", "v1.2.0"}
+        repository = client.get_repo("o/n")
+        assert (repository.stargazers_count, repository.license.spdx_id) == (500, "Apache-2.0")
+        assert client.get_repo("o/empty").full_name == "p/moved"
+        assert len(list(repository.get_issues(state="all"))) == 65, "issues and change requests, three pages"
+        assert {r.tag_name for r in repository.get_releases()} == {"v1.0.0", "v1.1.0", "v1.2.0"}
         with pytest.raises(github.UnknownObjectException):
-            hub.get_repo("nobody/nothing")
-        _, answer = hub.requester.graphql_query("query { rateLimit { remaining } }", {})
-        assert answer["data"]["rateLimit"]["remaining"] < 5000
+            client.get_repo("nobody/nothing")
+        _, response = client.requester.graphql_query("query { rateLimit { remaining } }", {})
+        assert response["data"]["rateLimit"]["remaining"] < 5000

@@ -1,4 +1,4 @@
-"""GH Archive: a small world told in its real form becomes facts, and months that miss events do not."""
+"""GH Archive: events of a small world become facts, except in months that miss events."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from advisor.cli import app, load
 from advisor.cli.commands import import_gharchive
-from advisor.collect.gharchive import Capture, gate, hour_of, stage
-from advisor.collect.gharchive.rows import last_run
+from advisor.collect.gharchive import Capture, capture, parse_hour, stage_events
+from advisor.collect.gharchive.rows import find_last_run
 from advisor.errors import AdvisorError, FactsError, InputError
 from advisor.facts import reading, writing
 
@@ -26,16 +26,16 @@ FEBRUARY, MARCH, APRIL = (datetime(2025, m, 1, tzinfo=UTC) for m in (2, 3, 4))
 
 
 class World:
-    """What happens on GitHub; every step is an event as the Events API gave it before October 2025."""
+    """A small GitHub; every action is an event in the form of the Events API before October 2025."""
 
     def __init__(self, seed=1):
-        self.lot, self.id, self.events = random.Random(seed), 40_000_000_000, []
+        self.random, self.id, self.events = random.Random(seed), 40_000_000_000, []
         self.threads, self.comments, self.heads = {}, defaultdict(int), {}
         self.number = defaultdict(lambda: 100)
         self.stars = defaultdict(lambda: 500)
         self.stars_on = {}
 
-    def tell(self, kind, repo, actor, at, payload):
+    def add_event(self, kind, repo, actor, at, payload):
         self.id += 1
         self.events.append((at, {
             "id": str(self.id), "type": kind,
@@ -45,12 +45,12 @@ class World:
 
     def thread(self, repo, number):
         t = self.threads[repo, number]
-        shape = {"number": number, "created_at": stamp(t["opened"]), "closed_at": t["closed"] and stamp(t["closed"]),
-                 "comments": self.comments[repo, number], "user": {"login": t["author"], "type": "User"}, "author_association": "CONTRIBUTOR", "state": "closed" if t["closed"] else "open"}  # fmt: skip
+        shape = {"number": number, "created_at": stamp(t["opened_at"]), "closed_at": t["closed_at"] and stamp(t["closed_at"]),
+                 "comments": self.comments[repo, number], "user": {"login": t["author"], "type": "User"}, "author_association": "CONTRIBUTOR", "state": "closed" if t["closed_at"] else "open"}  # fmt: skip
         if t["pull"]:
             shape |= {
-                "merged": bool(t["merged"]),
-                "merged_at": t["merged"] and stamp(t["merged"]),
+                "merged": bool(t["merged_at"]),
+                "merged_at": t["merged_at"] and stamp(t["merged_at"]),
                 "url": "https://x",
             }
         return shape
@@ -58,31 +58,33 @@ class World:
     def open(self, repo, at, pull):
         self.number[repo] += 1
         number = self.number[repo]
-        author = self.lot.choice(["ada", "bo", "cy", "dependabot[bot]"])
+        author = self.random.choice(["ada", "bo", "cy", "dependabot[bot]"])
         self.threads[repo, number] = {
-            "opened": at,
-            "closed": None,
-            "merged": None,
+            "opened_at": at,
+            "closed_at": None,
+            "merged_at": None,
             "author": author,
             "pull": pull,
-            "said": None,
+            "first_response_at": None,
         }
-        self._own(repo, number, author, at, "opened")
+        self._add_thread_event(repo, number, author, at, "opened")
         return number
 
-    def _own(self, repo, number, actor, at, action):
+    def _add_thread_event(self, repo, number, actor, at, action):
         pull = self.threads[repo, number]["pull"]
         key, kind = ("pull_request", "PullRequestEvent") if pull else ("issue", "IssuesEvent")
-        more = {"number": number} if pull else {}
-        self.tell(kind, repo, actor, at, {"action": action, key: self.thread(repo, number), **more})
+        number_field = {"number": number} if pull else {}
+        self.add_event(
+            kind, repo, actor, at, {"action": action, key: self.thread(repo, number), **number_field}
+        )
 
-    def close(self, repo, number, at, merged):
-        self.threads[repo, number] |= {"closed": at, "merged": at if merged else None}
-        self._own(repo, number, "keeper", at, "closed")
+    def close(self, repo, number, at, is_merge):
+        self.threads[repo, number] |= {"closed_at": at, "merged_at": at if is_merge else None}
+        self._add_thread_event(repo, number, "keeper", at, "closed")
 
     def reopen(self, repo, number, at):
-        self.threads[repo, number] |= {"closed": None}
-        self._own(repo, number, "keeper", at, "reopened")
+        self.threads[repo, number] |= {"closed_at": None}
+        self._add_thread_event(repo, number, "keeper", at, "reopened")
 
     def comment(self, repo, number, actor, at):
         t = self.threads[repo, number]
@@ -90,9 +92,9 @@ class World:
         if t["pull"]:
             issue["pull_request"] = {"url": "https://x"}
         self.comments[repo, number] += 1
-        if actor != t["author"] and "[bot]" not in actor and t["said"] is None:
-            t["said"] = at
-        self.tell(
+        if actor != t["author"] and "[bot]" not in actor and t["first_response_at"] is None:
+            t["first_response_at"] = at
+        self.add_event(
             "IssueCommentEvent",
             repo,
             actor,
@@ -106,8 +108,8 @@ class World:
 
     def push(self, repo, at):
         before = self.heads.get(repo, "0" * 40)
-        self.heads[repo] = f"{self.lot.getrandbits(160):040x}"
-        self.tell(
+        self.heads[repo] = f"{self.random.getrandbits(160):040x}"
+        self.add_event(
             "PushEvent",
             repo,
             "keeper",
@@ -124,40 +126,40 @@ class World:
 
     def star(self, repo, at):
         self.stars[repo] += 1
-        self.tell("WatchEvent", repo, "fan", at, {"action": "started"})
+        self.add_event("WatchEvent", repo, "fan", at, {"action": "started"})
 
     def live(self, start, end):
-        """Some weeks of two repositories of ours, and of one that is nobody's business."""
+        """Add the events of two repositories of ours, and of one that is not collected."""
         at = start
         while at < end:
             for repo in OURS:
                 self.stars_on[repo, at.date()] = self.stars[repo]
-                hour = at + timedelta(hours=self.lot.randrange(20), minutes=self.lot.randrange(60))
-                number = self.open(repo, hour, pull=self.lot.random() < 0.5)
-                for n in range(self.lot.randrange(4)):
+                hour = at + timedelta(hours=self.random.randrange(20), minutes=self.random.randrange(60))
+                number = self.open(repo, hour, pull=self.random.random() < 0.5)
+                for n in range(self.random.randrange(4)):
                     self.comment(
                         repo,
                         number,
-                        self.lot.choice(["keeper", "ada", "ci[bot]"]),
+                        self.random.choice(["keeper", "ada", "ci[bot]"]),
                         hour + timedelta(minutes=n + 1),
                     )
-                old = self.lot.choice([k for k in self.threads if k[0] == repo])
-                if self.threads[old]["closed"] is None:
+                old = self.random.choice([k for k in self.threads if k[0] == repo])
+                if self.threads[old]["closed_at"] is None:
                     self.close(
                         *old,
                         hour + timedelta(hours=1),
-                        merged=self.threads[old]["pull"] and self.lot.random() < 0.7,
+                        is_merge=self.threads[old]["pull"] and self.random.random() < 0.7,
                     )
-                elif self.lot.random() < 0.2 and not self.threads[old]["merged"]:
+                elif self.random.random() < 0.2 and not self.threads[old]["merged_at"]:
                     self.reopen(*old, hour + timedelta(hours=2))
                 for n in range(2):
                     self.star(repo, hour + timedelta(minutes=30 + n))
                 self.push(repo, hour)
                 if at.day == 10:
-                    self.tell("ReleaseEvent", repo, "keeper", hour, {"action": "published", "release": {
+                    self.add_event("ReleaseEvent", repo, "keeper", hour, {"action": "published", "release": {
                         "tag_name": f"v{at.month}", "published_at": stamp(hour), "prerelease": at.month == 3}})  # fmt: skip
-            self.tell("WatchEvent", "else/where", "fan", at, {"action": "started"})
-            self.tell("GollumEvent", "own/lib", "fan", at, {"pages": []})
+            self.add_event("WatchEvent", "else/where", "fan", at, {"action": "started"})
+            self.add_event("GollumEvent", "own/lib", "fan", at, {"pages": []})
             at += timedelta(days=1)
 
 
@@ -166,7 +168,7 @@ def stamp(at):
 
 
 def write(folder, events, start, end, keep=lambda _: True):
-    """One gz file an hour, empty hours too."""
+    """Write one gz file per hour, also for hours without events."""
     by_hour = defaultdict(list)
     for at, event in events:
         if keep(event):
@@ -183,204 +185,201 @@ def write(folder, events, start, end, keep=lambda _: True):
 
 @pytest.fixture(scope="module")
 def world():
-    made = World()
-    made.live(FEBRUARY, APRIL)
-    return made
+    world = World()
+    world.live(FEBRUARY, APRIL)
+    return world
 
 
 @pytest.fixture(scope="module")
-def known(world, tmp_path_factory):
-    """What a store knows of stars from elsewhere."""
+def add_stars(world):
+    """Return a function that writes stars from another source to a store."""
 
-    def make(folder):
+    def add(folder):
         for repo in OURS:
             about = {
                 "repository": repo,
-                "source": "elsewhere",
+                "source": "another source",
                 "retrieved_at": "2025-04-01",
-                "definition": "made up",
+                "definition": "test data",
             }
             rows = [{**about, "day": d.isoformat(), "metric": "stars", "value": n}
                     for (r, at), n in world.stars_on.items() for d in [at - timedelta(days=1)] if r == repo]  # fmt: skip
-            writing.write(folder, "counts", repo, rows)
+            writing.write_rows(folder, "counts", repo, rows)
         return folder
 
-    return make
+    return add
 
 
 @pytest.fixture(scope="module")
 def archive(world, tmp_path_factory):
-    """February whole; of March most is lost, as since May 2025, but pushes."""
-    lot, folder = random.Random(9), tmp_path_factory.mktemp("archive")
+    """All events of February; March misses most events except pushes, as since May 2025."""
+    rng, folder = random.Random(9), tmp_path_factory.mktemp("archive")
     february = write(folder, world.events, FEBRUARY, MARCH)
     march = write(
-        folder, world.events, MARCH, APRIL, lambda e: e["type"] == "PushEvent" or lot.random() < 0.4
+        folder, world.events, MARCH, APRIL, lambda e: e["type"] == "PushEvent" or rng.random() < 0.4
     )
     return [*february, *march]
 
 
 @pytest.fixture(scope="module")
-def listed(tmp_path_factory):
+def repository_list(tmp_path_factory):
     path = tmp_path_factory.mktemp("list") / "list.txt"
     path.write_text("Own/Lib\nown/tool\n".replace("Own/Lib", "own/lib"))
     return path
 
 
 def run(*args):
-    done = CliRunner().invoke(app, ["import-gharchive", *map(str, args)])
-    if isinstance(done.exception, AdvisorError):
-        return done.exception.exit_code, str(done.exception)
-    return done.exit_code, done.output
+    result = CliRunner().invoke(app, ["import-gharchive", *map(str, args)])
+    if isinstance(result.exception, AdvisorError):
+        return result.exception.exit_code, str(result.exception)
+    return result.exit_code, result.output
 
 
 @pytest.fixture(scope="module")
-def imported(archive, known, listed, tmp_path_factory):
-    store = known(tmp_path_factory.mktemp("imported"))
-    code, text = run(*archive, "--repos", listed, "--store", store)
+def import_result(archive, add_stars, repository_list, tmp_path_factory):
+    store = add_stars(tmp_path_factory.mktemp("import_result"))
+    code, text = run(*archive, "--repos", repository_list, "--store", store)
     assert code == 3, text  # March is refused
     return store, text
 
 
-def judged(store):
+def read_captures(store):
     rows = json.loads((store / "gharchive.json").read_text())
     return {(r["month"], r["type"]): r for r in rows}
 
 
-def test_a_whole_month_passes_and_one_that_misses_events_is_refused(imported):
-    store, _ = imported
-    found = judged(store)
+def test_a_month_with_missing_events_is_refused(import_result):
+    store, _ = import_result
+    captures = read_captures(store)
     for kind in ("IssuesEvent", "PullRequestEvent", "IssueCommentEvent", "WatchEvent", "PushEvent"):
-        assert found["2025-02", kind]["is_enough"] and found["2025-02", kind]["rate"] == 1.0, kind
+        assert captures["2025-02", kind]["is_enough"] and captures["2025-02", kind]["rate"] == 1.0, kind
     for kind in ("IssuesEvent", "PullRequestEvent", "IssueCommentEvent", "WatchEvent"):
-        assert not found["2025-03", kind]["is_enough"], kind
-        assert 0.1 < found["2025-03", kind]["rate"] < 0.75, found["2025-03", kind]
-        assert "was captured" in found["2025-03", kind]["why"]
-    assert found["2025-03", "PushEvent"]["is_enough"]
-    assert found["2025-02", "ReleaseEvent"]["why"] == "there is nothing to compare it with"
+        assert not captures["2025-03", kind]["is_enough"], kind
+        assert 0.1 < captures["2025-03", kind]["rate"] < 0.75, captures["2025-03", kind]
+        assert "were captured" in captures["2025-03", kind]["why"]
+    assert captures["2025-03", "PushEvent"]["is_enough"]
+    assert captures["2025-02", "ReleaseEvent"]["why"] == "there is nothing to compare it with"
 
 
-def test_threads_are_what_happened_by_the_end_of_the_last_good_month(world, imported):
-    opened = reading.open_store(imported[0])
+def test_threads_have_their_state_at_the_end_of_the_last_good_month(world, import_result):
+    snapshot = reading.open_store(import_result[0])
     state = World()
-    state.live(FEBRUARY, MARCH)  # the same lot: the world as it stood then
+    state.live(FEBRUARY, MARCH)  # the same seed: the world at that time
     for repo in OURS:
-        rows = {r["number"]: r for r in reading.read(opened, "threads", repo, "gharchive")}
+        rows = {r["number"]: r for r in reading.read_rows(snapshot, "threads", repo, "gharchive")}
         expected = {n: t for (r, n), t in state.threads.items() if r == repo}
         assert rows.keys() == expected.keys()
         for number, t in expected.items():
             row = rows[number]
             assert row["kind"] == ("change_request" if t["pull"] else "issue")
-            for column, key in (
-                ("opened_at", "opened"),
-                ("closed_at", "closed"),
-                ("merged_at", "merged"),
-                ("first_response_at", "said"),
-            ):
-                at = t[key].replace(tzinfo=None) if t[key] and t[key] < MARCH else None
+            for column in ("opened_at", "closed_at", "merged_at", "first_response_at"):
+                at = t[column].replace(tzinfo=None) if t[column] and t[column] < MARCH else None
                 assert row[column] == at, (number, column)
             assert row["is_bot"] is ("[bot]" in t["author"]) and row["responses_seen"] is True
             assert row["retrieved_at"] == date(2025, 2, 28) and row["source"] > "github"
 
 
-def test_stars_pushes_and_nothing_of_strangers(world, imported):
-    opened = reading.open_store(imported[0])
-    assert opened.repositories() == list(OURS)
-    rows = reading.read(opened, "counts", "own/lib", "gharchive-stars")
+def test_stars_and_pushes_of_our_repositories_only(world, import_result):
+    snapshot = reading.open_store(import_result[0])
+    assert snapshot.repositories() == list(OURS)
+    rows = reading.read_rows(snapshot, "counts", "own/lib", "gharchive-stars")
     assert [r["day"] for r in rows] == [date(2025, 2, d) for d in (7, 14, 21, 28)]
     for row in rows:
         assert row["value"] == world.stars_on["own/lib", row["day"] + timedelta(days=1)]
-    pushes = reading.read(opened, "counts", "own/lib", "gharchive-pushes")
+    pushes = reading.read_rows(snapshot, "counts", "own/lib", "gharchive-pushes")
     assert {r["day"]: r["value"] for r in pushes} == {date(2025, 2, 28): 28, date(2025, 3, 31): 31}
-    assert "releases/own__lib@gharchive.parquet" not in opened.manifest["files"]
+    assert "releases/own__lib@gharchive.parquet" not in snapshot.manifest["files"]
 
 
-def test_what_can_be_compared_with_nothing_is_taken_only_if_told(archive, known, listed, tmp_path, imported):
-    store = known(tmp_path / "store")
-    (store / ".gharchive").symlink_to(imported[0] / ".gharchive")  # the hours are read already
-    assert run(*archive, "--repos", listed, "--store", store, "--unchecked")[0] == 3
-    rows = reading.read(reading.open_store(store), "releases", "own/lib", "gharchive")
+def test_months_that_cannot_be_checked_need_the_option(
+    archive, add_stars, repository_list, tmp_path, import_result
+):
+    store = add_stars(tmp_path / "store")
+    (store / ".gharchive").symlink_to(import_result[0] / ".gharchive")  # the hours are read already
+    assert run(*archive, "--repos", repository_list, "--store", store, "--unchecked")[0] == 3
+    rows = reading.read_rows(reading.open_store(store), "releases", "own/lib", "gharchive")
     assert [(r["tag"], r["is_prerelease"]) for r in rows] == [("v2", False), ("v3", True)]
 
 
-def test_an_import_goes_on_where_it_stopped_and_again_changes_nothing(imported, archive, listed):
-    store = imported[0]
-    staged = {p: p.stat().st_mtime_ns for p in (store / ".gharchive").rglob("*.parquet")}
-    assert len(staged) == 59
-    lost = min(staged)
-    lost.unlink()
+def test_an_import_resumes_and_a_second_one_changes_nothing(import_result, archive, repository_list):
+    store = import_result[0]
+    times = {p: p.stat().st_mtime_ns for p in (store / ".gharchive").rglob("*.parquet")}
+    assert len(times) == 59
+    first = min(times)
+    first.unlink()
     before = {p: p.read_bytes() for p in store.rglob("*@gharchive*.parquet")}
     assert before
-    assert run(*reversed(archive), "--repos", listed, "--store", store)[0] == 3
+    assert run(*reversed(archive), "--repos", repository_list, "--store", store)[0] == 3
     assert {p: p.read_bytes() for p in before} == before
-    again = {p: p.stat().st_mtime_ns for p in staged}
-    assert [p for p in staged if again[p] != staged[p]] == [lost]
+    times_after = {p: p.stat().st_mtime_ns for p in times}
+    assert [p for p in times if times_after[p] != times[p]] == [first]
 
 
-def test_a_file_that_is_cut_off_is_named_and_what_was_read_stays(tmp_path, world):
+def test_a_truncated_file_is_named_and_the_others_are_stored(tmp_path, world):
     good, bad = write(tmp_path, world.events, FEBRUARY, FEBRUARY + timedelta(hours=2))
     bad.write_bytes(good.read_bytes()[:-20] if good.stat().st_size > 60 else b"\x1f\x8bnonsense")
     with pytest.raises(FactsError, match=r"2025-02-01-1\.json\.gz is damaged"):
-        stage([good, bad], tmp_path / "store", {"own/lib": "own/lib"}, lambda *_: None)
+        stage_events([good, bad], tmp_path / "store", {"own/lib": "own/lib"}, lambda *_: None)
     assert [p.name for p in (tmp_path / "store").rglob("*.parquet")] == ["2025-02-01-000001.parquet"]
     assert not list((tmp_path / "store").rglob("*.making"))
 
 
-def test_without_a_list_the_candidates_are_wanted_and_little_is_nothing(tmp_path, world):
+def test_without_a_list_the_candidates_are_imported(tmp_path, world):
     paths = write(tmp_path, world.events, FEBRUARY, FEBRUARY + timedelta(hours=1))
     code, text = run(*paths, "--store", tmp_path / "store")
     assert code in {0, 3} and "written: nothing" in text, text
-    wanted = import_gharchive._wanted(None, "finetuning")
-    assert wanted["meta-pytorch/torchtune"] == wanted["pytorch/torchtune"] == "pytorch/torchtune"
+    repositories = import_gharchive._read_repositories(None, "finetuning")
+    assert repositories["meta-pytorch/torchtune"] == repositories["pytorch/torchtune"] == "pytorch/torchtune"
 
 
 def test_a_former_name_is_the_same_repository(tmp_path):
-    made = World()
-    made.live(FEBRUARY, FEBRUARY + timedelta(days=1))
-    paths = write(tmp_path, made.events, FEBRUARY, FEBRUARY + timedelta(days=1))
-    staged = stage(
+    world = World()
+    world.live(FEBRUARY, FEBRUARY + timedelta(days=1))
+    paths = write(tmp_path, world.events, FEBRUARY, FEBRUARY + timedelta(days=1))
+    folder = stage_events(
         paths, tmp_path / "store", {"own/lib": "new/name", "new/name": "new/name"}, lambda *_: None
     )
-    with gate.connect(staged, tmp_path / "store", ["new/name"]) as db:
+    with capture.open_events(folder, tmp_path / "store", ["new/name"]) as db:
         assert db.execute("SELECT DISTINCT repository FROM events").fetchall() == [("new/name",)]
 
 
-def test_events_that_do_not_tell_of_merging_are_refused(tmp_path):
-    made = World()
-    made.live(FEBRUARY, FEBRUARY + timedelta(days=1))
-    for _, event in made.events:  # as since 2025-10-07
+def test_months_without_merges_are_refused(tmp_path):
+    world = World()
+    world.live(FEBRUARY, FEBRUARY + timedelta(days=1))
+    for _, event in world.events:  # as since 2025-10-07
         if event["type"] == "PullRequestEvent":
             event["payload"]["pull_request"] = {
                 "id": 1,
                 "number": event["payload"]["number"],
                 "url": "https://x",
             }
-    assert any(e["type"] == "PullRequestEvent" for _, e in made.events)
-    paths = write(tmp_path, made.events, FEBRUARY, FEBRUARY + timedelta(days=1))
-    staged = stage(paths, tmp_path / "store", {r: r for r in OURS}, lambda *_: None)
-    with gate.connect(staged, tmp_path / "store", list(OURS)) as db:
-        found = {c.type: c for c in gate.captures(db, 0.9, takes_unchecked=True)}
-    assert found["PullRequestEvent"].why == "its events do not say whether a change request was merged"
-    assert "of its hours have a file" in found["IssuesEvent"].why
+    assert any(e["type"] == "PullRequestEvent" for _, e in world.events)
+    paths = write(tmp_path, world.events, FEBRUARY, FEBRUARY + timedelta(days=1))
+    folder = stage_events(paths, tmp_path / "store", {r: r for r in OURS}, lambda *_: None)
+    with capture.open_events(folder, tmp_path / "store", list(OURS)) as db:
+        captures = {c.type: c for c in capture.measure_captures(db, 0.9, accept_unknown_rate=True)}
+    assert captures["PullRequestEvent"].why == "its events do not say whether a change request was merged"
+    assert "of its hours have a file" in captures["IssuesEvent"].why
 
 
 def test_only_the_last_unbroken_run_of_months_counts():
     def month(m, kind, good):
         return Capture(kind, date(2024, m, 1), 1.0, 1.0, "", good)
 
-    found = [month(m, k, m != 3 and not (m == 6 and k == "B")) for m in range(1, 7) for k in ("A", "B")]
-    assert last_run(found, "A") == (date(2024, 4, 1), date(2024, 7, 1))
-    assert last_run(found, "A", "B") == (date(2024, 4, 1), date(2024, 6, 1))
-    assert last_run(found, "C") is None
+    captures = [month(m, k, m != 3 and not (m == 6 and k == "B")) for m in range(1, 7) for k in ("A", "B")]
+    assert find_last_run(captures, "A") == (date(2024, 4, 1), date(2024, 7, 1))
+    assert find_last_run(captures, "A", "B") == (date(2024, 4, 1), date(2024, 6, 1))
+    assert find_last_run(captures, "C") is None
 
 
 @pytest.mark.parametrize("name", ["events.json.gz", "2025-02-30-1.json.gz", "2025-02-01-24.json.gz"])
 def test_names_of_files(name):
-    with pytest.raises(InputError, match="no file of GH Archive"):
-        hour_of(Path(name))
-    assert hour_of(Path("2025-02-01-9.json.gz")) == datetime(2025, 2, 1, 9)  # noqa: DTZ001 - DuckDB's hours carry no zone
+    with pytest.raises(InputError, match="not a file of GH Archive"):
+        parse_hour(Path(name))
+    assert parse_hour(Path("2025-02-01-9.json.gz")) == datetime(2025, 2, 1, 9)  # noqa: DTZ001 - hours in DuckDB have no time zone
 
 
 def test_records_of_the_timeline_api_are_refused():
-    with pytest.raises(InputError, match="before 2015 GH Archive holds the Timeline API's records"):
-        hour_of(Path("2014-12-31-23.json.gz"))
-    assert hour_of(Path("2015-01-01-0.json.gz")).year == 2015
+    with pytest.raises(InputError, match="files before 2015 hold records of the Timeline API"):
+        parse_hour(Path("2014-12-31-23.json.gz"))
+    assert parse_hour(Path("2015-01-01-0.json.gz")).year == 2015

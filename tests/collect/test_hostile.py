@@ -1,4 +1,4 @@
-"""A host that means harm gets one clear message, leaves nothing wrong in the facts, and learns no more than it had."""
+"""Responses from a hostile host: one clear message, no wrong facts, and no leaked token."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import unicodedata
 import pytest
 from collecting import (
     TOKEN,
-    advisor,
-    as_expected,
+    build_environment,
     collect,
-    environment,
-    expected_threads,
-    facts_of,
-    served,
-    threads_of,
+    list_expected_threads,
+    read_all_facts,
+    read_threads,
+    run_advisor,
+    serve_fake,
+    to_expected_form,
 )
 from fake_github import FakeGitHub, World
 
@@ -29,47 +29,50 @@ NASTY = [None, True, -1, 2**70, 1.5, "", "x" * 100_000, "](javascript:alert(1))"
          "9999-99-99T99:99:99Z", "0001-01-01T00:00:00Z", "3026-01-01T00:00:00Z", "'; DROP TABLE rows; --"]  # fmt: skip
 
 
-def places(value, at=()):
-    yield at
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, part in inner:
-        yield from places(part, (*at, key))
+def iterate_paths(value, path=()):
+    yield path
+    children = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    for key, child in children:
+        yield from iterate_paths(child, (*path, key))
 
 
-def spoil(answer, rng):
-    spoilt = copy.deepcopy(answer)
-    at = rng.choice([p for p in places(spoilt["data"]) if p])
-    inside = spoilt["data"]
-    for key in at[:-1]:
-        inside = inside[key]
-    inside[at[-1]] = rng.choice(NASTY)
-    return spoilt
+def replace_one_value(response, rng):
+    """Replace a random value of a response by a nasty one."""
+    copied_response = copy.deepcopy(response)
+    path = rng.choice([p for p in iterate_paths(copied_response["data"]) if p])
+    parent = copied_response["data"]
+    for key in path[:-1]:
+        parent = parent[key]
+    parent[path[-1]] = rng.choice(NASTY)
+    return copied_response
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_any_part_of_an_answer_may_be_anything(tmp_path, seed):
+def test_any_part_of_a_response_may_have_any_value(tmp_path, seed):
     world = World(seed=41)
     world.add("o/n", issues=8, pulls=6, discussions=2, releases=2, weeks=3)
     fake = FakeGitHub(world)
-    rng, original = random.Random(seed), fake.graphql_side.run
-    spoilt_until = rng.randrange(1, 4)
+    rng, original = random.Random(seed), fake.graphql_api.run
+    hostile_requests = rng.randrange(1, 4)
 
     def run(document, variables, rate):
-        answer = original(document, variables, rate)
-        return spoil(answer, rng) if fake.paid["graphql"] <= spoilt_until else answer
+        response = original(document, variables, rate)
+        return replace_one_value(response, rng) if fake.charges["graphql"] <= hostile_requests else response
 
-    fake.graphql_side.run = run
+    fake.graphql_api.run = run
     outcome, _ = collect(fake, tmp_path, ["o/n"])
-    fake.graphql_side.run = original
-    again, _ = collect(fake, tmp_path, ["o/n"])
-    assert again.missing == []
-    known = facts_of(tmp_path)
-    rows = as_expected(threads_of(tmp_path, "o/n"))
-    honest = expected_threads(world.repositories["o/n"])
+    fake.graphql_api.run = original
+    second_outcome, _ = collect(fake, tmp_path, ["o/n"])
+    assert second_outcome.missing == []
+    facts = read_all_facts(tmp_path)
+    rows = to_expected_form(read_threads(tmp_path, "o/n"))
+    expected = list_expected_threads(world.repositories["o/n"])
     if outcome.missing:
-        assert set(honest) <= set(rows), "what could not be read before is there now"
-    for file, of_file in known.items():
-        for row in of_file:
+        assert set(expected) <= set(rows), "the second run reads what the first could not"
+    for file, file_rows in facts.items():
+        for row in file_rows:
             for value in row.values():
                 if isinstance(value, str):
                     assert len(value) <= 300, file
@@ -77,7 +80,7 @@ def test_any_part_of_an_answer_may_be_anything(tmp_path, seed):
 
 
 DEEP = b'{"data": ' + b"[" * 200_000 + b"]" * 200_000 + b"}"
-WHOLE = {
+RESPONSES = {
     "html": (200, b"<html><body>login</body></html>"), "empty": (200, b""), "deep": (200, DEEP),
     "list": (200, b"[1, 2]"), "null": (200, b"null"), "nan": (200, b'{"data": NaN}'), "no data": (200, b'{"data": 3}'),
     "errors": (200, b'{"data": null, "errors": "x"}'), "binary": (200, bytes(range(256))),
@@ -87,21 +90,21 @@ WHOLE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", WHOLE)
-def test_a_whole_answer_may_be_anything(tmp_path, name):
+@pytest.mark.parametrize("name", RESPONSES)
+def test_a_response_may_be_anything(tmp_path, name):
     world = World()
     world.add("o/n")
     fake = FakeGitHub(world)
-    status, body = WHOLE[name]
+    status, body = RESPONSES[name]
     headers = {"retry_after": "99999999999999", "x_ratelimit_reset": "-5"} if name == "strange limit" else {}
-    fake.answers["/graphql"] = (status, headers, body)
+    fake.responses["/graphql"] = (status, headers, body)
     import stamina
 
     with stamina.set_testing(True, attempts=2):
         outcome, _ = collect(fake, tmp_path, ["o/n"])
-    assert len(outcome.missing) == 1 and not outcome.done
+    assert len(outcome.missing) == 1 and not outcome.repositories
     (missing,) = outcome.missing
-    assert TOKEN not in missing.why and len(missing.why) < 1000
+    assert TOKEN not in missing.reason and len(missing.reason) < 1000
     assert not (tmp_path / "manifest.json").exists()
 
 
@@ -110,18 +113,18 @@ def test_a_whole_answer_may_be_anything(tmp_path, name):
     [{"week": 0, "total": 7000, "days": [1000] * 7}], [{"week": 2**60, "total": 0, "days": [0] * 7}],
     [{"week": 0, "total": 0, "days": [0] * 6}],
 ])  # fmt: skip
-def test_a_star_history_that_cannot_be_is_not_kept(tmp_path, weeks):
+def test_an_impossible_star_history_is_not_stored(tmp_path, weeks):
     world = World()
     world.add("o/n")
     fake = FakeGitHub(world)
-    fake.answers["/repos/o/n/stargazers/history"] = (200, {}, weeks)
+    fake.responses["/repos/o/n/stargazers/history"] = (200, {}, weeks)
     outcome, _ = collect(fake, tmp_path, ["o/n"])
     assert [m.part for m in outcome.missing] == ["star history"]
     assert "counts/o__n@github-stars.parquet" not in reading.open_store(tmp_path).manifest["files"]
 
 
-def test_the_token_is_nowhere_afterwards(tmp_path):
-    """Collect with everything that writes, from a host that echoes the token wherever it can."""
+def test_no_output_and_no_file_holds_the_token(tmp_path):
+    """Collect with every kind of output from a host that echoes the token."""
     from advisor.domain.domain import load_domain
 
     world = World(seed=43)
@@ -130,43 +133,45 @@ def test_the_token_is_nowhere_afterwards(tmp_path):
         world.repositories[candidate.repository]["releases"][0]["tagName"] = f"v1 {TOKEN} ](javascript:x)"
     fake = FakeGitHub(world)
     fake.faults.queue.extend([None, "secondary_403"])
-    fake.answers["/repos/huggingface/trl/stargazers/history"] = (400, {}, {"message": TOKEN})
+    fake.responses["/repos/huggingface/trl/stargazers/history"] = (400, {}, {"message": TOKEN})
     home, store = tmp_path / "home", tmp_path / "home" / "s"
     home.mkdir()
-    with served(fake) as url:
-        env = environment(url, home)
-        done = advisor("collect", "--source", "github", "--store", str(store), "--json-log", str(home / "log"),
+    with serve_fake(fake) as url:
+        env = build_environment(url, home)
+        process = run_advisor("collect", "--source", "github", "--store", str(store), "--json-log", str(home / "log"),
                        "--record", str(home / "recorded"), env=env)  # fmt: skip
-        assert done.returncode in {0, 3}, done.stderr
-        shown = [done.stdout, done.stderr]
+        assert process.returncode in {0, 3}, process.stderr
+        outputs = [process.stdout, process.stderr]
         for style in ("table", "json", "markdown", "csv", "html"):
-            done = advisor("rank", "--store", str(store), "--format", style, env=env)
-            assert done.returncode == 0, done.stderr
-            shown += [done.stdout, done.stderr]
-    assert f"Bearer {TOKEN}" in fake.tokens, "it was sent"
-    for text in shown:
+            process = run_advisor("rank", "--store", str(store), "--format", style, env=env)
+            assert process.returncode == 0, process.stderr
+            outputs += [process.stdout, process.stderr]
+    assert f"Bearer {TOKEN}" in fake.tokens, "the token was sent"
+    for text in outputs:
         assert TOKEN not in text
         assert not re.search(r"[\x00-\x08\x0b-\x1f\u202e]", text)
         assert "](javascript:" not in text
     files = [f for f in tmp_path.rglob("*") if f.is_file()]
     assert len(files) > 20
     assert [f for f in files if TOKEN.encode() in f.read_bytes()] == []
-    rows = facts_of(store)
+    rows = read_all_facts(store)
     assert all(
         "***" in r["description"]
-        for f, of in rows.items()
+        for f, file_rows in rows.items()
         if f.startswith("repositories/") and "@" in f
-        for r in of
+        for r in file_rows
     )
 
 
 def test_a_replay_gives_the_same_facts_without_a_network(tmp_path):
     world = World(seed=44)
     world.add("o/n")
-    with served(FakeGitHub(world)) as url:
-        env = environment(url, tmp_path)
+    with serve_fake(FakeGitHub(world)) as url:
+        env = build_environment(url, tmp_path)
         args = ("collect", "o/n", "--source", "github", "--store")
-        assert advisor(*args, str(tmp_path / "a"), "--record", str(tmp_path / "r"), env=env).returncode == 0
-    done = advisor(*args, str(tmp_path / "b"), "--replay", str(tmp_path / "r"), env=env)
-    assert done.returncode == 0, done.stderr
-    assert facts_of(tmp_path / "a") == facts_of(tmp_path / "b")
+        assert (
+            run_advisor(*args, str(tmp_path / "a"), "--record", str(tmp_path / "r"), env=env).returncode == 0
+        )
+    process = run_advisor(*args, str(tmp_path / "b"), "--replay", str(tmp_path / "r"), env=env)
+    assert process.returncode == 0, process.stderr
+    assert read_all_facts(tmp_path / "a") == read_all_facts(tmp_path / "b")

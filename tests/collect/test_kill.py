@@ -1,4 +1,4 @@
-"""kill -9 at any moment, and two at once: the store opens, and the next run ends where an undisturbed one does."""
+"""kill -9 at any moment, and two runs at once: the store stays valid, and a later run completes it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from collecting import advisor, collect, command, environment, facts_of, served
+from collecting import build_command, build_environment, collect, read_all_facts, run_advisor, serve_fake
 from fake_github import FakeGitHub, World
 
 from advisor.collect.http.transport import TRIES
@@ -16,14 +16,14 @@ from advisor.errors import SnapshotMissing
 from advisor.facts import reading
 
 NAMES = ("o/a", "o/b")
-STORES, DEATHS = 5, 10
+STORES, KILLS = 5, 10
 
-# One interpreter with everything imported forks the runs, so that 50 deaths do not cost 50 starts.
-# It reads "seconds store" and answers with the exit status; 0 seconds: until its end.
-NURSERY = f"""
+# One interpreter that has imported everything forks the runs, so that 50 kills do not need 50 starts.
+# It reads "seconds store" and prints the exit status; 0 seconds: run to the end.
+FORK_SERVER = f"""
 import os, signal, sys, threading, time
-import advisor.cli, advisor.cli.collect_progress, advisor.collect.live, advisor.collect.auth, advisor.advise
-import advisor.collect.recording, advisor.collect.seed, duckdb, stamina, yaml
+import advisor.cli, advisor.cli.collect_progress, advisor.collect.apis, advisor.collect.http.auth, advisor.answers.recommend
+import advisor.collect.http.recording, advisor.collect.seed, duckdb, stamina, yaml
 for line in sys.stdin:
     seconds, store = line.split()
     child = os.fork()
@@ -42,101 +42,101 @@ for line in sys.stdin:
 """
 
 
-def fake():
+def build_fake():
     world = World(seed=31)
     world.add("o/a", issues=130, pulls=80, discussions=9)
     world.add("o/b", issues=40, pulls=30)
     return FakeGitHub(world)
 
 
-def opens(store) -> bool:
-    """Whether something can be read from the store, and all of it is sound."""
+def has_valid_facts(store) -> bool:
+    """Return whether the store holds facts, and check that all of them are valid."""
     try:
-        opened = reading.open_store(store)
+        snapshot = reading.open_store(store)
     except SnapshotMissing:
         return False
-    assert reading.verify(opened, opened.repositories()) == []
+    assert reading.verify_files(snapshot, snapshot.repositories()) == []
     return True
 
 
-def test_50_deaths(tmp_path):
+def test_50_kills(tmp_path):
     rng = random.Random(4)
-    with served(fake()) as url:
-        nursery = subprocess.Popen([sys.executable, "-c", NURSERY], env=environment(url, tmp_path), text=True,
+    with serve_fake(build_fake()) as url:
+        fork_server = subprocess.Popen([sys.executable, "-c", FORK_SERVER], env=build_environment(url, tmp_path), text=True,
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # fmt: skip
 
         def run(store, seconds=0.0):
-            print(seconds, store, file=nursery.stdin, flush=True)
-            return int(nursery.stdout.readline())
+            print(seconds, store, file=fork_server.stdin, flush=True)
+            return int(fork_server.stdout.readline())
 
-        assert run(tmp_path / "undisturbed") == 0
-        undisturbed = facts_of(tmp_path / "undisturbed")
+        assert run(tmp_path / "expected") == 0
+        expected_facts = read_all_facts(tmp_path / "expected")
         before = time.monotonic()
         assert run(tmp_path / "timed") == 0
-        lasts = time.monotonic() - before
-        died, had_something = 0, 0
+        duration = time.monotonic() - before
+        kills, stores_with_facts = 0, 0
         for i in range(STORES):
             store = tmp_path / f"s{i}"
-            for _ in range(DEATHS):
-                # Later deaths of a store strike runs that have little left to do: those are shorter.
-                died += run(store, rng.uniform(0.02, 0.7) * lasts) == -signal.SIGKILL
-                had_something += opens(store)
+            for _ in range(KILLS):
+                # The later runs of a store have less to do and are shorter.
+                kills += run(store, rng.uniform(0.02, 0.7) * duration) == -signal.SIGKILL
+                stores_with_facts += has_valid_facts(store)
             assert run(store) == 0
-            assert facts_of(store) == undisturbed
-        nursery.stdin.close()
-        nursery.wait()
-        nursery.stdout.close()
-    assert died > STORES * DEATHS / 2, "most were killed while they ran"
-    assert had_something > 0
+            assert read_all_facts(store) == expected_facts
+        fork_server.stdin.close()
+        fork_server.wait()
+        fork_server.stdout.close()
+    assert kills > STORES * KILLS / 2, "most runs were killed before their end"
+    assert stores_with_facts > 0
 
 
-def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path):
-    there = fake()
-    there.faults.queue.extend([None, None, None, *["cut_connection"] * TRIES])
-    outcome, _ = collect(there, tmp_path / "s", ["o/a"])
-    assert any("no sound answer" in m.why for m in outcome.missing)
-    there.reset()
-    outcome, _ = collect(there, tmp_path / "s", ["o/a"])
+def test_an_interrupted_run_resumes(tmp_path):
+    fake = build_fake()
+    fake.faults.queue.extend([None, None, None, *["cut_connection"] * TRIES])
+    outcome, _ = collect(fake, tmp_path / "s", ["o/a"])
+    assert any("no valid response" in m.reason for m in outcome.missing)
+    fake.reset()
+    outcome, _ = collect(fake, tmp_path / "s", ["o/a"])
     assert outcome.missing == []
-    asked_again = there.points
-    there.reset()
-    collect(there, tmp_path / "anew", ["o/a"])
-    assert asked_again < there.points, "what was had is not asked for again"
-    assert facts_of(tmp_path / "s") == facts_of(tmp_path / "anew")
+    second_cost = fake.points
+    fake.reset()
+    collect(fake, tmp_path / "complete", ["o/a"])
+    assert second_cost < fake.points, "stored pages are not read again"
+    assert read_all_facts(tmp_path / "s") == read_all_facts(tmp_path / "complete")
 
 
-def test_two_at_once_do_not_harm_each_other(tmp_path):
-    there = fake()
-    with served(there) as url:
-        env = environment(url, tmp_path)
-        args = command("collect", *NAMES, "--source", "github", "--store", str(tmp_path / "s"))
-        both = [
+def test_two_runs_at_once_write_correct_facts(tmp_path):
+    fake = build_fake()
+    with serve_fake(fake) as url:
+        env = build_environment(url, tmp_path)
+        args = build_command("collect", *NAMES, "--source", "github", "--store", str(tmp_path / "s"))
+        processes = [
             subprocess.Popen(args, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
             for _ in range(2)
         ]
-        said = [process.communicate(timeout=100)[1] for process in both]
-        assert [process.returncode for process in both] == [0, 0], said
+        errors = [process.communicate(timeout=100)[1] for process in processes]
+        assert [process.returncode for process in processes] == [0, 0], errors
         assert (
-            advisor(
+            run_advisor(
                 "collect", *NAMES, "--source", "github", "--store", str(tmp_path / "one"), env=env
             ).returncode
             == 0
         )
-    assert facts_of(tmp_path / "s") == facts_of(tmp_path / "one")
+    assert read_all_facts(tmp_path / "s") == read_all_facts(tmp_path / "one")
 
 
-def test_ctrl_c_ends_with_one_line_and_keeps_what_it_had(tmp_path):
-    there = fake()
-    there.faults.queue.extend([None, None, "stall", "stall", "stall"])
-    with served(there) as url:
-        env = environment(url, tmp_path)
-        process = subprocess.Popen(command("collect", "o/a", "--source", "github", "--store", str(tmp_path / "s")),
+def test_ctrl_c_ends_with_one_line_and_a_valid_store(tmp_path):
+    fake = build_fake()
+    fake.faults.queue.extend([None, None, "stall", "stall", "stall"])
+    with serve_fake(fake) as url:
+        env = build_environment(url, tmp_path)
+        process = subprocess.Popen(build_command("collect", "o/a", "--source", "github", "--store", str(tmp_path / "s")),
                                    env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)  # fmt: skip
-        while "stall" not in there.faults.shown:
+        while "stall" not in fake.faults.history:
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=60)[1]
+        errors = process.communicate(timeout=60)[1]
     assert process.returncode == 130
-    assert said.strip().splitlines()[-1] == "advisor: interrupted; the same command goes on from here"
-    assert "Traceback" not in said
-    assert opens(tmp_path / "s")
+    assert errors.strip().splitlines()[-1] == "advisor: interrupted; run the same command again to resume"
+    assert "Traceback" not in errors
+    assert has_valid_facts(tmp_path / "s")

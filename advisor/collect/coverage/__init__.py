@@ -1,7 +1,6 @@
-"""Which models a library supports, read from its source tree and never by importing it.
+"""Find the models that a library supports in its source tree, without importing it.
 
-One library, one file; each holds an ``EXTRACTOR``. A library without a file of its own is read by
-`generic`.
+Each library has a file with an ``EXTRACTOR``; for all others there is `generic`.
 """
 
 from __future__ import annotations
@@ -18,6 +17,6 @@ EXTRACTORS = {
 }
 
 
-def extractor_for(repository: str) -> Extractor:
-    """The library's own extractor, else the generic one."""
+def find_extractor(repository: str) -> Extractor:
+    """Return the extractor of a library, else the generic one."""
     return EXTRACTORS.get(repository, generic.EXTRACTOR)

@@ -1,6 +1,6 @@
-"""axolotl: folders and base models of examples/, and the model types of its packing.
+"""axolotl: folders and base models of examples/, and the model types of its sample packing.
 
-An example is not what axolotl can load, which is whatever transformers can; it is what axolotl shows.
+axolotl can load every model that transformers can; the examples show some of them.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 
-from advisor.collect.coverage.extractor import Extractor, Name, parsed
+from advisor.collect.coverage.extractor import Extractor, Name, parse_module
 
 _MULTIPACK = "src/axolotl/monkeypatch/multipack.py"
 _LOADERS = ("src/axolotl/utils/models.py", "src/axolotl/loaders/model.py")
@@ -16,26 +16,26 @@ _BASE_MODEL = re.compile(r"^base_model:\s*[\"']?([\w.-]+/[\w.-]+)", re.MULTILINE
 _DEPTH = 3  # examples/NAME/FILE
 
 
-def _reads(path: str) -> bool:
+def _is_relevant(path: str) -> bool:
     if path.startswith("examples/"):
         return path.endswith((".yml", ".yaml"))
     return path == _MULTIPACK or path in _LOADERS
 
 
-def _names(path: str, text: str) -> set[Name]:
+def _find_names(path: str, text: str) -> set[Name]:
     if path == _MULTIPACK:
-        return {Name(t, "architecture") for t in _model_types(text)}
+        return {Name(t, "architecture") for t in _read_model_types(text)}
     if path in _LOADERS:
         return {Name("AutoModelForCausalLM", "anything")} if "AutoModelForCausalLM" in text else set()
-    found = {Name(owner_and_name) for owner_and_name in _BASE_MODEL.findall(text)}
+    names = {Name(owner_and_name) for owner_and_name in _BASE_MODEL.findall(text)}
     folders = path.split("/")
     if len(folders) >= _DEPTH:
-        found.add(Name(folders[1]))
-    return found
+        names.add(Name(folders[1]))
+    return names
 
 
-def _model_types(text: str) -> list[str]:
-    for node in ast.walk(parsed(text)):
+def _read_model_types(text: str) -> list[str]:
+    for node in ast.walk(parse_module(text)):
         if isinstance(node, ast.Assign) and any(
             isinstance(t, ast.Name) and t.id == "SUPPORTED_MULTIPACK_MODEL_TYPES" for t in node.targets
         ):
@@ -44,5 +44,8 @@ def _model_types(text: str) -> list[str]:
 
 
 EXTRACTOR = Extractor(
-    "axolotl: examples/ and the model types of packing", ("examples", _MULTIPACK, *_LOADERS), _reads, _names
+    "axolotl: examples/ and the model types of packing",
+    ("examples", _MULTIPACK, *_LOADERS),
+    _is_relevant,
+    _find_names,
 )

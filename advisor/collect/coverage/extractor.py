@@ -1,4 +1,4 @@
-"""What an extractor is: which files it reads, and which names it finds in one of them."""
+"""Extractors: the files to read in a library, and the model names in each file."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-# model: a model or a folder named for it. module: a module named so, which may be another generation's class
-# of the same name. architecture: a model_type of transformers, which serves every
-# family that loads as it. anything: the place where any causal LM that transformers knows is loaded.
+# model: a model, or a folder with its name. module: a Python module; it may be for another generation of the
+# model. architecture: a model_type of transformers, shared by all families that load as it. anything: the
+# place where the library loads any causal LM of transformers.
 Kind = Literal["model", "module", "architecture", "anything"]
 
 MODEL_ID = re.compile(r"[\w.-]+/[\w.{}-]+")
@@ -18,7 +18,7 @@ MODEL_ID = re.compile(r"[\w.-]+/[\w.{}-]+")
 
 @dataclass(frozen=True)
 class Name:
-    """A name found in a file, and what kind of thing it names."""
+    """A name in a file, and the kind of thing that it names."""
 
     text: str
     kind: Kind = "model"
@@ -26,41 +26,41 @@ class Name:
 
 @dataclass(frozen=True)
 class Extractor:
-    """How to read one library.
+    """Rules to find the model names of one library.
 
     Attributes:
         name: of the extractor, for the evidence.
-        paths: git pathspecs of all that it may read, over the whole history.
-        reads: whether a path is read.
-        names: path, text → names. Depends on these two alone, so that a file is read once however
-            many commits hold it.
+        paths: git pathspecs of all files that it may read, over the whole history.
+        is_relevant: whether to read a path.
+        find_names: path, text → names. The result depends only on these two, so a file is read once
+            even if many commits contain it.
     """
 
     name: str
     paths: tuple[str, ...]
-    reads: Callable[[str], bool]
-    names: Callable[[str, str], set[Name]]
+    is_relevant: Callable[[str], bool]
+    find_names: Callable[[str, str], set[Name]]
 
 
-def constants(text: str) -> Iterator[str]:
-    """String constants of a Python file in reading order; none where it does not parse."""
-    for node in ast.walk(parsed(text)):
+def list_strings(text: str) -> Iterator[str]:
+    """Yield the string constants of a Python file in order; none if it does not parse."""
+    for node in ast.walk(parse_module(text)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
 
 
-def parsed(text: str) -> ast.Module:
-    """The syntax tree of a Python file; an empty one where it does not parse (templates, Python 2)."""
+def parse_module(text: str) -> ast.Module:
+    """Return the syntax tree of a Python file; an empty one if it does not parse (templates, Python 2)."""
     import warnings
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SyntaxWarning)  # escapes in other people's strings
+        warnings.simplefilter("ignore", SyntaxWarning)  # invalid escapes in the strings of the library
         try:
             return ast.parse(text)
         except (SyntaxError, ValueError, RecursionError):
             return ast.Module(body=[], type_ignores=[])
 
 
-def model_ids(texts: Iterator[str]) -> set[Name]:
-    """Those texts that look like ``owner/model`` on the Hub."""
+def select_model_ids(texts: Iterator[str]) -> set[Name]:
+    """Return the texts that look like ``owner/model`` on the Hub."""
     return {Name(text) for text in texts if MODEL_ID.fullmatch(text)}

@@ -1,4 +1,4 @@
-"""Walk a history once: from which commit on, and until which, did the tree name each model family."""
+"""Find the first and last day on which the tree named each model family, in one walk of the history."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 from advisor.collect.coverage.extractor import Extractor, Name
-from advisor.collect.coverage.tree import Blobs, Tree
+from advisor.collect.coverage.tree import BlobReader, Tree
 from advisor.collect.git.clone import fetch_blobs
-from advisor.collect.git.command import git
+from advisor.collect.git.command import run_git
 from advisor.domain.families import Family
 
-_GONE = "0" * 40
+_REMOVAL = "0" * 40
 
 
 @dataclass(frozen=True)
 class Span:
-    """How long something was named, and what shows it.
+    """The time in which a tree names a family, and the evidence.
 
     Attributes:
-        first, last: the day on which it came to be named, and ceased to be; None: it still is.
-        label: the commit or release in which it stood first.
-        path, name: where, and as what.
+        first: day on which the tree first names it.
+        label: commit or release in which it first does.
+        path: file that names it.
+        name: the name in that file.
+        last: day on which the name was removed; None: it is still there.
     """
 
     first: date
@@ -34,8 +36,8 @@ class Span:
     last: date | None = None
 
 
-class Release(NamedTuple):
-    """A version of the package: what it is called, when it came out, from which commit."""
+class PackageRelease(NamedTuple):
+    """A version of the package, its day and its commit."""
 
     version: str
     day: date
@@ -48,95 +50,95 @@ class _Step(NamedTuple):
     files: list[tuple[str, str]]  # path, blob
 
 
-def on_main(folder: Path, extractor: Extractor, families: Sequence[Family]) -> dict[str, Span]:
-    """Read the default branch from its first commit to its last.
+def follow_main_branch(folder: Path, extractor: Extractor, families: Sequence[Family]) -> dict[str, Span]:
+    """Find the span of each family on the default branch.
 
-    A commit counts on the day on which the default branch came to hold it: the committer's date along
-    first parents, not the author's, which may be weeks before.
+    A commit counts on the day on which it reached the default branch: the committer's date along first
+    parents. The author's date may be weeks earlier.
 
     Returns:
-        family → span; under ``ANYTHING`` where whatever transformers loads is loaded.
+        family → span; ``ANYTHING`` is the span in which the library loads every model of transformers.
 
     Raises:
         GitFailed: git ended with an error.
     """
-    return _follow(folder, list(_commits(folder, extractor)), extractor, families)
+    return _find_spans(folder, list(_list_commits(folder, extractor)), extractor, families)
 
 
-def in_releases(
-    folder: Path, releases: Iterable[Release], extractor: Extractor, families: Sequence[Family]
+def follow_releases(
+    folder: Path, releases: Iterable[PackageRelease], extractor: Extractor, families: Sequence[Family]
 ) -> dict[str, Span]:
-    """The same over the trees of releases, oldest first."""
-    steps, before = [], dict[str, str]()
+    """Find the span of each family over the releases, oldest first."""
+    steps, old_files = [], dict[str, str]()
     for release in sorted(releases, key=lambda r: r.day):
-        now = files_at(folder, release.commit, extractor)
-        changed = [(path, blob) for path, blob in now.items() if before.get(path) != blob]
-        gone = [(path, _GONE) for path in before.keys() - now.keys()]
-        steps.append(_Step(release.version, release.day, changed + gone))
-        before = now
-    return _follow(folder, steps, extractor, families)
+        files = list_files(folder, release.commit, extractor)
+        updates = [(path, blob) for path, blob in files.items() if old_files.get(path) != blob]
+        removals = [(path, _REMOVAL) for path in old_files.keys() - files.keys()]
+        steps.append(_Step(release.version, release.day, updates + removals))
+        old_files = files
+    return _find_spans(folder, steps, extractor, families)
 
 
-def in_files(
+def find_families(
     files: Mapping[str, str], extractor: Extractor, families: Sequence[Family]
 ) -> dict[str, tuple[str, Name]]:
-    """What files in memory (path → text), such as those of a wheel, name: family → (path, name)."""
+    """Find the families in files (path → text), such as those of a wheel: family → (path, name)."""
     tree = Tree(extractor, families)
     for path, text in files.items():
-        if extractor.reads(path):
+        if extractor.is_relevant(path):
             tree.put_text(path, text)
-    return tree.holders
+    return tree.evidence
 
 
-def files_at(folder: Path, commit: str, extractor: Extractor) -> dict[str, str]:
-    """Path → blob of what the extractor reads of one commit."""
-    listed = git(folder, "ls-tree", "-r", "-z", commit, "--", *extractor.paths)
-    entries = (line.split("\t", 1) for line in filter(None, listed.split("\0")))
+def list_files(folder: Path, commit: str, extractor: Extractor) -> dict[str, str]:
+    """Return path → blob of the files in one commit that the extractor reads."""
+    output = run_git(folder, "ls-tree", "-r", "-z", commit, "--", *extractor.paths)
+    entries = (line.split("\t", 1) for line in filter(None, output.split("\0")))
     return {
-        path: about.split()[2]
-        for about, path in entries
-        if about.split()[1] == "blob" and extractor.reads(path)
+        path: fields.split()[2]
+        for fields, path in entries
+        if fields.split()[1] == "blob" and extractor.is_relevant(path)
     }
 
 
-def _follow(
+def _find_spans(
     folder: Path, steps: Sequence[_Step], extractor: Extractor, families: Sequence[Family]
 ) -> dict[str, Span]:
-    fetch_blobs(folder, {blob for step in steps for _, blob in step.files if blob != _GONE})
-    found: dict[str, Span] = {}
+    fetch_blobs(folder, {blob for step in steps for _, blob in step.files if blob != _REMOVAL})
+    spans: dict[str, Span] = {}
     tree = Tree(extractor, families)
-    with Blobs(folder) as blobs:
+    with BlobReader(folder) as blobs:
         for step in steps:
             for path, blob in step.files:
-                if blob == _GONE:
+                if blob == _REMOVAL:
                     tree.remove(path)
                 else:
-                    tree.put(path, blob, blobs)
-            now = tree.holders
-            for key, holder in now.items():
-                if key not in found:
-                    found[key] = Span(step.day, step.label, *holder)
-                elif found[key].last is not None:
-                    found[key] = replace(found[key], last=None)
-            for key in found.keys() - now.keys():
-                if found[key].last is None:
-                    found[key] = replace(found[key], last=step.day)
-    return found
+                    tree.put_blob(path, blob, blobs)
+            evidence = tree.evidence
+            for family, path_and_name in evidence.items():
+                if family not in spans:
+                    spans[family] = Span(step.day, step.label, *path_and_name)
+                elif spans[family].last is not None:
+                    spans[family] = replace(spans[family], last=None)
+            for family in spans.keys() - evidence.keys():
+                if spans[family].last is None:
+                    spans[family] = replace(spans[family], last=step.day)
+    return spans
 
 
-def _commits(folder: Path, extractor: Extractor) -> Iterator[_Step]:
-    log = git(
+def _list_commits(folder: Path, extractor: Extractor) -> Iterator[_Step]:
+    log = run_git(
         folder, "log", "HEAD", "--first-parent", "-m", "--reverse", "--raw", "--no-abbrev", "--no-renames",
         "-z", "--format=%x1e%H %ct", "--", *extractor.paths,
     )  # fmt: skip
     for record in log.split("\x1e")[1:]:
-        head, _, rest = record.partition("\0")
-        sha, time = head.split()
+        header, _, rest = record.partition("\0")
+        sha, time = header.split()
         fields = [f for f in rest.lstrip("\n").split("\0") if f]
         files = [
             (path, about.split()[3])
             for about, path in zip(fields[::2], fields[1::2], strict=True)
-            if extractor.reads(path)
+            if extractor.is_relevant(path)
         ]
         if files:
             yield _Step(sha, datetime.fromtimestamp(int(time), UTC).date(), files)

@@ -1,15 +1,15 @@
-"""torchtune: a folder under torchtune/models is a model family; encoders are not."""
+"""torchtune: every folder in torchtune/models is a model family, except encoders."""
 
 from __future__ import annotations
 
 from advisor.collect.coverage.extractor import Extractor, Name
 
-# Where the models lay before it was public.
+# The last two are from before the library was public.
 _FOLDERS = ("torchtune/models/", "torchtune/llm/", "llm/")
 _ENCODERS = {"clip", "flux", "t5"}
 
 
-def _family(path: str) -> str | None:
+def _find_family(path: str) -> str | None:
     for folder in _FOLDERS:
         if path.startswith(folder):
             name, _, file = path.removeprefix(folder).partition("/")
@@ -17,12 +17,15 @@ def _family(path: str) -> str | None:
     return None
 
 
-def _names(path: str, text: str) -> set[Name]:
+def _find_names(path: str, text: str) -> set[Name]:
     del text
-    name = _family(path)
+    name = _find_family(path)
     return {Name(name)} if name else set()
 
 
 EXTRACTOR = Extractor(
-    "torchtune: folders of torchtune/models", _FOLDERS, lambda path: _family(path) is not None, _names
+    "torchtune: folders of torchtune/models",
+    _FOLDERS,
+    lambda path: _find_family(path) is not None,
+    _find_names,
 )

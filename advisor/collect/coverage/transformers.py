@@ -1,7 +1,7 @@
 """transformers: the architectures whose causal language models it loads.
 
-Its mapping of model types to classes is a literal in its source, so that a wheel or a checkout is
-enough. What became of it over the releases is kept in data/architectures.csv.
+The mapping of model types to classes is a literal in the source, so a wheel or a checkout is enough.
+data/architectures.csv stores the first release of each architecture.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from advisor.collect.coverage.extractor import parsed
+from advisor.collect.coverage.extractor import parse_module
 from advisor.errors import ConfigError
 
 PATH = "transformers/models/auto/modeling_auto.py"
@@ -21,16 +21,16 @@ _MAPPING = "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES"
 
 @dataclass(frozen=True)
 class Architecture:
-    """The first release of transformers on the package index that loads it."""
+    """An architecture, and the first release of transformers on the package index that loads it."""
 
     name: str
     release: str
     released_on: date
 
 
-def causal_language_models(text: str) -> list[str]:
-    """Model types of the mapping in ``modeling_auto.py``; [] where there is none."""
-    for node in parsed(text).body:
+def read_causal_models(text: str) -> list[str]:
+    """Return the model types of the mapping in ``modeling_auto.py``; [] if it has no mapping."""
+    for node in parse_module(text).body:
         if not isinstance(node, ast.Assign | ast.AnnAssign):
             continue
         target = node.targets[0] if isinstance(node, ast.Assign) else node.target
@@ -46,7 +46,7 @@ def load_architectures(path: Path) -> dict[str, Architecture]:
     """Read architectures.csv: architecture, release, released_on.
 
     Raises:
-        ConfigError: it cannot be read or a row is wrong.
+        ConfigError: the file cannot be read or a row is invalid.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:

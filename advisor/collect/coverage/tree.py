@@ -1,4 +1,4 @@
-"""The model families that the files of a tree name, kept up to date file by file."""
+"""The model families that the files of a tree name, updated file by file."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import IO, Self, cast
 
 from advisor.collect.coverage.extractor import Extractor, Name
-from advisor.collect.git.command import environment
-from advisor.domain.families import Family, family_of, with_architecture
+from advisor.collect.git.command import build_environment
+from advisor.domain.families import Family, families_with_architecture, family_of
 from advisor.errors import GitFailed
 
-ANYTHING = "*"  # stands where a family would for "whatever transformers loads"
+ANYTHING = "*"  # in place of a family: every model that transformers loads
 
 
-class Blobs:
-    """Contents of files by their hash, from one git process; nothing is fetched while reading."""
+class BlobReader:
+    """Reads the contents of files by their hash from one git process, without fetching."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -28,26 +28,26 @@ class Blobs:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=environment(remote=False),
+            env=build_environment(remote=False),
         )
         return self
 
     def __exit__(self, *_: object) -> None:
         self._process.communicate()
 
-    def text(self, blob: str) -> str:
-        """The text of a blob.
+    def read_text(self, blob: str) -> str:
+        """Return the text of a blob.
 
         Raises:
-            GitFailed: the history does not hold it.
+            GitFailed: the history does not contain it.
         """
-        asked, answered = cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)
-        asked.write(f"{blob}\n".encode())
-        asked.flush()
-        header = answered.readline().split()
+        stdin, stdout = cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)
+        stdin.write(f"{blob}\n".encode())
+        stdin.flush()
+        header = stdout.readline().split()
         if len(header) != 3:  # hash, type, size
             raise GitFailed(f"git cat-file on {self._folder} failed: {blob} is missing from the history")
-        content = answered.read(int(header[2]) + 1)
+        content = stdout.read(int(header[2]) + 1)
         return content[:-1].decode("utf-8", "replace")
 
 
@@ -59,51 +59,55 @@ class Tree:
         self._families = families
         self._by_path: dict[str, dict[str, Name]] = {}
         self._by_key: dict[str, dict[str, Name]] = defaultdict(dict)
-        self._read: dict[tuple[str, str], dict[str, Name]] = {}
-        self._meanings: dict[Name, tuple[str, ...]] = {}
+        self._names_by_content: dict[tuple[str, str], dict[str, Name]] = {}
+        self._families_by_name: dict[Name, tuple[str, ...]] = {}
 
-    def put(self, path: str, blob: str, blobs: Blobs) -> None:
-        """A file now has this content; each content is read once, however often it comes back."""
+    def put_blob(self, path: str, blob: str, blobs: BlobReader) -> None:
+        """Set the content of a file; each content is read once, even if it returns."""
         self.remove(path)
-        if (path, blob) not in self._read:
-            self._read[path, blob] = self._keys(self._extractor.names(path, blobs.text(blob)))
-        self._hold(path, self._read[path, blob])
+        if (path, blob) not in self._names_by_content:
+            self._names_by_content[path, blob] = self._map_to_families(
+                self._extractor.find_names(path, blobs.read_text(blob))
+            )
+        self._set_names(path, self._names_by_content[path, blob])
 
     def put_text(self, path: str, text: str) -> None:
-        """The same of a text in memory."""
+        """Set the content of a file from a text in memory."""
         self.remove(path)
-        self._hold(path, self._keys(self._extractor.names(path, text)))
+        self._set_names(path, self._map_to_families(self._extractor.find_names(path, text)))
 
     def remove(self, path: str) -> None:
-        """A file is gone."""
+        """Remove a file."""
         for key in self._by_path.pop(path, ()):
             del self._by_key[key][path]
 
     @property
-    def holders(self) -> dict[str, tuple[str, Name]]:
-        """Family → (path, name) of the first path in order that names it."""
+    def evidence(self) -> dict[str, tuple[str, Name]]:
+        """Family → (path, name) of the first path, in order, that names it."""
         return {key: min(paths.items(), key=lambda p: p[0]) for key, paths in self._by_key.items() if paths}
 
-    def _hold(self, path: str, keys: dict[str, Name]) -> None:
+    def _set_names(self, path: str, keys: dict[str, Name]) -> None:
         self._by_path[path] = keys
         for key, name in keys.items():
             self._by_key[key][path] = name
 
-    def _keys(self, names: set[Name]) -> dict[str, Name]:
-        found: dict[str, Name] = {}
-        # A model's own name is better evidence than that of its architecture.
+    def _map_to_families(self, names: set[Name]) -> dict[str, Name]:
+        names_by_family: dict[str, Name] = {}
+        # The name of a model is better evidence than the name of its architecture.
         for name in sorted(names, key=lambda n: (n.kind != "model", n.text)):
-            for key in self._meaning(name):
-                found.setdefault(key, name)
-        return found
+            for key in self._find_families(name):
+                names_by_family.setdefault(key, name)
+        return names_by_family
 
-    def _meaning(self, name: Name) -> tuple[str, ...]:
-        if name not in self._meanings:
+    def _find_families(self, name: Name) -> tuple[str, ...]:
+        if name not in self._families_by_name:
             if name.kind == "anything":
-                self._meanings[name] = (ANYTHING,)
+                self._families_by_name[name] = (ANYTHING,)
             elif name.kind == "architecture":
-                self._meanings[name] = tuple(f.name for f in with_architecture(name.text, self._families))
+                self._families_by_name[name] = tuple(
+                    f.name for f in families_with_architecture(name.text, self._families)
+                )
             else:
                 family = family_of(name.text, self._families)
-                self._meanings[name] = (family.name,) if family else ()
-        return self._meanings[name]
+                self._families_by_name[name] = (family.name,) if family else ()
+        return self._families_by_name[name]

@@ -1,10 +1,10 @@
-"""trl names no models: it trains what transformers loads. Its training templates name some of their own."""
+"""trl: it trains every model that transformers loads; its chat templates name some models."""
 
 from __future__ import annotations
 
 from advisor.collect.coverage.extractor import Extractor, Name
 
-_LOADS = (
+_LOADERS = (
     "trl/trainer/sft_trainer.py",
     "trl/trainer/utils.py",
     "trl/models/utils.py",
@@ -13,16 +13,19 @@ _LOADS = (
 _TEMPLATES = "trl/chat_templates/"
 
 
-def _reads(path: str) -> bool:
-    return path in _LOADS or (path.startswith(_TEMPLATES) and path.endswith(".jinja"))
+def _is_relevant(path: str) -> bool:
+    return path in _LOADERS or (path.startswith(_TEMPLATES) and path.endswith(".jinja"))
 
 
-def _names(path: str, text: str) -> set[Name]:
-    if path in _LOADS:
+def _find_names(path: str, text: str) -> set[Name]:
+    if path in _LOADERS:
         return {Name("AutoModelForCausalLM", "anything")} if "AutoModelForCausalLM" in text else set()
     return {Name(path.removeprefix(_TEMPLATES).removesuffix(".jinja").removesuffix("_training"))}
 
 
 EXTRACTOR = Extractor(
-    "trl: what transformers loads, and its chat templates", (*_LOADS, "trl/chat_templates"), _reads, _names
+    "trl: what transformers loads, and its chat templates",
+    (*_LOADERS, "trl/chat_templates"),
+    _is_relevant,
+    _find_names,
 )

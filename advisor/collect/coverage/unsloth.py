@@ -1,48 +1,50 @@
-"""unsloth: model names of its mapper and registry; since FastModel, whatever transformers loads.
+"""unsloth: model names of its mapper and registry; since FastModel, every model that transformers loads.
 
-Names owned by ``unsloth`` are mirrors of other people's weights: they count as what they mirror only
-where the original stands beside them, so they are left out.
+Models of the owner ``unsloth`` are copies of other models. They are left out, because the mapper also lists
+the originals.
 """
 
 from __future__ import annotations
 
 import ast
 
-from advisor.collect.coverage.extractor import Extractor, Name, constants, model_ids, parsed
+from advisor.collect.coverage.extractor import Extractor, Name, list_strings, parse_module, select_model_ids
 
 _MAPPER = "unsloth/models/mapper.py"
 _LOADER = "unsloth/models/loader.py"
 _MIRRORS = ("unsloth/", "unslothai/")
 
 
-def _reads(path: str) -> bool:
+def _is_relevant(path: str) -> bool:
     return path in (_MAPPER, _LOADER) or (path.startswith("unsloth/registry/_") and path.endswith(".py"))
 
 
-def _names(path: str, text: str) -> set[Name]:
+def _find_names(path: str, text: str) -> set[Name]:
     if path == _MAPPER:
-        return {n for n in model_ids(constants(text)) if not n.text.startswith(_MIRRORS)}
+        return {n for n in select_model_ids(list_strings(text)) if not n.text.startswith(_MIRRORS)}
     if path == _LOADER:
-        classes = {n.name for n in parsed(text).body if isinstance(n, ast.ClassDef)}
+        classes = {n.name for n in parse_module(text).body if isinstance(n, ast.ClassDef)}
         return {Name("FastModel", "anything")} if "FastModel" in classes else set()
-    return _registered(text)
+    return _read_registry(text)
 
 
-def _registered(text: str) -> set[Name]:
-    """``ModelMeta(org=…, base_name=…, model_version=…)`` of the registry."""
-    found = set()
-    for node in ast.walk(parsed(text)):
+def _read_registry(text: str) -> set[Name]:
+    """Return the models of ``ModelMeta(org=…, base_name=…, model_version=…)`` in the registry."""
+    names = set()
+    for node in ast.walk(parse_module(text)):
         if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "ModelMeta":
             continue
-        given = {
+        arguments = {
             k.arg: k.value.value
             for k in node.keywords
             if isinstance(k.value, ast.Constant) and isinstance(k.value.value, str)
         }
-        name = "-".join(filter(None, (given.get("base_name"), given.get("model_version"))))
+        name = "-".join(filter(None, (arguments.get("base_name"), arguments.get("model_version"))))
         if name:
-            found.add(Name(f"{given.get('org', '')}/{name}"))
-    return found
+            names.add(Name(f"{arguments.get('org', '')}/{name}"))
+    return names
 
 
-EXTRACTOR = Extractor("unsloth: mapper and registry", (_MAPPER, _LOADER, "unsloth/registry"), _reads, _names)
+EXTRACTOR = Extractor(
+    "unsloth: mapper and registry", (_MAPPER, _LOADER, "unsloth/registry"), _is_relevant, _find_names
+)

@@ -1,15 +1,16 @@
-"""History from GH Archive (gharchive.org): hourly files of GitHub's public events, as they were then.
+"""Import history from GH Archive (gharchive.org): hourly files of GitHub's public events.
 
-`stage` makes few rows of many, `gate` says of which months enough was captured, `rows` makes facts of those.
-Source of the shapes: docs.github.com, "GitHub event types"; payloads were cut on 2025-10-07.
+`stage` selects the events of the repositories, `capture` finds the months that hold enough events, and
+`rows` turns those months into facts. Event fields: docs.github.com, "GitHub event types"; GitHub removed
+fields on 2025-10-07.
 """
 
 from __future__ import annotations
 
-from advisor.collect.gharchive.gate import Capture, captures
+from advisor.collect.gharchive.capture import Capture, measure_captures
 from advisor.collect.gharchive.rows import write_facts
-from advisor.collect.gharchive.stage import hour_of, stage
+from advisor.collect.gharchive.stage import parse_hour, stage_events
 
-__all__ = ["SOURCE", "Capture", "captures", "hour_of", "stage", "write_facts"]
-# After "github" in the order of names: where both tell of a thread, GitHub's own row is the fresher one.
+__all__ = ["SOURCE", "Capture", "measure_captures", "parse_hour", "stage_events", "write_facts"]
+# Sorts after "github": if both sources have a thread, the row of GitHub itself is newer and wins.
 SOURCE = "public events (gharchive.org)"

@@ -1,7 +1,7 @@
-"""Facts from the months that passed the gate: threads, stars, releases, pushes.
+"""Write facts from the months with enough events: threads, stars, releases, pushes.
 
-Of each kind only the last unbroken run of months is taken: after a gap nobody knows what was closed in it.
-Commits are not taken from pushes: the git history has all of them, and events name none since October 2025.
+Each kind uses only the last unbroken run of months, because a gap hides what was closed in it. Commits come
+from the git history, which has all of them; since October 2025 push events name no commits.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from advisor.collect.gharchive.gate import Capture
+from advisor.collect.gharchive.capture import Capture
 from advisor.collect.git.authors import BOT
 from advisor.facts import writing
 
@@ -30,7 +30,7 @@ threads AS (
            max(CASE WHEN back = 1 AND action = 'closed' THEN merged_at END) AS merged_at
     FROM own GROUP BY ALL HAVING bool_or(action = 'opened')
 ),
-said AS (
+responses AS (
     SELECT e.repository, e.number, min(said_at) AS said_at
     FROM events AS e JOIN threads AS t USING (repository, number)
     WHERE said_at IS NOT NULL AND said_at < $end AND e.actor <> t.author AND NOT regexp_matches(e.actor, $bot)
@@ -39,19 +39,19 @@ said AS (
 SELECT repository, CASE WHEN is_change_request THEN 'change_request' ELSE 'issue' END AS kind, number,
        strftime(opened_at, $f) AS opened_at, strftime(closed_at, $f) AS closed_at,
        strftime(merged_at, $f) AS merged_at,
-       CASE WHEN opened_at >= $heard THEN strftime(said_at, $f) END AS first_response_at,
+       CASE WHEN opened_at >= $responses_from THEN strftime(said_at, $f) END AS first_response_at,
        association AS author_association, coalesce(regexp_matches(author, $bot), false) AS is_bot,
-       opened_at >= $heard AS responses_seen
-FROM threads LEFT JOIN said USING (repository, number) WHERE opened_at >= $start ORDER BY ALL
+       opened_at >= $responses_from AS responses_seen
+FROM threads LEFT JOIN responses USING (repository, number) WHERE opened_at >= $start ORDER BY ALL
 """
 _STARS = """
 WITH base AS (
     SELECT repository, arg_max(value, day) AS value, max(day) AS since
-    FROM counted WHERE day < $start GROUP BY ALL
+    FROM star_totals WHERE day < $start GROUP BY ALL
 ),
 weeks AS (SELECT unnest(generate_series($start::DATE + 6, $last::DATE, INTERVAL 7 DAY))::DATE AS day)
 SELECT b.repository, strftime(w.day, '%Y-%m-%d') AS day, 'stars' AS metric, b.value + count(e.id) AS value,
-       'the last total known before, and the stars given since, also those taken back' AS definition
+       'the last total before, plus the stars given since; stars taken back are not subtracted' AS definition
 FROM base AS b CROSS JOIN weeks AS w LEFT JOIN events AS e
      ON e.repository = b.repository AND e.type = 'WatchEvent'
      AND e.told_at::DATE > b.since AND e.told_at::DATE <= w.day
@@ -70,78 +70,90 @@ GROUP BY ALL ORDER BY ALL
 """
 
 
-def last_run(found: Sequence[Capture], *types: str) -> tuple[date, date] | None:
-    """(first day, day after the last) of the last unbroken run of months in which all these types pass."""
-    good: dict[date, int] = {}
-    for capture in found:
+def find_last_run(captures: Sequence[Capture], *types: str) -> tuple[date, date] | None:
+    """Return the last unbroken run of months with enough events of all these types.
+
+    Returns:
+        (first day, day after the last); None if no month has enough.
+    """
+    counts: dict[date, int] = {}
+    for capture in captures:
         if capture.type in types and capture.is_enough:
-            good[capture.month] = good.get(capture.month, 0) + 1
-    months = sorted(month for month, n in good.items() if n == len(types))
+            counts[capture.month] = counts.get(capture.month, 0) + 1
+    months = sorted(month for month, n in counts.items() if n == len(types))
     if not months:
         return None
     first = months[-1]
     for month in reversed(months[:-1]):
-        if _next(month) != first:
+        if _next_month(month) != first:
             break
         first = month
-    return first, _next(months[-1])
+    return first, _next_month(months[-1])
 
 
-def _next(month: date) -> date:
+def _next_month(month: date) -> date:
     return (month + timedelta(days=32)).replace(day=1)
 
 
-def write_facts(db: Any, store: Path, found: Sequence[Capture], source: str) -> dict[str, int]:
-    """Write what passed, in place of what an earlier import wrote.
+def write_facts(db: Any, store: Path, captures: Sequence[Capture], source: str) -> dict[str, int]:
+    """Write the facts of the months with enough events; they replace those of an earlier import.
 
     Args:
-        db: a connection from `gate.connect`.
+        db: a connection from `capture.open_events`.
         store: folder of facts.
-        found: what the gate says.
-        source: what the rows carry as their source.
+        captures: from `capture.measure_captures`.
+        source: the source of the rows.
 
     Returns:
         kind of fact → number of rows.
     """
-    written: dict[str, int] = {}
+    row_counts: dict[str, int] = {}
     bot = f"(?i){BOT.pattern}"
-    threads = last_run(found, "IssuesEvent", "PullRequestEvent")
+    threads = find_last_run(captures, "IssuesEvent", "PullRequestEvent")
     if threads:
-        heard = last_run(found, "IssuesEvent", "PullRequestEvent", "IssueCommentEvent")
-        since = heard[0] if heard and heard[1] == threads[1] else threads[1]
-        given = {"start": threads[0], "end": threads[1], "heard": since, "bot": bot, "f": "%Y-%m-%d %H:%M:%S"}
-        _write(db, store, "threads", _THREADS, given, threads[1], source, written)
-    if stars := last_run(found, "WatchEvent"):
-        given = {"start": stars[0], "last": stars[1] - timedelta(days=1)}
-        _write(db, store, "counts", _STARS, given, stars[1], source, written, "-stars")
-    for table, kind, text, part in (
+        comment_run = find_last_run(captures, "IssuesEvent", "PullRequestEvent", "IssueCommentEvent")
+        responses_from = comment_run[0] if comment_run and comment_run[1] == threads[1] else threads[1]
+        parameters = {
+            "start": threads[0],
+            "end": threads[1],
+            "responses_from": responses_from,
+            "bot": bot,
+            "f": "%Y-%m-%d %H:%M:%S",
+        }
+        _write_rows(db, store, "threads", _THREADS, parameters, threads[1], source, row_counts)
+    if stars := find_last_run(captures, "WatchEvent"):
+        parameters = {"start": stars[0], "last": stars[1] - timedelta(days=1)}
+        _write_rows(db, store, "counts", _STARS, parameters, stars[1], source, row_counts, "-stars")
+    for table, kind, sql, part in (
         ("releases", "ReleaseEvent", _RELEASES, ""),
         ("counts", "PushEvent", _PUSHES, "-pushes"),
     ):
-        if run := last_run(found, kind):
-            _write(db, store, table, text, {"start": run[0], "end": run[1]}, run[1], source, written, part)
-    return written
+        if run := find_last_run(captures, kind):
+            _write_rows(
+                db, store, table, sql, {"start": run[0], "end": run[1]}, run[1], source, row_counts, part
+            )
+    return row_counts
 
 
-def _write(
+def _write_rows(
     db: Any,
     store: Path,
     table: str,
-    text: str,
-    given: dict[str, Any],
+    sql: str,
+    parameters: dict[str, Any],
     end: date,
     source: str,
-    written: dict[str, int],
+    row_counts: dict[str, int],
     part: str = "",
 ) -> None:
-    """Rows of a query, repository by repository; they were read on the last day of the run."""
+    """Write the rows of a query per repository, as retrieved on the last day of the run."""
     about = {"source": source, "retrieved_at": (end - timedelta(days=1)).isoformat()}
-    result = db.execute(text, given)
+    result = db.execute(sql, parameters)
     names = [d[0] for d in result.description]
-    of: dict[str, list[dict[str, Any]]] = {}
+    rows_by_repository: dict[str, list[dict[str, Any]]] = {}
     while rows := result.fetchmany(10_000):
         for row in rows:
-            of.setdefault(row[0], []).append({**dict(zip(names, row, strict=True)), **about})
-    for repository, mine in of.items():
-        writing.write(store, table, repository, mine, part=PART + part)
-    written[table + part] = sum(map(len, of.values()))
+            rows_by_repository.setdefault(row[0], []).append({**dict(zip(names, row, strict=True)), **about})
+    for repository, facts in rows_by_repository.items():
+        writing.write_rows(store, table, repository, facts, part=PART + part)
+    row_counts[table + part] = sum(map(len, rows_by_repository.values()))

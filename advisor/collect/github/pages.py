@@ -1,10 +1,14 @@
-"""Read the threads and releases of one repository to their end, page by page, and write them as facts.
+"""Read all threads and releases of one repository, page by page, and write them as facts.
 
-Issues are read in the order of their last change, oldest first, from where the last reading ended:
-what changes meanwhile moves to the end and is met again. Change requests and discussions cannot be
-asked for by date: the first reading goes the same way, later ones from the newest back to what is
-known. Where the source's total and ours differ afterwards, all is read once more: something was
-deleted, moved or lost.
+The first reading of each kind goes from the oldest change to the newest. Later readings:
+
+- Issues: from the last stored change on, oldest change first. An issue that changes during the reading
+  moves to the end and is read again.
+- Change requests and discussions, which have no filter by date: from the newest change back to the last
+  stored one.
+- Releases: from the newest back to a stored page.
+
+If the source's total then differs from ours, an item was deleted, moved or lost, and the kind is read again.
 """
 
 from __future__ import annotations
@@ -15,292 +19,333 @@ from datetime import datetime
 from pathlib import Path
 
 from advisor.collect.github import protocol, queries, shapes
-from advisor.collect.github.asking import Asking
+from advisor.collect.github.graphql import GraphQLClient
 from advisor.collect.github.queries import KINDS, Page
-from advisor.collect.github.state import Kept, Progress, State
-from advisor.collect.http.messages import Answer, TooHeavy, TryAgain
-from advisor.collect.http.shapes import read_as, seconds
-from advisor.collect.outcome import Tell
+from advisor.collect.github.state import CollectionState, ReadingProgress, StoredRow
+from advisor.collect.http.messages import HttpResponse, QueryTooHeavy, RetryableError
+from advisor.collect.http.shapes import format_time, read_as
+from advisor.collect.outcome import EventHandler
 from advisor.errors import Unsound
 from advisor.facts import writing
 
 START, LARGEST, SMALLEST, GROWTH = 50, 100, 10, 10
-NEWEST = 25  # how many of the newest are looked at where "changed since" cannot be asked
-FOLLOWED_TOGETHER = 25
+NEWEST = 25  # page size of a reading that starts at the newest change
+THREADS_PER_QUERY = 25  # in a search for first responses
 SOURCE = "github:graphql"
 
 
 @dataclass(frozen=True)
 class Repository:
-    """One repository on its way into the store: the name it was asked for by, and what GitHub says."""
+    """One repository: its name in the store, and GitHub's overview of it."""
 
     name: str
-    seen: shapes.Overview
+    overview: shapes.Overview
 
     @property
     def owner_and_name(self) -> tuple[str, str]:
-        """Its name on GitHub now."""
-        owner, _, name = self.seen.known_as.partition("/")
+        """Owner and name on GitHub today."""
+        owner, _, name = self.overview.known_as.partition("/")
         return owner, name
 
-    def totals(self) -> dict[str, int]:
-        """How many GitHub says there are of each kind; a tracker that is switched off has no entry."""
-        pulls = (self.seen.openPulls, self.seen.closedPulls, self.seen.mergedPulls)
-        found = {"pullRequests": sum(p.totalCount for p in pulls), "releases": self.seen.releases.totalCount}
-        if self.seen.has_issues:
-            found["issues"] = self.seen.openIssues.totalCount + self.seen.closedIssues.totalCount
-        if self.seen.has_discussions:
-            found["discussions"] = self.seen.discussions.totalCount
-        return {kind: found[kind] for kind in KINDS if kind in found}
+    def read_totals(self) -> dict[str, int]:
+        """Return GitHub's total of each kind, without issues or discussions if they are disabled."""
+        overview = self.overview
+        pulls = (overview.openPulls, overview.closedPulls, overview.mergedPulls)
+        totals = {
+            "pullRequests": sum(p.totalCount for p in pulls),
+            "releases": overview.releases.totalCount,
+        }
+        if overview.has_issues:
+            totals["issues"] = overview.openIssues.totalCount + overview.closedIssues.totalCount
+        if overview.has_discussions:
+            totals["discussions"] = overview.discussions.totalCount
+        return {kind: totals[kind] for kind in KINDS if kind in totals}
 
 
 @dataclass(frozen=True)
-class _Read:
-    """A page after all checks: its rows, the latest and earliest change, what comes next."""
+class _PageData:
+    """A page after all checks: its rows, the times of their changes, the next cursor and the total."""
 
-    rows: list[Kept]
+    rows: list[StoredRow]
     changes: list[str]
     cursor: str | None
     total: int
 
 
-def next_page(kind: str, progress: Progress, total: int, have: int, size: int) -> Page:
-    """What is to be asked next of a kind."""
+def plan_next_page(kind: str, progress: ReadingProgress, total: int, count: int, size: int) -> Page:
+    """Return the next page to read of a kind.
+
+    Args:
+        kind: a key of `KINDS`.
+        progress: of this kind.
+        total: the source's total.
+        count: rows that the current reading has stored.
+        size: preferred page size.
+    """
     if kind == "releases":
-        wanted = min(size, NEWEST if progress.known_until else max(1, total - have + 1))
-        return Page(wanted, progress.cursor, is_ascending=False)
+        size = min(size, NEWEST if progress.known_until else max(1, total - count + 1))
+        return Page(size, progress.cursor, is_ascending=False)
     if progress.known_until is None:
-        return Page(min(size, max(SMALLEST, total - have + 1)), progress.cursor)
+        return Page(min(size, max(SMALLEST, total - count + 1)), progress.cursor)
     if kind in queries.HAS_SINCE:
         return Page(size, progress.cursor, since=progress.known_until)
     return Page(min(size, NEWEST), progress.cursor, is_ascending=False)
 
 
-async def read_all(asking: Asking, state: State, repository: Repository, now: datetime, tell: Tell) -> None:
+async def read_threads(
+    client: GraphQLClient,
+    state: CollectionState,
+    repository: Repository,
+    now: datetime,
+    on_event: EventHandler,
+) -> None:
     """Bring every kind up to date in the state.
 
     Raises:
-        CollectError: a page could not be had; what came before it is kept.
+        CollectError: a page could not be read; the pages before it are stored.
     """
-    totals = repository.totals()
-    reading = {kind: state.progress(repository.name, kind) for kind in totals}
-    have = {kind: _have(state, repository.name, kind, p) for kind, p in reading.items()}
-    once_more = set(totals)
+    name = repository.name
+    totals = repository.read_totals()
+    progress_by_kind = {kind: state.read_progress(name, kind) for kind in totals}
+    counts = {kind: count_for_planning(state, name, kind, p) for kind, p in progress_by_kind.items()}
+    repeatable_kinds = set(totals)
     size = START
-    while reading:
-        wanted = {k: next_page(k, p, totals[k], have[k], size) for k, p in reading.items()}
-        document = queries.pages(*repository.owner_and_name, wanted)
+    while progress_by_kind:
+        next_pages = {
+            k: plan_next_page(k, p, totals[k], counts[k], size) for k, p in progress_by_kind.items()
+        }
+        document = queries.build_pages_query(*repository.owner_and_name, next_pages)
 
-        def read(answer: Answer, wanted: Mapping[str, Page] = wanted) -> dict[str, _Read]:
-            return _read(asking.read(answer), repository, wanted)
+        def read(response: HttpResponse, next_pages: Mapping[str, Page] = next_pages) -> dict[str, _PageData]:
+            return _read_pages(client.read_data(response), repository, next_pages)
 
         try:
-            found = await asking.ask(document, read, may_shrink=size > SMALLEST)
-        except TooHeavy as error:
+            pages = await client.send(document, read, may_shrink=size > SMALLEST)
+        except QueryTooHeavy as error:
             size = max(SMALLEST, size // 2)
-            tell("smaller", {"repository": repository.name, "size": size, "reason": str(error)})
+            on_event("smaller", {"repository": name, "size": size, "reason": str(error)})
             continue
         except protocol.StaleCursor:
-            if all(p.cursor is None for p in reading.values()):
+            if all(p.cursor is None for p in progress_by_kind.values()):
                 raise
-            reading = {kind: replace(p, cursor=None) for kind, p in reading.items()}
+            progress_by_kind = {kind: replace(p, cursor=None) for kind, p in progress_by_kind.items()}
             continue
         size = min(LARGEST, size + GROWTH)
-        for kind, page in found.items():
-            following = _take(state, repository.name, kind, reading[kind], page, now)
-            have[kind] = have[kind] + len(page.rows) if following else state.count(repository.name, kind)
-            tell("page", {"repository": repository.name, "kind": kind, "have": have[kind], "of": page.total})
-            if following is not None:
-                reading[kind] = following
+        for kind, page in pages.items():
+            next_progress = _save_page(state, name, kind, progress_by_kind[kind], page, now)
+            counts[kind] = counts[kind] + len(page.rows) if next_progress else state.count_rows(name, kind)
+            on_event("page", {"repository": name, "kind": kind, "have": counts[kind], "of": page.total})
+            if next_progress is not None:
+                progress_by_kind[kind] = next_progress
                 continue
-            del reading[kind]
-            again = _check_total(state, repository.name, kind, page.total, may_repeat=kind in once_more)
-            if again is not None:
-                once_more.discard(kind)
-                reading[kind], have[kind] = again, 0
-    await _follow(asking, state, repository, tell)
+            del progress_by_kind[kind]
+            restart = _check_total(state, name, kind, page.total, may_repeat=kind in repeatable_kinds)
+            if restart is not None:
+                repeatable_kinds.discard(kind)
+                progress_by_kind[kind], counts[kind] = restart, 0
+    await _find_first_responses(client, state, repository, on_event)
 
 
-def _have(state: State, name: str, kind: str, progress: Progress) -> int:
-    return state.count(name, kind) if progress.number == 1 else 0
+def count_for_planning(state: CollectionState, name: str, kind: str, progress: ReadingProgress) -> int:
+    """Return the rows that the current reading has stored; 0 for a repeated full reading."""
+    return state.count_rows(name, kind) if progress.number == 1 else 0
 
 
-def _read(data: protocol.Data, repository: Repository, wanted: Mapping[str, Page]) -> dict[str, _Read]:
-    answer = protocol.of_repository(protocol.whole(data), "repository")
-    if answer.get("databaseId") != repository.seen.github_id:
-        raise Unsound(f"{repository.seen.known_as} became another repository while it was read")
-    found = {}
-    for kind, page in wanted.items():
-        where = f"{kind} of {repository.seen.known_as}"
-        connection = read_as(shapes.Connection, answer.get(kind), where)
+def _read_pages(
+    data: protocol.GraphQLData, repository: Repository, pages: Mapping[str, Page]
+) -> dict[str, _PageData]:
+    known_as = repository.overview.known_as
+    value = protocol.get_repository(protocol.check_errors(data), "repository")
+    if value.get("databaseId") != repository.overview.github_id:
+        raise Unsound(f"{known_as} became another repository while it was read")
+    data_by_kind = {}
+    for kind, page in pages.items():
+        where = f"{kind} of {known_as}"
+        connection = read_as(shapes.Connection, value.get(kind), where)
         info = connection.pageInfo
         cursor = protocol.check_cursor(page.after, info.endCursor, has_next=info.hasNextPage)
         total = connection.totalCount
         if kind in queries.HAS_SINCE:
-            total = read_as(shapes.Total, answer.get(f"{kind}All"), where).totalCount
+            total = read_as(shapes.Total, value.get(f"{kind}All"), where).totalCount
         rows, changes = [], []
         for node in connection.nodes:
             if node is None:
                 continue
             if kind == "releases":
-                release = read_as(shapes.Release, node, where)
+                release = read_as(shapes.ReleaseNode, node, where)
                 if not release.is_draft and release.tag:
-                    rows.append(_release(release))
+                    rows.append(_build_release_row(release))
             else:
                 thread = read_as(shapes.Thread, node, where)
-                rows.append(_thread(thread, KINDS[kind]))
-                changes.append(thread.updated.isoformat())
-        found[kind] = _Read(rows, changes, cursor, total)
-    return found
+                rows.append(_build_thread_row(thread, KINDS[kind]))
+                changes.append(thread.updated_at.isoformat())
+        data_by_kind[kind] = _PageData(rows, changes, cursor, total)
+    return data_by_kind
 
 
-def _thread(thread: shapes.Thread, kind: str) -> Kept:
+def _build_thread_row(thread: shapes.Thread, kind: str) -> StoredRow:
     login = thread.author.login if thread.author else None
-    response = shapes.first_response(login, thread.comments, thread.reviews)
+    response = shapes.find_first_response(login, thread.comments, thread.reviews)
     row = {
         "kind": kind,
         "number": thread.number,
-        "opened_at": seconds(thread.created),
-        "closed_at": seconds(thread.closed),
-        "merged_at": seconds(thread.merged),
+        "opened_at": format_time(thread.created_at),
+        "closed_at": format_time(thread.closed_at),
+        "merged_at": format_time(thread.merged_at),
         "merged_by_organisation": thread.merger.organisation if thread.merger else None,
-        "first_response_at": seconds(response.at) if response.is_sure else None,
+        "first_response_at": format_time(response.at) if response.is_sure else None,
         "author_association": thread.association,
         "is_bot": thread.author is not None and thread.author.is_bot,
         "responses_seen": response.is_sure,
         "source": SOURCE,
     }
     more = None if response.is_sure else ""
-    return Kept(thread.number, row, login, thread.updated.isoformat(), more)
+    return StoredRow(thread.number, row, login, thread.updated_at.isoformat(), more)
 
 
-def _release(release: shapes.Release) -> Kept:
-    day = (release.published or release.created).date().isoformat()
+def _build_release_row(release: shapes.ReleaseNode) -> StoredRow:
+    day = (release.published_at or release.created_at).date().isoformat()
     row = {"tag": release.tag, "released_on": day, "is_prerelease": release.is_prerelease, "source": SOURCE}
-    return Kept(release.tag, row)
+    return StoredRow(release.tag, row)
 
 
-def _take(
-    state: State, name: str, kind: str, progress: Progress, page: _Read, now: datetime
-) -> Progress | None:
-    """Keep a page of a reading that goes from the oldest change on (of releases: from the newest).
+def _save_page(
+    state: CollectionState, name: str, kind: str, progress: ReadingProgress, page: _PageData, now: datetime
+) -> ReadingProgress | None:
+    """Store a page.
 
     Returns:
-        what the reading goes on with; None at its end.
+        the progress with which the reading continues; None after the last page.
     """
     if progress.known_until is not None and kind not in queries.HAS_SINCE:
-        return _take_newest(state, name, kind, progress, page, now)
+        return _save_newest_page(state, name, kind, progress, page, now)
     highest = max([progress.highest or "", *page.changes]) or None
-    following = replace(progress, cursor=page.cursor, highest=highest)
-    following = state.keep(name, kind, page.rows, following, _day(now))
+    next_progress = replace(progress, cursor=page.cursor, highest=highest)
+    next_progress = state.save_page(name, kind, page.rows, next_progress, _format_day(now))
     is_first = progress.known_until is None
-    # Once all are seen, changes since we began are for the next run: a busy tracker has no last page.
+    # A busy tracker has no last page: once all rows are stored, changes since the start are for the next run.
     is_busy = is_first and (highest or "") >= now.isoformat()
-    seen_all = is_busy and state.count(name, kind, progress.number) >= page.total
-    if page.cursor is not None and not seen_all:
-        return following
+    is_complete = is_busy and state.count_rows(name, kind, progress.number) >= page.total
+    if page.cursor is not None and not is_complete:
+        return next_progress
     if is_first:
-        state.drop_unseen(name, kind, _ended(following, now))
+        state.finish_full_reading(name, kind, _finish_progress(next_progress, now))
     else:
-        state.put(name, kind, _ended(following, now))
+        state.save_progress(name, kind, _finish_progress(next_progress, now))
     return None
 
 
-def _take_newest(
-    state: State, name: str, kind: str, progress: Progress, page: _Read, now: datetime
-) -> Progress | None:
-    """Keep a page of a reading that goes back from the newest to what is known."""
+def _save_newest_page(
+    state: CollectionState, name: str, kind: str, progress: ReadingProgress, page: _PageData, now: datetime
+) -> ReadingProgress | None:
+    """Store a page of a reading that goes from the newest change back to the last stored one."""
     highest = max([progress.highest or "", *page.changes]) or None
-    # Where it has come is not kept: after a crash the newest are looked at again.
-    kept = state.keep(name, kind, page.rows, replace(progress, cursor=None, highest=None), _day(now))
-    following = replace(kept, cursor=page.cursor, highest=highest)
+    # The position is not stored: after a crash the reading starts at the newest change again.
+    stored_progress = state.save_page(
+        name, kind, page.rows, replace(progress, cursor=None, highest=None), _format_day(now)
+    )
+    next_progress = replace(stored_progress, cursor=page.cursor, highest=highest)
     if kind == "releases":
-        met = state.has(name, kind, [r.key for r in page.rows])
+        is_up_to_date = state.has_rows(name, kind, [r.key for r in page.rows])
     else:
-        met = any(change < str(progress.known_until) for change in page.changes)
-    if page.cursor is not None and not met:
-        return following
-    state.put(name, kind, _ended(following, now))
+        is_up_to_date = any(change < str(progress.known_until) for change in page.changes)
+    if page.cursor is not None and not is_up_to_date:
+        return next_progress
+    state.save_progress(name, kind, _finish_progress(next_progress, now))
     return None
 
 
-def _ended(progress: Progress, now: datetime) -> Progress:
-    # A change that is dated after now would hide all that follow it.
+def _finish_progress(progress: ReadingProgress, now: datetime) -> ReadingProgress:
+    # A change with a date after now would hide all changes that follow it.
     known_until = min(progress.highest or now.isoformat(), now.isoformat())
     return replace(
         progress, known_until=max(known_until, progress.known_until or ""), cursor=None, highest=None
     )
 
 
-def _check_total(state: State, name: str, kind: str, total: int, *, may_repeat: bool) -> Progress | None:
-    """Compare our count with the source's; the progress of a new reading of everything, if need be."""
-    progress = state.progress(name, kind)
-    off_by = total - state.count(name, kind)
+def _check_total(
+    state: CollectionState, name: str, kind: str, total: int, *, may_repeat: bool
+) -> ReadingProgress | None:
+    """Compare our count with the source's total.
+
+    Returns:
+        the progress of a new full reading if one is necessary, else None.
+    """
+    progress = state.read_progress(name, kind)
+    off_by = total - state.count_rows(name, kind)
     if off_by == progress.off_by:
         return None
     if may_repeat:
-        again = Progress(progress.number + 1, off_by=progress.off_by, is_dirty=True)
-        state.put(name, kind, again)
-        return again
-    state.put(name, kind, replace(progress, off_by=off_by))
+        restart = ReadingProgress(progress.number + 1, off_by=progress.off_by, is_dirty=True)
+        state.save_progress(name, kind, restart)
+        return restart
+    state.save_progress(name, kind, replace(progress, off_by=off_by))
     return None
 
 
-async def _follow(asking: Asking, state: State, repository: Repository, tell: Tell) -> None:
-    """Look on for the first response of threads whose first comments held none."""
+async def _find_first_responses(
+    client: GraphQLClient, state: CollectionState, repository: Repository, on_event: EventHandler
+) -> None:
+    """Read more comments of threads whose first comments hold no response."""
     name = repository.name
-    while unsure := _unsure(state, repository):
-        threads = {f"t{k.key}": (KINDS[kind], int(k.key), k.more or None) for kind, k in unsure}
-        document = queries.responses(*repository.owner_and_name, threads)
+    while thread_rows := _read_unanswered_threads(state, repository):
+        threads = {f"t{row.key}": (KINDS[kind], int(row.key), row.more or None) for kind, row in thread_rows}
+        document = queries.build_responses_query(*repository.owner_and_name, threads)
 
-        def read(answer: Answer, unsure: list[tuple[str, Kept]] = unsure) -> list[tuple[str, Kept]]:
-            data = asking.read(answer)
-            found = protocol.of_repository(data, "repository")
+        def read(
+            response: HttpResponse, rows: list[tuple[str, StoredRow]] = thread_rows
+        ) -> list[tuple[str, StoredRow]]:
+            data = client.read_data(response)
+            value = protocol.get_repository(data, "repository")
             return [
-                (kind, _response(found.get(f"t{k.key}"), data.errors.get(f"repository.t{k.key}"), k))
-                for kind, k in unsure
+                (kind, _add_response(value.get(f"t{r.key}"), data.errors.get(f"repository.t{r.key}"), r))
+                for kind, r in rows
             ]
 
-        for kind, kept in await asking.ask(document, read):
-            state.update(name, kind, [kept])
-        tell("responses", {"repository": name, "threads": len(unsure)})
+        for kind, row in await client.send(document, read):
+            state.update_rows(name, kind, [row])
+        on_event("responses", {"repository": name, "threads": len(thread_rows)})
 
 
-def _unsure(state: State, repository: Repository) -> list[tuple[str, Kept]]:
-    kinds = (k for k in repository.totals() if k != "releases")
-    found = [(kind, k) for kind in kinds for k in state.unsure(repository.name, kind, FOLLOWED_TOGETHER)]
-    return found[:FOLLOWED_TOGETHER]
+def _read_unanswered_threads(state: CollectionState, repository: Repository) -> list[tuple[str, StoredRow]]:
+    kinds = (k for k in repository.read_totals() if k != "releases")
+    rows = [
+        (kind, row)
+        for kind in kinds
+        for row in state.read_threads_to_search(repository.name, kind, THREADS_PER_QUERY)
+    ]
+    return rows[:THREADS_PER_QUERY]
 
 
-def _response(value: object, said: str | None, kept: Kept) -> Kept:
-    if value is None and said is not None:
-        if not said.startswith("NOT_FOUND"):
-            raise TryAgain(f"GitHub: {said}")
-        return replace(kept, more=None)  # deleted meanwhile: nothing is known of its response
-    read = read_as(shapes.Replying, value, "comments of a thread")
-    found = shapes.first_response(kept.author, read.comments, read.reviews, after_all=True)
-    info = read.comments.pageInfo
+def _add_response(value: object, error: str | None, row: StoredRow) -> StoredRow:
+    if value is None and error is not None:
+        if not error.startswith("NOT_FOUND"):
+            raise RetryableError(f"GitHub: {error}")
+        return replace(row, more=None)  # the thread was deleted, so its response stays unknown
+    replies = read_as(shapes.ThreadReplies, value, "comments of a thread")
+    response = shapes.find_first_response(row.author, replies.comments, replies.reviews, is_later_page=True)
+    info = replies.comments.pageInfo
     cursor = None
-    if info is not None and not found.is_sure:
-        cursor = protocol.check_cursor(kept.more or None, info.endCursor, has_next=info.hasNextPage)
+    if info is not None and not response.is_sure:
+        cursor = protocol.check_cursor(row.more or None, info.endCursor, has_next=info.hasNextPage)
     if cursor is not None:
-        return replace(kept, more=cursor)
-    row = {**kept.row, "responses_seen": found.is_sure}
-    row["first_response_at"] = seconds(found.at) if found.is_sure else None
-    return replace(kept, row=row, more=None)
+        return replace(row, more=cursor)
+    facts = {**row.row, "responses_seen": response.is_sure}
+    facts["first_response_at"] = format_time(response.at) if response.is_sure else None
+    return replace(row, row=facts, more=None)
 
 
-def write_facts(store: Path, state: State, repository: Repository) -> None:
-    """Write the kinds that are read to the end and have changed."""
+def write_facts(store: Path, state: CollectionState, repository: Repository) -> None:
+    """Write the facts of the kinds that were read completely and have changed."""
     for kind in KINDS:
-        progress = state.progress(repository.name, kind)
+        progress = state.read_progress(repository.name, kind)
         if progress.known_until is None or not progress.is_dirty:
             continue
         table = "releases" if kind == "releases" else "threads"
-        rows = ({"repository": repository.name, **row} for row in state.rows(repository.name, kind))
-        writing.write(store, table, repository.name, rows, part=f"github-{kind.lower()}")
-        state.clean(repository.name, kind)
+        rows = ({"repository": repository.name, **row} for row in state.read_rows(repository.name, kind))
+        writing.write_rows(store, table, repository.name, rows, part=f"github-{kind.lower()}")
+        state.mark_clean(repository.name, kind)
 
 
-def _day(now: datetime) -> str:
+def _format_day(now: datetime) -> str:
     return now.date().isoformat()

@@ -1,10 +1,13 @@
-"""GitHub's protocol without I/O: where it is, requests, rate limits, errors.
+"""GitHub's protocol without I/O: endpoints, requests, rate limits, errors.
 
-What GitHub says of its limits (docs.github.com, "Rate limits for the REST API", "Rate limits and
-query limits for the GraphQL API"): past the primary limit GraphQL answers with status 200, an error
-of type RATE_LIMITED and ``x-ratelimit-remaining: 0``, REST with 403 or 429; the secondary limit comes
-as 200 with errors, as 403 or as 429. Then ``Retry-After`` counts, else ``x-ratelimit-reset`` if
-nothing remains, else a minute, growing.
+Rate limits (docs.github.com, "Rate limits for the REST API", "Rate limits and query limits for the
+GraphQL API"):
+
+- Primary limit: GraphQL sends status 200 with an error of type RATE_LIMITED and
+  ``x-ratelimit-remaining: 0``. REST sends 403 or 429.
+- Secondary limit: status 200 with errors, 403 or 429.
+- Time to wait: ``Retry-After``; else until ``x-ratelimit-reset`` if nothing remains; else a minute,
+  then longer.
 """
 
 from __future__ import annotations
@@ -19,16 +22,16 @@ from urllib.parse import urlsplit
 
 from advisor.collect.github.queries import Document
 from advisor.collect.http.messages import (
-    Answer,
-    Request,
-    TooHeavy,
-    TryAgain,
+    HttpRequest,
+    HttpResponse,
+    QueryTooHeavy,
+    RetryableError,
     check_status,
-    clean,
-    json_of,
-    origin,
-    retry_after,
-    segment,
+    clean_text,
+    parse_origin,
+    quote_segment,
+    read_json,
+    read_retry_after,
 )
 from advisor.errors import CollectError, InputError, Refused, RepositoryNotFound, Unsound
 
@@ -39,7 +42,7 @@ _SLACK = 1.0  # seconds past the reset of a limit: clocks differ
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where a GitHub is: the roots of REST, GraphQL and of what a person sees."""
+    """Base URLs of a GitHub: REST API, GraphQL API and website."""
 
     rest: str
     graphql: str
@@ -47,8 +50,8 @@ class Endpoints:
 
 
 @dataclass(frozen=True)
-class Limit:
-    """What an answer says of the primary limit: points left, of how many, and when they come back."""
+class RateLimit:
+    """The primary rate limit: points per hour, remaining points, and when they reset."""
 
     limit: int
     remaining: int
@@ -56,224 +59,228 @@ class Limit:
 
 
 @dataclass(frozen=True)
-class Data:
-    """The data of a GraphQL answer: what it cost, and what GitHub says against parts of it."""
+class GraphQLData:
+    """The data of a GraphQL response, its cost in points, and the errors of its parts."""
 
     data: Mapping[str, Any]
     cost: int
     errors: Mapping[str, str]
-    """Alias (or name of the top field) → type and message, cleaned."""
+    """Alias (or name of the top field) → type and message, as clean text."""
 
 
-def endpoints(environment: Mapping[str, str], url: str | None = None) -> Endpoints:
-    """Where GitHub is: ``url`` if given, else as GitHub Actions say it, else github.com.
+def find_endpoints(environment: Mapping[str, str], url: str | None = None) -> Endpoints:
+    """Return the endpoints: of ``url``, else of the variables of GitHub Actions, else of github.com.
 
     Raises:
-        InputError: one of them is no https URL.
+        InputError: one of them is not an https URL.
     """
     if url is None and "GITHUB_API_URL" in environment:
         rest = environment["GITHUB_API_URL"].rstrip("/")
         graphql = environment.get("GITHUB_GRAPHQL_URL", "").rstrip("/")
         graphql = graphql or re.sub(r"/v3$", "", rest) + "/graphql"
-        web = environment.get("GITHUB_SERVER_URL", "").rstrip("/") or _web(rest)
-        found = Endpoints(rest, graphql, web)
+        web = environment.get("GITHUB_SERVER_URL", "").rstrip("/") or _derive_web(rest)
+        endpoints = Endpoints(rest, graphql, web)
     else:
         web = re.sub(r"/api/v3$", "", (url or "https://github.com").rstrip("/"))
         host = urlsplit(web).hostname
         if host in {"github.com", "api.github.com", "www.github.com"}:
-            found = Endpoints(
+            endpoints = Endpoints(
                 "https://api.github.com", "https://api.github.com/graphql", "https://github.com"
             )
         else:
-            found = Endpoints(f"{web}/api/v3", f"{web}/api/graphql", web)
-    for part in (found.rest, found.graphql, found.web):
-        origin(part)
-    return found
+            endpoints = Endpoints(f"{web}/api/v3", f"{web}/api/graphql", web)
+    for part in (endpoints.rest, endpoints.graphql, endpoints.web):
+        parse_origin(part)
+    return endpoints
 
 
-def _web(rest: str) -> str:
+def _derive_web(rest: str) -> str:
     return (
         "https://github.com" if urlsplit(rest).hostname == "api.github.com" else re.sub(r"/api/v3$", "", rest)
     )
 
 
-def graphql_request(at: Endpoints, document: Document) -> Request:
-    """A GraphQL query as a request."""
+def build_graphql_request(endpoints: Endpoints, document: Document) -> HttpRequest:
+    """Build the request for a GraphQL query."""
     body = json.dumps({"query": document.query, "variables": document.variables}, separators=(",", ":"))
     headers = {"accept": "application/json", "content-type": "application/json"}
-    return Request("POST", at.graphql, headers, body.encode())
+    return HttpRequest("POST", endpoints.graphql, headers, body.encode())
 
 
-def rest_request(at: Endpoints, *path: str, **query: str | int) -> Request:
-    """A REST GET; every segment of the path is quoted."""
-    url = at.rest + "".join(f"/{segment(p)}" for p in path)
+def build_rest_request(endpoints: Endpoints, *path: str, **query: str | int) -> HttpRequest:
+    """Build a REST GET request; every segment of the path is quoted."""
+    url = endpoints.rest + "".join(f"/{quote_segment(p)}" for p in path)
     if query:
-        url += "?" + "&".join(f"{k}={segment(str(v))}" for k, v in query.items())
+        url += "?" + "&".join(f"{k}={quote_segment(str(v))}" for k, v in query.items())
     headers = {"accept": "application/vnd.github+json", "x-github-api-version": REST_VERSION}
-    return Request("GET", url, headers)
+    return HttpRequest("GET", url, headers)
 
 
-def limit_of(answer: Answer) -> Limit | None:
-    """The primary limit from the headers; None where they say nothing (whole) of it."""
-    found = [answer.headers.get(f"x-ratelimit-{k}", "") for k in ("limit", "remaining", "reset")]
-    if not all(re.fullmatch(r"\d{1,11}", text) for text in found):
+def read_rate_limit(response: HttpResponse) -> RateLimit | None:
+    """Return the primary limit from the headers; None if one of them is missing or invalid."""
+    values = [response.headers.get(f"x-ratelimit-{k}", "") for k in ("limit", "remaining", "reset")]
+    if not all(re.fullmatch(r"\d{1,11}", text) for text in values):
         return None
-    limit, remaining, reset = map(int, found)
-    return Limit(limit, remaining, datetime.fromtimestamp(reset, UTC))
+    limit, remaining, reset = map(int, values)
+    return RateLimit(limit, remaining, datetime.fromtimestamp(reset, UTC))
 
 
-def check_limits(answer: Answer, now: datetime) -> Answer:
-    """Pass an answer on that no limit has held back.
+def check_limits(response: HttpResponse, now: datetime) -> HttpResponse:
+    """Return the response if no rate limit applies and its status is 200.
 
     Raises:
-        TryAgain: a primary or secondary limit; ``after`` as GitHub asks, None: a minute, growing.
-        Refused, RepositoryNotFound: GitHub says no for another reason.
+        RetryableError: a primary or secondary rate limit; ``after`` is the wait that GitHub asks for.
+        Refused, RepositoryNotFound: another status of failure.
     """
-    if answer.status in {403, 429}:
-        said = _message(answer)
-        limit = limit_of(answer)
-        is_limit = "rate limit" in said.lower() or "abuse" in said.lower() or answer.status == 429
-        if is_limit or "retry-after" in answer.headers or (limit and limit.remaining == 0):
-            raise _limited(answer, now, said or "GitHub limits us")
-        raise Refused(f"GitHub refuses: {said or 'status 403'}")
-    if answer.status == 401:
+    if response.status in {403, 429}:
+        message = _read_message(response)
+        limit = read_rate_limit(response)
+        is_limit = "rate limit" in message.lower() or "abuse" in message.lower() or response.status == 429
+        if is_limit or "retry-after" in response.headers or (limit and limit.remaining == 0):
+            raise _build_limit_error(response, now, message or "a rate limit")
+        raise Refused(f"GitHub refuses the request: {message or 'status 403'}")
+    if response.status == 401:
         raise Refused(
             "GitHub refuses the token (401); check GH_TOKEN, GITHUB_TOKEN, .netrc or `gh auth status`"
         )
-    if answer.status == 451:
+    if response.status == 451:
         raise Refused("GitHub blocks the repository for legal reasons (451)")
-    return check_status(answer, "GitHub")
+    return check_status(response, "GitHub")
 
 
-def _limited(answer: Answer, now: datetime, said: str) -> TryAgain:
-    after = retry_after(answer)
-    limit = limit_of(answer)
+def _build_limit_error(response: HttpResponse, now: datetime, message: str) -> RetryableError:
+    after = read_retry_after(response)
+    limit = read_rate_limit(response)
     if after is None and limit is not None and limit.remaining == 0:
         after = max(0.0, (limit.resets_at - now).total_seconds()) + _SLACK
-    return TryAgain(f"GitHub: {said}", after, is_throttled=True)
+    return RetryableError(f"GitHub: {message}", after, is_throttled=True)
 
 
-def _message(answer: Answer) -> str:
+def _read_message(response: HttpResponse) -> str:
     try:
-        said = json_of(answer, "GitHub")
-    except (TryAgain, Unsound):
+        body = read_json(response, "GitHub")
+    except (RetryableError, Unsound):
         return ""
-    return clean(str(said.get("message", ""))) if isinstance(said, dict) else ""
+    return clean_text(str(body.get("message", ""))) if isinstance(body, dict) else ""
 
 
-def read_graphql(answer: Answer, now: datetime) -> Data:
-    """The data of a GraphQL answer, with the errors of single aliases beside them.
+def read_graphql(response: HttpResponse, now: datetime) -> GraphQLData:
+    """Return the data of a GraphQL response, and the errors of its aliases.
 
     Raises:
-        TryAgain: a limit, or an answer that is not whole.
-        TooHeavy: GitHub gave up on the query.
-        Refused: GitHub refuses the whole query.
-        Unsound: the answer has not the shape of a GraphQL answer.
+        RetryableError: a rate limit, or an incomplete response.
+        QueryTooHeavy: GitHub gave up on the query.
+        Refused: GitHub refuses the query.
+        Unsound: this is not a GraphQL response.
     """
-    check_limits(answer, now)
-    body = json_of(answer, "GitHub")
+    check_limits(response, now)
+    body = read_json(response, "GitHub")
     if not isinstance(body, dict):
-        raise Unsound("GitHub's answer is no GraphQL answer")
-    errors = _errors(body, answer, now)
+        raise Unsound("GitHub's response is not a GraphQL response")
+    errors = _read_errors(body, response, now)
     data = body.get("data")
     if not isinstance(data, dict):
-        said = "; ".join(errors.values())
-        raise Refused(f"GitHub refuses the query: {said}") if said else Unsound("GitHub's answer has no data")
+        problem = "; ".join(errors.values())
+        raise (
+            Refused(f"GitHub refuses the query: {problem}")
+            if problem
+            else Unsound("GitHub's response has no data")
+        )
     rate = data.get("rateLimit")
     cost = rate.get("cost") if isinstance(rate, dict) else None
     cost = cost if isinstance(cost, int) and 0 <= cost <= 10_000 else 1
-    return Data(data, cost, errors)
+    return GraphQLData(data, cost, errors)
 
 
-def _errors(body: dict[str, Any], answer: Answer, now: datetime) -> dict[str, str]:
-    listed = body.get("errors") or []
-    if not isinstance(listed, list):
-        raise Unsound("GitHub's answer is no GraphQL answer: its errors are no list")
-    found: dict[str, str] = {}
-    for error in listed:
+def _read_errors(body: dict[str, Any], response: HttpResponse, now: datetime) -> dict[str, str]:
+    errors = body.get("errors") or []
+    if not isinstance(errors, list):
+        raise Unsound("GitHub's response is not a GraphQL response: its errors are not a list")
+    messages: dict[str, str] = {}
+    for error in errors:
         if not isinstance(error, dict):
-            raise Unsound("GitHub's answer is no GraphQL answer: an error is no object")
-        kind, said = clean(str(error.get("type", ""))), clean(str(error.get("message", "")))
-        if kind == "RATE_LIMITED" or "rate limit" in said.lower():
-            raise _limited(answer, now, said)
-        if kind in _TOO_HEAVY or "couldn't respond to your request in time" in said:
-            raise TooHeavy(f"GitHub: {said or kind}")
+            raise Unsound("GitHub's response is not a GraphQL response: an error is not an object")
+        kind, message = clean_text(str(error.get("type", ""))), clean_text(str(error.get("message", "")))
+        if kind == "RATE_LIMITED" or "rate limit" in message.lower():
+            raise _build_limit_error(response, now, message)
+        if kind in _TOO_HEAVY or "couldn't respond to your request in time" in message:
+            raise QueryTooHeavy(f"GitHub: {message or kind}")
         path = error.get("path")
-        found.setdefault(_place(path), f"{kind}: {said}" if kind else said)
-    return found
+        messages.setdefault(_format_path(path), f"{kind}: {message}" if kind else message)
+    return messages
 
 
-def _place(path: object) -> str:
+def _format_path(path: object) -> str:
     if not isinstance(path, list) or not path:
         return ""
     return ".".join(str(p) for p in path[: 2 if path[0] == "repository" else 1])
 
 
 class StaleCursor(CollectError):
-    """GitHub no longer knows a cursor that was kept."""
+    """GitHub no longer accepts a stored cursor."""
 
 
-def whole(data: Data) -> Data:
-    """Pass an answer on that nothing is said against.
+def check_errors(data: GraphQLData) -> GraphQLData:
+    """Return the data if no part of it has an error.
 
     Raises:
-        StaleCursor: a cursor is refused.
-        TryAgain: a part of it failed.
+        StaleCursor: GitHub does not accept a cursor.
+        RetryableError: a part failed.
     """
-    for place, said in data.errors.items():
-        if said.startswith("INVALID_CURSOR"):
-            raise StaleCursor(f"GitHub: {said}")
+    for place, message in data.errors.items():
+        if message.startswith("INVALID_CURSOR"):
+            raise StaleCursor(f"GitHub: {message}")
         if place != "repository":
-            raise TryAgain(f"GitHub: {said}")
+            raise RetryableError(f"GitHub: {message}")
     return data
 
 
-def of_repository(data: Data, alias: str) -> dict[str, Any]:
-    """What an answer says of one repository.
+def get_repository(data: GraphQLData, alias: str) -> dict[str, Any]:
+    """Return the part of a response about one repository.
 
     Raises:
-        RepositoryNotFound: GitHub knows none of that name (or we may not see it).
-        TryAgain: a part of it failed without a word of why.
-        Refused: GitHub refuses this one.
+        RepositoryNotFound: GitHub has no repository of that name, or the token may not read it.
+        RetryableError: the part is missing without an error.
+        Refused: GitHub refuses access to this repository.
     """
-    found = data.data.get(alias)
-    said = data.errors.get(alias)
-    if isinstance(found, dict) and said is None:
-        return found
-    if said is None:
-        raise TryAgain("GitHub answered with nothing for the repository")
-    if said.startswith("NOT_FOUND"):
-        raise RepositoryNotFound("GitHub knows no such repository, or we may not see it")
-    if said.partition(":")[0] in {
+    repository = data.data.get(alias)
+    message = data.errors.get(alias)
+    if isinstance(repository, dict) and message is None:
+        return repository
+    if message is None:
+        raise RetryableError("GitHub sent no data for the repository")
+    if message.startswith("NOT_FOUND"):
+        raise RepositoryNotFound("GitHub has no such repository, or the token may not read it")
+    if message.partition(":")[0] in {
         "FORBIDDEN",
         "REPOSITORY_ACCESS_BLOCKED",
         "INSUFFICIENT_SCOPES",
         "SAML_FAILURE",
     }:
-        raise Refused(f"GitHub refuses: {said}")
-    raise TryAgain(f"GitHub: {said}")
+        raise Refused(f"GitHub refuses access: {message}")
+    raise RetryableError(f"GitHub: {message}")
 
 
 def check_cursor(before: str | None, after: object, *, has_next: bool) -> str | None:
-    """The cursor of the next page; None at the end.
+    """Return the cursor of the next page; None after the last page.
 
     Raises:
-        TryAgain: there shall be a next page, and the cursor has not moved.
+        RetryableError: GitHub says that there is a next page, but the cursor has not changed.
     """
     if not has_next:
         return None
     if not isinstance(after, str) or not 0 < len(after) <= 1000 or after == before:
-        raise TryAgain("GitHub's cursor does not advance")
+        raise RetryableError("GitHub's cursor does not advance")
     return after
 
 
 def check_input_url(url: str) -> str:
-    """``--github-url`` as given, if it can be used.
+    """Return the URL of ``--github-url`` if it is valid.
 
     Raises:
-        InputError: it cannot.
+        InputError: it is not an https URL, or it has a query or fragment.
     """
     if urlsplit(url).query or urlsplit(url).fragment:
-        raise InputError("--github-url must be the root of a GitHub, without query or fragment")
-    origin(url)
+        raise InputError("--github-url must be the base URL of a GitHub, without query or fragment")
+    parse_origin(url)
     return url

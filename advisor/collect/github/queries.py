@@ -1,21 +1,21 @@
-"""The GraphQL documents that GitHub is asked, and what each costs by GitHub's published formula."""
+"""The GraphQL queries for GitHub, and their cost by GitHub's published formula."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# GitHub's names for the things, and ours for the rows that they become.
+# GitHub's name of a connection → kind of the fact rows.
 KINDS: Mapping[str, str] = {
     "issues": "issue",
     "pullRequests": "change_request",
     "discussions": "discussion",
     "releases": "release",
 }
-# Only issues can be asked for "changed since"; of the others the newest come first.
+# Only issues have a "changed since" filter; of the other kinds, later readings start at the newest.
 HAS_SINCE = frozenset({"issues"})
 COMMENTS, REVIEWS = 5, 5
-FOLLOWED = 100  # comments of one thread in one answer, where its first ones were all by its author or bots
+MORE_COMMENTS = 100  # comments per follow-up, for a thread whose first comments are by its author or bots
 
 _RATE = "rateLimit { cost limit remaining resetAt }"
 
@@ -63,7 +63,7 @@ _CONNECTIONS_OF_A_NODE = {"issues": 1, "pullRequests": 2, "discussions": 1, "rel
 
 @dataclass(frozen=True)
 class Page:
-    """One page of one kind: how many, after which cursor, changed since when, in which order."""
+    """One page of one kind: its size, start cursor, earliest change and order."""
 
     first: int
     after: str | None = None
@@ -73,11 +73,11 @@ class Page:
 
 @dataclass(frozen=True)
 class Document:
-    """A GraphQL request and the points that it will cost at most.
+    """A GraphQL query with its variables, and the most points that it can cost.
 
-    GitHub: the requests needed to fill every connection, divided by 100 and rounded, at least 1
-    (docs.github.com, "Rate limits and query limits for the GraphQL API"). Whether connections that
-    are only counted cost anything is not said there; they are taken to.
+    GitHub's formula: the requests needed to fill every connection, divided by 100 and rounded, at least 1
+    (docs.github.com, "Rate limits and query limits for the GraphQL API"). GitHub does not say whether
+    a connection of which only the total is read costs anything; we count it.
     """
 
     query: str
@@ -87,80 +87,88 @@ class Document:
     @property
     def points(self) -> int:
         """Points by the formula."""
-        return points(self.connections)
+        return compute_points(self.connections)
 
 
-def points(connections: int) -> int:
-    """Points of a document that fills that many connections; halves are rounded up."""
+def compute_points(connections: int) -> int:
+    """Return the points of a query that fills this many connections; halves round up."""
     return max(1, (connections + 50) // 100)
 
 
-def overview(repositories: Mapping[str, tuple[str, str]]) -> Document:
-    """The facts and totals of many repositories at once: alias → (owner, name)."""
-    declared, asked = [], []
+def build_overview_query(repositories: Mapping[str, tuple[str, str]]) -> Document:
+    """Build the query for facts and totals of many repositories: alias → (owner, name)."""
+    parameters, selections = [], []
     variables: dict[str, object] = {}
     for alias, (owner, name) in repositories.items():
-        declared.append(f"${alias}o: String!, ${alias}n: String!")
-        asked.append(f"{alias}: repository(owner: ${alias}o, name: ${alias}n) {{ ...Overview }}")
+        parameters.append(f"${alias}o: String!, ${alias}n: String!")
+        selections.append(f"{alias}: repository(owner: ${alias}o, name: ${alias}n) {{ ...Overview }}")
         variables |= {f"{alias}o": owner, f"{alias}n": name}
     query = (
-        f"{_OVERVIEW}\nquery Overview({', '.join(declared)}) {{\n  {_RATE}\n  " + "\n  ".join(asked) + "\n}"
+        f"{_OVERVIEW}\nquery Overview({', '.join(parameters)}) {{\n  {_RATE}\n  "
+        + "\n  ".join(selections)
+        + "\n}"
     )
     return Document(query, variables, _OVERVIEW_CONNECTIONS * len(repositories))
 
 
-def pages(owner: str, name: str, wanted: Mapping[str, Page]) -> Document:
-    """The next page of each of several kinds of one repository, in one document."""
-    declared, asked = ["$owner: String!", "$name: String!"], []
+def build_pages_query(owner: str, name: str, pages: Mapping[str, Page]) -> Document:
+    """Build the query for one page of each of several kinds of one repository."""
+    parameters, selections = ["$owner: String!", "$name: String!"], []
     variables: dict[str, object] = {"owner": owner, "name": name}
     connections = 0
-    for kind, page in wanted.items():
-        declared += [f"${kind}First: Int!", f"${kind}After: String"]
+    for kind, page in pages.items():
+        parameters += [f"${kind}First: Int!", f"${kind}After: String"]
         variables |= {f"{kind}First": page.first, f"{kind}After": page.after}
         field = "CREATED_AT" if kind == "releases" else "UPDATED_AT"
         order = f"{{field: {field}, direction: {'ASC' if page.is_ascending else 'DESC'}}}"
         arguments = f"first: ${kind}First, after: ${kind}After, orderBy: {order}"
         if kind in HAS_SINCE:
-            declared.append(f"${kind}Since: DateTime")
+            parameters.append(f"${kind}Since: DateTime")
             variables[f"{kind}Since"] = page.since
             arguments += f", filterBy: {{since: ${kind}Since}}"
-            asked.append(f"{kind}All: {kind} {{ totalCount }}")
+            selections.append(f"{kind}All: {kind} {{ totalCount }}")
             connections += 1
-        asked.append(
+        selections.append(
             f"{kind}({arguments}) {{ totalCount pageInfo {{ hasNextPage endCursor }}"
             f" nodes {{ {_NODES[kind]} }} }}"
         )
         connections += 1 + page.first * _CONNECTIONS_OF_A_NODE[kind]
     query = (
-        f"query Pages({', '.join(declared)}) {{\n  {_RATE}\n"
-        "  repository(owner: $owner, name: $name) {\n    databaseId\n    " + "\n    ".join(asked) + "\n  }\n}"
+        f"query Pages({', '.join(parameters)}) {{\n  {_RATE}\n"
+        "  repository(owner: $owner, name: $name) {\n    databaseId\n    "
+        + "\n    ".join(selections)
+        + "\n  }\n}"
     )
     return Document(query, variables, connections)
 
 
-def responses(owner: str, name: str, threads: Mapping[str, tuple[str, int, str | None]]) -> Document:
-    """More comments of single threads: alias → (kind of row, number, cursor of its comments)."""
-    declared, asked = ["$owner: String!", "$name: String!"], []
+def build_responses_query(
+    owner: str, name: str, threads: Mapping[str, tuple[str, int, str | None]]
+) -> Document:
+    """Build the query for more comments of threads: alias → (kind of row, number, cursor of its comments)."""
+    parameters, selections = ["$owner: String!", "$name: String!"], []
     variables: dict[str, object] = {"owner": owner, "name": name}
     connections = 0
     for alias, (kind, number, after) in threads.items():
-        declared += [f"${alias}: Int!", f"${alias}After: String"]
+        parameters += [f"${alias}: Int!", f"${alias}After: String"]
         variables |= {alias: number, f"{alias}After": after}
         comments = (
-            f"comments(first: {FOLLOWED}, after: ${alias}After)"
+            f"comments(first: {MORE_COMMENTS}, after: ${alias}After)"
             f" {{ pageInfo {{ hasNextPage endCursor }} {_RESPONSES} }}"
         )
-        reviews = f"reviews(first: {FOLLOWED}) {{ totalCount nodes {{ submittedAt {_PERSON} }} }}"
+        reviews = f"reviews(first: {MORE_COMMENTS}) {{ totalCount nodes {{ submittedAt {_PERSON} }} }}"
         connections += 1
         if kind == "discussion":
-            asked.append(f"{alias}: discussion(number: ${alias}) {{ {comments} }}")
+            selections.append(f"{alias}: discussion(number: ${alias}) {{ {comments} }}")
         elif kind == "change_request":
-            asked.append(f"{alias}: pullRequest(number: ${alias}) {{ {comments} {reviews} }}")
+            selections.append(f"{alias}: pullRequest(number: ${alias}) {{ {comments} {reviews} }}")
             connections += 1
         else:
-            asked.append(f"{alias}: issue(number: ${alias}) {{ {comments} }}")
+            selections.append(f"{alias}: issue(number: ${alias}) {{ {comments} }}")
     query = (
-        f"query Responses({', '.join(declared)}) {{\n  {_RATE}\n"
-        "  repository(owner: $owner, name: $name) {\n    databaseId\n    " + "\n    ".join(asked) + "\n  }\n}"
+        f"query Responses({', '.join(parameters)}) {{\n  {_RATE}\n"
+        "  repository(owner: $owner, name: $name) {\n    databaseId\n    "
+        + "\n    ".join(selections)
+        + "\n  }\n}"
     )
     return Document(query, variables, connections)

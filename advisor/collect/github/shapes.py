@@ -1,7 +1,7 @@
-"""What GitHub's answers must look like, and the rows that they become.
+"""Shapes of GitHub's responses, and the rows built from them.
 
-Everything is checked here, before anything is kept: types, ranges, lengths. A response is the first
-comment or review by a human who is not the author. People are compared, not kept in the facts.
+Types, ranges and lengths are checked here, before anything is stored. A response to a thread is a comment or
+review by a person who is not its author. Logins are compared, but not stored in the facts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AliasPath, Field
 
 from advisor.collect.git.authors import BOT
-from advisor.collect.http.messages import clean
+from advisor.collect.http.messages import clean_text
 from advisor.collect.http.shapes import EARLIEST, Count, Cursor, Number, Shape, Text, Time, read_as
 from advisor.errors import Unsound
 
@@ -23,41 +23,40 @@ _ORGANISATION = re.compile(r"(?<![\w@.-])@[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})\b")
 
 
 class Total(Shape):
-    """A connection that is only counted."""
+    """A connection of which only the total is read."""
 
     totalCount: Count
 
 
 class Actor(Shape):
-    """A user, bot or other account; None in its place is a deleted one (a "ghost")."""
+    """A user, bot or other account; GitHub sends null for a deleted account (a "ghost")."""
 
     typename: Annotated[str, Field(alias="__typename", max_length=100)]
     login: Annotated[str, Field(max_length=200)]
 
     @property
     def is_bot(self) -> bool:
-        """Whether GitHub or the login says that it is a machine."""
+        """Return whether GitHub marks it as a bot, or its login is that of a bot."""
         return self.typename == "Bot" or bool(BOT.search(self.login))
 
 
 class Merger(Actor):
-    """Who merged a change request, and the company that they name, if they are a user."""
+    """The account that merged a change request, and the company in its profile."""
 
     company: Text | None = None
 
     @property
     def organisation(self) -> str | None:
-        """The organisation on GitHub that the company names ("@pytorch"), with the @ and in lower case.
+        """Return the first GitHub organisation in the company ("@pytorch"), in lower case with the @.
 
-        The first one, as GitHub links it; other words are not guessed at. None for a machine: it stands
-        for somebody else.
+        Words without @ are ignored. None for a bot, because it acts for someone else.
         """
-        found = _ORGANISATION.search(self.company or "")
-        return found[0].lower() if found and not self.is_bot else None
+        match = _ORGANISATION.search(self.company or "")
+        return match[0].lower() if match and not self.is_bot else None
 
 
 class Reply(Shape):
-    """A comment, or a review (whose time is that of its submission)."""
+    """A comment, or a review (with the time of its submission)."""
 
     author: Actor | None
     at: Time | None = Field(validation_alias="createdAt", default=None)
@@ -65,7 +64,7 @@ class Reply(Shape):
 
 
 class PageInfo(Shape):
-    """Whether and where the connection goes on."""
+    """Whether the connection has a next page, and its cursor."""
 
     hasNextPage: bool
     endCursor: Cursor | None = None
@@ -83,10 +82,10 @@ class Thread(Shape):
     """An issue, a change request or a discussion."""
 
     number: Number
-    created: Time = Field(validation_alias="createdAt")
-    updated: Time = Field(validation_alias="updatedAt")
-    closed: Time | None = Field(validation_alias="closedAt", default=None)
-    merged: Time | None = Field(validation_alias="mergedAt", default=None)
+    created_at: Time = Field(validation_alias="createdAt")
+    updated_at: Time = Field(validation_alias="updatedAt")
+    closed_at: Time | None = Field(validation_alias="closedAt", default=None)
+    merged_at: Time | None = Field(validation_alias="mergedAt", default=None)
     merger: Merger | None = Field(validation_alias="mergedBy", default=None)
     author: Actor | None
     association: Annotated[str, Field(validation_alias="authorAssociation", max_length=40)]
@@ -94,27 +93,27 @@ class Thread(Shape):
     reviews: Replies | None = None
 
 
-class Replying(Shape):
-    """A thread that is asked for its responses alone."""
+class ThreadReplies(Shape):
+    """The comments and reviews of a thread, without the thread itself."""
 
     comments: Replies
     reviews: Replies | None = None
 
 
-class Release(Shape):
+class ReleaseNode(Shape):
     """A release as GitHub lists it."""
 
     tag: Annotated[
-        str, Field(validation_alias="tagName", min_length=1, max_length=300), AfterValidator(clean)
+        str, Field(validation_alias="tagName", min_length=1, max_length=300), AfterValidator(clean_text)
     ]
-    created: Time = Field(validation_alias="createdAt")
-    published: Time | None = Field(validation_alias="publishedAt", default=None)
+    created_at: Time = Field(validation_alias="createdAt")
+    published_at: Time | None = Field(validation_alias="publishedAt", default=None)
     is_draft: bool = Field(validation_alias="isDraft")
     is_prerelease: bool = Field(validation_alias="isPrerelease")
 
 
 class Connection(Shape):
-    """One page of a connection; its nodes are read apart."""
+    """One page of a connection; its nodes are checked separately."""
 
     totalCount: Count
     pageInfo: PageInfo
@@ -128,8 +127,8 @@ class Owner(Shape):
     login: Text
     name: Text | None = None
     company: Text | None = None
-    isVerified: bool | None = None
-    created: Time | None = Field(validation_alias="createdAt", default=None)
+    is_verified: bool | None = Field(validation_alias="isVerified", default=None)
+    created_at: Time | None = Field(validation_alias="createdAt", default=None)
 
 
 class Overview(Shape):
@@ -138,9 +137,9 @@ class Overview(Shape):
     github_id: Annotated[int, Field(validation_alias="databaseId", ge=1, le=2**63 - 1)]
     known_as: Annotated[str, Field(validation_alias="nameWithOwner", max_length=200)]
     description: Text | None = None
-    created: Time = Field(validation_alias="createdAt")
+    created_at: Time = Field(validation_alias="createdAt")
     is_archived: bool = Field(validation_alias="isArchived")
-    archived: Time | None = Field(validation_alias="archivedAt", default=None)
+    archived_at: Time | None = Field(validation_alias="archivedAt", default=None)
     is_fork: bool = Field(validation_alias="isFork")
     has_issues: bool = Field(validation_alias="hasIssuesEnabled")
     has_discussions: bool = Field(validation_alias="hasDiscussionsEnabled", default=False)
@@ -159,33 +158,32 @@ class Overview(Shape):
 
 
 @dataclass(frozen=True)
-class Response:
-    """The first human response to a thread.
+class FirstResponse:
+    """The first response of a person to a thread.
 
     Attributes:
-        at: when; None: none so far.
-        is_sure: whether everything was seen that could hold an earlier one.
-        before: cursor after which further comments are to be read, if we know it.
+        at: its time; None: no response so far.
+        is_sure: whether all comments and reviews that could be earlier were read.
     """
 
     at: datetime | None
     is_sure: bool
 
 
-def first_response(
-    author: str | None, comments: Replies, reviews: Replies | None = None, *, after_all: bool = False
-) -> Response:
-    """The earliest comment or review by a human who is not the author.
+def find_first_response(
+    author: str | None, comments: Replies, reviews: Replies | None = None, *, is_later_page: bool = False
+) -> FirstResponse:
+    """Find the earliest comment or review by a person who is not the author.
 
     Args:
-        author: login of who opened the thread; None: a deleted account, which is taken to be the same
+        author: login of the thread's author; None: a deleted account, which counts as the same
             person as any other deleted account.
-        comments: the first ones, oldest first.
-        reviews: the same of a change request's reviews.
-        after_all: whether ``comments`` is a later page, so that its total says nothing.
+        comments: the first comments, oldest first.
+        reviews: the first reviews of a change request, oldest first.
+        is_later_page: whether ``comments`` is a later page, so that its total cannot be compared.
     """
-    found: list[datetime] = []
-    unseen: list[datetime] = []
+    first_times: list[datetime] = []
+    unread_after: list[datetime] = []
     for replies in (comments, reviews):
         if replies is None:
             continue
@@ -200,75 +198,76 @@ def first_response(
             if login != author and not (reply.author and reply.author.is_bot):
                 times.append(at)
         if times:
-            found.append(min(times))
-        elif after_all and replies is comments:
+            first_times.append(min(times))
+        elif is_later_page and replies is comments:
             if replies.pageInfo is not None and replies.pageInfo.hasNextPage:
-                unseen.append(last)
+                unread_after.append(last)
         elif replies.totalCount > len(replies.nodes):
-            unseen.append(last)
-    best = min(found, default=None)
-    return Response(best, not any(best is None or u < best for u in unseen))
+            unread_after.append(last)
+    best = min(first_times, default=None)
+    return FirstResponse(best, not any(best is None or u < best for u in unread_after))
 
 
-SAME_WORDS = {"github_id", "known_as", "description", "licence", "is_archived", "has_issues"}
-"""Fields of a repository that are named as the columns are, in both of GitHub's APIs."""
+SHARED_FIELDS = {"github_id", "known_as", "description", "licence", "is_archived", "has_issues"}
+"""Fields of a repository that have the names of the columns, in both APIs of GitHub."""
 
 
-def repository_row(seen: Overview, day: date, *, was_archived: bool = False) -> dict[str, Any]:
-    """The row of ``repositories``; a repository that came back from the archive is active again."""
-    status = "archived" if seen.is_archived else "active" if was_archived else None
+def build_repository_row(overview: Overview, day: date, *, was_archived: bool = False) -> dict[str, Any]:
+    """Build the row of ``repositories``; a repository that is no longer archived is active again."""
+    status = "archived" if overview.is_archived else "active" if was_archived else None
     evidence = {
-        "archived": "archived on GitHub" + (f" since {seen.archived.date()}" if seen.archived else ""),
-        "active": "taken out of the archive on GitHub",
+        "archived": "archived on GitHub"
+        + (f" since {overview.archived_at.date()}" if overview.archived_at else ""),
+        "active": "no longer archived on GitHub",
     }
-    owner = seen.owner
+    owner = overview.owner
     return {
         "observed_on": day.isoformat(),
         "declared_status": status,
         "evidence": evidence.get(status or ""),
-        **seen.model_dump(include=SAME_WORDS),
-        "is_fork": seen.is_fork,
-        "created_on": seen.created.date().isoformat(),
-        "owner_kind": clean(owner.typename, 40),
+        **overview.model_dump(include=SHARED_FIELDS),
+        "is_fork": overview.is_fork,
+        "created_on": overview.created_at.date().isoformat(),
+        "owner_kind": clean_text(owner.typename, 40),
         "owner_name": owner.name or owner.login,
         "owner_company": owner.company,
-        "owner_is_verified": owner.isVerified,
-        "owner_since": owner.created.date().isoformat() if owner.created else None,
+        "owner_is_verified": owner.is_verified,
+        "owner_since": owner.created_at.date().isoformat() if owner.created_at else None,
     }
 
 
-def totals(seen: Overview) -> dict[str, int | None]:
-    """The totals of an overview; those of a tracker that is switched off are not known."""
-    issues = seen.has_issues
+def read_totals(overview: Overview) -> dict[str, int | None]:
+    """Return the totals of an overview; None for the issues or discussions that are disabled."""
+    issues = overview.has_issues
     return {
-        "stars": seen.stars,
-        "forks": seen.forks,
-        "watchers": seen.watchers.totalCount,
-        "open_issues": seen.openIssues.totalCount if issues else None,
-        "closed_issues": seen.closedIssues.totalCount if issues else None,
-        "open_change_requests": seen.openPulls.totalCount,
-        "closed_change_requests": seen.closedPulls.totalCount,
-        "merged_change_requests": seen.mergedPulls.totalCount,
-        "discussions": seen.discussions.totalCount if seen.has_discussions else None,
+        "stars": overview.stars,
+        "forks": overview.forks,
+        "watchers": overview.watchers.totalCount,
+        "open_issues": overview.openIssues.totalCount if issues else None,
+        "closed_issues": overview.closedIssues.totalCount if issues else None,
+        "open_change_requests": overview.openPulls.totalCount,
+        "closed_change_requests": overview.closedPulls.totalCount,
+        "merged_change_requests": overview.mergedPulls.totalCount,
+        "discussions": overview.discussions.totalCount if overview.has_discussions else None,
     }
 
 
-def star_weeks(answer: object) -> list[tuple[int, int]]:
-    """(start in seconds since 1970, stars) of each week of ``stargazers/history``, newest first.
+def read_star_weeks(weeks: object) -> list[tuple[int, int]]:
+    """Return (start in seconds since 1970, stars) of each week of ``stargazers/history``, newest first.
 
     Raises:
-        Unsound: a week is not whole or its days do not add up.
+        Unsound: a week is incomplete, or its days do not add up.
     """
-    found = []
-    for week in answer if isinstance(answer, Sequence) and not isinstance(answer, str) else [None]:
-        read = read_as(_Week, week, "GitHub's star history")
-        if sum(read.days) != read.total:
+    rows = []
+    for value in weeks if isinstance(weeks, Sequence) and not isinstance(weeks, str) else [None]:
+        week = read_as(_Week, value, "GitHub's star history")
+        if sum(week.days) != week.total:
             raise Unsound("GitHub's star history: the days of a week do not add up to its total")
-        found.append((read.week, read.total))
-    return found
+        rows.append((week.start, week.total))
+    return rows
 
 
 class _Week(Shape):
-    week: Annotated[int, Field(ge=0, le=4_102_444_800)]
+    start: Annotated[int, Field(validation_alias="week", ge=0, le=4_102_444_800)]
     total: Count
     days: Annotated[list[Count], Field(min_length=7, max_length=7)]

@@ -1,8 +1,8 @@
-"""What is half collected: an SQLite file beside the facts, so that nothing is asked for twice.
+"""State of an unfinished collection: an SQLite file beside the facts, so that a run can resume.
 
-A page's rows and the cursor after it are one transaction: after a crash both are there or neither.
-A thread has one row however often it is seen. The file holds logins (to tell a response from the
-author's own comment) and stays with the user; the fact tables hold none.
+One transaction stores the rows of a page and the cursor after it, so a crash loses both or neither.
+Each thread has one row. The file holds logins, because a comment by a thread's author is not a response.
+It stays on the user's machine; the fact tables hold no logins.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from advisor.collect.http.messages import Answer
+from advisor.collect.http.messages import HttpResponse
 from advisor.errors import FactsError
 
 FILE = "collect.sqlite"
@@ -36,19 +36,19 @@ CREATE TABLE IF NOT EXISTS progress (
   off_by INTEGER, is_dirty INTEGER, PRIMARY KEY (repository, kind)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS answers (url TEXT PRIMARY KEY, etag TEXT, body BLOB, headers TEXT) WITHOUT ROWID;
 """
-_KEPT_HEADERS = ("link",)
+_CACHED_HEADERS = ("link",)
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far one kind of a repository has come.
+class ReadingProgress:
+    """Progress of reading one kind of thread (or releases) of one repository.
 
     Attributes:
-        number: of the present reading of everything, from 1; rows that it did not see are gone.
-        known_until: everything that changed up to then is known; None: the first reading is not done.
-        cursor: after which the present reading goes on.
-        highest: the latest change that the present reading has seen.
-        off_by: by how many the source's total differed from what it listed, when all was read.
+        number: number of the current full reading, from 1; a full reading deletes rows that it does not meet.
+        known_until: time up to which all changes are stored; None: the first reading is not complete.
+        cursor: where the current reading resumes.
+        highest: latest change that the current reading has met.
+        off_by: the source's total minus the rows that it listed, after a full reading.
         is_dirty: whether rows changed since the facts were written.
     """
 
@@ -61,32 +61,32 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A row as it is kept.
+class StoredRow:
+    """A row of the state file.
 
     Attributes:
-        key: its number or tag.
+        key: number of a thread, or tag of a release.
         row: its facts.
-        author: login of who opened it.
-        changed: when it last changed at the source.
-        more: cursor after which a first response is to be looked for; None: it need not be.
+        author: login of the person who opened it.
+        updated_at: time of its last change at the source.
+        more: cursor of comments that may hold the first response ("": from the start); None: no search.
     """
 
     key: int | str
     row: Mapping[str, Any]
     author: str | None = None
-    changed: str | None = None
+    updated_at: str | None = None
     more: str | None = None
 
 
-class State:
-    """The file; a second process may use it at the same time."""
+class CollectionState:
+    """The state file of a store; several processes may use it at the same time."""
 
     def __init__(self, store: Path) -> None:
-        """Open the file, or make it.
+        """Open the file; create it if it does not exist.
 
         Raises:
-            FactsError: it is damaged or of another version.
+            FactsError: the file is damaged or has another version.
         """
         store.mkdir(parents=True, exist_ok=True)
         self.path = store / FILE
@@ -96,10 +96,12 @@ class State:
             self._db.execute("PRAGMA synchronous = FULL")
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
             if version not in {0, _VERSION}:
-                raise FactsError(f"{self.path} is of another version of advisor; delete it to collect anew")
+                raise FactsError(
+                    f"{self.path} was written by another version of advisor; delete it and collect again"
+                )
             self._db.executescript(_TABLES + f"PRAGMA user_version = {_VERSION};")
         except sqlite3.Error as error:
-            raise FactsError(f"{self.path} is damaged ({error}); delete it to collect anew") from None
+            raise FactsError(f"{self.path} is damaged ({error}); delete it and collect again") from None
         self.path.chmod(0o600)
 
     def close(self) -> None:
@@ -116,13 +118,15 @@ class State:
             raise
         self._db.execute("COMMIT")
 
-    def see(self, repository: str, github_id: int, totals: Mapping[str, int], now: datetime) -> None:
-        """Keep the totals of an overview; another repository under an old name begins anew."""
-        known = self._db.execute(
+    def save_overview(
+        self, repository: str, github_id: int, totals: Mapping[str, int], now: datetime
+    ) -> None:
+        """Store the totals of an overview; delete rows of another repository that had this name before."""
+        previous = self._db.execute(
             "SELECT github_id FROM overview WHERE repository = ?", [repository]
         ).fetchone()
         with self._transaction() as db:
-            if known is not None and known[0] != github_id:
+            if previous is not None and previous[0] != github_id:
                 for table in ("rows", "progress"):
                     db.execute(f"DELETE FROM {table} WHERE repository = ?", [repository])
             db.execute(
@@ -130,93 +134,93 @@ class State:
                 [repository, github_id, now.astimezone(UTC).isoformat(), json.dumps(dict(totals))],
             )
 
-    def progress(self, repository: str, kind: str) -> Progress:
-        """How far a kind has come."""
-        found = self._db.execute(
+    def read_progress(self, repository: str, kind: str) -> ReadingProgress:
+        """Return the progress of a kind."""
+        record = self._db.execute(
             "SELECT pass, known_until, cursor, highest, off_by, is_dirty FROM progress"
             " WHERE repository = ? AND kind = ?",
             [repository, kind],
         ).fetchone()
-        if not found:
-            return Progress()
-        number, known_until, cursor, highest, off_by, is_dirty = found
-        return Progress(number, known_until, cursor, highest, off_by, bool(is_dirty))
+        if not record:
+            return ReadingProgress()
+        number, known_until, cursor, highest, off_by, is_dirty = record
+        return ReadingProgress(number, known_until, cursor, highest, off_by, bool(is_dirty))
 
-    def keep(
-        self, repository: str, kind: str, rows: Iterable[Kept], progress: Progress, day: str
-    ) -> Progress:
-        """Keep a page and how far that brings us, together.
+    def save_page(
+        self, repository: str, kind: str, rows: Iterable[StoredRow], progress: ReadingProgress, day: str
+    ) -> ReadingProgress:
+        """Store the rows of a page together with the progress.
 
         Returns:
-            the progress, dirty if a row changed.
+            the progress; it is dirty if a row changed.
         """
         is_dirty = progress.is_dirty
         with self._transaction() as db:
             for row in rows:
-                known = db.execute(
+                old = db.execute(
                     "SELECT row, changed FROM rows WHERE repository = ? AND kind = ? AND key = ?",
                     [repository, kind, row.key],
                 ).fetchone()
                 text = json.dumps(row.row)
-                # The same change is met again wherever a reading begins; its response is known by now.
-                if known and (known[0] == text or (row.changed and known[1] == row.changed)):
+                # A reading starts at the last change, which is stored already, perhaps with its response.
+                if old and (old[0] == text or (row.updated_at and old[1] == row.updated_at)):
                     db.execute(
                         "UPDATE rows SET pass = ? WHERE repository = ? AND kind = ? AND key = ?",
                         [progress.number, repository, kind, row.key],
                     )
                     continue
                 is_dirty = True
-                new = _without_forgetting(row, json.loads(known[0])) if known else row
+                new = _keep_first_response(row, json.loads(old[0])) if old else row
                 db.execute(
                     "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     [
-                        repository, kind, row.key, json.dumps(new.row), row.author, row.changed, new.more,
+                        repository, kind, row.key, json.dumps(new.row), row.author, row.updated_at, new.more,
                         progress.number, day,
                     ],
                 )  # fmt: skip
             progress = replace(progress, is_dirty=is_dirty)
-            self._put(db, repository, kind, progress)
+            self._write_progress(db, repository, kind, progress)
         return progress
 
-    def drop_unseen(self, repository: str, kind: str, progress: Progress) -> None:
-        """End a reading of everything: what it did not see is gone from the source."""
+    def finish_full_reading(self, repository: str, kind: str, progress: ReadingProgress) -> None:
+        """End a full reading: delete the rows that it did not meet, as the source no longer has them."""
         with self._transaction() as db:
             db.execute(
                 "DELETE FROM rows WHERE repository = ? AND kind = ? AND pass < ?",
                 [repository, kind, progress.number],
             )
-            self._put(db, repository, kind, progress)
+            self._write_progress(db, repository, kind, progress)
 
-    def put(self, repository: str, kind: str, progress: Progress) -> None:
-        """Keep how far a kind has come."""
+    def save_progress(self, repository: str, kind: str, progress: ReadingProgress) -> None:
+        """Store the progress of a kind."""
         with self._transaction() as db:
-            self._put(db, repository, kind, progress)
+            self._write_progress(db, repository, kind, progress)
 
     @staticmethod
-    def _put(db: sqlite3.Connection, repository: str, kind: str, p: Progress) -> None:
+    def _write_progress(db: sqlite3.Connection, repository: str, kind: str, p: ReadingProgress) -> None:
         db.execute(
             "INSERT OR REPLACE INTO progress VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [repository, kind, p.number, p.known_until, p.cursor, p.highest, p.off_by, p.is_dirty],
         )
 
-    def count(self, repository: str, kind: str, since_pass: int = 0) -> int:
-        """Rows of a kind, or of those that the present reading has seen."""
-        (found,) = self._db.execute(
+    def count_rows(self, repository: str, kind: str, since_pass: int = 0) -> int:
+        """Count the rows of a kind, or those that full readings from a number on have met."""
+        (count,) = self._db.execute(
             "SELECT count(*) FROM rows WHERE repository = ? AND kind = ? AND pass >= ?",
             [repository, kind, since_pass],
         ).fetchone()
-        return int(found)
+        return int(count)
 
-    def rows(self, repository: str, kind: str) -> Iterator[dict[str, Any]]:
-        """The facts of a kind, by key."""
+    def read_rows(self, repository: str, kind: str) -> Iterator[dict[str, Any]]:
+        """Yield the facts of a kind, ordered by key."""
         for row, day in self._db.execute(
             "SELECT row, retrieved_at FROM rows WHERE repository = ? AND kind = ? ORDER BY key",
             [repository, kind],
         ):
             yield {**json.loads(row), "retrieved_at": day}
 
-    def has(self, repository: str, kind: str, keys: Iterable[int | str]) -> bool:
-        """Whether all of these are known."""
+    def has_rows(self, repository: str, kind: str, keys: Iterable[int | str]) -> bool:
+        """Return whether all these keys are stored."""
         return all(
             self._db.execute(
                 "SELECT 1 FROM rows WHERE repository = ? AND kind = ? AND key = ?", [repository, kind, key]
@@ -224,19 +228,20 @@ class State:
             for key in keys
         )
 
-    def unsure(self, repository: str, kind: str, at_most: int) -> list[Kept]:
-        """Threads whose first response is still to be looked for."""
-        found = self._db.execute(
+    def read_threads_to_search(self, repository: str, kind: str, limit: int) -> list[StoredRow]:
+        """Return threads whose first response may be among unread comments."""
+        records = self._db.execute(
             "SELECT key, row, author, changed, more FROM rows"
             " WHERE repository = ? AND kind = ? AND more IS NOT NULL ORDER BY key LIMIT ?",
-            [repository, kind, at_most],
+            [repository, kind, limit],
         )
         return [
-            Kept(key, json.loads(row), author, changed, more) for key, row, author, changed, more in found
+            StoredRow(key, json.loads(row), author, updated_at, more)
+            for key, row, author, updated_at, more in records
         ]
 
-    def update(self, repository: str, kind: str, rows: Iterable[Kept]) -> None:
-        """Put what was found of unsure threads in their place."""
+    def update_rows(self, repository: str, kind: str, rows: Iterable[StoredRow]) -> None:
+        """Store threads after a search for their first response."""
         with self._transaction() as db:
             db.executemany(
                 "UPDATE rows SET row = ?, more = ? WHERE repository = ? AND kind = ? AND key = ?",
@@ -246,53 +251,58 @@ class State:
                 "UPDATE progress SET is_dirty = 1 WHERE repository = ? AND kind = ?", [repository, kind]
             )
 
-    def clean(self, repository: str, kind: str) -> None:
-        """The facts of a kind are written."""
+    def mark_clean(self, repository: str, kind: str) -> None:
+        """Record that the facts of a kind are written."""
         with self._transaction() as db:
             db.execute(
                 "UPDATE progress SET is_dirty = 0 WHERE repository = ? AND kind = ?", [repository, kind]
             )
 
     @asynccontextmanager
-    async def hold(self, repository: str, waiting: Callable[[], None]) -> AsyncIterator[None]:
-        """Hold a repository for one run; another run waits until this one is through with it."""
+    async def lock(self, repository: str, on_wait: Callable[[], None]) -> AsyncIterator[None]:
+        """Lock a repository for this run; another run waits until it is done.
+
+        Args:
+            repository: ``owner/name``.
+            on_wait: called once if another run has the lock.
+        """
         folder = self.path.parent / ".collecting"
         folder.mkdir(exist_ok=True)
         with (folder / f"{repository.replace('/', '__')}.lock").open("w") as file:
-            told = False
+            is_waiting = False
             while True:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
-                    if not told:
-                        waiting()
-                    told = True
+                    if not is_waiting:
+                        on_wait()
+                    is_waiting = True
                     await asyncio.sleep(0.2)
             yield
 
-    # the transport's cache
+    # The cache of the transport.
 
-    def find(self, url: str) -> tuple[str, bytes, dict[str, str]] | None:
-        """ETag, body and headers of the last answer from a URL."""
-        found = self._db.execute("SELECT etag, body, headers FROM answers WHERE url = ?", [url]).fetchone()
-        return (found[0], found[1], json.loads(found[2])) if found else None
+    def find_response(self, url: str) -> tuple[str, bytes, dict[str, str]] | None:
+        """Return ETag, body and headers of the last response from a URL."""
+        record = self._db.execute("SELECT etag, body, headers FROM answers WHERE url = ?", [url]).fetchone()
+        return (record[0], record[1], json.loads(record[2])) if record else None
 
-    def keep_answer(self, url: str, etag: str, answer: Answer) -> None:
-        """Keep an answer for conditional requests; without an ETag there is no condition."""
+    def save_response(self, url: str, etag: str, response: HttpResponse) -> None:
+        """Store a response for conditional requests; they need an ETag."""
         if not etag:
             return
-        headers = {k: answer.headers[k] for k in _KEPT_HEADERS if k in answer.headers}
+        headers = {k: response.headers[k] for k in _CACHED_HEADERS if k in response.headers}
         with self._transaction() as db:
             db.execute(
                 "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)",
-                [url, etag, answer.body, json.dumps(headers)],
+                [url, etag, response.body, json.dumps(headers)],
             )
 
 
-def _without_forgetting(new: Kept, old: Mapping[str, Any]) -> Kept:
-    """A first response that was once found stays the first, where the new row would have to look for it."""
+def _keep_first_response(new: StoredRow, old: Mapping[str, Any]) -> StoredRow:
+    """Keep the first response of the old row if the new row would have to search for it again."""
     if new.more is None or not old.get("first_response_at"):
         return new
-    kept = {k: old[k] for k in ("first_response_at", "responses_seen")}
-    return replace(new, row={**new.row, **kept}, more=None)
+    response = {k: old[k] for k in ("first_response_at", "responses_seen")}
+    return replace(new, row={**new.row, **response}, more=None)

@@ -1,6 +1,6 @@
-"""Whose token is for which host: the environment, a GitHub App, .netrc, the file of `gh`.
+"""Find the token for a GitHub host: environment, GitHub App, .netrc or the hosts file of `gh`.
 
-A token is for one origin. It is held as a secret that shows as asterisks, and never written anywhere.
+A token belongs to one origin. It is a `SecretStr`, which prints as asterisks, and is never written to disk.
 """
 
 from __future__ import annotations
@@ -22,46 +22,51 @@ _TOKEN = re.compile(r"[\x21-\x7e]{4,2000}")
 
 @dataclass(frozen=True)
 class Credential:
-    """A token that is asked for when it is needed (that of an App lasts an hour).
+    """A token, and where it comes from.
 
     Attributes:
-        found_in: where it comes from, in words.
-        token: gives the token.
+        source: where the token comes from, in words.
+        get_token: returns the token; it is called for every request, as the token of an App expires.
     """
 
-    found_in: str
-    token: Callable[[], SecretStr]
+    source: str
+    get_token: Callable[[], SecretStr]
 
 
-def find(rest: str, environment: Mapping[str, str], home: Path) -> Credential | None:
-    """The credential for the GitHub whose REST API is at ``rest``; None: there is none.
+def find_credential(rest: str, environment: Mapping[str, str], home: Path) -> Credential | None:
+    """Return the credential for the GitHub whose REST API is at ``rest``; None if there is none.
 
-    The first of: GH_TOKEN and GITHUB_TOKEN (for a host that is neither github.com nor the one that
-    GITHUB_API_URL names, GH_ENTERPRISE_TOKEN and GITHUB_ENTERPRISE_TOKEN); GITHUB_APP_ID with
-    GITHUB_APP_PRIVATE_KEY and GITHUB_APP_INSTALLATION_ID; .netrc; the hosts file of `gh`.
+    The sources, in order:
+
+    1. GH_TOKEN, then GITHUB_TOKEN. For any host except github.com and that of GITHUB_API_URL:
+       GH_ENTERPRISE_TOKEN, then GITHUB_ENTERPRISE_TOKEN.
+    2. GITHUB_APP_ID with GITHUB_APP_PRIVATE_KEY and GITHUB_APP_INSTALLATION_ID.
+    3. .netrc.
+    4. The hosts file of `gh`.
 
     Raises:
-        InputError: what was found cannot be a token.
+        InputError: a source holds something that cannot be a token.
     """
-    for source in (_from_environment, _from_app, _from_netrc, _from_gh):
-        if found := source(rest, environment, home):
-            return found
+    for read_credential in (_from_environment, _from_app, _from_netrc, _from_gh):
+        if credential := read_credential(rest, environment, home):
+            return credential
     return None
 
 
-def find_all(rest: str, environment: Mapping[str, str], home: Path) -> list[Credential]:
-    """Every token that may be asked with: those of GH_TOKENS (by commas or blanks), else the one of `find`.
+def find_credentials(rest: str, environment: Mapping[str, str], home: Path) -> list[Credential]:
+    """Return the credentials of GH_TOKENS (separated by commas or spaces), else of `find_credential`.
 
     Raises:
-        InputError: what was found cannot be a token.
+        InputError: a source holds something that cannot be a token.
     """
     texts = environment.get("GH_TOKENS", "").replace(",", " ").split()
-    if texts and _is_ours(rest, environment):
+    if texts and _is_default_github(rest, environment):
         return [
-            _fixed(f"GH_TOKENS, number {n}", text) for n, text in enumerate(dict.fromkeys(texts), start=1)
+            _build_credential(f"GH_TOKENS, number {n}", text)
+            for n, text in enumerate(dict.fromkeys(texts), start=1)
         ]
-    one = find(rest, environment, home)
-    return [one] if one else []
+    credential = find_credential(rest, environment, home)
+    return [credential] if credential else []
 
 
 def _host(rest: str) -> str:
@@ -69,41 +74,37 @@ def _host(rest: str) -> str:
     return "github.com" if host == "api.github.com" else host
 
 
-def _checked(found_in: str, token: str) -> SecretStr:
+def _build_credential(source: str, token: str) -> Credential:
     if not _TOKEN.fullmatch(token):
-        raise InputError(f"what {found_in} holds cannot be a token (blank, or with spaces in it)")
-    return SecretStr(token)
+        raise InputError(f"invalid token in {source}: expected text without spaces")
+    secret = SecretStr(token)
+    return Credential(source, lambda: secret)
 
 
-def _fixed(found_in: str, token: str) -> Credential:
-    secret = _checked(found_in, token)
-    return Credential(found_in, lambda: secret)
-
-
-def _is_ours(rest: str, environment: Mapping[str, str]) -> bool:
-    """Whether the usual variables are meant for this GitHub, not for an Enterprise beside it."""
-    named = environment.get("GITHUB_API_URL", "https://api.github.com")
-    is_ours = _host(rest) in {"github.com", _host(named)}
-    if _host(rest) == "github.com" and _host(named) != "github.com":
-        is_ours = "GITHUB_API_URL" not in environment
-    return is_ours
+def _is_default_github(rest: str, environment: Mapping[str, str]) -> bool:
+    """Return whether GH_TOKEN and GITHUB_TOKEN are for this GitHub, not for GitHub Enterprise."""
+    api_url = environment.get("GITHUB_API_URL", "https://api.github.com")
+    is_default = _host(rest) in {"github.com", _host(api_url)}
+    if _host(rest) == "github.com" and _host(api_url) != "github.com":
+        is_default = "GITHUB_API_URL" not in environment
+    return is_default
 
 
 def _from_environment(rest: str, environment: Mapping[str, str], _: Path) -> Credential | None:
-    is_ours = _is_ours(rest, environment)
-    names = ("GH_TOKEN", "GITHUB_TOKEN") if is_ours else ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
+    is_default = _is_default_github(rest, environment)
+    names = ("GH_TOKEN", "GITHUB_TOKEN") if is_default else ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
     for name in names:
         if token := environment.get(name, "").strip():
-            return _fixed(name, token)
+            return _build_credential(name, token)
     return None
 
 
 def _from_app(rest: str, environment: Mapping[str, str], _: Path) -> Credential | None:
-    given = [environment.get(f"GITHUB_APP_{part}", "") for part in ("ID", "PRIVATE_KEY", "INSTALLATION_ID")]
-    if not any(given):
+    values = [environment.get(f"GITHUB_APP_{part}", "") for part in ("ID", "PRIVATE_KEY", "INSTALLATION_ID")]
+    if not any(values):
         return None
-    app, key, installation = given
-    if not all(given) or not installation.isdigit():
+    app, key, installation = values
+    if not all(values) or not installation.isdigit():
         raise InputError(
             "a GitHub App needs GITHUB_APP_ID, GITHUB_APP_PRIVATE_KEY and "
             "GITHUB_APP_INSTALLATION_ID (a number)"
@@ -113,20 +114,20 @@ def _from_app(rest: str, environment: Mapping[str, str], _: Path) -> Credential 
     from github import Auth, Github, GithubException
     from jwt import PyJWTError
 
-    held: list[Any] = []
+    authentication: list[Any] = []
 
-    def token() -> SecretStr:
+    def get_token() -> SecretStr:
         try:
-            if not held:
+            if not authentication:
                 auth = Auth.AppAuth(app, key).get_installation_auth(int(installation))
-                held.append(Github(auth=auth, base_url=rest).requester.auth)
-            return SecretStr(held[0].token)  # asked for anew by PyGithub when it runs out
+                authentication.append(Github(auth=auth, base_url=rest).requester.auth)
+            return SecretStr(authentication[0].token)  # PyGithub renews it when it expires
         except (GithubException, PyJWTError, OSError, ValueError, TypeError) as error:
             raise Refused(
                 f"the GitHub App gets no token ({type(error).__name__}); check GITHUB_APP_…"
             ) from None
 
-    return Credential("the GitHub App in GITHUB_APP_ID", token)
+    return Credential("the GitHub App in GITHUB_APP_ID", get_token)
 
 
 def _from_netrc(rest: str, environment: Mapping[str, str], home: Path) -> Credential | None:
@@ -135,13 +136,13 @@ def _from_netrc(rest: str, environment: Mapping[str, str], home: Path) -> Creden
     from github import Auth, Github
 
     try:
-        # PyGithub reads the file as requests does, for the host of the API.
+        # PyGithub reads the file as `requests` does, for the host of the API.
         auth: Any = Github(auth=Auth.NetrcAuth(), base_url=rest).requester.auth
-        # It gives login and password as Basic does; the password is the token, and GraphQL takes Bearer.
+        # It returns login and password for Basic; the password is the token, and GraphQL needs Bearer.
         _, _, token = base64.b64decode(auth.token).decode().partition(":")
     except (RuntimeError, ValueError, OSError):
         return None
-    return _fixed(".netrc", token)
+    return _build_credential(".netrc", token)
 
 
 def _from_gh(rest: str, environment: Mapping[str, str], home: Path) -> Credential | None:
@@ -156,4 +157,4 @@ def _from_gh(rest: str, environment: Mapping[str, str], home: Path) -> Credentia
         token = entry.get("oauth_token") or entry["users"][entry["user"]]["oauth_token"]
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError):
         return None
-    return _fixed("the hosts file of gh", str(token))
+    return _build_credential("the hosts file of gh", str(token))

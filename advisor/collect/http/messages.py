@@ -1,4 +1,4 @@
-"""What goes out to a source and what comes back, without any I/O; bounds on both."""
+"""HTTP requests and responses as values, without any I/O, and the checks of both."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from urllib.parse import quote, urlsplit
 from advisor.errors import CollectError, InputError, Refused, RepositoryNotFound, Unsound
 
 TEXT_LIMIT = 300
-"""Characters that are kept of a text that a stranger wrote."""
+"""Longest text from a source, in characters; the rest is cut off."""
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True)
-class Request:
-    """A request without credentials; the transport adds those of the host, if there are any."""
+class HttpRequest:
+    """A request without credentials; the transport adds the credentials of the host, if it has any."""
 
     method: str
     url: str
@@ -29,8 +29,8 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came back; header names in lower case, ``is_cached`` after a 304."""
+class HttpResponse:
+    """A response: header names in lower case, ``is_cached`` if the body comes from the cache (status 304)."""
 
     status: int
     headers: Mapping[str, str]
@@ -38,12 +38,12 @@ class Answer:
     is_cached: bool = False
 
 
-class TryAgain(CollectError):
-    """The answer may be sound the next time.
+class RetryableError(CollectError):
+    """The request failed, and a retry may succeed.
 
     Attributes:
-        after: seconds that the source asks to wait; None: a moment.
-        is_throttled: whether the source limits us, so that waits grow from a minute on.
+        after: seconds that the source asks to wait; None: it names no time.
+        is_throttled: whether a rate limit is the cause; then waits start at a minute and grow.
     """
 
     def __init__(self, reason: str, after: float | None = None, *, is_throttled: bool = False) -> None:
@@ -51,92 +51,97 @@ class TryAgain(CollectError):
         self.after, self.is_throttled = after, is_throttled
 
 
-class TooHeavy(TryAgain):
-    """The source gave up on the request: a smaller one may pass."""
+class QueryTooHeavy(RetryableError):
+    """The source gave up on the query; a smaller one may succeed."""
 
 
-def origin(url: str) -> str:
-    """``scheme://host:port`` in lower case.
+def parse_origin(url: str) -> str:
+    """Return ``scheme://host:port`` of a URL in lower case.
 
     Raises:
-        InputError: it is not https (or http to this machine), names no host, or carries a password.
+        InputError: the URL is not https (or http for localhost), names no host, or holds a password.
     """
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise InputError(f"{clean(url)!r} is not a URL") from None
+        raise InputError(f"{clean_text(url)!r} is not a URL") from None
     host = (parts.hostname or "").lower()
-    if clean(url, 2000) != url or not host or "@" in parts.netloc or not re.fullmatch(r"[a-z0-9.:-]+", host):
-        raise InputError("a URL must name a host, and no user or password")
+    if (
+        clean_text(url, 2000) != url
+        or not host
+        or "@" in parts.netloc
+        or not re.fullmatch(r"[a-z0-9.:-]+", host)
+    ):
+        raise InputError("a URL must name a host, without user or password")
     if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
-        raise InputError(f"{host}: only https is spoken (http to this machine alone)")
+        raise InputError(f"{host}: only https URLs are supported (http for localhost)")
     port = port or (443 if parts.scheme == "https" else 80)
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def segment(text: str) -> str:
-    """One segment of a URL's path, quoted."""
+def quote_segment(text: str) -> str:
+    """Quote one segment of a URL's path."""
     return quote(text, safe="")
 
 
-def clean(text: str, limit: int = TEXT_LIMIT) -> str:
-    """A stranger's text on one line: without control, format and private characters, cut to ``limit``."""
-    kept = "".join(" " if c.isspace() else c for c in text[: 4 * limit])
-    kept = "".join(c for c in kept if unicodedata.category(c)[0] != "C")
-    return " ".join(kept.split())[:limit]
+def clean_text(text: str, limit: int = TEXT_LIMIT) -> str:
+    """Return a source's text on one line, without control characters, cut to ``limit`` characters."""
+    line = "".join(" " if c.isspace() else c for c in text[: 4 * limit])
+    line = "".join(c for c in line if unicodedata.category(c)[0] != "C")
+    return " ".join(line.split())[:limit]
 
 
-def json_of(answer: Answer, source: str) -> Any:
-    """The body as JSON.
+def read_json(response: HttpResponse, source: str) -> Any:
+    """Parse the body as JSON.
 
     Raises:
-        TryAgain: it is cut off or no JSON at all, as gateways answer under load.
-        Unsound: it is nested beyond reason.
+        RetryableError: the body is not complete JSON; gateways send such bodies under load.
+        Unsound: the JSON is nested too deeply.
     """
     try:
-        return json.loads(answer.body, parse_constant=_no_constant)
+        return json.loads(response.body, parse_constant=_refuse_constant)
     except RecursionError:
-        raise Unsound(f"{source} answered with JSON that is nested too deeply") from None
+        raise Unsound(f"{source} sent JSON that is nested too deeply") from None
     except ValueError:
-        raise TryAgain(f"{source} answered with something that is not whole JSON") from None
+        raise RetryableError(f"{source} sent a response that is not complete JSON") from None
 
 
-def _no_constant(name: str) -> None:
+def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def check_status(answer: Answer, source: str) -> Answer:
-    """Pass an answer with status 200 on.
+def check_status(response: HttpResponse, source: str) -> HttpResponse:
+    """Return the response if its status is 200.
 
     Raises:
-        RepositoryNotFound: 404, 410: the source knows nothing of it.
-        TryAgain: 429, 5xx (``TooHeavy`` for 502 and 504).
+        RepositoryNotFound: status 404 or 410.
+        RetryableError: status 429 or 5xx (``QueryTooHeavy`` for 502 and 504).
         Refused: any other status.
     """
-    said = f"{source} answered with status {answer.status}"
-    if answer.status == 200:  # statuses are known by their number
-        return answer
-    if answer.status in {404, 410}:
-        raise RepositoryNotFound(f"{source} knows nothing of it (status {answer.status})")
-    if answer.status == 429:
-        raise TryAgain(said, retry_after(answer), is_throttled=True)
-    if answer.status in {502, 504}:
-        raise TooHeavy(said)
-    if answer.status >= 500:
-        raise TryAgain(said, retry_after(answer))
-    raise Refused(said)
+    problem = f"{source} answered with status {response.status}"
+    if response.status == 200:
+        return response
+    if response.status in {404, 410}:
+        raise RepositoryNotFound(f"{source} does not know it (status {response.status})")
+    if response.status == 429:
+        raise RetryableError(problem, read_retry_after(response), is_throttled=True)
+    if response.status in {502, 504}:
+        raise QueryTooHeavy(problem)
+    if response.status >= 500:
+        raise RetryableError(problem, read_retry_after(response))
+    raise Refused(problem)
 
 
-def retry_after(answer: Answer) -> float | None:
-    """Seconds in ``Retry-After``; None where there is none, or a date (GitHub sends seconds)."""
-    text = answer.headers.get("retry-after", "")
+def read_retry_after(response: HttpResponse) -> float | None:
+    """Return the seconds in ``Retry-After``; None if it is absent or a date (GitHub sends seconds)."""
+    text = response.headers.get("retry-after", "")
     return float(text) if re.fullmatch(r"\d{1,7}", text) else None
 
 
-def next_link(answer: Answer) -> str | None:
-    """The URL of the next page from the ``Link`` header (RFC 8288)."""
-    for part in answer.headers.get("link", "").split(","):
-        if found := re.fullmatch(r'\s*<([^<>]+)>\s*;.*\brel="?next"?.*', part):
-            return found[1]
+def read_next_link(response: HttpResponse) -> str | None:
+    """Return the URL of the next page from the ``Link`` header (RFC 8288)."""
+    for part in response.headers.get("link", "").split(","):
+        if match := re.fullmatch(r'\s*<([^<>]+)>\s*;.*\brel="?next"?.*', part):
+            return match[1]
     return None

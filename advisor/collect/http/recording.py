@@ -1,6 +1,7 @@
-"""Exchanges as JSON lines: recorded where there is a network, replayed where there is none.
+"""Record HTTP exchanges as JSON lines, and replay them without a network.
 
-Only the headers of an allow-list are kept, none of the request's; known secrets are struck out.
+A recording holds only the response headers in `HEADERS`, and no request headers. Known secrets are
+replaced by asterisks.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from advisor.collect.http.messages import Answer, Request
+from advisor.collect.http.messages import HttpRequest, HttpResponse
 from advisor.errors import InputError
 
 HEADERS = frozenset(
@@ -23,8 +24,8 @@ HEADERS = frozenset(
 )
 
 
-def strike_out(text: str, secrets: Iterable[str]) -> str:
-    """The text with every secret replaced by asterisks."""
+def mask_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Return the text with every secret replaced by asterisks."""
     for secret in secrets:
         text = text.replace(secret, "***")
     return text
@@ -33,26 +34,26 @@ def strike_out(text: str, secrets: Iterable[str]) -> str:
 class Recording:
     """Appends each exchange to a file as one line of JSON."""
 
-    def __init__(self, path: Path, secrets: Iterable[str] = (), *, goes_on: bool = False) -> None:
+    def __init__(self, path: Path, secrets: Iterable[str] = (), *, append: bool = False) -> None:
         self._secrets = tuple(secrets)
         try:
-            self._file = path.open("a" if goes_on else "w", encoding="utf-8")
+            self._file = path.open("a" if append else "w", encoding="utf-8")
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}") from None
 
-    def take(self, request: Request, answer: Answer) -> None:
-        """Write one exchange down."""
-        said: dict[str, Any] = {
-            "status": answer.status,
-            "headers": {k: v for k, v in answer.headers.items() if k in HEADERS},
+    def write(self, request: HttpRequest, response: HttpResponse) -> None:
+        """Append one exchange."""
+        entry: dict[str, Any] = {
+            "status": response.status,
+            "headers": {k: v for k, v in response.headers.items() if k in HEADERS},
         }
         try:
-            said["body"] = answer.body.decode()
+            entry["body"] = response.body.decode()
         except UnicodeDecodeError:
-            said["base64"] = base64.b64encode(answer.body).decode()
-        asked = {"method": request.method, "url": request.url, "body": (request.body or b"").decode()}
-        line = json.dumps({"request": asked, "response": said}, ensure_ascii=False)
-        self._file.write(strike_out(line, self._secrets) + "\n")
+            entry["base64"] = base64.b64encode(response.body).decode()
+        request_entry = {"method": request.method, "url": request.url, "body": (request.body or b"").decode()}
+        line = json.dumps({"request": request_entry, "response": entry}, ensure_ascii=False)
+        self._file.write(mask_secrets(line, self._secrets) + "\n")
         self._file.flush()
 
     def close(self) -> None:
@@ -61,28 +62,28 @@ class Recording:
 
 
 def replay(path: Path) -> httpx.AsyncBaseTransport:
-    """What stands in for the network: answers as recorded, in order; the last one is given again.
+    """Return a transport that answers each request from a recording, in the recorded order.
 
-    A request that was not recorded is answered with status 404.
+    The last response to a request is repeated. A request that is not in the recording gets status 404.
 
     Raises:
-        InputError: the file is no recording.
+        InputError: the file is not a recording.
     """
-    answers: dict[tuple[str, str, str], deque[dict[str, Any]]] = defaultdict(deque)
+    responses: dict[tuple[str, str, str], deque[dict[str, Any]]] = defaultdict(deque)
     try:
         for line in path.read_text(encoding="utf-8").splitlines():
             exchange = json.loads(line)
-            asked = exchange["request"]
-            answers[asked["method"], asked["url"], asked["body"]].append(exchange["response"])
+            request = exchange["request"]
+            responses[request["method"], request["url"], request["body"]].append(exchange["response"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is no recording of advisor collect ({type(error).__name__})") from None
+        raise InputError(f"{path} is not a recording of `advisor collect` ({type(error).__name__})") from None
 
     def handler(request: httpx.Request) -> httpx.Response:
-        known = answers.get((request.method, str(request.url), request.content.decode()))
-        if not known:
+        matches = responses.get((request.method, str(request.url), request.content.decode()))
+        if not matches:
             return httpx.Response(404, json={"message": "not in the recording"})
-        said = known.popleft() if len(known) > 1 else known[0]
-        body = base64.b64decode(said["base64"]) if "base64" in said else said["body"].encode()
-        return httpx.Response(said["status"], headers=said["headers"], content=body)
+        entry = matches.popleft() if len(matches) > 1 else matches[0]
+        body = base64.b64decode(entry["base64"]) if "base64" in entry else entry["body"].encode()
+        return httpx.Response(entry["status"], headers=entry["headers"], content=body)
 
     return httpx.MockTransport(handler)

@@ -1,6 +1,6 @@
-"""Several tokens for one GitHub: each is asked with serially, and only while its own limit allows.
+"""Several tokens for one GitHub: each is used serially, and only while its own rate limit allows.
 
-A token is known by its number in the pool; nothing else of it is written anywhere.
+Logs and files identify a token by its number in the pool, never by its text.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from advisor.collect.http.auth import Credential
-from advisor.collect.http.turns import Turns
+from advisor.collect.http.host_lock import HostLocks
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -20,42 +20,42 @@ if TYPE_CHECKING:
 class TokenPool:
     """The tokens of a run, shared by its workers through `Turns`."""
 
-    def __init__(self, credentials: Sequence[Credential], turns: Turns, first: int | None = None) -> None:
-        """Begin with another token than the other workers do.
+    def __init__(self, credentials: Sequence[Credential], locks: HostLocks, first: int | None = None) -> None:
+        """Start each worker with a token of its own.
 
         Args:
             credentials: at least one.
-            turns: where the workers tell each other of limits.
-            first: number of the worker; None: the number of the process.
+            locks: shares rate limits between the workers.
+            first: number of the worker; None: the process id.
         """
-        self._credentials, self._turns = tuple(credentials), turns
+        self._credentials, self._locks = tuple(credentials), locks
         self._first = os.getpid() if first is None else first
-        self.found_in = f"{len(credentials)} tokens: {credentials[0].found_in} …"
+        self.source = f"{len(credentials)} tokens: {credentials[0].source} …"
 
-    def pick(self, host: str) -> int:
-        """The number of the token to ask with: the first from our own on that is free, or is free soonest."""
+    def pick_token(self, host: str) -> int:
+        """Return the number of the token to use: the next free one, else the one that is free first."""
         order = [(self._first + n) % len(self._credentials) for n in range(len(self._credentials))]
-        return min(order, key=lambda n: self._turns.seconds_left(self.lane(host, n)))
+        return min(order, key=lambda n: self._locks.remaining_wait(self.lane_of(host, n)))
 
-    def token(self, number: int) -> SecretStr:
-        """The token itself."""
-        return self._credentials[number].token()
+    def get_token(self, number: int) -> SecretStr:
+        """Return the token with a number."""
+        return self._credentials[number].get_token()
 
     @staticmethod
-    def lane(host: str, number: int) -> str:
-        """The lane of a token at a host."""
+    def lane_of(host: str, number: int) -> str:
+        """Return the lane of a token at a host."""
         return f"{host}-token-{number}"
 
-    def heard(self, host: str, number: int, status: int, headers: Mapping[str, str]) -> None:
-        """Take note of what an answer says of the token's limit."""
+    def record_limit(self, host: str, number: int, status: int, headers: Mapping[str, str]) -> None:
+        """Block the token's lane if a response says that its rate limit is used up."""
         after = headers.get("retry-after", "")
         if status in {403, 429} and after.isdigit():
-            self._turns.wait_for(self.lane(host, number), float(after))
+            self._locks.block_lane(self.lane_of(host, number), float(after))
         elif headers.get("x-ratelimit-remaining") == "0" and headers.get("x-ratelimit-reset", "").isdigit():
-            self._turns.wait_for(
-                self.lane(host, number), float(headers["x-ratelimit-reset"]) - time.time() + 1
+            self._locks.block_lane(
+                self.lane_of(host, number), float(headers["x-ratelimit-reset"]) - time.time() + 1
             )
 
-    def is_free(self, host: str) -> bool:
-        """Whether some token may be asked with at once."""
-        return self._turns.seconds_left(self.lane(host, self.pick(host))) <= 0
+    def has_free_token(self, host: str) -> bool:
+        """Return whether any token may be used now."""
+        return self._locks.remaining_wait(self.lane_of(host, self.pick_token(host))) <= 0

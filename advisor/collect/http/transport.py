@@ -1,8 +1,8 @@
-"""The one place that speaks HTTP: serial per host, bounded in size and time, patient and polite.
+"""The HTTP client of the collectors: serial per host, with limits on size and time, and with retries.
 
-Every request goes through `Transport.send`, which takes a reader of the answer: what the reader calls
-`TryAgain` is asked again, after the wait that the source asks for if it is one that the user allows.
-A token is added for the origin that it belongs to and for no other, also after a redirect.
+Every request goes through `Transport.send`, which passes the response to a reader. If the reader raises
+`RetryableError`, the transport waits as long as the source asks and sends the request again, unless the
+wait exceeds the user's limit. It adds a token only for the token's own origin, also after a redirect.
 """
 
 from __future__ import annotations
@@ -16,20 +16,27 @@ from urllib.parse import urljoin
 import httpx
 import stamina
 
-from advisor.collect.http.messages import Answer, Request, TooHeavy, TryAgain, origin, retry_after
+from advisor.collect.http.messages import (
+    HttpRequest,
+    HttpResponse,
+    QueryTooHeavy,
+    RetryableError,
+    parse_origin,
+    read_retry_after,
+)
 from advisor.errors import InputError, Refused, Unreachable, Unsound, WaitTooLong
 
 if TYPE_CHECKING:
     from advisor.collect.http.auth import Credential
+    from advisor.collect.http.host_lock import HostLocks
     from advisor.collect.http.token_pool import TokenPool
-    from advisor.collect.http.turns import Turns
 
 T = TypeVar("T")
 
 TRIES = 8
-LOST = 2  # requests in a row without a sound answer, after which a host is given up for this run
+MAX_FAILURES = 2  # requests in a row without a valid response, after which this run stops using a host
 SIZE_LIMIT = 32 * 2**20
-"""Bytes of one answer after unpacking."""
+"""Largest response after decompression, in bytes."""
 REDIRECTS = 5
 FIRST_THROTTLE_SECONDS = 60.0
 """GitHub: without ``Retry-After`` wait at least a minute, then exponentially longer."""
@@ -40,46 +47,46 @@ class Patience:
     """How long the transport waits, in seconds.
 
     Attributes:
-        silence: between two parts of an answer.
-        answer: for one whole answer.
+        silence: between two chunks of a response.
+        response: for one complete response.
         limits: for all rate limits of a host together (``--max-wait``).
-        backoff: before the second try where the source names no time; grows to 16 times that.
+        backoff: before the second try if the source names no time; grows to 16 times that.
     """
 
     silence: float = 20.0
-    answer: float = 60.0
+    response: float = 60.0
     limits: float = 900.0
     backoff: float = 1.0
 
 
 class Cache(Protocol):
-    """Keeps answers by URL for conditional requests; never a credential."""
+    """Stores responses by URL for conditional requests; never a credential."""
 
-    def find(self, url: str) -> tuple[str, bytes, dict[str, str]] | None:
-        """ETag, body and headers of the last answer."""
+    def find_response(self, url: str) -> tuple[str, bytes, dict[str, str]] | None:
+        """Return ETag, body and headers of the last response."""
 
-    def keep_answer(self, url: str, etag: str, answer: Answer) -> None:
-        """Keep an answer in place of the one before."""
+    def save_response(self, url: str, etag: str, response: HttpResponse) -> None:
+        """Store a response in place of the previous one."""
 
 
 class Recorder(Protocol):
-    """Takes down each exchange."""
+    """Records each exchange."""
 
-    def take(self, request: Request, answer: Answer) -> None:
-        """Take down one exchange, without credentials."""
+    def write(self, request: HttpRequest, response: HttpResponse) -> None:
+        """Record one exchange, without credentials."""
 
 
 @dataclass
 class Traffic:
-    """What a run has cost so far."""
+    """Counts of a run so far; ``cache_hits`` counts responses with status 304."""
 
     requests: int = 0
-    not_modified: int = 0
+    cache_hits: int = 0
     waited_seconds: float = 0.0
 
 
-Tell = Callable[[str, Mapping[str, object]], None]
-"""Told of waits and retries: what happened, and its numbers."""
+EventHandler = Callable[[str, Mapping[str, object]], None]
+"""Receives each wait and retry: the kind of event, and its values."""
 
 
 class Transport:
@@ -87,38 +94,38 @@ class Transport:
 
     def __init__(
         self,
-        allowed: Mapping[str, Credential | None],
+        credentials: Mapping[str, Credential | None],
         *,
         patience: Patience | None = None,
         cache: Cache | None = None,
-        tell: Tell = lambda _what, _numbers: None,
+        on_event: EventHandler = lambda _kind, _values: None,
         wire: httpx.AsyncBaseTransport | None = None,
-        turns: Turns | None = None,
+        locks: HostLocks | None = None,
         pool: TokenPool | None = None,
     ) -> None:
-        """Open nothing yet.
+        """Open no connection yet.
 
         Args:
-            allowed: origin (``https://host:port``) → credential for it; other hosts are refused.
-            patience: bounds on waiting.
+            credentials: origin (``https://host:port``) → its credential; other hosts are refused.
+            patience: limits on waiting.
             cache: for conditional requests.
-            tell: is told of waits and retries.
-            wire: what stands in for the network (a replay, a server in the same process).
-            turns: with other processes; None: there are none.
-            pool: tokens to take in place of the credential of a host that has one.
+            on_event: receives waits and retries.
+            wire: replaces the network (a replay, a server in the same process).
+            locks: shares rate limits with other processes; None: there are no others.
+            pool: tokens to use instead of the credential of a host.
         """
-        self._turns, self.pool = turns, pool
-        self._allowed = dict(allowed)
+        self._locks, self.pool = locks, pool
+        self._credentials = dict(credentials)
         self._patience = patience or Patience()
-        self._cache, self._tell = cache, tell
+        self._cache, self._on_event = cache, on_event
         self.recorder: Recorder | None = None
-        self._lanes = {host: asyncio.Lock() for host in allowed}
-        self._waited = dict.fromkeys(allowed, 0.0)
-        self._closed: dict[str, str] = {}
-        self._lost = dict.fromkeys(allowed, 0)
+        self._lanes = {host: asyncio.Lock() for host in credentials}
+        self._waits = dict.fromkeys(credentials, 0.0)
+        self._closure_reasons: dict[str, str] = {}
+        self._failures = dict.fromkeys(credentials, 0)
         self.traffic = Traffic()
         self.secrets: set[str] = set()
-        """Every token that was sent, to be struck out of whatever is written."""
+        """Every token that was sent; recordings mask them."""
         silence = self._patience.silence
         self._http = httpx.AsyncClient(
             transport=wire,
@@ -126,7 +133,7 @@ class Transport:
             follow_redirects=False,
             trust_env=wire is None,
             headers={"user-agent": "advisor (+https://pypi.org/project/advisor)", "accept-encoding": "gzip"},
-            # .netrc is read by auth.py for the one host that we have a use for.
+            # auth.py reads .netrc, and only for GitHub.
             auth=_no_auth,
         )
 
@@ -136,33 +143,35 @@ class Transport:
     async def __aexit__(self, *_: object) -> None:
         await self._http.aclose()
 
-    async def send(self, request: Request, read: Callable[[Answer], T], *, may_shrink: bool = False) -> T:
-        """Ask until the reader is content.
+    async def send(
+        self, request: HttpRequest, read: Callable[[HttpResponse], T], *, may_shrink: bool = False
+    ) -> T:
+        """Send a request until the reader accepts the response.
 
         Args:
-            request: what to ask.
-            read: makes something of the answer or raises `TryAgain`.
-            may_shrink: whether the caller will ask for less if the source finds it `TooHeavy`;
-                otherwise it is asked again as it is.
+            request: the request.
+            read: returns the result for a response or raises `RetryableError`.
+            may_shrink: whether the caller sends a smaller query after `QueryTooHeavy`;
+                otherwise the same request is sent again.
 
         Raises:
-            TooHeavy: the source gave up, and ``may_shrink``.
-            WaitTooLong: the source asks to wait longer than the user would.
-            Unreachable: no sound answer after all tries.
-            CollectError: whatever else the reader raises.
+            QueryTooHeavy: the source gave up on the query, and ``may_shrink`` is true.
+            WaitTooLong: the source asks for a longer wait than the user allows.
+            Unreachable: no valid response after all retries.
+            CollectError: any other error that the reader raises.
         """
-        host = origin(request.url)
-        if host not in self._allowed:
-            raise Refused(f"{host} is not one of the hosts that advisor speaks to")
+        host = parse_origin(request.url)
+        if host not in self._credentials:
+            raise Refused(f"{host} is not a host that this command may send requests to")
         async with self._lanes[host]:
-            if host in self._closed:
-                raise WaitTooLong(self._closed[host])
-            if self._lost[host] >= LOST:
-                raise Unreachable(f"{host} did not answer before and is not asked again in this run")
-            decide = _Decision(self, host, may_shrink=may_shrink)
+            if host in self._closure_reasons:
+                raise WaitTooLong(self._closure_reasons[host])
+            if self._failures[host] >= MAX_FAILURES:
+                raise Unreachable(f"{host} gave no valid response before; this run sends it no more requests")
+            policy = _RetryPolicy(self, host, may_shrink=may_shrink)
             try:
                 async for attempt in stamina.retry_context(
-                    on=decide,
+                    on=policy,
                     attempts=TRIES,
                     timeout=None,
                     wait_initial=self._patience.backoff,
@@ -170,143 +179,145 @@ class Transport:
                     wait_jitter=self._patience.backoff,
                 ):
                     with attempt:
-                        answer, url = await self._exchange(request)
-                        found = read(answer)
-                        self._lost[host] = 0
-                        # Kept only once the reader is content: a broken answer must not come back as 304.
-                        if self._cache and request.method == "GET" and not answer.is_cached:
-                            self._cache.keep_answer(url, answer.headers.get("etag", ""), answer)
-                        return found
-            except TryAgain as error:
-                if host in self._closed:
-                    raise WaitTooLong(self._closed[host]) from None
-                if isinstance(error, TooHeavy) and may_shrink:
+                        response, url = await self._exchange(request)
+                        result = read(response)
+                        self._failures[host] = 0
+                        # Only after the reader accepts it: a broken response must not return as a 304.
+                        if self._cache and request.method == "GET" and not response.is_cached:
+                            self._cache.save_response(url, response.headers.get("etag", ""), response)
+                        return result
+            except RetryableError as error:
+                if host in self._closure_reasons:
+                    raise WaitTooLong(self._closure_reasons[host]) from None
+                if isinstance(error, QueryTooHeavy) and may_shrink:
                     raise
-                self._lost[host] += 1
-                raise Unreachable(f"no sound answer after {TRIES} tries: {error}") from None
-        raise AssertionError("stamina gives back or raises")
+                self._failures[host] += 1
+                raise Unreachable(f"no valid response after {TRIES} tries: {error}") from None
+        raise AssertionError("stamina returns or raises")
 
     def may_wait(self, host: str, seconds: float, reason: str) -> bool:
-        """Count a wait against the user's bound; past it the host is closed for this run."""
-        if self._waited[host] + seconds > self._patience.limits:
-            self._closed[host] = (
-                f"{reason}; that would be a wait of {seconds:.0f} s, --max-wait allows "
-                f"{self._patience.limits - self._waited[host]:.0f} s more. What was collected is kept: "
+        """Count a wait against the user's limit; if it exceeds the limit, close the host for this run."""
+        if self._waits[host] + seconds > self._patience.limits:
+            self._closure_reasons[host] = (
+                f"{reason}; that means a wait of {seconds:.0f} s, and --max-wait allows "
+                f"{self._patience.limits - self._waits[host]:.0f} s more. The collected facts are saved: "
                 "run the same command later"
             )
             return False
-        self._waited[host] += seconds
+        self._waits[host] += seconds
         self.traffic.waited_seconds += seconds
-        self._tell("wait", {"host": host, "seconds": round(seconds, 1), "reason": reason})
+        self._on_event("wait", {"host": host, "seconds": round(seconds, 1), "reason": reason})
         return True
 
-    def retrying(self, host: str, reason: str) -> None:
-        """Tell of a try that failed."""
-        self._tell("retry", {"host": host, "reason": reason})
+    def report_retry(self, host: str, reason: str) -> None:
+        """Report a failed try."""
+        self._on_event("retry", {"host": host, "reason": reason})
 
-    async def _exchange(self, request: Request) -> tuple[Answer, str]:
-        """One answer and where it came from: redirects followed, 304 filled in from the cache."""
+    async def _exchange(self, request: HttpRequest) -> tuple[HttpResponse, str]:
+        """Return the response and its URL: follow redirects, and fill in a 304 from the cache."""
         url = request.url
         for _ in range(REDIRECTS + 1):
-            kept = self._cache.find(url) if self._cache and request.method == "GET" else None
-            answer = await self._once(request, url, kept[0] if kept else None)
+            entry = self._cache.find_response(url) if self._cache and request.method == "GET" else None
+            response = await self._send_once(request, url, entry[0] if entry else None)
             if self.recorder:
-                self.recorder.take(Request(request.method, url, request.headers, request.body), answer)
-            if answer.status == 304 and kept:
-                self.traffic.not_modified += 1
-                return Answer(200, {**kept[2], **answer.headers}, kept[1], is_cached=True), url
-            location = answer.headers.get("location")
-            if answer.status not in {301, 302, 303, 307, 308} or location is None:
-                return answer, url
+                self.recorder.write(HttpRequest(request.method, url, request.headers, request.body), response)
+            if response.status == 304 and entry:
+                self.traffic.cache_hits += 1
+                return HttpResponse(200, {**entry[2], **response.headers}, entry[1], is_cached=True), url
+            location = response.headers.get("location")
+            if response.status not in {301, 302, 303, 307, 308} or location is None:
+                return response, url
             if request.method != "GET":
-                raise Refused("a source redirects a query; check the address of the API")
+                raise Refused("the source redirects a query; check the address of the API")
             url = urljoin(url, location)
             try:
-                known = origin(url) in self._allowed
+                is_allowed = parse_origin(url) in self._credentials
             except InputError:
-                known = False
-            if not known:
-                raise Refused("a source redirects to a host that advisor does not speak to")
-        raise Refused(f"a source redirects more than {REDIRECTS} times")
+                is_allowed = False
+            if not is_allowed:
+                raise Refused("the source redirects to a host that this command may not send requests to")
+        raise Refused(f"the source redirects more than {REDIRECTS} times")
 
-    async def _once(self, request: Request, url: str, etag: str | None) -> Answer:
+    async def _send_once(self, request: HttpRequest, url: str, etag: str | None) -> HttpResponse:
         headers = dict(request.headers)
-        host = origin(url)
-        credential = self._allowed[host]
+        host = parse_origin(url)
+        credential = self._credentials[host]
         lane, number = host, None
         if credential is not None:
             if self.pool:
-                number = self.pool.pick(host)
-                lane = self.pool.lane(host, number)
-            token = credential.token() if number is None or not self.pool else self.pool.token(number)
+                number = self.pool.pick_token(host)
+                lane = self.pool.lane_of(host, number)
+            token = credential.get_token() if number is None or not self.pool else self.pool.get_token(number)
             self.secrets.add(token.get_secret_value())
             headers["authorization"] = f"Bearer {token.get_secret_value()}"
         if etag:
             headers["if-none-match"] = etag
-        if self._turns is None:
-            return await self._answer(request, url, headers)
-        left = self._turns.seconds_left(lane)
-        if left > 0:
-            if not self.may_wait(host, left, f"{host} told another worker to wait"):
-                raise WaitTooLong(self._closed[host])
-            await asyncio.sleep(left)
-        async with self._turns.at(lane):
-            answer = await self._answer(request, url, headers)
+        if self._locks is None:
+            return await self._read_response(request, url, headers)
+        wait = self._locks.remaining_wait(lane)
+        if wait > 0:
+            if not self.may_wait(host, wait, f"{host} asked another worker to wait"):
+                raise WaitTooLong(self._closure_reasons[host])
+            await asyncio.sleep(wait)
+        async with self._locks.lock(lane):
+            response = await self._read_response(request, url, headers)
         if self.pool and number is not None:
-            self.pool.heard(host, number, answer.status, answer.headers)
-        elif answer.status == 429 and (after := retry_after(answer)):
-            self._turns.wait_for(lane, after)
-        return answer
+            self.pool.record_limit(host, number, response.status, response.headers)
+        elif response.status == 429 and (after := read_retry_after(response)):
+            self._locks.block_lane(lane, after)
+        return response
 
-    async def _answer(self, request: Request, url: str, headers: Mapping[str, str]) -> Answer:
+    async def _read_response(
+        self, request: HttpRequest, url: str, headers: Mapping[str, str]
+    ) -> HttpResponse:
         self.traffic.requests += 1
         try:
             async with (
-                asyncio.timeout(self._patience.answer),
-                self._http.stream(request.method, url, headers=headers, content=request.body) as got,
+                asyncio.timeout(self._patience.response),
+                self._http.stream(request.method, url, headers=headers, content=request.body) as stream,
             ):
                 body = bytearray()
-                async for chunk in got.aiter_bytes():
+                async for chunk in stream.aiter_bytes():
                     body += chunk
                     if len(body) > SIZE_LIMIT:
                         raise Unsound(
-                            f"{origin(url)} sends more than {SIZE_LIMIT // 2**20} MiB in one answer"
+                            f"{parse_origin(url)} sends more than {SIZE_LIMIT // 2**20} MiB in one response"
                         )
-                return self._without_secrets(got.status_code, got.headers, bytes(body))
+                return self._mask_secrets(stream.status_code, stream.headers, bytes(body))
         except (TimeoutError, httpx.TimeoutException):
-            raise TryAgain(f"{origin(url)} does not answer in time") from None
+            raise RetryableError(f"{parse_origin(url)} does not answer in time") from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            # The text of an error may quote what was sent; its type says enough.
-            raise TryAgain(f"{origin(url)} cannot be reached ({type(error).__name__})") from None
+            # The text of the error may quote the request, so only its type is shown.
+            raise RetryableError(f"{parse_origin(url)} cannot be reached ({type(error).__name__})") from None
 
-    def _without_secrets(self, status: int, headers: httpx.Headers, body: bytes) -> Answer:
-        """A host may echo what it was sent: nothing that comes in holds a token."""
-        known = {k.lower(): v for k, v in headers.items()}
+    def _mask_secrets(self, status: int, headers: httpx.Headers, body: bytes) -> HttpResponse:
+        """Mask tokens in a response: a host may echo the request."""
+        clean_headers = {k.lower(): v for k, v in headers.items()}
         for secret in self.secrets:
             body = body.replace(secret.encode(), b"***")
-            known = {k: v.replace(secret, "***") for k, v in known.items()}
-        return Answer(status, known, body)
+            clean_headers = {k: v.replace(secret, "***") for k, v in clean_headers.items()}
+        return HttpResponse(status, clean_headers, body)
 
 
-class _Decision:
-    """Whether a failed try is followed by another, and when; one a request, as it counts throttles."""
+class _RetryPolicy:
+    """Decides whether and when to retry; one instance per request, as it counts throttled tries."""
 
     def __init__(self, transport: Transport, host: str, *, may_shrink: bool) -> None:
         self._transport, self._host, self._may_shrink = transport, host, may_shrink
         self._throttles = 0
 
     def __call__(self, error: Exception) -> bool | float:
-        if not isinstance(error, TryAgain) or (isinstance(error, TooHeavy) and self._may_shrink):
+        if not isinstance(error, RetryableError) or (isinstance(error, QueryTooHeavy) and self._may_shrink):
             return False
         after = error.after
         if after is None and error.is_throttled:
             after = FIRST_THROTTLE_SECONDS * 2**self._throttles
         self._throttles += error.is_throttled
-        if after is not None and self._transport.pool and self._transport.pool.is_free(self._host):
-            self._transport.retrying(self._host, f"{error}; another token is free")
+        if after is not None and self._transport.pool and self._transport.pool.has_free_token(self._host):
+            self._transport.report_retry(self._host, f"{error}; another token is free")
             return 0.001
         if after is None:
-            self._transport.retrying(self._host, str(error))
+            self._transport.report_retry(self._host, str(error))
             return True
         return after if self._transport.may_wait(self._host, after, str(error)) else False
 

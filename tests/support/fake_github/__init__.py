@@ -1,4 +1,4 @@
-"""A GitHub for tests: GraphQL over GitHub's own schema, REST after GitHub's own OpenAPI, its limits and faults."""
+"""A fake GitHub for tests: GraphQL with GitHub's schema, REST with GitHub's OpenAPI, rate limits and faults."""
 
 from fake_github.app import FakeGitHub
 from fake_github.world import World

@@ -1,7 +1,7 @@
-"""Points and nodes of a query by GitHub's published formula, worked out on the query itself.
+"""Points and nodes of a query by GitHub's published formula.
 
-Source: docs.github.com, "Rate limits and query limits for the GraphQL API". Its two examples are a
-test. Connections that are only counted are taken to cost as well (the text does not say).
+Source: docs.github.com, "Rate limits and query limits for the GraphQL API". Its two examples
+are a test. A connection of which only the total is read counts too; the text does not say whether it does.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ class Cost:
         return max(1, int(self.connections / 100 + 0.5))
 
 
-def cost(schema: GraphQLSchema, document: ast.DocumentNode, variables: dict[str, Any]) -> Cost:
+def compute_cost(schema: GraphQLSchema, document: ast.DocumentNode, variables: dict[str, Any]) -> Cost:
     fragments = {d.name.value: d for d in document.definitions if isinstance(d, ast.FragmentDefinitionNode)}
     (operation,) = [d for d in document.definitions if isinstance(d, ast.OperationDefinitionNode)]
-    found = Cost()
+    total = Cost()
 
-    def argument(node: ast.FieldNode, name: str) -> int | None:
-        for given in node.arguments or ():
-            if given.name.value == name:
-                if isinstance(given.value, ast.VariableNode):
-                    return variables.get(given.value.name.value)
-                return int(given.value.value)
+    def read_argument(node: ast.FieldNode, name: str) -> int | None:
+        for argument_node in node.arguments or ():
+            if argument_node.name.value == name:
+                if isinstance(argument_node.value, ast.VariableNode):
+                    return variables.get(argument_node.value.name.value)
+                return int(argument_node.value.value)
         return None
 
     def walk(selection: ast.SelectionSetNode, parent: Any, times: int) -> None:
@@ -47,11 +47,11 @@ def cost(schema: GraphQLSchema, document: ast.DocumentNode, variables: dict[str,
                 type_ = get_named_type(parent.fields[node.name.value].type)
                 inner = times
                 if type_.name.endswith("Connection"):
-                    size = argument(node, "first") or argument(node, "last") or 0
-                    found.connections += times
-                    found.nodes += times * size
+                    size = read_argument(node, "first") or read_argument(node, "last") or 0
+                    total.connections += times
+                    total.nodes += times * size
                     inner = times * size if size else times
                 walk(node.selection_set, type_, inner)
 
     walk(operation.selection_set, schema.query_type, 1)
-    return found
+    return total

@@ -1,4 +1,4 @@
-"""The ways in which GitHub fails, one a request, drawn from a seed or put in a queue by hand."""
+"""Faults of GitHub, one per request: random with a seed, or from a queue."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 from collections import deque
 from typing import Any
 
-# Which of them GraphQL shows, and which REST.
+# The faults of GraphQL, and those of REST.
 GRAPHQL = ("secondary_403", "secondary_200", "secondary_429", "bad_gateway", "gateway_timeout", "stall", "truncated",
            "resource_limits", "partial", "stuck_cursor", "cut_connection", "primary_200")  # fmt: skip
 REST = ("secondary_403", "secondary_429", "bad_gateway", "gateway_timeout", "stall", "truncated",
@@ -18,7 +18,7 @@ class Faults:
     def __init__(self, seed: int | None = None, probability: float = 0.0) -> None:
         self._random, self.probability = random.Random(seed), probability
         self.queue: deque[str | None] = deque()
-        self.shown: list[str] = []
+        self.history: list[str] = []
 
     def next(self, *, is_graphql: bool) -> str | None:
         if self.queue:
@@ -28,12 +28,12 @@ class Faults:
         else:
             fault = None
         if fault:
-            self.shown.append(fault)
+            self.history.append(fault)
         return fault
 
 
-def falsify(out: dict[str, Any], fault: str | None, variables: dict[str, Any]) -> bytes:
-    """The body of a GraphQL answer, spoilt in one of the ways that leave something of it."""
+def corrupt_response(out: dict[str, Any], fault: str | None, variables: dict[str, Any]) -> bytes:
+    """Return the body of a GraphQL response, corrupted by a fault that keeps a part of it."""
     data = out.get("data") or {}
     fields = [k for k in data if k != "rateLimit"]
     if fault == "resource_limits":  # docs.github.com: "Resource limits": partial results and an error

@@ -1,7 +1,7 @@
-"""What is on the fake GitHub: repositories with everything in them, as dicts with GraphQL's names.
+"""The repositories of the fake GitHub, as dicts with the names of GraphQL.
 
-All of it comes from a seed. The methods of `World` change it the way people do, so that a second
-collection has something to find.
+A seed determines all of them. The methods of `World` change them as people do, so that a second collection
+finds changes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BOT = {"__typename": "Bot", "login": "dependabot", "databaseId": 9, "createdAt":
 
 @dataclass
 class World:
-    """Repositories by full name, renames, blocked ones; seeded."""
+    """Repositories by full name, renames and blocked repositories."""
 
     seed: int = 1
     repositories: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class World:
         rng = self.random
         numbers = list(range(1, issues + pulls + discussions + 1))
         rng.shuffle(numbers)
-        made = {
+        repository = {
             "__typename": "Repository",
             "databaseId": 100 + len(self.repositories),
             "nameWithOwner": full,
@@ -83,21 +83,21 @@ class World:
             "weeks": self._weeks(stars, weeks),
             **other,
         }  # fmt: skip
-        self.repositories[full] = made
-        return made
+        self.repositories[full] = repository
+        return repository
 
     def _weeks(self, stars: int, weeks: int) -> list[dict[str, Any]]:
-        """Weeks of ``stargazers/history``, newest first; the stars before the first week fill up the total."""
+        """Return the weeks of ``stargazers/history``, newest first; older stars complete the total."""
         start = int(self.now.timestamp()) // 604800 * 604800
-        found = []
+        rows = []
         for i in range(weeks):
             days = [self.random.randrange(2) if stars else 0 for _ in range(7)]
             if i == 0:
-                days[5:] = [0, 0]  # days that have not come yet
-            found.append({"week": start - i * 604800, "total": sum(days), "days": days})
-        while sum(w["total"] for w in found) > stars:
-            found.pop()
-        return found
+                days[5:] = [0, 0]  # days in the future
+            rows.append({"week": start - i * 604800, "total": sum(days), "days": days})
+        while sum(w["total"] for w in rows) > stars:
+            rows.pop()
+        return rows
 
     def _release(self, i: int) -> dict[str, Any]:
         at = iso(self.now - timedelta(days=20 + 40 * i))
@@ -113,46 +113,46 @@ class World:
 
     def _thread(self, kind: str, number: int) -> dict[str, Any]:
         rng = self.random
-        opened = self.now - timedelta(seconds=rng.randrange(86400, 500 * 86400))
+        opened_at = self.now - timedelta(seconds=rng.randrange(86400, 500 * 86400))
         author = self._person()
         comments = []
-        at = opened
-        # Some talk to themselves for longer than the first page of comments.
+        at = opened_at
+        # Some authors write more comments than the first page holds.
         monologue = rng.randrange(6, 9) if rng.random() < 0.06 else rng.choice((0, 0, 1))
         for i in range(monologue + rng.choice((0, 0, 1, 2, 3))):
             at += timedelta(seconds=int(rng.expovariate(1 / 40000)) + 1)
             comments.append(self._reply(at, author if i < monologue else self._person()))
-        closed = None
+        closed_at = None
         if rng.random() < 0.6:
-            closed = opened + timedelta(seconds=int(rng.expovariate(1 / (12 * 86400))) + 60)
-            closed = closed if closed < self.now else None
+            closed_at = opened_at + timedelta(seconds=int(rng.expovariate(1 / (12 * 86400))) + 60)
+            closed_at = closed_at if closed_at < self.now else None
         comments = [c for c in comments if c["createdAt"] <= iso(self.now)]
-        made = {
+        thread = {
             "__typename": kind,
             "number": number,
-            "createdAt": iso(opened),
-            "closedAt": iso(closed) if closed else None,
-            "state": "CLOSED" if closed else "OPEN",
+            "createdAt": iso(opened_at),
+            "closedAt": iso(closed_at) if closed_at else None,
+            "state": "CLOSED" if closed_at else "OPEN",
             "author": author,
             "authorAssociation": rng.choice(ASSOCIATIONS),
             "comments": comments,
         }
         if kind == "PullRequest":
-            is_merged = closed is not None and rng.random() < 0.7
-            made |= {"mergedAt": made["closedAt"] if is_merged else None, "reviews": []}
+            is_merged = closed_at is not None and rng.random() < 0.7
+            thread |= {"mergedAt": thread["closedAt"] if is_merged else None, "reviews": []}
             merger = dict(BOT) if number % 9 == 0 else user(number % 40)
-            made["mergedBy"] = merger if is_merged else None
-            made["state"] = "MERGED" if is_merged else made["state"]
+            thread["mergedBy"] = merger if is_merged else None
+            thread["state"] = "MERGED" if is_merged else thread["state"]
             if rng.random() < 0.5:
-                submitted = min(opened + timedelta(seconds=rng.randrange(600, 400000)), self.now)
-                made["reviews"] = [{**self._reply(submitted, self._person()), "submittedAt": iso(submitted),
+                submitted_at = min(opened_at + timedelta(seconds=rng.randrange(600, 400000)), self.now)
+                thread["reviews"] = [{**self._reply(submitted_at, self._person()), "submittedAt": iso(submitted_at),
                                     "state": "APPROVED"}]  # fmt: skip
-        made["updatedAt"] = max(
-            [made["createdAt"], made["closedAt"] or "", *(c["createdAt"] for c in comments)]
+        thread["updatedAt"] = max(
+            [thread["createdAt"], thread["closedAt"] or "", *(c["createdAt"] for c in comments)]
         )
-        return made
+        return thread
 
-    # what people do
+    # Actions of people
 
     def touch(self, thread: dict[str, Any]) -> None:
         self.now += timedelta(seconds=self.random.randrange(1, 100))
@@ -169,17 +169,17 @@ class World:
         thread |= {"closedAt": iso(self.now), "state": "CLOSED"}
 
     def open(self, full: str, kind: str = "issues") -> int:
-        found = self.repositories[full]
+        repository = self.repositories[full]
         number = 1 + max(
-            (t["number"] for k in ("issues", "pullRequests", "discussions") for t in found[k]), default=0
+            (t["number"] for k in ("issues", "pullRequests", "discussions") for t in repository[k]), default=0
         )
         name = {"issues": "Issue", "pullRequests": "PullRequest", "discussions": "Discussion"}[kind]
-        made = self._thread(name, number)
-        made |= {"createdAt": iso(self.now), "closedAt": None, "state": "OPEN", "comments": []}
+        thread = self._thread(name, number)
+        thread |= {"createdAt": iso(self.now), "closedAt": None, "state": "OPEN", "comments": []}
         if kind == "pullRequests":
-            made |= {"mergedAt": None, "reviews": []}
-        self.touch(made)
-        found[kind].append(made)
+            thread |= {"mergedAt": None, "reviews": []}
+        self.touch(thread)
+        repository[kind].append(thread)
         return number
 
     def delete(self, full: str, number: int) -> None:
@@ -189,23 +189,31 @@ class World:
 
     def release(self, full: str, tag: str) -> None:
         self.now += timedelta(minutes=1)
-        made = {**self._release(0), "tagName": tag, "createdAt": iso(self.now), "publishedAt": iso(self.now)}
-        self.repositories[full]["releases"].insert(0, made)
+        release = {
+            **self._release(0),
+            "tagName": tag,
+            "createdAt": iso(self.now),
+            "publishedAt": iso(self.now),
+        }
+        self.repositories[full]["releases"].insert(0, release)
 
     def rename(self, old: str, new: str) -> None:
-        found = self.repositories.pop(old)
+        repository = self.repositories.pop(old)
         owner, name = new.split("/")
-        found |= {"nameWithOwner": new, "name": name, "owner": {**found["owner"], "login": owner}}
-        self.repositories[new] = found
+        repository |= {"nameWithOwner": new, "name": name, "owner": {**repository["owner"], "login": owner}}
+        self.repositories[new] = repository
         self.renames[old] = new
 
     def find(self, full: str, number: int) -> dict[str, Any]:
-        found = self.repositories[full]
+        repository = self.repositories[full]
         return next(
-            t for k in ("issues", "pullRequests", "discussions") for t in found[k] if t["number"] == number
+            t
+            for k in ("issues", "pullRequests", "discussions")
+            for t in repository[k]
+            if t["number"] == number
         )
 
     def resolve(self, full: str) -> dict[str, Any] | None:
-        """A repository by its name, any case, through renames."""
+        """Return a repository by its present or former name, in any case."""
         full = self.renames.get(full, full)
         return next((r for n, r in self.repositories.items() if n.lower() == full.lower()), None)

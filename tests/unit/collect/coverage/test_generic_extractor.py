@@ -1,7 +1,7 @@
-"""How well the generic extractor works: against lists made by hand from what libraries say of themselves.
+"""Precision and recall of the generic extractor, against manual lists from the documentation of libraries.
 
-The first two lists were read on 2026-11-24 from the names that the libraries show people, which the extractor
-does not read: LLaMA-Factory's display names and its README at 2ebe7be6116e, ms-swift's
+The first two lists were read on 2026-11-24 from names in the documentation, which the extractor does not
+read: LLaMA-Factory's display names and its README at 2ebe7be6116e, ms-swift's
 Supported-models-and-datasets.md at dfacde23ab78 (both of July 2026).
 """
 
@@ -21,17 +21,17 @@ COMMON = {
     "Command R", "gpt-oss", "GLM-4", "GLM-4.5", "InternLM2", "InternLM2.5", "InternLM3", "DBRX", "Seed-OSS",
     "ERNIE 4.5", "MiniMax-M2", "Hunyuan A13B",
 }  # fmt: skip
-BY_HAND = {
+MANUAL_LISTS = {
     "hiyouga/LLaMA-Factory": COMMON
     | {"Granite 3", "Granite 4", "Falcon", "Falcon-H1", "OLMo", "SmolLM", "SmolLM2", "StarCoder 2", "Jamba"},
     "modelscope/ms-swift": COMMON | {"Phi-2", "Qwen", "Qwen1.5", "Kimi K2"},
 }
-# Two more, written before the extractor's output for them was looked at, and committed before it was measured:
-# they are the blind check, the two above are not. xtuner at b934f462095c: the table of its README, "Model" of
+# Two more lists, which were committed before the extractor ran on these libraries: a blind check, unlike the
+# two above. xtuner at b934f462095c: the table of its README, "Model" of
 # its documentation, the README before version 1 (990b4dbd7~1) and the names of the folders of
 # xtuner/configs. LMFlow at f3597dba134e: the headings of docs/source/examples/supported_conversation_template.md
 # and the models of its README.
-BLIND = {
+BLIND_LISTS = {
     "InternLM/xtuner": {
         "Qwen", "Qwen1.5", "Qwen2", "Qwen3", "Qwen3.5", "gpt-oss", "DeepSeek-V2", "DeepSeek-V3", "Kimi K2",
         "InternLM2", "InternLM2.5", "InternLM3", "Llama 2", "Llama 3", "Phi-3", "Mistral 7B", "Mixtral", "Gemma",
@@ -42,13 +42,14 @@ BLIND = {
         "Qwen1.5", "Qwen2", "Qwen2.5", "Yi",
     },
 }  # fmt: skip
-# LLaMA-Factory shows a preview of Granite 4 alone, which is not the family.
-STATED = {"hiyouga/LLaMA-Factory": (1.0, 48 / 49), "modelscope/ms-swift": (1.0, 1.0)}
-# xtuner trains Kimi K2 as the DeepSeek-V3 whose architecture it has. LMFlow has chat templates named after
-# makers and takes any model by its name on the command line: its code names Llama 3 and, in an example, Code Llama.
-STATED_BLIND = {"InternLM/xtuner": (1.0, 19 / 20), "OptimalScale/LMFlow": (1 / 2, 1 / 13)}
+# LLaMA-Factory lists only a preview of Granite 4, which is not the family.
+RESULTS = {"hiyouga/LLaMA-Factory": (1.0, 48 / 49), "modelscope/ms-swift": (1.0, 1.0)}
+# xtuner trains Kimi K2 as DeepSeek-V3, which has the same architecture. LMFlow accepts any model by its name on
+# the command line, and its chat templates have names of makers; its code names Llama 3 and, in an example,
+# Code Llama.
+BLIND_RESULTS = {"InternLM/xtuner": (1.0, 19 / 20), "OptimalScale/LMFlow": (1 / 2, 1 / 13)}
 
-# Dated lines of LLaMA-Factory's own changelog.
+# Dates in LLaMA-Factory's own changelog.
 CHANGELOG = {
     "Mixtral": date(2023, 12, 12), "Qwen1.5": date(2024, 2, 5), "Qwen2": date(2024, 6, 7), "GLM-4": date(2024, 6, 7),
     "Qwen2.5": date(2024, 9, 19), "Phi-4": date(2025, 1, 10), "InternLM3": date(2025, 1, 14),
@@ -57,26 +58,30 @@ CHANGELOG = {
 }  # fmt: skip
 
 
-def rows(repository):
+def read_support(repository):
     store = reading.open_store(data_folder() / "snapshots" / "finetuning")
-    found = reading.read(store, "model_support", repository)
-    return {r["family"]: r for r in found if r["route"] == "main"}
+    rows = reading.read_rows(store, "model_support", repository)
+    return {r["family"]: r for r in rows if r["route"] == "main"}
 
 
-@pytest.mark.parametrize("repository", BY_HAND | BLIND)
+@pytest.mark.parametrize("repository", MANUAL_LISTS | BLIND_LISTS)
 def test_precision_and_recall(repository):
     end = date(2026, 7, 24)
-    found = {
-        family for family, r in rows(repository).items()
+    families = {
+        family for family, r in read_support(repository).items()
         if r["supported_on"] and r["supported_on"] <= end and not (r["removed_on"] and r["removed_on"] <= end)
     }  # fmt: skip
-    by_hand = (BY_HAND | BLIND)[repository]
-    right = found & by_hand
-    measured = (len(right) / len(found), len(right) / len(by_hand))
-    assert measured == pytest.approx((STATED | STATED_BLIND)[repository]), found ^ by_hand
+    manual_list = (MANUAL_LISTS | BLIND_LISTS)[repository]
+    matches = families & manual_list
+    precision_and_recall = (len(matches) / len(families), len(matches) / len(manual_list))
+    assert precision_and_recall == pytest.approx((RESULTS | BLIND_RESULTS)[repository]), (
+        families ^ manual_list
+    )
 
 
 def test_days_agree_with_the_librarys_own_changelog():
-    found = rows("hiyouga/LLaMA-Factory")
-    apart = {family: abs((found[family]["supported_on"] - day).days) for family, day in CHANGELOG.items()}
-    assert max(apart.values()) <= 2, apart
+    support = read_support("hiyouga/LLaMA-Factory")
+    differences = {
+        family: abs((support[family]["supported_on"] - day).days) for family, day in CHANGELOG.items()
+    }
+    assert max(differences.values()) <= 2, differences

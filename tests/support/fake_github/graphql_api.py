@@ -1,4 +1,4 @@
-"""GraphQL of the fake: validated and executed over GitHub's schema, paged by key like GitHub's cursors."""
+"""GraphQL API of the fake: validates and executes queries with GitHub's schema, and pages by cursor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from graphql import (
     validate,
 )
 
-from fake_github.cost import Cost, cost
+from fake_github.cost import Cost, compute_cost
 from fake_github.world import World, iso
 
 CONTRACT = Path(__file__).parent / "contract"
@@ -30,7 +30,7 @@ def load_schema() -> GraphQLSchema:
     return build_ast_schema(parse(text, no_location=True), assume_valid=True, assume_valid_sdl=True)
 
 
-def typed(message: str, kind: str) -> GraphQLError:
+def build_error(message: str, kind: str) -> GraphQLError:
     return GraphQLError(message, extensions={"type": kind})
 
 
@@ -45,21 +45,21 @@ def decode(cursor: str) -> list[Any]:
         return json.loads(text.removeprefix(b"cursor:v2:"))
     except (ValueError, AssertionError):
         message = f"`{cursor}` does not appear to be a valid cursor."
-        raise typed(message, "INVALID_CURSOR_ARGUMENTS") from None
+        raise build_error(message, "INVALID_CURSOR_ARGUMENTS") from None
 
 
-class GraphQLSide:
+class GraphQLApi:
     def __init__(self, world: World) -> None:
         self.world, self.schema = world, load_schema()
-        self._known: dict[str, Any] = {}
+        self._validations: dict[str, Any] = {}
 
-    def price(self, query: str, variables: dict[str, Any]) -> tuple[Any, list[GraphQLError], Cost]:
-        """The parsed query, what is wrong with it, what it costs."""
-        if query not in self._known:
+    def parse_and_price(self, query: str, variables: dict[str, Any]) -> tuple[Any, list[GraphQLError], Cost]:
+        """Return the parsed query, its errors and its cost."""
+        if query not in self._validations:
             document = parse(query)
-            self._known[query] = document, validate(self.schema, document)
-        document, errors = self._known[query]
-        return document, errors, cost(self.schema, document, variables) if not errors else Cost()
+            self._validations[query] = document, validate(self.schema, document)
+        document, errors = self._validations[query]
+        return document, errors, compute_cost(self.schema, document, variables) if not errors else Cost()
 
     def run(self, document: Any, variables: dict[str, Any], rate: dict[str, Any]) -> dict[str, Any]:
         result = execute(self.schema, document, root_value={}, variable_values=variables, context_value=rate,
@@ -82,26 +82,26 @@ class GraphQLSide:
             rows = source[
                 {"issue": "issues", "pullRequest": "pullRequests", "discussion": "discussions"}[name]
             ]
-            found = next((t for t in rows if t["number"] == args["number"]), None)
-            if found is None:
+            thread = next((t for t in rows if t["number"] == args["number"]), None)
+            if thread is None:
                 kind = name[0].upper() + name[1:]
-                raise typed(
+                raise build_error(
                     f"Could not resolve to a {kind} with the number of {args['number']}.", "NOT_FOUND"
                 )
-            return found
+            return thread
         if get_named_type(info.return_type).name.endswith("Connection"):
             return self._connection(source.get(name) or [], args, info)
         return source.get(name)
 
     def _repository(self, full: str) -> dict[str, Any]:
         if full in self.world.forbidden:
-            raise typed("Resource not accessible by personal access token", "FORBIDDEN")
+            raise build_error("Resource not accessible by personal access token", "FORBIDDEN")
         if full in self.world.blocked:
-            raise typed("Repository access blocked", "REPOSITORY_ACCESS_BLOCKED")
-        found = self.world.resolve(full)
-        if found is None:
-            raise typed(f"Could not resolve to a Repository with the name '{full}'.", "NOT_FOUND")
-        return found
+            raise build_error("Repository access blocked", "REPOSITORY_ACCESS_BLOCKED")
+        repository = self.world.resolve(full)
+        if repository is None:
+            raise build_error(f"Could not resolve to a Repository with the name '{full}'.", "NOT_FOUND")
+        return repository
 
     def _connection(self, rows: list[Any], args: dict[str, Any], info: Any) -> dict[str, Any]:
         if args.get("states"):
@@ -113,40 +113,40 @@ class GraphQLSide:
         order = args.get("orderBy")
         if order:
             column = {"UPDATED_AT": "updatedAt", "CREATED_AT": "createdAt"}[order["field"]]
-            down = order["direction"] == "DESC"
-            keyed = sorted(((r[column], r.get("number") or r["tagName"]), i) for i, r in enumerate(rows))
-            if down:
-                keyed.reverse()
+            is_descending = order["direction"] == "DESC"
+            entries = sorted(((r[column], r.get("number") or r["tagName"]), i) for i, r in enumerate(rows))
+            if is_descending:
+                entries.reverse()
         else:
-            down = False
-            keyed = [((i, 0), i) for i in range(len(rows))]
+            is_descending = False
+            entries = [((i, 0), i) for i in range(len(rows))]
         if args.get("after"):
             after = tuple(decode(args["after"]))
-            keyed = [k for k in keyed if (k[0] < after if down else k[0] > after)]
-        page = keyed[:size]
+            entries = [k for k in entries if (k[0] < after if is_descending else k[0] > after)]
+        page = entries[:size]
         last = encode(list(page[-1][0])) if page else None
         return {"totalCount": len(rows), "nodes": [rows[i] for _, i in page],
-                "pageInfo": {"hasNextPage": len(keyed) > len(page) > 0, "endCursor": last}}  # fmt: skip
+                "pageInfo": {"hasNextPage": len(entries) > len(page) > 0, "endCursor": last}}  # fmt: skip
 
     def _size(self, args: dict[str, Any], info: Any) -> int:
-        asked = {
+        fields = {
             s.name.value
             for n in info.field_nodes
             for s in n.selection_set.selections
             if isinstance(s, FieldNode)
         }
         size = args.get("first")
-        if not asked & {"nodes", "edges"}:
+        if not fields & {"nodes", "edges"}:
             return 0
         if size is None:
-            raise typed(f"You must provide a `first` or `last` value to properly paginate the `{info.field_name}` "
+            raise build_error(f"You must provide a `first` or `last` value to properly paginate the `{info.field_name}` "
                         "connection.", "MISSING_PAGINATION_BOUNDARIES")  # fmt: skip
         if not 1 <= size <= 100:
-            raise typed(f"Requesting {size} records on the `{info.field_name}` connection exceeds the `first` limit "
+            raise build_error(f"Requesting {size} records on the `{info.field_name}` connection exceeds the `first` limit "
                         "of 100 records.", "EXCESSIVE_PAGINATION")  # fmt: skip
         return size
 
 
-def rate_limit(limit: int, used: int, resets_at: Any, found: Cost) -> dict[str, Any]:
-    return {"cost": found.points, "limit": limit, "remaining": max(0, limit - used), "used": used,
-            "nodeCount": found.nodes, "resetAt": iso(resets_at)}  # fmt: skip
+def build_rate_limit(limit: int, used: int, resets_at: Any, cost: Cost) -> dict[str, Any]:
+    return {"cost": cost.points, "limit": limit, "remaining": max(0, limit - used), "used": used,
+            "nodeCount": cost.nodes, "resetAt": iso(resets_at)}  # fmt: skip
