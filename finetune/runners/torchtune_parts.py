@@ -104,8 +104,8 @@ class Base:
         if rest == "self_attn.qkv_proj.weight":
             sizes = [n * self.head_size for n in (self.heads, self.kv_heads, self.kv_heads)]
             split: Any = value.split
-            parts = zip("qkv", split(sizes), strict=True)
-            return {f"{prefix}attn.{name}_proj.weight": part.contiguous() for name, part in parts}
+            weights = zip("qkv", split(sizes), strict=True)
+            return {f"{prefix}attn.{name}_proj.weight": weight.contiguous() for name, weight in weights}
         if rest == "mlp.gate_up_proj.weight":
             gate, up = value.chunk(2)
             return {f"{prefix}mlp.w1.weight": gate.contiguous(), f"{prefix}mlp.w3.weight": up.contiguous()}

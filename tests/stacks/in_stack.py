@@ -1,7 +1,8 @@
-"""Runs inside a stack's environment: the stack's own model with a random adapter answers for some ids.
+"""Compute logits of a stack's own model with a random adapter, in the stack's environment.
 
-`python in_stack.py STACK RUNNERS FOLDER`: for each run folder below FOLDER it writes what a runner writes,
-`work/native.safetensors` and `work/probe.safetensors`; for torchtune also its own export to PEFT.
+`python in_stack.py STACK RUNNERS FOLDER` writes the files of a runner, `work/native.safetensors` and
+`work/probe.safetensors`, into each run folder below FOLDER; for torchtune also torchtune's own export to
+PEFT.
 """
 
 from __future__ import annotations
@@ -24,33 +25,33 @@ def torchtune_model(run):
     cfg = OmegaConf.load(run / "native" / "lora_finetune_single_device.yaml")
     model = config.instantiate(cfg.model)
     state = config.instantiate(cfg.checkpointer).load_checkpoint()["model"]
-    missing, unexpected = model.load_state_dict(state, strict=False)
-    assert not unexpected, unexpected
-    assert all("lora_" in name for name in missing), missing
+    missing_keys, unexpected_keys = model.load_state_dict(state, strict=False)
+    assert not unexpected_keys, unexpected_keys
+    assert all("lora_" in name for name in missing_keys), missing_keys
     return model
 
 
 def litgpt_model(run):
     import yaml
     from litgpt.lora import GPT, Config
-    from litgpt_parts import lay_out
+    from litgpt_parts import convert_base
 
-    told = yaml.safe_load((run / "native" / "finetune_lora.yaml").read_text())
+    config = yaml.safe_load((run / "native" / "finetune_lora.yaml").read_text())
     around = json.loads((run / "native" / "around.json").read_text())
     base = run / "native" / "base"
-    lay_out(Path(around["base"]), run / "native" / "model_config.yaml", base)
-    lora = {key: value for key, value in told.items() if key.startswith("lora_")}
+    convert_base(Path(around["base"]), run / "native" / "model_config.yaml", base)
+    lora = {key: value for key, value in config.items() if key.startswith("lora_")}
     model = GPT(Config.from_file(base / "model_config.yaml", **lora))
-    missing, unexpected = model.load_state_dict(
+    missing_keys, unexpected_keys = model.load_state_dict(
         torch.load(base / "lit_model.pth", weights_only=True), strict=False
     )
-    assert not unexpected, unexpected
-    assert all("lora_" in name for name in missing), missing
+    assert not unexpected_keys, unexpected_keys
+    assert all("lora_" in name for name in missing_keys), missing_keys
     return model
 
 
-def official(run, adapter):
-    """torchtune's own export."""
+def write_official_export(run, adapter):
+    """Write torchtune's own export."""
     from torchtune.models.convert_weights import tune_to_peft_adapter_weights
 
     shape = json.loads((run / "shape.json").read_text())
@@ -72,5 +73,5 @@ for run in sorted(path for path in folder.iterdir() if (path / "native").is_dir(
     save_file(adapter, run / "work" / "native.safetensors")
     save_file({"input_ids": ids, "logits": logits.contiguous()}, run / "work" / "probe.safetensors")
     if stack == "torchtune" and (run / "shape.json").is_file():
-        official(run, adapter)
+        write_official_export(run, adapter)
     print(run.name)

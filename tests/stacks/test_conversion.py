@@ -1,4 +1,4 @@
-"""An adapter of torchtune or litgpt in PEFT's form gives the logits that the stack's own model gave."""
+"""A converted adapter of torchtune or litgpt gives the logits of the stack's own model."""
 
 from __future__ import annotations
 
@@ -6,60 +6,60 @@ import json
 
 import pytest
 from safetensors.torch import load_file
-from stack_cases import CASES, EXPORTED, TAKE_APART
+from stack_cases import CASES, EXPORT_CASES, READ_PAIRS
 
-from finetune.errors import TrainingFailed
-from finetune.stacks.shared import gate
+from finetune.errors import TrainingError
+from finetune.stacks.shared import equivalence
 from finetune.weights import family
 
 pytestmark = pytest.mark.xdist_group("stacks")
 
 
-def told(run):
+def read_result(run):
     return json.loads((run / "gate.json").read_text())
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_logits_are_the_stacks_own(answered, case):
-    _, runs = answered
-    answer = told(runs[case][1])
-    assert answer["error"] <= 1e-5, answer
-    assert answer["effect"] >= 1e-2, "the adapter must matter, or nothing was compared"
+def test_logits_are_those_of_the_stack(probes, case):
+    _, runs = probes
+    result = read_result(runs[case][1])
+    assert result["error"] <= 1e-5, result
+    assert result["effect"] >= 1e-2, "the adapter must change the logits, or the test proves nothing"
 
 
-def test_torchtunes_own_export_of_qwen_is_caught_and_that_of_llama_passes(answered):
-    name, runs = answered
+def test_torchtunes_own_export_is_wrong_for_qwen_and_right_for_llama(probes):
+    name, runs = probes
     if name == "litgpt":
         assert not any(
             (run / "official.safetensors").exists() for _, run in runs.values()
         )  # it has no export
         return
-    verdicts = {case: told(runs[case][1].with_name(f"{case}-official")) for case in EXPORTED}
-    assert verdicts["llama-untied"]["passed"]
-    assert not verdicts["qwen2-untied"]["passed"]
-    assert verdicts["qwen2-untied"]["error"] > 1e-3
+    results = {case: read_result(runs[case][1].with_name(f"{case}-official")) for case in EXPORT_CASES}
+    assert results["llama-untied"]["passed"]
+    assert not results["qwen2-untied"]["passed"]
+    assert results["qwen2-untied"]["error"] > 1e-3
 
 
-def test_a_wrong_adapter_ends_the_run_with_a_clear_word(answered):
-    name, runs = answered
+def test_wrong_adapter_is_a_clear_error(probes):
+    name, runs = probes
     if name == "torchtune":
-        with pytest.raises(TrainingFailed, match="is wrong: its logits differ"):
-            gate.check(runs["qwen2-untied"][1].with_name("qwen2-untied-official"))
+        with pytest.raises(TrainingError, match="is wrong: its logits differ"):
+            equivalence.check_logits(runs["qwen2-untied"][1].with_name("qwen2-untied-official"))
     else:
-        assert gate.check(runs["qwen2-untied"][1])["passed"]
+        assert equivalence.check_logits(runs["qwen2-untied"][1])["passed"]
 
 
-def test_an_adapter_of_other_layers_is_refused(answered):
-    name, runs = answered
+def test_adapter_without_a_layer_is_an_error(probes):
+    name, runs = probes
     spec, run = runs["llama-untied"]
     state = load_file(run / "work" / "native.safetensors")
     fewer = {key: value for key, value in state.items() if ".1." not in key}
-    with pytest.raises(TrainingFailed, match="layer 1"):
-        TAKE_APART[name](fewer, family.of(name, spec), family.targets(name, spec))
+    with pytest.raises(TrainingError, match="layer 1"):
+        READ_PAIRS[name](fewer, family.read_family(name, spec), family.resolve_targets(name, spec))
 
 
-def test_phi_is_fused_to_one_adapter_of_the_summed_rank(answered):
-    _, runs = answered
+def test_phi_has_one_adapter_with_the_sum_of_the_ranks(probes):
+    _, runs = probes
     config = json.loads((runs["phi3-grouped"][1] / "adapter" / "adapter_config.json").read_text())
     assert config["rank_pattern"] == {"qkv_proj": 12, "gate_up_proj": 8}
     assert set(config["target_modules"]) == {"qkv_proj", "gate_up_proj", "o_proj", "down_proj"}

@@ -1,4 +1,4 @@
-"""Every key that we render is one that the stack reads: axolotl and torchtune skip the others in silence."""
+"""The stacks read every key that we render: axolotl and torchtune ignore unknown keys without a warning."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import subprocess
 import pytest
 import tiny_model
 import yaml
-from stack_cases import python_of
+from stack_cases import stack_python
 
-from finetune.spec import compose, nest, resolve
-from finetune.stacks import Job, stack
+from finetune.spec import compose_spec, nest_leaves, resolve_spec
+from finetune.stacks import Job, load_stack
 
 pytestmark = [pytest.mark.xdist_group("stacks"), pytest.mark.every_stack]
 VARIETY = [
@@ -21,34 +21,34 @@ VARIETY = [
     {"method.name": "qlora", "training.schedule": "constant", "training.gradient_checkpointing": True},
     {"training.dtype": "bfloat16", "evaluation.every_steps": 4, "method.targets": ["q_proj"]},
 ]
-# In axolotl's environment: keys that its schema does not have, and the number format that it takes.
-ASK = """
+# Runs in axolotl's environment: prints the keys that its schema does not have, and the number format it uses.
+SCRIPT = """
 import json, sys
 from pathlib import Path
 import yaml
 from axolotl.cli.config import load_cfg
 from axolotl.utils.schemas.config import AxolotlInputConfig
 fields = AxolotlInputConfig.model_fields
-known = set(fields) | {field.alias for field in fields.values()}
-told = []
+known_keys = set(fields) | {field.alias for field in fields.values()}
+results = []
 for path in sys.argv[1:]:
-    unknown = sorted(set(yaml.safe_load(Path(path).read_text())) - known)
-    told.append([unknown, str(load_cfg(path).torch_dtype)])
-print("TOLD", json.dumps(told))
+    unknown = sorted(set(yaml.safe_load(Path(path).read_text())) - known_keys)
+    results.append([unknown, str(load_cfg(path).torch_dtype)])
+print("RESULTS", json.dumps(results))
 """
 
 
-def rendered(name, tmp_path, change):
+def render_config(name, tmp_path, change):
     base = tiny_model.model(tmp_path / "tiny") if not (tmp_path / "tiny").is_dir() else tmp_path / "tiny"
-    asked = nest({"stack": name, "model.base": str(base), "data.train": "x.jsonl", "devices.kind": "cpu",
+    fields = nest_leaves({"stack": name, "model.base": str(base), "data.train": "x.jsonl", "devices.kind": "cpu",
                   "method.name": "lora", **change})  # fmt: skip
-    spec = resolve(compose([("f", asked)]), gpus=0).spec
+    spec = resolve_spec(compose_spec([("f", fields)]), gpus=0).spec
     job = Job(tmp_path, tmp_path / "data", str(base), None, steps=10, warmup_steps=2, rows=100, test_rows=9)
-    (text,) = stack(name).render(spec, job).files.values()
+    (text,) = load_stack(name).render(spec, job).files.values()
     return text
 
 
-def test_axolotl_knows_every_key_and_takes_the_asked_number_format(tmp_path):
+def test_axolotl_knows_every_key_and_uses_the_number_format(tmp_path):
     (tmp_path / "work").mkdir()
     for split in ("train", "test"):
         row = {"input_ids": [1, 2], "labels": [1, 2], "attention_mask": [1, 1]}
@@ -56,21 +56,21 @@ def test_axolotl_knows_every_key_and_takes_the_asked_number_format(tmp_path):
     files = []
     for number, change in enumerate(VARIETY):
         files.append(tmp_path / f"{number}.yaml")
-        files[-1].write_text(rendered("axolotl", tmp_path, change))
-    done = subprocess.run(
-        [str(python_of("axolotl")), "-c", ASK, *map(str, files)], capture_output=True, text=True, check=False,
-        env={**os.environ, "AXOLOTL_DO_NOT_TRACK": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"},
+        files[-1].write_text(render_config("axolotl", tmp_path, change))
+    process = subprocess.run(
+        [str(stack_python("axolotl")), "-c", SCRIPT, *map(str, files)], capture_output=True, text=True,
+        check=False, env={**os.environ, "AXOLOTL_DO_NOT_TRACK": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"},
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    told = json.loads(done.stdout.rpartition("TOLD ")[2].splitlines()[0])
-    assert told == [[[], "torch.float32"], [[], "torch.float32"], [[], "torch.bfloat16"]]
+    assert process.returncode == 0, process.stdout + process.stderr
+    results = json.loads(process.stdout.rpartition("RESULTS ")[2].splitlines()[0])
+    assert results == [[[], "torch.float32"], [[], "torch.float32"], [[], "torch.bfloat16"]]
 
 
 def test_torchtunes_recipe_reads_every_key(tmp_path):
-    (site,) = python_of("torchtune").parents[1].glob("lib/python*/site-packages")
+    (site,) = stack_python("torchtune").parents[1].glob("lib/python*/site-packages")
     tree = ast.parse((site / "recipes" / "lora_finetune_single_device.py").read_text())
     read = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
     read |= {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
     for change in VARIETY:
-        keys = set(yaml.safe_load(rendered("torchtune", tmp_path, change)))
+        keys = set(yaml.safe_load(render_config("torchtune", tmp_path, change)))
         assert keys <= read, keys - read

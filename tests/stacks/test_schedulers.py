@@ -1,7 +1,7 @@
-"""Each scheduler's own word on the jobs that we write; and Slurm runs one, on two machines.
+"""Each scheduler checks the jobs that we write, and Slurm runs one on two machines.
 
-`make test` reads the same files by their rules alone (tests/unit/finetune/plan/test_submit.py); here Slurm itself
-(from Debian's packages), SkyPilot itself and Kubernetes' schemas (from the package index) are asked.
+`make test` only checks the text of these files (tests/unit/finetune/plan/test_submit.py). These tests use
+Slurm itself (from Debian's packages), SkyPilot and Kubernetes' schemas (from the package index).
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from pathlib import Path
 import pytest
 import slurm_here
 import tiny_model
-from stack_cases import python_of
+from stack_cases import stack_python
 
 from advisor.files import cache_home
 from finetune import record
 
 pytestmark = [pytest.mark.every_stack, pytest.mark.xdist_group("stacks")]
-STACKS = ["trl", "torchtune", "litgpt"]  # the three that spread over CPUs
+STACKS = ["trl", "torchtune", "litgpt"]  # the three that can use several CPU processes
 SKY = "skypilot==0.14.1"
 KUBERNETES = "kubernetes-validate==1.37.0"
-READS_SKY = "import sys, sky; t = sky.Task.from_yaml(sys.argv[1]); print(t.num_nodes, t.resources)"
-READS_KUBERNETES = (
+READ_SKY = "import sys, sky; t = sky.Task.from_yaml(sys.argv[1]); print(t.num_nodes, t.resources)"
+READ_KUBERNETES = (
     "import sys, yaml, kubernetes_validate as kv\n"
     "for one in yaml.safe_load_all(open(sys.argv[1])): kv.validate(one, '1.31', strict=True); print(one['kind'])"
 )
@@ -32,17 +32,19 @@ READS_KUBERNETES = (
 
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory):
-    """A cluster of two machines."""
-    if not slurm_here.can_be_had():
-        pytest.skip("Slurm is fetched from Debian's packages, and there is no apt-get here")
-    cluster = slurm_here.Cluster(slurm_here.lay_out(cache_home() / "slurm"), tmp_path_factory.mktemp("slurm"))
+    """Return a cluster of two machines."""
+    if not slurm_here.is_available():
+        pytest.skip("Slurm comes from Debian's packages, and this machine has no apt-get")
+    cluster = slurm_here.Cluster(
+        slurm_here.extract_packages(cache_home() / "slurm"), tmp_path_factory.mktemp("slurm")
+    )
     yield cluster
     cluster.end()
 
 
 @pytest.fixture(scope="module")
 def task(tmp_path_factory):
-    """Options of a small run."""
+    """Return the options of a small run."""
     folder = tmp_path_factory.mktemp("task")
     base = tiny_model.model(folder / "tiny")
     data = tiny_model.write(folder / "sums.jsonl", tiny_model.sums())
@@ -58,53 +60,53 @@ def task(tmp_path_factory):
 
 
 def advisor(*words):
-    done = subprocess.run([sys.executable, "-m", "advisor", *words], capture_output=True, text=True, check=False)  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    process = subprocess.run([sys.executable, "-m", "advisor", *words], capture_output=True, text=True, check=False)  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
-def written(task, folder, stack, kind, *more):
-    advisor("train", *task, "--stack", stack, "--nodes", "2", "--submit", kind, "-o", str(folder), *more)
+def write_job(task, folder, stack, scheduler, *more):
+    advisor("train", *task, "--stack", stack, "--nodes", "2", "--submit", scheduler, "-o", str(folder), *more)
     return folder
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_sbatch_takes_the_job_of_every_stack(slurm, task, stack, tmp_path):
-    job = written(task, tmp_path / "job", stack, "slurm", "--set", "devices.kind=cpu") / "job.sbatch"
-    asked = slurm.run("sbatch", "--test-only", str(job))
-    assert asked.returncode == 0, asked.stderr
-    assert "to start at" in asked.stderr and all(node in asked.stderr for node in slurm.nodes)
+def test_sbatch_accepts_the_job_of_every_stack(slurm, task, stack, tmp_path):
+    job = write_job(task, tmp_path / "job", stack, "slurm", "--set", "devices.kind=cpu") / "job.sbatch"
+    process = slurm.run("sbatch", "--test-only", str(job))
+    assert process.returncode == 0, process.stderr
+    assert "to start at" in process.stderr and all(node in process.stderr for node in slurm.nodes)
     wrong = tmp_path / "wrong.sbatch"
     wrong.write_text(job.read_text().replace("--ntasks-per-node=1", "--ntasks-a-node=1"))
-    assert slurm.run("sbatch", "--test-only", str(wrong)).returncode, "or its word would mean nothing"
+    assert slurm.run("sbatch", "--test-only", str(wrong)).returncode, "it must refuse a wrong file"
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_slurm_runs_a_job_on_two_machines_to_the_adapter_of_one(slurm, task, stack, tmp_path):
+def test_slurm_job_on_two_machines_trains_the_adapter_of_one(slurm, task, stack, tmp_path):
     if stack != "trl":
-        python_of(stack)
-    job = written(task, tmp_path / "job", stack, "slurm", "--set", "devices.kind=cpu")
+        stack_python(stack)
+    job = write_job(task, tmp_path / "job", stack, "slurm", "--set", "devices.kind=cpu")
     slurm.environment["PATH"] = f"{Path(sys.executable).parent}:{slurm.environment['PATH']}"
-    ran = slurm.run("sbatch", "--wait", str(job / "job.sbatch"))
+    process = slurm.run("sbatch", "--wait", str(job / "job.sbatch"))
     (log,) = job.glob("slurm-*.log")
-    assert ran.returncode == 0, ran.stderr + log.read_text()
-    told = record.load(job / "run")
-    assert told.state == "finished"
+    assert process.returncode == 0, process.stderr + log.read_text()
+    run_record = record.read_record(job / "run")
+    assert run_record.state == "finished"
     assert "machine 1 is done" in log.read_text()
-    alone = tmp_path / "alone"
-    advisor("train", *task, "--stack", stack, "--set", "devices.kind=cpu", "-o", str(alone))
-    held, other = told.losses["held_out"], record.load(alone).losses["held_out"]
-    assert held["adapter"] == pytest.approx(other["adapter"], abs=1e-4)
-    assert held["adapter"] < held["base"]
+    single = tmp_path / "single"
+    advisor("train", *task, "--stack", stack, "--set", "devices.kind=cpu", "-o", str(single))
+    losses, other = run_record.losses["held_out"], record.read_record(single).losses["held_out"]
+    assert losses["adapter"] == pytest.approx(other["adapter"], abs=1e-4)
+    assert losses["adapter"] < losses["base"]
 
 
-def asked_of(package, code, file):
-    """What a package of the index says to a file, in an environment that uv keeps."""
+def run_with_package(package, code, file):
+    """Run code on a file with a package from the index, in an environment that uv caches."""
     uv = shutil.which("uv", path=f"{Path(sys.executable).parent}:/usr/bin:/usr/local/bin")
     assert uv, "`make .venv` installs it"
-    words = [uv, "run", "--quiet", "--no-project", "--with", package, "python", "-c", code, str(file)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
+    command = [uv, "run", "--quiet", "--no-project", "--with", package, "python", "-c", code, str(file)]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    return process.returncode, process.stdout, process.stderr
 
 
 def test_skypilot_reads_the_task(task, tmp_path):
@@ -113,23 +115,23 @@ def test_skypilot_reads_the_task(task, tmp_path):
         "devices.kind=cuda",
         "--set",
         "method.name=lora",
-    ]  # this model's scales cannot be dealt out
+    ]  # the processes cannot share the scales of this model
     gpus = ["--gpus", "2", *kinds, "--accelerator", "A100", "--volume", "bucket"]
-    job = written(task, tmp_path / "job", "torchtune", "skypilot", *gpus) / "job.yaml"
-    code, said, why = asked_of(SKY, READS_SKY, job)
-    assert code == 0, why
-    assert said.startswith("2 ") and "'A100': 2" in said
+    job = write_job(task, tmp_path / "job", "torchtune", "skypilot", *gpus) / "job.yaml"
+    code, output, error = run_with_package(SKY, READ_SKY, job)
+    assert code == 0, error
+    assert output.startswith("2 ") and "'A100': 2" in output
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(job.read_text().replace("num_nodes:", "nodes:"))
-    assert asked_of(SKY, READS_SKY, wrong)[0], "or its word would mean nothing"
+    assert run_with_package(SKY, READ_SKY, wrong)[0], "it must refuse a wrong file"
 
 
-def test_kubernetes_schemas_take_the_job(task, tmp_path):
-    there = ["--data", "/advisor/sums.jsonl", "--model", "/advisor/model", *task[4:]]
+def test_kubernetes_schemas_accept_the_job(task, tmp_path):
+    remote_task = ["--data", "/advisor/sums.jsonl", "--model", "/advisor/model", *task[4:]]
     gpus = ["--gpus", "2", "--set", "devices.kind=cuda", "--volume", "claim"]
-    job = written(there, tmp_path / "job", "trl", "kubernetes", *gpus) / "job.yaml"
-    code, said, why = asked_of(KUBERNETES, READS_KUBERNETES, job)
-    assert (code, said.split()) == (0, ["ConfigMap", "Service", "Job"]), why
+    job = write_job(remote_task, tmp_path / "job", "trl", "kubernetes", *gpus) / "job.yaml"
+    code, output, error = run_with_package(KUBERNETES, READ_KUBERNETES, job)
+    assert (code, output.split()) == (0, ["ConfigMap", "Service", "Job"]), error
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(job.read_text().replace("completionMode", "completionmode"))
-    assert asked_of(KUBERNETES, READS_KUBERNETES, wrong)[0], "or its word would mean nothing"
+    assert run_with_package(KUBERNETES, READ_KUBERNETES, wrong)[0], "it must refuse a wrong file"

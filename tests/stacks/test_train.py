@@ -1,4 +1,4 @@
-"""Stacks with model code of their own train for real, agree with trl, and go on where they were stopped."""
+"""Stacks with their own model code train, agree with trl, and resume after a stop."""
 
 from __future__ import annotations
 
@@ -6,54 +6,54 @@ import json
 
 import pytest
 from safetensors.torch import load_file
-from stack_runs import agrees, events, goes_on
+from stack_runs import assert_same_work, events, stop_and_resume
 
-from finetune.stacks.shared import gate
+from finetune.stacks.shared import equivalence
 
 pytestmark = pytest.mark.xdist_group("stacks")
 LITGPT = pytest.param("litgpt", marks=pytest.mark.every_stack)
 
 
 @pytest.mark.parametrize("name", ["torchtune", LITGPT])
-def test_a_stack_does_the_same_work_as_trl(trained, name):
-    run = trained(name)
-    agrees(run, trained("trl"))
+def test_stack_does_the_same_work_as_trl(train, name):
+    run = train(name)
+    assert_same_work(run, train("trl"))
     assert json.loads((run / "gate.json").read_text())["error"] < 1e-5
     assert (run / "adapter" / "tokenizer.json").is_file()
 
 
 @pytest.mark.parametrize("name", ["torchtune", LITGPT])
-def test_two_processes_that_share_the_model_do_the_work_of_one(trained, name):
-    run, alone = trained(name, processes=2), trained(name)
-    agrees(run, alone)
+def test_two_processes_do_the_same_work_as_one(train, name):
+    run, single = train(name, processes=2), train(name)
+    assert_same_work(run, single)
     (spread,) = events(run, "spread")
     assert spread["processes"] == 2
     assert spread["parameters"] / 2 <= spread["parameters_here"] < spread["parameters"] * 0.51
     assert json.loads((run / "gate.json").read_text())["error"] < 1e-5
-    ours, theirs = (load_file(one / "adapter" / "adapter_model.safetensors") for one in (run, alone))
+    ours, theirs = (load_file(one / "adapter" / "adapter_model.safetensors") for one in (run, single))
     assert {key: tensor.shape for key, tensor in ours.items()} == {k: t.shape for k, t in theirs.items()}
     assert max(float((ours[key] - theirs[key]).abs().max()) for key in ours) < 1e-3
 
 
 @pytest.mark.every_stack
-def test_axolotl_does_the_same_work_as_trl(trained):
-    agrees(trained("axolotl"), trained("trl"))
-    assert gate.check(trained("axolotl"))["error"] < 1e-5
+def test_axolotl_does_the_same_work_as_trl(train):
+    assert_same_work(train("axolotl"), train("trl"))
+    assert equivalence.check_logits(train("axolotl"))["error"] < 1e-5
 
 
-def test_the_gate_hears_what_trl_said_itself(trained):
-    run = trained("trl")
-    told = gate.check(run)
-    assert told["error"] < 1e-5
-    assert told["effect"] > 1e-2
+def test_logits_of_trl_pass_the_equivalence_check(train):
+    run = train("trl")
+    result = equivalence.check_logits(run)
+    assert result["error"] < 1e-5
+    assert result["effect"] > 1e-2
 
 
 @pytest.mark.every_stack
 @pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("name", ["torchtune", "litgpt"])
-def test_a_stopped_run_goes_on_to_the_same_adapter(trained, name, processes, tmp_path):
-    source = trained(name, processes)
-    goes_on(name, source, tmp_path)
-    whole, again = (load_file(run / "work" / "native.safetensors") for run in (source, tmp_path))
-    assert whole.keys() == again.keys()
-    assert max(float((whole[key] - again[key]).abs().max()) for key in whole) < 1e-5
+def test_resumed_run_ends_with_the_same_adapter(train, name, processes, tmp_path):
+    source = train(name, processes)
+    stop_and_resume(name, source, tmp_path)
+    first, second = (load_file(run / "work" / "native.safetensors") for run in (source, tmp_path))
+    assert first.keys() == second.keys()
+    assert max(float((first[key] - second[key]).abs().max()) for key in first) < 1e-5

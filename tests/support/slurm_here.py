@@ -1,7 +1,7 @@
-"""A Slurm of two machines on this one, for nobody but the tests: Debian's packages, laid out in a folder.
+"""A Slurm cluster of two nodes on this machine, for the tests: Debian's packages, extracted into a folder.
 
-Nothing is installed and no rights are asked for: `apt-get download` and `dpkg -x`, a controller and two
-daemons that know one another by `localhost` and the host's name, and no authentication.
+This installs nothing and needs no rights: it uses `apt-get download` and `dpkg -x`, a controller and two
+daemons with the names `localhost` and the host's name, and no authentication.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import subprocess
 import time
 from pathlib import Path
 
-# libslurmfull.so, without which sbatch does not start, is in the basic plugins.
+# The basic plugins contain libslurmfull.so, which sbatch needs.
 PACKAGES = (
     "slurm-client", "slurmctld", "slurmd", "slurm-wlm-basic-plugins", "libmunge2", "libhwloc15", "libnuma1",
     "libpam0g", "liblz4-1", "libreadline8",
@@ -44,13 +44,13 @@ PartitionName=all Nodes={host},localhost Default=YES MaxTime=INFINITE State=UP
 """
 
 
-def can_be_had() -> bool:
-    """Whether this is a Debian or one of its children."""
+def is_available() -> bool:
+    """Return whether this is a Debian system or a derivative."""
     return shutil.which("apt-get") is not None and shutil.which("dpkg") is not None
 
 
-def lay_out(folder: Path) -> Path:
-    """The packages' files, fetched once."""
+def extract_packages(folder: Path) -> Path:
+    """Download and extract the packages once, and return the folder of their files."""
     root = folder / "root"
     if not root.is_dir():
         draft = folder / "draft"
@@ -64,7 +64,7 @@ def lay_out(folder: Path) -> Path:
 
 
 class Cluster:
-    """The three processes; ``environment`` is what sbatch and its jobs need."""
+    """The cluster's three processes; ``environment`` has the variables for sbatch and its jobs."""
 
     def __init__(self, root: Path, folder: Path) -> None:
         (libraries,) = root.glob("usr/lib/*/slurm-wlm")
@@ -73,44 +73,45 @@ class Cluster:
         for name in ("state", *(f"spool-{node}" for node in self.nodes)):
             (folder / name).mkdir()
         sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-        ports = [one.getsockname()[1] for one in sockets]
-        for one in sockets:
-            one.close()
+        ports = [listener.getsockname()[1] for listener in sockets]
+        for listener in sockets:
+            listener.close()
         user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
         config = folder / "slurm.conf"
-        told = {"host": host, "user": user, "ports": ports, "folder": folder, "libraries": libraries}
-        config.write_text(CONFIG.format(**told, cores=os.cpu_count()))
-        beside = f"{libraries}:{libraries.parent}:{root / 'lib' / libraries.parent.name}"
+        values = {"host": host, "user": user, "ports": ports, "folder": folder, "libraries": libraries}
+        config.write_text(CONFIG.format(**values, cores=os.cpu_count()))
+        library_path = f"{libraries}:{libraries.parent}:{root / 'lib' / libraries.parent.name}"
         self.environment = {
             **os.environ,
             "SLURM_CONF": str(config),
-            "LD_LIBRARY_PATH": beside,
+            "LD_LIBRARY_PATH": library_path,
             "PATH": f"{root / 'usr/bin'}:{os.environ['PATH']}",
         }
         daemons = root / "usr" / "sbin"
         step = str(daemons / "slurmstepd-wlm")
-        words = [[str(daemons / "slurmctld-wlm"), "-c", "-D"]]
-        words += [[str(daemons / "slurmd-wlm"), "-D", "-N", node, "-d", step] for node in self.nodes]
-        with (folder / "said.txt").open("w") as said:
+        commands = [[str(daemons / "slurmctld-wlm"), "-c", "-D"]]
+        commands += [[str(daemons / "slurmd-wlm"), "-D", "-N", node, "-d", step] for node in self.nodes]
+        with (folder / "output.txt").open("w") as output:
             self.processes = [
-                subprocess.Popen(one, env=self.environment, stdout=said, stderr=said) for one in words
+                subprocess.Popen(command, env=self.environment, stdout=output, stderr=output)
+                for command in commands
             ]
-        self._until_idle(folder)
+        self._wait_until_idle(folder)
 
-    def _until_idle(self, folder: Path) -> None:
+    def _wait_until_idle(self, folder: Path) -> None:
         for _ in range(240):
             if self.run("sinfo", "-h", "-o", "%D %t").stdout.strip() == "2 idle":
                 return
             time.sleep(0.5)
-        raise AssertionError(f"no cluster: {(folder / 'said.txt').read_text()[-3000:]}")
+        raise AssertionError(f"no cluster: {(folder / 'output.txt').read_text()[-3000:]}")
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """One of Slurm's commands."""
+        """Run one of Slurm's commands."""
         return subprocess.run(words, env=self.environment, capture_output=True, text=True, check=False)
 
     def end(self) -> None:
-        """Stop the three."""
-        for one in reversed(self.processes):
-            one.terminate()
-        for one in self.processes:
-            one.wait(timeout=60)
+        """Stop the three processes."""
+        for process in reversed(self.processes):
+            process.terminate()
+        for process in self.processes:
+            process.wait(timeout=60)

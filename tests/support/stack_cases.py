@@ -1,4 +1,4 @@
-"""Tiny models of every family that torchtune and litgpt can be told to build, and their runs."""
+"""Tiny models of every family that torchtune and litgpt can build, and their runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from finetune import record
 from finetune.process import environment
 from finetune.runners import emit
 from finetune.spec import RunSpec
-from finetune.stacks import Job, stack
+from finetune.stacks import Job, load_stack
 from finetune.stacks.shared import peft_export
 
 RUNNERS = Path(emit.__file__).parent
@@ -21,13 +21,13 @@ SMALL = {
     "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 128,
     "bos_token_id": None, "eos_token_id": 2, "pad_token_id": 0, "tie_word_embeddings": False,
 }  # fmt: skip
-SCALED = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+LLAMA3_SCALING = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
           "original_max_position_embeddings": 8192, "rope_theta": 500000.0}  # fmt: skip
-# Name of a case → family, changes of its config, targets.
+# Case → family, changes to its config, targets.
 CASES = {
     "llama-tied-grouped": ("Llama", {"tie_word_embeddings": True}, "all-linear"),
     "llama-untied": ("Llama", {"num_key_value_heads": 4}, "all-linear"),
-    "llama-scaled": ("Llama", {"tie_word_embeddings": True, "rope_parameters": SCALED}, "all-linear"),
+    "llama-scaled": ("Llama", {"tie_word_embeddings": True, "rope_parameters": LLAMA3_SCALING}, "all-linear"),
     "llama-q-v": ("Llama", {}, ("q_proj", "v_proj")),
     "mistral-grouped": ("Mistral", {"sliding_window": None}, "all-linear"),
     "qwen2-tied-grouped": ("Qwen2", {"tie_word_embeddings": True}, "all-linear"),
@@ -39,21 +39,21 @@ CASES = {
     "phi3-grouped": ("Phi3", {}, "all-linear"),
     "phi3-q-v": ("Phi3", {}, ("q_proj", "v_proj")),
 }  # fmt: skip
-TAKE_APART = {"torchtune": peft_export.from_torchtune, "litgpt": peft_export.from_litgpt}
-EXPORTED = ("llama-untied", "qwen2-untied")
+READ_PAIRS = {"torchtune": peft_export.pairs_from_torchtune, "litgpt": peft_export.pairs_from_litgpt}
+EXPORT_CASES = ("llama-untied", "qwen2-untied")
 
 
-def python_of(name):
-    """The interpreter of a stack, whose environment is built where it is not there yet."""
-    chosen = stack(name)
+def stack_python(name):
+    """Return the interpreter of a stack; build its environment if it does not exist."""
+    stack = load_stack(name)
     folder = cache_home()
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f"{name}.building"):
-        return environment.ready(chosen.lock, chosen.needed).python
+        return environment.ensure_environment(stack.lock, stack.required_packages).python
 
 
-def run_of(name, case, folder):
-    """A run folder with base model and native config, as `advisor train` would lay it out."""
+def create_run(name, case, folder):
+    """Create a run folder with base model and native config, like `advisor train`."""
     import torch
     import transformers
 
@@ -62,9 +62,9 @@ def run_of(name, case, folder):
     base = run / "model"
     run.mkdir(parents=True)
     torch.manual_seed(0)
-    made = getattr(transformers, f"{family}Config")(**{**SMALL, **changes})
-    model = getattr(transformers, f"{family}ForCausalLM")(made)
-    for parameter in model.parameters():  # norms and biases too, that a lost one be noticed
+    config = getattr(transformers, f"{family}Config")(**{**SMALL, **changes})
+    model = getattr(transformers, f"{family}ForCausalLM")(config)
+    for parameter in model.parameters():  # norms and biases too, so that a missing one shows
         torch.nn.init.normal_(parameter, mean=parameter.float().mean().item(), std=0.1)
     model.save_pretrained(base)
     spec = RunSpec.model_validate({
@@ -84,18 +84,18 @@ def run_of(name, case, folder):
         test_rows=2,
     )
     job.native.mkdir()
-    for file, text in stack(name).render(spec, job).files.items():
+    for file, text in load_stack(name).render(spec, job).files.items():
         (job.native / file).write_text(text)
-    told = record.Record(
+    run_record = record.Record(
         id=case,
         state="finished",
-        started=record.now(),
+        started=record.utc_now(),
         spec=spec.model_dump(mode="json"),
         origins={},
         stack=name,
     )
-    record.keep(run, told)
-    if case in EXPORTED:
+    record.write_record(run, run_record)
+    if case in EXPORT_CASES:
         shape = {"num_heads": 4, "num_kv_heads": changes["num_key_value_heads"], "dim": 64}
         (run / "shape.json").write_text(json.dumps(shape))
     return spec, run
