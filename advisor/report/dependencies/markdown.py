@@ -1,4 +1,4 @@
-"""The dependencies of a project as a comment on a pull request: risks first, the rest folded."""
+"""The dependencies of a project as a comment on a change request: risks first, the rest folded."""
 
 from __future__ import annotations
 
