@@ -1,4 +1,4 @@
-"""The frozen nouns, in the order in which data flows: measurement, score, finding, recommendation."""
+"""The frozen values, in the order in which data flows: measurement, score, finding, recommendation."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ Verdict = Literal["exclude", "warn", "prefer"]
 
 @dataclass(frozen=True)
 class Metric:
-    """What a metric is; the file that holds it has the same name.
+    """A metric; its file has the same name.
 
     Attributes:
-        name: the CHAOSS name in snake_case where there is one.
-        title: the same for people.
+        name: the CHAOSS name in snake_case if there is one.
+        title: name for people.
         definition: prose.
-        unit: what a value of 1 is one of; ``share`` runs from 0 to 1; ``status`` is a word.
+        unit: unit of the value; a ``share`` is between 0 and 1, a ``status`` is a word.
         direction: whether ``more`` or ``less`` is healthier, or ``neither`` by itself.
         sql: one query over the as-of views with the columns repository, value, low, high, n,
-            evidence_share, sources (list), first_day, last_day, reason; ``$as_of`` and, where
-            there is a window, ``$window_days`` are the only parameters. A repository without a
-            row is ``unavailable``, and so is a row without a value whose evidence_share is 0; any other
-            row with a reason and no value is ``not_applicable``.
+            evidence_share, sources (list), first_day, last_day, reason; the only parameters are ``$as_of``
+            and, if the metric has a window, ``$window_days``. A repository without a row is
+            ``unavailable``, and so is a row without a value whose evidence_share is 0; any other row
+            without a value, but with a reason, is ``not_applicable``.
         window_days: length of the window that ends at the as-of date; None: all of history.
-        chaoss: id of the definition at chaoss.community (``?p=``), None where there is none.
+        chaoss: id of the definition at chaoss.community (``?p=``); None if there is none.
         needs: fact tables that the query reads.
     """
 
@@ -49,9 +49,15 @@ class Metric:
 class Measurement:
     """One metric of one repository as of one day.
 
-    ``value`` (a number, or a word where the unit is ``status``) is there if and only if the status
-    is ``measured``; then ``low`` ≤ value ≤ ``high`` bound it, ``n`` counts what it rests on, and
-    ``evidence_share`` (0 to 1) says how much of what should have been looked at was there.
+    Attributes:
+        status: only a ``measured`` metric has a value, bounds and ``n``.
+        value: a number, or a word if the unit is ``status``.
+        low, high: bounds of the value.
+        n: number of commits, issues, days or other items behind the value.
+        evidence_share: share (0 to 1) of the evidence that the metric needs and the facts have.
+        sources: the sources of the facts.
+        first_day, last_day: days of the first and last fact behind the value.
+        reason: why there is no value, or how to read it.
     """
 
     repository: str
@@ -70,7 +76,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class MetricScore:
-    """What one measurement contributes to a criterion: its utility (0 to 1) with bounds."""
+    """Utility (0 to 1) of one measurement, with bounds, and its weight within the criterion."""
 
     metric: str
     weight: float
@@ -83,8 +89,10 @@ class MetricScore:
 class CriterionScore:
     """Weighted mean utility of a criterion's metrics.
 
-    ``utility`` is None where nothing was measured; ``low`` and ``high`` take each missing metric
-    for anything from 0 to 1; ``coverage`` is the share of the criterion's weight that was measured.
+    Attributes:
+        utility: 0 to 1; None if nothing was measured.
+        low, high: bounds; a metric that is missing may have any utility from 0 to 1.
+        coverage: share of the criterion's weight that was measured.
     """
 
     criterion: str
@@ -97,7 +105,7 @@ class CriterionScore:
 
 @dataclass(frozen=True)
 class Finding:
-    """A rule that fired (or, ``unknown``, could not tell) on a candidate, in words."""
+    """A rule that fired on a candidate, or one that ``unknown`` values leave undecided, in words."""
 
     rule: str
     verdict: Verdict
@@ -111,9 +119,9 @@ class Contribution:
 
     Attributes:
         feature: name of the feature in the outlook's model file.
-        title: the same for people.
-        value: what was measured, in the feature's own unit; None where it is missing.
-        log_odds: what it adds to the log-odds of inactivity; above 0 speaks for inactivity.
+        title: name for people.
+        value: the value in the feature's own unit; None if it is missing.
+        log_odds: what it adds to the log-odds of inactivity; above 0 makes inactivity more likely.
     """
 
     feature: str
@@ -128,11 +136,12 @@ class Outlook:
 
     Attributes:
         horizon_months: 12 or 24.
-        probability_inactive: calibrated on the reference population; None where it abstains.
-        low, high: 0 ≤ low ≤ probability ≤ high ≤ 1; wide where much is missing, 0 and 1 where it abstains.
-        abstained: whether the candidate lies outside what the model has seen; ``reason`` says where.
-        contributions: largest first; those under 0.02 left out.
-        known: what a rule knows and the model cannot (declared end, archived), in words, else empty.
+        probability_inactive: calibrated on the reference population; None if the outlook abstains.
+        low, high: 0 ≤ low ≤ probability ≤ high ≤ 1; wide if much is missing, 0 and 1 if it abstains.
+        abstained: whether the candidate is outside the model's training data; ``reason`` says where.
+        contributions: largest first, without those under 0.02.
+        known: an end that a rule knows and the model does not (declared end, archived), in words; else
+            empty.
     """
 
     horizon_months: int
@@ -151,10 +160,10 @@ class Benchmark:
 
     Attributes:
         figure: ``tokens_per_second``, ``peak_memory``, …; ``relative_throughput`` and
-            ``relative_peak_memory`` are times a plain trl run of the same bench.
+            ``relative_peak_memory`` are relative to a plain trl run of the same bench.
         low, high: smallest and largest of the runs, widened by the bench's noise floor.
         setting: round, method, model, lengths.
-        day: of the measurement.
+        day: day of the measurement.
     """
 
     repository: str
@@ -178,10 +187,10 @@ class Flip:
     Attributes:
         kind: ``weight`` or ``value``.
         name: the criterion, or the metric.
-        repository: whose value changes; None for a weight.
-        now, then: the weight (as a share of all weights) or the value before and after.
+        repository: the repository whose value changes; None for a weight.
+        now, then: the weight (as a share of all weights) or the value, before and after.
         first: the candidate that comes first after the change.
-        text: the same as a sentence.
+        text: the change as a sentence.
     """
 
     kind: Literal["weight", "value"]
@@ -234,6 +243,11 @@ class ScoredCandidate:
     outlook: tuple[Outlook, ...] = ()
 
     @property
+    def repository(self) -> str:
+        """``owner/name`` on GitHub."""
+        return self.candidate.repository
+
+    @property
     def is_rankable(self) -> bool:
         """Whether it has a score and no rule excludes it."""
         return not self.excluded and self.score is not None
@@ -281,19 +295,20 @@ class Ranked(ScoredCandidate):
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The answer, with everything that it rests on.
+    """The answer, with everything behind it.
 
     Attributes:
-        choice: repository that is recommended; None where nothing is suitable.
-        certainty: ``clear`` (the first by score wins ≥ 80 % of the draws), ``leaning`` (≥ 60 %) or ``tie``.
+        choice: the recommended repository; None if no candidate is suitable.
+        certainty: ``clear`` (the first by score wins ≥ 80 % of the draws), ``leaning`` (≥ 60 %) or ``tie``;
+            ``none`` without a choice.
         reasons, doubts: sentences with the numbers in them.
-        leaving_default: what leaving the domain's default would gain and cost, in sentences.
-        ranking: best first, the excluded and the unmeasurable last.
+        leaving_default: what each other candidate gains and costs against the domain's default, in sentences.
+        ranking: the best first; candidates that are excluded or have no score last.
         missing: candidates that could not be measured → why.
         pairwise: repository → other repository → share of the samples in which the first scores higher.
         flips: smallest changes that would put another candidate first, the smallest first.
         requirement_notes: what the user's requirements cost, and which of them could not be checked.
-        benchmarks: what was measured of the candidates on machines, newest first.
+        benchmarks: figures that `advisor bench` measured, newest first.
     """
 
     domain: str
@@ -315,12 +330,12 @@ class Recommendation:
     benchmarks: tuple[Benchmark, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a candidate, best first.
+        """Return a table with one row for each candidate, best first.
 
         Returns:
             Index ``repository`` (str). Columns ``rank`` (Int64, <NA> if not ranked), ``score``,
-            ``low``, ``high`` (0 to 100), ``coverage``, ``wins`` (0 to 1), ``excluded`` (bool), one
-            float column ``criterion.NAME`` (0 to 1) a criterion and one object column a metric.
+            ``low``, ``high`` (0 to 100), ``coverage``, ``wins`` (0 to 1), ``excluded`` (bool), one float
+            column ``criterion.NAME`` (0 to 1) for each criterion and one object column for each metric.
             NaN or None: not measured.
         """
         import pandas as pd

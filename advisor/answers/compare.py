@@ -40,7 +40,7 @@ def compare(question: Question) -> Comparison:
     if len(question.candidates) != 2:
         raise InputError("name two different candidates to compare")
     recommendation = recommend(question)
-    ranking = {r.candidate.repository: r for r in recommendation.ranking}
+    ranking = {r.repository: r for r in recommendation.ranking}
     for candidate in question.candidates:
         name = candidate.repository
         if name not in ranking or ranking[name].score is None:

@@ -1,4 +1,4 @@
-"""Which library supports which model family since when, and how much that favours its backer."""
+"""Which library supports which model family since when, and whether its backer's models come first."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Cell:
     """One family in one library.
 
     Attributes:
-        supported_on: first day by the asked route; None: not by the as-of date.
-        removed_on: the day on which it was given up again.
-        days: from the release of the weights; 0 if it was there before; None if never.
+        supported_on: first day of support by the route of the question; None: no support by the as-of date.
+        removed_on: the day on which support ended.
+        days: from the release of the weights to support; 0 if support came first; None if there is none.
         was_older: whether the weights are older than the library.
-        route: by which it came first: ``main`` or ``transformers``.
-        name, path, commit, source: what shows it.
-        package, packaged_on: the first release on the package index that holds it.
+        route: the route of the first support: ``main`` or ``transformers``.
+        name, path, commit, source: the evidence.
+        package, packaged_on: the first release on the package index with this support.
     """
 
     repository: str
@@ -51,10 +51,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Side:
-    """One side of the vendor gap: families that came after the library.
+    """One side of the vendor gap: the families of some vendors, released after the library's first commit.
 
-    ``median``, ``low`` and ``high`` in days (Kaplan-Meier, 95 %); None: the curve never falls so far.
-    ``within`` is the share supported after 90 days.
+    Attributes:
+        vendors: the vendor, or ``others`` or ``all``.
+        families, supported: number of families, and of those with support.
+        median, low, high: days to support (Kaplan-Meier, 95 %); None: the curve does not fall to one half.
+        within: share with support after 90 days.
     """
 
     repository: str
@@ -69,7 +72,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Coverage:
-    """The answer of `advisor coverage`."""
+    """The answer of `advisor coverage`; ``measured``: repository → metric → measurement."""
 
     as_of: date
     route: Route
@@ -131,7 +134,7 @@ def _rows(db: Any, sql: str, parameters: dict[str, Any] | None = None) -> list[d
 
 
 def _choice(route: Route) -> dict[str, str]:
-    """Both as SQL: the routes' rows, and one row a family made of them."""
+    """Return two pieces of SQL: the condition for the rows of the route, and one row for each family."""
     if route == "any":
         return {"routes": "route <> 'package'", "support": "family_support"}
     families = (
@@ -142,24 +145,24 @@ def _choice(route: Route) -> dict[str, str]:
 
 
 _CELLS = """
-WITH born AS (SELECT repository, min(day) AS day FROM contributions GROUP BY repository),
+WITH first_commits AS (SELECT repository, min(day) AS day FROM contributions GROUP BY repository),
 best AS (
-    SELECT *, count(*) FILTER (supported_on IS NOT NULL AND removed_on IS NULL) OVER w > 0 AS holds
+    SELECT *, count(*) FILTER (supported_on IS NOT NULL AND removed_on IS NULL) OVER w > 0 AS is_supported
     FROM model_support WHERE {routes} WINDOW w AS (PARTITION BY repository, family)
     QUALIFY row_number() OVER (PARTITION BY repository, family ORDER BY supported_on NULLS LAST, route) = 1
 ),
-packaged AS (
+packages_with_support AS (
     SELECT repository, family, supported_on AS packaged_on, evidence_commit AS package
     FROM model_support WHERE route = 'package'
 )
 SELECT b.repository, b.family, b.vendor, b.family_released_on AS released_on, b.supported_on,
-       CASE WHEN NOT holds THEN b.removed_on END AS removed_on,
+       CASE WHEN NOT is_supported THEN b.removed_on END AS removed_on,
        greatest(0, b.supported_on - b.family_released_on) AS days,
-       coalesce(b.family_released_on < born.day, false) AS was_older,
+       coalesce(b.family_released_on < f.day, false) AS was_older,
        CASE WHEN b.supported_on IS NOT NULL THEN b.route END AS route, evidence_name AS name,
        evidence_path AS path, evidence_commit AS commit, b.source, p.package, p.packaged_on
-FROM best AS b LEFT JOIN born ON b.repository = born.repository
-     LEFT JOIN packaged AS p ON b.repository = p.repository AND b.family = p.family
+FROM best AS b LEFT JOIN first_commits AS f ON b.repository = f.repository
+     LEFT JOIN packages_with_support AS p ON b.repository = p.repository AND b.family = p.family
 ORDER BY released_on, b.family, b.repository
 """
 

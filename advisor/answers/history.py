@@ -24,14 +24,14 @@ class IssueCount:
     """Totals of a repository's issues on a day.
 
     Attributes:
-        closed: number closed; if a source gives only a total, that total minus the open ones, and then
-            ``low`` and ``high`` bound it.
+        closed_issues: number of closed issues; if a source gives only a total, that total minus the
+            open ones, and then ``low`` and ``high`` bound it.
     """
 
     repository: str
     day: date
-    open: float | None
-    closed: float | None
+    open_issues: float | None
+    closed_issues: float | None
     low: float | None
     high: float | None
     source: str
@@ -52,16 +52,16 @@ class Support:
     """When a library first supported a model family, by any route except a package's own release.
 
     Attributes:
-        supported: first day of support; None: no support by ``known_until``.
-        removed: the day on which the last route ended; None while one exists.
+        supported_on: first day of support; None: no support by ``known_until``.
+        removed_on: the day on which the last route ended; None while one exists.
     """
 
     repository: str
     family: str
     vendor: str
-    released: date
-    supported: date | None
-    removed: date | None
+    released_on: date
+    supported_on: date | None
+    removed_on: date | None
     known_until: date
 
 
@@ -146,14 +146,14 @@ WITH of_day AS (
     SELECT repository, day, string_agg(DISTINCT source, '; ' ORDER BY source) AS source,
            max(value) FILTER (metric = 'open_issues') AS opened,
            max(value) FILTER (metric = 'closed_issues') AS closed,
-           max(value) FILTER (metric = 'issues_total') AS whole,
-           max(low) FILTER (metric = 'issues_total') AS whole_low,
-           max(high) FILTER (metric = 'issues_total') AS whole_high
+           max(value) FILTER (metric = 'issues_total') AS total,
+           max(low) FILTER (metric = 'issues_total') AS total_low,
+           max(high) FILTER (metric = 'issues_total') AS total_high
     FROM counts WHERE metric IN ('open_issues', 'closed_issues', 'issues_total') GROUP BY ALL
 )
-SELECT repository, day, opened, coalesce(closed, whole - opened),
-       CASE WHEN closed IS NULL THEN whole_low - opened END,
-       CASE WHEN closed IS NULL THEN whole_high - opened END, source
+SELECT repository, day, opened, coalesce(closed, total - opened),
+       CASE WHEN closed IS NULL THEN total_low - opened END,
+       CASE WHEN closed IS NULL THEN total_high - opened END, source
 FROM of_day ORDER BY repository, day
 """
 

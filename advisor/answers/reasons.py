@@ -21,12 +21,13 @@ def list_reasons(choice: Ranked, contenders: Mapping[str, Ranked], domain: Domai
     """
     first = next(iter(contenders.values()))
     number = len(contenders)
-    sentences = [f"comes first in {choice.wins:.0%} of the sampled weightings of {number} candidates"]
+    sentences = [f"comes first in {choice.wins:.0%} of the sampled weightings, among {number} candidates"]
     if choice is not first:
+        scores = f"{_points(first)} against {_points(choice)}"
         sentences.append(
-            f"{first.candidate.name} scores {_points(first)} against {_points(choice)}, "
-            f"but it wins only {first.wins:.0%} of the weightings: a tie, and in a tie the default "
-            f"stays ({domain.default_reason})"
+            f"{first.candidate.name} has a higher score ({scores}) but comes first in only {first.wins:.0%} "
+            "of the weightings: this is a tie, and in a tie advisor recommends the default of the domain "
+            f"({domain.default_reason})"
         )
     titles = {c.name: c.title.lower() for c in domain.criteria}
     best = [
@@ -36,7 +37,7 @@ def list_reasons(choice: Ranked, contenders: Mapping[str, Ranked], domain: Domai
         and all(mine.utility >= (r.criterion(mine.criterion).utility or 0) for r in contenders.values())
     ]
     if best and len(contenders) > 1:
-        sentences.append("is best or level in " + ", ".join(best))
+        sentences.append("no other candidate scores higher in " + ", ".join(best))
     return sentences + [f.text for f in choice.findings if f.verdict == "prefer"]
 
 
@@ -46,18 +47,18 @@ def list_doubts(choice: Ranked, question: Question) -> list[str]:
     sentences = [f.text for f in choice.findings if f.verdict == "warn"]
     gaps = [c for c in choice.criteria if c.coverage < 1 and question.weights[c.criterion]]
     if gaps:
-        shares = [f"{titles[c.criterion]} ({c.coverage:.0%})" for c in gaps]
-        sentences.append("not all could be measured: " + ", ".join(shares))
+        shares = [f"{titles[c.criterion]} ({c.coverage:.0%} measured)" for c in gaps]
+        sentences.append("not enough data for " + ", ".join(shares))
     if {c.criterion for c in gaps} & {c.name for c in question.domain.criteria if c.benched}:
-        sentences.append("it was not measured on your machine: run `advisor bench`, whose figures then count")
-    return [*sentences, f"its score lies anywhere from {choice.low:.0f} to {choice.high:.0f}"]
+        sentences.append("it was not measured on your machine: run `advisor bench`")
+    return [*sentences, f"possible score: {choice.low:.0f} to {choice.high:.0f}"]
 
 
 def describe_leaving_default(domain: Domain, ranking: Sequence[Ranked]) -> list[str]:
     """Return what each other candidate gains and costs against the domain's default, in sentences."""
     if domain.default is None:
         return []
-    default = next((r for r in ranking if r.candidate.repository == domain.default), None)
+    default = next((r for r in ranking if r.repository == domain.default), None)
     if default is None:
         return [f"{domain.default}, the default of this domain, was not compared"]
     if default.excluded:
@@ -75,12 +76,11 @@ def describe_leaving_default(domain: Domain, ranking: Sequence[Ranked]) -> list[
                 continue
             text = f"{titles[c.criterion]} {100 * (theirs - mine):+.0f}"
             (gains if theirs > mine else costs).append(text)
-        sentences.append(
-            f"for {other.candidate.name}: gains {', '.join(gains) or 'nothing'}; "
-            f"costs {', '.join(costs) or 'nothing'}"
-        )
+        names = f"{other.candidate.name} instead of {default.candidate.name}"
+        lists = f"gains {', '.join(gains) or 'nothing'}; costs {', '.join(costs) or 'nothing'}"
+        sentences.append(f"{names}: {lists}")
     return sentences
 
 
-def _points(ranked: Ranked) -> str:
-    return "?" if ranked.score is None else f"{ranked.score:.0f}"
+def _points(candidate: Ranked) -> str:
+    return "?" if candidate.score is None else f"{candidate.score:.0f}"

@@ -31,17 +31,17 @@ def recommend(question: Question) -> Recommendation:
         FactsError: no candidate has usable facts.
     """
     candidates, missing = score_candidates(question)
-    unconstrained = build_recommendation(question, candidates, missing)
+    baseline = build_recommendation(question, candidates, missing)
     if not question.requirements:
-        return unconstrained
-    from advisor.answers.requirement_check import check_requirements, describe_costs, select_preferred
+        return baseline
+    from advisor.answers.requirement_check import check_requirements, describe_costs, find_favourites
 
     candidates = check_requirements(question, candidates)
     recommendation = build_recommendation(question, candidates, missing)
-    if favourites := select_preferred(candidates):
+    if favourites := find_favourites(candidates):
         choice = build_recommendation(question, favourites, missing)
         recommendation = replace(choice, ranking=recommendation.ranking)
-    notes = describe_costs(unconstrained, recommendation, question.requirements)
+    notes = describe_costs(baseline, recommendation, question.requirements)
     return replace(recommendation, requirement_notes=notes)
 
 
@@ -57,8 +57,8 @@ def score_candidates(question: Question) -> tuple[list[ScoredCandidate], dict[st
         repository = candidate.repository
         if repository in snapshot.measurements:
             rows = question.benchmarks.merge_into(snapshot.measurements[repository], repository)
-            scored = score_candidate(candidate, rows, question)
-            candidates.append(_add_outlook(scored, snapshot.outlooks[repository]))
+            result = score_candidate(candidate, rows, question)
+            candidates.append(_add_outlook(result, snapshot.outlooks[repository]))
     return candidates, missing
 
 
@@ -73,8 +73,8 @@ def score_candidate(
         question: criteria, weights and rules.
     """
     criteria = tuple(utilities.score_criterion(c, measurements) for c in question.domain.criteria)
-    score, low, high, coverage = utilities.total(criteria, question.weights)
-    findings, undecided = rules.judge(question.ruleset, rules.values_of(candidate, measurements))
+    score, low, high, coverage = utilities.total_score(criteria, question.weights)
+    findings, open_findings = rules.apply_rules(question.ruleset, rules.rule_values(candidate, measurements))
     return ScoredCandidate(
         candidate=candidate,
         score=score,
@@ -84,7 +84,7 @@ def score_candidate(
         excluded=any(f.verdict == "exclude" for f in findings),
         criteria=criteria,
         findings=findings,
-        undecided=undecided,
+        undecided=open_findings,
         measurements=tuple(measurements[name] for name in sorted(measurements)),
     )
 
@@ -101,7 +101,7 @@ def build_recommendation(
     """
     scores = _rankable_scores(candidates)
     shares = draw_cache.read_draws(question.store, scores, question.weights)
-    shares = shares or acceptability.accept(scores, question.weights)
+    shares = shares or acceptability.sample_ranks(scores, question.weights)
     return _choose(question, _rank(candidates, shares), missing, shares)
 
 
@@ -113,9 +113,9 @@ def _choose(
 ) -> Recommendation:
     """Recommend the first of the ranking, or in a tie the default of the domain."""
     domain = question.domain
-    contenders = {r.candidate.repository: r for r in ranking if r.rank is not None}
+    contenders = {r.repository: r for r in ranking if r.rank is not None}
     first = next(iter(contenders.values()), None)
-    certainty = acceptability.verdict(first.wins if first else 0.0)
+    certainty = acceptability.certainty(first.wins if first else 0.0)
     choice = contenders.get(domain.default or "", first) if certainty == "tie" else first
     titles = {c.name: c.title.lower() for c in domain.criteria}
     return Recommendation(
@@ -124,7 +124,7 @@ def _choose(
         as_of=question.as_of,
         snapshot=question.store.path.name,
         weights=question.weights,
-        choice=choice.candidate.repository if choice else None,
+        choice=choice.repository if choice else None,
         default=domain.default,
         certainty=certainty if choice else "none",
         reasons=tuple(list_reasons(choice, contenders, domain)) if choice else (),
@@ -153,7 +153,7 @@ def write_answer_cache(store: Store) -> None:
         if load_domain(name).snapshot == store.path.name:
             question = read_request(Request(domain=name, store=store.path))
             scores = _rankable_scores(score_candidates(question)[0])
-            draws.append((scores, question.weights, acceptability.accept(scores, question.weights)))
+            draws.append((scores, question.weights, acceptability.sample_ranks(scores, question.weights)))
     draw_cache.write_draws(store, draws)
 
 
@@ -174,30 +174,30 @@ def _measure(question: Question) -> tuple[cache.SnapshotMeasurements, dict[str, 
     return replace(snapshot, measurements=measurements), missing
 
 
-def _add_outlook(scored: ScoredCandidate, outlooks: Iterable[Outlook]) -> ScoredCandidate:
+def _add_outlook(candidate: ScoredCandidate, outlooks: Iterable[Outlook]) -> ScoredCandidate:
     """Add the outlook, with the reasons of rules that exclude: the outlook's model cannot know them."""
-    ends = "; ".join(f.text for f in scored.findings if f.verdict == "exclude")
-    return replace(scored, outlook=tuple(replace(o, known=ends) for o in outlooks))
+    ends = "; ".join(f.text for f in candidate.findings if f.verdict == "exclude")
+    return replace(candidate, outlook=tuple(replace(o, known=ends) for o in outlooks))
 
 
 def _rankable_scores(candidates: Iterable[ScoredCandidate]) -> dict[str, tuple[CriterionScore, ...]]:
-    return {c.candidate.repository: c.criteria for c in candidates if c.is_rankable}
+    return {c.repository: c.criteria for c in candidates if c.is_rankable}
 
 
 def _rank(candidates: Iterable[ScoredCandidate], shares: acceptability.Acceptability) -> list[Ranked]:
     """Order the candidates: those with a rank, the best first, then the others."""
     ranking = []
-    for scored in sorted(candidates, key=_order):
-        if scored.is_rankable:
-            ranks = shares.ranks[scored.candidate.repository]
-            weights = shares.central_weights[scored.candidate.repository]
+    for candidate in sorted(candidates, key=_order):
+        if candidate.is_rankable:
+            ranks = shares.ranks[candidate.repository]
+            weights = shares.central_weights[candidate.repository]
             place = {"rank": len(ranking) + 1, "wins": ranks[0]}
             more = {"acceptability": ranks, "central_weights": weights}
-            ranking.append(Ranked(**vars(scored), **place, **more))
+            ranking.append(Ranked(**vars(candidate), **place, **more))
         else:
-            ranking.append(Ranked(**vars(scored), rank=None, wins=0.0))
+            ranking.append(Ranked(**vars(candidate), rank=None, wins=0.0))
     return ranking
 
 
-def _order(scored: ScoredCandidate) -> tuple[bool, float, str]:
-    return not scored.is_rankable, -(scored.score or 0.0), scored.candidate.repository.lower()
+def _order(candidate: ScoredCandidate) -> tuple[bool, float, str]:
+    return not candidate.is_rankable, -(candidate.score or 0.0), candidate.repository.lower()

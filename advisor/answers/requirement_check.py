@@ -13,9 +13,9 @@ from advisor.decide.requirements import (
     NAMES,
     ModelSupport,
     Requirements,
-    memory_values,
-    parameters_by_name,
-    values_for,
+    compute_memory,
+    parse_parameters,
+    requirement_values,
 )
 from advisor.domain import files
 from advisor.domain.capabilities import load_capabilities
@@ -33,45 +33,49 @@ def check_requirements(question: Question, candidates: Sequence[ScoredCandidate]
     ruleset = rules.load_rules(files.data_folder() / "rules" / "requirements.toml", NAMES)
     libraries = load_capabilities(question.domain.snapshot)
     family = family_of(requirements.model, load_families()) if requirements.model else None
-    names = [c.candidate.repository for c in candidates]
-    support = _read_support(question.facts.select(names), family) if family else {}
-    checked = []
-    for scored in candidates:
-        library = libraries.get(scored.candidate.repository)
+    support = _read_support(question.facts.select(c.repository for c in candidates), family) if family else {}
+    results = []
+    for candidate in candidates:
+        library = libraries.get(candidate.repository)
         if library is not None and library.day > question.as_of:
             library = None
-        values = values_for(scored.candidate, requirements, library, support.get(scored.candidate.repository))
-        findings, _ = rules.judge(ruleset, {**rules.values_of(scored.candidate, {}), **values})
-        checked.append(
+        values = {
+            **rules.rule_values(candidate.candidate, {}),
+            **requirement_values(
+                candidate.candidate, requirements, library, support.get(candidate.repository)
+            ),
+        }
+        findings, _ = rules.apply_rules(ruleset, values)
+        results.append(
             replace(
-                scored,
-                findings=(*scored.findings, *findings),
-                excluded=scored.excluded or any(f.verdict == "exclude" for f in findings),
+                candidate,
+                findings=(*candidate.findings, *findings),
+                excluded=candidate.excluded or any(f.verdict == "exclude" for f in findings),
             )
         )
-    return checked
+    return results
 
 
-def select_preferred(candidates: Sequence[ScoredCandidate]) -> list[ScoredCandidate]:
+def find_favourites(candidates: Sequence[ScoredCandidate]) -> list[ScoredCandidate]:
     """Return the candidates whose kind of backer the user prefers, without the excluded ones."""
     return [c for c in candidates if not c.excluded and any(f.rule == "backer-preferred" for f in c.findings)]
 
 
 def describe_costs(
-    unconstrained: Recommendation, recommendation: Recommendation, requirements: Requirements
+    baseline: Recommendation, recommendation: Recommendation, requirements: Requirements
 ) -> tuple[str, ...]:
     """Describe the requirements in sentences: what fits, what is unknown, who is excluded, what it costs.
 
     Args:
-        unconstrained: the recommendation without the requirements.
+        baseline: the recommendation without the requirements.
         recommendation: the recommendation with them.
         requirements: what the library must do.
     """
     return (
         *_memory_notes(requirements),
         *_unknown_notes(recommendation, requirements),
-        *_exclusion_notes(unconstrained, recommendation),
-        *_cost_notes(unconstrained, recommendation, requirements),
+        *_exclusion_notes(baseline, recommendation),
+        *_cost_notes(baseline, recommendation, requirements),
     )
 
 
@@ -96,17 +100,19 @@ def _support_text(facts: FactsView, day: date | None, evidence: str | None, end:
 
 
 def _memory_notes(requirements: Requirements) -> list[str]:
-    values = memory_values(requirements)
+    values = compute_memory(requirements)
     if values.get("fits") != "yes":
         return []
-    needed, available, evidence = (values[f"memory_{k}"] for k in ("needed_gib", "there_gib", "evidence"))
-    need = f"{needed} of {available} GiB ({evidence})"
-    return [f"weights and optimizer of {requirements.model} need {need}; activations and adapters need more"]
+    need, memory, evidence = (values[f"memory_{k}"] for k in ("needed_gib", "there_gib", "evidence"))
+    amount = f"{need} of {memory} GiB ({evidence})"
+    return [
+        f"weights and optimizer of {requirements.model} need {amount}; activations and adapters need more"
+    ]
 
 
 def _unknown_notes(recommendation: Recommendation, requirements: Requirements) -> list[str]:
     notes = []
-    fired = {r.candidate.name: {f.rule for f in r.findings} for r in recommendation.ranking}
+    rule_ids = {r.candidate.name: {f.rule for f in r.findings} for r in recommendation.ranking}
     for is_required, subject, deciding_rules in (
         (requirements.model, f"{requirements.model} support", {"model-served", "model-not-served"}),
         (requirements.method, f"{requirements.method} support", {"method-there", "method-missing"}),
@@ -117,13 +123,13 @@ def _unknown_notes(recommendation: Recommendation, requirements: Requirements) -
         ),
         (requirements.license, "the licence", {"licence-right", "licence-wrong"}),
     ):
-        names = [name for name, rule_ids in fired.items() if not rule_ids & deciding_rules]
+        names = [name for name, ids in rule_ids.items() if not ids & deciding_rules]
         if is_required and names:
-            whose = "any candidate" if len(names) == len(fired) else ", ".join(names)
+            whose = "any candidate" if len(names) == len(rule_ids) else ", ".join(names)
             notes.append(f"no data on {subject} for {whose}")
-    if requirements.gpu_memory_gib is not None and not memory_values(requirements):
+    if requirements.gpu_memory_gib is not None and not compute_memory(requirements):
         missing = []
-        if not (requirements.model and parameters_by_name(requirements.model)):
+        if not (requirements.model and parse_parameters(requirements.model)):
             missing.append("a model whose name contains its size")
         if not requirements.method:
             missing.append("a method")
@@ -132,29 +138,29 @@ def _unknown_notes(recommendation: Recommendation, requirements: Requirements) -
     return notes
 
 
-def _exclusion_notes(unconstrained: Recommendation, recommendation: Recommendation) -> list[str]:
-    excluded_before = {r.candidate.repository for r in unconstrained.ranking if r.excluded}
+def _exclusion_notes(baseline: Recommendation, recommendation: Recommendation) -> list[str]:
+    excluded_before = {r.repository for r in baseline.ranking if r.excluded}
     return [
         f"{r.candidate.name} is excluded: " + "; ".join(f.text for f in r.findings if f.verdict == "exclude")
         for r in recommendation.ranking
-        if r.excluded and r.candidate.repository not in excluded_before
+        if r.excluded and r.repository not in excluded_before
     ]
 
 
 def _cost_notes(
-    unconstrained: Recommendation, recommendation: Recommendation, requirements: Requirements
+    baseline: Recommendation, recommendation: Recommendation, requirements: Requirements
 ) -> list[str]:
     contenders = [r for r in recommendation.ranking if r.rank is not None]
-    if requirements.prefer and recommendation.choice and not select_preferred(contenders):
+    if requirements.prefer and recommendation.choice and not find_favourites(contenders):
         kinds = " or ".join(requirements.prefer)
         return [f"no remaining candidate has a backer of the kind {kinds}: the preference changes nothing"]
-    if unconstrained.choice is None or recommendation.choice is None:
+    if baseline.choice is None or recommendation.choice is None:
         return []
-    before, after = _short_name(unconstrained.choice), _short_name(recommendation.choice)
-    if unconstrained.choice == recommendation.choice:
+    before, after = _short_name(baseline.choice), _short_name(recommendation.choice)
+    if baseline.choice == recommendation.choice:
         return [f"the requirements cost nothing: {before} is recommended without them too"]
-    ranking = {r.candidate.repository: r for r in unconstrained.ranking}
-    theirs, ours = ranking[unconstrained.choice], ranking[recommendation.choice]
+    ranking = {r.repository: r for r in baseline.ranking}
+    theirs, ours = ranking[baseline.choice], ranking[recommendation.choice]
     parts = [
         f"{mine.criterion} {100 * (mine.utility - other.utility):+.0f}"
         for mine, other in zip(ours.criteria, theirs.criteria, strict=True)

@@ -1,10 +1,10 @@
-"""How sure the order is: in how many of many weightings and values each candidate takes each rank.
+"""How certain the order is: how often each candidate takes each rank in sampled weightings and values.
 
 Stochastic multicriteria acceptability analysis (SMAA-2; Lahdelma & Salminen 2001). A draw takes weights
-around the goal's and, for every criterion of every candidate, a utility from a triangle over its interval
-with the measured point as its peak. A candidate has random numbers of its own, made from its name: the
-others' presence does not change them. They come from a hash of a counter (the finaliser of MurmurHash3,
-Appleby), so that the page of `advisor dashboard` draws the very same ones.
+around the goal's and, for every criterion of every candidate, a utility from a triangular distribution over
+its interval, with the measured value as the peak. The random numbers of a candidate depend only on its name,
+so the other candidates do not change them. They come from a hash of a counter (the finaliser of MurmurHash3,
+Appleby), so that the page of `advisor dashboard` draws the same numbers.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 DRAWS = 10_000
-# A weight is drawn from a gamma distribution with the goal's weight as mean and this many "observations"
-# in all: about a third of relative spread for a criterion that weighs a quarter.
+# A weight comes from a gamma distribution with the goal's weight as mean and this many "observations" in
+# total: a relative standard deviation of about a third for a criterion with a quarter of the weight.
 CONCENTRATION = 30.0
-# The verdict: share of the draws in which one candidate comes first.
-CLEAR, LEANING = 0.8, 0.6
+CLEAR, LEANING = 0.8, 0.6  # shares of the draws in which one candidate comes first
 _STEP = 0x9E3779B9  # 2^32 over the golden ratio
 
 
@@ -37,7 +36,7 @@ class Acceptability:
         ranks: candidate → share of the draws in which it takes rank 1, 2, …; equal scores share ranks.
         pairwise: candidate → other → share in which the first scores higher; equal scores count half.
         central_weights: candidate → criterion → mean weight over the draws that it wins, adding up to 1;
-            empty for one that never wins.
+            empty for a candidate that never wins.
     """
 
     ranks: Mapping[str, tuple[float, ...]]
@@ -46,16 +45,16 @@ class Acceptability:
 
 
 def seed_of(name: str) -> int:
-    """The 32-bit seed of a candidate, from its name alone."""
+    """Return the 32-bit seed of a candidate; it depends only on the name."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
 
 
-def verdict(share: float) -> Literal["clear", "leaning", "tie"]:
-    """``clear``, ``leaning`` or ``tie``, by the share of the draws that the first of them wins."""
+def certainty(share: float) -> Literal["clear", "leaning", "tie"]:
+    """Return how certain the first rank is, from the share of the draws that the candidate wins."""
     return "clear" if share >= CLEAR else "leaning" if share >= LEANING else "tie"
 
 
-def accept(
+def sample_ranks(
     scores: Mapping[str, Sequence[CriterionScore]], weights: Mapping[str, float], draws: int = DRAWS
 ) -> Acceptability:
     """Draw weights and values, and count ranks.
@@ -71,15 +70,15 @@ def accept(
 
     names = list(scores)
     criteria = [c.criterion for c in scores[names[0]]]
-    mass = math.fsum(weights.get(c, 0.0) for c in criteria)
-    drawn = draw_weights([weights.get(c, 0.0) / mass for c in criteria], draws)
+    total = math.fsum(weights.get(c, 0.0) for c in criteria)
+    weightings = draw_weights([weights.get(c, 0.0) / total for c in criteria], draws)
     totals = np.stack(
-        [(draw_utilities(scores[n], seed_of(n), draws) * drawn).sum(axis=1) for n in names], axis=1
+        [(draw_utilities(scores[n], seed_of(n), draws) * weightings).sum(axis=1) for n in names], axis=1
     )
     higher = totals[:, :, None] > totals[:, None, :]
     equal = totals[:, :, None] == totals[:, None, :]
-    above = higher.sum(axis=1)  # how many score higher than each
-    level = equal.sum(axis=1)  # how many score the same, itself among them
+    above = higher.sum(axis=1)  # how many candidates score higher than each
+    level = equal.sum(axis=1)  # how many score the same, including itself
     ranks = np.zeros((len(names), len(names)))
     for place in range(len(names)):
         inside = (above <= place) & (place < above + level)
@@ -93,31 +92,31 @@ def accept(
             for i, n in enumerate(names)
         },
         central_weights={
-            n: _central(drawn[first[:, i]], criteria) if first[:, i].any() else {}
+            n: _central_weights(weightings[first[:, i]], criteria) if first[:, i].any() else {}
             for i, n in enumerate(names)
         },
     )
 
 
-def _central(drawn: np.ndarray, criteria: Sequence[str]) -> dict[str, float]:
-    shares = (drawn / drawn.sum(axis=1, keepdims=True)).mean(axis=0)
+def _central_weights(weightings: np.ndarray, criteria: Sequence[str]) -> dict[str, float]:
+    shares = (weightings / weightings.sum(axis=1, keepdims=True)).mean(axis=0)
     return dict(zip(criteria, map(float, shares), strict=True))
 
 
 def draw_weights(weights: Sequence[float], draws: int) -> np.ndarray:
-    """Weights around these, one row a draw; gamma by the cube of a normal (Wilson & Hilferty 1931)."""
+    """Draw weights around these, one row a draw; gamma by the cube of a normal (Wilson & Hilferty 1931)."""
     import numpy as np
 
     normal = _normal(uniforms(0, draws, len(weights)))
     shape = CONCENTRATION * np.array(weights)
     with np.errstate(divide="ignore", invalid="ignore"):
         gamma = shape * np.maximum(0.0, 1 - 1 / (9 * shape) + normal / (3 * np.sqrt(shape))) ** 3
-    found: np.ndarray = np.where(shape > 0, gamma, 0.0)
-    return found
+    weightings: np.ndarray = np.where(shape > 0, gamma, 0.0)
+    return weightings
 
 
 def draw_utilities(criteria: Sequence[CriterionScore], seed: int, draws: int) -> np.ndarray:
-    """Utilities of a candidate, one row a draw and one column a criterion, each from its triangle."""
+    """Draw utilities of a candidate: one row a draw, one column a criterion, each from its triangle."""
     import numpy as np
 
     low, high = (np.array([getattr(c, end) for c in criteria]) for end in ("low", "high"))
@@ -127,12 +126,12 @@ def draw_utilities(criteria: Sequence[CriterionScore], seed: int, draws: int) ->
     u = uniforms(seed, draws, len(criteria))
     rising = low + np.sqrt(u * turn) * width
     falling = high - np.sqrt((1 - u) * (1 - turn)) * width
-    found: np.ndarray = np.where(high > low, np.where(u <= turn, rising, falling), peak)
-    return found
+    utilities: np.ndarray = np.where(high > low, np.where(u <= turn, rising, falling), peak)
+    return utilities
 
 
 def uniforms(seed: int, rows: int, columns: int) -> np.ndarray:
-    """Numbers between 0 and 1, never either, from a hash of seed and place."""
+    """Return numbers between 0 and 1, both excluded, from a hash of seed and position."""
     import numpy as np
 
     x = np.arange(rows * columns, dtype=np.uint32) * np.uint32(_STEP)
@@ -141,10 +140,11 @@ def uniforms(seed: int, rows: int, columns: int) -> np.ndarray:
         x = (x ^ (x >> np.uint32(16))) * np.uint32(0x85EBCA6B)
         x = (x ^ (x >> np.uint32(13))) * np.uint32(0xC2B2AE35)
         x = x ^ (x >> np.uint32(16))
-    found: np.ndarray = ((x.astype(float) + 0.5) / 2.0**32).reshape(rows, columns)
-    return found
+    numbers: np.ndarray = ((x.astype(float) + 0.5) / 2.0**32).reshape(rows, columns)
+    return numbers
 
 
+# Coefficients of Acklam's approximation.
 _A = (
     -39.69683028665376,
     220.9460984245205,
@@ -167,7 +167,7 @@ _TAIL = 0.02425
 
 
 def _normal(u: np.ndarray) -> np.ndarray:
-    """Inverse of the normal distribution (Acklam's rational approximation, relative error 1.2e-9)."""
+    """Invert the normal distribution (Acklam's rational approximation, relative error 1.2e-9)."""
     import numpy as np
 
     centre = u - 0.5
@@ -175,8 +175,8 @@ def _normal(u: np.ndarray) -> np.ndarray:
     middle = centre * _horner(_A, square) / _horner(_B, square)
     far = np.sqrt(-2 * np.log(np.minimum(u, 1 - u)))
     tail = _horner(_C, far) / _horner(_D, far)
-    found: np.ndarray = np.where(np.minimum(u, 1 - u) >= _TAIL, middle, np.where(u < 0.5, tail, -tail))
-    return found
+    values: np.ndarray = np.where(np.minimum(u, 1 - u) >= _TAIL, middle, np.where(u < 0.5, tail, -tail))
+    return values
 
 
 def _horner(coefficients: Sequence[float], x: Any) -> Any:

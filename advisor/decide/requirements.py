@@ -1,4 +1,4 @@
-"""What a user needs, turned into what the rules may ask of a candidate. Unknown stays unknown."""
+"""The user's requirements, and the values that the requirement rules use. Unknown stays unknown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KINDS = (
 )  # fmt: skip
 LICENSES = ("permissive",)
 
-# Names that data/rules/requirements.toml may use; "number" is compared by size, "status" is a word.
+# Names that data/rules/requirements.toml may use; a "number" has a size, a "status" is a word.
 NAMES: Mapping[str, str] = {
     **dict.fromkeys(
         (
@@ -32,24 +32,24 @@ NAMES: Mapping[str, str] = {
     **dict.fromkeys(("wanted_gpus", "memory_needed_gib", "memory_there_gib"), "number"),
 }  # fmt: skip
 
-# Bytes a parameter takes at least. full: bf16 weights and gradients, fp32 copy and two Adam moments
+# Bytes that a parameter needs at least. full: bf16 weights and gradients, fp32 copy and two Adam moments
 # (Rajbhandari et al. 2020, ZeRO, table of mixed precision). lora: bf16 weights. qlora: NF4 with double
-# quantisation, 4 + 8/64 + 32/(64*256) bits (Dettmers et al. 2023). Activations and adapters come on top.
+# quantisation, 4 + 8/64 + 32/(64*256) bits (Dettmers et al. 2023). Activations and adapters need more.
 BYTES = {"full": 16.0, "lora": 2.0, "qlora": (4 + 8 / 64 + 32 / (64 * 256)) / 8}
 GIB = 1024**3
 
 
 @dataclass(frozen=True)
 class Requirements:
-    """What was asked for; a field that is None or empty was not.
+    """What the library must do; a field that is None or empty requires nothing.
 
     Attributes:
-        model: name on the Hub, as ``google/gemma-2-9b``.
+        model: name on the Hub of the model to support, for example ``google/gemma-2-9b``.
         method: ``full``, ``lora`` or ``qlora``.
-        gpu_memory_gib: of one GPU.
-        gpus: how many.
+        gpu_memory_gib: memory of one GPU.
+        gpus: number of GPUs.
         license: ``permissive``.
-        avoid, prefer: kinds of backer.
+        avoid, prefer: kinds of backer, for example ``big-tech``.
     """
 
     model: str | None = None
@@ -60,16 +60,16 @@ class Requirements:
     avoid: tuple[str, ...] = ()
     prefer: tuple[str, ...] = ()
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}  # for a saved view that names one
+    __pydantic_config__: ClassVar = {"extra": "forbid"}  # pydantic reads saved views
 
     def __post_init__(self) -> None:
-        _one_of("method", self.method, METHODS)
-        _one_of("license", self.license, LICENSES)
+        _check_choice("method", self.method, METHODS)
+        _check_choice("license", self.license, LICENSES)
         for kind in (*self.avoid, *self.prefer):
-            _one_of("kind of backer", _plain(kind), tuple(map(_plain, KINDS)))
+            _check_choice("kind of backer", _plain(kind), tuple(map(_plain, KINDS)))
         for name, number in (("gpu memory", self.gpu_memory_gib), ("gpus", self.gpus)):
             if number is not None and number <= 0:
-                raise InputError(f"{name} is {number}; it must be above 0")
+                raise InputError(f"invalid {name} {number}: expected a number above 0")
 
     def __bool__(self) -> bool:
         return self != Requirements()
@@ -77,16 +77,16 @@ class Requirements:
 
 @dataclass(frozen=True)
 class ModelSupport:
-    """What the facts say about the wanted model's family in one library."""
+    """The support of one library for the required model's family, with the evidence in words."""
 
     family: str
     supported_on: date | None
     evidence: str
 
 
-def _one_of(what: str, value: str | None, known: tuple[str, ...]) -> None:
-    if value is not None and value not in known:
-        raise InputError(f"{what} {value!r} is not known; choose one of {', '.join(known)}")
+def _check_choice(what: str, value: str | None, choices: tuple[str, ...]) -> None:
+    if value is not None and value not in choices:
+        raise InputError(f"unknown {what} {value!r}: choose one of {', '.join(choices)}")
 
 
 def _plain(kind: str) -> str:
@@ -96,91 +96,107 @@ def _plain(kind: str) -> str:
 NO_REQUIREMENTS = Requirements()
 
 
-def parameters_by_name(model: str) -> float | None:
-    """Billions of parameters by a model's name: 9 for gemma-2-9b, 56 for Mixtral-8x7B; else None."""
+def parse_parameters(model: str) -> float | None:
+    """Return the billions of parameters in a model's name; None if it has none.
+
+    9 for gemma-2-9b, 56 for Mixtral-8x7B.
+    """
     name = model.rsplit("/", 1)[-1].lower()
-    if found := re.search(r"(?<![\d.])(\d+)x(\d+(?:\.\d+)?)b(?![a-z])", name):
-        return int(found[1]) * float(found[2])
+    if match := re.search(r"(?<![\d.])(\d+)x(\d+(?:\.\d+)?)b(?![a-z])", name):
+        return int(match[1]) * float(match[2])
     sizes = re.findall(r"(?<![\d.a-z])(\d+(?:\.\d+)?)([bm])(?![a-z\d])", name)
     return max((float(n) * (1 if unit == "b" else 1e-3) for n, unit in sizes), default=None)
 
 
-def memory_values(needs: Requirements) -> dict[str, float | str]:
-    """Whether weights and optimizer fit at all; {} where size, method or memory are not known."""
-    billions = parameters_by_name(needs.model) if needs.model else None
-    if billions is None or needs.method is None or needs.gpu_memory_gib is None:
+def compute_memory(requirements: Requirements) -> dict[str, float | str]:
+    """Return whether weights and optimizer fit; {} if size, method or memory are not given."""
+    billions = parse_parameters(requirements.model) if requirements.model else None
+    if billions is None or requirements.method is None or requirements.gpu_memory_gib is None:
         return {}
-    size = BYTES[needs.method]
-    needed = billions * 1e9 * size / GIB
-    there = needs.gpu_memory_gib * (needs.gpus or 1)
+    size = BYTES[requirements.method]
+    need = billions * 1e9 * size / GIB
+    memory = requirements.gpu_memory_gib * (requirements.gpus or 1)
     return {
-        "memory_needed_gib": round(needed, 1),
-        "memory_there_gib": round(there, 1),
+        "memory_needed_gib": round(need, 1),
+        "memory_there_gib": round(memory, 1),
         "memory_evidence": f"{billions:g} billion parameters by its name, {size:.3g} bytes each",
-        "fits": "yes" if needed <= there else "no",
+        "fits": "yes" if need <= memory else "no",
     }
 
 
-def values_for(
-    candidate: Candidate, needs: Requirements, library: Library | None, support: ModelSupport | None
+def requirement_values(
+    candidate: Candidate,
+    requirements: Requirements,
+    library: Library | None,
+    support: ModelSupport | None,
 ) -> dict[str, float | str]:
-    """What the requirement rules may ask of one candidate."""
-    found: dict[str, float | str] = {**memory_values(needs)}
-    if needs.model:
-        found["wanted_model"] = needs.model
+    """Return the values that the requirement rules use for one candidate.
+
+    Args:
+        candidate: the candidate.
+        requirements: what the library must do.
+        library: its capabilities; None: unknown.
+        support: its support for the required model; None: unknown.
+    """
+    values: dict[str, float | str] = {**compute_memory(requirements)}
+    if requirements.model:
+        values["wanted_model"] = requirements.model
     if support is not None:
-        found |= {
+        values |= {
             "wanted_family": support.family,
             "serves_model": "yes" if support.supported_on else "no",
             "model_evidence": support.evidence,
         }
-    if needs.method:
-        found["wanted_method"] = needs.method
-        found |= _capability(library, needs.method, "can_method", "method_evidence")
-    if needs.gpus is not None and needs.gpus > 1:
-        found["wanted_gpus"] = needs.gpus
-        wanted = "multi_gpu_qlora" if needs.method == "qlora" else "multi_gpu"
-        found |= _capability(library, wanted, "can_gpus", "gpus_evidence")
-    if needs.license:
-        found |= {"wanted_license": needs.license, **_licences(library)}
+    if requirements.method:
+        values["wanted_method"] = requirements.method
+        values |= _capability_values(library, requirements.method, "can_method", "method_evidence")
+    if requirements.gpus is not None and requirements.gpus > 1:
+        values["wanted_gpus"] = requirements.gpus
+        capability = "multi_gpu_qlora" if requirements.method == "qlora" else "multi_gpu"
+        values |= _capability_values(library, capability, "can_gpus", "gpus_evidence")
+    if requirements.license:
+        values |= {"wanted_license": requirements.license, **_licence_values(library)}
     if candidate.backer_kind is not None:
         kind = _plain(candidate.backer_kind)
-        for name, kinds in (("kind_is_avoided", needs.avoid), ("kind_is_preferred", needs.prefer)):
+        preferences = (("kind_is_avoided", requirements.avoid), ("kind_is_preferred", requirements.prefer))
+        for name, kinds in preferences:
             if kinds:
-                found[name] = "yes" if kind in map(_plain, kinds) else "no"
-    return found
+                values[name] = "yes" if kind in map(_plain, kinds) else "no"
+    return values
 
 
-def _capability(library: Library | None, wanted: str, answer: str, evidence: str) -> dict[str, float | str]:
-    entry = library.can(wanted) if library else None
+def _capability_values(
+    library: Library | None, capability: str, answer_name: str, evidence_name: str
+) -> dict[str, float | str]:
+    entry = library.can(capability) if library else None
     if entry is None or library is None:
         return {}
-    return {answer: entry.can, evidence: f"{entry.says} ({entry.path} at {library.commit[:9]})"}
+    return {answer_name: entry.can, evidence_name: f"{entry.says} ({entry.path} at {library.commit[:9]})"}
 
 
-def _licences(library: Library | None) -> dict[str, float | str]:
+def _licence_values(library: Library | None) -> dict[str, float | str]:
     if library is None:
         return {}
     whole, *parts = library.licences
-    found: dict[str, float | str] = {
+    values: dict[str, float | str] = {
         "licence": whole.licence,
         "licence_evidence": f"{whole.name} ({whole.path} at {library.commit[:9]})",
         "licence_of_parts": "permissive",
     }
-    other = [p for p in parts if p.licence != "permissive"]
-    if other:
-        found["licence_of_parts"] = other[0].licence
-        found["parts_evidence"] = "; ".join(f"{p.part}: {p.name} ({p.path})" for p in other)
-    return found
+    other_parts = [p for p in parts if p.licence != "permissive"]
+    if other_parts:
+        values["licence_of_parts"] = other_parts[0].licence
+        values["parts_evidence"] = "; ".join(f"{p.part}: {p.name} ({p.path})" for p in other_parts)
+    return values
 
 
 def parse_memory(text: str) -> float:
-    """GiB from ``24GB``, ``24 GiB`` or ``24``. A card's "GB" are GiB.
+    """Return GiB from ``24GB``, ``24 GiB`` or ``24``. The "GB" of a graphics card are GiB.
 
     Raises:
-        InputError: it is not of that form.
+        InputError: the text is not an amount of memory.
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:g|gb|gib)?\s*", text.lower())
-    if not found:
-        raise InputError(f"{text!r} is no amount of memory; write it as 24GB")
-    return float(found[1])
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:g|gb|gib)?\s*", text.lower())
+    if not match:
+        raise InputError(f"invalid amount of memory {text!r}: write it as 24GB")
+    return float(match[1])

@@ -1,9 +1,9 @@
-"""Rules as data: a condition over what is known of a candidate, a verdict, a reason with numbers.
+"""Rules as data: a condition over the values of a candidate, a verdict, and a reason with numbers.
 
-Logic is three-valued (Kleene): a comparison with something unknown is unknown, and a rule whose
-condition is not true does not fire. Names that a condition may use: every metric, and the facts
-``backer_kind`` and ``backer``. Unknown names and wrong types fail when the file is read, and
-every rule carries an example that fires and one that does not, which are its test.
+Logic is three-valued (Kleene): a comparison with an unknown value is unknown, and a rule fires only if its
+condition is true. A condition may name every metric and the facts ``backer_kind`` and ``backer``. Unknown
+names and wrong types fail when the file is read. Every rule has an example that fires and one that does not;
+reading the file tests them.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ Condition = Annotated[
 
 
 class Rule(StrictModel):
-    """One rule with its examples (name → value; a name that is not given is unknown)."""
+    """One rule with its examples (name → value; a name without a value is unknown)."""
 
     id: str
     verdict: Verdict
@@ -78,73 +78,69 @@ class _RuleFile(StrictModel):
     rule: tuple[Rule, ...]
 
 
-def leaves(condition: Condition) -> Iterator[Comparison]:
-    """The comparisons of a condition, from left to right."""
+def list_comparisons(condition: Condition) -> Iterator[Comparison]:
+    """Yield the comparisons of a condition, from left to right."""
     match condition:
         case AllOf(all=parts) | AnyOf(any=parts):
             for part in parts:
-                yield from leaves(part)
+                yield from list_comparisons(part)
         case NoneOf(not_=part):
-            yield from leaves(part)
+            yield from list_comparisons(part)
         case Comparison():
             yield condition
 
 
-def holds(condition: Condition, values: Mapping[str, Value]) -> bool | None:
-    """Whether the condition is true; None if that depends on something unknown."""
+def is_true(condition: Condition, values: Mapping[str, Value]) -> bool | None:
+    """Return whether the condition is true; None if that depends on an unknown value."""
     match condition:
         case AllOf(all=parts):
-            found = [holds(p, values) for p in parts]
-            return False if False in found else None if None in found else True
+            results = [is_true(p, values) for p in parts]
+            return False if False in results else None if None in results else True
         case AnyOf(any=parts):
-            found = [holds(p, values) for p in parts]
-            return True if True in found else None if None in found else False
+            results = [is_true(p, values) for p in parts]
+            return True if True in results else None if None in results else False
         case NoneOf(not_=part):
-            inner = holds(part, values)
-            return None if inner is None else not inner
+            result = is_true(part, values)
+            return None if result is None else not result
         case Comparison():
             return _compare(condition, values.get(condition.name))
 
 
-def _compare(leaf: Comparison, known: Value | None) -> bool | None:
-    if known is None:
+def _compare(comparison: Comparison, value: Value | None) -> bool | None:
+    if value is None:
         return None
-    if leaf.op == "in":
-        return isinstance(leaf.value, tuple) and known in leaf.value
-    if leaf.op in ("==", "!="):
-        return (known == leaf.value) is (leaf.op == "==")
-    if not isinstance(known, int | float) or not isinstance(leaf.value, int | float):
+    limit, op = comparison.value, comparison.op
+    if op == "in":
+        return isinstance(limit, tuple) and value in limit
+    if op in ("==", "!="):
+        return (value == limit) is (op == "==")
+    if not isinstance(value, int | float) or not isinstance(limit, int | float):
         return None
-    return {
-        "<": known < leaf.value,
-        "<=": known <= leaf.value,
-        ">": known > leaf.value,
-        ">=": known >= leaf.value,
-    }[leaf.op]
+    return {"<": value < limit, "<=": value <= limit, ">": value > limit, ">=": value >= limit}[op]
 
 
-def describe(condition: Condition, values: Mapping[str, Value]) -> str:
-    """The condition in words, leaf by leaf, with what was found for each."""
+def describe_condition(condition: Condition, values: Mapping[str, Value]) -> str:
+    """Write the condition as text, with the value of each name in brackets."""
     match condition:
         case AllOf(all=parts):
-            return "(" + " and ".join(describe(p, values) for p in parts) + ")"
+            return "(" + " and ".join(describe_condition(p, values) for p in parts) + ")"
         case AnyOf(any=parts):
-            return "(" + " or ".join(describe(p, values) for p in parts) + ")"
+            return "(" + " or ".join(describe_condition(p, values) for p in parts) + ")"
         case NoneOf(not_=part):
-            return "not " + describe(part, values)
+            return "not " + describe_condition(part, values)
         case Comparison(name=name, op=op, value=value):
-            wanted = ", ".join(value) if isinstance(value, tuple) else value
-            return f"{name} {op} {wanted} [{_show(values.get(name))}]"
+            limit = ", ".join(value) if isinstance(value, tuple) else value
+            return f"{name} {op} {limit} [{_format(values.get(name))}]"
 
 
-def _show(value: Value | None) -> str:
+def _format(value: Value | None) -> str:
     if value is None:
         return "unknown"
     return f"{value:,.4g}" if isinstance(value, int | float) else value
 
 
-class _Numbers(string.Formatter):
-    """``{name}`` as a number with a few digits; ``{name:.0%}`` as Python writes it."""
+class _ReasonFormatter(string.Formatter):
+    """Write ``{name}`` as a number with a few digits, and ``{name:.0%}`` as Python does."""
 
     def get_value(self, key: int | str, args: Any, kwargs: Any) -> Any:  # noqa: ARG002 - string.Formatter calls it so
         return kwargs.get(str(key))
@@ -152,59 +148,65 @@ class _Numbers(string.Formatter):
     def format_field(self, value: Any, spec: str) -> str:
         if value is None:
             return "an unknown number of"
-        return format(value, spec) if spec else _show(value)
+        return format(value, spec) if spec else _format(value)
 
 
 def load_rules(path: Path, metrics: Mapping[str, str]) -> tuple[Rule, ...]:
-    """Read rules and check them against the metrics (name → unit).
+    """Read rules and check them.
+
+    Args:
+        path: the TOML file.
+        metrics: name → unit of the values that a condition may use, besides the facts.
 
     Raises:
-        ConfigError: not TOML, a malformed rule, an unknown name, a value of the wrong type, a
-            reason that cannot be filled in, two rules of one id, or an example that is not kept.
+        ConfigError: not TOML, a malformed rule, an unknown name, a value of the wrong type, a reason that
+            cannot be filled in, two rules with one id, or an example that gives the wrong result.
     """
     try:
         rules = _RuleFile.model_validate(read_toml(path)).rule
     except ValidationError as error:
         raise describe_error(path, error) from None
-    known = {**metrics, **dict.fromkeys((*FACTS, "evidence"), "status")}
-    seen: set[str] = set()
+    units = {**metrics, **dict.fromkeys((*FACTS, "evidence"), "status")}
+    ids: set[str] = set()
     for rule in rules:
         where = f"{path}: rule {rule.id!r}"
-        if rule.id in seen:
-            raise ConfigError(f"{where}: there are two rules of this name")
-        seen.add(rule.id)
-        _check_names(rule, known, where)
-        for example, expected in [(e, True) for e in rule.fires] + [(e, False) for e in rule.silent]:
-            if (holds(rule.when, example) is True) is not expected:
+        if rule.id in ids:
+            raise ConfigError(f"{where}: another rule has the same id")
+        ids.add(rule.id)
+        _check_names(rule, units, where)
+        for example, should_fire in [(e, True) for e in rule.fires] + [(e, False) for e in rule.silent]:
+            if (is_true(rule.when, example) is True) is not should_fire:
                 raise ConfigError(
-                    f"{where}: its example {dict(example)} should "
-                    f"{'fire' if expected else 'stay silent'}: {describe(rule.when, example)}"
+                    f"{where}: the rule should {'fire' if should_fire else 'not fire'} on its example "
+                    f"{dict(example)}: {describe_condition(rule.when, example)}"
                 )
     return rules
 
 
-def _check_names(rule: Rule, known: Mapping[str, str], where: str) -> None:
-    for leaf in leaves(rule.when):
-        if leaf.name not in known:
-            raise ConfigError(f"{where}: unknown name {leaf.name!r}; known: {', '.join(known)}")
-        is_word = known[leaf.name] == "status"
-        if leaf.op in ("<", "<=", ">", ">=") and (is_word or not isinstance(leaf.value, float)):
-            raise ConfigError(f"{where}: {leaf.name} {leaf.op} needs a number on both sides")
-        if leaf.op in ("==", "!=") and is_word is not isinstance(leaf.value, str):
-            raise ConfigError(f"{where}: {leaf.name} {leaf.op} {leaf.value!r} never holds")
-        if leaf.op == "in" and (not is_word or not isinstance(leaf.value, tuple)):
-            raise ConfigError(f"{where}: {leaf.name} in needs a word and a list of words")
+def _check_names(rule: Rule, units: Mapping[str, str], where: str) -> None:
+    for comparison in list_comparisons(rule.when):
+        name, op, value = comparison.name, comparison.op, comparison.value
+        if name not in units:
+            raise ConfigError(f"{where}: unknown name {name!r}; known: {', '.join(units)}")
+        is_word = units[name] == "status"
+        if op in ("<", "<=", ">", ">=") and (is_word or not isinstance(value, float)):
+            raise ConfigError(f"{where}: {name} {op} needs a number on both sides")
+        if op in ("==", "!=") and is_word is not isinstance(value, str):
+            kind = "a word" if is_word else "a number"
+            raise ConfigError(f"{where}: {name} {op} {value!r}: {name} is {kind}, so compare it with {kind}")
+        if op == "in" and (not is_word or not isinstance(value, tuple)):
+            raise ConfigError(f"{where}: {name} in needs a word and a list of words")
     try:
         fields = [name for _, name, _, _ in string.Formatter().parse(rule.reason) if name]
     except ValueError as error:
         raise ConfigError(f"{where}: reason: {error}") from None
     for name in fields:
-        if name not in known:
-            raise ConfigError(f"{where}: reason: unknown name {{{name}}}")
+        if name not in units:
+            raise ConfigError(f"{where}: reason: unknown name {{{name}}}; known: {', '.join(units)}")
 
 
-def values_of(candidate: Candidate, measurements: Mapping[str, Measurement]) -> dict[str, Value]:
-    """What the rules may ask of a candidate: measured values and the facts of the domain file."""
+def rule_values(candidate: Candidate, measurements: Mapping[str, Measurement]) -> dict[str, Value]:
+    """Return the values that a condition may use: measured values, and facts of the domain file."""
     values: dict[str, Value] = {name: m.value for name, m in measurements.items() if m.value is not None}
     for fact in FACTS:
         if (value := getattr(candidate, fact)) is not None:
@@ -214,17 +216,21 @@ def values_of(candidate: Candidate, measurements: Mapping[str, Measurement]) -> 
     return values
 
 
-def judge(
+def apply_rules(
     rules: tuple[Rule, ...], values: Mapping[str, Value]
 ) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    """Findings of the rules that fire, and of those that would need something unknown."""
-    fired, undecided = [], []
+    """Return the findings of the rules that fire, and of the rules that need an unknown value."""
+    findings, open_findings = [], []
     for rule in rules:
-        outcome = holds(rule.when, values)
+        outcome = is_true(rule.when, values)
         if outcome is True:
-            text = _Numbers().vformat(rule.reason, (), dict(values))
-            fired.append(Finding(rule.id, rule.verdict, text))
+            text = _ReasonFormatter().vformat(rule.reason, (), dict(values))
+            findings.append(Finding(rule.id, rule.verdict, text))
         elif outcome is None:
-            unknown = tuple(dict.fromkeys(x.name for x in leaves(rule.when) if x.name not in values))
-            undecided.append(Finding(rule.id, rule.verdict, describe(rule.when, values), unknown))
-    return tuple(fired), tuple(undecided)
+            unknown = tuple(
+                dict.fromkeys(x.name for x in list_comparisons(rule.when) if x.name not in values)
+            )
+            open_findings.append(
+                Finding(rule.id, rule.verdict, describe_condition(rule.when, values), unknown)
+            )
+    return tuple(findings), tuple(open_findings)

@@ -1,4 +1,4 @@
-"""Ask the outlook on past days and look at what became of the libraries."""
+"""Back-test the outlook: compute it for past days and compare it with what happened."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DRAWS = 200
-FEWEST_MEMBERS = 30  # a window with fewer known outcomes gets no figures of its own
+FEWEST_MEMBERS = 30  # a window with fewer known outcomes has no figures
 
-# name → (feature, whether more of it speaks for inactivity): rankings that need no model
+# name → (feature, whether more of it suggests inactivity): rankings that need no model
 BASELINES: Mapping[str, tuple[str, bool]] = {
     "days since last commit": ("idle_days", True),
     "commits a month": ("commits_a_month_200", False),
@@ -34,7 +34,7 @@ BASELINES: Mapping[str, tuple[str, bool]] = {
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure with its 95 % bootstrap interval over repositories; NaN where it is not defined."""
+    """A figure with its 95 % bootstrap interval over repositories; NaN if it is not defined."""
 
     value: float
     low: float
@@ -43,12 +43,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Window:
-    """One day, or all together.
+    """The figures of one day, or of all days together.
 
     Attributes:
         as_of: the day; None for all windows pooled.
-        members: repositories active on it (rows, if pooled).
-        known: those whose outcome the panel shows.
+        members: number of repositories active on that day (rows, if pooled).
+        known: number of members whose outcome is in the panel.
         inactive: share of the known that became inactive; NaN if none is known.
         figures: ``auc``, ``average_precision``, ``brier``, ``calibration_error``; empty if too few are known.
     """
@@ -62,19 +62,19 @@ class Window:
 
 @dataclass(frozen=True)
 class Backtest:
-    """What a back-test found.
+    """The result of a back-test.
 
     Attributes:
         horizon_months: 12 or 24.
         active_days: a member's last commit is at most this old.
-        repositories: different ones among the members.
-        seen_in_training: how many of these the outlook was trained on; each of them is scored by trees
-            that did not see it.
-        windows: one a day.
-        pooled: all together.
-        baselines: name → AUC of ranking by that alone, pooled.
+        repositories: number of different repositories among the members.
+        seen_in_training: how many of these are in the training data; trees that did not see a repository
+            score it.
+        windows: one for each day.
+        pooled: all days together.
+        baselines: name → AUC of a ranking by this value alone, pooled.
         calibration: bins of equal size over the pooled rows (`figures.calibration_table`).
-        selection: what choosing by the outlook was worth; None if no group's fate is known.
+        selection: what a choice by the outlook was worth; None if no group has a known outcome.
     """
 
     horizon_months: int
@@ -89,10 +89,10 @@ class Backtest:
 
 
 def default_days(series: pd.DataFrame, months: int) -> list[date]:
-    """The first day of every quarter for which the panel can show an outcome.
+    """Return the first day of every quarter for which the panel has outcomes.
 
     Raises:
-        InputError: it is too short for that.
+        InputError: the panel is too short.
     """
     import pandas as pd
 
@@ -101,8 +101,8 @@ def default_days(series: pd.DataFrame, months: int) -> list[date]:
     days = [day.date() for day in pd.date_range(first, last, freq="QS")]
     if not days:
         raise InputError(
-            f"the panel runs from {series.day.min():%Y-%m-%d} to {series.day.max():%Y-%m-%d}: too short "
-            f"to see what became of anybody {months} months later; give a longer one"
+            f"the panel runs from {series.day.min():%Y-%m-%d} to {series.day.max():%Y-%m-%d}: too short for "
+            f"outcomes {months} months later; use a longer panel"
         )
     return days
 
@@ -110,25 +110,32 @@ def default_days(series: pd.DataFrame, months: int) -> list[date]:
 def forecast(
     series: pd.DataFrame, days: Sequence[date], months: int, active_days: int, trees: model.Model
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The chance of inactivity of everybody who was active on each day.
+    """Compute the chance of inactivity of every repository that was active on each day.
+
+    Args:
+        series: the panel.
+        days: as-of dates.
+        months: horizon.
+        active_days: a member's last commit is at most this old.
+        trees: the outlook's model.
 
     Returns:
-        The members (`panel.cohort`, with ``probability_inactive``), one row a repository and day; and
-        their features with the same index.
+        The members (`panel.select_cohort`, with ``probability_inactive``), one row for each repository and
+        day; and their features with the same index.
 
     Raises:
-        InputError: nobody was active on any of the days.
+        InputError: no repository was active on any of the days.
     """
     import pandas as pd
 
-    members = pd.concat([panel.cohort(series, day, active_days) for day in days], ignore_index=True)
+    members = pd.concat([panel.select_cohort(series, day, active_days) for day in days], ignore_index=True)
     if members.empty:
         raise InputError(
             f"no repository of the panel was active (last commit at most {active_days} days old) on "
             + ", ".join(map(str, days))
         )
-    values = compute.features(series, members)
-    members["probability_inactive"] = model.probabilities(trees, values, members.repository, months)
+    values = compute.compute_features(series, members)
+    members["probability_inactive"] = model.predict_probabilities(trees, values, members.repository, months)
     return members, values
 
 
@@ -139,56 +146,53 @@ def backtest(
     trees: model.Model,
     months: int,
     active_days: int,
-    say: Callable[[str], None] = lambda _: None,
+    report_step: Callable[[str], None] = lambda _: None,
 ) -> Backtest:
     """Compare the forecasts with what happened.
 
     Args:
         series: the panel.
-        members: as `forecast` gives them.
+        members: from `forecast`.
         values: their features.
-        trees: what made the forecasts.
+        trees: the model of the forecasts.
         months: horizon.
-        active_days: of the cohort.
-        say: told what is being done.
+        active_days: a member's last commit is at most this old.
+        report_step: called with the name of each step.
 
     Raises:
-        InputError: the panel shows the outcome of nobody.
+        InputError: the panel has no outcomes for the members.
     """
-    happened = panel.inactive_after(series, members, months).to_numpy()
-    known = ~_isnan(happened)
-    if not known.any():
-        raise InputError(
-            f"the panel ends too early: it shows no outcome {months} months after any of the days"
-        )
-    chance = members.probability_inactive.to_numpy()
+    outcomes = panel.label_inactive(series, members, months).to_numpy()
+    rows = (~_isnan(outcomes)).nonzero()[0]
+    if not len(rows):
+        raise InputError(f"the panel ends too early: it has no outcome {months} months after any of the days")
+    chances = members.probability_inactive.to_numpy()
     repositories = members.repository.to_numpy(dtype=str)
     windows = []
     for day in members.as_of.unique():
-        say(f"window {day:%Y-%m-%d}")
-        rows = (members.as_of == day).to_numpy().nonzero()[0]
-        windows.append(_window(day.date(), rows, happened, chance, repositories))
-    say("all windows together")
-    rows = known.nonzero()[0]
+        report_step(f"window {day:%Y-%m-%d}")
+        day_rows = (members.as_of == day).to_numpy().nonzero()[0]
+        windows.append(_window(day.date(), day_rows, outcomes, chances, repositories))
+    report_step("all windows together")
     unseen = {n for n in set(repositories) if model.digest(n) not in trees.trained_on}
-    pooled = _window(None, _every(members), happened, chance, repositories)
-    say("single signals")
+    all_windows = _window(None, _row_numbers(members), outcomes, chances, repositories)
+    report_step("single signals")
     baselines = {
         name: _figure(
-            figures.auc, happened[rows], _signal(values[column].to_numpy()[rows], worse), repositories[rows]
+            figures.auc, outcomes[rows], _signal(values[column].to_numpy()[rows], worse), repositories[rows]
         )
         for name, (column, worse) in BASELINES.items()
     }
-    say("the value of choosing")
+    report_step("the value of choosing")
     return Backtest(
         horizon_months=months,
         active_days=active_days,
         repositories=len(set(repositories)),
         seen_in_training=len(set(repositories)) - len(unseen),
         windows=tuple(windows),
-        pooled=pooled,
+        pooled=all_windows,
         baselines=baselines,
-        calibration=tuple(figures.calibration_table(happened[rows], chance[rows])),
+        calibration=tuple(figures.calibration_table(outcomes[rows], chances[rows])),
         selection=select(series, members, values),
     )
 
@@ -196,48 +200,50 @@ def backtest(
 def _isnan(values: np.ndarray) -> np.ndarray:
     import numpy as np
 
-    found: np.ndarray = np.isnan(values)
-    return found
+    is_nan: np.ndarray = np.isnan(values)
+    return is_nan
 
 
-def _every(members: pd.DataFrame) -> np.ndarray:
+def _row_numbers(members: pd.DataFrame) -> np.ndarray:
     import numpy as np
 
     return np.arange(len(members))
 
 
 def _signal(value: np.ndarray, more_is_worse: bool) -> np.ndarray:
-    """A single signal as a score of inactivity; an unknown value stands in the middle."""
+    """Return a single signal as a score of inactivity; an unknown value gets the median."""
     import numpy as np
 
     middle = 0.0 if np.isnan(value).all() else float(np.nanmedian(value))
-    filled: np.ndarray = np.where(np.isnan(value), middle, value)
-    return filled if more_is_worse else -filled
+    score: np.ndarray = np.where(np.isnan(value), middle, value)
+    return score if more_is_worse else -score
 
 
 def _window(
-    as_of: date | None, rows: np.ndarray, happened: np.ndarray, chance: np.ndarray, repositories: np.ndarray
+    as_of: date | None, rows: np.ndarray, outcomes: np.ndarray, chances: np.ndarray, repositories: np.ndarray
 ) -> Window:
-    seen = rows[~_isnan(happened[rows])]
-    outcome = happened[seen]
-    found: dict[str, Figure] = {}
-    if len(seen) >= FEWEST_MEMBERS and 0 < outcome.sum() < len(outcome):
+    known_rows = rows[~_isnan(outcomes[rows])]
+    known_outcomes = outcomes[known_rows]
+    window_figures: dict[str, Figure] = {}
+    if len(known_rows) >= FEWEST_MEMBERS and 0 < known_outcomes.sum() < len(known_outcomes):
         for name, figure in (
             ("auc", figures.auc),
             ("average_precision", figures.average_precision),
             ("brier", figures.brier),
             ("calibration_error", figures.calibration_error),
         ):
-            found[name] = _figure(figure, outcome, chance[seen], repositories[seen])
-    share = float(outcome.mean()) if len(seen) else math.nan
-    return Window(as_of, len(rows), len(seen), share, found)
+            window_figures[name] = _figure(
+                figure, known_outcomes, chances[known_rows], repositories[known_rows]
+            )
+    share = float(known_outcomes.mean()) if len(known_rows) else math.nan
+    return Window(as_of, len(rows), len(known_rows), share, window_figures)
 
 
 def _figure(
     figure: Callable[[np.ndarray, np.ndarray], float],
-    happened: np.ndarray,
+    outcomes: np.ndarray,
     score: np.ndarray,
     repositories: np.ndarray,
 ) -> Figure:
-    bounds = figures.bootstrap(lambda rows: figure(happened[rows], score[rows]), repositories, DRAWS)
-    return Figure(figure(happened, score), *bounds)
+    bounds = figures.bootstrap(lambda rows: figure(outcomes[rows], score[rows]), repositories, DRAWS)
+    return Figure(figure(outcomes, score), *bounds)

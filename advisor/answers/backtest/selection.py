@@ -1,4 +1,4 @@
-"""What a choice is worth: groups of five of one category, and which of them were dead later."""
+"""What a choice by the outlook is worth: groups of five libraries, and which of them were dead later."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Share:
 
 @dataclass(frozen=True)
 class Selection:
-    """Death rates of what was chosen in random groups of five libraries of one category and day.
+    """Death rates of one member of each group: five random libraries of one category and day.
 
     Attributes:
-        months: how much later it was looked; dead means no commit for more than a year by then.
-        groups: number of groups drawn.
+        months: time between choice and outcome; dead means no commit in the year before the outcome.
+        groups: number of groups.
         pick: the member with the best outlook.
-        random: a member drawn by lot (the mean over the group).
-        most_starred: the member with most stars.
+        random: a random member (the mean over the group).
+        most_starred: the member with the most stars.
         last_committed: the member with the latest commit.
     """
 
@@ -50,10 +50,10 @@ class Selection:
 def select(
     series: pd.DataFrame, members: pd.DataFrame, values: pd.DataFrame, seed: int = 0
 ) -> Selection | None:
-    """Draw the groups and compare; None if no category has five members whose fate is known."""
+    """Draw groups and compare the choices; None if no category has five members with a known outcome."""
     import numpy as np
 
-    dead = panel.dead_after(series, members, MONTHS).to_numpy()
+    dead = panel.label_dead(series, members, MONTHS).to_numpy()
     table = np.column_stack(
         [
             dead,
@@ -62,32 +62,32 @@ def select(
             values.idle_days.to_numpy(),
         ]
     )
-    known = members[~np.isnan(dead)].reset_index()
+    known_members = members[~np.isnan(dead)].reset_index()
     cells = [
         rows["index"].to_numpy()
-        for _, rows in known.groupby(["as_of", "category"], sort=True)
+        for _, rows in known_members.groupby(["as_of", "category"], sort=True)
         if len(rows) >= GROUP
     ]
     if not cells:
         return None
-    chosen = np.random.default_rng(seed)
+    generator = np.random.default_rng(seed)
     sizes = np.array([len(cell) for cell in cells], dtype=float)
-    cell_of = chosen.choice(len(cells), size=GROUPS, p=sizes / sizes.sum())
-    outcomes = np.array([_group(table, cells[c], chosen) for c in cell_of])
+    cell_of = generator.choice(len(cells), size=GROUPS, p=sizes / sizes.sum())
+    outcomes = np.array([_group(table, cells[c], generator) for c in cell_of])
     means = outcomes.mean(axis=0)
     samples = []
-    used = np.unique(cell_of)
-    of_cell = {c: np.flatnonzero(cell_of == c) for c in used}
+    drawn_cells = np.unique(cell_of)
+    groups_of = {c: np.flatnonzero(cell_of == c) for c in drawn_cells}
     for _ in range(DRAWS):
-        rows = np.concatenate([of_cell[c] for c in chosen.choice(used, size=len(used))])
+        rows = np.concatenate([groups_of[c] for c in generator.choice(drawn_cells, size=len(drawn_cells))])
         samples.append(outcomes[rows].mean(axis=0))
     low, high = np.quantile(np.array(samples), [0.025, 0.975], axis=0)
     shares = [Share(float(m), float(a), float(b)) for m, a, b in zip(means, low, high, strict=True)]
     return Selection(MONTHS, GROUPS, *shares)
 
 
-def _group(table: np.ndarray, cell: np.ndarray, chosen: np.random.Generator) -> list[float]:
-    """Fate of the pick, of a random member, of the most-starred, of the last committed to."""
-    drawn = table[chosen.choice(cell, size=GROUP, replace=False)]
-    pick, starred, recent = (float(drawn[drawn[:, column].argmin(), 0]) for column in (1, 2, 3))
-    return [pick, float(drawn[:, 0].mean()), starred, recent]
+def _group(table: np.ndarray, cell: np.ndarray, generator: np.random.Generator) -> list[float]:
+    """Return the outcomes of the pick, a random member, the most starred and the last committed to."""
+    group = table[generator.choice(cell, size=GROUP, replace=False)]
+    pick, popular, recent = (float(group[group[:, column].argmin(), 0]) for column in (1, 2, 3))
+    return [pick, float(group[:, 0].mean()), popular, recent]

@@ -109,7 +109,7 @@ def page_data(
             [
                 order.index(i.repository),
                 _day(i.day),
-                *map(_number, (i.open, i.closed, i.low, i.high)),
+                *map(_number, (i.open_issues, i.closed_issues, i.low, i.high)),
                 i.source,
             ]
             for i in timeline.issues
@@ -122,7 +122,7 @@ def page_data(
                 order.index(s.repository),
                 s.family,
                 s.vendor,
-                *map(_day, (s.released, s.supported, s.removed, s.known_until)),
+                *map(_day, (s.released_on, s.supported_on, s.removed_on, s.known_until)),
             ]
             for s in timeline.support
         ],

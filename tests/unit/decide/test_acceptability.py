@@ -1,4 +1,4 @@
-"""How sure the order is: draws that can be checked, shares that add up, less evidence that says less."""
+"""Certainty of the order: distributions of the draws, shares that add up, wider intervals with less evidence."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def between(**bounds):
     return tuple(CriterionScore(c, (a + b) / 2, a, b, 1.0, ()) for c, (a, b) in bounds.items())
 
 
-def test_the_numbers_are_uniform_and_of_their_seed_alone():
-    found = acceptability.uniforms(7, 20_000, 3)
-    assert found.min() > 0
-    assert found.max() < 1
-    for column in found.T:
-        # Kolmogorov and Smirnov: 1.63 over the root of n is passed by 99 in 100 samples.
+def test_the_numbers_are_uniform_and_depend_only_on_the_seed():
+    result = acceptability.uniforms(7, 20_000, 3)
+    assert result.min() > 0
+    assert result.max() < 1
+    for column in result.T:
+        # Kolmogorov-Smirnov: 99 of 100 samples stay below 1.63 over the root of n.
         steps = np.arange(1, 20_001) / 20_000
         assert abs(np.sort(column) - steps).max() < 1.63 / 20_000**0.5
-    assert abs(np.corrcoef(found.T) - np.eye(3)).max() < 0.03
-    assert (acceptability.uniforms(7, 20_000, 3) == found).all()
-    assert abs(np.corrcoef(found[:, 0], acceptability.uniforms(8, 20_000, 3)[:, 0])[0, 1]) < 0.03
+    assert abs(np.corrcoef(result.T) - np.eye(3)).max() < 0.03
+    assert (acceptability.uniforms(7, 20_000, 3) == result).all()
+    assert abs(np.corrcoef(result[:, 0], acceptability.uniforms(8, 20_000, 3)[:, 0])[0, 1]) < 0.03
 
 
 def test_the_normal_is_normal():
@@ -45,72 +45,72 @@ def test_the_normal_is_normal():
     assert acceptability._normal(u) == pytest.approx([NormalDist().inv_cdf(x) for x in u], abs=1e-6)
 
 
-def test_weights_lie_around_the_goals():
-    drawn = acceptability.draw_weights([0.5, 0.3, 0.2, 0.0], 20_000)
-    shares = (drawn / drawn.sum(axis=1, keepdims=True)).mean(axis=0)
+def test_weights_are_around_the_goals():
+    samples = acceptability.draw_weights([0.5, 0.3, 0.2, 0.0], 20_000)
+    shares = (samples / samples.sum(axis=1, keepdims=True)).mean(axis=0)
     assert shares == pytest.approx([0.5, 0.3, 0.2, 0.0], abs=0.01)
-    assert drawn.mean(axis=0)[:3] / acceptability.CONCENTRATION == pytest.approx([0.5, 0.3, 0.2], rel=0.02)
-    # A gamma of this mean has this variance.
-    assert drawn.var(axis=0)[:3] / acceptability.CONCENTRATION == pytest.approx([0.5, 0.3, 0.2], rel=0.05)
+    assert samples.mean(axis=0)[:3] / acceptability.CONCENTRATION == pytest.approx([0.5, 0.3, 0.2], rel=0.02)
+    # A gamma distribution with this mean has this variance.
+    assert samples.var(axis=0)[:3] / acceptability.CONCENTRATION == pytest.approx([0.5, 0.3, 0.2], rel=0.05)
 
 
 def test_a_triangle_has_its_mean():
-    drawn = acceptability.draw_utilities([CriterionScore("a", 0.2, 0.1, 0.9, 1.0, ())], 3, 20_000)
-    assert (drawn.min(), drawn.max()) == pytest.approx((0.1, 0.9), abs=0.02)
-    assert drawn.mean() == pytest.approx((0.1 + 0.2 + 0.9) / 3, abs=0.01)
+    samples = acceptability.draw_utilities([CriterionScore("a", 0.2, 0.1, 0.9, 1.0, ())], 3, 20_000)
+    assert (samples.min(), samples.max()) == pytest.approx((0.1, 0.9), abs=0.02)
+    assert samples.mean() == pytest.approx((0.1 + 0.2 + 0.9) / 3, abs=0.01)
 
 
 @pytest.mark.parametrize(("low", "peak", "high"), [(0.1, 0.2, 0.9), (0.2, 0.7, 0.8)])
 def test_a_triangle_on_either_side_of_its_peak(low, peak, high):
-    """The share below the peak, and on each side a mean two thirds of the way to it."""
-    drawn = acceptability.draw_utilities([CriterionScore("a", peak, low, high, 1.0, ())], 3, 50_000)
-    below = drawn <= peak
+    """The share below the peak, and on each side a mean two thirds of the way to the peak."""
+    samples = acceptability.draw_utilities([CriterionScore("a", peak, low, high, 1.0, ())], 3, 50_000)
+    below = samples <= peak
     assert below.mean() == pytest.approx((peak - low) / (high - low), abs=0.01)
-    assert drawn[below].mean() == pytest.approx(low + 2 / 3 * (peak - low), abs=0.01)
-    assert drawn[~below].mean() == pytest.approx(high - 2 / 3 * (high - peak), abs=0.01)
+    assert samples[below].mean() == pytest.approx(low + 2 / 3 * (peak - low), abs=0.01)
+    assert samples[~below].mean() == pytest.approx(high - 2 / 3 * (high - peak), abs=0.01)
 
 
-def test_nothing_known_is_drawn_around_the_middle():
-    drawn = acceptability.draw_utilities([CriterionScore("a", None, 0.2, 1.0, 0.0, ())], 3, 50_000)
-    assert drawn.mean() == pytest.approx(0.6, abs=0.01)
-    assert np.median(drawn) == pytest.approx(0.6, abs=0.01)
+def test_without_a_value_samples_are_around_the_middle():
+    samples = acceptability.draw_utilities([CriterionScore("a", None, 0.2, 1.0, 0.0, ())], 3, 50_000)
+    assert samples.mean() == pytest.approx(0.6, abs=0.01)
+    assert np.median(samples) == pytest.approx(0.6, abs=0.01)
 
 
 def test_a_small_weight_is_not_lost():
     least = 0.5 / acceptability.CONCENTRATION
-    drawn = acceptability.draw_weights([1 - least, least], 50_000)[:, 1]
-    assert drawn.mean() == pytest.approx(0.5, rel=0.1)
+    samples = acceptability.draw_weights([1 - least, least], 50_000)[:, 1]
+    assert samples.mean() == pytest.approx(0.5, rel=0.1)
 
 
-def test_two_that_are_each_other_turned_round():
-    found = acceptability.accept({"x": exactly(a=1, b=0), "y": exactly(a=0, b=1)}, {"a": 1, "b": 1})
-    assert found.ranks["x"] == pytest.approx((0.5, 0.5), abs=0.02)
-    assert found.pairwise["x"]["y"] == pytest.approx(found.ranks["x"][0])
-    # Whoever wins does so where its own criterion weighs more; that is its central weight.
-    assert found.central_weights["x"]["a"] == pytest.approx(found.central_weights["y"]["b"], abs=0.01)
-    assert found.central_weights["x"]["a"] > 0.55
+def test_two_candidates_with_opposite_utilities():
+    result = acceptability.sample_ranks({"x": exactly(a=1, b=0), "y": exactly(a=0, b=1)}, {"a": 1, "b": 1})
+    assert result.ranks["x"] == pytest.approx((0.5, 0.5), abs=0.02)
+    assert result.pairwise["x"]["y"] == pytest.approx(result.ranks["x"][0])
+    # A candidate wins if its own criterion has more weight; that is its central weight.
+    assert result.central_weights["x"]["a"] == pytest.approx(result.central_weights["y"]["b"], abs=0.01)
+    assert result.central_weights["x"]["a"] > 0.55
 
 
 def test_level_candidates_share_ranks():
-    found = acceptability.accept(dict.fromkeys("xyz", exactly(a=0.4)), {"a": 1}, draws=10)
-    assert found.ranks["y"] == pytest.approx((1 / 3, 1 / 3, 1 / 3))
-    assert found.pairwise["x"]["z"] == 0.5
+    result = acceptability.sample_ranks(dict.fromkeys("xyz", exactly(a=0.4)), {"a": 1}, draws=10)
+    assert result.ranks["y"] == pytest.approx((1 / 3, 1 / 3, 1 / 3))
+    assert result.pairwise["x"]["z"] == 0.5
 
 
-def test_one_that_never_wins_has_no_central_weights():
-    found = acceptability.accept({"x": exactly(a=1), "y": exactly(a=0)}, {"a": 2})
-    assert (found.ranks["y"], found.central_weights["y"]) == ((0.0, 1.0), {})
-    assert acceptability.accept({}, {"a": 1}).ranks == {}
+def test_a_candidate_that_never_wins_has_no_central_weights():
+    result = acceptability.sample_ranks({"x": exactly(a=1), "y": exactly(a=0)}, {"a": 2})
+    assert (result.ranks["y"], result.central_weights["y"]) == ((0.0, 1.0), {})
+    assert acceptability.sample_ranks({}, {"a": 1}).ranks == {}
 
 
-def test_shares_add_up_and_do_not_hang_on_the_others():
+def test_shares_add_up_and_do_not_depend_on_other_candidates():
     answer = advisor.recommend("finetuning-wide")
-    ranked = [r for r in answer.ranking if r.rank is not None]
-    whole = np.array([r.acceptability for r in ranked])
-    assert whole.shape == (len(ranked), len(ranked))
-    assert whole.sum(axis=0) == pytest.approx(np.ones(len(ranked)))
-    assert whole.sum(axis=1) == pytest.approx(np.ones(len(ranked)))
-    for r in ranked:
+    contenders = [r for r in answer.ranking if r.rank is not None]
+    whole = np.array([r.acceptability for r in contenders])
+    assert whole.shape == (len(contenders), len(contenders))
+    assert whole.sum(axis=0) == pytest.approx(np.ones(len(contenders)))
+    assert whole.sum(axis=1) == pytest.approx(np.ones(len(contenders)))
+    for r in contenders:
         assert r.wins == r.acceptability[0]
         assert not r.central_weights or sum(r.central_weights.values()) == pytest.approx(1)
         for other, share in answer.pairwise[r.candidate.repository].items():
@@ -122,10 +122,10 @@ def test_shares_add_up_and_do_not_hang_on_the_others():
 
 
 @pytest.mark.parametrize(
-    ("share", "says"), [(0.8, "clear"), (0.79, "leaning"), (0.6, "leaning"), (0.59, "tie")]
+    ("share", "certainty"), [(0.8, "clear"), (0.79, "leaning"), (0.6, "leaning"), (0.59, "tie")]
 )
-def test_the_rule_of_the_verdict(share, says):
-    assert acceptability.verdict(share) == says
+def test_certainty_by_share(share, certainty):
+    assert acceptability.certainty(share) == certainty
 
 
 @pytest.mark.parametrize(
@@ -137,24 +137,24 @@ def test_the_rule_of_the_verdict(share, says):
         ((0.8, 0.2), 0, "clear"),
     ],
 )
-def test_sure_is_the_first_by_score_or_nobody(wins, choice, certainty):
-    """One of which little is known can lead by points and lose most draws; the default stays then."""
-    asked = question.read_request(question.Request())
+def test_only_the_first_by_score_can_be_certain(wins, choice, certainty):
+    """A candidate with few data can have the highest score and lose most draws; then the default is chosen."""
+    question_of_today = question.read_request(question.Request())
     first, second = [r for r in advisor.recommend().ranking if r.rank][:2]
     pair = [replace(r, wins=share) for r, share in zip((second, first), wins, strict=True)]
-    assert first.candidate.repository == asked.domain.default
+    assert first.candidate.repository == question_of_today.domain.default
     nothing = acceptability.Acceptability({}, {}, {})
-    found = recommend._choose(asked, pair, {}, nothing)
-    assert (found.choice, found.certainty) == (pair[choice].candidate.repository, certainty)
-    assert any("but it wins only" in reason for reason in found.reasons) == (choice == 1)
+    result = recommend._choose(question_of_today, pair, {}, nothing)
+    assert (result.choice, result.certainty) == (pair[choice].candidate.repository, certainty)
+    assert any("this is a tie" in reason for reason in result.reasons) == (choice == 1)
 
 
-def test_a_wider_interval_is_a_less_sure_order():
+def test_a_wider_interval_makes_the_order_less_certain():
     weights = {"a": 1, "b": 1}
-    sure = acceptability.accept(
+    sure = acceptability.sample_ranks(
         {"x": between(a=(0.5, 0.6), b=(0.5, 0.6)), "y": exactly(a=0.5, b=0.5)}, weights
     )
-    unsure = acceptability.accept(
+    unsure = acceptability.sample_ranks(
         {"x": between(a=(0.1, 1.0), b=(0.1, 1.0)), "y": exactly(a=0.5, b=0.5)}, weights
     )
     assert sure.ranks["x"][0] == 1.0
@@ -162,7 +162,7 @@ def test_a_wider_interval_is_a_less_sure_order():
 
 
 def test_halving_the_evidence_widens_every_interval(tmp_path):
-    """The same shares and spans from twice as many rows: the point stays, the interval closes."""
+    """With twice as many rows and the same shares and spans, values are equal and intervals narrower."""
     half, twice = rows(), {}
     for (table, name), given in half.items():
         more = [dict(row) for row in given]
@@ -179,27 +179,29 @@ def test_halving_the_evidence_widens_every_interval(tmp_path):
         measure_repositories(fill(tmp_path / name, content), NAMES, AS_OF)[0]
         for name, content in (("half", half), ("twice", twice))
     )
-    widened = set()
+    wider_metrics = set()
     criteria = load_domain("finetuning").criteria
     weights = {c.name: 1.0 for c in criteria}
     for name in NAMES:
-        for metric, known in many[name].items():
+        for metric, fuller in many[name].items():
             less = few[name][metric]
-            if known.low is None or known.high is None or known.high - known.low < 1e-9:
+            if fuller.low is None or fuller.high is None or fuller.high - fuller.low < 1e-9:
                 continue
-            if not known.n or not less.n or less.n >= known.n or METRICS[metric].unit == "commits":
-                continue  # a total is no estimate: half of the commits are half of the total
-            assert less.value == pytest.approx(known.value), metric
-            assert less.low <= known.low + 1e-12, metric
-            assert less.high >= known.high - 1e-12, metric
-            if less.high - less.low > known.high - known.low:
-                widened.add(metric)
-        _, low, high, _ = scoring.total([scoring.score_criterion(c, few[name]) for c in criteria], weights)
-        _, low_2, high_2, _ = scoring.total(
+            if not fuller.n or not less.n or less.n >= fuller.n or METRICS[metric].unit == "commits":
+                continue  # a total is not an estimate: half of the commits are half of the total
+            assert less.value == pytest.approx(fuller.value), metric
+            assert less.low <= fuller.low + 1e-12, metric
+            assert less.high >= fuller.high - 1e-12, metric
+            if less.high - less.low > fuller.high - fuller.low:
+                wider_metrics.add(metric)
+        _, low, high, _ = scoring.total_score(
+            [scoring.score_criterion(c, few[name]) for c in criteria], weights
+        )
+        _, low_2, high_2, _ = scoring.total_score(
             [scoring.score_criterion(c, many[name]) for c in criteria], weights
         )
         assert high - low > high_2 - low_2
-    assert widened >= {
+    assert wider_metrics >= {
         "issues_closed_share", "change_request_acceptance_ratio", "change_requests_duration", "trend",
         "days_to_support", "top_contributor_share",
     }  # fmt: skip
@@ -207,12 +209,14 @@ def test_halving_the_evidence_widens_every_interval(tmp_path):
 
 def test_a_weight_flip_flips():
     answer = advisor.recommend()
-    found = [f for f in answer.flips if f.kind == "weight"]
-    assert found
-    for flip in found:
+    result = [f for f in answer.flips if f.kind == "weight"]
+    assert result
+    for flip in result:
         rest = 1 - answer.weights[flip.name]
-        changed = {n: w * (1 - flip.then) / rest for n, w in answer.weights.items()} | {flip.name: flip.then}
-        assert advisor.recommend(weights=changed).ranking[0].candidate.repository == flip.first
+        new_weights = {n: w * (1 - flip.then) / rest for n, w in answer.weights.items()} | {
+            flip.name: flip.then
+        }
+        assert advisor.recommend(weights=new_weights).ranking[0].candidate.repository == flip.first
         step = 0.001 if flip.then < flip.now else -0.001
         before = {n: w * (1 - flip.then - step) / rest for n, w in answer.weights.items()}
         before[flip.name] = flip.then + step
@@ -223,18 +227,18 @@ def test_a_value_flip_flips():
     answer = advisor.recommend()
     domain = load_domain("finetuning")
     running = {r.candidate.repository: r for r in answer.ranking if r.rank is not None}
-    found = [f for f in answer.flips if f.kind == "value"]
-    assert found
-    for flip in found:
-        changed = {}
-        for name, ranked in running.items():
-            measured = {m.metric: m for m in ranked.measurements}
+    result = [f for f in answer.flips if f.kind == "value"]
+    assert result
+    for flip in result:
+        new_weights = {}
+        for name, contenders in running.items():
+            measured = {m.metric: m for m in contenders.measurements}
             if name == flip.repository:
                 assert measured[flip.name].value == flip.now
                 measured[flip.name] = replace(measured[flip.name], value=flip.then, low=None, high=None)
             criteria = [scoring.score_criterion(c, measured) for c in domain.criteria]
-            changed[name] = scoring.total(criteria, answer.weights)[0]
-        assert max(changed, key=changed.get) == flip.first
+            new_weights[name] = scoring.total_score(criteria, answer.weights)[0]
+        assert max(new_weights, key=new_weights.get) == flip.first
 
 
 @pytest.mark.parametrize("curve", ["linear", "log"])
@@ -245,7 +249,7 @@ def test_the_value_of_a_utility_is_its_inverse(curve, worst, best):
         assert scoring.utility(scale, flips.value_at(scale, u)) == pytest.approx(u)
 
 
-def test_nobody_to_flip_to():
+def test_one_candidate_has_no_flips():
     alone = advisor.recommend(repositories=["trl"])
     assert alone.flips == ()
     assert alone.ranking[0].acceptability == (1.0,)

@@ -1,5 +1,5 @@
-// The answer in sentences, as advisor/answers/recommend.py and flips.py say them.
-const WORTH_SAYING = 0.05;
+// The sentences of the answer; advisor/answers/reasons.py and decide/flips.py have the same ones.
+const NOTABLE_DIFFERENCE = 0.05;
 const name = (r) => data.candidates[r.i].name;
 const findingsOf = (r, verdict) =>
   data.findings[r.i][state.day].filter(([, v]) => v === verdict).map(([, , text]) => text);
@@ -9,18 +9,18 @@ function reasons() {
     said = [];
   if (!choice) return said;
   said.push(
-    `comes first in ${format.percent(choice.wins)} of the sampled weightings of ${among.length} candidates`,
+    `comes first in ${format.percent(choice.wins)} of the sampled weightings, among ${among.length} candidates`,
   );
   if (first !== choice)
     said.push(
-      `${name(first)} scores ${format.score(first.score)} against ${format.score(choice.score)}, but it wins only ${format.percent(first.wins)} of the weightings: a tie, and in a tie the default stays (${data.default_reason})`,
+      `${name(first)} has a higher score (${format.score(first.score)} against ${format.score(choice.score)}) but comes first in only ${format.percent(first.wins)} of the weightings: this is a tie, and in a tie advisor recommends the default of the domain (${data.default_reason})`,
     );
   const best = data.criteria.filter(
     (_, k) =>
       choice.cells[4 * k] !== null && among.every((r) => choice.cells[4 * k] >= (r.cells[4 * k] ?? 0)),
   );
   if (best.length && among.length > 1)
-    said.push(`is best or level in ${best.map((c) => c.title.toLowerCase()).join(", ")}`);
+    said.push(`no other candidate scores higher in ${best.map((c) => c.title.toLowerCase()).join(", ")}`);
   return [...said, ...findingsOf(choice, "prefer")];
 }
 
@@ -31,11 +31,11 @@ function doubts() {
   const said = findingsOf(choice, "warn");
   if (unsure.length)
     said.push(
-      `not all could be measured: ${unsure.map(([c, share]) => `${c.title.toLowerCase()} (${format.percent(share)})`).join(", ")}`,
+      `not enough data for ${unsure.map(([c, share]) => `${c.title.toLowerCase()} (${format.percent(share)} measured)`).join(", ")}`,
     );
   return [
     ...said,
-    `its score lies anywhere from ${format.whole(choice.low)} to ${format.whole(choice.high)}`,
+    `possible score: ${format.whole(choice.low)} to ${format.whole(choice.high)}`,
   ];
 }
 
@@ -51,13 +51,13 @@ function leaving() {
       data.criteria.forEach((c, k) => {
         const mine = base.cells[4 * k],
           theirs = r.cells[4 * k];
-        if (mine === null || theirs === null || Math.abs(theirs - mine) < WORTH_SAYING) return;
+        if (mine === null || theirs === null || Math.abs(theirs - mine) < NOTABLE_DIFFERENCE) return;
         const points = format.whole(100 * (theirs - mine));
         sides[theirs > mine ? "gains" : "costs"].push(
           `${c.title.toLowerCase()} ${points >= 0 ? "+" : ""}${points}`,
         );
       });
-      return `for ${name(r)}: gains ${sides.gains.join(", ") || "nothing"}; costs ${sides.costs.join(", ") || "nothing"}`;
+      return `${name(r)} instead of ${name(base)}: gains ${sides.gains.join(", ") || "nothing"}; costs ${sides.costs.join(", ") || "nothing"}`;
     });
 }
 
@@ -68,7 +68,7 @@ function flipTexts() {
     .slice(0, 3)
     .map(
       (t) =>
-        `${data.candidates[t.first].name} comes first if ${data.criteria[t.k].title.toLowerCase()} weighs ${format.tenths(t.then)} of all instead of ${format.tenths(t.now)}`,
+        `${data.candidates[t.first].name} comes first if the weight of ${data.criteria[t.k].title.toLowerCase()} is ${format.tenths(t.then)} instead of ${format.tenths(t.now)}`,
     );
   // Which measured value would do it is known for the page's own question alone.
   if (!toAddress()) said.push(...data.flips.filter(([kind]) => kind === "value").map(([, text]) => text));
