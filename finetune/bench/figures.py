@@ -39,8 +39,8 @@ class RunFigures:
     Attributes:
         stack, seed, again: which run; ``again`` is the repetition for the noise floor.
         round: ``A`` (equal settings) or ``B`` (each stack with its documented best settings).
-        method: method of the adapter. Logits are not compared on a 4-bit base, which each stack rounds
-        differently. started, seconds: start time, and duration including evaluation and checks.
+        method: method of the adapter; ``qlora`` has no logits gate: each stack rounds its base differently.
+        started, seconds: start time, and duration including evaluation and checks.
         reason: why there are no figures; empty if there are.
         tokens_per_second: non-padding tokens over the time of all steps after the warm-up.
         trained_tokens_per_second: the same for the tokens that contribute to the loss.

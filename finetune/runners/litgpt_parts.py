@@ -23,7 +23,7 @@ else:
     from stream import Stream
 
 
-class _Tensors(Dataset):  # type: ignore[type-arg, unused-ignore]  # its parents are typed in the stack's environment alone
+class _Tensors(Dataset):  # type: ignore[type-arg, unused-ignore]  # its parents are typed only in the stack's environment
     def __init__(self, rows: Any) -> None:
         self.rows = rows
 
@@ -38,7 +38,7 @@ class _Tensors(Dataset):  # type: ignore[type-arg, unused-ignore]  # its parents
 
 
 @dataclass
-class Rows(DataModule):  # type: ignore[misc, unused-ignore]  # its parents are typed in the stack's environment alone
+class Rows(DataModule):  # type: ignore[misc, unused-ignore]  # its parents are typed only in the stack's environment
     """Tokenised rows, in the order of the run."""
 
     path: str = ""

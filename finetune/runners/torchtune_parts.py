@@ -36,7 +36,7 @@ _NAMES = {
 }
 
 
-class Rows(torch.utils.data.Dataset):  # type: ignore[type-arg, unused-ignore]  # its parents are typed in the stack's environment alone
+class Rows(torch.utils.data.Dataset):  # type: ignore[type-arg, unused-ignore]  # its parents are typed only in the stack's environment
     """Tokenised rows, in the order of the run."""
 
     def __init__(

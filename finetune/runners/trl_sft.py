@@ -84,9 +84,8 @@ def count_trained_labels(trainer: Any, emit: Emitter) -> None:
 
     def count_and_compute(model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         if model.training:
-            emit.count_labels(
-                inputs["labels"][..., 1:]
-            )  # no token comes before the first, so it is not predicted
+            labels = inputs["labels"][..., 1:]  # no token comes before the first, so it is not predicted
+            emit.count_labels(labels)
         return compute(model, inputs, *args, **kwargs)
 
     trainer.compute_loss = count_and_compute

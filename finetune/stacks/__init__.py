@@ -22,19 +22,19 @@ from finetune.spec import RunSpec
 STACKS = tuple(sorted(module.name for module in iter_modules(__path__) if not module.ispkg))
 
 COMMON_FIELDS: Mapping[str, str] = {
-    "stack": "selects the stack",
-    "data.train": "the rows to tokenise",
-    "data.evaluation": "the held-out rows to tokenise",
-    "data.evaluation_share": "the share of rows to hold out",
-    "data.format": "the format of the rows",
-    "data.template": "the chat template of the rows; the stack saves it with the tokenizer",
-    "data.too_long": "whether to truncate or drop long rows",
-    "data.loss_on": "which tokens have labels",
-    "data.misfits": "whether to refuse or skip invalid rows",
-    "evaluation.rows": "number of rows to evaluate",
-    "evaluation.generations": "number of rows to generate answers for",
-    "evaluation.max_new_tokens": "length of the generated answers",
-    "output": "the run's folder",
+    "stack": "advisor selects the stack",
+    "data.train": "advisor tokenises the rows",
+    "data.evaluation": "advisor tokenises the held-out rows",
+    "data.evaluation_share": "advisor splits the rows",
+    "data.format": "advisor reads the rows",
+    "data.template": "advisor renders the rows; the stack saves the template with the tokenizer",
+    "data.too_long": "advisor truncates or drops long rows",
+    "data.loss_on": "advisor sets the labels",
+    "data.misfits": "advisor refuses or skips invalid rows",
+    "evaluation.rows": "advisor evaluates the adapter on these rows",
+    "evaluation.generations": "advisor generates the answers",
+    "evaluation.max_new_tokens": "advisor generates the answers",
+    "output": "advisor creates the run's folder",
 }
 
 
