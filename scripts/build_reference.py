@@ -1,11 +1,11 @@
-"""The reference population: percentiles of what a panel knows of libraries.
+"""Build the reference population: percentiles of the figures of a panel.
 
     python scripts/build_reference.py PANEL.parquet --at 2024-06-01 -o data/reference/population.json
 
-Two cohorts. ``active``: the libraries active in the 90 days before the day, by age and size; a flow is
-the change of a total over a year, scaled to 365 days. ``listed``: all that the panel holds in its last
-month, whatever became of them; stars gained are those since the same month a year before, for
-repositories in both. `advisor.domain.population` reads the file; the panel itself is not shipped.
+The file has two cohorts. ``active``: the libraries active in the 90 days before the day, by age and size.
+A figure per year is the change of a total over a year, scaled to 365 days. ``listed``: all libraries in the
+last month of the panel, active or not. Stars gained are those since the same month of the year before, for
+repositories in both months. `advisor.domain.population` reads the file. The panel is not part of advisor.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SIZES = {
     "300 to 3000 stars": (300.0, 3000.0),
     "3000 stars and more": (3000.0, np.inf),
 }
-# Of the listed: our name → column of the panel, joined over the lists.
+# The cohort ``listed``: our name → aggregate of a column of the panel over the lists.
 FIGURES = {
     "stars": "max(star_count)",
     "contributors_ever": "max(contributor_count)",
@@ -43,15 +43,15 @@ FIGURES = {
     "closed_issues": "max(closed_issue_count)",
     "change_requests": "max(pr_count)",
 }
-FEWEST = 30  # a cell with fewer libraries is left out
+MIN_LIBRARIES = 30  # a cell with fewer libraries is omitted
 
 
-def metrics(series: pd.DataFrame, at: date) -> pd.DataFrame:
-    """Our metrics, by their names, of every library active before the day; with ``age`` and ``size``."""
-    members = panel.cohort(series, at)
-    year_ago = panel.cohort(series, date(at.year - 1, at.month, at.day), active_days=10**5)
-    values = compute.features(series, members)
-    before = compute.features(series, year_ago).set_index(year_ago.repository)
+def compute_metrics(series: pd.DataFrame, at: date) -> pd.DataFrame:
+    """Return our metrics of every library active before the day, with ``age`` and ``size``."""
+    members = panel.select_cohort(series, at)
+    year_ago = panel.select_cohort(series, date(at.year - 1, at.month, at.day), active_days=10**5)
+    values = compute.compute_features(series, members)
+    before = compute.compute_features(series, year_ago).set_index(year_ago.repository)
     yearly = 365 / 30 * values.commits_a_month_400
     then = 365 / 30 * before.commits_a_month_400.reindex(members.repository).to_numpy()
     return pd.DataFrame(
@@ -73,9 +73,9 @@ def metrics(series: pd.DataFrame, at: date) -> pd.DataFrame:
     )
 
 
-def active(panel_file: Path, at: date) -> dict[str, Any]:
-    """The cohort of the active, as `advisor.domain.population.Cohort` wants it."""
-    table = metrics(panel.read_panel(panel_file), at)
+def build_active_cohort(panel_file: Path, at: date) -> dict[str, Any]:
+    """Return the cohort of active libraries, as a JSON `advisor.domain.population.Cohort`."""
+    table = compute_metrics(panel.read_panel(panel_file), at)
     cells = []
     for metric in table.columns.drop(["age", "size"]):
         for age, (young, old) in AGES.items():
@@ -86,15 +86,15 @@ def active(panel_file: Path, at: date) -> dict[str, Any]:
                     & (table["size"] >= small)
                     & (table["size"] < large)
                 )
-                known = table.loc[inside, metric].dropna()
-                if len(known) >= FEWEST:
-                    values = [float(f"{q:.4g}") for q in np.percentile(known, PERCENTILES)]
-                    cells.append(_cell(metric, age, size, len(known), values))
+                figures = table.loc[inside, metric].dropna()
+                if len(figures) >= MIN_LIBRARIES:
+                    values = [float(f"{q:.4g}") for q in np.percentile(figures, PERCENTILES)]
+                    cells.append(_cell(metric, age, size, len(figures), values))
     return _cohort(at, "active in the 90 days before", PERCENTILES, cells)
 
 
-def listed(panel_file: Path) -> dict[str, Any]:
-    """The cohort of all that are listed in the last month."""
+def build_listed_cohort(panel_file: Path) -> dict[str, Any]:
+    """Return the cohort of all libraries in the last month of the panel."""
     with duckdb.connect() as db:
         db.execute(
             "CREATE TABLE monthly AS SELECT repo, date_trunc('month', snap)::DATE AS month,"
@@ -126,16 +126,19 @@ def _cohort(day: date, libraries: str, percents: Any, cells: list[dict[str, Any]
 
 
 def main() -> None:
-    """Read the panel, write the file: a line a cell."""
+    """Read the panel and write the file, one line per cell."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("panel", type=Path)
     parser.add_argument("--at", type=date.fromisoformat, required=True)
     parser.add_argument("-o", "--output", type=Path, required=True)
-    given = parser.parse_args()
-    found = {"active": active(given.panel, given.at), "listed": listed(given.panel)}
-    given.output.write_text(json.dumps(found).replace('{"metric"', '\n{"metric"') + "\n")
+    options = parser.parse_args()
+    cohorts = {
+        "active": build_active_cohort(options.panel, options.at),
+        "listed": build_listed_cohort(options.panel),
+    }
+    options.output.write_text(json.dumps(cohorts).replace('{"metric"', '\n{"metric"') + "\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Keep beside bundled snapshots what `advisor rank` needs for the questions without options.
+"""Write the caches beside bundled snapshots, so that `advisor rank` without options is fast.
 
-Usage: python scripts/keep_answers.py [SNAPSHOT…]; without arguments all of data/snapshots.
+Usage: python scripts/keep_answers.py [SNAPSHOT…]; default: all of data/snapshots.
 """
 
 from __future__ import annotations

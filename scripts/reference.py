@@ -1,4 +1,4 @@
-"""docs/reference from the code: what every metric is, from the file that computes it; and the other pages.
+"""Generate docs/reference from the code.
 
 Usage: python scripts/reference.py FOLDER (`make docs` calls it with docs/reference).
 """
@@ -28,23 +28,23 @@ SCHEMAS = {
 
 HEAD = """# The metrics
 
-Made by `make docs` from `advisor/metrics/`; do not edit. A value comes with its interval, the number
-that it rests on, its sources and dates, or as unavailable with the reason.
+`make docs` generates this page from `advisor/metrics/`; do not edit it. A measurement has a value, its
+interval, the number of rows behind it, its sources and dates; or it is unavailable, with the reason.
 """
 
 
 def metrics_page() -> str:
-    """One section a metric, by name."""
-    used: dict[str, list[str]] = {}
+    """Return the page with one section per metric, by name."""
+    criteria: dict[str, list[str]] = {}
     for domain in map(load_domain, available_domains()):
         for criterion in domain.criteria:
             for scale in criterion.scales:
-                used.setdefault(scale.metric, []).append(f"{domain.name}: {criterion.name}")
-    return "\n".join([HEAD, *(_section(METRICS[name], used.get(name, [])) for name in sorted(METRICS))])
+                criteria.setdefault(scale.metric, []).append(f"{domain.name}: {criterion.name}")
+    return "\n".join([HEAD, *(_section(METRICS[name], criteria.get(name, [])) for name in sorted(METRICS))])
 
 
-def _section(metric: Metric, used: list[str]) -> str:
-    window = f"{metric.window_days} days" if metric.window_days else "all of history"
+def _section(metric: Metric, criteria: list[str]) -> str:
+    window = f"{metric.window_days} days" if metric.window_days else "the whole history"
     chaoss = f"[{metric.chaoss}](https://chaoss.community/?p={metric.chaoss})" if metric.chaoss else "none"
     return f"""## {metric.title}
 
@@ -53,30 +53,30 @@ def _section(metric: Metric, used: list[str]) -> str:
 | `{metric.name}` | |
 |---|---|
 | unit | {metric.unit} |
-| healthier | {metric.direction} |
+| healthier value | {metric.direction} |
 | window | {window} |
-| reads | {", ".join(metric.needs)} |
+| fact tables | {", ".join(metric.needs)} |
 | CHAOSS | {chaoss} |
-| counts in | {", ".join(used) or "no criterion; shown and open to rules"} |
+| criteria | {", ".join(criteria) or "no criterion; only shown, and usable in rules"} |
 
 Worked example, {_example(metric.name)}
 """
 
 
 def _example(name: str) -> str:
-    """The first test that computes it by hand, as it stands; a test fails where there is none."""
+    """Return the first test that computes the metric by hand; a test fails if there is none."""
     for file in sorted(
         (Path(__file__).resolve().parents[1] / "tests" / "unit" / "metrics").glob("test_*.py")
     ):
         text = file.read_text(encoding="utf-8")
         for test in re.findall(r"^def test_\w+\(.*\n(?:(?:    .*|\))?\n)*", text, flags=re.MULTILINE):
-            if f'one("{name}"' in test:
+            if f'measure("{name}"' in test:
                 return f"from [{file.name}](../../tests/unit/metrics/{file.name}):\n\n```python\n{test.rstrip()}\n```"
     raise LookupError(f"{name} has no worked example in tests/unit/metrics")
 
 
 def pages() -> dict[str, str]:
-    """File name → content of every generated page."""
+    """Return file name → content of every generated page."""
     return {
         "metrics.md": metrics_page(),
         "dependencies.md": reference_pages.dependencies_page(),
@@ -94,7 +94,7 @@ def pages() -> dict[str, str]:
 
 
 def main() -> None:
-    """Command line."""
+    """Write all pages to the folder of the command line."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in pages().items():

@@ -1,4 +1,4 @@
-"""docs/reference from the code: rules, command line, Python, and what each stack does with the run specification."""
+"""Generate the reference pages of dependencies, facts, rules, command line, Python and run specification."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ UNITS = {**{m.name: m.unit for m in METRICS.values()}, **NAMES}
 
 
 def dependencies_page() -> str:
-    """Advisor on what it stands on itself."""
-    told = subprocess.run(
+    """Return the page about advisor's own dependencies."""
+    output = subprocess.run(
         [
             sys.executable,
             "-m",
@@ -47,51 +47,52 @@ def dependencies_page() -> str:
         text=True,
         check=True,
     ).stdout
-    told = re.sub(r" \(pyproject\.toml:\d+\)", "", told)
+    output = re.sub(r" \(pyproject\.toml:\d+\)", "", output)
     return (
-        "# Advisor on its own dependencies\n\nMade by `make docs`: `advisor rank --from pyproject.toml --store bundled --format "
-        "markdown`; do not edit. What\nis said about each: [dependencies](../explanation/dependencies.md).\n\n"
-        + told
+        "# Advisor on its own dependencies\n\n`make docs` generates this page with `advisor rank --from pyproject.toml --store bundled --format "
+        "markdown`; do not edit\nit. Notes on each dependency: [dependencies](../explanation/dependencies.md).\n\n"
+        + output
     )
 
 
 def facts_page() -> str:
-    """The tables that a metric reads, as their file describes them."""
+    """Return the page about the fact tables and derived views, from the comments in their modules."""
     source = "".join(Path(module.__file__).read_text(encoding="utf-8") for module in (tables, views))
-    found = re.findall(r"((?:^    # .*\n)+)    \"(\w+)\": ", source, re.MULTILINE)
-    told = {name: " ".join(re.findall(r"# (.*)", comment)) for comment, name in found}
+    comments = re.findall(r"((?:^    # .*\n)+)    \"(\w+)\": ", source, re.MULTILINE)
+    descriptions = {name: " ".join(re.findall(r"# (.*)", comment)) for comment, name in comments}
     lines = [
         "# The facts",
         "",
-        "Made by `make docs` from `advisor/facts/tables.py`; do not edit. A metric's SQL sees these as they were known at",
-        "the end of the day asked for: later rows are not there, and what closed later is open.",
+        "`make docs` generates this page from `advisor/facts/tables.py`; do not edit it. The SQL of a metric reads these",
+        "tables as they were known at the end of the as-of date: without later rows, and without later events (for",
+        "example, an issue that was closed later is open).",
     ]
     for table in tables.TABLES:
-        of_it = ", ".join(f"`{name}` {kind}" for name, kind in tables.columns(table).items())
-        lines += ["", f"## {table}", "", f"A row: {told[table]}.", "", of_it]
-    for view in views.DERIVED:
-        lines += ["", f"## {view} (a view)", "", f"{told[view].capitalize()}."]
+        column_list = ", ".join(f"`{name}` {kind}" for name, kind in tables.columns(table).items())
+        lines += ["", f"## {table}", "", descriptions[table], "", column_list]
+    for view in views.DERIVED_VIEWS:
+        lines += ["", f"## {view} (a view)", "", f"{descriptions[view][0].upper()}{descriptions[view][1:]}."]
     return "\n".join(lines) + "\n"
 
 
 def rules_page() -> str:
-    """Every bundled rule with its examples."""
+    """Return the page with every bundled rule and its examples."""
     lines = [
         "# The rules",
         "",
-        "Made by `make docs` from `data/rules/`; do not edit. A rule fires if its condition is true; a",
+        "`make docs` generates this page from `data/rules/`; do not edit it. A rule fires if its condition is true. A",
     ]
-    lines += ["comparison with something unknown is unknown. [Add a rule](../how-to/add-a-rule.md)."]
+    lines += ["comparison with an unknown value is unknown. See [Add a rule](../how-to/add-a-rule.md)."]
     for file in sorted((data_folder() / "rules").glob("*.toml")):
         lines += [
             "",
             f"## {file.stem}",
             "",
-            "| rule | verdict | fires if | says | fires on | stays silent on |",
+            "| rule | verdict | fires if | reason | example that fires | example that does not fire |",
         ]
         lines += ["|---|---|---|---|---|---|"]
         for rule in rules.load_rules(file, UNITS):
-            condition = re.sub(r" \[unknown\]", "", rules.describe(rule.when, {}))
+            condition = re.sub(r" \[unknown\]", "", rules.describe_condition(rule.when, {}))
             cells = (
                 f"`{rule.id}`",
                 rule.verdict,
@@ -105,18 +106,18 @@ def rules_page() -> str:
 
 
 def _examples(examples: tuple[Any, ...]) -> str:
-    return "; ".join(", ".join(f"{k} = {v}" for k, v in e.items()) or "nothing known" for e in examples)
+    return "; ".join(", ".join(f"{k} = {v}" for k, v in e.items()) or "no known value" for e in examples)
 
 
 def command_line_page() -> str:
-    """The help of every command."""
+    """Return the page with the help of every command."""
     from advisor.cli import app, load
 
     load(None)
     lines = [
         "# The command line",
         "",
-        "Made by `make docs` from the commands themselves; do not edit. This is what `--help` prints.",
+        "`make docs` generates this page from the commands; do not edit it. It shows what `--help` prints.",
     ]
     _helps(typer.main.get_command(app), "advisor", None, lines)
     return "\n".join(lines) + "\n"
@@ -126,21 +127,22 @@ def _helps(command: Any, name: str, parent: Any, lines: list[str]) -> None:
     context = click.Context(
         command, info_name=name.rpartition(" ")[2], parent=parent, terminal_width=100, max_content_width=100
     )
-    told = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
-    lines += ["", f"## {name}", "", "```text", told, "```"]
+    text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
+    lines += ["", f"## {name}", "", "```text", text, "```"]
     for inner in command.list_commands(context) if hasattr(command, "list_commands") else ():
         _helps(command.get_command(context, inner), f"{name} {inner}", context, lines)
 
 
 def python_page() -> str:
-    """What `import advisor` offers, and the values that come back."""
+    """Return the page about the Python interface and the values that it returns."""
     lines = [
         "# Python",
         "",
-        "Made by `make docs` from the docstrings; do not edit. These names stay; one that has to go works for a",
+        "`make docs` generates this page from the docstrings; do not edit it. These names are stable. Before a name is",
     ]
     lines += [
-        "release more, marked with `typing_extensions.deprecated`: readers, type checkers and the running program see it.",
+        "removed, it works for one more release with `typing_extensions.deprecated`, so that type checkers and the running",
+        "program warn about it.",
         "",
     ]
     for name in advisor.__all__:
@@ -181,24 +183,26 @@ def _entry(module: ModuleType, name: str) -> list[str]:
 
 
 def _kind(annotation: object) -> str:
-    told = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
-    return told.replace("|", "\\|")
+    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+    return text.replace("|", "\\|")
 
 
 def spec_page() -> str:
-    """For every field of the run specification, what each stack does with it: asked of the stacks, field by field."""
+    """Return the page about the run specification: what each stack does with each field."""
     sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "support")]
-    from contract import test_spec_leaves as asked
+    from contract import test_spec_leaves as spec_tests
 
     from finetune.errors import UnsupportedField
-    from finetune.stacks import OURS, STACKS
+    from finetune.stacks import COMMON_FIELDS, STACKS
 
     def answer(name: str, leaf: str) -> str:
-        lora = asked.PLACES["one GPU, LoRA"] if leaf.startswith("devices.") else {}
-        layers = [("place", lora), ("beside", asked.BESIDE.get(leaf, {}))]
+        lora = spec_tests.PLACES["one GPU, LoRA"] if leaf.startswith("devices.") else {}
+        layers = [("place", lora), ("required", spec_tests.REQUIRED_SETTINGS.get(leaf, {}))]
         try:
-            before = asked.rendered(name, *layers)[1]
-            after = asked.rendered(name, *layers, asked.changed(name, leaf, asked.CHANGES[leaf], *layers))[1]
+            before = spec_tests.render_stack(name, *layers)[1]
+            after = spec_tests.render_stack(
+                name, *layers, spec_tests.change_leaf(name, leaf, spec_tests.CHANGES[leaf], *layers)
+            )[1]
         except UnsupportedField as refused:
             notes.append(f"{name}, `{leaf}`: {str(refused).partition(': ')[2] or refused}")
             return f"refused ({len(notes)})"
@@ -211,29 +215,29 @@ def spec_page() -> str:
     lines = [
         "# The run specification, by stack",
         "",
-        "Made by `make docs`, which changes each field and looks at what each stack renders; do not edit. What a",
+        "`make docs` generates this page; do not edit it. It changes each field and compares what each stack renders. If a",
     ]
     lines += [
-        "stack cannot do it refuses, or it names the deviation in the run's record; nothing is dropped in silence.",
+        "stack cannot do something, it refuses the run, or it writes the deviation to the run's record. No field is ignored.",
         "",
     ]
     lines += ["| field | changed to | " + " | ".join(STACKS) + " |", "|---|---|" + "---|" * len(STACKS)]
-    for leaf in sorted(asked.CHANGES):
-        told = "another model" if leaf == "model.base" else asked.CHANGES[leaf]
-        lines.append(f"| `{leaf}` | {told} | " + " | ".join(answer(name, leaf) for name in STACKS) + " |")
+    for leaf in sorted(spec_tests.CHANGES):
+        value = "another model" if leaf == "model.base" else spec_tests.CHANGES[leaf]
+        lines.append(f"| `{leaf}` | {value} | " + " | ".join(answer(name, leaf) for name in STACKS) + " |")
     lines += [
         "",
         "## Why",
         "",
         *(f"{n}. {note}" for n, note in enumerate(notes, 1)),
         "",
-        "## What our half does itself",
+        "## Fields that advisor handles itself",
         "",
     ]
     lines += [
-        "The same for every stack: it sees its effect, never the field.",
+        "These fields work the same for every stack. A stack never reads them.",
         "",
         "| field | how |",
         "|---|---|",
     ]
-    return "\n".join([*lines, *(f"| `{leaf}` | {how} |" for leaf, how in OURS.items())]) + "\n"
+    return "\n".join([*lines, *(f"| `{leaf}` | {how} |" for leaf, how in COMMON_FIELDS.items())]) + "\n"

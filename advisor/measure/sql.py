@@ -8,7 +8,7 @@ The same text runs on every engine. It reads the as-of views and two tables:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -18,14 +18,14 @@ from advisor.model import Measurement, Metric
 # Tables whose rows get stale: they must be read again to describe a later day.
 DATED_TABLES = ("contributions", "releases", "threads")
 # The content of each table, as a reason names it.
-TABLE_TITLES: Mapping[str, str] = {
-    "repositories": "declared status",
-    "contributions": "commits",
-    "threads": "issues or change requests",
-    "counts": "dated totals",
-    "releases": "releases",
-    "model_support": "supported model families",
-    "benchmarks": "benchmarks",
+TABLE_CONTENTS: Mapping[str, Sequence[str]] = {
+    "repositories": ("declared status",),
+    "contributions": ("commits",),
+    "threads": ("issues", "change requests"),
+    "counts": ("totals (such as stars or downloads)",),
+    "releases": ("releases",),
+    "model_support": ("supported model families",),
+    "benchmarks": ("benchmarks",),
 }
 
 COLUMNS: Mapping[str, str] = {
@@ -62,7 +62,7 @@ def measurement_sql(metric: Metric, day: date) -> str:
     """
     shift = f"CAST(date_diff('day', t.as_of, DATE '{day.isoformat()}') AS INTEGER)"
     number, word = ("NULL", "m.value") if metric.unit == "status" else ("m.value", "NULL")
-    contents = " or ".join(TABLE_TITLES[table] for table in metric.needs)
+    contents = _join([word for table in metric.needs for word in TABLE_CONTENTS[table]], "or")
     return f"""
     WITH requests AS (
         SELECT q.key, q.repository, q.as_of, {_stale_reason_sql(metric)} AS stale_reason
@@ -86,14 +86,21 @@ def measurement_sql(metric: Metric, day: date) -> str:
     """
 
 
+def _join(words: Sequence[str], conjunction: str) -> str:
+    *first, last = words
+    return f"{', '.join(first)} {conjunction} {last}" if first else last
+
+
 def _stale_reason_sql(metric: Metric) -> str:
-    cases = " ".join(
-        f"WHEN date_diff('day', r.{table}, q.as_of) > {STALE_DAYS} THEN 'its {TABLE_TITLES[table]} were last"
-        f" collected on ' || CAST(r.{table} AS VARCHAR) || '; collect them again'"
-        for table in metric.needs
-        if table in DATED_TABLES
-    )
-    return f"CASE {cases} END" if cases else "CAST(NULL AS VARCHAR)"
+    cases = []
+    for table in metric.needs:
+        if table in DATED_TABLES:
+            contents = _join(TABLE_CONTENTS[table], "and")
+            cases.append(
+                f"WHEN date_diff('day', r.{table}, q.as_of) > {STALE_DAYS} THEN 'its {contents} were last"
+                f" collected on ' || CAST(r.{table} AS VARCHAR) || '; collect them again'"
+            )
+    return f"CASE {' '.join(cases)} END" if cases else "CAST(NULL AS VARCHAR)"
 
 
 def read_on_sql() -> str:

@@ -6,9 +6,9 @@ METRIC = Metric(
     name="truck_factor",
     title="Truck factor",
     definition=(
-        "Smallest number of people without whom half of the source files have no author left (Avelino et al. "
-        "2016). The value is the latest computed one; values older than 120 days do not count. Not applicable "
-        "with fewer than ten commits in the last year."
+        "Smallest number of people whose departure would leave half of the source files without an author "
+        "(Avelino et al. 2016). The value is the latest computed one; values older than 120 days do not "
+        "count. Not applicable with fewer than ten commits in the last year."
     ),
     unit="people",
     direction="more",

@@ -9,7 +9,7 @@ import pytest
 from small_world import AS_OF, NAMES, fill, rows
 
 from advisor.measure.one_day import measure_repositories
-from advisor.measure.sql import TABLE_TITLES
+from advisor.measure.sql import TABLE_CONTENTS
 from advisor.metrics import METRICS
 from advisor.metrics.shared.views import DERIVED_VIEWS
 
@@ -89,7 +89,7 @@ def test_a_missing_table_is_unavailable(name, tmp_path):
     measurements, _ = measure_repositories(store, NAMES[:1], AS_OF, {name: METRICS[name]})
     measurement = measurements[NAMES[0]][name]
     assert measurement.status == "unavailable"
-    assert TABLE_TITLES[METRICS[name].needs[0]] in measurement.reason
+    assert TABLE_CONTENTS[METRICS[name].needs[0]][0] in measurement.reason
 
 
 @pytest.mark.parametrize("name", METRICS)

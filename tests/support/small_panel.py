@@ -1,4 +1,4 @@
-"""A made panel: libraries with a steady or a failing rhythm of commits, as monthly rows of two lists."""
+"""A generated panel: libraries with regular or ending commits, as monthly rows of two lists."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ FIRST, MONTHS = pd.Timestamp(2021, 1, 28), 48
 
 
 def rows(libraries: int = 60, seed: int = 0) -> pd.DataFrame:
-    """Rows with the columns of a panel; library i has a pace of its own and may stop for good."""
+    """Return rows with the columns of a panel; each library has its own pace and may stop."""
     chance = np.random.default_rng(seed)
-    found = []
+    records = []
     for i in range(libraries):
         pace = chance.choice([1, 5, 30, 60])
         stop = FIRST + timedelta(days=int(chance.integers(200, 1300)) if pace > 1 else 5000)
@@ -36,15 +36,15 @@ def rows(libraries: int = 60, seed: int = 0) -> pd.DataFrame:
                 "release_count": 1 + commits // 100, "dependent_project_count": None, "monthly_downloads": 100 * i,
                 "pypi_monthly_downloads": 90 * i,
             }  # fmt: skip
-            found += [{"list": "one", **row}] + ([{"list": "two", **row}] if i % 5 == 0 else [])
-    return pd.DataFrame(found)
+            records += [{"list": "one", **row}] + ([{"list": "two", **row}] if i % 5 == 0 else [])
+    return pd.DataFrame(records)
 
 
 def write(path: Path, table: pd.DataFrame) -> Path:
-    """The rows as a Parquet file."""
+    """Write the rows to a Parquet file and return its path."""
     with duckdb.connect() as db:
-        db.register("given", table)
-        db.execute(f"COPY given TO '{path}' (FORMAT parquet)")
+        db.register("panel_rows", table)
+        db.execute(f"COPY panel_rows TO '{path}' (FORMAT parquet)")
     return path
 
 

@@ -112,8 +112,8 @@ def test_a_missing_cache_beside_a_snapshot_is_written_again(tmp_path):
         content["measurements"].keys()
         == json.loads((SNAPSHOT / "measurements.json").read_text())["measurements"].keys()
     )
-    opened = reading.open_store(copy)
-    assert cache.read_cached_measurements(FactsView(opened, tuple(opened.repositories()), opened.as_of))
+    new_store = reading.open_store(copy)
+    assert cache.read_cached_measurements(FactsView(new_store, tuple(new_store.repositories()), new_store.as_of))
     assert (copy / "draws.json").is_file()
 
 

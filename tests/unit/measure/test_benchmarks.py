@@ -111,9 +111,9 @@ def test_a_store_with_only_benchmarks_is_not_a_store_of_facts(store):
 def test_benchmarks_do_not_change_the_date_of_a_store(tmp_path, store):
     row = {"repository": TRL, "day": "2026-07-01", "metric": "stars", "value": 5.0, "source": "test"}
     writing.write_rows(store, "counts", TRL, [row])
-    opened = reading.open_store(store)
-    assert opened.as_of == date(2026, 7, 1)
-    assert opened.repositories() == [TRL]
+    facts = reading.open_store(store)
+    assert facts.as_of == date(2026, 7, 1)
+    assert facts.repositories() == [TRL]
 
 
 def test_a_damaged_file_has_no_benchmarks(store):

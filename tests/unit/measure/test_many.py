@@ -59,7 +59,9 @@ def test_compaction_keeps_rows_heads_and_measurements(store):
     assert new_entries == old_entries
     assert (after.as_of, after.first_day) == (before.as_of, before.first_day)
     assert measure_directly(after) == expected
-    assert measure_directly(before) == expected, "a reader who opened the store earlier still finds its files"
+    assert measure_directly(before) == expected, (
+        "a reader who new_store the store earlier still finds its files"
+    )
     for file in before.manifest["files"]:
         table, (name, part) = file.partition("/")[0], parse_file_path(file)
         assert sorted(map(str, reading.read_rows(after, table, name, part))) == sorted(
@@ -73,10 +75,10 @@ def test_a_new_part_replaces_only_its_own_rows_in_a_partition(store):
     expected_rows = {k: v for k, v in rows().items() if k != ("releases", NAMES[0])}
     compaction.compact_store(store.path, 10**6)
     writing.write_rows(store.path, "releases", NAMES[0], [])
-    opened = reading.open_store(store.path)
-    assert measure_directly(opened) == measure_directly(fill(store.path.parent / "other", expected_rows))
+    new_store = reading.open_store(store.path)
+    assert measure_directly(new_store) == measure_directly(fill(store.path.parent / "other", expected_rows))
     compaction.compact_store(store.path, 10**6)
-    assert measure_directly(reading.open_store(store.path)) == measure_directly(opened)
+    assert measure_directly(reading.open_store(store.path)) == measure_directly(new_store)
 
 
 def test_a_crash_at_any_step_of_a_compaction_loses_nothing(store, monkeypatch):
@@ -97,9 +99,9 @@ def test_a_crash_at_any_step_of_a_compaction_loses_nothing(store, monkeypatch):
         try:
             compaction.compact_store(store.path, 1000)
         except KeyboardInterrupt:
-            opened = reading.open_store(store.path)
-            assert not reading.verify_files(opened, NAMES)
-            assert measure_directly(opened) == expected
+            new_store = reading.open_store(store.path)
+            assert not reading.verify_files(new_store, NAMES)
+            assert measure_directly(new_store) == expected
         else:
             break
     assert after > 5
@@ -117,10 +119,10 @@ def test_a_damaged_file_is_not_compacted(store):
 
 def test_a_damaged_partition_is_damage_of_all_its_repositories(store):
     compaction.compact_store(store.path, 10**6)
-    opened = reading.open_store(store.path)
-    name = next(iter(opened.partitions))
-    (opened.path / name).write_bytes(b"")
-    assert {d.repository for d in reading.verify_files(opened, NAMES)} == set(NAMES)
+    new_store = reading.open_store(store.path)
+    name = next(iter(new_store.partitions))
+    (new_store.path / name).write_bytes(b"")
+    assert {d.repository for d in reading.verify_files(new_store, NAMES)} == set(NAMES)
 
 
 @pytest.mark.parametrize("is_compact", [False, True])
@@ -152,23 +154,23 @@ def test_rows_of_two_sources_are_merged(store):
     writing.write_rows(store.path, "threads", NAMES[0], git_rows, part="git")
     tags = [{**row, "source": "git:x", "is_prerelease": True} for row in rows()["releases", NAMES[0]]]
     writing.write_rows(store.path, "releases", NAMES[0], tags, part="git")
-    opened = reading.open_store(store.path)
-    measure_store(opened, DAYS, SMALL)
+    new_store = reading.open_store(store.path)
+    measure_store(new_store, DAYS, SMALL)
     for day in DAYS:
-        assert read_store_measurements(opened, NAMES, day) == measure_directly(opened, day)
+        assert read_store_measurements(new_store, NAMES, day) == measure_directly(new_store, day)
     influence = "organizational_influence_merges"
-    assert measure_directly(opened)[NAMES[0]][influence] != measure_directly(store)[NAMES[0]][influence]
+    assert measure_directly(new_store)[NAMES[0]][influence] != measure_directly(store)[NAMES[0]][influence]
 
 
 def test_only_changed_ranges_are_measured_again(store):
     first = measure_store(store, DAYS, SMALL)
     assert measure_store(store, DAYS, SMALL).reused_ranges == first.ranges
     writing.write_rows(store.path, "releases", NAMES[0], [])
-    changed = reading.open_store(store.path)
-    assert read_store_measurements(changed, NAMES, AS_OF) is None, "the measurements are from other facts"
-    again = measure_store(changed, DAYS, SMALL)
+    new_store = reading.open_store(store.path)
+    assert read_store_measurements(new_store, NAMES, AS_OF) is None, "the measurements are from other facts"
+    again = measure_store(new_store, DAYS, SMALL)
     assert 0 < again.reused_ranges < again.ranges
-    assert read_store_measurements(changed, NAMES, AS_OF) == measure_directly(changed)
+    assert read_store_measurements(new_store, NAMES, AS_OF) == measure_directly(new_store)
     files = {f.name for f in (store.path / "measurements").glob("*.parquet")}
     assert files == set(json.loads((store.path / "measurements" / "index.json").read_text())["files"])
 
@@ -220,9 +222,11 @@ def test_the_commands(store):
     result = run(app, ["measure", str(store.path), "--months", "2"])
     assert result.exit_code == 0, result.output
     assert f"{len(NAMES)} repositories" in result.output
-    opened = reading.open_store(store.path)
-    assert read_store_measurements(opened, NAMES, opened.as_of) == measure_directly(opened, opened.as_of)
-    (opened.path / next(iter(opened.partitions))).write_bytes(b"")
+    new_store = reading.open_store(store.path)
+    assert read_store_measurements(new_store, NAMES, new_store.as_of) == measure_directly(
+        new_store, new_store.as_of
+    )
+    (new_store.path / next(iter(new_store.partitions))).write_bytes(b"")
     assert run(app, ["measure", str(store.path)]).exit_code == 3
 
 

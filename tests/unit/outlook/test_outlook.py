@@ -16,7 +16,7 @@ from advisor.errors import FactsError, InputError
 from advisor.outlook import compute, features, model, panel
 
 AT = date(2023, 1, 1)
-SHIPPED = data_folder() / "reference" / "outlook.json"
+MODEL_FILE = data_folder() / "reference" / "outlook.json"
 
 
 @pytest.fixture(scope="module")
@@ -137,9 +137,9 @@ def test_every_feature_is_computed(read_series, table):
 
 
 def test_a_repository_is_in_one_fold():
-    shipped = model.load_model(SHIPPED)
+    bundled_model = model.load_model(MODEL_FILE)
     names = [f"owner{i}/lib{i}" for i in range(5000)]
-    sides = pd.Series([model.fold_of(n, len(shipped.folds)) for n in names])
+    sides = pd.Series([model.fold_of(n, len(bundled_model.folds)) for n in names])
     assert set(sides) == set(range(5))
     assert [model.fold_of(n.upper(), 5) for n in names] == sides.tolist()
 
@@ -152,7 +152,7 @@ def test_a_training_repository_is_scored_by_the_set_trained_without_it(read_seri
     values = compute.compute_features(series, members)
     sets = tuple((model.Tree((-1,), (0.0,), (-1,), (-1,), (0,), (10.0**k,), (1,)),) for k in range(5))
     training_names = frozenset(model.digest(n) for n in members.repository[::2])
-    simple_model = replace(model.load_model(SHIPPED), folds=sets, trained_on=training_names)
+    simple_model = replace(model.load_model(MODEL_FILE), folds=sets, trained_on=training_names)
     log_odds = model.sum_log_odds(simple_model, values, members.repository)
     for name, value in zip(members.repository, log_odds, strict=True):
         own = 10.0 ** model.fold_of(name, 5)
@@ -165,7 +165,7 @@ def test_a_training_repository_is_scored_by_the_set_trained_without_it(read_seri
 ])  # fmt: skip
 def test_a_model_of_another_version_is_an_error(tmp_path, changes, message):
     path = tmp_path / "outlook.json"
-    path.write_text(json.dumps({**json.loads(SHIPPED.read_text()), **changes}))
+    path.write_text(json.dumps({**json.loads(MODEL_FILE.read_text()), **changes}))
     with pytest.raises(FactsError, match=message):
         model.load_model(path)
 
@@ -178,54 +178,56 @@ def test_a_panel_with_words_for_numbers_is_an_error_with_the_file(read_series):
 
 
 def test_contributions_add_up(read_series, table):
-    shipped = model.load_model(SHIPPED)
+    bundled_model = model.load_model(MODEL_FILE)
     series = read_series(table)
     members = panel.select_cohort(series, AT)
     values = compute.compute_features(series, members)
-    log_odds = model.sum_log_odds(shipped, values, members.repository)
+    log_odds = model.sum_log_odds(bundled_model, values, members.repository)
     for row, expected in zip(values.to_dict("records"), log_odds, strict=True):
-        each = [model.explain_log_odds(shipped, trees, row) for trees in shipped.folds]
+        each = [model.explain_log_odds(bundled_model, trees, row) for trees in bundled_model.folds]
         assert sum(total for total, _ in each) / 5 == pytest.approx(expected, abs=1e-9)
 
 
-def medium_values(shipped):
-    return {name: (low + high) / 2 for name, (low, high) in shipped.ranges.items()} | {"idle_days": 5.0}
+def medium_values(bundled_model):
+    return {name: (low + high) / 2 for name, (low, high) in bundled_model.ranges.items()} | {"idle_days": 5.0}
 
 
 def test_unknown_features_widen_the_interval_until_the_model_abstains():
-    shipped = model.load_model(SHIPPED)
-    values = medium_values(shipped)
-    order = sorted(shipped.importance, key=lambda n: shipped.importance[n])
-    whole = model.predict_outlooks(shipped, values, [12])[0]
-    part = model.predict_outlooks(shipped, values, [12], order[:30])[0]
+    bundled_model = model.load_model(MODEL_FILE)
+    values = medium_values(bundled_model)
+    order = sorted(bundled_model.importance, key=lambda n: bundled_model.importance[n])
+    whole = model.predict_outlooks(bundled_model, values, [12])[0]
+    part = model.predict_outlooks(bundled_model, values, [12], order[:30])[0]
     assert whole.low < whole.probability_inactive < whole.high
     width, width_whole = (
         math.log(o.high / (1 - o.high)) - math.log(o.low / (1 - o.low)) for o in (part, whole)
     )
     assert width > width_whole
     assert not {c.feature for c in part.contributions} & set(order[:30])
-    none = model.predict_outlooks(shipped, values, [12], order)[0]
+    none = model.predict_outlooks(bundled_model, values, [12], order)[0]
     assert (none.abstained, none.probability_inactive, none.low, none.high) == (True, None, 0.0, 1.0)
 
 
 @pytest.mark.parametrize("idle", [181.0, 4000.0, None])
 def test_it_abstains_outside_the_training_data(idle):
-    shipped = model.load_model(SHIPPED)
-    outlook = model.predict_outlooks(shipped, medium_values(shipped) | {"idle_days": idle}, [24])[0]
+    bundled_model = model.load_model(MODEL_FILE)
+    outlook = model.predict_outlooks(bundled_model, medium_values(bundled_model) | {"idle_days": idle}, [24])[
+        0
+    ]
     assert outlook.abstained
     assert "180 days" in outlook.reason
 
 
 def test_a_value_out_of_range_is_unknown_with_a_reason():
-    shipped = model.load_model(SHIPPED)
-    outlook = model.predict_outlooks(shipped, medium_values(shipped) | {"stars": 1e9}, [12])[0]
+    bundled_model = model.load_model(MODEL_FILE)
+    outlook = model.predict_outlooks(bundled_model, medium_values(bundled_model) | {"stars": 1e9}, [12])[0]
     assert "stars" in outlook.reason
     assert all(c.feature != "stars" for c in outlook.contributions)
 
 
 def test_a_damaged_model_is_an_error_with_the_file(tmp_path):
     broken = tmp_path / "outlook.json"
-    shutil.copy(SHIPPED, broken)
+    shutil.copy(MODEL_FILE, broken)
     broken.write_text(broken.read_text()[:2000])
     with pytest.raises(FactsError, match=r"outlook\.json"):
         model.load_model(broken)
@@ -246,7 +248,7 @@ def outlooks_of_the_world(store, as_of):
     from advisor.facts.facts_view import FactsView
     from advisor.outlook import candidates
 
-    return candidates.compute_outlooks(FactsView(store, tuple(NAMES), as_of), SHIPPED)
+    return candidates.compute_outlooks(FactsView(store, tuple(NAMES), as_of), MODEL_FILE)
 
 
 def test_facts_become_rows_of_a_panel(world):
