@@ -1,4 +1,4 @@
-"""Measure `advisor train --demo`: time, memory, loss, answers, and its adapter in a new process.
+"""Measure `advisor train --demo`: time, memory, loss and answers.
 
     OMP_NUM_THREADS=2 python benchmarks/demo.py [OUT.json]
 

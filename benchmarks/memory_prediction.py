@@ -1,4 +1,4 @@
-"""Compare predicted and measured peak memory of the training process, on random models of real shapes.
+"""Compare predicted and measured peak memory, on random models of real shapes.
 
     python benchmarks/memory_prediction.py OUT.json [NAME … | held-out | short]
     python benchmarks/memory_prediction.py table    # all recorded results, with today's formula

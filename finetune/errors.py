@@ -53,7 +53,7 @@ class SpecError(InputError):
 
 
 class UnsupportedField(SpecError):
-    """A stack does not support the value of a field; no stack drops a field in silence."""
+    """A stack does not support a field's value; no stack drops a field in silence."""
 
     def __init__(self, stack: str, field: str, value: object, why: str) -> None:
         super().__init__(f"{stack} does not support {field} = {value!r}: {why}")

@@ -1,4 +1,4 @@
-"""The methods of fine-tuning: what each one changes, its paper, its cost, and which stacks have it.
+"""The methods of fine-tuning, with paper, cost and the stacks that have them.
 
 ``evidence`` names the option or class of each stack. trl supports every method of PEFT; our tests train
 each method that has ``runs`` (`tests/train/test_methods.py`). The options of the other stacks come from

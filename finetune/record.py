@@ -1,4 +1,4 @@
-"""The record of a run: written before training starts, updated at each stage, safe from crashes.
+"""The record of a run, written before training and updated at each stage.
 
 RUN/spec.toml        the resolved spec
 RUN/record.json      this record
@@ -84,7 +84,7 @@ class Record:
 
     @property
     def current_state(self) -> str:
-        """The state, or ``crashed`` if it is ``running`` but no process of the run is alive."""
+        """The state; ``crashed`` if it is ``running`` but no process is alive."""
         if self.state == "running" and not any(is_alive(pid) for pid in self.pids.values()):
             return "crashed"
         return self.state
@@ -96,7 +96,7 @@ def utc_now() -> str:
 
 
 def create_run_folder(output: str | None, model: str) -> Path:
-    """Create the folder of a new run: ``output``, or a new one in the user's folder of runs.
+    """Create a run's folder: ``output``, or a new one in the user's folder of runs.
 
     Raises:
         RunError: ``output`` is not empty.
@@ -127,14 +127,14 @@ def create_run_folder(output: str | None, model: str) -> Path:
 
 
 def _has_no_tokens(folder: Path) -> bool:
-    """Return whether a run ended in this folder before it had tokens: the folder can be deleted."""
+    """Return whether a run ended here before it had tokens, so that nothing is lost."""
     if not (folder / "record.json").is_file() or (folder / "data" / "summary.json").is_file():
         return False
     return read_record(folder).current_state in ("failed", "interrupted", "crashed")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file atomically: after a crash it contains either the old text or the new one.
+    """Write a file atomically: after a crash it has either the old or the new text.
 
     Raises:
         DiskFull: the file cannot be written.
@@ -202,7 +202,7 @@ def find_run(name: str) -> Path:
 
 
 def iterate_runs() -> Iterator[tuple[Path, Record]]:
-    """Yield folder and record of the runs in the user's folder, oldest first, without unreadable ones."""
+    """Yield folder and record of the user's readable runs, oldest first."""
     home = data_home() / "runs"
     for folder in sorted(home.iterdir()) if home.is_dir() else ():
         try:
@@ -212,7 +212,7 @@ def iterate_runs() -> Iterator[tuple[Path, Record]]:
 
 
 def remove_runs(folders: list[Path], confirm: Callable[[Path], bool]) -> list[Path]:
-    """Delete the run folders for which ``confirm`` is true, and return them; keep running ones."""
+    """Delete and return the run folders that ``confirm`` accepts, except running ones."""
     removed_folders = []
     for folder in folders:
         if read_record(folder).current_state != "running" and confirm(folder):
@@ -222,7 +222,7 @@ def remove_runs(folders: list[Path], confirm: Callable[[Path], bool]) -> list[Pa
 
 
 def remove_checkpoints(work_folders: list[Path], confirm: Callable[[Path], bool]) -> list[Path]:
-    """Delete the ``work`` folders for which ``confirm`` is true, and return them."""
+    """Delete and return the ``work`` folders that ``confirm`` accepts."""
     removed_folders = [folder for folder in work_folders if confirm(folder)]
     for folder in removed_folders:
         shutil.rmtree(folder)

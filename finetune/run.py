@@ -1,4 +1,4 @@
-"""A run from the spec to the adapter; each stage is on disk before the next one begins."""
+"""A run from spec to adapter; each stage is on disk before the next one starts."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class RunCallbacks:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run before it starts: resolved spec, tokens, findings, native config, predicted memory."""
+    """A run before it starts: spec, tokens, findings, native config, memory."""
 
     composed_spec: ComposedSpec
     data: dataset.Dataset
@@ -74,7 +74,7 @@ class Plan:
 
 
 def plan_run(composed_spec: ComposedSpec, callbacks: RunCallbacks = RunCallbacks()) -> Plan:
-    """Tokenise, check the data, render the native config and predict the memory; start nothing.
+    """Tokenise, check the data, render the native config and predict the memory.
 
     Raises:
         InputError: the spec, the data or the model cannot be used.
@@ -131,7 +131,7 @@ def build_job(spec: RunSpec, data: dataset.Dataset, folder: Path, resume_from: P
 
 
 def _build_local_job(spec: RunSpec, data: dataset.Dataset, folder: Path, resume_from: Path | None) -> Job:
-    """Return the job with the base model in a local folder, so that training needs no network."""
+    """Return the job with a local base model, so that training needs no network."""
     model_folder = base.fetch_model(spec.model.base, spec.model.revision)
     return replace(build_job(spec, data, folder.resolve(), resume_from), base=str(model_folder))
 
@@ -272,7 +272,7 @@ def _record_plan(folder: Path, record: Record, plan: Plan, seconds: float) -> Re
 
 
 def _link(source: Path, target: Path) -> None:
-    """Hard-link the files into the run, or copy them if the file system has no hard links."""
+    """Hard-link the files into the run, or copy them if hard links fail."""
     shutil.rmtree(target, ignore_errors=True)  # left by an earlier plan that failed
     target.mkdir()
     for file in source.iterdir():

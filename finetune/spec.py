@@ -127,7 +127,7 @@ class Training(_Section):
 
 
 class Evaluation(_Section):
-    """The evaluation on at most ``rows`` held-out rows, with ``generations`` sample answers."""
+    """The evaluation: number of held-out rows at most, and of sample answers."""
 
     every_steps: int = Field(0, ge=0)
     rows: int = Field(200, ge=0)
@@ -189,7 +189,7 @@ class RunSpec(_Section):
         return self.training.batch_size // ((self.training.micro_batch_size or 1) * self.world_size)
 
     def count_steps(self, rows: int) -> int:
-        """Return the optimiser steps for this many training rows; a last, smaller batch counts."""
+        """Return the optimiser steps for this many rows; a smaller last batch counts."""
         if self.training.steps is not None:
             return self.training.steps
         epoch_steps = -(-rows // self.training.batch_size)
@@ -288,7 +288,7 @@ def get_preset(name: str) -> Mapping[str, Any]:
 
 
 def compose_spec(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> ComposedSpec:
-    """Build a spec from layers over the defaults; a later layer overrides an earlier one.
+    """Build a spec from layers over the defaults; later layers take precedence.
 
     Raises:
         SpecError: fields do not exist or have invalid values; the message lists all of them.

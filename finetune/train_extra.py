@@ -1,8 +1,8 @@
-"""Run a command where the packages of `advisor[train]` are installed: here, or in trl's environment.
+"""Run a command where the packages of `advisor[train]` are installed.
 
 Tokenising and evaluating need transformers and torch. A plain installation of advisor has neither. The
 environment of the trl stack has both, and everything else that advisor needs. So the command starts
-again in that environment, with a copy of our two packages, which are pure Python.
+again there, with a copy of our two packages, which are pure Python.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ def is_installed() -> bool:
 
 
 def enter_environment(arguments: list[str], progress: Callable[[str], None] = lambda _: None) -> None:
-    """Return if the packages are installed here; else replace this process by one in trl's environment.
+    """Continue in trl's environment if the packages are not installed here.
+
+    Then this function does not return: a new process replaces this one.
 
     Args:
         arguments: command line after ``advisor``.
@@ -69,7 +71,7 @@ def import_transformers_without_torch() -> None:
 
 
 def copy_packages(home: Path) -> Path:
-    """Copy our two packages and their data into an environment and return its site-packages folder."""
+    """Copy our packages and data into an environment; return its site-packages."""
     (site,) = home.glob("lib/python*/site-packages")
     package = Path(advisor.errors.__file__).parent
     for source in (package, Path(__file__).parent):

@@ -1,4 +1,4 @@
-"""The checks of the preview: each is a function from the material to findings; `CHECKS` lists them.
+"""The checks of the preview; each returns findings about the material.
 
 They answer the most frequent questions of users: labels, truncation, the end token, two BOS tokens,
 overlap of training and held-out rows, base or instruct model.
@@ -7,7 +7,7 @@ overlap of training and held-out rows, base or instruct model.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from finetune.data.dataset import Dataset
@@ -28,7 +28,7 @@ _EXAMPLES = 8
 
 
 def check_lengths(m: Material) -> Iterator[Finding]:
-    """Find rows that are truncated, dropped or skipped, and rows longer than the context window."""
+    """Find truncated, dropped and skipped rows, and rows beyond the context window."""
     limit = m.spec.data.max_length
     fates = {
         "cut": (
@@ -51,12 +51,13 @@ def check_lengths(m: Material) -> Iterator[Finding]:
     for split in ("train", "test"):
         for fate, (code, one, many) in fates.items():
             if places := m.places(fate, split=split):
-                yield make_finding(code, _count_rows(places, one, many), m.where(places, split), places)
+                what = _describe_rows(places, one, many, split)
+                yield make_finding(code, what, m.where(places, split), places)
     window = m.model_setting("max_position_embeddings")
     if isinstance(window, int) and m.data.summary["longest"] > window:
         places = [o.place for o in m.data.outcomes if min(o.tokens, limit) > window and o.split == "train"]
         of_model = f"longer than the model's context window of {window} tokens"
-        what = _count_rows(places, f"is {of_model}", f"are {of_model}")
+        what = _describe_rows(places, f"is {of_model}", f"are {of_model}")
         yield make_finding("beyond-window", what, m.where(places), places)
 
 
@@ -67,7 +68,7 @@ def check_duplicates(m: Material) -> Iterator[Finding]:
         groups[row.question, row.answer].append(place)
     repeats = sorted(p for places in groups.values() for p in places[1:])
     if repeats:
-        what = _count_rows(repeats, "repeats an earlier row exactly", "repeat an earlier row exactly")
+        what = _describe_rows(repeats, "repeats an earlier row exactly", "repeat an earlier row exactly")
         yield make_finding("duplicates", what, m.where(repeats), repeats)
     repeat_places = set(repeats)
     texts = {p: f"{r.question}\n{r.answer}" for p, r in m.raw["train"].items() if p not in repeat_places}
@@ -75,7 +76,7 @@ def check_duplicates(m: Material) -> Iterator[Finding]:
         places = sorted({later for _, later in near})
         pairs = ", ".join(f"{a}~{b}" for a, b in near[:4])
         same = "nearly the same as an earlier row"
-        what = f"{_count_rows(places, f'is {same}', f'are {same}')} (for example {pairs})"
+        what = f"{_describe_rows(places, f'is {same}', f'are {same}')} (for example {pairs})"
         yield make_finding("near-duplicates", what, m.where(places), places)
 
 
@@ -94,8 +95,7 @@ def check_overlap(m: Material) -> Iterator[Finding]:
     }
     near = sorted({b[1] for a, b in find_near_pairs(texts) if a[0] == "train" and b[0] == "test"})
     if near:
-        rows = "1 held-out row is" if len(near) == 1 else f"{len(near)} held-out rows are"
-        what = f"{rows} nearly the same as a training row"
+        what = _describe_rows(near, "is", "are", "test") + " nearly the same as a training row"
         yield make_finding("near-overlap", what, m.where(near, "test"), near)
 
 
@@ -127,7 +127,7 @@ def find_near_pairs(texts: dict[Any, str]) -> list[tuple[Any, Any]]:
 
 
 def check_ends(m: Material) -> Iterator[Finding]:
-    """Find rows whose trained part does not end in a stop token, and a padding token that is the end."""
+    """Find rows without a stop token at the end, and a padding token that is the end."""
     eos = m.tokenizer.eos_token_id
     stops = base.read_stop_tokens(m.spec.model.base, m.config) | ({eos} if eos is not None else set())
     truncated_places = set(m.places("cut"))
@@ -139,9 +139,8 @@ def check_ends(m: Material) -> Iterator[Finding]:
     ]
     if missing:
         names = ", ".join(repr(m.tokenizer.decode([s])) for s in sorted(stops))
-        what = (
-            _count_rows(missing, "does not end", "do not end") + f" in a token that stops the model ({names})"
-        )
+        rows = _count_rows(missing)
+        what = f"the trained part of {rows} does not end in a token that stops the model ({names})"
         yield make_finding("end-not-trained", what, m.where(missing), missing)
     if m.tokenizer.pad_token_id is not None and m.tokenizer.pad_token_id == eos:
         what = f"the padding token is the same as the end token ({m.tokenizer.eos_token!r})"
@@ -153,12 +152,12 @@ def check_beginnings(m: Material) -> Iterator[Finding]:
     bos = m.tokenizer.bos_token_id
     places = [p for p, row in m.token_rows["train"] if row.input_ids[:2] == [bos, bos]]
     if bos is not None and places:
-        what = _count_rows(places, "begins", "begin") + f" with two {m.tokenizer.bos_token!r} tokens"
+        what = _describe_rows(places, "begins", "begin") + f" with two {m.tokenizer.bos_token!r} tokens"
         yield make_finding("double-bos", what, m.where(places), places)
 
 
 def check_special_tokens(m: Material) -> Iterator[Finding]:
-    """Find token ids without an embedding, untrained special tokens, and special tokens in the text."""
+    """Find unknown token ids, untrained special tokens and special tokens in texts."""
     row_tokens = {token for rows in m.token_rows.values() for _, row in rows for token in row.input_ids}
     size = m.model_setting("vocab_size")
     beyond = sorted(t for t in row_tokens if isinstance(size, int) and t >= size)
@@ -191,7 +190,7 @@ def _check_special_text(m: Material) -> Iterator[Finding]:
     for split, rows in m.raw.items():
         places = [p for p, row in rows.items() if any(t in row.question + row.answer for t in names)]
         if places:
-            what = _count_rows(places, "has", "have") + " special tokens in the text"
+            what = _describe_rows(places, "has", "have", split) + " special tokens in the text"
             yield make_finding("special-in-text", what, m.where(places, split), places)
 
 
@@ -221,10 +220,12 @@ def check_roles(m: Material) -> Iterator[Finding]:
         if any(t.role == "assistant" and not t.content.strip() for t in row.messages):
             empty.append(place)
     if disorder:
-        what = _count_rows(disorder, "does not alternate", "do not alternate") + " user and assistant turns"
+        what = (
+            _describe_rows(disorder, "does not alternate", "do not alternate") + " user and assistant turns"
+        )
         yield make_finding("role-order", what, m.where(disorder), disorder)
     if empty:
-        what = _count_rows(empty, "has an empty answer", "have an empty answer")
+        what = _describe_rows(empty, "has an empty answer", "have an empty answer")
         yield make_finding("empty-answer", what, m.where(empty), empty)
 
 
@@ -243,8 +244,7 @@ def check_default_system(m: Material) -> Iterator[Finding]:
     words = before.split()
     if len(words) > len(["system", "user", "assistant", ":"]):
         text = " ".join(words)
-        rows = "1 row" if len(places) == 1 else f"{len(places):,} rows"
-        what = f"the chat template adds its own system text to {rows}: {text!r}"
+        what = f"the chat template adds its own system text to {_count_rows(places)}: {text!r}"
         yield make_finding("default-system", what, m.where(places), places)
 
 
@@ -264,22 +264,27 @@ def check_model_kind(m: Material) -> Iterator[Finding]:
     chats = [p for p, r in m.raw["train"].items() if r.messages]
     raw = [p for p, r in m.raw["train"].items() if not r.messages]
     is_instruct = bool(m.tokenizer.chat_template) and m.spec.data.template == "auto"
-    count = len(m.raw["train"])
-    rows = "1 row" if count == 1 else f"{count:,} rows"
+    rows = _count_rows(m.raw["train"])
     if is_instruct and not chats:
         what = "the model is an instruct model (it has a chat template), but the rows are raw text"
         yield make_finding("instruct-raw", what, m.where(raw), raw)
-    elif not is_instruct and chats and count < _MIN_BASE_ROWS:
+    elif not is_instruct and chats and len(m.raw["train"]) < _MIN_BASE_ROWS:
         what = f"the model is a base model, and the data have only {rows}"
         yield make_finding("base-few-rows", what, m.where(chats), chats)
     else:
         kind = "an instruct model" if is_instruct else "a base model"
-        yield make_finding("base-or-instruct", f"{kind} suits these data ({rows})", "all rows")
+        yield make_finding("base-or-instruct", f"{kind} suits these data", rows)
 
 
-def _count_rows(places: Sequence[int], one: str, many: str) -> str:
-    """Return ``1 row`` and ``one``, or ``N rows`` and ``many``."""
-    return f"1 row {one}" if len(places) == 1 else f"{len(places):,} rows {many}"
+def _count_rows(rows: Collection[object], kind: str = "") -> str:
+    """Return ``1 row`` or ``N rows``; ``kind`` is an adjective with a space."""
+    return f"{len(rows):,} {kind}row{'s' * (len(rows) != 1)}"
+
+
+def _describe_rows(places: Sequence[int], one: str, many: str, split: str = "train") -> str:
+    """Return the number of rows and a verb: ``one`` for one row, else ``many``."""
+    count = _count_rows(places, "held-out " if split == "test" else "")
+    return f"{count} {one if len(places) == 1 else many}"
 
 
 CHECKS: tuple[Callable[[Material], Iterator[Finding]], ...] = (

@@ -1,4 +1,4 @@
-"""Tokenise a data set once, into a folder of `input_ids` and `labels` that every stack trains on.
+"""Tokenise a data set once, into a folder of token ids and labels for every stack.
 
     FOLDER/train.jsonl    one object per row: input_ids, labels (-100: not trained)
     FOLDER/test.jsonl     the held-out rows, in the same form
@@ -151,9 +151,10 @@ def hash_tokenizer(tokenizer: Any) -> str:
 
 
 def choose_held_out_rows(rows: Iterable[Row], share: float, seed: int) -> set[int]:
-    """Return the places of the held-out rows: those with the smallest hashes of (seed, question).
+    """Return the places of the rows to hold out.
 
-    Rows with the same question are always on the same side.
+    They are the rows with the smallest hashes of (seed, question). Rows with the same question are always
+    on the same side.
     """
     if not share:
         return set()
@@ -263,7 +264,7 @@ def _count(outcomes: list[RowOutcome], limit: int) -> dict[str, Any]:
 
 
 def _rename_draft(draft: Path, folder: Path) -> None:
-    """Rename the draft; if another run has written the same folder meanwhile, use that one."""
+    """Rename the draft, unless another run has written the same folder meanwhile."""
     try:
         os.rename(draft, folder)  # noqa: PTH104 - fails if the folder exists, which must not be replaced
     except OSError:

@@ -1,4 +1,4 @@
-"""Findings about data, template and tokenizer: what is wrong, in which rows, why it matters, what to do.
+"""Findings about data, template and tokenizer: problem, rows, reason, remedy.
 
 An error stops the run; a warning or a note does not. `checks` has the checks, this module their texts.
 """
@@ -127,7 +127,9 @@ WORDS = {
         "most chat templates and models expect user and assistant turns in alternation",
         "merge consecutive turns of the same role, and put the system turn first",
     ),
-    "empty-answer": _Words("warning", "the model learns to answer nothing", "fill in or delete these rows"),
+    "empty-answer": _Words(
+        "warning", "the model learns to give empty answers", "fill in or delete these rows"
+    ),
     "default-system": _Words(
         "warning",
         "the model learns to answer with this system text; it can answer differently without it",
@@ -194,7 +196,7 @@ class Material:
         return [o.place for o in self.data.outcomes if o.fate in fates and o.split == split]
 
     def model_setting(self, name: str) -> Any:
-        """Return a setting of config.json, from the language part if the model has several parts."""
+        """Return a setting of config.json; of several parts, from the language model."""
         return (self.config.get("text_config") or self.config).get(name)
 
 

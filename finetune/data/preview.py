@@ -1,4 +1,4 @@
-"""The exact tokens of the training rows, for a terminal and as HTML; trained tokens are coloured."""
+"""The exact tokens of the training rows, as coloured text and as HTML."""
 
 from __future__ import annotations
 
@@ -59,7 +59,10 @@ def list_lengths(data: Dataset) -> list[int]:
 
 
 def render_text(rows: Iterable[tuple[int, list[Piece]]]) -> Text:
-    """Render the tokens for a terminal: trained tokens green, the others dim, every second underlined."""
+    """Render the tokens for a terminal.
+
+    Trained tokens are green, the others dim; every second token is underlined.
+    """
     from rich.text import Text
 
     out = Text()

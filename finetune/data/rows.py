@@ -1,7 +1,7 @@
-"""Read the rows of a user: five formats in four kinds of file; each row may have another format.
+"""Read the rows of a user: five formats in four kinds of file.
 
-A row that matches no format becomes a `Misfit` with its place and the reason. The reader never guesses
-and never drops a row.
+Each row may have another format. A row that matches no format becomes a `Misfit` with its place and the
+reason. The reader never guesses and never drops a row.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Row:
 
     @property
     def question(self) -> str:
-        """Everything before the last answer; rows with equal questions stay on the same side."""
+        """Everything before the last answer; equal questions stay on the same side."""
         if self.messages:
             return "\n".join(f"{m.role}: {m.content}" for m in self.messages[:-1])
         return self.prompt or self.text
@@ -182,7 +182,7 @@ _PARSERS = {
 
 
 def _read_records(source: str) -> Iterator[tuple[int, Any]]:
-    """Yield place and record; a string instead of a record is the reason why it cannot be read."""
+    """Yield place and record, or place and the reason (a string) of a read error."""
     path = Path(source).expanduser()
     if path.is_file():
         readers = {".jsonl": _read_jsonl, ".json": _read_json, ".csv": _read_csv, ".parquet": _read_parquet}

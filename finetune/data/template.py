@@ -1,4 +1,4 @@
-"""Render a row as text, tokenise it and choose the trained tokens; the same for all stacks."""
+"""Render and tokenise rows, and choose the trained tokens, for all stacks."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def _tokenise(tokenizer: Any, text: str) -> list[int]:
 
 
 def render_chat(turns: list[dict[str, str]], tokenizer: Any, *, prompt: bool = False) -> str:
-    """Return the turns as the template renders them, with the start of an answer if ``prompt``."""
+    """Return the rendered turns, with the start of an answer if ``prompt``."""
     text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=prompt)
     return text
 
@@ -196,7 +196,7 @@ def _trained_spans(turns: list[dict[str, str]], whole: str, tokenizer: Any) -> l
 
 
 def _find_turn_end(text: str, content: str, start: int) -> int:
-    """Return where a turn ends: after its stop token, before white space that the template adds."""
+    """Return where a turn ends: after its stop token, before the white space."""
     position = text.rfind(content.strip(), start)
     end_of_content = position + len(content.strip()) if position >= 0 else start
     return max(len(text.rstrip()), end_of_content)

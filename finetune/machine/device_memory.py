@@ -19,7 +19,7 @@ EVERY_SECONDS = 0.5
 
 @contextmanager
 def record_peak(run: Path) -> Iterator[None]:
-    """Write the peak memory of all GPUs together during the block into a file of the run's folder."""
+    """Write the peak memory of all GPUs together into a file of the run's folder."""
     tool = shutil.which("nvidia-smi")
     if tool is None or read_used_bytes(tool) is None:
         yield

@@ -1,4 +1,4 @@
-"""Detect the cores, memory and GPUs of this machine, without torch, which takes seconds to import."""
+"""Detect cores, memory and GPUs, without torch, which takes seconds to import."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BFLOAT16_SINCE = 8.0
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU from nvidia-smi; with a CUDA ``capability`` of 8.0 or more it computes in bfloat16."""
+    """A GPU from nvidia-smi; CUDA ``capability`` 8.0 and up computes in bfloat16."""
 
     name: str
     memory_bytes: int

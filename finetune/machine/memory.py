@@ -1,4 +1,4 @@
-"""Predict the peak memory of a run, by part, and find the smallest change that makes it fit.
+"""Predict the peak memory of a run, and find the smallest change that makes it fit.
 
 A causal language model reaches its peak when the backward pass starts at the output layer. The formula
 counts the memory at that moment: weights, adapter, optimizer, the activations that every block saves for
@@ -88,7 +88,7 @@ def count_file_bytes(base: str) -> int:
 
 
 def count_trainable_parameters(shape: Shape, spec: RunSpec) -> int:
-    """Return the number of trained weights (LoRA: r x (inputs + outputs) for each target)."""
+    """Return the number of trained weights (LoRA: r x (inputs + outputs) per target)."""
     method = spec.method
     if method.name == "full":
         return shape.parameters
@@ -201,7 +201,7 @@ def _count_activation_bytes(shape: Shape, spec: RunSpec, tokens: int) -> int:
 def find_smallest_change(
     shape: Shape, spec: RunSpec, longest: int, file_bytes: int, room: int
 ) -> Change | None:
-    """Return the weakest change whose peak fits into ``room`` bytes, or None if no change fits."""
+    """Return the weakest change that fits into ``room`` bytes, or None."""
     for values in _list_changes(spec, longest):
         total = predict_memory(shape, _set_values(spec, values), longest, file_bytes).total
         if total <= SAFE_SHARE * room:
@@ -210,7 +210,7 @@ def find_smallest_change(
 
 
 def _list_changes(spec: RunSpec, longest: int) -> Iterator[dict[str, Any]]:
-    """Yield ever stronger changes: first those that keep the result, then those that affect it.
+    """Yield ever stronger changes; the first ones do not affect the result.
 
     The order is micro-batch, gradient checkpointing, 4 bits, length.
     """

@@ -1,4 +1,4 @@
-"""The files of a base model: its shape, stop tokens and fingerprint. This module loads no weights."""
+"""The files of a base model: shape, stop tokens, fingerprint; loads no weights."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def read_shape(model_config: dict[str, Any]) -> Shape | None:
 
 
 def read_stop_tokens(base: str, model_config: dict[str, Any]) -> set[int]:
-    """Return the token ids that stop generation, from generation_config.json or config.json."""
+    """Return the ids of the tokens that stop generation, from the model's config."""
     path = Path(base).expanduser() / "generation_config.json"
     tokens: Any = None
     if path.is_file():

@@ -1,4 +1,4 @@
-"""Describe a checkpoint file or folder from its bytes and names; loads no weights, runs no pickle."""
+"""Describe a checkpoint from its bytes and names; loads no weights, runs no pickle."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _describe_file(path: Path) -> CheckpointDescription:
 
 
 def count_parameters(paths: list[Path]) -> tuple[int, dict[str, int]]:
-    """Return the parameters of safetensors files, in total and by dtype, from the headers.
+    """Return the parameters of safetensors files, in total and by dtype.
 
     Raises:
         ModelError: a header does not match its file.
@@ -92,7 +92,7 @@ def count_parameters(paths: list[Path]) -> tuple[int, dict[str, int]]:
 
 
 def _read_tensors(path: Path) -> list[tuple[str, list[int]]]:
-    """Return type and shape of each tensor of a safetensors file; check the header against its size."""
+    """Return type and shape of each tensor; check the header against the file's size."""
     size = path.stat().st_size
     try:
         with path.open("rb") as file:

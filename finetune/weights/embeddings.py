@@ -21,7 +21,10 @@ _DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 
 def read_embedding(files: Sequence[Path]) -> NDArray[np.generic] | None:
-    """Return the memory-mapped input embedding (tokens x width), or None; bfloat16 as its 16 bits."""
+    """Return the mapped input embedding (tokens x width); bfloat16 as its 16 bits.
+
+    Return None if the files have no embedding.
+    """
     import numpy as np
 
     for path in files:

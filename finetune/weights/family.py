@@ -1,4 +1,4 @@
-"""The family and the constants of a base model, for stacks that have their own model code.
+"""Family and constants of a base model, for stacks with their own model code.
 
 trl, axolotl and unsloth run the model of transformers. torchtune and litgpt build their own model and
 need its constants. `FAMILIES` lists only families whose computation is the same in both, bit for bit.
@@ -49,7 +49,7 @@ class Family:
 
     @property
     def has_interleaved_rope(self) -> bool:
-        """Whether torchtune rotates neighbouring channels, while transformers rotates the two halves."""
+        """Whether torchtune rotates neighbouring channels, and transformers two halves."""
         return self.name in ("llama", "mistral", "gemma")
 
 
@@ -106,7 +106,7 @@ def parse_family(model_config: Mapping[str, Any]) -> Family | str:
 
 
 def resolve_targets(stack: str, spec: RunSpec) -> tuple[str, ...]:
-    """Return the trained linear layers, under the names of a model without fused matrices.
+    """Return the trained linear layers, as named in a model without fused matrices.
 
     Raises:
         UnsupportedField: a target is unknown, or the targets are only a part of the MLP.

@@ -1,4 +1,4 @@
-"""The header of a GGUF file: metadata and the list of tensors, without the weights.
+"""The header of a GGUF file: metadata and list of tensors, without the weights.
 
 Format: github.com/ggml-org/ggml/blob/master/docs/gguf.md. The reader stores only the first items of an
 array, such as the vocabulary.

@@ -1,4 +1,4 @@
-"""The names that a pickle imports, read from its opcodes; this module never loads a pickle.
+"""The names that a pickle imports, read from its opcodes; never loads a pickle.
 
 A pickle is a program. `ALLOWED_NAMES` lists the few names that torch's own `weights_only` loader needs
 for tensors; advisor reports every other name. This list warns you, but does not protect you: convert such

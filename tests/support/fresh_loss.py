@@ -1,4 +1,4 @@
-"""Compute the held-out loss of a run's adapter with only transformers and peft: BASE RUN [ROWS]."""
+"""Compute the held-out loss of an adapter without advisor: BASE RUN [ROWS]."""
 
 from __future__ import annotations
 

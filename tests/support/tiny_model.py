@@ -1,4 +1,4 @@
-"""A random two-layer Llama and its tokenizer, small enough for real training in seconds."""
+"""A random two-layer Llama with its tokenizer, for real training in seconds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def tokenizer(folder: Path, template: str | None = CHATML) -> Path:
         show_progress=False,
     )
     tokenizer_model.train_from_iterator(corpus, trainer)
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer_model, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer_model, eos_token="<|im_end|>", pad_token="<|endoftext|>"
+    )
     if template is not None:
         fast.chat_template = template
     fast.save_pretrained(folder)

@@ -85,10 +85,10 @@ def test_long_rows_are_truncated_dropped_or_refused(make_spec, tokenizer, tmp_pa
             {"role": "assistant", "content": "it is . " * 40},
         ]
     }
-    unanswered = {
+    no_answer = {
         "messages": [{"role": "user", "content": "what is " * 60}, {"role": "assistant", "content": "it"}]
     }
-    rows = [*tiny_model.sums(10), long, unanswered]
+    rows = [*tiny_model.sums(10), long, no_answer]
     data = dataset.prepare_dataset(
         make_spec(rows, data={"evaluation_share": 0}).spec, tokenizer, tmp_path / "c"
     )

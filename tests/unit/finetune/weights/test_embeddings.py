@@ -20,8 +20,8 @@ def test_norms_are_those_of_torch(tmp_path, dtype):
     )
     table = read_embedding([tmp_path / "m.safetensors"])
     assert table.shape == (50, 8)
-    expected = weights.double().norm(dim=1).numpy()
-    assert compute_norms(table) == pytest.approx(expected, rel=1e-12)
+    norms_of_torch = weights.double().norm(dim=1).numpy()
+    assert compute_norms(table) == pytest.approx(norms_of_torch, rel=1e-12)
     assert np.array_equal(compute_norms(table[[7, 3]]), compute_norms(table)[[7, 3]])
 
 
