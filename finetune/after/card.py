@@ -32,11 +32,11 @@ def render_card(folder: Path, record: Record) -> str:
         f"# {Path(base).name}, fine-tuned with {method}",
         "",
     ]
-    sections = [*_measurement_lines(record), *_input_lines(record, spec), *_answer_lines(folder)]
-    return "\n".join([*head, *sections, *_usage_lines(base, method)]) + "\n"
+    sections = [*_render_measurements(record), *_render_inputs(record, spec), *_render_answers(folder)]
+    return "\n".join([*head, *sections, *_render_usage(base, method)]) + "\n"
 
 
-def _measurement_lines(record: Record) -> list[str]:
+def _render_measurements(record: Record) -> list[str]:
     lines = ["## Measured", "", "| what | value |", "|---|---|"]
     losses = record.losses.get("held_out", {})
     for name, loss in losses.items():
@@ -53,7 +53,7 @@ def _measurement_lines(record: Record) -> list[str]:
     return [*lines, ""]
 
 
-def _input_lines(record: Record, spec: dict[str, Any]) -> list[str]:
+def _render_inputs(record: Record, spec: dict[str, Any]) -> list[str]:
     packages = record.environment.get("packages", {})
     versions = ", ".join(
         f"{n} {packages[n]}" for n in ("torch", "transformers", "trl", "peft") if n in packages
@@ -78,7 +78,7 @@ def _input_lines(record: Record, spec: dict[str, Any]) -> list[str]:
     return [*lines, ""]
 
 
-def _answer_lines(folder: Path) -> list[str]:
+def _render_answers(folder: Path) -> list[str]:
     path = folder / "evaluation.json"
     if not path.is_file():
         return []
@@ -91,7 +91,7 @@ def _answer_lines(folder: Path) -> list[str]:
     return lines
 
 
-def _usage_lines(base: str, method: str) -> list[str]:
+def _render_usage(base: str, method: str) -> list[str]:
     if method == "full":
         return [
             "## Use",

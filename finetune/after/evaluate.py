@@ -53,7 +53,7 @@ def evaluate_run(folder: Path) -> dict[str, Any]:
             result["losses"][name + suffix] = loss
             result["tokens"] = tokens
         if not is_quantised:
-            result["generations"] = _generations(model, tokenizer, folder, spec)
+            result["generations"] = _generate_answers(model, tokenizer, folder, spec)
         del model
     result["perplexity"] = {name: math.exp(min(loss, 700)) for name, loss in result["losses"].items() if rows}
     result["seconds"] = round(time.monotonic() - began, 1)
@@ -159,7 +159,7 @@ def batch_by_length(rows: list[EncodedRow]) -> Iterator[list[EncodedRow]]:
         yield batch
 
 
-def _generations(model: Any, tokenizer: Any, folder: Path, spec: RunSpec) -> list[dict[str, str]]:
+def _generate_answers(model: Any, tokenizer: Any, folder: Path, spec: RunSpec) -> list[dict[str, str]]:
     """Return greedy answers of base and adapter to the first held-out questions."""
     generations = []
     for row in read_held_out(dataset.open_dataset(folder / "data"), spec.evaluation.generations):

@@ -107,7 +107,7 @@ def to_mlflow(folder: Path, store: Path, experiment: str = "advisor") -> Path:
     )
     for name, value in iterate_leaves(run_record.spec):
         record.write_text(run / "params" / name, str(value))
-    for name, value in _tags(run_record).items():
+    for name, value in _collect_tags(run_record).items():
         record.write_text(run / "tags" / name, value)
     for name, lines in _metric_lines(folder, run_record).items():
         record.write_text(run / "metrics" / name, "".join(lines))
@@ -136,7 +136,7 @@ def _metric_lines(folder: Path, run_record: Record) -> dict[str, list[str]]:
     return lines
 
 
-def _tags(run_record: Record) -> dict[str, str]:
+def _collect_tags(run_record: Record) -> dict[str, str]:
     tags = {"mlflow.runName": run_record.id, "stack": run_record.stack, "outcome": run_record.outcome}
     tags |= {f"data.{k}": str(v) for k, v in run_record.data.items() if k.endswith("sha256")}
     return {**tags, "model.fingerprint": str(run_record.model.get("fingerprint", ""))}

@@ -52,7 +52,7 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     }
     splits = load_dataset(
         "json",
-        data_files={name: f"{script.dataset_name}/{name}.jsonl" for name in _splits(script, args)},
+        data_files={name: f"{script.dataset_name}/{name}.jsonl" for name in _list_splits(script, args)},
         cache_dir=str(run / "work" / "arrow"),
     )
     peft_file = config.with_name("peft.json")
@@ -103,7 +103,7 @@ def shard_on_cpus() -> None:
     PartialState().distributed_type = DistributedType.MULTI_GPU
 
 
-def _splits(script: Any, args: Any) -> list[str]:
+def _list_splits(script: Any, args: Any) -> list[str]:
     return [script.dataset_train_split] + ([script.dataset_test_split] if args.eval_strategy != "no" else [])
 
 

@@ -35,8 +35,13 @@ def render(spec: RunSpec, job: Job) -> NativeConfig:
         raise UnsupportedField(name, "devices.processes", spec.devices.processes, why)
     if spec.training.own_speedups and spec.devices.kind == "cpu":
         raise UnsupportedField(name, "training.own_speedups", True, "its own kernels are for GPUs")
-    config = {**_model(spec, job), **_method(spec), **_data(spec, job), **_training(spec, job)}
-    return NativeConfig({CONFIG: own_loop.to_yaml(config)}, tuple(_deviations(spec, job)))
+    config = {
+        **_render_model(spec, job),
+        **_render_method(spec),
+        **_render_data(spec, job),
+        **_render_training(spec, job),
+    }
+    return NativeConfig({CONFIG: own_loop.to_yaml(config)}, tuple(_list_deviations(spec, job)))
 
 
 def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
@@ -60,7 +65,7 @@ def export_adapter(spec: RunSpec, job: Job) -> Path:
     return hf_trainer.export_adapter(spec, job, job.work)
 
 
-def _model(spec: RunSpec, job: Job) -> dict[str, Any]:
+def _render_model(spec: RunSpec, job: Job) -> dict[str, Any]:
     return {
         "base_model": job.base,
         "revision_of_model": spec.model.revision,
@@ -70,7 +75,7 @@ def _model(spec: RunSpec, job: Job) -> dict[str, Any]:
     }
 
 
-def _method(spec: RunSpec) -> dict[str, Any]:
+def _render_method(spec: RunSpec) -> dict[str, Any]:
     method = spec.method
     config: dict[str, Any] = {
         "adapter": method.name,
@@ -99,7 +104,7 @@ def _method(spec: RunSpec) -> dict[str, Any]:
     return config
 
 
-def _data(spec: RunSpec, job: Job) -> dict[str, Any]:
+def _render_data(spec: RunSpec, job: Job) -> dict[str, Any]:
     def rows(split: str) -> dict[str, Any]:
         return {"path": str(job.work / f"{split}.jsonl"), "ds_type": "json", "type": None}
 
@@ -118,7 +123,7 @@ def _data(spec: RunSpec, job: Job) -> dict[str, Any]:
     return config
 
 
-def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
+def _render_training(spec: RunSpec, job: Job) -> dict[str, Any]:
     t = spec.training
     cuda = spec.devices.kind == "cuda"
     validate = bool(spec.evaluation.every_steps and job.test_rows)
@@ -161,7 +166,7 @@ def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
     return config
 
 
-def _deviations(spec: RunSpec, job: Job) -> list[str]:
+def _list_deviations(spec: RunSpec, job: Job) -> list[str]:
     deviations = []
     if job.warmup_steps == 1:
         deviations.append("training.warmup: axolotl uses 2 warm-up steps instead of 1")

@@ -72,11 +72,11 @@ def render(spec: RunSpec, job: Job) -> NativeConfig:
         "progress": own_loop.progress_arguments(spec, job),
     }
     files = {
-        CONFIG: own_loop.to_yaml(_config(spec, job)),
-        MODEL: own_loop.to_yaml(_model(model_family)),
+        CONFIG: own_loop.to_yaml(_render_config(spec, job)),
+        MODEL: own_loop.to_yaml(_render_model(model_family)),
         AROUND: json.dumps(around, indent=1) + "\n",
     }
-    return NativeConfig(files, tuple(_deviations(spec, job)))
+    return NativeConfig(files, tuple(_list_deviations(spec, job)))
 
 
 def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
@@ -105,7 +105,7 @@ def export_adapter(spec: RunSpec, job: Job) -> Path:
     return adapter
 
 
-def _config(spec: RunSpec, job: Job) -> dict[str, Any]:
+def _render_config(spec: RunSpec, job: Job) -> dict[str, Any]:
     t, targets = spec.training, family.resolve_targets(name, spec)
     quantize = f"bnb.{spec.quantisation.type}" + ("-dq" if spec.quantisation.double else "")
     remaining_steps = job.steps - own_loop.first_step(job)
@@ -146,13 +146,13 @@ def _config(spec: RunSpec, job: Job) -> dict[str, Any]:
             "initial_validation": False,
             "final_validation": False,
         },
-        "optimizer": _optimizer(spec),
+        "optimizer": _render_optimizer(spec),
         "logger_name": "csv",
         "seed": t.seed,
     }
 
 
-def _optimizer(spec: RunSpec) -> dict[str, Any]:
+def _render_optimizer(spec: RunSpec) -> dict[str, Any]:
     t = spec.training
     is_paged = t.optimizer == "paged_adamw_8bit"
     path = "bitsandbytes.optim.PagedAdamW8bit" if is_paged else "torch.optim.AdamW"
@@ -160,7 +160,7 @@ def _optimizer(spec: RunSpec) -> dict[str, Any]:
     return {"class_path": path, "init_args": arguments}
 
 
-def _model(model_family: Family) -> dict[str, Any]:
+def _render_model(model_family: Family) -> dict[str, Any]:
     shape = model_family.shape
     config: dict[str, Any] = {
         "name": f"{_NAMES[model_family.name]}-local",
@@ -197,7 +197,7 @@ def _model(model_family: Family) -> dict[str, Any]:
     return config
 
 
-def _deviations(spec: RunSpec, job: Job) -> list[str]:
+def _list_deviations(spec: RunSpec, job: Job) -> list[str]:
     deviations = own_loop.common_deviations(spec, job)
     if spec.method.name == "qlora":
         deviations.append("quantisation: litgpt quantises the output layer too")

@@ -58,8 +58,8 @@ def render(spec: RunSpec, job: Job) -> NativeConfig:
     t = spec.training
     config = {
         "output_dir": str(job.work),
-        "model": _model(spec, model_family),
-        "tokenizer": {"_component_": "torchtune_parts.Tokenless", "pad_id": _pad_id(spec)},
+        "model": _render_model(spec, model_family),
+        "tokenizer": {"_component_": "torchtune_parts.Tokenless", "pad_id": _read_pad_id(spec)},
         "checkpointer": {
             "_component_": "torchtune_parts.Base",
             "folder": job.base,
@@ -79,7 +79,7 @@ def render(spec: RunSpec, job: Job) -> NativeConfig:
         "gradient_accumulation_steps": spec.accumulation,
         "epochs": 1,  # our rows contain all epochs of the run, in order
         "max_steps_per_epoch": job.steps - own_loop.first_step(job),
-        "optimizer": _optimizer(spec),
+        "optimizer": _render_optimizer(spec),
         "lr_scheduler": {
             "_component_": "torchtune_parts.schedule",
             "name": t.schedule,
@@ -103,7 +103,7 @@ def render(spec: RunSpec, job: Job) -> NativeConfig:
         "dtype": _DTYPES[str(t.dtype)],
     }
     return NativeConfig(
-        {_config_name(spec): own_loop.to_yaml(config)}, tuple(_deviations(spec, job, model_family))
+        {_config_name(spec): own_loop.to_yaml(config)}, tuple(_list_deviations(spec, job, model_family))
     )
 
 
@@ -130,7 +130,7 @@ def export_adapter(spec: RunSpec, job: Job) -> Path:
     return own_loop.export_adapter(spec, job, model_family, targets, peft_export.pairs_from_torchtune)
 
 
-def _model(spec: RunSpec, model_family: Family) -> dict[str, Any]:
+def _render_model(spec: RunSpec, model_family: Family) -> dict[str, Any]:
     shape, targets = model_family.shape, family.resolve_targets(name, spec)
     if model_family.name not in ("qwen3", "gemma") and shape.head_size * shape.heads != shape.hidden_size:
         why = f"torchtune requires a head size of hidden size / heads, and the model's is {shape.head_size}"
@@ -139,7 +139,7 @@ def _model(spec: RunSpec, model_family: Family) -> dict[str, Any]:
     # builders cannot tie the weights of the embedding and the output layer.
     extra: dict[str, dict[str, Any]] = {
         "llama": {
-            "scale_factor": _scaling(spec, model_family),
+            "scale_factor": _rope_scaling_factor(spec, model_family),
             "tie_word_embeddings": shape.has_tied_embeddings,
         },
         "qwen2": {"tie_word_embeddings": shape.has_tied_embeddings},
@@ -172,7 +172,7 @@ def _model(spec: RunSpec, model_family: Family) -> dict[str, Any]:
     return config if model_family.name == "gemma" else {**config, "apply_lora_to_output": False}
 
 
-def _scaling(spec: RunSpec, model_family: Family) -> int:
+def _rope_scaling_factor(spec: RunSpec, model_family: Family) -> int:
     scaling = model_family.rope_scaling
     if scaling is None:
         return 1
@@ -201,7 +201,7 @@ def _check_scales(spec: RunSpec, model_family: Family) -> None:
             raise UnsupportedField(name, f"devices.{field}", value, why)
 
 
-def _optimizer(spec: RunSpec) -> dict[str, Any]:
+def _render_optimizer(spec: RunSpec) -> dict[str, Any]:
     t = spec.training
     common = {"lr": t.learning_rate, "weight_decay": t.weight_decay, "betas": [0.9, 0.999], "eps": 1e-8}
     if t.optimizer == "paged_adamw_8bit":
@@ -209,12 +209,12 @@ def _optimizer(spec: RunSpec) -> dict[str, Any]:
     return {"_component_": "torch.optim.AdamW", "fused": True, **common}
 
 
-def _pad_id(spec: RunSpec) -> int:
+def _read_pad_id(spec: RunSpec) -> int:
     pad_id = base.read_model_config(spec.model.base, spec.model.revision).get("pad_token_id")
     return pad_id if isinstance(pad_id, int) and pad_id >= 0 else 0
 
 
-def _deviations(spec: RunSpec, job: Job, model_family: Family) -> list[str]:
+def _list_deviations(spec: RunSpec, job: Job, model_family: Family) -> list[str]:
     deviations = own_loop.common_deviations(spec, job)
     odd_layers = [n for n, (i, o) in model_family.shape.linears().items() if i * o % 16384]
     if spec.method.name == "qlora":

@@ -29,11 +29,16 @@ PEFT_CONFIG = "peft.json"
 
 def render(spec: RunSpec, job: Job) -> NativeConfig:
     """Render `sft.yaml`, and `peft.json` for the methods that need it."""
-    config = {**_model(spec, job), **_data(spec, job), **_method(spec), **_training(spec, job)}
+    config = {
+        **_render_model(spec, job),
+        **_render_data(spec, job),
+        **_render_method(spec),
+        **_render_training(spec, job),
+    }
     files = {CONFIG: to_yaml(config)}
     if spec.method.name not in (*LORA_LIKE, "full"):
-        files[PEFT_CONFIG] = json.dumps(_peft(spec), indent=1) + "\n"
-    return NativeConfig(files, _deviations(spec))
+        files[PEFT_CONFIG] = json.dumps(_render_peft_config(spec), indent=1) + "\n"
+    return NativeConfig(files, _list_deviations(spec))
 
 
 def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
@@ -64,7 +69,7 @@ def export_adapter(spec: RunSpec, job: Job) -> Path:
     return adapter
 
 
-def _model(spec: RunSpec, job: Job) -> dict[str, Any]:
+def _render_model(spec: RunSpec, job: Job) -> dict[str, Any]:
     config = {
         "model_name_or_path": job.base,
         "model_revision": spec.model.revision or "main",
@@ -77,7 +82,7 @@ def _model(spec: RunSpec, job: Job) -> dict[str, Any]:
     return config
 
 
-def _data(spec: RunSpec, job: Job) -> dict[str, Any]:
+def _render_data(spec: RunSpec, job: Job) -> dict[str, Any]:
     return {
         "dataset_name": str(job.data),
         "dataset_train_split": "train",
@@ -88,7 +93,7 @@ def _data(spec: RunSpec, job: Job) -> dict[str, Any]:
     }
 
 
-def _method(spec: RunSpec) -> dict[str, Any]:
+def _render_method(spec: RunSpec) -> dict[str, Any]:
     method = spec.method
     if method.name not in LORA_LIKE:
         return {"use_peft": False}
@@ -110,7 +115,7 @@ def _method(spec: RunSpec) -> dict[str, Any]:
     return config
 
 
-def _peft(spec: RunSpec) -> dict[str, Any]:
+def _render_peft_config(spec: RunSpec) -> dict[str, Any]:
     """Return the PEFT config, in the form of `adapter_config.json`."""
     method = spec.method
     common = {"task_type": "CAUSAL_LM", "base_model_name_or_path": spec.model.base}
@@ -127,7 +132,7 @@ def _peft(spec: RunSpec) -> dict[str, Any]:
     return {"peft_type": kind, **common, "num_virtual_tokens": method.virtual_tokens}
 
 
-def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
+def _render_training(spec: RunSpec, job: Job) -> dict[str, Any]:
     t = spec.training
     validate = bool(spec.evaluation.every_steps and job.test_rows)
     config: dict[str, Any] = {
@@ -161,7 +166,7 @@ def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
     return config
 
 
-def _deviations(spec: RunSpec) -> tuple[str, ...]:
+def _list_deviations(spec: RunSpec) -> tuple[str, ...]:
     deviations = []
     if spec.method.name == "qlora":
         deviations.append("method: trl keeps the weights of a QLoRA adapter in bfloat16 during training")

@@ -37,12 +37,12 @@ def render(spec: RunSpec, job: Job) -> NativeConfig:
         fields = {"quantisation.type": ("nf4", why), "quantisation.double": (True, why)}
         refusals.refuse_other_values(name, spec, fields)
     config = {
-        "from_pretrained": _loading(spec, job),
-        "get_peft_model": _adapter(spec),
-        "sft": _training(spec, job),
+        "from_pretrained": _render_loading(spec, job),
+        "get_peft_model": _render_adapter(spec),
+        "sft": _render_training(spec, job),
         "resume_from_checkpoint": str(job.resume_from) if job.resume_from else None,
     }
-    return NativeConfig({CONFIG: own_loop.to_yaml(config)}, tuple(_deviations(spec)))
+    return NativeConfig({CONFIG: own_loop.to_yaml(config)}, tuple(_list_deviations(spec)))
 
 
 def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
@@ -66,7 +66,7 @@ def export_adapter(spec: RunSpec, job: Job) -> Path:
     return hf_trainer.export_adapter(spec, job, job.folder / "adapter")
 
 
-def _loading(spec: RunSpec, job: Job) -> dict[str, Any]:
+def _render_loading(spec: RunSpec, job: Job) -> dict[str, Any]:
     return {
         "model_name": job.base,
         "revision": spec.model.revision,
@@ -75,20 +75,20 @@ def _loading(spec: RunSpec, job: Job) -> dict[str, Any]:
         "load_in_4bit": spec.method.name == "qlora",
         "full_finetuning": False,
         "use_exact_model_name": True,  # otherwise unsloth replaces a hub id by a quantised copy
-        "use_gradient_checkpointing": _checkpointing(spec),
+        "use_gradient_checkpointing": _choose_checkpointing(spec),
         "trust_remote_code": spec.model.trust_remote_code,
         "random_state": spec.training.seed,
         "max_lora_rank": spec.method.r,
     }
 
 
-def _checkpointing(spec: RunSpec) -> bool | str:
+def _choose_checkpointing(spec: RunSpec) -> bool | str:
     """Return unsloth's own offloading variant if own speed-ups are on; its documentation recommends it."""
     is_on = bool(spec.training.gradient_checkpointing)
     return "unsloth" if is_on and spec.training.own_speedups else is_on
 
 
-def _adapter(spec: RunSpec) -> dict[str, Any]:
+def _render_adapter(spec: RunSpec) -> dict[str, Any]:
     method = spec.method
     return {
         "r": method.r,
@@ -96,14 +96,14 @@ def _adapter(spec: RunSpec) -> dict[str, Any]:
         "lora_dropout": method.dropout,
         "target_modules": [*ATTENTION, *MLP] if isinstance(method.targets, str) else list(method.targets),
         "bias": "none",
-        "use_gradient_checkpointing": _checkpointing(spec),
+        "use_gradient_checkpointing": _choose_checkpointing(spec),
         "random_state": spec.training.seed,
         "use_rslora": method.rslora,
         "use_dora": method.dora,
     }
 
 
-def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
+def _render_training(spec: RunSpec, job: Job) -> dict[str, Any]:
     t = spec.training
     validate = bool(spec.evaluation.every_steps and job.test_rows)
     config: dict[str, Any] = {
@@ -131,7 +131,7 @@ def _training(spec: RunSpec, job: Job) -> dict[str, Any]:
     return config
 
 
-def _deviations(spec: RunSpec) -> list[str]:
+def _list_deviations(spec: RunSpec) -> list[str]:
     deviations = []
     if not spec.training.own_speedups:
         deviations.append("training.own_speedups: unsloth's kernels cannot be turned off")

@@ -94,7 +94,9 @@ def to_peft(pairs: Pairs, spec: RunSpec, family: Family) -> tuple[dict[str, Tens
     method = spec.method
     tensors: dict[str, Tensor] = {}
     ranks: dict[str, int] = {}
-    for (layer, name), pair in (_fuse(pairs, family) if family.has_fused_projections else pairs).items():
+    for (layer, name), pair in (
+        _fuse_pairs(pairs, family) if family.has_fused_projections else pairs
+    ).items():
         block = "mlp" if name in (*MLP, "gate_up_proj") else "self_attn"
         prefix = f"base_model.model.model.layers.{layer}.{block}.{name}"
         for letter, tensor in zip("AB", pair, strict=True):
@@ -158,7 +160,7 @@ def _deinterleave(b: Tensor, heads: int, head_size: int) -> Tensor:
     return row_pairs.transpose(1, 2).reshape(heads * head_size, b.shape[-1])
 
 
-def _fuse(pairs: Pairs, family: Family) -> Pairs:
+def _fuse_pairs(pairs: Pairs, family: Family) -> Pairs:
     import torch
 
     outputs = {name: sizes[1] for name, sizes in family.shape.linears().items()}

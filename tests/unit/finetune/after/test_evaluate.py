@@ -33,7 +33,7 @@ def test_second_half_of_a_plain_text_is_the_answer(make_spec, tokenizer, tmp_pat
         evaluate, "generate_text", lambda _, __, prompt, ___: prompts.append(prompt) or "text"
     )
     monkeypatch.setattr(evaluate, "_without_adapter", lambda *_: evaluate.nullcontext("base"))
-    generations = evaluate._generations(SimpleNamespace(), tokenizer, tmp_path, composed_spec.spec)
+    generations = evaluate._generate_answers(SimpleNamespace(), tokenizer, tmp_path, composed_spec.spec)
     test_rows = evaluate.read_held_out(dataset.open_dataset(tmp_path / "data"), 9)
     halves = {row.labels[0] != IGNORE_INDEX for row in test_rows}
     assert halves == {True, False}, "both kinds are held out"

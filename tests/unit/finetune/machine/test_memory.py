@@ -111,7 +111,7 @@ def test_trainable_parameters_are_those_of_peft(tmp_path, method):
             targets = run_spec.method.targets
             config["target_modules"] = targets if isinstance(targets, str) else list(targets)
         else:
-            config = trl._peft(run_spec)
+            config = trl._render_peft_config(run_spec)
         model = get_peft_model(model, PeftConfig.from_peft_type(**config))
         count = sum(p.numel() for p in model.parameters() if p.requires_grad)
     assert memory.count_trainable_parameters(SHAPE, run_spec) == count
