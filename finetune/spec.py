@@ -127,7 +127,14 @@ class Training(_Section):
 
 
 class Evaluation(_Section):
-    """The evaluation: number of held-out rows at most, and of sample answers."""
+    """The evaluation on the held-out rows.
+
+    Attributes:
+        every_steps: optimiser steps between two validations; 0: no validation during training.
+        rows: maximum number of held-out rows.
+        generations: number of sample answers.
+        max_new_tokens: maximum number of tokens of a sample answer.
+    """
 
     every_steps: int = Field(0, ge=0)
     rows: int = Field(200, ge=0)
