@@ -9,14 +9,14 @@ from advisor.answers.compare import Comparison
 from advisor.model import MetricScore, Ranked
 from advisor.report.formats import ComparisonFormat, Format
 from advisor.report.json import write_json
-from advisor.report.tables import markdown_table, text_table
-from advisor.report.values import VERDICTS, metric_label, show
+from advisor.report.tables import escape_markdown, markdown_table, text_table
+from advisor.report.values import VERDICTS, metric_title_with_label, show
 
 _CLOSE = 0.005  # utilities that differ by less count as equal
 
 LEGEND = (
-    "Criteria: score 0 to 100, higher is healthier; weight: share of all weights. "
-    "?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound."
+    "criteria: score 0 to 100, higher is healthier. weight: share of all weights.",
+    "?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound.",
 )
 
 
@@ -40,7 +40,7 @@ def _text(comparison: Comparison) -> str:
         "\n".join(text_table(*_metrics(comparison))),
         "\n".join(["what would reverse the order:", *(f"  - {t}" for t in _flips(comparison))]),
         "\n".join(["rules that apply:", *(f"  - {t}" for t in _findings(comparison))]),
-        LEGEND,
+        "\n".join(LEGEND),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -55,7 +55,7 @@ def _markdown(comparison: Comparison) -> str:
         "\n".join(f"- {t}" for t in _flips(comparison)),
         "## Rules that apply",
         "\n".join(f"- {t}" for t in _findings(comparison)),
-        LEGEND,
+        escape_markdown(" ".join(LEGEND)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -87,13 +87,13 @@ def _metrics(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     for m in comparison.first.measurements:
         if m.metric not in scored_metrics:
             other = comparison.second.measurement(m.metric)
-            rows.append([metric_label(m.metric), show(m), show(other), ""])
+            rows.append([metric_title_with_label(m.metric), show(m), show(other), ""])
     return ["metric", *_names(comparison), "better"], rows
 
 
 def _metric(comparison: Comparison, a: MetricScore, b: MetricScore) -> list[str]:
     values = [show(r.measurement(a.metric)) for r in (comparison.first, comparison.second)]
-    return [metric_label(a.metric), *values, _better(comparison, a.utility, b.utility)]
+    return [metric_title_with_label(a.metric), *values, _better(comparison, a.utility, b.utility)]
 
 
 def _better(comparison: Comparison, a: float | None, b: float | None) -> str:

@@ -10,13 +10,13 @@ from advisor.answers.coverage import SPREAD, Cell, Coverage, Side
 from advisor.report.csv import write_csv
 from advisor.report.formats import CoverageFormat, Format
 from advisor.report.json import write_json
-from advisor.report.tables import markdown_table, text_table
+from advisor.report.tables import escape_markdown, markdown_table, text_table
 from advisor.report.values import show
 
 LEGEND = (
-    "Date: first support. (+n): n days after the weights were public. *: supported through transformers, "
-    "from its first release with the architecture. ~: the weights are older than the library. "
-    "gone: support was removed on that day. -: not supported yet. ?: not enough data."
+    "date: first support. (+n): n days after the weights were public. gone: support was removed on that day.",
+    "*: supported through transformers, from its first release with the architecture.",
+    "~: the weights are older than the library. -: not supported yet. ?: not enough data.",
 )
 
 _ROUTES = {
@@ -43,7 +43,7 @@ def render(coverage: Coverage, output_format: CoverageFormat) -> str:
 def _text(coverage: Coverage) -> str:
     parts = [
         f"model coverage as of {coverage.as_of}: {_ROUTES[coverage.route]}",
-        *_sections(coverage, lambda header, rows: "\n".join(text_table(header, rows))),
+        *_sections(coverage, lambda header, rows: "\n".join(text_table(header, rows)), "\n".join(LEGEND)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -52,16 +52,18 @@ def _markdown(coverage: Coverage) -> str:
     parts = [
         f"# Model coverage as of {coverage.as_of}",
         f"What counts: {_ROUTES[coverage.route]}.",
-        *_sections(coverage, markdown_table),
+        *_sections(coverage, markdown_table, escape_markdown(" ".join(LEGEND))),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _sections(coverage: Coverage, table: Callable[[list[str], list[list[str]]], str]) -> list[str]:
+def _sections(
+    coverage: Coverage, table: Callable[[list[str], list[list[str]]], str], legend: str
+) -> list[str]:
     return [
         "First support of each model family",
         table(*_families(coverage)),
-        LEGEND,
+        legend,
         "Days from public weights to support, for families that are newer than the library",
         table(*_gaps(coverage)),
         "Vendors of the supported families (vendor gap: days by which models of the backer come earlier)",

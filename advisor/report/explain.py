@@ -14,8 +14,8 @@ from advisor.report.json import write_json
 from advisor.report.values import VERDICTS, number, show
 
 LEGEND = (
-    "?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound. n: sample size. "
-    "Utility: the value on the scale of its criterion, 1 is healthiest."
+    "?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound. n: sample size.",
+    "utility: the value on the scale of its criterion; 1 is healthiest.",
 )
 
 
@@ -106,7 +106,7 @@ def _text(explanation: Explanation) -> str:
     if explanation.benchmarks:
         lines += ["", "measured by `advisor bench`"]
         lines += [f"  {_benchmark(b)}" for b in explanation.benchmarks]
-    lines += ["", LEGEND]
+    lines += ["", *LEGEND]
     return "\n".join(lines) + "\n"
 
 

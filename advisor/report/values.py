@@ -38,12 +38,21 @@ _LABELS = {
 VERDICTS = {"exclude": "excluded", "warn": "warning", "prefer": "advantage"}
 
 
-def metric_label(name: str) -> str:
-    """Return a short name of a metric for people."""
-    if name in _LABELS:
-        return _LABELS[name]
+def metric_title(name: str) -> str:
+    """Return the title of a metric in the middle of a sentence."""
     title = METRICS[name].title if name in METRICS else name
     return title[:1].lower() + title[1:]
+
+
+def metric_label(name: str) -> str:
+    """Return a short plain name of a metric."""
+    return _LABELS.get(name) or metric_title(name)
+
+
+def metric_title_with_label(name: str) -> str:
+    """Return the title of a metric, and its plain name in parentheses if it has one."""
+    title, label = metric_title(name), metric_label(name)
+    return title if label == title else f"{title} ({label})"
 
 
 def show(measurement: Measurement) -> str:

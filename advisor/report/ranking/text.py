@@ -69,7 +69,7 @@ def sections(answer: Recommendation) -> tuple[list[Section], list[Section]]:
     ]
     after = [
         ("exclusions and warnings for the other candidates", warnings),
-        (f"what changes if you leave the default ({answer.default})", answer.leaving_default),
+        (f"other candidates instead of the default ({answer.default})", answer.leaving_default),
         ("not ranked", missing),
     ]
     return [s for s in before if s[1]], [s for s in after if s[1]]

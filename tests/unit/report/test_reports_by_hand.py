@@ -46,7 +46,7 @@ kind of backer                                     ?            big tech
   exclusions and warnings for the other candidates:
     - two: excluded: It is over.
 
-  what changes if you leave the default (b/two):
+  other candidates instead of the default (b/two):
     - Gains 5 points.
 
   not ranked:
@@ -104,7 +104,7 @@ Goal balanced, as of 2026-07-04, leaning.
 
 - two: excluded: It is over.
 
-## What changes if you leave the default (b/two)
+## Other candidates instead of the default (b/two)
 
 - Gains 5 points.
 
@@ -125,12 +125,12 @@ criterion  weight  one  two  better
 adoption      80%   81   20     one
 activity      20%   30    ?       ?
 
-metric                                     one                 two  better
-downloads in 30 days        12.3M [1.0M–20.0M]  12.3M [1.0M–20.0M]     one
-stars                                   1500.5                 900   equal
-commits vs the year before                   ?                   ?       ?
-commits in a year                            7                   7
-declared status                         active              active
+metric                                                     one                 two  better
+number of downloads (downloads in 30 days)  12.3M [1.0M–20.0M]  12.3M [1.0M–20.0M]     one
+stars                                                   1500.5                 900   equal
+trend (commits vs the year before)                           ?                   ?       ?
+code changes commits (commits in a year)                     7                   7
+declared status                                         active              active
 
 what would reverse the order:
   - With adoption at 10 % two is first.
@@ -142,7 +142,7 @@ rules that apply:
   - two: excluded: It is over.
   - two: advantage: It was kept.
 
-Criteria: score 0 to 100, higher is healthier; weight: share of all weights. \
+criteria: score 0 to 100, higher is healthier. weight: share of all weights.
 ?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound.
 """
 EXPLANATION = f"""\
@@ -187,8 +187,8 @@ supported model families, with the evidence for each
 measured by `advisor bench`
   2026-07-04  tokens_per_second 12,345 [900–13,000] tokens/s: trl 1.0, round A, on a box (bench)
 
-?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound. n: sample size. \
-Utility: the value on the scale of its criterion, 1 is healthiest.
+?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound. n: sample size.
+utility: the value on the scale of its criterion; 1 is healthiest.
 """
 COVERAGE_TEXT = """\
 model coverage as of 2026-07-04: support in the library's own code or through transformers
@@ -201,9 +201,9 @@ Qwen         V      2025-01-02  2026-07-04* (+3)  2026-07-04 ~
 Phi          V      2025-01-02   2025-01-02 (+3)             ?
 Yi           V      2025-01-02   gone 2026-07-04             ?
 
-Date: first support. (+n): n days after the weights were public. *: supported through transformers, \
-from its first release with the architecture. ~: the weights are older than the library. \
-gone: support was removed on that day. -: not supported yet. ?: not enough data.
+date: first support. (+n): n days after the weights were public. gone: support was removed on that day.
+*: supported through transformers, from its first release with the architecture.
+~: the weights are older than the library. -: not supported yet. ?: not enough data.
 
 Days from public weights to support, for families that are newer than the library
 
@@ -291,6 +291,7 @@ def test_a_wide_terminal_has_the_same_words_and_bars(monkeypatch):
 
 def test_two_side_by_side():
     assert compare.render(PAIR, Format.table) == COMPARISON
+    legend, in_markdown = "\n".join(compare.LEGEND), escape_markdown(" ".join(compare.LEGEND))
     content = compare.render(PAIR, Format.markdown)
     assert content.startswith(
         f"# one and two\n\n{COMPARISON.splitlines()[0]}\n\n| criterion | weight | one | two | better |\n"
@@ -299,11 +300,11 @@ def test_two_side_by_side():
     assert content.endswith(
         "|\n\n## What would reverse the order\n\n- With adoption at 10 % two is first.\n"
         "- With 5000 stars two is first.\n\n## Rules that apply\n\n- one: advantage: It is kept.\n- one: warning: It is slow.\n"
-        f"- two: excluded: It is over.\n- two: advantage: It was kept.\n\n{compare.LEGEND}\n"
+        f"- two: excluded: It is over.\n- two: advantage: It was kept.\n\n{in_markdown}\n"
     )
     bare = replace(PAIR, first=replace(FIRST, findings=()), second=replace(SECOND, findings=()), flips=())
     assert compare.render(bare, Format.table).endswith(
-        f"order:\n  - no change of a single weight or a single value\n\nrules that apply:\n  - none\n\n{compare.LEGEND}\n"
+        f"order:\n  - no change of a single weight or a single value\n\nrules that apply:\n  - none\n\n{legend}\n"
     )
 
 

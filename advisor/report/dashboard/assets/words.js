@@ -47,17 +47,20 @@ function leaving() {
   return found.running
     .filter((r) => r !== base)
     .map((r) => {
-      const sides = { gains: [], costs: [] };
+      const sides = { better: [], worse: [] };
       data.criteria.forEach((c, k) => {
         const mine = base.cells[4 * k],
           theirs = r.cells[4 * k];
         if (mine === null || theirs === null || Math.abs(theirs - mine) < NOTABLE_DIFFERENCE) return;
         const points = format.whole(100 * (theirs - mine));
-        sides[theirs > mine ? "gains" : "costs"].push(
-          `${c.title.toLowerCase()} ${points >= 0 ? "+" : ""}${points}`,
+        sides[theirs > mine ? "better" : "worse"].push(
+          `${c.title.toLowerCase()} (${points >= 0 ? "+" : ""}${points})`,
         );
       });
-      return `${name(r)} instead of ${name(base)}: gains ${sides.gains.join(", ") || "nothing"}; costs ${sides.costs.join(", ") || "nothing"}`;
+      const parts = Object.entries(sides)
+        .filter(([, texts]) => texts.length)
+        .map(([word, texts]) => `${word} in ${texts.join(", ")}`);
+      return `${name(r)} instead of ${name(base)}: ${parts.join("; ") || "no notable difference"}`;
     });
 }
 
