@@ -418,7 +418,7 @@ def test_list_and_shards(tmp_path):
     assert all(900 < len(p) < 1100 for p in parts)
     for text, message in (
         ("a/b\na/b\n", "list.txt:2: duplicate repository a/b"),
-        ("ab\n", "list.txt:1: 'ab'"),
+        ("ab\n", "list.txt:1: invalid repository name 'ab'"),
         ("#\n", "lists no repository"),
     ):
         path.write_text(text)

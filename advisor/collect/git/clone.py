@@ -29,7 +29,7 @@ def locate_history(
         GitFailed: git failed.
     """
     if where.startswith("-") or "\0" in where:
-        raise InputError(f"{where!r} is not a repository; give owner/name, a URL or a path")
+        raise InputError(f"invalid repository {where!r}: expected owner/name, a URL or a path")
     if Path(where).is_dir():
         return Path(where), addresses.check_repository(repository or _read_origin(Path(where)))
     if re.match(r"(?:https|ssh|file)://", where):
@@ -47,7 +47,7 @@ def _read_origin(folder: Path) -> str:
         url = run_git(folder, "config", "--get", "remote.origin.url").strip()
     except GitFailed:
         raise InputError(
-            f"{folder} has no remote named origin; name the repository with --name owner/name"
+            f"{folder} has no remote named origin: name the repository with --name owner/name"
         ) from None
     return "/".join(re.split(r"[/:]", url.removesuffix(".git").rstrip("/"))[-2:])
 

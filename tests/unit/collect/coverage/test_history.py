@@ -207,7 +207,7 @@ def test_the_command_names_the_histories_that_it_cannot_read(repo, tmp_path, mon
     assert isinstance(run(missing_url).exception, CollectError)  # a single history that fails is an error
     assert "exactly one" in str(run(missing_url, str(repo.path), "--name", "a/b").exception)
     repo.git("remote", "remove", "origin")
-    assert "has no remote named origin; name the repository with --name owner/name" in str(run(str(repo.path)).exception)
+    assert "has no remote named origin: name the repository with --name owner/name" in str(run(str(repo.path)).exception)
 
 
 def test_a_family_that_is_removed_twice_has_the_last_day(repo, tmp_path):
