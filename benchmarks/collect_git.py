@@ -22,17 +22,17 @@ from pathlib import Path
 READERS = {
     "advisor's reader": """
 from pathlib import Path
-from advisor.collect.git.commits import read_log, written
-commits, changes = written(read_log(Path(sys.argv[1])))
+from advisor.collect.git.commits import read_log, list_nonmerge_commits
+commits, changes = list_nonmerge_commits(read_log(Path(sys.argv[1])))
 print(len(commits))
 """,
     "advisor collect --git-only": """
 from pathlib import Path
 from datetime import date
-from advisor.collect.git import collect
+from advisor.collect.git import collect_history
 where, out = sys.argv[1:3]
 told = []  # "own/er: 6601 commits, …"
-collect(where, Path(out), Path(out), retrieved_on=date(2026, 1, 1), repository="own/er", progress=told.append)
+collect_history(where, Path(out), Path(out), retrieved_on=date(2026, 1, 1), repository="own/er", progress=told.append)
 print(told[-1].split()[1])
 """,
     "pygit2": """
