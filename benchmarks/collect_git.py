@@ -31,9 +31,11 @@ from pathlib import Path
 from datetime import date
 from advisor.collect.git import collect_history
 where, out = sys.argv[1:3]
-told = []  # "own/er: 6601 commits, …"
-collect_history(where, Path(out), Path(out), retrieved_on=date(2026, 1, 1), repository="own/er", progress=told.append)
-print(told[-1].split()[1])
+lines = []  # "own/er: 6601 commits, …"
+collect_history(
+    where, Path(out), Path(out), retrieved_on=date(2026, 1, 1), repository="own/er", progress=lines.append
+)
+print(lines[-1].split()[1])
 """,
     "pygit2": """
 import pygit2
