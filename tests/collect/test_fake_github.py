@@ -88,8 +88,8 @@ def test_rest_responses_match_githubs_openapi(client, world, path, template):
 
 
 def test_failures_are_those_of_github(client, world):
-    world.blocked.add("dm/ca")
-    world.forbidden.add("no/pe")
+    world.blocked_names.add("dm/ca")
+    world.forbidden_names.add("no/pe")
     world.rename("o/empty", "p/moved")
     statuses = {p: client.get(f"/repos/{p}", follow_redirects=False).status_code
                 for p in ("o/n", "dm/ca", "no/pe", "nobody/nothing", "o/empty")}  # fmt: skip

@@ -237,8 +237,8 @@ def test_another_repository_under_an_old_name_is_read_from_the_start(world, tmp_
 def test_a_missing_repository_does_not_stop_the_others(world, tmp_path):
     for name in ("o/n", "o/blocked", "o/forbidden"):
         world.add(name)
-    world.blocked.add("o/blocked")
-    world.forbidden.add("o/forbidden")
+    world.blocked_names.add("o/blocked")
+    world.forbidden_names.add("o/forbidden")
     outcome, _ = collect(FakeGitHub(world), tmp_path, ["no/body", "o/blocked", "o/n", "o/forbidden"])
     assert outcome.repositories == {"o/n"}
     assert {m.repository for m in outcome.missing} == {"no/body", "o/blocked", "o/forbidden"}

@@ -124,7 +124,7 @@ def test_a_throttled_token_is_not_used_while_it_is_blocked(tmp_path, status, hea
     locks = HostLocks(tmp_path, clock=lambda: 1_000.0)
     pool = TokenPool([credential("token-a"), credential("token-b")], locks, first=0)
     pool.record_limit("host", 0, status, headers)
-    assert locks.remaining_wait(pool.lane_of("host", 0)) == seconds
+    assert locks.remaining_wait(pool.name_lane("host", 0)) == seconds
     assert pool.pick_token("host") == (1 if seconds else 0)
 
 

@@ -67,9 +67,9 @@ async def collect_repositories(
     for i, plan in enumerate(plans):
         await _collect_one(context, client, plan.repository)
         if budget is not None and context.outcome.points >= budget:
-            for rest_plan in plans[i + 1 :]:
-                reason = f"not started: it may cost {rest_plan.points} points, and the budget is used up"
-                context.record_missing(rest_plan.repository.name, "github", reason)
+            for open_plan in plans[i + 1 :]:
+                reason = f"not started: it may cost {open_plan.points} points, and the budget is used up"
+                context.record_missing(open_plan.repository.name, "github", reason)
             return
 
 

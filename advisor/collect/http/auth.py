@@ -47,7 +47,7 @@ def find_credential(rest: str, environment: Mapping[str, str], home: Path) -> Cr
     Raises:
         InputError: a source holds something that cannot be a token.
     """
-    for read_credential in (_from_environment, _from_app, _from_netrc, _from_gh):
+    for read_credential in (_read_environment, _read_app, _read_netrc, _read_gh_hosts):
         if credential := read_credential(rest, environment, home):
             return credential
     return None
@@ -69,7 +69,7 @@ def find_credentials(rest: str, environment: Mapping[str, str], home: Path) -> l
     return [credential] if credential else []
 
 
-def _host(rest: str) -> str:
+def _read_host(rest: str) -> str:
     host = (urlsplit(rest).hostname or "").lower()
     return "github.com" if host == "api.github.com" else host
 
@@ -84,13 +84,13 @@ def _build_credential(source: str, token: str) -> Credential:
 def _is_default_github(rest: str, environment: Mapping[str, str]) -> bool:
     """Return whether GH_TOKEN and GITHUB_TOKEN are for this GitHub, not for GitHub Enterprise."""
     api_url = environment.get("GITHUB_API_URL", "https://api.github.com")
-    is_default = _host(rest) in {"github.com", _host(api_url)}
-    if _host(rest) == "github.com" and _host(api_url) != "github.com":
+    is_default = _read_host(rest) in {"github.com", _read_host(api_url)}
+    if _read_host(rest) == "github.com" and _read_host(api_url) != "github.com":
         is_default = "GITHUB_API_URL" not in environment
     return is_default
 
 
-def _from_environment(rest: str, environment: Mapping[str, str], _: Path) -> Credential | None:
+def _read_environment(rest: str, environment: Mapping[str, str], _: Path) -> Credential | None:
     is_default = _is_default_github(rest, environment)
     names = ("GH_TOKEN", "GITHUB_TOKEN") if is_default else ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
     for name in names:
@@ -99,7 +99,7 @@ def _from_environment(rest: str, environment: Mapping[str, str], _: Path) -> Cre
     return None
 
 
-def _from_app(rest: str, environment: Mapping[str, str], _: Path) -> Credential | None:
+def _read_app(rest: str, environment: Mapping[str, str], _: Path) -> Credential | None:
     values = [environment.get(f"GITHUB_APP_{part}", "") for part in ("ID", "PRIVATE_KEY", "INSTALLATION_ID")]
     if not any(values):
         return None
@@ -109,7 +109,7 @@ def _from_app(rest: str, environment: Mapping[str, str], _: Path) -> Credential 
             "a GitHub App needs GITHUB_APP_ID, GITHUB_APP_PRIVATE_KEY and "
             "GITHUB_APP_INSTALLATION_ID (a number)"
         )
-    if _host(rest) != _host(environment.get("GITHUB_API_URL", "https://api.github.com")):
+    if _read_host(rest) != _read_host(environment.get("GITHUB_API_URL", "https://api.github.com")):
         return None
     from github import Auth, Github, GithubException
     from jwt import PyJWTError
@@ -130,7 +130,7 @@ def _from_app(rest: str, environment: Mapping[str, str], _: Path) -> Credential 
     return Credential("the GitHub App in GITHUB_APP_ID", get_token)
 
 
-def _from_netrc(rest: str, environment: Mapping[str, str], home: Path) -> Credential | None:
+def _read_netrc(rest: str, environment: Mapping[str, str], home: Path) -> Credential | None:
     if not Path(environment.get("NETRC") or home / ".netrc").is_file():
         return None
     from github import Auth, Github
@@ -145,7 +145,7 @@ def _from_netrc(rest: str, environment: Mapping[str, str], home: Path) -> Creden
     return _build_credential(".netrc", token)
 
 
-def _from_gh(rest: str, environment: Mapping[str, str], home: Path) -> Credential | None:
+def _read_gh_hosts(rest: str, environment: Mapping[str, str], home: Path) -> Credential | None:
     import yaml
 
     folder = environment.get("GH_CONFIG_DIR") or (
@@ -153,7 +153,7 @@ def _from_gh(rest: str, environment: Mapping[str, str], home: Path) -> Credentia
     )
     path = Path(folder) / "hosts.yml"
     try:
-        entry = yaml.safe_load(path.read_text())[_host(rest)]
+        entry = yaml.safe_load(path.read_text())[_read_host(rest)]
         token = entry.get("oauth_token") or entry["users"][entry["user"]]["oauth_token"]
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError):
         return None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TokenPool:
-    """The tokens of a run, shared by its workers through `Turns`."""
+    """The tokens of a run, shared by its workers through `HostLocks`."""
 
     def __init__(self, credentials: Sequence[Credential], locks: HostLocks, first: int | None = None) -> None:
         """Start each worker with a token of its own.
@@ -35,27 +35,27 @@ class TokenPool:
     def pick_token(self, host: str) -> int:
         """Return the number of the token to use: the next free one, else the one that is free first."""
         order = [(self._first + n) % len(self._credentials) for n in range(len(self._credentials))]
-        return min(order, key=lambda n: self._locks.remaining_wait(self.lane_of(host, n)))
+        return min(order, key=lambda n: self._locks.remaining_wait(self.name_lane(host, n)))
 
     def get_token(self, number: int) -> SecretStr:
         """Return the token with a number."""
         return self._credentials[number].get_token()
 
     @staticmethod
-    def lane_of(host: str, number: int) -> str:
-        """Return the lane of a token at a host."""
+    def name_lane(host: str, number: int) -> str:
+        """Return the name of the lane of a token at a host."""
         return f"{host}-token-{number}"
 
     def record_limit(self, host: str, number: int, status: int, headers: Mapping[str, str]) -> None:
         """Block the token's lane if a response says that its rate limit is used up."""
         after = headers.get("retry-after", "")
         if status in {403, 429} and after.isdigit():
-            self._locks.block_lane(self.lane_of(host, number), float(after))
+            self._locks.block_lane(self.name_lane(host, number), float(after))
         elif headers.get("x-ratelimit-remaining") == "0" and headers.get("x-ratelimit-reset", "").isdigit():
             self._locks.block_lane(
-                self.lane_of(host, number), float(headers["x-ratelimit-reset"]) - time.time() + 1
+                self.name_lane(host, number), float(headers["x-ratelimit-reset"]) - time.time() + 1
             )
 
     def has_free_token(self, host: str) -> bool:
         """Return whether any token may be used now."""
-        return self._locks.remaining_wait(self.lane_of(host, self.pick_token(host))) <= 0
+        return self._locks.remaining_wait(self.name_lane(host, self.pick_token(host))) <= 0

@@ -246,7 +246,7 @@ class Transport:
         if credential is not None:
             if self.pool:
                 number = self.pool.pick_token(host)
-                lane = self.pool.lane_of(host, number)
+                lane = self.pool.name_lane(host, number)
             token = credential.get_token() if number is None or not self.pool else self.pool.get_token(number)
             self.secrets.add(token.get_secret_value())
             headers["authorization"] = f"Bearer {token.get_secret_value()}"

@@ -222,13 +222,13 @@ class FakeGitHub:
             status, headers, body = self.responses[path]
             return None, self._out(request, body, status, "core", **headers), fault
         full = f"{request.path_params['owner']}/{request.path_params['name']}"
-        if full in self.world.blocked:
+        if full in self.world.blocked_names:
             error = {
                 "message": "Repository access blocked",
                 "block": {"reason": "dmca", "created_at": "2026-01-01T00:00:00Z"},
             }
             return None, self._out(request, error, 451), fault
-        if full in self.world.forbidden:
+        if full in self.world.forbidden_names:
             return (
                 None,
                 self._out(request, {"message": "Resource not accessible by personal access token"}, 403),
@@ -250,10 +250,10 @@ class FakeGitHub:
             }
             return None, self._out(request, error, 301, "core", location=url), fault
         if repository is None:
-            return None, self._send_not_found(request), fault
+            return None, self._send_404(request), fault
         return repository, None, fault
 
-    def _send_not_found(self, request: Request) -> Response:
+    def _send_404(self, request: Request) -> Response:
         return self._out(
             request,
             {"message": "Not Found", "documentation_url": "https://docs.github.com/rest", "status": "404"},
@@ -263,7 +263,7 @@ class FakeGitHub:
     async def _repository(self, request: Request) -> Response:
         repository, error_response, fault = await self._find(request)
         if repository is None:
-            return error_response or self._send_not_found(request)
+            return error_response or self._send_404(request)
         return await self._rest(request, self.rest_api.repository(repository, self._base(request)), fault)
 
     async def _by_id(self, request: Request) -> Response:
@@ -272,7 +272,7 @@ class FakeGitHub:
             None,
         )
         if repository is None:
-            return self._send_not_found(request)
+            return self._send_404(request)
         owner, name = repository["nameWithOwner"].split("/")
         request.path_params.update(owner=owner, name=name)
         return await (self._below(request) if "rest" in request.path_params else self._repository(request))
@@ -280,7 +280,7 @@ class FakeGitHub:
     async def _below(self, request: Request) -> Response:
         repository, error_response, fault = await self._find(request)
         if repository is None:
-            return error_response or self._send_not_found(request)
+            return error_response or self._send_404(request)
         api, base, query = self.rest_api, self._base(request), request.query_params
         parts = request.path_params["rest"].split("/")
         if parts == ["stargazers", "history"]:
@@ -289,7 +289,7 @@ class FakeGitHub:
         if parts == ["stargazers", "count"]:
             return await self._rest(request, {"count": repository["stargazerCount"]}, fault)
         if parts in (["stargazers"], ["subscribers"]):  # since July 2026 only collaborators can read them
-            return self._send_not_found(request)
+            return self._send_404(request)
         rows: list[Any]
         if parts == ["issues"]:
             rows = [api.issue(t, repository, base) for t in self._list_threads(repository, query)]
@@ -303,7 +303,7 @@ class FakeGitHub:
         elif len(parts) > 1 and parts[0] in {"issues", "pulls"} and parts[1].isdigit():
             return await self._send_thread(request, repository, parts, fault)
         else:
-            return self._send_not_found(request)
+            return self._send_404(request)
         return await self._send_page(request, rows, fault)
 
     async def _send_thread(
@@ -314,13 +314,13 @@ class FakeGitHub:
             (t for k in ("issues", "pullRequests") for t in repository[k] if t["number"] == number), None
         )
         if thread is None:
-            return self._send_not_found(request)
+            return self._send_404(request)
         if parts[2:] == ["comments"]:
             return await self._send_page(request, [api.comment(c) for c in thread["comments"]], fault)
         if parts[2:] == ["reviews"]:
             return await self._send_page(request, [api.review(c) for c in thread["reviews"]], fault)
         if parts[2:]:
-            return self._send_not_found(request)
+            return self._send_404(request)
         row = (
             api.issue(thread, repository, base)
             if parts[0] == "issues"
@@ -366,7 +366,7 @@ class FakeGitHub:
             if r["owner"]["login"] == request.path_params["owner"]
         ]
         if not owners or owners[0]["__typename"] != "Organization":
-            return self._send_not_found(request)
+            return self._send_404(request)
         return await self._rest(request, self.rest_api.organization(owners[0]), None)
 
     async def _user(self, request: Request) -> Response:

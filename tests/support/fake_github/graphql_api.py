@@ -94,9 +94,9 @@ class GraphQLApi:
         return source.get(name)
 
     def _repository(self, full: str) -> dict[str, Any]:
-        if full in self.world.forbidden:
+        if full in self.world.forbidden_names:
             raise build_error("Resource not accessible by personal access token", "FORBIDDEN")
-        if full in self.world.blocked:
+        if full in self.world.blocked_names:
             raise build_error("Repository access blocked", "REPOSITORY_ACCESS_BLOCKED")
         repository = self.world.resolve(full)
         if repository is None:

@@ -35,8 +35,8 @@ class World:
     seed: int = 1
     repositories: dict[str, dict[str, Any]] = field(default_factory=dict)
     renames: dict[str, str] = field(default_factory=dict)
-    blocked: set[str] = field(default_factory=set)
-    forbidden: set[str] = field(default_factory=set)
+    blocked_names: set[str] = field(default_factory=set)
+    forbidden_names: set[str] = field(default_factory=set)
     now: datetime = NOW
 
     def __post_init__(self) -> None:
