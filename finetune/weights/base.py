@@ -138,7 +138,7 @@ def read_shape(model_config: dict[str, Any]) -> Shape | None:
     text_config = model_config.get("text_config") or model_config
     try:
         heads, hidden_size = int(text_config["num_attention_heads"]), int(text_config["hidden_size"])
-        tied = text_config.get("tie_word_embeddings", model_config.get("tie_word_embeddings", False))
+        is_tied = text_config.get("tie_word_embeddings", model_config.get("tie_word_embeddings", False))
         return Shape(
             layers=int(text_config["num_hidden_layers"]),
             hidden_size=hidden_size,
@@ -147,7 +147,7 @@ def read_shape(model_config: dict[str, Any]) -> Shape | None:
             heads=heads,
             kv_heads=int(text_config.get("num_key_value_heads") or heads),
             head_size=int(text_config.get("head_dim") or hidden_size // heads),
-            has_tied_embeddings=bool(tied),
+            has_tied_embeddings=bool(is_tied),
             experts=int(text_config.get("num_local_experts") or text_config.get("num_experts") or 1),
         )
     except (KeyError, TypeError, ValueError):
