@@ -1,7 +1,7 @@
-"""CPU time of `advisor rank` against `import pandas`, in one run.
+"""Compare the CPU time of `advisor rank` with `import pandas`, in one run.
 
 Usage: python benchmarks/rank.py [RUNS]. Prints a Markdown table: CPU seconds (user and system,
-median over the runs, the commands taken in turn), peak memory, and the ratio to `import pandas`.
+median over the runs, with the commands in turn), peak memory, and the ratio to `import pandas`.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ COMMANDS = {
 }
 
 
-def once(arguments: list[str]) -> tuple[float, float]:
-    """CPU seconds and peak MiB of one process."""
+def run_once(arguments: list[str]) -> tuple[float, float]:
+    """Return CPU seconds and peak MiB of one process."""
     child = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(child.pid, 0)
+    _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     assert child.returncode == 0, arguments
-    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 11
-    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in COMMANDS}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in COMMANDS}
     for arguments in COMMANDS.values():
-        once(arguments)  # byte code is written
+        run_once(arguments)  # writes byte code
     for _ in range(runs):
         for name, arguments in COMMANDS.items():
-            taken[name].append(once(arguments))
-    base = statistics.median(t for t, _ in taken["python -c 'import pandas'"])
+            times[name].append(run_once(arguments))
+    base = statistics.median(t for t, _ in times["python -c 'import pandas'"])
     print("| command | CPU s | peak MiB | ratio |\n|---|---|---|---|")
-    for name, values in taken.items():
+    for name, values in times.items():
         cpu, memory = (statistics.median(v) for v in zip(*values, strict=True))
         print(f"| `{name}` | {cpu:.3f} | {memory:.0f} | {cpu / base:.2f} |")
 

@@ -68,17 +68,17 @@ def describe_leaving_default(domain: Domain, ranking: Sequence[Ranked]) -> list[
     for other in ranking:
         if other is default or other.rank is None:
             continue
-        gains: list[str] = []
-        costs: list[str] = []
+        better: list[str] = []
+        worse: list[str] = []
         for c in default.criteria:
             mine, theirs = c.utility, other.criterion(c.criterion).utility
             if mine is None or theirs is None or abs(theirs - mine) < NOTABLE_DIFFERENCE:
                 continue
-            text = f"{titles[c.criterion]} {100 * (theirs - mine):+.0f}"
-            (gains if theirs > mine else costs).append(text)
+            text = f"{titles[c.criterion]} ({100 * (theirs - mine):+.0f})"
+            (better if theirs > mine else worse).append(text)
+        parts = [f"{word} in {', '.join(c)}" for word, c in (("better", better), ("worse", worse)) if c]
         names = f"{other.candidate.name} instead of {default.candidate.name}"
-        lists = f"gains {', '.join(gains) or 'nothing'}; costs {', '.join(costs) or 'nothing'}"
-        sentences.append(f"{names}: {lists}")
+        sentences.append(f"{names}: {'; '.join(parts) or 'no notable difference'}")
     return sentences
 
 

@@ -1,4 +1,4 @@
-"""Law 2: scores are bounded, monotone, independent of others; only ratios of weights matter."""
+"""Law 2: scores are bounded, monotone and independent of other candidates; only ratios of weights matter."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ def test_a_utility_is_bounded_and_monotone(scale, a, b):
     assert (utility(scale, scale.worst), utility(scale, scale.best)) == (0, 1)
 
 
-def test_missing_evidence_widens_and_does_not_move():
+def test_missing_evidence_widens_the_interval_and_keeps_the_score():
     criterion = CRITERIA[3]
     full = {s.metric: Measurement("a/b", s.metric, "measured", s.best, s.best, s.best, 1, 1.0)
             for s in criterion.scales}  # fmt: skip
-    known, part = score_criterion(criterion, full), dict(full)
+    complete, part = score_criterion(criterion, full), dict(full)
     part.popitem()
     less = score_criterion(criterion, part)
-    assert less.utility == known.utility == 1
-    assert less.low < known.low
-    assert less.coverage < 1 == known.coverage
+    assert less.utility == complete.utility == 1
+    assert less.low < complete.low
+    assert less.coverage < 1 == complete.coverage
     assert score_criterion(criterion, {}).utility is None
 
 
@@ -52,7 +52,7 @@ def test_only_ratios_of_weights_matter():
     assert one.choice == two.choice
 
 
-def test_a_weak_candidate_changes_nobody():
+def test_another_candidate_changes_no_score():
     five, fourteen = advisor.recommend("finetuning"), advisor.recommend("finetuning-wide")
     of_five = {r.candidate.repository: (r.score, r.low, r.high) for r in five.ranking}
     within = [r for r in fourteen.ranking if r.candidate.repository in of_five]

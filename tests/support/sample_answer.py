@@ -1,4 +1,4 @@
-"""An answer made by hand: two candidates, one of which is out, with all that a report may show of them."""
+"""A sample recommendation: two candidates, one of them excluded, with everything that a report may show."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from advisor.report import explain
 DAY, EARLIER = date(2026, 7, 4), date(2025, 1, 2)
 
 
-def measured(name, metric, value=None, **more):
+def measurement(name, metric, value=None, **more):
     return Measurement(name, metric, "measured" if value is not None else "unavailable", value, **more)
 
 
@@ -40,10 +40,10 @@ def candidate(name, utilities, stars, **more):
                             MetricScore("stars", 1.0, 0.501, 0.1, 0.9)),
                   criterion("activity", two, MetricScore("trend", 1.0, two, 0.0, 1.0))),
         measurements=(
-            measured(name, "downloads", 12_345_678.0, low=1_000_000.0, high=20_000_000.0, n=30,
+            measurement(name, "downloads", 12_345_678.0, low=1_000_000.0, high=20_000_000.0, n=30,
                      evidence_share=0.5, sources=("an index", "=a table"), first_day=EARLIER, last_day=DAY),
-            measured(name, "stars", stars), measured(name, "code_changes_commits", 7.0),
-            measured(name, "trend", reason="too few days"), measured(name, "declared_status", "active"),
+            measurement(name, "stars", stars), measurement(name, "code_changes_commits", 7.0),
+            measurement(name, "trend", reason="too few days"), measurement(name, "declared_status", "active"),
         ),
         outlook=(Outlook(12, 0.05, 0.01, 0.2, abstained=False), Outlook(24, None, 0, 1, abstained=True)),
         **more,
@@ -84,19 +84,19 @@ TWO = explain.Explanation(
 
 
 def cell(repository, family, on, **more):
-    given = {
+    fields = {
         "vendor": "V", "released_on": EARLIER, "removed_on": None, "days": 3, "was_older": False, "route": "main",
         "name": "n", "path": "p", "commit": "c", "source": "s", "package": None, "packaged_on": None, **more,
     }  # fmt: skip
-    return Cell(repository, family, supported_on=on, **given)
+    return Cell(repository, family, supported_on=on, **fields)
 
 
-FOUND = Coverage(
+COVERAGE = Coverage(
     DAY, "any", ("a/one", "b/two"),
     (cell("a/one", "Llama", DAY, packaged_on=DAY), cell("b/two", "Llama", None, days=None, route=None),
      cell("a/one", "Qwen", DAY, route="transformers"), cell("b/two", "Qwen", DAY, was_older=True, days=0),
      cell("a/one", "Phi", EARLIER), cell("a/one", "Yi", EARLIER, removed_on=DAY)),
     (Side("a/one", "its backer", 5, 4, 3.0, 1.0, None, 0.8), Side("a/one", "others", 9, 0, None, None, None, 0.0)),
-    {r: {n: measured(r, n, reason=why) if n == "vendor_gap" else measured(r, n, 2.0) for n in SPREAD}
+    {r: {n: measurement(r, n, reason=why) if n == "vendor_gap" else measurement(r, n, 2.0) for n in SPREAD}
      for r, why in (("a/one", ""), ("b/two", "It has no backer."))},
 )  # fmt: skip

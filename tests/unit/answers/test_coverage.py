@@ -34,15 +34,15 @@ def early():
     return read_coverage(read_request(Request(as_of=EARLY)))
 
 
-def cell(found, name, family):
-    return next(c for c in found.cells if c.repository.endswith(f"/{name}") and c.family == family)
+def cell(answer, name, family):
+    return next(c for c in answer.cells if c.repository.endswith(f"/{name}") and c.family == family)
 
 
-def side(found, name, vendors):
-    return next(s for s in found.sides if s.repository.endswith(f"/{name}") and s.vendors == vendors)
+def side(answer, name, vendors):
+    return next(s for s in answer.sides if s.repository.endswith(f"/{name}") and s.vendors == vendors)
 
 
-def test_torchtune_gave_its_backers_models_the_first_day(now, early):
+def test_torchtune_supports_its_backers_models_from_the_first_day(now, early):
     own, others = side(now, "torchtune", "Meta"), side(now, "torchtune", "others")
     assert (own.supported, own.families, own.median) == (5, 5, 0)
     assert others.median is None
@@ -54,7 +54,7 @@ def test_torchtune_gave_its_backers_models_the_first_day(now, early):
     assert spread["effective_vendors"] == pytest.approx(3.46, abs=0.01)
 
 
-def test_what_was_given_up_is_gone_and_the_package_lags(now, early):
+def test_support_ends_and_the_package_follows_later(now, early):
     assert cell(now, "torchtune", "Code Llama").removed_on == date(2025, 5, 30)
     assert cell(early, "torchtune", "Code Llama").removed_on is None
     assert cell(now, "torchtune", "Qwen3").supported_on == date(2025, 5, 21)
@@ -62,17 +62,17 @@ def test_what_was_given_up_is_gone_and_the_package_lags(now, early):
     assert cell(now, "torchtune", "Gemma 2").package == "0.5.0"
 
 
-def test_no_cell_knows_the_future(early):
+def test_no_cell_uses_later_facts(early):
     assert {c.family for c in early.cells} == {f.name for f in load_families() if f.released <= EARLY}
     for c in early.cells:
         assert c.supported_on is None or c.supported_on <= EARLY
         assert c.packaged_on is None or c.packaged_on <= EARLY
 
 
-def test_every_support_can_be_followed_to_a_path_and_a_commit_or_release(now):
-    supported = [c for c in now.cells if c.supported_on]
-    assert len(supported) > 200
-    for c in supported:
+def test_every_support_has_a_path_and_a_commit_or_release(now):
+    supported_cells = [c for c in now.cells if c.supported_on]
+    assert len(supported_cells) > 200
+    for c in supported_cells:
         assert c.path and c.name
         if c.route == "main":
             assert re.fullmatch(r"[0-9a-f]{40}", c.commit)
@@ -82,49 +82,49 @@ def test_every_support_can_be_followed_to_a_path_and_a_commit_or_release(now):
         assert c.days == max(0, (c.supported_on - c.released_on).days)
 
 
-def test_another_vendor_can_stand_in_the_backers_place():
-    found = read_coverage(read_request(Request()), "main", "Meta")
-    assert side(found, "litgpt", "Meta").median < 8 < side(found, "axolotl", "others").median
+def test_another_vendor_can_replace_the_backer():
+    answer = read_coverage(read_request(Request()), "main", "Meta")
+    assert side(answer, "litgpt", "Meta").median < 8 < side(answer, "axolotl", "others").median
     with pytest.raises(UnknownName, match="Meta"):
         read_coverage(read_request(Request()), vendor="Metta")
 
 
-def test_own_code_and_any_route_differ_where_transformers_helps():
+def test_own_code_and_any_route_differ_with_support_by_transformers():
     own = read_coverage(read_request(Request()), "main")
     assert cell(own, "trl", "Gemma 2").supported_on is None
     assert cell(own, "unsloth", "Jamba").supported_on is None
     assert cell(read_coverage(read_request(Request())), "unsloth", "Jamba").route == "transformers"
 
 
-def test_the_same_by_every_format(now):
+def test_every_format_has_the_same_cells(now):
     rows = list(csv.DictReader(io.StringIO(render(now, Format.csv))))
     assert len(rows) == len(now.cells) == 5 * len(load_families())
-    parsed = json.loads(render(now, Format.json))
-    assert len(parsed["cells"]) == len(rows)
-    assert parsed["measured"]["pytorch/torchtune"]["own_model_share"]["value"] == pytest.approx(0.4)
-    shown = render(now, Format.markdown)
-    assert shown.count("| Gemma 2 |") == 1
+    content = json.loads(render(now, Format.json))
+    assert len(content["cells"]) == len(rows)
+    assert content["measured"]["pytorch/torchtune"]["own_model_share"]["value"] == pytest.approx(0.4)
+    text = render(now, Format.markdown)
+    assert text.count("| Gemma 2 |") == 1
 
 
-def test_the_command_prints_both_tables_then_and_now():
+def test_the_command_prints_both_tables_as_of_two_days():
     def run(*args):
         return subprocess.run([sys.executable, "-m", "advisor", "coverage", *args],
                               capture_output=True, text=True, check=False)  # fmt: skip
 
     then, today = run("--as-of", "2024-06-05", "--store", "bundled"), run()
     assert (then.returncode, today.returncode) == (0, 0)
-    for printed in (then.stdout, today.stdout):
-        assert re.search(r"^family +vendor +weights +trl +torchtune", printed, re.MULTILINE)
-        assert re.search(r"^torchtune +Meta +\d of \d", printed, re.MULTILINE)
+    for output in (then.stdout, today.stdout):
+        assert re.search(r"^family +vendor +public weights +trl +torchtune", output, re.MULTILINE)
+        assert re.search(r"^torchtune +Meta +\d of \d", output, re.MULTILINE)
     assert re.search(r"^Gemma 2 .*2024-11-08 \(\+134\)", today.stdout, re.MULTILINE)
     assert "Gemma 2" not in then.stdout
     assert "gone 2025-05-30" in today.stdout
-    wrong = run("--as-of", "2031-01-01")
-    assert wrong.returncode == 2
-    assert "Traceback" not in wrong.stderr
+    failure = run("--as-of", "2031-01-01")
+    assert failure.returncode == 2
+    assert "Traceback" not in failure.stderr
 
 
-def test_a_store_without_coverage_says_what_to_do(tmp_path):
+def test_the_error_without_coverage_says_what_to_do(tmp_path):
     row = {"repository": "huggingface/trl", "day": "2024-01-01", "author": 0, "is_bot": False, "commits": 1,
            "source": "t", "retrieved_at": "2024-01-02"}  # fmt: skip
     writing.write_rows(tmp_path, "contributions", "huggingface/trl", [row])

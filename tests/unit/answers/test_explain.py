@@ -1,4 +1,4 @@
-"""`advisor explain` and `advisor compare`: every number can be followed, and a flip is one."""
+"""`advisor explain` and `advisor compare`: every number has its source, and a flip reverses the order."""
 
 from __future__ import annotations
 
@@ -37,31 +37,34 @@ def run(*args):
 
 @pytest.fixture(scope="module")
 def torchtune():
-    done = run("explain", "torchtune")
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    process = run("explain", "torchtune")
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
-def test_every_metric_is_explained_with_its_definition_and_source(torchtune):
+def test_explain_prints_definition_and_source_of_every_metric(torchtune):
     for metric in METRICS.values():
         assert len(re.findall(rf"^  {metric.name} = ", torchtune, re.MULTILINE)) == 1
         assert metric.definition in torchtune
     assert "source: git:pytorch/torchtune@bd2a0fc7c314" in torchtune
-    assert re.search(r"rows: [\d,]+ in contributions, .* history at bd2a0fc7c314", torchtune)
     assert re.search(
-        r"Gemma 2: 2024-11-08 by main: gemma2 in torchtune/models/gemma2/\S+ at [0-9a-f]{40}", torchtune
+        r"facts: [\d,]+ rows in contributions, .* git history up to commit bd2a0fc7c314", torchtune
+    )
+    assert re.search(
+        r"Gemma 2: since 2024-11-08 by route main: gemma2 in torchtune/models/gemma2/\S+ at commit [0-9a-f]{40}",
+        torchtune,
     )
     assert "big tech (https://github.com/meta-pytorch, read 2026-04-23)" in torchtune
-    assert "Code Llama:" not in torchtune  # given up
+    assert "Code Llama:" not in torchtune  # support removed
 
 
-def test_an_explanation_of_a_past_day_knows_nothing_later():
+def test_explain_of_a_past_day_uses_no_later_facts():
     text = run("explain", "torchtune", "--as-of", "2024-06-05").stdout
     assert "Gemma 2:" not in text
-    assert "Llama 3: 2024-04-18" in text
+    assert "Llama 3: since 2024-04-18" in text
 
 
-def test_explain_as_json_carries_definitions():
+def test_explain_as_json_has_definitions():
     content = json.loads(run("explain", "unsloth", "--format", "json").stdout)
     assert set(content["definitions"]) == set(METRICS)
     assert content["ranked"]["candidate"]["repository"] == "unslothai/unsloth"
@@ -72,89 +75,92 @@ def test_explain_as_json_carries_definitions():
 @pytest.mark.parametrize(
     "args", [("explain", "nobody"), ("compare", "trl", "trl"), ("compare", "trl", "nobody")]
 )
-def test_wrong_names_are_one_line_and_exit_2(args):
-    done = run(*args)
-    assert (done.returncode, done.stderr.count("\n"), done.stdout) == (2, 1, "")
+def test_wrong_names_print_one_line_and_exit_with_2(args):
+    process = run(*args)
+    assert (process.returncode, process.stderr.count("\n"), process.stdout) == (2, 1, "")
 
 
 def test_fact_rows_come_from_the_manifest():
     store = reading.open_store(data_folder() / "snapshots" / "finetuning")
-    found = {r.table: r for r in fact_rows(store.manifest["files"], "huggingface/trl")}
-    assert found["contributions"].rows == len(reading.read_rows(store, "contributions", "huggingface/trl"))
-    assert found["contributions"].head.startswith("f2cd57710ae3")
+    result = {r.table: r for r in fact_rows(store.manifest["files"], "huggingface/trl")}
+    assert result["contributions"].rows == len(reading.read_rows(store, "contributions", "huggingface/trl"))
+    assert result["contributions"].head.startswith("f2cd57710ae3")
 
 
 def pair(a, b, **more):
     return compare(question.read_request(question.Request(repositories=(a, b), **more)))
 
 
-def test_both_sides_are_shown_as_they_are_ranked():
-    found = pair("trl", "unsloth")
-    scores = {r.candidate.name: r.score for r in recommend.recommend(question.read_request(question.Request())).ranking}
-    assert (found.first.score, found.second.score) == (scores["trl"], scores["unsloth"])
-    shown = render(found, Format.table)
-    assert re.search(r"^activity +\d+% +\d+ +\d+ +trl$", shown, re.MULTILINE)
-    assert render(found, Format.markdown).count("| activity |") == 1
-    assert json.loads(render(found, Format.json))["flips"]
+def test_compare_shows_both_candidates_as_they_are_ranked():
+    result = pair("trl", "unsloth")
+    scores = {
+        r.candidate.name: r.score
+        for r in recommend.recommend(question.read_request(question.Request())).ranking
+    }
+    assert (result.first.score, result.second.score) == (scores["trl"], scores["unsloth"])
+    text = render(result, Format.table)
+    assert re.search(r"^activity +\d+% +\d+ +\d+ +trl$", text, re.MULTILINE)
+    assert render(result, Format.markdown).count("| activity |") == 1
+    assert json.loads(render(result, Format.json))["flips"]
 
 
 @pytest.mark.parametrize(("a", "b"), [("trl", "unsloth"), ("unsloth", "axolotl"), ("axolotl", "litgpt")])
-def test_a_flip_of_a_weight_is_one(a, b):
-    found = pair(a, b)
-    of_weights = [f for f in found.flips if f.kind == "weight"]
+def test_a_flip_of_a_weight_reverses_the_order(a, b):
+    result = pair(a, b)
+    of_weights = [f for f in result.flips if f.kind == "weight"]
     assert of_weights
     for flip in of_weights:
-        rest = 1 - found.weights[flip.name]
+        rest = 1 - result.weights[flip.name]
         back = math.copysign(1 / STEPS, flip.now - flip.then)
-        for share, turned in ((flip.then, True), (flip.then + back, False)):
-            weights = {n: w * (1 - share) / rest for n, w in found.weights.items()} | {flip.name: share}
+        for share, is_reversed in ((flip.then, True), (flip.then + back, False)):
+            weights = {n: w * (1 - share) / rest for n, w in result.weights.items()} | {flip.name: share}
             lead = (
-                utilities.total(found.first.criteria, weights)[0]
-                - utilities.total(found.second.criteria, weights)[0]
+                utilities.total_score(result.first.criteria, weights)[0]
+                - utilities.total_score(result.second.criteria, weights)[0]
             )
-            was_ahead = found.first.score >= found.second.score
-            assert ((lead < 1e-9) if was_ahead else (lead > -1e-9)) is turned, (flip, share)
+            was_ahead = result.first.score >= result.second.score
+            assert ((lead < 1e-9) if was_ahead else (lead > -1e-9)) is is_reversed, (flip, share)
 
 
-def test_a_flip_of_a_value_is_one():
-    found = pair("trl", "unsloth")
+def test_a_flip_of_a_value_reverses_the_order():
+    result = pair("trl", "unsloth")
     criteria = load_domain("finetuning").criteria
-    of_values = [f for f in found.flips if f.kind == "value"]
+    of_values = [f for f in result.flips if f.kind == "value"]
     assert of_values
     for flip in of_values:
         scores = {}
-        for side in (found.first, found.second):
-            changed = {
+        for side in (result.first, result.second):
+            new_measurements = {
                 m.metric: replace(m, value=flip.then, low=flip.then, high=flip.then)
                 if (m.repository, m.metric) == (flip.repository, flip.name)
                 else m
                 for m in side.measurements
             }
-            by_criterion = [utilities.score_criterion(c, changed) for c in criteria]
-            scores[side.candidate.name] = utilities.total(by_criterion, found.weights)[0]
+            by_criterion = [utilities.score_criterion(c, new_measurements) for c in criteria]
+            scores[side.candidate.name] = utilities.total_score(by_criterion, result.weights)[0]
         assert scores["unsloth"] == pytest.approx(scores["trl"], abs=1e-3), flip
         assert scores["unsloth"] > scores["trl"] - 1e-6
         assert flip.first == "unslothai/unsloth"
 
 
-def test_a_pair_of_a_past_day_and_wrong_pairs():
+def test_compare_on_a_past_day_and_with_wrong_pairs():
     assert pair("torchtune", "axolotl", as_of=date(2024, 6, 5)).as_of == date(2024, 6, 5)
     with pytest.raises(InputError, match="two different"):
         pair("trl", "huggingface/trl")
 
 
-def test_who_cannot_be_ranked_is_said_with_the_reason_and_a_store_without_coverage_has_no_models(tmp_path):
+def test_explain_says_why_a_candidate_has_no_rank_and_needs_no_coverage(tmp_path):
     fill(
         tmp_path / "store", {k: v for k, v in rows().items() if k[0] != "model_support" and k[1] != NAMES[2]}
     )
     load("init")
     load("explain")
     domain = tmp_path / "three.toml"
-    named = [word for name in NAMES for word in ("--candidate", name)]
-    CliRunner().invoke(app, ["init", "three", *named, "-o", str(domain)])
-    asked = ("--domain", str(domain), "--store", str(tmp_path / "store"))
-    done = CliRunner().invoke(app, ["explain", NAMES[2], *asked])
-    assert isinstance(done.exception, InputError)
-    assert str(done.exception).startswith(f"{NAMES[2]}: ")
-    done = CliRunner().invoke(app, ["explain", NAMES[1], *asked, "--format", "json"])
-    assert json.loads(done.stdout)["models"] == []
+    candidates = [word for name in NAMES for word in ("--candidate", name)]
+    CliRunner().invoke(app, ["init", "three", *candidates, "-o", str(domain)])
+    options = ("--domain", str(domain), "--store", str(tmp_path / "store"))
+    process = CliRunner().invoke(app, ["explain", NAMES[2], *options])
+    assert isinstance(process.exception, InputError)
+    assert str(process.exception).startswith(f"{NAMES[2]}: ")
+    process = CliRunner().invoke(app, ["explain", NAMES[1], *options, "--format", "json"])
+    assert json.loads(process.stdout)["models"] == []

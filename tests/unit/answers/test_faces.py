@@ -1,4 +1,4 @@
-"""advisor rank as a user meets it: a process of its own on the bundled snapshot."""
+"""advisor rank in a process of its own, on the bundled snapshot."""
 
 from __future__ import annotations
 
@@ -33,41 +33,41 @@ def run(*args, home=None, flags=()):
 
 @pytest.fixture(scope="module")
 def report():
-    done = run("rank")
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    process = run("rank")
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
-def test_the_report_answers_with_reasons_and_doubts(report):
-    for part in ("Recommendation: ", "why:", "doubts:", "leaving the default", *FIVE):
+def test_the_report_has_reasons_and_doubts(report):
+    for part in ("Recommendation: ", "why:", "doubts:", "instead of the default", *FIVE):
         assert part in report
     assert max(len(line) for line in report.split("exclusions and")[0].splitlines()) <= 125
 
 
-def test_torchtune_is_out_because_of_its_own_words(report):
+def test_torchtune_is_excluded_by_its_own_statement(report):
     assert "its own README declares it unmaintained" in report
     files = [*(data_folder() / "rules").glob("*.toml"), *(data_folder() / "criteria").glob("*.toml")]
     assert len(files) > 5
     assert not [f for f in files if "torchtune" in f.read_text()]
 
 
-def test_no_heavy_import_and_an_empty_home(tmp_path):
-    done = run("rank", home=tmp_path, flags=("-X", "importtime"))
-    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
-    assert done.returncode == 0
-    assert "typer" in imported
-    assert not imported & {"pandas", "numpy", "httpx", "plotly", "torch", "github", "duckdb"}
+def test_rank_imports_nothing_heavy_and_writes_nothing(tmp_path):
+    process = run("rank", home=tmp_path, flags=("-X", "importtime"))
+    modules = {line.rpartition("|")[2].strip().partition(".")[0] for line in process.stderr.splitlines()}
+    assert process.returncode == 0
+    assert "typer" in modules
+    assert not modules & {"pandas", "numpy", "httpx", "plotly", "torch", "github", "duckdb"}
     assert not any(tmp_path.iterdir())
 
 
-def test_json_is_stable_and_keeps_its_schema():
+def test_json_is_stable_and_matches_its_schema():
     first, second = run("rank", "--format", "json"), run("rank", "--format", "json")
     assert first.stdout == second.stdout
-    found = json.loads(first.stdout)
+    answer = json.loads(first.stdout)
     schema = json.loads(run("schema").stdout)
-    assert set(schema["required"]) <= set(found) <= set(schema["properties"])
-    assert {r["candidate"]["name"] for r in found["ranking"]} == FIVE
-    sources = [s for r in found["ranking"] for m in r["measurements"] if m["status"] == "measured"
+    assert set(schema["required"]) <= set(answer) <= set(schema["properties"])
+    assert {r["candidate"]["name"] for r in answer["ranking"]} == FIVE
+    sources = [s for r in answer["ranking"] for m in r["measurements"] if m["status"] == "measured"
                for s in m["sources"]]  # fmt: skip
     assert sources and all(sources)
 
@@ -78,89 +78,91 @@ def test_markdown_and_csv():
     assert {r["repository"].split("/")[1] for r in rows} == FIVE
 
 
-def test_the_typed_answer_and_its_frame():
+def test_the_answer_as_a_frame():
     answer = advisor.recommend(goal="many-vendors")
     frame = answer.to_frame()
     assert list(frame.index) == [r.candidate.repository for r in answer.ranking]
     assert frame["score"].between(0, 100).all()
 
 
-def test_the_kept_measurements_are_what_the_facts_give():
+def test_the_cached_measurements_equal_fresh_ones():
     store = reading.open_store(SNAPSHOT)
-    kept = json.loads((SNAPSHOT / "measurements.json").read_text())["measurements"]
-    found, damages = measure_repositories(store, store.repositories(), store.as_of)
+    cached_rows = json.loads((SNAPSHOT / "measurements.json").read_text())["measurements"]
+    answer, damages = measure_repositories(store, store.repositories(), store.as_of)
     assert not damages
-    for repository, by_name in found.items():
-        for row in kept[repository]:
-            measured = by_name[row["metric"]]
+    for repository, by_name in answer.items():
+        for row in cached_rows[repository]:
+            measurement = by_name[row["metric"]]
             assert (row["status"], row["reason"], row["n"]) == (
-                measured.status,
-                measured.reason,
-                measured.n,
+                measurement.status,
+                measurement.reason,
+                measurement.n,
             )
             assert row["value"] == (
-                measured.value if isinstance(measured.value, str) else pytest.approx(measured.value)
+                measurement.value if isinstance(measurement.value, str) else pytest.approx(measurement.value)
             )
 
 
-def test_deleting_the_future_changes_no_byte(tmp_path):
+def test_facts_of_later_days_change_no_byte(tmp_path):
     from advisor.report.formats import Format
     from advisor.report.ranking import render
 
     day = date(2024, 6, 5)
-    store, cut = reading.open_store(SNAPSHOT), tmp_path / "finetuning"
+    store, past_store = reading.open_store(SNAPSHOT), tmp_path / "finetuning"
     columns = {"repositories": "observed_on", "contributions": "day", "counts": "day", "releases": "released_on",
                "threads": "opened_at", "model_support": "family_released_on"}  # fmt: skip
     for table, column in columns.items():
         for repository in store.repositories():
             rows = [
-                r for r in reading.read_rows(store, table, repository) if str(r[column])[:10] <= day.isoformat()
+                r
+                for r in reading.read_rows(store, table, repository)
+                if str(r[column])[:10] <= day.isoformat()
             ]
             if rows:
-                writing.write_rows(cut, table, repository, rows)
-    manifest.pin_as_of(cut, day)
+                writing.write_rows(past_store, table, repository, rows)
+    manifest.pin_as_of(past_store, day)
     before = render(recommend(read_request(Request(as_of=day))), Format.json)
-    assert render(recommend(read_request(Request(as_of=day, store=cut))), Format.json) == before
+    assert render(recommend(read_request(Request(as_of=day, store=past_store))), Format.json) == before
     assert "2025-" not in before.replace("git:", "")
 
 
-def test_a_damaged_file_is_named_and_the_others_are_ranked(tmp_path):
+def test_the_command_names_a_damaged_file_and_ranks_the_others(tmp_path):
     store = tmp_path / "s"
     shutil.copytree(SNAPSHOT, store)
-    bad = store / "contributions" / "Lightning-AI__litgpt.parquet"
-    bad.write_bytes(bad.read_bytes()[:100])
-    done = run("rank", "--store", str(store))
-    assert done.returncode == 3
-    assert str(bad) in done.stderr
-    assert "Recommendation: " in done.stdout
-    assert "Traceback" not in done.stderr
+    damaged_file = store / "contributions" / "Lightning-AI__litgpt.parquet"
+    damaged_file.write_bytes(damaged_file.read_bytes()[:100])
+    process = run("rank", "--store", str(store))
+    assert process.returncode == 3
+    assert str(damaged_file) in process.stderr
+    assert "Recommendation: " in process.stdout
+    assert "Traceback" not in process.stderr
 
 
-def test_nothing_suitable_is_an_answer(tmp_path):
+def test_nothing_suitable_exits_with_4(tmp_path):
     rules = tmp_path / "r.toml"
     rules.write_text('[[rule]]\nid = "all"\nverdict = "exclude"\nreason = "no"\nfires = [{ contributors = 1 }]\n'
                      'silent = [{}]\nwhen = { name = "contributors", op = ">=", value = 0 }\n')  # fmt: skip
-    done = run("rank", "--rules", str(rules))
-    assert (done.returncode, "Nothing suitable" in done.stdout) == (4, True)
+    process = run("rank", "--rules", str(rules))
+    assert (process.returncode, "No suitable candidate" in process.stdout) == (4, True)
 
 
-@pytest.mark.parametrize(("args", "said"), [
+@pytest.mark.parametrize(("args", "message"), [
     (["--domain", "cooking"], "unknown domain"), (["nobody/nothing"], "unknown candidate"),
-    (["--goal", "fame"], "unknown goal"), (["--set", "models"], "criterion=number"),
-    (["--set", "modles=3"], "unknown criterion"), (["--set", "models=-1"], "0 or more"),
-    (["--set", "models=nan"], "0 or more"), (["--as-of", "tomorrow"], "YYYY-MM-DD"),
+    (["--goal", "fame"], "unknown goal"), (["--set", "models"], "CRITERION=WEIGHT"),
+    (["--set", "modles=3"], "unknown criterion"), (["--set", "models=-1"], "expected a number ≥ 0"),
+    (["--set", "models=nan"], "expected a number ≥ 0"), (["--as-of", "tomorrow"], "YYYY-MM-DD"),
     (["--as-of", "2099-01-01"], "between"), (["--as-of", "1999-01-01"], "between"),
     (["--store", "nowhere"], "no snapshot"), (["--rules", "nowhere.toml"], "nowhere.toml"),
     (["--domain", "nowhere.toml"], "nowhere.toml"), (["--format", "pdf"], "pdf"),
 ])  # fmt: skip
-def test_wrong_input_gets_one_clear_message(args, said):
-    done = run("rank", *args)
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
+def test_wrong_input_prints_one_clear_message(args, message):
+    process = run("rank", *args)
+    assert process.returncode == 2
+    assert message in process.stderr
+    assert "Traceback" not in process.stderr
+    assert process.stdout == ""
 
 
-def test_help_teaches():
-    done = run("rank", "--help")
-    assert "Examples" in done.stdout and "--as-of" in done.stdout
+def test_help_has_examples():
+    process = run("rank", "--help")
+    assert "Examples" in process.stdout and "--as-of" in process.stdout

@@ -1,4 +1,4 @@
-"""rank --all: the scores of the ordinary ranking, for everybody measured."""
+"""rank --all: the scores of the ordinary ranking, for every measured repository."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from advisor.measure.whole_store import measure_store
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """A bundled snapshot, measured as a store of any size is."""
+    """A bundled snapshot, measured like a store of any size."""
     path = tmp_path_factory.mktemp("all") / "dataframes"
     shutil.copytree(data_folder() / "snapshots" / "dataframes", path)
     opened = reading.open_store(path)
@@ -32,52 +32,54 @@ def store(tmp_path_factory):
     return path
 
 
-def test_it_is_the_ordinary_ranking(store):
+def test_it_equals_the_ordinary_ranking(store):
     request = Request(domain="dataframes", store=store)
     one_by_one = recommend(read_request(request))
     together = shortlist.recommend_all(read_request(request, whole_store=True))
     ordinary = {r.candidate.repository: r for r in one_by_one.ranking}
     assert len(ordinary) > 5
-    for ranked in together.ranking:
-        of_it = ordinary[ranked.candidate.repository]
-        assert (ranked.score, ranked.low, ranked.high, ranked.coverage) == (
+    for entry in together.ranking:
+        of_it = ordinary[entry.candidate.repository]
+        assert (entry.score, entry.low, entry.high, entry.coverage) == (
             of_it.score, of_it.low, of_it.high, of_it.coverage,
         )  # fmt: skip
-        assert (ranked.criteria, ranked.findings, ranked.measurements) == (
+        assert (entry.criteria, entry.findings, entry.measurements) == (
             of_it.criteria, of_it.findings, of_it.measurements,
         )  # fmt: skip
-        assert (ranked.rank, ranked.wins) == (of_it.rank, of_it.wins)
+        assert (entry.rank, entry.wins) == (of_it.rank, of_it.wins)
     assert {r.candidate.repository for r in together.ranking} == set(ordinary)
     assert together.choice == one_by_one.choice
     assert together.reasons[1:] == one_by_one.reasons
 
 
 @pytest.mark.parametrize("domain", ["dataframes", "finetuning", "dependencies"])
-def test_columns_and_single_values_give_one_score(store, domain):
-    asked = read_request(Request(domain=domain, store=store), whole_store=True)
-    scored = shortlist.read_scores(asked, measurement_files(asked.store, asked.as_of))
-    assert len(scored) == len(asked.store.repositories())
-    assert [s for _, s in scored] == sorted((s for _, s in scored), reverse=True)
-    files = measurement_files(asked.store, asked.as_of)
-    for ranked in shortlist._score_all(asked, files, [name for name, _ in scored]):
-        assert dict(scored)[ranked.candidate.repository] == pytest.approx(ranked.score, rel=1e-12)
+def test_sql_and_python_give_the_same_score(store, domain):
+    whole_store = read_request(Request(domain=domain, store=store), whole_store=True)
+    scores = shortlist.read_scores(whole_store, measurement_files(whole_store.store, whole_store.as_of))
+    assert len(scores) == len(whole_store.store.repositories())
+    assert [s for _, s in scores] == sorted((s for _, s in scores), reverse=True)
+    files = measurement_files(whole_store.store, whole_store.as_of)
+    for entry in shortlist._score_all(whole_store, files, [name for name, _ in scores]):
+        assert dict(scores)[entry.candidate.repository] == pytest.approx(entry.score, rel=1e-12)
 
 
-def test_the_shortlist_ends_where_enough_may_run(store, monkeypatch):
+def test_the_shortlist_ends_with_enough_candidates(store, monkeypatch):
     monkeypatch.setattr(shortlist, "SHORTLIST", 2)
     monkeypatch.setattr(shortlist, "BLOCK", 3)
-    answer = shortlist.recommend_all(read_request(Request(domain="dataframes", store=store), whole_store=True))
+    answer = shortlist.recommend_all(
+        read_request(Request(domain="dataframes", store=store), whole_store=True)
+    )
     assert [r.rank for r in answer.ranking if r.rank] == [1, 2]
-    everybody = recommend(read_request(Request(domain="dataframes", store=store))).ranking
-    assert [r.candidate for r in answer.ranking if r.rank] == [r.candidate for r in everybody[:2]]
+    all_candidates = recommend(read_request(Request(domain="dataframes", store=store))).ranking
+    assert [r.candidate for r in answer.ranking if r.rank] == [r.candidate for r in all_candidates[:2]]
     assert "2 highest scores" in answer.reasons[0]
 
 
-def test_an_excluded_one_takes_nobodys_place(tmp_path, monkeypatch):
-    ended = rows()
-    (row,) = ended["repositories", NAMES[0]]
+def test_an_excluded_candidate_takes_no_place_on_the_shortlist(tmp_path, monkeypatch):
+    facts = rows()
+    (row,) = facts["repositories", NAMES[0]]
     row |= {"declared_status": "archived", "evidence": "archived by its owner"}
-    opened = fill(tmp_path / "s", ended)
+    opened = fill(tmp_path / "s", facts)
     measure_store(opened, [AS_OF])
     monkeypatch.setattr(shortlist, "SHORTLIST", 2)
     monkeypatch.setattr(shortlist, "BLOCK", 1)
@@ -87,18 +89,22 @@ def test_an_excluded_one_takes_nobodys_place(tmp_path, monkeypatch):
     assert [r.candidate.repository for r in answer.ranking if r.excluded] == [NAMES[0]]
 
 
-def test_without_measurements_it_says_what_to_run(tmp_path):
+def test_the_error_without_measurements_says_what_to_run(tmp_path):
     opened = fill(tmp_path / "s", rows())
     with pytest.raises(InputError, match="run `advisor measure"):
-        shortlist.recommend_all(read_request(Request(domain="dependencies", store=opened.path), whole_store=True))
+        shortlist.recommend_all(
+            read_request(Request(domain="dependencies", store=opened.path), whole_store=True)
+        )
 
 
 def test_the_command(store):
     load(None)
     run = CliRunner().invoke
-    found = run(app, ["rank", "--all", "--store", str(store), "--domain", "dependencies", "--format", "json"])
-    assert found.exit_code == 0, found.output
-    assert len(json.loads(found.output)["ranking"]) > 5
+    answer = run(
+        app, ["rank", "--all", "--store", str(store), "--domain", "dependencies", "--format", "json"]
+    )
+    assert answer.exit_code == 0, answer.output
+    assert len(json.loads(answer.output)["ranking"]) > 5
     for more in (
         ["--model", "a/b"],
         ["--from", "x.txt"],
@@ -106,16 +112,16 @@ def test_the_command(store):
         ["--format", "html"],
         ["polars"],
     ):
-        refused = run(app, ["rank", *more, "--all", "--store", str(store)])
-        assert isinstance(refused.exception, InputError), more
+        failure = run(app, ["rank", *more, "--all", "--store", str(store)])
+        assert isinstance(failure.exception, InputError), more
 
 
-def test_it_imports_neither_pandas_nor_what_collects(store):
+def test_it_imports_neither_pandas_nor_collectors(store):
     code = (
         "import sys; from advisor.cli import main\n"
         "try: main()\n"
         "finally: sys.exit(any(m in sys.modules for m in ('pandas', 'httpx', 'plotly', 'torch')))"
     )
     command = ["rank", "--all", "--store", str(store), "--domain", "dependencies"]
-    done = subprocess.run([sys.executable, "-c", code, *command], stdout=subprocess.DEVNULL, check=False)
-    assert done.returncode == 0
+    process = subprocess.run([sys.executable, "-c", code, *command], stdout=subprocess.DEVNULL, check=False)
+    assert process.returncode == 0

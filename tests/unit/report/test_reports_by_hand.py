@@ -7,7 +7,7 @@ import io
 import re
 from dataclasses import replace
 
-from sample_answer import ANSWER, DAY, EARLIER, FIRST, FOUND, PAIR, SECOND, TWO, measured
+from sample_answer import ANSWER, DAY, EARLIER, FIRST, COVERAGE, PAIR, SECOND, TWO, measurement
 
 from advisor.metrics import METRICS
 from advisor.report import compare, coverage, explain, ranking
@@ -255,7 +255,7 @@ def test_csv():
         "repository,rank,score,metric,status,value,low,high,n,evidence_share,sources,first_day,last_day,reason",
         f"a/one,1,71.4,downloads,measured,12345678.0,1000000.0,20000000.0,30,0.5,an index; =a table,{EARLIER},{DAY},",
     ]
-    formula = replace(FIRST, measurements=(measured("a/one", "stars", reason="@SUM(1)"),))
+    formula = replace(FIRST, measurements=(measurement("a/one", "stars", reason="@SUM(1)"),))
     assert ranking.render(replace(ANSWER, ranking=(formula,)), Format.csv).endswith(",,,'@SUM(1)\n")
 
 
@@ -321,16 +321,16 @@ def test_an_explanation():
 
 
 def test_coverage():
-    assert coverage.render(FOUND, Format.table) == COVERAGE_TEXT
-    content = coverage.render(replace(FOUND, route="main"), Format.markdown)
+    assert coverage.render(COVERAGE, Format.table) == COVERAGE_TEXT
+    content = coverage.render(replace(COVERAGE, route="main"), Format.markdown)
     assert content.startswith(
         "# Model coverage as of 2026-07-04\n\nWhat counts: support in the library's own code only.\n\nFirst support of each model family\n\n| family |"
     )
-    rows = list(csv.DictReader(io.StringIO(coverage.render(FOUND, Format.csv))))
+    rows = list(csv.DictReader(io.StringIO(coverage.render(COVERAGE, Format.csv))))
     assert [(r["repository"], r["family"], r["supported_on"], r["route"]) for r in rows[:2]] == [
         ("a/one", "Llama", "2026-07-04", "main"), ("b/two", "Llama", "", "")]  # fmt: skip
-    side = FOUND.sides[0]
+    side = COVERAGE.sides[0]
     for bounds, phrase in (((None, 9.4, None), "never [9–]"), ((3.6, None, 7.6), "4 [0–8]")):
         median, low, high = bounds
-        one = replace(FOUND, sides=(replace(side, median=median, low=low, high=high),))
+        one = replace(COVERAGE, sides=(replace(side, median=median, low=low, high=high),))
         assert f"4 of 5  {phrase.rjust(27)}  " in coverage.render(one, Format.table)

@@ -1,4 +1,4 @@
-"""The back-test: figures that can be checked by hand, and the command on a panel of its own."""
+"""The back-test: figures checked by hand, and the command on a small panel."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from advisor.answers.backtest import figures
 from advisor.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[4]
-HAPPENED = np.array([0, 0, 1, 1])
+OUTCOMES = np.array([0, 0, 1, 1])
 SCORE = np.array([0.1, 0.4, 0.35, 0.8])
 
 
 def test_figures_by_hand():
-    # The example of scikit-learn's documentation for both of the first two.
-    assert figures.auc(HAPPENED, SCORE) == 0.75
-    assert figures.average_precision(HAPPENED, SCORE) == pytest.approx(0.8333333)
-    assert figures.brier(HAPPENED, SCORE) == pytest.approx((0.01 + 0.16 + 0.4225 + 0.04) / 4)
+    # The first two are an example of scikit-learn's documentation.
+    assert figures.auc(OUTCOMES, SCORE) == 0.75
+    assert figures.average_precision(OUTCOMES, SCORE) == pytest.approx(0.8333333)
+    assert figures.brier(OUTCOMES, SCORE) == pytest.approx((0.01 + 0.16 + 0.4225 + 0.04) / 4)
     assert figures.wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
 
 
@@ -37,37 +37,37 @@ def test_ties_count_half_and_one_class_is_undefined():
     assert figures.average_precision(np.array([0, 1]), np.ones(2)) == 0.5
 
 
-def test_where_nothing_happened_nothing_is_told():
+def test_figures_without_positive_outcomes_are_undefined():
     assert np.isnan(figures.average_precision(np.zeros(3), np.ones(3)))
-    assert len(figures.calibration_table(HAPPENED, SCORE, bins=9)) == 4, "no bin without a row"
+    assert len(figures.calibration_table(OUTCOMES, SCORE, bins=9)) == 4, "no bin without a row"
     assert np.isnan(figures.bootstrap(lambda _: float("nan"), np.arange(3), 5)).all()
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(-5, 5)), min_size=2, max_size=60))
 def test_auc_is_the_share_of_pairs(pairs):
-    happened = np.array([int(h) for h, _ in pairs])
+    outcomes = np.array([int(h) for h, _ in pairs])
     score = np.array([float(s) for _, s in pairs])
-    above = [(a > b) + (a == b) / 2 for a in score[happened == 1] for b in score[happened == 0]]
+    above = [(a > b) + (a == b) / 2 for a in score[outcomes == 1] for b in score[outcomes == 0]]
     if above:
-        assert figures.auc(happened, score) == pytest.approx(np.mean(above))
+        assert figures.auc(outcomes, score) == pytest.approx(np.mean(above))
 
 
 def test_calibration():
     chance = np.repeat([0.1, 0.9], 50)
-    happened = np.concatenate([np.repeat([1, 0], [10, 40]), np.repeat([1, 0], [45, 5])])
-    assert figures.calibration_error(happened, chance, bins=2) == pytest.approx((0.1 + 0.0) / 2)
+    outcomes = np.concatenate([np.repeat([1, 0], [10, 40]), np.repeat([1, 0], [45, 5])])
+    assert figures.calibration_error(outcomes, chance, bins=2) == pytest.approx((0.1 + 0.0) / 2)
 
 
-def test_platt_finds_the_line_back():
-    chosen = np.random.default_rng(0)
-    odds = chosen.normal(size=40_000)
-    happened = (chosen.random(40_000) < 1 / (1 + np.exp(-(-1 + 2 * odds)))).astype(float)
-    assert figures.platt(odds, happened) == pytest.approx((-1, 2), abs=0.06)
+def test_platt_recovers_the_line():
+    generator = np.random.default_rng(0)
+    odds = generator.normal(size=40_000)
+    outcomes = (generator.random(40_000) < 1 / (1 + np.exp(-(-1 + 2 * odds)))).astype(float)
+    assert figures.platt(odds, outcomes) == pytest.approx((-1, 2), abs=0.06)
 
 
-def test_the_bootstrap_draws_repositories_and_less_of_them_is_wider():
-    chosen = np.random.default_rng(0)
-    value = np.repeat(chosen.normal(size=100), 10)
+def test_the_bootstrap_samples_repositories_and_fewer_of_them_give_a_wider_interval():
+    generator = np.random.default_rng(0)
+    value = np.repeat(generator.normal(size=100), 10)
     groups = np.repeat(np.arange(100), 10)
 
     def mean(rows):
@@ -75,16 +75,16 @@ def test_the_bootstrap_draws_repositories_and_less_of_them_is_wider():
 
     low, high = figures.bootstrap(mean, groups, 300)
     assert low < value.mean() < high
-    # As independent rows they would seem to tell √10 times as much.
+    # As independent rows they would seem to have √10 times as much information.
     rows_low, rows_high = figures.bootstrap(mean, np.arange(1000), 300)
     assert high - low > 2 * (rows_high - rows_low)
     half = groups < 50
-    halved = figures.bootstrap(lambda rows: float(value[half][rows].mean()), groups[half], 300)
-    assert halved[1] - halved[0] > high - low
+    half_width = figures.bootstrap(lambda rows: float(value[half][rows].mean()), groups[half], 300)
+    assert half_width[1] - half_width[0] > high - low
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def panel_file(tmp_path_factory):
     return small_panel.write(tmp_path_factory.mktemp("panel") / "panel.parquet", small_panel.rows(120))
 
 
@@ -95,92 +95,101 @@ def run(*arguments):
     )  # fmt: skip
 
 
-def test_the_command(made, tmp_path):
+def test_the_command(panel_file, tmp_path):
     out = tmp_path / "forecasts.csv"
-    done = run(
-        "--panel", made, "--at", "2022-07-01", "--at", "2023-01-01", "--format", "json", "--predict", out
+    process = run(
+        "--panel",
+        panel_file,
+        "--at",
+        "2022-07-01",
+        "--at",
+        "2023-01-01",
+        "--format",
+        "json",
+        "--predict",
+        out,
     )
-    assert (done.returncode, done.stderr) == (0, "")
-    found = json.loads(done.stdout)
-    assert [w["as_of"] for w in found["windows"]] == ["2022-07-01", "2023-01-01"]
-    assert found["seen_in_training"] == 0
-    pooled = found["pooled"]
-    assert pooled["known"] == sum(w["known"] for w in found["windows"]) > 100
+    assert (process.returncode, process.stderr) == (0, "")
+    answer = json.loads(process.stdout)
+    assert [w["as_of"] for w in answer["windows"]] == ["2022-07-01", "2023-01-01"]
+    assert answer["seen_in_training"] == 0
+    all_windows = answer["pooled"]
+    assert all_windows["known"] == sum(w["known"] for w in answer["windows"]) > 100
     for name in ("auc", "average_precision", "brier", "calibration_error"):
-        assert 0 <= pooled["figures"][name]["low"] <= pooled["figures"][name]["high"] <= 1
-    assert 0.5 < pooled["figures"]["auc"]["value"] <= 1
-    assert set(found["baselines"]) >= {"days since last commit", "stars"}
-    assert found["selection"]["pick"]["value"] <= found["selection"]["random"]["value"]
+        assert 0 <= all_windows["figures"][name]["low"] <= all_windows["figures"][name]["high"] <= 1
+    assert 0.5 < all_windows["figures"]["auc"]["value"] <= 1
+    assert set(answer["baselines"]) >= {"days since last commit", "stars"}
+    assert answer["selection"]["pick"]["value"] <= answer["selection"]["random"]["value"]
     rows = list(csv.DictReader(out.read_text().splitlines()))
     assert list(rows[0]) == ["repository", "as_of", "probability_inactive"]
-    assert len(rows) == sum(w["members"] for w in found["windows"])
+    assert len(rows) == sum(w["members"] for w in answer["windows"])
     assert len({(r["repository"], r["as_of"]) for r in rows}) == len(rows)
     assert all(0 < float(r["probability_inactive"]) < 1 for r in rows)
 
 
-def test_the_table_and_the_other_horizon(made):
-    done = run("--panel", made, "--horizon", "24m", "--active-days", 120)
-    assert done.returncode == 0
-    assert "in the 24 months after the day" in done.stdout
-    assert "best outlook" in done.stdout
-    assert "o said, x came" in done.stdout
+def test_the_table_and_the_other_horizon(panel_file):
+    process = run("--panel", panel_file, "--horizon", "24m", "--active-days", 120)
+    assert process.returncode == 0
+    assert "in the next 24 months" in process.stdout
+    assert "best outlook" in process.stdout
+    assert "o forecast, x outcome" in process.stdout
 
 
-def test_of_four_libraries_there_is_no_group_of_five(tmp_path):
+def test_four_libraries_make_no_group_of_five(tmp_path):
     few = small_panel.write(tmp_path / "panel.parquet", small_panel.rows(4))
-    done = run("--panel", few, "--at", "2023-01-01")
-    assert (done.returncode, "best outlook" in done.stdout) == (0, False), done.stderr
-    assert "calibration error" in done.stdout
+    process = run("--panel", few, "--at", "2023-01-01")
+    assert (process.returncode, "best outlook" in process.stdout) == (0, False), process.stderr
+    assert "calibration error" in process.stdout
 
 
-def test_a_panel_too_short_to_see_an_outcome():
+def test_the_error_of_a_panel_that_is_too_short_for_an_outcome():
     from advisor.answers.backtest.run import default_days
 
     short = pd.DataFrame({"day": pd.to_datetime(["2024-01-01", "2024-06-01"])})
-    with pytest.raises(InputError, match=r"2024-01-01 to 2024-06-01: too short .* 12 months later"):
+    with pytest.raises(InputError, match=r"2024-01-01 to 2024-06-01: too short for outcomes 12 months later"):
         default_days(short, 12)
 
 
-def test_forecasts_whose_outcome_is_to_come(made, tmp_path):
+def test_forecasts_without_a_known_outcome(panel_file, tmp_path):
     out = tmp_path / "f.csv"
-    done = run("--panel", made, "--at", "2024-11-01", "--predict", out)
-    assert (done.returncode, "not in the panel" in done.stdout) == (0, True)
+    process = run("--panel", panel_file, "--at", "2024-11-01", "--predict", out)
+    assert (process.returncode, "the panel does not contain their outcomes" in process.stdout) == (0, True)
     assert len(out.read_text().splitlines()) > 30
-    assert run("--panel", made, "--at", "2024-11-01").returncode == 2
+    assert run("--panel", panel_file, "--at", "2024-11-01").returncode == 2
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--at", "2022-13-01"], "YYYY-MM-DD"), (["--at", "1999-01-01"], "active"),
-    (["--at", "2023-01-01", "--predict", "/dev/null/f.csv"], "--predict /dev/null/f.csv: "),
+    (["--at", "2023-01-01", "--predict", "/dev/null/f.csv"], "/dev/null/f.csv cannot be written: "),
 ])  # fmt: skip
-def test_wrong_input_is_one_line(made, arguments, message):
-    done = run("--panel", made, *arguments)
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert message in done.stderr
+def test_wrong_input_prints_one_line(panel_file, arguments, message):
+    process = run("--panel", panel_file, *arguments)
+    assert (process.returncode, process.stderr.count("\n")) == (2, 1)
+    assert message in process.stderr
 
 
-def test_the_model_can_be_trained_anew(made, tmp_path):
+def test_the_training_script_writes_a_model(panel_file, tmp_path):
     """scripts/train_outlook.py on a small panel gives a file that the command reads."""
     from advisor.outlook import model
 
     out = tmp_path / "outlook.json"
-    command = [sys.executable, ROOT / "scripts/train_outlook.py", made, "-o", out, "--rounds", "20"]
-    done = subprocess.run(
+    command = [sys.executable, ROOT / "scripts/train_outlook.py", panel_file, "-o", out, "--rounds", "20"]
+    process = subprocess.run(
         [*map(str, command), "--time", "2022-11-01"], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    assert "only what was known on 2022-11-01" in done.stdout
-    trained = model.load(out)
-    assert len(trained.folds) == 5
-    assert trained.about["repositories"] == len(trained.trained_on) > 50
+    assert process.returncode == 0, process.stderr
+    assert "trained with what was known on 2022-11-01" in process.stdout
+    new_model = model.load_model(out)
+    assert len(new_model.folds) == 5
+    assert new_model.about["repositories"] == len(new_model.trained_on) > 50
 
 
-def test_what_limits_the_outlook_can_be_asked_again(made):
+def test_the_study_script_prints_its_results(panel_file):
     """scripts/study_outlook.py: the plain models, fewer repositories, the missed stops."""
-    command = [sys.executable, ROOT / "scripts/study_outlook.py", made, "--rounds", "10"]
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    command = [sys.executable, ROOT / "scripts/study_outlook.py", panel_file, "--rounds", "10"]
+    process = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+    lines = process.stdout.splitlines()
     assert sum(", boosting 0." in line and ", logistic 0." in line for line in lines) == 4
     assert sum(" repositories: 0." in line for line in lines) == 4
-    assert " of 57 repositories fell silent" in done.stdout
+    assert " of 57 repositories became inactive" in process.stdout

@@ -1,4 +1,4 @@
-"""The back-test on libraries whose forecasts and fates are made, so that each figure can be worked out by hand."""
+"""The back-test on synthetic libraries, so that each figure can be computed by hand."""
 
 from __future__ import annotations
 
@@ -18,70 +18,71 @@ from advisor.domain.files import data_folder
 from advisor.errors import InputError
 from advisor.outlook import model, panel
 from advisor.report import backtest as report
+from advisor.report.formats import Format
 
 DAY, LATE = pd.Timestamp(2022, 1, 1), pd.Timestamp(2023, 6, 1)
-SHIPPED = model.load(data_folder() / "reference" / "outlook.json")
+SHIPPED = model.load_model(data_folder() / "reference" / "outlook.json")
 
 
 def world(*libraries, day=DAY, later="2024-01-05"):
     """Series, members and features of libraries given as (name, category, is dead later, chance, features)."""
     rows, members, values = [], [], []
-    for name, category, dead, chance, known in libraries:
-        seen = {"repository": name, "category": category}
-        rows.append({**seen, "day": day, "last_commit": pd.Timestamp(2021, 12, 20)})
+    for name, category, dead, chance, features in libraries:
+        keys = {"repository": name, "category": category}
+        rows.append({**keys, "day": day, "last_commit": pd.Timestamp(2021, 12, 20)})
         if dead is not None:
             last = pd.Timestamp(2021, 12, 20) if dead else pd.Timestamp(2023, 1, 10)
-            rows += [{**seen, "day": pd.Timestamp(at), "last_commit": last} for at in ("2023-01-15", later)]
-        members.append({**seen, "as_of": day, "last_commit": pd.Timestamp(2021, 12, 20),
+            rows += [{**keys, "day": pd.Timestamp(at), "last_commit": last} for at in ("2023-01-15", later)]
+        members.append({**keys, "as_of": day, "last_commit": pd.Timestamp(2021, 12, 20),
                         "probability_inactive": chance})  # fmt: skip
-        values.append({"stars": 1.0, "idle_days": 5.0, **known})
+        values.append({"stars": 1.0, "idle_days": 5.0, **features})
     return pd.DataFrame(rows), pd.DataFrame(members), pd.DataFrame(values)
 
 
 def forty():
-    """Ten of forty stop. Of the stopped eight were said to, of the others two; each signal tells otherwise."""
-    found = []
+    """Ten of forty stop. The forecast is high for eight of these and for two others; each signal differs."""
+    libraries = []
     for k in range(40):
         stops, loud = k < 10, k < 8 or k in (10, 11)
         releases = (np.nan if k < 5 else 0.0) if stops else 2.0 if k < 25 else 4.0
-        found.append((f"a/lib{k}", f"c{k // 4}", stops, 0.9 if loud else 0.1, {
+        libraries.append((f"a/lib{k}", f"c{k // 4}", stops, 0.9 if loud else 0.1, {
             "idle_days": 10.0 if stops else 5.0, "commits_a_month_200": 1.0 if stops else 9.0,
             "contributors": 7.0, "downloads": np.nan, "releases": releases, "stars": 9.0 if stops else 1.0,
             "open_issue_share": 0.9 if stops else 0.1}))  # fmt: skip
-    return found
+    return libraries
 
 
 @pytest.fixture(scope="module")
-def found():
-    said = []
+def run_of_forty():
+    steps = []
     series, members, values = world(*forty())
     _, unknown, extreme = world(("a/lib0", "c0", None, 0.9, {"idle_days": 0.0, "stars": -5.0}), day=LATE)
     trained_on = frozenset(map(model.digest, ("a/lib0", "a/lib1", "A/LIB2", "a/lib99")))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "DRAWS", 40)
-        return said, backtest(
+        return steps, backtest(
             series, pd.concat([members, unknown], ignore_index=True),
             pd.concat([values, extreme], ignore_index=True), replace(SHIPPED, trained_on=trained_on), 12, 90,
-            said.append,
+            steps.append,
         )  # fmt: skip
 
 
-def test_the_figures_of_forty_forecasts(found):
-    _, back = found
+def test_the_figures_of_forty_forecasts(run_of_forty):
+    _, back = run_of_forty
     first, late = back.windows
     assert (first.as_of, first.members, first.known, first.inactive) == (date(2022, 1, 1), 40, 40, 0.25)
     assert (late.as_of, late.members, late.known, dict(late.figures)) == (date(2023, 6, 1), 1, 0, {})
     assert np.isnan(late.inactive)
-    pooled = back.pooled
-    assert (pooled.as_of, pooled.members, pooled.known, pooled.inactive) == (None, 41, 40, 0.25)
-    assert pooled.figures == first.figures, "who is not known yet counts nowhere"
-    assert {name: figure.value for name, figure in pooled.figures.items()} == pytest.approx({
+    together = back.pooled
+    assert (together.as_of, together.members, together.known, together.inactive) == (None, 41, 40, 0.25)
+    assert together.figures == first.figures, "an unknown outcome counts nowhere"
+    assert {name: figure.value for name, figure in together.figures.items()} == pytest.approx({
         "auc": (8 + 8 * 28 + 2 * 28 / 2) / 300,
         "average_precision": 0.8 * 0.8 + 10 / 40 * 0.2,
         "brier": (36 * 0.01 + 4 * 0.81) / 40,
         "calibration_error": (0.4 + 6 * 0.1 + 0 + 0.1 + 0.4) / 10,
     })  # fmt: skip
-    for figure in pooled.figures.values():
+    for figure in together.figures.values():
         assert figure.low < figure.value < figure.high
     assert back.calibration[-1] == pytest.approx(
         {"n": 4, "predicted": 0.9, "observed": 0.5, "low": 0.15, "high": 0.85}, abs=1e-3
@@ -89,46 +90,45 @@ def test_the_figures_of_forty_forecasts(found):
     assert [row["n"] for row in back.calibration] == [4] * 10
 
 
-def test_who_was_asked_and_who_was_known_from_training(found):
-    said, back = found
+def test_repositories_of_the_training_data_are_counted(run_of_forty):
+    steps, back = run_of_forty
     assert (back.horizon_months, back.active_days) == (12, 90)
     assert (back.repositories, back.seen_in_training) == (40, 3)
     assert back.selection is None, "no five of one category"
-    assert said == ["window 2022-01-01", "window 2023-06-01", "all windows together", "single signals",
+    assert steps == ["window 2022-01-01", "window 2023-06-01", "all windows together", "single signals",
                     "the value of choosing"]  # fmt: skip
 
 
-def test_single_signals_rank_the_right_way_round_and_a_blank_stands_in_the_middle(found):
-    baselines = {name: figure.value for name, figure in found[1].baselines.items()}
+def test_single_signals_have_the_right_direction_and_a_blank_gets_the_median(run_of_forty):
+    baselines = {name: figure.value for name, figure in run_of_forty[1].baselines.items()}
     # releases: the median known is 2; five that stopped have 0, and five are blank, so tie with fifteen.
     assert baselines == pytest.approx({
         "days since last commit": 1, "commits a month": 1, "contributors": 0.5, "downloads": 0.5,
         "releases": (5 * 30 + 5 * (15 + 15 / 2)) / 300, "stars": 0, "open issues over all": 1,
     })  # fmt: skip
-    assert found[1].baselines["contributors"] == Figure(0.5, 0.5, 0.5)
+    assert run_of_forty[1].baselines["contributors"] == Figure(0.5, 0.5, 0.5)
 
 
-@pytest.mark.parametrize(("members", "told"), [
-    (slice(0, 30), True), (slice(0, 29), False),  # too few known
-    (slice(9, 39), True),  # a single one stopped
-    (slice(10, 40), False),  # nobody did
+@pytest.mark.parametrize(("members", "has_figures"), [
+    (slice(0, 30), True), (slice(0, 29), False),  # too few with a known outcome
+    (slice(9, 39), True),  # one of them stopped
+    (slice(10, 40), False),  # none of them stopped
 ])  # fmt: skip
-def test_a_window_of_few_or_of_one_kind_has_no_figures(monkeypatch, members, told):
+def test_a_window_with_few_members_or_one_outcome_has_no_figures(monkeypatch, members, has_figures):
     monkeypatch.setattr(run, "DRAWS", 2)
     series, everybody, values = world(*forty())
     back = backtest(series, everybody[members].reset_index(drop=True),
                     values[members].reset_index(drop=True), SHIPPED, 12, 90)  # fmt: skip
-    assert [bool(w.figures) for w in (*back.windows, back.pooled)] == [told, told]
+    assert [bool(w.figures) for w in (*back.windows, back.pooled)] == [has_figures, has_figures]
 
 
-def test_of_a_panel_that_ends_too_early_nothing_can_be_told():
-    with pytest.raises(InputError) as told:
+def test_a_panel_that_ends_too_early_raises():
+    with pytest.raises(InputError) as raised:
         backtest(*world(*forty()), SHIPPED, 36, 90)
-    said = "the panel ends too early: it shows no outcome 36 months after any of the days"
-    assert str(told.value) == said
+    assert str(raised.value) == "the panel ends too early: it has no outcome 36 months after any of the days"
 
 
-def test_the_first_days_of_quarters_between_what_is_known_and_what_came():
+def test_default_days_are_first_days_of_quarters_with_an_outcome():
     def days(first, last, months=12):
         return default_days(pd.DataFrame({"day": pd.to_datetime([last, first])}), months)
 
@@ -137,41 +137,41 @@ def test_the_first_days_of_quarters_between_what_is_known_and_what_came():
     assert days("2021-01-29", "2022-09-11") == quarters
     assert days("2021-01-30", "2022-09-10") == quarters[1:2]
     assert days("2021-01-29", "2023-09-11", months=24) == quarters
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as raised:
         days("2021-01-29", "2021-06-30")
-    assert str(told.value) == (
-        "the panel runs from 2021-01-29 to 2021-06-30: too short to see what became of anybody "
-        "12 months later; give a longer one"
+    assert str(raised.value) == (
+        "the panel runs from 2021-01-29 to 2021-06-30: too short for outcomes 12 months later; "
+        "use a longer panel"
     )
 
 
-def test_a_forecast_is_of_who_was_active_on_each_day(tmp_path):
+def test_forecasts_cover_the_active_repositories_of_each_day(tmp_path):
     series = panel.read_panel(small_panel.write(tmp_path / "p.parquet", small_panel.rows(12)))
     leaf = (model.Tree((-1,), (0.0,), (-1,), (-1,), (0,), (0.5,), (1,)),)
     lines = {12: model.Calibration(-1.0, 4.0, ()), 24: model.Calibration(-1.0, 2.0, ())}
     trees = replace(SHIPPED, folds=(leaf,) * 5, calibrations=lines)
     days = [date(2022, 1, 1), date(2023, 1, 1)]
     members, values = forecast(series, days, 24, 20, trees)
-    asked = [(name, day) for day in days for name in panel.cohort(series, day, 20).repository]
-    assert list(zip(members.repository, members.as_of.dt.date, strict=True)) == asked
-    assert members.index.tolist() == values.index.tolist() == list(range(len(asked)))
-    assert len(asked) < sum(len(panel.cohort(series, day, 90)) for day in days)
-    assert members.probability_inactive.tolist() == [0.5] * len(asked)  # -1 + 2 · 0.5 = 0
+    pairs = [(name, day) for day in days for name in panel.select_cohort(series, day, 20).repository]
+    assert list(zip(members.repository, members.as_of.dt.date, strict=True)) == pairs
+    assert members.index.tolist() == values.index.tolist() == list(range(len(pairs)))
+    assert len(pairs) < sum(len(panel.select_cohort(series, day, 90)) for day in days)
+    assert members.probability_inactive.tolist() == [0.5] * len(pairs)  # -1 + 2 · 0.5 = 0
     in_a_year = forecast(series, days, 12, 20, trees)[0].probability_inactive
-    assert in_a_year.tolist() == pytest.approx([1 / (1 + np.exp(-1))] * len(asked))
-    with pytest.raises(InputError) as told:
+    assert in_a_year.tolist() == pytest.approx([1 / (1 + np.exp(-1))] * len(pairs))
+    with pytest.raises(InputError) as raised:
         forecast(series, [date(1999, 1, 1), date(1999, 2, 1)], 12, 20, trees)
-    assert str(told.value) == (
+    assert str(raised.value) == (
         "no repository of the panel was active (last commit at most 20 days old) on 1999-01-01, 1999-02-01"
     )
 
 
-def test_what_choosing_is_worth():
-    """Fifteen of one category all die, of five of another one does: three quarters of the groups are of the first."""
+def test_the_value_of_a_choice():
+    """All fifteen of one category die, and one of five of another: three quarters of the groups are of the first."""
     five = [("b/0", "b", True, 0.9, {"stars": 9.0, "idle_days": 8.0})]
     five += [(f"b/{k}", "b", False, 0.2, {"stars": np.nan}) for k in range(1, 5)]
-    never = [(f"c/{k}", "c", True, 0.1, {}) for k in range(4)]  # four only
-    never += [(f"d/{k}", "d", None if k == 4 else True, 0.1, {}) for k in range(5)]  # a fate not known
+    never = [(f"c/{k}", "c", True, 0.1, {}) for k in range(4)]  # only four
+    never += [(f"d/{k}", "d", None if k == 4 else True, 0.1, {}) for k in range(5)]  # an unknown outcome
     all_die = [(f"a/{k}", "a", True, 0.5, {}) for k in range(15)]
     worth = select(*world(*never, *five, *all_die))
     assert (worth.months, worth.groups) == (24, 2000)
@@ -184,24 +184,24 @@ def test_what_choosing_is_worth():
     assert worth.most_starred == Share(1, 1, 1)
 
 
-def test_the_fewest_stars_are_those_not_known_and_each_choice_has_its_own_signal():
+def test_unknown_stars_count_as_fewest_and_each_choice_has_its_own_signal():
     best = ("b/0", "b", False, 0.1, {"stars": np.nan, "idle_days": 9.0})
-    starred = ("b/1", "b", True, 0.9, {"stars": 0.5, "idle_days": 8.0})
+    popular = ("b/1", "b", True, 0.9, {"stars": 0.5, "idle_days": 8.0})
     others = [(f"b/{k}", "b", True, 0.5, {"stars": 0.2}) for k in range(2, 5)]
-    worth = select(*world(best, starred, *others))
+    worth = select(*world(best, popular, *others))
     shares = [s.value for s in (worth.pick, worth.random, worth.most_starred, worth.last_committed)]
     assert shares == pytest.approx([0, 0.8, 1, 1])
-    assert select(*world(best, starred, *others[:2])) is None
-    # Three on each of two days are no five.
-    series, members, values = world(best, starred, *others)
+    assert select(*world(best, popular, *others[:2])) is None
+    # Three on one day and two on another make no group of five.
+    series, members, values = world(best, popular, *others)
     members["as_of"] = [DAY, DAY, DAY, pd.Timestamp(2021, 12, 31), pd.Timestamp(2021, 12, 31)]
     assert select(series, members, values) is None
 
 
 def test_edges_of_the_figures():
-    happened, chance = np.array([1, 0, 1]), np.array([2.0, 1.0, 0.0])
-    assert figures.average_precision(happened, chance) == pytest.approx((1 + 2 / 3) / 2)
-    assert figures.calibration_table(happened[:2], chance[:2], bins=3) == [
+    outcomes, chance = np.array([1, 0, 1]), np.array([2.0, 1.0, 0.0])
+    assert figures.average_precision(outcomes, chance) == pytest.approx((1 + 2 / 3) / 2)
+    assert figures.calibration_table(outcomes[:2], chance[:2], bins=3) == [
         {"n": 1, "predicted": p, "observed": o, "low": pytest.approx(low), "high": pytest.approx(high)}
         for p, o, (low, high) in ((1, 0, figures.wilson(0, 1)), (2, 1, figures.wilson(1, 1)))
     ]
@@ -222,44 +222,44 @@ BACK = Backtest(
                         Share(0.4, 0.35, 0.45)),
 )  # fmt: skip
 CHOOSING = """\
-In 2000 random groups of five of one category and day, dead (idle for over a year) 24 months later:
-                              dead
+2000 random groups of five libraries of the same category and day. Dead: no commit for over a year, 24 months later.
+choice                        dead
 best outlook    10.0% [5.0%–15.0%]
 random member  20.0% [15.0%–25.0%]
 most stars     30.0% [25.0%–35.0%]
-last commit    40.0% [35.0%–45.0%]
+latest commit  40.0% [35.0%–45.0%]
 
 """
-SHOWN = f"""\
-Inactive: no commit on the default branch in the 12 months after the day. Asked: last commit at most 90 days old.
-7 repositories, 3 of them known from training and scored by trees that did not see them.
+TABLE = f"""\
+Inactive: no commit on the default branch in the next 12 months. Active: the last commit is at most 90 days old.
+7 repositories; 3 of them were in the training data, and trees that did not see them score them.
 
-day         active  known  inactive                  AUC    average precision                Brier    calibration error
-2022-01-01       9      0         ?                    ?                    ?                    ?                    ?
-all             10     10     40.0%  0.750 [0.500–1.000]  0.600 [0.510–0.690]  0.100 [0.050–0.150]  0.050 [0.010–0.090]
+day         active  outcome known  inactive                  AUC    average precision                Brier    calibration error
+2022-01-01       9              0         ?                    ?                    ?                    ?                    ?
+all             10             10     40.0%  0.750 [0.500–1.000]  0.600 [0.510–0.690]  0.100 [0.050–0.150]  0.050 [0.010–0.090]
 
 AUC of               all days
 outlook   0.750 [0.500–1.000]
 stars     0.500 [0.400–0.600]
 releases                    ?
 
-forecasts   said   came     interval                    o said, x came, 0 to 80%
-4          10.0%   0.0%   0.0%–50.0%  |x----o{"-" * 19}{" " * 15}|
-6          50.0%  40.0%  20.0%–80.0%  |{" " * 10}{"-" * 10}x---o{"-" * 15}|
+forecasts  forecast  outcome     interval             o forecast, x outcome, 0 to 80%
+4             10.0%     0.0%   0.0%–50.0%  |x----o{"-" * 19}{" " * 15}|
+6             50.0%    40.0%  20.0%–80.0%  |{" " * 10}{"-" * 10}x---o{"-" * 15}|
 
-{CHOOSING}[a–b]: 95 % bootstrap over repositories (groups: over categories and days).
+{CHOOSING}[a–b]: 95 % bootstrap interval over repositories (for the groups: over categories and days).
 """
 
 
-def test_the_table_of_the_record():
-    assert report.as_table(BACK) == SHOWN
-    assert report.as_table(replace(BACK, selection=None)) == SHOWN.replace(CHOOSING, "")
+def test_the_track_record_as_a_table():
+    assert report.render(BACK, Format.table) == TABLE
+    assert report.render(replace(BACK, selection=None), Format.table) == TABLE.replace(CHOOSING, "")
 
 
-def test_what_is_not_defined_is_null_in_json():
-    shown = report.as_json(replace(BACK, baselines={"stars": Figure(0.12345678, 0.1, 1.0)}))
-    assert shown.startswith('{\n "horizon_months": 12,\n') and shown.endswith("}\n")
-    back = json.loads(shown)
+def test_an_undefined_figure_is_null_in_json():
+    text = report.render(replace(BACK, baselines={"stars": Figure(0.12345678, 0.1, 1.0)}), Format.json)
+    assert text.startswith('{\n "horizon_months": 12,\n') and text.endswith("}\n")
+    back = json.loads(text)
     assert back["windows"][0] == {
         "as_of": "2022-01-01", "members": 9, "known": 0, "inactive": None,
         "figures": {"auc": {"value": None, "low": 0, "high": 1}},
@@ -269,12 +269,12 @@ def test_what_is_not_defined_is_null_in_json():
     assert back["selection"]["pick"] == {"value": 0.1, "low": 0.05, "high": 0.15}
 
 
-def test_forecasts_are_written_by_day_and_name():
+def test_forecasts_are_ordered_by_day_and_name():
     members = pd.DataFrame({
         "repository": ["b/y", "a/z", "a/x"], "as_of": [DAY, LATE, DAY],
         "probability_inactive": [0.5, 0.1234567, 1.0],
     })  # fmt: skip
-    assert report.predictions(members) == (
+    assert report.render_forecasts(members) == (
         "repository,as_of,probability_inactive\na/x,2022-01-01,1.000000\nb/y,2022-01-01,0.500000\n"
         "a/z,2023-06-01,0.123457\n"
     )
