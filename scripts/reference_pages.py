@@ -6,17 +6,15 @@ import inspect
 import re
 import subprocess
 import sys
-from dataclasses import is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import click
 import typer.main
 
 import advisor
-from advisor import model
-from advisor.decide import requirements, rules
+from advisor.decide import rules
 from advisor.decide.requirements import NAMES
 from advisor.domain.files import data_folder
 from advisor.facts import tables
@@ -134,57 +132,67 @@ def _helps(command: Any, name: str, parent: Any, lines: list[str]) -> None:
 
 
 def python_page() -> str:
-    """Return the page about the Python interface and the values that it returns."""
+    """Return the page about the Python interface: functions, the values that they return, and errors."""
     lines = [
         "# Python",
         "",
-        "`make docs` generates this page from the docstrings; do not edit it. These names are stable. Before a name is",
-    ]
-    lines += [
-        "removed, it works for one more release with `typing_extensions.deprecated`, so that type checkers and the running",
-        "program warn about it.",
+        "`make docs` generates this page from the docstrings; do not edit it. Import every name from `advisor`. These names",
+        "are stable: before a name is removed, it works for one more release with `typing_extensions.deprecated`, so that",
+        "type checkers and the running program warn about it.",
         "",
     ]
-    for name in advisor.__all__:
-        lines += _entry(advisor, name)
-    lines += ["# The values in an answer", ""]
-    for name in (
-        "Recommendation",
-        "Ranked",
-        "CriterionScore",
-        "MetricScore",
-        "Measurement",
-        "Finding",
-        "Outlook",
-        "Candidate",
-    ):
-        lines += _entry(model, name)
-    return "\n".join([*lines, *_entry(requirements, "Requirements")]) + "\n"
+    exports = {name: getattr(advisor, name) for name in advisor.__all__}
+    functions = [name for name, value in exports.items() if inspect.isfunction(value)]
+    errors = [name for name in exports if name not in functions and issubclass(exports[name], BaseException)]
+    values = [name for name in exports if name not in (*functions, *errors)]
+    for title, names in (("Functions", functions), ("Values", values), ("Errors", errors)):
+        lines += [f"## {title}", ""]
+        for name in names:
+            lines += _entry(name, exports[name])
+    return "\n".join(lines).rstrip() + "\n"
 
 
-def _entry(module: ModuleType, name: str) -> list[str]:
-    thing = getattr(module, name)
-    lines = [f"## {module.__name__}.{name}", ""]
-    if inspect.isfunction(thing):
-        signature = str(inspect.signature(thing)).replace("'", "")
+def _entry(name: str, value: Any) -> list[str]:
+    lines = [f"### advisor.{name}", ""]
+    if inspect.isfunction(value):
+        return [*lines, *_function(name, value)]
+    lines += ["```text", inspect.cleandoc(value.__doc__), "```", ""]
+    if is_dataclass(value):
+        lines += ["| field | type | default |", "|---|---|---|"]
         lines += [
-            "```python",
-            f"{name}{signature}".replace(", ", ",\n    ")
-            .replace("(domain", "(\n    domain")
-            .replace(") ->", ",\n) ->"),
-            "```",
-            "",
+            f"| `{f.name}` | `{str(f.type).replace('|', chr(92) + '|')}` | {_default(f)} |"
+            for f in fields(value)
         ]
-    lines += ["```text", inspect.cleandoc(thing.__doc__), "```", ""]
-    if is_dataclass(thing):
-        lines += ["| field | type |", "|---|---|"]
-        lines += [f"| `{f}` | `{_kind(t)}` |" for f, t in thing.__annotations__.items() if f[0] != "_"] + [""]
+        lines += [""]
+        for method in (m for c in reversed(value.__mro__) for m in vars(c).values() if inspect.isfunction(m)):
+            if not method.__name__.startswith("_"):
+                lines += _function(f"{name}.{method.__name__}", method)
     return lines
 
 
-def _kind(annotation: object) -> str:
-    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
-    return text.replace("|", "\\|")
+def _function(name: str, function: Any) -> list[str]:
+    """Return the signature, one parameter on a line, and the docstring."""
+    signature = inspect.signature(function)
+    parameters = []
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and "*" not in parameters:
+            parameters.append("*")
+        if parameter.name != "self":
+            default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
+            parameters.append(f"{parameter.name}: {parameter.annotation}{default}")
+    inside = (
+        "\n" + "".join(f"    {text},\n" for text in parameters)
+        if len(parameters) > 1
+        else "".join(parameters)
+    )
+    code = f"{name}({inside}) -> {signature.return_annotation}"
+    return ["```python", code, "```", "", "```text", inspect.cleandoc(function.__doc__), "```", ""]
+
+
+def _default(field: Field[Any]) -> str:
+    if field.default is not MISSING:
+        return f"`{field.default!r}`"
+    return f"`{field.default_factory()!r}`" if field.default_factory is not MISSING else ""
 
 
 def spec_page() -> str:
