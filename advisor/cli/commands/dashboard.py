@@ -100,7 +100,7 @@ def _read_task(file: Path) -> Task:
     sides = []
     for side in all_stacks.render_for_stacks(plan):
         if side.config is None:
-            sides.append(Side(side.stack, refused=side.refusal))
+            sides.append(Side(side.stack, refusal=side.refusal))
             continue
         start = shlex.join(["advisor", "train", "--spec", str(file), "--stack", side.stack])
         files = tuple(side.config.files.items())

@@ -18,7 +18,7 @@ class Side:
         starts: the `advisor` command that trains with it.
         command: the library's own command, which `starts` runs.
         deviations: settings that the library can only approximate.
-        refused: field and reason if it cannot do the task; else empty.
+        refusal: field and reason if it cannot do the task; else empty.
     """
 
     library: str
@@ -26,12 +26,12 @@ class Side:
     starts: str = ""
     command: str = ""
     deviations: tuple[str, ...] = ()
-    refused: str = ""
+    refusal: str = ""
 
     @property
     def summary(self) -> str:
         """A summary in a few words."""
-        if self.refused:
+        if self.refusal:
             return "cannot do it"
         lines = sum(text.count("\n") for _, text in self.files)
         return f"{lines} lines, {_count(len(self.deviations), 'deviation')}"

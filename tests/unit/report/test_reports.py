@@ -164,7 +164,7 @@ def test_the_summary_of_a_task():
     side = Side("trl", files=(("a.yaml", "x: 1\ny: 2\n"),))
     assert side.summary == "2 lines, no deviations"
     assert replace(side, deviations=("one",)).summary == "2 lines, 1 deviation"
-    assert replace(side, refused="it has no CPU").summary == "cannot do it"
+    assert replace(side, refusal="it has no CPU").summary == "cannot do it"
 
 
 def test_the_answer_says_how_much_memory_the_model_needs():
