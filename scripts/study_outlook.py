@@ -135,7 +135,7 @@ def print_learning_curve(study: Study, ours: np.ndarray) -> None:
 
 
 def print_misses(study: Study, ours: np.ndarray) -> None:
-    """Abandonments that the outlook misses, and the AUC that an further signal needs."""
+    """Abandonments that the outlook misses, and the AUC that a further signal needs."""
     rows = study.members[study.is_active].assign(
         label=study.labels[study.is_active], score=ours[study.is_active],
         commits=study.features.commits_a_month_200[study.is_active],

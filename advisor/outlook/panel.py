@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor.errors import InputError
+from advisor.facts.tables import STALE_DAYS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,6 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "downloads": ("monthly_downloads", "max"),
 }
 DATES = ("day", "created", "last_commit", "last_release")
-LOOK_BACK_DAYS = 62
 LABEL_FROM_DAYS, LABEL_TO_DAYS = -20, 130
 
 
@@ -88,7 +88,7 @@ def select_cohort(series: pd.DataFrame, at: date, active_days: int = 90) -> pd.D
     import pandas as pd
 
     end = pd.Timestamp(at)
-    near = series[(series.day <= end) & (series.day >= end - pd.Timedelta(days=LOOK_BACK_DAYS))]
+    near = series[(series.day <= end) & (series.day >= end - pd.Timedelta(days=STALE_DAYS))]
     newest = near[near.last_commit.notna()].groupby("repository", sort=True).tail(1)
     members = newest[["repository", "category", "day", "last_commit"]].copy()
     members["as_of"] = end

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from advisor.answers.backtest import figures
 from advisor.answers.backtest.selection import Selection, select
 from advisor.errors import InputError
+from advisor.facts.tables import STALE_DAYS
 from advisor.outlook import compute, model, panel
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def default_days(series: pd.DataFrame, months: int) -> list[date]:
     """
     import pandas as pd
 
-    first = series.day.min() + pd.Timedelta(days=panel.LOOK_BACK_DAYS)
+    first = series.day.min() + pd.Timedelta(days=STALE_DAYS)
     last = series.day.max() - pd.DateOffset(months=months) - pd.Timedelta(days=panel.LABEL_FROM_DAYS)
     days = [day.date() for day in pd.date_range(first, last, freq="QS")]
     if not days:
