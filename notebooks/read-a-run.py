@@ -1,11 +1,9 @@
 # %% [markdown]
 # # Read a run
 #
-# A run that `advisor train` finished is a folder that answers for itself: what was asked, what was
-# trained on, what came out,
-# and whether it was worth it. Set `RUN` to a run's folder or id; without it the newest run on this
-# machine is read. The
-# tests train a small one and run this file on it.
+# `advisor train` leaves a folder for each run: the specification, the data, the results, and whether the
+# run was worth it. Set `RUN` to a run's folder or id; without it, this notebook reads the newest run on
+# this machine. The tests train a small model and run this file on it.
 
 # %%
 from __future__ import annotations
@@ -17,37 +15,35 @@ import pandas as pd
 
 from finetune import record
 
-named = os.environ.get("RUN")
-folder = record.find(named) if named else [path for path, _ in record.every()][-1]
-run = record.load(folder)
-print(f"{run.id}: {run.standing}. {run.outcome}")
+run_name = os.environ.get("RUN")
+folder = record.find_run(run_name) if run_name else [path for path, _ in record.iterate_runs()][-1]
+run = record.read_record(folder)
+print(f"{run.id}: {run.current_state}. {run.outcome}")
 
 # %% [markdown]
-# ## What was asked, and by whom
+# ## The specification, and where each value comes from
 #
-# Every field of the specification has an origin: a preset, a file, an option, or our own default. What
-# the stack could only
-# nearly honour is a deviation.
+# Every field of the specification has an origin: a preset, a file, an option, or a default of advisor. A
+# deviation is a field that the stack could not follow exactly.
 
 # %%
-decided = {name: origin for name, origin in run.origins.items() if "default" not in origin}
-print(f"stack {run.stack}; set by somebody: {decided}")
+choices = {name: origin for name, origin in run.origins.items() if "default" not in origin}
+print(f"stack {run.stack}; not a default: {choices}")
 print("deviations:", list(run.deviations) or "none")
-print("warned before it began:", [finding.get("text", finding) for finding in run.findings] or "nothing")
+print("warnings before the start:", [finding.get("text", finding) for finding in run.findings] or "none")
 
 # %% [markdown]
 # ## Was it worth it?
 #
-# One judge for all stacks: the loss on rows that were held out, of the base model and of the base with
-# the adapter, computed
-# in a fresh process. The training loss alone says nothing of that.
+# The measure is the same for all stacks: the loss on held-out rows, of the base model and of the base
+# model with the adapter, computed in a new process. The training loss alone does not show this.
 
 # %%
-held = run.losses["held_out"]
-print(f"held-out loss: {held['base']:.3f} before, {held['adapter']:.3f} after")
+losses = run.losses["held_out"]
+print(f"held-out loss: {losses['base']:.3f} before, {losses['adapter']:.3f} after")
 
 # %% [markdown]
-# ## How it went, step by step
+# ## The loss, step by step
 
 # %%
 events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
@@ -60,7 +56,7 @@ thirds = (
 print(thirds.round(3).to_string())
 
 # %% [markdown]
-# ## What it cost, and whether the plan was right
+# ## Time and memory
 
 # %%
 print({stage: round(seconds, 1) for stage, seconds in run.timings_seconds.items()})
@@ -73,9 +69,9 @@ print(
 )
 
 # %% [markdown]
-# ## On what
+# ## Data, model and packages
 #
-# Hashes of the rows and the model, and the version of every package: enough to do it again.
+# Hashes of the rows and the model, and the version of every package: enough to repeat the run.
 
 # %%
 print({key: value for key, value in run.data.items() if not isinstance(value, dict | list)})

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # The question of June 2024
 #
-# On 5 June 2024 somebody asked: with which library do I fine-tune an LLM? Five were in the running. What
-# would advisor have said with the facts of that day, what became of the five by July 2026, and what would
-# simpler rankings have said? Every cell runs offline from the bundled snapshot; the tests run this file.
+# On 5 June 2024, someone asks which of five libraries to use to fine-tune an LLM. What does advisor
+# recommend with the facts of that day, what happened to the five libraries by July 2026, and what do simpler
+# rankings recommend? Every cell runs offline from the bundled snapshot; the tests run this file.
 
 # %%
 from __future__ import annotations
@@ -33,41 +33,41 @@ frame = then.to_frame()[["rank", "score", "low", "high", "coverage", "wins"]]
 print(frame.round(2).to_string())
 
 # %% [markdown]
-# The same as the page shows it (`advisor dashboard --as-of 2024-06-05 --store bundled --png PICTURE`):
+# The same answer on the page (`advisor dashboard --as-of 2024-06-05 --store bundled --png PICTURE`):
 #
 # ![The page of 5 June 2024: trl a clear choice, with reasons and doubts](the-question-of-june-2024.png)
 #
-# What was not known then is not filled in: stars and closed issues of most of the five were in no list yet.
+# Some facts of that day are missing: no source has stars and closed issues of most of the five for that day.
 
 # %% [markdown]
-# ## What became of them
+# ## What happened to them
 
 
 # %%
-def value(answer: advisor.model.Recommendation, name: str, metric: str) -> object:
-    """A measured value of a candidate by its short name."""
-    ranked = next(r for r in answer.ranking if r.candidate.name == name)
-    return ranked.measurement(metric).value
+def value(answer: advisor.Recommendation, name: str, metric: str) -> object:
+    """Return a measured value of a candidate by its short name."""
+    candidate = next(r for r in answer.ranking if r.candidate.name == name)
+    return candidate.measurement(metric).value
 
 
 names = [r.candidate.name for r in then.ranking]
-became = pd.DataFrame(
+changes = pd.DataFrame(
     {
         "rank then": {r.candidate.name: r.rank for r in then.ranking},
         "commits a year then": {n: value(then, n, "code_changes_commits") for n in names},
         "and now": {n: value(now, n, "code_changes_commits") for n in names},
         "people then": {n: value(then, n, "contributors") for n in names},
         "and now ": {n: value(now, n, "contributors") for n in names},
-        "says of itself now": {n: value(now, n, "declared_status") for n in names},
+        "declared status now": {n: value(now, n, "declared_status") for n in names},
         "rank now": {r.candidate.name: "out" if r.excluded else r.rank for r in now.ranking},
     }
 )
-print(became.to_string())
+print(changes.to_string())
 
 # %% [markdown]
-# ## What simpler rankings would have said
+# ## What simpler rankings recommend
 #
-# Each takes the best value of one metric among those that were known on that day.
+# Each one chooses the candidate with the best value of one metric, if the value is known on that day.
 
 # %%
 RANKINGS = {
@@ -78,46 +78,46 @@ RANKINGS = {
     "most commits": ("code_changes_commits", max),
     "most contributors": ("contributors", max),
 }
-naive = {}
+simple_choices = {}
 for title, (metric, best) in RANKINGS.items():
-    known = {n: v for n in names if isinstance(v := value(then, n, metric), float)}
-    chosen = sorted(n for n, v in known.items() if v == best(known.values()))
-    naive[title] = chosen
-    print(f"{title}: {' or '.join(chosen)} ({len(known)} of {len(names)} known)")
+    values = {n: v for n in names if isinstance(v := value(then, n, metric), float)}
+    simple_choices[title] = firsts = sorted(n for n, v in values.items() if v == best(values.values()))
+    print(f"{title}: {' or '.join(firsts)} ({len(values)} of {len(names)} known)")
 
 # %% [markdown]
 # ## The outlook of that day
 
 # %%
-alive = {n: (value(now, n, "days_since_last_commit") or 0) for n in names}
+idle_days = {n: (value(now, n, "days_since_last_commit") or 0) for n in names}
 for r in then.ranking:
-    said = ", ".join(
+    chances = ", ".join(
         f"{o.horizon_months} months {o.probability_inactive:.1%} [{o.low:.1%}–{o.high:.1%}]"
         for o in r.outlook
         if o.probability_inactive is not None
     )
-    days = alive[r.candidate.name]
+    days = idle_days[r.candidate.name]
     print(
-        f"{r.candidate.name}: no commit within {said or '(it abstains)'}; last commit now {days:.0f} days ago"
+        f"{r.candidate.name}: no commit within {chances or '(it abstains)'}; "
+        f"last commit now {days:.0f} days ago"
     )
 
 # %% [markdown]
 # ## Right and wrong
 #
-# Right: the choice, trl, has more than three times the commits of then and still comes first. None of the
-# five fell silent within 24 months, as the outlook said.
+# Right: trl, the choice, now has more than three times as many commits a year and still comes first. All five
+# had commits within the next 24 months, as the outlook predicted.
 #
 # Wrong, or missed:
 #
-# - torchtune stood third, close behind the second, with a good word for its many authors. It was wound down
-#   in 2025. The outlook asks whether there will be *any* commit, and there were some: it did not see an
-#   owner's decision coming, and nothing in its facts could have told it.
-# - unsloth came last, with a warning that one person made nearly all of the commits. Two years later it is
-#   the second and the busiest of the five. The warning was true; the conclusion "do not build on it" would
-#   have been too strong, which is why it was a warning and not an exclusion.
+# - torchtune was third, close behind the second, with a good reason for its many authors. Its owner ended
+#   development in 2025. The outlook predicts whether there will be *any* commit, and there were some. It did
+#   not predict the owner's decision, and no fact of that day could have shown it.
+# - unsloth was last, with a warning that one person made nearly all of the commits. Two years later it is
+#   second and has the most commits of the five. The warning was true, but it was right not to exclude
+#   unsloth for it.
 #
-# The simpler rankings: the truck factor, which most people call the bus factor, would have named torchtune
-# first, the one that was given up. Commits would have named axolotl, which has slowed down since. Stars and
-# the issue ratio could not have been asked: they were known of one or two of the five.
+# The simpler rankings: the truck factor, also called the bus factor, puts torchtune first, the library whose
+# development ended. The number of commits puts axolotl first, which has slowed down since. Stars and the
+# share of closed issues cannot rank: they are known for one or two of the five.
 #
-# One question is an anecdote. `advisor backtest` asks many thousands.
+# One question is an anecdote. `advisor backtest` repeats it for many thousands of repositories.

@@ -186,14 +186,19 @@ def _rankable_scores(candidates: Iterable[ScoredCandidate]) -> dict[str, tuple[C
 
 def _rank(candidates: Iterable[ScoredCandidate], shares: acceptability.Acceptability) -> list[Ranked]:
     """Order the candidates: those with a rank, the best first, then the others."""
-    ranking = []
+    ranking: list[Ranked] = []
     for candidate in sorted(candidates, key=_order):
         if candidate.is_rankable:
             ranks = shares.ranks[candidate.repository]
-            weights = shares.central_weights[candidate.repository]
-            place = {"rank": len(ranking) + 1, "wins": ranks[0]}
-            more = {"acceptability": ranks, "central_weights": weights}
-            ranking.append(Ranked(**vars(candidate), **place, **more))
+            ranking.append(
+                Ranked(
+                    **vars(candidate),
+                    rank=len(ranking) + 1,
+                    wins=ranks[0],
+                    acceptability=ranks,
+                    central_weights=shares.central_weights[candidate.repository],
+                )
+            )
         else:
             ranking.append(Ranked(**vars(candidate), rank=None, wins=0.0))
     return ranking

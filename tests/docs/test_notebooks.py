@@ -13,25 +13,25 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = {p.stem: p for p in (ROOT / "notebooks").glob("*.py")}
 CHECKS = {
     "the-question-of-june-2024": """
-then, now, became, naive = (results[n] for n in ("then", "now", "became", "naive"))
+then, now, changes, choices = (results[n] for n in ("then", "now", "changes", "simple_choices"))
 assert then.choice == now.choice == "huggingface/trl"
-assert became["and now"]["trl"] > 3 * became["commits a year then"]["trl"]
-assert list(became.index)[2] == "torchtune" and became["says of itself now"]["torchtune"] == "unmaintained"
-assert list(became.index)[-1] == "unsloth" and became["rank now"]["unsloth"] == 2
-assert became["and now"]["unsloth"] == became["and now"].max()
+assert changes["and now"]["trl"] > 3 * changes["commits a year then"]["trl"]
+assert list(changes.index)[2] == "torchtune" and changes["declared status now"]["torchtune"] == "unmaintained"
+assert list(changes.index)[-1] == "unsloth" and changes["rank now"]["unsloth"] == 2
+assert changes["and now"]["unsloth"] == changes["and now"].max()
 assert any("one person" in f.text for f in then.ranking[-1].findings)
-assert naive["highest truck factor"] == ["torchtune"] and naive["most commits"] == ["axolotl"]
-assert became["and now"]["axolotl"] < became["commits a year then"]["axolotl"]
+assert choices["highest truck factor"] == ["torchtune"] and choices["most commits"] == ["axolotl"]
+assert changes["and now"]["axolotl"] < changes["commits a year then"]["axolotl"]
 silent = [r for r in then.ranking for o in r.outlook if o.probability_inactive > 0.05]
-assert not silent and all(days < 365 for days in results["alive"].values())
+assert not silent and all(days < 365 for days in results["idle_days"].values())
 """,
     "compare-your-own-candidates": """
-ours, ruled, excluded, firsts = (results[n] for n in ("ours", "ruled", "excluded", "firsts"))
+ours, with_rule, excluded, firsts = (results[n] for n in ("ours", "with_rule", "excluded", "firsts"))
 assert len(ours.ranking) == 4 and firsts.sum() == 10
-for r in ruled.ranking:
+for r in with_rule.ranking:
     share = r.measurement("top_contributor_share").value
     assert r.excluded == (r.candidate.name in excluded) == (share > 0.5)
-assert excluded and not ruled.ranking[0].excluded
+assert excluded and not with_rule.ranking[0].excluded
 assert set(firsts.index) < {r.candidate.name for r in ours.ranking}, "some candidate is never first"
 """,
 }
