@@ -6,7 +6,7 @@ import re
 import typing
 
 import pytest
-from sample_answer import ANSWER, FOUND, PAIR, TWO
+from sample_answer import ANSWER, COVERAGE, PAIR, TWO
 from typer.testing import CliRunner
 
 from advisor.answers.dependencies import Dependency
@@ -24,7 +24,7 @@ REPORTS = {
     ),
     "explain": (explain.render, TWO, formats.ExplanationFormat),
     "compare": (compare.render, PAIR, formats.ComparisonFormat),
-    "coverage": (coverage.render, FOUND, formats.CoverageFormat),
+    "coverage": (coverage.render, COVERAGE, formats.CoverageFormat),
 }  # fmt: skip
 CHOICES = {
     "rank": list(Format),

@@ -7,7 +7,7 @@ import io
 import re
 from dataclasses import replace
 
-from sample_answer import ANSWER, DAY, EARLIER, FIRST, COVERAGE, PAIR, SECOND, TWO, measurement
+from sample_answer import ANSWER, COVERAGE, DAY, EARLIER, FIRST, PAIR, SECOND, TWO, measurement
 
 from advisor.metrics import METRICS
 from advisor.report import compare, coverage, explain, ranking
