@@ -44,10 +44,10 @@ class ReadingProgress:
     """Progress of reading one kind of thread (or releases) of one repository.
 
     Attributes:
-        number: number of the current full reading, from 1; a full reading deletes rows that it does not meet.
+        number: number of the current full reading, from 1; a full reading deletes rows that it does not find.
         known_until: time up to which all changes are stored; None: the first reading is not complete.
         cursor: where the current reading resumes.
-        highest: latest change that the current reading has met.
+        highest: latest change that the current reading has read.
         off_by: the source's total minus the rows that it listed, after a full reading.
         is_dirty: whether rows changed since the facts were written.
     """
@@ -183,7 +183,7 @@ class CollectionState:
         return progress
 
     def finish_full_reading(self, repository: str, kind: str, progress: ReadingProgress) -> None:
-        """End a full reading: delete the rows that it did not meet, as the source no longer has them."""
+        """End a full reading: delete the rows that it did not find, as the source no longer has them."""
         with self._transaction() as db:
             db.execute(
                 "DELETE FROM rows WHERE repository = ? AND kind = ? AND pass < ?",
@@ -204,7 +204,7 @@ class CollectionState:
         )
 
     def count_rows(self, repository: str, kind: str, since_pass: int = 0) -> int:
-        """Count the rows of a kind, or those that full readings from a number on have met."""
+        """Count the rows of a kind, or those that full readings from this number on have found."""
         (count,) = self._db.execute(
             "SELECT count(*) FROM rows WHERE repository = ? AND kind = ? AND pass >= ?",
             [repository, kind, since_pass],
