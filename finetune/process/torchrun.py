@@ -38,7 +38,7 @@ def check_nodes(spec: RunSpec) -> None:
     if "MASTER_ADDR" not in os.environ or "NODE_RANK" not in os.environ:
         raise SpecError(
             f"devices.nodes = {spec.devices.nodes}: each machine needs the address of the first one and "
-            "its own rank. `advisor train --submit slurm` (skypilot, kubernetes) writes a job that sets both. "
+            "its own rank. `advisor train --submit slurm` (skypilot, kubernetes) writes a job with both. "
             "By hand, start the same command on each machine with MASTER_ADDR and NODE_RANK (0, 1, …) set"
         )
     if spec.output is None:
