@@ -81,7 +81,7 @@ class RequestOptions:
     rules: Path | None = None
     store: Path | None = None
 
-    def request(self, repositories: Iterable[str] | None = None) -> Request:
+    def build_request(self, repositories: Iterable[str] | None = None) -> Request:
         """Return the request about these repositories; without any, about all candidates.
 
         Raises:

@@ -121,6 +121,7 @@ def compose_run(options: RunOptions, callbacks: RunCallbacks, output: Path | Non
     from finetune import train_extra
     from finetune.stacks import load_stack
 
+    fields = [("--set", specs.nest_leaves(dict([parse_field(text)]))) for text in options.fields or []]
     layers: list[tuple[str, Mapping[str, Any]]] = []
     if options.demo:
         layers.append(("--demo", _demo_layer(callbacks)))
@@ -138,7 +139,7 @@ def compose_run(options: RunOptions, callbacks: RunCallbacks, output: Path | Non
     for name, (option, value) in values.items():
         if value is not None:
             layers.append((option, specs.nest_leaves({name: value})))
-    layers += [("--set", specs.nest_leaves(dict([parse_field(text)]))) for text in options.fields or []]
+    layers += fields
     names = {name for _, tables in layers for name, _ in specs.iterate_leaves(tables)}
     for name, option in (("data.train", "--data"), ("model.base", "--model")):
         if name not in names:

@@ -26,7 +26,7 @@ def backtest(
         Path,
         typer.Option(
             metavar="FILE",
-            help="Parquet file with a row for each repository and month, in the columns of best-of lists.",
+            help="Parquet file of monthly rows; its columns are in docs/explanation/method.md.",
         ),
     ],
     at: Annotated[

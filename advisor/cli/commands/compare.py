@@ -41,10 +41,10 @@ def compare(
       advisor compare trl unsloth
       advisor compare trl unsloth --goal independence
     """
-    options = RequestOptions(domain, goal, as_of, weights, rules, store)
     from advisor.answers.compare import compare as compare_candidates
     from advisor.answers.question import read_request
     from advisor.report.compare import render
 
-    question = read_request(options.request([first, second]))
+    options = RequestOptions(domain, goal, as_of, weights, rules, store)
+    question = read_request(options.build_request([first, second]))
     sys.stdout.write(render(compare_candidates(question), format))

@@ -59,12 +59,12 @@ def dashboard(
       advisor dashboard --goal independence --png report.png
       advisor dashboard --plan run.toml
     """
-    options = RequestOptions(domain, goal, as_of, weights, rules, store)
     from advisor.cli.dashboard_page import render_page
     from advisor.errors import InputError
     from advisor.files import write_atomically
 
-    request = options.request(repositories)
+    options = RequestOptions(domain, goal, as_of, weights, rules, store)
+    request = options.build_request(repositories)
     task = _read_task(plan) if plan is not None else None
     answer, text = render_page(request, months, task)
     page = text.encode()

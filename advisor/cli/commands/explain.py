@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.cli import app
-from advisor.cli.options import AsOf, Domain, Goal, RequestOptions, Rules, Store, Weights
+from advisor.cli.options import AsOf, Candidate, Domain, Goal, RequestOptions, Rules, Store, Weights
+from advisor.report.formats import ExplanationFormat, Format
 
 if TYPE_CHECKING:
     from advisor.facts.facts_view import FactsView
     from advisor.report.explain import Evidence
-from advisor.cli.options import Candidate
-from advisor.report.formats import ExplanationFormat, Format
 
 
 @app.command()
@@ -36,23 +35,23 @@ def explain(
       advisor explain axolotl
       advisor explain axolotl --as-of 2024-06-05 --format markdown
     """
-    options = RequestOptions(domain, goal, as_of, weights, rules, store)
     from advisor.answers.question import find_candidate, read_request
     from advisor.answers.recommend import recommend
     from advisor.errors import InputError
     from advisor.report.explain import Explanation, fact_rows, render
 
-    question = read_request(options.request())  # with all candidates: a rank needs the others
+    options = RequestOptions(domain, goal, as_of, weights, rules, store)
+    question = read_request(options.build_request())  # with all candidates: a rank needs the others
     repository = find_candidate(question.candidates, name).repository
     recommendation = recommend(question)
-    ranked = next((r for r in recommendation.ranking if r.candidate.repository == repository), None)
-    if ranked is None:
+    match = next((r for r in recommendation.ranking if r.candidate.repository == repository), None)
+    if match is None:
         raise InputError(f"{repository}: {recommendation.missing[repository]}")
     explanation = Explanation(
         as_of=question.as_of,
         goal=question.goal,
         weights=question.weights,
-        ranked=ranked,
+        ranked=match,
         tables=tuple(fact_rows(question.store.manifest["files"], repository)),
         models=tuple(_read_models(question.facts.select([repository]))),
         benchmarks=tuple(b for b in recommendation.benchmarks if b.repository == repository),

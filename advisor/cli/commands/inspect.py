@@ -14,7 +14,8 @@ from advisor.cli import app
 def inspect(path: Annotated[Path, typer.Argument(help="A weight file, or the folder of a model.")]) -> None:
     """Show what a weight file or a model folder is.
 
-    Also shows what can read it and how to convert it. Loads no weights. A pickle is a program: its opcodes are checked against a list, and never run.
+    Also shows what can read it and how to convert it. Loads no weights. A pickle is a program: its
+    opcodes are checked against a list, and never run.
 
     Examples:
       advisor inspect FOLDER

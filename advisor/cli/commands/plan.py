@@ -49,12 +49,12 @@ def plan(
       advisor plan --data mine.jsonl --model MODEL --preset gpu-poor
       advisor plan --data mine.jsonl --model MODEL --native --all-stacks
     """
-    options = RunOptions(data, model, eval_data, stack, preset, spec, fields, demo)
     from rich.console import Console
 
     from finetune import run
     from finetune.plan import cost
 
+    options = RunOptions(data, model, eval_data, stack, preset, spec, fields, demo)
     with show_progress() as callbacks:
         plan = run.plan_run(compose_run(options, callbacks).composed_spec, callbacks)
     if all_stacks:

@@ -57,13 +57,13 @@ def preview(
       advisor preview --data mine.jsonl --model MODEL
       advisor preview --data mine.jsonl --model MODEL --html preview.html
     """
-    options = RunOptions(data, model, eval_data, stack, preset, spec, fields, demo)
     from rich.console import Console
 
     from advisor.errors import EXIT_INPUT
     from finetune import run
     from finetune.data import preview as tokens
 
+    options = RunOptions(data, model, eval_data, stack, preset, spec, fields, demo)
     with show_progress() as callbacks:
         plan = run.plan_run(compose_run(options, callbacks).composed_spec, callbacks)
     console = Console()

@@ -10,13 +10,25 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 
 from advisor.cli import app
-from advisor.cli.options import AsOf, Domain, Goal, Rules, Store, Weights
+from advisor.cli.options import (
+    AsOf,
+    Candidates,
+    Domain,
+    Goal,
+    RequestOptions,
+    Rules,
+    Store,
+    Weights,
+    exit_with_status,
+    parse_date,
+    parse_weights,
+    store_or_default,
+)
 from advisor.report.formats import Format, RankingFormat
 
 if TYPE_CHECKING:
     from advisor.answers.question import Request
     from advisor.model import Recommendation
-from advisor.cli.options import Candidates, RequestOptions, exit_with_status, parse_date, parse_weights
 
 
 @app.command()
@@ -107,15 +119,14 @@ def rank(
       advisor rank --from requirements.txt --fail-under 40
       advisor rank --all --store facts --domain dependencies
     """
-    options = RequestOptions(domain, goal, as_of, weights, rules, store)
     from dataclasses import replace
 
     from advisor.answers.question import read_request
     from advisor.answers.recommend import recommend
-    from advisor.cli.options import store_or_default
     from advisor.decide.requirements import Requirements, parse_memory
     from advisor.errors import InputError
 
+    options = RequestOptions(domain, goal, as_of, weights, rules, store)
     if all_:
         others = (
             from_,
@@ -134,13 +145,13 @@ def rank(
                 "--all can be combined only with --domain, --goal, --as-of, --set, --rules, --store, --format"
             )
         options = replace(options, store=options.store or store_or_default(None))
-        _rank_all(options.request(repositories), format)
+        _rank_all(options.build_request(repositories), format)
         return
     if from_ or fail_under is not None or format is Format.sarif:
         _rank_files(from_, repositories, options, format, fail_under)
         return
     request = replace(
-        options.request(repositories),
+        options.build_request(repositories),
         requirements=Requirements(
             model=model,
             method=method,

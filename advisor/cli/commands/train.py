@@ -69,9 +69,9 @@ def train(
       advisor train --resume RUN
       advisor train --spec run.toml --gpus 8 --nodes 2 --submit slurm -o JOB
     """
-    options = RunOptions(data, model, eval_data, stack, preset, spec, fields, demo)
     from finetune import record, run, train_extra
 
+    options = RunOptions(data, model, eval_data, stack, preset, spec, fields, demo)
     devices = {"devices.processes": gpus, "devices.nodes": nodes}
     device_fields = [f"{field}={count}" for field, count in devices.items() if count is not None]
     options = replace(options, fields=[*(options.fields or []), *device_fields])

@@ -74,7 +74,10 @@ def test_bundled_candidates_need_no_collecting(here):
         (["finetuning", "--candidate", "a/b"], "there is a bundled domain finetuning"),
         (["mine", "--candidate", "nonsense"], "expected owner/name"),
         (["mine", "--candidate", "a/b", "--default", "c/d"], "default 'c/d' is not one of the candidates"),
-        (["mine", "--candidate", "a/b", "--weight", "fame=1"], "mine.toml: unknown criterion 'fame'; known: activity"),
+        (
+            ["mine", "--candidate", "a/b", "--weight", "fame=1"],
+            "mine.toml: unknown criterion 'fame'; known: activity",
+        ),
         (
             ["mine", "--candidate", "a/b", "--weight", "activity=0"],
             "at least one weight must be greater than 0",
