@@ -2,7 +2,7 @@
 
 The first line of a block says what to do with it: ``sh`` runs it (``exit=N``: with this exit code;
 ``network``: only its options are checked), ``text NAME`` and ``file=PATH`` write a file, ``append=PATH``
-appends to a file. Other blocks are only for reading.
+appends to a file, ``diff`` changes one. Other blocks are only for reading.
 """
 
 from __future__ import annotations
@@ -134,13 +134,35 @@ def follow(page, copy):
         elif action == "append":
             separator = "\n\n" if language == "python" else "\n"
             (copy / name).write_text(f"{(copy / name).read_text()}{separator}{text}")
+        elif language == "diff":
+            command = ["git", "apply", "-"]
+            subprocess.run(command, cwd=copy, input=text, text=True, check=True)
         elif language == "sh":
             outputs += [run_in_copy(line, copy) for line in text.splitlines()]
     return "\n".join(outputs)
 
 
+def read_files(copy):
+    """Return path → content of everything that a person writes; pages and answers that a command writes are left out."""
+    generated = ("docs/reference/", "data/snapshots/", "build/", ".")
+    files = {
+        str(p.relative_to(copy)): p for p in copy.rglob("*") if p.is_file() and "__pycache__" not in p.parts
+    }
+    return {name: p.read_bytes() for name, p in files.items() if not name.startswith(generated)}
+
+
+def read_contributing():
+    """Return page → the paths that CONTRIBUTING says one touches for it."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    rows = re.findall(
+        r"^\| add [^|]+\|([^|]+)\| \[[^]]+\]\(docs/how-to/([\w-]+)\.md\) \|$", text, re.MULTILINE
+    )
+    return {page: re.findall(r"`([^`]+)`", cell) for cell, page in rows}
+
+
 def test_each_kind_of_addition_has_a_page():
-    assert set(ADD_PAGES) == {f"add-a-{kind}" for kind in ("metric", "rule", "domain", "source", "stack")}
+    assert set(ADD_PAGES) == set(read_contributing())
+    assert len(ADD_PAGES) == 7
 
 
 @pytest.mark.parametrize(("page", "texts"), [
@@ -149,14 +171,18 @@ def test_each_kind_of_addition_has_a_page():
     ("add-a-domain", ["Recommendation: ", "passed"]),
     ("add-a-source", ["passed"]),
     ("add-a-stack", ["peft_loop", "2 passed"]),
+    ("add-a-format", ["passed", "Success: no issues", "= Recommendation: huggingface/trl"]),
+    ("add-a-chart", ["passed"]),
 ])  # fmt: skip
-def test_following_a_page_adds_one_file_and_its_test(page, texts, copy):
+def test_following_a_page_touches_what_contributing_says_and_no_more(page, texts, copy):
+    before = read_files(copy)
     output = follow(ADD_PAGES[page], copy)
     assert [text for text in texts if text not in output] == []
     assert "failed" not in output
-    names = {
-        attributes.partition("=")[2] for _, attributes, _ in blocks(ADD_PAGES[page]) if "=" in attributes
-    }
-    assert [name.startswith("tests/") for name in sorted(names)] in ([False], [False, True])
-    if modules := [name for name in names if name.endswith(".py")]:
+    after = read_files(copy)
+    changed = sorted(name for name in before | after if before.get(name) != after.get(name))
+    paths = read_contributing()[page]
+    assert [name for name in changed if not name.startswith((*paths, "tests/"))] == []
+    assert [path for path in paths if not any(name.startswith(path) for name in changed)] == []
+    if modules := [name for name in changed if name.endswith(".py")]:
         run_in_copy(f"ruff check {' '.join(modules)}", copy)

@@ -1,6 +1,6 @@
-"""Every reader of foreign bytes as one function of bytes: it answers, or says what is wrong in one of our errors.
+"""Every reader of foreign bytes as one function of bytes: it returns, or raises one of our errors.
 
-`SEEDS` are sound beginnings; what a run of `scripts/fuzz.py` found is kept in `cases/`, one folder a reader.
+`seeds` gives valid bytes for each reader; `cases/` has the inputs that `scripts/fuzz.py` found, one folder for each reader.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from measuring import measure_repositories
+
 from advisor.answers.dependencies import files
 from advisor.collect.git.commits import parse_log
 from advisor.collect.github import protocol, shapes
-from advisor.collect.http.messages import Answer, json_of
+from advisor.collect.http.messages import HttpResponse, read_json
 from advisor.collect.http.shapes import read_as
-from advisor.collect.sources import depsdev, huggingface, pypi, pypistats, scorecard
+from advisor.collect.sources import huggingface, pypi, pypistats, scorecard
 from advisor.decide.rules import load_rules
 from advisor.domain.domain import load_domain
 from advisor.errors import AdvisorError, InputError
 from advisor.facts import reading, writing
 from advisor.facts.manifest import SCHEMA_VERSION
-from advisor.measure.one_day import measure
 from advisor.metrics import METRICS
 from finetune.data import rows
 from finetune.weights import checkpoints, gguf, pickles
@@ -37,8 +38,8 @@ ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 UNITS = {m.name: m.unit for m in METRICS.values()}
 FEW = {name: METRICS[name] for name in ("stars", "release_frequency", "declared_status")}
-SHAPES = (shapes.Overview, shapes.Connection, shapes.Thread, shapes.Release,
-          shapes.Replying, shapes.Total)  # fmt: skip
+SHAPES = (shapes.Overview, shapes.Connection, shapes.Thread, shapes.ReleaseNode,
+          shapes.ThreadReplies, shapes.Total)  # fmt: skip
 _FOLDER = Path(tempfile.mkdtemp(prefix="advisor-fuzz-"))
 
 
@@ -59,24 +60,22 @@ def git_log(data: bytes) -> None:
 
 
 def github(data: bytes) -> None:
-    answer = Answer(200, {}, data)
+    answer = HttpResponse(200, {}, data)
     _each(lambda: protocol.read_graphql(answer, NOW))
     with suppress(AdvisorError):
-        value = json_of(answer, "GitHub")
-        _each(lambda: shapes.star_weeks(value))
+        value = read_json(answer, "GitHub")
+        _each(lambda: shapes.read_star_weeks(value))
         for shape in SHAPES:
             with suppress(AdvisorError):
                 seen = read_as(shape, value, "GitHub")
                 if isinstance(seen, shapes.Overview):
-                    shapes.repository_row(seen, date(2026, 1, 1))
+                    shapes.build_repository_row(seen, date(2026, 1, 1))
 
 
 def package_world(data: bytes) -> None:
-    answer = Answer(200, {}, data)
-    for source in (pypistats, scorecard, pypi, huggingface, depsdev):
-        for name in ("read", "_read"):
-            if reader := getattr(source, name, None):
-                _each(lambda reader=reader: reader(answer))
+    answer = HttpResponse(200, {}, data)
+    for source in (pypistats, scorecard, pypi, huggingface):
+        _each(lambda source=source: source.read_response(answer))
 
 
 def domain_toml(data: bytes) -> None:
@@ -100,7 +99,7 @@ def dependency_files(data: bytes) -> None:
     ):
         path = _file(name, data)
         with suppress(AdvisorError):
-            files.read([path])
+            files.read_dependencies([path])
 
 
 def parquet(data: bytes) -> None:
@@ -115,26 +114,26 @@ def parquet(data: bytes) -> None:
         (store / "manifest.json").write_text(json.dumps(manifest))
         opened = reading.open_store(store)
         with suppress(AdvisorError):
-            reading.read(opened, table, "a/b")
+            reading.read_rows(opened, table, "a/b")
         with suppress(AdvisorError):
-            measure(opened, ["a/b"], date(2026, 1, 1), FEW)
+            measure_repositories(opened, ["a/b"], date(2026, 1, 1), FEW)
 
 
 def manifest(data: bytes) -> None:
     store = _FOLDER / "manifest"
     store.mkdir(exist_ok=True)
     (store / "manifest.json").write_bytes(data)
-    _each(lambda: reading.verify(reading.open_store(store), ["a/b"]))
+    _each(lambda: reading.verify_files(reading.open_store(store), ["a/b"]))
 
 
 def safetensors(data: bytes) -> None:
     path = _file("x.safetensors", data)
-    _each(lambda: checkpoints.safetensors_counts([path]), lambda: checkpoints.describe(path))
+    _each(lambda: checkpoints.count_parameters([path]), lambda: checkpoints.describe_checkpoint(path))
 
 
 def weight_index(data: bytes) -> None:
     path = _file("x.index.json", data)
-    _each(lambda: checkpoints.describe(path))
+    _each(lambda: checkpoints.describe_checkpoint(path))
 
 
 def gguf_header(data: bytes) -> None:
@@ -144,14 +143,14 @@ def gguf_header(data: bytes) -> None:
 
 def pickle_opcodes(data: bytes) -> None:
     path = _file("x.bin", data)
-    _each(lambda: pickles.imports(path), lambda: checkpoints.describe(path))
+    _each(lambda: pickles.read_imports(path), lambda: checkpoints.describe_checkpoint(path))
 
 
 def training_rows(data: bytes) -> None:
     for name in ("x.jsonl", "x.json", "x.csv"):
         path = _file(name, data)
         with suppress(AdvisorError):
-            list(rows.read(str(path)))
+            list(rows.read_rows(str(path)))
 
 
 READERS: dict[str, Callable[[bytes], None]] = {
@@ -162,10 +161,10 @@ READERS: dict[str, Callable[[bytes], None]] = {
 
 
 def _zip() -> bytes:
-    held = io.BytesIO()
-    with zipfile.ZipFile(held, "w") as archive:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("m/data.pkl", pickle.dumps({"a": 1, "b": InputError}))
-    return held.getvalue()
+    return buffer.getvalue()
 
 
 def _safetensors() -> bytes:
@@ -201,14 +200,16 @@ def _overview() -> bytes:
 def _parquet() -> bytes:
     store = _FOLDER / "seed"
     about = {"repository": "a/b", "source": "s", "retrieved_at": "2025-12-31"}
-    writing.write(store, "counts", "a/b", [{**about, "day": "2025-12-01", "metric": "stars", "value": 3}])
+    writing.write_rows(
+        store, "counts", "a/b", [{**about, "day": "2025-12-01", "metric": "stars", "value": 3}]
+    )
     return (store / "counts" / "a__b.parquet").read_bytes()
 
 
 def seeds(name: str) -> list[bytes]:
-    """Sound bytes for a reader, to begin from."""
-    data, files_ = ROOT / "data", ROOT / "tests" / "unit" / "dependencies" / "files"
-    made: dict[str, Callable[[], list[bytes]]] = {
+    """Return valid bytes for a reader, which the fuzzer starts from."""
+    data, files_ = ROOT / "data", ROOT / "tests" / "unit" / "answers" / "dependencies" / "files"
+    seeds_by_reader: dict[str, Callable[[], list[bytes]]] = {
         "git_log": lambda: [_log()],
         "github": lambda: [_overview(), b'[{"week": 1700000000, "total": 7, "days": [1,1,1,1,1,1,1]}]',
                            b'{"errors": [{"type": "NOT_FOUND", "path": ["r0"], "message": "no"}], "data": null}'],
@@ -228,4 +229,4 @@ def seeds(name: str) -> list[bytes]:
         "training_rows": lambda: [b'{"messages": [{"role": "user", "content": "a"}]}\n{"text": "b"}\n',
                                   b'[{"prompt": "a", "completion": "b"}]', b"instruction,output\na,b\n"],
     }  # fmt: skip
-    return made[name]()
+    return seeds_by_reader[name]()

@@ -1,4 +1,4 @@
-"""No reader of foreign bytes fails but by one of our errors: the kept cases, and a short run that is always the same."""
+"""A reader of foreign bytes only fails with one of our errors: the saved cases, and a short reproducible run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WORDS = (
 ROUNDS = {"parquet": 6}  # opens a database each time
 
 
-def spoilt(data: bytes, lot: random.Random) -> bytes:
+def damage(data: bytes, lot: random.Random) -> bytes:
     for _ in range(lot.randrange(1, 4)):
         at, to = sorted(lot.randrange(len(data) + 1) for _ in range(2))
         data = lot.choice((
@@ -40,19 +40,19 @@ def spoilt(data: bytes, lot: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize("name", readers.READERS)
-def test_sound_bytes_and_spoilt_ones(name):
+def test_reader_takes_valid_bytes_and_refuses_damaged_ones(name):
     lot = random.Random(name)
-    sound = readers.seeds(name)
-    for data in sound:
+    valid = readers.seeds(name)
+    for data in valid:
         readers.READERS[name](data)
     for _ in range(ROUNDS.get(name, 150)):
-        data = spoilt(lot.choice(sound), lot)
+        data = damage(lot.choice(valid), lot)
         try:
             readers.READERS[name](data)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
+        except Exception as error:  # noqa: BLE001 - any other error is a defect
             pytest.fail(f"{name} on {data!r}: {error!r}")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.parent.name}-{c.name[:8]}")
-def test_what_was_once_found(case):
+def test_saved_case_gives_one_of_our_errors_or_a_result(case):
     readers.READERS[case.parent.name](case.read_bytes())

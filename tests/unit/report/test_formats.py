@@ -79,12 +79,12 @@ def test_a_command_refuses_a_format_that_it_does_not_offer(command, output_forma
     assert result.exit_code == 2 and f"'{output_format}' is not one of 'table'" in result.output
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--all", "--format", "html"], "--all has no format html: use one of table, json, markdown, csv"),
-    (["--all", "--format", "sarif"], "--all has no format sarif: use one of table, json, markdown, csv"),
-    (["--from", "r.txt", "--format", "html"],
-     "--from has no format html: use one of table, json, markdown, csv, sarif"),
+@pytest.mark.parametrize(("arguments", "message", "formats_of_report"), [
+    (["--all", "--format", "html"], "--all has no format html", formats.RankingFormat),
+    (["--all", "--format", "sarif"], "--all has no format sarif", formats.RankingFormat),
+    (["--from", "r.txt", "--format", "html"], "--from has no format html", formats.DependenciesFormat),
 ])  # fmt: skip
-def test_rank_refuses_a_format_that_this_kind_of_ranking_lacks(arguments, message):
+def test_rank_refuses_a_format_that_this_kind_of_ranking_lacks(arguments, message, formats_of_report):
     error = run("rank", *arguments).exception
-    assert isinstance(error, InputError) and error.exit_code == 2 and str(error) == message
+    assert isinstance(error, InputError) and error.exit_code == 2
+    assert str(error) == f"{message}: use one of {', '.join(typing.get_args(formats_of_report))}"
