@@ -67,7 +67,7 @@ def main() -> None:
                 ["-m", "advisor", "collect", "o/n", "--source", "github", "--store", str(home / store)],
                 environment(url, home),
             )
-            return fake.requests(), fake.points, sum(fake.paid.values()), spent
+            return fake.requests(), fake.points, sum(fake.charges.values()), spent
 
         rows, fake = {}, world()
         with served(fake) as url:

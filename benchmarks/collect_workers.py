@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from advisor.facts import manifest, reading
-from advisor.facts.store import all_rows_of, repository_of
+from advisor.facts.store import all_rows_sql, repository_of
 
 WORKERS = (1, 2)
 
@@ -49,7 +49,7 @@ def commits_in(path: Path) -> int:
     import duckdb
 
     store = reading.open_store(path)
-    rows = all_rows_of(store, "contributions", store.repositories())
+    rows = all_rows_sql(store, "contributions", store.repositories())
     with duckdb.connect() as db:
         return int(db.execute(f"SELECT sum(commits) FROM ({rows})").fetchone()[0])
 

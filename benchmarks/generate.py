@@ -229,7 +229,7 @@ def generate(path: Path, repositories: int, small_files: bool = False) -> int:
                         files |= {file: {**entry, "in": name} for file, entry in held.items()}
     manifest = {"files": dict(sorted(files.items())), "partitions": found, "pinned_as_of": AS_OF.isoformat()}
     write_manifest(path, manifest)
-    return compaction.rows_in(manifest)
+    return compaction.count_rows(manifest)
 
 
 if __name__ == "__main__":

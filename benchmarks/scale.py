@@ -53,9 +53,9 @@ def scans(path):
     """Each metric's query alone on the Parquet files, and the largest value of every column that it names."""
     import duckdb
 
-    from advisor.facts.store import all_rows_of
-    from advisor.measure.one_day import known_beside, prepare
-    from advisor.measure.sql import query
+    from advisor.facts.store import all_rows_sql
+    from advisor.measure.one_day import create_lookup_tables, read_lookup_rows
+    from advisor.measure.sql import fill_in_parameters
     from advisor.metrics.shared.views import derived_views
 
     store = reading.open_store(path)
@@ -63,9 +63,9 @@ def scans(path):
     found = []
     with duckdb.connect(config={"threads": 1}) as db:
         for table in TABLES:
-            db.execute(f"CREATE VIEW all_{table} AS {all_rows_of(store, table, names)}")
-        prepare(db, known_beside())
-        reading.cut(db, store.as_of)
+            db.execute(f"CREATE VIEW all_{table} AS {all_rows_sql(store, table, names)}")
+        create_lookup_tables(db, read_lookup_rows())
+        reading.set_views(db, store.as_of)
         shared = dict(derived_views(store.as_of))
         for name, text in shared.items():
             db.execute(f"CREATE TEMP VIEW {name} AS {text}")
@@ -79,7 +79,7 @@ def scans(path):
             return min(took)
 
         for metric in METRICS.values():
-            text = query(metric, store.as_of)
+            text = fill_in_parameters(metric, store.as_of)
             words = " ".join([text, *(shared[name] for name in shared if name in text)])
             bare = 0.0
             for table in metric.needs:
@@ -118,13 +118,13 @@ def loop(path):
     import duckdb
     import pandas as pd
 
-    from advisor.measure.sql import query
+    from advisor.measure.sql import fill_in_parameters
 
     store = reading.open_store(path)
     with duckdb.connect(config={"threads": 1}) as db:
         db.execute(f"CREATE VIEW contributions AS FROM read_parquet('{path}/contributions/*.parquet')")
         began = time.process_time()
-        ours = db.execute(query(METRICS["contributors"], store.as_of)).fetchall()
+        ours = db.execute(fill_in_parameters(METRICS["contributors"], store.as_of)).fetchall()
         our_cpu = time.process_time() - began
         began = time.process_time()
         rows = db.execute("SELECT repository, day, author, is_bot FROM contributions").df()
@@ -139,17 +139,17 @@ def loop(path):
 
 def on_spark(path):
     """One metric and eight, so that the start and what a query costs are told apart."""
-    from advisor.measure.spark.measure import frames, load
-    from advisor.measure.spark.session import session
+    from advisor.measure.spark.engine import load_views, measurement_frames
+    from advisor.measure.spark.session import open_session
 
     store = reading.open_store(path)
     few = {name: METRICS[name] for name in ("contributors", "stars", "change_requests_duration", "trend")}
     began = clock()
-    with session("local[2]", {"spark.driver.memory": "2g"}) as spark:
+    with open_session("local[2]", {"spark.driver.memory": "2g"}) as spark:
         spark.sparkContext.setLogLevel("OFF")
         started = clock()[0] - began[0]
-        load(spark, store, path.as_uri(), sorted(store.repositories()))
-        measured = frames(spark, sorted(store.repositories()), store.as_of, few)
+        load_views(spark, store, path.as_uri(), sorted(store.repositories()))
+        measured = measurement_frames(spark, sorted(store.repositories()), store.as_of, few)
         began = clock()
         for frame in measured:
             frame.collect()

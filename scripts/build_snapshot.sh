@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Rebuild a bundled snapshot from histories and, for the fine-tuning libraries, from dated figures.
+# Rebuild a bundled snapshot from Git histories and, for the fine-tuning libraries, from dated counts.
 # Usage: scripts/build_snapshot.sh DOMAIN AS_OF STUDIES|- [OWNER/NAME=CLONE …]
 #   scripts/build_snapshot.sh finetuning-wide 2026-07-24 STUDIES …
 #   scripts/build_snapshot.sh web-frameworks 2026-04-15 - …

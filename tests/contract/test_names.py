@@ -12,17 +12,32 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(p for folder in ("advisor", "finetune") for p in (ROOT / folder).rglob("*.py"))
 # Past participles that do not end in -ed.
 IRREGULAR = frozenset(
-    "begun bought brought built caught chosen done drawn found given gone grown heard held hidden kept known laid led"
-    " left lost made meant paid said seen sent shown sold spent taken thought thrown told understood won written".split()
-)
+    ("begun", "bought", "brought", "built", "caught", "chosen", "done", "drawn", "found", "given", "gone", "grown",
+     "heard", "held", "hidden", "kept", "known", "laid", "led", "left", "lost", "made", "meant", "paid", "said", "seen",
+     "sent", "shown", "sold", "spent", "taken", "thought", "thrown", "told", "understood", "won", "written")
+)  # fmt: skip
 # Words that end in -ed and are no participles.
 NOUNS = frozenset(("feed", "need", "seed", "speed"))
 # Names that end in a participle, each with its reason.
 ALLOWED = {
     "abstained": "a key of the JSON answer: whether an outlook abstains",
+    "benched": "a key of domain files: whether a criterion rests on benches alone",
+    "ended": "a key of record.json: when a run ended",
     "excluded": "a key of the JSON answer: whether a rule excludes the candidate",
+    "interleaved": "a key of torchtune's native config",
+    "known": "a key of the JSON answer: what a rule knows beside an outlook",
+    "left": "a key of the outlook's trees: the left branch",
+    "blank_left": "a key of the outlook's trees: whether a blank goes to the left branch",
+    "listed": "a key of population.json: the libraries on the lists",
+    "ranked": "a key of the JSON reports of one or several packages",
+    "released": "a key of model_families.toml: the day of the first public weights",
+    "started": "a key of record.json and of benches: when a run started",
+    "supported": "a key of the JSON coverage report: how many families a library supports",
+    "measured": "a key of the JSON coverage report: the measurements of a library",
+    "trained": "a key of the data summary: how many tokens count in the loss",
+    "undecided": "a key of the JSON answer: rules whose condition is unknown",
 }
-PREDICATE = re.compile(r"_?(is|has|can)_")
+PREDICATE = re.compile(r"_?(is|was|has|can)_")
 
 
 def is_participle(name: str) -> bool:
