@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from finetune.errors import UnsupportedField
-from finetune.process import torchrun
 from finetune.spec import RunSpec
 from finetune.stacks import Job, NativeConfig
 from finetune.stacks.shared import hf_trainer, own_loop
+from finetune.stacks.shared.runner import runner_command
 
 name = "axolotl"
 repository = "axolotl-ai-cloud/axolotl"
@@ -46,13 +46,7 @@ def render(spec: RunSpec, job: Job) -> NativeConfig:
 
 def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
     """Return the command of our runner around `axolotl train`; torchrun starts several processes."""
-    return [
-        str(python),
-        *torchrun.build_arguments(spec),
-        str(_RUNNER),
-        str(job.native / CONFIG),
-        str(job.folder),
-    ]
+    return runner_command(python, _RUNNER, CONFIG, spec, job)
 
 
 def environment(spec: RunSpec) -> Mapping[str, str]:

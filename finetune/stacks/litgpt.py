@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from finetune.errors import UnsupportedField
-from finetune.process import torchrun
 from finetune.spec import RunSpec
 from finetune.stacks import Job, NativeConfig
 from finetune.stacks.shared import own_loop, peft_export, refusals
+from finetune.stacks.shared.runner import runner_command
 from finetune.weights import family
 from finetune.weights.family import ATTENTION, Family
 
@@ -81,13 +81,7 @@ def render(spec: RunSpec, job: Job) -> NativeConfig:
 
 def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
     """Return the command of our runner around litgpt's; torchrun starts several processes for Fabric."""
-    return [
-        str(python),
-        *torchrun.build_arguments(spec),
-        str(_RUNNER),
-        str(job.native / CONFIG),
-        str(job.folder),
-    ]
+    return runner_command(python, _RUNNER, CONFIG, spec, job)
 
 
 def environment(spec: RunSpec) -> Mapping[str, str]:

@@ -136,16 +136,7 @@ def _render_training(spec: RunSpec, job: Job) -> dict[str, Any]:
     t = spec.training
     validate = bool(spec.evaluation.every_steps and job.test_rows)
     config: dict[str, Any] = {
-        "per_device_train_batch_size": t.micro_batch_size,
-        "per_device_eval_batch_size": t.micro_batch_size,
-        "gradient_accumulation_steps": spec.accumulation,
-        "learning_rate": t.learning_rate,
-        "lr_scheduler_type": hf_trainer.SCHEDULES[t.schedule],
-        "warmup_steps": job.warmup_steps,
-        "max_steps": job.steps,
-        "weight_decay": t.weight_decay,
-        "max_grad_norm": t.max_grad_norm,
-        "optim": hf_trainer.OPTIMIZERS[t.optimizer],
+        **hf_trainer.optimisation_arguments(spec, job),
         "gradient_checkpointing": t.gradient_checkpointing,
         "bf16": t.dtype == "bfloat16" and spec.devices.kind == "cuda",
         "fp16": t.dtype == "float16",

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from finetune.errors import UnsupportedField
-from finetune.process import torchrun
 from finetune.spec import RunSpec
 from finetune.stacks import Job, NativeConfig
 from finetune.stacks.shared import hf_trainer, own_loop, refusals
+from finetune.stacks.shared.runner import runner_command
 from finetune.weights.family import ATTENTION, MLP
 
 name = "unsloth"
@@ -47,13 +47,7 @@ def render(spec: RunSpec, job: Job) -> NativeConfig:
 
 def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
     """Return the command of our runner, an unsloth script; torchrun starts several processes."""
-    return [
-        str(python),
-        *torchrun.build_arguments(spec),
-        str(_RUNNER),
-        str(job.native / CONFIG),
-        str(job.folder),
-    ]
+    return runner_command(python, _RUNNER, CONFIG, spec, job)
 
 
 def environment(spec: RunSpec) -> Mapping[str, str]:
@@ -111,16 +105,7 @@ def _render_training(spec: RunSpec, job: Job) -> dict[str, Any]:
         "max_length": spec.data.max_length,
         "packing": spec.data.packing,
         "padding_free": None if t.own_speedups else False,  # if unset, unsloth decides
-        "per_device_train_batch_size": t.micro_batch_size,
-        "per_device_eval_batch_size": t.micro_batch_size,
-        "gradient_accumulation_steps": spec.accumulation,
-        "learning_rate": t.learning_rate,
-        "lr_scheduler_type": hf_trainer.SCHEDULES[t.schedule],
-        "warmup_steps": job.warmup_steps,
-        "max_steps": job.steps,
-        "weight_decay": t.weight_decay,
-        "max_grad_norm": t.max_grad_norm,
-        "optim": hf_trainer.OPTIMIZERS[t.optimizer],
+        **hf_trainer.optimisation_arguments(spec, job),
         "bf16": t.dtype == "bfloat16",
         "fp16": t.dtype == "float16",
         **hf_trainer.logging_arguments(spec, validate=validate),

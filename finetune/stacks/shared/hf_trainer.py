@@ -28,6 +28,23 @@ def refuse_unsupported_fields(stack: str, spec: RunSpec) -> None:
     refusals.refuse_other_values(stack, spec, {"devices.strategy": ("ddp", why)})
 
 
+def optimisation_arguments(spec: RunSpec, job: Job) -> dict[str, Any]:
+    """Return batch sizes, steps, schedule and optimiser as arguments of transformers' Trainer."""
+    t = spec.training
+    return {
+        "per_device_train_batch_size": t.micro_batch_size,
+        "per_device_eval_batch_size": t.micro_batch_size,
+        "gradient_accumulation_steps": spec.accumulation,
+        "learning_rate": t.learning_rate,
+        "lr_scheduler_type": SCHEDULES[t.schedule],
+        "warmup_steps": job.warmup_steps,
+        "max_steps": job.steps,
+        "weight_decay": t.weight_decay,
+        "max_grad_norm": t.max_grad_norm,
+        "optim": OPTIMIZERS[t.optimizer],
+    }
+
+
 def logging_arguments(spec: RunSpec, *, validate: bool) -> dict[str, Any]:
     """Return the fields of transformers' ``TrainingArguments`` for seeds, logs and checkpoints."""
     return {
