@@ -59,7 +59,7 @@ class Support:
     repository: str
     family: str
     vendor: str
-    released_on: date
+    family_released_on: date
     supported_on: date | None
     removed_on: date | None
     known_until: date

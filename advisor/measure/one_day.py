@@ -8,7 +8,6 @@ from advisor.domain.organisations import load_organisations
 from advisor.domain.population import load_population
 from advisor.facts import reading
 from advisor.facts.facts_view import FactsView
-from advisor.facts.store import Store
 from advisor.facts.tables import TABLES, columns
 from advisor.facts.views import as_of_view
 from advisor.measure.sql import measurement_of_row, measurement_sql, read_on_sql
@@ -29,25 +28,6 @@ LOOKUP_TABLES: Mapping[str, Mapping[str, str]] = {
     "population": {"figure": "VARCHAR", "percent": "INTEGER", "value": "DOUBLE"},
 }
 DAYS_PER_STACK = 12  # limits the memory of measure_days
-
-
-def measure_repositories(
-    store: Store,
-    repositories: Sequence[str],
-    as_of: date,
-    metrics: Mapping[str, Metric] = METRICS,
-) -> tuple[dict[str, dict[str, Measurement]], list[reading.Damage]]:
-    """Measure repositories as of a day.
-
-    Returns:
-        repository → metric → measurement, complete for every repository with intact files; and the damage
-        to the files of the others.
-
-    Raises:
-        FactsError: a file matches its hash but cannot be read.
-    """
-    facts = FactsView(store, tuple(repositories), as_of)
-    return measure_view(facts, metrics), list(facts.damages)
 
 
 def measure_view(
@@ -87,7 +67,7 @@ def measure_days(
         progress: called with the number of days measured so far.
 
     Returns:
-        day → repository → metric → measurement; equal to `measure_repositories` for each day.
+        day → repository → metric → measurement; equal to `measure_view` for each day.
     """
     measurements: dict[date, dict[str, dict[str, Measurement]]] = {}
     if not days:

@@ -54,7 +54,7 @@ def hostile(tmp_path_factory):
                 born={names[k]: v for k, v in timeline.born.items()},
                 issues=tuple(replace(i, repository=names[i.repository], source=EVIL[0]) for i in timeline.issues),
                 releases=tuple(Release(names[r.repository], EVIL[n % 6], r.day, r.is_prerelease) for n, r in enumerate(timeline.releases)),
-                support=tuple(Support(names[s.repository], EVIL[1] + s.family, EVIL[3], s.released_on, s.supported_on, s.removed_on, s.known_until) for s in timeline.support)),
+                support=tuple(Support(names[s.repository], EVIL[1] + s.family, EVIL[3], s.family_released_on, s.supported_on, s.removed_on, s.known_until) for s in timeline.support)),
     )  # fmt: skip
     file = tmp_path_factory.mktemp("hostile") / "report.html"
     file.write_text(text, encoding="utf-8")

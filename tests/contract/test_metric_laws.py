@@ -6,9 +6,9 @@ import random
 from datetime import timedelta
 
 import pytest
+from measuring import measure_repositories
 from small_world import AS_OF, NAMES, fill, rows
 
-from advisor.measure.one_day import measure_repositories
 from advisor.measure.sql import TABLE_CONTENTS
 from advisor.metrics import METRICS
 from advisor.metrics.shared.views import DERIVED_VIEWS

@@ -122,7 +122,7 @@ def page_data(
                 order.index(s.repository),
                 s.family,
                 s.vendor,
-                *map(_day, (s.released_on, s.supported_on, s.removed_on, s.known_until)),
+                *map(_day, (s.family_released_on, s.supported_on, s.removed_on, s.known_until)),
             ]
             for s in timeline.support
         ],

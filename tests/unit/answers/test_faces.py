@@ -13,13 +13,13 @@ from datetime import date
 
 import pytest
 from bare_environment import bare_environment
+from measuring import measure_repositories
 
 import advisor
 from advisor.answers.question import Request, read_request
 from advisor.answers.recommend import recommend
 from advisor.domain.files import data_folder
 from advisor.facts import manifest, reading, writing
-from advisor.measure.one_day import measure_repositories
 
 SNAPSHOT = data_folder() / "snapshots" / "finetuning"
 FIVE = {"trl", "torchtune", "litgpt", "axolotl", "unsloth"}

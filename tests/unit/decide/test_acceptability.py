@@ -7,6 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
+from measuring import measure_repositories
 from small_world import AS_OF, NAMES, fill, rows
 
 import advisor
@@ -14,7 +15,6 @@ from advisor.answers import question, recommend
 from advisor.decide import acceptability, flips
 from advisor.decide import utilities as scoring
 from advisor.domain.domain import Scale, load_domain
-from advisor.measure.one_day import measure_repositories
 from advisor.metrics import METRICS
 from advisor.model import CriterionScore, MetricScore
 

@@ -6,6 +6,7 @@ import json
 import shutil
 
 import pytest
+from measuring import measure_repositories
 from small_world import AS_OF, NAMES, fill, rows
 
 from advisor.answers import coverage, recommend, shortlist
@@ -16,7 +17,7 @@ from advisor.facts import compaction, reading, writing
 from advisor.facts.facts_view import FactsView
 from advisor.facts.manifest import SCHEMA_VERSION
 from advisor.measure import cache, whole_store
-from advisor.measure.one_day import create_lookup_tables, measure_days, measure_repositories
+from advisor.measure.one_day import create_lookup_tables, measure_days
 
 SNAPSHOT = data_folder() / "snapshots" / "dataframes"
 
@@ -113,7 +114,9 @@ def test_a_missing_cache_beside_a_snapshot_is_written_again(tmp_path):
         == json.loads((SNAPSHOT / "measurements.json").read_text())["measurements"].keys()
     )
     new_store = reading.open_store(copy)
-    assert cache.read_cached_measurements(FactsView(new_store, tuple(new_store.repositories()), new_store.as_of))
+    assert cache.read_cached_measurements(
+        FactsView(new_store, tuple(new_store.repositories()), new_store.as_of)
+    )
     assert (copy / "draws.json").is_file()
 
 

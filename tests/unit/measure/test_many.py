@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from measuring import measure_repositories
 from small_world import AS_OF, NAMES, fill, rows
 from typer.testing import CliRunner
 
@@ -18,7 +19,6 @@ from advisor.facts import compaction, reading, writing
 from advisor.facts.facts_view import FactsView
 from advisor.facts.store import parse_file_path
 from advisor.measure.cache import measure_fresh, read_store_measurements
-from advisor.measure.one_day import measure_repositories
 from advisor.measure.whole_store import Limits, measure_store
 
 DAYS = (AS_OF - timedelta(days=200), AS_OF)

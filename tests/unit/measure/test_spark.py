@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import fsspec
 import pytest
+from measuring import measure_repositories
 from small_world import AS_OF, NAMES, fill, rows
 from typer.testing import CliRunner
 
@@ -16,7 +17,7 @@ from advisor.domain.draft import CRITERIA, Draft, domain_text
 from advisor.errors import FactsError, InputError, SnapshotMissing
 from advisor.facts import compaction, reading, writing
 from advisor.measure.cache import read_store_measurements
-from advisor.measure.one_day import measure_repositories
+from advisor.measure.one_day import measure_view
 from advisor.measure.spark.address import open_address
 from advisor.measure.spark.dialect import to_spark
 from advisor.measure.spark.engine import measure_on_spark
@@ -96,10 +97,10 @@ def test_both_engines_agree(name, pairs_by_metric):
         assert of_spark == of_duckdb
 
 
-def measure_benchmarks_only(store, names, day, metrics):
+def measure_benchmarks_only(facts, metrics=METRICS):
     """Fail if more than the metrics of benchmarks are measured."""
     assert len(metrics) < len(METRICS) / 2
-    return measure_repositories(store, names, day, metrics)
+    return measure_view(facts, metrics)
 
 
 def test_rank_reads_what_spark_wrote(store, measured_store, tmp_path, monkeypatch):
@@ -115,7 +116,7 @@ def test_rank_reads_what_spark_wrote(store, measured_store, tmp_path, monkeypatc
         answers.append(json.loads(result.output))
         assert answers[-1].pop("snapshot") == folder.name
         monkeypatch.setattr(
-            "advisor.measure.one_day.measure_repositories", measure_benchmarks_only
+            "advisor.measure.one_day.measure_view", measure_benchmarks_only
         )  # the second time, all other measurements are read
     assert answers[0] == answers[1]
 

@@ -6,9 +6,9 @@ from datetime import date
 
 import duckdb
 import pytest
+from measuring import measure_repositories
 
 from advisor.facts import reading, writing
-from advisor.measure.one_day import measure_repositories
 from advisor.metrics import METRICS
 
 AS_OF = date(2024, 1, 1)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from measuring import measure_repositories
 
 from advisor.facts import reading, writing
-from advisor.measure.one_day import measure_repositories
 from advisor.metrics import METRICS
 
 AS_OF = date(2024, 1, 1)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from bare_environment import bare_environment
+from measuring import measure_repositories
 from small_world import AS_OF, NAMES
 
 from advisor.answers.history import ends_of_months, read_timeline
@@ -22,7 +23,7 @@ from advisor.domain.files import data_folder
 from advisor.errors import AdvisorError, InputError
 from advisor.facts import reading
 from advisor.facts.facts_view import FactsView
-from advisor.measure.one_day import measure_days, measure_repositories
+from advisor.measure.one_day import measure_days
 from advisor.report.dashboard import render
 
 SNAPSHOT = data_folder() / "snapshots" / "finetuning"
