@@ -68,7 +68,8 @@ def test_commands_of_every_page_exist():
     assert len(LINES) > 8
     reference = (ROOT / "docs" / "reference" / "command-line.md").read_text()
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "how-to").glob("*.md")]:
-        for command in re.findall(r"^(?:[A-Z_]+=\S+ )*advisor ([a-z-]+)", page.read_text(), re.MULTILINE):
+        code = "\n".join(re.findall(r"^```[^\n]*\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL))
+        for command in re.findall(r"^(?:[A-Z_]+=\S+ )*advisor ([a-z-]+)", code, re.MULTILINE):
             assert f"## advisor {command}\n" in reference, f"{page.name}: advisor {command}"
 
 
