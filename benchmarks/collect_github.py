@@ -1,10 +1,10 @@
-"""Requests, points and CPU for the facts of one repository: advisor collect beside PyGithub, in one run.
+"""Compare requests, points and CPU time of advisor collect and PyGithub for one repository, in one run.
 
 Usage: python benchmarks/collect_github.py, in the environment of the tests. Both read the fake GitHub of
-the tests over loopback. The facts: totals, and of 100 issues and 100 change requests the dates and the
-first human response; releases; a year of stars (which PyGithub cannot read). Commits come from git for
-us; PyGithub lists 400 of them in 4 requests, which are added. PyGithub is used well: comments are asked
-for only where there are some, merges are taken from one listing, its waits between requests are off.
+the tests over loopback. The facts are totals; the dates and the first human response of 100 issues and 100
+change requests; releases; a year of stars, which PyGithub cannot read. Our commits come from Git; PyGithub
+lists 400 of them in 4 requests, which are added. PyGithub runs at its best: it asks for comments only where
+there are some, reads all merges from one list, and does not wait between requests.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
-from collecting import TOKEN, environment, served
+from collecting import TOKEN, build_environment, serve_fake
 from fake_github import FakeGitHub, World
 
 PYGITHUB = f"""
@@ -40,14 +40,14 @@ COMMIT_PAGES = 4
 LARGE = 10_000
 
 
-def world(issues: int = 100, pulls: int = 100) -> FakeGitHub:
-    made = World(seed=71)
-    made.add("o/n", issues=issues, pulls=pulls, discussions=10, releases=10)
-    return FakeGitHub(made)
+def build_world(issues: int = 100, pulls: int = 100) -> FakeGitHub:
+    world = World(seed=71)
+    world.add("o/n", issues=issues, pulls=pulls, discussions=10, releases=10)
+    return FakeGitHub(world)
 
 
-def cpu(arguments: list[str], env: dict[str, str]) -> float:
-    """CPU seconds of one process."""
+def measure_cpu(arguments: list[str], env: dict[str, str]) -> float:
+    """Return the CPU seconds of one process."""
     child = subprocess.Popen(
         [sys.executable, *arguments], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -63,34 +63,34 @@ def main() -> None:
 
         def collect(fake: FakeGitHub, url: str, store: str) -> tuple[int, int, int, float]:
             fake.reset()
-            spent = cpu(
+            seconds = measure_cpu(
                 ["-m", "advisor", "collect", "o/n", "--source", "github", "--store", str(home / store)],
-                environment(url, home),
+                build_environment(url, home),
             )
-            return fake.requests(), fake.points, sum(fake.charges.values()), spent
+            return fake.requests(), fake.points, sum(fake.charges.values()), seconds
 
-        rows, fake = {}, world()
-        with served(fake) as url:
+        rows, fake = {}, build_world()
+        with serve_fake(fake) as url:
             for name in ("advisor collect, first", "advisor collect, again"):
                 rows[name] = collect(fake, url, "s")
-        fake = world()
-        with served(fake) as url:
-            spent = cpu(["-c", PYGITHUB, url], environment(url, home))
+        fake = build_world()
+        with serve_fake(fake) as url:
+            seconds = measure_cpu(["-c", PYGITHUB, url], build_environment(url, home))
         requests = fake.requests() + COMMIT_PAGES
-        rows["PyGithub"] = (requests, 0, requests, spent)
+        rows["PyGithub"] = (requests, 0, requests, seconds)
         print(
-            "| reader | requests | that cost | GraphQL points | CPU s | requests, ratio |\n"
+            "| reader | requests | counted | GraphQL points | CPU s | requests, ratio |\n"
             "|---|---|---|---|---|---|"
         )
-        for name, (made, points, paid, seconds) in rows.items():
-            ratio = made / rows["advisor collect, first"][0]
-            print(f"| {name} | {made} | {paid} | {points or '–'} | {seconds:.2f} | {ratio:.1f} |")
-        found = []
+        for name, (requests, points, counted, seconds) in rows.items():
+            ratio = requests / rows["advisor collect, first"][0]
+            print(f"| {name} | {requests} | {counted} | {points or '–'} | {seconds:.2f} | {ratio:.1f} |")
+        runs = []
         for issues in (100, LARGE):
-            fake = world(issues, 0)
-            with served(fake) as url:
-                found.append(collect(fake, url, str(issues)))
-        small, large = found
+            fake = build_world(issues, 0)
+            with serve_fake(fake) as url:
+                runs.append(collect(fake, url, str(issues)))
+        small, large = runs
         own = (large[3] - small[3]) / (large[0] - small[0]) * 1000
         print(f"\n{LARGE:,} issues: {large[0]} requests, {large[1]} points; our own CPU {own:.1f} ms a page")
 

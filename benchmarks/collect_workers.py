@@ -1,11 +1,11 @@
-"""Many git histories by one worker and by two, whole commands in one run.
+"""Collect many Git histories with one worker and with two, whole commands in one run.
 
-Usage: python benchmarks/collect_workers.py LIST [RUNS]. LIST is one of `advisor collect --repos`, its
-histories on this machine (owner/name FOLDER), so that no network is timed.
+Usage: python benchmarks/collect_workers.py LIST [RUNS]. LIST is a list for `advisor collect --repos` with
+histories on this machine (owner/name FOLDER), so that no network is measured.
 
-Each run is `advisor collect --repos LIST --git-only` into a new store with an empty cache of clones: clone,
-commits, change requests, releases, truck factors, Parquet, merge and measurements. The numbers of workers
-take turns; figures are medians. Both must leave the same facts, byte for byte.
+Each run is `advisor collect --repos LIST --git-only` into a new store with an empty clone cache: clone,
+commits, change requests, releases, truck factors, Parquet, merge and measurements. One and two workers run
+in turn; figures are medians. Both must write the same facts, byte for byte.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from advisor.facts.store import all_rows_sql, repository_of
 WORKERS = (1, 2)
 
 
-def once(listed: Path, workers: int) -> tuple[float, float, int, dict[str, str]]:
-    """Wall and CPU seconds with those of children, commits, file → hash."""
+def run_once(repositories_file: Path, workers: int) -> tuple[float, float, int, dict[str, str]]:
+    """Return wall and CPU seconds (children included), commits, and file → hash."""
     with tempfile.TemporaryDirectory() as home:
         store = Path(home) / "store"
         command = [
-            sys.executable, "-m", "advisor", "collect", "--repos", str(listed), "--git-only",
+            sys.executable, "-m", "advisor", "collect", "--repos", str(repositories_file), "--git-only",
             "--store", str(store), "--workers", str(workers), "--retrieved-on", "2026-11-24",
         ]  # fmt: skip
         began = time.perf_counter()
@@ -42,10 +42,10 @@ def once(listed: Path, workers: int) -> tuple[float, float, int, dict[str, str]]
         if child.returncode:
             raise SystemExit(f"advisor collect ended with {child.returncode}: {' '.join(command)}")
         hashes = {file: entry["sha256"] for file, entry in manifest.read_manifest(store)["files"].items()}
-        return wall, used.ru_utime + used.ru_stime, commits_in(store), hashes
+        return wall, used.ru_utime + used.ru_stime, count_commits(store), hashes
 
 
-def commits_in(path: Path) -> int:
+def count_commits(path: Path) -> int:
     import duckdb
 
     store = reading.open_store(path)
@@ -55,20 +55,20 @@ def commits_in(path: Path) -> int:
 
 
 def main() -> None:
-    listed = Path(sys.argv[1]).resolve()
+    repositories_file = Path(sys.argv[1]).resolve()
     runs = int(sys.argv[2]) if sys.argv[2:] else 3
-    taken = {workers: [] for workers in WORKERS}
+    results = {workers: [] for workers in WORKERS}
     for _ in range(runs):
         for workers in WORKERS:
-            taken[workers].append(once(listed, workers))
-    same = {tuple(sorted(found[3].items())) for runs_of_it in taken.values() for found in runs_of_it}
+            results[workers].append(run_once(repositories_file, workers))
+    same = {tuple(sorted(result[3].items())) for group in results.values() for result in group}
     assert len(same) == 1, "the facts differ"
-    first = statistics.median(wall for wall, *_ in taken[WORKERS[0]])
+    first = statistics.median(wall for wall, *_ in results[WORKERS[0]])
     repositories = {repository_of(file) for file, _ in same.pop()}
-    print(f"{len(repositories)} repositories, {taken[1][0][2]:,} commits, medians of {runs} runs\n")
+    print(f"{len(repositories)} repositories, {results[1][0][2]:,} commits, medians of {runs} runs\n")
     print("| workers | wall s | CPU s | commits/s (wall) | faster, × |\n|---|---|---|---|---|")
-    for workers, found in taken.items():
-        wall, cpu, commits = (statistics.median(run[n] for run in found) for n in range(3))
+    for workers, group in results.items():
+        wall, cpu, commits = (statistics.median(run[n] for run in group) for n in range(3))
         print(f"| {workers} | {wall:.1f} | {cpu:.1f} | {commits / wall:,.0f} | {first / wall:.2f} |")
 
 

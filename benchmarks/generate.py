@@ -159,28 +159,28 @@ def draw(repositories: int) -> pd.DataFrame:
     normal = rng.standard_normal((repositories, len(names))) @ root.T
     normal /= np.sqrt(np.maximum(values, 0) @ (vectors**2).T)
     places = np.vectorize(_share_below)(normal)
-    found = pd.DataFrame({"id": range(repositories)})
+    frame = pd.DataFrame({"id": range(repositories)})
     for column, name in enumerate(names):
         ladder = np.log1p(panel["percentiles"][name])
         figure = np.expm1(np.interp(100 * places[:, column], range(101), ladder))
         unknown = rng.random(repositories) < panel["missing"][name]
-        found[name] = np.where(
+        frame[name] = np.where(
             unknown & (name not in {"age_days", "commits", "idle_days"}), 0, np.round(figure)
         )
     owners = [
         (o, organisation) for organisation in load_organisations().values() for o in organisation.github
     ]
-    backed = [owners[i % len(owners)] if i % 25 == 0 else (f"owner{i % 7919}", None) for i in found.id]
-    found["repository"] = [f"{owner}/library{i:06d}" for i, (owner, _) in zip(found.id, backed, strict=True)]
-    domains = [o.domains[0] if o and o.domains else "gmail.example" for _, o in backed]
-    found["domain"], found["vendor"] = domains, [o.vendor if o else None for _, o in backed]
-    found["age_days"] = found.age_days.clip(lower=60)
-    found["born"] = [AS_OF - pd.Timedelta(days=int(days)) for days in found.age_days]
-    found["span"] = (found.age_days - found.idle_days).clip(lower=1)
-    found["people"] = found.contributors.clip(lower=1)
-    found["pace"] = np.exp(rng.normal(-0.2, 0.35, repositories))
+    backers = [owners[i % len(owners)] if i % 25 == 0 else (f"owner{i % 7919}", None) for i in frame.id]
+    frame["repository"] = [f"{owner}/library{i:06d}" for i, (owner, _) in zip(frame.id, backers, strict=True)]
+    domains = [o.domains[0] if o and o.domains else "gmail.example" for _, o in backers]
+    frame["domain"], frame["vendor"] = domains, [o.vendor if o else None for _, o in backers]
+    frame["age_days"] = frame.age_days.clip(lower=60)
+    frame["born"] = [AS_OF - pd.Timedelta(days=int(days)) for days in frame.age_days]
+    frame["span"] = (frame.age_days - frame.idle_days).clip(lower=1)
+    frame["people"] = frame.contributors.clip(lower=1)
+    frame["pace"] = np.exp(rng.normal(-0.2, 0.35, repositories))
     whole = ["commits", "change_requests", "releases"]
-    return found.astype(dict.fromkeys(whole, "int64")).astype({"born": "datetime64[us]"})
+    return frame.astype(dict.fromkeys(whole, "int64")).astype({"born": "datetime64[us]"})
 
 
 def _share_below(x: float) -> float:
@@ -199,14 +199,14 @@ def generate(path: Path, repositories: int, small_files: bool = False) -> int:
     """
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
-    drawn = draw(repositories).sort_values("repository", ignore_index=True)
+    sample = draw(repositories).sort_values("repository", ignore_index=True)
     files: dict = {}
-    found: dict = {}
+    partitions: dict = {}
     at_once = 1 if small_files else REPOSITORIES_A_PARTITION
     with duckdb.connect(config={"threads": 2}) as db:
         db.execute(SETUP)
         for start in range(0, repositories, at_once):
-            db.register("frame", drawn.iloc[start : start + at_once])
+            db.register("frame", sample.iloc[start : start + at_once])
             db.execute(
                 "CREATE OR REPLACE TEMP TABLE those AS SELECT * REPLACE (born::DATE AS born) FROM frame"
             )
@@ -219,15 +219,19 @@ def generate(path: Path, repositories: int, small_files: bool = False) -> int:
                     f" SELECT *, DATE '{AS_OF}' AS retrieved_at, '' AS part FROM ({rows})"
                 )
                 for name, about in compaction.write_partition(db, path, table, whole).items():
-                    held = about.pop("holds")
+                    contents = about.pop("holds")
                     if small_files:
-                        (one,) = held
+                        (one,) = contents
                         (path / name).rename(path / one)
-                        files[one] = {**held[one], "sha256": about["sha256"]}
+                        files[one] = {**contents[one], "sha256": about["sha256"]}
                     else:
-                        found[name] = about
-                        files |= {file: {**entry, "in": name} for file, entry in held.items()}
-    manifest = {"files": dict(sorted(files.items())), "partitions": found, "pinned_as_of": AS_OF.isoformat()}
+                        partitions[name] = about
+                        files |= {file: {**entry, "in": name} for file, entry in contents.items()}
+    manifest = {
+        "files": dict(sorted(files.items())),
+        "partitions": partitions,
+        "pinned_as_of": AS_OF.isoformat(),
+    }
     write_manifest(path, manifest)
     return compaction.count_rows(manifest)
 
@@ -237,10 +241,10 @@ if __name__ == "__main__":
     parser.add_argument("store", type=Path)
     parser.add_argument("repositories", type=int)
     parser.add_argument("--small-files", action="store_true")
-    given = parser.parse_args()
+    options = parser.parse_args()
     began = time.process_time()
-    rows = generate(given.store, given.repositories, given.small_files)
-    size = sum(f.stat().st_size for f in given.store.rglob("*.parquet"))
+    rows = generate(options.store, options.repositories, options.small_files)
+    size = sum(f.stat().st_size for f in options.store.rglob("*.parquet"))
     print(
-        f"{rows:,} rows of {given.repositories:,} repositories, {size / 1e6:.0f} MB, {time.process_time() - began:.0f} CPU s"
+        f"{rows:,} rows of {options.repositories:,} repositories, {size / 1e6:.0f} MB, {time.process_time() - began:.0f} CPU s"
     )

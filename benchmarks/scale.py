@@ -1,10 +1,10 @@
 """Many repositories: python benchmarks/scale.py --sizes 1000 10000 50000 --days 60 --spark [--stores FOLDER]
 
-One process a row, so that each has a peak of its own. Made-up histories (generate.py), 30 MB a thousand
-repositories, in a temporary folder, or kept in FOLDER for the next run. Rows: every metric at one date, and
-at many monthly dates at the largest size up to 10,000; then `advisor rank --all` over those; every metric by
-itself on Parquet beside a bare scan of the columns that it reads; one metric beside a loop in pandas; and
-Spark beside DuckDB with its start told apart. The exponent is that of time over repositories.
+Each row is a separate process with its own memory peak. The histories are generated (generate.py), 30 MB for a
+thousand repositories, in a temporary folder or in FOLDER for the next run. The rows are: every metric at one date,
+and at many monthly dates at the largest size up to 10,000; `advisor rank --all` over these; every metric alone
+against a bare scan of its columns; one metric against a loop in pandas; Spark against DuckDB with the start of Spark
+separate. The exponent is that of time over repositories.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from advisor.facts import reading
 from advisor.facts.tables import TABLES, columns
 from advisor.metrics import METRICS
 
-MIDDLE = 10_000  # most repositories of what is measured once
+MIDDLE = 10_000  # the largest number of repositories for the single measurements
 
 
 def clock():
@@ -45,8 +45,8 @@ def measure(path, months):
     store = reading.open_store(path)
     days = ends_of_months(store.first_day, store.as_of, months - 1)
     began = clock()
-    done = measure_store(store, days)
-    return {**since(began), "repositories": done.repositories, "rows": done.rows, "days": len(days)}
+    summary = measure_store(store, days)
+    return {**since(began), "repositories": summary.repositories, "rows": summary.rows, "days": len(days)}
 
 
 def scans(path):
@@ -60,14 +60,14 @@ def scans(path):
 
     store = reading.open_store(path)
     names = sorted(store.repositories())
-    found = []
+    rows = []
     with duckdb.connect(config={"threads": 1}) as db:
         for table in TABLES:
             db.execute(f"CREATE VIEW all_{table} AS {all_rows_sql(store, table, names)}")
         create_lookup_tables(db, read_lookup_rows())
         reading.set_views(db, store.as_of)
-        shared = dict(derived_views(store.as_of))
-        for name, text in shared.items():
+        views = dict(derived_views(store.as_of))
+        for name, text in views.items():
             db.execute(f"CREATE TEMP VIEW {name} AS {text}")
 
         def cpu(sql):
@@ -80,17 +80,17 @@ def scans(path):
 
         for metric in METRICS.values():
             text = fill_in_parameters(metric, store.as_of)
-            words = " ".join([text, *(shared[name] for name in shared if name in text)])
+            words = " ".join([text, *(views[name] for name in views if name in text)])
             bare = 0.0
             for table in metric.needs:
                 used = [c for c in columns(table) if c in words]
                 bare += cpu(f"SELECT {', '.join(f'max({c})' for c in used)} FROM all_{table}")
-            found.append({"metric": metric.name, "cpu": cpu(text), "bare": bare})
-    return sorted(found, key=lambda row: -row["cpu"] / row["bare"])
+            rows.append({"metric": metric.name, "cpu": cpu(text), "bare": bare})
+    return sorted(rows, key=lambda row: -row["cpu"] / row["bare"])
 
 
 def rank_all(path):
-    """The command over all that was measured, as a process of its own, start included."""
+    """Run `advisor rank --all` as a process, start included."""
     store = reading.open_store(path)
     command = [
         sys.executable,
@@ -138,7 +138,7 @@ def loop(path):
 
 
 def on_spark(path):
-    """One metric and eight, so that the start and what a query costs are told apart."""
+    """Measure some metrics twice on Spark and once on DuckDB, with the start of Spark separate."""
     from advisor.measure.spark.engine import load_views, measurement_frames
     from advisor.measure.spark.session import open_session
 
@@ -147,31 +147,31 @@ def on_spark(path):
     began = clock()
     with open_session("local[2]", {"spark.driver.memory": "2g"}) as spark:
         spark.sparkContext.setLogLevel("OFF")
-        started = clock()[0] - began[0]
+        start = clock()[0] - began[0]
         load_views(spark, store, path.as_uri(), sorted(store.repositories()))
-        measured = measurement_frames(spark, sorted(store.repositories()), store.as_of, few)
+        frames = measurement_frames(spark, sorted(store.repositories()), store.as_of, few)
         began = clock()
-        for frame in measured:
+        for frame in frames:
             frame.collect()
         first = clock()[0] - began[0]
         began = clock()
-        for frame in measured:
+        for frame in frames:
             frame.collect()
         again = clock()[0] - began[0]
     from advisor.measure.whole_store import measure_store
 
     began = clock()
     measure_store(store, [store.as_of], metrics=few)
-    return {"start": started, "first": first, "again": again, "duckdb": clock()[0] - began[0]}
+    return {"start": start, "first": first, "again": again, "duckdb": clock()[0] - began[0]}
 
 
 PARTS = {"scans": scans, "loop": loop, "spark": on_spark, "rank": rank_all}
 
 
-def asked(part, path, *more):
-    done = subprocess.run([sys.executable, "-W", "ignore", __file__, "--part", part, str(path), *more],
+def run_part(part, path, *more):
+    process = subprocess.run([sys.executable, "-W", "ignore", __file__, "--part", part, str(path), *more],
                           stdout=subprocess.PIPE, check=True)  # fmt: skip
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 def table(head, rows):
@@ -181,7 +181,7 @@ def table(head, rows):
 
 
 def at(folder, size):
-    """The store of this size, made up unless it is there."""
+    """Return the store of this size; generate it if it does not exist."""
     path = folder / str(size)
     if not (path / "manifest.json").exists():
         script = str(Path(__file__).with_name("generate.py"))
@@ -190,8 +190,8 @@ def at(folder, size):
     return path
 
 
-def growth(found):
-    a, b = found[0], found[-1]
+def growth(results):
+    a, b = results[0], results[-1]
     apart = math.log(b["repositories"] / a["repositories"])
     return ", ".join(f"{kind} {math.log(b[kind] / a[kind]) / apart:.2f}" for kind in ("wall", "cpu"))
 
@@ -203,24 +203,24 @@ def row(r):
 
 def main(sizes, days, with_spark, folder):
     middle = at(folder, max(s for s in sizes if s <= MIDDLE))
-    found = [asked("measure", at(folder, size), "1") for size in sizes]
+    results = [run_part("measure", at(folder, size), "1") for size in sizes]
     if days > 1:
-        again = asked("measure", at(folder, int(middle.name)), str(days))
+        again = run_part("measure", at(folder, int(middle.name)), str(days))
     head = ["repositories", "dates", "rows", "wall s", "CPU s", "rows x dates/s", "peak MiB"]
-    table(head, map(row, [*found, *([again] if days > 1 else [])]))
+    table(head, map(row, [*results, *([again] if days > 1 else [])]))
     if len(sizes) > 1:
-        print(f"\ngrowth exponent from {sizes[0]:,} to {sizes[-1]:,} repositories: {growth(found)}")
-    r = asked("rank", middle)
+        print(f"\ngrowth exponent from {sizes[0]:,} to {sizes[-1]:,} repositories: {growth(results)}")
+    r = run_part("rank", middle)
     table(["advisor rank --all, repositories", "wall s", "CPU s", "peak MiB"],
           [[f"{r['repositories']:,}", f"{r['wall']:.2f}", f"{r['cpu']:.2f}", r["mib"]]])  # fmt: skip
     table(["metric (1,000 repositories)", "CPU ms", "bare scan ms", "ratio"], [
         [r["metric"], f"{1000 * r['cpu']:.0f}", f"{1000 * r['bare']:.0f}", f"{r['cpu'] / r['bare']:.1f}"]
-        for r in asked("scans", at(folder, 1000))])  # fmt: skip
-    r = asked("loop", middle)
+        for r in run_part("scans", at(folder, 1000))])  # fmt: skip
+    r = run_part("loop", middle)
     table(["contributors", "CPU s", "ratio"], [["our query on Parquet", f"{r['ours']:.2f}", "1.0"],
           ["pandas, a loop over repositories", f"{r['loop']:.2f}", f"{r['loop'] / r['ours']:.1f}"]])  # fmt: skip
     if with_spark:
-        r = asked("spark", at(folder, sizes[0]))
+        r = run_part("spark", at(folder, sizes[0]))
         table(["4 metrics, wall s", "start", "first time", "second time"], [
             ["spark local[2]", f"{r['start']:.1f}", f"{r['first']:.1f}", f"{r['again']:.1f}"],
             ["duckdb, reading and writing included", "–", f"{r['duckdb']:.1f}", "–"]])  # fmt: skip
@@ -231,16 +231,16 @@ if __name__ == "__main__":
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000])
     parser.add_argument("--days", type=int, default=1, help="also so many monthly dates, at 10,000")
     parser.add_argument("--spark", action="store_true")
-    parser.add_argument("--stores", type=Path, help="made up stores are kept here, and taken from here")
+    parser.add_argument("--stores", type=Path, help="Reuse the generated stores in this folder.")
     parser.add_argument("--part", nargs="+")
-    given = parser.parse_args()
-    if given.part:
-        name, path, *more = given.part
+    options = parser.parse_args()
+    if options.part:
+        name, path, *more = options.part
         answer = measure(Path(path), int(more[0])) if name == "measure" else PARTS[name](Path(path))
         print(json.dumps(answer))
-    elif given.stores:
-        given.stores.mkdir(parents=True, exist_ok=True)
-        main(sorted(given.sizes), given.days, given.spark, given.stores.resolve())
+    elif options.stores:
+        options.stores.mkdir(parents=True, exist_ok=True)
+        main(sorted(options.sizes), options.days, options.spark, options.stores.resolve())
     else:
         with tempfile.TemporaryDirectory(prefix="advisor-scale-") as scratch:
-            main(sorted(given.sizes), given.days, given.spark, Path(scratch))
+            main(sorted(options.sizes), options.days, options.spark, Path(scratch))
