@@ -22,7 +22,7 @@ not be ranked) and 4 (nothing suitable, or a package below the score of
 
 from __future__ import annotations
 
-EXIT_FAILED = 1
+EXIT_FAILURE = 1
 EXIT_INPUT = 2
 EXIT_PARTIAL = 3
 EXIT_NOTHING_SUITABLE = 4
@@ -31,7 +31,7 @@ EXIT_NOTHING_SUITABLE = 4
 class AdvisorError(Exception):
     """Base of all errors raised on purpose; the message says what is wrong, where, and what to do."""
 
-    exit_code = EXIT_FAILED
+    exit_code = EXIT_FAILURE
 
 
 class InputError(AdvisorError):
@@ -95,8 +95,8 @@ class Unsound(CollectError):
 
 
 class WaitTooLong(CollectError):
-    """A source asks for a longer wait than the user allows; the collected facts are kept."""
+    """A source asks for a longer wait than the user allows; the store keeps the collected facts."""
 
 
 class BudgetSpent(CollectError):
-    """The rate-limit points that the user allows are used up; the collected facts are kept."""
+    """The rate-limit points that the user allows are used up; the store keeps the collected facts."""

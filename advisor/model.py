@@ -302,7 +302,7 @@ class Recommendation:
         certainty: ``clear`` (the first by score wins ≥ 80 % of the draws), ``leaning`` (≥ 60 %) or ``tie``;
             ``none`` without a choice.
         reasons, doubts: sentences with the numbers in them.
-        leaving_default: what each other candidate gains and costs against the domain's default, in sentences.
+        leaving_default: where each other candidate is better or worse than the default, in sentences.
         ranking: the best first; candidates that are excluded or have no score last.
         missing: candidates that could not be measured → why.
         pairwise: repository → other repository → share of the samples in which the first scores higher.

@@ -1,4 +1,4 @@
-"""The sentences of an answer: reasons, doubts, and what leaving the default gains and costs."""
+"""The sentences of an answer: reasons, doubts, and a comparison of the others with the default."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def list_doubts(choice: Ranked, question: Question) -> list[str]:
 
 
 def describe_leaving_default(domain: Domain, ranking: Sequence[Ranked]) -> list[str]:
-    """Return what each other candidate gains and costs against the domain's default, in sentences."""
+    """Return where each other candidate is better or worse than the domain's default, in sentences."""
     if domain.default is None:
         return []
     default = next((r for r in ranking if r.repository == domain.default), None)

@@ -45,7 +45,7 @@ def collect_many(
     from advisor.cli.measure_facts import measure_facts
     from advisor.collect.many.clone_cache import parse_size, remove_leftovers
     from advisor.collect.many.queue import Queue, QueuePlan
-    from advisor.errors import EXIT_FAILED, EXIT_PARTIAL
+    from advisor.errors import EXIT_FAILURE, EXIT_PARTIAL
 
     histories = select_shard(read_list(repos), shard)
     if not histories:
@@ -73,7 +73,7 @@ def collect_many(
         print("missing (run the same command again to retry):", file=sys.stderr)
         for name, reason in failures.items():
             print(f"  {name}: {reason}", file=sys.stderr)
-        raise typer.Exit(EXIT_PARTIAL if len(failures) < len(histories) else EXIT_FAILED)
+        raise typer.Exit(EXIT_PARTIAL if len(failures) < len(histories) else EXIT_FAILURE)
 
 
 def _find_packages(histories: dict[str, str], store: Path) -> dict[str, str | None]:

@@ -170,7 +170,7 @@ def collect(
 def _measure_and_exit(progress: CollectionProgress, folder: Path, domain: str, *, dry_run: bool) -> None:
     """Measure the store if it has facts about all candidates; raise the error or exit code that fits."""
     from advisor.domain.domain import load_domain
-    from advisor.errors import EXIT_FAILED, EXIT_PARTIAL
+    from advisor.errors import EXIT_FAILURE, EXIT_PARTIAL
     from advisor.facts.reading import has_facts_about
 
     candidates = (candidate.repository for candidate in load_domain(domain).candidates)
@@ -179,7 +179,7 @@ def _measure_and_exit(progress: CollectionProgress, folder: Path, domain: str, *
     if progress.only_error is not None:
         raise progress.only_error
     if progress.missing:
-        raise typer.Exit(EXIT_PARTIAL if progress.repositories or dry_run else EXIT_FAILED)
+        raise typer.Exit(EXIT_PARTIAL if progress.repositories or dry_run else EXIT_FAILURE)
 
 
 def _parse_sources(names: list[str] | None, *, git_only: bool) -> list[str]:
