@@ -64,6 +64,7 @@ __all__ = [
     "ScoredCandidate",
     "SnapshotMissing",
     "UnknownName",
+    "rank",
     "recommend",
 ]
 __version__ = "0.1.0"
@@ -130,3 +131,35 @@ def recommend(
         requirements=requirements or NO_REQUIREMENTS,
     )
     return answer(read_request(request))
+
+
+def rank(
+    domain: str = "finetuning",
+    *,
+    repositories: Sequence[str] = (),
+    goal: str | None = None,
+    as_of: date | None = None,
+    weights: Mapping[str, float] | None = None,
+    rules: str | PathLike[str] | None = None,
+    store: str | PathLike[str] | None = None,
+    requirements: Requirements | None = None,
+) -> tuple[Ranked, ...]:
+    """Return the ranking alone, best first; the arguments are those of `recommend`.
+
+    >>> [ranked.candidate.name for ranked in rank("finetuning")][:2]
+    ['trl', 'unsloth']
+
+    Raises:
+        InputError: an argument is unknown, malformed or out of range.
+        FactsError: there are no usable facts.
+    """
+    return recommend(
+        domain,
+        repositories=repositories,
+        goal=goal,
+        as_of=as_of,
+        weights=weights,
+        rules=rules,
+        store=store,
+        requirements=requirements,
+    ).ranking

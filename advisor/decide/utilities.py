@@ -1,7 +1,8 @@
 """From measurements to scores: utilities on fixed scales, and weighted means of them.
 
 The ends of a metric's scale are fixed in the domain file and do not depend on the candidates. So a new
-candidate changes no other score: there is no rank reversal (Belton & Gear 1983). Missing evidence widens the interval but does not move the score.
+candidate changes no other score: there is no rank reversal (Belton & Gear 1983). Missing evidence widens
+the interval but does not move the score.
 `acceptability` computes how certain the order is.
 """
 

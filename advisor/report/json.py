@@ -5,6 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+# The order of a ranked candidate's keys is part of the format: equal facts give equal bytes in every version.
+RANKED_KEYS = (
+    *("candidate", "rank", "score", "low", "high", "coverage", "wins", "excluded", "criteria", "findings"),
+    *("undecided", "measurements", "acceptability", "central_weights", "outlook"),
+)
+
 
 def write_json(content: Any) -> str:
     """Return JSON with an indent of one; dates as YYYY-MM-DD, numbers rounded to ten digits."""
@@ -14,7 +20,8 @@ def write_json(content: Any) -> str:
 def plain(value: Any) -> Any:
     """Convert a value to JSON's own types: dates to text, numbers to ten digits."""
     if isinstance(value, dict):
-        return {key: plain(v) for key, v in value.items()}
+        keys = RANKED_KEYS if value.keys() == set(RANKED_KEYS) else value
+        return {key: plain(value[key]) for key in keys}
     if isinstance(value, list | tuple):
         return [plain(v) for v in value]
     if isinstance(value, float):

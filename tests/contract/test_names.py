@@ -20,15 +20,22 @@ IRREGULAR = frozenset(
 NOUNS = frozenset(("feed", "need", "seed", "speed"))
 # Names that end in a participle, each with its reason.
 ALLOWED = {
+    "GitFailed": "an error: its name says what happened",
+    "Refused": "an error: its name says what happened",
+    "Ranked": "a candidate with its place; part of the public interface",
     "abstained": "a key of the JSON answer: whether an outlook abstains",
     "benched": "a key of domain files: whether a criterion rests on benches alone",
     "ended": "a key of record.json: when a run ended",
     "excluded": "a key of the JSON answer: whether a rule excludes the candidate",
-    "interleaved": "a key of torchtune's native config",
+    "interleaved": "a key of the native config for torchtune",
+    "tied": "a key of the native config for torchtune",
     "known": "a key of the JSON answer: what a rule knows beside an outlook",
     "left": "a key of the outlook's trees: the left branch",
     "blank_left": "a key of the outlook's trees: whether a blank goes to the left branch",
+    "last_committed": "a key of the JSON back-test: the choice by the last commit",
     "listed": "a key of population.json: the libraries on the lists",
+    "most_starred": "a key of the JSON back-test: the choice by stars",
+    "pooled": "a key of the JSON back-test: the figures over all days",
     "ranked": "a key of the JSON reports of one or several packages",
     "released": "a key of model_families.toml: the day of the first public weights",
     "started": "a key of record.json and of benches: when a run started",

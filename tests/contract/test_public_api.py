@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import inspect
 import re
 import runpy
 import subprocess
@@ -24,12 +25,20 @@ BIN = Path(sys.executable).parent
 COMMENT = re.compile(r"  # type: ignore\[[^]]+\]")
 
 
+def test_rank_takes_what_recommend_takes():
+    assert inspect.signature(advisor.rank).parameters == inspect.signature(advisor.recommend).parameters
+    assert (
+        advisor.rank(repositories=["trl"], goal="long-lived")
+        == advisor.recommend(repositories=["trl"], goal="long-lived").ranking
+    )
+
+
 def test_the_exported_names():
     """A new or removed name is a change that callers see: the changelog mentions it."""
     assert set(advisor.__all__) == {
         "AdvisorError", "CollectError", "ConfigError", "FactsError", "InputError", "SnapshotMissing", "UnknownName",
         "Benchmark", "Candidate", "Contribution", "CriterionScore", "Finding", "Flip", "Measurement", "MetricScore",
-        "Outlook", "Ranked", "Recommendation", "Requirements", "ScoredCandidate", "recommend",
+        "Outlook", "Ranked", "Recommendation", "Requirements", "ScoredCandidate", "rank", "recommend",
     }  # fmt: skip
     assert all(getattr(advisor, name).__doc__ for name in advisor.__all__)
     namespace: dict[str, object] = {}

@@ -20,7 +20,7 @@ assert_type(answer.weights, Mapping[str, float])
 assert_type(answer.reasons, tuple[str, ...])
 assert_type(answer.to_frame(), pd.DataFrame)
 
-ranking = advisor.recommend(repositories=["trl", "axolotl"], goal="long-lived").ranking
+ranking = advisor.rank(repositories=["trl", "axolotl"], goal="long-lived")
 assert_type(ranking, tuple[Ranked, ...])
 first = ranking[0]
 assert_type(first.rank, int | None)

@@ -82,7 +82,8 @@ def _fact_origins(store: Store) -> dict[tuple[str, str], Origin]:
         with duckdb.connect() as db:
             rows = db.execute(
                 f"SELECT DISTINCT {ecosystem}, package, repository, source, retrieved_at"
-                f" FROM ({all_rows_sql(store, table, store.repositories())}) ORDER BY retrieved_at, repository"
+                f" FROM ({all_rows_sql(store, table, store.repositories())})"
+                " ORDER BY retrieved_at, repository"
             ).fetchall()
         for kind, package, repository, source, day in rows:
             name = canonicalize_name(package) if kind == "pypi" else package
