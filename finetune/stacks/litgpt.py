@@ -17,7 +17,7 @@ from finetune.stacks import Job, NativeConfig
 from finetune.stacks.shared import own_loop, peft_export, refusals
 from finetune.stacks.shared.runner import runner_command
 from finetune.weights import family
-from finetune.weights.family import ATTENTION, Family
+from finetune.weights.family import ATTENTION, ModelFamily
 
 name = "litgpt"
 repository = "Lightning-AI/litgpt"
@@ -154,7 +154,7 @@ def _render_optimizer(spec: RunSpec) -> dict[str, Any]:
     return {"class_path": path, "init_args": arguments}
 
 
-def _render_model(model_family: Family) -> dict[str, Any]:
+def _render_model(model_family: ModelFamily) -> dict[str, Any]:
     shape = model_family.shape
     config: dict[str, Any] = {
         "name": f"{_NAMES[model_family.name]}-local",

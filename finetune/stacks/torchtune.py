@@ -17,7 +17,7 @@ from finetune.spec import RunSpec
 from finetune.stacks import Job, NativeConfig
 from finetune.stacks.shared import own_loop, peft_export, refusals
 from finetune.weights import base, family
-from finetune.weights.family import Family
+from finetune.weights.family import ModelFamily
 
 name = "torchtune"
 repository = "pytorch/torchtune"
@@ -130,7 +130,7 @@ def export_adapter(spec: RunSpec, job: Job) -> Path:
     return own_loop.export_adapter(spec, job, model_family, targets, peft_export.pairs_from_torchtune)
 
 
-def _render_model(spec: RunSpec, model_family: Family) -> dict[str, Any]:
+def _render_model(spec: RunSpec, model_family: ModelFamily) -> dict[str, Any]:
     shape, targets = model_family.shape, family.resolve_targets(name, spec)
     if model_family.name not in ("qwen3", "gemma") and shape.head_size * shape.heads != shape.hidden_size:
         why = f"torchtune requires a head size of hidden size / heads, and the model's is {shape.head_size}"
@@ -172,7 +172,7 @@ def _render_model(spec: RunSpec, model_family: Family) -> dict[str, Any]:
     return config if model_family.name == "gemma" else {**config, "apply_lora_to_output": False}
 
 
-def _rope_scaling_factor(spec: RunSpec, model_family: Family) -> int:
+def _rope_scaling_factor(spec: RunSpec, model_family: ModelFamily) -> int:
     scaling = model_family.rope_scaling
     if scaling is None:
         return 1
@@ -183,7 +183,7 @@ def _rope_scaling_factor(spec: RunSpec, model_family: Family) -> int:
     return int(scaling["factor"])
 
 
-def _check_scales(spec: RunSpec, model_family: Family) -> None:
+def _check_scales(spec: RunSpec, model_family: ModelFamily) -> None:
     """Check that the processes can share the second-level scales of each quantised layer.
 
     Each of these scales covers up to 256 blocks of 64 weights.
@@ -214,7 +214,7 @@ def _read_pad_id(spec: RunSpec) -> int:
     return pad_id if isinstance(pad_id, int) and pad_id >= 0 else 0
 
 
-def _list_deviations(spec: RunSpec, job: Job, model_family: Family) -> list[str]:
+def _list_deviations(spec: RunSpec, job: Job, model_family: ModelFamily) -> list[str]:
     deviations = own_loop.common_deviations(spec, job)
     odd_layers = [n for n, (i, o) in model_family.shape.linears().items() if i * o % 16384]
     if spec.method.name == "qlora":

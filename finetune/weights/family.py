@@ -21,7 +21,7 @@ FUSED_LAYERS = {"qkv_proj": ("q_proj", "k_proj", "v_proj"), "gate_up_proj": ("ga
 
 
 @dataclass(frozen=True)
-class Family:
+class ModelFamily:
     """A decoder's architecture.
 
     Attributes:
@@ -53,7 +53,7 @@ class Family:
         return self.name in ("llama", "mistral", "gemma")
 
 
-def read_family(stack: str, spec: RunSpec) -> Family:
+def read_family(stack: str, spec: RunSpec) -> ModelFamily:
     """Return the family of the spec's base model.
 
     Raises:
@@ -75,7 +75,7 @@ def read_family(stack: str, spec: RunSpec) -> Family:
     return family
 
 
-def parse_family(model_config: Mapping[str, Any]) -> Family | str:
+def parse_family(model_config: Mapping[str, Any]) -> ModelFamily | str:
     """Return the family from a config.json, or the reason why it is not supported."""
     name = str(model_config.get("model_type"))
     shape = base.read_shape(dict(model_config))
@@ -94,7 +94,7 @@ def parse_family(model_config: Mapping[str, Any]) -> Family | str:
     scaling_keys = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
     has_window = name in ("mistral", "phi3") or bool(model_config.get("use_sliding_window"))
     window = model_config.get("sliding_window") if has_window else None
-    return Family(
+    return ModelFamily(
         name,
         shape,
         float(rope.get("rope_theta") or model_config.get("rope_theta") or 10000.0),

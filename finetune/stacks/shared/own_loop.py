@@ -13,7 +13,7 @@ from finetune.machine.memory import HEAP_BLOCK_BYTES
 from finetune.spec import RunSpec
 from finetune.stacks import Job
 from finetune.stacks.shared import equivalence, peft_export, refusals
-from finetune.weights.family import Family
+from finetune.weights.family import ModelFamily
 
 
 def refuse_unsupported_fields(stack: str, spec: RunSpec) -> None:
@@ -98,7 +98,7 @@ def common_environment(spec: RunSpec) -> Mapping[str, str]:
 
 
 def export_adapter(
-    spec: RunSpec, job: Job, family: Family, targets: tuple[str, ...], read_pairs: Any
+    spec: RunSpec, job: Job, family: ModelFamily, targets: tuple[str, ...], read_pairs: Any
 ) -> Path:
     """Convert the adapter, add the tokenizer, and check the logits (LoRA only: a 4-bit base is rounded).
 

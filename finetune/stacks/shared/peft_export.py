@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from finetune.errors import TrainingError
 from finetune.record import write_text
 from finetune.spec import RunSpec
-from finetune.weights.family import ATTENTION, FUSED_LAYERS, MLP, Family
+from finetune.weights.family import ATTENTION, FUSED_LAYERS, MLP, ModelFamily
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,7 +43,7 @@ _LITGPT = {
 }
 
 
-def pairs_from_torchtune(state: State, family: Family, targets: tuple[str, ...]) -> Pairs:
+def pairs_from_torchtune(state: State, family: ModelFamily, targets: tuple[str, ...]) -> Pairs:
     """Return the pairs of torchtune's adapter.
 
     For Llama, Mistral and Gemma, torchtune rotates neighbouring channels and so reorders the rows of q and k;
@@ -66,7 +66,7 @@ def pairs_from_torchtune(state: State, family: Family, targets: tuple[str, ...])
     return _check_layers(pairs, family, targets)
 
 
-def pairs_from_litgpt(state: State, family: Family, targets: tuple[str, ...]) -> Pairs:
+def pairs_from_litgpt(state: State, family: ModelFamily, targets: tuple[str, ...]) -> Pairs:
     """Return the pairs of litgpt's adapter, which has one layer for those of q, k and v that it trains."""
     sizes = {name: family.shape.linears()[name][1] for name in ATTENTION[:3] if name in targets}
     pairs: Pairs = {}
@@ -84,7 +84,7 @@ def pairs_from_litgpt(state: State, family: Family, targets: tuple[str, ...]) ->
     return _check_layers(pairs, family, targets)
 
 
-def to_peft(pairs: Pairs, spec: RunSpec, family: Family) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def to_peft(pairs: Pairs, spec: RunSpec, family: ModelFamily) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return PEFT's tensors and its config.
 
     If transformers has several layers in one matrix (Phi), their adapters become one adapter with the sum of
@@ -124,9 +124,9 @@ def to_peft(pairs: Pairs, spec: RunSpec, family: Family) -> tuple[dict[str, Tens
 def write_adapter(
     run: Path,
     spec: RunSpec,
-    family: Family,
+    family: ModelFamily,
     targets: tuple[str, ...],
-    read_pairs: Callable[[State, Family, tuple[str, ...]], Pairs],
+    read_pairs: Callable[[State, ModelFamily, tuple[str, ...]], Pairs],
 ) -> Path:
     """Write ``RUN/adapter`` from the stack's adapter in ``RUN/work``.
 
@@ -146,7 +146,7 @@ def write_adapter(
     return adapter
 
 
-def _check_layers(pairs: Pairs, family: Family, targets: tuple[str, ...]) -> Pairs:
+def _check_layers(pairs: Pairs, family: ModelFamily, targets: tuple[str, ...]) -> Pairs:
     expected_pairs = {(layer, name) for layer in range(family.shape.layers) for name in targets}
     if set(pairs) != expected_pairs:
         other = ", ".join(f"layer {layer} {name}" for layer, name in sorted(set(pairs) ^ expected_pairs)[:5])
@@ -160,7 +160,7 @@ def _deinterleave(b: Tensor, heads: int, head_size: int) -> Tensor:
     return row_pairs.transpose(1, 2).reshape(heads * head_size, b.shape[-1])
 
 
-def _fuse_pairs(pairs: Pairs, family: Family) -> Pairs:
+def _fuse_pairs(pairs: Pairs, family: ModelFamily) -> Pairs:
     import torch
 
     outputs = {name: sizes[1] for name, sizes in family.shape.linears().items()}
