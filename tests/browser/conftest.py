@@ -1,4 +1,4 @@
-"""A real headless Chromium for the tests: found, else installed where that is possible, else named as missing."""
+"""A real headless Chromium for the tests, which is installed if it is missing and that is possible."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from opened_page import Opened
+from browser_page import BrowserPage
 
 from advisor.answers.history import read_timeline
 from advisor.answers.question import Request, read_request
@@ -21,7 +21,7 @@ MONTHS = 30
 
 
 def _install() -> None:
-    """Debian's package, once for all workers; needs root and apt-get."""
+    """Install Debian's package, once for all workers; needs root and apt-get."""
     import fcntl
 
     with (Path(tempfile.gettempdir()) / "advisor-tests-chromium.lock").open("w") as lock:
@@ -36,13 +36,13 @@ def _install() -> None:
 def chromium_path():
     if find_browser() is None and shutil.which("apt-get") and os.geteuid() == 0:
         _install()
-    found = find_browser()
-    if found is None:
+    path = find_browser()
+    if path is None:
         pytest.skip(
-            f"no Chromium on PATH (looked for {', '.join(NAMES)}) and it could not be installed by apt-get: "
-            "the tests of the HTML page need one"
+            f"no Chromium on PATH (tried {', '.join(NAMES)}), and apt-get could not install it: "
+            "the tests of the HTML page need it"
         )
-    return found
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +57,7 @@ def chromium(chromium_path):
 
 @pytest.fixture(scope="session")
 def page_file(tmp_path_factory):
-    """The bundled question's page."""
+    """The page of the bundled question."""
     request = Request()
     question = read_request(request)
     text = render(recommend(question), read_timeline(question, MONTHS))
@@ -68,12 +68,13 @@ def page_file(tmp_path_factory):
 
 @pytest.fixture
 def open_page(chromium):
-    opened = []
+    """Return a function that opens a page; the pages are closed after the test."""
+    pages = []
 
-    def go(file, address="", **context):
-        opened.append(Opened(chromium, file, address, **context))
-        return opened[-1]
+    def open_file(file, address="", **context):
+        pages.append(BrowserPage(chromium, file, address, **context))
+        return pages[-1]
 
-    yield go
-    for one in opened:
-        one.context.close()
+    yield open_file
+    for page in pages:
+        page.context.close()

@@ -1,67 +1,69 @@
-"""The page reckons as Python does: weights → scores → order → verdict, on random questions."""
+"""The page computes what Python computes, from weights to the choice, for random questions."""
 
 from __future__ import annotations
 
 import random
 
 import pytest
-from opened_page import Opened
+from browser_page import BrowserPage
 
 from advisor.answers.question import Request, read_request
 from advisor.answers.recommend import recommend
 
-NEAR = 0.001  # points; the page's utilities are rounded to six digits
+TOLERANCE = 0.001  # points; the page's utilities are rounded to six digits
 CRITERIA = ("contributors", "issues", "backing", "models", "activity", "adoption")
 
 
 def questions():
-    """Random weights (some of them nought), days and choices of candidates; the first is at rest."""
+    """Random weights (some are 0), days and sets of candidates; the first question is the default."""
     rng = random.Random(6)
     yield dict.fromkeys(CRITERIA, 1.0), None, ()
-    everybody = ("trl", "torchtune", "litgpt", "axolotl", "unsloth")
+    all_names = ("trl", "torchtune", "litgpt", "axolotl", "unsloth")
     for n in range(11):
         weights = {
             c: 0.0 if rng.random() < 0.25 else rng.choice([0.1, 1, 3, 10]) * rng.random() for c in CRITERIA
         }
         weights[rng.choice(CRITERIA)] = 1.0
-        yield weights, (None, -7, -20)[n % 3], tuple(rng.sample(everybody, rng.randrange(2, 6)))
+        yield weights, (None, -7, -20)[n % 3], tuple(rng.sample(all_names, rng.randrange(2, 6)))
 
 
 @pytest.fixture(scope="module")
-def reckon(chromium, page_file):
-    opened = Opened(chromium, page_file)
-    yield lambda weights, day, names: opened.page.evaluate(
+def compute(chromium, page_file):
+    report = BrowserPage(chromium, page_file)
+    yield lambda weights, day, names: report.page.evaluate(
         """([weights, back, names]) => {
             const { engine, data } = advisor;
             const day = data.days.length - 1 + (back ?? 0);
-            const everybody = data.candidates.map((c, i) => i);
-            const chosen = new Set(names.length ? everybody.filter((i) => names.includes(data.candidates[i].name)) : everybody);
-            const found = engine.answer(data, { weights: data.criteria.map((c) => weights[c.name]), day, chosen });
+            const indices = data.candidates.map((c, i) => i);
+            const selection = new Set(names.length ? indices.filter((i) => names.includes(data.candidates[i].name)) : indices);
+            const answer = engine.recommend(data, { weights: data.criteria.map((c) => weights[c.name]), day, selection });
             const name = (r) => data.candidates[r.i].repository;
-            return { day: data.days[day], choice: found.choice && name(found.choice), certainty: found.certainty,
-                     rows: found.rows.map((r) => ({ ...r, name: name(r) })) };
+            return { day: data.days[day], choice: answer.choice && name(answer.choice), certainty: answer.certainty,
+                     rows: answer.rows.map((r) => ({ ...r, name: name(r) })) };
         }""",
         [weights, day, names],
     )
-    opened.context.close()
+    report.context.close()
 
 
 @pytest.mark.parametrize("question", list(questions()), ids=range(12))
-def test_the_page_answers_as_python_does(reckon, question):
+def test_the_page_gives_the_answer_of_python(compute, question):
     from datetime import date
 
     weights, back, names = question
-    page = reckon(weights, back, names)
-    python = recommend(read_request(Request(weights=weights, as_of=date.fromisoformat(page["day"]), repositories=names)))
+    page = compute(weights, back, names)
+    python = recommend(
+        read_request(Request(weights=weights, as_of=date.fromisoformat(page["day"]), repositories=names))
+    )
     assert page["choice"] == python.choice
     assert page["certainty"] == python.certainty
     assert [r["name"] for r in page["rows"]] == [r.candidate.repository for r in python.ranking]
     for mine, theirs in zip(page["rows"], python.ranking, strict=True):
         assert (mine["rank"], mine["excluded"]) == (theirs.rank, theirs.excluded)
-        assert mine["score"] == pytest.approx(theirs.score, abs=NEAR)
-        assert (mine["low"], mine["high"]) == pytest.approx((theirs.low, theirs.high), abs=NEAR)
+        assert mine["score"] == pytest.approx(theirs.score, abs=TOLERANCE)
+        assert (mine["low"], mine["high"]) == pytest.approx((theirs.low, theirs.high), abs=TOLERANCE)
         assert mine["coverage"] == pytest.approx(theirs.coverage, abs=1e-6)
-        # A draw that is a tie to six digits may fall to the other side.
+        # In a draw, scores that are equal to six digits may have either order.
         assert mine["wins"] == pytest.approx(theirs.wins, abs=0.003)
         if theirs.rank is not None:
             assert sum(mine["chances"]) == pytest.approx(1)

@@ -1,4 +1,4 @@
-"""Names, descriptions, tags and READMEs are hostile until escaped: they show as text and do nothing."""
+"""Hostile names, descriptions, tags and READMEs appear as text and do nothing."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ EVIL = [
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory):
     request = Request()
-    asked = read_request(request)
-    answer = recommend(asked)
-    timeline = read_timeline(asked, 14)
-    names = {c.repository: EVIL[i] for i, c in enumerate(asked.candidates)}
+    question = read_request(request)
+    answer = recommend(question)
+    timeline = read_timeline(question, 14)
+    names = {c.repository: EVIL[i] for i, c in enumerate(question.candidates)}
 
     def candidate(c):
         return replace(c, repository=names[c.repository], name=names[c.repository], backer=EVIL[0])
 
-    def ranked(r):
+    def change(r):
         findings = (Finding("evil", "warn", EVIL[1]), Finding("evil", "prefer", EVIL[3]))
         return r and replace(r, candidate=candidate(r.candidate), findings=r.findings + findings, measurements=tuple(
             replace(m, sources=(EVIL[0], EVIL[2]), reason=EVIL[1]) for m in r.measurements))  # fmt: skip
 
-    domain = asked.domain.model_copy(
+    domain = question.domain.model_copy(
         update={
             "title": EVIL[1],
             "question": EVIL[0],
@@ -46,11 +46,11 @@ def hostile(tmp_path_factory):
             "default_reason": EVIL[3],
         }
     )
-    asked = replace(asked, domain=domain, candidates=tuple(map(candidate, asked.candidates)))
+    question = replace(question, domain=domain, candidates=tuple(map(candidate, question.candidates)))
     text = render(
         replace(answer, choice=names[answer.choice], default=names[answer.default], reasons=tuple(EVIL), doubts=tuple(EVIL),
-                leaving_default=tuple(EVIL), ranking=tuple(map(ranked, answer.ranking)), missing={EVIL[5]: EVIL[0]}),
-        replace(timeline, question=asked, candidates={names[k]: tuple(map(ranked, v)) for k, v in timeline.candidates.items()},
+                leaving_default=tuple(EVIL), ranking=tuple(map(change, answer.ranking)), missing={EVIL[5]: EVIL[0]}),
+        replace(timeline, question=question, candidates={names[k]: tuple(map(change, v)) for k, v in timeline.candidates.items()},
                 born={names[k]: v for k, v in timeline.born.items()},
                 issues=tuple(replace(i, repository=names[i.repository], source=EVIL[0]) for i in timeline.issues),
                 releases=tuple(Release(names[r.repository], EVIL[n % 6], r.day, r.is_prerelease) for n, r in enumerate(timeline.releases)),
@@ -62,27 +62,27 @@ def hostile(tmp_path_factory):
 
 
 @pytest.mark.parametrize("width", [390, 1400])
-def test_hostile_text_shows_as_text(open_page, hostile, width):
-    opened = open_page(hostile, viewport={"width": width, "height": 900})
-    opened.draw_everything()
-    opened.page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
-    opened.slide('[data-weight="models"]', 77)
-    opened.page.wait_for_timeout(300)
-    assert opened.page.evaluate("window.pwned") is None
-    assert opened.said == []
-    assert opened.asked == [hostile.as_uri()]
-    assert opened.page.locator("img, b:has-text('bold') >> css=b, iframe, object, a:not(.skip)").count() == 0
-    assert opened.page.locator("script:not([type])").count() == 2  # the page's own and plotly
-    shown = opened.page.inner_text("body")
+def test_hostile_text_appears_as_text(open_page, hostile, width):
+    report = open_page(hostile, viewport={"width": width, "height": 900})
+    report.draw_all()
+    report.page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    report.slide('[data-weight="models"]', 77)
+    report.page.wait_for_timeout(300)
+    assert report.page.evaluate("window.pwned") is None
+    assert report.messages == []
+    assert report.requests == [hostile.as_uri()]
+    assert report.page.locator("img, b:has-text('bold') >> css=b, iframe, object, a:not(.skip)").count() == 0
+    assert report.page.locator("script:not([type])").count() == 2  # that of the page, and plotly
+    text_of_page = report.page.inner_text("body")
     for text in EVIL:
-        assert " ".join(text.split())[:60] in " ".join(shown.split())
-    drawn = opened.page.evaluate(
+        assert " ".join(text.split())[:60] in " ".join(text_of_page.split())
+    labels = report.page.evaluate(
         "[...document.querySelectorAll('.chart svg text')].map((t) => t.textContent).join(' ')"
     )
-    assert '"><script>' in drawn and "bold" not in opened.page.evaluate(
+    assert '"><script>' in labels and "bold" not in report.page.evaluate(
         "[...document.querySelectorAll('.chart svg tspan[style*=bold], .chart svg a')].map((t) => t.textContent).join(' ')"
     )
-    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert report.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_the_policy_forbids_what_the_page_does_not_need(hostile):
@@ -100,7 +100,7 @@ def test_a_script_slipped_into_the_file_does_not_run(open_page, page_file, tmp_p
             "</main>", "<script>window.pwned=1</script><p onclick='window.pwned=2' id='x'>x</p></main>"
         )
     )
-    opened = open_page(file)
-    opened.page.click("#x")
-    assert opened.page.evaluate("window.pwned") is None
-    assert any("Content Security Policy" in line for line in opened.said)
+    report = open_page(file)
+    report.page.click("#x")
+    assert report.page.evaluate("window.pwned") is None
+    assert any("Content Security Policy" in line for line in report.messages)

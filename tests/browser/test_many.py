@@ -1,4 +1,4 @@
-"""Sixty candidates over six years: the page opens, answers as Python does, and stays small."""
+"""Sixty candidates over six years: the page opens, answers as Python does, and is small."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from advisor.answers.recommend import recommend
 from advisor.report.dashboard import render
 
 CANDIDATES = 60
-# The years for which the bundled histories reach back.
+# The bundled histories have at least so many months.
 AT_LEAST_DAYS = 60
 
 
@@ -25,8 +25,8 @@ def many(tmp_path_factory):
     return request, file
 
 
-def shown(opened):
-    return opened.page.eval_on_selector_all(
+def read_ranking(report):
+    return report.page.eval_on_selector_all(
         "#ranking-table tbody tr:not([hidden])",
         "(rows) => rows.map((r) => [r.cells[0].innerText, r.querySelector('bdi').title, r.querySelector('[data-cell=score] b').innerText])",
     )
@@ -37,26 +37,26 @@ def test_sixty_candidates_open_and_answer(open_page, many):
 
     request, file = many
     assert file.stat().st_size < 2_000_000
-    opened = open_page(file)
-    assert opened.page.evaluate("advisor.data.days.length") > AT_LEAST_DAYS
-    assert len(shown(opened)) == CANDIDATES
-    opened.slide('[data-weight="models"]', 80)
-    weights = opened.page.evaluate("advisor.view().weights")
+    report = open_page(file)
+    assert report.page.evaluate("advisor.data.days.length") > AT_LEAST_DAYS
+    assert len(read_ranking(report)) == CANDIDATES
+    report.slide('[data-weight="models"]', 80)
+    weights = report.page.evaluate("advisor.view().weights")
     python = recommend(read_request(replace(request, weights=weights)))
-    rows = shown(opened)
+    rows = read_ranking(report)
     assert [row[1] for row in rows] == [r.candidate.repository for r in python.ranking]
     assert [row[2] for row in rows] == [f"{r.score:.0f}" for r in python.ranking]
     assert [row[0] for row in rows] == ["out" if r.excluded else str(r.rank) for r in python.ranking]
-    assert opened.page.evaluate("advisor.found.choice && advisor.data.candidates[advisor.found.choice.i].repository") == python.choice  # fmt: skip
-    opened.slide("#day", 24)
-    assert 0 < len(shown(opened)) <= CANDIDATES
-    opened.draw_everything()
-    assert opened.said == []
-    assert opened.asked == [file.as_uri()]
+    assert report.page.evaluate("advisor.answer.choice && advisor.data.candidates[advisor.answer.choice.i].repository") == python.choice  # fmt: skip
+    report.slide("#day", 24)
+    assert 0 < len(read_ranking(report)) <= CANDIDATES
+    report.draw_all()
+    assert report.messages == []
+    assert report.requests == [file.as_uri()]
 
 
 def test_sixty_candidates_fit_a_phone(open_page, many):
-    opened = open_page(many[1], viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    opened.draw_everything()
-    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert opened.said == []
+    report = open_page(many[1], viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    report.draw_all()
+    assert report.page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert report.messages == []

@@ -23,11 +23,10 @@ from advisor.report.dashboard.payload import page_data
 from advisor.report.dashboard.task import Task
 
 _ASSETS = Path(__file__).parent / "assets"
-# In the order of the page: a script comes after those that it uses.
+# A script comes after those that it uses. The charts do not use each other.
 _SCRIPTS = (
-    *("format", "sampling", "engine", "tables", "charts"),
-    *("attention", "time_charts", "issues", "outlook", "calibration", "benchmarks", "gallery"),
-    *("state", "words", "task", "page"),
+    *("format", "sampling", "engine", "tables", "plot", "charts/*"),
+    *("gallery", "state", "words", "task", "page"),
 )
 _STYLES = ("colours", "page", "ranking", "controls", "figures", "task", "narrow", "paper")
 # plotly adds its rules to a style element with this text; the policy blocks other inline styles.
@@ -58,7 +57,8 @@ def render(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    script = "\n".join(_asset(f"{name}.js") for name in _SCRIPTS)
+    files = [file for pattern in _SCRIPTS for file in sorted(_ASSETS.glob(f"{pattern}.js"))]
+    script = "\n".join(file.read_text(encoding="utf-8") for file in files)
     script = f'(() => {{\n"use strict";\n{script}}})();\n'
     style = "\n".join(_asset(f"{name}.css") for name in _STYLES)
     plotly = _asset("vendor/plotly-basic.min.js")

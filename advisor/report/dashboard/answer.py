@@ -20,7 +20,7 @@ _CONFIDENCE = {
     "leaning": "leaning, not clear",
     "tie": "a tie, decided by the default",
     "undecided": "a tie, and no default to decide it",
-    "none": "every candidate is excluded or unknown",
+    "none": "every candidate is excluded or has too little data",
 }
 
 
@@ -86,7 +86,7 @@ def _row(r: Ranked) -> dict[str, Any]:
         "interval": f"{r.low:.0f}–{r.high:.0f}",
         "wins": f"{r.wins:.0%}" if r.rank is not None else "",
         "chances": _chances(r),
-        "known": f"{r.coverage:.0%}",
+        "evidence": f"{r.coverage:.0%}",
         "criteria": [
             {"name": c.criterion, "text": "?" if c.utility is None else f"{100 * c.utility:.0f}"}
             for c in r.criteria

@@ -1,4 +1,4 @@
-// Numbers, days and text as people read them; DOM made without ever parsing text as HTML.
+// Numbers, days and text for readers; DOM elements that never parse text as HTML.
 const format = (() => {
   const MONTHS = [
     "January",
@@ -15,15 +15,17 @@ const format = (() => {
     "December",
   ];
 
-  // Rounded to whole numbers as Python does: halves go to the even neighbour.
+  // Round to a whole number as Python does: a half goes to the even neighbour.
   function whole(x) {
-    const down = Math.floor(x);
-    if (x - down !== 0.5) return Math.round(x);
-    return down % 2 === 0 ? down : down + 1;
+    const floor = Math.floor(x);
+    if (x - floor !== 0.5) return Math.round(x);
+    return floor % 2 === 0 ? floor : floor + 1;
   }
 
   const percent = (share) => `${whole(100 * share)}%`;
   const tenths = (share) => `${(100 * share).toFixed(1)}%`;
+  // A chance with a decimal place if it is small.
+  const chance = (p) => (p < 0.1 ? tenths(p) : `${Math.round(100 * p)}%`);
   const score = (x) => (x === null ? "?" : `${whole(x)}`);
 
   function number(x, unit) {
@@ -43,12 +45,12 @@ const format = (() => {
 
   const daysBetween = (from, to) => Math.round((Date.parse(to) - Date.parse(from)) / 86400000);
 
-  // Plotly reads a few tags and entities in its texts; foreign text must show as it is.
+  // Plotly reads some tags and entities in its texts, so escape text from outside.
   const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
-  const short = (text, most = 14) => {
+  const short = (text, limit = 14) => {
     const letters = [...text];
-    return letters.length > most ? `${letters.slice(0, most - 1).join("")}…` : text;
+    return letters.length > limit ? `${letters.slice(0, limit - 1).join("")}…` : text;
   };
 
   // "a, b and c"
@@ -58,19 +60,20 @@ const format = (() => {
   }
 
   function element(tag, attributes = {}, ...children) {
-    const made = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    made.append(...children);
-    return made;
+    const node = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+    node.append(...children);
+    return node;
   }
 
-  // Foreign text: shown as it is, whatever its direction.
+  // Text from outside, in its own direction.
   const foreign = (text) => element("bdi", {}, String(text));
 
   return {
     whole,
     percent,
     tenths,
+    chance,
     score,
     number,
     longDay,

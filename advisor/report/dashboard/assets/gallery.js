@@ -1,82 +1,86 @@
-// The figures of the page: made once, drawn when they come into view, drawn again after a change.
+// The charts of the page: built once, drawn when they come into view, drawn again after a change.
+//
+// A chart is a function (data, answer, state) → {
+//   title         what the chart shows, in a sentence
+//   note, unit    what the axes and marks mean
+//   metrics       names of the metrics, which give the sources; or `sources`, a list of texts
+//   traces, layout, table   for plotly, and the same numbers as a table
+//   none          in place of these: why there is no chart
+// }; optional: day (ISO date), key (candidates to name above the chart), heat (a table in place of traces),
+// hasWeights (whether the chart depends on the weights).
 const gallery = (() => {
   const { element, foreign } = format;
-  const line = (metric) => (data, found, state) => timeCharts.line(data, found, state, metric);
+  const line = (metric) => (data, answer, state) => timeSeries.line(data, answer, state, metric);
+  // Section, and for each of its charts: id, name without data, function, and whether it takes both columns.
   const SECTIONS = [
     [
-      "Scores, taken apart",
+      "Scores",
       [
-        ["criteria", charts.criteria, "wide"],
-        ["scores", timeCharts.scores, "wide"],
+        ["criteria", "Criteria", criteria.utilities, "wide"],
+        ["scores", "Scores", timeSeries.scores, "wide"],
       ],
     ],
     [
-      "Who does the work",
+      "Contributors and commits",
       [
-        ["contributors", line("contributors"), "wide"],
-        ["new_contributors", line("new_contributors")],
-        ["code_changes_commits", line("code_changes_commits")],
+        ["contributors", "Contributors", line("contributors"), "wide"],
+        ["new_contributors", "New contributors", line("new_contributors")],
+        ["code_changes_commits", "Commits", line("code_changes_commits")],
       ],
     ],
     [
-      "Who would be missed",
+      "Dependence on people and organisations",
       [
-        ["contributor_absence_factor", line("contributor_absence_factor"), "wide"],
-        ["top_contributor_share", line("top_contributor_share")],
-        ["organizational_influence", line("organizational_influence")],
-        ["organizational_diversity", line("organizational_diversity"), "wide"],
+        [
+          "contributor_absence_factor",
+          "People behind half of the commits",
+          line("contributor_absence_factor"),
+          "wide",
+        ],
+        ["top_contributor_share", "Share of the top contributor", line("top_contributor_share")],
+        ["organizational_influence", "Share of the backer", line("organizational_influence")],
+        ["organizational_diversity", "Organisations", line("organizational_diversity"), "wide"],
       ],
     ],
     [
-      "What becomes of issues",
+      "Issues",
       [
-        ["issues", issues.counts],
-        ["closed-share", issues.closedShare],
+        ["issues", "Issues", issues.counts],
+        ["closed-share", "Share of closed issues", issues.closedShare],
       ],
     ],
-    ["Releases", [["releases", timeCharts.releases, "wide"]]],
-    ["Which models, and how soon", [["coverage", charts.coverage, "wide"]]],
+    ["Releases", [["releases", "Releases", releases.dots, "wide"]]],
+    ["Model coverage", [["coverage", "Model coverage", coverage.daysToSupport, "wide"]]],
     [
       "Attention and use",
       [
-        ["attention", attention.stars],
-        ["hype_gap", attention.hypeGap],
-        ["downloads", line("downloads"), "wide"],
+        ["attention", "Stars and new contributors", attention.stars],
+        ["hype_gap", "Attention and substance", attention.hypeGap],
+        ["downloads", "Downloads", line("downloads"), "wide"],
       ],
     ],
     [
-      "What is to come",
+      "Outlook",
       [
-        ["outlook", outlook.chances],
-        ["calibration", calibration.plot],
+        ["outlook", "Outlook", outlook.chances],
+        ["calibration", "Calibration of the outlook", calibration.intervals],
       ],
     ],
     [
-      "What was measured on machines",
+      "Speed and memory",
       [
-        ["speed", benchmarks.speed],
-        ["memory", benchmarks.memory],
+        ["speed", "Speed", benchmarks.speed],
+        ["memory", "Peak memory", benchmarks.memory],
       ],
     ],
   ];
-  const NAMES = {
-    outlook: "Outlook",
-    calibration: "How well the outlook keeps its word",
-    coverage: "Model coverage",
-    issues: "Issues",
-    "closed-share": "Closed share of issues",
-    attention: "Attention against substance",
-    hype_gap: "Attention against substance, as places in the reference population",
-    organizational_influence: "What the backer's people make",
-    releases: "Releases",
-  };
   const figures = [];
   let data, plotly;
 
-  // One figure at a time, so that the page answers while they are made.
-  async function build(given) {
-    data = given;
-    const seen = new IntersectionObserver(
+  // One figure at a time, so that the page answers in between.
+  async function build(pageData) {
+    data = pageData;
+    const observer = new IntersectionObserver(
       (entries) => {
         for (const entry of entries)
           figures.find((f) => f.box === entry.target).visible = entry.isIntersecting;
@@ -84,30 +88,30 @@ const gallery = (() => {
       },
       { rootMargin: "300px" },
     );
-    for (const [title, list] of SECTIONS) {
+    for (const [title, rows] of SECTIONS) {
       $("charts").append(element("h2", {}, title));
-      for (const [id, make, kind] of list) {
-        await breath();
-        const figure = frame(id, make, kind);
-        words(figure);
+      for (const row of rows) {
+        await pause();
+        const figure = frame(...row);
+        writeTexts(figure);
         figures.push(figure);
         $("charts").append(figure.box);
-        seen.observe(figure.box);
+        observer.observe(figure.box);
       }
     }
-    $("charts").append(everything());
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => changed({ all: true }));
+    $("charts").append(allMeasurements());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => refresh({ all: true }));
     addEventListener("beforeprint", toPaper);
     addEventListener("afterprint", fromPaper);
-    // So that print finds it there.
+    // Load plotly early, because a print cannot wait for it.
     if (window.requestIdleCallback) requestIdleCallback(load, { timeout: 500 });
     else setTimeout(load, 500);
   }
 
-  function frame(id, make, kind) {
+  function frame(id, name, compute, kind) {
     const title = element("h3"),
       note = element("p"),
-      key = element("p", { class: "named-key" }),
+      key = element("p", { class: "chart-key" }),
       facts = element("p", { class: "source" });
     const place = element("div", { class: "chart", role: "img" });
     const box = element(
@@ -117,53 +121,51 @@ const gallery = (() => {
       place,
       facts,
     );
-    const figure = { id, make, box, title, note, key, facts, place, dirty: true, visible: false, made: null };
-    figure.table = tables.behind(id, () => figure.made.table());
+    const figure = { id, name, compute, box, title, note, key, facts, place };
+    Object.assign(figure, { dirty: true, visible: false, chart: null });
+    figure.table = tables.behind(id, () => figure.chart.table());
     box.append(figure.table.box);
     return figure;
   }
 
-  // Everything but the lines: finding, note, unit, day, source, and the table or what is said in place of a chart.
-  function words(figure) {
-    figure.made = figure.make(data, found, state);
-    figure.follows = signature(figure);
-    const { title, note, none, heat, unit, day } = figure.made;
-    figure.title.replaceChildren(
-      foreign(title ?? NAMES[figure.id] ?? data.metrics[figure.id]?.title ?? figure.id),
-    );
-    const drawn =
-      figure.made.traces && found.rows.length > charts.AT_ONCE
-        ? ` Drawn are the first ${charts.AT_ONCE} of the ranking.`
+  // Compute the chart and write everything but plotly's drawing.
+  function writeTexts(figure) {
+    figure.chart = figure.compute(data, answer, state);
+    figure.signature = signature(figure);
+    const { title, note, none, heat, unit, day, traces, key = [] } = figure.chart;
+    figure.title.replaceChildren(foreign(title ?? figure.name));
+    const limit =
+      traces && answer.rows.length > plot.MAX_LINES
+        ? ` The chart shows the first ${plot.MAX_LINES} candidates of the ranking.`
         : "";
-    figure.note.replaceChildren((note ?? "") + drawn);
+    figure.note.replaceChildren((note ?? "") + limit);
     figure.key.replaceChildren(
-      ...(figure.made.key ?? []).map((i) =>
+      ...key.map((i) =>
         element(
           "span",
-          { class: `named k${i % 8}` },
-          `${charts.SIGNS[charts.symbol(i)]} `,
+          { class: `entry k${i % 8}` },
+          `${plot.SIGNS[plot.symbol(i)]} `,
           foreign(format.short(data.candidates[i].name, 24)),
         ),
       ),
     );
-    figure.place.hidden = Boolean(none) || Boolean(heat);
-    figure.table.box.hidden = Boolean(none) || Boolean(heat);
-    figure.place.setAttribute("aria-label", `Chart: ${title ?? ""}`);
+    figure.place.hidden = figure.table.box.hidden = Boolean(none ?? heat);
+    figure.place.setAttribute("aria-label", `Chart: ${title ?? figure.name}`);
     figure.box.querySelector(".none")?.remove();
     figure.box.querySelector(".heatmap")?.remove();
     if (none) figure.facts.before(element("p", { class: "none" }, foreign(none)));
-    if (heat) figure.facts.before(heatmap(heat()));
+    if (heat) figure.facts.before(heat());
     const fact = (part, text) => (text ? [element("span", { "data-fact": part }, foreign(text)), " "] : []);
     figure.facts.replaceChildren(
       ...fact("unit", unit && `Unit: ${unit}.`),
       ...fact("as-of", `As of ${format.longDay(day ?? data.days[state.day])}.`),
-      ...fact("source", sourceOf(figure.made)),
+      ...fact("source", describeSources(figure.chart)),
     );
-    figure.table.changed();
+    figure.table.refresh();
   }
 
-  // Those on which the most metrics rest come first.
-  function sourceOf({ sources, metrics = [] }) {
+  // The sources of the most metrics first.
+  function describeSources({ sources, metrics = [] }) {
     const counts = new Map();
     for (const source of sources ?? metrics.flatMap((m) => data.sources[m] ?? []))
       counts.set(source, (counts.get(source) ?? 0) + 1);
@@ -171,25 +173,6 @@ const gallery = (() => {
     return sorted.length
       ? `Source: ${sorted.slice(0, 4).join("; ")}${sorted.length > 4 ? "; and others" : ""}.`
       : "";
-  }
-
-  function heatmap(made) {
-    const key = element("p", { class: "sub legend" }, "Days: ");
-    for (const [kind, text] of tables.KEY)
-      key.append(element("b", {}, element("span", { class: `k-${kind}` }), text), " ");
-    const button = element("button", { type: "button" }, "Save this table (CSV)");
-    button.addEventListener("click", () => tables.save("coverage.csv", "text/csv", tables.csv(made)));
-    return element(
-      "div",
-      { class: "heatmap" },
-      key,
-      element(
-        "div",
-        { class: "scroll", tabindex: "0", role: "region", "aria-label": "Model coverage" },
-        made,
-      ),
-      button,
-    );
   }
 
   async function load() {
@@ -202,30 +185,34 @@ const gallery = (() => {
     return plotly;
   }
 
-  const QUIET = { displayModeBar: false, responsive: true, doubleClick: false };
+  const CONFIG = { displayModeBar: false, responsive: true, doubleClick: false };
   async function draw(figure) {
     figure.dirty = false;
-    if (figure.made.traces)
-      await (await load()).react(figure.place, figure.made.traces, figure.made.layout, QUIET);
+    if (figure.chart.traces)
+      await (await load()).react(figure.place, figure.chart.traces, figure.chart.layout, CONFIG);
   }
 
-  // What a figure shows hangs on the day, on who stands where and, that of the scores, on the weights.
-  const signature = ({ made }) =>
-    JSON.stringify([state.day, found.rows.map((r) => [r.i, r.excluded]), made.weighed ? found.weights : []]);
+  // What a chart depends on: the day, the order of the candidates and, for scores, the weights.
+  const signature = ({ chart }) =>
+    JSON.stringify([
+      state.day,
+      answer.rows.map((r) => [r.i, r.excluded]),
+      chart.hasWeights ? answer.weights : [],
+    ]);
 
-  let waiting = false,
-    rest;
-  // When the hand rests: one figure at a time, between frames, so that a slider never waits for more than one.
+  let isWaiting = false,
+    timer;
+  // Draw one figure at a time, between frames, so that a slider never waits for more than one.
   function schedule() {
-    if (waiting) return;
-    waiting = true;
+    if (isWaiting) return;
+    isWaiting = true;
     setTimeout(
       () =>
         requestAnimationFrame(async () => {
-          waiting = false;
+          isWaiting = false;
           const next = figures.find((f) => f.dirty && f.visible);
           if (!next) return;
-          words(next);
+          writeTexts(next);
           await draw(next);
           schedule();
         }),
@@ -233,26 +220,27 @@ const gallery = (() => {
     );
   }
 
-  function changed({ all = false } = {}) {
-    for (const figure of figures) figure.dirty ||= all || figure.follows !== signature(figure);
-    if (all) charts.repaint();
-    clearTimeout(rest);
-    rest = setTimeout(schedule, 120);
+  // Draw again what a change affects, once the user pauses.
+  function refresh({ all = false } = {}) {
+    for (const figure of figures) figure.dirty ||= all || figure.signature !== signature(figure);
+    if (all) plot.repaint();
+    clearTimeout(timer);
+    timer = setTimeout(schedule, 120);
   }
 
-  // Paper is light and narrow, and shows every figure: those that cannot be drawn yet, as their tables.
+  // Paper is light and narrow, and shows every chart; before plotly is loaded, the tables.
   const PAPER = { width: 670, height: 290 }; // px, as in paper.css; A4 and Letter have more between their margins
   function toPaper() {
     document.documentElement.dataset.paper = "yes";
-    charts.repaint();
+    plot.repaint();
     for (const figure of figures) {
-      words(figure);
-      if (!figure.made.traces) continue;
+      writeTexts(figure);
+      if (!figure.chart.traces) continue;
       if (window.Plotly)
-        window.Plotly.react(figure.place, figure.made.traces, { ...figure.made.layout, ...PAPER }, QUIET);
+        window.Plotly.react(figure.place, figure.chart.traces, { ...figure.chart.layout, ...PAPER }, CONFIG);
       else {
         figure.place.hidden = true;
-        figure.table.box.open = figure.inPlace = true;
+        figure.table.box.open = figure.hasTable = true;
         figure.table.fill();
       }
     }
@@ -260,62 +248,63 @@ const gallery = (() => {
 
   function fromPaper() {
     delete document.documentElement.dataset.paper;
-    for (const figure of figures.filter((f) => f.inPlace)) {
-      figure.place.hidden = figure.table.box.open = figure.inPlace = false;
+    for (const figure of figures.filter((f) => f.hasTable)) {
+      figure.place.hidden = figure.table.box.open = figure.hasTable = false;
     }
-    changed({ all: true });
+    refresh({ all: true });
   }
 
   // Every measurement of the page's own date with its evidence.
-  function everything() {
-    const behind = tables.behind("figures", () => {
-      const head = [
-        "Candidate",
-        "Metric",
-        "Value",
-        "From",
-        "To",
-        "n",
-        "Evidence",
-        "Sources",
-        "First day",
-        "Last day",
-        "Remark",
-      ];
-      const show = (v) => (v === null ? "" : typeof v === "number" ? String(+v.toPrecision(6)) : v);
-      return tables.table(
-        head,
-        Object.entries(data.measurements).flatMap(([repository, list]) =>
-          list.map((m) => [
-            repository,
-            data.metrics[m.metric]?.title ?? m.metric,
-            m.status === "measured" ? show(m.value) : m.status === "unavailable" ? "?" : "n/a",
-            show(m.low),
-            show(m.high),
-            show(m.n),
-            format.percent(m.evidence_share),
-            m.sources.join("; "),
-            show(m.first_day),
-            show(m.last_day),
-            m.reason,
-          ]),
+  function allMeasurements() {
+    const header = [
+      "Candidate",
+      "Metric",
+      "Value",
+      "Low",
+      "High",
+      "n",
+      "Evidence",
+      "Sources",
+      "First day",
+      "Last day",
+      "Remark",
+    ];
+    const show = (v) => (v === null ? "" : typeof v === "number" ? String(+v.toPrecision(6)) : v);
+    const cells = (repository, m) => [
+      repository,
+      data.metrics[m.metric]?.title ?? m.metric,
+      m.status === "measured" ? show(m.value) : m.status === "unavailable" ? "?" : "n/a",
+      show(m.low),
+      show(m.high),
+      show(m.n),
+      format.percent(m.evidence_share),
+      m.sources.join("; "),
+      show(m.first_day),
+      show(m.last_day),
+      m.reason,
+    ];
+    const table = tables.behind("figures", () =>
+      tables.table(
+        header,
+        Object.entries(data.measurements).flatMap(([repository, measurements]) =>
+          measurements.map((m) => cells(repository, m)),
         ),
-      );
-    });
-    behind.box.querySelector("summary").textContent =
-      `Every figure with its source, as of ${format.longDay(data.days[data.days.length - 1])}`;
+      ),
+    );
+    table.box.querySelector("summary").textContent =
+      `All measurements with their sources, as of ${format.longDay(data.days[data.days.length - 1])}`;
     return element(
       "figure",
       { class: "wide", id: "figure-everything" },
       element(
         "figcaption",
         {},
-        element("h3", {}, "Every figure"),
-        element("p", {}, "What each score rests on: value, bounds, count, evidence, sources and days."),
+        element("h3", {}, "All measurements"),
+        element("p", {}, "What each score rests on: value, range, n, evidence share, sources and days."),
       ),
-      behind.box,
+      table.box,
     );
   }
 
-  return { build, changed, figures, load };
+  return { build, refresh, figures, load };
 })();

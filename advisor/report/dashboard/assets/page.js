@@ -1,4 +1,4 @@
-// The page: controls, what is written anew after each change, views that travel, and the start of it all.
+// The page: its controls, the texts that follow each change, saved views, and the start.
 const { element, foreign } = format;
 const $ = (id) => document.getElementById(id);
 const HEADLINES = {
@@ -13,10 +13,10 @@ const CONFIDENCE = {
   leaning: "leaning, not clear",
   tie: "a tie, decided by the default",
   undecided: "a tie, and no default to decide it",
-  none: "every candidate is excluded or unknown",
+  none: "every candidate is excluded or has too little data",
 };
-const MOST = 8; // lines of a list before the rest is folded
-let data, state, found, writing;
+const MAX_ITEMS = 8; // of a list before the rest is folded
+let data, state, answer, addressTimer;
 
 function bytesOf(base64) {
   if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
@@ -33,86 +33,88 @@ async function unpack(id) {
   return new Response(stream).text();
 }
 
-// When what needs no script is on the screen, so that no script delays it; a hidden page is never painted.
-const PATIENCE = 1000; // ms
-const painted = () =>
-  new Promise((go) => {
-    new PerformanceObserver((seen) => {
-      if (seen.getEntriesByName("first-contentful-paint").length) go();
+// Wait until the plain HTML is on the screen, so that no script delays it. A hidden page is never painted.
+const TIMEOUT = 1000; // ms
+const firstPaint = () =>
+  new Promise((resolve) => {
+    new PerformanceObserver((list) => {
+      if (list.getEntriesByName("first-contentful-paint").length) resolve();
     }).observe({ type: "paint", buffered: true });
-    setTimeout(go, document.visibilityState === "hidden" ? 0 : PATIENCE);
+    setTimeout(resolve, document.visibilityState === "hidden" ? 0 : TIMEOUT);
   });
 
-// Lets the browser answer the hand and paint between two pieces of work.
-const breath = () => new Promise((go) => setTimeout(go));
+// Let the browser handle input and paint between two pieces of work.
+const pause = () => new Promise((resolve) => setTimeout(resolve));
 
-// ---- writing
+// ---- the texts
 const items = (texts) => texts.map((text) => element("li", {}, foreign(text)));
-const named = (pairs) =>
-  pairs.map(([who, text]) => element("li", {}, element("b", {}, foreign(who)), ": ", foreign(text)));
-// A long list keeps its tail folded, so that it costs no layout.
-function list(id, children) {
-  const [shown, folded] = $(id).querySelectorAll("ul"),
+const namedItems = (pairs) =>
+  pairs.map(([name, text]) => element("li", {}, element("b", {}, foreign(name)), ": ", foreign(text)));
+// The tail of a long list is folded, so that it costs no layout.
+function writeList(id, children) {
+  const [head, rest] = $(id).querySelectorAll("ul"),
     tail = $(id).querySelector("details");
-  shown.replaceChildren(...children.slice(0, MOST));
-  folded.replaceChildren(...children.slice(MOST));
-  tail.hidden = children.length <= MOST;
-  tail.querySelector("summary").textContent = `${children.length - MOST} more`;
+  head.replaceChildren(...children.slice(0, MAX_ITEMS));
+  rest.replaceChildren(...children.slice(MAX_ITEMS));
+  tail.hidden = children.length <= MAX_ITEMS;
+  tail.querySelector("summary").textContent = `${children.length - MAX_ITEMS} more`;
   $(id).hidden = !children.length;
 }
 
-function put(node, text) {
+function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
 function writeAnswer() {
-  const { choice, certainty } = found;
+  const { choice, certainty } = answer;
   const isUndecided = certainty === "tie" && data.candidates[choice.i].repository !== data.default;
   const kind = isUndecided ? "undecided" : certainty;
   $("headline").textContent = HEADLINES[kind];
   $("choice").textContent = choice ? name(choice) : "";
   $("confidence").dataset.certainty = certainty;
   $("confidence-text").textContent = CONFIDENCE[kind];
-  $("goal-title").textContent = state.goal ? data.goals[state.goal].title : "weights of your own";
+  $("goal-title").textContent = state.goal ? data.goals[state.goal].title : "your own weights";
   $("as-of-text").textContent = format.longDay(data.days[state.day]);
   $("as-of-text").setAttribute("datetime", data.days[state.day]);
   $("reasons").replaceChildren(...items(toAddress() ? reasons() : data.reasons));
   $("doubts").replaceChildren(...items(toAddress() ? doubts() : data.doubts));
   $("flips").replaceChildren(...items(flipTexts()));
-  list(
+  writeList(
     "excluded",
-    named(found.rows.filter((r) => r.excluded).map((r) => [name(r), findingsOf(r, "exclude").join("; ")])),
+    namedItems(
+      answer.rows.filter((r) => r.excluded).map((r) => [name(r), findingsOf(r, "exclude").join("; ")]),
+    ),
   );
-  list(
+  writeList(
     "warned",
-    named(
-      found.rows
+    namedItems(
+      answer.rows
         .filter((r) => !r.excluded)
         .flatMap((r) => findingsOf(r, "warn").map((text) => [name(r), text])),
     ),
   );
-  list("leaving", items(leaving()));
-  const unknown = [...state.chosen]
+  writeList("leaving", items(leavingDefault()));
+  const gaps = [...state.selection]
     .filter((i) => !data.scores[i][state.day])
-    .map((i) => [data.candidates[i].repository, `nothing is known of it by ${data.days[state.day]}`]);
-  list(
+    .map((i) => [data.candidates[i].repository, `no data by ${data.days[state.day]}`]);
+  writeList(
     "missing",
-    named([...data.candidates.filter((c) => c.missing).map((c) => [c.repository, c.missing]), ...unknown]),
+    namedItems([...data.candidates.filter((c) => c.missing).map((c) => [c.repository, c.missing]), ...gaps]),
   );
 }
 
-// Thick lines, not rectangles: x1 and x2 are no style, so that a new length costs no restyling.
+// The bars are thick lines: x1 and x2 are attributes without style, so that the browser need not restyle.
 const HALF_MARK = 0.6;
-function stretch(line, from, to) {
+function setLine(line, from, to) {
   line.setAttribute("x1", from.toFixed(2));
   line.setAttribute("x2", Math.max(from, to).toFixed(2));
 }
 
-// First, second, third, later: four lines end to end.
+// Ranks 1, 2, 3 and later as four lines end to end.
 function writeChances(svg, chances) {
   let x = 0;
   svg.querySelectorAll("line:not(.rail)").forEach((part, place) => {
-    stretch(part, 100 * x, 100 * (x + (chances[place] ?? 0)));
+    setLine(part, 100 * x, 100 * (x + (chances[place] ?? 0)));
     x += chances[place] ?? 0;
   });
 }
@@ -120,25 +122,25 @@ function writeChances(svg, chances) {
 function writeRanking() {
   const body = $("ranking-table").tBodies[0];
   const lines = new Map([...body.rows].map((row) => [Number(row.dataset.candidate), row]));
-  const shown = new Set(found.rows.map((r) => r.i));
-  for (const [i, row] of lines) if (row.hidden === shown.has(i)) row.hidden = !shown.has(i);
+  const indices = new Set(answer.rows.map((r) => r.i));
+  for (const [i, row] of lines) if (row.hidden === indices.has(i)) row.hidden = !indices.has(i);
   let next = body.firstElementChild;
-  for (const r of found.rows) {
+  for (const r of answer.rows) {
     const row = lines.get(r.i),
-      cell = (which) => row.querySelector(`[data-cell="${which}"]`);
+      cell = (name) => row.querySelector(`[data-cell="${name}"]`);
     row.classList.toggle("out", r.rank === null);
-    put(cell("rank"), r.excluded ? "out" : `${r.rank ?? "?"}`);
-    put(cell("score").querySelector("b"), format.score(r.score));
-    put(cell("score").querySelector("small"), `${format.whole(r.low)}–${format.whole(r.high)}`);
+    setText(cell("rank"), r.excluded ? "out" : `${r.rank ?? "?"}`);
+    setText(cell("score").querySelector("b"), format.score(r.score));
+    setText(cell("score").querySelector("small"), `${format.whole(r.low)}–${format.whole(r.high)}`);
     const [, range, mark] = row.querySelectorAll("svg.interval line");
-    stretch(range, r.low, r.high);
-    stretch(mark, (r.score ?? 0) - HALF_MARK, (r.score ?? 0) + HALF_MARK);
-    put(cell("wins"), r.rank === null ? "" : format.percent(r.wins));
+    setLine(range, r.low, r.high);
+    setLine(mark, (r.score ?? 0) - HALF_MARK, (r.score ?? 0) + HALF_MARK);
+    setText(cell("wins"), r.rank === null ? "" : format.percent(r.wins));
     writeChances(row.querySelector("svg.chances"), r.chances);
     data.criteria.forEach((c, k) => {
-      put(cell(`c-${c.name}`), r.cells[4 * k] === null ? "?" : `${format.whole(100 * r.cells[4 * k])}`);
+      setText(cell(`c-${c.name}`), r.cells[4 * k] === null ? "?" : `${format.whole(100 * r.cells[4 * k])}`);
     });
-    put(cell("known"), format.percent(r.coverage));
+    setText(cell("evidence"), format.percent(r.coverage));
     if (row === next) next = next.nextElementSibling;
     else body.insertBefore(row, next);
   }
@@ -146,7 +148,7 @@ function writeRanking() {
 
 function writeControls() {
   $("goal").value = state.goal;
-  const shares = engine.normalised(state.weights);
+  const shares = engine.normalise(state.weights);
   data.criteria.forEach((c, k) => {
     const slider = document.querySelector(`[data-weight="${CSS.escape(c.name)}"]`);
     if (document.activeElement !== slider) slider.value = format.whole(100 * shares[k]);
@@ -156,42 +158,42 @@ function writeControls() {
   $("day").setAttribute("aria-valuetext", format.longDay(data.days[state.day]));
   $("day-text").textContent = format.longDay(data.days[state.day]);
   document.querySelectorAll("#controls [data-candidate]").forEach((box) => {
-    box.checked = state.chosen.has(Number(box.dataset.candidate));
+    box.checked = state.selection.has(Number(box.dataset.candidate));
   });
 }
 
-// Work out and write everything that a change touches; charts follow when the browser is idle.
+// Compute the answer and write the texts that depend on it; the charts follow when the browser is idle.
 function update({ keepAddress = false } = {}) {
-  found = engine.answer(data, state);
+  answer = engine.recommend(data, state);
   writeAnswer();
   writeRanking();
   writeControls();
   if (!keepAddress) {
-    clearTimeout(writing);
-    writing = setTimeout(() => history.replaceState(null, "", `#${toAddress()}`), 150);
+    clearTimeout(addressTimer);
+    addressTimer = setTimeout(() => history.replaceState(null, "", `#${toAddress()}`), 150);
   }
-  gallery.changed();
+  gallery.refresh();
 }
 
-// ---- views that travel
+// ---- saved views
 function view() {
-  const rest = atRest();
+  const defaults = defaultState();
   return {
     advisor_view: 1,
     domain: data.domain,
     facts: data.facts,
     goal: state.goal || data.goal,
-    weights: Object.fromEntries(data.criteria.map((c, k) => [c.name, found.weights[k]])),
+    weights: Object.fromEntries(data.criteria.map((c, k) => [c.name, answer.weights[k]])),
     as_of: data.days[state.day],
     requirements: data.requirements,
     candidates:
-      state.chosen.size === rest.chosen.size
+      state.selection.size === defaults.selection.size
         ? []
-        : [...state.chosen].map((i) => data.candidates[i].repository),
+        : [...state.selection].map((i) => data.candidates[i].repository),
     answer: {
-      choice: found.choice ? data.candidates[found.choice.i].repository : null,
-      certainty: found.certainty,
-      ranking: found.rows.map((r) => ({
+      choice: answer.choice ? data.candidates[answer.choice.i].repository : null,
+      certainty: answer.certainty,
+      ranking: answer.rows.map((r) => ({
         repository: data.candidates[r.i].repository,
         rank: r.rank,
         score: r.score,
@@ -223,8 +225,8 @@ function listen() {
   document.querySelectorAll("#controls [data-candidate]").forEach((box) =>
     box.addEventListener("change", () => {
       const i = Number(box.dataset.candidate);
-      if (box.checked) state.chosen.add(i);
-      else if (state.chosen.size > 1) state.chosen.delete(i);
+      if (box.checked) state.selection.add(i);
+      else if (state.selection.size > 1) state.selection.delete(i);
       else box.checked = true;
       update();
     }),
@@ -233,20 +235,20 @@ function listen() {
   $("controls").addEventListener("reset", (event) => {
     event.preventDefault();
     document.activeElement.blur();
-    state = atRest();
+    state = defaultState();
     update();
   });
   $("export").addEventListener("click", () => {
     tables.save("advisor-view.json", "application/json", `${JSON.stringify(view(), null, 1)}\n`);
-    say("Saved: advisor rank --replay advisor-view.json shows it again.");
+    setStatus("Saved. To see this view again: advisor rank --replay advisor-view.json");
   });
   $("link").addEventListener("click", async () => {
     history.replaceState(null, "", `#${toAddress()}`);
     try {
       await navigator.clipboard.writeText(location.href);
-      say("The link is in the clipboard.");
+      setStatus("Copied the link.");
     } catch {
-      say("The link is in the address bar.");
+      setStatus("The link is in the address bar.");
     }
   });
   document
@@ -258,20 +260,20 @@ function listen() {
     );
   task.listen();
   addEventListener("hashchange", () => {
-    if (location.hash && !location.hash.includes("=")) return; // a place on the page, not a view
+    if (location.hash && !location.hash.includes("=")) return; // a section of the page, not a view
     state = fromAddress(location.hash.slice(1));
     update({ keepAddress: true });
   });
 }
 
-const say = (text) => {
-  $("said").textContent = text;
+const setStatus = (text) => {
+  $("status").textContent = text;
 };
 
 async function start() {
-  await painted();
+  await firstPaint();
   data = JSON.parse(await unpack("data"));
-  await breath();
+  await pause();
   state = fromAddress(location.hash.slice(1));
   listen();
   document.querySelectorAll("fieldset, button").forEach((control) => {
@@ -289,8 +291,8 @@ async function start() {
       get state() {
         return state;
       },
-      get found() {
-        return found;
+      get answer() {
+        return answer;
       },
       view,
     },

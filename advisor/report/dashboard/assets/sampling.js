@@ -1,10 +1,10 @@
-// The draws of advisor/decide/acceptability.py, number by number: a hash of a counter (the finaliser of MurmurHash3)
-// gives numbers between 0 and 1, from which weights and utilities are made.
+// The random numbers of advisor/decide/acceptability.py, number by number: a hash of a counter (the finaliser of
+// MurmurHash3) gives numbers between 0 and 1, and these give weights and utilities.
 const sampling = (() => {
   const STEP = 0x9e3779b9;
 
-  function uniform(seed, place) {
-    let x = Math.imul(place, STEP) >>> 0;
+  function uniform(seed, counter) {
+    let x = Math.imul(counter, STEP) >>> 0;
     for (let round = 0; round < 2; round += 1) {
       x ^= seed;
       x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
@@ -36,12 +36,12 @@ const sampling = (() => {
         square = centre * centre;
       return (centre * horner(A, square)) / horner(B, square);
     }
-    const far = Math.sqrt(-2 * Math.log(edge)),
-      tail = horner(C, far) / horner(D, far);
+    const root = Math.sqrt(-2 * Math.log(edge)),
+      tail = horner(C, root) / horner(D, root);
     return u < 0.5 ? tail : -tail;
   }
 
-  // By the cube of a normal (Wilson & Hilferty 1931).
+  // A gamma number from the cube of a normal number (Wilson & Hilferty 1931).
   function gamma(normal, shape) {
     return shape * Math.max(0, 1 - 1 / (9 * shape) + normal / (3 * Math.sqrt(shape))) ** 3;
   }

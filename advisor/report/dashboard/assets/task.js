@@ -2,20 +2,20 @@
 const task = (() => {
   async function copy(button) {
     const text = document.getElementById(button.dataset.copy),
-      what = text.getAttribute("aria-label");
+      label = text.getAttribute("aria-label");
     try {
       await navigator.clipboard.writeText(text.textContent);
-      return `In the clipboard: ${what}.`;
+      return `Copied: ${label}.`;
     } catch {
       getSelection().selectAllChildren(text);
-      return `Selected, to be copied by the keyboard: ${what}.`;
+      return `Selected: ${label}. Copy it with the keyboard.`;
     }
   }
 
   function listen() {
     document.querySelectorAll("button.copy").forEach((button) =>
       button.addEventListener("click", async () => {
-        document.getElementById("task-said").textContent = await copy(button);
+        document.getElementById("task-status").textContent = await copy(button);
       }),
     );
   }

@@ -5,46 +5,45 @@ const findingsOf = (r, verdict) =>
   data.findings[r.i][state.day].filter(([, v]) => v === verdict).map(([, , text]) => text);
 
 function reasons() {
-  const { choice, first, among } = found,
-    said = [];
-  if (!choice) return said;
-  said.push(
-    `comes first in ${format.percent(choice.wins)} of the sampled weightings, among ${among.length} candidates`,
+  const { choice, first, contenders } = answer,
+    sentences = [];
+  if (!choice) return sentences;
+  sentences.push(
+    `comes first in ${format.percent(choice.wins)} of the sampled weightings, among ${contenders.length} candidates`,
   );
   if (first !== choice)
-    said.push(
+    sentences.push(
       `${name(first)} has a higher score (${format.score(first.score)} against ${format.score(choice.score)}) but comes first in only ${format.percent(first.wins)} of the weightings: this is a tie, and in a tie advisor recommends the default of the domain (${data.default_reason})`,
     );
   const best = data.criteria.filter(
     (_, k) =>
-      choice.cells[4 * k] !== null && among.every((r) => choice.cells[4 * k] >= (r.cells[4 * k] ?? 0)),
+      choice.cells[4 * k] !== null && contenders.every((r) => choice.cells[4 * k] >= (r.cells[4 * k] ?? 0)),
   );
-  if (best.length && among.length > 1)
-    said.push(`no other candidate scores higher in ${best.map((c) => c.title.toLowerCase()).join(", ")}`);
-  return [...said, ...findingsOf(choice, "prefer")];
+  if (best.length && contenders.length > 1)
+    sentences.push(
+      `no other candidate scores higher in ${best.map((c) => c.title.toLowerCase()).join(", ")}`,
+    );
+  return [...sentences, ...findingsOf(choice, "prefer")];
 }
 
 function doubts() {
-  const { choice } = found;
+  const { choice } = answer;
   if (!choice) return [];
-  const unsure = data.criteria.map((c, k) => [c, choice.cells[4 * k + 3]]).filter(([, share]) => share < 1);
-  const said = findingsOf(choice, "warn");
-  if (unsure.length)
-    said.push(
-      `not enough data for ${unsure.map(([c, share]) => `${c.title.toLowerCase()} (${format.percent(share)} measured)`).join(", ")}`,
+  const gaps = data.criteria.map((c, k) => [c, choice.cells[4 * k + 3]]).filter(([, share]) => share < 1);
+  const sentences = findingsOf(choice, "warn");
+  if (gaps.length)
+    sentences.push(
+      `not enough data for ${gaps.map(([c, share]) => `${c.title.toLowerCase()} (${format.percent(share)} measured)`).join(", ")}`,
     );
-  return [
-    ...said,
-    `possible score: ${format.whole(choice.low)} to ${format.whole(choice.high)}`,
-  ];
+  return [...sentences, `possible score: ${format.whole(choice.low)} to ${format.whole(choice.high)}`];
 }
 
-function leaving() {
+function leavingDefault() {
   if (data.default === null) return [];
-  const base = found.rows.find((r) => data.candidates[r.i].repository === data.default);
+  const base = answer.rows.find((r) => data.candidates[r.i].repository === data.default);
   if (!base) return [`${data.default}, the default of this domain, was not compared`];
   if (base.excluded) return [`${data.default}, the default of this domain, is excluded`];
-  return found.running
+  return answer.ranking
     .filter((r) => r !== base)
     .map((r) => {
       const sides = { better: [], worse: [] };
@@ -65,24 +64,27 @@ function leaving() {
 }
 
 function flipTexts() {
-  if (!found.choice) return ["another rule file, or other candidates"];
-  const said = engine
-    .flips(data, found)
+  if (!answer.choice) return ["other rules or other candidates"];
+  const sentences = engine
+    .flips(data, answer)
     .slice(0, 3)
     .map(
-      (t) =>
-        `${data.candidates[t.first].name} comes first if the weight of ${data.criteria[t.k].title.toLowerCase()} is ${format.tenths(t.then)} instead of ${format.tenths(t.now)}`,
+      (flip) =>
+        `${data.candidates[flip.first].name} comes first if the weight of ${data.criteria[flip.k].title.toLowerCase()} is ${format.tenths(flip.then)} instead of ${format.tenths(flip.now)}`,
     );
-  // Which measured value would do it is known for the page's own question alone.
-  if (!toAddress()) said.push(...data.flips.filter(([kind]) => kind === "value").map(([, text]) => text));
-  if (!said.length)
-    said.push(
-      found.among.length > 1
-        ? `no change of a single weight puts another first by score: ${name(found.first)} stays first`
-        : "nothing: no other candidate is left",
+  // Flips of a value exist only for the question that the page starts with.
+  if (!toAddress())
+    sentences.push(...data.flips.filter(([kind]) => kind === "value").map(([, text]) => text));
+  if (!sentences.length)
+    sentences.push(
+      answer.contenders.length > 1
+        ? `${name(answer.first)} keeps the highest score whatever single weight changes`
+        : "nothing: there is no other candidate to choose",
     );
-  const second = found.among[1];
+  const second = answer.contenders[1];
   if (second)
-    said.push(`${name(second)} is ${(found.first.score - second.score).toFixed(1)} points behind by score`);
-  return said;
+    sentences.push(
+      `${name(second)} is ${(answer.first.score - second.score).toFixed(1)} points behind by score`,
+    );
+  return sentences;
 }

@@ -102,7 +102,7 @@ def test_the_page_before_any_script_runs(sample):
     }  # fmt: skip
     assert rows[0] == {
         "repository": TRL, "name": "One <1>", "backer": "?", "rank": "1", "is_ranked": True, "score": "71",
-        "at": 71.46, "low": 60.44, "high": 80.56, "interval": "60–81", "wins": "50%", "known": "88%",
+        "at": 71.46, "low": 60.44, "high": 80.56, "interval": "60–81", "wins": "50%", "evidence": "88%",
         "chances": [{"from": 0.0, "to": 50.0}, {"from": 50.0, "to": 75.0}, {"from": 75.0, "to": 87.5},
                     {"from": 87.5, "to": 100.0}],
         "criteria": [{"name": "activity", "text": "61"}, {"name": "support", "text": "?"}],
@@ -124,7 +124,7 @@ def test_without_draws_the_first_place_has_the_share_of_wins(sample):
     ({"certainty": "leaning"}, "Leaning to", "leaning, not clear"),
     ({"certainty": "tie"}, "A tie. Stay with", "a tie, decided by the default"),
     ({"certainty": "tie", "default": None}, "A tie, led by", "a tie, and no default to decide it"),
-    ({"certainty": "none", "choice": None}, "Nothing suitable", "every candidate is excluded or unknown"),
+    ({"certainty": "none", "choice": None}, "Nothing suitable", "every candidate is excluded or has too little data"),
 ])  # fmt: skip
 def test_the_headline_states_the_certainty(sample, changes, headline, confidence):
     answer, timeline = sample
@@ -189,7 +189,7 @@ def test_the_page_shows_the_answer_as_plain_text(page):
     assert '<span id="headline">Choose</span> <bdi id="choice" class="choice">One &lt;1&gt;</bdi>' in page
     assert "<title>One &lt;1&gt; · " in page
     assert "One <1>" not in page
-    assert "the facts “made”" in page
+    assert "snapshot made" in page
     before = page.partition("<script")[0].rpartition("</style>")[2]
     assert not re.search(r"\n\s*\n\s*\n", before), "a part that is not there leaves no gap"
     assert 'id="task"' not in page

@@ -1,10 +1,10 @@
-// Attention against substance: what people look at, beside what they use and work on.
+// Attention against substance: how much people look at a library, and how much they use it and work on it.
 const attention = (() => {
   const { plain, percent, number } = format;
-  const { layout, colour, symbol, css, last } = charts;
+  const { layout, colour, symbol, css, valueOf, MARGIN } = plot;
   const PERCENTILES = [5, 10, 25, 50, 75, 90, 95];
 
-  // Place among the reference population: interpolated between its percentiles, "under 5" and "over 95" outside.
+  // Percentile in the reference population, interpolated; outside its range "under 5%" or "over 95%".
   function percentile(population, value) {
     const { values } = population;
     if (value < values[0]) return { at: 0, text: "under 5%" };
@@ -15,26 +15,26 @@ const attention = (() => {
     return { at, text: `${format.whole(at)}%` };
   }
 
-  // Stars are attention; people who begin to commit are substance. Both on logarithmic axes, with the
-  // middle half and the middle nine tenths of the reference population behind them.
-  function stars(data, found, state) {
-    const behind = data.population,
-      hasPopulation = behind !== null && behind.stars && behind.new_contributors;
-    const points = found.rows
+  // Stars (attention) against new contributors (substance), over the middle half and the middle nine tenths of the
+  // reference population.
+  function stars(data, answer, state) {
+    const { population } = data,
+      hasPopulation = population !== null && population.stars && population.new_contributors;
+    const points = answer.rows
       .map((r) => ({
         i: r.i,
         name: data.candidates[r.i].name,
-        stars: last(data.series.stars[r.i], state.day),
-        people: last(data.series.new_contributors[r.i], state.day),
+        stars: valueOf(data.series.stars[r.i][state.day]),
+        people: valueOf(data.series.new_contributors[r.i][state.day]),
       }))
       .filter((p) => p.stars > 0 && p.people > 0);
     if (points.length < 2)
       return {
-        none: "Stars and newcomers together are known of fewer than two of the candidates on this day.",
+        none: "Fewer than two candidates have data on both stars and new contributors on this day.",
       };
     for (const p of points) {
-      p.attention = hasPopulation ? percentile(behind.stars, p.stars) : null;
-      p.substance = hasPopulation ? percentile(behind.new_contributors, p.people) : null;
+      p.attention = hasPopulation ? percentile(population.stars, p.stars) : null;
+      p.substance = hasPopulation ? percentile(population.new_contributors, p.people) : null;
     }
     const ratio = (p) => p.stars / p.people,
       sorted = [...points].sort((a, b) => ratio(b) - ratio(a));
@@ -43,7 +43,7 @@ const attention = (() => {
     const band = (key, metric) =>
       [
         ...points.map((p) => p[key]),
-        ...(hasPopulation ? [Math.max(behind[metric].values[0], 1), behind[metric].values[6]] : []),
+        ...(hasPopulation ? [Math.max(population[metric].values[0], 1), population[metric].values[6]] : []),
       ].map(Math.log10);
     const logs = (key, metric) => {
       const all = band(key, metric);
@@ -52,22 +52,22 @@ const attention = (() => {
     const box = (from, to, opacity) => ({
       type: "rect",
       layer: "below",
-      x0: Math.max(behind.new_contributors.values[from], 1),
-      x1: behind.new_contributors.values[to],
-      y0: behind.stars.values[from],
-      y1: behind.stars.values[to],
+      x0: Math.max(population.new_contributors.values[from], 1),
+      x1: population.new_contributors.values[to],
+      y0: population.stars.values[from],
+      y1: population.stars.values[to],
       fillcolor: css("--muted"),
       opacity,
       line: { width: 0 },
     });
-    const said = hasPopulation
-      ? `Grey: the middle half and the middle nine tenths of ${number(behind.stars.n)} libraries on ${format.longDay(behind.stars.as_of)}.`
-      : "A reference population was not measured.";
+    const populationNote = hasPopulation
+      ? `Grey: the middle half and the middle nine tenths of ${number(population.stars.n)} libraries of the reference population on ${format.longDay(population.stars.as_of)}.`
+      : "There is no reference population.";
     return {
-      title: `${most.name} has ${number(ratio(most))} stars for each newcomer of the year, ${least.name} ${number(ratio(least))}`,
-      note: `Stars (attention) against people with a first commit in twelve months (substance); logarithmic axes. ${said} Stars can be bought or fashionable: a gap is a reason to look, not a verdict.`,
+      title: `${most.name} has ${number(ratio(most))} stars for each new contributor of the last year, ${least.name} ${number(ratio(least))}`,
+      note: `Stars (attention) and people with a first commit in twelve months (substance); logarithmic axes. ${populationNote} Stars can be bought, or follow a fashion: a gap is a reason to look closer, not a verdict.`,
       metrics: ["stars", "new_contributors"],
-      unit: "stars against people with a first commit in twelve months",
+      unit: "stars; people with a first commit in twelve months",
       traces: [
         {
           type: "scatter",
@@ -79,28 +79,35 @@ const attention = (() => {
           textfont: { color: points.map((p) => colour(p.i)) },
           cliponaxis: false,
           marker: { color: points.map((p) => colour(p.i)), symbol: points.map((p) => symbol(p.i)), size: 11 },
-          hovertemplate: "%{text}: %{y:,} stars, %{x} newcomers<extra></extra>",
+          hovertemplate: "%{text}: %{y:,} stars, %{x} new contributors<extra></extra>",
         },
       ],
       layout: layout({
         xaxis: {
           type: "log",
           range: logs("people", "new_contributors"),
-          title: { text: "newcomers in twelve months", font: { size: 12.5 } },
+          title: { text: "new contributors in twelve months" },
           dtick: 1,
         },
         yaxis: {
           type: "log",
           range: logs("stars", "stars"),
-          title: { text: "stars", font: { size: 12.5 } },
+          title: { text: "stars" },
           dtick: 1,
         },
-        margin: { l: 60, r: 16, t: 16, b: 48 },
+        margin: { l: MARGIN.title, t: 20 },
         shapes: hasPopulation ? [box(0, 6, 0.12), box(2, 4, 0.2)] : [],
       }),
       table: () =>
         tables.table(
-          ["Candidate", "Stars", "more than", "Newcomers", "more than", "Stars a newcomer"],
+          [
+            "Candidate",
+            "Stars",
+            "Percentile",
+            "New contributors",
+            "Percentile",
+            "Stars for each new contributor",
+          ],
           points.map((p) => [
             p.name,
             number(p.stars),
@@ -115,11 +122,11 @@ const attention = (() => {
 
   const ends = (v) => (Array.isArray(v) ? v : [v, v, v]);
 
-  // Both sides as places in the reference population: the share of its libraries at or below.
-  function hypeGap(data, found, state) {
-    if (!data.series.hype_gap) return { none: "Not measured by this version." };
+  // Both as percentiles of the reference population.
+  function hypeGap(data, answer, state) {
+    if (!data.series.hype_gap) return { none: "This version of advisor does not have this metric." };
     const at = (metric, i) => data.series[metric][i][state.day] ?? null;
-    const points = found.rows
+    const points = answer.rows
       .map((r) => ({
         i: r.i,
         name: data.candidates[r.i].name,
@@ -130,7 +137,7 @@ const attention = (() => {
       .filter((p) => p.a !== null && p.s !== null && p.gap !== null);
     if (!points.length)
       return {
-        none: "Too few figures of attention or of substance are known of these candidates by this day.",
+        none: "Not enough data on attention or substance of these candidates on this day.",
       };
     const widest = [...points].sort((a, b) => ends(b.gap)[0] - ends(a.gap)[0])[0],
       [gap, low] = ends(widest.gap);
@@ -147,16 +154,16 @@ const attention = (() => {
     const axis = (text) => ({
       range: [floor, 1.04],
       tickformat: ".0%",
-      title: { text, font: { size: 12.5 } },
+      title: { text },
     });
     return {
       title:
         low > 0
-          ? `${widest.name} is looked at more than it is used and worked on, by ${number(gap)} places of a hundred`
-          : "For none of them does attention surely exceed use and work",
-      note: "Place among the libraries of a reference population: attention (stars, stars gained) against substance (downloads, contributors, issues closed, change requests). Above the line: more looked at than used and worked on. Bars: lowest to highest single figure.",
+          ? `Attention exceeds substance the most for ${widest.name}: by ${number(gap)} percentile points`
+          : "Attention does not clearly exceed substance for any candidate",
+      note: "Percentiles in the reference population: attention (stars and their growth) and substance (downloads, contributors, closed issues, change requests). Above the dotted line, attention is higher than substance. The bars go from the lowest to the highest percentile of a single metric.",
       metrics: ["attention", "substance"],
-      unit: "per cent of the reference population at or below",
+      unit: "percentile of the reference population",
       traces: [
         {
           type: "scatter",
@@ -182,13 +189,13 @@ const attention = (() => {
         },
       ],
       layout: layout({
-        margin: { l: 60, r: 16, t: 16, b: 48 },
+        margin: { l: MARGIN.title, t: 20 },
         xaxis: axis("substance"),
         yaxis: axis("attention"),
       }),
       table: () =>
         tables.table(
-          ["Candidate", "Attention", "Substance", "Gap, places of 100", "at least", "at most"],
+          ["Candidate", "Attention", "Substance", "Gap in percentile points", "Low", "High"],
           points.map((p) => [
             p.name,
             percent(ends(p.a)[0]),

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 
-class Opened:
-    """A page in the browser, with everything that it said and asked for."""
+class BrowserPage:
+    """A page in the browser, with its console messages and its requests."""
 
     def __init__(self, browser, file, address="", **context):
         self.context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **context})
         self.page = self.context.new_page()
-        self.said, self.asked = [], []
-        self.page.on("console", lambda m: self.said.append(f"{m.type}: {m.text}"))
-        self.page.on("pageerror", lambda e: self.said.append(f"error: {e}"))
-        self.page.on("request", lambda r: self.asked.append(r.url))
+        self.messages, self.requests = [], []
+        self.page.on("console", lambda m: self.messages.append(f"{m.type}: {m.text}"))
+        self.page.on("pageerror", lambda e: self.messages.append(f"error: {e}"))
+        self.page.on("request", lambda r: self.requests.append(r.url))
         self.page.add_init_script(
             "window.shifts = []; new PerformanceObserver((list) => { for (const e of list.getEntries())"
             " if (!e.hadRecentInput) window.shifts.push(e.value); }).observe({type: 'layout-shift', buffered: true});"
         )
         self.page.goto(file.as_uri() + address)
-        self.ready()
+        self.wait_until_ready()
 
-    def ready(self):
-        self.page.wait_for_selector("html[data-ready=yes]", timeout=30_000)
+    def wait_until_ready(self):
+        self.page.wait_for_selector("html[data-ready=yes]", timeout=60_000)
 
-    def draw_everything(self):
+    def draw_all(self):
         """Scroll through the page until each chart is drawn."""
         self.page.evaluate(
             "async () => { for (const f of advisor.charts.figures) { f.box.scrollIntoView({behavior: 'instant'});"
-            " for (let i = 0; i < 200 && f.dirty; i++) await new Promise((r) => setTimeout(r, 20)); }"
+            " for (let i = 0; i < 1000 && f.dirty; i++) await new Promise((r) => setTimeout(r, 20)); }"
             " window.scrollTo(0, 0); }"
         )
         assert self.page.evaluate("advisor.charts.figures.filter((f) => f.dirty).map((f) => f.id)") == []

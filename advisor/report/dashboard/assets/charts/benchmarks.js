@@ -1,18 +1,18 @@
-// What was measured on machines: speed and memory, library beside library, on one machine in one setting.
+// Results of `advisor bench`: speed and memory of the libraries on one machine with one setting.
 //
 // data.benchmarks: [[candidate, stack, version, figure, unit, value, low, high, setting, machine, day, source]],
-// newest first. Figures of different machines or settings are never drawn on one axis.
+// the newest first. A chart never mixes machines or settings.
 const benchmarks = (() => {
   const { plain, number, longDay } = format;
-  const HEAD = [
+  const HEADER = [
     "Candidate",
     "Stack",
     "Version",
     "Figure",
     "Unit",
     "Value",
-    "At least",
-    "At most",
+    "Low",
+    "High",
     "Setting",
     "Machine",
     "Day",
@@ -33,35 +33,35 @@ const benchmarks = (() => {
     source,
   });
 
-  // What is drawn, the figure to be preferred first; `more`: whether more is better.
+  // The figures to draw, of which the first with data is rows; `isHigherBetter`: the order.
   const SPEED = {
     figures: ["relative_throughput", "tokens_per_second"],
-    more: true,
-    what: "Speed",
+    isHigherBetter: true,
+    subject: "Speed",
     best: "is the fastest",
     worst: "is the slowest",
   };
   const MEMORY = {
     figures: ["relative_peak_memory", "peak_device_memory", "peak_memory"],
-    more: false,
-    what: "Peak memory",
+    isHigherBetter: false,
+    subject: "Peak memory",
     best: "needs the least memory",
     worst: "needs the most",
   };
 
-  const inWords = (value, unit) =>
+  const describe = (value, unit) =>
     unit === "bytes" ? `${number(value / 2 ** 30)} GiB` : `${number(value)} ${unit}`;
 
-  // Rows of the shown candidates by the day; at rest all, for benches may be younger than the facts.
-  function known(data, found, state) {
-    const shown = new Set(found.rows.map((r) => r.i)),
+  // Results of the current candidates by the day; all on the last day, because a bench may be newer than the facts.
+  function results(data, answer, state) {
+    const indices = new Set(answer.rows.map((r) => r.i)),
       isLast = state.day === data.days.length - 1;
     return data.benchmarks
       .map(read)
-      .filter((b) => shown.has(b.i) && (isLast || b.day <= data.days[state.day]));
+      .filter((b) => indices.has(b.i) && (isLast || b.day <= data.days[state.day]));
   }
 
-  // The bench of most libraries; of equals the newest.
+  // The results of the bench with the most libraries; of equal ones the newest.
   function largest(rows) {
     const benches = new Map();
     for (const row of rows) {
@@ -74,35 +74,35 @@ const benchmarks = (() => {
     return newest.sort((a, b) => b.length - a.length)[0];
   }
 
-  function chart(data, found, state, { figures, more, what, best, worst }) {
-    const all = known(data, found, state),
+  function chart(data, answer, state, { figures, isHigherBetter, subject, best, worst }) {
+    const all = results(data, answer, state),
       figure = figures.find((name) => all.some((b) => b.figure === name));
     if (!figure)
       return {
-        title: `${what}: not measured`,
-        none: "Not measured: there are no such benchmark results in these facts. `advisor bench` makes them.",
+        title: `${subject}: no data`,
+        none: "This snapshot has no such results of `advisor bench`, which measures the libraries on your machine.",
       };
-    const drawn = largest(all.filter((b) => b.figure === figure))
-      .sort((a, b) => (more ? b.value - a.value : a.value - b.value))
-      .slice(0, 2 * charts.AT_ONCE);
-    const { unit, setting, machine, day } = drawn[0],
+    const rows = largest(all.filter((b) => b.figure === figure))
+      .sort((a, b) => (isHigherBetter ? b.value - a.value : a.value - b.value))
+      .slice(0, 2 * plot.MAX_LINES);
+    const { unit, setting, machine, day } = rows[0],
       scale = unit === "bytes" ? 2 ** 30 : 1,
       name = (b) => data.candidates[b.i].name;
-    const first = drawn[0],
-      last = drawn[drawn.length - 1];
-    const told = drawn.map(
-      (b) => `${inWords(b.value, unit)} (${inWords(b.low, unit)} to ${inWords(b.high, unit)})`,
+    const first = rows[0],
+      last = rows[rows.length - 1];
+    const labels = rows.map(
+      (b) => `${describe(b.value, unit)} (${describe(b.low, unit)} to ${describe(b.high, unit)})`,
     );
     return {
       title:
-        drawn.length > 1
-          ? `${what}: ${name(first)} ${best}, ${inWords(first.value, unit)}; ${name(last)} ${worst}, ${inWords(last.value, unit)}`
-          : `${what}: only ${name(first)} was measured, ${inWords(first.value, unit)}`,
-      note: `${machine}; ${setting}. The line runs from the smallest to the largest run. Other settings, machines and figures stand in the table.`,
+        rows.length > 1
+          ? `${subject}: ${name(first)} ${best}, ${describe(first.value, unit)}; ${name(last)} ${worst}, ${describe(last.value, unit)}`
+          : `${subject}: ${name(first)}, ${describe(first.value, unit)}`,
+      note: `${machine}; ${setting}. The line goes from the lowest to the highest run. The table has the other settings, machines and figures.`,
       unit: unit === "bytes" ? "GiB" : unit,
       day,
-      sources: [...new Set(drawn.map((b) => b.source))],
-      traces: drawn.map((b, j) => ({
+      sources: [...new Set(rows.map((b) => b.source))],
+      traces: rows.map((b, j) => ({
         type: "scatter",
         mode: "markers",
         name: plain(name(b)),
@@ -113,28 +113,21 @@ const benchmarks = (() => {
           symmetric: false,
           array: [(b.high - b.value) / scale],
           arrayminus: [(b.value - b.low) / scale],
-          color: charts.colour(b.i),
+          color: plot.colour(b.i),
           thickness: 1.5,
           width: 0,
         },
-        marker: { color: charts.colour(b.i), symbol: charts.symbol(b.i), size: 10 },
-        text: [plain(told[j])],
+        marker: { color: plot.colour(b.i), symbol: plot.symbol(b.i), size: 10 },
+        text: [plain(labels[j])],
         hovertemplate: "%{fullData.name}: %{text}<extra></extra>",
       })),
-      layout: charts.layout({
-        margin: { l: 110, r: 16, t: 8, b: 34 },
+      layout: plot.layout({
+        ...plot.nameRows(rows.map(name)),
         xaxis: { rangemode: "tozero" },
-        yaxis: {
-          tickvals: drawn.map((_, j) => -j),
-          ticktext: drawn.map((b) => plain(format.short(name(b), 14))),
-          range: [-drawn.length + 0.4, 0.6],
-          zeroline: false,
-          showgrid: false,
-        },
       }),
       table: () =>
         tables.table(
-          HEAD,
+          HEADER,
           all.map((b) => [
             name(b),
             b.stack,
@@ -152,7 +145,7 @@ const benchmarks = (() => {
   }
 
   return {
-    speed: (data, found, state) => chart(data, found, state, SPEED),
-    memory: (data, found, state) => chart(data, found, state, MEMORY),
+    speed: (data, answer, state) => chart(data, answer, state, SPEED),
+    memory: (data, answer, state) => chart(data, answer, state, MEMORY),
   };
 })();

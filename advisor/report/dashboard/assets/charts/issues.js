@@ -1,10 +1,11 @@
-// Open and closed issues where a source knew them, and the closed share of them.
+// Open and closed issues on the days for which a source has totals, and the share of closed issues.
 const issues = (() => {
   const { plain, number } = format;
-  const { layout, endLabels, colour, symbol, isNarrow, AT_ONCE } = charts;
-  const { span } = timeCharts;
-  const issuesBy = (data, found, state) =>
-    found.rows
+  const { layout, endLabels, timeAxis, colour, symbol, MAX_LINES } = plot;
+
+  // data.issues: [[candidate, day, open, closed, low, high, source]]; low and high of the closed ones.
+  const issuesBy = (data, answer, state) =>
+    answer.rows
       .map((r) => ({
         i: r.i,
         name: data.candidates[r.i].name,
@@ -12,19 +13,18 @@ const issues = (() => {
       }))
       .filter((r) => r.points.length);
 
-  function counts(data, found, state) {
-    const rows = issuesBy(data, found, state);
-    if (!rows.length)
-      return { none: "No dated totals of issues are known for these candidates by this day.", metrics: [] };
-    const drawn = rows.slice(0, AT_ONCE);
+  function counts(data, answer, state) {
+    const rows = issuesBy(data, answer, state);
+    if (!rows.length) return { none: "No data on issues of these candidates by this day.", metrics: [] };
+    const lines = rows.slice(0, MAX_LINES);
     const trace = (r, column, dash) => {
-      const known = r.points.filter((p) => p[column] !== null);
+      const points = r.points.filter((p) => p[column] !== null);
       return {
         type: "scatter",
         mode: "lines+markers",
         name: `${plain(r.name)} ${column === 2 ? "open" : "closed"}`,
-        x: known.map((p) => p[1]),
-        y: known.map((p) => p[column]),
+        x: points.map((p) => p[1]),
+        y: points.map((p) => p[column]),
         line: { color: colour(r.i), width: 2, dash },
         marker: { color: colour(r.i), size: 5, symbol: column === 2 ? "circle" : "circle-open" },
         hovertemplate: "%{fullData.name}: %{y:,} on %{x|%d %b %Y}<extra></extra>",
@@ -34,9 +34,9 @@ const issues = (() => {
       .map((r) => ({ ...r, open: [...r.points].reverse().find((p) => p[2] !== null) }))
       .filter((r) => r.open)
       .sort((a, b) => b.open[2] - a.open[2]);
-    const all = drawn.flatMap((r) => r.points.flatMap((p) => [p[2], p[3]])).filter((v) => v !== null);
+    const all = lines.flatMap((r) => r.points.flatMap((p) => [p[2], p[3]])).filter((v) => v !== null);
     const top = Math.max(...all, 1) * 1.08;
-    const ends = drawn
+    const ends = lines
       .flatMap((r) =>
         [2, 3].map((column) => ({
           i: r.i,
@@ -48,9 +48,9 @@ const issues = (() => {
     return {
       title: latest.length
         ? `${latest[0].name} has the most open issues: ${number(latest[0].open[2])} on ${format.longDay(latest[0].open[1])}`
-        : "How many issues are open is not known",
-      note: "Open (solid, filled) and closed issues (dashed, hollow) where a source knew them on a day; a single dot is all there is. Totals derived from the number counter include discussions.",
-      traces: drawn.flatMap((r) => [trace(r, 2, "solid"), trace(r, 3, "dash")]),
+        : "No data on open issues",
+      note: "Open issues (solid lines, filled dots) and closed issues (dashed lines, hollow dots) on the days for which a source has totals. Totals that come from the issue number counter include discussions.",
+      traces: lines.flatMap((r) => [trace(r, 2, "solid"), trace(r, 3, "dash")]),
       unit: "issues",
       sources: [
         ...new Set(
@@ -58,14 +58,13 @@ const issues = (() => {
         ),
       ],
       layout: layout({
-        margin: { l: 52, r: isNarrow() ? 82 : 112, t: 8, b: 34 },
-        xaxis: { type: "date", range: span(data) },
+        xaxis: timeAxis(data),
         yaxis: { range: [0, top], separatethousands: true },
-        annotations: endLabels(ends, top, 250),
+        ...endLabels(ends, top, 250),
       }),
       table: () =>
         tables.table(
-          ["Candidate", "Day", "Open", "Closed", "Closed, at least", "Closed, at most", "Source"],
+          ["Candidate", "Day", "Open", "Closed", "Closed, low", "Closed, high", "Source"],
           rows.flatMap((r) =>
             r.points.map((p) => [r.name, p[1], ...p.slice(2, 6).map((v) => (v === null ? "?" : v)), p[6]]),
           ),
@@ -73,8 +72,8 @@ const issues = (() => {
     };
   }
 
-  function closedShare(data, found, state) {
-    const rows = issuesBy(data, found, state)
+  function closedShare(data, answer, state) {
+    const rows = issuesBy(data, answer, state)
       .map((r) => ({
         ...r,
         points: r.points.filter((p) => p[2] !== null && p[3] !== null && p[2] + p[3] > 0),
@@ -82,16 +81,16 @@ const issues = (() => {
       .filter((r) => r.points.length);
     if (!rows.length)
       return {
-        none: "Open and closed issues are known together for none of these candidates by this day.",
+        none: "None of these candidates has data on both open and closed issues by this day.",
         metrics: [],
       };
     const share = (p) => p[3] / (p[2] + p[3]),
-      drawn = rows.slice(0, AT_ONCE);
+      lines = rows.slice(0, MAX_LINES);
     const sorted = rows
-        .map((r) => ({ ...r, now: share(r.points[r.points.length - 1]) }))
-        .sort((a, b) => b.now - a.now),
-      worst = sorted[sorted.length - 1];
-    const traces = drawn.map((r) => ({
+      .map((r) => ({ ...r, now: share(r.points[r.points.length - 1]) }))
+      .sort((a, b) => b.now - a.now);
+    const worst = sorted[sorted.length - 1];
+    const traces = lines.map((r) => ({
       type: "scatter",
       mode: "lines+markers",
       name: plain(r.name),
@@ -102,17 +101,16 @@ const issues = (() => {
       hovertemplate: "%{fullData.name}: %{y:.0%} on %{x|%d %b %Y}<extra></extra>",
     }));
     return {
-      title: `${sorted[0].name} has closed the largest share of its issues, ${number(sorted[0].now, "share")}${worst !== sorted[0] ? `; ${worst.name} the smallest, ${number(worst.now, "share")}` : ""}`,
-      note: "Closed issues over all issues on the days for which both are known. By itself this share foretells little (AUC .57 to .66), so it weighs little.",
+      title: `${sorted[0].name} has closed the largest share of its issues, ${number(sorted[0].now, "share")}${worst !== sorted[0] ? `, and ${worst.name} the smallest, ${number(worst.now, "share")}` : ""}`,
+      note: "Closed issues as a share of all issues, on the days with data on both. This share alone predicts little (AUC 0.57 to 0.66), so its weight is small.",
       traces,
       unit: "per cent of all issues",
       metrics: ["issues_closed_share"],
       layout: layout({
-        margin: { l: 48, r: isNarrow() ? 82 : 112, t: 8, b: 34 },
-        xaxis: { type: "date", range: span(data) },
+        xaxis: timeAxis(data),
         yaxis: { range: [0, 1.02], tickformat: ".0%" },
-        annotations: endLabels(
-          drawn.map((r) => ({ i: r.i, name: r.name, y: share(r.points[r.points.length - 1]) })),
+        ...endLabels(
+          lines.map((r) => ({ i: r.i, name: r.name, y: share(r.points[r.points.length - 1]) })),
           1.02,
           250,
         ),

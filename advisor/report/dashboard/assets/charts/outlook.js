@@ -1,0 +1,83 @@
+// The outlook: the calibrated chance that a repository is abandoned within a number of months.
+//
+// data.outlooks: [candidate] → [{horizon_months, probability_inactive (null: it abstains), low, high, reason, known}],
+// as of the last day only.
+const outlook = (() => {
+  const { plain, chance } = format;
+  const FLOOR = 0.0005; // the logarithmic axis has no 0
+  const show = (o) =>
+    o.probability_inactive === null
+      ? "?"
+      : `${chance(o.probability_inactive)} (${chance(o.low)}–${chance(o.high)})`;
+
+  function chances(data, answer, state) {
+    if (state.day !== data.days.length - 1)
+      return { none: "The outlook exists only for the last day of the as-of slider." };
+    const rows = answer.rows
+      .map((r) => ({ i: r.i, name: data.candidates[r.i].name, horizons: data.outlooks[r.i] }))
+      .filter((r) => r.horizons.length)
+      .map((r) => ({ ...r, first: r.horizons[0] }));
+    const lines = rows.filter((r) => r.first.probability_inactive !== null).slice(0, plot.MAX_LINES);
+    if (!lines.length)
+      return {
+        none: "There is no outlook for these candidates: not enough data, or they differ too much from the libraries of the model.",
+      };
+    const [worst] = [...lines].sort((a, b) => b.first.probability_inactive - a.first.probability_inactive);
+    const months = worst.first.horizon_months,
+      gaps = rows.filter((r) => r.first.probability_inactive === null);
+    const notes = rows.filter((r) => r.first.known).map((r) => `${r.name}: ${r.first.known}`);
+    const traces = lines.map((r, j) => {
+      const o = r.first,
+        at = Math.max(o.probability_inactive, FLOOR);
+      return {
+        type: "scatter",
+        mode: "markers",
+        name: plain(r.name),
+        x: [100 * at],
+        y: [-j],
+        error_x: {
+          type: "data",
+          symmetric: false,
+          array: [100 * (o.high - at)],
+          arrayminus: [100 * Math.max(0, at - Math.max(o.low, FLOOR))],
+          color: plot.colour(r.i),
+          thickness: 1.5,
+          width: 0,
+        },
+        marker: { color: plot.colour(r.i), symbol: plot.symbol(r.i), size: 9 },
+        text: [show(o)],
+        hovertemplate: "%{fullData.name}: %{text}<extra></extra>",
+      };
+    });
+    return {
+      title: `Highest chance of no commit in ${months} months: ${worst.name}, ${chance(worst.first.probability_inactive)}`,
+      note: [
+        "Chance of no commit on the default branch, from a model of about 2,500 libraries; logarithmic axis. The line is the range of possible values, given what is not known.",
+        gaps.length ? `No outlook for ${gaps.map((r) => r.name).join(", ")}.` : "",
+        notes.length ? `Not in the model: ${notes.join("; ")}.` : "",
+      ]
+        .filter(Boolean)
+        .join(" "),
+      key: lines.map((r) => r.i),
+      traces,
+      unit: "chance in per cent",
+      sources: [`the model in data/reference/outlook.json, with the facts of snapshot ${data.snapshot}`],
+      layout: plot.layout({
+        ...plot.nameRows(lines.map((r) => r.name)),
+        xaxis: {
+          type: "log",
+          range: [-1.4, 2],
+          tickvals: [0.1, 1, 10, 100],
+          ticktext: ["0.1%", "1%", "10%", "100%"],
+        },
+      }),
+      table: () =>
+        tables.table(
+          ["Candidate", ...rows[0].horizons.map((o) => `No commit in ${o.horizon_months} months`), "Remark"],
+          rows.map((r) => [r.name, ...r.horizons.map(show), r.first.reason || r.first.known]),
+        ),
+    };
+  }
+
+  return { chances };
+})();

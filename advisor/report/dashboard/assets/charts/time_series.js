@@ -1,0 +1,228 @@
+// A metric as lines over the months. Lines end at the as-of date, because later facts are invisible on that day.
+const timeSeries = (() => {
+  const { plain, number } = format;
+  const { layout, endLabels, timeAxis, colour, symbol, valueOf, MAX_LINES } = plot;
+  const MIN_TREND = 0.5; // with a smaller share of the commits of the year before, concentration means little
+
+  // For each metric: `say` gives the title from the names of the leaders, their value, and whether they are several;
+  // `namesFalls`: the title also names the largest fall within a year; `hasGate`: lines are faint below MIN_TREND.
+  const METRICS = {
+    contributors: {
+      say: (names, value, several) =>
+        `${names} ${several ? "have" : "has"} the most contributors: ${value} people in twelve months`,
+      namesFalls: true,
+      note: "People with a commit on the default branch in the twelve months before each date.",
+    },
+    new_contributors: {
+      say: (names, value, several) =>
+        `${names} ${several ? "have" : "has"} the most new contributors: ${value} in twelve months`,
+      namesFalls: true,
+      note: "People with their first commit in the twelve months before each date.",
+    },
+    code_changes_commits: {
+      say: (names, value, several) =>
+        `${names} ${several ? "have" : "has"} the most commits: ${value} in twelve months`,
+      namesFalls: true,
+      note: "Commits by people on the default branch in the twelve months before each date.",
+    },
+    contributor_absence_factor: {
+      say: (names, value, several) =>
+        `${names} ${several ? "depend" : "depends"} on the most people: ${value} made half of the commits`,
+      hasGate: true,
+      note: "Smallest number of people who together made half of the commits in twelve months.",
+    },
+    top_contributor_share: {
+      say: (names, value, several) =>
+        `${names} ${several ? "depend" : "depends"} on one person the most: ${value} of the commits`,
+      hasGate: true,
+      note: "Share of the commits in twelve months by the person with the most commits.",
+    },
+    organizational_diversity: {
+      say: (names, value, several) =>
+        `${names} ${several ? "have" : "has"} contributors from the most known organisations: ${value}`,
+      hasGate: true,
+      note: "Different affiliations of the contributors in twelve months. Most commit addresses show no affiliation.",
+    },
+    organizational_influence: {
+      say: (names, value, several) =>
+        `${names} ${several ? "depend on their backers" : "depends on its backer"} the most: ${value} of the commits with a known affiliation`,
+      hasGate: true,
+      note: "Share of the commits in twelve months by people of the backer, among commits with a known affiliation; in brackets, the possible range over all commits. Most commit addresses show no affiliation.",
+    },
+    downloads: {
+      say: (names, value, several) =>
+        `${names} ${several ? "have" : "has"} the most downloads: ${value} in 30 days`,
+      namesFalls: true,
+      note: "Downloads from the package index in 30 days, with those of mirrors and build servers; logarithmic axis.",
+      isLog: true,
+    },
+  };
+
+  // The value, with its range if it has one.
+  function withRange(point, unit) {
+    if (!Array.isArray(point)) return number(point, unit);
+    const [value, low, high] = point.map((v) => number(v, unit));
+    return low === high ? value : `${value} (${low}–${high})`;
+  }
+
+  function titleOf(rows, spec, unit, day) {
+    const sorted = rows.filter((r) => r.now !== null && !r.isFaint).sort((a, b) => b.now - a.now);
+    if (!sorted.length) return "No data for these candidates by this day";
+    const leaders = sorted.filter((r) => r.now === sorted[0].now);
+    const names = leaders.length > 4 ? `${leaders.length} of them` : format.join(leaders.map((r) => r.name));
+    const several = leaders.length > 1;
+    const parts = [
+      spec.say(names, withRange(several ? sorted[0].now : sorted[0].values[day], unit), several),
+    ];
+    if (spec.namesFalls && day >= 12) {
+      const [fall] = sorted
+        .map((r) => ({ ...r, before: valueOf(r.values[day - 12]) }))
+        .filter((r) => r.before >= 10 && r.now <= r.before / 2)
+        .sort((a, b) => a.now / a.before - b.now / b.before);
+      if (fall)
+        parts.push(
+          `${fall.name} fell from ${number(fall.before, unit)} to ${number(fall.now, unit)} in a year`,
+        );
+    }
+    return parts.join("; ");
+  }
+
+  function traces(rows, days, spec, unit, isFaint) {
+    return rows.flatMap((r) => {
+      const values = days.map((_, d) => valueOf(r.values[d]));
+      const base = {
+        type: "scatter",
+        mode: values.filter((v) => v !== null).length < 2 ? "markers" : "lines",
+        name: plain(r.name),
+        x: days,
+        connectgaps: false,
+        hovertemplate: "%{fullData.name}: %{text}, %{x|%b %Y}<extra></extra>",
+        text: values.map((v) => number(v, unit)),
+        marker: { color: colour(r.i), symbol: symbol(r.i), size: 6 },
+        line: { color: colour(r.i), width: 2 },
+      };
+      if (!spec.hasGate) return [{ ...base, y: values }];
+      return [
+        { ...base, y: values.map((v, d) => (isFaint(r.i, d) ? null : v)) },
+        {
+          ...base,
+          opacity: 0.45,
+          line: { color: colour(r.i), width: 1.5, dash: "dot" },
+          y: values.map((v, d) => ([d - 1, d, d + 1].some((at) => isFaint(r.i, at)) ? v : null)),
+        },
+      ];
+    });
+  }
+
+  function line(data, answer, state, metric) {
+    if (!data.series[metric]) return { none: "This version of advisor does not have this metric." };
+    const spec = METRICS[metric],
+      { unit, title } = data.metrics[metric],
+      { day } = state;
+    const isFaint = (i, d) => spec.hasGate && (valueOf(data.series.trend[i][d]) ?? 1) < MIN_TREND;
+    const rows = answer.rows.map((r) => ({
+      i: r.i,
+      name: data.candidates[r.i].name,
+      values: data.series[metric][r.i],
+      now: valueOf(data.series[metric][r.i][day]),
+      isFaint: isFaint(r.i, day),
+    }));
+    const lines = rows.slice(0, MAX_LINES).filter((r) => r.values.slice(0, day + 1).some((v) => v !== null));
+    if (!lines.length)
+      return { none: `${title}: no data for these candidates by this day.`, metrics: [metric] };
+    const days = data.days.slice(0, day + 1);
+    const valuesOf = (r) => days.map((_, d) => valueOf(r.values[d])).filter((v) => v !== null);
+    const values = lines.flatMap(valuesOf);
+    const scale = (v) => (spec.isLog ? Math.log10(Math.max(v, 1)) : v);
+    const low = spec.isLog ? scale(Math.min(...values)) - 0.2 : 0,
+      top = scale(Math.max(...values)) * (spec.isLog ? 1.03 : 1.08) || 1;
+    const ends = lines.map((r) => ({ i: r.i, name: r.name, y: scale(valuesOf(r).pop()) }));
+    const gateNote =
+      " Dotted and faint: fewer than half of the commits of the year before, so that the metric means little. No line: too few commits.";
+    return {
+      title: titleOf(rows, spec, unit, day),
+      note: spec.note + (spec.hasGate ? gateNote : ""),
+      metrics: [metric],
+      traces: traces(lines, days, spec, unit, isFaint),
+      unit: describeUnit(data.metrics[metric]),
+      layout: layout({
+        ...endLabels(ends, top, 250, low),
+        xaxis: timeAxis(data),
+        yaxis: {
+          range: [low, top],
+          ...(spec.isLog ? { type: "log", dtick: 1 } : {}),
+          ...(unit === "share" ? { tickformat: ".0%" } : { separatethousands: true }),
+        },
+      }),
+      table: () => monthTable(data, rows, day, (v) => withRange(v, unit)),
+    };
+  }
+
+  const describeUnit = ({ unit, window_days: days }) =>
+    `${unit === "share" ? "per cent" : unit}${days && !unit.includes("days") ? `, over ${days} days` : ""}`;
+
+  function monthTable(data, rows, day, show) {
+    const days = data.days.slice(0, day + 1).reverse();
+    return tables.table(
+      ["As of", ...rows.map((r) => r.name)],
+      days.map((iso, back) => [iso, ...rows.map((r) => show(r.values[day - back] ?? null))]),
+    );
+  }
+
+  // Some facts are older than the first commit, for example a model family that came before the library.
+  const isBorn = (data, i, d) => data.candidates[i].born !== null && data.candidates[i].born <= data.days[d];
+
+  // The score over the months, with the current weights.
+  function scores(data, answer, state) {
+    const rows = answer.rows.map((r) => ({
+      i: r.i,
+      name: data.candidates[r.i].name,
+      excluded: r.excluded,
+      values: data.scores[r.i].map((cells, d) =>
+        cells && isBorn(data, r.i, d) ? engine.total(cells, answer.weights).score : null,
+      ),
+    }));
+    const days = data.days.slice(0, state.day + 1),
+      lines = rows.slice(0, MAX_LINES);
+    const leaders = days.map(
+      (_, d) =>
+        rows
+          .filter((r) => r.values[d] !== null && !data.findings[r.i][d].some(([, v]) => v === "exclude"))
+          .sort((a, b) => b.values[d] - a.values[d])[0]?.i,
+    );
+    const leader = leaders[state.day];
+    let since = state.day;
+    while (since > 0 && leaders[since - 1] === leader) since -= 1;
+    const ends = lines
+      .filter((r) => r.values[state.day] !== null)
+      .map((r) => ({ i: r.i, name: r.name, y: r.values[state.day] }));
+    return {
+      title:
+        leader === undefined
+          ? "No candidate can be ranked on this day"
+          : `${data.candidates[leader].name} has had the highest score since ${format.longDay(data.days[since])}`,
+      note: "Score from 0 to 100 with the current weights. Each month uses only the facts of its own time. Excluded candidates are faint.",
+      traces: lines.map((r) => ({
+        type: "scatter",
+        mode: "lines",
+        name: plain(r.name),
+        x: days,
+        y: r.values.slice(0, state.day + 1),
+        opacity: r.excluded ? 0.45 : 1,
+        line: { color: colour(r.i), width: 2 },
+        hovertemplate: "%{fullData.name}: %{y:.0f}, %{x|%b %Y}<extra></extra>",
+      })),
+      unit: "points of 100",
+      metrics: data.criteria.flatMap((c) => c.metrics),
+      hasWeights: true,
+      layout: layout({
+        ...endLabels(ends, 100, 300),
+        xaxis: timeAxis(data),
+        yaxis: { range: [0, 101], dtick: 25 },
+      }),
+      table: () => monthTable(data, rows, state.day, (v) => format.score(v)),
+    };
+  }
+
+  return { line, scores };
+})();

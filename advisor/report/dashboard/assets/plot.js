@@ -1,0 +1,161 @@
+// What the charts share: colours, symbols, layout and labels.
+const plot = (() => {
+  const { plain } = format;
+  const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "cross", "triangle-down", "star", "hexagon"];
+  const SIGNS = {
+    circle: "●",
+    square: "■",
+    diamond: "◆",
+    "triangle-up": "▲",
+    cross: "✚",
+    "triangle-down": "▼",
+    star: "★",
+    hexagon: "⬢",
+  };
+  const colours = new Map(); // of the current colour scheme; reading one from the page may cost a layout
+  const repaint = () => colours.clear();
+  function css(name) {
+    if (!colours.has(name))
+      colours.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+    return colours.get(name);
+  }
+  const colour = (i) => css(`--k${i % 8}`);
+  const symbol = (i) => SYMBOLS[(i + Math.floor(i / 8)) % SYMBOLS.length];
+  const isNarrow = () => window.innerWidth < 600;
+  const MAX_LINES = 8; // more lines than this cannot be told apart
+
+  // All margins are constants, in px, and labels are shortened to fit them. Plotly's own `automargin` draws a
+  // chart several times until its margins stop changing, and gives up with a warning on the console.
+  const FONT_SIZE = 12.5;
+  const MARGIN = {
+    left: 52, // numbers: "1,500", "100k", "100%"
+    title: 64, // numbers and the title of the axis
+    names: 118,
+    top: 10,
+    right: 18, // half of a label that stands under the end of an axis
+    bottom: 46, // two lines: "May" over "2024"
+  };
+  const endMargin = () => (isNarrow() ? 82 : 112);
+  const GAP = 12; // px between a label and the edge or the axis
+
+  let ruler = null;
+  function widthOf(text) {
+    if (ruler === null) {
+      ruler = document.createElement("canvas").getContext("2d");
+      ruler.font = `${FONT_SIZE}px ${getComputedStyle(document.body).fontFamily}`;
+    }
+    return ruler.measureText(text).width;
+  }
+
+  // Shorten a text to a width in px.
+  function fit(text, width) {
+    const letters = [...text].slice(0, 80);
+    if (letters.join("") === text && widthOf(text) <= width) return text;
+    while (letters.length > 1 && widthOf(`${letters.join("")}…`) > width) letters.pop();
+    return `${letters.join("")}…`;
+  }
+
+  function layout({ xaxis = {}, yaxis = {}, margin = {}, ...rest } = {}) {
+    const axis = {
+      gridcolor: css("--line"),
+      linecolor: css("--line"),
+      zerolinecolor: css("--line"),
+      tickcolor: css("--line"),
+      fixedrange: true,
+      automargin: false,
+      tickangle: 0,
+    };
+    return {
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      showlegend: false,
+      hovermode: "closest",
+      dragmode: false,
+      font: { family: getComputedStyle(document.body).fontFamily, size: FONT_SIZE, color: css("--text") },
+      hoverlabel: { bgcolor: css("--card"), bordercolor: css("--line"), font: { color: css("--text") } },
+      margin: {
+        l: MARGIN.left,
+        r: MARGIN.right,
+        t: MARGIN.top,
+        b: MARGIN.bottom,
+        autoexpand: false,
+        ...margin,
+      },
+      xaxis: { ...axis, nticks: isNarrow() ? 5 : 10, ...xaxis },
+      yaxis: { ...axis, ...yaxis },
+      ...rest,
+    };
+  }
+
+  // The parts of a layout with one row for each name, the first at the top, at y = 0, -1, -2, …
+  function nameRows(names) {
+    return {
+      margin: { l: MARGIN.names },
+      yaxis: {
+        range: [-names.length + 0.4, 0.6],
+        tickvals: names.map((_, j) => -j),
+        ticktext: names.map((name) => plain(fit(name, MARGIN.names - GAP))),
+        zeroline: false,
+        showgrid: false,
+      },
+    };
+  }
+
+  // The parts of a layout with a label at the right end of each line. Labels move apart so that none covers another.
+  function endLabels(ends, top, height, bottom = 0) {
+    const gap = (15 / height) * (top - bottom);
+    const sorted = [...ends].sort((a, b) => a.y - b.y);
+    sorted.forEach((end, j) => {
+      end.at = j ? Math.max(end.y, sorted[j - 1].at + gap) : end.y;
+    });
+    for (let j = sorted.length - 1, limit = top; j >= 0; j -= 1, limit -= gap)
+      sorted[j].at = Math.min(sorted[j].at, limit);
+    const annotations = sorted.map(({ i, name, at }) => ({
+      x: 1,
+      xref: "paper",
+      xanchor: "left",
+      xshift: GAP / 2,
+      y: at,
+      yref: "y",
+      yanchor: "middle",
+      text: plain(fit(name, endMargin() - GAP)),
+      showarrow: false,
+      font: { color: colour(i), size: 12 },
+    }));
+    return { margin: { r: endMargin() }, annotations };
+  }
+
+  // The horizontal axis of a chart over the months: at least three months, and a little longer than the data, so that
+  // the last dot is whole.
+  const DAY = 86400000;
+  function timeAxis(data) {
+    const [first, to] = [data.days[0], data.days[data.days.length - 1]].map(Date.parse);
+    const from = Math.min(first, to - 90 * DAY);
+    const range = [from, to + 0.012 * (to - from) + DAY].map((t) => new Date(t).toISOString().slice(0, 10));
+    return { type: "date", range, nticks: isNarrow() ? 4 : 8 };
+  }
+
+  // The value of a month's point, which is a number or [value, low, high]; null: not measured.
+  function valueOf(point) {
+    if (point === undefined || point === null) return null;
+    return Array.isArray(point) ? point[0] : point;
+  }
+
+  return {
+    MARGIN,
+    MAX_LINES,
+    SIGNS,
+    colour,
+    css,
+    endLabels,
+    fit,
+    isNarrow,
+    layout,
+    nameRows,
+    repaint,
+    symbol,
+    timeAxis,
+    valueOf,
+    widthOf,
+  };
+})();
