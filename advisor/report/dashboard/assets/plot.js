@@ -101,6 +101,29 @@ const plot = (() => {
     };
   }
 
+  // A dot with the range of its value, in a row of `nameRows`.
+  function rangeDot({ i, name, row, value, low, high, text }) {
+    return {
+      type: "scatter",
+      mode: "markers",
+      name: plain(name),
+      x: [value],
+      y: [-row],
+      error_x: {
+        type: "data",
+        symmetric: false,
+        array: [high - value],
+        arrayminus: [value - low],
+        color: colour(i),
+        thickness: 1.5,
+        width: 0,
+      },
+      marker: { color: colour(i), symbol: symbol(i), size: 9 },
+      text: [plain(text)],
+      hovertemplate: "%{fullData.name}: %{text}<extra></extra>",
+    };
+  }
+
   // The parts of a layout with a label at the right end of each line. Labels move apart so that none covers another.
   function endLabels(ends, top, height, bottom = 0) {
     const gap = (15 / height) * (top - bottom);
@@ -152,6 +175,7 @@ const plot = (() => {
     isNarrow,
     layout,
     nameRows,
+    rangeDot,
     repaint,
     symbol,
     timeAxis,

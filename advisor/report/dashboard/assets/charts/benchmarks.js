@@ -3,7 +3,7 @@
 // data.benchmarks: [[candidate, stack, version, figure, unit, value, low, high, setting, machine, day, source]],
 // the newest first. A chart never mixes machines or settings.
 const benchmarks = (() => {
-  const { plain, number, longDay } = format;
+  const { number, longDay } = format;
   const HEADER = [
     "Candidate",
     "Stack",
@@ -90,9 +90,6 @@ const benchmarks = (() => {
       name = (b) => data.candidates[b.i].name;
     const first = rows[0],
       last = rows[rows.length - 1];
-    const labels = rows.map(
-      (b) => `${describe(b.value, unit)} (${describe(b.low, unit)} to ${describe(b.high, unit)})`,
-    );
     return {
       title:
         rows.length > 1
@@ -102,25 +99,17 @@ const benchmarks = (() => {
       unit: unit === "bytes" ? "GiB" : unit,
       day,
       sources: [...new Set(rows.map((b) => b.source))],
-      traces: rows.map((b, j) => ({
-        type: "scatter",
-        mode: "markers",
-        name: plain(name(b)),
-        x: [b.value / scale],
-        y: [-j],
-        error_x: {
-          type: "data",
-          symmetric: false,
-          array: [(b.high - b.value) / scale],
-          arrayminus: [(b.value - b.low) / scale],
-          color: plot.colour(b.i),
-          thickness: 1.5,
-          width: 0,
-        },
-        marker: { color: plot.colour(b.i), symbol: plot.symbol(b.i), size: 10 },
-        text: [plain(labels[j])],
-        hovertemplate: "%{fullData.name}: %{text}<extra></extra>",
-      })),
+      traces: rows.map((b, row) =>
+        plot.rangeDot({
+          i: b.i,
+          name: name(b),
+          row,
+          value: b.value / scale,
+          low: b.low / scale,
+          high: b.high / scale,
+          text: `${describe(b.value, unit)} (${describe(b.low, unit)} to ${describe(b.high, unit)})`,
+        }),
+      ),
       layout: plot.layout({
         ...plot.nameRows(rows.map(name)),
         xaxis: { rangemode: "tozero" },

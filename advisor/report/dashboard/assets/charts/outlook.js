@@ -3,7 +3,7 @@
 // data.outlooks: [candidate] → [{horizon_months, probability_inactive (null: it abstains), low, high, reason, known}],
 // as of the last day only.
 const outlook = (() => {
-  const { plain, chance } = format;
+  const { chance } = format;
   const FLOOR = 0.0005; // the logarithmic axis has no 0
   const show = (o) =>
     o.probability_inactive === null
@@ -26,28 +26,11 @@ const outlook = (() => {
     const months = worst.first.horizon_months,
       gaps = rows.filter((r) => r.first.probability_inactive === null);
     const notes = rows.filter((r) => r.first.known).map((r) => `${r.name}: ${r.first.known}`);
-    const traces = lines.map((r, j) => {
-      const o = r.first,
-        at = Math.max(o.probability_inactive, FLOOR);
-      return {
-        type: "scatter",
-        mode: "markers",
-        name: plain(r.name),
-        x: [100 * at],
-        y: [-j],
-        error_x: {
-          type: "data",
-          symmetric: false,
-          array: [100 * (o.high - at)],
-          arrayminus: [100 * Math.max(0, at - Math.max(o.low, FLOOR))],
-          color: plot.colour(r.i),
-          thickness: 1.5,
-          width: 0,
-        },
-        marker: { color: plot.colour(r.i), symbol: plot.symbol(r.i), size: 9 },
-        text: [show(o)],
-        hovertemplate: "%{fullData.name}: %{text}<extra></extra>",
-      };
+    const clip = (p) => 100 * Math.max(p, FLOOR);
+    const traces = lines.map(({ i, name, first: o }, row) => {
+      const value = clip(o.probability_inactive);
+      const range = { low: Math.min(value, clip(o.low)), high: 100 * o.high };
+      return plot.rangeDot({ i, name, row, value, ...range, text: show(o) });
     });
     return {
       title: `Highest chance of no commit in ${months} months: ${worst.name}, ${chance(worst.first.probability_inactive)}`,
