@@ -167,18 +167,16 @@ def start_run(
         ),
     )
     with _record_failure(folder):
-        _plan_and_train(folder, record, composed_spec, callbacks)
+        _run_plan(folder, record, composed_spec, callbacks)
     return folder
 
 
-def _plan_and_train(
-    folder: Path, record: Record, composed_spec: ComposedSpec, callbacks: RunCallbacks
-) -> None:
+def _run_plan(folder: Path, record: Record, composed_spec: ComposedSpec, callbacks: RunCallbacks) -> None:
     start = time.monotonic()
     plan = plan_run(composed_spec, callbacks)
     _record_plan(folder, record, plan, time.monotonic() - start)
     refuse_data_errors(plan.findings)
-    _train_and_evaluate(folder, plan.spec, callbacks)
+    _run_stages(folder, plan.spec, callbacks)
 
 
 def resume_run(folder: Path, callbacks: RunCallbacks = RunCallbacks()) -> Path:
@@ -201,9 +199,9 @@ def resume_run(folder: Path, callbacks: RunCallbacks = RunCallbacks()) -> Path:
     )
     with _record_failure(folder):
         if record.attempts:
-            _train_and_evaluate(folder, spec, callbacks)
+            _run_stages(folder, spec, callbacks)
         else:
-            _plan_and_train(folder, record, ComposedSpec(spec, record.origins), callbacks)
+            _run_plan(folder, record, ComposedSpec(spec, record.origins), callbacks)
     return folder
 
 
@@ -282,7 +280,7 @@ def _link(source: Path, target: Path) -> None:
             shutil.copy2(file, target / file.name)
 
 
-def _train_and_evaluate(folder: Path, spec: RunSpec, callbacks: RunCallbacks) -> None:
+def _run_stages(folder: Path, spec: RunSpec, callbacks: RunCallbacks) -> None:
     stack = load_stack(spec.stack)
     if not _has_adapter(folder):
         _train(folder, spec, stack, callbacks)

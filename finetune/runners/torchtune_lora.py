@@ -94,23 +94,23 @@ def _follow_first_process(recipe: Any, step_progress: progress.StepProgress) -> 
     """Finish each step together with the first process, the only one that the recipe lets log."""
     step = recipe._lr_scheduler.step
 
-    def step_and_report() -> None:
+    def report_step() -> None:
         step()
         step_progress.step(recipe.global_step + 1 + step_progress.stream.first_step, 0.0, 0.0)
 
-    recipe._lr_scheduler.step = step_and_report
+    recipe._lr_scheduler.step = report_step
 
 
 def _count_trained_labels(recipe: Any, emit: Emitter) -> None:
     """Make the recipe count the labels that contribute to the training loss."""
     loss = recipe._loss_step
 
-    def count_and_compute(batch: dict[str, Any]) -> Any:
+    def compute_counted_loss(batch: dict[str, Any]) -> Any:
         if recipe._model.training:
             emit.count_labels(batch["labels"][..., 1:])
         return loss(batch)
 
-    recipe._loss_step = count_and_compute
+    recipe._loss_step = compute_counted_loss
 
 
 def _validation_loss(recipe: Any, rows: list[dict[str, Any]], batch: int) -> float:

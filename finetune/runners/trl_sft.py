@@ -82,13 +82,13 @@ def count_trained_labels(trainer: Any, emit: Emitter) -> None:
     """Make the trainer count the labels that contribute to the training loss."""
     compute = trainer.compute_loss
 
-    def count_and_compute(model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+    def compute_counted_loss(model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         if model.training:
             labels = inputs["labels"][..., 1:]  # no token comes before the first, so it is not predicted
             emit.count_labels(labels)
         return compute(model, inputs, *args, **kwargs)
 
-    trainer.compute_loss = count_and_compute
+    trainer.compute_loss = compute_counted_loss
 
 
 def shard_on_cpus() -> None:

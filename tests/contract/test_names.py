@@ -82,6 +82,11 @@ def test_no_participle_is_a_name(file):
     assert not is_participle(file.stem)
 
 
+@pytest.mark.parametrize("file", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_name_says_one_thing(file):
+    assert [name for name, _ in names(ast.parse(file.read_text())) if "_and_" in name] == []
+
+
 def test_every_allowed_name_is_used():
     bound = {name for file in FILES for name, _ in names(ast.parse(file.read_text()))}
     assert set(ALLOWED) <= bound

@@ -164,10 +164,10 @@ def collect(
             print("advisor: interrupted; run the same command again to resume", file=sys.stderr)
             raise typer.Exit(EXIT_INTERRUPT) from None
         progress.print_summary()
-    _measure_and_exit(progress, folder, domain, dry_run=dry_run)
+    _finish(progress, folder, domain, dry_run=dry_run)
 
 
-def _measure_and_exit(progress: CollectionProgress, folder: Path, domain: str, *, dry_run: bool) -> None:
+def _finish(progress: CollectionProgress, folder: Path, domain: str, *, dry_run: bool) -> None:
     """Measure the store if it has facts about all candidates; raise the error or exit code that fits."""
     from advisor.domain.domain import load_domain
     from advisor.errors import EXIT_FAILURE, EXIT_PARTIAL

@@ -27,7 +27,7 @@ def _find_names(path: str, text: str) -> set[Name]:
         return {Name(t, "architecture") for t in _read_model_types(text)}
     if path in _LOADERS:
         return {Name("AutoModelForCausalLM", "anything")} if "AutoModelForCausalLM" in text else set()
-    names = {Name(owner_and_name) for owner_and_name in _BASE_MODEL.findall(text)}
+    names = {Name(match) for match in _BASE_MODEL.findall(text)}
     folders = path.split("/")
     if len(folders) >= _DEPTH:
         names.add(Name(folders[1]))

@@ -115,9 +115,9 @@ def _find_spans(
                 else:
                     tree.put_blob(path, blob, blobs)
             evidence = tree.evidence
-            for family, path_and_name in evidence.items():
+            for family, location in evidence.items():
                 if family not in spans:
-                    spans[family] = Span(step.day, step.label, *path_and_name)
+                    spans[family] = Span(step.day, step.label, *location)
                 elif spans[family].last is not None:
                     spans[family] = replace(spans[family], last=None)
             for family in spans.keys() - evidence.keys():

@@ -42,7 +42,7 @@ class Repository:
     overview: shapes.Overview
 
     @property
-    def owner_and_name(self) -> tuple[str, str]:
+    def name_parts(self) -> tuple[str, str]:
         """Owner and name on GitHub today."""
         owner, _, name = self.overview.known_as.partition("/")
         return owner, name
@@ -114,7 +114,7 @@ async def read_threads(
         next_pages = {
             k: plan_next_page(k, p, totals[k], counts[k], size) for k, p in progress_by_kind.items()
         }
-        document = queries.build_pages_query(*repository.owner_and_name, next_pages)
+        document = queries.build_pages_query(*repository.name_parts, next_pages)
 
         def read(response: HttpResponse, next_pages: Mapping[str, Page] = next_pages) -> dict[str, _PageData]:
             return _read_pages(client.read_data(response), repository, next_pages)
@@ -290,7 +290,7 @@ async def _find_first_responses(
     name = repository.name
     while thread_rows := _read_unanswered_threads(state, repository):
         threads = {f"t{row.key}": (KINDS[kind], int(row.key), row.more or None) for kind, row in thread_rows}
-        document = queries.build_responses_query(*repository.owner_and_name, threads)
+        document = queries.build_responses_query(*repository.name_parts, threads)
 
         def read(
             response: HttpResponse, rows: list[tuple[str, StoredRow]] = thread_rows
