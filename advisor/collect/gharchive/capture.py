@@ -155,8 +155,8 @@ def measure_captures(
     execute = db.execute
     rates: dict[tuple[str, date], tuple[float, str]] = {}
     for kind, month, count, total, basis in execute(_RATES, {"least": MIN_EVIDENCE}).fetchall():
-        rate = (min(1.0, count / total), f"{count} of {total} {basis}")
-        rates[kind, month] = min(rates.get((kind, month), rate), rate)
+        comparison = (min(1.0, count / total), f"{count} of {total} {basis}")
+        rates[kind, month] = min(rates.get((kind, month), comparison), comparison)
     months_without_merges = {month for (month,) in execute(_MONTHS_WITHOUT_MERGES).fetchall()}
     rows = []
     for month, hours in execute(_HOURS).fetchall():

@@ -134,7 +134,7 @@ def test_full_disk_does_not_hide_the_first_error(folder, monkeypatch, capsys):
         monkeypatch.setattr(record, "write_text", full)
         raise TrainingError("the first error")
 
-    monkeypatch.setattr(run, "_plan_and_train", fail)
+    monkeypatch.setattr(run, "_run_plan", fail)
     with pytest.raises(TrainingError, match="the first error"):
         run.resume_run(folder)
     assert "cannot update the record: no space" in capsys.readouterr().err
