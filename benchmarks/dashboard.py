@@ -1,13 +1,12 @@
-"""The dashboard: how large the page is, how long it takes to make, to appear, and to answer a slider.
+"""Measure the dashboard: size of the page, and time to write it, to paint it, and to answer a slider.
 
 Usage: python benchmarks/dashboard.py [RUNS], in an environment with the extra `dev` and a Chromium.
 
-The bundled question of 5 candidates, and made-up ones of 15 and of 60 that carry the bundled
-histories under other names, all over six years. First paint is the browser's own figure for a page
-opened from disk, beside that of an empty page in the same run; an answer runs from the event of a
-slider until the new layout is worked out (style and layout forced). CPU time is that of the page's
-main thread, from the browser; unlike the wall time it does not grow when the machine has other work.
-The bounds are of wall time: run it on a machine at rest.
+The pages are the bundled question with 5 candidates, and questions with 15 and 60 candidates that have the
+bundled histories under other names, all over six years. The browser measures the first paint of a page from
+disk, and of an empty page in the same run. An answer lasts from the event of a slider until the browser has
+the new layout, which the script forces. CPU time is that of the page's main thread. Unlike the wall time, it
+does not grow if the machine is busy. The limits are for wall time, so run the script on an idle machine.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from advisor.answers.recommend import recommend
 from advisor.cli.browser import find_browser
 from advisor.report.dashboard import render
 
-BUNDLED = 5
+BUNDLED_SIZE = 5
 # What is promised of the pages of 15 and of 60 candidates.
 MOST_KILOBYTES, MOST_PAINT_MS, MOST_ANSWER_MS = 2000, 300, 50
 SLIDE = """
@@ -98,9 +97,9 @@ def main() -> None:
         folder = Path(name)
         (folder / "empty.html").write_text("<!doctype html><title>empty</title><p>empty</p>")
         pages = {"an empty page": (folder / "empty.html", 0.0)}
-        for n in (BUNDLED, 15, 60):
+        for n in (BUNDLED_SIZE, 15, 60):
             request = Request()
-            if n != BUNDLED:
+            if n != BUNDLED_SIZE:
                 (folder / str(n)).mkdir()
                 request = Request(
                     domain=str(fill_with_many(folder / str(n), n)), store=folder / str(n) / "facts"

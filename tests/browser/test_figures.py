@@ -50,7 +50,9 @@ def bench_report(open_page, bench_file):
 
 def test_each_chart_has_a_title_unit_day_source_and_numbers(bench_report):
     bench_report.page.evaluate("document.querySelectorAll('details.data').forEach((d) => { d.open = true; })")
-    bench_report.page.wait_for_timeout(100)
+    bench_report.page.wait_for_function(
+        "() => advisor.charts.figures.every((f) => f.table.box.hidden || f.box.querySelector('details tbody tr'))"
+    )
     figures = bench_report.page.evaluate(
         """() => advisor.charts.figures.map((f) => ({ id: f.id, none: f.chart.none ?? null, title: f.title.innerText,
             note: f.note.innerText, rows: f.box.querySelectorAll('table tbody tr').length,

@@ -67,7 +67,7 @@ def test_hostile_text_appears_as_text(open_page, hostile, width):
     report.draw_all()
     report.page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
     report.slide('[data-weight="models"]', 77)
-    report.page.wait_for_timeout(300)
+    report.draw_all()
     assert report.page.evaluate("window.pwned") is None
     assert report.messages == []
     assert report.requests == [hostile.as_uri()]

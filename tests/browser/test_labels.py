@@ -72,6 +72,15 @@ def test_each_label_is_whole(open_page, files, name, width):
     assert report.messages == []
 
 
+def test_no_header_of_the_ranking_is_cut(open_page, page_file):
+    report = open_page(page_file)
+    headers = report.page.eval_on_selector_all(
+        "#ranking-table thead th", "(all) => all.map((h) => [h.innerText, h.scrollWidth <= h.clientWidth])"
+    )
+    assert len(headers) > 10
+    assert [text for text, is_whole in headers if not is_whole] == []
+
+
 @pytest.mark.parametrize("width", [1400, 390])
 def test_margins_are_constant_so_that_plotly_draws_each_chart_once(open_page, page_file, width):
     report = open_page(page_file, viewport={"width": width, "height": 900})

@@ -72,7 +72,7 @@ def test_sliders_goals_and_candidates_change_the_ranking(open_page, page_file):
     assert report.text("#goal-title") == "independence from one person or one company"
     report.page.uncheck('#controls [data-candidate="0"]')
     assert "trl" not in {row[1].split()[0] for row in read_ranking(report)}
-    assert "was not compared" in report.text("#leaving")
+    assert "was not compared" in report.text("#alternatives")
     report.page.click("#reset")
     assert read_ranking(report) == before
     assert report.messages == []
@@ -278,7 +278,7 @@ def test_the_requirements_are_on_the_page_and_in_the_saved_view(open_page, tmp_p
     assert report.page.inner_text("#choice") == plain["choice"].partition("/")[2]
     assert report.page.get_attribute("#confidence", "data-certainty") == plain["certainty"]
     for note in plain["requirement_notes"]:
-        assert " ".join(note.split()) in report.text("#needs")
+        assert " ".join(note.split()) in report.text("#requirements")
     report.slide('[data-weight="models"]', 60)
     name, text = save(report, "#export")
     (tmp_path / name).write_text(text)

@@ -44,13 +44,13 @@ def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any
         "confidence": _CONFIDENCE[kind],
         "reasons": answer.reasons,
         "doubts": doubts_without_flips(answer),
-        "needs": [{"name": "", "text": text} for text in answer.requirement_notes],
+        "requirements": [{"name": "", "text": text} for text in answer.requirement_notes],
         "flips": [f.text for f in answer.flips],
-        "leaving": [{"name": "", "text": text} for text in answer.leaving_default],
+        "alternatives": [{"name": "", "text": text} for text in answer.leaving_default],
         "default_name": (answer.default or "").rpartition("/")[2],
         "rows": [_row(r) for r in answer.ranking],
-        "out": [_out(r) for r in answer.ranking if r.excluded],
-        "warned": [
+        "exclusions": [_exclusion(r) for r in answer.ranking if r.excluded],
+        "warnings": [
             {"name": r.candidate.name, "text": f.text}
             for r in answer.ranking
             for f in r.findings
@@ -104,7 +104,7 @@ def _chances(r: Ranked) -> list[dict[str, float]]:
     ]
 
 
-def _out(r: Ranked) -> dict[str, Any]:
+def _exclusion(r: Ranked) -> dict[str, Any]:
     return {
         "name": r.candidate.name,
         "text": "; ".join(f.text for f in r.findings if f.verdict == "exclude"),

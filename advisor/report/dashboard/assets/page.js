@@ -80,20 +80,20 @@ function writeAnswer() {
   $("doubts").replaceChildren(...items(toAddress() ? doubts() : data.doubts));
   $("flips").replaceChildren(...items(flipTexts()));
   writeList(
-    "excluded",
+    "exclusions",
     namedItems(
       answer.rows.filter((r) => r.excluded).map((r) => [name(r), findingsOf(r, "exclude").join("; ")]),
     ),
   );
   writeList(
-    "warned",
+    "warnings",
     namedItems(
       answer.rows
         .filter((r) => !r.excluded)
         .flatMap((r) => findingsOf(r, "warn").map((text) => [name(r), text])),
     ),
   );
-  writeList("leaving", items(leavingDefault()));
+  writeList("alternatives", items(alternatives()));
   const gaps = [...state.selection]
     .filter((i) => !data.scores[i][state.day])
     .map((i) => [data.candidates[i].repository, `no data by ${data.days[state.day]}`]);

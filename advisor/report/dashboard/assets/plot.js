@@ -55,6 +55,10 @@ const plot = (() => {
     return `${letters.join("")}…`;
   }
 
+  const withTitle = ({ title, ...axis }) =>
+    title ? { ...axis, title: { text: title, font: { size: FONT_SIZE } } } : axis;
+
+  // The layout of a chart; `title` of an axis is a text.
   function layout({ xaxis = {}, yaxis = {}, margin = {}, ...rest } = {}) {
     const axis = {
       gridcolor: css("--line"),
@@ -81,8 +85,8 @@ const plot = (() => {
         autoexpand: false,
         ...margin,
       },
-      xaxis: { ...axis, nticks: isNarrow() ? 5 : 10, ...xaxis },
-      yaxis: { ...axis, ...yaxis },
+      xaxis: { ...axis, nticks: isNarrow() ? 5 : 10, ...withTitle(xaxis) },
+      yaxis: { ...axis, ...withTitle(yaxis) },
       ...rest,
     };
   }

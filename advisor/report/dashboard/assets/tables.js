@@ -66,15 +66,18 @@ const tables = (() => {
       { class: "data" },
       element("summary", {}, "Show the data as a table"),
       place,
-      saveButton(name, () => place.querySelector("table")),
+      saveButton(name, () => {
+        fill(); // the browser sends the toggle event after the click
+        return place.querySelector("table");
+      }),
     );
     let isFresh = false;
-    const fill = () => {
+    function fill() {
       if (box.open && !box.hidden && !isFresh) {
         place.replaceChildren(build());
         isFresh = true;
       }
-    };
+    }
     box.addEventListener("toggle", fill);
     const refresh = () => {
       isFresh = false;

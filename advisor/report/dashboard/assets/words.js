@@ -38,7 +38,7 @@ function doubts() {
   return [...sentences, `possible score: ${format.whole(choice.low)} to ${format.whole(choice.high)}`];
 }
 
-function leavingDefault() {
+function alternatives() {
   if (data.default === null) return [];
   const base = answer.rows.find((r) => data.candidates[r.i].repository === data.default);
   if (!base) return [`${data.default}, the default of this domain, was not compared`];

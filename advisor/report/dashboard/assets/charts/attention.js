@@ -86,13 +86,13 @@ const attention = (() => {
         xaxis: {
           type: "log",
           range: logs("people", "new_contributors"),
-          title: { text: "new contributors in twelve months" },
+          title: "new contributors in twelve months",
           dtick: 1,
         },
         yaxis: {
           type: "log",
           range: logs("stars", "stars"),
-          title: { text: "stars" },
+          title: "stars",
           dtick: 1,
         },
         margin: { l: MARGIN.title, t: 20 },
@@ -151,10 +151,10 @@ const attention = (() => {
       thickness: 1,
       width: 0,
     });
-    const axis = (text) => ({
+    const axis = (title) => ({
       range: [floor, 1.04],
       tickformat: ".0%",
-      title: { text },
+      title,
     });
     return {
       title:

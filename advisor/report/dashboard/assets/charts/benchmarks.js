@@ -80,7 +80,7 @@ const benchmarks = (() => {
     if (!figure)
       return {
         title: `${subject}: no data`,
-        none: "This snapshot has no such results of `advisor bench`, which measures the libraries on your machine.",
+        none: "This snapshot has no such results. `advisor bench` measures the libraries on your machine.",
       };
     const rows = largest(all.filter((b) => b.figure === figure))
       .sort((a, b) => (isHigherBetter ? b.value - a.value : a.value - b.value))

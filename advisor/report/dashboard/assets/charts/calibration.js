@@ -63,14 +63,14 @@ const calibration = (() => {
           range: [Math.log10(FLOOR), 0],
           tickvals: [0.001, 0.01, 0.1, 1],
           ticktext: ["0.1%", "1%", "10%", "100%"],
-          title: { text: "forecast chance" },
+          title: "forecast chance",
         },
         yaxis: {
           type: "log",
           range: [Math.log10(FLOOR), 0],
           tickvals: [0.001, 0.01, 0.1, 1],
           ticktext: ["0.1%", "1%", "10%", "100%"],
-          title: { text: "share that became inactive" },
+          title: "share that became inactive",
         },
       }),
       table: () =>
