@@ -24,6 +24,7 @@ def main() -> None:
     for name in ("draws.json", "measurements.json"):
         for path in sorted(snapshots.glob(f"*/{name}")):
             seals.seal_path(path).unlink(missing_ok=True)  # a seal is of one machine, a hash of all
+            (path.parent / ".lock").unlink(missing_ok=True)
             digests[f"{path.parent.name}/{name}"] = hashlib.sha256(path.read_bytes()).hexdigest()
     (data_folder() / seals.DIGESTS_FILE).write_text(json.dumps(digests, indent=1, sort_keys=True) + "\n")
 

@@ -136,7 +136,7 @@ class _PartitionEntry(BaseModel):
     model_config = ConfigDict(strict=True)
     rows: _Rows
     sha256: _Digest
-    replaced: list[_File] = []
+    obsolete: list[_File] = Field(default=[], alias="replaced")
 
 
 class _Manifest(BaseModel):
@@ -157,7 +157,7 @@ class _Manifest(BaseModel):
             ):
                 raise ValueError(f"{file}: {entry.partition} is not a partition of its table")
         for name, partition in self.partitions.items():
-            if any(_table(file) != _table(name) for file in partition.replaced):
+            if any(_table(file) != _table(name) for file in partition.obsolete):
                 raise ValueError(f"{name}: a replaced file is of another table")
         return self
 

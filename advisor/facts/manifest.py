@@ -13,7 +13,8 @@ from typing import Any
 from advisor.errors import FactsError, SnapshotMissing
 from advisor.facts.checks import MAX_MANIFEST_BYTES, check_folder, check_manifest, check_size
 from advisor.facts.store import is_benchmark_file
-from advisor.files import write_atomically
+from advisor.facts.tables import TABLES
+from advisor.files import DRAFT_PREFIX, write_atomically
 
 SCHEMA_VERSION = 1
 MAX_INDENTED_FILES = 5000
@@ -21,7 +22,11 @@ MAX_INDENTED_FILES = 5000
 
 @contextmanager
 def lock_store(path: Path) -> Iterator[None]:
-    """Lock the store for one writer; a second writer waits."""
+    """Lock the store for one writer, and remove what a killed writer left; a second writer waits.
+
+    Raises:
+        FactsError: the store has links or special files.
+    """
     import fcntl
 
     path.mkdir(parents=True, exist_ok=True)
@@ -29,6 +34,9 @@ def lock_store(path: Path) -> Iterator[None]:
     handle = os.open(path / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        for folder in (path, *(path / table for table in TABLES)):
+            for draft in folder.glob(f"*{DRAFT_PREFIX}*"):  # DuckDB writes tmp_.draft.… first
+                draft.unlink(missing_ok=True)
         yield
     finally:
         os.close(handle)

@@ -20,8 +20,9 @@ from advisor.errors import FactsError
 from advisor.facts import reading
 from advisor.facts.database import join_with_commas, open_database, parquet_sql, quote
 from advisor.facts.facts_view import FactsView
+from advisor.facts.manifest import lock_store
 from advisor.facts.store import Store, is_benchmark_file
-from advisor.measure.seals import is_sealed, read_sealed, write_sealed
+from advisor.measure.seals import is_sealed, read_with_seal, write_with_seal
 from advisor.measure.sql import measurement_of_row
 from advisor.metrics import METRICS
 from advisor.metrics.shared.views import DERIVED_VIEWS
@@ -74,7 +75,7 @@ def measurement_files(store: Store, as_of: date) -> list[Path] | None:
 
 def read_index(store: Store) -> dict[str, Any]:
     """Return the index of a whole store's measurements; empty if it is missing or not from this machine."""
-    data = read_sealed(store.path / FOLDER / "index.json")
+    data = read_with_seal(store.path / FOLDER / "index.json")
     return json.loads(data) if data else {}
 
 
@@ -147,7 +148,7 @@ class SnapshotMeasurements:
 
 def read_cached_measurements(facts: FactsView) -> SnapshotMeasurements | None:
     """Read the cache beside a snapshot; None if it is missing, not sealed, or was made from other facts."""
-    data = read_sealed(facts.store.path / "measurements.json")
+    data = read_with_seal(facts.store.path / "measurements.json")
     content = json.loads(data) if data else {}
     if content.get("key") != measurements_key(facts.store, facts.as_of):
         return None
@@ -198,4 +199,5 @@ def write_measurement_cache(store: Store) -> None:
         "outlooks": {r: [asdict(o) for o in each] for r, each in sorted(results.outlooks.items())},
     }
     text = json.dumps(content, indent=1, default=str) + "\n"
-    write_sealed(store.path / "measurements.json", text.encode())
+    with lock_store(store.path):
+        write_with_seal(store.path / "measurements.json", text.encode())

@@ -26,7 +26,7 @@ _KEY_BYTES, _SEAL_BYTES = 32, 64
 _MAX_BYTES = 2**30  # measurements of 300 repositories take about 5 MB
 
 
-def write_sealed(path: Path, data: bytes) -> None:
+def write_with_seal(path: Path, data: bytes) -> None:
     """Replace a file and write its seal."""
     write_atomically(path, data)
     write_seal(path, path.name, hashlib.sha256(data).hexdigest())
@@ -55,7 +55,7 @@ def seal_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.seal")
 
 
-def read_sealed(path: Path) -> bytes | None:
+def read_with_seal(path: Path) -> bytes | None:
     """Return the content of a file; None if it is missing, or neither bundled nor written here."""
     try:
         check_size(path, _MAX_BYTES)

@@ -36,7 +36,7 @@ from advisor.measure.one_day import (
     read_lookup_rows,
     set_requested_repositories,
 )
-from advisor.measure.seals import is_sealed, write_seal, write_sealed
+from advisor.measure.seals import is_sealed, write_seal, write_with_seal
 from advisor.measure.sql import COLUMNS, measurement_sql, read_on_sql
 from advisor.metrics import METRICS
 from advisor.metrics.shared.views import DERIVED_VIEWS
@@ -184,7 +184,7 @@ def _write_index(
     store: Store, days: Sequence[date], files: Sequence[str], damages: Sequence[reading.Damage]
 ) -> None:
     folder = store.path / FOLDER
-    write_sealed(folder / "index.json", render_index(store, days, files, "duckdb", damages).encode())
+    write_with_seal(folder / "index.json", render_index(store, days, files, "duckdb", damages).encode())
     names = {"index.json", *files}
     for file in folder.iterdir():
         # This also removes drafts of killed runs.

@@ -336,31 +336,31 @@ def test_forged_measurements_are_not_believed(snapshot, tmp_path):
 
 
 def test_a_seal_is_of_one_machine_one_name_and_one_content(store, tmp_path, monkeypatch):
-    seals.write_sealed(store / "a", b"1")
-    assert seals.read_sealed(store / "a") == b"1"
+    seals.write_with_seal(store / "a", b"1")
+    assert seals.read_with_seal(store / "a") == b"1"
     for suffix in ("", ".seal"):
         shutil.copy(store / f"a{suffix}", store / f"b{suffix}")
-    assert seals.read_sealed(store / "b") is None, "another name"
+    assert seals.read_with_seal(store / "b") is None, "another name"
     (store / "a").write_bytes(b"2")
-    assert seals.read_sealed(store / "a") is None, "another content"
-    seals.write_sealed(store / "a", b"2")
+    assert seals.read_with_seal(store / "a") is None, "another content"
+    seals.write_with_seal(store / "a", b"2")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other machine"))
-    assert seals.read_sealed(store / "a") is None, "no key yet"
-    seals.write_sealed(store / "c", b"3")
-    assert (seals.read_sealed(store / "a"), seals.read_sealed(store / "c")) == (None, b"3")
+    assert seals.read_with_seal(store / "a") is None, "no key yet"
+    seals.write_with_seal(store / "c", b"3")
+    assert (seals.read_with_seal(store / "a"), seals.read_with_seal(store / "c")) == (None, b"3")
     key = tmp_path / "other machine" / "advisor" / "measurements.key"
     assert key.stat().st_mode & 0o77 == 0, "only its owner reads the key"
     key.write_bytes(b"short")
-    assert seals.read_sealed(store / "c") is None
+    assert seals.read_with_seal(store / "c") is None
 
 
 def test_without_a_place_for_the_key_nothing_is_believed(store, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    seals.write_sealed(store / "a", b"1")
+    seals.write_with_seal(store / "a", b"1")
     assert (store / "a").read_bytes() == b"1"
     assert not (store / "a.seal").exists()
-    assert seals.read_sealed(store / "a") is None
+    assert seals.read_with_seal(store / "a") is None
 
 
 def test_forged_measurements_of_a_whole_store_are_not_believed(store):
@@ -397,16 +397,45 @@ def test_bundled_measurements_have_the_bundled_hashes():
 
 def test_a_changed_bundled_snapshot_is_measured(tmp_path, monkeypatch):
     copy = shutil.copytree(SNAPSHOT, tmp_path / "dataframes")
-    assert seals.read_sealed(copy / "measurements.json"), "its content is known, wherever it is"
+    assert seals.read_with_seal(copy / "measurements.json"), "its content is known, wherever it is"
     expected = rank(copy)
     forge(copy / "measurements.json")
     draws = json.loads((copy / "draws.json").read_text())
     (copy / "draws.json").write_text(json.dumps(draws).replace("0.", "0.9"))
-    assert seals.read_sealed(copy / "measurements.json") is None
-    assert seals.read_sealed(copy / "draws.json") is None
+    assert seals.read_with_seal(copy / "measurements.json") is None
+    assert seals.read_with_seal(copy / "draws.json") is None
     assert rank(copy) == expected
 
 
 def test_a_path_is_one_literal(tmp_path):
     (tmp_path / "a[1]").mkdir()
     assert database.path_sql(tmp_path / "a[1]" / "it's*") == f"'{tmp_path.resolve()}/a[[]1]/it''s[*]'"
+
+
+def test_the_next_writer_removes_what_a_killed_one_left(store):
+    (store / "releases").mkdir()
+    left = [store / p for p in (".draft.a", "counts/.draft.b", "counts/tmp_.draft.b", "releases/.draft.c")]
+    for path in left:
+        path.write_bytes(b"half")
+    writing.write_rows(store, "counts", "own/other", [])
+    assert not [path for path in left if path.exists()]
+    assert reading.read_rows(reading.open_store(store), "counts", NAME)
+
+
+def test_facts_that_duckdb_cannot_measure_are_one_line(monkeypatch, capsys):
+    """Attack: values beyond the range or the memory of a query. Defence: one line, no traceback."""
+    from advisor import cli
+
+    def fail():
+        with database.open_database() as db:
+            db.execute("SELECT DATE '9999-12-31' + INTERVAL '300000 years'")
+
+    monkeypatch.setattr(cli, "app", fail)
+    monkeypatch.setattr("sys.argv", ["advisor", "rank"])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 1
+    assert capsys.readouterr().err.startswith("advisor: the facts cannot be measured: ")
+    monkeypatch.setattr(cli, "app", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        cli.main()

@@ -87,7 +87,8 @@ def _fact_origins(store: Store) -> dict[tuple[str, str], Origin]:
                 check_rows(db, store, list_files(store, table, names))
                 rows = db.execute(
                     f"SELECT DISTINCT {ecosystem}, package, repository, source, retrieved_at"
-                    f" FROM ({all_rows_sql(store, table, names)}) WHERE package IS NOT NULL AND repository IS NOT NULL"
+                    f" FROM ({all_rows_sql(store, table, names)})"
+                    " WHERE package IS NOT NULL AND repository IS NOT NULL"
                     " ORDER BY retrieved_at, repository"
                 ).fetchall()
         except duckdb.Error as error:
