@@ -430,6 +430,7 @@ def test_facts_that_duckdb_cannot_measure_are_one_line(monkeypatch, capsys):
         with database.open_database() as db:
             db.execute("SELECT DATE '9999-12-31' + INTERVAL '300000 years'")
 
+    monkeypatch.setattr(cli, "load", lambda _: None)
     monkeypatch.setattr(cli, "app", fail)
     monkeypatch.setattr("sys.argv", ["advisor", "rank"])
     with pytest.raises(SystemExit) as stop:
