@@ -19,11 +19,14 @@ def cache_home() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "advisor"
 
 
+DRAFT_PREFIX = ".draft."
+
+
 @contextmanager
 def draft_file(folder: Path) -> Iterator[Path]:
     """Create an empty file in a folder; delete it at the end of the block unless `publish` moved it."""
     folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".draft.")
+    handle, name = tempfile.mkstemp(dir=folder, prefix=DRAFT_PREFIX)
     os.close(handle)
     draft = Path(name)
     try:

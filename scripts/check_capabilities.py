@@ -24,7 +24,9 @@ def main() -> int:
             continue
         for entry in (*library.capability, *library.licences):
             try:
-                is_there = entry.shows in run_git(Path(clones[name]), "show", f"{library.commit}:{entry.path}")
+                is_there = entry.shows in run_git(
+                    Path(clones[name]), "show", f"{library.commit}:{entry.path}"
+                )
             except GitFailed:
                 is_there = False
             if not is_there:

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from advisor.decide.acceptability import DRAWS, Acceptability
+from advisor.facts.manifest import lock_store
 from advisor.facts.store import Store
-from advisor.files import write_atomically
 from advisor.measure.cache import digest
+from advisor.measure.seals import read_with_seal, write_with_seal
 from advisor.model import CriterionScore
 
 Scores = Mapping[str, Sequence[CriterionScore]]
@@ -24,15 +25,16 @@ def _draws_key(scores: Scores, weights: Mapping[str, float]) -> str:
 
 def read_draws(store: Store, scores: Scores, weights: Mapping[str, float]) -> Acceptability | None:
     """Read the draws for these scores and weights; None if the snapshot has no such draws."""
-    try:
-        content = json.loads((store.path / "draws.json").read_text())[_draws_key(scores, weights)]
-        ranks = {name: tuple(shares) for name, shares in content["ranks"].items()}
-        return Acceptability(ranks, content["pairwise"], content["central_weights"])
-    except (OSError, ValueError, KeyError, TypeError):
+    data = read_with_seal(store.path / "draws.json")
+    content = json.loads(data).get(_draws_key(scores, weights)) if data else None
+    if content is None:
         return None
+    ranks = {name: tuple(shares) for name, shares in content["ranks"].items()}
+    return Acceptability(ranks, content["pairwise"], content["central_weights"])
 
 
 def write_draws(store: Store, draws: Sequence[tuple[Scores, Mapping[str, float], Acceptability]]) -> None:
     """Write draws, each with the scores and weights behind it, beside the snapshot."""
     content = {_draws_key(scores, weights): asdict(shares) for scores, weights, shares in draws}
-    write_atomically(store.path / "draws.json", (json.dumps(content, indent=1) + "\n").encode())
+    with lock_store(store.path):
+        write_with_seal(store.path / "draws.json", (json.dumps(content, indent=1) + "\n").encode())

@@ -7,7 +7,6 @@ excludes, scored again one by one like any candidate.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -18,8 +17,8 @@ from advisor.answers.recommend import build_recommendation, score_candidate
 from advisor.domain import domain
 from advisor.domain.organisations import load_organisations
 from advisor.errors import FactsError, InputError
-from advisor.facts.store import join_with_commas, quote
-from advisor.measure.cache import FOLDER, measurement_files, read_measurement_files
+from advisor.facts.database import join_with_commas, open_database, parquet_sql, quote
+from advisor.measure.cache import measurement_files, read_index, read_measurement_files
 from advisor.model import Recommendation, ScoredCandidate
 
 SHORTLIST = 10
@@ -32,7 +31,7 @@ utilities AS (
     SELECT m.repository, s.criterion, s.of_all, s.weight,
            CASE WHEN s.is_log THEN ln(1 + greatest(0, m.value)) ELSE m.value END AS curved,
            least(1, greatest(0, (curved - s.worst) / (s.best - s.worst))) AS utility
-    FROM read_parquet([{files}]) AS m JOIN scales AS s ON m.metric = s.metric
+    FROM {files} AS m JOIN scales AS s ON m.metric = s.metric
     WHERE m.as_of = DATE {day} AND m.value IS NOT NULL
 ),
 criteria AS (
@@ -89,13 +88,13 @@ def read_scores(question: Question, files: Sequence[Path]) -> list[tuple[str, fl
     """
     import duckdb
 
-    with duckdb.connect(config={"threads": 2}) as db:
+    with open_database({file.parent for file in files}) as db:
         try:
             # No parameters: for a parameter duckdb imports pandas, which takes longer than the query.
             return db.execute(
                 _SCORES.format(
                     scales=_scales_sql(question),
-                    files=join_with_commas(quote(str(file)) for file in files),
+                    files=parquet_sql(files),
                     day=quote(question.as_of.isoformat()),
                 )
             ).fetchall()
@@ -129,5 +128,4 @@ def _score_all(question: Question, files: Sequence[Path], names: Sequence[str]) 
 
 
 def _read_missing(question: Question) -> dict[str, str]:
-    index = json.loads((question.store.path / FOLDER / "index.json").read_text())
-    return dict(index["missing"])
+    return dict(read_index(question.store)["missing"])

@@ -100,3 +100,10 @@ def main() -> None:
     except AdvisorError as error:
         print(f"advisor: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except Exception as error:
+        # Facts that match their hashes can still be out of DuckDB's range, or need more than its memory.
+        duckdb = sys.modules.get("duckdb")
+        if duckdb is None or not isinstance(error, duckdb.Error):
+            raise
+        print(f"advisor: the facts cannot be measured: {str(error).splitlines()[0]}", file=sys.stderr)
+        sys.exit(AdvisorError.exit_code)

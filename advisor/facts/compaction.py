@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.errors import FactsError
 from advisor.facts import reading
+from advisor.facts.database import copy_sql, join_with_commas, open_database, parquet_sql, quote
 from advisor.facts.manifest import lock_store, read_manifest, write_manifest
 from advisor.facts.store import (
     Store,
     current_rows_condition,
     file_path,
-    join_with_commas,
-    parquet_sql,
-    quote,
+    files_sql,
+    list_files,
     repository_of,
     split_files,
 )
@@ -70,8 +70,6 @@ def compact_store(
         SnapshotMissing: the store does not exist.
         FactsError: a file is damaged.
     """
-    import duckdb
-
     with lock_store(path):
         store = reading.open_store(path)
         if damages := reading.verify_files(store, store.repositories()):
@@ -83,7 +81,9 @@ def compact_store(
         count = 0
         is_compact = not loose and not any(p.get("replaced") for p in store.partitions.values())
         rows = count_rows_by_repository(store)
-        with duckdb.connect(config={"threads": 2, **(settings or {})}) as db:
+        with open_database([path], settings) as db:
+            for table in TABLES:
+                reading.check_rows(db, store, list_files(store, table, names))
             for batch in [] if is_compact else split_into_ranges(names, rows, rows_per_partition):
                 for table in TABLES:
                     if (sql := _rows_with_parts_sql(store, table, batch)) is not None:
@@ -129,13 +129,10 @@ def write_partition(db: duckdb.DuckDBPyConnection, path: Path, table: str, sql: 
     # The sort order is complete, so that equal rows in any order give equal bytes.
     order = ", ".join(dict.fromkeys(["repository", "part", *DAYS[table], "source", *columns(table)]))
     with draft_file(path / table) as draft:
-        db.execute(
-            f"COPY (SELECT {', '.join(columns(table))}, part FROM ({sql}) ORDER BY {order})"
-            f" TO {quote(str(draft))} (FORMAT parquet, COMPRESSION zstd)"
-        )
+        db.execute(copy_sql(f"SELECT {', '.join(columns(table))}, part FROM ({sql}) ORDER BY {order}", draft))
         with draft.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        holds = _read_contents(db, table, str(draft))
+        holds = _read_contents(db, table, draft)
         if not holds:
             return {}
         name = f"{table}/partition-{digest[:16]}.parquet"
@@ -144,11 +141,11 @@ def write_partition(db: duckdb.DuckDBPyConnection, path: Path, table: str, sql: 
         return {name: {"rows": rows, "sha256": digest, "holds": holds}}
 
 
-def _read_contents(db: duckdb.DuckDBPyConnection, table: str, file: str) -> dict[str, dict[str, Any]]:
+def _read_contents(db: duckdb.DuckDBPyConnection, table: str, file: Path) -> dict[str, dict[str, Any]]:
     first = f"least({', '.join(['NULL', *(f'min({day})' for day in DAYS[table])])})::DATE::VARCHAR"
     last = f"greatest({', '.join(['NULL', *(f'max({day})' for day in DAYS[table])])})::DATE::VARCHAR"
     groups = db.execute(
-        f"SELECT repository, part, count(*), {first}, {last} FROM read_parquet({quote(file)})"
+        f"SELECT repository, part, count(*), {first}, {last} FROM {parquet_sql([file])}"
         " GROUP BY repository, part ORDER BY repository, part"
     ).fetchall()
     return {
@@ -166,15 +163,12 @@ def _rows_with_parts_sql(store: Store, table: str, repositories: Sequence[str]) 
     sources = []
     if loose:
         part = r"coalesce(nullif(regexp_extract(filename, '@([^/]*)\.parquet$', 1), ''), '')"
-        files = join_with_commas(quote(str(store.path / f)) for f in loose)
-        sources.append(
-            f"SELECT * EXCLUDE (filename), {part} AS part"
-            f" FROM read_parquet([{files}], union_by_name=true, filename=true)"
-        )
+        files = parquet_sql([store.path / file for file in loose], ", filename = true")
+        sources.append(f"SELECT * EXCLUDE (filename), {part} AS part FROM {files}")
     if partitions:
         names = join_with_commas(map(quote, sorted(repositories)))
         sources.append(
-            f"SELECT * FROM {parquet_sql(store, sorted(partitions))}"
+            f"SELECT * FROM {files_sql(store, sorted(partitions))}"
             f" WHERE repository IN ({names}) AND {current_rows_condition(store, partitions)}"
         )
     nulls = ", ".join(f"NULL::{kind} AS {name}" for name, kind in columns(table).items())

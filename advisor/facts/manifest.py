@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from advisor.errors import FactsError, SnapshotMissing
+from advisor.facts.checks import MAX_MANIFEST_BYTES, check_folder, check_manifest, check_size
 from advisor.facts.store import is_benchmark_file
-from advisor.files import write_atomically
+from advisor.facts.tables import TABLES
+from advisor.files import DRAFT_PREFIX, write_atomically
 
 SCHEMA_VERSION = 1
 MAX_INDENTED_FILES = 5000
@@ -19,13 +22,24 @@ MAX_INDENTED_FILES = 5000
 
 @contextmanager
 def lock_store(path: Path) -> Iterator[None]:
-    """Lock the store for one writer; a second writer waits."""
+    """Lock the store for one writer, and remove what a killed writer left; a second writer waits.
+
+    Raises:
+        FactsError: the store has links or special files.
+    """
     import fcntl
 
     path.mkdir(parents=True, exist_ok=True)
-    with (path / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    check_folder(path)
+    handle = os.open(path / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        for folder in (path, *(path / table for table in TABLES)):
+            for draft in folder.glob(f"*{DRAFT_PREFIX}*"):  # DuckDB writes tmp_.draft.… first
+                draft.unlink(missing_ok=True)
         yield
+    finally:
+        os.close(handle)
 
 
 def replace_in_partition(manifest: dict[str, Any], file: str) -> None:
@@ -59,17 +73,20 @@ def read_manifest(store: Path) -> dict[str, Any]:
 
     Raises:
         SnapshotMissing: the store has no manifest.
-        FactsError: the manifest is damaged or has another schema version.
+        FactsError: the manifest is damaged or has another schema version, or the store has links, special
+            files or names of files elsewhere.
     """
     path = store / "manifest.json"
+    check_folder(store)
     try:
+        check_size(path, MAX_MANIFEST_BYTES)
         manifest = json.loads(path.read_text())
         if manifest["schema"] != SCHEMA_VERSION:
             raise FactsError(
                 f"{path}: the manifest has schema {manifest['schema']}, but this version reads schema "
                 f"{SCHEMA_VERSION}; collect the facts again"
             )
-        manifest["files"].items()
+        check_manifest(manifest)
     except FileNotFoundError:
         raise SnapshotMissing(
             f"no snapshot at {store}: there is no manifest.json; run `advisor collect` first"

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.errors import FactsError, SnapshotMissing
-from advisor.facts.store import Store, file_path, file_rows_sql, rows_sql
+from advisor.facts import database
+from advisor.facts.checks import check_size, most_bytes, most_rows
+from advisor.facts.manifest import read_manifest
+from advisor.facts.store import Store, file_path, file_rows_sql, files_sql, list_files, rows_sql
 from advisor.facts.tables import TABLES
 from advisor.facts.views import as_of_view
 
 if TYPE_CHECKING:
     import duckdb
-from advisor.facts.manifest import read_manifest
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ def open_store(path: Path, *, may_lack_days: bool = False) -> Store:
         FactsError: its manifest is damaged or has another schema version.
     """
     manifest = read_manifest(path)
-    if not manifest["files"] or not (manifest.get("as_of") or may_lack_days):
+    has_days = manifest.get("as_of") and manifest.get("first_day")
+    if not manifest["files"] or not (has_days or may_lack_days):
         raise SnapshotMissing(f"the snapshot at {path} has no facts; run `advisor collect` first")
     return Store(path, manifest)
 
@@ -63,9 +66,10 @@ def open_benchmarks(path: Path) -> Store | None:
     Raises:
         FactsError: its manifest is damaged or has another schema version.
     """
-    if not (path / "manifest.json").is_file():
+    try:
+        store = Store(path, read_manifest(path))
+    except SnapshotMissing:
         return None
-    store = Store(path, read_manifest(path))
     return store if store.benchmarked_repositories() else None
 
 
@@ -87,6 +91,7 @@ def verify_files(store: Store, repositories: Iterable[str]) -> list[Damage]:
 
 def _damage_reason(path: Path, entry: Mapping[str, Any]) -> str:
     try:
+        check_size(path, most_bytes(entry))
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
@@ -106,23 +111,54 @@ def open_views(
         store: the facts.
         repositories: repositories to read.
         as_of: the views show what was known at the end of this day.
-        settings: DuckDB settings (``memory_limit``, ``temp_directory``); default: two threads, no limit.
+        settings: DuckDB settings (``memory_limit``, ``temp_directory``); default: those of
+            `database.open_database`.
 
     Raises:
-        FactsError: a file is not Parquet, or has rows that do not fit its table.
+        FactsError: a file is not Parquet, has other rows than the manifest says, or rows that do not fit its
+            table, or the rows need more memory than the limit.
     """
     import duckdb
 
-    db = duckdb.connect(config={"threads": 2, **(settings or {})})
+    db = database.open_database([store.path], settings)
     for table in TABLES:
         # Copy each table into memory once: about twenty metrics read it.
         try:
+            check_rows(db, store, list_files(store, table, repositories))
             db.execute(f"CREATE TEMP TABLE all_{table} AS {rows_sql(store, table, repositories)}")
         except duckdb.Error as error:
             db.close()
             raise FactsError(f"{table} in {store.path} cannot be read: {error}") from None
     set_views(db, as_of)
     return db
+
+
+def check_rows(db: duckdb.DuckDBPyConnection, store: Store, files: Iterable[str]) -> None:
+    """Check that files of one table have no more rows than the manifest says; it reads only their ends.
+
+    Args:
+        db: from `database.open_database`.
+        store: the facts.
+        files: files of the manifest; a file in a partition stands for its partition.
+
+    Raises:
+        FactsError: they have more rows.
+        duckdb.Error: a file is not Parquet.
+    """
+    entries = {}
+    for file in files:
+        entry = store.manifest["files"][file]
+        actual_file = entry.get("in", file)
+        entries[actual_file] = store.partitions.get(actual_file, entry)
+    if not entries:
+        return
+    most = sum(map(most_rows, entries.values()))
+    ((count,),) = db.execute(f"SELECT count(*) FROM {files_sql(store, list(entries))}").fetchall()
+    if count > most:
+        table = next(iter(entries)).partition("/")[0]
+        raise FactsError(
+            f"{table} in {store.path} has {count:,} rows, but manifest.json says {most:,}; collect it again"
+        )
 
 
 def set_views(db: duckdb.DuckDBPyConnection, as_of: date) -> None:
@@ -139,8 +175,9 @@ def read_rows(store: Store, table: str, repository: str, part: str = "") -> list
     file = file_path(table, repository, part)
     if file not in store.manifest["files"]:
         return []
-    with duckdb.connect() as db:
+    with database.open_database([store.path]) as db:
         try:
+            check_rows(db, store, [file])
             result = db.execute(file_rows_sql(store, file))
         except duckdb.Error as error:
             actual_file = store.manifest["files"][file].get("in", file)

@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from advisor.facts.database import join_with_commas, parquet_sql, quote
 from advisor.facts.tables import NOT_PROJECT_FACTS, columns
 from advisor.facts.views import merge_sources_sql
 
@@ -114,13 +115,13 @@ def all_rows_sql(store: Store, table: str, repositories: Sequence[str]) -> str:
     loose, partitions = split_files(store, table, repositories)
     if loose:
         # Files of an older version do not have the newer columns.
-        source += f" UNION ALL BY NAME SELECT * FROM {parquet_sql(store, loose)}"
+        source += f" UNION ALL BY NAME SELECT * FROM {files_sql(store, loose)}"
     if partitions:
         need_all = all(store.file_counts[name] == count for name, count in partitions.items())
         names = join_with_commas(map(quote, sorted(set(repositories))))
         condition = "true" if need_all else f"repository IN ({names})"
         source += (
-            f" UNION ALL BY NAME SELECT * EXCLUDE (part) FROM {parquet_sql(store, sorted(partitions))}"
+            f" UNION ALL BY NAME SELECT * EXCLUDE (part) FROM {files_sql(store, sorted(partitions))}"
             f" WHERE {condition} AND {current_rows_condition(store, partitions)}"
         )
     # A file of another version may have more columns, and a file of another tool may have other types.
@@ -132,11 +133,11 @@ def file_rows_sql(store: Store, file: str) -> str:
     """Return SQL of the rows of one file of the manifest in file order, also from its partition."""
     partition = store.manifest["files"][file].get("in")
     if partition is None:
-        return f"SELECT * FROM {parquet_sql(store, [file])}"
+        return f"SELECT * FROM {files_sql(store, [file])}"
     repository, part = parse_file_path(file)
     names = join_with_commas(columns(file.partition("/")[0]))
     where = f"repository = {quote(repository)} AND part = {quote(part)}"
-    return f"SELECT {names} FROM {parquet_sql(store, [partition])} WHERE {where} ORDER BY ALL"
+    return f"SELECT {names} FROM {files_sql(store, [partition])} WHERE {where} ORDER BY ALL"
 
 
 def split_files(store: Store, table: str, repositories: Iterable[str]) -> tuple[list[str], Counter[str]]:
@@ -145,23 +146,21 @@ def split_files(store: Store, table: str, repositories: Iterable[str]) -> tuple[
     Returns:
         The separate files; and partition → number of files of these repositories in it.
     """
-    files = [f for r in repositories for f in store.files.get(r, ()) if f.startswith(f"{table}/")]
+    files = list_files(store, table, repositories)
     entries = store.manifest["files"]
     return [f for f in files if "in" not in entries[f]], Counter(
         entries[f]["in"] for f in files if "in" in entries[f]
     )
 
 
-def parquet_sql(store: Store, files: Sequence[str]) -> str:
+def list_files(store: Store, table: str, repositories: Iterable[str]) -> list[str]:
+    """Return the files of the manifest with a table's rows of these repositories."""
+    return [f for r in repositories for f in store.files.get(r, ()) if f.startswith(f"{table}/")]
+
+
+def files_sql(store: Store, files: Sequence[str]) -> str:
     """Return SQL that reads files of a store; a column that an older file does not have is NULL."""
-    return (
-        f"read_parquet([{join_with_commas(quote(str(store.path / f)) for f in files)}], union_by_name=true)"
-    )
-
-
-def quote(value: str) -> str:
-    """Return a string as an SQL literal."""
-    return "'" + value.replace("'", "''") + "'"
+    return parquet_sql([store.path / file for file in files])
 
 
 def current_rows_condition(store: Store, partitions: Iterable[str]) -> str:
@@ -169,8 +168,3 @@ def current_rows_condition(store: Store, partitions: Iterable[str]) -> str:
     old = [parse_file_path(file) for p in partitions for file in store.partitions[p].get("replaced", ())]
     pairs = join_with_commas(f"({quote(repository)}, {quote(part)})" for repository, part in old)
     return f"(repository, part) NOT IN ({pairs})" if old else "true"
-
-
-def join_with_commas(texts: Iterable[str]) -> str:
-    """Join SQL expressions with commas."""
-    return ", ".join(texts)

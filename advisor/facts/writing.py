@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 
 from advisor.addresses import check_repository
 from advisor.errors import FactsError
+from advisor.facts.database import copy_sql, json_sql, open_database
 from advisor.facts.manifest import lock_store, read_manifest, replace_in_partition, write_manifest
 from advisor.facts.store import file_path
 from advisor.facts.tables import DAYS, columns
@@ -32,20 +34,23 @@ def _encode(table: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "rows.json"
         lines.write_text(json.dumps(rows, default=str))
-        types = ", ".join(f"{name}: '{kind}'" for name, kind in names.items())
-        return encode_parquet(f"SELECT * FROM read_json('{lines}', columns={{{types}}}, format='array')")
+        source = json_sql([lines], names, ", format = 'array'")
+        return encode_parquet(f"SELECT * FROM {source}", Path(folder))
 
 
-def encode_parquet(sql: str) -> bytes:
-    """Return the rows of a query as Parquet; equal rows in any order give equal bytes."""
-    import duckdb
+def encode_parquet(sql: str, source: Path) -> bytes:
+    """Return the rows of a query as Parquet; equal rows in any order give equal bytes.
 
-    with tempfile.TemporaryDirectory() as folder, duckdb.connect(config={"threads": 1}) as db:
+    Args:
+        sql: the query.
+        source: the folder with the files that the query reads.
+    """
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_database([source, Path(folder)], {"threads": 1}) as db,
+    ):
         target = Path(folder) / "rows.parquet"
-        db.execute(
-            f"COPY (SELECT DISTINCT * FROM ({sql}) ORDER BY ALL) TO '{target}'"
-            " (FORMAT parquet, COMPRESSION zstd)"
-        )
+        db.execute(copy_sql(f"SELECT DISTINCT * FROM ({sql}) ORDER BY ALL", target))
         return target.read_bytes()
 
 
@@ -76,7 +81,7 @@ def write_rows(
     data = _encode(table, row_list)
     with lock_store(store):
         file = file_path(table, repository, part)
-        manifest = read_manifest(store) if (store / "manifest.json").exists() else {"files": {}}
+        manifest = read_manifest(store) if os.path.lexists(store / "manifest.json") else {"files": {}}
         entry = {"rows": len(row_list), "sha256": hashlib.sha256(data).hexdigest(), **about}
         old = manifest["files"].get(file, {})
         if "in" in old:

@@ -1,8 +1,8 @@
 """Cache of measurements and outlooks beside a snapshot, so that `advisor rank` is fast.
 
 ``measurements.json`` has the measurements as of the snapshot's own date, and ``draws.json`` the SMAA draws
-of the questions without options. Each file has a key made from its inputs. If the key does not match, the
-values are computed again.
+of the questions without options. Each file has a key made from its inputs, and a seal (see `seals`). If
+either does not match, the values are computed again.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from typing import Any
 from advisor.domain.files import data_folder
 from advisor.errors import FactsError
 from advisor.facts import reading
+from advisor.facts.database import join_with_commas, open_database, parquet_sql, quote
 from advisor.facts.facts_view import FactsView
-from advisor.facts.store import Store, is_benchmark_file, join_with_commas, quote
-from advisor.files import write_atomically
+from advisor.facts.manifest import lock_store
+from advisor.facts.store import Store, is_benchmark_file
+from advisor.measure.seals import is_sealed, read_with_seal, write_with_seal
 from advisor.measure.sql import measurement_of_row
 from advisor.metrics import METRICS
 from advisor.metrics.shared.views import DERIVED_VIEWS
@@ -63,14 +65,18 @@ def measurements_key_of_store(store: Store) -> str:
 
 
 def measurement_files(store: Store, as_of: date) -> list[Path] | None:
-    """Return the measurement files of a whole store as of a day; None if missing or stale."""
-    try:
-        index = json.loads((store.path / FOLDER / "index.json").read_text())
-        if as_of.isoformat() in index["days"] and index["key"] == measurements_key_of_store(store):
-            return [store.path / FOLDER / file for file in index["files"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    return None
+    """Return the measurement files of a whole store as of a day; None if missing, stale or not sealed."""
+    index = read_index(store)
+    if as_of.isoformat() not in index.get("days", ()) or index["key"] != measurements_key_of_store(store):
+        return None
+    files = {name: store.path / FOLDER / name for name in index["files"]}
+    return list(files.values()) if all(is_sealed(path, name) for name, path in files.items()) else None
+
+
+def read_index(store: Store) -> dict[str, Any]:
+    """Return the index of a whole store's measurements; empty if it is missing or not from this machine."""
+    data = read_with_seal(store.path / FOLDER / "index.json")
+    return json.loads(data) if data else {}
 
 
 def read_store_measurements(
@@ -98,11 +104,11 @@ def read_measurement_files(
     measurements: dict[str, dict[str, Measurement]] = {r: {} for r in repositories}
     if not measurements:
         return measurements
-    with duckdb.connect() as db:
+    with open_database({file.parent for file in files}) as db:
         try:
             rows = db.execute(
                 # No parameters: DuckDB imports pandas for a list parameter, which is slower than the query.
-                f"SELECT * FROM read_parquet([{join_with_commas(quote(str(f)) for f in files)}])"
+                f"SELECT * FROM {parquet_sql(files)}"
                 f" WHERE as_of = DATE '{as_of.isoformat()}'"
                 f" AND repository IN ({join_with_commas(map(quote, repositories))}) ORDER BY metric"
             )
@@ -141,12 +147,10 @@ class SnapshotMeasurements:
 
 
 def read_cached_measurements(facts: FactsView) -> SnapshotMeasurements | None:
-    """Read the cache beside a snapshot; None if it is missing or was made from other facts."""
-    try:
-        content = json.loads((facts.store.path / "measurements.json").read_text())
-        if content["key"] != measurements_key(facts.store, facts.as_of):
-            return None
-    except (OSError, ValueError, KeyError, TypeError):
+    """Read the cache beside a snapshot; None if it is missing, not sealed, or was made from other facts."""
+    data = read_with_seal(facts.store.path / "measurements.json")
+    content = json.loads(data) if data else {}
+    if content.get("key") != measurements_key(facts.store, facts.as_of):
         return None
     names = facts.intact_repositories
     return SnapshotMeasurements(
@@ -195,4 +199,5 @@ def write_measurement_cache(store: Store) -> None:
         "outlooks": {r: [asdict(o) for o in each] for r, each in sorted(results.outlooks.items())},
     }
     text = json.dumps(content, indent=1, default=str) + "\n"
-    write_atomically(store.path / "measurements.json", text.encode())
+    with lock_store(store.path):
+        write_with_seal(store.path / "measurements.json", text.encode())

@@ -10,6 +10,7 @@ measured.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import tempfile
@@ -23,10 +24,11 @@ from typing import TYPE_CHECKING, Any
 from advisor.errors import InputError
 from advisor.facts import reading
 from advisor.facts.compaction import count_rows_by_repository, split_into_ranges
-from advisor.facts.store import Store, all_rows_sql, join_with_commas, quote
+from advisor.facts.database import copy_sql, join_with_commas, open_database, quote
+from advisor.facts.store import Store, all_rows_sql, list_files
 from advisor.facts.tables import TABLES, columns
 from advisor.facts.views import FILLED_FROM_OTHERS, UNIQUE_KEY, VIEWS
-from advisor.files import draft_file, publish, write_atomically
+from advisor.files import draft_file, publish
 from advisor.measure.cache import FOLDER, definitions_key, digest, facts_key, measurements_key_of_store
 from advisor.measure.one_day import (
     create_derived_views,
@@ -34,6 +36,7 @@ from advisor.measure.one_day import (
     read_lookup_rows,
     set_requested_repositories,
 )
+from advisor.measure.seals import is_sealed, write_seal, write_with_seal
 from advisor.measure.sql import COLUMNS, measurement_sql, read_on_sql
 from advisor.metrics import METRICS
 from advisor.metrics.shared.views import DERIVED_VIEWS
@@ -133,7 +136,7 @@ def measure_store(
         file = folder / f"{key[:32]}.parquet"
         damages = reading.verify_files(store, names)
         damaged_names = {d.repository for d in damages}
-        is_reused = file.exists() and not damaged_names
+        is_reused = is_sealed(file, file.name) and not damaged_names
         if not is_reused:
             sound = [n for n in names if n not in damaged_names]
             measure_range(store, sound, days, file, limits.settings(scratch), lookup_rows, metrics)
@@ -181,9 +184,11 @@ def _write_index(
     store: Store, days: Sequence[date], files: Sequence[str], damages: Sequence[reading.Damage]
 ) -> None:
     folder = store.path / FOLDER
-    write_atomically(folder / "index.json", render_index(store, days, files, "duckdb", damages).encode())
-    for file in folder.glob("*.parquet"):
-        if file.name not in files:
+    write_with_seal(folder / "index.json", render_index(store, days, files, "duckdb", damages).encode())
+    names = {"index.json", *files}
+    for file in folder.iterdir():
+        # This also removes drafts of killed runs.
+        if file.is_file() and file.name.removesuffix(".seal") not in names:
             file.unlink()
 
 
@@ -197,12 +202,11 @@ def measure_range(
     metrics: Mapping[str, Metric] = METRICS,
 ) -> None:
     """Measure repositories as of some days into a Parquet file with the columns of `sql.COLUMNS`."""
-    import duckdb
-
     columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
     with draft_file(file.parent) as draft:
-        with duckdb.connect(config=dict(settings)) as db:
+        with open_database([store.path], settings) as db:
             for table in TABLES:
+                reading.check_rows(db, store, list_files(store, table, names))
                 load_table(db, store, table, names, metrics)
             db.execute(f"CREATE TEMP TABLE measurements ({columns})")
             create_lookup_tables(db, lookup_rows)
@@ -212,11 +216,11 @@ def measure_range(
                 create_derived_views(db, day, metrics)
                 for metric in metrics.values():
                     db.execute(f"INSERT INTO measurements {measurement_sql(metric, day)}")
-            db.execute(
-                f"COPY (SELECT * FROM measurements ORDER BY as_of, metric, repository) TO {quote(str(draft))}"
-                " (FORMAT parquet, COMPRESSION zstd)"
-            )
+            db.execute(copy_sql("SELECT * FROM measurements ORDER BY as_of, metric, repository", draft))
+        with draft.open("rb") as content:
+            sha256 = hashlib.file_digest(content, "sha256").hexdigest()
         publish(draft, file)
+        write_seal(file, file.name, sha256)
 
 
 def load_table(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor.errors import InputError
+from advisor.facts.database import open_database, parquet_sql
 from advisor.facts.tables import STALE_DAYS
 
 if TYPE_CHECKING:
@@ -51,10 +52,10 @@ def read_panel(path: Path) -> pd.DataFrame:
     """
     import duckdb
 
-    source = str(path).replace("'", "''")
-    with duckdb.connect() as db:
+    source = parquet_sql([path])
+    with open_database([path.parent]) as db:
         try:
-            description = db.execute(f"DESCRIBE SELECT * FROM read_parquet('{source}')").fetchall()
+            description = db.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
         except duckdb.Error as error:
             raise InputError(f"cannot read {path} as Parquet: {str(error).splitlines()[0]}") from None
         missing = sorted({column for column, _ in COLUMNS.values()} - {row[0] for row in description})
@@ -68,7 +69,7 @@ def read_panel(path: Path) -> pd.DataFrame:
             selection.append(f"{aggregate}({column}::{kind}) AS {name}")
         try:
             return db.execute(
-                f"SELECT {', '.join(selection)} FROM read_parquet('{source}')"
+                f"SELECT {', '.join(selection)} FROM {source}"
                 " WHERE repo IS NOT NULL AND snap IS NOT NULL GROUP BY repo, snap ORDER BY repo, snap"
             ).df()
         except duckdb.Error as error:

@@ -120,7 +120,7 @@ def test_merged_shards_after_kills_are_the_unsharded_run(upstream, whole, tmp_pa
     names = [set(open_store(s).repositories()) for s in shards]
     assert set.union(*names) == set(open_store(whole).repositories())
     assert sum(map(len, names)) == COUNT
-    expected_files = {k: v for k, v in read_files(whole).items() if k != "measurements.json"}
+    expected_files = read_facts(whole)
     for place, order in enumerate(itertools.permutations(shards)):
         together = tmp_path / f"all{place}"
         for one in order[:2]:
@@ -132,7 +132,7 @@ def test_merged_shards_after_kills_are_the_unsharded_run(upstream, whole, tmp_pa
 
 def check_compaction(shards, whole, folder):
     """Compact at any time: the rows stay the same, and compacted stores have the same bytes."""
-    expected_files = {k: v for k, v in read_files(whole).items() if k != "measurements.json"}
+    expected_files = read_facts(whole)
     shutil.copytree(whole, folder / "whole")
     in_partitions = compact_twice(folder / "whole")
     assert set(in_partitions) != set(expected_files)
@@ -150,11 +150,16 @@ def check_compaction(shards, whole, folder):
         assert compact_twice(together) == in_partitions
 
 
+def read_facts(store):
+    """Return the files of a store without its measurements."""
+    return {k: v for k, v in read_files(store).items() if not k.startswith("measurements.json")}
+
+
 def compact_twice(store):
     """Return the files after compaction; the second one removes the old files that readers could still need."""
     compaction.compact_store(store, 200)
     compaction.compact_store(store, 200)
-    return {k: v for k, v in read_files(store).items() if k != "measurements.json"}
+    return read_facts(store)
 
 
 def test_kill_at_any_step_of_a_merge_into_partitions_loses_nothing(whole, tmp_path, monkeypatch):

@@ -9,28 +9,38 @@ import hashlib
 import io
 import json
 import pickle
+import random
+import shutil
 import struct
 import tempfile
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 
+import duckdb
 from measuring import measure_repositories
 
+from advisor.answers import recommend
 from advisor.answers.dependencies import files
+from advisor.answers.question import Request, read_request
+from advisor.cli.measure_facts import measure_facts
 from advisor.collect.git.commits import parse_log
 from advisor.collect.github import protocol, shapes
 from advisor.collect.http.messages import HttpResponse, read_json
 from advisor.collect.http.shapes import read_as
+from advisor.collect.many import merge
 from advisor.collect.sources import huggingface, pypi, pypistats, scorecard
 from advisor.decide.rules import load_rules
 from advisor.domain.domain import load_domain
 from advisor.errors import AdvisorError, InputError
 from advisor.facts import reading, writing
 from advisor.facts.manifest import SCHEMA_VERSION
+from advisor.facts.tables import TABLES
 from advisor.metrics import METRICS
+from advisor.model import Ranked
 from finetune.data import rows
 from finetune.weights import checkpoints, gguf, pickles
 
@@ -119,11 +129,96 @@ def parquet(data: bytes) -> None:
             measure_repositories(opened, ["a/b"], date(2026, 1, 1), FEW)
 
 
+LIBRARY = "vaexio/vaex"
+
+
+@cache
+def _library_store() -> Path:
+    """Return a store with the bundled facts about one library and their measurements."""
+    path = _FOLDER / "library"
+    merge.copy_repository(LIBRARY, reading.open_store(ROOT / "data" / "snapshots" / "dataframes"), path)
+    measure_facts(path)
+    return path
+
+
+def _rank(store: Path) -> list[Ranked]:
+    request = Request(domain="dataframes", store=store, repositories=(LIBRARY,))
+    return list(recommend.recommend(read_request(request)).ranking)
+
+
+@cache
+def _expected_ranking() -> list[Ranked]:
+    return _rank(_library_store())
+
+
+def _rank_damaged(name: str, data: bytes) -> list[Ranked]:
+    """Rank a store with one damaged file."""
+    store = _FOLDER / "damaged"
+    shutil.rmtree(store, ignore_errors=True)
+    shutil.copytree(_library_store(), store)
+    (store / name).write_bytes(data)
+    return _rank(store)
+
+
 def manifest(data: bytes) -> None:
-    store = _FOLDER / "manifest"
-    store.mkdir(exist_ok=True)
-    (store / "manifest.json").write_bytes(data)
-    _each(lambda: reading.verify_files(reading.open_store(store), ["a/b"]))
+    _each(lambda: _rank_damaged("manifest.json", data))
+
+
+ODD_VALUES = (None, True, -1, 0, 10**30, 1e308, "", "x", "0001-01-01", "9999-12-31", "2020-02-30", "../x", "\ud800",
+              "counts/own__lib.parquet", [], {}, [[]], {"in": "x"})  # fmt: skip
+
+
+def manifest_values(data: bytes) -> None:
+    """A manifest that is JSON, with other values and keys at places that the bytes choose."""
+    lot = random.Random(data)
+    content = json.loads((_library_store() / "manifest.json").read_text())
+    for _ in range(lot.randrange(1, 4)):
+        table = lot.choice([content, content["files"], *content["files"].values()])
+        if not isinstance(table, dict):
+            continue
+        key = lot.choice(
+            [*table, "in", "partitions", "next_sha256", "pinned_as_of", "counts/own__lib.parquet"]
+        )
+        if lot.random() < 0.2:
+            table.pop(key, None)
+        else:
+            table[key] = lot.choice(ODD_VALUES)
+        if not isinstance(content.get("files"), dict):
+            break
+    manifest(json.dumps(content).encode())
+
+
+def measurements(data: bytes) -> None:
+    """Damaged measurements and draws change no answer: advisor measures again."""
+    for name in ("measurements.json", "draws.json"):
+        assert _rank_damaged(name, data) == _expected_ranking()
+
+
+_ODD_SQL = ("NULL", "-1", "2147483647", "'nan'::DOUBLE", "'inf'::DOUBLE", "''", "chr(27) || '[2J'", "'x'", "'a/b'", "true",
+            "DATE '0001-01-01'", "DATE '9999-12-31'", "TIMESTAMP '9999-12-31 23:59:59'", "'infinity'::DATE", "repeat('y', 100000)")  # fmt: skip
+
+
+def fact_values(data: bytes) -> None:
+    """Parquet that agrees with its hash, with odd values in columns of the right type."""
+    lot = random.Random(data)
+    store = _FOLDER / "facts"
+    shutil.rmtree(store, ignore_errors=True)
+    shutil.copytree(_library_store(), store)
+    content = json.loads((store / "manifest.json").read_text())
+    for file in lot.sample(sorted(content["files"]), 2):
+        table = file.partition("/")[0]
+        columns = {c: k for c, k in TABLES[table].items() if c != "repository" or lot.random() < 0.1}
+        odd = {c: lot.choice(_ODD_SQL) for c in lot.sample(sorted(columns), min(3, len(columns)))}
+        part = ", ".join(f"coalesce(TRY_CAST({v} AS {columns[c]}), NULL) AS {c}" for c, v in odd.items())
+        with duckdb.connect() as db:
+            db.execute(
+                f"COPY (SELECT * REPLACE ({part}) FROM read_parquet('{store / file}')) TO '{store / file}.new'"
+                " (FORMAT parquet)"
+            )
+        (store / f"{file}.new").rename(store / file)
+        content["files"][file]["sha256"] = hashlib.sha256((store / file).read_bytes()).hexdigest()
+    (store / "manifest.json").write_text(json.dumps(content))
+    _each(lambda: _rank(store))
 
 
 def safetensors(data: bytes) -> None:
@@ -156,6 +251,7 @@ def training_rows(data: bytes) -> None:
 READERS: dict[str, Callable[[bytes], None]] = {
     f.__name__: f
     for f in (git_log, github, package_world, domain_toml, rules_toml, dependency_files, parquet, manifest,
+              manifest_values, measurements, fact_values,
               safetensors, weight_index, gguf_header, pickle_opcodes, training_rows)
 }  # fmt: skip
 
@@ -220,8 +316,12 @@ def seeds(name: str) -> list[bytes]:
         "rules_toml": lambda: [p.read_bytes() for p in sorted((data / "rules").glob("*.toml"))],
         "dependency_files": lambda: [p.read_bytes()[:4000] for p in sorted(files_.iterdir()) if p.stat().st_size < 40_000],
         "parquet": lambda: [_parquet()],
-        "manifest": lambda: [json.dumps({"schema": SCHEMA_VERSION, "as_of": "2026-01-01",
-            "files": {"counts/a__b.parquet": {"rows": 1, "sha256": "0"}}}).encode()],
+        "manifest": lambda: [(_library_store() / "manifest.json").read_bytes(),
+                             json.dumps({"schema": SCHEMA_VERSION, "as_of": "2026-01-01", "first_day": "2020-01-01",
+            "files": {"counts/a__b.parquet": {"rows": 1, "sha256": "0" * 64}}}).encode()],
+        "manifest_values": lambda: [b"any"],
+        "measurements": lambda: [(_library_store() / "measurements.json").read_bytes()],
+        "fact_values": lambda: [b"any"],
         "safetensors": lambda: [_safetensors()],
         "weight_index": lambda: [b'{"metadata": {"total_size": 8}, "weight_map": {"w": "a.safetensors"}}'],
         "gguf_header": lambda: [_gguf()],

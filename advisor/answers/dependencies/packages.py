@@ -12,8 +12,10 @@ from packaging.utils import canonicalize_name
 from advisor.answers.dependencies import Dependency
 from advisor.domain.domain import available_domains, load_domain
 from advisor.domain.files import data_folder
-from advisor.errors import ConfigError
-from advisor.facts.store import Store, all_rows_sql
+from advisor.errors import ConfigError, FactsError
+from advisor.facts.database import open_database
+from advisor.facts.reading import check_rows
+from advisor.facts.store import Store, all_rows_sql, list_files
 
 _COLUMNS = ("ecosystem", "package", "repository", "source", "read_on")
 
@@ -79,12 +81,18 @@ def _fact_origins(store: Store) -> dict[tuple[str, str], Origin]:
             continue
         import duckdb
 
-        with duckdb.connect() as db:
-            rows = db.execute(
-                f"SELECT DISTINCT {ecosystem}, package, repository, source, retrieved_at"
-                f" FROM ({all_rows_sql(store, table, store.repositories())})"
-                " ORDER BY retrieved_at, repository"
-            ).fetchall()
+        names = store.repositories()
+        try:
+            with open_database([store.path]) as db:
+                check_rows(db, store, list_files(store, table, names))
+                rows = db.execute(
+                    f"SELECT DISTINCT {ecosystem}, package, repository, source, retrieved_at"
+                    f" FROM ({all_rows_sql(store, table, names)})"
+                    " WHERE package IS NOT NULL AND repository IS NOT NULL"
+                    " ORDER BY retrieved_at, repository"
+                ).fetchall()
+        except duckdb.Error as error:
+            raise FactsError(f"{table} in {store.path} cannot be read: {error}") from None
         for kind, package, repository, source, day in rows:
             name = canonicalize_name(package) if kind == "pypi" else package
             origins[kind, name] = Origin(repository, f"{source}, {day}")

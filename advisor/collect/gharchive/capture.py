@@ -14,6 +14,7 @@ counts, and a month needs a file for nearly all of its hours.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from advisor.errors import SnapshotMissing
 from advisor.facts import reading
+from advisor.facts.database import open_database, parquet_sql
 from advisor.facts.store import Store, all_rows_sql
 
 if TYPE_CHECKING:
@@ -184,16 +186,14 @@ def open_events(folder: Path, store: Path, repositories: list[str]) -> duckdb.Du
         store: folder of facts; it need not exist.
         repositories: whose stars and releases to compare.
     """
-    import duckdb
-
     from advisor.collect.gharchive.stage import MEMORY, list_hours
 
-    db = duckdb.connect(
-        config={"threads": 2, "memory_limit": MEMORY, "temp_directory": str(folder / "spill")}
+    db = open_database(
+        [folder, store], {"memory_limit": MEMORY, "temp_directory": os.path.realpath(folder / "spill")}
     )
     # An event that is in two hourly files counts once.
     db.execute(
-        f"CREATE TABLE events AS SELECT * FROM read_parquet('{folder}/*.parquet')"
+        f"CREATE TABLE events AS SELECT * FROM {parquet_sql(sorted(folder.glob('*.parquet')))}"
         " QUALIFY row_number() OVER (PARTITION BY id ORDER BY told_at) = 1"
     )
     db.execute("CREATE TABLE hours (hour TIMESTAMP)")

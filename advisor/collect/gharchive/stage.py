@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor.errors import FactsError, InputError
+from advisor.facts.checks import check_folder
+from advisor.facts.database import copy_sql, json_sql, open_database
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,6 +31,11 @@ _EVENTS = (
     "IssuesEvent", "PullRequestEvent", "IssueCommentEvent", "PullRequestReviewEvent",
     "PullRequestReviewCommentEvent", "WatchEvent", "ReleaseEvent", "PushEvent",
 )  # fmt: skip
+_EVENT = {
+    "id": "VARCHAR", "type": "VARCHAR", "actor": "STRUCT(login VARCHAR)", "created_at": "TIMESTAMP",
+    "repo": "STRUCT(id BIGINT, name VARCHAR)", "payload": "JSON",
+}  # fmt: skip
+_OPTIONS = ", format = 'newline_delimited', maximum_object_size = 67108864"
 _SELECT_EVENTS = """
 SELECT id::BIGINT AS id, type, names.repository, actor.login AS actor, created_at AS told_at,
        payload->>'$.action' AS action,
@@ -41,11 +49,9 @@ SELECT id::BIGINT AS id, type, names.repository, actor.login AS actor, created_a
        (payload->>'$.release.prerelease')::BOOLEAN AS is_prerelease,
        payload->>'$.ref' AS ref, payload->>'$.before' AS before, payload->>'$.head' AS head
 FROM (SELECT *, coalesce(json_extract(payload, '$.issue'), json_extract(payload, '$.pull_request')) AS t
-      FROM read_json($1, format='newline_delimited', maximum_object_size=67108864, columns={
-        id: 'VARCHAR', type: 'VARCHAR', actor: 'STRUCT(login VARCHAR)', created_at: 'TIMESTAMP',
-        repo: 'STRUCT(id BIGINT, name VARCHAR)', payload: 'JSON'}))
+      FROM {files})
 JOIN names ON lower(repo.name) = names.name
-WHERE type IN (SELECT unnest($2::VARCHAR[]))
+WHERE type IN (SELECT unnest($1::VARCHAR[]))
 ORDER BY id
 """
 
@@ -94,10 +100,9 @@ def stage_events(
         InputError: a file has an invalid name.
         FactsError: a file cannot be read or is damaged.
     """
-    import duckdb
-
     names = sorted((name.lower(), repository) for name, repository in repositories.items())
     key = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]
+    check_folder(store)
     folder = store / ".gharchive" / key
     folder.mkdir(parents=True, exist_ok=True)
     by_day: dict[date, dict[datetime, Path]] = {}
@@ -105,11 +110,11 @@ def stage_events(
         hour = parse_hour(path)
         by_day.setdefault(hour.date(), {})[hour] = path
     old_hours = set(list_hours(folder))
-    settings: dict[str, str | bool | int | float | list[str]] = {
-        "threads": 2, "memory_limit": MEMORY, "temp_directory": str(folder / "spill"),
+    settings = {
+        "memory_limit": MEMORY, "temp_directory": os.path.realpath(folder / "spill"),
     }  # fmt: skip
     total = sum(map(len, by_day.values()))
-    with duckdb.connect(config=settings) as db:
+    with open_database({folder, *(path.parent for path in files)}, settings) as db:
         db.execute("CREATE TABLE names (name VARCHAR, repository VARCHAR)")
         db.executemany("INSERT INTO names VALUES (?, ?)", names)
         count = 0
@@ -136,8 +141,8 @@ def _select_events(db: duckdb.DuckDBPyConnection, hours: Mapping[datetime, Path]
     target = folder / f"{min(hours):%Y-%m-%d}-{mask:06x}.parquet"
     temporary = target.with_suffix(".making")
     try:
-        paths = [str(path) for path in hours.values()]
-        db.execute(f"COPY ({_SELECT_EVENTS}) TO '{temporary}' (FORMAT parquet)", [paths, list(_EVENTS)])
+        query = _SELECT_EVENTS.replace("{files}", json_sql(hours.values(), _EVENT, _OPTIONS))
+        db.execute(copy_sql(query, temporary), [list(_EVENTS)])
     except (duckdb.Error, OSError) as error:
         temporary.unlink(missing_ok=True)
         first = next(iter(hours.values()))

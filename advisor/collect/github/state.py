@@ -20,6 +20,7 @@ from typing import Any
 
 from advisor.collect.http.messages import HttpResponse
 from advisor.errors import FactsError
+from advisor.facts.checks import check_folder
 
 FILE = "collect.sqlite"
 _VERSION = 1
@@ -89,6 +90,7 @@ class CollectionState:
             FactsError: the file is damaged or has another version.
         """
         store.mkdir(parents=True, exist_ok=True)
+        check_folder(store)
         self.path = store / FILE
         try:
             self._db = sqlite3.connect(self.path, timeout=60, isolation_level=None)

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from advisor.errors import FactsError, SnapshotMissing
-from advisor.facts import writing
+from advisor.facts import reading, writing
+from advisor.facts.database import open_database
 from advisor.facts.manifest import lock_store, read_manifest, replace_in_partition, write_manifest
 from advisor.facts.store import Store, file_rows_sql, parse_file_path
 from advisor.files import write_atomically
@@ -69,7 +70,7 @@ class _Reading:
         entry = self.manifest_entry(file)
         if "in" in entry:
             _check_partition(self.store.path / entry["in"], self.store.partitions[entry["in"]]["sha256"])
-            return writing.encode_parquet(file_rows_sql(self.store, file))
+            return writing.encode_parquet(file_rows_sql(self.store, file), self.store.path)
         data = (self.store.path / file).read_bytes()
         if _hash_bytes(data) != entry["sha256"]:
             raise _build_error(self.store.path / file)
@@ -82,8 +83,10 @@ class _Reading:
         days = " UNION ALL ".join(
             f"SELECT retrieved_at FROM ({file_rows_sql(self.store, f)})" for f in self.files
         )
-        with duckdb.connect() as db:
+        with open_database([self.store.path]) as db:
             try:
+                for file in self.files:
+                    reading.check_rows(db, self.store, [file])
                 row = db.execute(f"SELECT max(retrieved_at) FROM ({days})").fetchone()
             except duckdb.Error as error:
                 raise FactsError(f"a file of {self.store.path} is damaged ({error})") from None
@@ -102,20 +105,20 @@ def merge_stores(store: Path, others: Sequence[Path], *, newest: bool = False) -
         SnapshotMissing: one of the others is not a store.
         FactsError: a file is damaged.
     """
-    sources = [Store(path, read_manifest(path)) for path in others]
+    sources = [_open_other(path) for path in others]
     with lock_store(store):
         target = _open_or_create(store)
         own_readings = _group_readings(target)
         best = dict(own_readings)
         older = 0
         for source in sources:
-            for key, reading in _group_readings(source).items():
+            for key, other in _group_readings(source).items():
                 rival = best.get(key)
-                if rival is not None and rival.list_hashes() == reading.list_hashes():
+                if rival is not None and rival.list_hashes() == other.list_hashes():
                     continue
                 older += rival is not None
-                if rival is None or newest or reading.age_key() > rival.age_key():
-                    best[key] = reading
+                if rival is None or newest or other.age_key() > rival.age_key():
+                    best[key] = other
         new_readings = {key: r for key, r in best.items() if r is not own_readings.get(key)}
         old_files = [f for key in new_readings if key in own_readings for f in own_readings[key].files]
         return MergeSummary(_copy_readings(target, list(new_readings.values()), old_files), older)
@@ -125,6 +128,18 @@ def copy_repository(repository: str, source: Store, store: Path) -> None:
     """Create a store with the facts of one repository from another store."""
     with lock_store(store):
         _copy_readings(Store(store, {"files": {}}), list(_group_readings(source, [repository]).values()), [])
+
+
+def _open_other(path: Path) -> Store:
+    """Open a store to read all its files, each of which is as the manifest says.
+
+    Raises:
+        FactsError: a file is damaged.
+    """
+    store = Store(path, read_manifest(path))
+    if damages := reading.verify_files(store, store.files):
+        raise FactsError("; ".join(map(str, damages)))
+    return store
 
 
 def _open_or_create(path: Path) -> Store:

@@ -26,6 +26,7 @@ from pathlib import Path
 from advisor.collect.many import merge
 from advisor.errors import FactsError, InputError
 from advisor.facts import manifest
+from advisor.facts.checks import check_folder
 from advisor.facts.store import Store
 from advisor.files import write_atomically
 
@@ -134,6 +135,7 @@ class Queue:
         Raises:
             InputError: another process has the lock.
         """
+        check_folder(self.store)
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lead").open("w") as file:
             try:

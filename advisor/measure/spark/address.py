@@ -6,15 +6,18 @@ must support it too. A local Spark has no Hadoop connectors, so it reads a local
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from advisor.errors import FactsError, SnapshotMissing
 from advisor.facts import reading
 from advisor.facts.store import Store
 from advisor.measure.cache import FOLDER
+from advisor.measure.seals import make_seal
 
 
 def open_address(address: str) -> Store:
@@ -79,8 +82,20 @@ def publish_measurements(place: str, address: str, name: str, index: Callable[[S
         for file in files:
             system.makedirs(f"{target}/{name}", exist_ok=True)
             system.put_file(f"{origin}/{file}", f"{target}/{name}/{file}")
-    with system.open(f"{target}/index.json", "wt") as file:
-        file.write(index([f"{name}/{f}" for f in files]))
+    for file in files:
+        with system.open(f"{target}/{name}/{file}", "rb") as content:
+            sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+        _write_seal(system, target, f"{name}/{file}", sha256)
+    text = index([f"{name}/{f}" for f in files]).encode()
+    with system.open(f"{target}/index.json", "wb") as file:
+        file.write(text)
+    _write_seal(system, target, "index.json", hashlib.sha256(text).hexdigest())
     for old in system.glob(f"{target}/spark-*"):
         if Path(old).name != name:
             system.rm(old, recursive=True)
+
+
+def _write_seal(system: Any, folder: str, name: str, sha256: str) -> None:
+    if (seal := make_seal(name, sha256)) is not None:
+        with system.open(f"{folder}/{name}.seal", "wb") as file:
+            file.write(seal)

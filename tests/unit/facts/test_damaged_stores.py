@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 
@@ -16,7 +17,7 @@ from advisor.errors import FactsError, InputError
 from advisor.facts import compaction, reading, writing
 from advisor.facts.facts_view import FactsView
 from advisor.facts.manifest import SCHEMA_VERSION
-from advisor.measure import cache, whole_store
+from advisor.measure import cache, seals, whole_store
 from advisor.measure.one_day import create_lookup_tables, measure_days
 
 SNAPSHOT = data_folder() / "snapshots" / "dataframes"
@@ -120,10 +121,26 @@ def test_a_missing_cache_beside_a_snapshot_is_written_again(tmp_path):
     assert (copy / "draws.json").is_file()
 
 
-def test_damaged_measurements_of_a_whole_store_are_errors(store):
+def test_damaged_measurements_of_a_whole_store_are_measured_again(store):
+    whole_store.measure_store(store, [AS_OF])
+    expected = cache.read_store_measurements(store, NAMES, AS_OF)
+    for file in (store.path / cache.FOLDER).glob("*.parquet"):
+        file.write_bytes(b"PAR1 and no more")
+    assert cache.read_store_measurements(store, NAMES, AS_OF) is None
+    assert cache.measure_fresh(FactsView(store, NAMES, AS_OF)).measurements == expected
+    with pytest.raises(InputError, match=r"no measurements as of .* run `advisor measure"):
+        shortlist.recommend_all(
+            read_request(Request(domain="dependencies", store=store.path), whole_store=True)
+        )
+    assert whole_store.measure_store(store, [AS_OF]).reused_ranges == 0
+    assert cache.read_store_measurements(store, NAMES, AS_OF) == expected
+
+
+def test_unreadable_measurements_of_this_machine_are_errors(store):
     whole_store.measure_store(store, [AS_OF])
     for file in (store.path / cache.FOLDER).glob("*.parquet"):
         file.write_bytes(b"PAR1 and no more")
+        seals.write_seal(file, file.name, hashlib.sha256(file.read_bytes()).hexdigest())
     with pytest.raises(FactsError, match="measurements cannot be read"):
         cache.read_store_measurements(store, NAMES, AS_OF)
     with pytest.raises(FactsError, match=r"cannot read the measurements of"):
