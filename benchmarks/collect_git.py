@@ -23,7 +23,9 @@ READERS = {
     "advisor's reader": """
 from pathlib import Path
 from advisor.collect.git.commits import read_log, list_nonmerge_commits
-commits, changes = list_nonmerge_commits(read_log(Path(sys.argv[1])))
+from advisor.collect.git.local_clone import open_local_clone
+with open_local_clone(Path(sys.argv[1]), Path(sys.argv[2])) as clone:
+    commits, changes = list_nonmerge_commits(read_log(clone))
 print(len(commits))
 """,
     "advisor collect --git-only": """

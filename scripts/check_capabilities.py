@@ -8,9 +8,11 @@ Exits with 1 if a text is not where the entry says, at its commit.
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 
 from advisor.collect.git.command import run_git
+from advisor.collect.git.local_clone import open_local_clone
 from advisor.domain.capabilities import load_capabilities
 from advisor.errors import GitFailed
 
@@ -22,16 +24,18 @@ def main() -> int:
         if name not in clones:
             print(f"{name}: no clone")
             continue
-        for entry in (*library.capability, *library.licences):
-            try:
-                is_there = entry.shows in run_git(
-                    Path(clones[name]), "show", f"{library.commit}:{entry.path}"
-                )
-            except GitFailed:
-                is_there = False
-            if not is_there:
-                wrong += 1
-                print(f"{name}: {entry.path} does not show {entry.shows!r}")
+        with (
+            tempfile.TemporaryDirectory() as cache,
+            open_local_clone(Path(clones[name]), Path(cache)) as clone,
+        ):
+            for entry in (*library.capability, *library.licences):
+                try:
+                    is_there = entry.shows in run_git(clone, "show", f"{library.commit}:{entry.path}")
+                except GitFailed:
+                    is_there = False
+                if not is_there:
+                    wrong += 1
+                    print(f"{name}: {entry.path} does not show {entry.shows!r}")
         print(f"{name}: {len(library.capability) + len(library.licences)} entries looked up")
     return min(wrong, 1)
 

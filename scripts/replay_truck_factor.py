@@ -10,11 +10,13 @@ authors. `docs/explanation/checks.md` has the output.
 from __future__ import annotations
 
 import sys
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 from advisor.collect.git.authors import number_people
 from advisor.collect.git.commits import list_nonmerge_commits, read_log
+from advisor.collect.git.local_clone import open_local_clone
 from advisor.collect.git.truck_factor import compute_final_truck_factor
 
 AS_OF = datetime(2016, 11, 15, tzinfo=UTC)
@@ -42,11 +44,12 @@ def main() -> int:
             print(f"| {repository} | no clone | {published_factor} | ? | ? |")
             deviations += 1
             continue
-        commits, changes = list_nonmerge_commits(read_log(folder))
-        count = sum(c.time <= AS_OF.timestamp() for c in commits)
-        our_factor = compute_final_truck_factor(
-            folder, commits[:count], changes[:count], number_people(commits[:count])
-        )
+        with tempfile.TemporaryDirectory() as cache, open_local_clone(folder, Path(cache)) as clone:
+            commits, changes = list_nonmerge_commits(read_log(clone))
+            count = sum(c.time <= AS_OF.timestamp() for c in commits)
+            our_factor = compute_final_truck_factor(
+                clone, commits[:count], changes[:count], number_people(commits[:count])
+            )
         difference = (our_factor or 0) - published_factor
         deviations += abs(difference) > 1
         print(f"| {repository} | {count} | {published_factor} | {our_factor} | {difference:+d} |")

@@ -43,7 +43,7 @@ def collect_many(
         typer.Exit: 1: every repository failed; 3: some failed; 130: interrupted.
     """
     from advisor.cli.measure_facts import measure_facts
-    from advisor.collect.many.clone_cache import parse_size, remove_leftovers
+    from advisor.collect.git.clone_cache import parse_size, remove_leftovers
     from advisor.collect.many.queue import Queue, QueuePlan
     from advisor.errors import EXIT_FAILURE, EXIT_PARTIAL
 
@@ -57,7 +57,7 @@ def collect_many(
     plan = QueuePlan(histories, packages, tuple(sources), today, str(cache), limit, github_url, max_wait)
     queue = Queue(store)
     with queue.lock_run():
-        remove_leftovers(cache, time.time())
+        remove_leftovers(cache)
         plan = queue.start_run(plan, retrieved_on)
         try:
             _run_workers(queue, plan, workers, _make_progress(len(histories)))

@@ -63,7 +63,7 @@ class CollectionProgress:
             self._read_plan(fields)
         if kind == "wait" and self._bars is None and float(str(fields["seconds"])) >= 5:
             print(f"advisor: waiting {fields['seconds']} s: {fields['reason']}", file=sys.stderr)
-        if kind == "git" and self._bars is None:
+        if kind in {"git", "note"} and self._bars is None:
             print(fields["text"], file=sys.stderr)
         if self._bars:
             self._bars.show_event(kind, fields)
@@ -154,6 +154,8 @@ class _Bars:
             self.bars.update(self._current, note=f"retrying: {fields['reason']}")
         elif kind == "git":
             self.bars.update(self._current, description=fields["text"], visible=True, note="")
+        elif kind == "note":
+            self.bars.console.print(fields["text"], markup=False, highlight=False)
         elif kind in {"missing", "none"}:
             self.bars.console.print(
                 f"{fields['repository']}: {fields['part']}: {fields['why']}", markup=False, highlight=False

@@ -17,7 +17,7 @@ from advisor.collect.coverage.history import Span, follow_main_branch, follow_re
 from advisor.collect.coverage.package import match_releases
 from advisor.collect.coverage.transformers import PATH, Architecture
 from advisor.collect.coverage.tree import ANYTHING
-from advisor.collect.git.clone import locate_history
+from advisor.collect.git.clone import open_history
 from advisor.collect.git.command import run_git
 from advisor.domain.families import Family
 from advisor.facts import writing
@@ -56,14 +56,14 @@ def collect_support(
         RepositoryNotFound: the repository does not exist.
         GitFailed: git failed; nothing was written.
     """
-    folder, name = locate_history(where, cache, repository, progress)
-    head = run_git(folder, "rev-parse", "--verify", "HEAD^{commit}").strip()
-    extractor = find_extractor(name)
-    progress(f"{name}: reading all commits for {extractor.name}")
-    main = follow_main_branch(folder, extractor, families)
-    releases = match_releases(folder, dict((uploads or {}).get(name, {})))
-    progress(f"{name}: reading {len(releases)} releases")
-    package = follow_releases(folder, releases, extractor, families) if releases else {}
+    with open_history(where, cache, repository, progress) as (folder, name):
+        head = run_git(folder, "rev-parse", "--verify", "HEAD^{commit}").strip()
+        extractor = find_extractor(name)
+        progress(f"{name}: reading all commits for {extractor.name}")
+        main = follow_main_branch(folder, extractor, families)
+        releases = match_releases(folder, dict((uploads or {}).get(name, {})))
+        progress(f"{name}: reading {len(releases)} releases")
+        package = follow_releases(folder, releases, extractor, families) if releases else {}
     provenance = {
         "repository": name,
         "source": f"git:{name}@{head[:12]} ({extractor.name})",

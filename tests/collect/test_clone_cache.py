@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from advisor.collect.many import clone_cache
+from advisor.collect.git import clone_cache
 from advisor.errors import InputError
 
 
@@ -28,9 +28,37 @@ def test_clone_cache_stays_within_its_limit(tmp_path):
         clone_cache.parse_size("a lot")
 
 
-def test_partial_clones_of_killed_processes_go_after_a_day(tmp_path):
-    for name, age in ((".cloning-old", 90_000), (".cloning-new", 60), ("o__r.git", 90_000)):
-        (tmp_path / name).mkdir()
-        os.utime(tmp_path / name, (1e9 - age,) * 2)
-    clone_cache.remove_leftovers(tmp_path, 1e9)
-    assert sorted(p.name for p in tmp_path.iterdir()) == [".cloning-new", "o__r.git"]
+def test_folders_of_killed_processes_go_and_those_in_use_stay(tmp_path):
+    with (
+        clone_cache.make_folder(tmp_path, clone_cache.CLONING) as cloning,
+        clone_cache.make_folder(tmp_path, clone_cache.READING) as reading,
+    ):
+        os.utime(cloning, (0, 0))  # a clone can take longer than any time limit
+        for name in (".cloning-old", ".reading-old", "o__r.gone", "o__r.git", ".other"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "file").write_text("x")
+        clone_cache.remove_leftovers(tmp_path)
+        names = {p.name for p in tmp_path.iterdir()}
+        assert names == {cloning.name, reading.name, "o__r.git", ".other"}
+    assert {p.name for p in tmp_path.iterdir()} == {"o__r.git", ".other"}
+
+
+def test_locks_of_a_killed_git_go_and_those_of_a_finished_one_stay(tmp_path):
+    clone = tmp_path / "o__r.git"
+    leftovers = ("packed-refs.lock", "refs/heads/main.lock", "objects/pack/tmp_pack_x", "gc.pid")
+    for file in (*leftovers, "objects/pack/pack-1.pack"):
+        (clone / file).parent.mkdir(parents=True, exist_ok=True)
+        (clone / file).write_text("x")
+    with clone_cache.lock_clone(tmp_path, "o/r"):  # nobody has finished with it
+        assert [p.name for p in clone.rglob("*") if p.is_file()] == ["pack-1.pack"]
+    assert (tmp_path / "o__r.use").read_text() == "1"
+    (clone / "packed-refs.lock").write_text("x")  # somebody else's, such as a person's own git
+    with clone_cache.lock_clone(tmp_path, "o/r"):
+        assert (clone / "packed-refs.lock").exists()
+
+
+def test_clone_of_a_killed_process_counts_with_its_size(tmp_path):
+    (tmp_path / "o__r.git").mkdir()
+    (tmp_path / "o__r.git" / "pack").write_bytes(b"x" * 1000)
+    (tmp_path / "o__r.use").touch()
+    assert clone_cache.shrink_cache(tmp_path, 999) == 1

@@ -259,10 +259,6 @@ def test_second_round_reads_new_commits_and_a_finished_run_clears_its_plan(upstr
     subprocess.run(["git", "clone", "-q", str(upstream.parent / "lib-0"), str(clone)], check=True)
     make_commit(clone, 99, "2026-06-01", "Di Xu")
     few.write_text(f"org0/lib-0 {clone.as_uri()}\n")
-    shutil_cache = tmp_path / "data" / "advisor" / "git" / "org0__lib-0.git"
-    subprocess.run(
-        ["git", "-C", str(shutil_cache), "remote", "set-url", "origin", clone.as_uri()], check=True
-    )
     before = sum(r["commits"] for r in read_rows(open_store(store), "contributions", "org0/lib-0"))
     assert collect(few, store, tmp_path)[0] == 0
     after = sum(r["commits"] for r in read_rows(open_store(store), "contributions", "org0/lib-0"))
@@ -309,7 +305,11 @@ def test_next_run_retries_a_failed_repository(upstream, tmp_path):
 
 def test_two_runs_cannot_share_a_store(tmp_path):
     first, second = Queue(tmp_path), Queue(tmp_path)
-    with first.lock_run(), pytest.raises(InputError, match="another process already collects"), second.lock_run():
+    with (
+        first.lock_run(),
+        pytest.raises(InputError, match="another process already collects"),
+        second.lock_run(),
+    ):
         pass
     with second.lock_run():
         pass
@@ -382,7 +382,8 @@ def test_merge_takes_the_whole_later_reading_in_any_order(tmp_path):
     def write_reading(folder, day, people):
         provenance = {"repository": "a/b", "source": "git:x", "retrieved_at": day}
         rows = [
-            {**provenance, "day": "2026-01-01", "author": n, "is_bot": False, "commits": 1} for n in range(people)
+            {**provenance, "day": "2026-01-01", "author": n, "is_bot": False, "commits": 1}
+            for n in range(people)
         ]
         writing.write_rows(tmp_path / folder, "contributions", "a/b", rows)
         if folder != "late":

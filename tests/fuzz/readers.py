@@ -281,7 +281,17 @@ def _gguf() -> bytes:
 
 def _log() -> bytes:
     commit = "\0".join(
-        ["commit " + "a" * 40, "b" * 40, "1700000000", "A", "a@x.org", "C", "c@x.org", "Add it (#7)"]
+        [
+            "commit " + "a" * 40,
+            "b" * 40,
+            "1700000000",
+            "1700000000",
+            "A",
+            "a@x.org",
+            "C",
+            "c@x.org",
+            "Add it (#7)",
+        ]
     )
     return f"{commit}\0\nM\0a.py\0R100\0old\0new\0{commit}\0\nA\0b.py\0".encode()
 

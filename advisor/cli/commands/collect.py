@@ -286,6 +286,7 @@ def _collect_histories(
                 retrieved_on=day,
                 repository=name or (where if is_name else None),
                 progress=lambda text: progress.show_event("git", {"text": text}),
+                warn=lambda text: progress.show_event("note", {"text": text}),
             )
         except CollectError as error:
             progress.add_failure(place, "git", error)

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from advisor.collect.coverage.extractor import Extractor, Name
-from advisor.collect.coverage.tree import BlobReader, Tree
+from advisor.collect.coverage.tree import Tree
+from advisor.collect.git.blobs import BlobReader
 from advisor.collect.git.clone import fetch_blobs
 from advisor.collect.git.command import run_git
+from advisor.collect.git.dates import choose_time
 from advisor.domain.families import Family
 
 _REMOVAL = "0" * 40
@@ -104,10 +106,11 @@ def list_files(folder: Path, commit: str, extractor: Extractor) -> dict[str, str
 def _find_spans(
     folder: Path, steps: Sequence[_Step], extractor: Extractor, families: Sequence[Family]
 ) -> dict[str, Span]:
-    fetch_blobs(folder, {blob for step in steps for _, blob in step.files if blob != _REMOVAL})
+    contents = {blob for step in steps for _, blob in step.files if blob != _REMOVAL}
+    fetch_blobs(folder, contents)
     spans: dict[str, Span] = {}
     tree = Tree(extractor, families)
-    with BlobReader(folder) as blobs:
+    with BlobReader(folder, contents) as blobs:
         for step in steps:
             for path, blob in step.files:
                 if blob == _REMOVAL:
@@ -129,11 +132,13 @@ def _find_spans(
 def _list_commits(folder: Path, extractor: Extractor) -> Iterator[_Step]:
     log = run_git(
         folder, "log", "HEAD", "--first-parent", "-m", "--reverse", "--raw", "--no-abbrev", "--no-renames",
-        "-z", "--format=%x1e%H %ct", "--", *extractor.paths,
+        "-z", "--format=%x1e%H %ct %at", "--", *extractor.paths,
     )  # fmt: skip
+    time = 0  # a commit without a date counts on the day of the commit before
     for record in log.split("\x1e")[1:]:
         header, _, rest = record.partition("\0")
-        sha, time = header.split()
+        sha, committed, authored = header.split(" ")
+        time = choose_time(committed, authored, time)
         fields = [f for f in rest.lstrip("\n").split("\0") if f]
         files = [
             (path, about.split()[3])
@@ -141,4 +146,4 @@ def _list_commits(folder: Path, extractor: Extractor) -> Iterator[_Step]:
             if extractor.is_relevant(path)
         ]
         if files:
-            yield _Step(sha, datetime.fromtimestamp(int(time), UTC).date(), files)
+            yield _Step(sha, datetime.fromtimestamp(time, UTC).date(), files)

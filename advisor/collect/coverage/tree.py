@@ -2,53 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
-from typing import IO, Self, cast
 
 from advisor.collect.coverage.extractor import Extractor, Name
-from advisor.collect.git.command import build_environment
+from advisor.collect.git.blobs import BlobReader
 from advisor.domain.families import Family, families_with_architecture, family_of
-from advisor.errors import GitFailed
 
 ANYTHING = "*"  # in place of a family: every model that transformers loads
-
-
-class BlobReader:
-    """Reads the contents of files by their hash from one git process, without fetching."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            ["git", "-C", str(self._folder), "cat-file", "--batch"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=build_environment(remote=False),
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate()
-
-    def read_text(self, blob: str) -> str:
-        """Return the text of a blob.
-
-        Raises:
-            GitFailed: the history does not contain it.
-        """
-        stdin, stdout = cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)
-        stdin.write(f"{blob}\n".encode())
-        stdin.flush()
-        header = stdout.readline().split()
-        if len(header) != 3:  # hash, type, size
-            raise GitFailed(f"git cat-file on {self._folder} failed: {blob} is missing from the history")
-        content = stdout.read(int(header[2]) + 1)
-        return content[:-1].decode("utf-8", "replace")
 
 
 class Tree:

@@ -1,7 +1,8 @@
 """Collect facts from a git history: commits, releases, change requests, declared status, truck factor.
 
 A remote history is cloned without file contents (blob:none) into the user's cache and fetched
-incrementally; a local clone is read in place. Each file of this folder produces one fact table.
+incrementally; a local clone is read in place, without its configuration. A file of this folder produces one
+fact table, or reads what several need.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.collect.git.authors import find_organisations, number_people
 from advisor.collect.git.change_requests import list_change_requests, read_refs
-from advisor.collect.git.clone import locate_history
+from advisor.collect.git.clone import open_history
 from advisor.collect.git.commits import count_contributions, list_nonmerge_commits, read_log
+from advisor.collect.git.dates import Warn, ignore
 from advisor.collect.git.merges import find_mergers
 from advisor.collect.git.readme import read_statuses
 from advisor.collect.git.releases import read_releases
@@ -36,7 +38,8 @@ def collect_history(
     *,
     retrieved_on: date,
     repository: str | None = None,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str], None] = ignore,
+    warn: Warn = ignore,
 ) -> str:
     """Read one history and replace the store's rows from it.
 
@@ -47,6 +50,7 @@ def collect_history(
         retrieved_on: retrieval day of the rows.
         repository: ``owner/name``, for a local clone without a remote.
         progress: receives progress lines for a person.
+        warn: receives sentences about facts that had to be left out or estimated.
 
     Returns:
         ``owner/name``.
@@ -56,27 +60,13 @@ def collect_history(
         RepositoryNotFound: the repository does not exist.
         GitFailed: git failed; nothing was written.
     """
-    folder, name = locate_history(where, cache, repository, progress)
-    with ThreadPoolExecutor() as pool:  # git processes do the work
-        log_future, refs = pool.submit(read_log, folder), pool.submit(read_refs, folder)
-        statuses, releases = pool.submit(read_statuses, folder), pool.submit(read_releases, folder)
-        pool.submit(import_module, "duckdb")  # import it now: it is slow and is needed below
-        log = log_future.result()
-    commits, changes = list_nonmerge_commits(log)
-    head = log[0].sha
+    with open_history(where, cache, repository, progress) as (folder, name):
+
+        def tell(sentence: str) -> None:
+            warn(f"{name}: {sentence}")
+
+        tables, head, commit_count = _read_tables(folder, retrieved_on, tell)
     provenance = {"source": f"git:{name}@{head[:12]}", "retrieved_at": retrieved_on.isoformat()}
-    merges = find_mergers(log)
-    # People who only merge get numbers after all authors of commits.
-    people = number_people([*commits, *merges.values()])
-    organisations = find_organisations(people)
-    merged_by = {number: (people[c.name, c.mail], organisations.get(c.mail)) for number, c in merges.items()}
-    tables = {
-        "contributions": count_contributions(commits, people, organisations),
-        "releases": releases.result(),
-        "threads": list_change_requests(refs.result(), log, merged_by, retrieved_on),
-        "repositories": statuses.result(),
-        "counts": list_truck_factors(folder, commits, changes, people),
-    }
     rows = {
         table: [{"repository": name, **r, **provenance} for r in table_rows]
         for table, table_rows in tables.items()
@@ -89,8 +79,34 @@ def collect_history(
             if table_rows or table == "counts"
         ]:
             future.result()
-    progress(f"{name}: {len(commits)} commits, {len(tables['threads'])} change requests")
+    progress(f"{name}: {commit_count} commits, {len(tables['threads'])} change requests")
     return name
+
+
+def _read_tables(
+    folder: Path, retrieved_on: date, warn: Warn
+) -> tuple[dict[str, list[dict[str, Any]]], str, int]:
+    """Return the rows of each fact table, the last commit, and the number of commits without merges."""
+    with ThreadPoolExecutor() as pool:  # git processes do the work
+        log_future, refs = pool.submit(read_log, folder, warn), pool.submit(read_refs, folder, warn)
+        statuses = pool.submit(read_statuses, folder, warn)
+        releases = pool.submit(read_releases, folder, warn)
+        pool.submit(import_module, "duckdb")  # import it now: it is slow and is needed below
+        log = log_future.result()
+    commits, changes = list_nonmerge_commits(log)
+    merges = find_mergers(log)
+    # People who only merge get numbers after all authors of commits.
+    people = number_people([*commits, *merges.values()])
+    organisations = find_organisations(people)
+    merged_by = {number: (people[c.name, c.mail], organisations.get(c.mail)) for number, c in merges.items()}
+    tables = {
+        "contributions": count_contributions(commits, people, organisations),
+        "releases": releases.result(),
+        "threads": list_change_requests(refs.result(), log, merged_by, retrieved_on),
+        "repositories": statuses.result(),
+        "counts": list_truck_factors(folder, commits, changes, people),
+    }
+    return tables, log[0].sha, len(commits)
 
 
 def _read_existing_counts(store: Path, name: str) -> list[dict[str, Any]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from advisor.collect.git.authors import is_bot
 from advisor.collect.git.command import run_git
+from advisor.collect.git.dates import Warn, ignore, parse_time
 from advisor.collect.git.merges import parse_request_number
 
 if TYPE_CHECKING:
@@ -15,7 +17,10 @@ if TYPE_CHECKING:
 
     from advisor.collect.git.commits import LogEntry
 
-_REF = "%(refname)%00%(committerdate:unix)%00%(objectname)%00%(authorname)%00%(authoremail:trim)"
+_REF = (
+    "%(refname)%00%(committerdate:unix)%00%(objectname)%00%(objecttype)%00%(authorname)%00%(authoremail:trim)"
+)
+_NUMBERED = re.compile(r"refs/pull/([0-9]{1,9})/(head|merge)")
 _LATEST = 2**62
 
 
@@ -75,18 +80,26 @@ def list_change_requests(
     return rows
 
 
-def read_refs(folder: Path) -> Refs:
+def read_refs(folder: Path, warn: Warn = ignore) -> Refs:
     """Return the heads by number, and the numbers that GitHub can still merge."""
     heads, mergeable = {}, set()
+    undated_count = 0
     for line in run_git(folder, "for-each-ref", f"--format={_REF}", "refs/pull").split("\n"):
         if not line:
             continue
-        ref, time, sha, name, mail = line.split("\0")
-        number = int(ref.split("/")[2])
-        if ref.endswith("/merge"):
+        ref, time, sha, kind, name, mail = line.split("\0")
+        match = _NUMBERED.fullmatch(ref)
+        if not match:  # anybody can give a ref any name in a history of their own
+            continue
+        number = int(match[1])
+        if match[2] == "merge":
             mergeable.add(number)
-        elif ref.endswith("/head") and time:
-            heads[number] = _Head(int(time), sha, is_bot(name, mail))
+        elif (seconds := parse_time(time)) is not None:
+            heads[number] = _Head(seconds, sha, is_bot(name, mail))
+        elif kind == "commit":
+            undated_count += 1
+    if undated_count:
+        warn(f"{undated_count} change requests have a date that no calendar has: they are left out")
     return heads, mergeable
 
 

@@ -1,80 +1,135 @@
-"""Find or make the clone of a history: local ones as they are, remote ones in the user's cache."""
+"""Find or make the clone of a history: a view of local ones, a clone in the user's cache of remote ones."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
-import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor import addresses
+from advisor.collect.git.clone_cache import CLONING, lock_clone, make_folder, remove_clone, remove_leftovers
 from advisor.collect.git.command import run_git
+from advisor.collect.git.local_clone import ORIGIN_HEAD, choose_head, open_local_clone, read_origin
 from advisor.errors import GitFailed, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-_REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", "+refs/pull/*:refs/pull/*")
+_REFSPECS = (
+    f"+HEAD:{ORIGIN_HEAD}",
+    "+refs/heads/*:refs/heads/*",
+    "+refs/tags/*:refs/tags/*",
+    "+refs/pull/*:refs/pull/*",
+)
 
 
-def locate_history(
+@contextmanager
+def open_history(
     where: str, cache: Path, repository: str | None, progress: Callable[[str], None]
-) -> tuple[Path, str]:
-    """Return the folder of a history and its ``owner/name``; clone or update a remote history.
+) -> Iterator[tuple[Path, str]]:
+    """Yield the folder of a history and its ``owner/name``; clone or update a remote history.
+
+    The folder is a bare repository with a configuration of advisor's. Use it only in the block: another
+    process may remove it later.
 
     Raises:
         InputError: ``where`` is not a repository, URL or path, or has no ``owner/name``.
         RepositoryNotFound: the remote does not have the repository.
-        GitFailed: git failed.
+        GitFailed: git failed, or the history is empty or incomplete.
     """
     if where.startswith("-") or "\0" in where:
         raise InputError(f"invalid repository {where!r}: expected owner/name, a URL or a path")
+    remove_leftovers(cache)
     if Path(where).is_dir():
-        return Path(where), addresses.check_repository(repository or _read_origin(Path(where)))
+        name = addresses.check_repository(repository or _find_name(read_origin(Path(where))))
+        with open_local_clone(Path(where), cache) as folder:
+            _check_not_empty(folder, where)
+            yield folder, name
+        return
     if re.match(r"(?:https|ssh|file)://", where):
         url = where
-        name = repository or "/".join(where.removesuffix(".git").rstrip("/").split("/")[-2:])
+        name = repository or _find_name(where)
     else:
         name = where
-        url = f"https://github.com/{where}.git"
+        url = _build_github_url(where)
     addresses.check_repository(name)
-    return _clone_or_fetch(url, cache / f"{name.replace('/', '__')}.git", progress), name
+    clone_name = _name_clone(url, name)
+    with lock_clone(cache, clone_name) as lock:
+        folder = cache / f"{clone_name.replace('/', '__')}.git"
+        _clone_or_fetch(url, folder, lock, progress)
+        _check_not_empty(folder, url)
+        yield folder, name
 
 
-def _read_origin(folder: Path) -> str:
-    try:
-        url = run_git(folder, "config", "--get", "remote.origin.url").strip()
-    except GitFailed:
-        raise InputError(
-            f"{folder} has no remote named origin: name the repository with --name owner/name"
-        ) from None
+def _find_name(url: str) -> str:
     return "/".join(re.split(r"[/:]", url.removesuffix(".git").rstrip("/"))[-2:])
 
 
-def _clone_or_fetch(url: str, folder: Path, progress: Callable[[str], None]) -> Path:
+def _build_github_url(name: str) -> str:
+    return f"https://github.com/{name}.git"
+
+
+def _name_clone(url: str, name: str) -> str:
+    """Return the name of a clone in the cache: each address has a clone of its own."""
+    if url == _build_github_url(name):
+        return name
+    return f"{name}@{hashlib.sha256(url.encode()).hexdigest()[:16]}"
+
+
+def _check_not_empty(folder: Path, where: str) -> None:
+    try:
+        run_git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
+    except GitFailed:
+        raise GitFailed(f"{where}: the history is empty") from None
+
+
+def _clone_or_fetch(url: str, folder: Path, lock: int, progress: Callable[[str], None]) -> None:
     """Clone without file contents (a failed clone leaves nothing behind), then fetch."""
+    if folder.exists() and _read_setting(folder, "remote.origin.url") != url:
+        remove_clone(folder)  # an older version of advisor shared a clone between addresses
     if not folder.exists():
         progress(f"cloning {url}")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".cloning-") as temporary:
-            clone = Path(temporary) / "git"
-            run_git(
-                None, "clone", "--quiet", "--bare", "--filter=blob:none", "--", url, str(clone), remote=True
-            )
+        with make_folder(folder.parent, CLONING) as work_folder:
+            clone = work_folder.absolute() / "git"
+            try:
+                run_git(
+                    None, "clone", "--quiet", "--bare", "--template=", "--reject-shallow",
+                    "--filter=blob:none", "--", url, str(clone), remote=True,
+                )  # fmt: skip
+            except GitFailed as error:
+                if "is shallow" not in str(error):
+                    raise
+                raise GitFailed(
+                    f"{url} is a shallow clone, so older commits are missing: "
+                    "complete it there with git fetch --unshallow"
+                ) from None
             shutil.move(clone, folder)
     progress(f"fetching {url}")
-    run_git(folder, "fetch", "--quiet", "--prune", "--filter=blob:none", "origin", *_REFSPECS, remote=True)
-    return folder
+    try:
+        run_git(
+            folder, "fetch", "--quiet", "--prune", "--filter=blob:none", "origin", *_REFSPECS,
+            remote=True, lock=lock,
+        )  # fmt: skip
+    except GitFailed as error:
+        if "remote ref HEAD" not in str(error):
+            raise
+        raise GitFailed(f"{url}: the history is empty") from None
+    choose_head(folder)
+
+
+def _read_setting(folder: Path, key: str) -> str | None:
+    try:
+        return run_git(folder, "config", "--get", key).removesuffix("\n")
+    except GitFailed:
+        return None
 
 
 def fetch_blobs(folder: Path, blobs: set[str]) -> None:
     """Fetch these blobs at once into a blobless clone; do nothing in a full clone."""
-    try:
-        is_blobless = run_git(folder, "config", "--get", "remote.origin.promisor").strip() == "true"
-    except GitFailed:
-        return
-    if is_blobless and blobs:
+    if blobs and _read_setting(folder, "remote.origin.promisor") == "true":
         names = "".join(f"{blob}\n" for blob in sorted(blobs))
         run_git(
             folder, "fetch", "--quiet", "--no-tags", "--filter=blob:none", "--stdin", "origin",

@@ -3,6 +3,10 @@
 Git runs without a shell, without the user's configuration and without prompts. Commands that read a
 history have no network access, because a blobless clone would fetch its blobs one by one. Every exit code
 other than 0 is an error, so that a truncated log is never used.
+
+A repository's own configuration can start programs. Give git only folders that `clone.open_history`
+returns: advisor wrote their configuration. Git does not search for other ones: it starts in the root
+folder of the machine and gets the folder of the repository by name.
 """
 
 from __future__ import annotations
@@ -11,63 +15,106 @@ import os
 import re
 import subprocess
 import tempfile
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from advisor.errors import GitFailed, RepositoryNotFound
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+MAX_OUTPUT_BYTES = 2**29
+"""More output of one command is an error: a small history can list billions of files."""
+
 _PASSED_VARIABLES = frozenset(
     {"PATH", "HOME", "SSL_CERT_FILE", "SSH_AUTH_SOCK", "https_proxy", "HTTPS_PROXY"}
 )
 _NOT_FOUND_MESSAGE = re.compile(r"not found|does not (?:exist|appear)|could not read Username")
+_SETTINGS = {
+    "core.bigFileThreshold": "1m",  # git does not hold larger files in memory
+    "core.commitGraph": "false",  # a clone's own index of its commits can be false
+    "core.multiPackIndex": "false",
+    "log.mailmap": "false",  # a blobless clone may lack the file; `commits.read_log` reads it
+    "gc.autoDetach": "false",  # no git process outlives the lock of a clone
+    "maintenance.autoDetach": "false",
+}
 
 
-def run_git(folder: Path | None, *arguments: str, remote: bool = False, stdin: str | None = None) -> str:
+def run_git(
+    folder: Path | None,
+    *arguments: str,
+    remote: bool = False,
+    stdin: str | None = None,
+    lock: int | None = None,
+) -> str:
     """Run git and return its standard output.
 
     Args:
-        folder: a repository; None for a command that creates one.
-        arguments: the command and its arguments; put untrusted names after ``--``.
+        folder: folder of a bare repository; None for a command that creates one.
+        arguments: the command and its arguments; put untrusted names after ``--``. Paths are absolute.
         remote: whether the command may use the network.
         stdin: text for the standard input of git.
+        lock: a file descriptor with a lock that must last as long as git runs.
 
     Raises:
         RepositoryNotFound: the remote does not have the repository.
         GitFailed: git ended with another error.
     """
-    location = [] if folder is None else ["-C", str(folder)]
-    with tempfile.TemporaryFile() as errors:  # a single pipe is faster to read than two
-        run = subprocess.run(
-            ["git", *location, *arguments],
-            input=None if stdin is None else stdin.encode(),
-            stdin=subprocess.DEVNULL if stdin is None else None,
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as stdin_file:
+        if stdin is not None:
+            stdin_file.write(stdin.encode())
+            stdin_file.seek(0)
+        # Only the output has a pipe: a single pipe is faster to read than two.
+        with subprocess.Popen(
+            build_command(folder, *arguments),
+            stdin=stdin_file,
             stdout=subprocess.PIPE,
             stderr=errors,
+            cwd=os.sep,
             env=build_environment(remote=remote),
-            check=False,
-        )
+            pass_fds=() if lock is None else (lock,),
+        ) as process:
+            output = cast("IO[bytes]", process.stdout).read(MAX_OUTPUT_BYTES + 1)
+            if len(output) > MAX_OUTPUT_BYTES:
+                process.kill()
+                raise GitFailed(
+                    f"git {_find_command(arguments)} on {folder} lists more than {MAX_OUTPUT_BYTES:,} bytes: "
+                    "the history is too large"
+                )
         errors.seek(0)
         message = errors.read().decode("utf-8", "replace")
-    if run.returncode:
+    if process.returncode:
         last_line = (message.strip().splitlines() or ["no message"])[-1]
         if remote and _NOT_FOUND_MESSAGE.search(message):
             raise RepositoryNotFound(f"the repository does not exist, or you cannot read it: {last_line}")
-        raise GitFailed(f"git {arguments[0]} on {folder or 'a new clone'} failed: {last_line}")
-    return run.stdout.decode("utf-8", "replace")
+        raise GitFailed(f"git {_find_command(arguments)} on {folder or 'a new clone'} failed: {last_line}")
+    return output.decode("utf-8", "replace")
+
+
+def _find_command(arguments: tuple[str, ...]) -> str:
+    settings = arguments.count("-c")  # each takes two arguments, before the command
+    return arguments[2 * settings]
+
+
+def build_command(folder: Path | None, *arguments: str) -> list[str]:
+    """Return the command line of a git process; start it in the root folder of the machine."""
+    location = [] if folder is None else [f"--git-dir={folder.absolute()}"]
+    return ["git", *location, *arguments]
 
 
 def build_environment(*, remote: bool) -> dict[str, str]:
     """Return the environment of a git process: it has only the user's variables for connections."""
-    return {
+    environment = {
         **{name: value for name, value in os.environ.items() if name in _PASSED_VARIABLES},
         "LC_ALL": "C",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_ALLOW_PROTOCOL": "https:ssh:file" if remote else "none",
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": "safe.directory",
-        "GIT_CONFIG_VALUE_0": "*",
+        "GIT_CONFIG_COUNT": str(len(_SETTINGS)),
     }
+    if not remote:
+        environment["GIT_NO_LAZY_FETCH"] = "1"
+    for number, (name, value) in enumerate(_SETTINGS.items()):
+        environment[f"GIT_CONFIG_KEY_{number}"] = name
+        environment[f"GIT_CONFIG_VALUE_{number}"] = value
+    return environment

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import date, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from advisor.collect.git.authors import Commit, is_bot
 from advisor.collect.git.command import run_git
+from advisor.collect.git.dates import Warn, format_day, ignore, parse_time
+from advisor.collect.git.mailmap import find_mailmap
 from advisor.errors import GitFailed
 
 if TYPE_CHECKING:
@@ -20,14 +21,15 @@ if TYPE_CHECKING:
 Change = tuple[str, str, str]
 # Fields end in NUL, which no name, subject or path contains; no file status begins with "commit ".
 _COMMIT = "commit "
-_FORMAT = "%x00".join((_COMMIT + "%H", "%P", "%ct", "%aN", "%aE", "%cN", "%cE", "%s"))
+_FORMAT = "%x00".join((_COMMIT + "%H", "%P", "%ct", "%at", "%aN", "%aE", "%cN", "%cE", "%s"))
 
 
 class LogEntry(NamedTuple):
     """A commit of ``git log``; a merge (several parents) lists no changes.
 
     ``time`` is the committer's date in seconds since 1970. The author's date can be years older, or set by
-    hand.
+    hand. ``is_estimated``: git cannot read the committer's date, so ``time`` is the author's, or that of the
+    first parent.
     """
 
     sha: str
@@ -37,59 +39,85 @@ class LogEntry(NamedTuple):
     committer: tuple[str, str]
     subject: str
     changes: list[Change]
+    is_estimated: bool = False
 
 
-def read_log(folder: Path) -> list[LogEntry]:
+def read_log(folder: Path, warn: Warn = ignore) -> list[LogEntry]:
     """Return the commits of the default branch, newest first; the first one is its tip.
 
     A rename counts as a rename only if the contents are unchanged: other renames need file contents,
     which a blobless clone does not have.
 
     Raises:
-        GitFailed: the history is empty, or git failed.
+        GitFailed: git failed.
     """
-    try:
-        log = run_git(
-            folder, "log", "HEAD", "--use-mailmap", "--find-renames=100%", "--name-status", "-z",
-            f"--format={_FORMAT}", "--",
-        )  # fmt: skip
-    except GitFailed as error:
-        if "bad revision 'HEAD'" not in str(error):
-            raise
-        raise GitFailed(f"{folder}: the history is empty") from None
-    return parse_log(log)
+    log = run_git(
+        folder, "-c", f"mailmap.blob={find_mailmap(folder)}", "log", "HEAD", "--use-mailmap",
+        "--find-renames=100%", "--name-status", "-z", f"--format={_FORMAT}", "--",
+    )  # fmt: skip
+    entries = parse_log(log)
+    if count := sum(entry.is_estimated for entry in entries):
+        warn(
+            f"{count} {'commit has' if count == 1 else 'commits have'} a date that git cannot read: "
+            "the date of the author or of the commit before stands in"
+        )
+    return entries
 
 
 def parse_log(log: str) -> list[LogEntry]:
     """Parse the output of ``git log``.
 
     Raises:
-        GitFailed: the output is truncated or interleaved.
+        GitFailed: the output is truncated or interleaved, or no commit has a date.
     """
     try:
-        return _parse(log)
+        entries, dates = _parse(log)
     except (ValueError, LookupError, StopIteration, OverflowError):
         raise GitFailed("cannot parse the output of git log: it is truncated or interleaved") from None
+    return _estimate_missing_dates(entries, dates) if None in dates else entries
 
 
-def _parse(log: str) -> list[LogEntry]:
+def _parse(log: str) -> tuple[list[LogEntry], list[int | None]]:
     entries: list[LogEntry] = []
+    dates: list[int | None] = []
     changes: list[Change] = []
     fields = iter(log.split("\0"))
     for field in fields:
         status = field.strip("\n")
         if status.startswith(_COMMIT):
-            parents, time, *who, subject = islice(fields, 7)
+            parents, committed, authored, *who, subject = islice(fields, 8)
             author, committer = (who[0], who[1]), (who[2], who[3])
             changes = []
             sha = status.removeprefix(_COMMIT)
-            entries.append(LogEntry(sha, parents, int(time), author, committer, subject, changes))
+            time = parse_time(committed)
+            is_estimated = time is None
+            dates.append(parse_time(authored) if time is None else time)
+            entries.append(
+                LogEntry(sha, parents, time or 0, author, committer, subject, changes, is_estimated)
+            )
         elif status.startswith("R"):
             old = next(fields)
             changes.append(("R", next(fields), old))
         elif status:
             changes.append((status, next(fields), ""))
-    return entries
+    return entries, dates
+
+
+def _estimate_missing_dates(entries: Sequence[LogEntry], dates: Sequence[int | None]) -> list[LogEntry]:
+    """Give a commit without a date that of its first parent, or of the commit listed before it.
+
+    Raises:
+        GitFailed: no commit has a date.
+    """
+    latest = next((time for time in reversed(dates) if time is not None), None)
+    if latest is None:
+        raise GitFailed("no commit of the history has a date that git can read")
+    times: dict[str, int] = {}
+    for entry, time in zip(reversed(entries), reversed(dates), strict=True):
+        parent = entry.parents.partition(" ")[0]
+        latest = times.get(parent, latest) if time is None else time
+        times[entry.sha] = latest
+    return [entry._replace(time=times[entry.sha]) for entry in entries]
 
 
 def list_nonmerge_commits(log: Sequence[LogEntry]) -> tuple[list[Commit], list[list[Change]]]:
@@ -117,8 +145,3 @@ def count_contributions(
         {"day": format_day(day * 86400), "author": author, "organisation": o, "is_bot": bot, "commits": n}
         for (day, author, o, bot), n in counts.items()
     ]
-
-
-def format_day(seconds: int) -> str:
-    """Return the UTC day (YYYY-MM-DD) of a time in seconds since 1970."""
-    return (date(1970, 1, 1) + timedelta(days=seconds // 86400)).isoformat()

@@ -36,6 +36,7 @@ _PATTERNS = (
 # Every pattern needs one of these words; most lines have none and are skipped fast.
 _STATUS_WORDS = re.compile(r"maint|develop|archiv|deprecat|discontinu|sunset", re.IGNORECASE)
 _LINES = 60
+_LINE_LENGTH = 20_000
 _MAX_LENGTH = 300
 
 
@@ -54,7 +55,7 @@ def find_declared_status(readme: str) -> tuple[str, str]:
 def _find_declaration(line: str) -> tuple[str, str] | None:
     if not _STATUS_WORDS.search(line):
         return None
-    for sentence in re.split(r"(?<=[.!?])\s+", _strip_markup(line)):
+    for sentence in re.split(r"(?<=[.!?])\s+", _strip_markup(line[:_LINE_LENGTH])):
         for status, pattern in _PATTERNS:
             if re.search(pattern, sentence, re.IGNORECASE):
                 return status, sentence.strip()[:_MAX_LENGTH]
@@ -73,6 +74,6 @@ def _iterate_prose(readme: str) -> Iterator[str]:
 def _strip_markup(line: str) -> str:
     """Remove Markdown and HTML."""
     line = re.sub(r"<[^>]{0,500}>", " ", line)
-    line = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", line)
+    line = re.sub(r"!?\[([^\]]{0,1000})\]\([^)]{0,4000}\)", r"\1", line)
     line = re.sub(r"[*_`]{1,3}|^[#>\s]+", "", line)
     return "".join(c for c in line if c.isprintable()).strip()

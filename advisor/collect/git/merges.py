@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from advisor.collect.git.commits import LogEntry
 
-_REQUEST_IN_SUBJECT = re.compile(r"\(#(\d+)\)\s*$|^Merge pull request #(\d+)\b")
+_REQUEST_IN_SUBJECT = re.compile(r"\(#([0-9]{1,9})\)\s*$|^Merge pull request #([0-9]{1,9})\b")
 _GITHUB = "noreply@github.com"
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from typing import IO, TYPE_CHECKING, cast
 
-from advisor.collect.git.command import build_environment
+from advisor.collect.git.command import build_command, build_environment
 from advisor.errors import GitFailed
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FOLDER_MODE = b"40000"
+_MAX_FILES = 5_000_000
+_MAX_DEPTH = 500
 _BATCH = 500  # names sent before reading the responses: they must fit into a pipe
 
 # Entries of a folder: name, and the object name if the entry is a folder.
@@ -25,20 +28,25 @@ def list_files(folder: Path, commits: Iterable[str]) -> Iterator[list[str]]:
     It reads the folders of all commits level by level, and each folder only once.
 
     Raises:
-        GitFailed: a commit or one of its folders is missing.
+        GitFailed: a commit or one of its folders is missing, or there are too many files.
     """
     roots = [f"{commit}^{{tree}}".encode() for commit in commits]
     folders: dict[bytes, _Entries] = {}
     with subprocess.Popen(
-        ["git", "-C", str(folder), "cat-file", "--batch"],
+        build_command(folder, "cat-file", "--batch"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        cwd=os.sep,
         env=build_environment(remote=False),
     ) as process:
         pipes = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
         level = dict.fromkeys(roots)
+        depth = 0
         while level:
+            depth += 1
+            if depth > _MAX_DEPTH:
+                raise GitFailed(f"{folder}: the history has folders in more than {_MAX_DEPTH} levels")
             names = list(level)
             for at in range(0, len(names), _BATCH):
                 folders |= _read_folders(pipes, names[at : at + _BATCH])
@@ -84,5 +92,7 @@ def _list_paths(name: bytes, folders: dict[bytes, _Entries], paths: dict[bytes, 
             files += (
                 [text] if sub is None else [f"{text}/{path}" for path in _list_paths(sub, folders, paths)]
             )
+            if len(files) > _MAX_FILES:  # a folder can stand in another one many times
+                raise GitFailed(f"the history has more than {_MAX_FILES:,} files at one time")
         paths[name] = files
     return paths[name]

@@ -21,7 +21,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from advisor.collect.git.authors import is_bot
-from advisor.collect.git.commits import format_day
+from advisor.collect.git.dates import format_day
 from advisor.collect.git.trees import list_files
 
 if TYPE_CHECKING:
@@ -163,11 +163,14 @@ def _compute_over_time(
     ends = [bisect_right(commits, time, key=lambda c: c.time) for time in times]
     trees = list_files(folder, [commits[end - 1].sha for end in ends])
     authorship, start = Authorship(), 0
+    factor: int | None = None
     is_source_file = cache(is_source)
     for time, end, tree in zip(times, ends, trees, strict=True):
         for commit, commit_changes in zip(commits[start:end], changes[start:end], strict=True):
             if not is_bot(commit.name, commit.mail):
                 source_changes = [change for change in commit_changes if is_source_file(change[1])]
                 authorship.record(people[commit.name, commit.mail], source_changes)
+        if end > start:  # years can pass without a commit
+            factor = compute_truck_factor(authorship, [file for file in tree if is_source_file(file)])
         start = end
-        yield time, compute_truck_factor(authorship, [file for file in tree if is_source_file(file)])
+        yield time, factor

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor.collect.http.host_lock import HostLocks
-from advisor.collect.many import clone_cache
 from advisor.collect.many.queue import Queue, QueuePlan
 from advisor.errors import AdvisorError, CollectError
 
@@ -88,17 +87,22 @@ def _collect_history(plan: QueuePlan, name: str, store: Path, locks: HostLocks) 
     from contextlib import nullcontext
 
     from advisor.collect.git import collect_history
+    from advisor.collect.git.clone_cache import shrink_cache
 
     where, cache = plan.histories[name], Path(plan.cache)
     host = "github.com" if "://" not in where else where.split("/")[2]
     is_remote = bool(host) and not Path(where).is_dir()
-    with (
-        locks.lock_slot(f"git-{host}", CLONES_AT_ONCE) if is_remote else nullcontext(),
-        clone_cache.lock_clone(cache, name),
-    ):
-        collect_history(where, store, cache, retrieved_on=date.fromisoformat(plan.day), repository=name)
+    with locks.lock_slot(f"git-{host}", CLONES_AT_ONCE) if is_remote else nullcontext():
+        collect_history(
+            where,
+            store,
+            cache,
+            retrieved_on=date.fromisoformat(plan.day),
+            repository=name,
+            warn=lambda text: print(text, file=sys.stderr),
+        )
     if plan.cache_limit is not None:
-        clone_cache.shrink_cache(cache, plan.cache_limit)
+        shrink_cache(cache, plan.cache_limit)
 
 
 async def _collect_from_apis(

@@ -173,8 +173,9 @@ def test_a_partial_clone_fetches_only_these_files(repo, tmp_path):
                     retrieved_on=READ_ON, repository="Lightning-AI/litgpt")  # fmt: skip
     rows = reading.read_rows(reading.open_store(tmp_path / "s"), "model_support", "Lightning-AI/litgpt")
     assert [r["family"] for r in rows if r["supported_on"]] == ["Gemma 2"]
+    (clone,) = (tmp_path / "c").glob("Lightning-AI__litgpt@*.git")
     objects = subprocess.run(
-        ["git", "-C", str(tmp_path / "c" / "Lightning-AI__litgpt.git"), "rev-list", "--objects", "--missing=print", "main"],
+        ["git", "-C", str(clone), "rev-list", "--objects", "--missing=print", "main"],
         env={**os.environ, "GIT_ALLOW_PROTOCOL": "none"}, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     assert objects.count("\n?") == 1
@@ -207,7 +208,9 @@ def test_the_command_names_the_histories_that_it_cannot_read(repo, tmp_path, mon
     assert isinstance(run(missing_url).exception, CollectError)  # a single history that fails is an error
     assert "exactly one" in str(run(missing_url, str(repo.path), "--name", "a/b").exception)
     repo.git("remote", "remove", "origin")
-    assert "has no remote named origin: name the repository with --name owner/name" in str(run(str(repo.path)).exception)
+    assert "has no remote named origin: name the repository with --name owner/name" in str(
+        run(str(repo.path)).exception
+    )
 
 
 def test_a_family_that_is_removed_twice_has_the_last_day(repo, tmp_path):
