@@ -80,8 +80,11 @@ def plan_run(composed_spec: ComposedSpec, callbacks: RunCallbacks = RunCallbacks
         InputError: the spec, the data or the model cannot be used.
     """
     machine = hardware.detect_machine()
-    composed_spec = resolve_spec(composed_spec, gpus=len(machine.gpus), bfloat16=machine.has_bfloat16)
+    has_bfloat16 = machine.has_bfloat16(composed_spec.spec.devices.processes)
+    composed_spec = resolve_spec(composed_spec, gpus=len(machine.gpus), bfloat16=has_bfloat16)
     spec = composed_spec.spec
+    if unused := hardware.describe_unused_gpus(machine, spec.devices.kind, spec.devices.processes):
+        callbacks.on_stage(unused)
     stack = load_stack(spec.stack)
     callbacks.on_stage("tokenise")
     model = spec.model

@@ -180,6 +180,15 @@ def test_logits_of_a_four_bit_base_get_no_check(make_task, monkeypatch):
     assert (adapter / "tokenizer.json").is_file()
 
 
+@pytest.mark.parametrize("stack", stacks.STACKS)
+def test_one_process_sees_one_gpu_of_a_machine_with_eight(make_task, monkeypatch, stack):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,4,5,6")
+    run_spec, _ = make_task(gpus=8)
+    assert stacks.load_stack(stack).environment(run_spec)["CUDA_VISIBLE_DEVICES"] == "3"
+    run_spec, _ = make_task(gpus=8, devices={"processes": 2})
+    assert stacks.load_stack(stack).environment(run_spec)["CUDA_VISIBLE_DEVICES"] == "3,4"
+
+
 def test_failed_logits_check_is_an_error_with_its_last_line(interpreter, tmp_path):
     interpreter("echo out of memory >&2; exit 1")
     with pytest.raises(TrainingError, match=r"cannot check the adapter in .*: out of memory"):
