@@ -34,6 +34,7 @@ from finetune.record import (
 )
 from finetune.spec import ComposedSpec, RunSpec, resolve_spec, to_toml
 from finetune.stacks import Job, NativeConfig, Stack, load_stack
+from finetune.stacks.shared.defaults import render_with_fallbacks
 from finetune.weights import base
 
 
@@ -56,8 +57,12 @@ class RunCallbacks:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run before it starts: spec, tokens, findings, native config, memory."""
+    """A run before it starts: spec, tokens, findings, native config, memory.
 
+    ``proposed_spec`` is the spec for any stack; ``composed_spec`` has what this stack supports.
+    """
+
+    proposed_spec: ComposedSpec
     composed_spec: ComposedSpec
     data: dataset.Dataset
     tokenizer: Any
@@ -83,8 +88,8 @@ def plan_run(composed_spec: ComposedSpec, callbacks: RunCallbacks = RunCallbacks
     has_bfloat16 = machine.has_bfloat16(composed_spec.spec.devices.processes)
     composed_spec = resolve_spec(composed_spec, gpus=len(machine.gpus), bfloat16=has_bfloat16)
     spec = composed_spec.spec
-    if unused := hardware.describe_unused_gpus(machine, spec.devices.kind, spec.devices.processes):
-        callbacks.on_stage(unused)
+    if idle_note := hardware.describe_unused_gpus(machine, spec.devices.kind, spec.devices.processes):
+        callbacks.on_stage(idle_note)
     stack = load_stack(spec.stack)
     callbacks.on_stage("tokenise")
     model = spec.model
@@ -96,13 +101,19 @@ def plan_run(composed_spec: ComposedSpec, callbacks: RunCallbacks = RunCallbacks
     callbacks.on_stage("check the data")
     findings = checks.check_data(spec, data, tokenizer, model_config)
     shape = base.read_shape(model_config)
+    proposed_spec = composed_spec
+    composed_spec, native_config = render_with_fallbacks(
+        stack, proposed_spec, lambda candidate: build_job(candidate.spec, data, Path("RUN"), None)
+    )
+    spec = composed_spec.spec
     prediction = (
         memory.predict_memory(shape, spec, data.summary["longest"], memory.count_file_bytes(model.base))
         if shape
         else None
     )
-    native_config = stack.render(spec, build_job(spec, data, Path("RUN"), None))
-    return Plan(composed_spec, data, tokenizer, shape, findings, native_config, prediction, machine)
+    return Plan(
+        proposed_spec, composed_spec, data, tokenizer, shape, findings, native_config, prediction, machine
+    )
 
 
 def load_run_tokenizer(spec: RunSpec) -> Any:

@@ -210,16 +210,16 @@ def _list_visible(uuids: list[str], visible: str | None) -> list[str]:
     """
     if visible is None:
         return uuids
-    shown: list[str] = []
+    selection: list[str] = []
     for entry in (entry.strip() for entry in visible.split(",")):
         if entry.isdecimal():
             matches = uuids[int(entry) : int(entry) + 1]
         else:
             matches = [uuid for uuid in uuids if entry and uuid.startswith(entry)]
-        if len(matches) != 1 or matches[0] in shown:
+        if len(matches) != 1 or matches[0] in selection:
             break
-        shown += matches
-    return shown
+        selection += matches
+    return selection
 
 
 def _ask_torch() -> tuple[Gpu, ...]:

@@ -24,8 +24,13 @@ def describe_costs(plan: Plan) -> list[str]:
         lines += [f"{n:>12}  {b / _GIB:7.2f} GiB" for n, b in plan.prediction.as_dict().items()]
         lines.append(_describe_fit(plan, plan.shape, plan.prediction.total))
     devices = plan.spec.devices
-    unused = hardware.describe_unused_gpus(plan.machine, devices.kind, devices.processes)
-    return [*([f"devices: {unused}"] if unused else []), *lines, *describe_time(plan), describe_disk(plan)]
+    idle_note = hardware.describe_unused_gpus(plan.machine, devices.kind, devices.processes)
+    return [
+        *([f"devices: {idle_note}"] if idle_note else []),
+        *lines,
+        *describe_time(plan),
+        describe_disk(plan),
+    ]
 
 
 def _describe_fit(plan: Plan, shape: Shape, peak: int) -> str:

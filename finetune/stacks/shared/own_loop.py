@@ -37,9 +37,11 @@ def refuse_unsupported_fields(stack: str, spec: RunSpec) -> None:
         why = "bitsandbytes' optimisers do not support sharded weights"
         refusals.refuse_other_values(stack, spec, {"training.optimizer": ("adamw", why)})
     if spec.training.dtype == "float16":
-        raise UnsupportedField(
-            stack, "training.dtype", "float16", "it does not scale gradients; use bfloat16"
+        why = (
+            "it does not scale gradients; use bfloat16, or float32 on a GPU that only emulates bfloat16 "
+            "(compute capability below 8.0); trl, axolotl and unsloth train in float16"
         )
+        raise UnsupportedField(stack, "training.dtype", "float16", why, supported_value="float32")
 
 
 def stream_arguments(spec: RunSpec, job: Job) -> dict[str, Any]:
