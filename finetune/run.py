@@ -21,7 +21,7 @@ from finetune.data.findings import Finding
 from finetune.data.template import load_tokenizer, set_template
 from finetune.errors import DataError, RunError, TrainingError, TrainingInterruption
 from finetune.machine import hardware, memory
-from finetune.process import environment, launch, torchrun
+from finetune.process import environment, gpu_check, launch, torchrun
 from finetune.record import (
     Attempt,
     Record,
@@ -228,6 +228,8 @@ def _join_run(folder: Path, callbacks: RunCallbacks) -> Path:
     spec = RunSpec.model_validate(read_record(folder).spec)
     stack = load_stack(spec.stack)
     env = environment.ensure_environment(stack.lock, stack.required_packages, callbacks.on_stage)
+    if spec.devices.kind == "cuda":
+        _check_gpus(folder, spec, stack, env, callbacks)
     data = dataset.open_dataset(folder / "data")
     job = _build_local_job(spec, data, folder, launch.find_last_checkpoint(folder / "work"))
     callbacks.on_stage("train")
@@ -320,6 +322,8 @@ def _has_adapter(folder: Path) -> bool:
 def _train(folder: Path, spec: RunSpec, stack: Stack, callbacks: RunCallbacks) -> None:
     callbacks.on_stage("prepare the environment")
     env = environment.ensure_environment(stack.lock, stack.required_packages, callbacks.on_stage)
+    if spec.devices.kind == "cuda":
+        _check_gpus(folder, spec, stack, env, callbacks)
     data = dataset.open_dataset(folder / "data")
     checkpoint = launch.find_last_checkpoint(folder / "work")
     job = _build_local_job(spec, data, folder, checkpoint)
@@ -388,6 +392,24 @@ def _train(folder: Path, spec: RunSpec, stack: Stack, callbacks: RunCallbacks) -
             "device": device,
         },
     )
+
+
+def _check_gpus(
+    folder: Path, spec: RunSpec, stack: Stack, env: environment.Environment, callbacks: RunCallbacks
+) -> None:
+    """Check that the environment's own torch sees the GPUs; say if one has less free memory than predicted.
+
+    Raises:
+        StackEnvironmentError: it does not; the message says what to install.
+    """
+    processes = spec.devices.processes
+    support = gpu_check.check_gpus(env.python, env.home, stack.name, stack.environment(spec), processes)
+    peak = read_record(folder).memory_bytes.get("predicted", {}).get("total", 0)
+    for name, _, free in support.gpus[:processes]:
+        if free < peak:
+            callbacks.on_stage(
+                f"{name} has {free / 2**30:.1f} GiB free, but the run needs about {peak / 2**30:.1f} GiB"
+            )
 
 
 def _finish_attempt(
