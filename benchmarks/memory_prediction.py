@@ -101,7 +101,7 @@ def resolve_setting(setting: tuple, model: str = "random") -> spec.RunSpec:
         "training": {**training, "gradient_checkpointing": checkpointing},
     }
     composed_spec = spec.compose_spec([("benchmark", tables)])
-    return spec.resolve_spec(composed_spec, gpus=len(machine.gpus), bfloat16=machine.has_bfloat16).spec
+    return spec.resolve_spec(composed_spec, gpus=len(machine.gpus), bfloat16=machine.has_bfloat16()).spec
 
 
 def predict_setting(setting: tuple, file_bytes: int) -> memory.Prediction:

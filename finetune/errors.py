@@ -53,11 +53,19 @@ class SpecError(InputError):
 
 
 class UnsupportedField(SpecError):
-    """A stack does not support a field's value; no stack drops a field in silence."""
+    """A stack does not support a field's value; no stack drops a field in silence.
 
-    def __init__(self, stack: str, field: str, value: object, why: str) -> None:
+    Attributes:
+        stack, field, value, why: what the message says.
+        supported_value: a value that the stack supports; None if there is none.
+    """
+
+    def __init__(
+        self, stack: str, field: str, value: object, why: str, *, supported_value: object = None
+    ) -> None:
         super().__init__(f"{stack} does not support {field} = {value!r}: {why}")
-        self.stack, self.field = stack, field
+        self.stack, self.field, self.value, self.why = stack, field, value, why
+        self.supported_value = supported_value
 
 
 class DataError(InputError):

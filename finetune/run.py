@@ -21,7 +21,7 @@ from finetune.data.findings import Finding
 from finetune.data.template import load_tokenizer, set_template
 from finetune.errors import DataError, RunError, TrainingError, TrainingInterruption
 from finetune.machine import hardware, memory
-from finetune.process import environment, launch, torchrun
+from finetune.process import environment, gpu_check, launch, torchrun
 from finetune.record import (
     Attempt,
     Record,
@@ -34,6 +34,7 @@ from finetune.record import (
 )
 from finetune.spec import ComposedSpec, RunSpec, resolve_spec, to_toml
 from finetune.stacks import Job, NativeConfig, Stack, load_stack
+from finetune.stacks.shared.defaults import render_with_fallbacks
 from finetune.weights import base
 
 
@@ -56,8 +57,12 @@ class RunCallbacks:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run before it starts: spec, tokens, findings, native config, memory."""
+    """A run before it starts: spec, tokens, findings, native config, memory.
 
+    ``proposed_spec`` is the spec for any stack; ``composed_spec`` has what this stack supports.
+    """
+
+    proposed_spec: ComposedSpec
     composed_spec: ComposedSpec
     data: dataset.Dataset
     tokenizer: Any
@@ -80,8 +85,11 @@ def plan_run(composed_spec: ComposedSpec, callbacks: RunCallbacks = RunCallbacks
         InputError: the spec, the data or the model cannot be used.
     """
     machine = hardware.detect_machine()
-    composed_spec = resolve_spec(composed_spec, gpus=len(machine.gpus), bfloat16=machine.has_bfloat16)
+    has_bfloat16 = machine.has_bfloat16(composed_spec.spec.devices.processes)
+    composed_spec = resolve_spec(composed_spec, gpus=len(machine.gpus), bfloat16=has_bfloat16)
     spec = composed_spec.spec
+    if idle_note := hardware.describe_unused_gpus(machine, spec.devices.kind, spec.devices.processes):
+        callbacks.on_stage(idle_note)
     stack = load_stack(spec.stack)
     callbacks.on_stage("tokenise")
     model = spec.model
@@ -93,13 +101,19 @@ def plan_run(composed_spec: ComposedSpec, callbacks: RunCallbacks = RunCallbacks
     callbacks.on_stage("check the data")
     findings = checks.check_data(spec, data, tokenizer, model_config)
     shape = base.read_shape(model_config)
+    proposed_spec = composed_spec
+    composed_spec, native_config = render_with_fallbacks(
+        stack, proposed_spec, lambda candidate: build_job(candidate.spec, data, Path("RUN"), None)
+    )
+    spec = composed_spec.spec
     prediction = (
         memory.predict_memory(shape, spec, data.summary["longest"], memory.count_file_bytes(model.base))
         if shape
         else None
     )
-    native_config = stack.render(spec, build_job(spec, data, Path("RUN"), None))
-    return Plan(composed_spec, data, tokenizer, shape, findings, native_config, prediction, machine)
+    return Plan(
+        proposed_spec, composed_spec, data, tokenizer, shape, findings, native_config, prediction, machine
+    )
 
 
 def load_run_tokenizer(spec: RunSpec) -> Any:
@@ -212,6 +226,8 @@ def _join_run(folder: Path, callbacks: RunCallbacks) -> Path:
     spec = RunSpec.model_validate(read_record(folder).spec)
     stack = load_stack(spec.stack)
     env = environment.ensure_environment(stack.lock, stack.required_packages, callbacks.on_stage)
+    if spec.devices.kind == "cuda":
+        _check_gpus(folder, spec, stack, env, callbacks)
     data = dataset.open_dataset(folder / "data")
     job = _build_local_job(spec, data, folder, launch.find_last_checkpoint(folder / "work"))
     callbacks.on_stage("train")
@@ -304,6 +320,8 @@ def _has_adapter(folder: Path) -> bool:
 def _train(folder: Path, spec: RunSpec, stack: Stack, callbacks: RunCallbacks) -> None:
     callbacks.on_stage("prepare the environment")
     env = environment.ensure_environment(stack.lock, stack.required_packages, callbacks.on_stage)
+    if spec.devices.kind == "cuda":
+        _check_gpus(folder, spec, stack, env, callbacks)
     data = dataset.open_dataset(folder / "data")
     checkpoint = launch.find_last_checkpoint(folder / "work")
     job = _build_local_job(spec, data, folder, checkpoint)
@@ -372,6 +390,24 @@ def _train(folder: Path, spec: RunSpec, stack: Stack, callbacks: RunCallbacks) -
             "device": device,
         },
     )
+
+
+def _check_gpus(
+    folder: Path, spec: RunSpec, stack: Stack, env: environment.Environment, callbacks: RunCallbacks
+) -> None:
+    """Check that the environment's own torch sees the GPUs; say if one has less free memory than predicted.
+
+    Raises:
+        StackEnvironmentError: it does not; the message says what to install.
+    """
+    processes = spec.devices.processes
+    support = gpu_check.check_gpus(env.python, env.home, stack.name, stack.environment(spec), processes)
+    peak = read_record(folder).memory_bytes.get("predicted", {}).get("total", 0)
+    for name, _, free in support.gpus[:processes]:
+        if free < peak:
+            callbacks.on_stage(
+                f"{name} has {free / 2**30:.1f} GiB free, but the run needs about {peak / 2**30:.1f} GiB"
+            )
 
 
 def _finish_attempt(

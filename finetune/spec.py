@@ -336,10 +336,17 @@ def resolve_spec(composed_spec: ComposedSpec, *, gpus: int, bfloat16: bool = Tru
     source = f"machine: {gpus} GPU" if gpus else "machine: no GPU"
     if spec.devices.kind == "cuda" and not gpus:
         raise SpecError(
-            "devices.kind = 'cuda', but nvidia-smi finds no GPU on this machine. Remove the setting to "
-            "train a small model on the CPU, or use a machine with a GPU"
+            "devices.kind = 'cuda', but neither nvidia-smi nor torch finds a GPU on this machine (or "
+            "CUDA_VISIBLE_DEVICES hides it). Remove the setting to train a small model on the CPU, or use a "
+            "machine with a GPU. If there is one, describe it: ADVISOR_GPUS='NVIDIA A10G, 24, 8.6' (name, "
+            "GiB, compute capability)"
         )
     cuda = (spec.devices.kind or ("cuda" if gpus else "cpu")) == "cuda"
+    if cuda and spec.devices.processes > gpus:
+        raise SpecError(
+            f"devices.processes = {spec.devices.processes}, but this machine has {gpus} usable GPU"
+            f"{'s' if gpus > 1 else ''}, and each process needs one of its own; use --gpus {gpus}"
+        )
     half = "bfloat16" if bfloat16 else "float16"
     name = spec.method.name or ("qlora" if cuda else "lora")
     micro = max(m for m in range(1, 5) if spec.training.batch_size % (m * spec.world_size) == 0 or m == 1)

@@ -1,24 +1,60 @@
-"""Detect cores, memory and GPUs, without torch, which takes seconds to import."""
+"""Detect cores, memory and GPUs, without torch, which takes seconds to import.
+
+The GPUs come from nvidia-smi, or from torch where nvidia-smi is missing or does not know enough. Where both
+fail (some containers), or to plan for another machine, the variable ADVISOR_GPUS describes the GPUs.
+"""
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
 import platform
+import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from finetune.errors import SpecError
+
+GPUS_VARIABLE, VISIBLE_VARIABLE = "ADVISOR_GPUS", "CUDA_VISIBLE_DEVICES"
 _BFLOAT16_SINCE = 8.0
+_MIB = 2**20
+_QUERY = "name,uuid,memory.total,memory.free,compute_cap"
+# Each of these files means that an NVIDIA driver is loaded (the second one: in Windows' Linux).
+_DRIVER_FILES = ("/proc/driver/nvidia/version", "/dev/dxg")
+_TORCH_QUERY = """
+import json, torch
+gpus = []
+for n in range(torch.cuda.device_count()):
+    p, (free, total) = torch.cuda.get_device_properties(n), torch.cuda.mem_get_info(n)
+    gpus.append([p.name, total, p.major + p.minor / 10, free])
+print(json.dumps(gpus))
+"""
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU from nvidia-smi; CUDA ``capability`` 8.0 and up computes in bfloat16."""
+    """A GPU that CUDA programs see.
+
+    Attributes:
+        name: its name by the driver.
+        memory_bytes: its memory; the system's, if the GPU shares it.
+        capability: CUDA compute capability; 8.0 and up computes in bfloat16. 0 if unknown.
+        free_bytes: the memory that no program uses now; None if unknown.
+    """
 
     name: str
     memory_bytes: int
     capability: float
+    free_bytes: int | None = None
+
+    @property
+    def room_bytes(self) -> int:
+        """The memory that a run may use."""
+        return self.memory_bytes if self.free_bytes is None else self.free_bytes
 
 
 @dataclass(frozen=True)
@@ -30,21 +66,47 @@ class Machine:
     memory_bytes: int
     gpus: tuple[Gpu, ...]
 
-    @property
-    def has_bfloat16(self) -> bool:
-        """Whether every GPU computes in bfloat16; true without a GPU, because a CPU does."""
-        return all(gpu.capability >= _BFLOAT16_SINCE for gpu in self.gpus)
+    def has_bfloat16(self, processes: int = 1) -> bool:
+        """Return whether each GPU of a run computes in bfloat16; true without a GPU, because a CPU does."""
+        return all(gpu.capability >= _BFLOAT16_SINCE for gpu in self.gpus[:processes])
 
-    def usable_bytes(self, kind: str | None) -> int:
-        """Return the memory that a run may use on its smallest device of this kind."""
+    def usable_bytes(self, kind: str | None, processes: int = 1) -> int:
+        """Return the memory that a run may use on the smallest of its devices of this kind.
+
+        A run with N processes on this machine uses the first N GPUs, one for each process.
+        """
         if kind == "cuda" and self.gpus:
-            return min(gpu.memory_bytes for gpu in self.gpus)
+            return min(gpu.room_bytes for gpu in self.gpus[:processes])
         return self.memory_bytes
 
 
 def detect_machine() -> Machine:
-    """Return what this machine has now."""
+    """Return what this machine has now.
+
+    Raises:
+        SpecError: ADVISOR_GPUS cannot be read.
+    """
     return Machine(_processor(), len(os.sched_getaffinity(0)), _memory_bytes(), _gpus())
+
+
+def describe_unused_gpus(machine: Machine, kind: str | None, processes: int) -> str:
+    """Return a sentence about the GPUs that a run leaves idle; empty if it uses all of them, or none."""
+    count = len(machine.gpus)
+    if kind != "cuda" or processes >= count:
+        return ""
+    return f"{count} GPUs found, {processes} used; to use all of them: --gpus {count}"
+
+
+def select_devices(processes: int) -> dict[str, str]:
+    """Return the variables with which a run sees one GPU for each of its processes, and no other.
+
+    Without them the loaders of trl and axolotl spread one model over all GPUs, which is slow. The order of
+    nvidia-smi is set too, because CUDA has another one if the GPUs differ.
+    """
+    text = os.environ.get(VISIBLE_VARIABLE)
+    devices = [str(n) for n in range(processes)] if text is None else text.split(",")
+    order = os.environ.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    return {VISIBLE_VARIABLE: ",".join(devices[:processes]), "CUDA_DEVICE_ORDER": order}
 
 
 def _processor() -> str:
@@ -68,22 +130,112 @@ def _memory_bytes() -> int:
     return physical
 
 
+def _available_bytes() -> int | None:
+    """Return the system memory that programs can still get; None on a system without /proc."""
+    try:
+        text = Path("/proc/meminfo").read_text()
+    except OSError:
+        return None
+    match = re.search(r"^MemAvailable: +(\d+) kB", text, re.MULTILINE)
+    return min(int(match[1]) * 2**10, _memory_bytes()) if match else None
+
+
 def _gpus() -> tuple[Gpu, ...]:
-    tool = shutil.which("nvidia-smi")
-    if tool is None or os.environ.get("CUDA_VISIBLE_DEVICES") == "":
+    if description := os.environ.get(GPUS_VARIABLE):
+        return _parse_description(description)
+    visible = os.environ.get(VISIBLE_VARIABLE)
+    if visible is not None and visible.strip() in ("", "-1", "NoDevFiles"):
         return ()
+    gpus = None if visible is not None and "MIG-" in visible else _ask_driver(visible)
+    if not gpus or not all(gpu.capability for gpu in gpus):
+        gpus = _ask_torch() or gpus or ()
+    return gpus
+
+
+def _parse_description(text: str) -> tuple[Gpu, ...]:
+    """Return the GPUs of ``8 x NVIDIA H100, 80, 9.0; Tesla T4, 16, 7.5``: name, GiB, compute capability."""
+    gpus: list[Gpu] = []
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        match = re.fullmatch(r"(?:(\d+) x )?([^,]+), *(\d+(?:\.\d+)?) *(?:GiB)?, *(\d+\.\d+)", part)
+        if match is None:
+            raise SpecError(
+                f"{GPUS_VARIABLE}: cannot read {part!r}; expected a name, the memory in GiB and the compute "
+                "capability, for example '2 x NVIDIA GeForce RTX 4090, 24, 8.9'"
+            )
+        gpu = Gpu(match[2].strip(), round(float(match[3]) * 2**30), float(match[4]))
+        gpus += [gpu] * int(match[1] or 1)
+    return tuple(gpus)
+
+
+def _ask_driver(visible: str | None) -> tuple[Gpu, ...] | None:
+    """Return the visible GPUs by nvidia-smi; None if it is missing or fails."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return None
     try:
         output = subprocess.run(
-            [tool, "--query-gpu=name,memory.total,compute_cap", "--format=csv,noheader,nounits"],
+            [tool, f"--query-gpu={_QUERY}", "--format=csv,noheader,nounits"],
             capture_output=True,
             text=True,
             timeout=20,
             check=True,
         ).stdout
     except (OSError, subprocess.SubprocessError):
-        return ()
-    gpus = []
+        return None
+    gpus: dict[str, Gpu] = {}
     for line in output.splitlines():
-        name, memory, capability = (part.strip() for part in line.split(","))
-        gpus.append(Gpu(name, int(float(memory)) * 2**20, float(capability)))
-    return tuple(gpus)
+        values = [value.strip() for value in line.rsplit(",", _QUERY.count(","))]
+        if len(values) > _QUERY.count(","):
+            name, uuid, *numbers = values
+            total, free, capability = map(_parse_number, numbers)
+            # A GPU that shares the system's memory (GB10) has no memory of its own: nvidia-smi says [N/A].
+            memory = _memory_bytes() if total is None else int(total) * _MIB
+            left = _available_bytes() if total is None else None if free is None else int(free) * _MIB
+            gpus[uuid] = Gpu(name, memory, capability or 0.0, left)
+    return tuple(gpus[uuid] for uuid in _list_visible(list(gpus), visible))
+
+
+def _parse_number(text: str) -> float | None:
+    """Return a number of nvidia-smi; None for ``[N/A]``, ``[Not Supported]`` and the like."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _list_visible(uuids: list[str], visible: str | None) -> list[str]:
+    """Return the GPUs that CUDA_VISIBLE_DEVICES shows, in its order.
+
+    As in CUDA, an entry is an index or the start of a UUID; the first wrong or repeated one ends the list.
+    """
+    if visible is None:
+        return uuids
+    selection: list[str] = []
+    for entry in (entry.strip() for entry in visible.split(",")):
+        if entry.isdecimal():
+            matches = uuids[int(entry) : int(entry) + 1]
+        else:
+            matches = [uuid for uuid in uuids if entry and uuid.startswith(entry)]
+        if len(matches) != 1 or matches[0] in selection:
+            break
+        selection += matches
+    return selection
+
+
+def _ask_torch() -> tuple[Gpu, ...]:
+    """Return the GPUs that torch sees, if there is a driver; nothing without torch."""
+    if not any(Path(file).exists() for file in _DRIVER_FILES) or importlib.util.find_spec("torch") is None:
+        return ()
+    environment = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **os.environ}
+    try:
+        output = subprocess.run(
+            [sys.executable, "-c", _TORCH_QUERY],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+            env=environment,
+        ).stdout
+        return tuple(Gpu(*values) for values in json.loads(output))
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return ()

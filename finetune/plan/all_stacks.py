@@ -7,7 +7,9 @@ from pathlib import Path
 
 from finetune.errors import UnsupportedField
 from finetune.run import Plan, build_job
+from finetune.spec import override_fields
 from finetune.stacks import STACKS, NativeConfig, load_stack
+from finetune.stacks.shared.defaults import render_with_fallbacks
 
 
 @dataclass(frozen=True)
@@ -48,15 +50,19 @@ def render_for_stacks(plan: Plan) -> tuple[StackTask, ...]:
     """Render the planned task for every stack."""
     tasks = []
     for name in STACKS:
-        spec = plan.spec.model_copy(update={"stack": name})
-        job = build_job(spec, plan.data, Path("RUN"), None)
+        proposed_spec = override_fields(plan.proposed_spec, "", {"stack": name})
         stack = load_stack(name)
         try:
-            config = stack.render(spec, job)
+            composed_spec, config = render_with_fallbacks(
+                stack,
+                proposed_spec,
+                lambda candidate: build_job(candidate.spec, plan.data, Path("RUN"), None),
+            )
         except UnsupportedField as error:
             tasks.append(StackTask(name, refusal=str(error)))
             continue
-        words = stack.command(Path("python"), spec, job)
+        spec = composed_spec.spec
+        words = stack.command(Path("python"), spec, build_job(spec, plan.data, Path("RUN"), None))
         command = tuple(Path(word).name if word.endswith(".py") else word for word in words)
         tasks.append(StackTask(name, config, command))
     return tuple(tasks)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from finetune import record
-from finetune.machine import memory
+from finetune.machine import hardware, memory
 
 if TYPE_CHECKING:
     from finetune.run import Plan
@@ -23,12 +23,19 @@ def describe_costs(plan: Plan) -> list[str]:
         lines = [f"memory, peak by part ({plan.spec.devices.kind}):"]
         lines += [f"{n:>12}  {b / _GIB:7.2f} GiB" for n, b in plan.prediction.as_dict().items()]
         lines.append(_describe_fit(plan, plan.shape, plan.prediction.total))
-    return [*lines, *describe_time(plan), describe_disk(plan)]
+    devices = plan.spec.devices
+    idle_note = hardware.describe_unused_gpus(plan.machine, devices.kind, devices.processes)
+    return [
+        *([f"devices: {idle_note}"] if idle_note else []),
+        *lines,
+        *describe_time(plan),
+        describe_disk(plan),
+    ]
 
 
 def _describe_fit(plan: Plan, shape: Shape, peak: int) -> str:
     """Say that the run fits into memory, or name the smallest change that makes it fit."""
-    available = plan.machine.usable_bytes(plan.spec.devices.kind)
+    available = plan.machine.usable_bytes(plan.spec.devices.kind, plan.spec.devices.processes)
     if peak <= memory.SAFE_SHARE * available:
         return f"fits: {peak / _GIB:.2f} of {available / _GIB:.2f} GiB"
     longest, files = plan.data.summary["longest"], memory.count_file_bytes(plan.spec.model.base)

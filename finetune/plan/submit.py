@@ -19,6 +19,7 @@ import yaml
 from finetune.errors import SpecError
 from finetune.spec import ComposedSpec, RunSpec, resolve_spec, to_toml
 from finetune.stacks import Job, load_stack
+from finetune.stacks.shared.defaults import render_with_fallbacks
 
 SCHEDULERS = ("slurm", "skypilot", "kubernetes")
 _PORT = 29500
@@ -70,9 +71,9 @@ def _check_stack(spec: RunSpec) -> None:
     """
     if spec.world_size > 1:
         gpus = spec.devices.processes if _uses_gpus(spec) else 0
-        resolved_spec = resolve_spec(ComposedSpec(spec, {}), gpus=gpus).spec
+        resolved_spec = resolve_spec(ComposedSpec(spec, {}), gpus=gpus)
         job = Job(Path(), Path(), spec.model.base, None, steps=1, warmup_steps=0, rows=1, test_rows=0)
-        load_stack(spec.stack).render(resolved_spec, job)
+        render_with_fallbacks(load_stack(spec.stack), resolved_spec, lambda _: job)
 
 
 def _job_name(spec: RunSpec) -> str:

@@ -26,6 +26,7 @@ from finetune.errors import (
     TrainingInterruption,
 )
 from finetune.runners.emit import COMPLETE, WRAPPER_PID
+from finetune.runners.gpu_errors import find_gpu_error
 
 _POLL_SECONDS = 0.2
 _STOP_TIMEOUT_SECONDS = 300.0  # from the request to stop until the process is ended
@@ -55,6 +56,52 @@ _REMEDIES = {
     "disk_full": (
         DiskFull,
         "Free some space; complete checkpoints are still there, and --resume continues from the last one",
+    ),
+    "no_kernel": (
+        TrainingError,
+        (
+            "The installed torch has no code for this GPU; `advisor stacks --check` shows what it has code for. "
+            "Build the environment again with UV_TORCH_BACKEND=auto"
+        ),
+    ),
+    "old_driver": (
+        TrainingError,
+        (
+            "Install a newer NVIDIA driver (580 or newer for CUDA 13, 525 for CUDA 12), or build the environment "
+            "again with UV_TORCH_BACKEND=auto, which chooses a torch for this driver"
+        ),
+    ),
+    "no_gpu": (
+        TrainingError,
+        "Check `nvidia-smi`, CUDA_VISIBLE_DEVICES and `advisor stacks --check`, which says what to install",
+    ),
+    "gpu_busy": (
+        TrainingError,
+        (
+            "Another program holds the GPU alone; `nvidia-smi` lists it. End it, or choose another GPU with "
+            "CUDA_VISIBLE_DEVICES"
+        ),
+    ),
+    "no_bfloat16": (
+        TrainingError,
+        (
+            "This GPU does not compute in that type; use training.dtype = 'float16' with trl, axolotl or unsloth, "
+            "or 'float32'"
+        ),
+    ),
+    "lost_process": (
+        TrainingError,
+        (
+            "The processes lost one another: look in the log for the first one that failed. On pairs of RTX 40 "
+            "cards with a driver older than 550, set NCCL_P2P_DISABLE=1 and NCCL_IB_DISABLE=1"
+        ),
+    ),
+    "gpu_fault": (
+        TrainingError,
+        (
+            "The GPU or its driver failed: `sudo dmesg | grep -i xid` names the cause. Restart the machine; if "
+            "it comes again at the same step, check the data and the model with CUDA_LAUNCH_BLOCKING=1"
+        ),
     ),
     "other": (TrainingError, ""),
 }
@@ -268,14 +315,22 @@ def explain_failure(
             f"was the system's out-of-memory killer. {_REMEDIES['out_of_memory'][1]}. {next_steps}"
         )
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
-    return TrainingError(
-        f"the training process ended {place} with {how}: {_last_line(log)}. The full log is in {log}. "
+    # A GPU can end the process without an event: NCCL aborts, and so does the driver.
+    kind, line = _find_last_words(log)
+    error, remedy = _REMEDIES[kind]
+    advice = f"{remedy}. " if remedy else ""
+    return error(
+        f"the training process ended {place} with {how}: {line}. {advice}The full log is in {log}. "
         f"{next_steps}"
     )
 
 
-def _last_line(log: Path) -> str:
+def _find_last_words(log: Path) -> tuple[str, str]:
+    """Return the kind and the line of the last GPU error near the end of the log, or else its last line."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 4000))
-        lines = file.read().decode("utf-8", "replace").strip().splitlines()
-    return lines[-1].strip()[:300] if lines else "it printed nothing"
+        lines = [line.strip() for line in file.read().decode("utf-8", "replace").strip().splitlines()]
+    for line in reversed(lines):
+        if kind := find_gpu_error(line):
+            return kind, line[:300]
+    return "other", lines[-1][:300] if lines else "it printed nothing"

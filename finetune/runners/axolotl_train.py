@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING or __package__:
     from finetune.runners.emit import Emitter, main, rss_bytes
     from finetune.runners.initial_adapter import initialise_adapter
+    from finetune.runners.precision import cast_trained_weights
     from finetune.runners.probe import save_probe
     from finetune.runners.shards import process_count, shut_down
     from finetune.runners.stream import Stream
@@ -23,6 +24,7 @@ if TYPE_CHECKING or __package__:
 else:
     from emit import Emitter, main, rss_bytes
     from initial_adapter import initialise_adapter
+    from precision import cast_trained_weights
     from probe import save_probe
     from shards import process_count, shut_down
     from stream import Stream
@@ -63,6 +65,8 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     def init_with_callback(trainer: Any, *args: Any, **kwargs: Any) -> None:
         init(trainer, *args, **kwargs)
         trainers.append(trainer)
+        if trainer.args.fp16:
+            cast_trained_weights(trainer.model)
         initialise_adapter(trainer.model, cfg.seed, rank=cfg.lora_r)
         trainer.add_callback(build_callback(token_counter))
         trainer.args.eval_on_start = False  # axolotl sets it if there are held-out rows

@@ -13,7 +13,7 @@ validated   step, loss
 saved       step, path
 stopping    step, why: `asked` or `wrapper gone`
 finished    step, seconds, peak_rss_bytes, peak_gpu_bytes
-failed      kind: `out_of_memory`, `not_finite`, `disk_full` or `other`; message
+failed      kind: `out_of_memory`, `not_finite`, `disk_full`, a kind of `gpu_errors` or `other`; message
 """
 
 from __future__ import annotations
@@ -27,7 +27,12 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING or __package__:
+    from finetune.runners.gpu_errors import find_gpu_error
+else:
+    from gpu_errors import find_gpu_error
 
 WRAPPER_PID = "ADVISOR_WRAPPER_PID"
 COMPLETE = "complete"
@@ -187,14 +192,8 @@ def classify_error(error: BaseException) -> tuple[str, str]:
         kind = "disk_full"
     elif isinstance(error, NotFinite):
         kind = "not_finite"
-    elif (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or "out of memory" in low
-        or "can't allocate memory" in low
-        or "cannot allocate memory" in low
-    ):
+    elif isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         kind = "out_of_memory"
     else:
-        kind = "other"
+        kind = find_gpu_error(message) or "other"
     return kind, f"{type(error).__name__}: {message.splitlines()[0]}"

@@ -6,6 +6,7 @@
 - our schedule, because its own is the cosine and requires a warm-up;
 - gradient clipping, which it does not have;
 - losses of micro-batches weighted by their trained tokens;
+- with 4 bits, the embedding of the base model and the optimizer of the config;
 - no samples, and no merged model.
 
 Under torchrun, Fabric runs several processes: litgpt shards its model with FSDP2. It would checkpoint the
@@ -15,6 +16,7 @@ activations of every block; here the config decides that.
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import sys
 import time
@@ -100,8 +102,11 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     lora.fit = fit_around
     weights = _micro_batch_weights(step_progress.stream, around["micro_batch"], around["accumulation"])
     lora.chunked_cross_entropy = _weight_losses(cross_entropy, weights, step_progress.emit)
+    lora.instantiate_bnb_optimizer = build_optimizer
     lora.choose_logger = lambda *_, **__: Events()
     lora.get_lr_scheduler = lambda optimizer, **_: progress.build_scheduler(optimizer, **around["schedule"])
+    if around["quantised"]:
+        keep_plain_embedding()
     checkpointing = bool(around["gradient_checkpointing"])
     lora.parallelize_fn = functools.partial(lora.parallelize_fn, activation_checkpointing=checkpointing)
     lora.generate_example = lora.merge_lora = lora.save_hyperparameters = do_nothing
@@ -110,6 +115,33 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     state = {n: p for n, p in step_progress.model.state_dict().items() if "lora_" in n}
     step_progress.finish(state, began)
     shards.shut_down()
+
+
+def build_optimizer(optimizer: dict[str, Any], parameters: Any) -> Any:
+    """Return the optimizer that the config names; with 4 bits litgpt would take the paged 32-bit AdamW.
+
+    Args:
+        optimizer: ``class_path`` and ``init_args``.
+        parameters: the model's parameters.
+    """
+    module, _, name = optimizer["class_path"].rpartition(".")
+    trainable = [parameter for parameter in parameters if parameter.requires_grad]
+    return getattr(importlib.import_module(module), name)(trainable, **optimizer["init_args"])
+
+
+def keep_plain_embedding() -> None:
+    """Make litgpt keep the embedding of the base model in 4-bit training, frozen.
+
+    With 4 bits litgpt replaces it by bitsandbytes' StableEmbedding. That adds a LayerNorm, which the base
+    model does not have, and computes gradients of the whole table, which count in the clipping.
+    """
+    import bitsandbytes
+    import torch
+
+    def build_embedding(rows: int, columns: int) -> torch.nn.Embedding:
+        return torch.nn.Embedding(rows, columns).requires_grad_(requires_grad=False)
+
+    bitsandbytes.nn.StableEmbedding = build_embedding
 
 
 def _mean(value: float) -> float:

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING or __package__:
     from finetune.runners.emit import Emitter, NotFinite, gpu_bytes, main, mark_complete, rss_bytes
     from finetune.runners.initial_adapter import initialise_adapter
+    from finetune.runners.precision import cast_trained_weights
     from finetune.runners.probe import save_probe
     from finetune.runners.shards import count_parameters, shut_down
 else:
     from emit import Emitter, NotFinite, gpu_bytes, main, mark_complete, rss_bytes
     from initial_adapter import initialise_adapter
+    from precision import cast_trained_weights
     from probe import save_probe
     from shards import count_parameters, shut_down
 
@@ -65,6 +67,8 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         peft_config=_read_peft_config(peft_file) if peft_file.is_file() else get_peft_config(model),
         callbacks=[build_callback(emit)],
     )
+    if args.fp16:
+        cast_trained_weights(trainer.model)
     if model.use_peft:
         initialise_adapter(trainer.model, args.seed, rank=model.lora_r)
     count_trained_labels(trainer, emit)

@@ -6,6 +6,7 @@ The config has the arguments of the three calls of an unsloth script, by name: `
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -14,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING or __package__:
     from finetune.runners.emit import Emitter, main, rss_bytes
     from finetune.runners.initial_adapter import initialise_adapter
+    from finetune.runners.precision import cast_trained_weights
     from finetune.runners.probe import save_probe
     from finetune.runners.shards import process_count, shut_down
     from finetune.runners.trl_sft import build_callback, count_trained_labels
 else:
     from emit import Emitter, main, rss_bytes
     from initial_adapter import initialise_adapter
+    from precision import cast_trained_weights
     from probe import save_probe
     from shards import process_count, shut_down
     from trl_sft import build_callback, count_trained_labels
@@ -32,6 +35,8 @@ class PrecisionDowngrade(RuntimeError):
 def train(config: Path, run: Path, emit: Emitter) -> None:
     """Train with the config, and write the adapter to ``RUN/adapter``."""
     began = time.monotonic()
+    # unsloth writes its compiled code here; by default into the folder that the command runs in.
+    os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", str(run / "work" / "unsloth-compiled"))
     from unsloth import FastLanguageModel  # first: it patches what is imported after it
 
     # isort: split
@@ -59,6 +64,8 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         args=args,
         callbacks=[build_callback(emit)],
     )
+    if args.fp16:
+        cast_trained_weights(trainer.model)
     count_trained_labels(trainer, emit)
     emit.report_model(trainer.model, began)
     trainer.train(resume_from_checkpoint=settings["resume_from_checkpoint"])

@@ -64,6 +64,7 @@ def render(spec: RunSpec, job: Job) -> NativeConfig:
         "accumulation": spec.accumulation,
         "micro_batch": spec.training.micro_batch_size,
         "rank": spec.method.r,
+        "quantised": spec.method.name == "qlora",
         "qkv": [layer for layer in ATTENTION[:3] if layer in family.resolve_targets(name, spec)],
         "max_grad_norm": spec.training.max_grad_norm,
         "gradient_checkpointing": spec.training.gradient_checkpointing,
@@ -195,8 +196,4 @@ def _list_deviations(spec: RunSpec, job: Job) -> list[str]:
     deviations = own_loop.common_deviations(spec, job)
     if spec.method.name == "qlora":
         deviations.append("quantisation: litgpt quantises the output layer too")
-        if spec.training.optimizer == "adamw":
-            deviations.append(
-                "training.optimizer: with quantisation litgpt uses bitsandbytes' paged AdamW (32 bits)"
-            )
     return deviations

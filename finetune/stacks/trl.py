@@ -70,11 +70,13 @@ def export_adapter(spec: RunSpec, job: Job) -> Path:
 
 
 def _render_model(spec: RunSpec, job: Job) -> dict[str, Any]:
+    # float16 needs trained weights in float32, and `full` trains all of them.
+    is_cast = spec.method.name == "full" and spec.training.dtype == "float16"
     config = {
         "model_name_or_path": job.base,
         "model_revision": spec.model.revision or "main",
         "trust_remote_code": spec.model.trust_remote_code,
-        "dtype": spec.training.dtype,
+        "dtype": "float32" if is_cast else spec.training.dtype,
         "attn_implementation": "sdpa",
     }
     if job.template is not None:
@@ -112,6 +114,9 @@ def _render_method(spec: RunSpec) -> dict[str, Any]:
             "bnb_4bit_quant_type": spec.quantisation.type,
             "use_bnb_nested_quant": spec.quantisation.double,
         }
+        if spec.devices.strategy == "fsdp":
+            # FSDP shards tensors of the type of the other weights only; the default is uint8.
+            config["bnb_4bit_quant_storage"] = spec.training.dtype
     return config
 
 
@@ -159,10 +164,12 @@ def _render_training(spec: RunSpec, job: Job) -> dict[str, Any]:
 
 def _list_deviations(spec: RunSpec) -> tuple[str, ...]:
     deviations = []
-    if spec.method.name == "qlora":
+    if spec.method.name == "qlora" and spec.training.dtype != "float16":
         deviations.append("method: trl keeps the weights of a QLoRA adapter in bfloat16 during training")
     if spec.devices.kind == "cpu" and spec.training.dtype == "bfloat16":
         deviations.append("training.dtype: on a CPU the weights are bfloat16 and there is no autocast")
+    if spec.method.name == "full" and spec.training.dtype == "float16":
+        deviations.append("training.dtype: the weights are float32, and autocast computes in float16")
     return tuple(deviations)
 
 

@@ -106,6 +106,7 @@ def _render_training(spec: RunSpec, job: Job) -> dict[str, Any]:
         "packing": spec.data.packing,
         "padding_free": None if t.own_speedups else False,  # if unset, unsloth decides
         **hf_trainer.optimisation_arguments(spec, job),
+        "gradient_checkpointing": t.gradient_checkpointing,  # TRL's default is True
         "bf16": t.dtype == "bfloat16",
         "fp16": t.dtype == "float16",
         **hf_trainer.logging_arguments(spec, validate=validate),

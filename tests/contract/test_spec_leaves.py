@@ -74,7 +74,7 @@ def choices(leaf):
 
 
 DEFAULT = dict(
-    spec.iterate_leaves(spec.resolve_spec(spec.compose_spec([("f", BASE)]), gpus=1).spec.model_dump())
+    spec.iterate_leaves(spec.resolve_spec(spec.compose_spec([("f", BASE)]), gpus=8).spec.model_dump())
 )
 VALUES = [(leaf, value) for leaf, value in sorted(CHANGES.items())]
 VALUES += [
@@ -101,7 +101,7 @@ def build_job(run_spec, folder="RUN"):
 
 
 def render_spec(name, *layers):
-    run_spec = spec.resolve_spec(spec.compose_spec([("f", BASE), *layers]), gpus=1).spec
+    run_spec = spec.resolve_spec(spec.compose_spec([("f", BASE), *layers]), gpus=8).spec
     answer = load_stack(name).render(run_spec, build_job(run_spec))
     command = load_stack(name).command(Path("python"), run_spec, build_job(run_spec))
     return answer.files, answer.deviations, command, load_stack(name).environment(run_spec)
@@ -166,7 +166,7 @@ def test_stacks_run_lora_on_several_gpus(name, leaf):
 
 @pytest.mark.parametrize("name", STACKS)
 def test_stacks_start_without_telemetry_and_network(name):
-    variables = load_stack(name).environment(spec.resolve_spec(spec.compose_spec([("f", BASE)]), gpus=1).spec)
+    variables = load_stack(name).environment(spec.resolve_spec(spec.compose_spec([("f", BASE)]), gpus=8).spec)
     off = {
         "HF_HUB_OFFLINE": "1",
         "HF_DATASETS_OFFLINE": "1",

@@ -200,7 +200,7 @@ def test_wrong_input_is_one_message_and_resume_works_after_the_correction(
         message, correct = "has no tokenizer", lambda: shutil.copytree(tiny, base, dirs_exist_ok=True)
     elif fault == "gpu":
         more += ["--set", "devices.kind=cuda"]
-        message = "nvidia-smi finds no GPU"
+        message = "neither nvidia-smi nor torch finds a GPU"
     elif fault == "model":
         base = tmp_path / "nowhere"
         message, correct = "does not exist, and", lambda: shutil.copytree(tiny, base)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from advisor.cli import app
+
+if TYPE_CHECKING:
+    from finetune.process.environment import Environment
 
 stacks = typer.Typer(
     help="List the stacks, and build their environments.\n\n"
@@ -17,7 +20,12 @@ Stack = Annotated[str, typer.Argument(help="Name of a stack, for example trl.")]
 
 
 @stacks.callback(invoke_without_command=True)
-def list_stacks(context: typer.Context) -> None:
+def list_stacks(
+    context: typer.Context,
+    check: Annotated[
+        bool, typer.Option("--check", help="Also ask the torch of each environment about the GPUs.")
+    ] = False,
+) -> None:
     """List the stacks with the version in the lock file and the state of each environment."""
     if context.invoked_subcommand is not None:
         return
@@ -36,7 +44,24 @@ def list_stacks(context: typer.Context) -> None:
             costs = health.environment
             cost = f"{costs.seconds:.0f} s, {costs.bytes / 2**30:.1f} GiB" if costs and costs.bytes else ""
             rows.append([name, version, kind, health.state, cost, health.why])
-    print("\n".join(text_table(["stack", "tested", "environment", "state", "cost", "where or why"], rows)))
+            if check:
+                rows[-1].append(_describe_gpus(name, costs))
+    columns = ["stack", "tested", "environment", "state", "cost", "where or why"]
+    print("\n".join(text_table([*columns, "GPU"] if check else columns, rows)))
+
+
+def _describe_gpus(stack: str, environment: Environment | None) -> str:
+    """Return what the torch of an environment sees, or what to install so that it sees the GPUs."""
+    from finetune.errors import StackEnvironmentError
+    from finetune.process import gpu_check
+
+    if environment is None:
+        return ""
+    try:
+        support = gpu_check.query_gpus(environment.python)
+    except StackEnvironmentError as error:
+        return str(error)
+    return gpu_check.explain_problem(support, stack, environment.home) or str(support)
 
 
 @stacks.command()

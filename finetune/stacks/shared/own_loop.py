@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from finetune.errors import UnsupportedField
+from finetune.machine import hardware
 from finetune.machine.memory import HEAP_BLOCK_BYTES
 from finetune.spec import RunSpec
 from finetune.stacks import Job
@@ -36,9 +37,11 @@ def refuse_unsupported_fields(stack: str, spec: RunSpec) -> None:
         why = "bitsandbytes' optimisers do not support sharded weights"
         refusals.refuse_other_values(stack, spec, {"training.optimizer": ("adamw", why)})
     if spec.training.dtype == "float16":
-        raise UnsupportedField(
-            stack, "training.dtype", "float16", "it does not scale gradients; use bfloat16"
+        why = (
+            "it does not scale gradients; use bfloat16, or float32 on a GPU that only emulates bfloat16 "
+            "(compute capability below 8.0); trl, axolotl and unsloth train in float16"
         )
+        raise UnsupportedField(stack, "training.dtype", "float16", why, supported_value="float32")
 
 
 def stream_arguments(spec: RunSpec, job: Job) -> dict[str, Any]:
@@ -84,7 +87,7 @@ def common_deviations(spec: RunSpec, job: Job) -> list[str]:
 
 
 def common_environment(spec: RunSpec) -> Mapping[str, str]:
-    """Return the variables of every stack: no telemetry, no network, and no GPU in a run on the CPU.
+    """Return the variables of every stack: no telemetry, no network, and only the GPUs that the run uses.
 
     The model is downloaded before. With the malloc setting glibc returns large blocks at once instead of
     keeping them in a fragmented heap. Peak memory falls by a fifth to a third (see benchmarks/results), with
@@ -94,6 +97,8 @@ def common_environment(spec: RunSpec) -> Mapping[str, str]:
     variables |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     if spec.devices.kind == "cpu":
         variables |= {"CUDA_VISIBLE_DEVICES": "", "MALLOC_MMAP_THRESHOLD_": str(HEAP_BLOCK_BYTES)}
+    else:
+        variables |= hardware.select_devices(spec.devices.processes)
     return variables
 
 

@@ -23,7 +23,7 @@ def refuse_other_values(stack: str, spec: RunSpec, fields: Mapping[str, tuple[An
     values = dict(iterate_leaves(spec.model_dump()))
     for name, (value, why) in fields.items():
         if values[name] != value:
-            raise UnsupportedField(stack, name, values[name], why)
+            raise UnsupportedField(stack, name, values[name], why, supported_value=value)
 
 
 def refuse_other_methods(stack: str, spec: RunSpec) -> None:

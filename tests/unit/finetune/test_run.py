@@ -13,7 +13,7 @@ import tiny_model
 from finetune import record, run
 from finetune.after import merge
 from finetune.data import dataset
-from finetune.errors import DiskFull, RunError, TrainingError
+from finetune.errors import DiskFull, RunError, StackEnvironmentError, TrainingError
 from finetune.spec import RunSpec
 from finetune.stacks import load_stack
 
@@ -113,6 +113,36 @@ def test_user_sees_when_the_training_process_was_terminated(folder, monkeypatch)
     assert record.read_record(folder).attempts[-1].outcome == "trained"
 
 
+def test_gpu_run_asks_the_torch_of_its_environment_before_training(folder, monkeypatch):
+    run_record = record.read_record(folder)
+    (folder / "events.jsonl").unlink()
+    record.update_record(folder, run_record, memory_bytes={"predicted": {"total": 9 * 2**30}})
+    values = {**run_record.spec, "devices": {**run_record.spec["devices"], "kind": "cuda"}}
+    run_spec = RunSpec.model_validate(values)
+    calls, stages = [], []
+    monkeypatch.setattr(run.launch, "run_process", lambda *_, **__: pytest.fail("started"))
+
+    def answer(python, variables):
+        calls.append((python, variables["CUDA_VISIBLE_DEVICES"]))
+        return run.gpu_check.GpuSupport("2.13.0+cpu", None)
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
+    monkeypatch.setattr(run.gpu_check, "query_gpus", answer)
+    callbacks = run.RunCallbacks(on_stage=stages.append)
+    with pytest.raises(
+        StackEnvironmentError, match=r"trl cannot train on the GPU: torch 2\.13\.0\+cpu is built"
+    ):
+        run._train(folder, run_spec, load_stack("trl"), callbacks)
+    assert [(str(python), visible) for python, visible in calls] == [(sys.executable, "1")]
+    gpu = ("Tesla T4", (7, 5), 5 * 2**30)
+    monkeypatch.setattr(
+        run.gpu_check, "query_gpus", lambda *_: run.gpu_check.GpuSupport("2", "13.0", ("sm_75",), (gpu,))
+    )
+    env = run.environment.ensure_environment(load_stack("trl").lock, ("torch",))
+    run._check_gpus(folder, run_spec, load_stack("trl"), env, callbacks)
+    assert stages[-1] == "Tesla T4 has 5.0 GiB free, but the run needs about 9.0 GiB"
+
+
 def test_tokens_are_copied_if_hard_links_fail(folder, tmp_path, monkeypatch):
     def no_link(*_):
         raise OSError(18, "Invalid cross-device link")
@@ -163,7 +193,9 @@ def test_gguf_converts_the_merged_model_and_reports_a_failure(folder, interprete
     (tmp_path / merge.CONVERTER).touch()
     monkeypatch.setenv("LLAMA_CPP", str(tmp_path))
     interpreter('case "$2" in finetune.after.merge) mkdir "$4";; *) echo unknown architecture; exit 1;; esac')
-    with pytest.raises(TrainingError, match=r"convert_hf_to_gguf\.py failed with exit code 1: unknown architecture"):
+    with pytest.raises(
+        TrainingError, match=r"convert_hf_to_gguf\.py failed with exit code 1: unknown architecture"
+    ):
         merge.write_gguf(folder, tmp_path / "m.gguf")
     assert (folder / "merged").is_dir()
     interpreter('touch "$4"')

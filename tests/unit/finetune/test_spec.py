@@ -78,6 +78,17 @@ def test_error_shows_the_field_and_its_origin(layer, message):
     assert message in str(error.value)
 
 
+def test_more_processes_than_gpus_are_refused_with_the_number():
+    four = {"devices": {"processes": 4}}
+    with pytest.raises(
+        SpecError, match=r"devices\.processes = 4, but this machine has 2 usable GPUs.*--gpus 2"
+    ):
+        spec.resolve_spec(compose(("--gpus", four)), gpus=2)
+    on_cpu = {"devices": {"processes": 4, "kind": "cpu"}}
+    assert spec.resolve_spec(compose(("--set", on_cpu)), gpus=2).spec.world_size == 4
+    assert spec.resolve_spec(compose(("--gpus", four)), gpus=4).spec.world_size == 4
+
+
 def test_toml_round_trip(tmp_path):
     run_spec = spec.resolve_spec(
         compose(("--set", {"method": {"targets": ["q_proj", "v_proj"]}, "data": {"template": 'a "b" \\ ü'}})),

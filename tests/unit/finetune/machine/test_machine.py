@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
+from finetune.errors import SpecError
 from finetune.machine import device_memory, hardware
 from finetune.machine.hardware import Gpu, Machine
 
@@ -21,18 +24,123 @@ def smi(tmp_path, monkeypatch):
     return play
 
 
-def test_gpus_come_from_nvidia_smi(smi, monkeypatch):
-    smi("echo 'NVIDIA H100 80GB HBM3, 81559, 9.0'; echo 'Tesla T4, 15360.5, 7.5'")
+@pytest.fixture
+def cards(smi, tmp_path):
+    """Return a function that makes nvidia-smi answer, field by field, for cards given as name=value."""
+
+    def install(*gpus):
+        answer = tmp_path / "answer.py"
+        answer.write_text(
+            "import sys\n"
+            f"gpus = {[{'uuid': f'GPU-{n}00{n}-aa', **gpu} for n, gpu in enumerate(gpus)]!r}\n"
+            "fields = next(w for w in sys.argv if w.startswith('--query-gpu=')).partition('=')[2].split(',')\n"
+            "for gpu in gpus: print(', '.join(gpu.get(field, '[N/A]') for field in fields))\n"
+        )
+        smi(f'exec {sys.executable} {answer} "$@"')
+
+    return install
+
+
+def card(name, total, free, capability):
+    return {"name": name, "memory.total": total, "memory.free": free, "compute_cap": capability}
+
+
+H100 = card("NVIDIA H100 80GB HBM3", "81559", "80994", "9.0")
+RTX_4090 = card("NVIDIA GeForce RTX 4090", "24564", "22071", "8.9")
+T4 = card("Tesla T4", "15360.5", "14910.5", "7.5")
+GB10 = card("NVIDIA GB10", "[N/A]", "[N/A]", "12.1")
+
+
+def test_gpus_come_from_nvidia_smi(cards, monkeypatch):
+    cards(H100, T4)
     machine = hardware.detect_machine()
     assert machine.gpus == (
-        Gpu("NVIDIA H100 80GB HBM3", 81559 * 2**20, 9.0),
-        Gpu("Tesla T4", 15360 * 2**20, 7.5),
+        Gpu("NVIDIA H100 80GB HBM3", 81559 * 2**20, 9.0, 80994 * 2**20),
+        Gpu("Tesla T4", 15360 * 2**20, 7.5, 14910 * 2**20),
     )
-    assert not machine.has_bfloat16
-    assert machine.usable_bytes("cuda") == 15360 * 2**20
+    assert machine.has_bfloat16(1), "a run with one process uses the first GPU"
+    assert not machine.has_bfloat16(2)
+    assert machine.usable_bytes("cuda", 1) == 80994 * 2**20
+    assert machine.usable_bytes("cuda", 2) == 14910 * 2**20
     assert machine.usable_bytes("cpu") == machine.memory_bytes
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert hardware.detect_machine().gpus == ()
+
+
+def test_gpu_without_memory_of_its_own_has_the_systems(cards):
+    cards(GB10)
+    machine = hardware.detect_machine()
+    (gpu,) = machine.gpus
+    assert (gpu.name, gpu.capability, gpu.memory_bytes) == ("NVIDIA GB10", 12.1, machine.memory_bytes)
+    assert 0 < gpu.free_bytes <= machine.memory_bytes
+    assert machine.has_bfloat16()
+    cards(card("Quadro", "8192", "[N/A]", "[Not Supported]"))
+    assert hardware.detect_machine().gpus == (Gpu("Quadro", 8192 * 2**20, 0.0),)
+    assert hardware.detect_machine().usable_bytes("cuda") == 8192 * 2**20
+
+
+@pytest.mark.parametrize(("visible", "names"), [
+    ("1", ["Tesla T4"]),
+    ("2,0", ["NVIDIA GeForce RTX 4090", "NVIDIA H100 80GB HBM3"]),
+    (" 1 , 0 ", ["Tesla T4", "NVIDIA H100 80GB HBM3"]),
+    ("GPU-200", ["NVIDIA GeForce RTX 4090"]),
+    ("1,7,0", ["Tesla T4"]),
+    ("0,-1,1", ["NVIDIA H100 80GB HBM3"]),
+    ("0,0,1", ["NVIDIA H100 80GB HBM3"]),
+    ("-1", []),
+    ("GPU-", []),
+])  # fmt: skip
+def test_cuda_visible_devices_selects_and_orders_the_gpus(cards, monkeypatch, visible, names):
+    cards(H100, T4, RTX_4090)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert [gpu.name for gpu in hardware.detect_machine().gpus] == names
+
+
+@pytest.mark.parametrize(("visible", "processes", "devices"), [
+    (None, 1, "0"), (None, 8, "0,1,2,3,4,5,6,7"), ("3", 1, "3"), ("3,1", 1, "3"), ("GPU-a,GPU-b", 2, "GPU-a,GPU-b"),
+])  # fmt: skip
+def test_run_sees_one_gpu_for_each_process(monkeypatch, visible, processes, devices):
+    monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    variables = hardware.select_devices(processes)
+    assert variables == {"CUDA_VISIBLE_DEVICES": devices, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+
+
+def test_idle_gpus_are_named_with_the_option_that_uses_them(cards):
+    cards(*[H100] * 8)
+    machine = hardware.detect_machine()
+    assert hardware.describe_unused_gpus(machine, "cuda", 1) == (
+        "8 GPUs found, 1 used; to use all of them: --gpus 8"
+    )
+    assert not hardware.describe_unused_gpus(machine, "cuda", 8)
+    assert not hardware.describe_unused_gpus(machine, "cpu", 1)
+
+
+def test_without_nvidia_smi_torch_knows_the_gpus(interpreter, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "/bin:/usr/bin")
+    monkeypatch.setattr(hardware.shutil, "which", lambda _: None)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    interpreter("""echo '[["NVIDIA A10G", 23609475072, 8.6, 20000000000]]'""")
+    assert hardware.detect_machine().gpus == (), "without a driver, torch is not asked"
+    driver = tmp_path / "version"
+    driver.touch()
+    monkeypatch.setattr(hardware, "_DRIVER_FILES", (str(driver),))
+    assert hardware.detect_machine().gpus == (Gpu("NVIDIA A10G", 23609475072, 8.6, 20000000000),)
+    interpreter("echo no torch >&2; exit 1")
+    assert hardware.detect_machine().gpus == ()
+
+
+def test_person_can_describe_the_gpus(monkeypatch):
+    monkeypatch.setenv("ADVISOR_GPUS", "2 x NVIDIA GeForce RTX 4090, 24, 8.9; Tesla T4, 14.5 GiB, 7.5")
+    card_4090 = Gpu("NVIDIA GeForce RTX 4090", 24 * 2**30, 8.9)
+    assert hardware.detect_machine().gpus == (card_4090, card_4090, Gpu("Tesla T4", 29 * 2**29, 7.5))
+    monkeypatch.setenv("ADVISOR_GPUS", "a big one")
+    with pytest.raises(
+        SpecError, match=r"ADVISOR_GPUS: cannot read 'a big one'; expected a name, the memory"
+    ):
+        hardware.detect_machine()
 
 
 def test_driver_that_fails_means_no_gpu(smi, tmp_path):

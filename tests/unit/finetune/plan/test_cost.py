@@ -8,7 +8,7 @@ import pytest
 
 from finetune import spec
 from finetune.machine import memory
-from finetune.machine.hardware import Machine
+from finetune.machine.hardware import Gpu, Machine
 from finetune.plan import cost
 from finetune.weights import base
 
@@ -49,3 +49,21 @@ def test_costs_of_a_model_with_unknown_sizes_are_unknown(plan):
     assert lines[0].startswith("memory: unknown; advisor does not know the names of the sizes")
     assert "unknown until a similar run finishes on this machine" in lines[1]
     assert lines[2] == "disk: unknown"
+
+
+def test_room_is_the_free_memory_of_the_gpus_that_the_run_uses(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    layer = {"model": {"base": "a/b"}, "data": {"train": "d"}}
+    run_spec = spec.resolve_spec(spec.compose_spec([("t", layer)]), gpus=2).spec
+    data = SimpleNamespace(rows=10, folder=tmp_path, summary={"longest": 512, "train_tokens": 900})
+    gpus = (Gpu("NVIDIA H100 80GB HBM3", 80 * 2**30, 9.0, 3 * 2**30), Gpu("Tesla T4", 2**30, 7.5))
+    plan = SimpleNamespace(
+        spec=run_spec,
+        data=data,
+        shape=SHAPE,
+        prediction=memory.predict_memory(SHAPE, run_spec, 512),
+        machine=Machine("a CPU", 2, 2**30, gpus),
+    )
+    lines = cost.describe_costs(plan)
+    assert lines[0] == "devices: 2 GPUs found, 1 used; to use all of them: --gpus 2"
+    assert any("does not fit: " in line and "of 3.00 GiB" in line for line in lines)

@@ -172,3 +172,30 @@ def test_stacks_commands_list_build_and_rebuild(lock, monkeypatch):
     assert "built in" in run("build", "trl")
     assert run("build", "trl").startswith("ready: ")
     assert "built in" in run("rebuild", "trl")
+
+
+def test_stacks_check_shows_what_each_torch_sees(lock, monkeypatch):
+    from finetune.process import gpu_check
+
+    load("stacks")
+    monkeypatch.setattr("finetune.stacks.STACKS", ("trl",))
+    monkeypatch.setattr(
+        "finetune.stacks.load_stack", lambda _: SimpleNamespace(lock=lock, required_packages=("iniconfig",))
+    )
+    gpus = (("NVIDIA GeForce RTX 4090", (8, 9), 23 * 2**30),)
+    for support, text in (
+        (gpu_check.GpuSupport("2.13.0+cu130", "13.0", ("sm_80",), gpus),
+         "torch 2.13.0+cu130, CUDA 13.0: NVIDIA GeForce RTX 4090 (8.9, 23.0 GiB free)"),
+        (gpu_check.GpuSupport("2.13.0+cpu", None), "torch 2.13.0+cpu is built for CPUs. Install another build"),
+    ):  # fmt: skip
+        monkeypatch.setattr(gpu_check, "query_gpus", lambda _, support=support: support)
+        result = CliRunner().invoke(app, ["stacks", "--check"])
+        assert result.exit_code == 0, result.output
+        assert text in result.output
+    assert "torch 2.13.0" not in CliRunner().invoke(app, ["stacks"]).output
+
+    def fail(_):
+        raise StackEnvironmentError("cannot import torch with python: it is not there")
+
+    monkeypatch.setattr(gpu_check, "query_gpus", fail)
+    assert "cannot import torch with python" in CliRunner().invoke(app, ["stacks", "--check"]).output

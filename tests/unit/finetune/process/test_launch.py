@@ -78,6 +78,40 @@ def test_failure_without_an_event_quotes_the_last_line_of_the_log(tmp_path):
     assert "the last words" in (tmp_path / "log.txt").read_text()
 
 
+GPU_ENDS = [
+    ("ValueError: Some modules are dispatched on the CPU or the disk. Make sure you have enough GPU RAM", "micro_batch"),
+    ("RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", "micro_batch_size"),
+    ("NotImplementedError: Cannot copy out of meta tensor; no data!", "micro_batch_size"),
+    ("RuntimeError: CUDA error: no kernel image is available for execution on the device", "has no code for this GPU"),
+    ("RuntimeError: The NVIDIA driver on your system is too old (found version 12020).", "Install a newer NVIDIA driver"),
+    ("RuntimeError: No CUDA GPUs are available", "Check `nvidia-smi`"),
+    ("AcceleratorError: CUDA error: all CUDA-capable devices are busy or unavailable", "Another program holds the GPU"),
+    ("ValueError: Your setup doesn't support bf16/gpu. You need Ampere+ GPU with cuda>=11.0", "does not compute in that type"),
+    ("[Rank 1] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=7)", "NCCL_P2P_DISABLE=1"),
+    ("DistBackendError: NCCL error in: ProcessGroupNCCL.cpp:3690, unhandled system error", "NCCL_IB_DISABLE=1"),
+    ("NVRM: Xid (PCI:0000:01:00): 79, pid=1234, GPU has fallen off the bus.", "The GPU or its driver failed"),
+    ("CUDA error: an illegal memory access was encountered", "The GPU or its driver failed"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("message", "remedy"), GPU_ENDS)
+@pytest.mark.parametrize("has_event", [True, False])
+def test_end_by_a_gpu_has_its_remedy_with_and_without_an_event(tmp_path, message, remedy, has_event):
+    (tmp_path / "log.txt").write_text(f"step 3\n{message}\nterminate called without an active exception\n")
+    kind, text = emit.classify_error(RuntimeError(message))
+    events = {"failed": {"kind": kind, "message": text}} if has_event else {}
+    error = launch.explain_failure(-6, {"step": {"step": 3}, **events}, tmp_path)
+    assert isinstance(error, OutOfMemory) is remedy.startswith("micro_batch")
+    assert remedy in str(error)
+    assert message in str(error)
+    assert "at step 3" in str(error)
+
+
+def test_ordinary_texts_are_no_gpu_errors(tmp_path):
+    for text in ("KeyError: 'xidentity'", "max_xid=3", "ValueError: batch 3", "loss 2.31 of 40 steps"):
+        assert emit.classify_error(RuntimeError(text))[0] == "other", text
+
+
 def test_killed_process_gets_its_own_message(tmp_path):
     (tmp_path / "work" / "checkpoint-2").mkdir(parents=True)
     (tmp_path / "work" / "checkpoint-2" / "complete").touch()

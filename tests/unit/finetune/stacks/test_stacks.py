@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 
 import pytest
 import tiny_model
@@ -11,6 +13,8 @@ import yaml
 from advisor.errors import UnknownName
 from finetune import spec, stacks
 from finetune.errors import TrainingError, UnsupportedField
+from finetune.runners import unsloth_sft
+from finetune.runners.emit import Emitter
 from finetune.stacks import Job
 from finetune.stacks.shared import equivalence, hf_trainer, own_loop, peft_export
 from finetune.weights import family
@@ -178,6 +182,34 @@ def test_logits_of_a_four_bit_base_get_no_check(make_task, monkeypatch):
         run_spec, job, family.read_family("torchtune", run_spec), (), peft_export.pairs_from_torchtune
     )
     assert (adapter / "tokenizer.json").is_file()
+
+
+@pytest.mark.parametrize("stack", stacks.STACKS)
+def test_one_process_sees_one_gpu_of_a_machine_with_eight(make_task, monkeypatch, stack):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,4,5,6")
+    run_spec, _ = make_task(gpus=8)
+    assert stacks.load_stack(stack).environment(run_spec)["CUDA_VISIBLE_DEVICES"] == "3"
+    run_spec, _ = make_task(gpus=8, devices={"processes": 2})
+    assert stacks.load_stack(stack).environment(run_spec)["CUDA_VISIBLE_DEVICES"] == "3,4"
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_unsloths_trainer_gets_the_checkpointing_of_the_spec(make_task, is_on):
+    files = (
+        stacks.load_stack("unsloth")
+        .render(*make_task(gpus=1, training={"gradient_checkpointing": is_on}))
+        .files
+    )
+    assert yaml.safe_load(files["unsloth.yaml"])["sft"]["gradient_checkpointing"] is is_on
+
+
+def test_unsloth_compiles_into_the_runs_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("UNSLOTH_COMPILE_LOCATION", "")
+    monkeypatch.delenv("UNSLOTH_COMPILE_LOCATION")
+    monkeypatch.setitem(sys.modules, "unsloth", None)
+    with pytest.raises(ImportError):
+        unsloth_sft.train(tmp_path / "unsloth.yaml", tmp_path, Emitter(tmp_path))
+    assert os.environ["UNSLOTH_COMPILE_LOCATION"] == str(tmp_path / "work" / "unsloth-compiled")
 
 
 def test_failed_logits_check_is_an_error_with_its_last_line(interpreter, tmp_path):

@@ -1,0 +1,186 @@
+"""Ask the interpreter of an environment whether its torch can compute on the GPUs, before a run starts.
+
+A torch built for CPUs, a driver older than its CUDA, or a card that it has no code for would otherwise end in
+the traceback of a stack.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from finetune.errors import StackEnvironmentError
+
+# The oldest driver for each major version of CUDA (CUDA Toolkit release notes, table "minor version
+# compatibility"), and a torch backend of uv for the version before.
+_OLDEST_DRIVER = {"13": "580", "12": "525", "11": "450"}
+_EARLIER_BACKEND = {"13": "cu126", "12": "cu118"}
+_QUERY = """
+import json, warnings
+warnings.simplefilter("ignore")
+import torch
+answer = {"torch": torch.__version__, "cuda": torch.version.cuda or getattr(torch.version, "hip", None),
+          "architectures": [], "gpus": [], "error": ""}
+try:
+    torch.cuda.init()
+    answer["architectures"] = torch.cuda.get_arch_list()
+    for n in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(n)
+        capability = [properties.major, properties.minor]
+        answer["gpus"].append([properties.name, capability, torch.cuda.mem_get_info(n)[0]])
+    if not torch.cuda.is_available():
+        answer["error"] = "torch.cuda.is_available() is False"
+except Exception as error:
+    answer["error"] = (str(error).strip() or type(error).__name__).splitlines()[0]
+print(json.dumps(answer))
+"""
+
+
+@dataclass(frozen=True)
+class GpuSupport:
+    """What the torch of an environment says about the GPUs.
+
+    Attributes:
+        torch: its version.
+        cuda: the CUDA version that it is built for; None for a build for CPUs.
+        architectures: GPUs that it has code for, such as ``sm_90``, or ``compute_90`` (that one and newer).
+        gpus: name, compute capability and free bytes of each GPU that it sees.
+        error: torch's own words if CUDA does not start.
+    """
+
+    torch: str
+    cuda: str | None
+    architectures: tuple[str, ...] = ()
+    gpus: tuple[tuple[str, tuple[int, int], int], ...] = ()
+    error: str = ""
+
+    def __str__(self) -> str:
+        """Return the facts in one line."""
+        build = f"torch {self.torch}, " + (f"CUDA {self.cuda}" if self.cuda else "built for CPUs")
+        gpus = [
+            f"{name} ({major}.{minor}, {free / 2**30:.1f} GiB free)"
+            for name, (major, minor), free in self.gpus
+        ]
+        return f"{build}: {', '.join(gpus) or self.error or 'no GPU'}"
+
+
+def query_gpus(python: Path, variables: Mapping[str, str] | None = None) -> GpuSupport:
+    """Ask the torch of an interpreter.
+
+    Args:
+        python: the interpreter.
+        variables: environment variables of the run, such as CUDA_VISIBLE_DEVICES.
+
+    Raises:
+        StackEnvironmentError: torch cannot be imported there.
+    """
+    try:
+        process = subprocess.run(
+            [str(python), "-c", _QUERY],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+            env={**os.environ, **(variables or {})},
+        )
+        values = json.loads(process.stdout.strip().rpartition("\n")[2])
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        last = (
+            str(error) if isinstance(error, OSError | subprocess.SubprocessError) else process.stderr.strip()
+        )
+        reason = (last.splitlines() or ["it printed nothing"])[-1]
+        raise StackEnvironmentError(f"cannot import torch with {python}: {reason}") from None
+    gpus = tuple((name, (int(major), int(minor)), free) for name, (major, minor), free in values["gpus"])
+    architectures = tuple(values["architectures"])
+    return GpuSupport(values["torch"], values["cuda"], architectures, gpus, values["error"])
+
+
+def explain_problem(support: GpuSupport, stack: str, home: str, processes: int = 1) -> str:
+    """Return why these processes cannot compute on the GPUs, and what to install; empty if they can.
+
+    Args:
+        support: what torch says.
+        stack: the stack's name.
+        home: ``here`` or the folder of the environment.
+        processes: processes on this machine, each with a GPU of its own.
+    """
+    if support.cuda is None:
+        return f"torch {support.torch} is built for CPUs. {_say_install(stack, home, 'auto')}"
+    major = support.cuda.partition(".")[0]
+    if "driver" in support.error and ("too old" in support.error or "insufficient" in support.error):
+        remedy = (
+            f"Install driver {_OLDEST_DRIVER[major]} or newer"
+            if major in _OLDEST_DRIVER
+            else "Install a newer driver"
+        )
+        if major in _EARLIER_BACKEND:
+            remedy += f", or an earlier build of torch. {_say_install(stack, home, _EARLIER_BACKEND[major])}"
+        return f"torch {support.torch} needs CUDA {support.cuda}, but: {support.error}. {remedy}"
+    if not support.gpus or support.error:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        hint = f"; CUDA_VISIBLE_DEVICES is {visible!r}" if visible is not None else ""
+        return (
+            f"torch {support.torch} sees no GPU: {support.error or 'none is there'}{hint}. Check that "
+            "`nvidia-smi` works here, and in a container that it was started with its GPUs (--gpus all)"
+        )
+    if len(support.gpus) < processes:
+        count = len(support.gpus)
+        return f"{processes} processes need a GPU each, but torch sees {count}; use --gpus {count}"
+    for name, capability, _ in support.gpus[:processes]:
+        if not _has_code(support.architectures, capability):
+            version = ".".join(map(str, capability))
+            return (
+                f"torch {support.torch} has no code for {name} (compute capability {version}); it has code "
+                f"for {', '.join(support.architectures)}. {_say_install(stack, home, 'auto')}"
+            )
+    return ""
+
+
+def check_gpus(
+    python: Path, home: str, stack: str, variables: Mapping[str, str], processes: int
+) -> GpuSupport:
+    """Check that the processes of a run can compute on the GPUs.
+
+    Args:
+        python: the interpreter of the stack's environment.
+        home: ``here`` or the folder of the environment.
+        stack: the stack's name.
+        variables: environment variables of the run.
+        processes: processes on this machine.
+
+    Raises:
+        StackEnvironmentError: they cannot; the message says what to install.
+    """
+    support = query_gpus(python, variables)
+    if problem := explain_problem(support, stack, home, processes):
+        raise StackEnvironmentError(f"{stack} cannot train on the GPU: {problem}")
+    return support
+
+
+def _has_code(architectures: tuple[str, ...], capability: tuple[int, int]) -> bool:
+    """Return whether torch has code for a card.
+
+    Code for ``sm_86`` runs on cards of the same major version from 8.6 on; ``compute_90`` is compiled when it
+    is needed, for any card from 9.0 on.
+    """
+    for text in architectures:
+        match = re.fullmatch(r"(sm|compute)_(\d+)(\d)[af]?", text)
+        if match is None:
+            continue
+        code = int(match[2]), int(match[3])
+        if code <= capability and (match[1] == "compute" or code[0] == capability[0]):
+            return True
+    return not architectures
+
+
+def _say_install(stack: str, home: str, backend: str) -> str:
+    if home == "here":
+        return (
+            f"Install another build: uv pip install --reinstall-package torch --torch-backend={backend} torch"
+        )
+    return f"Build its environment again: UV_TORCH_BACKEND={backend} advisor stacks rebuild {stack}"
