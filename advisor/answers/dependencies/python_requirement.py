@@ -7,7 +7,7 @@ import re
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from advisor.addresses import github_repository
+from advisor.addresses import github_repository, remove_credentials
 from advisor.answers.dependencies import Dependency
 from advisor.errors import InputError
 
@@ -35,8 +35,8 @@ def parse_requirement(
         return _parse_address(text, file, line, groups)
     try:
         spec = Requirement(text)
-    except InvalidRequirement as error:
-        reason = str(error).splitlines()[0]
+    except (ValueError, RecursionError) as error:  # a version of 5,000 digits, 1,000 nested brackets
+        reason = str(error).splitlines()[0] if isinstance(error, InvalidRequirement) else "it is too long"
         raise InputError(
             f"{file}:{line}: {remove_credentials(text)!r} is not a requirement: {reason}"
         ) from None
@@ -54,17 +54,13 @@ def parse_requirement(
     )
 
 
-def remove_credentials(url: str) -> str:
-    """Remove user and password from a URL."""
-    return re.sub(r"(?<=//)[^/@]*@", "", url)
-
-
 def _parse_address(text: str, file: str, line: int, groups: tuple[str, ...]) -> Dependency:
-    place, _, marker = text.partition(" ;")
-    place = _EXTRAS.sub("", place.strip())
-    repository = github_repository(place)
-    egg = _EGG.search(place)
-    end = place.partition("#")[0].rstrip("/").rpartition("/")[2]
+    address, _, marker = text.partition(" ;")
+    address = _EXTRAS.sub("", address.strip())
+    repository = github_repository(address)
+    egg = _EGG.search(address)
+    place = remove_credentials(address)
+    end = place.rstrip("/").rpartition("/")[2]
     if egg:
         name = egg[1]
     elif repository:
@@ -84,5 +80,5 @@ def _parse_address(text: str, file: str, line: int, groups: tuple[str, ...]) -> 
         groups=groups,
         marker=marker.strip(),
         repository=repository,
-        local=remove_credentials(place),
+        local=place,
     )

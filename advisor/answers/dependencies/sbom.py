@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 
 from advisor.addresses import github_repository
 from advisor.answers.dependencies import Dependency
+from advisor.answers.dependencies.indexes import pick_index
 from advisor.answers.dependencies.text import Lines, parse_json, read_text
 from advisor.errors import InputError
 
@@ -45,7 +46,8 @@ def is_sbom(content: Mapping[str, Any]) -> bool:
 def _cyclonedx(path: Path, components: list[Mapping[str, Any]], lines: Lines) -> Iterator[Dependency]:
     for component in components:
         if component.get("type") != "file":
-            urls = [r["url"] for r in component.get("externalReferences", []) if r.get("type") == "vcs"]
+            references = component.get("externalReferences", [])
+            urls = [r["url"] for kind in ("vcs", "distribution") for r in references if r.get("type") == kind]
             group = component.get("group")
             name = f"{group}/{component['name']}" if group else component["name"]
             version = component.get("version")
@@ -103,6 +105,8 @@ def _dependency(
     groups: tuple[str, ...] = (),
 ) -> Dependency:
     repository = next((r for r in map(github_repository, urls) if r), None)
+    is_claim = repository is not None
+    addresses = [u for u in urls if "://" in u and github_repository(u) is None]
     ecosystem, line = "unknown", lines.find(name.rpartition("/")[2])
     if purl:
         try:
@@ -116,7 +120,13 @@ def _dependency(
         if ecosystem == "pypi":
             name = canonicalize_name(url.name)
         elif ecosystem == "github":
-            repository = repository or name
-        elif ecosystem == "golang":
-            repository = repository or github_repository(name)
-    return Dependency(ecosystem, name, path.name, line, version=version, groups=groups, repository=repository)
+            repository, is_claim = name, False
+        elif ecosystem == "golang" and github_repository(name):
+            repository, is_claim = github_repository(name), False
+        addresses += [
+            str(url.qualifiers[n]) for n in ("repository_url", "download_url") if n in url.qualifiers
+        ]
+    return Dependency(
+        ecosystem, name, path.name, line, version=version, groups=groups, repository=repository,
+        index=pick_index(ecosystem, addresses), is_claim=is_claim,
+    )  # fmt: skip

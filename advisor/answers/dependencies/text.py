@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +21,43 @@ def read_text(path: Path) -> str:
     """Return the text of a file.
 
     Raises:
-        InputError: it cannot be read, is not UTF-8 or is larger than `SIZE_LIMIT`.
+        InputError: it cannot be read, is no ordinary file, is not UTF-8 or is larger than `SIZE_LIMIT`.
     """
     try:
-        if path.stat().st_size > SIZE_LIMIT:
-            raise InputError(f"{path} is larger than {SIZE_LIMIT // 2**20} MiB")
-        return path.read_text(encoding="utf-8-sig")
+        kind = path.stat().st_mode
+        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):  # opening a folder gives the usual error
+            raise InputError(f"{path} cannot be read: it is a device or a pipe, not a file")
+        with path.open("rb") as file:
+            content = file.read(SIZE_LIMIT + 1)  # the size of a file in /proc is 0
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError:  # a name with NUL
+        raise InputError(f"{str(path)!r} is not the name of a file") from None
+    if len(content) > SIZE_LIMIT:
+        raise InputError(f"{path} is larger than {SIZE_LIMIT // 2**20} MiB")
+    try:
+        # universal newlines, as Path.read_text has them
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError:
         raise InputError(f"{path} is not UTF-8 text") from None
+
+
+def resolve(path: Path) -> Path:
+    """Return the absolute path without links; a link that leads to itself stays.
+
+    Raises:
+        InputError: it is not the name of a file.
+    """
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:  # NUL
+        raise InputError(f"{str(path)!r} is not the name of a file") from None
+
+
+def is_inside(path: Path, folders: Iterable[Path]) -> bool:
+    """Return whether a file is in one of these folders, also after following links."""
+    place = resolve(path)
+    return any(place.is_relative_to(resolve(folder)) for folder in folders)
 
 
 def parse_toml(path: Path, text: str) -> dict[str, Any]:
