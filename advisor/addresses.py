@@ -40,7 +40,8 @@ def github_repository(url: str) -> str | None:
     return None if name in {"", ".", ".."} else f"{match['owner']}/{name}"
 
 
-_ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*:/+)(?P<rest>[^\s'\"<>`]+)", re.ASCII)
+# Each expression needs linear time, also for a word of a megabyte.
+_ADDRESS = re.compile(r"(?P<start>(?<=[A-Za-z0-9+.-]):/+|(?<![\w:/])//)(?P<rest>[^\s'\"<>`]+)", re.ASCII)
 _USER = re.compile(r"(?<![\w@/.:+-])[\w.+-]+@(?=[\w-]+(?:\.[\w-]+)+:)")  # git@host.example:path
 
 
@@ -49,7 +50,7 @@ def remove_credentials(text: str) -> str:
 
     A password may have any character; if it is unclear where it ends, the last ``@`` is the end.
     """
-    text = _ADDRESS.sub(lambda m: m["scheme"] + _public_part(m["rest"]), text)
+    text = _ADDRESS.sub(lambda m: m["start"] + _public_part(m["rest"]), text)
     return _USER.sub("", text)
 
 

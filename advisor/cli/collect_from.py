@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Permissions:
-    """Which names may leave the machine, and to whom.
+    """Which names may leave the machine, and which services get them.
 
     Attributes:
         services: services that may be asked, of `package_index.SERVICES`.
@@ -55,8 +55,10 @@ class Repositories:
             services: services that may be asked about names of packages.
         """
         senders = {"pypi": {"pypi", "pypistats", "huggingface"}, "deps.dev": {"depsdev"}}
-        blocked = {name for service, names in senders.items() if service not in services for name in names}
-        return [(self.public, sources - blocked), (self.addresses, sources & {"github"})]
+        blocked_sources = {
+            name for service, names in senders.items() if service not in services for name in names
+        }
+        return [(self.public, sources - blocked_sources), (self.addresses, sources & {"github"})]
 
 
 def parse_services(names: Sequence[str] | None) -> list[str]:
@@ -114,7 +116,7 @@ def find_repositories(
 
 @dataclass(frozen=True)
 class _PlannedPackage:
-    """A package and whom to ask about it.
+    """A package and the services to ask about it.
 
     Attributes:
         repository: if it is known.

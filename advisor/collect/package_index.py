@@ -29,7 +29,7 @@ from advisor.collect.http.transport import Transport
 from advisor.collect.outcome import CollectionOutcome, EventHandler
 from advisor.collect.sources import depsdev, pypi
 from advisor.errors import CollectError, RepositoryNotFound
-from advisor.facts.tables import ATTESTED
+from advisor.facts.tables import ATTESTATION
 
 NPM = "https://registry.npmjs.org"
 # Package URL type → deps.dev's name of the package system.
@@ -197,7 +197,7 @@ async def _find_repository(
         return repository, source  # it stays a claim
     proven = _attested_repository(links_of_version)
     if proven is not None:
-        return proven, ATTESTED
+        return proven, ATTESTATION
     if repository is not None:
         return repository, source
     return repository_of_links([(link.label, link.url) for link in links_of_version.links]), "depsdev"

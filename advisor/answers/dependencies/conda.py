@@ -9,7 +9,7 @@ from pathlib import Path
 from advisor.answers.dependencies import Dependency
 from advisor.answers.dependencies.indexes import pick_index, read_index_options
 from advisor.answers.dependencies.python_requirement import parse_requirement
-from advisor.answers.dependencies.text import Lines, read_text
+from advisor.answers.dependencies.text import Lines, read_text, shorten
 from advisor.errors import InputError
 
 # channel::name, then a version after = or == (and a build after another =), or bounds
@@ -38,7 +38,9 @@ def read_environment(path: Path) -> list[Dependency]:
         if isinstance(entry, str):
             spec = _MATCH_SPEC.match(entry)
             if not spec:
-                raise InputError(f"{path}: {entry!r} is not a conda package; write name or name=version")
+                raise InputError(
+                    f"{path}: {shorten(entry)!r} is not a conda package; write name or name=version"
+                )
             name = spec["name"].lower()
             line = lines.find(spec["name"])
             dependencies.append(Dependency("conda", name, path.name, line, version=spec["version"]))

@@ -30,6 +30,8 @@ _READERS: tuple[tuple[str, Callable[[Path], list[Dependency]]], ...] = (
     (r"(?:package-lock|npm-shrinkwrap)\.json|pnpm-lock\.ya?ml", npm_locks.read_lock),
     (r".*\.ya?ml", conda.read_environment),
 )
+MESSAGE_LIMIT = 2000
+"""Most characters in the message about a file."""
 KINDS = (
     "requirements.txt, pyproject.toml, uv.lock, poetry.lock, pylock.toml, environment.yml, package.json, "
     "package-lock.json, pnpm-lock.yaml, SBOM"
@@ -65,7 +67,10 @@ def _read(path: Path, include_folders: Sequence[Path]) -> list[Dependency]:
         _check_place(path, include_folders)
         dependencies = _reader(path, include_folders)(path)
     except InputError as error:
-        raise InputError(remove_credentials(str(error))) from None
+        message = remove_credentials(str(error))
+        if len(message) > MESSAGE_LIMIT:
+            message = f"{message[:MESSAGE_LIMIT]}…"
+        raise InputError(message) from None
     except RecursionError:
         raise InputError(f"{path}: it is nested too deeply") from None
     settings = read_project_settings(path.parent)
@@ -109,16 +114,16 @@ def _merge(entries: Sequence[Dependency]) -> Dependency:
     """Merge all entries of one package; it is always needed or private if one of them is."""
     first = entries[0]
     is_always_needed = any(not e.groups for e in entries)
-    named = next((e for e in entries if e.repository and not e.is_claim), None)
-    named = named or next((e for e in entries if e.repository), first)
+    source = next((e for e in entries if e.repository and not e.is_claim), None)
+    source = source or next((e for e in entries if e.repository), first)
     private = next((e for e in entries if not is_public(e)), first)
     return replace(
         first,
         version=next((e.version for e in entries if e.version), None),
         groups=() if is_always_needed else tuple(dict.fromkeys(g for e in entries for g in e.groups)),
         marker=first.marker if all(e.marker == first.marker for e in entries) else "",
-        repository=named.repository,
-        is_claim=named.is_claim,
+        repository=source.repository,
+        is_claim=source.is_claim,
         local=private.local,
         index=private.index,
     )

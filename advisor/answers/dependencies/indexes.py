@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import configparser
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from advisor.answers.dependencies import Dependency
-from advisor.answers.dependencies.text import read_text
+from advisor.answers.dependencies.text import parse_toml, read_text
 from advisor.errors import InputError
 
 PUBLIC: Mapping[str, frozenset[str]] = {
@@ -209,8 +208,8 @@ def _read_pip_conf(path: Path) -> list[str]:
 
 def _read_toml(path: Path) -> Mapping[str, Any]:
     try:
-        return tomllib.loads(_read_optional(path))
-    except (ValueError, RecursionError):
+        return parse_toml(path, _read_optional(path))
+    except InputError:
         return {}
 
 

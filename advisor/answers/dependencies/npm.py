@@ -47,7 +47,7 @@ def read_package_json(path: Path) -> list[Dependency]:
             if _SHORTHAND.fullmatch(spec):
                 spec = f"github:{spec}"
             is_local = spec.startswith(_LOCAL)
-            installed = None if is_local else installed_repository(path.parent, alias)
+            claim = None if is_local else installed_repository(path.parent, alias)
             dependencies.append(
                 Dependency(
                     "npm",
@@ -56,9 +56,9 @@ def read_package_json(path: Path) -> list[Dependency]:
                     lines.find(alias),
                     version=spec if re.fullmatch(r"\d+\.\d+\.\d+[\w.+-]*", spec) else None,
                     groups=groups,
-                    repository=github_repository(spec) if is_local else installed,
+                    repository=github_repository(spec) if is_local else claim,
                     local=remove_credentials(spec) if is_local else "",
-                    is_claim=installed is not None,
+                    is_claim=claim is not None,
                 )
             )
     return dependencies

@@ -96,7 +96,7 @@ def _dependency(path: Path, lines: Lines, name: str, version: str, entry: Mappin
     check_name(path, name)
     keys = (f"{_FOLDER}{name}", f"{name}@{version}", f"{name}/{version}", name)
     is_plain = bool(_VERSION.fullmatch(version))
-    installed = installed_repository(path.parent, name) if is_plain else None
+    claim = installed_repository(path.parent, name) if is_plain else None
     resolution = entry.get("resolution") or {}
     address = str(entry.get("resolved") or resolution.get("tarball") or "")
     groups = [kind for kind in ("dev", "optional", "peer") if entry.get(kind)]
@@ -107,8 +107,8 @@ def _dependency(path: Path, lines: Lines, name: str, version: str, entry: Mappin
         next((line for line in map(lines.find, keys) if line > 1), 1),
         version=version if is_plain else None,
         groups=tuple(groups or (("dev", "optional") if entry.get("devOptional") else ())),
-        repository=installed if is_plain else github_repository(version),
+        repository=claim if is_plain else github_repository(version),
         local="" if is_plain else remove_credentials(version),
         index=index_host(address) if is_plain and address else "",
-        is_claim=installed is not None,
+        is_claim=claim is not None,
     )

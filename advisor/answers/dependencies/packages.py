@@ -14,7 +14,7 @@ from advisor.domain.domain import available_domains, load_domain
 from advisor.domain.files import data_folder
 from advisor.errors import ConfigError
 from advisor.facts.store import Store, all_rows_sql
-from advisor.facts.tables import ATTESTED
+from advisor.facts.tables import ATTESTATION
 
 _COLUMNS = ("ecosystem", "package", "repository", "source", "read_on")
 
@@ -94,7 +94,7 @@ def _fact_origins(store: Store, earlier: Mapping[tuple[str, str], Origin]) -> di
                 continue
             name = canonicalize_name(package) if kind == "pypi" else package
             before = origins.get((kind, name), earlier.get((kind, name)))
-            is_proven = source == ATTESTED or (
+            is_proven = source == ATTESTATION or (
                 before is not None and before.repository == repository and not before.is_claim
             )
             origins[kind, name] = Origin(repository, f"{source}, {day}", is_claim=not is_proven)

@@ -36,20 +36,24 @@ def _standard(path: Path, content: Mapping[str, Any], lines: Lines) -> Iterator[
     own = canonicalize_name(project.get("name", ""))
     parts: list[tuple[tuple[str, ...], list[str]]] = [((), project.get("dependencies", []))]
     parts += [((extra,), texts) for extra, texts in project.get("optional-dependencies", {}).items()]
-    groups = content.get("dependency-groups", {})
-    resolved: dict[str, list[str]] = {}
-    parts += [((name,), _resolve_group(path, name, groups, (), resolved)) for name in groups]
+    groups = _Groups(path, content.get("dependency-groups", {}))
+    parts += [((name,), groups.resolve(name)) for name in groups.tables]
+    # a thousand groups that include each other repeat a requirement a thousand times
+    groups_by_text: dict[str, list[tuple[str, ...]]] = {}
+    for group, texts in parts:
+        for text in texts:
+            groups_by_text.setdefault(text, []).append(group)
     uv = content.get("tool", {}).get("uv", {})
     sources: dict[str, Any] = {
         canonicalize_name(name): source for name, source in uv.get("sources", {}).items()
     }
     indexes = {str(entry.get("name")): str(entry.get("url", "")) for entry in uv.get("index", [])}
-    for group, texts in parts:
-        for text in texts:
-            dependency = parse_requirement(text, path.name, 1, groups=group)
-            if dependency.name != own:  # an extra may refer to other extras of the project itself
-                dependency = _with_source(dependency, sources.get(dependency.name), indexes)
-                yield _with_line(dependency, lines)
+    for text, of_text in groups_by_text.items():
+        names = () if () in of_text else tuple(dict.fromkeys(name for group in of_text for name in group))
+        dependency = parse_requirement(text, path.name, 1, groups=names)
+        if dependency.name != own:  # an extra may refer to other extras of the project itself
+            dependency = _with_source(dependency, sources.get(dependency.name), indexes)
+            yield _with_line(dependency, lines)
 
 
 def _with_source(dependency: Dependency, source: Any, indexes: Mapping[str, str]) -> Dependency:
@@ -67,26 +71,29 @@ def _with_source(dependency: Dependency, source: Any, indexes: Mapping[str, str]
     return dependency
 
 
-def _resolve_group(
-    path: Path, name: str, groups: Mapping[str, Any], parents: tuple[str, ...], resolved: dict[str, list[str]]
-) -> list[str]:
-    """Return the requirements of a PEP 735 group and of the groups that it includes, each once."""
-    names = {canonicalize_name(n): n for n in groups}
-    key = canonicalize_name(name)
-    if key not in names or key in parents:
-        problem = "includes itself" if key in parents else "does not exist"
-        raise InputError(f"{path}: dependency-groups: {name!r} {problem}")
-    if key in resolved:
-        return resolved[key]
-    requirements: dict[str, None] = {}
-    for entry in groups[names[key]]:
-        if isinstance(entry, str):
-            requirements[entry] = None
-        else:
-            included = _resolve_group(path, entry["include-group"], groups, (*parents, key), resolved)
-            requirements |= dict.fromkeys(included)
-    resolved[key] = list(requirements)
-    return resolved[key]
+class _Groups:
+    """The dependency groups of PEP 735; each is resolved once, because 25 groups can include 2²⁵ others."""
+
+    def __init__(self, path: Path, tables: Mapping[str, Any]) -> None:
+        self._path, self.tables = path, tables
+        self._names = {str(canonicalize_name(name)): name for name in tables}
+        self._requirements: dict[str, list[str]] = {}
+
+    def resolve(self, name: str, parents: tuple[str, ...] = ()) -> list[str]:
+        """Return the requirements of a group and of the groups that it includes, each once."""
+        key = canonicalize_name(name)
+        if key not in self._names or key in parents:
+            problem = "includes itself" if key in parents else "does not exist"
+            raise InputError(f"{self._path}: dependency-groups: {name!r} {problem}")
+        if key not in self._requirements:
+            requirements: dict[str, None] = {}
+            for entry in self.tables[self._names[key]]:
+                if isinstance(entry, str):
+                    requirements[entry] = None
+                else:
+                    requirements |= dict.fromkeys(self.resolve(entry["include-group"], (*parents, key)))
+            self._requirements[key] = list(requirements)
+        return self._requirements[key]
 
 
 def _poetry(path: Path, content: Mapping[str, Any], lines: Lines) -> Iterator[Dependency]:

@@ -9,6 +9,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from advisor.addresses import github_repository, remove_credentials
 from advisor.answers.dependencies import Dependency
+from advisor.answers.dependencies.text import shorten
 from advisor.errors import InputError
 
 _ADDRESS = re.compile(r"^(?:[a-z+]+://|git@|\.{0,2}/|~/|\.$|[\w./-]+/|[A-Za-z]:\\)|\.(?:whl|tar\.gz|zip)$")
@@ -38,7 +39,7 @@ def parse_requirement(
     except (ValueError, RecursionError) as error:  # a version of 5,000 digits, 1,000 nested brackets
         reason = str(error).splitlines()[0] if isinstance(error, InvalidRequirement) else "it is too long"
         raise InputError(
-            f"{file}:{line}: {remove_credentials(text)!r} is not a requirement: {reason}"
+            f"{file}:{line}: {shorten(remove_credentials(text))!r} is not a requirement: {reason}"
         ) from None
     pins = [s.version for s in spec.specifier if s.operator in {"==", "==="} and "*" not in s.version]
     return Dependency(
@@ -69,7 +70,7 @@ def _parse_address(text: str, file: str, line: int, groups: tuple[str, ...]) -> 
         try:
             name = parse_wheel_filename(end)[0]
         except InvalidWheelFilename:
-            raise InputError(f"{file}:{line}: {end!r} is not the name of a wheel") from None
+            raise InputError(f"{file}:{line}: {shorten(end)!r} is not the name of a wheel") from None
     else:
         name = end.partition("@")[0].removesuffix(".git") or "."
     return Dependency(

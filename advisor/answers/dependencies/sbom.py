@@ -13,10 +13,10 @@ from typing import Any
 from packageurl import PackageURL
 from packaging.utils import canonicalize_name
 
-from advisor.addresses import github_repository
+from advisor.addresses import github_repository, remove_credentials
 from advisor.answers.dependencies import Dependency
 from advisor.answers.dependencies.indexes import pick_index
-from advisor.answers.dependencies.text import Lines, parse_json, read_text
+from advisor.answers.dependencies.text import Lines, parse_json, read_text, shorten
 from advisor.errors import InputError
 
 
@@ -112,7 +112,9 @@ def _dependency(
         try:
             url = PackageURL.from_string(purl)
         except ValueError as error:
-            raise InputError(f"{path}: {purl!r} is not a package URL: {error}") from None
+            raise InputError(
+                f"{path}: {shorten(remove_credentials(purl))!r} is not a package URL: {shorten(str(error))}"
+            ) from None
         ecosystem, version = url.type, url.version or version
         name = f"{url.namespace}/{url.name}" if url.namespace else url.name
         at = lines.find(purl.partition(":")[2])  # the name alone may occur earlier

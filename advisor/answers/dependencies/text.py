@@ -17,6 +17,12 @@ SIZE_LIMIT = 64 * 2**20
 """In bytes; the SBOM of a large system has about 20 million."""
 
 
+_KEY_LIMIT = 100
+_KEY_PART = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')"""
+# tomllib needs quadratic time for a key of many parts (a.a.a…).
+_LONG_KEY = re.compile(rf"""(?<![\w.\-"']){_KEY_PART}(?:[ \t]*\.[ \t]*{_KEY_PART}){{{_KEY_LIMIT}}}""")
+
+
 def read_text(path: Path) -> str:
     """Return the text of a file.
 
@@ -66,6 +72,8 @@ def parse_toml(path: Path, text: str) -> dict[str, Any]:
     Raises:
         InputError: the text is not TOML.
     """
+    if _LONG_KEY.search(text):
+        raise InputError(f"{path}: a key has more than {_KEY_LIMIT} parts")
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -85,6 +93,14 @@ def parse_json(path: Path, text: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a JSON object")
     return content
+
+
+_QUOTE_LIMIT = 100
+
+
+def shorten(text: str) -> str:
+    """Return a text for an error; a long one without its end."""
+    return text if len(text) <= _QUOTE_LIMIT else f"{text[:_QUOTE_LIMIT]}…"
 
 
 class Lines:

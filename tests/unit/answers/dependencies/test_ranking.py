@@ -59,7 +59,7 @@ def test_packages_with_a_score_have_repository_origin_and_date(answer, stores):
     days = {name: store.as_of for store in stores for name in store.repositories()}
     packages = {h.dependency.name: h for h in answer.known}
     assert packages["trl"].origin == "domain finetuning-wide"
-    assert not packages["trl"].is_claim and not packages["quart"].is_claim and packages["starlette"].is_claim
+    assert not packages["trl"].is_claim and not packages["quart"].is_claim
     assert packages["quart"].ranked.candidate.repository == "pallets/quart"
     assert (packages["quart"].repository, packages["quart"].origin) == ("Pallets/Quart", "r.txt")
     assert all(h.as_of == days[h.ranked.candidate.repository] and h.unknown == "" for h in answer.known)
