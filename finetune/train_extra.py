@@ -1,4 +1,4 @@
-"""Run a command where the packages of `advisor[train]` are installed.
+"""Run a command where the packages of `library-advisor[train]` are installed.
 
 Tokenising and evaluating need transformers and torch. A plain installation of advisor has neither. The
 environment of the trl stack has both, and everything else that advisor needs. So the command starts

@@ -64,6 +64,14 @@ OwnStore = Annotated[
     Path | None,
     typer.Option("--store", metavar="FOLDER", help="Folder of facts. Default: $XDG_DATA_HOME/advisor/facts."),
 ]
+Includes = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--include",
+        metavar="FOLDER",
+        help="With --from: another folder whose files a file may include or link to. Repeatable.",
+    ),
+]
 RetrievedOn = Annotated[
     str | None,
     typer.Option(metavar="DATE", help="Date to record for the facts (YYYY-MM-DD). Default: today (UTC)."),

@@ -21,6 +21,7 @@ def rank_files(
     store: Path | None,
     format: Format,
     fail_under: float | None,
+    include_folders: Sequence[Path] = (),
 ) -> None:
     """Print the health of the packages that the files name.
 
@@ -30,6 +31,7 @@ def rank_files(
         store: a folder of facts; None: the user's own store, then the bundled ones.
         format: how to write the report.
         fail_under: lowest score that does not fail the run; None: no score fails it.
+        include_folders: folders besides that of a file whose files it may include or link to.
 
     Raises:
         InputError: a file or the request is wrong.
@@ -47,7 +49,7 @@ def rank_files(
         raise InputError(f"--from has no format {format}: use one of {formats}")
     if request.repositories:
         raise InputError("name either repositories or files (--from), not both")
-    dependencies = dependency_files.read_dependencies(files)
+    dependencies = dependency_files.read_dependencies(files, include_folders)
     if store is None:
         stores = open_stores([store_or_default(None), *bundled_stores()])
     elif store == BUNDLED_STORE:

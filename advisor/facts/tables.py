@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 _PROVENANCE = {"source": "VARCHAR", "retrieved_at": "DATE"}
 
+ATTESTATION = "attestation"
+"""Source of a package's repository that an attestation proves, for example PyPI's of a trusted publisher."""
 TABLES: Mapping[str, Mapping[str, str]] = {
     # A repository as observed on a date. declared_status: active, unmaintained, deprecated or archived.
     # known_as: its current name on GitHub. owner_kind: Organization or User.
@@ -88,7 +90,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "is_yanked": "BOOLEAN",
     },
     # A package that a repository publishes, according to the index (pypi, npm) on the day of retrieval.
-    "packages": {
+    "packages": {  # source: an index, whose pages repeat the package's own word, or ATTESTATION
         "repository": "VARCHAR",
         "ecosystem": "VARCHAR",
         "package": "VARCHAR",

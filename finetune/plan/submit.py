@@ -156,7 +156,7 @@ def _skypilot_files(spec: RunSpec, folder: Path, cluster: ClusterSettings) -> di
         "num_nodes": spec.devices.nodes,
         **({"resources": gpus} if gpus else {}),
         "file_mounts": mounts,
-        "setup": f"pip install 'advisor[train]=={cluster.version}'\n",
+        "setup": f"pip install 'library-advisor[train]=={cluster.version}'\n",
         "run": (
             'export MASTER_ADDR=$(echo "$SKYPILOT_NODE_IPS" | sed -n 1p)\n'
             f"export MASTER_PORT={_PORT} NODE_RANK=$SKYPILOT_NODE_RANK\n"
@@ -176,7 +176,7 @@ def _kubernetes_files(spec: RunSpec, folder: Path, cluster: ClusterSettings) -> 
         )
     name, nodes = _job_name(spec), spec.devices.nodes
     command = (
-        f"pip install --quiet 'advisor[train]=={cluster.version}' && NODE_RANK=$JOB_COMPLETION_INDEX "
+        f"pip install --quiet 'library-advisor[train]=={cluster.version}' && NODE_RANK=$JOB_COMPLETION_INDEX "
         f"exec advisor train --spec /config/run.toml -o {_MOUNT if cluster.volume else '/tmp'}/{name}"  # noqa: S108 - in a container of its own
     )
     text = to_toml(_with_paths(spec, {}))

@@ -3,7 +3,7 @@
 The lock file (`finetune/stacks/NAME.lock`) pins every package to an exact version. uv resolves packages that
 the lock does not name but another platform needs (the CUDA libraries). The hash of the lock file and the
 Python version identify an environment; a seal file marks one that was built completely. If the stack is
-already installed beside advisor (`advisor[train]`, or a working CUDA set-up), that environment is used.
+already installed beside advisor (its extra `train`, or a working CUDA set-up), that environment is used.
 """
 
 from __future__ import annotations

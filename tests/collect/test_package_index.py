@@ -30,6 +30,14 @@ ANSWERS = {
     PYPI.format("old"): {"info": {"home_page": "http://www.github.com/o/old.git", "project_urls": None}},
     PYPI.format("two"): {"info": {"project_urls": {"source": "https://github.com/a/x", "Source": "https://github.com/b/x"}}},
     PYPI.format("elsewhere"): {"info": {"project_urls": {"Source": "https://gitlab.com/a/b"}}},
+    PYPI.format("proven"): {"info": {"version": "3", "project_urls": {"Source": "https://github.com/huggingface/trl"}}},
+    DEPS.format("pypi/packages/proven/versions/3"): {"relatedProjects": [
+        {"projectKey": {"id": "github.com/huggingface/trl"}, "relationType": "SOURCE_REPO",
+         "relationProvenance": "UNVERIFIED_METADATA"},
+        {"projectKey": {"id": "github.com/other/issues"}, "relationType": "ISSUE_TRACKER",
+         "relationProvenance": "PYPI_PUBLISH_ATTESTATION"},
+        {"projectKey": {"id": "github.com/o/proven"}, "relationType": "SOURCE_REPO",
+         "relationProvenance": "PYPI_PUBLISH_ATTESTATION"}]},
     PYPI.format("broken"): {"info": {"project_urls": 3}},
     NPM.format("react"): {"repository": {"type": "git", "url": "git+https://github.com/facebook/react.git"}},
     NPM.format("%40scope%2Fpkg"): {"repository": "github:scope/pkg", "homepage": 7},
@@ -39,6 +47,8 @@ ANSWERS = {
     DEPS.format("pypi/packages/elsewhere/versions/2"): {"links": [{"label": "SOURCE_REPO", "url": "https://gitlab.com/a/b"}]},
     DEPS.format("pypi/packages/two"): {"versions": [{"versionKey": {"version": "1"}, "isDefault": True}]},
     DEPS.format("pypi/packages/two/versions/1"): {"links": [{"label": "SOURCE_REPO", "url": "https://github.com/b/x"}]},
+    DEPS.format("cargo/packages/flask"): {"versions": [{"versionKey": {"version": "1"}, "isDefault": True}]},
+    DEPS.format("cargo/packages/flask/versions/1"): {"links": [{"label": "SOURCE_REPO", "url": "https://github.com/pallets/flask"}]},
     DEPS.format("cargo/packages/serde"): {"versions": [{"versionKey": {"version": "1"}, "isDefault": True}]},
     DEPS.format("cargo/packages/serde/versions/1"): {"links": [{"label": "SOURCE_REPO", "url": "https://github.com/serde-rs/serde"}]},
 }  # fmt: skip
@@ -69,7 +79,7 @@ def ask(store, *packages, record=None):
         (Package("npm", "react"), "facebook/react", "npm"),
         (Package("npm", "@scope/pkg"), "scope/pkg", "npm"),
         (Package("cargo", "serde"), "serde-rs/serde", "depsdev"),
-        (Package("conda", "flask"), "pallets/flask", "pypi"),
+        (Package("pypi", "proven"), "o/proven", "attestation"),
     ],
 )
 def test_link_of_an_index_becomes_a_fact(tmp_path, package, repository, source):
@@ -85,7 +95,7 @@ def test_link_of_an_index_becomes_a_fact(tmp_path, package, repository, source):
 
 @pytest.mark.parametrize("package", [
     Package("pypi", "elsewhere"), Package("pypi", "nobody"), Package("pypi", "broken"), Package("npm", "bare"),
-    Package("conda", "nobody"), Package("cran", "dplyr"),
+    Package("conda", "flask"), Package("cran", "dplyr"),
 ])  # fmt: skip
 def test_package_without_repository_is_missing_with_a_reason(tmp_path, package):
     repositories, outcome = ask(tmp_path, package)
@@ -96,10 +106,10 @@ def test_package_without_repository_is_missing_with_a_reason(tmp_path, package):
 
 
 def test_two_packages_of_one_repository_are_two_rows(tmp_path):
-    ask(tmp_path, Package("pypi", "flask"), Package("conda", "flask"))
+    ask(tmp_path, Package("pypi", "flask"), Package("cargo", "flask"))
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     rows = reading.read_rows(Store(tmp_path, manifest), "packages", "pallets/flask", "index")
-    assert {r["ecosystem"] for r in rows} == {"pypi", "conda"}
+    assert {r["ecosystem"] for r in rows} == {"pypi", "cargo"}
 
 
 def test_collect_from_a_file_then_rank_from_it(tmp_path):

@@ -22,7 +22,8 @@ def test_the_wheel_ranks_from_another_folder(tmp_path):
     run(*uv, "build", "--quiet", "--wheel", "--out-dir", str(tmp_path / "dist"), str(ROOT))
     venv.create(tmp_path / "env", with_pip=False)
     python = tmp_path / "env" / "bin" / "python"
-    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    # PyPI's advisor is another project; the import names stay
+    (wheel,) = (tmp_path / "dist").glob("library_advisor-*.whl")
     assert {"advisor/py.typed", "finetune/py.typed"} <= set(zipfile.ZipFile(wheel).namelist())
     run(*uv, "pip", "install", "--quiet", "--python", str(python), "--constraint",
         str(ROOT / "constraints.txt"), str(wheel))  # fmt: skip

@@ -28,11 +28,12 @@ def test_repository_of_a_url(url, repository):
 
 @pytest.mark.parametrize(("links", "repository"), [
     ([], None),
-    ([("Homepage", "https://example.org"), ("Docs", A)], "o/a"),
+    ([("Homepage", "https://example.org"), ("Docs", A)], None),
     ([("Homepage", A), ("Source Code", B)], "o/b"),
     ([("Code", A), ("GitHub", B)], "o/b"),
     ([("Docs", A), ("Homepage", B)], "o/b"),
     ([("Tracker", A), ("Docs", B)], "o/a"),
+    ([("Homepage", f"{A}/issues/12"), ("Bug Tracker", f"{B}/issues")], "o/b"),
     # one label with one repository in two spellings counts; a label with two repositories does not
     ([("Source", A), ("source:", "https://GitHub.com/O/A/tree/main")], "O/A"),
     ([("Source", A), ("Source", B), ("Homepage", B)], "o/b"),

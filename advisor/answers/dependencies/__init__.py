@@ -20,7 +20,10 @@ class Dependency:
         groups: extras, groups or kinds (``dev``) that it belongs to; empty if it is always needed.
         marker: condition under which it is needed (PEP 508), as written.
         repository: ``owner/name`` on GitHub, if the file or an installed copy of the package names it.
-        local: path or URL instead of an index, without user and password.
+        local: path or URL instead of an index, without user, password, query and fragment.
+        index: host of the index that the project takes it from, if a file names one; of several indexes
+            one that is not public, because the package may come from there.
+        is_claim: whether only the package itself names the repository, for example in an installed copy.
     """
 
     ecosystem: str
@@ -32,3 +35,5 @@ class Dependency:
     marker: str = ""
     repository: str | None = None
     local: str = ""
+    index: str = ""
+    is_claim: bool = False

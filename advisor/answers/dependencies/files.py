@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from advisor.addresses import remove_credentials
 from advisor.answers.dependencies import (
     Dependency,
     conda,
@@ -17,7 +19,8 @@ from advisor.answers.dependencies import (
     requirements_txt,
     sbom,
 )
-from advisor.answers.dependencies.text import parse_json, read_text
+from advisor.answers.dependencies.indexes import is_public, read_project_settings
+from advisor.answers.dependencies.text import is_inside, parse_json, read_text
 from advisor.errors import InputError
 
 _READERS: tuple[tuple[str, Callable[[Path], list[Dependency]]], ...] = (
@@ -26,34 +29,75 @@ _READERS: tuple[tuple[str, Callable[[Path], list[Dependency]]], ...] = (
     (r"package\.json", npm.read_package_json),
     (r"(?:package-lock|npm-shrinkwrap)\.json|pnpm-lock\.ya?ml", npm_locks.read_lock),
     (r".*\.ya?ml", conda.read_environment),
-    (r".*\.(?:txt|in)", requirements_txt.read_requirements),
 )
+MESSAGE_LIMIT = 2000
+"""Most characters in the message about a file."""
 KINDS = (
     "requirements.txt, pyproject.toml, uv.lock, poetry.lock, pylock.toml, environment.yml, package.json, "
     "package-lock.json, pnpm-lock.yaml, SBOM"
 )
 
 
-def read_dependencies(paths: Iterable[Path]) -> list[Dependency]:
+def read_dependencies(paths: Iterable[Path], include_folders: Sequence[Path] = ()) -> list[Dependency]:
     """Return the packages that these files name, each once, in the order of the files.
+
+    Args:
+        paths: the files.
+        include_folders: folders besides that of a file whose files it may include or link to.
 
     Raises:
         InputError: a file cannot be read, is malformed or of an unsupported kind, or no file names a package.
+            The message has no user, password, query or fragment of an address.
     """
-    dependencies: dict[tuple[str, str], Dependency] = {}
+    entries: dict[tuple[str, str], list[Dependency]] = {}
     names = []
     for path in paths:
         names.append(str(path))
-        for entry in _reader(path)(path):
+        for entry in _read(path, include_folders):
             dependency = replace(entry, file=(path.parent / entry.file).as_posix())
-            key = (dependency.ecosystem, dependency.name)
-            dependencies[key] = _merge(dependencies[key], dependency) if key in dependencies else dependency
-    if not dependencies:
+            entries.setdefault((dependency.ecosystem, dependency.name), []).append(dependency)
+    if not entries:
         raise InputError(f"{', '.join(names)}: no package in it")
-    return list(dependencies.values())
+    return list(map(_merge, entries.values()))
 
 
-def _reader(path: Path) -> Callable[[Path], list[Dependency]]:
+def _read(path: Path, include_folders: Sequence[Path]) -> list[Dependency]:
+    """Return the packages of a file with their indexes, without secrets."""
+    try:
+        _check_place(path, include_folders)
+        dependencies = _reader(path, include_folders)(path)
+    except InputError as error:
+        message = remove_credentials(str(error))
+        if len(message) > MESSAGE_LIMIT:
+            message = f"{message[:MESSAGE_LIMIT]}…"
+        raise InputError(message) from None
+    except RecursionError:
+        raise InputError(f"{path}: it is nested too deeply") from None
+    settings = read_project_settings(path.parent)
+    return [settings.apply(_remove_secrets(dependency)) for dependency in dependencies]
+
+
+def _check_place(path: Path, include_folders: Sequence[Path]) -> None:
+    if not is_inside(path, (path.parent, *include_folders)):
+        raise InputError(f"{path} is a link to another folder: allow that folder with --include")
+
+
+def _remove_secrets(dependency: Dependency) -> Dependency:
+    """Return the dependency without credentials, whatever field the file has them in."""
+    version = dependency.version
+    return replace(
+        dependency,
+        name=remove_credentials(dependency.name),
+        version=None if version is None else remove_credentials(version),
+        marker=remove_credentials(dependency.marker),
+        local=remove_credentials(dependency.local),
+        groups=tuple(map(remove_credentials, dependency.groups)),
+    )
+
+
+def _reader(path: Path, include_folders: Sequence[Path]) -> Callable[[Path], list[Dependency]]:
+    if path.suffix.lower() in {".txt", ".in"}:
+        return partial(requirements_txt.read_requirements, include_folders=include_folders)
     for pattern, reader in _READERS:
         if re.fullmatch(pattern, path.name, re.IGNORECASE):
             return reader
@@ -66,13 +110,20 @@ def _reader(path: Path) -> Callable[[Path], list[Dependency]]:
     raise InputError(f"{path} is not of a supported kind: {KINDS} (CycloneDX or SPDX, as JSON)")
 
 
-def _merge(first: Dependency, other: Dependency) -> Dependency:
-    """Merge two entries of one package; it is always needed if one of them is."""
-    is_always_needed = not first.groups or not other.groups
+def _merge(entries: Sequence[Dependency]) -> Dependency:
+    """Merge all entries of one package; it is always needed or private if one of them is."""
+    first = entries[0]
+    is_always_needed = any(not e.groups for e in entries)
+    source = next((e for e in entries if e.repository and not e.is_claim), None)
+    source = source or next((e for e in entries if e.repository), first)
+    private = next((e for e in entries if not is_public(e)), first)
     return replace(
         first,
-        version=first.version or other.version,
-        groups=() if is_always_needed else tuple(dict.fromkeys(first.groups + other.groups)),
-        marker=first.marker if first.marker == other.marker else "",
-        repository=first.repository or other.repository,
+        version=next((e.version for e in entries if e.version), None),
+        groups=() if is_always_needed else tuple(dict.fromkeys(g for e in entries for g in e.groups)),
+        marker=first.marker if all(e.marker == first.marker for e in entries) else "",
+        repository=source.repository,
+        is_claim=source.is_claim,
+        local=private.local,
+        index=private.index,
     )

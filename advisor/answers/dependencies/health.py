@@ -50,6 +50,7 @@ class Health:
     Attributes:
         repository: ``owner/name``; None: the repository of the package is unknown.
         origin: source of the repository.
+        is_claim: whether only the package itself names the repository.
         ranked: score, findings and measurements; None: there is no score.
         as_of: date of the score.
         unknown: why there is no score; else empty.
@@ -63,6 +64,7 @@ class Health:
     as_of: date | None = None
     unknown: str = ""
     alternatives: tuple[Alternative, ...] = ()
+    is_claim: bool = False
 
     @property
     def score(self) -> float | None:
@@ -249,7 +251,9 @@ def _health(
     repository = origin.repository
     if repository not in scores:
         reason = problems.get(repository, "there are no facts about it")
-        return Health(dependency, repository, origin.source, unknown=f"{repository}: {reason}")
+        return Health(
+            dependency, repository, origin.source, unknown=f"{repository}: {reason}", is_claim=origin.is_claim
+        )
     score = scores[repository]
     return Health(
         dependency,
@@ -258,6 +262,7 @@ def _health(
         score.candidate,
         score.as_of,
         alternatives=tuple(_alternatives(score.candidate, scores, others.get(repository, ()))),
+        is_claim=origin.is_claim,
     )
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from advisor.addresses import github_repository
+from advisor.addresses import github_repository, remove_credentials
 from advisor.answers.dependencies import Dependency
-from advisor.answers.dependencies.python_requirement import remove_credentials
+from advisor.answers.dependencies.indexes import index_host, pick_index
 from advisor.answers.dependencies.text import Lines, parse_toml, read_text
 from advisor.errors import InputError
 
@@ -49,7 +49,19 @@ def _package(path: Path, entry: Mapping[str, Any], lines: Lines) -> Dependency |
         marker=str(entry.get("marker") or ""),
         repository=github_repository(place),
         local=remove_credentials(place),
+        index="" if place else _index(entry, source),
     )
+
+
+def _index(entry: Mapping[str, Any], source: Mapping[str, Any]) -> str:
+    """Return the host of the index that the entry names: uv, poetry or PEP 751."""
+    address = source.get("registry") or (
+        source.get("url") if source.get("type") == "legacy" else entry.get("index")
+    )
+    if address:
+        return index_host(str(address))
+    files = [*entry.get("wheels", []), entry.get("sdist", {})]
+    return pick_index("pypi", [str(f["url"]) for f in files if isinstance(f, dict) and f.get("url")])
 
 
 def _place(entry: Mapping[str, Any], source: Mapping[str, Any]) -> str:

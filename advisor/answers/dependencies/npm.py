@@ -6,10 +6,9 @@ import json
 import re
 from pathlib import Path
 
-from advisor.addresses import github_repository
+from advisor.addresses import github_repository, remove_credentials
 from advisor.answers.dependencies import Dependency
-from advisor.answers.dependencies.python_requirement import remove_credentials
-from advisor.answers.dependencies.text import Lines, parse_json, read_text
+from advisor.answers.dependencies.text import Lines, is_inside, parse_json, read_text
 from advisor.errors import InputError
 
 _KINDS = {
@@ -18,7 +17,10 @@ _KINDS = {
     "peerDependencies": ("peer",),
     "devDependencies": ("dev",),
 }
+NAME_LIMIT = 214
+"""Most characters in a name, as npm's documentation says."""
 _SHORTHAND = re.compile(r"[A-Za-z0-9][\w-]*/[\w.-]+(?:#.*)?")
+_NAME = re.compile(r"(?:@[\w~-][\w~.-]*/)?[\w~!'()*-][\w~!'()*.-]*", re.ASCII)
 _LOCAL = ("file:", "link:", "workspace:", "http:", "https:", "git", ".", "/", "~/")
 
 
@@ -40,9 +42,12 @@ def read_package_json(path: Path) -> list[Dependency]:
             name = alias
             if spec.startswith("npm:"):  # an alias: npm:real-name@1.2
                 name, _, spec = spec[4:].rpartition("@") if "@" in spec[5:] else (spec[4:], "", "")
+            check_name(path, alias)
+            check_name(path, name)
             if _SHORTHAND.fullmatch(spec):
                 spec = f"github:{spec}"
             is_local = spec.startswith(_LOCAL)
+            claim = None if is_local else installed_repository(path.parent, alias)
             dependencies.append(
                 Dependency(
                     "npm",
@@ -51,20 +56,30 @@ def read_package_json(path: Path) -> list[Dependency]:
                     lines.find(alias),
                     version=spec if re.fullmatch(r"\d+\.\d+\.\d+[\w.+-]*", spec) else None,
                     groups=groups,
-                    repository=github_repository(spec)
-                    if is_local
-                    else installed_repository(path.parent, alias),
+                    repository=github_repository(spec) if is_local else claim,
                     local=remove_credentials(spec) if is_local else "",
+                    is_claim=claim is not None,
                 )
             )
     return dependencies
+
+
+def check_name(path: Path, name: str) -> None:
+    """Check the name of a package before it becomes a path or a request.
+
+    Raises:
+        InputError: npm allows no such name.
+    """
+    if len(name) > NAME_LIMIT or not _NAME.fullmatch(name) or name.lower() == "node_modules":
+        raise InputError(f"{path}: {name[:NAME_LIMIT]!r} is not the name of an npm package")
 
 
 def installed_repository(folder: Path, name: str) -> str | None:
     """Return the repository in an installed package's package.json; None: there is none."""
     path = folder / "node_modules" / name / "package.json"
     try:
-        content = json.loads(read_text(path)) if path.is_file() else {}
+        is_own = path.is_file() and is_inside(path, [folder])
+        content = json.loads(read_text(path)) if is_own else {}
     except (InputError, ValueError, RecursionError):  # the file is optional
         return None
     entry = content.get("repository") if isinstance(content, dict) else None

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from advisor.addresses import github_repository
+from advisor.addresses import github_repository, remove_credentials
 from advisor.answers.dependencies import Dependency
-from advisor.answers.dependencies.npm import installed_repository
-from advisor.answers.dependencies.python_requirement import remove_credentials
+from advisor.answers.dependencies.indexes import index_host
+from advisor.answers.dependencies.npm import check_name, installed_repository
 from advisor.answers.dependencies.text import Lines, parse_json, read_text
 from advisor.errors import InputError
 
@@ -93,8 +93,12 @@ def _parse_yaml(path: Path, text: str) -> Mapping[str, Any]:
 
 
 def _dependency(path: Path, lines: Lines, name: str, version: str, entry: Mapping[str, Any]) -> Dependency:
+    check_name(path, name)
     keys = (f"{_FOLDER}{name}", f"{name}@{version}", f"{name}/{version}", name)
     is_plain = bool(_VERSION.fullmatch(version))
+    claim = installed_repository(path.parent, name) if is_plain else None
+    resolution = entry.get("resolution") or {}
+    address = str(entry.get("resolved") or resolution.get("tarball") or "")
     groups = [kind for kind in ("dev", "optional", "peer") if entry.get(kind)]
     return Dependency(
         "npm",
@@ -103,6 +107,8 @@ def _dependency(path: Path, lines: Lines, name: str, version: str, entry: Mappin
         next((line for line in map(lines.find, keys) if line > 1), 1),
         version=version if is_plain else None,
         groups=tuple(groups or (("dev", "optional") if entry.get("devOptional") else ())),
-        repository=github_repository(version) if not is_plain else installed_repository(path.parent, name),
+        repository=claim if is_plain else github_repository(version),
         local="" if is_plain else remove_credentials(version),
+        index=index_host(address) if is_plain and address else "",
+        is_claim=claim is not None,
     )

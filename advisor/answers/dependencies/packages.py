@@ -16,15 +16,22 @@ from advisor.errors import ConfigError, FactsError
 from advisor.facts.database import open_database
 from advisor.facts.reading import check_rows
 from advisor.facts.store import Store, all_rows_sql, list_files
+from advisor.facts.tables import ATTESTATION
 
 _COLUMNS = ("ecosystem", "package", "repository", "source", "read_on")
 
 
 class Origin(NamedTuple):
-    """The repository of a package, and the source of this information."""
+    """The repository of a package, and the source of this information.
+
+    Attributes:
+        is_claim: whether only the package itself says so: its metadata, its page at the index, an SBOM.
+            Anybody can publish a package that names somebody else's repository.
+    """
 
     repository: str
     source: str
+    is_claim: bool = False
 
 
 def read_origins(stores: Sequence[Store], folder: Path | None = None) -> dict[tuple[str, str], Origin]:
@@ -40,21 +47,18 @@ def read_origins(stores: Sequence[Store], folder: Path | None = None) -> dict[tu
                 key = ("pypi", canonicalize_name(entry.package))
                 origins[key] = Origin(entry.repository, f"domain {name}")
     for store in reversed(stores):
-        origins |= _fact_origins(store)
+        origins |= _fact_origins(store, origins)
     return origins
 
 
 def find_origin(dependency: Dependency, origins: Mapping[tuple[str, str], Origin]) -> Origin | None:
-    """Return the repository of a dependency; a conda package may take that of the same name on PyPI."""
-    if dependency.repository:
-        return Origin(dependency.repository, dependency.file)
-    if dependency.local:
-        return None
-    own = origins.get((dependency.ecosystem, dependency.name))
-    if own is None and dependency.ecosystem == "conda":
-        same = origins.get(("pypi", canonicalize_name(dependency.name)))
-        own = same and Origin(same.repository, f"{same.source}; package of the same name on PyPI")
-    return own
+    """Return the repository of a dependency; what somebody else says counts more than the package's word."""
+    origin = None
+    if not dependency.local:
+        origin = origins.get((dependency.ecosystem, dependency.name))
+    if dependency.repository and (not dependency.is_claim or origin is None or origin.is_claim):
+        return Origin(dependency.repository, dependency.file, dependency.is_claim)
+    return origin
 
 
 def _bundled_origins(folder: Path) -> dict[tuple[str, str], Origin]:
@@ -64,7 +68,7 @@ def _bundled_origins(folder: Path) -> dict[tuple[str, str], Origin]:
             rows = list(csv.DictReader(file))
         return {
             (row["ecosystem"], row["package"]): Origin(
-                row["repository"], f"{row['source']}, {row['read_on']}"
+                row["repository"], f"{row['source']}, {row['read_on']}", is_claim=True
             )
             for row in rows
         }
@@ -74,7 +78,7 @@ def _bundled_origins(folder: Path) -> dict[tuple[str, str], Origin]:
         ) from None
 
 
-def _fact_origins(store: Store) -> dict[tuple[str, str], Origin]:
+def _fact_origins(store: Store, earlier: Mapping[tuple[str, str], Origin]) -> dict[tuple[str, str], Origin]:
     origins: dict[tuple[str, str], Origin] = {}
     for table, ecosystem in (("package_releases", "'pypi'"), ("packages", "ecosystem")):
         if not any(file.startswith(f"{table}/") for file in store.manifest["files"]):
@@ -94,6 +98,12 @@ def _fact_origins(store: Store) -> dict[tuple[str, str], Origin]:
         except duckdb.Error as error:
             raise FactsError(f"{table} in {store.path} cannot be read: {error}") from None
         for kind, package, repository, source, day in rows:
+            if kind == "conda":  # written by earlier versions, for a package of the same name on PyPI
+                continue
             name = canonicalize_name(package) if kind == "pypi" else package
-            origins[kind, name] = Origin(repository, f"{source}, {day}")
+            before = origins.get((kind, name), earlier.get((kind, name)))
+            is_proven = source == ATTESTATION or (
+                before is not None and before.repository == repository and not before.is_claim
+            )
+            origins[kind, name] = Origin(repository, f"{source}, {day}", is_claim=not is_proven)
     return origins

@@ -9,9 +9,10 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from advisor.addresses import github_repository
+from advisor.addresses import github_repository, remove_credentials
 from advisor.answers.dependencies import Dependency
-from advisor.answers.dependencies.python_requirement import parse_requirement, remove_credentials
+from advisor.answers.dependencies.indexes import index_host
+from advisor.answers.dependencies.python_requirement import parse_requirement
 from advisor.answers.dependencies.text import Lines, parse_toml, read_text
 from advisor.errors import InputError
 
@@ -35,33 +36,69 @@ def _standard(path: Path, content: Mapping[str, Any], lines: Lines) -> Iterator[
     own = canonicalize_name(project.get("name", ""))
     parts: list[tuple[tuple[str, ...], list[str]]] = [((), project.get("dependencies", []))]
     parts += [((extra,), texts) for extra, texts in project.get("optional-dependencies", {}).items()]
-    groups = content.get("dependency-groups", {})
-    parts += [((name,), _resolve_group(path, name, groups, ())) for name in groups]
+    groups = _Groups(path, content.get("dependency-groups", {}))
+    parts += [((name,), groups.resolve(name)) for name in groups.tables]
+    # a thousand groups that include each other repeat a requirement a thousand times
+    groups_by_text: dict[str, list[tuple[str, ...]]] = {}
     for group, texts in parts:
         for text in texts:
-            dependency = parse_requirement(text, path.name, 1, groups=group)
-            if dependency.name != own:  # an extra may refer to other extras of the project itself
-                yield _with_line(dependency, lines)
+            groups_by_text.setdefault(text, []).append(group)
+    uv = content.get("tool", {}).get("uv", {})
+    sources: dict[str, Any] = {
+        canonicalize_name(name): source for name, source in uv.get("sources", {}).items()
+    }
+    indexes = {str(entry.get("name")): str(entry.get("url", "")) for entry in uv.get("index", [])}
+    for text, of_text in groups_by_text.items():
+        names = () if () in of_text else tuple(dict.fromkeys(name for group in of_text for name in group))
+        dependency = parse_requirement(text, path.name, 1, groups=names)
+        if dependency.name != own:  # an extra may refer to other extras of the project itself
+            dependency = _with_source(dependency, sources.get(dependency.name), indexes)
+            yield _with_line(dependency, lines)
 
 
-def _resolve_group(path: Path, name: str, groups: Mapping[str, Any], parents: tuple[str, ...]) -> list[str]:
-    """Return the requirements of a PEP 735 group and of the groups that it includes."""
-    names = {canonicalize_name(n): n for n in groups}
-    key = canonicalize_name(name)
-    if key not in names or key in parents:
-        problem = "includes itself" if key in parents else "does not exist"
-        raise InputError(f"{path}: dependency-groups: {name!r} {problem}")
-    requirements: list[str] = []
-    for entry in groups[names[key]]:
-        if isinstance(entry, str):
-            requirements.append(entry)
-        else:
-            requirements += _resolve_group(path, entry["include-group"], groups, (*parents, key))
-    return requirements
+def _with_source(dependency: Dependency, source: Any, indexes: Mapping[str, str]) -> Dependency:
+    """Return the dependency with what ``tool.uv.sources`` says; several may differ by marker."""
+    for entry in source if isinstance(source, list) else [source] if source else []:
+        place = str(entry.get("git") or entry.get("url") or entry.get("path") or "")
+        if entry.get("workspace"):
+            return replace(dependency, local="the workspace of the project", repository=None)
+        if place:
+            repository, local = github_repository(place), remove_credentials(place)
+            return replace(dependency, local=local, repository=repository)
+        if entry.get("index"):
+            name = str(entry["index"])
+            dependency = replace(dependency, index=index_host(indexes.get(name, "")))
+    return dependency
+
+
+class _Groups:
+    """The dependency groups of PEP 735; each is resolved once, because 25 groups can include 2²⁵ others."""
+
+    def __init__(self, path: Path, tables: Mapping[str, Any]) -> None:
+        self._path, self.tables = path, tables
+        self._names = {str(canonicalize_name(name)): name for name in tables}
+        self._requirements: dict[str, list[str]] = {}
+
+    def resolve(self, name: str, parents: tuple[str, ...] = ()) -> list[str]:
+        """Return the requirements of a group and of the groups that it includes, each once."""
+        key = canonicalize_name(name)
+        if key not in self._names or key in parents:
+            problem = "includes itself" if key in parents else "does not exist"
+            raise InputError(f"{self._path}: dependency-groups: {name!r} {problem}")
+        if key not in self._requirements:
+            requirements: dict[str, None] = {}
+            for entry in self.tables[self._names[key]]:
+                if isinstance(entry, str):
+                    requirements[entry] = None
+                else:
+                    requirements |= dict.fromkeys(self.resolve(entry["include-group"], (*parents, key)))
+            self._requirements[key] = list(requirements)
+        return self._requirements[key]
 
 
 def _poetry(path: Path, content: Mapping[str, Any], lines: Lines) -> Iterator[Dependency]:
     poetry = content.get("tool", {}).get("poetry", {})
+    indexes = {str(entry.get("name")): str(entry.get("url", "")) for entry in poetry.get("source", [])}
     parts: list[tuple[tuple[str, ...], Mapping[str, Any]]] = [((), poetry.get("dependencies", {}))]
     parts.append((("dev",), poetry.get("dev-dependencies", {})))
     parts += [((name,), g.get("dependencies", {})) for name, g in poetry.get("group", {}).items()]
@@ -72,6 +109,8 @@ def _poetry(path: Path, content: Mapping[str, Any], lines: Lines) -> Iterator[De
             entries_of_name = entry if isinstance(entry, list) else [entry]
             table = next((e for e in entries_of_name if isinstance(e, dict)), {})
             place = str(table.get("git") or table.get("url") or table.get("path") or "")
+            index = table.get("source")
+            address = "https://pypi.org" if str(index).lower() == "pypi" else indexes.get(str(index), "")
             version = entries_of_name[0] if isinstance(entries_of_name[0], str) else table.get("version", "")
             yield Dependency(
                 "pypi",
@@ -83,6 +122,7 @@ def _poetry(path: Path, content: Mapping[str, Any], lines: Lines) -> Iterator[De
                 marker=str(table.get("markers", "")),
                 repository=github_repository(place),
                 local=remove_credentials(place),
+                index=index_host(address) if index and not place else "",
             )
 
 

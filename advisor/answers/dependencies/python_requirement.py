@@ -7,8 +7,9 @@ import re
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from advisor.addresses import github_repository
+from advisor.addresses import github_repository, remove_credentials
 from advisor.answers.dependencies import Dependency
+from advisor.answers.dependencies.text import shorten
 from advisor.errors import InputError
 
 _ADDRESS = re.compile(r"^(?:[a-z+]+://|git@|\.{0,2}/|~/|\.$|[\w./-]+/|[A-Za-z]:\\)|\.(?:whl|tar\.gz|zip)$")
@@ -35,10 +36,10 @@ def parse_requirement(
         return _parse_address(text, file, line, groups)
     try:
         spec = Requirement(text)
-    except InvalidRequirement as error:
-        reason = str(error).splitlines()[0]
+    except (ValueError, RecursionError) as error:  # a version of 5,000 digits, 1,000 nested brackets
+        reason = str(error).splitlines()[0] if isinstance(error, InvalidRequirement) else "it is too long"
         raise InputError(
-            f"{file}:{line}: {remove_credentials(text)!r} is not a requirement: {reason}"
+            f"{file}:{line}: {shorten(remove_credentials(text))!r} is not a requirement: {reason}"
         ) from None
     pins = [s.version for s in spec.specifier if s.operator in {"==", "==="} and "*" not in s.version]
     return Dependency(
@@ -54,17 +55,13 @@ def parse_requirement(
     )
 
 
-def remove_credentials(url: str) -> str:
-    """Remove user and password from a URL."""
-    return re.sub(r"(?<=//)[^/@]*@", "", url)
-
-
 def _parse_address(text: str, file: str, line: int, groups: tuple[str, ...]) -> Dependency:
-    place, _, marker = text.partition(" ;")
-    place = _EXTRAS.sub("", place.strip())
-    repository = github_repository(place)
-    egg = _EGG.search(place)
-    end = place.partition("#")[0].rstrip("/").rpartition("/")[2]
+    address, _, marker = text.partition(" ;")
+    address = _EXTRAS.sub("", address.strip())
+    repository = github_repository(address)
+    egg = _EGG.search(address)
+    place = remove_credentials(address)
+    end = place.rstrip("/").rpartition("/")[2]
     if egg:
         name = egg[1]
     elif repository:
@@ -73,7 +70,7 @@ def _parse_address(text: str, file: str, line: int, groups: tuple[str, ...]) -> 
         try:
             name = parse_wheel_filename(end)[0]
         except InvalidWheelFilename:
-            raise InputError(f"{file}:{line}: {end!r} is not the name of a wheel") from None
+            raise InputError(f"{file}:{line}: {shorten(end)!r} is not the name of a wheel") from None
     else:
         name = end.partition("@")[0].removesuffix(".git") or "."
     return Dependency(
@@ -84,5 +81,5 @@ def _parse_address(text: str, file: str, line: int, groups: tuple[str, ...]) -> 
         groups=groups,
         marker=marker.strip(),
         repository=repository,
-        local=remove_credentials(place),
+        local=place,
     )

@@ -13,9 +13,10 @@ from typing import Any
 from packageurl import PackageURL
 from packaging.utils import canonicalize_name
 
-from advisor.addresses import github_repository
+from advisor.addresses import github_repository, remove_credentials
 from advisor.answers.dependencies import Dependency
-from advisor.answers.dependencies.text import Lines, parse_json, read_text
+from advisor.answers.dependencies.indexes import pick_index
+from advisor.answers.dependencies.text import Lines, parse_json, read_text, shorten
 from advisor.errors import InputError
 
 
@@ -45,7 +46,8 @@ def is_sbom(content: Mapping[str, Any]) -> bool:
 def _cyclonedx(path: Path, components: list[Mapping[str, Any]], lines: Lines) -> Iterator[Dependency]:
     for component in components:
         if component.get("type") != "file":
-            urls = [r["url"] for r in component.get("externalReferences", []) if r.get("type") == "vcs"]
+            references = component.get("externalReferences", [])
+            urls = [r["url"] for kind in ("vcs", "distribution") for r in references if r.get("type") == kind]
             group = component.get("group")
             name = f"{group}/{component['name']}" if group else component["name"]
             version = component.get("version")
@@ -103,12 +105,16 @@ def _dependency(
     groups: tuple[str, ...] = (),
 ) -> Dependency:
     repository = next((r for r in map(github_repository, urls) if r), None)
+    is_claim = repository is not None
+    addresses = [u for u in urls if "://" in u and github_repository(u) is None]
     ecosystem, line = "unknown", lines.find(name.rpartition("/")[2])
     if purl:
         try:
             url = PackageURL.from_string(purl)
         except ValueError as error:
-            raise InputError(f"{path}: {purl!r} is not a package URL: {error}") from None
+            raise InputError(
+                f"{path}: {shorten(remove_credentials(purl))!r} is not a package URL: {shorten(str(error))}"
+            ) from None
         ecosystem, version = url.type, url.version or version
         name = f"{url.namespace}/{url.name}" if url.namespace else url.name
         at = lines.find(purl.partition(":")[2])  # the name alone may occur earlier
@@ -116,7 +122,13 @@ def _dependency(
         if ecosystem == "pypi":
             name = canonicalize_name(url.name)
         elif ecosystem == "github":
-            repository = repository or name
-        elif ecosystem == "golang":
-            repository = repository or github_repository(name)
-    return Dependency(ecosystem, name, path.name, line, version=version, groups=groups, repository=repository)
+            repository, is_claim = name, False
+        elif ecosystem == "golang" and github_repository(name):
+            repository, is_claim = github_repository(name), False
+        addresses += [
+            str(url.qualifiers[n]) for n in ("repository_url", "download_url") if n in url.qualifiers
+        ]
+    return Dependency(
+        ecosystem, name, path.name, line, version=version, groups=groups, repository=repository,
+        index=pick_index(ecosystem, addresses), is_claim=is_claim,
+    )  # fmt: skip

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +17,53 @@ SIZE_LIMIT = 64 * 2**20
 """In bytes; the SBOM of a large system has about 20 million."""
 
 
+_KEY_LIMIT = 100
+_KEY_PART = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')"""
+# tomllib needs quadratic time for a key of many parts (a.a.a…).
+_LONG_KEY = re.compile(rf"""(?<![\w.\-"']){_KEY_PART}(?:[ \t]*\.[ \t]*{_KEY_PART}){{{_KEY_LIMIT}}}""")
+
+
 def read_text(path: Path) -> str:
     """Return the text of a file.
 
     Raises:
-        InputError: it cannot be read, is not UTF-8 or is larger than `SIZE_LIMIT`.
+        InputError: it cannot be read, is no ordinary file, is not UTF-8 or is larger than `SIZE_LIMIT`.
     """
     try:
-        if path.stat().st_size > SIZE_LIMIT:
-            raise InputError(f"{path} is larger than {SIZE_LIMIT // 2**20} MiB")
-        return path.read_text(encoding="utf-8-sig")
+        kind = path.stat().st_mode
+        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):  # opening a folder gives the usual error
+            raise InputError(f"{path} cannot be read: it is a device or a pipe, not a file")
+        with path.open("rb") as file:
+            content = file.read(SIZE_LIMIT + 1)  # the size of a file in /proc is 0
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError:  # a name with NUL
+        raise InputError(f"{str(path)!r} is not the name of a file") from None
+    if len(content) > SIZE_LIMIT:
+        raise InputError(f"{path} is larger than {SIZE_LIMIT // 2**20} MiB")
+    try:
+        # universal newlines, as Path.read_text has them
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError:
         raise InputError(f"{path} is not UTF-8 text") from None
+
+
+def resolve(path: Path) -> Path:
+    """Return the absolute path without links; a link that leads to itself stays.
+
+    Raises:
+        InputError: it is not the name of a file.
+    """
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:  # NUL
+        raise InputError(f"{str(path)!r} is not the name of a file") from None
+
+
+def is_inside(path: Path, folders: Iterable[Path]) -> bool:
+    """Return whether a file is in one of these folders, also after following links."""
+    place = resolve(path)
+    return any(place.is_relative_to(resolve(folder)) for folder in folders)
 
 
 def parse_toml(path: Path, text: str) -> dict[str, Any]:
@@ -36,6 +72,8 @@ def parse_toml(path: Path, text: str) -> dict[str, Any]:
     Raises:
         InputError: the text is not TOML.
     """
+    if _LONG_KEY.search(text):
+        raise InputError(f"{path}: a key has more than {_KEY_LIMIT} parts")
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -55,6 +93,14 @@ def parse_json(path: Path, text: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a JSON object")
     return content
+
+
+_QUOTE_LIMIT = 100
+
+
+def shorten(text: str) -> str:
+    """Return a text for an error; a long one without its end."""
+    return text if len(text) <= _QUOTE_LIMIT else f"{text[:_QUOTE_LIMIT]}…"
 
 
 class Lines:

@@ -11,7 +11,7 @@ import typer
 
 from advisor.cli import EXIT_INTERRUPT, app
 from advisor.cli.measure_facts import measure_facts
-from advisor.cli.options import OwnStore, RetrievedOn, date_or_today, store_or_default
+from advisor.cli.options import Includes, OwnStore, RetrievedOn, date_or_today, store_or_default
 from advisor.collect import sources
 from advisor.files import data_home
 
@@ -81,6 +81,22 @@ def collect(
             help="Collect the packages that this file names (see `advisor rank --from`). Repeatable.",
         ),
     ] = None,
+    include: Includes = None,
+    ask: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAMES",
+            help="With --from: services that may be asked about names of packages. "
+            "Default: pypi,npm,deps.dev. none: ask no service.",
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="With --from: packages to leave out, for example 'acme-*'. Repeatable.",
+        ),
+    ] = None,
     repos: Annotated[
         Path | None,
         typer.Option(
@@ -113,6 +129,7 @@ def collect(
       advisor collect huggingface/trl --source github
       advisor collect --dry-run
       advisor collect --from pyproject.toml
+      advisor collect --from pyproject.toml --exclude 'acme-*' --dry-run
       advisor collect --repos list.txt --workers 4
     """
     from advisor.cli.collect_progress import CollectionProgress
@@ -121,7 +138,7 @@ def collect(
     source_names = _parse_sources(source, git_only=git_only)
     folder = store_or_default(store)
     if repos is not None:
-        if any((repositories, from_, name, budget, dry_run, json_log, record, replay)):
+        if any((repositories, from_, name, budget, dry_run, json_log, record, replay, include, ask, exclude)):
             raise InputError(
                 "--repos can be combined only with --source, --git-only, --store, --retrieved-on, "
                 "--github-url, --max-wait, --shard, --workers and --cache-limit"
@@ -135,6 +152,8 @@ def collect(
         )  # fmt: skip
         return
     packages, histories = _parse_repositories(repositories, domain, name)
+    if not from_ and (include or ask or exclude):
+        raise InputError("--include, --ask and --exclude need --from")
     if from_ and repositories:
         raise InputError("name either repositories or files (--from), not both")
     if not repositories and not from_ and not dry_run:
@@ -145,15 +164,20 @@ def collect(
         api_names = {s for s in source_names if s != "git"}
         try:
             if from_:
-                from advisor.cli.collect_from import find_repositories
+                from advisor.cli.collect_from import Permissions, find_repositories, parse_services
 
-                packages = find_repositories(
-                    from_, folder, progress, max_wait=max_wait, record=record, replay=replay
+                services = parse_services(["none"] if git_only else ask)
+                permissions = Permissions(services, exclude or (), include or (), is_dry_run=dry_run)
+                names = find_repositories(
+                    from_, folder, progress, permissions, max_wait=max_wait, record=record, replay=replay
                 )
-                histories = {name: name for name in packages}
-            if api_names and packages:
+                groups = names.group_by_sources(api_names, services)
+                histories = {repository: repository for group, _ in groups for repository in group}
+            else:
+                groups = [(packages, api_names)]
+            for group, names_of_sources in groups:
                 _collect_apis(
-                    packages, api_names, folder, progress, github_url=github_url, budget=budget,
+                    group, names_of_sources, folder, progress, github_url=github_url, budget=budget,
                     dry_run=dry_run, max_wait=max_wait, record=record, replay=replay,
                     append_to_record=bool(from_),
                 )  # fmt: skip
@@ -237,6 +261,8 @@ def _collect_apis(
     replay: Path | None,
     append_to_record: bool = False,
 ) -> None:
+    if not packages or not source_names:
+        return
     import asyncio
     import os
 

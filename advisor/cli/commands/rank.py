@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -15,6 +16,7 @@ from advisor.cli.options import (
     Candidates,
     Domain,
     Goal,
+    Includes,
     RequestOptions,
     Rules,
     Store,
@@ -90,6 +92,7 @@ def rank(
             help="Rank the packages that this file names: requirements, lock file or SBOM. Repeatable.",
         ),
     ] = None,
+    include: Includes = None,
     fail_under: Annotated[
         float | None,
         typer.Option(
@@ -139,6 +142,7 @@ def rank(
             license,
             avoid,
             prefer,
+            include,
         )
         if any(others):
             raise InputError(
@@ -148,8 +152,10 @@ def rank(
         _rank_all(options.build_request(repositories), format)
         return
     if from_ or fail_under is not None or format is Format.sarif:
-        _rank_files(from_, repositories, options, format, fail_under)
+        _rank_files(from_, repositories, options, format, fail_under, include or ())
         return
+    if include:
+        raise InputError("missing option --from: --include needs it")
     request = replace(
         options.build_request(repositories),
         requirements=Requirements(
@@ -201,6 +207,7 @@ def _rank_files(
     options: RequestOptions,
     format: Format,
     fail_under: float | None,
+    include_folders: Sequence[Path],
 ) -> None:
     from advisor.answers.question import Request
     from advisor.cli.rank_from import rank_files
@@ -211,7 +218,7 @@ def _rank_files(
     weights = parse_weights(options.weights) if options.weights else None
     names = tuple(repositories or ())
     request = Request("dependencies", names, options.goal, parse_date(options.as_of), weights, options.rules)
-    rank_files(files, request, options.store, format, fail_under)
+    rank_files(files, request, options.store, format, fail_under, include_folders)
 
 
 def _render(answer: Recommendation, format: RankingFormat) -> str:

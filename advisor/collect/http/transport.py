@@ -132,7 +132,7 @@ class Transport:
             timeout=httpx.Timeout(silence, pool=None),
             follow_redirects=False,
             trust_env=wire is None,
-            headers={"user-agent": "advisor (+https://pypi.org/project/advisor)", "accept-encoding": "gzip"},
+            headers={"user-agent": "library-advisor", "accept-encoding": "gzip"},
             # auth.py reads .netrc, and only for GitHub.
             auth=_no_auth,
         )

@@ -50,7 +50,7 @@ def open_session(master: str, settings: Mapping[str, str]) -> Iterator[SparkSess
         from pyspark.sql import SparkSession
     except ImportError:
         raise InputError(
-            "the engine spark needs the package pyspark; run: pip install 'advisor[scale]'"
+            "the engine spark needs the package pyspark; run: pip install 'library-advisor[scale]'"
         ) from None
     all_settings = {
         "spark.ui.enabled": "false",

@@ -9,6 +9,7 @@ from advisor.report.dependencies.rows import risks
 HEADER = (
     "ecosystem", "package", "version", "file", "line", "groups", "repository", "origin", "as_of", "score",
     "low", "high", "coverage", "excluded", "inactive_in_24_months", "risks", "alternatives", "unknown",
+    "is_claim",
 )  # fmt: skip
 
 MONTHS = 24
@@ -29,4 +30,5 @@ def _row(health: Health) -> list[object]:
         d.ecosystem, d.name, d.version, d.file, d.line, " ".join(d.groups), health.repository,
         health.origin, health.as_of, *numbers, "; ".join(risks(health)),
         "; ".join(a.name for a in health.alternatives), health.unknown,
+        health.is_claim,
     ]  # fmt: skip

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from advisor.answers.dependencies.health import Dependencies, Health
-from advisor.report.dependencies.rows import HEADER, alternatives, headline, label, risks, row, unknown_line
+from advisor.report.dependencies.rows import (
+    CLAIM,
+    HEADER,
+    alternatives,
+    headline,
+    label,
+    risks,
+    row,
+    unknown_line,
+)
 from advisor.report.tables import escape_markdown
 
 UNFOLDED_ROWS = 10
@@ -27,6 +36,8 @@ def render(answer: Dependencies, fail_under: float | None = None) -> str:
     if answer.unknown:
         lines = "\n".join(f"- {escape_markdown(unknown_line(h))}" for h in answer.unknown)
         parts.append(_fold(f"{len(answer.unknown)} without a score", lines))
+    if any(h.is_claim for h in answer.known):
+        parts.append(escape_markdown(CLAIM))
     return "\n\n".join(parts) + "\n"
 
 
@@ -37,7 +48,8 @@ def _table(packages: list[Health]) -> str:
         sentences = [escape_markdown(text) for text in (*risks(health), alternatives(health)) if text]
         cells = [escape_markdown(cell) for cell in row(health)]
         cells[0] = f"**{escape_markdown(label(health))}**"
-        cells[5] = f"[{cells[5]}](https://github.com/{health.repository})"
+        mark = " \\*" if health.is_claim else ""
+        cells[5] = f"[{health.repository}](https://github.com/{health.repository}){mark}"
         lines.append([*cells, "<br>".join(sentences)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 

@@ -7,6 +7,9 @@ from advisor.report.values import show_outlook
 
 HEADER = ["package", "score", "range", "evidence", "chance of no commit in 24 months", "repository", "as of"]
 
+CLAIM = "*: only the package itself names this repository; anybody can publish such a package."
+"""Explains the mark at a repository."""
+
 
 def row(health: Health) -> list[str]:
     """Return the cells under `HEADER` of a package with a score."""
@@ -19,7 +22,7 @@ def row(health: Health) -> list[str]:
         f"{candidate.low:.0f}–{candidate.high:.0f}",
         f"{candidate.coverage:.0%}",
         show_outlook(outlook) if outlook else "?",
-        health.repository or "?",
+        f"{health.repository or '?'}{' *' if health.is_claim else ''}",
         str(health.as_of),
     ]
 

@@ -84,7 +84,7 @@ def _result(health: Health, rule: str, level: str, text: str) -> dict[str, Any]:
         "message": {"text": text},
         "locations": [{"physicalLocation": location}],
         "partialFingerprints": {"advisor/v1": name},
-        "properties": {"score": health.score, "repository": health.repository},
+        "properties": {"score": health.score, "repository": health.repository, "is_claim": health.is_claim},
     }
 
 

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from advisor.answers.dependencies.health import Dependencies
-from advisor.report.dependencies.rows import HEADER, alternatives, headline, label, risks, row, unknown_line
+from advisor.report.dependencies.rows import (
+    CLAIM,
+    HEADER,
+    alternatives,
+    headline,
+    label,
+    risks,
+    row,
+    unknown_line,
+)
 from advisor.report.tables import text_table
 
 LEGEND = (
@@ -24,5 +33,5 @@ def render(answer: Dependencies, fail_under: float | None = None) -> str:
             lines += ["", f"  {label(health)}:", *(f"    - {text}" for text in sentences)]
     if answer.unknown:
         lines += ["", "  no score:", *(f"    - {unknown_line(h)}" for h in answer.unknown)]
-    lines += ["", *LEGEND]
+    lines += ["", *LEGEND[:-1], *([CLAIM] if any(h.is_claim for h in answer.known) else []), LEGEND[-1]]
     return "\n".join(line.rstrip() for line in lines) + "\n"

@@ -164,7 +164,10 @@ def test_an_error_of_java_shows_its_last_line(monkeypatch, tmp_path):
 
 def test_a_missing_pyspark_is_an_error_with_advice(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyspark.errors.exceptions.base", None)
-    with pytest.raises(InputError, match=r"pip install 'advisor\[scale\]'"), open_session("local[1]", {}):
+    with (
+        pytest.raises(InputError, match=r"pip install 'library-advisor\[scale\]'"),
+        open_session("local[1]", {}),
+    ):
         pass
 
 

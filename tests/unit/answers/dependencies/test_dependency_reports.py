@@ -169,8 +169,8 @@ def test_sarif_of_findings_scores_and_packages_without_a_score():
         {"physicalLocation": {"artifactLocation": place, "region": {"startLine": 4}}}
     ]
     assert first["partialFingerprints"] == {"advisor/v1": "few-people:pypi:old"}
-    assert first["properties"] == {"score": 10.4, "repository": "o/old"}
-    assert last["properties"] == {"score": None, "repository": None}
+    assert first["properties"] == {"score": 10.4, "repository": "o/old", "is_claim": False}
+    assert last["properties"] == {"score": None, "repository": None, "is_claim": False}
 
 
 def test_sarif_without_alternatives_and_with_an_absolute_path():
@@ -192,12 +192,13 @@ def test_csv_has_empty_cells_for_unknown_values():
     assert list(rows[0].values()) == [
         "pypi", "old", "", "sub dir/req.txt", "4", "dev docs", "o/old", "a table", "2026-07-01", "10.4", "5.5", "20.4",
         "0.75", "True", "", "its end was declared; one person does it all", "new; newer", "",
+        "False",
     ]  # fmt: skip
     assert (rows[1]["version"], rows[1]["inactive_in_24_months"], rows[1]["excluded"]) == (
         "1.0", "0.25", "False",
     )  # fmt: skip
     assert list(rows[3].values()) == [
-        "conda", "lost", "", "env.yml", "2", "", *[""] * 11, "its repository is not known",
+        "conda", "lost", "", "env.yml", "2", "", *[""] * 11, "its repository is not known", "False",
     ]  # fmt: skip
 
 

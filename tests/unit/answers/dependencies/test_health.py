@@ -215,11 +215,12 @@ def test_every_format_names_every_package(answer):
 
 
 def test_a_name_from_outside_does_no_harm(tmp_path, store_path):
-    path = tmp_path / "package.json"
-    path.write_text('{"dependencies": {"<img src=x onerror=alert(1)>|x": "1.0.0", "=cmd()": "1.0.0"}}')
+    path = tmp_path / "bom.json"  # npm allows no such names, an SBOM allows any
+    names = ("<img src=x onerror=alert(1)>|x", "=cmd()")
+    path.write_text(json.dumps({"bomFormat": "CycloneDX", "components": [{"name": name} for name in names]}))
     text = rank(path, "--store", store_path, "--format", "markdown")[1]
     assert not re.search(r"(?<!\\)<img", text) and "\\<img" in text
-    assert "\nnpm,'=cmd()" in rank(path, "--store", store_path, "--format", "csv")[1]
+    assert "\nunknown,'=cmd()" in rank(path, "--store", store_path, "--format", "csv")[1]
 
 
 def test_rank_without_a_file_imports_no_reader():

@@ -34,7 +34,7 @@ type = "legacy"
 url = "https://index.example/simple"
 reference = "private"
 """)  # fmt: skip
-    assert packages == Dependency("pypi", "a", "poetry.lock", 2, "1.0")
+    assert packages == Dependency("pypi", "a", "poetry.lock", 2, "1.0", index="index.example")
     (packages,) = read("pylock.toml", """[[packages]]
 name = "b"
 archive = { url = "https://files.example/b.tar.gz" }
@@ -44,7 +44,7 @@ archive = { url = "https://files.example/b.tar.gz" }
 
 @pytest.mark.parametrize(("text", "name", "local"), [
     (".[dev]", ".", "."), ("./own[dev,test]", "own", "./own"),
-    ("git+https://git.example/o/n.git#egg=n[x]", "n", "git+https://git.example/o/n.git#egg=n"),
+    ("git+https://git.example/o/n.git#egg=n[x]", "n", "git+https://git.example/o/n.git"),
 ])  # fmt: skip
 def test_the_extras_of_a_url_are_not_part_of_its_name(text, name, local):
     assert parse_requirement(text, "r.txt", 1, is_address=True) == Dependency(
@@ -114,7 +114,7 @@ def test_domains_replace_the_table_of_origins(tmp_path):
     for name in ("criteria", "organisations.toml"):
         (tmp_path / name).symlink_to(data_folder() / name)
     origins = read_origins([], tmp_path)
-    assert origins["npm", "Left_pad"] == Origin("o/left", "npm, 2026-01-02")
+    assert origins["npm", "Left_pad"] == Origin("o/left", "npm, 2026-01-02", is_claim=True)
     assert origins["pypi", "trl"] == Origin("huggingface/trl", "domain finetuning")
     package = Dependency("pypi", "trl", "r.txt")
     assert find_origin(package, origins) == origins["pypi", "trl"]
@@ -142,8 +142,8 @@ def test_facts_replace_the_table_and_the_first_store_counts(tmp_path):
     }
     other = store("other", ("packages", package), ("package_releases", release))
     origins = read_origins([first, other])
-    assert origins["npm", "Some_Thing"] == Origin("o/first", "an index, 2026-01-02")
-    assert origins["pypi", "my-own"] == Origin("o/other", "an index, 2026-01-02")
+    assert origins["npm", "Some_Thing"] == Origin("o/first", "an index, 2026-01-02", is_claim=True)
+    assert origins["pypi", "my-own"] == Origin("o/other", "an index, 2026-01-02", is_claim=True)
     assert origins["pypi", "accelerate"].repository == "huggingface/accelerate"
 
 

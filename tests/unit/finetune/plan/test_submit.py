@@ -93,7 +93,7 @@ def test_skypilot_job_mounts_local_files_under_new_paths(tmp_path):
     remote_path = tomllib.loads(files["run.toml"])["data"]["train"]
     assert job["file_mounts"][remote_path] == str(tmp_path / "my rows.jsonl")
     assert job["file_mounts"]["/advisor"] == {"name": "bucket", "mode": "MOUNT"}
-    assert "advisor[train]==1.2" in job["setup"]
+    assert "'library-advisor[train]==1.2'" in job["setup"]
     assert shlex.split(job["run"].splitlines()[-1])[-1] == "/advisor/advisor-small-model"
 
 
