@@ -32,7 +32,7 @@ from advisor.facts import reading, writing
 from advisor.facts.manifest import SCHEMA_VERSION
 from advisor.metrics import METRICS
 from finetune.data import rows
-from finetune.weights import checkpoints, gguf, pickles
+from finetune.weights import checkpoints, gguf, pickles, safetensors_header
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -128,7 +128,7 @@ def manifest(data: bytes) -> None:
 
 def safetensors(data: bytes) -> None:
     path = _file("x.safetensors", data)
-    _each(lambda: checkpoints.count_parameters([path]), lambda: checkpoints.describe_checkpoint(path))
+    _each(lambda: safetensors_header.count_parameters([path]), lambda: checkpoints.describe_checkpoint(path))
 
 
 def weight_index(data: bytes) -> None:
