@@ -42,7 +42,7 @@ from advisor.facts.tables import TABLES
 from advisor.metrics import METRICS
 from advisor.model import Ranked
 from finetune.data import rows
-from finetune.weights import checkpoints, gguf, pickles
+from finetune.weights import checkpoints, gguf, pickles, safetensors_header
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -223,7 +223,7 @@ def fact_values(data: bytes) -> None:
 
 def safetensors(data: bytes) -> None:
     path = _file("x.safetensors", data)
-    _each(lambda: checkpoints.count_parameters([path]), lambda: checkpoints.describe_checkpoint(path))
+    _each(lambda: safetensors_header.count_parameters([path]), lambda: checkpoints.describe_checkpoint(path))
 
 
 def weight_index(data: bytes) -> None:

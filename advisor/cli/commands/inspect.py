@@ -24,16 +24,23 @@ def inspect(path: Annotated[Path, typer.Argument(help="A weight file, or the fol
     from finetune.weights.checkpoints import describe_checkpoint
 
     checkpoint = describe_checkpoint(path)
-    print(f"{path}: {checkpoint.kind}")
+    _print_line(f"{path}: {checkpoint.kind}")
     if checkpoint.parameters is not None:
-        shares = {name: count / checkpoint.parameters for name, count in checkpoint.dtypes.items()}
-        dtypes = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
-        print(f"  parameters: {checkpoint.parameters:,} ({dtypes})")
+        shares = {name: count / max(checkpoint.parameters, 1) for name, count in checkpoint.dtypes.items()}
+        dtypes = ", ".join(f"{name} {share:.0%}" for name, share in shares.items()) or "no tensors"
+        _print_line(f"  parameters: {checkpoint.parameters:,} ({dtypes})")
     for name, value in checkpoint.details.items():
-        print(f"  {name}: {value}")
+        _print_line(f"  {name}: {value}")
     if checkpoint.readers:
-        print(f"  read by: {checkpoint.readers}")
+        _print_line(f"  read by: {checkpoint.readers}")
     if checkpoint.convert:
-        print(f"  convert: {checkpoint.convert}")
+        _print_line(f"  convert: {checkpoint.convert}")
     for warning in checkpoint.warnings:
-        print(f"  careful: {warning}")
+        _print_line(f"  careful: {warning}")
+
+
+def _print_line(text: str) -> None:
+    """Print one line without control characters: names of a file could hide or forge lines."""
+    print(
+        "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    )

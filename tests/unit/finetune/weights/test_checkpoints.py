@@ -17,6 +17,7 @@ from finetune.errors import ModelError
 from finetune.weights import pickles
 from finetune.weights.checkpoints import describe_checkpoint
 from finetune.weights.pickles import read_imports
+from finetune.weights.safetensors_header import read_header
 
 
 class Evil:
@@ -55,7 +56,8 @@ def test_model_folder_its_file_and_a_damaged_file(model, tmp_path):
 
 def test_an_index_with_a_missing_shard(model, tmp_path):
     index = tmp_path / "model.safetensors.index.json"
-    index.write_text(json.dumps({"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}))
+    tensors = dict.fromkeys(read_header(model / "model.safetensors").tensors, "one.safetensors")
+    index.write_text(json.dumps({"weight_map": {**tensors, "b": "two.safetensors"}}))
     assert "missing: one.safetensors, two.safetensors" in describe_checkpoint(index).warnings
     (tmp_path / "one.safetensors").write_bytes((model / "model.safetensors").read_bytes())
     assert describe_checkpoint(index).warnings == ("missing: two.safetensors",)
@@ -116,14 +118,19 @@ def test_gguf(tmp_path):
     body += text("general.architecture") + struct.pack("<I", 8) + text("llama")
     body += text("llama.context_length") + struct.pack("<II", 4, 8192)
     body += text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 3) + text("a") + text("b") + text("c")
-    body += text("w") + struct.pack("<I2QIQ", 2, 32, 4, 3, 0) + text("n") + struct.pack("<IQIQ", 1, 4, 0, 0)
+    body += text("w") + struct.pack("<I2QIQ", 2, 32, 4, 3, 0) + text("n") + struct.pack("<IQIQ", 1, 4, 0, 96)
     file = tmp_path / "m.gguf"
-    file.write_bytes(body + b"\0" * 64)
+    body += b"\0" * (-len(body) % 32)
+    file.write_bytes(body + b"\0" * (96 + 16))  # 4 blocks of 20 bytes, padded to 96; 4 numbers of 4 bytes
     checkpoint = describe_checkpoint(file)
     assert (checkpoint.parameters, checkpoint.dtypes) == (132, {"Q4_1": 128, "F32": 4})
     assert checkpoint.details["context"] == "8192"
-    file.write_bytes(body[:-30])
-    with pytest.raises(ModelError, match=r"GGUF file .* is damaged"):
+    for damaged in (body[:-50], body + b"\0" * 111, body + b"\0" * 200):
+        file.write_bytes(damaged)
+        with pytest.raises(ModelError, match=r"GGUF file .* is damaged"):
+            describe_checkpoint(file)
+    file.write_bytes(body.replace(struct.pack("<IQ", 0, 96), struct.pack("<IQ", 0, 64)) + b"\0" * 80)
+    with pytest.raises(ModelError, match="tensor n at 64 overlaps"):
         describe_checkpoint(file)
 
 
