@@ -1,9 +1,10 @@
 """One virtual environment per stack, built with uv from our lock file, cached, and checked before use.
 
-The lock file (`finetune/stacks/NAME.lock`) pins every package to an exact version. uv resolves packages that
-the lock does not name but another platform needs (the CUDA libraries). The hash of the lock file and the
-Python version identify an environment; a seal file marks one that was built completely. If the stack is
-already installed beside advisor (its extra `train`, or a working CUDA set-up), that environment is used.
+The lock file (`finetune/stacks/NAME.lock`) pins every package, with the hashes of its files, for the CUDA
+build of torch. uv installs what `NAME.in` names and what that requires, in the locked versions, so an
+environment with torch's CPU build has no CUDA libraries. The hash of the lock file and the Python version
+identify an environment; a seal file marks one that was built completely. If the stack is already installed
+beside advisor (`advisor[train]`, or a working CUDA set-up), that environment is used.
 """
 
 from __future__ import annotations
@@ -22,15 +23,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from packaging.markers import Marker
+from packaging.utils import canonicalize_name
+
 from advisor.files import cache_home
 from finetune.errors import StackEnvironmentError
 
 _SEAL = "advisor-seal.json"
 _PROBE = (
-    "import json, sys\n"
+    "import json, re, sys\n"
     "from importlib import metadata\n"
     "print(json.dumps({'python': sys.version.split()[0], 'packages': "
-    "{d.metadata['Name'].lower().replace('_', '-'): d.version for d in metadata.distributions()}}))"
+    "{re.sub('[-_.]+', '-', d.metadata['Name']).lower(): d.version for d in metadata.distributions()}}))"
 )
 
 
@@ -61,12 +65,18 @@ class Health:
     environment: Environment | None = None
 
 
-def read_pins(lock: Path) -> dict[str, str]:
-    """Return name → exact version of each package in a lock file."""
-    pins = {}
+def read_pins(lock: Path, variables: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return name → exact version of each package that a lock file has for a Python and a platform.
+
+    Args:
+        lock: the lock file.
+        variables: values of marker variables such as ``python_version``; this process gives the others.
+    """
+    pins: dict[str, str] = {}
     for line in lock.read_text("utf-8").splitlines():
-        if match := re.match(r"([A-Za-z0-9._-]+)==([^\s;\\]+)", line.strip()):
-            pins[match[1].lower().replace("_", "-")] = match[2]
+        match = re.match(r"([A-Za-z0-9._-]+)==([^\s;\\]+)\s*(?:;([^\\]+))?", line.strip())
+        if match and (not match[3] or Marker(match[3]).evaluate(dict(variables or {}))):
+            pins[canonicalize_name(match[1])] = match[2]
     return pins
 
 
@@ -87,7 +97,9 @@ def check_current(lock: Path, required_packages: tuple[str, ...]) -> Health:
     why = "installed beside advisor"
     if other_versions:
         why += f"; versions differ from the tested ones: {', '.join(other_versions)}"
-    all_packages = {d.metadata["Name"].lower().replace("_", "-"): d.version for d in metadata.distributions()}
+    all_packages: dict[str, str] = {
+        canonicalize_name(d.metadata["Name"]): d.version for d in metadata.distributions()
+    }
     return Health("ready", why, Environment(Path(sys.executable), "here", all_packages))
 
 
@@ -98,16 +110,20 @@ def environment_folder(lock: Path) -> Path:
 
 
 def python_version(lock: Path) -> str:
-    """Return the Python version in the lock file's first line; without one, the current version."""
-    match = re.search(r"for Python (\d+\.\d+)", lock.read_text("utf-8").partition("\n")[0])
-    return match[1] if match else f"{sys.version_info.major}.{sys.version_info.minor}"
+    """Return the current Python version, or the last one in the lock file's first line if that lacks it."""
+    first_line = lock.read_text("utf-8").partition("\n")[0]
+    current = sys.version_info.minor
+    match = re.search(r"for Python 3\.(\d+)(?: to 3\.(\d+))?", first_line)
+    if match is None or int(match[1]) <= current <= int(match[2] or match[1]):
+        return f"3.{current}"
+    return f"3.{match[2] or match[1]}"
 
 
 def check_environment(lock: Path) -> Health:
     """Check the environment of a lock file with its own interpreter.
 
-    Every package in the lock file must be installed in that version (local labels such as ``+cpu`` in
-    ``2.13.0+cpu`` are ignored).
+    Every package that the build installed must be there in the version of the lock file (local labels such
+    as ``+cpu`` in ``2.13.0+cpu`` are ignored).
     """
     folder = environment_folder(lock)
     if not folder.is_dir():
@@ -117,16 +133,15 @@ def check_environment(lock: Path) -> Health:
     if not seal:
         return Health("broken", f"the build of {folder} did not finish")
     try:
-        process = subprocess.run(
-            [str(python), "-I", "-c", _PROBE], capture_output=True, text=True, timeout=120, check=True
-        )
-        packages = json.loads(process.stdout)["packages"]
+        version, packages = _probe(python)
     except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
         return Health("broken", f"its interpreter does not work: {str(error).splitlines()[0]}")
+    pins = read_pins(lock, _python_markers(version))
+    built_packages = seal.get("packages", pins)
     wrong = [
         f"{name} is {packages.get(name, 'missing')}, not {version}"
-        for name, version in read_pins(lock).items()
-        if packages.get(name, "").partition("+")[0] != version.partition("+")[0]
+        for name, version in pins.items()
+        if name in built_packages and packages.get(name, "").partition("+")[0] != version.partition("+")[0]
     ]
     if wrong:
         return Health("broken", "; ".join(wrong[:5]) + (f" and {len(wrong[5:])} more" if wrong[5:] else ""))
@@ -134,8 +149,22 @@ def check_environment(lock: Path) -> Health:
     return Health("ready", str(folder), environment)
 
 
+def _probe(python: Path) -> tuple[str, dict[str, str]]:
+    """Return an interpreter's version, and its packages: name → version."""
+    process = subprocess.run(
+        [str(python), "-I", "-c", _PROBE], capture_output=True, text=True, timeout=120, check=True
+    )
+    answer = json.loads(process.stdout)
+    return answer["python"], answer["packages"]
+
+
+def _python_markers(version: str) -> dict[str, str]:
+    """Return the marker variables of a Python version such as ``3.11.7``."""
+    return {"python_full_version": version, "python_version": ".".join(version.split(".")[:2])}
+
+
 def read_build_costs(lock: Path) -> dict[str, Any]:
-    """Return ``seconds`` and ``bytes`` of the build of this environment; empty if it was not built."""
+    """Return ``seconds``, ``bytes`` and ``packages`` (names) of the build; empty if there was none."""
     try:
         seal: dict[str, Any] = json.loads((environment_folder(lock) / _SEAL).read_text("utf-8"))
     except (OSError, ValueError):
@@ -187,10 +216,8 @@ def build_environment(lock: Path, progress: Callable[[str], None] = lambda _: No
     if python != locked_version and not is_current:
         fallback = f"; Python {locked_version} is not available, so this uses {current_version}"
     progress(f"building the environment of {lock.stem} in {folder}{fallback}")
-    for command in (
-        [uv, "venv", "--quiet", "--python", python, str(folder)],
-        [uv, "pip", "install", "--quiet", "--compile-bytecode", "--requirement", str(lock)],
-    ):
+    create = [uv, "venv", "--quiet", "--python", python, str(folder)]
+    for command in (create, *_install_commands(uv, lock, variables)):
         process = subprocess.run(command, capture_output=True, text=True, env=variables, check=False)
         if process.returncode:
             shutil.rmtree(folder, ignore_errors=True)
@@ -198,10 +225,12 @@ def build_environment(lock: Path, progress: Callable[[str], None] = lambda _: No
                 f"cannot build the environment of {lock.stem}: {' '.join(command[1:3])} failed with exit "
                 f"code {process.returncode}: {' '.join(process.stderr.split())[-600:]}"
             )
+    _, packages = _probe(folder / "bin" / "python")
     seal: dict[str, Any] = {
         "lock": lock.name,
         "seconds": round(time.monotonic() - began, 1),
         "bytes": sum(p.stat().st_size for p in folder.rglob("*") if p.is_file() and not p.is_symlink()),
+        "packages": sorted(packages),
     }
     (folder / _SEAL).write_text(json.dumps(seal))
     health = check_environment(lock)
@@ -211,6 +240,19 @@ def build_environment(lock: Path, progress: Callable[[str], None] = lambda _: No
         )
     progress(f"built in {seal['seconds']:.0f} s, {seal['bytes'] / 2**30:.1f} GiB")
     return health.environment
+
+
+def _install_commands(uv: str, lock: Path, variables: Mapping[str, str]) -> list[list[str]]:
+    """Return the commands that install what `NAME.in` requires, in the locked versions."""
+    install = [uv, "pip", "install", "--quiet", "--compile-bytecode"]
+    roots = ["--requirement", str(lock.with_suffix(".in")), "--constraint", str(lock)]
+    if not (variables.get("UV_FIND_LINKS") or variables.get("UV_TORCH_BACKEND")):
+        return [[*install, "--require-hashes", *roots]]
+    # These bring another build of torch, whose hashes no lock file has: it comes first, unchecked. Then uv
+    # checks the hash of each package that the lock file names.
+    torch = [f"torch=={version}" for name, version in read_pins(lock).items() if name == "torch"]
+    first = [[*install, "--no-deps", *torch]] if torch else []
+    return [*first, [*install, "--verify-hashes", *roots]]
 
 
 def _has_python(uv: str, version: str) -> bool:

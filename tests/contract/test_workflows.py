@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,47 @@ def test_a_workflow_may_read_and_a_job_asks_for_more_by_name(workflow):
     more = {name: job["permissions"] for name, job in made["jobs"].items() if "permissions" in job}
     assert more in (
         {},
-        {"publish": {"contents": "read", "id-token": "write"}, "attach": {"contents": "write"}},
+        {
+            "publish": {"contents": "read", "id-token": "write", "attestations": "write"},
+            "attach": {"contents": "write"},
+        },
     )
+
+
+def test_the_job_that_runs_foreign_code_cannot_publish():
+    """The build hands over files with their checksums; the later jobs verify them and run no dependency."""
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"]
+    assert (jobs["publish"]["needs"], jobs["attach"]["needs"]) == ("build", "publish")
+    assert "permissions" not in jobs["build"]
+    runs = {
+        name: [step.get("run", step.get("uses", "")).split("@")[0] for step in job["steps"]]
+        for name, job in jobs.items()
+    }
+    assert runs["build"][-6:] == [
+        "make test", "make audit", "make wheel", "make sbom", "make checksums", "actions/upload-artifact",
+    ]  # fmt: skip
+    assert runs["publish"][-5:-1] == [
+        "actions/download-artifact", "make verify", "make uv", "actions/attest-build-provenance",
+    ]  # fmt: skip
+    assert runs["attach"][1:3] == ["actions/download-artifact", "make verify"]
+    assert runs["attach"][3].endswith("dist/* build/advisor.cdx.json build/SHA256SUMS")
+
+
+def test_checksums_find_a_changed_file(tmp_path):
+    for name in ("dist/a.whl", "dist/a.tar.gz", "build/advisor.cdx.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+
+    def make(target):
+        command = ["make", "--quiet", "--file", str(ROOT / "Makefile"), target]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert make("checksums").returncode == 0
+    assert make("verify").returncode == 0
+    (tmp_path / "dist/a.whl").write_text("changed")
+    process = make("verify")
+    assert process.returncode != 0
+    assert "dist/a.whl: FAILED" in process.stdout
 
 
 def test_no_secret_is_named_and_no_credential_stays(workflow):

@@ -23,9 +23,10 @@ ROOT = Path(__file__).resolve().parents[4]
 def lock(tmp_path, monkeypatch):
     """A stack of one small package that the tests have installed anyway."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    version = re.search(r"^iniconfig==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)[1]
+    pin = re.search(r"^iniconfig==(.|\n)+?[^\\]\n", (ROOT / "constraints.txt").read_text(), re.MULTILINE)[0]
     file = tmp_path / "small.lock"
-    file.write_text(f"# a lock\niniconfig=={version}\n")
+    file.write_text(f"# a lock\n{pin}")
+    file.with_suffix(".in").write_text("iniconfig\n")
     return file
 
 
@@ -62,6 +63,71 @@ def test_missing_python_version_falls_back_to_the_current_one_with_a_message(loc
     assert built_environment.packages["iniconfig"] == environment.read_pins(lock)["iniconfig"]
 
 
+def test_pins_are_those_of_a_python_and_a_platform(lock):
+    hashes = " \\\n    --hash=sha256:00 \\\n    --hash=sha256:01\n"
+    lock.write_text(
+        f"a==1 ; python_full_version < '3.12'{hashes}a==2 ; python_full_version >= '3.12'{hashes}"
+        f"ruamel.yaml==3{hashes}w==4 ; sys_platform == 'win32'{hashes}"
+    )
+    early = {"python_full_version": "3.11.4", "sys_platform": "linux"}
+    assert environment.read_pins(lock, early) == {"a": "1", "ruamel-yaml": "3"}
+    late = {"python_full_version": "3.13.0", "sys_platform": "win32"}
+    assert environment.read_pins(lock, late) == {"a": "2", "ruamel-yaml": "3", "w": "4"}
+
+
+@pytest.mark.parametrize(("versions", "current", "answer"), [
+    ("3.11 to 3.13", 11, "3.11"), ("3.11 to 3.13", 12, "3.12"), ("3.11 to 3.13", 14, "3.13"), ("3.11", 13, "3.11"),
+])  # fmt: skip
+def test_environment_has_the_current_python_if_the_lock_is_for_it(
+    lock, monkeypatch, versions, current, answer
+):
+    lock.write_text(f"# Exact versions for Python {versions}.\n")
+    monkeypatch.setattr(environment.sys, "version_info", SimpleNamespace(major=3, minor=current))
+    assert environment.python_version(lock) == answer
+
+
+def test_locked_package_that_nothing_requires_is_not_installed(lock):
+    """As the CUDA libraries beside torch's CPU build."""
+    lock.write_text(lock.read_text() + "no-such-cuda-library==1\n")
+    assert environment.build_environment(lock).packages["iniconfig"]
+    assert environment.check_environment(lock).state == "ready"
+
+
+def test_file_with_another_hash_is_refused(lock):
+    lock.write_text(re.sub("sha256:[0-9a-f]{4}", "sha256:0000", lock.read_text()))
+    with pytest.raises(StackEnvironmentError, match=r"cannot build.*iniconfig"):
+        environment.build_environment(lock)
+
+
+def test_hashes_are_required_unless_another_build_of_torch_may_be_installed(lock, monkeypatch):
+    commands = []
+    monkeypatch.setattr(environment, "_probe", lambda _: ("3.11.7", {}))
+
+    def run(command, **_):
+        commands.append(command)
+        environment.environment_folder(lock).mkdir(parents=True, exist_ok=True)
+        return SimpleNamespace(returncode=0, stdout="", stderr="")
+
+    monkeypatch.setattr(environment.subprocess, "run", run)
+    for name in ("PIP_FIND_LINKS", "UV_FIND_LINKS", "UV_TORCH_BACKEND"):
+        monkeypatch.delenv(name, raising=False)
+    environment.build_environment(lock)
+    assert "--require-hashes" in commands[-1]
+    for name in ("PIP_FIND_LINKS", "UV_FIND_LINKS", "UV_TORCH_BACKEND"):
+        with monkeypatch.context() as context:
+            context.setenv(name, "cpu")
+            environment.build_environment(lock)
+        assert "--verify-hashes" in commands[-1]
+        assert commands[-2][1] == "venv"
+    lock.write_text(lock.read_text() + "torch==2.13.0\n")
+    environment.build_environment(lock)
+    assert not any("--no-deps" in command for command in commands)
+    monkeypatch.setenv("UV_FIND_LINKS", "wheels")
+    environment.build_environment(lock)
+    assert commands[-2][-2:] == ["--no-deps", "torch==2.13.0"]
+    assert "--verify-hashes" in commands[-1]
+
+
 def test_unfinished_build_counts_as_broken(lock):
     environment.environment_folder(lock).mkdir(parents=True)
     assert environment.check_environment(lock).state == "broken"
@@ -85,6 +151,7 @@ def test_environment_that_is_broken_after_its_build_is_refused(lock, monkeypatch
     monkeypatch.delenv("UV_FIND_LINKS", raising=False)
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     lock.write_text("# no packages\n")
+    lock.with_suffix(".in").write_text("# no packages\n")
     monkeypatch.setattr(
         environment, "check_environment", lambda _: environment.Health("broken", "tqdm is missing")
     )
@@ -117,9 +184,7 @@ def test_extra_counts_as_missing_without_one_of_its_packages(monkeypatch):
 
 
 def test_lock_file_of_trl_agrees_with_the_constraints():
-    text = (ROOT / "constraints.txt").read_text()
-    lines = [line.split("==") for line in text.splitlines() if "==" in line]
-    versions = {name.lower().replace("_", "-"): version for name, version in lines}
+    versions = environment.read_pins(ROOT / "constraints.txt")
     for name, version in environment.read_pins(load_stack("trl").lock).items():
         assert versions[name] == version, f"{name}: run make locks"
 
