@@ -87,7 +87,7 @@ def read_manifest(store: Path) -> dict[str, Any]:
                 f"{SCHEMA_VERSION}; collect the facts again"
             )
         check_manifest(manifest)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise SnapshotMissing(
             f"no snapshot at {store}: there is no manifest.json; run `advisor collect` first"
         ) from None

@@ -79,11 +79,11 @@ def collect(upstream, store, home, *more, day=DAY):
 
 
 def read_files(store):
-    """Return every file of a store except the queue and the locks."""
+    """Return every file of a store except the queue, the locks, and the seals, which differ by machine."""
     return {
         p.relative_to(store).as_posix(): p.read_bytes()
         for p in sorted(store.rglob("*"))
-        if p.is_file() and ".queue" not in p.parts and p.name != ".lock"
+        if p.is_file() and ".queue" not in p.parts and p.name != ".lock" and p.suffix != ".seal"
     }
 
 
@@ -152,7 +152,7 @@ def check_compaction(shards, whole, folder):
 
 def read_facts(store):
     """Return the files of a store without its measurements."""
-    return {k: v for k, v in read_files(store).items() if not k.startswith("measurements.json")}
+    return {k: v for k, v in read_files(store).items() if k != "measurements.json"}
 
 
 def compact_twice(store):

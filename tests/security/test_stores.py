@@ -24,7 +24,7 @@ from advisor.collect.github.state import CollectionState
 from advisor.collect.many import merge
 from advisor.collect.many.queue import Queue
 from advisor.domain.files import data_folder
-from advisor.errors import FactsError
+from advisor.errors import FactsError, SnapshotMissing
 from advisor.facts import checks, compaction, database, reading, writing
 from advisor.facts.facts_view import FactsView
 from advisor.measure import cache, seals, whole_store
@@ -440,3 +440,10 @@ def test_facts_that_duckdb_cannot_measure_are_one_line(monkeypatch, capsys):
     monkeypatch.setattr(cli, "app", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cli.main()
+
+
+def test_a_path_below_a_file_is_no_store(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert reading.open_benchmarks(tmp_path / "file" / "facts") is None
+    with pytest.raises(SnapshotMissing, match="no snapshot at"):
+        reading.open_store(tmp_path / "file" / "facts")
