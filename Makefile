@@ -57,7 +57,7 @@ check: $(VENV)/.installed-dev
 # Looks for secrets (except in facts, vendored code and fuzzed bytes), checks the workflows, and looks for known
 # vulnerabilities of the exact versions. Only the last step needs the network.
 audit: $(VENV)/.installed-dev
-	$(INSTALL) $(AUDIT)
+	$(UV) $(PINNED) --verify-hashes $(AUDIT)
 	git ls-files -z -- . ':!data/snapshots' ':!*/vendor/*' ':!tests/fuzz/cases' ':!*.parquet' ':!*.png' | xargs -0 \
 	$(BIN)/detect-secrets-hook --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
@@ -69,7 +69,7 @@ sbom: $(BIN)/uv
 	$(BIN)/uv venv --quiet --clear build/user
 	VIRTUAL_ENV=build/user $(BIN)/uv $(PINNED) $(HASHES) --requirement pyproject.toml
 	VIRTUAL_ENV=build/user $(BIN)/uv $(PINNED) --no-deps .
-	$(INSTALL) cyclonedx-bom
+	$(UV) $(PINNED) --verify-hashes cyclonedx-bom
 	$(BIN)/cyclonedx-py environment build/user \
 	--pyproject pyproject.toml --output-reproducible --output-file build/advisor.cdx.json
 
@@ -101,7 +101,7 @@ locks: $(VENV)/.installed
 	finetune/stacks/$$stack.lock $$(test $$stack != trl || echo --constraint constraints.txt) || exit 1; done
 	for file in constraints.txt finetune/stacks/trl.in $(LOCKS); do \
 	(echo "# Exact versions for Python 3.11 to 3.13. Written by: make locks"; cat $$file) > $$file.new && mv $$file.new $$file; done
-	$(INSTALL) pip
+	$(UV) $(PINNED) --verify-hashes pip
 	env -u PIP_FIND_LINKS PIP_CONFIG_FILE=/dev/null $(BIN)/python scripts/lock_requires.py tests/contract/requires.json $(LOCKS)
 
 docs: $(VENV)/.installed-dev

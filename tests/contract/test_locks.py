@@ -125,3 +125,10 @@ def test_roots_of_trl_are_the_requirements_of_the_train_extra():
     names = {canonicalize_name(Requirement(line).name)
              for line in project["dependencies"] + project["optional-dependencies"]["train"]}  # fmt: skip
     assert {canonicalize_name(Requirement(line).name) for line in read_roots(LOCKS["trl"])} == names
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_roots_are_pinned_as_required_hashes_demand(name):
+    pins = read_pins(LOCKS[name], machine("3.11"))
+    for requirement in map(Requirement, read_roots(LOCKS[name])):
+        assert str(requirement.specifier) == f"=={pins[canonicalize_name(requirement.name)]}"
