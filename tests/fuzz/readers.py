@@ -103,8 +103,12 @@ def dependency_files(data: bytes) -> None:
         "requirements.txt",
         "pyproject.toml",
         "uv.lock",
+        "poetry.lock",
+        "pylock.toml",
         "environment.yml",
         "package.json",
+        "package-lock.json",
+        "pnpm-lock.yaml",
         "bom.json",
     ):
         path = _file(name, data)

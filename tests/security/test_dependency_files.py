@@ -49,6 +49,8 @@ def wire(monkeypatch, tmp_path):
         if name.upper().startswith(("PIP_", "UV_", "NPM_", "GH_", "GITHUB_", "XDG_")):
             monkeypatch.delenv(name)
     (tmp_path / "home").mkdir()
+    (tmp_path / ".git").mkdir()  # the settings of a project end here
+    monkeypatch.setattr(indexes, "SYSTEM_FOLDER", tmp_path / "etc")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     return requests
 
@@ -88,6 +90,10 @@ PRIVATE = {
     "a registry of npm's lock": ("package-lock.json", '{{"packages": {{"node_modules/@acme/billing": {{"version": "1.0.0", "resolved": "https://npm.corp.example/@acme/billing/-/billing-1.0.0.tgz"}}}}}}'),
     "a registry of pnpm's lock": ("pnpm-lock.yaml", "lockfileVersion: '9.0'\npackages:\n  '@acme/billing@1.0.0': {{resolution: {{integrity: x, tarball: 'https://npm.corp.example/b.tgz'}}}}\n"),
     "a workspace of npm": ("package.json", '{{"dependencies": {{"@acme/billing": "workspace:*"}}}}'),
+    **{f"{spec} of npm": ("package.json", f'{{{{"dependencies": {{{{"acme-billing": "{spec}"}}}}}}}}')
+       for spec in ("bitbucket:acme/billing", "gitlab:acme/billing", "portal:../x", "link:../x", "file:../x", "jsr:@acme/x",
+                    "git@git.corp.example:acme/x.git", "git+ssh://git@git.corp.example/acme/x.git", "../x", "~/x",
+                    "https://npm.corp.example/x.tgz", "exec:./x")},
     "a registry in a package URL": ("bom.json", '{{"bomFormat": "CycloneDX", "components": [{{"name": "acme-billing", "purl": "pkg:npm/acme-billing@1?repository_url=https://npm.corp.example"}}]}}'),
     "a registry in an SBOM": ("bom.json", '{{"bomFormat": "CycloneDX", "components": [{{"name": "acme-billing", "purl": "pkg:pypi/acme-billing@1", "externalReferences": [{{"type": "distribution", "url": "https://pypi.corp.example/a.whl"}}]}}]}}'),
     "a private host of Go": ("bom.json", '{{"bomFormat": "CycloneDX", "components": [{{"name": "acme", "purl": "pkg:golang/go.corp.example/acme@v1"}}]}}'),
@@ -125,6 +131,7 @@ def test_no_private_name_leaves_the_machine(wire, tmp_path, case):
     ({"UV_INDEX": f"corp={CORP}"}, {}, "pypi"),
     ({}, {".pip/pip.conf": f"[global]\nindex-url = {CORP}\n"}, "pypi"),
     ({}, {".config/pip/pip.conf": f"[install]\nextra_index_url =\n  https://pypi.org/simple\n  {CORP}\n"}, "pypi"),
+    ({}, {".pip/pip.conf": "[global]\nno-index = yes\n"}, "pypi"),
     ({}, {".config/uv/uv.toml": f'[[index]]\nurl = "{CORP}"\ndefault = true\n'}, "pypi"),
     ({"NPM_CONFIG_REGISTRY": "https://npm.corp.example"}, {}, "npm"),
     ({}, {".npmrc": "//npm.corp.example/:_authToken=SECRETSIG\nregistry = https://npm.corp.example\n"}, "npm"),
@@ -156,8 +163,37 @@ def test_a_public_entry_of_a_lock_file_still_goes_to_the_public_index(wire, tmp_
     assert not any("acme" in request for request in wire)
 
 
+def test_settings_that_cannot_be_read_have_no_effect(wire, tmp_path):
+    (tmp_path / "pyproject.toml").write_text("tool = 1\n")
+    (tmp_path / "uv.toml").write_text("[")
+    (tmp_path / "home" / ".pip").mkdir()
+    (tmp_path / "home" / ".pip" / "pip.conf").write_text("index-url without a section")
+    (tmp_path / "requirements.txt").write_text("zzz-public\n")
+    collect(tmp_path, "requirements.txt")
+    assert any("pypi.org/pypi/zzz-public" in request for request in wire)
+
+
+def test_a_source_of_uv_is_where_a_package_comes_from(tmp_path):
+    (tmp_path / "pyproject.toml").write_text("""[project]
+name = "mine"
+dependencies = ["trl", "torch", "acme-core"]
+[tool.uv.sources]
+trl = { git = "https://user:pw@github.com/acme/trl-fork", branch = "main" }
+torch = [{ index = "gpu", marker = "sys_platform == 'linux'" }, { marker = "sys_platform == 'darwin'" }]
+acme_core = { workspace = true }
+[[tool.uv.index]]
+name = "gpu"
+url = "https://download.pytorch.org/whl/cu121"
+explicit = true
+""")  # pragma: allowlist secret
+    fork, torch, core = files.read_dependencies([tmp_path / "pyproject.toml"])
+    assert (fork.repository, fork.local) == ("acme/trl-fork", "https://github.com/acme/trl-fork")
+    assert torch.index == "download.pytorch.org" and indexes.is_public(torch)
+    assert core.local == "the workspace of the project" and not indexes.is_public(core)
+    assert find_origin(fork, read_origins([])).repository == "acme/trl-fork"
+
+
 def test_a_scope_with_a_registry_of_its_own(wire, tmp_path):
-    (tmp_path / ".git").mkdir()
     (tmp_path / ".npmrc").write_text("@acme:registry=https://npm.corp.example/\n")
     (tmp_path / "web").mkdir()
     (tmp_path / "web" / "package.json").write_text(
@@ -419,6 +455,8 @@ def test_a_file_that_grows_while_it_is_read_has_a_limit(tmp_path, monkeypatch):
     monkeypatch.setattr(text, "SIZE_LIMIT", 10)
     with pytest.raises(InputError, match="is larger than"):
         text.read_text(Path("/proc/self/status"))
+    with pytest.raises(InputError, match="is not the name of a file"):
+        text.read_text(Path("a\0.txt"))
 
 
 # Whose package it is
@@ -470,9 +508,11 @@ def test_starjacking_is_marked(tmp_path):
 def test_only_an_attestation_proves_the_word_of_an_index(tmp_path, source, is_claim):
     row = {"repository": "huggingface/trl", "ecosystem": "pypi", "package": "evil", "source": source,
            "retrieved_at": "2026-01-02"}  # fmt: skip
-    writing.write_rows(tmp_path, "packages", "huggingface/trl", [row])
+    rows = [row, {**row, "ecosystem": "conda", "package": "flask"}]  # an earlier version wrote the second
+    writing.write_rows(tmp_path, "packages", "huggingface/trl", rows)
     origins = read_origins([reading.open_store(tmp_path, may_lack_days=True)])
     assert origins["pypi", "evil"].is_claim is is_claim
+    assert ("conda", "flask") not in origins
     own_word = Dependency("pypi", "evil", "bom.json", repository="evil/other", is_claim=True)
     assert find_origin(own_word, origins).repository == ("evil/other" if is_claim else "huggingface/trl")
     fork = replace(own_word, local="git+https://github.com/evil/other", is_claim=False)

@@ -37,6 +37,8 @@ _GO_HOSTS = frozenset({
 _HOST = re.compile(r"^[a-z][a-z0-9+.-]*://(?:[^\s/?#\\]*@)?(?P<host>\[[^\]]*\]|[^/:?#\\]*)", re.IGNORECASE)
 _LONG_OPTIONS = ("--index-url", "--extra-index-url", "--find-links", "--no-index", "--pypi-url")
 _NO_INDEX = "no index"
+SYSTEM_FOLDER = Path("/etc")
+"""Where the settings of all users are."""
 
 
 def index_host(address: str) -> str:
@@ -137,9 +139,12 @@ def read_user_settings(environ: Mapping[str, str], home: Path) -> IndexSettings:
         python.append(_NO_INDEX)
     config = Path(variables.get("xdg_config_home") or home / ".config")
     for path in (Path(variables.get("pip_config_file") or home / ".pip" / "pip.conf"),
-                 config / "pip" / "pip.conf", Path("/etc/pip.conf")):  # fmt: skip
+                 config / "pip" / "pip.conf", SYSTEM_FOLDER / "pip.conf"):  # fmt: skip
         python += _read_pip_conf(path)
-    for path in (config / "uv" / "uv.toml", Path(variables.get("uv_config_file") or "/etc/uv/uv.toml")):
+    for path in (
+        config / "uv" / "uv.toml",
+        Path(variables.get("uv_config_file") or SYSTEM_FOLDER / "uv" / "uv.toml"),
+    ):
         python += uv_indexes(_read_toml(path))
     npm = read_npmrc(Path(variables.get("npm_config_userconfig") or home / ".npmrc"))
     registry = variables.get("npm_config_registry")

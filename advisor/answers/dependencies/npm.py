@@ -21,7 +21,8 @@ NAME_LIMIT = 214
 """Most characters in a name, as npm's documentation says."""
 _SHORTHAND = re.compile(r"[A-Za-z0-9][\w-]*/[\w.-]+(?:#.*)?")
 _NAME = re.compile(r"(?:@[\w~-][\w~.-]*/)?[\w~!'()*-][\w~!'()*.-]*", re.ASCII)
-_LOCAL = ("file:", "link:", "workspace:", "http:", "https:", "git", ".", "/", "~/")
+# A path, or any protocol but those that take a package from the registry.
+_LOCAL = re.compile(r"[./]|~/|git@|(?!npm:|catalog:)[A-Za-z][\w+.-]*:")
 
 
 def read_package_json(path: Path) -> list[Dependency]:
@@ -46,7 +47,7 @@ def read_package_json(path: Path) -> list[Dependency]:
             check_name(path, name)
             if _SHORTHAND.fullmatch(spec):
                 spec = f"github:{spec}"
-            is_local = spec.startswith(_LOCAL)
+            is_local = bool(_LOCAL.match(spec))
             claim = None if is_local else installed_repository(path.parent, alias)
             dependencies.append(
                 Dependency(
