@@ -60,15 +60,15 @@ _REMEDIES = {
     "no_kernel": (
         TrainingError,
         (
-            "The installed torch has no code for this GPU; `advisor stacks --check` shows what it has code for. "
+            "The installed torch has no code for this GPU; `advisor stacks --check` shows what it has. "
             "Build the environment again with UV_TORCH_BACKEND=auto"
         ),
     ),
     "old_driver": (
         TrainingError,
         (
-            "Install a newer NVIDIA driver (580 or newer for CUDA 13, 525 for CUDA 12), or build the environment "
-            "again with UV_TORCH_BACKEND=auto, which chooses a torch for this driver"
+            "Install a newer NVIDIA driver (580 or newer for CUDA 13, 525 for CUDA 12), or build the "
+            "environment again with UV_TORCH_BACKEND=auto, which chooses a torch for this driver"
         ),
     ),
     "no_gpu": (
@@ -85,22 +85,22 @@ _REMEDIES = {
     "no_bfloat16": (
         TrainingError,
         (
-            "This GPU does not compute in that type; use training.dtype = 'float16' with trl, axolotl or unsloth, "
-            "or 'float32'"
+            "This GPU does not compute in that type; use training.dtype = 'float16' with trl, axolotl or "
+            "unsloth, or 'float32'"
         ),
     ),
     "lost_process": (
         TrainingError,
         (
-            "The processes lost one another: look in the log for the first one that failed. On pairs of RTX 40 "
-            "cards with a driver older than 550, set NCCL_P2P_DISABLE=1 and NCCL_IB_DISABLE=1"
+            "The processes lost one another: look in the log for the first one that failed. On pairs of RTX "
+            "40 cards with a driver older than 550, set NCCL_P2P_DISABLE=1 and NCCL_IB_DISABLE=1"
         ),
     ),
     "gpu_fault": (
         TrainingError,
         (
-            "The GPU or its driver failed: `sudo dmesg | grep -i xid` names the cause. Restart the machine; if "
-            "it comes again at the same step, check the data and the model with CUDA_LAUNCH_BLOCKING=1"
+            "The GPU or its driver failed: `sudo dmesg | grep -i xid` names the cause. Restart the machine; "
+            "if it comes again at the same step, check the data and the model with CUDA_LAUNCH_BLOCKING=1"
         ),
     ),
     "other": (TrainingError, ""),
