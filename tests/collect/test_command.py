@@ -90,7 +90,9 @@ def test_rank_computes_the_times_of_the_world(collection, answer, metric, kind, 
             if row[0] != kind or row[5] or day <= as_of.date() - timedelta(days=366):
                 continue
             end = row[event] or row[2]
-            spans.append(((parse_seconds(end) if end else as_of.timestamp()) - opening_time, row[event] is not None))
+            spans.append(
+                ((parse_seconds(end) if end else as_of.timestamp()) - opening_time, row[event] is not None)
+            )
         median, measurement = compute_kaplan_meier_median(spans), measurements[name][metric]
         assert measurement["n"] == len(spans) > 20
         if median is None:
@@ -130,7 +132,9 @@ def test_dry_run_prints_the_plan_and_writes_nothing(tmp_path):
         result = run_advisor(*args, env=env)
         assert result.returncode == 3
         assert fake.points <= 3
-        assert "missing (run the same command again to resume):" in result.stderr and "budget" in result.stderr
+        assert (
+            "missing (run the same command again to resume):" in result.stderr and "budget" in result.stderr
+        )
         for _ in range(4):
             result = run_advisor(*args, env=env)
         assert result.returncode == 0, result.stderr
@@ -167,7 +171,9 @@ def test_collect_reads_a_local_history(tmp_path):
 ])  # fmt: skip
 def test_wrong_input_is_one_clear_message(tmp_path, args, code, message):
     with serve_fake(FakeGitHub(World())) as url:
-        result = run_advisor("collect", *args, "--store", str(tmp_path / "s"), env=build_environment(url, tmp_path))
+        result = run_advisor(
+            "collect", *args, "--store", str(tmp_path / "s"), env=build_environment(url, tmp_path)
+        )
     assert result.returncode == code
     assert message in result.stderr
     assert "Traceback" not in result.stderr and TOKEN not in result.stderr and "secret" not in result.stderr

@@ -64,8 +64,12 @@ def ask(store, *packages, record=None):
 
     async def go():
         wire = httpx.MockTransport(answer)
-        async with Transport(dict.fromkeys(package_index.list_origins()), patience=QUICK, wire=wire) as transport:
-            return await package_index.find_repositories(packages, transport, store, DAY, lambda *_: None, outcome, record)
+        async with Transport(
+            dict.fromkeys(package_index.list_origins()), patience=QUICK, wire=wire
+        ) as transport:
+            return await package_index.find_repositories(
+                packages, transport, store, DAY, lambda *_: None, outcome, record
+            )
 
     return run(go()), outcome
 
@@ -125,7 +129,9 @@ def test_collect_from_a_file_then_rank_from_it(tmp_path):
     events = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert result.returncode in {1, 3}, result.stderr  # the recording has no page of a package
     assert "nobody: repository: PyPI does not know it" in result.stderr
-    assert [t["repository"] for t in events if t["what"] == "package"] == ["o/old"]  # flask is in the bundled table
+    assert [t["repository"] for t in events if t["what"] == "package"] == [
+        "o/old"
+    ]  # flask is in the bundled table
     assert [t["repository"] for t in events if t["what"] == "none" and t["part"] == "repository"] == [
         "nobody",
         "local",

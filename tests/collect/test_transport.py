@@ -238,7 +238,9 @@ def test_errors_of_statuses(status, error, after):
 def test_a_missing_part_is_reported_once():
     events, outcome = [], CollectionOutcome()
     for _ in range(2):
-        outcome.record_missing(lambda kind, _: events.append(kind), "o/n", "pypi", "no such package", is_final=True)
+        outcome.record_missing(
+            lambda kind, _: events.append(kind), "o/n", "pypi", "no such package", is_final=True
+        )
     assert events == ["none"] and len(outcome.missing) == 1
 
 

@@ -165,4 +165,6 @@ def build_command(*args: str) -> list[str]:
 
 
 def run_advisor(*args: str, env: dict[str, str]) -> subprocess.CompletedProcess:
-    return subprocess.run(build_command(*args), env=env, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(
+        build_command(*args), env=env, capture_output=True, text=True, check=False, timeout=120
+    )

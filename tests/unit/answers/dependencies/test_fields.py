@@ -23,7 +23,9 @@ def test_cyclonedx_of_components_with_and_without_a_package_url(read):
   [{"type": "vcs", "url": "https://github.com/own/gin"}]}]}""")  # fmt: skip
     assert packages == [
         Dependency("unknown", "plain", "bom.json", 2, "1"),
-        Dependency("unknown", "org/team/lib", "bom.json", 3, "2", ("optional",), repository="o/lib", is_claim=True),
+        Dependency(
+            "unknown", "org/team/lib", "bom.json", 3, "2", ("optional",), repository="o/lib", is_claim=True
+        ),
         Dependency("pypi", "ruamel-yaml", "bom.json", 5, "3.1"),
         Dependency("npm", "@s/h", "bom.json", 6, "4"),
         Dependency("golang", "github.com/gin-gonic/gin", "bom.json", 8, "v1", repository="gin-gonic/gin"),
@@ -74,7 +76,9 @@ def test_npm_lock_files_with_kinds_urls_and_lines(read):
 "node_modules/e": {}}}""")  # fmt: skip
     assert packages == [
         Dependency("npm", "a", "package-lock.json", 2, "1.0.0", ("optional", "peer")),
-        Dependency("npm", "b", "package-lock.json", 3, "2.0.0", ("dev", "optional"), index="registry.example"),
+        Dependency(
+            "npm", "b", "package-lock.json", 3, "2.0.0", ("dev", "optional"), index="registry.example"
+        ),
         Dependency("npm", "c", "package-lock.json", 4, local="file:../c"),
         Dependency(
             "npm", "d", "package-lock.json", 5, repository="o/d", local="git+https://github.com/o/d.git"
