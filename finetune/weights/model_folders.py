@@ -32,7 +32,7 @@ _PICKLE_SUFFIXES = frozenset(
     )
 )
 _PICKLE_STARTS = (b"\x80", b"PK\3\4")
-_QUANTISED = {
+_DEQUANTISATION = {
     "gptq": "load it with transformers and gptqmodel, dequantize() it, then save_pretrained",
     "awq": "load it with transformers and gptqmodel (or autoawq), dequantize() it, then save_pretrained",
     "mlx": "mlx_lm.convert --hf-path FOLDER --mlx-path OUT --dequantize, on a Mac",
@@ -52,8 +52,8 @@ def describe_folder(path: Path) -> CheckpointDescription:
         _describe_litgpt,
         _describe_torchtune,
         _describe_meta,
-        _describe_deepspeed,
-        _describe_distributed,
+        _describe_zero_states,
+        _describe_dcp,
         _describe_diffusers,
         _describe_hugging_face,
         _describe_run,
@@ -209,7 +209,7 @@ def _describe_meta(path: Path) -> CheckpointDescription | None:
     )
 
 
-def _describe_deepspeed(path: Path) -> CheckpointDescription | None:
+def _describe_zero_states(path: Path) -> CheckpointDescription | None:
     states = sorted(path.rglob("*_model_states.pt")) or sorted(path.rglob("*_optim_states.pt"))
     if not states or (path / "adapter_config.json").is_file():
         return None
@@ -226,7 +226,7 @@ def _read_latest(path: Path) -> str:
     return latest.read_text("utf-8", "replace").strip()[:80] if latest.is_file() else "not named"
 
 
-def _describe_distributed(path: Path) -> CheckpointDescription | None:
+def _describe_dcp(path: Path) -> CheckpointDescription | None:
     files = sorted(path.glob("*.distcp"))
     if not files and not (path / ".metadata").is_file():
         return None
@@ -322,7 +322,8 @@ def _describe_hugging_face(path: Path) -> CheckpointDescription | None:
             config.get("quantization_config") or config.get("quantization") or method
         )
         convert = (
-            _QUANTISED.get(method, "load it with transformers, dequantize() it, then save_pretrained") + _LOSS
+            _DEQUANTISATION.get(method, "load it with transformers, dequantize() it, then save_pretrained")
+            + _LOSS
         )
         if parameters is not None:
             details["numbers in its files"] = f"{parameters:,} (packed, so not the number of parameters)"

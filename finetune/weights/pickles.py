@@ -14,6 +14,7 @@ import pickletools
 import re
 import struct
 import tarfile
+import warnings
 import zipfile
 import zlib
 from collections import deque
@@ -102,6 +103,16 @@ def read_imports(path: Path, *, is_pickle: bool = True) -> Imports:
             imports if a program still loads it as a pickle counts, because `torch.load` ignores its name.
     """
     reading = _Reading(set(), [])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pickletools warns about escapes in what may be numbers
+        _read_file(path, reading, is_pickle=is_pickle)
+    tensor_names = reading.names & ALLOWED_NAMES
+    other_names = tuple(sorted(reading.names - tensor_names))
+    return Imports(tuple(sorted(tensor_names)), other_names, "; ".join(reading.problems))
+
+
+def _read_file(path: Path, reading: _Reading, *, is_pickle: bool) -> None:
+    """Read a file as each thing that a loader can take it for."""
     try:
         is_zip, is_tar = zipfile.is_zipfile(path), _is_tar(path)
         with path.open("rb") as file:
@@ -122,9 +133,6 @@ def read_imports(path: Path, *, is_pickle: bool = True) -> Imports:
             _read_tar(path, reading)
     except _READ_ERRORS as error:
         reading.add_problem(f"cannot read its opcodes: {_first_line(error)}")
-    tensor_names = reading.names & ALLOWED_NAMES
-    other_names = tuple(sorted(reading.names - tensor_names))
-    return Imports(tuple(sorted(tensor_names)), other_names, "; ".join(reading.problems))
 
 
 def _first_line(error: Exception) -> str:
@@ -238,7 +246,7 @@ def _read_numpy(file: IO[bytes], reading: _Reading) -> None:
 
 
 @dataclass(frozen=True)
-class _Bounded:
+class _BoundedFile:
     """A file that refuses to read more at once than a pickle of tensors needs."""
 
     file: IO[bytes]
@@ -265,7 +273,7 @@ def _read_pickle(file: IO[bytes], reading: _Reading, *, is_pickle: bool) -> None
     memo: dict[int, Any] = {}
     unusual_names = set()  # only a whole pickle has them; numbers can look like them
     frame_end = 0
-    for opcode, argument, _ in pickletools.genops(cast("IO[bytes]", _Bounded(file))):
+    for opcode, argument, _ in pickletools.genops(cast("IO[bytes]", _BoundedFile(file))):
         name = _imported_name(opcode.name, argument, stack)
         if is_pickle or _IDENTIFIERS.fullmatch(name):
             reading.names.update(filter(None, [name]))

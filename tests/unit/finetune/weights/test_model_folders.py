@@ -100,7 +100,7 @@ def test_safetensors_header_that_does_not_fit_is_damaged(tmp_path, entries):
 @pytest.mark.parametrize("content", [struct.pack("<Q", 2**40) + b"{}", b"", b"hello"])
 def test_a_file_that_is_no_safetensors_file_is_damaged(tmp_path, content):
     (tmp_path / "m.safetensors").write_bytes(content)
-    with pytest.raises(ModelError, match="damaged|empty"):
+    with pytest.raises(ModelError, match=r"damaged|empty"):
         describe_checkpoint(tmp_path / "m.safetensors")
 
 
