@@ -199,8 +199,11 @@ def _describe_format(path: Path, head: bytes) -> CheckpointDescription | None:
 
 def _describe_zip(path: Path) -> CheckpointDescription | None:
     """Describe a ZIP file that is not torch's; None if it is."""
-    with zipfile.ZipFile(path) as archive:
-        names = set(archive.namelist())
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+    except (zipfile.BadZipFile, NotImplementedError):
+        return None  # damaged: read as a pickle, with what is left of its members
     if "model.weights.h5" in names:
         return CheckpointDescription(
             "Keras archive", readers="Keras 3", convert="no conversion: rebuild the model in torch",

@@ -95,8 +95,8 @@ def _clone_or_fetch(url: str, folder: Path, lock: int, progress: Callable[[str],
         with make_folder(folder.parent, CLONING) as work_folder:
             clone = work_folder.absolute() / "git"
             run_git(
-                None, "clone", "--quiet", "--bare", "--template=", "--filter=blob:none", "--", url, str(clone),
-                remote=True,
+                None, "clone", "--quiet", "--bare", "--template=", "--filter=blob:none", "--", url,
+                str(clone), remote=True,
             )  # fmt: skip
             if (clone / "shallow").exists():
                 raise GitFailed(
