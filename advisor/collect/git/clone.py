@@ -94,18 +94,15 @@ def _clone_or_fetch(url: str, folder: Path, lock: int, progress: Callable[[str],
         progress(f"cloning {url}")
         with make_folder(folder.parent, CLONING) as work_folder:
             clone = work_folder.absolute() / "git"
-            try:
-                run_git(
-                    None, "clone", "--quiet", "--bare", "--template=", "--reject-shallow",
-                    "--filter=blob:none", "--", url, str(clone), remote=True,
-                )  # fmt: skip
-            except GitFailed as error:
-                if "is shallow" not in str(error):
-                    raise
+            run_git(
+                None, "clone", "--quiet", "--bare", "--template=", "--filter=blob:none", "--", url,
+                str(clone), remote=True,
+            )  # fmt: skip
+            if (clone / "shallow").exists():
                 raise GitFailed(
                     f"{url} is a shallow clone, so older commits are missing: "
                     "complete it there with git fetch --unshallow"
-                ) from None
+                )
             shutil.move(clone, folder)
     progress(f"fetching {url}")
     try:
