@@ -110,10 +110,9 @@ def build_environment(*, remote: bool) -> dict[str, str]:
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_ALLOW_PROTOCOL": "https:ssh:file" if remote else "none",
+        "GIT_NO_LAZY_FETCH": "1",  # cloning a shallow history would start git in git without an end
         "GIT_CONFIG_COUNT": str(len(_SETTINGS)),
     }
-    if not remote:
-        environment["GIT_NO_LAZY_FETCH"] = "1"
     for number, (name, value) in enumerate(_SETTINGS.items()):
         environment[f"GIT_CONFIG_KEY_{number}"] = name
         environment[f"GIT_CONFIG_VALUE_{number}"] = value
