@@ -218,11 +218,11 @@ def _render_row(row: Row, tokenizer: Any) -> _Chat:
         except Exception as error:  # noqa: BLE001 - a template may refuse roles with any error
             refusals.append(f"the chat template refuses this chat: {error}")
             continue
-        lost = find_lost_field(turns, row.tools, text, partial(render_chat, tokenizer=tokenizer))
-        if not lost:
+        lost_field = find_lost_field(turns, row.tools, text, partial(render_chat, tokenizer=tokenizer))
+        if not lost_field:
             answers = [(n, m) for n, m in enumerate(row.messages) if m.role == "assistant" and m.is_trained]
             return _Chat(turns, row.tools, text, {n for n, _ in answers if n >= row.prompt_turns})
-        losses.append(f"the chat template does not render {lost}")
+        losses.append(f"the chat template does not render {lost_field}")
     raise RowError([*losses, *refusals][0])
 
 
@@ -258,9 +258,9 @@ def _find_turn_end(text: str, content: str, start: int) -> int:
 def _generation_spans(chat: _Chat, tokenizer: Any) -> list[tuple[int, int]]:
     """Return the character spans inside the {% generation %} blocks of the trained turns."""
     answers = {n for n, turn in enumerate(chat.turns) if turn["role"] == "assistant"}
-    untrained = [_turn_span(chat, n, tokenizer) for n in sorted(answers.difference(chat.trained))]
+    excluded_spans = [_turn_span(chat, n, tokenizer) for n in sorted(answers.difference(chat.trained))]
     # A block can include the white space after the stop token.
-    untrained = [(a, len(chat.text) - len(chat.text[b:].lstrip())) for a, b in untrained]
+    excluded_spans = [(a, len(chat.text) - len(chat.text[b:].lstrip())) for a, b in excluded_spans]
     tokens = tokenizer.apply_chat_template(
         chat.turns,
         tokenize=True,
@@ -274,7 +274,7 @@ def _generation_spans(chat: _Chat, tokenizer: Any) -> list[tuple[int, int]]:
         raise RowError("the {% generation %} blocks of the chat template do not match its text")
     spans: list[tuple[int, int]] = []
     for (start, end), is_trained in zip(offsets, mask, strict=True):
-        if not is_trained or any(a < end and start < b for a, b in untrained):
+        if not is_trained or any(a < end and start < b for a, b in excluded_spans):
             continue
         if spans and spans[-1][1] >= start:
             spans[-1] = (spans[-1][0], end)

@@ -22,7 +22,7 @@ _ROLE_NAMES = {
     "observation": "tool",
 }
 _WEIGHTS = ("weight", "train", "trainable")
-_PASSED = ("name", "tool_call_id")
+_TOOL_FIELDS = ("name", "tool_call_id")
 # Fields that say where a row comes from. They are no part of what a model reads or writes.
 _LABELS = (
     *("id", "idx", "index", "uuid", "hash", "source", "origin", "dataset", "split", "subset", "category"),
@@ -110,7 +110,7 @@ def _parse_turn(turn: object) -> Message:
     role = _ROLE_NAMES.get(str(given_role), given_role)
     if role not in ROLES:
         raise RowError(f"has the unknown role {role!r}; known roles: {', '.join(ROLES)}")
-    check_fields(turn, (role_key, content_key, "tool_calls", *THOUGHTS, *_WEIGHTS, *_PASSED))
+    check_fields(turn, (role_key, content_key, "tool_calls", *THOUGHTS, *_WEIGHTS, *_TOOL_FIELDS))
     if given_role == "function_call":
         turn, content = {**turn, "tool_calls": content}, None
     fields = _read_fields(turn, role)
@@ -123,7 +123,7 @@ def _parse_turn(turn: object) -> Message:
 
 def _read_fields(turn: Mapping[str, Any], role: str) -> dict[str, Any]:
     """Return the fields of a turn that the chat template receives besides role and content."""
-    fields = {name: turn[name] for name in (*_PASSED, *THOUGHTS) if not is_empty(turn.get(name))}
+    fields = {name: turn[name] for name in (*_TOOL_FIELDS, *THOUGHTS) if not is_empty(turn.get(name))}
     for name, value in fields.items():
         if not isinstance(value, str):
             raise RowError(f"has {name!r} of type {type(value).__name__}, not text")
