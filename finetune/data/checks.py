@@ -213,11 +213,14 @@ def check_roles(m: Material) -> Iterator[Finding]:
     """Find rows with turns in an unusual order, and rows with an empty answer."""
     disorder, empty = [], []
     for place, row in m.raw["train"].items():
-        order = [t.role for t in row.messages if t.role != "tool"]
+        order = [t.role for t in row.messages if t.role != "tool" and "tool_calls" not in t.fields]
         order = order[1:] if order[:1] == ["system"] else order
         if order != (["user", "assistant"] * len(order))[: len(order)]:
             disorder.append(place)
-        if any(t.role == "assistant" and not t.content.strip() for t in row.messages):
+        if any(
+            t.role == "assistant" and not t.content.strip() and "tool_calls" not in t.fields
+            for t in row.messages
+        ):
             empty.append(place)
     if disorder:
         what = (

@@ -27,7 +27,7 @@ from finetune.errors import DataError
 from finetune.runners.emit import IGNORE_INDEX
 from finetune.spec import RunSpec
 
-_VERSION = 1
+_VERSION = 2
 _EXAMPLES = 5
 
 

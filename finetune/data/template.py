@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finetune.data.fields import find_lost_field, list_forms
+from finetune.data.turns import RowError
 from finetune.errors import DataError, ModelError
 from finetune.runners.emit import IGNORE_INDEX
 from finetune.weights.base import find_folder
@@ -115,25 +119,38 @@ def encode_row(row: Row, tokenizer: Any, data: Data) -> EncodedRow | str:
     """Return a row as tokens before truncation, or the reason why that is impossible.
 
     Chat: the trained span of an assistant turn starts where the generation prompt ends and stops after
-    the turn's stop token. White space that the template adds after it is not trained. Text: all tokens
-    are trained. Prompt and completion as strings: the completion is trained. Text and completion end in
-    EOS.
+    the turn's stop token. White space that the template adds after it is not trained, nor are the
+    assistant turns of a prompt and those with weight 0. Text: all tokens are trained. Prompt and
+    completion as strings: the completion is trained. Text and completion end in EOS.
     """
-    if row.messages:
-        return _encode_chat(row, tokenizer, everything=data.loss_on == "everything")
+    everything = data.loss_on == "everything"
+    try:
+        if row.messages:
+            return _encode_chat(row, tokenizer, everything=everything)
+        return _encode_text(row, tokenizer, everything=everything)
+    except RowError as error:
+        return str(error)
+
+
+def _encode_text(row: Row, tokenizer: Any, *, everything: bool) -> EncodedRow:
+    if tokenizer.eos_token_id is None:
+        raise RowError(
+            "is text, but the tokenizer has no EOS token to end it; set eos_token in the model's "
+            "tokenizer_config.json, or write the row as a chat"
+        )
     if row.format == "text":
         if not row.text.strip():
-            return "has an empty text"
+            raise RowError("has an empty text")
         ids = [*_tokenise(tokenizer, row.text), tokenizer.eos_token_id]
         return EncodedRow(ids, list(ids))
     if not row.completion.strip():
-        return "has an empty completion"
+        raise RowError("has an empty completion")
     prompt = _tokenise(tokenizer, row.prompt)
     whole = tokenizer(row.prompt + row.completion, return_offsets_mapping=True)
     ids = [*whole["input_ids"], tokenizer.eos_token_id]
     if whole["input_ids"] and whole["input_ids"][-1] == tokenizer.eos_token_id:
         ids.pop()
-    if data.loss_on == "everything":
+    if everything:
         return EncodedRow(ids, list(ids))
     start = len(row.prompt)
     first = next((i for i, (a, b) in enumerate(whole["offset_mapping"]) if b > start and b > a), len(prompt))
@@ -145,24 +162,39 @@ def _tokenise(tokenizer: Any, text: str) -> list[int]:
     return ids[:-1] if ids and ids[-1] == tokenizer.eos_token_id else ids
 
 
-def render_chat(turns: list[dict[str, str]], tokenizer: Any, *, prompt: bool = False) -> str:
+def render_chat(
+    turns: list[dict[str, Any]], tokenizer: Any, *, prompt: bool = False, tools: Sequence[dict[str, Any]] = ()
+) -> str:
     """Return the rendered turns, with the start of an answer if ``prompt``."""
-    text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=prompt)
+    text: str = tokenizer.apply_chat_template(
+        turns, tokenize=False, add_generation_prompt=prompt, **({"tools": list(tools)} if tools else {})
+    )
     return text
 
 
-def _encode_chat(row: Row, tokenizer: Any, *, everything: bool) -> EncodedRow | str:
-    turns = [{"role": m.role, "content": m.content} for m in row.messages]
+@dataclass(frozen=True)
+class _Chat:
+    """A chat as its template receives it, its whole text, and the numbers of its trained turns, from 0."""
+
+    turns: list[dict[str, Any]]
+    tools: Sequence[dict[str, Any]]
+    text: str
+    trained: Collection[int]
+
+
+def _encode_chat(row: Row, tokenizer: Any, *, everything: bool) -> EncodedRow:
     if not tokenizer.chat_template:
-        return "is a chat, but the model has no chat template; set data.template"
+        raise RowError("is a chat, but the model has no chat template; set data.template")
+    if everything and not all(m.is_trained for m in row.messages if m.role == "assistant"):
+        raise RowError("has an answer with weight 0, but data.loss_on is everything")
+    chat = _render_row(row, tokenizer)
     try:
-        whole = render_chat(turns, tokenizer)
-        spans = [] if everything else _trained_spans(turns, whole, tokenizer)
+        spans = [] if everything else _trained_spans(chat, tokenizer)
+    except RowError:
+        raise
     except Exception as error:  # noqa: BLE001 - a template may refuse roles with any error
-        return f"the chat template refuses this chat: {error}"
-    if isinstance(spans, str):
-        return spans
-    tokens = tokenizer(whole, add_special_tokens=False, return_offsets_mapping=True)
+        raise RowError(f"the chat template refuses this chat: {error}") from None
+    tokens = tokenizer(chat.text, add_special_tokens=False, return_offsets_mapping=True)
     ids: list[int] = tokens["input_ids"]
     if everything:
         return EncodedRow(ids, list(ids))
@@ -176,23 +208,44 @@ def _encode_chat(row: Row, tokenizer: Any, *, everything: bool) -> EncodedRow | 
     return EncodedRow(ids, labels)
 
 
-def _trained_spans(turns: list[dict[str, str]], whole: str, tokenizer: Any) -> list[tuple[int, int]] | str:
-    """Return the character spans of the assistant's turns, each with its stop token."""
-    if "{% generation" in tokenizer.chat_template or "{%- generation" in tokenizer.chat_template:
-        return _generation_spans(turns, whole, tokenizer)
-    spans = []
-    for n, turn in enumerate(turns):
-        if turn["role"] != "assistant":
+def _render_row(row: Row, tokenizer: Any) -> _Chat:
+    """Render a chat in the first form of its turns of which the template loses nothing."""
+    refusals: list[str] = []
+    losses: list[str] = []
+    for turns in list_forms(row.messages):
+        try:
+            text = render_chat(turns, tokenizer, tools=row.tools)
+        except Exception as error:  # noqa: BLE001 - a template may refuse roles with any error
+            refusals.append(f"the chat template refuses this chat: {error}")
             continue
-        before = render_chat(turns[:n], tokenizer, prompt=True) if n else ""
-        until = render_chat(turns[: n + 1], tokenizer)
-        if not whole.startswith(before) or not whole.startswith(until.rstrip()):
-            return (
-                f"turn {n + 1}: the template renders earlier turns differently in a longer chat, so the "
-                "trained tokens are unknown; set data.template to a template with {% generation %}"
-            )
-        spans.append((len(before), _find_turn_end(until, turn["content"], len(before))))
-    return spans
+        lost_field = find_lost_field(turns, row.tools, text, partial(render_chat, tokenizer=tokenizer))
+        if not lost_field:
+            answers = [(n, m) for n, m in enumerate(row.messages) if m.role == "assistant" and m.is_trained]
+            return _Chat(turns, row.tools, text, {n for n, _ in answers if n >= row.prompt_turns})
+        losses.append(f"the chat template does not render {lost_field}")
+    raise RowError([*losses, *refusals][0])
+
+
+def _trained_spans(chat: _Chat, tokenizer: Any) -> list[tuple[int, int]]:
+    """Return the character spans of the trained turns, each with its stop token."""
+    if "{% generation" in tokenizer.chat_template or "{%- generation" in tokenizer.chat_template:
+        return _generation_spans(chat, tokenizer)
+    return [_turn_span(chat, n, tokenizer) for n in sorted(chat.trained)]
+
+
+def _turn_span(chat: _Chat, n: int, tokenizer: Any) -> tuple[int, int]:
+    """Return the character span of an assistant turn with its stop token."""
+    turn = chat.turns[n]
+    before = render_chat(chat.turns[:n], tokenizer, prompt=True, tools=chat.tools) if n else ""
+    until = render_chat(chat.turns[: n + 1], tokenizer, tools=chat.tools)
+    if not chat.text.startswith(before) or not chat.text.startswith(until.rstrip()):
+        raise RowError(
+            f"turn {n + 1}: the template renders earlier turns differently in a longer chat, so the "
+            "trained tokens are unknown; set data.template to a template with {% generation %}"
+        )
+    if turn.get("tool_calls"):
+        return len(before), len(until.rstrip())
+    return len(before), _find_turn_end(until, turn["content"], len(before))
 
 
 def _find_turn_end(text: str, content: str, start: int) -> int:
@@ -202,18 +255,26 @@ def _find_turn_end(text: str, content: str, start: int) -> int:
     return max(len(text.rstrip()), end_of_content)
 
 
-def _generation_spans(turns: list[dict[str, str]], whole: str, tokenizer: Any) -> list[tuple[int, int]] | str:
-    """Return the character spans inside the template's {% generation %} blocks."""
+def _generation_spans(chat: _Chat, tokenizer: Any) -> list[tuple[int, int]]:
+    """Return the character spans inside the {% generation %} blocks of the trained turns."""
+    answers = {n for n, turn in enumerate(chat.turns) if turn["role"] == "assistant"}
+    excluded_spans = [_turn_span(chat, n, tokenizer) for n in sorted(answers.difference(chat.trained))]
+    # A block can include the white space after the stop token.
+    excluded_spans = [(a, len(chat.text) - len(chat.text[b:].lstrip())) for a, b in excluded_spans]
     tokens = tokenizer.apply_chat_template(
-        turns, tokenize=True, return_dict=True, return_assistant_tokens_mask=True
+        chat.turns,
+        tokenize=True,
+        return_dict=True,
+        return_assistant_tokens_mask=True,
+        **({"tools": list(chat.tools)} if chat.tools else {}),
     )
-    offsets = tokenizer(whole, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    offsets = tokenizer(chat.text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
     mask = tokens["assistant_masks"]
     if len(mask) != len(offsets):
-        return "the {% generation %} blocks of the chat template do not match its text"
+        raise RowError("the {% generation %} blocks of the chat template do not match its text")
     spans: list[tuple[int, int]] = []
     for (start, end), is_trained in zip(offsets, mask, strict=True):
-        if not is_trained:
+        if not is_trained or any(a < end and start < b for a, b in excluded_spans):
             continue
         if spans and spans[-1][1] >= start:
             spans[-1] = (spans[-1][0], end)

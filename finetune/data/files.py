@@ -1,0 +1,133 @@
+"""Read the records of a file of a user or of a hub data set, each with its place."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from finetune.errors import DataError
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def read_records(source: str) -> Iterator[tuple[int, Any]]:
+    """Yield place and record, or place and the reason (a string) of a read error.
+
+    Raises:
+        DataError: the source does not exist, or cannot be read.
+    """
+    path = Path(source).expanduser()
+    if path.is_file():
+        readers = {
+            ".jsonl": _read_jsonl,
+            ".jsonl.gz": _read_jsonl_gz,
+            ".json": _read_json,
+            ".csv": _read_csv,
+            ".parquet": _read_parquet,
+        }
+        kind = "".join(path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:]).lower()
+        if kind not in readers:
+            raise DataError(f"{source} has an unknown file type; known types: {', '.join(readers)}")
+        yield from readers[kind](path)
+    elif path.exists():
+        raise DataError(f"{source} is a folder; choose one of its files")
+    elif _HUB_ID.fullmatch(source) and not path.suffix:
+        yield from _read_hub(source)
+    else:
+        raise DataError(f"data file {source} does not exist")
+
+
+def _read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
+    with path.open("rb") as lines:
+        yield from _parse_lines(lines)
+
+
+def _read_jsonl_gz(path: Path) -> Iterator[tuple[int, Any]]:
+    try:
+        with gzip.open(path) as lines:
+            yield from _parse_lines(lines)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} is not valid gzip: {error}") from None
+
+
+def _parse_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, Any]]:
+    for place, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            yield place, json.loads(line)
+        except json.JSONDecodeError as error:
+            yield place, f"is not valid JSON: {error.msg} at column {error.colno}"
+        except UnicodeDecodeError:
+            yield place, "is not UTF-8"
+        except (ValueError, RecursionError) as error:
+            yield place, f"is not valid JSON: {error}"
+
+
+def _read_json(path: Path) -> Iterator[tuple[int, Any]]:
+    try:
+        records = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not valid JSON: {error}") from None
+    if isinstance(records, dict) and list(records) == ["data"]:
+        records = records["data"]
+    if not isinstance(records, list):
+        raise DataError(f'{path} is not a list of rows; expected a JSON array, or {{"data": [...]}} alone')
+    yield from enumerate(records, 1)
+
+
+def _read_csv(path: Path) -> Iterator[tuple[int, Any]]:
+    with path.open(newline="", encoding="utf-8-sig") as lines:
+        reader = csv.DictReader(lines)
+        try:
+            for record in reader:
+                if None in record or None in record.values():
+                    yield reader.line_num, "has more or fewer cells than the header"
+                else:
+                    yield reader.line_num, record
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise DataError(f"cannot read {path} after line {reader.line_num}: {error}") from None
+
+
+def _read_parquet(path: Path) -> Iterator[tuple[int, Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            place = 0
+            for batch in file.iter_batches():
+                for record in batch.to_pylist():
+                    place += 1
+                    yield place, _drop_nulls(record)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{path} is not valid Parquet: {error}") from None
+
+
+def _read_hub(name: str) -> Iterator[tuple[int, Any]]:
+    from datasets import load_dataset
+
+    try:
+        rows = load_dataset(name, split="train")
+    except Exception as error:  # noqa: BLE001 - the hub's client raises any error of its transport
+        first_line = str(error).splitlines()[0]
+        raise DataError(
+            f"{name} is not a local file, and the hub does not provide it as a data set: {first_line}"
+        ) from None
+    yield from ((place, _drop_nulls(record)) for place, record in enumerate(rows, 1))
+
+
+def _drop_nulls(value: Any) -> Any:
+    """Return a value of an Arrow table without the nulls of objects.
+
+    Arrow gives all objects of a column the same fields, and null to those that a row does not have.
+    """
+    if isinstance(value, Mapping):
+        return {key: _drop_nulls(part) for key, part in value.items() if part is not None}
+    return [_drop_nulls(part) for part in value] if isinstance(value, list) else value
