@@ -137,8 +137,8 @@ def _list_commits(folder: Path, extractor: Extractor) -> Iterator[_Step]:
     time = 0  # a commit without a date counts on the day of the commit before
     for record in log.split("\x1e")[1:]:
         header, _, rest = record.partition("\0")
-        sha, committed, authored = header.split(" ")
-        time = choose_time(committed, authored, time)
+        sha, commit_date, author_date = header.split(" ")
+        time = choose_time(commit_date, author_date, time)
         fields = [f for f in rest.lstrip("\n").split("\0") if f]
         files = [
             (path, about.split()[3])

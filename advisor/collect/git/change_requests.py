@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _REF = (
     "%(refname)%00%(committerdate:unix)%00%(objectname)%00%(objecttype)%00%(authorname)%00%(authoremail:trim)"
 )
-_NUMBERED = re.compile(r"refs/pull/([0-9]{1,9})/(head|merge)")
+_NUMBER_IN_REF = re.compile(r"refs/pull/([0-9]{1,9})/(head|merge)")
 _LATEST = 2**62
 
 
@@ -88,7 +88,7 @@ def read_refs(folder: Path, warn: Warn = ignore) -> Refs:
         if not line:
             continue
         ref, time, sha, kind, name, mail = line.split("\0")
-        match = _NUMBERED.fullmatch(ref)
+        match = _NUMBER_IN_REF.fullmatch(ref)
         if not match:  # anybody can give a ref any name in a history of their own
             continue
         number = int(match[1])

@@ -85,13 +85,13 @@ def _parse(log: str) -> tuple[list[LogEntry], list[int | None]]:
     for field in fields:
         status = field.strip("\n")
         if status.startswith(_COMMIT):
-            parents, committed, authored, *who, subject = islice(fields, 8)
+            parents, commit_date, author_date, *who, subject = islice(fields, 8)
             author, committer = (who[0], who[1]), (who[2], who[3])
             changes = []
             sha = status.removeprefix(_COMMIT)
-            time = parse_time(committed)
+            time = parse_time(commit_date)
             is_estimated = time is None
-            dates.append(parse_time(authored) if time is None else time)
+            dates.append(parse_time(author_date) if time is None else time)
             entries.append(
                 LogEntry(sha, parents, time or 0, author, committer, subject, changes, is_estimated)
             )

@@ -28,9 +28,9 @@ def parse_time(text: str) -> int | None:
     return seconds if seconds <= _LAST_SECOND else None
 
 
-def choose_time(committed: str, authored: str, otherwise: int) -> int:
+def choose_time(commit_date: str, author_date: str, otherwise: int) -> int:
     """Return the committer's date, else the author's, else another one, in seconds since 1970."""
-    for text in (committed, authored):
+    for text in (commit_date, author_date):
         if (time := parse_time(text)) is not None:
             return time
     return otherwise

@@ -59,8 +59,8 @@ def _list_versions(folder: Path) -> list[_Version]:
     seconds = 0  # a commit without a date counts on the day of the commit before
     for record in log.split("\x1e")[1:]:
         head, _, changes = record.partition("\0")
-        sha, committed, authored = head.split("\x1f")
-        seconds = choose_time(committed, authored, seconds)
+        sha, commit_date, author_date = head.split("\x1f")
+        seconds = choose_time(commit_date, author_date, seconds)
         fields = changes.strip("\n\0").split("\0")
         for change, path in zip(fields[::2], fields[1::2], strict=False):
             _, mode, _, blob, _ = change.split()
