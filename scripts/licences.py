@@ -31,7 +31,7 @@ SPDX = {
 
 def find_packages() -> set[str]:
     """Return the packages that advisor and its extras for users require, directly or not."""
-    queue = [("advisor", extra) for extra in EXTRAS]
+    queue = [("library-advisor", extra) for extra in EXTRAS]
     seen = set(queue)
     while queue:
         name, extra = queue.pop()
@@ -43,7 +43,7 @@ def find_packages() -> set[str]:
                 new = {(child, e) for e in ("", *requirement.extras)} - seen
                 seen |= new
                 queue.extend(new)
-    return {name for name, _ in seen} - {"advisor"}
+    return {name for name, _ in seen} - {"library-advisor"}
 
 
 def read_licence(name: str) -> str:

@@ -99,7 +99,7 @@ def test_every_pin_has_hashes_and_no_file_names_an_index():
 def test_constraints_pin_all_that_make_installs():
     """Walks from pyproject.toml through the installed packages."""
     pins = read_pins(CONSTRAINTS)
-    queue = [(canonicalize_name("advisor"), extra) for extra in ("", "dev", "scale", "train")]
+    queue = [("library-advisor", extra) for extra in ("", "dev", "scale", "train")]
     seen = set(queue)
     while queue:
         name, extra = queue.pop()
