@@ -144,7 +144,7 @@ def follow(page, copy):
 
 def read_files(copy):
     """Return path → content of everything that a person writes; pages and answers that a command writes are left out."""
-    generated = ("docs/reference/", "data/snapshots/", "build/", ".")
+    generated = ("docs/reference/", "data/snapshots/", "data/snapshot_digests.json", "build/", ".")
     files = {
         str(p.relative_to(copy)): p for p in copy.rglob("*") if p.is_file() and "__pycache__" not in p.parts
     }

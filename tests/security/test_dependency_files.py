@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,7 +62,9 @@ def collect(folder: Path, *names: str, more: tuple[str, ...] = ()):
         word for source in ("github", "pypi", "pypistats", "depsdev", "scorecard") for word in ("--source", source)
     ]  # fmt: skip
     command = ["collect", *options, *sources, "--store", str(folder / "store"), "--max-wait", "0", *more]
-    return CliRunner().invoke(app, command)
+    # In a thread of its own: playwright's fixture, which lasts for the session, has a running event loop in this one.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(CliRunner().invoke, app, command).result()
 
 
 def write(folder: Path, **contents: str) -> None:

@@ -70,7 +70,7 @@ def test_coverage_leads_to_a_path_and_a_commit_and_the_weights_to_an_address(exp
         assert re.fullmatch(commit, e["commit"]), e
         assert e["path"] and e["name"], e
         assert e["release_source"].startswith("https://"), e
-        assert f"{e['path']} at {e['commit']}; weights {e['released_on']}" in text
+        assert f"{e['path']} at commit {e['commit']}; weights public since {e['released_on']}" in text
 
 
 def test_the_backer_has_a_dated_source(explained):

@@ -86,7 +86,7 @@ def test_bounds_that_look_equal_are_left_out():
 
 def test_the_page_has_the_reason_of_an_excluded_candidate(answer):
     out = next(r for r in answer.ranking if r.excluded)
-    assert page_answer._out(out)["text"] == next(f.text for f in out.findings if f.verdict == "exclude")
+    assert page_answer._exclusion(out)["text"] == next(f.text for f in out.findings if f.verdict == "exclude")
 
 
 def test_the_page_without_reference_values(monkeypatch, tmp_path):
