@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.files import cache_home
+from finetune import isolation
 from finetune.after import card
 from finetune.data import checks, dataset
 from finetune.data.findings import Finding
@@ -336,11 +336,16 @@ def _train(folder: Path, spec: RunSpec, stack: Stack, callbacks: RunCallbacks) -
     from_step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
     earlier = tuple(replace(a, outcome="lost") if a.outcome == "running" else a for a in record.attempts)
     attempt = Attempt(started=utc_now(), from_step=from_step)
+    needs_network = spec.devices.nodes > 1
     record = update_record(
         folder,
         record,
         attempts=(*earlier, attempt),
-        environment={**record.environment, **environment.to_record(env, environment.read_pins(stack.lock))},
+        environment={
+            **record.environment,
+            **environment.to_record(env, environment.read_pins(stack.lock)),
+            "network": "open: several machines" if needs_network else isolation.describe_network(),
+        },
     )
     steps: list[dict[str, Any]] = []
 
@@ -361,6 +366,7 @@ def _train(folder: Path, spec: RunSpec, stack: Stack, callbacks: RunCallbacks) -
                 stack.command(env.python, spec, job),
                 folder,
                 stack.environment(spec),
+                needs_network=needs_network,
                 on_event=on_event,
                 on_start=on_start,
                 on_stopping=callbacks.on_stop,
@@ -428,13 +434,10 @@ def _finish_attempt(
 
 
 def _evaluate(folder: Path, record: Record) -> Record:
-    process = subprocess.run(
-        [sys.executable, "-m", "finetune.after.evaluate", str(folder)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-        check=False,
-    )
+    model = record.spec["model"]
+    base.fetch_model(model["base"], model["revision"])
+    command = [sys.executable, "-m", "finetune.after.evaluate", str(folder)]
+    process = isolation.run_program(command, isolation.OFFLINE)
     with (folder / "log.txt").open("a") as log:
         log.write(process.stdout + process.stderr)
     if process.returncode:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-from finetune import record
+from finetune import isolation, record
 from finetune.errors import RunError, TrainingError
 from finetune.spec import RunSpec
+from finetune.weights import base
 
 CONVERTER = "convert_hf_to_gguf.py"
 
@@ -36,13 +36,9 @@ def merge_adapter(folder: Path, out: Path | None = None) -> Path:
         raise RunError(f"{out} is not empty")
     draft = out.with_name(out.name + ".draft")
     shutil.rmtree(draft, ignore_errors=True)
-    process = subprocess.run(
-        [sys.executable, "-m", "finetune.after.merge", str(folder), str(draft)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-        check=False,
-    )
+    base.fetch_model(spec.model.base, spec.model.revision)
+    command = [sys.executable, "-m", "finetune.after.merge", str(folder), str(draft)]
+    process = isolation.run_program(command, isolation.OFFLINE)
     if process.returncode:
         shutil.rmtree(draft, ignore_errors=True)
         last = (process.stderr.strip().splitlines() or ["it printed nothing"])[-1]
@@ -78,12 +74,7 @@ def write_gguf(folder: Path, out: Path, kind: str = "f16") -> Path:
     model = folder / "merged"
     if not model.is_dir():
         merge_adapter(folder)
-    process = subprocess.run(
-        [*command, str(model), "--outfile", str(out), "--outtype", kind],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    process = isolation.run_program([*command, str(model), "--outfile", str(out), "--outtype", kind])
     if process.returncode or not out.is_file():
         last = ((process.stderr or process.stdout).strip().splitlines() or ["it printed nothing"])[-1]
         raise TrainingError(f"{CONVERTER} failed with exit code {process.returncode}: {last}")

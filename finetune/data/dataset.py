@@ -18,17 +18,19 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from finetune.data.rows import Misfit, Row, read_rows
-from finetune.data.template import EncodedRow, encode_row
+from finetune.data.template import EncodedRow, encode_row, prefetch_chats
 from finetune.errors import DataError
 from finetune.runners.emit import IGNORE_INDEX
 from finetune.spec import RunSpec
 
 _VERSION = 2
 _EXAMPLES = 5
+_GROUP = 64  # rows
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,7 @@ def _write(draft: Path, spec: RunSpec, tokenizer: Any, progress: Callable[[int],
         files = {"train": train, "test": test}
         sources = [("train", data.train)] + ([("test", data.evaluation)] if data.evaluation else [])
         for name, source in sources:
-            for row in read_rows(source, data.format):
+            for row in _prefetch_rows(read_rows(source, data.format), tokenizer):
                 split = "test" if row.place in held_out_places and not has_own_evaluation else name
                 outcome, encoded_row = _encode(split, row, tokenizer, spec)
                 outcomes.append(outcome)
@@ -201,6 +203,13 @@ def _write(draft: Path, spec: RunSpec, tokenizer: Any, progress: Callable[[int],
     if data.evaluation:
         summary["evaluation_source_sha256"] = hash_source(data.evaluation)
     (draft / "summary.json").write_text(json.dumps(summary, indent=1))
+
+
+def _prefetch_rows(rows: Iterator[Row | Misfit], tokenizer: Any) -> Iterator[Row | Misfit]:
+    """Yield the rows; their chats are rendered in groups."""
+    while group := list(islice(rows, _GROUP)):
+        prefetch_chats(group, tokenizer)
+        yield from group
 
 
 def _encode(

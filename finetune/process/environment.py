@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -27,6 +26,7 @@ from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
 from advisor.files import cache_home
+from finetune import isolation
 from finetune.errors import StackEnvironmentError
 
 _SEAL = "advisor-seal.json"
@@ -152,7 +152,12 @@ def check_environment(lock: Path) -> Health:
 def _probe(python: Path) -> tuple[str, dict[str, str]]:
     """Return an interpreter's version, and its packages: name → version."""
     process = subprocess.run(
-        [str(python), "-I", "-c", _PROBE], capture_output=True, text=True, timeout=120, check=True
+        isolation.close_network([str(python), "-I", "-c", _PROBE]),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        env=isolation.select_variables(),
     )
     answer = json.loads(process.stdout)
     return answer["python"], answer["packages"]
@@ -204,10 +209,7 @@ def build_environment(lock: Path, progress: Callable[[str], None] = lambda _: No
     folder.parent.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     began = time.monotonic()
-    variables = {**os.environ, "VIRTUAL_ENV": str(folder)}
-    variables.setdefault("UV_FIND_LINKS", os.environ.get("PIP_FIND_LINKS", ""))
-    if not variables["UV_FIND_LINKS"]:
-        del variables["UV_FIND_LINKS"]
+    variables = {**uv_variables(), "VIRTUAL_ENV": str(folder)}
     locked_version = python_version(lock)
     current_version = f"{sys.version_info.major}.{sys.version_info.minor}"
     is_current = locked_version == current_version
@@ -258,9 +260,18 @@ def _install_commands(uv: str, lock: Path, variables: Mapping[str, str]) -> list
 def _has_python(uv: str, version: str) -> bool:
     """Return whether uv can find or download this Python version."""
     for arguments in (["find", version], ["install", version]):
-        if subprocess.run([uv, "python", *arguments], capture_output=True, check=False).returncode == 0:
+        command = [uv, "python", *arguments]
+        if subprocess.run(command, capture_output=True, env=uv_variables(), check=False).returncode == 0:
             return True
     return False
+
+
+def uv_variables() -> dict[str, str]:
+    """Return the variables of uv; pip's PIP_FIND_LINKS counts too."""
+    variables = isolation.select_variables(with_index=True)
+    if variables.get("PIP_FIND_LINKS"):
+        variables.setdefault("UV_FIND_LINKS", variables["PIP_FIND_LINKS"])
+    return variables
 
 
 def find_uv() -> str:

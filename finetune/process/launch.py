@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from finetune import isolation
 from finetune.errors import (
     DiskFull,
     LossNotFinite,
@@ -25,6 +26,7 @@ from finetune.errors import (
     TrainingError,
     TrainingInterruption,
 )
+from finetune.runners import template_limit
 from finetune.runners.emit import COMPLETE, WRAPPER_PID
 from finetune.runners.gpu_errors import find_gpu_error
 
@@ -102,6 +104,10 @@ _REMEDIES = {
             "The GPU or its driver failed: `sudo dmesg | grep -i xid` names the cause. Restart the machine; "
             "if it comes again at the same step, check the data and the model with CUDA_LAUNCH_BLOCKING=1"
         ),
+    ),
+    "slow_template": (
+        TrainingError,
+        "A chat template did not end. Look for a loop in it, or use another one with data.template",
     ),
     "other": (TrainingError, ""),
 }
@@ -184,6 +190,7 @@ def run_process(
     folder: Path,
     environment: Mapping[str, str],
     *,
+    needs_network: bool = False,
     on_event: Callable[[dict[str, Any]], None] = lambda _: None,
     on_start: Callable[[int], None] = lambda _: None,
     on_stopping: Callable[[], None] = lambda: None,
@@ -193,7 +200,8 @@ def run_process(
     Args:
         command: the stack's command.
         folder: the run's folder, with events, log and stop file.
-        environment: variables to set on top of this process's own.
+        environment: variables to set on top of the allowed ones (`isolation`).
+        needs_network: whether the command keeps the network, because other machines take part.
         on_event: called with every event of this start, in order.
         on_start: called with the process id.
         on_stopping: called once after Ctrl-C.
@@ -202,18 +210,20 @@ def run_process(
         TrainingError: the process failed; the subclass names memory, the loss or the disk as the cause.
         TrainingInterruption: the process was stopped; there is a checkpoint if it completed a step.
     """
-    for old_request in ("stop", "stop-at"):
-        (folder / old_request).unlink(missing_ok=True)
+    for old_file in ("stop", "stop-at", template_limit.FILE):
+        (folder / old_file).unlink(missing_ok=True)
     stream = folder / "events.jsonl"
     offset = stream.stat().st_size if stream.is_file() else 0
     began = time.monotonic()
     with (folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(
-            command,
+            command if needs_network else isolation.close_network(command),
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **environment, WRAPPER_PID: str(os.getpid()), "PYTHONUNBUFFERED": "1"},
+            env=isolation.select_variables(
+                {**environment, WRAPPER_PID: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
+            ),
             start_new_session=True,
         )
         on_start(process.pid)
@@ -317,6 +327,8 @@ def explain_failure(
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
     # A GPU can end the process without an event: NCCL aborts, and so does the driver.
     kind, line = _find_last_words(log)
+    if (folder / template_limit.FILE).exists():
+        kind, line = "slow_template", f"a chat template had {template_limit.SECONDS} s"
     error, remedy = _REMEDIES[kind]
     advice = f"{remedy}. " if remedy else ""
     return error(

@@ -10,12 +10,11 @@ A wrong conversion fails this check; torchtune's own export of Qwen is one.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from finetune import isolation
 from finetune.errors import TrainingError
 from finetune.record import read_record, write_text
 from finetune.spec import RunSpec
@@ -35,13 +34,8 @@ def check_logits(run: Path) -> dict[str, Any]:
     Raises:
         TrainingError: the logits differ by more than rounding, or cannot be computed.
     """
-    process = subprocess.run(
-        [sys.executable, "-m", "finetune.stacks.shared.equivalence", str(run)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-        check=False,
-    )
+    command = [sys.executable, "-m", "finetune.stacks.shared.equivalence", str(run)]
+    process = isolation.run_program(command, isolation.OFFLINE)
     if process.returncode:
         last = (process.stderr.strip().splitlines() or ["it printed nothing"])[-1]
         raise TrainingError(f"cannot check the adapter in {run / 'adapter'}: {last}")
