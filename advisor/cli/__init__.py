@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any
 
 import typer
@@ -94,6 +95,8 @@ def main() -> None:
     """Run the command line; print an error of advisor as one line on stderr."""
     from advisor.errors import AdvisorError
 
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be no valid text
     load(next((word for word in sys.argv[1:] if not word.startswith("-")), None))
     try:
         app()

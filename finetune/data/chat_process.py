@@ -40,6 +40,10 @@ def answer_request(request: Mapping[str, Any]) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001 - a template may refuse a chat with any error
         return {"refusal": str(error) or type(error).__name__}
     text, size = str(texts[0]), len(pickle.dumps(request))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return {"refusal": "it makes a half of a surrogate pair, which is not a character"}
     if len(text) > _MAX_CHARACTERS + _MAX_GROWTH * size:
         return {"refusal": f"it makes {len(text):,} characters of a chat of {size:,} bytes"}
     return {"text": text, "spans": spans[0] if spans else []}

@@ -16,6 +16,7 @@ from finetune.data.turns import RowError
 from finetune.errors import DataError, ModelError
 from finetune.runners.emit import IGNORE_INDEX
 from finetune.weights.base import find_folder
+from finetune.weights.json_files import read_object
 
 if TYPE_CHECKING:
     from finetune.spec import Data
@@ -27,6 +28,10 @@ CHATML = (
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 _PREFETCHED_CHARACTERS = 2**22
+_TOKENIZER_FILES = (
+    *("tokenizer_config.json", "config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json"),
+    "tokenizer.json",
+)
 ALPACA = (
     "{% for message in messages %}"
     "{% if message['role'] == 'system' %}{{ message['content'] + '\n\n' }}"
@@ -77,13 +82,39 @@ def load_tokenizer(base: str, revision: str | None = None, *, trust_remote_code:
         )
     except Exception as error:  # noqa: BLE001 - the hub's client and broken files raise many types
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if folder is not None:
+            first_line = _find_wrong_file(folder) or first_line
         raise ModelError(f"cannot load the tokenizer of {base}: {first_line}") from None
     if not tokenizer.is_fast:
         raise ModelError(
             f"the tokenizer of {base} is not a fast tokenizer: without character offsets advisor cannot tell "
             "the trained tokens from the others"
         )
+    if not isinstance(getattr(tokenizer, "chat_template", None), str | dict | None):
+        kind = type(tokenizer.chat_template).__name__
+        raise ModelError(f"the chat_template in tokenizer_config.json of {base} is a {kind}, not text")
     return tokenizer
+
+
+def _find_wrong_file(folder: Path) -> str:
+    """Return which file of a tokenizer is not what it should be, and why; empty if none is."""
+    paths = [folder / name for name in _TOKENIZER_FILES]
+    paths += [folder / "chat_template.jinja", *(folder / "additional_chat_templates").glob("*.jinja")]
+    for path in paths:
+        try:
+            if path.suffix == ".json":
+                read_object(path)
+            else:
+                path.read_text("utf-8")
+        except FileNotFoundError:
+            continue
+        except UnicodeDecodeError as error:
+            return f"{path} is not UTF-8: {error.reason}"
+        except OSError as error:
+            return f"cannot read {path}: {error.strerror}"
+        except ModelError as error:
+            return str(error)
+    return ""
 
 
 def set_template(tokenizer: Any, name: str) -> Any:
@@ -103,7 +134,12 @@ def set_template(tokenizer: Any, name: str) -> Any:
         raise DataError(
             f"invalid data.template {name!r}: expected auto, chatml, alpaca or the path of a Jinja file"
         )
-    tokenizer.chat_template = path.read_text("utf-8")
+    try:
+        tokenizer.chat_template = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"data.template {name} is not UTF-8: {error.reason}") from None
+    except OSError as error:
+        raise DataError(f"cannot read data.template {name}: {error.strerror}") from None
     _check_template(tokenizer, name)
     return tokenizer
 

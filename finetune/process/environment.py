@@ -9,6 +9,7 @@ beside advisor (`advisor[train]`, or a working CUDA set-up), that environment is
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import re
@@ -16,7 +17,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -188,13 +190,30 @@ def ensure_environment(
     current = check_current(lock, required_packages)
     if current.environment is not None:
         return current.environment
+    with _lock_build(lock, progress):
+        if not read_build_costs(lock):  # there is none, or the process that built it was killed
+            return build_environment(lock, progress)
     cache = check_environment(lock)
-    if cache.state == "broken":
+    if cache.environment is None:
         raise StackEnvironmentError(
             f"the environment of {lock.stem} is broken: {cache.why}. Run "
             f"`advisor stacks rebuild {lock.stem}` to build it again"
         )
-    return cache.environment or build_environment(lock, progress)
+    return cache.environment
+
+
+@contextmanager
+def _lock_build(lock: Path, progress: Callable[[str], None]) -> Iterator[None]:
+    """Wait until no other process builds this environment."""
+    folder = environment_folder(lock)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(folder.name + ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress(f"waiting for another advisor that builds the environment of {lock.stem}")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def build_environment(lock: Path, progress: Callable[[str], None] = lambda _: None) -> Environment:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -26,6 +27,7 @@ from finetune.errors import (
     TrainingError,
     TrainingInterruption,
 )
+from finetune.layout import CHECKPOINT
 from finetune.runners import template_limit
 from finetune.runners.emit import COMPLETE, WRAPPER_PID
 from finetune.runners.gpu_errors import find_gpu_error
@@ -181,7 +183,8 @@ def read_finished_training(folder: Path, on_event: Callable[[dict[str, Any]], No
 
 def find_last_checkpoint(work: Path) -> Path | None:
     """Return the newest complete checkpoint."""
-    checkpoints = [c for c in work.glob("checkpoint-*") if (c / COMPLETE).is_file()]
+    folders = [c for c in work.glob("checkpoint-*") if CHECKPOINT.fullmatch(c.name)]
+    checkpoints = [c for c in folders if (c / COMPLETE).is_file()]
     return max(checkpoints, key=lambda c: int(c.name.rpartition("-")[2]), default=None)
 
 
@@ -304,7 +307,7 @@ def explain_failure(
     place = f"at step {step}" if step else "before the first step"
     checkpoint = find_last_checkpoint(folder / "work")
     checkpoint_note = f"{checkpoint.name} is complete" if checkpoint else "there is no checkpoint yet"
-    next_steps = f"{checkpoint_note}; `advisor train --resume {folder}` continues the run"
+    next_steps = f"{checkpoint_note}; `advisor train --resume {shlex.quote(str(folder))}` continues the run"
     log = folder / "log.txt"
     if "failed" in last_events:
         kind, message = last_events["failed"]["kind"], last_events["failed"]["message"]

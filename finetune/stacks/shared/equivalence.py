@@ -16,7 +16,7 @@ from typing import Any
 
 from finetune import isolation
 from finetune.errors import TrainingError
-from finetune.record import read_record, write_text
+from finetune.record import read_record, read_spec, write_text
 from finetune.spec import RunSpec
 
 # Largest error relative to the largest logit. Two correct implementations differ by 1e-6 to 1e-5 in float32,
@@ -78,5 +78,5 @@ def compare_logits(run: Path, spec: RunSpec) -> dict[str, Any]:
 
 if __name__ == "__main__":
     for folder in map(Path, sys.argv[1:]):
-        result = compare_logits(folder, RunSpec.model_validate(read_record(folder).spec))
+        result = compare_logits(folder, read_spec(folder, read_record(folder)))
         write_text(folder / "gate.json", json.dumps(result, indent=1) + "\n")
