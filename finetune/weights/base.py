@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.errors import ModelError
-from finetune.weights.json_files import read_object
+from finetune.weights.json_files import describe_kind, read_object
 
 _SAMPLE = 1 << 20
 _SIZES = (
@@ -139,7 +139,7 @@ def _check_config(model_config: dict[str, Any], source: str) -> dict[str, Any]:
     """
     for name in ("text_config", "rope_scaling", "rope_parameters", "quantization_config"):
         if not isinstance(model_config.get(name, {}), dict | None):
-            raise ModelError(f"{source}: {name} is a {type(model_config[name]).__name__}, not an object")
+            raise ModelError(f"{source}: {name} is {describe_kind(model_config[name])}, not an object")
     text_config = model_config.get("text_config") or model_config
     for name in _SIZES:
         size = text_config.get(name)
