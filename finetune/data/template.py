@@ -123,8 +123,7 @@ def _find_wrong_file(folder: Path, *, trust_remote_code: bool) -> str:
 
 
 def _find_wrong_values(folder: Path, *, trust_remote_code: bool) -> str:
-    from tokenizers import Tokenizer
-    from transformers import AutoConfig
+    from transformers import AutoConfig, PreTrainedTokenizerFast
 
     try:
         AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
@@ -132,7 +131,7 @@ def _find_wrong_values(folder: Path, *, trust_remote_code: bool) -> str:
         return f"{folder / 'config.json'}: {_shorten(error)}"
     if (folder / "tokenizer.json").is_file():
         try:
-            Tokenizer.from_file(str(folder / "tokenizer.json"))
+            PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
         except Exception as error:  # noqa: BLE001 - tokenizers raises Exception itself
             return f"{folder / 'tokenizer.json'}: {_shorten(error)}"
     return ""

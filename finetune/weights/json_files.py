@@ -37,5 +37,5 @@ def describe_kind(value: object) -> str:
         return "null"
     if isinstance(value, bool):
         return "true or false"
-    kinds = {str: "text", list: "a list", dict: "an object"}
+    kinds: dict[type, str] = {str: "text", list: "a list", dict: "an object"}
     return kinds.get(type(value), "a number")
