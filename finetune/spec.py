@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from advisor.errors import describe_unknown
 from finetune.errors import SpecError
 
 LORA_LIKE = ("lora", "qlora")
@@ -290,7 +291,7 @@ def get_preset(name: str) -> Mapping[str, Any]:
         SpecError: no preset has this name.
     """
     if name not in PRESETS:
-        raise SpecError(f"unknown preset {name!r}; known: {', '.join(sorted(PRESETS))}")
+        raise SpecError(describe_unknown("preset", name, PRESETS))
     return PRESETS[name]
 
 
