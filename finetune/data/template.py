@@ -19,7 +19,7 @@ from finetune.weights.base import find_folder
 from finetune.weights.json_files import read_object
 
 if TYPE_CHECKING:
-    from finetune.spec import Data
+    from finetune.sections import Data
 
 CHATML = (
     "{% for message in messages %}"

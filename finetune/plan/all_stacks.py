@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from finetune.attempt import build_job
 from finetune.errors import UnsupportedField
-from finetune.run import Plan, build_job
+from finetune.run import Plan
 from finetune.spec import override_fields
 from finetune.stacks import STACKS, NativeConfig, load_stack
 from finetune.stacks.shared.defaults import render_with_fallbacks
