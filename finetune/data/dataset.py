@@ -24,7 +24,7 @@ from typing import Any
 from advisor.files import draft_folder
 from finetune.data.rows import Misfit, Row, read_rows
 from finetune.data.template import EncodedRow, encode_row, prefetch_chats
-from finetune.errors import DataError, os_errors_explained
+from finetune.errors import DataError, explain_os_errors
 from finetune.layout import DATA_NAMES
 from finetune.runners.emit import IGNORE_INDEX
 from finetune.spec import RunSpec
@@ -91,7 +91,7 @@ def prepare_dataset(
     """
     folder = cache / hash_inputs(spec, tokenizer)
     if not (folder / "summary.json").is_file():
-        with os_errors_explained(cache), draft_folder(cache, "draft-") as draft:
+        with explain_os_errors(cache), draft_folder(cache, "draft-") as draft:
             _write(draft, spec, tokenizer, progress)
             _rename_draft(draft, folder)
     return open_dataset(folder)

@@ -61,7 +61,7 @@ class _History:
     refusals: dict[Any, str] = field(default_factory=dict)
 
     @property
-    def seconds_left(self) -> float:
+    def remaining_seconds(self) -> float:
         return FIRST_SECONDS + SECONDS_EACH * self.count - self.seconds
 
 
@@ -169,14 +169,14 @@ class _ChatProcess:
                     self._answers |= dict(zip(group, answers, strict=True))
 
     def _ask(self, requests: list[dict[str, Any]], history: _History, name: str) -> list[dict[str, Any]]:
-        if history.seconds_left <= 0:
+        if history.remaining_seconds <= 0:
             raise _describe_delay(name, history)
         message = pickle.dumps(requests)
         process = self._process or self._start()
         start = time.monotonic()
         try:
             _send(process, LENGTH.pack(len(message)) + message)
-            answers: list[dict[str, Any]] = json.loads(_receive(process, start + history.seconds_left))
+            answers: list[dict[str, Any]] = json.loads(_receive(process, start + history.remaining_seconds))
         except TimeoutError:
             self.close()
             raise _describe_delay(name, history) from None

@@ -404,7 +404,7 @@ def test_stack_has_no_network_where_the_system_can_close_it(tmp_path):
         """)  # fmt: skip
         events = []
         launch.run_process(command, tmp_path, {}, on_event=events.append)
-        if isolation.describe_network() != isolation.CLOSED:
+        if isolation.describe_network() != isolation.NO_NETWORK:
             assert events[0]["event"] == "reached"
             return
         assert (events[0]["event"], events[0]["name"], events[0]["user"]) == (
@@ -425,7 +425,7 @@ def test_system_that_cannot_close_the_network_is_named(monkeypatch):
     assert isolation.close_network(["python"]) == ["python"]
     assert isolation.describe_network() == "open: cannot start without a network: Operation not permitted"
     monkeypatch.setattr(isolation, "_probe", lambda: "")
-    assert isolation.describe_network() == isolation.CLOSED
+    assert isolation.describe_network() == isolation.NO_NETWORK
     assert isolation.close_network(["python"])[-1] == "python"
     monkeypatch.setenv(isolation.NETWORK_VARIABLE, "open")
     assert isolation.describe_network() == "open: ADVISOR_NETWORK is open"
