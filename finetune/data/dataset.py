@@ -21,7 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from advisor.files import draft_folder
+from advisor.files import draft_folder, remove_dead_drafts
 from finetune.data.rows import Misfit, Row, read_rows
 from finetune.data.template import EncodedRow, encode_row, prefetch_chats
 from finetune.errors import DataError, explain_os_errors
@@ -90,6 +90,7 @@ def prepare_dataset(
         DataError: no row is left for training, or a row is unusable or too long and the spec says ``stop``.
     """
     folder = cache / hash_inputs(spec, tokenizer)
+    remove_dead_drafts(cache, "draft-")
     if not (folder / "summary.json").is_file():
         with explain_os_errors(cache), draft_folder(cache, "draft-") as draft:
             _write(draft, spec, tokenizer, progress)

@@ -53,10 +53,18 @@ class Rendering:
 
 @dataclass
 class _History:
-    """What a template has done so far: its time, its renderings, and its refusals by the form of the chat."""
+    """What a template has done so far.
+
+    Attributes:
+        seconds, count: its time and its renderings.
+        delay: the message if it was too slow.
+        refuses_all: whether it refuses the simplest chats; None if that is unknown.
+        refusals: form of a chat → why it refuses such chats.
+    """
 
     seconds: float = 0.0
     count: int = 0
+    delay: str = ""
     refuses_all: bool | None = None
     refusals: dict[Any, str] = field(default_factory=dict)
 
@@ -169,17 +177,22 @@ class _ChatProcess:
                     self._answers |= dict(zip(group, answers, strict=True))
 
     def _ask(self, requests: list[dict[str, Any]], history: _History, name: str) -> list[dict[str, Any]]:
-        if history.remaining_seconds <= 0:
-            raise _describe_delay(name, history)
+        if history.delay:
+            raise DataError(history.delay)
         message = pickle.dumps(requests)
         process = self._process or self._start()
         start = time.monotonic()
+        seconds = max(0.0, min(history.remaining_seconds, FIRST_SECONDS + SECONDS_EACH * len(requests)))
         try:
             _send(process, LENGTH.pack(len(message)) + message)
-            answers: list[dict[str, Any]] = json.loads(_receive(process, start + history.remaining_seconds))
+            answers: list[dict[str, Any]] = json.loads(_receive(process, start + seconds))
         except TimeoutError:
             self.close()
-            raise _describe_delay(name, history) from None
+            history.delay = (
+                f"the chat template of {name} is too slow: {seconds:.0f} s are not enough for "
+                f"{len(requests)} renderings. Look for a loop in it, or use another one with data.template"
+            )
+            raise DataError(history.delay) from None
         except (OSError, EOFError):
             self.close()
             raise DataError(f"the chat template of {name} ended the process that renders it") from None
@@ -217,13 +230,6 @@ class _ChatProcess:
             with self._process as process:
                 process.kill()
             self._process = None
-
-
-def _describe_delay(name: str, history: _History) -> DataError:
-    return DataError(
-        f"the chat template of {name} is too slow: it had {history.seconds:.0f} s for {history.count} "
-        "renderings. Look for a loop in it, or use another one with data.template"
-    )
 
 
 def _describe_form(request: dict[str, Any]) -> Any:

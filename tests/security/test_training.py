@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import pickle
 import re
 import signal
 import socket
@@ -25,7 +26,7 @@ from advisor.errors import AdvisorError
 from advisor.files import draft_folder
 from finetune import isolation, record, run
 from finetune.after import card, merge
-from finetune.data import dataset, rendering
+from finetune.data import chat_process, dataset, rendering
 from finetune.data.rows import Misfit, parse_record, read_rows
 from finetune.data.template import encode_row, load_tokenizer
 from finetune.errors import DataError, ModelError, RunError, SpecError, TrainingError
@@ -194,6 +195,25 @@ def test_merge_deletes_nothing_beside_its_output(refused_run, tmp_path, monkeypa
     assert (tmp_path / "out.draft" / "mine").exists()
 
 
+def test_job_for_a_scheduler_replaces_no_other_file(model, tmp_path):
+    rows = tiny_model.write(tmp_path / "rows.jsonl", tiny_model.sums(20))
+    job = tmp_path / "job"
+    job.mkdir()
+    (job / "run.toml").write_text("# my own spec\n")
+    words = ["train", "--data", str(rows), "--model", str(model), "--submit", "slurm", "-o"]
+    environment_of_cpu = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+
+    def submit(folder):
+        command = [sys.executable, "-m", "advisor", *words, str(folder)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment_of_cpu)
+
+    process = submit(job)
+    assert (process.returncode, "run.toml has other contents" in process.stderr) == (2, True), process.stderr
+    assert [path.name for path in job.iterdir()] == ["run.toml"]
+    assert (job / "run.toml").read_text() == "# my own spec\n"
+    assert [submit(tmp_path / "new").returncode for _ in range(2)] == [0, 0]
+
+
 def test_run_is_only_for_its_user(train, tmp_path):
     for folder in (
         train(tiny_model.sums(20), tmp_path / "run"),
@@ -296,7 +316,14 @@ SECRETS = (
         "DATABASE_URL",
     ),
     *("HTTPS_PROXY", "https_proxy", "PIP_INDEX_URL", "UV_INDEX_URL", "NETRC", "SLURM_JWT", "KRB5CCNAME"),
-    *("DBUS_SESSION_BUS_ADDRESS", "DOCKER_HOST", "TORCH_SECRET", "TRANSFORMERS_API_KEY", "CI_JOB_TOKEN"),
+    *(
+        "DBUS_SESSION_BUS_ADDRESS",
+        "XDG_RUNTIME_DIR",
+        "DOCKER_HOST",
+        "TORCH_SECRET",
+        "TRANSFORMERS_API_KEY",
+        "CI_JOB_TOKEN",
+    ),
 )
 NEEDED = (
     *(
@@ -389,8 +416,9 @@ def test_uv_gets_the_index_and_no_other_secret(monkeypatch):
     )
 
 
-def test_stack_has_no_network_where_the_system_can_close_it(tmp_path):
+def test_stack_has_no_network_where_the_system_can_close_it(tmp_path, monkeypatch):
     """The stack tries to reach a server of this machine; its own loopback device works."""
+    monkeypatch.setenv("NCCL_SOCKET_IFNAME", "eth0")
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0)
         command = stack(tmp_path, f"""
@@ -400,7 +428,8 @@ def test_stack_has_no_network_where_the_system_can_close_it(tmp_path):
                 socket.create_connection(("127.0.0.1", {server.getsockname()[1]}), timeout=10).close()
                 say("reached")
             except OSError as error:
-                say("refused", name=socket.gethostname(), user=os.getuid(), error=str(error))
+                device = os.environ.get("NCCL_SOCKET_IFNAME")
+                say("refused", name=socket.gethostname(), user=os.getuid(), device=device)
         """)  # fmt: skip
         events = []
         launch.run_process(command, tmp_path, {}, on_event=events.append)
@@ -412,6 +441,7 @@ def test_stack_has_no_network_where_the_system_can_close_it(tmp_path):
             "localhost",
             os.getuid(),
         )
+        assert events[0]["device"] is None, "NCCL would look for a device that is not there"
         with pytest.raises(BlockingIOError):
             server.accept()
         launch.run_process(command, tmp_path, {}, on_event=events.append, needs_network=True)
@@ -501,7 +531,8 @@ def test_template_that_is_slow_for_each_row_ends_the_command(tokenizer, monkeypa
     ("{{ ''.__class__.__mro__[1].__subclasses__() }}", "unsafe|undefined|no element"),
     ("{% for", "unexpected"),
 ])  # fmt: skip
-def test_template_that_makes_too_much_or_no_text_refuses_the_row(tokenizer, template, reason):
+def test_template_that_makes_too_much_or_no_text_refuses_the_row(tokenizer, monkeypatch, template, reason):
+    monkeypatch.setattr(rendering, "FIRST_SECONDS", 300.0)
     tokenizer.chat_template = template
     answer = encode_row(parse_record(1, CHAT), tokenizer, Data(train="x"))
     assert isinstance(answer, str)
@@ -541,6 +572,22 @@ def test_template_that_refuses_some_chats_is_tried_for_each(tokenizer, monkeypat
     answers = [encode_row(parse_record(1, row), tokenizer, Data(train="x")) for row in rows]
     assert [isinstance(answer, str) for answer in answers] == [True, False, True, True]
     assert sum(counts) > 7
+
+
+def test_process_that_renders_does_not_outlive_a_killed_command():
+    request = {"turns": CHAT["messages"], "tools": [], "template": ENDLESS["a large number"], "prompt": False}
+    message = pickle.dumps([{**request, "with_spans": False, "special_tokens": {}}])
+    script = "import os, sys; from finetune.data import chat_process as c; c._LAST_SECONDS = 0; "
+    script += "c.main(sys.stdin.buffer, sys.stdout.buffer)"
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:  # nobody reads its answers, and nobody kills it
+        process.stdin.write(chat_process.LENGTH.pack(len(message)) + message)
+        process.stdin.close()
+        assert process.wait(timeout=300) == -signal.SIGALRM
 
 
 def test_template_without_an_end_in_a_stack_ends_the_stack(tmp_path):
