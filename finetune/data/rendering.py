@@ -28,6 +28,7 @@ from finetune.errors import DataError
 
 FIRST_SECONDS, SECONDS_EACH = 10.0, 0.1
 _START_SECONDS = 300.0
+TEMPLATE_SOURCE = "advisor_template_source"  # attribute of a tokenizer: the file of its chat template
 _PLAIN_CHATS = tuple(
     [{"role": role, "content": text} for role, text in turns]
     for turns in (
@@ -95,7 +96,7 @@ def render(
         DataError: the template takes too long, or ends its process.
     """
     request = _build_request(tokenizer, turns, tools, prompt=prompt, with_spans=with_spans)
-    return _PROCESS.render(request, str(tokenizer.name_or_path))
+    return _PROCESS.render(request, _name_template(tokenizer))
 
 
 def prefetch(tokenizer: Any, chats: Iterable[tuple[Turns, Sequence[dict[str, Any]], bool]]) -> None:
@@ -110,7 +111,12 @@ def prefetch(tokenizer: Any, chats: Iterable[tuple[Turns, Sequence[dict[str, Any
     """
     with suppress(ChatRefusal):
         requests = [_build_request(tokenizer, turns, tools, prompt=prompt) for turns, tools, prompt in chats]
-        _PROCESS.prefetch(requests, str(tokenizer.name_or_path))
+        _PROCESS.prefetch(requests, _name_template(tokenizer))
+
+
+def _name_template(tokenizer: Any) -> str:
+    source = getattr(tokenizer, TEMPLATE_SOURCE, None)
+    return f"data.template {source}" if source else f"the chat template of {tokenizer.name_or_path}"
 
 
 def _build_request(
@@ -145,7 +151,7 @@ class _ChatProcess:
         self._lock = threading.RLock()
 
     def render(self, request: dict[str, Any], name: str) -> Rendering:
-        """Answer a request of `render`; ``name`` is that of the model."""
+        """Answer a request of `render`; ``name`` is that of the template."""
         with self._lock:
             history = self._histories.setdefault(request["template"], _History())
             form = _describe_form(request)
@@ -189,13 +195,13 @@ class _ChatProcess:
         except TimeoutError:
             self.close()
             history.delay = (
-                f"the chat template of {name} is too slow: {seconds:.0f} s are not enough for "
-                f"{len(requests)} renderings. Look for a loop in it, or use another one with data.template"
+                f"{name} is too slow: {seconds:.0f} s are not enough for {len(requests)} rendering"
+                f"{'s' * (len(requests) > 1)}. Look for a loop in it, or use another one with data.template"
             )
             raise DataError(history.delay) from None
         except (OSError, EOFError):
             self.close()
-            raise DataError(f"the chat template of {name} ended the process that renders it") from None
+            raise DataError(f"{name} ended the process that renders it") from None
         except BaseException:  # Ctrl-C: the answer is still to come
             self.close()
             raise

@@ -160,6 +160,7 @@ def set_template(tokenizer: Any, name: str) -> Any:
         raise DataError(f"data.template {name} is not UTF-8: {error.reason}") from None
     except OSError as error:
         raise DataError(f"cannot read data.template {name}: {error.strerror}") from None
+    setattr(tokenizer, rendering.TEMPLATE_SOURCE, name)
     _check_template(tokenizer, name)
     return tokenizer
 

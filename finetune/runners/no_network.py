@@ -59,7 +59,8 @@ def main(command: list[str]) -> None:
             del os.environ[name]  # NCCL and gloo would look for a device that is not there
         os.execvp(command[0], command)  # noqa: S606 - needs no shell
     except OSError as error:
-        print(f"cannot start without a network: {error.strerror}", file=sys.stderr)
+        reason = "no namespace is left" if error.errno == errno.ENOSPC else error.strerror
+        print(f"cannot start without a network: {reason}", file=sys.stderr)
         sys.exit(EXIT_CANNOT)
 
 

@@ -28,7 +28,7 @@ from finetune import isolation, record, run
 from finetune.after import card, merge
 from finetune.data import chat_process, dataset, rendering
 from finetune.data.rows import Misfit, parse_record, read_rows
-from finetune.data.template import encode_row, load_tokenizer
+from finetune.data.template import encode_row, load_tokenizer, set_template
 from finetune.errors import DataError, ModelError, RunError, SpecError, TrainingError
 from finetune.process import environment, launch
 from finetune.runners import emit
@@ -510,6 +510,13 @@ def test_template_without_an_end_ends_the_command(tokenizer, monkeypatch, attack
     tokenizer.chat_template = good_template
     monkeypatch.setattr(rendering, "FIRST_SECONDS", 60.0)
     assert encode_row(parse_record(1, CHAT), tokenizer, Data(train="x")).trained_tokens > 0
+
+
+def test_slow_template_of_a_file_blames_the_file(tokenizer, tmp_path, monkeypatch):
+    monkeypatch.setattr(rendering, "FIRST_SECONDS", 1.5)
+    (tmp_path / "mine.jinja").write_text(ENDLESS["loops"] + "{{ messages }}")
+    with pytest.raises(DataError, match=r"^data\.template .*mine\.jinja is too slow"):
+        set_template(tokenizer, str(tmp_path / "mine.jinja"))
 
 
 def test_template_that_is_slow_for_each_row_ends_the_command(tokenizer, monkeypatch):
