@@ -38,7 +38,7 @@ def evaluate_run(folder: Path) -> dict[str, Any]:
         ``rows``, ``perplexity``, ``generations`` (question, wanted, base, adapter) and ``seconds``.
     """
     began = time.monotonic()
-    spec = RunSpec.model_validate(record.read_record(folder).spec)
+    spec = record.read_spec(folder, record.read_record(folder))
     rows = read_held_out(dataset.open_dataset(folder / "data"), spec.evaluation.rows)
     result: dict[str, Any] = {"rows": len(rows), "losses": {}}
     tokenizer = load_tokenizer(str(folder / "adapter"), trust_remote_code=spec.model.trust_remote_code)
