@@ -89,6 +89,15 @@ def detect_machine() -> Machine:
     return Machine(_processor(), len(os.sched_getaffinity(0)), _memory_bytes(), _gpus())
 
 
+def read_free_bytes(kind: str | None) -> int | None:
+    """Return the memory that a process can still get: of its first GPU by torch, or of the system."""
+    if kind != "cuda":
+        return _available_bytes()
+    import torch
+
+    return int(torch.cuda.mem_get_info(0)[0])
+
+
 def describe_unused_gpus(machine: Machine, kind: str | None, processes: int) -> str:
     """Return a sentence about the GPUs that a run leaves idle; empty if it uses all of them, or none."""
     count = len(machine.gpus)

@@ -217,7 +217,7 @@ def count_training_state_bytes(shape: Shape, spec: RunSpec) -> int:
 
 
 def predict_evaluation(shape: Shape, spec: RunSpec, length: int, *, is_quantised: bool | None = None) -> int:
-    """Return the peak of the evaluation on a GPU: one model with its adapter, and the logits of a batch.
+    """Return the peak of the evaluation: one model with its adapter, and the logits of a batch.
 
     Args:
         shape: shape of the base model.
@@ -228,14 +228,13 @@ def predict_evaluation(shape: Shape, spec: RunSpec, length: int, *, is_quantised
     quantised = spec.method.name == "qlora" if is_quantised is None else is_quantised
     width = _BYTES[str(spec.training.dtype)]
     weights = count_weight_bytes(shape, spec) if quantised else shape.parameters * width
-    if spec.method.name == "full":
-        weights *= 2  # the trained model, and the base model beside it
     adapter = 0 if spec.method.name == "full" else 4 * count_trainable_parameters(shape, spec)
+    # All logits of a batch, and a part of them with a float32 copy and log-probabilities.
     tokens = max(length, EVALUATION_TOKENS)
-    # The logits, the selected ones, and their float32 copy and log-probabilities.
-    logits = tokens * shape.vocabulary_size * (2 * width + 8)
-    workspace = activations.count_workspace_bytes(shape, spec) if quantised else 0
-    return _RUNTIME_CUDA + weights + adapter + logits + workspace
+    logits = shape.vocabulary_size * (tokens * width + EVALUATION_TOKENS * (width + 8))
+    workspace = max(i * o for i, o in shape.linears().values()) * width if quantised else 0
+    runtime = _RUNTIME_CUDA if spec.devices.kind == "cuda" else _RUNTIME_CPU
+    return runtime + weights + adapter + logits + workspace
 
 
 def _count_activation_bytes(shape: Shape, spec: RunSpec, tokens: int) -> int:

@@ -23,6 +23,7 @@ def describe_costs(plan: Plan) -> list[str]:
         lines = [f"memory, peak by part ({plan.spec.devices.kind}):"]
         lines += [f"{n:>12}  {b / _GIB:7.2f} GiB" for n, b in plan.prediction.as_dict().items()]
         lines.append(_describe_fit(plan, plan.shape, plan.prediction.total))
+        lines += _describe_evaluation(plan, plan.shape)
     devices = plan.spec.devices
     idle_note = hardware.describe_unused_gpus(plan.machine, devices.kind, devices.processes)
     return [
@@ -45,6 +46,19 @@ def _describe_fit(plan: Plan, shape: Shape, peak: int) -> str:
         return text + "No smaller micro-batch, checkpointing, 4 bits or length is enough; use a smaller model"
     options = " ".join(f"--set {name}={str(value).lower()}" for name, value in change.values.items())
     return text + f"The smallest change that fits: {options} ({change.total / _GIB:.2f} GiB)"
+
+
+def _describe_evaluation(plan: Plan, shape: Shape) -> list[str]:
+    """Say whether the evaluation of a QLoRA run on a GPU judges the 16-bit base too."""
+    spec = plan.spec
+    if spec.method.name != "qlora" or spec.devices.kind != "cuda" or not spec.evaluation.rows:
+        return []
+    length = min(plan.data.summary["longest"], spec.data.max_length)
+    need = memory.predict_evaluation(shape, spec, length, is_quantised=False)
+    width = "32-bit" if spec.training.dtype == "float32" else "16-bit"
+    available = plan.machine.usable_bytes("cuda", spec.devices.processes)
+    verb = "is judged too" if need <= available else "is not judged"
+    return [f"evaluation: the 4-bit base; the {width} base needs {need / _GIB:.2f} GiB and {verb}"]
 
 
 def describe_time(plan: Plan) -> list[str]:
