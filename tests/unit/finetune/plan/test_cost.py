@@ -84,6 +84,9 @@ def test_plan_counts_the_evaluation_after_the_training(tmp_path, monkeypatch, gi
         machine=Machine("a CPU", 2, 2**30, (Gpu("a card", gibibytes * 2**30, 8.9),)),
     )
     lines = cost.describe_costs(plan)
+    assert any(
+        line.startswith("speed: the limit is unknown; advisor has no peaks of a card") for line in lines
+    )
     line = next(line for line in lines if line.startswith("evaluation: "))
     assert line.endswith(verb)
     assert "the 16-bit base needs 17." in line or "the 16-bit base needs 16." in line
@@ -93,3 +96,20 @@ def test_plan_counts_the_evaluation_after_the_training(tmp_path, monkeypatch, gi
     prediction = memory.predict_memory(SHAPE, long_spec, 16384)
     assert prediction.evaluation > 10 * 2**30
     assert prediction.total == max(prediction.training, prediction.evaluation)
+
+
+def test_plan_describes_the_limit_of_the_speed(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    layer = {"model": {"base": "a/b"}, "data": {"train": "d"}}
+    run_spec = spec.resolve_spec(spec.compose_spec([("t", layer)]), gpus=1).spec
+    plan = SimpleNamespace(
+        spec=run_spec,
+        data=SimpleNamespace(rows=10, folder=tmp_path, summary={"longest": 2048, "train_tokens": 20480}),
+        shape=SHAPE,
+        prediction=memory.predict_memory(SHAPE, run_spec, 2048),
+        machine=Machine("a CPU", 2, 2**30, (Gpu("NVIDIA H100 80GB HBM3", 80 * 2**30, 9.0),)),
+    )
+    assert (
+        "speed: at most 21,200 tokens/s on 1 x NVIDIA H100 80GB HBM3 (46.7 GFLOP a token, limited by computing); "
+        "expected 8,000 to 12,900"
+    ) in cost.describe_costs(plan)
