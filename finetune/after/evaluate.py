@@ -33,7 +33,6 @@ from finetune.weights import base
 if TYPE_CHECKING:
     from finetune.data.template import EncodedRow
 
-_LOSS_TOKENS = 1024
 _ORDER = ("base", "adapter", "base_quantised", "adapter_quantised")
 
 
@@ -225,7 +224,9 @@ def measure_loss(model: Any, rows: list[EncodedRow], pad: int) -> tuple[float, i
         logits = logits[:, -longest:][:, :-1]  # prompt tuning puts virtual tokens before the row's own
         targets = labels[:, 1:].to(logits.device)
         mask = targets != IGNORE_INDEX
-        for places in torch.split(mask.nonzero(), _LOSS_TOKENS):  # the float32 copies are the largest part
+        for places in torch.split(
+            mask.nonzero(), memory.LOSS_TOKENS
+        ):  # the float32 copies are the largest part
             chosen = logits[places[:, 0], places[:, 1]].float()
             wanted = targets[places[:, 0], places[:, 1]]
             total += torch.nn.functional.cross_entropy(chosen, wanted, reduction="sum").item()

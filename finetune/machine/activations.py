@@ -37,6 +37,7 @@ class StackMemory:
         shards: several processes share the weights, whatever the strategy is.
         quantises_output: a 4-bit base has a 4-bit output layer too.
         quantised_stream: of each hidden and attention channel and token that a layer saves more with 4 bits.
+        checkpoints: whether a single process can checkpoint its activations.
         ties: whether an output layer that shares the embedding's weights is stored once.
     """
 
@@ -52,6 +53,7 @@ class StackMemory:
     shards: bool = False
     quantises_output: bool = False
     quantised_stream: int = 0
+    checkpoints: bool = True
     ties: bool = True
 
 
@@ -65,7 +67,7 @@ STACK_MEMORY = {
     # The logits and log-probabilities in the type of the weights; chunks of 128 tokens. Its 4-bit layers do
     # not run without a GPU: what they save more is fitted to one published figure (Llama 2 7B, 1 x 1,304).
     "litgpt": StackMemory(
-        4, 8, query=10, shards=True, quantises_output=True, quantised_stream=10, ties=False
+        4, 8, query=10, shards=True, quantises_output=True, quantised_stream=10, checkpoints=False, ties=False
     ),
     # A fused loss; unsloth chooses the tile by the free memory.
     "unsloth": StackMemory(6, 6, 1024, 32768, has_own_copies=True, is_offloading=True),
@@ -149,6 +151,11 @@ def count_workspace_bytes(shape: Shape, spec: RunSpec) -> int:
             round(layer * (0.52 if spec.method.name == "qlora" else width)) * 2
         )  # the next one comes early
     return size
+
+
+def can_checkpoint(spec: RunSpec) -> bool:
+    """Return whether the stack can checkpoint the activations of this run."""
+    return spec.world_size > 1 or STACK_MEMORY[spec.stack].checkpoints
 
 
 def is_sharded(spec: RunSpec) -> bool:

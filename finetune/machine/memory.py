@@ -21,8 +21,8 @@ from finetune.spec import LORA_LIKE, RunSpec
 from finetune.weights.base import Shape, list_weight_files
 
 SAFE_SHARE = 0.9
-# Tokens, padding included, of a batch of the evaluation.
-EVALUATION_TOKENS = 1024
+# Tokens, padding included, of a batch of the evaluation, and of the part that the loss works on at once.
+EVALUATION_TOKENS, LOSS_TOKENS = 1024, 256
 _MIB = 2**20
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 # Resident memory after `import trl` (513 MiB), plus its measured growth until the first step.
@@ -231,7 +231,7 @@ def predict_evaluation(shape: Shape, spec: RunSpec, length: int, *, is_quantised
     adapter = 0 if spec.method.name == "full" else 4 * count_trainable_parameters(shape, spec)
     # All logits of a batch, and a part of them with a float32 copy and log-probabilities.
     tokens = max(length, EVALUATION_TOKENS)
-    logits = shape.vocabulary_size * (tokens * width + EVALUATION_TOKENS * (width + 8))
+    logits = shape.vocabulary_size * (tokens * width + LOSS_TOKENS * (width + 8))
     workspace = max(i * o for i, o in shape.linears().values()) * width if quantised else 0
     runtime = _RUNTIME_CUDA if spec.devices.kind == "cuda" else _RUNTIME_CPU
     return runtime + weights + adapter + logits + workspace
@@ -290,7 +290,7 @@ def _list_changes(spec: RunSpec, longest: int) -> Iterator[dict[str, Any]]:
         if spec.training.batch_size % (micro * spec.world_size) == 0:
             values["training.micro_batch_size"] = micro
             yield dict(values)
-    if not spec.training.gradient_checkpointing:
+    if not spec.training.gradient_checkpointing and activations.can_checkpoint(spec):
         values["training.gradient_checkpointing"] = True
         yield dict(values)
     if spec.method.name in ("lora", "full"):
