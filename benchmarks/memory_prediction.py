@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from finetune import run, spec
+from finetune import attempt, spec
 from finetune.data.dataset import open_dataset
 from finetune.machine import hardware, memory
 from finetune.process import environment, launch
@@ -125,7 +125,7 @@ def measure_setting(folder: Path, model: Path, setting: tuple) -> dict:
     run_spec = resolve_setting(setting, str(model))
     size = memory.count_file_bytes(str(model))
     trl = load_stack("trl")
-    job = run.build_job(run_spec, open_dataset(folder / "data"), folder, None)
+    job = attempt.build_job(run_spec, open_dataset(folder / "data"), folder, None)
     job.native.mkdir()
     for name, text in trl.render(run_spec, job).files.items():
         (job.native / name).write_text(text)

@@ -8,22 +8,22 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from advisor.files import cache_home
+from finetune import attempt
 from finetune.after import card
+from finetune.callbacks import RunCallbacks
 from finetune.data import checks, dataset
 from finetune.data.findings import Finding
-from finetune.data.template import load_tokenizer, set_template
 from finetune.errors import DataError, RunError, TrainingError, TrainingInterruption
 from finetune.machine import hardware, memory
-from finetune.process import environment, gpu_check, launch, torchrun
+from finetune.process import environment, launch, torchrun
 from finetune.record import (
-    Attempt,
     Record,
     create_run_folder,
     read_record,
@@ -33,26 +33,9 @@ from finetune.record import (
     write_text,
 )
 from finetune.spec import ComposedSpec, RunSpec, resolve_spec, to_toml
-from finetune.stacks import Job, NativeConfig, Stack, load_stack
+from finetune.stacks import NativeConfig, load_stack
 from finetune.stacks.shared.defaults import render_with_fallbacks
 from finetune.weights import base
-
-
-@dataclass(frozen=True)
-class RunCallbacks:
-    """Functions that a run calls; each one is optional.
-
-    Attributes:
-        on_stage: gets the name of each stage.
-        on_rows: gets the number of tokenised rows.
-        on_event: gets each event of the training process.
-        on_stop: called after Ctrl-C, while the training process writes its checkpoint.
-    """
-
-    on_stage: Callable[[str], None] = lambda _: None
-    on_rows: Callable[[int], None] = lambda _: None
-    on_event: Callable[[dict[str, Any]], None] = lambda _: None
-    on_stop: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -96,14 +79,14 @@ def plan_run(composed_spec: ComposedSpec, callbacks: RunCallbacks = RunCallbacks
     model_config = base.read_model_config(
         model.base, model.revision, trust_remote_code=model.trust_remote_code
     )
-    tokenizer = load_run_tokenizer(spec)
+    tokenizer = attempt.load_run_tokenizer(spec)
     data = dataset.prepare_dataset(spec, tokenizer, cache_home() / "tokens", progress=callbacks.on_rows)
     callbacks.on_stage("check the data")
     findings = checks.check_data(spec, data, tokenizer, model_config)
     shape = base.read_shape(model_config)
     proposed_spec = composed_spec
     composed_spec, native_config = render_with_fallbacks(
-        stack, proposed_spec, lambda candidate: build_job(candidate.spec, data, Path("RUN"), None)
+        stack, proposed_spec, lambda candidate: attempt.build_job(candidate.spec, data, Path("RUN"), None)
     )
     spec = composed_spec.spec
     prediction = (
@@ -114,40 +97,6 @@ def plan_run(composed_spec: ComposedSpec, callbacks: RunCallbacks = RunCallbacks
     return Plan(
         proposed_spec, composed_spec, data, tokenizer, shape, findings, native_config, prediction, machine
     )
-
-
-def load_run_tokenizer(spec: RunSpec) -> Any:
-    """Return the base model's tokenizer with the chat template of the run.
-
-    Raises:
-        InputError: the model has no tokenizer, or the template cannot be used.
-    """
-    tokenizer = load_tokenizer(
-        spec.model.base, spec.model.revision, trust_remote_code=spec.model.trust_remote_code
-    )
-    return set_template(tokenizer, spec.data.template)
-
-
-def build_job(spec: RunSpec, data: dataset.Dataset, folder: Path, resume_from: Path | None) -> Job:
-    """Return the input of a stack for this run."""
-    local = Path(spec.model.base).expanduser()
-    return Job(
-        folder=folder,
-        data=folder / "data",
-        base=str(local.resolve()) if local.is_dir() else spec.model.base,
-        template=folder / "native" / "chat_template.jinja" if spec.data.template != "auto" else None,
-        steps=spec.count_steps(data.rows),
-        warmup_steps=spec.count_warmup_steps(data.rows),
-        rows=data.rows,
-        test_rows=int(data.summary["test_rows"]),
-        resume_from=resume_from,
-    )
-
-
-def _build_local_job(spec: RunSpec, data: dataset.Dataset, folder: Path, resume_from: Path | None) -> Job:
-    """Return the job with a local base model, so that training needs no network."""
-    model_folder = base.fetch_model(spec.model.base, spec.model.revision)
-    return replace(build_job(spec, data, folder.resolve(), resume_from), base=str(model_folder))
 
 
 def start_run(
@@ -227,9 +176,9 @@ def _join_run(folder: Path, callbacks: RunCallbacks) -> Path:
     stack = load_stack(spec.stack)
     env = environment.ensure_environment(stack.lock, stack.required_packages, callbacks.on_stage)
     if spec.devices.kind == "cuda":
-        _check_gpus(folder, spec, stack, env, callbacks)
+        attempt.check_gpus(folder, spec, stack, env, callbacks)
     data = dataset.open_dataset(folder / "data")
-    job = _build_local_job(spec, data, folder, launch.find_last_checkpoint(folder / "work"))
+    job = attempt.build_local_job(spec, data, folder, launch.find_last_checkpoint(folder / "work"))
     callbacks.on_stage("train")
     torchrun.run_worker_node(stack.command(env.python, spec, job), folder, stack.environment(spec))
     return folder
@@ -299,7 +248,7 @@ def _link(source: Path, target: Path) -> None:
 def _run_stages(folder: Path, spec: RunSpec, callbacks: RunCallbacks) -> None:
     stack = load_stack(spec.stack)
     if not _has_adapter(folder):
-        _train(folder, spec, stack, callbacks)
+        attempt.train(folder, spec, stack, callbacks)
     record = read_record(folder)
     data = dataset.open_dataset(folder / "data")
     if spec.evaluation.rows and data.summary["test_rows"]:
@@ -315,116 +264,6 @@ def _has_adapter(folder: Path) -> bool:
     """Return whether the last attempt left an adapter that passed the stack's checks."""
     attempts = read_record(folder).attempts
     return bool(attempts) and attempts[-1].outcome == "trained" and (folder / "adapter").is_dir()
-
-
-def _train(folder: Path, spec: RunSpec, stack: Stack, callbacks: RunCallbacks) -> None:
-    callbacks.on_stage("prepare the environment")
-    env = environment.ensure_environment(stack.lock, stack.required_packages, callbacks.on_stage)
-    if spec.devices.kind == "cuda":
-        _check_gpus(folder, spec, stack, env, callbacks)
-    data = dataset.open_dataset(folder / "data")
-    checkpoint = launch.find_last_checkpoint(folder / "work")
-    job = _build_local_job(spec, data, folder, checkpoint)
-    native_config = stack.render(spec, job)
-    job.native.mkdir(exist_ok=True)
-    job.work.mkdir(exist_ok=True)
-    for name, text in native_config.files.items():
-        write_text(job.native / name, text)
-    if job.template is not None:
-        write_text(job.template, str(load_run_tokenizer(spec).chat_template))
-    record = read_record(folder)
-    from_step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
-    earlier = tuple(replace(a, outcome="lost") if a.outcome == "running" else a for a in record.attempts)
-    attempt = Attempt(started=utc_now(), from_step=from_step)
-    record = update_record(
-        folder,
-        record,
-        attempts=(*earlier, attempt),
-        environment={**record.environment, **environment.to_record(env, environment.read_pins(stack.lock))},
-    )
-    steps: list[dict[str, Any]] = []
-
-    def on_event(event: dict[str, Any]) -> None:
-        if event["event"] == "step":
-            steps.append(event)
-        callbacks.on_event(event)
-
-    def on_start(pid: int) -> None:
-        update_record(folder, record, pids={"wrapper": os.getpid(), "trainer": pid})
-
-    callbacks.on_stage("train")
-    try:
-        result = launch.read_finished_training(folder, on_event)
-        if result is None:
-            (folder / torchrun.READY_FILE).touch()
-            result = launch.run_process(
-                stack.command(env.python, spec, job),
-                folder,
-                stack.environment(spec),
-                on_event=on_event,
-                on_start=on_start,
-                on_stopping=callbacks.on_stop,
-            )
-        if result.was_terminated:
-            callbacks.on_stage("training is complete; advisor terminated its process, which did not exit")
-        stack.export_adapter(spec, job)
-    except (TrainingError, TrainingInterruption) as error:
-        outcome = "interrupted" if isinstance(error, TrainingInterruption) else "failed"
-        _finish_attempt(folder, attempt, steps, outcome, 0.0)
-        raise
-    finally:
-        (folder / torchrun.READY_FILE).unlink(missing_ok=True)
-    record = _finish_attempt(folder, attempt, steps, "trained", result.seconds)
-    device = "gpu" if spec.devices.kind == "cuda" else "rss"
-    update_record(
-        folder,
-        record,
-        timings_seconds={
-            **record.timings_seconds,
-            "train": round(result.seconds, 2),
-            "stack": result.last_event["seconds"],
-        },
-        memory_bytes={
-            **record.memory_bytes,
-            "measured_peak": result.last_event[f"peak_{device}_bytes"],
-            "device": device,
-        },
-    )
-
-
-def _check_gpus(
-    folder: Path, spec: RunSpec, stack: Stack, env: environment.Environment, callbacks: RunCallbacks
-) -> None:
-    """Check that the environment's own torch sees the GPUs; say if one has less free memory than predicted.
-
-    Raises:
-        StackEnvironmentError: it does not; the message says what to install.
-    """
-    processes = spec.devices.processes
-    support = gpu_check.check_gpus(env.python, env.home, stack.name, stack.environment(spec), processes)
-    peak = read_record(folder).memory_bytes.get("predicted", {}).get("total", 0)
-    for name, _, free in support.gpus[:processes]:
-        if free < peak:
-            callbacks.on_stage(
-                f"{name} has {free / 2**30:.1f} GiB free, but the run needs about {peak / 2**30:.1f} GiB"
-            )
-
-
-def _finish_attempt(
-    folder: Path, attempt: Attempt, steps: list[dict[str, Any]], outcome: str, seconds: float
-) -> Record:
-    record = read_record(folder)
-    last_step = int(steps[-1]["step"]) if steps else attempt.from_step
-    attempt = replace(attempt, to_step=last_step, outcome=outcome, seconds=round(seconds, 2))
-    losses = dict(record.losses)
-    step_losses = [s["loss"] for s in steps if s["loss"] is not None]
-    if step_losses:
-        losses.setdefault("first_step", step_losses[0])
-        losses |= {
-            "last_step": step_losses[-1],
-            "lowest_step": min([*step_losses, losses.get("lowest_step", step_losses[0])]),
-        }
-    return update_record(folder, record, attempts=(*record.attempts[:-1], attempt), losses=losses)
 
 
 def _evaluate(folder: Path, record: Record) -> Record:

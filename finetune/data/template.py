@@ -16,7 +16,7 @@ from finetune.weights.base import find_folder
 
 if TYPE_CHECKING:
     from finetune.data.rows import Row
-    from finetune.spec import Data
+    from finetune.sections import Data
 
 CHATML = (
     "{% for message in messages %}"

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from finetune.spec import LORA_LIKE, RunSpec
+from finetune.sections import LORA_LIKE
+from finetune.spec import RunSpec
 from finetune.weights.base import Shape
 
 _QKV, _GATED, _DOWN = ("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"), ("down_proj",)

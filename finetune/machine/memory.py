@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from finetune.machine import activations
-from finetune.spec import LORA_LIKE, RunSpec
+from finetune.sections import LORA_LIKE
+from finetune.spec import RunSpec
 from finetune.weights.base import Shape, list_weight_files
 
 SAFE_SHARE = 0.9

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from finetune.machine import memory
 from finetune.machine.hardware import Gpu
-from finetune.spec import LORA_LIKE, RunSpec
+from finetune.sections import LORA_LIKE
+from finetune.spec import RunSpec
 from finetune.weights.base import Shape
 
 FILE = Path(__file__).with_name("cards.toml")

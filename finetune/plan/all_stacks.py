@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from finetune.attempt import build_job
 from finetune.errors import UnsupportedField
 from finetune.machine import memory
-from finetune.run import Plan, build_job
+from finetune.run import Plan
 from finetune.spec import RunSpec, override_fields
 from finetune.stacks import STACKS, NativeConfig, load_stack
 from finetune.stacks.shared.defaults import render_with_fallbacks

@@ -10,8 +10,9 @@ from dataclasses import replace
 import pytest
 import tiny_model
 
-from finetune import record, run
+from finetune import attempt, record, run
 from finetune.after import merge
+from finetune.callbacks import RunCallbacks
 from finetune.data import dataset
 from finetune.errors import DiskFull, RunError, StackEnvironmentError, TrainingError
 from finetune.spec import RunSpec
@@ -39,7 +40,7 @@ def folder(make_spec, tokenizer, tmp_path):
 
 
 def test_resume_after_a_failed_evaluation_only_evaluates(folder, interpreter, monkeypatch):
-    monkeypatch.setattr(run, "_train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(run.attempt, "train", lambda *_: pytest.fail("trained again"))
     interpreter("echo out of memory >&2; exit 3")
     with pytest.raises(
         TrainingError, match=r"adapter.* is complete.*failed with exit code 3: out of memory.*--resume"
@@ -116,11 +117,11 @@ def test_user_sees_when_the_training_process_was_terminated(folder, monkeypatch)
     monkeypatch.setattr(run.launch, "run_process", lambda *_, **__: result)
     monkeypatch.setattr(load_stack("trl"), "export_adapter", lambda *_: folder / "adapter")
     stages = []
-    run._train(
+    attempt.train(
         folder,
         RunSpec.model_validate(run_record.spec),
         load_stack("trl"),
-        run.RunCallbacks(on_stage=stages.append),
+        RunCallbacks(on_stage=stages.append),
     )
     assert "terminated its process" in stages[-1]
     assert record.read_record(folder).attempts[-1].outcome == "trained"
@@ -137,22 +138,24 @@ def test_gpu_run_asks_the_torch_of_its_environment_before_training(folder, monke
 
     def answer(python, variables):
         calls.append((python, variables["CUDA_VISIBLE_DEVICES"]))
-        return run.gpu_check.GpuSupport("2.13.0+cpu", None)
+        return attempt.gpu_check.GpuSupport("2.13.0+cpu", None)
 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
-    monkeypatch.setattr(run.gpu_check, "query_gpus", answer)
-    callbacks = run.RunCallbacks(on_stage=stages.append)
+    monkeypatch.setattr(attempt.gpu_check, "query_gpus", answer)
+    callbacks = RunCallbacks(on_stage=stages.append)
     with pytest.raises(
         StackEnvironmentError, match=r"trl cannot train on the GPU: torch 2\.13\.0\+cpu is built"
     ):
-        run._train(folder, run_spec, load_stack("trl"), callbacks)
+        attempt.train(folder, run_spec, load_stack("trl"), callbacks)
     assert [(str(python), visible) for python, visible in calls] == [(sys.executable, "1")]
     gpu = ("Tesla T4", (7, 5), 5 * 2**30)
     monkeypatch.setattr(
-        run.gpu_check, "query_gpus", lambda *_: run.gpu_check.GpuSupport("2", "13.0", ("sm_75",), (gpu,))
+        attempt.gpu_check,
+        "query_gpus",
+        lambda *_: attempt.gpu_check.GpuSupport("2", "13.0", ("sm_75",), (gpu,)),
     )
-    env = run.environment.ensure_environment(load_stack("trl").lock, ("torch",))
-    run._check_gpus(folder, run_spec, load_stack("trl"), env, callbacks)
+    env = attempt.environment.ensure_environment(load_stack("trl").lock, ("torch",))
+    attempt.check_gpus(folder, run_spec, load_stack("trl"), env, callbacks)
     assert stages[-1] == "Tesla T4 has 5.0 GiB free, but the run needs about 9.0 GiB"
 
 

@@ -21,6 +21,7 @@ from finetune.bench import run as bench
 from finetune.bench.figures import GATES, RunFigures, check_gates, find_reference, measure_run
 from finetune.bench.rows import REFERENCE
 from finetune.bench.run import Bench
+from finetune.callbacks import RunCallbacks
 from finetune.errors import RunError, TrainingError, TrainingInterruption
 from finetune.machine import device_memory
 from finetune.runners.progress import build_scheduler
@@ -264,7 +265,7 @@ def test_interrupted_bench_keeps_finished_runs_and_resumes(tmp_path, monkeypatch
 
     def start():
         return bench.run_bench(
-            job, ["trl", "torchtune", "litgpt"], [1, 2], tmp_path, callbacks=run.RunCallbacks()
+            job, ["trl", "torchtune", "litgpt"], [1, 2], tmp_path, callbacks=RunCallbacks()
         )
 
     with pytest.raises(
@@ -292,7 +293,7 @@ def test_bench_without_a_successful_run_has_reasons_and_no_noise_floor(tmp_path,
 
     monkeypatch.setattr(run, "start_run", refuse)
     result = bench.run_bench(
-        {"model.base": "m", "data.train": "d"}, ["trl", "litgpt"], [1], tmp_path, callbacks=run.RunCallbacks()
+        {"model.base": "m", "data.train": "d"}, ["trl", "litgpt"], [1], tmp_path, callbacks=RunCallbacks()
     )
     assert [(one.stack, one.reason) for one in result.runs] == [("trl", "no memory"), ("litgpt", "no memory")]
     assert result.noise_floor is None
@@ -312,11 +313,11 @@ def test_failed_repetition_gives_no_noise_floor_and_a_trained_run_resumes(tmp_pa
 
     monkeypatch.setattr(bench, "measure_run", measure_once)
     with pytest.raises(TrainingInterruption):
-        bench.run_bench(job, ["trl"], [42], tmp_path, callbacks=run.RunCallbacks())
+        bench.run_bench(job, ["trl"], [42], tmp_path, callbacks=RunCallbacks())
     (tmp_path / "trl-42" / "events.jsonl").write_text('{"event": "finished", "time": 2.0}\n')
     resumptions = []
     monkeypatch.setattr(run, "resume_run", lambda folder, _: resumptions.append(folder.name))
-    result = bench.run_bench(job, ["trl"], [42], tmp_path, callbacks=run.RunCallbacks())
+    result = bench.run_bench(job, ["trl"], [42], tmp_path, callbacks=RunCallbacks())
     assert resumptions == ["trl-42"]
     assert [(one.again, one.reason) for one in result.runs] == [(False, ""), (True, "too few steps")]
     assert result.noise_floor is None
