@@ -47,8 +47,8 @@ def predict_figure(figure: dict[str, Any]) -> float:
     prediction = memory.predict_memory(shape, spec, figure["length"])
     for difference in figure.get("differs", ()):
         prediction = apply_difference(difference, prediction, shape, spec)
-    context = 0 if figure["measure"] in ("allocated", "reserved") else prediction.runtime
-    return (prediction.training - prediction.runtime + context) / _GIB
+    is_of_torch = figure["measure"] in ("allocated", "reserved")
+    return (prediction.allocated if is_of_torch else prediction.training) / _GIB
 
 
 def get_fields(figure: dict[str, Any], *names: str) -> dict[str, Any]:

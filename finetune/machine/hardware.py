@@ -118,6 +118,20 @@ def select_devices(processes: int) -> dict[str, str]:
     return {VISIBLE_VARIABLE: ",".join(devices[:processes]), "CUDA_DEVICE_ORDER": order}
 
 
+def read_driver_version() -> tuple[int, ...] | None:
+    """Return the version of NVIDIA's driver by nvidia-smi; None if it does not answer."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return None
+    query = [tool, "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        output = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    match = re.match(r"\s*(\d+(?:\.\d+)+)", output)
+    return tuple(map(int, match[1].split("."))) if match else None
+
+
 def _processor() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():

@@ -75,6 +75,11 @@ class Prediction:
         return max(steady + self.adapter + self.activations + self.logits, steady + self.loading)
 
     @property
+    def allocated(self) -> int:
+        """The peak of training as torch counts it on a GPU: without CUDA's context."""
+        return self.training - self.runtime
+
+    @property
     def total(self) -> int:
         """The peak of the run: of training, loading or evaluation."""
         return max(self.training, self.evaluation)

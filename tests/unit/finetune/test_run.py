@@ -58,7 +58,7 @@ def test_resume_after_a_failed_evaluation_only_evaluates(folder, interpreter, mo
 
 
 def test_run_with_a_base_that_was_not_judged_is_finished_and_says_so(folder, interpreter, monkeypatch):
-    monkeypatch.setattr(run, "_train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(run.attempt, "train", lambda *_: pytest.fail("trained again"))
     reason = "the 16-bit base needs 17.5 GiB, and 9.2 GiB are free"
     losses = {"base_quantised": 4.0, "adapter_quantised": 2.0}
     evaluation = {"losses": losses, "tokens": 30, "seconds": 1.5, "not_judged": {"base": reason}}
