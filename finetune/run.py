@@ -21,7 +21,7 @@ from finetune.callbacks import RunCallbacks
 from finetune.data import checks, dataset
 from finetune.data.findings import Finding
 from finetune.errors import DataError, RunError, TrainingError, TrainingInterruption
-from finetune.machine import hardware, memory
+from finetune.machine import cuda_variables, hardware, memory
 from finetune.process import environment, launch, torchrun
 from finetune.record import (
     Record,
@@ -267,11 +267,16 @@ def _has_adapter(folder: Path) -> bool:
 
 
 def _evaluate(folder: Path, record: Record) -> Record:
+    on_gpu = record.spec["devices"]["kind"] == "cuda"
     process = subprocess.run(
         [sys.executable, "-m", "finetune.after.evaluate", str(folder)],
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        env={
+            **os.environ,
+            **(cuda_variables.build_variables(1) if on_gpu else {}),
+            "PYTHONWARNINGS": "ignore",
+        },
         check=False,
     )
     with (folder / "log.txt").open("a") as log:
@@ -296,10 +301,11 @@ def _evaluate(folder: Path, record: Record) -> Record:
 
 def _describe_outcome(record: Record) -> str:
     losses = record.losses.get("held_out")
-    if not losses:
-        return "trained; not evaluated (no held-out rows)"
-    suffix = "_quantised" if "base_quantised" in losses else ""
-    before, after = losses["base" + suffix], losses["adapter" + suffix]
-    text = f"held-out loss {before:.4f} → {after:.4f} on {record.losses['held_out_tokens']} tokens"
     reasons = record.losses.get("not_judged", {}).values()
+    if not losses:
+        return f"trained; not evaluated ({'; '.join(reasons) or 'no held-out rows'})"
+    suffix = "_quantised" if "base_quantised" in losses else ""
+    pair = [losses[name + suffix] for name in ("base", "adapter") if name + suffix in losses]
+    numbers = " → ".join(f"{loss:.4f}" for loss in pair)
+    text = f"held-out loss {numbers} on {record.losses['held_out_tokens']} tokens"
     return "; not judged: ".join([text, *reasons])

@@ -16,6 +16,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from finetune.errors import SpecError
 
@@ -57,6 +58,13 @@ class Gpu:
         return self.memory_bytes if self.free_bytes is None else self.free_bytes
 
 
+class Room(NamedTuple):
+    """Bytes of a memory: those that a process can still get, and all of them."""
+
+    free: int
+    total: int
+
+
 @dataclass(frozen=True)
 class Machine:
     """The processor, cores, GPUs and the memory that a process may use."""
@@ -89,13 +97,14 @@ def detect_machine() -> Machine:
     return Machine(_processor(), len(os.sched_getaffinity(0)), _memory_bytes(), _gpus())
 
 
-def read_free_bytes(kind: str | None) -> int | None:
-    """Return the memory that a process can still get: of its first GPU by torch, or of the system."""
+def read_room(kind: str | None) -> Room | None:
+    """Return the memory of the first GPU by torch, or of the system; None if it is unknown."""
     if kind != "cuda":
-        return _available_bytes()
+        free = _available_bytes()
+        return None if free is None else Room(free, _memory_bytes())
     import torch
 
-    return int(torch.cuda.mem_get_info(0)[0])
+    return Room(*torch.cuda.mem_get_info(0))
 
 
 def describe_unused_gpus(machine: Machine, kind: str | None, processes: int) -> str:

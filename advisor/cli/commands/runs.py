@@ -51,7 +51,8 @@ def _format_row(folder: Path, run: Record) -> list[str]:
 
     held_out = run.losses.get("held_out", {})
     suffix = "_quantised" if "base_quantised" in held_out else ""
-    losses = f"{held_out['base' + suffix]:.3f} → {held_out['adapter' + suffix]:.3f}" if held_out else "?"
+    pair = [held_out[name + suffix] for name in ("base", "adapter") if name + suffix in held_out]
+    losses = " → ".join(f"{loss:.3f}" for loss in pair) or "?"
     steps = str(max((attempt.to_step for attempt in run.attempts), default=0))
     seconds = sum(attempt.seconds for attempt in run.attempts)
     return [
