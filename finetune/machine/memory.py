@@ -75,11 +75,6 @@ class Prediction:
         steady = self.runtime + self.weights + self.workspace
         return max(steady + self.adapter + self.activations + self.logits, steady + self.loading)
 
-    @property
-    def allocated(self) -> int:
-        """The peak as torch counts it on a GPU: without CUDA's context."""
-        return self.total - self.runtime
-
     def as_dict(self) -> dict[str, int]:
         """Return the parts and the total."""
         return {**asdict(self), "total": self.total}
