@@ -30,7 +30,7 @@ from advisor.model import Contribution, Measurement, Metric, Outlook
 
 FOLDER = "measurements"  # measurements of a whole store by `advisor measure`, beside the facts
 # The bundled files that a measurement depends on, besides the facts.
-_INPUT_FILES = ("organisations.toml", "reference/outlook.json", "reference/population.json")
+_INPUT_FILES = ("organisations.toml", "reference/outlook.json", "reference/percentiles.json")
 
 
 def _outlook_model() -> Path:

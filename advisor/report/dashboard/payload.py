@@ -99,7 +99,7 @@ def page_data(
             if name in METRICS
         },
         "outlooks": [_outlooks(answer, r) for r in order],
-        "population": reference.population(),
+        "percentiles": reference.percentiles(),
         "calibration": reference.calibration(),
         "sources": {name: _sources(answer, name) for name in METRICS},
         "measurements": {
