@@ -167,6 +167,7 @@ def build(panel_file: Path, lists: dict[str, Any], output: Path) -> int:
     filled = fill_zeros(series)
     newest = select_newest(filled)
     table = add_outlooks(series, add_changes(filled, newest)).drop(columns="category")
+    table = table.rename(columns={"created": "created_on"})
     table = table.merge(read_ids(db), on="repository", validate="one_to_one")
     db.register("library", table)
     columns = ", ".join(f"{_value(name, kind)}::{kind} AS {name}" for name, kind in COLUMN_TYPES.items())

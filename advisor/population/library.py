@@ -26,7 +26,7 @@ class Library:
         categories: ``list/category`` of each list that had it in its newest months.
         licence: SPDX id; None: unknown.
         pypi, conda, npm, cargo: package in this ecosystem, or None.
-        created: the day of the repository's creation; it may be younger than its code.
+        created_on: the day of the repository's creation; it may be younger than its code.
         last_commit, last_release: the newest days on the default branch and of stable releases.
         stars, forks, dependents: totals on the day. ``dependents`` counts repositories and packages.
         downloads: in the month before, over all package indexes that the list reads.
@@ -49,7 +49,7 @@ class Library:
     conda: str | None = None
     npm: str | None = None
     cargo: str | None = None
-    created: date | None = None
+    created_on: date | None = None
     last_commit: date | None = None
     last_release: date | None = None
     stars: int | None = None
@@ -74,7 +74,7 @@ def _column_types() -> dict[str, str]:
     kinds = {"repository": "VARCHAR", "day": "DATE", "source": "VARCHAR"}
     kinds |= dict.fromkeys(("formerly", "categories"), "VARCHAR[]")
     kinds |= dict.fromkeys(("licence", *ECOSYSTEMS), "VARCHAR")
-    kinds |= dict.fromkeys(("created", "last_commit", "last_release"), "DATE")
+    kinds |= dict.fromkeys(("created_on", "last_commit", "last_release"), "DATE")
     kinds |= {f.name: "BIGINT" for f in fields(Library) if f.name not in {*kinds, "changes", "outlooks"}}
     kinds |= {f"{name}_{days}d": "DOUBLE" for name in TOTALS for days in LAG_DAYS}
     return kinds | {f"outlook_{m}{end}": "DOUBLE" for m in HORIZONS for end in ("", "_low", "_high")}
