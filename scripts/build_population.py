@@ -79,7 +79,6 @@ def read_ids(db: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         f"""
         WITH newest AS (SELECT list, max(snap) AS last FROM monthly GROUP BY list)
         SELECT repo AS repository, {ids}, arg_max(license, snap) FILTER (license IS NOT NULL) AS licence,
-               arg_max(list, (last_commit_pushed_at IS NOT NULL, snap, list)) AS source,
                list_sort(list(DISTINCT list || '/' || category)
                    FILTER (category IS NOT NULL AND snap >= last - INTERVAL {LISTED_DAYS} DAY)) AS categories,
                list_sort(list(DISTINCT listed_as) FILTER (lower(listed_as) <> lower(repo))) AS formerly
@@ -119,10 +118,17 @@ def fill_zeros(series: pd.DataFrame) -> pd.DataFrame:
 
 
 def select_newest(series: pd.DataFrame) -> pd.DataFrame:
-    """Return the newest row of each repository that knows the last commit; if none does, the newest."""
-    is_whole = series.last_commit.notna().astype(int)
-    order = series.assign(is_whole=is_whole).sort_values(["repository", "is_whole", "day"])
-    return order.groupby("repository", sort=True).tail(1).drop(columns="is_whole").reset_index(drop=True)
+    """Return the best row of each repository's newest `LISTED_DAYS`.
+
+    The newest that knows the last commit; else the newest with stars; else the newest. A run of a list
+    sometimes fails for some of its libraries and leaves most columns blank.
+    """
+    newest = series.groupby("repository", sort=False).day.transform("max")
+    recent = series[series.day >= newest - pd.Timedelta(days=LISTED_DAYS)]
+    order = recent.assign(is_whole=recent.last_commit.notna(), has_stars=recent.stars.notna())
+    order = order.sort_values(["repository", "is_whole", "has_stars", "day"])
+    best = order.groupby("repository", sort=True).tail(1)
+    return best.drop(columns=["is_whole", "has_stars"]).reset_index(drop=True)
 
 
 def add_changes(series: pd.DataFrame, newest: pd.DataFrame) -> pd.DataFrame:
@@ -169,6 +175,11 @@ def build(panel_file: Path, lists: dict[str, Any], output: Path) -> int:
     table = add_outlooks(series, add_changes(filled, newest)).drop(columns="category")
     table = table.rename(columns={"created": "created_on"})
     table = table.merge(read_ids(db), on="repository", validate="one_to_one")
+    sources = db.execute(
+        "SELECT repo AS repository, snap AS day,"
+        " arg_max(list, (last_commit_pushed_at IS NOT NULL, list)) AS source FROM monthly GROUP BY repo, snap"
+    ).df()
+    table = table.merge(sources, on=["repository", "day"], validate="one_to_one")
     db.register("library", table)
     columns = ", ".join(f"{_value(name, kind)}::{kind} AS {name}" for name, kind in COLUMN_TYPES.items())
     notes = ", ".join(f"{key}: {quote(value)}" for key, value in NOTES.items())

@@ -65,6 +65,8 @@ class Question:
         candidates: the candidates to compare, with or without facts.
         requirements: what the library must do.
         benchmarks: what `advisor bench` measured of the candidates.
+        others: facts about candidates in other stores, each as of its own day.
+        is_past: whether the request names the day; then later figures of public lists do not count.
     """
 
     domain: Domain
@@ -75,6 +77,18 @@ class Question:
     candidates: tuple[Candidate, ...]
     requirements: Requirements = NO_REQUIREMENTS
     benchmarks: BenchmarkFacts = NO_BENCHMARKS
+    others: tuple[FactsView, ...] = ()
+    is_past: bool = False
+
+    @property
+    def views(self) -> tuple[FactsView, ...]:
+        """The facts and those in other stores, as far as they are about candidates."""
+        return tuple(view for view in (self.facts, *self.others) if view.repositories)
+
+    @property
+    def snapshot(self) -> str:
+        """The names of the stores with facts about candidates; ``population``: only public lists have them."""
+        return ", ".join(view.store.path.name for view in self.views) or "population"
 
     @property
     def store(self) -> Store:
@@ -126,6 +140,7 @@ def read_request(request: Request, *, whole_store: bool = False) -> Question:
         candidates=candidates,
         requirements=request.requirements,
         benchmarks=benchmarks,
+        is_past=request.as_of is not None,
     )
 
 

@@ -71,6 +71,8 @@ def sections(answer: Recommendation) -> tuple[list[Section], list[Section]]:
         ("exclusions and warnings for the other candidates", warnings),
         (f"other candidates instead of the default ({answer.default})", answer.leaving_default),
         ("not ranked", missing),
+        ("known rivals that were not compared", [f"{name}: {why}" for name, why in answer.rivals.items()]),
+        ("facts", answer.sources),
     ]
     return [s for s in before if s[1]], [s for s in after if s[1]]
 
