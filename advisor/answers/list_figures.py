@@ -10,7 +10,7 @@ from advisor.answers.question import Question
 from advisor.measure.cache import SnapshotMeasurements
 from advisor.metrics import METRICS
 from advisor.model import Candidate, Measurement, ScoredCandidate
-from advisor.population.figures import SOURCE, ListFigures, read_figures
+from advisor.population.figures import ListFigures, is_listed, read_figures, rests_on_lists
 
 NOT_LISTED = "the public lists do not report it; collect the history: `advisor collect {} --git-only`"
 _FEW = 4  # candidates that a sentence names
@@ -107,8 +107,7 @@ def describe_sources(question: Question, ranking: Sequence[ScoredCandidate]) -> 
     for candidate in ranking:
         days = _list_days(candidate)
         if days:
-            measured = [m for m in candidate.measurements if m.status == "measured"]
-            is_whole = all(_is_listed(m) for m in measured)
+            is_whole = rests_on_lists(candidate.measurements)
             (whole if is_whole else partly).append((candidate.candidate.name, max(days)))
     if whole:
         yield f"only figures of public lists, no history: {_name_some(whole)}"
@@ -118,12 +117,8 @@ def describe_sources(question: Question, ranking: Sequence[ScoredCandidate]) -> 
         yield f"`--domain {domain.wider}` compares more candidates"
 
 
-def _is_listed(measurement: Measurement) -> bool:
-    return any(source.startswith(f"{SOURCE}:") for source in measurement.sources)
-
-
 def _list_days(candidate: ScoredCandidate) -> list[date]:
-    return [m.last_day for m in candidate.measurements if m.last_day and _is_listed(m)]
+    return [m.last_day for m in candidate.measurements if m.last_day and is_listed(m)]
 
 
 def _name_some(names: Sequence[tuple[str, date]]) -> str:

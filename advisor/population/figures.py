@@ -17,7 +17,9 @@ from advisor.population.library import HORIZONS, Library
 from advisor.population.reading import read_libraries, read_list_repositories
 
 SOURCE = "population"
-MAX_DAYS = 400  # figures that are older than this say nothing about a day; metrics of totals use the same limit
+MAX_DAYS = (
+    400  # figures that are older than this say nothing about a day; metrics of totals use the same limit
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,17 @@ class ListFigures:
     def is_usable_on(self, as_of: date) -> bool:
         """Return whether the figures were known on a day, and not too old."""
         return self.day <= as_of <= self.day + timedelta(days=MAX_DAYS)
+
+
+def is_listed(measurement: Measurement) -> bool:
+    """Return whether a measurement comes from a public list."""
+    return any(source.startswith(f"{SOURCE}:") for source in measurement.sources)
+
+
+def rests_on_lists(measurements: Iterable[Measurement]) -> bool:
+    """Return whether all that is measured comes from public lists."""
+    measured = [m for m in measurements if m.status == "measured" and m.sources != ("outlook",)]
+    return bool(measured) and all(map(is_listed, measured))
 
 
 def read_figures(repositories: Iterable[str], file: Path | None = None) -> dict[str, ListFigures]:

@@ -6,15 +6,12 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from advisor.domain.files import data_folder, read_toml
 from advisor.errors import FactsError
-from advisor.facts.database import join_with_commas, open_database, parquet_sql
+from advisor.facts.database import join_with_commas, open_database, parquet_sql, quote
 from advisor.population.library import COLUMN_TYPES, ECOSYSTEMS, HORIZONS, LAG_DAYS, TOTALS, Library
-
-if TYPE_CHECKING:
-    import duckdb
 
 POPULATION_FILE = Path("population") / "population.parquet"
 LISTS_FILE = Path("population") / "lists.toml"
@@ -43,6 +40,11 @@ def read_list_repositories() -> dict[str, str]:
     return {name: str(entry["repository"]) for name, entry in read_toml(data_folder() / LISTS_FILE).items()}
 
 
+def read_list_titles() -> dict[str, str]:
+    """Return list → its title."""
+    return {name: str(entry["title"]) for name, entry in read_toml(data_folder() / LISTS_FILE).items()}
+
+
 def read_libraries(repositories: Iterable[str], file: Path | None = None) -> dict[str, Library]:
     """Return the libraries of these repositories, by their name now or one that they had.
 
@@ -61,9 +63,8 @@ def read_libraries(repositories: Iterable[str], file: Path | None = None) -> dic
     if not names:
         return {}
     rows = _read(
-        "lower(repository) IN (SELECT unnest($names))"
-        " OR list_has_any(list_transform(formerly, lambda name: lower(name)), $names)",
-        {"names": sorted(names)},
+        f"lower(repository) IN ({(texts := _literals(names))})"
+        f" OR list_has_any(list_transform(formerly, lambda name: lower(name)), [{texts}])",
         file,
     )
     earlier = {name.lower(): row for row in rows for name in row.formerly}
@@ -88,14 +89,13 @@ def read_packages(
     Raises:
         FactsError: the file cannot be read.
     """
-    conditions, parameters = [], {}
+    conditions = []
     for ecosystem in ECOSYSTEMS:
-        if keys := sorted({_package_key(ecosystem, name) for name in packages.get(ecosystem, ())}):
-            conditions.append(f"{_PACKAGE_KEYS[ecosystem]} IN (SELECT unnest(${ecosystem}))")
-            parameters[ecosystem] = keys
+        if keys := {_package_key(ecosystem, name) for name in packages.get(ecosystem, ())}:
+            conditions.append(f"{_PACKAGE_KEYS[ecosystem]} IN ({_literals(keys)})")
     if not conditions:
         return {}
-    rows = _read(" OR ".join(conditions), parameters, file)
+    rows = _read(" OR ".join(conditions), file)
     rows.sort(key=lambda row: (row.day, row.stars or 0))
     owners = {
         (ecosystem, _package_key(ecosystem, name)): row
@@ -130,7 +130,7 @@ def read_category(name: str, file: Path | None = None) -> list[Library]:
     Raises:
         FactsError: the file cannot be read.
     """
-    return _read("list_contains(categories, $name)", {"name": name}, file)
+    return _read(f"list_contains(categories, {quote(name)})", file)
 
 
 def read_categories(file: Path | None = None) -> list[Category]:
@@ -140,40 +140,75 @@ def read_categories(file: Path | None = None) -> list[Category]:
         FactsError: the file cannot be read.
     """
     rows = _fetch(
-        "SELECT name, count(*) FROM (SELECT unnest(categories) AS name FROM {source})"
+        "SELECT name, count(*) FROM (SELECT unnest(categories) AS name FROM population)"
         " GROUP BY name ORDER BY name",
-        {},
         file,
     )
     return [Category(name, count) for name, count in rows]
 
 
-def _read(condition: str, parameters: Mapping[str, Any], file: Path | None) -> list[Library]:
+def read_neighbours(
+    categories: Collection[str], most: int, file: Path | None = None
+) -> dict[str, list[tuple[str, str]]]:
+    """Return category → (its title, repository) of its most starred libraries; not of categories of leftovers.
+
+    Args:
+        categories: ``list/category``.
+        most: how many libraries of each.
+        file: the population's file; None: the bundled one.
+
+    Raises:
+        FactsError: the file cannot be read.
+    """
+    names = [name for name in categories if not name.endswith("/others")]
+    if not names:
+        return {}
+    rows = _fetch(
+        "SELECT name, repository FROM (SELECT unnest(categories) AS name, repository, stars FROM population)"
+        f" WHERE name IN ({_literals(names)}) QUALIFY row_number() OVER"
+        f" (PARTITION BY name ORDER BY stars DESC NULLS LAST, repository) <= {int(most)}"
+        " ORDER BY name, stars DESC NULLS LAST, repository",
+        file,
+    )
+    titles = read_list_titles()
+    neighbours: dict[str, list[tuple[str, str]]] = {}
+    for name, repository in rows:
+        neighbours.setdefault(name, []).append((category_title(name, titles), repository))
+    return neighbours
+
+
+def category_title(name: str, list_titles: Mapping[str, str]) -> str:
+    """Return a category in words, with the list that has it, for example "Web frameworks (Python)"."""
+    list_name, _, category = name.partition("/")
+    words = category.replace("-", " ").replace("_", " ")
+    return f"{words[:1].upper()}{words[1:]} ({list_titles.get(list_name, list_name)})"
+
+
+def _literals(texts: Iterable[str]) -> str:
+    # No parameters: for a list parameter DuckDB imports pandas, which takes longer than the query.
+    return join_with_commas(map(quote, sorted(texts)))
+
+
+def _read(condition: str, file: Path | None) -> list[Library]:
     columns = join_with_commas(COLUMN_TYPES)
     rows = _fetch(
-        f"SELECT {columns} FROM {{source}} WHERE {condition} ORDER BY stars DESC NULLS LAST, repository",
-        parameters,
-        file,
+        f"SELECT {columns} FROM population WHERE {condition} ORDER BY stars DESC NULLS LAST, repository", file
     )
     return [_library(dict(zip(COLUMN_TYPES, row, strict=True))) for row in rows]
 
 
-def _fetch(query: str, parameters: Mapping[str, Any], file: Path | None) -> list[tuple[Any, ...]]:
+def _fetch(query: str, file: Path | None) -> list[tuple[Any, ...]]:
+    """Return the rows of a query; the table ``population`` has the rows of the file."""
     import duckdb
 
     path = file or population_file()
     with open_database([path.parent]) as db:
         try:
-            return _execute(db, query.format(source=parquet_sql([path])), parameters)
+            db.execute(f"CREATE VIEW population AS SELECT * FROM {parquet_sql([path])}")
+            return db.execute(query).fetchall()
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             raise FactsError(f"cannot read the population {path}: {reason}; install advisor again") from None
-
-
-def _execute(
-    db: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, Any]
-) -> list[tuple[Any, ...]]:
-    return db.execute(query, dict(parameters)).fetchall()
 
 
 def _library(row: Mapping[str, Any]) -> Library:
