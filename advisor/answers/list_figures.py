@@ -31,11 +31,8 @@ def add_list_figures(question: Question, snapshot: SnapshotMeasurements) -> Snap
         if c.repository not in damaged_names and _has_gap(measurements.get(c.repository), used_metrics)
     }
     for repository, figures in _read(gaps, snapshot.list_figures).items():
-        if figures.day > question.as_of and not question.is_past:
-            usable = True
-        else:
-            usable = figures.is_usable_on(question.as_of)
-        if usable:
+        day = question.as_of if question.is_past else max(question.as_of, figures.day)
+        if figures.is_usable_on(day):
             rows = measurements.get(repository)
             measurements[repository] = fill_gaps(repository, rows, figures)
             if not _has_facts(rows):
@@ -99,10 +96,14 @@ def describe_missing(repository: str, question: Question) -> str:
 def describe_sources(question: Question, ranking: Sequence[ScoredCandidate]) -> Iterator[str]:
     """Yield where the figures come from and up to which day, and how to refresh them, in sentences."""
     domain = question.domain
-    names = " ".join(c.repository for c in question.candidates)
+    yield from question.notes
+    few = [c.repository for c in question.candidates[: _FEW + 1]]
+    names = " ".join(few) if len(few) <= _FEW else "OWNER/NAME"
     for view in question.views:
         wish = f"--domain {domain.name}" if domain.candidates else names
         yield f"facts in {view.store.path.name} up to {view.as_of}; for newer ones: `advisor collect {wish}`"
+    if not question.views:
+        yield f"for facts with a history: `advisor collect {names}`"
     whole, partly = [], []
     for candidate in ranking:
         days = _list_days(candidate)

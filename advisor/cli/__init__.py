@@ -16,6 +16,7 @@ COMMANDS = (
     "rank",
     "explain",
     "compare",
+    "domains",
     "coverage",
     "dashboard",
     "backtest",

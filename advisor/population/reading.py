@@ -147,6 +147,20 @@ def read_categories(file: Path | None = None) -> list[Category]:
     return [Category(name, count) for name, count in rows]
 
 
+def read_all_names(file: Path | None = None) -> list[str]:
+    """Return the names of all packages on PyPI and of all repositories, without their owner, in lower case.
+
+    Raises:
+        FactsError: the file cannot be read.
+    """
+    rows = _fetch(
+        "SELECT lower(pypi) AS name FROM population WHERE pypi IS NOT NULL"
+        " UNION SELECT lower(split_part(repository, '/', 2)) FROM population ORDER BY name",
+        file,
+    )
+    return [name for (name,) in rows]
+
+
 def read_neighbours(
     categories: Collection[str], most: int, file: Path | None = None
 ) -> dict[str, list[tuple[str, str]]]:

@@ -83,7 +83,7 @@ def page_data(
             {
                 **plain(asdict(by_repository[r])),
                 "seed": acceptability.seed_of(r),
-                "missing": answer.missing.get(r, ""),
+                "missing": {**answer.missing, **answer.rivals}.get(r, ""),
                 "born": _day(timeline.born.get(r)),
             }
             for r in order
