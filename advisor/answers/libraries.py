@@ -38,7 +38,7 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[\w.-]{1,100}", re.ASCI
 
 @dataclass(frozen=True)
 class Libraries:
-    """The libraries of a request, and what is known where.
+    """The libraries of a request, and the facts about them.
 
     Attributes:
         candidates: one per library, in the order of the request.

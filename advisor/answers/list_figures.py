@@ -8,6 +8,7 @@ from datetime import date
 
 from advisor.answers.question import Question
 from advisor.measure.cache import SnapshotMeasurements
+from advisor.measure.list_figures import read_cached_figures
 from advisor.metrics import METRICS
 from advisor.model import Candidate, Measurement, ScoredCandidate
 from advisor.population.figures import ListFigures, is_listed, read_figures, rests_on_lists
@@ -30,7 +31,7 @@ def add_list_figures(question: Question, snapshot: SnapshotMeasurements) -> Snap
         for c in question.candidates
         if c.repository not in damaged_names and _has_gap(measurements.get(c.repository), used_metrics)
     }
-    for repository, figures in _read(gaps, snapshot.list_figures).items():
+    for repository, figures in _read(gaps, question).items():
         day = question.as_of if question.is_past else max(question.as_of, figures.day)
         if figures.is_usable_on(day):
             rows = measurements.get(repository)
@@ -74,10 +75,11 @@ LIST_METRICS = frozenset(
 """The metrics that `population.figures` knows."""
 
 
-def _read(
-    candidates: Mapping[str, Candidate], cached: Mapping[str, ListFigures | None]
-) -> dict[str, ListFigures]:
-    """Return the figures of candidates, also under their earlier names, from the cache or from the file."""
+def _read(candidates: Mapping[str, Candidate], question: Question) -> dict[str, ListFigures]:
+    """Return the figures of candidates, also under their earlier names, from the caches or from the file."""
+    cached: dict[str, ListFigures | None] = {}
+    for view in question.views if candidates else ():
+        cached |= read_cached_figures(view.store)
     figures = {r: cached[r] for r in candidates if r in cached}
     others = {r: c for r, c in candidates.items() if r not in cached}
     rows = read_figures(name for r, c in others.items() for name in (r, *c.formerly)) if others else {}

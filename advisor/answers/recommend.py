@@ -14,6 +14,7 @@ from advisor.domain.domain import available_domains, load_domain
 from advisor.errors import FactsError
 from advisor.facts.store import Store
 from advisor.measure import cache
+from advisor.measure.list_figures import write_cached_figures
 from advisor.model import (
     Candidate,
     CriterionScore,
@@ -153,7 +154,8 @@ def write_answer_cache(store: Store) -> None:
     """
     domains = {name: load_domain(name) for name in available_domains()}
     domains = {name: domain for name, domain in domains.items() if domain.snapshot == store.path.name}
-    cache.write_measurement_cache(store, [e.repository for d in domains.values() for e in d.rivals])
+    cache.write_measurement_cache(store)
+    write_cached_figures(store, [e.repository for d in domains.values() for e in d.rivals])
     draws = []
     for name in domains:
         if domains[name].candidates:
@@ -174,7 +176,6 @@ def _measure(question: Question) -> tuple[cache.SnapshotMeasurements, dict[str, 
             snapshot.measurements | part.measurements,
             snapshot.outlooks | part.outlooks,
             (*snapshot.damages, *part.damages),
-            {**snapshot.list_figures, **part.list_figures},
         )
     snapshot = list_figures.add_list_figures(question, snapshot)
     measurements = {}

@@ -19,8 +19,8 @@ def render_page(request: Request, months: int, task: Task | None = None) -> tupl
         months: how many months the page looks back.
         task: a training task that the page shows in every library.
     """
-    from advisor.answers.history import read_timeline
     from advisor.answers.any_question import read_any_request
+    from advisor.answers.history import read_timeline
     from advisor.answers.recommend import recommend
     from advisor.report.dashboard import render
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -129,7 +130,18 @@ def load_domain(name: str, folder: Path | None = None) -> Domain:
         UnknownName: there is no such domain.
         ConfigError: the file is invalid.
     """
-    folder = folder or data_folder()
+    if folder is None and not name.endswith(".toml"):
+        return load_bundled_domain(name, data_folder())
+    return _load_domain(name, folder or data_folder())
+
+
+@cache
+def load_bundled_domain(name: str, folder: Path) -> Domain:
+    """Read a bundled domain; a command asks several of them for names."""
+    return _load_domain(name, folder)
+
+
+def _load_domain(name: str, folder: Path) -> Domain:
     path = Path(name) if name.endswith(".toml") else folder / "domains" / f"{name}.toml"
     if not name.endswith(".toml") and name not in available_domains(folder):
         raise UnknownName("domain", name, available_domains(folder))

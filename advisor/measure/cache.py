@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,6 @@ from advisor.measure.sql import measurement_of_row
 from advisor.metrics import METRICS
 from advisor.metrics.shared.views import DERIVED_VIEWS
 from advisor.model import Contribution, Measurement, Metric, Outlook
-from advisor.population.figures import ListFigures, read_figures
-from advisor.population.reading import population_file
 
 FOLDER = "measurements"  # measurements of a whole store by `advisor measure`, beside the facts
 # The bundled files that a measurement depends on, besides the facts.
@@ -42,8 +40,7 @@ def _outlook_model() -> Path:
 def measurements_key(store: Store, as_of: date) -> str:
     """Return a hash of all inputs of measurements: facts, date, metric definitions and bundled files."""
     hashes = facts_key(store, store.repositories())
-    population = hashlib.sha256(population_file().read_bytes()).hexdigest()
-    return digest([hashes, as_of.isoformat(), population, *_definitions(METRICS)])
+    return digest([hashes, as_of.isoformat(), *_definitions(METRICS)])
 
 
 def digest(inputs: object) -> str:
@@ -142,16 +139,11 @@ def facts_key(store: Store, repositories: Sequence[str]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class SnapshotMeasurements:
-    """Measurements and outlooks of each repository, and the damaged files.
-
-    ``list_figures`` are the cached figures of public lists; None: no list has the repository. They may be of
-    more repositories, and a repository that is not there was not looked for.
-    """
+    """Measurements and outlooks of each repository, and the damaged files."""
 
     measurements: dict[str, dict[str, Measurement]]
     outlooks: dict[str, tuple[Outlook, ...]]
     damages: tuple[reading.Damage, ...]
-    list_figures: Mapping[str, ListFigures | None] = field(default_factory=dict)
 
 
 def read_cached_measurements(facts: FactsView) -> SnapshotMeasurements | None:
@@ -162,36 +154,20 @@ def read_cached_measurements(facts: FactsView) -> SnapshotMeasurements | None:
         return None
     names = facts.intact_repositories
     return SnapshotMeasurements(
-        {r: {row["metric"]: _from_json(row) for row in content["measurements"][r]} for r in names},
-        {r: tuple(_outlook_from_json(row) for row in content["outlooks"][r]) for r in names},
+        {r: {row["metric"]: measurement_from_json(row) for row in content["measurements"][r]} for r in names},
+        {r: tuple(outlook_from_json(row) for row in content["outlooks"][r]) for r in names},
         facts.damages,
-        {r: _figures_from_json(row) for r, row in content["list_figures"].items()},
     )
 
 
-def _figures_from_json(row: dict[str, Any] | None) -> ListFigures | None:
-    if row is None:
-        return None
-    return ListFigures(
-        date.fromisoformat(row["day"]),
-        {m["metric"]: _from_json(m) for m in row["measurements"]},
-        tuple(_outlook_from_json(o) for o in row["outlooks"]),
-    )
-
-
-def _figures_to_json(figures: ListFigures | None) -> dict[str, Any] | None:
-    if figures is None:
-        return None
-    rows = [asdict(m) for _, m in sorted(figures.measurements.items())]
-    return {"day": figures.day, "measurements": rows, "outlooks": [asdict(o) for o in figures.outlooks]}
-
-
-def _from_json(row: dict[str, Any]) -> Measurement:
+def measurement_from_json(row: dict[str, Any]) -> Measurement:
+    """Return the measurement of a row of JSON."""
     days = {k: date.fromisoformat(row[k]) for k in ("first_day", "last_day") if row[k]}
     return Measurement(**{**row, **days, "sources": tuple(row["sources"])})
 
 
-def _outlook_from_json(row: dict[str, Any]) -> Outlook:
+def outlook_from_json(row: dict[str, Any]) -> Outlook:
+    """Return the outlook of a row of JSON."""
     return Outlook(**{**row, "contributions": tuple(Contribution(**c) for c in row["contributions"])})
 
 
@@ -206,12 +182,8 @@ def measure_fresh(facts: FactsView) -> SnapshotMeasurements:
     return SnapshotMeasurements(measurements, compute_outlooks(facts, _outlook_model()), facts.damages)
 
 
-def write_measurement_cache(store: Store, rivals: Sequence[str] = ()) -> None:
+def write_measurement_cache(store: Store) -> None:
     """Write the measurements and outlooks as of the snapshot's own date beside it.
-
-    Args:
-        store: the facts.
-        rivals: more repositories whose figures of public lists belong into the cache.
 
     Raises:
         FactsError: a file of the snapshot is damaged.
@@ -219,8 +191,6 @@ def write_measurement_cache(store: Store, rivals: Sequence[str] = ()) -> None:
     results = measure_fresh(FactsView(store, tuple(store.repositories()), store.as_of))
     if results.damages:
         raise FactsError("; ".join(map(str, results.damages)))
-    names = sorted({*store.repositories(), *rivals})
-    figures = read_figures(names)
     content = {
         "key": measurements_key(store, store.as_of),
         "as_of": store.as_of.isoformat(),
@@ -229,7 +199,6 @@ def write_measurement_cache(store: Store, rivals: Sequence[str] = ()) -> None:
             for r, each in sorted(results.measurements.items())
         },
         "outlooks": {r: [asdict(o) for o in each] for r, each in sorted(results.outlooks.items())},
-        "list_figures": {r: _figures_to_json(figures.get(r)) for r in names},
     }
     text = json.dumps(content, indent=1, default=str) + "\n"
     with lock_store(store.path):

@@ -146,10 +146,10 @@ def rank_dependencies(
         return entries.get(repository) or candidate_of(repository, owners)
 
     names = {o.repository for _, o in pairs if o}
-    for repository, neighbours in find_neighbours(names).items():
-        rivals = others.setdefault(repository, [])
-        earlier = {repository, *(c.repository for _, c in rivals)}
-        rivals += [(category, find_entry(n)) for category, n in neighbours if n not in earlier]
+    # The categories of public lists are wider than a domain, so they stand in only where there is no domain.
+    for repository, neighbours in find_neighbours(names - others.keys()).items():
+        entries_of_lists = {n: (category, find_entry(n)) for category, n in neighbours}
+        others[repository] = list(entries_of_lists.values())
     names |= {c.repository for name in names for _, c in others.get(name, ())}
     scores, problems = _score_repositories(sorted(names), stores, request.as_of, question, find_entry)
     packages = [_health(d, o, scores, problems, others) for d, o in pairs]
@@ -201,7 +201,7 @@ def _other_candidates(
 
 @dataclass(frozen=True)
 class _Facts:
-    """What is known about a repository: measurements, outlooks, and the day."""
+    """The facts about a repository: measurements, outlooks, and the day."""
 
     repository: str
     measurements: Mapping[str, Measurement]

@@ -42,8 +42,8 @@ def compare(
       advisor compare trl unsloth --goal independence
       advisor compare flask fastapi
     """
-    from advisor.answers.compare import compare as compare_candidates
     from advisor.answers.any_question import read_any_request
+    from advisor.answers.compare import compare as compare_candidates
     from advisor.report.compare import render
 
     options = RequestOptions(domain, goal, as_of, weights, rules, store)

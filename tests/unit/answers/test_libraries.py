@@ -67,7 +67,10 @@ def test_facts_of_ones_own_come_before_lists(tmp_path):
     for (table, of), content in rows().items():
         if of == like:
             writing.write_rows(
-                tmp_path / "own", table, "encode/httpx", [{**r, "repository": "encode/httpx"} for r in content]
+                tmp_path / "own",
+                table,
+                "encode/httpx",
+                [{**r, "repository": "encode/httpx"} for r in content],
             )
     request = Request(domain="libraries", repositories=("httpx", "requests"), own_store=tmp_path / "own")
     question = read_any_request(request)
@@ -119,7 +122,10 @@ def test_the_commands_take_any_names():
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["rank", "reqests", "httpx"], "unknown library 'reqests': no bundled domain, no facts of yours and no "),
+        (
+            ["rank", "reqests", "httpx"],
+            "unknown library 'reqests': no bundled domain, no facts of yours and no ",
+        ),
         (["rank", "reqests", "httpx"], "did you mean requests"),
         (["rank", "nobody/nothing"], "no facts about nobody/nothing, and no public list has them"),
         (["rank", "--category", "web framewroks"], "unknown category 'web framewroks'; known: "),

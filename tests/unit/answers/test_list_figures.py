@@ -77,10 +77,16 @@ def test_adoption_is_a_criterion_of_every_domain(name):
 
 
 def test_the_obvious_rivals_are_in_with_figures_and_with_what_is_missing(answers):
-    pandas, django = figures_of(answers["dataframes"], "pandas"), figures_of(answers["web-frameworks"], "django")
+    pandas, django = (
+        figures_of(answers["dataframes"], "pandas"),
+        figures_of(answers["web-frameworks"], "django"),
+    )
     for r in (pandas, django):
         assert r.measurement("downloads").value > 10**7 and r.measurement("stars").value > 40_000
-        assert r.measurement("days_since_last_commit").value < 30 and r.measurement("release_frequency").value > 3
+        assert (
+            r.measurement("days_since_last_commit").value < 30
+            and r.measurement("release_frequency").value > 3
+        )
         assert r.measurement("contributors").status == "unavailable"
         assert rests_on_lists(r.measurements)
         assert len(r.outlook) == 2
