@@ -26,7 +26,7 @@ from finetune.errors import (
     TrainingInterruption,
     explain_os_error,
 )
-from finetune.machine import hardware, memory
+from finetune.machine import cuda_variables, hardware, memory
 from finetune.process import environment, launch, torchrun
 from finetune.record import (
     Record,
@@ -269,8 +269,10 @@ def _has_adapter(folder: Path) -> bool:
 def _evaluate(folder: Path, record: Record) -> Record:
     model = record.spec["model"]
     base.fetch_model(model["base"], model["revision"])
+    on_gpu = record.spec["devices"]["kind"] == "cuda"
+    variables = cuda_variables.build_variables(1) if on_gpu else {}
     command = [sys.executable, "-m", "finetune.after.evaluate", str(folder)]
-    process = isolation.run_program(command, isolation.OFFLINE)
+    process = isolation.run_program(command, {**isolation.OFFLINE, **variables})
     with (folder / "log.txt").open("a") as log:
         log.write(process.stdout + process.stderr)
     if process.returncode:
@@ -281,18 +283,24 @@ def _evaluate(folder: Path, record: Record) -> Record:
             f"{process.returncode}: {last_line}. `{command_line}` evaluates it again"
         )
     evaluation = json.loads((folder / "evaluation.json").read_text("utf-8"))
+    losses = {"held_out": evaluation["losses"], "held_out_tokens": evaluation["tokens"]}
+    if evaluation.get("not_judged"):
+        losses["not_judged"] = evaluation["not_judged"]
     return update_record(
         folder,
         record,
-        losses={**record.losses, "held_out": evaluation["losses"], "held_out_tokens": evaluation["tokens"]},
+        losses={**record.losses, **losses},
         timings_seconds={**record.timings_seconds, "evaluate": evaluation["seconds"]},
     )
 
 
 def _describe_outcome(record: Record) -> str:
     losses = record.losses.get("held_out")
+    reasons = record.losses.get("not_judged", {}).values()
     if not losses:
-        return "trained; not evaluated (no held-out rows)"
+        return f"trained; not evaluated ({'; '.join(reasons) or 'no held-out rows'})"
     suffix = "_quantised" if "base_quantised" in losses else ""
-    before, after = losses["base" + suffix], losses["adapter" + suffix]
-    return f"held-out loss {before:.4f} → {after:.4f} on {record.losses['held_out_tokens']} tokens"
+    pair = [losses[name + suffix] for name in ("base", "adapter") if name + suffix in losses]
+    numbers = " → ".join(f"{loss:.4f}" for loss in pair)
+    text = f"held-out loss {numbers} on {record.losses['held_out_tokens']} tokens"
+    return "; not judged: ".join([text, *reasons])
