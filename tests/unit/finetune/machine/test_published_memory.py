@@ -31,7 +31,7 @@ FIGURES = PUBLISHED.TABLE["figures"]
 PEAKS = [figure for figure in FIGURES if "capped" not in figure.get("differs", ())]
 FAILED_RUNS = [figure for figure in FIGURES if "capped" in figure.get("differs", ())]
 # docs/explanation/memory.md says why.
-KNOWN_ERRORS = {("axolotl-examples", "Olmo-3-7B")}
+KNOWN_ERRORS = {"axolotl-examples-Olmo-3-7B-qlora-2048-2", "fsdp-qlora-Llama-2-7B-lora-2048-6"}
 
 
 def name_figure(figure):
@@ -49,7 +49,7 @@ def test_table_has_each_stack_that_publishes_peaks_with_sources_and_settings():
     assert {figure["stack"] for figure in FIGURES} == {*STACKS} - {
         "trl"
     }  # trl's documentation has charts only
-    assert len(PEAKS) >= 40
+    assert len(PEAKS) >= 50
     assert {figure["source"] for figure in FIGURES} == set(PUBLISHED.TABLE["sources"])
     assert all(source["url"].startswith("https://") for source in PUBLISHED.TABLE["sources"].values())
 
@@ -57,19 +57,20 @@ def test_table_has_each_stack_that_publishes_peaks_with_sources_and_settings():
 @pytest.mark.parametrize("figure", PEAKS, ids=name_figure)
 def test_prediction_is_within_15_percent_of_the_published_peak(figure):
     error = PUBLISHED.predict_figure(figure) / figure["published"] - 1
-    is_known = (figure["source"], figure["model"]) in KNOWN_ERRORS
-    assert (abs(error) > 0.15) == is_known, f"{error:+.1%}"
+    assert (abs(error) > 0.15) == (name_figure(figure) in KNOWN_ERRORS), f"{error:+.1%}"
 
 
 @pytest.mark.parametrize(
-    "figure",
-    [figure for figure in PEAKS if (figure["source"], figure["model"]) not in KNOWN_ERRORS],
-    ids=name_figure,
+    "figure", [figure for figure in PEAKS if figure["model"] != "Olmo-3-7B"], ids=name_figure
 )
 def test_plan_does_not_say_that_a_run_fits_into_less_than_its_published_peak(figure):
-    """The margin of the plan is 10 %; the lowest prediction, of an old loss that advisor does not run, is 13 %."""
-    margin = 0.85 if "old-loss" in figure.get("differs", ()) else memory.SAFE_SHARE
-    assert PUBLISHED.predict_figure(figure) >= margin * figure["published"]
+    """On a card that has just the published peak (and CUDA's context, which torch does not count)."""
+    predicted, card = PUBLISHED.predict_figure(figure), figure["published"]
+    if figure["measure"] in ("allocated", "reserved"):
+        shape = base.read_shape(PUBLISHED.TABLE["models"][figure["model"]])
+        context = memory.predict_memory(shape, PUBLISHED.build_spec(figure), figure["length"]).runtime / GIB
+        predicted, card = predicted + context, card + context
+    assert predicted > memory.SAFE_SHARE * 0.999 * card
 
 
 @pytest.mark.parametrize("figure", FAILED_RUNS, ids=name_figure)
