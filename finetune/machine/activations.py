@@ -17,7 +17,7 @@ from finetune.sections import LORA_LIKE
 from finetune.spec import RunSpec
 from finetune.weights.base import Shape
 
-_QKV, _GATED, _DOWN = ("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"), ("down_proj",)
+_QKV, _GATES, _DOWN = ("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"), ("down_proj",)
 _MASK_BYTES = 2
 
 
@@ -126,8 +126,8 @@ def count_recomputed_bytes(shape: Shape, spec: RunSpec, length: int, rows: int) 
         kv = shape.kv_heads * shape.head_size
         q, i = shape.heads * shape.head_size, shape.intermediate_size * _active_experts(shape)
         return (7 * shape.hidden_size + 4 * q + 10 * kv + 12 * i) * length * rows
-    saved = count_layer_bytes(shape, spec, length, rows)
-    return saved + count_backward_bytes(shape, spec, length * rows)
+    layer_bytes = count_layer_bytes(shape, spec, length, rows)
+    return layer_bytes + count_backward_bytes(shape, spec, length * rows)
 
 
 def count_checkpoint_bytes(shape: Shape, spec: RunSpec, tokens: int) -> int:
@@ -185,7 +185,7 @@ def _count_input_bytes(shape: Shape, spec: RunSpec, *, own_copies: bool) -> int:
     if own_copies or spec.method.dropout:
         mask = 1 if spec.method.dropout else 0
         return sum((width + mask) * linears[name][0] for name in names)
-    groups = ((_QKV, shape.hidden_size), (_GATED, shape.hidden_size), (_DOWN, shape.intermediate_size))
+    groups = ((_QKV, shape.hidden_size), (_GATES, shape.hidden_size), (_DOWN, shape.intermediate_size))
     return sum(width * size for group, size in groups if any(name in group for name in names))
 
 
