@@ -70,7 +70,7 @@ def evaluate_run(folder: Path) -> dict[str, Any]:
         ``generations`` (question, wanted, base, adapter) and ``seconds``.
     """
     began = time.monotonic()
-    spec = RunSpec.model_validate(record.read_record(folder).spec)
+    spec = record.read_spec(folder, record.read_record(folder))
     data = dataset.open_dataset(folder / "data")
     rows = read_held_out(data, spec.evaluation.rows)
     tokenizer = load_tokenizer(str(folder / "adapter"), trust_remote_code=spec.model.trust_remote_code)

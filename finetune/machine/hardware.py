@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from finetune import isolation
 from finetune.errors import SpecError
 
 GPUS_VARIABLE, VISIBLE_VARIABLE = "ADVISOR_GPUS", "CUDA_VISIBLE_DEVICES"
@@ -211,6 +212,7 @@ def _ask_driver(visible: str | None) -> tuple[Gpu, ...] | None:
             text=True,
             timeout=20,
             check=True,
+            env=isolation.select_variables(),
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return None
@@ -258,7 +260,7 @@ def _ask_torch() -> tuple[Gpu, ...]:
     """Return the GPUs that torch sees, if there is a driver; nothing without torch."""
     if not any(Path(file).exists() for file in _DRIVER_FILES) or importlib.util.find_spec("torch") is None:
         return ()
-    environment = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **os.environ}
+    environment = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **isolation.select_variables()}
     try:
         output = subprocess.run(
             [sys.executable, "-c", _TORCH_QUERY],

@@ -30,7 +30,7 @@ def folder(make_spec, tokenizer, tmp_path):
         '{"event": "finished", "step": 3, "seconds": 4.0, "peak_rss_bytes": 1048576, "time": 8.5}\n'
     )
     data = dataset.prepare_dataset(run_spec, tokenizer, tmp_path / "tokens")
-    run._link(data.folder, target / "data")
+    dataset.link_dataset(data, target / "data")
     attempts = (record.Attempt(record.utc_now(), to_step=3, outcome="trained"),)
     record.write_record(target, record.Record(
         id="run", state="failed", started=record.utc_now(), spec=run_spec.model_dump(mode="json"), origins={},
@@ -174,7 +174,7 @@ def test_tokens_are_copied_if_hard_links_fail(folder, tmp_path, monkeypatch):
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr(os, "link", no_link)
-    run._link(folder / "data", tmp_path / "copy")
+    dataset.link_dataset(dataset.open_dataset(folder / "data"), tmp_path / "copy")
     assert dataset.open_dataset(tmp_path / "copy") == replace(
         dataset.open_dataset(folder / "data"), folder=tmp_path / "copy"
     )
