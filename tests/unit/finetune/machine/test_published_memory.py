@@ -177,8 +177,9 @@ class LiveMemory:
         weakref.finalize(storage, remove)
 
 
-def count_live_bytes(monkeypatch, layers, *, targets="all-linear", has_float32_adapter=True, vocabulary=640):
-    """Return the bytes after the forward pass, and the peak, of a Llama under autocast; no checkpointing."""
+def count_live_bytes(monkeypatch, layers, *, targets="all-linear", has_float32_adapter=True, vocabulary=640,
+                     dtype="bfloat16"):  # fmt: skip
+    """Return the bytes after the forward pass, and the peak, of a Llama; 16 bits under autocast."""
     import torch
     from peft import LoraConfig, get_peft_model
     from torch._subclasses.fake_tensor import FakeTensorMode
@@ -188,11 +189,11 @@ def count_live_bytes(monkeypatch, layers, *, targets="all-linear", has_float32_a
     config = LlamaConfig(
         hidden_size=SHAPE.hidden_size, intermediate_size=SHAPE.intermediate_size, num_hidden_layers=layers,
         num_attention_heads=SHAPE.heads, num_key_value_heads=SHAPE.kv_heads, vocab_size=vocabulary,
-        head_dim=SHAPE.head_size, dtype=torch.bfloat16, attn_implementation="sdpa", use_cache=False,
+        head_dim=SHAPE.head_size, dtype=getattr(torch, dtype), attn_implementation="sdpa", use_cache=False,
     )  # fmt: skip
     live = LiveMemory()
     with FakeTensorMode(allow_non_fake_inputs=True):
-        torch.set_default_dtype(torch.bfloat16)
+        torch.set_default_dtype(getattr(torch, dtype))
         try:
             model = LlamaForCausalLM(config)
         finally:
@@ -206,7 +207,7 @@ def count_live_bytes(monkeypatch, layers, *, targets="all-linear", has_float32_a
         model.train()
         live.ignore([*model.parameters(), *model.buffers()])
         ids = torch.zeros(2, 256, dtype=torch.long)
-        with live.mode, torch.autocast("cpu", torch.bfloat16):
+        with live.mode, torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"):
             output = model(input_ids=ids, labels=ids)
             after_forward = live.bytes
             output.loss.backward()
@@ -234,6 +235,16 @@ def test_bytes_of_a_layer_are_those_that_torch_keeps(monkeypatch, targets, has_f
     four, two = (count_live_bytes(monkeypatch, layers, **options)[0] for layers in (4, 2))
     method = {"name": "lora" if has_float32_adapter else "qlora", "r": 8, "targets": targets}
     run_spec = resolve("trl", method=method, training={"micro_batch_size": 2})
+    predicted = activations.count_layer_bytes(SHAPE, run_spec, 256, 2)
+    assert predicted == pytest.approx((four - two) / 2, rel=0.06)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_bytes_of_a_layer_in_float32_are_those_that_torch_keeps(monkeypatch):
+    four, two = (count_live_bytes(monkeypatch, layers, dtype="float32")[0] for layers in (4, 2))
+    run_spec = resolve(
+        "trl", method={"name": "lora", "r": 8}, training={"micro_batch_size": 2, "dtype": "float32"}
+    )
     predicted = activations.count_layer_bytes(SHAPE, run_spec, 256, 2)
     assert predicted == pytest.approx((four - two) / 2, rel=0.06)
 
