@@ -75,9 +75,14 @@ STACK_MEMORY = {
 }
 
 
+def get_stack_memory(stack: str) -> StackMemory:
+    """Return what a stack keeps; a stack without an entry counts as one with transformers' loss."""
+    return STACK_MEMORY.get(stack, STACK_MEMORY["axolotl"])
+
+
 def count_logit_bytes(shape: Shape, spec: RunSpec, tokens: int) -> int:
     """Return the bytes of the logits, and of the normalised hidden state before them, at the loss."""
-    stack = STACK_MEMORY[spec.stack]
+    stack = get_stack_memory(spec.stack)
     logit = stack.logit_float32 if spec.training.dtype == "float32" else stack.logit
     if spec.training.own_speedups and stack.compiled_logit is not None:
         logit = stack.compiled_logit
@@ -95,7 +100,7 @@ def count_layer_bytes(shape: Shape, spec: RunSpec, length: int, rows: int) -> in
         length: tokens of a row.
         rows: rows of the micro-batch.
     """
-    stack = STACK_MEMORY[spec.stack]
+    stack = get_stack_memory(spec.stack)
     h, q, i = shape.hidden_size, shape.heads * shape.head_size, shape.intermediate_size
     is_float32, experts = spec.training.dtype == "float32", _active_experts(shape)
     token = 8 * h + stack.query * q * (2 if is_float32 else 1) + 6 * i * experts * (2 if is_float32 else 1)
@@ -131,7 +136,7 @@ def count_recomputed_bytes(shape: Shape, spec: RunSpec, length: int, rows: int) 
 def count_checkpoint_bytes(shape: Shape, spec: RunSpec, tokens: int) -> int:
     """Return the bytes of the inputs of all layers; two of them if the stack moves them to the machine."""
     width = 4 if spec.training.dtype == "float32" else 2
-    is_offloaded = STACK_MEMORY[spec.stack].is_offloading and spec.training.own_speedups
+    is_offloaded = get_stack_memory(spec.stack).is_offloading and spec.training.own_speedups
     return (2 if is_offloaded else shape.layers) * shape.hidden_size * width * tokens
 
 
@@ -154,12 +159,12 @@ def count_workspace_bytes(shape: Shape, spec: RunSpec) -> int:
 
 def can_checkpoint(spec: RunSpec) -> bool:
     """Return whether the stack can checkpoint the activations of this run."""
-    return spec.world_size > 1 or STACK_MEMORY[spec.stack].checkpoints
+    return spec.world_size > 1 or get_stack_memory(spec.stack).checkpoints
 
 
 def is_sharded(spec: RunSpec) -> bool:
     """Return whether the processes of a run share its weights."""
-    return spec.world_size > 1 and (spec.devices.strategy == "fsdp" or STACK_MEMORY[spec.stack].shards)
+    return spec.world_size > 1 and (spec.devices.strategy == "fsdp" or get_stack_memory(spec.stack).shards)
 
 
 def has_float32_adapter(spec: RunSpec) -> bool:
@@ -178,7 +183,7 @@ def has_float32_adapter(spec: RunSpec) -> bool:
 def _saves_own_copies(spec: RunSpec) -> bool:
     """Return whether each adapter saves a copy of its input: it casts the input to its own type."""
     is_cast = has_float32_adapter(spec) and spec.training.dtype != "float32"
-    return is_cast and STACK_MEMORY[spec.stack].has_own_copies
+    return is_cast and get_stack_memory(spec.stack).has_own_copies
 
 
 def _count_input_bytes(shape: Shape, spec: RunSpec, *, own_copies: bool) -> int:

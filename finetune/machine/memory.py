@@ -183,7 +183,7 @@ def count_weight_bytes(shape: Shape, spec: RunSpec) -> int:
 
     QLoRA needs 4 bits per linear weight, plus 8/64 bits (double quantisation) or 32/64 bits of scale.
     """
-    stack = activations.STACK_MEMORY[spec.stack]
+    stack = activations.get_stack_memory(spec.stack)
     table = shape.vocabulary_size * shape.hidden_size
     parameters = shape.parameters + (table if shape.has_tied_embeddings and not stack.ties else 0)
     if spec.method.name != "qlora":

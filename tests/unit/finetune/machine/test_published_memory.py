@@ -106,6 +106,11 @@ def test_full_logits_cost_what_the_loss_of_the_stack_needs():
     assert predict("axolotl").total > 20 * GIB > 13 * GIB > predict("trl").total
 
 
+def test_every_stack_has_an_entry_and_a_new_one_counts_as_transformers():
+    assert set(activations.STACK_MEMORY) == set(STACKS)
+    assert predict("peft_loop").as_dict() == predict("axolotl").as_dict()
+
+
 def test_stack_without_checkpointing_saves_every_layer():
     one = resolve("litgpt", training={"gradient_checkpointing": False})
     layer = activations.count_layer_bytes(LLAMA_8B, one, 2048, 4)
