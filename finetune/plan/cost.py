@@ -21,7 +21,8 @@ def describe_costs(plan: Plan) -> list[str]:
         lines = ["memory: unknown; advisor does not know the names of the sizes in the model's config.json"]
     else:
         lines = [f"memory, peak by part ({plan.spec.devices.kind}):"]
-        lines += [f"{n:>12}  {b / _GIB:7.2f} GiB" for n, b in plan.prediction.as_dict().items()]
+        parts = {n: b for n, b in plan.prediction.as_dict().items() if n != "evaluation"}
+        lines += [f"{n:>12}  {b / _GIB:7.2f} GiB" for n, b in parts.items()]
         lines.append(_describe_fit(plan, plan.shape, plan.prediction.total))
         lines += _describe_evaluation(plan, plan.shape)
     devices = plan.spec.devices
