@@ -173,15 +173,18 @@ def test_layer_that_peft_does_not_have_gives_its_name(make_task, read_pairs, key
         read_pairs(state, family.read_family("litgpt", run_spec), ("q_proj",))
 
 
-def test_logits_of_a_four_bit_base_get_no_check(make_task, monkeypatch):
-    run_spec, job = make_task(gpus=1, method={"name": "qlora"})
+@pytest.mark.parametrize("method", ["lora", "qlora"])
+def test_logits_of_the_exported_adapter_are_checked(make_task, monkeypatch, method):
+    run_spec, job = make_task(gpus=1, method={"name": method})
+    checked_folders = []
     (job.folder / "adapter").mkdir()
     monkeypatch.setattr(peft_export, "write_adapter", lambda run, *_: run / "adapter")
-    monkeypatch.setattr(equivalence, "check_logits", lambda _: pytest.fail("a 4-bit base is rounded"))
+    monkeypatch.setattr(equivalence, "check_logits", checked_folders.append)
     adapter = own_loop.export_adapter(
         run_spec, job, family.read_family("torchtune", run_spec), (), peft_export.pairs_from_torchtune
     )
     assert (adapter / "tokenizer.json").is_file()
+    assert checked_folders == [job.folder]
 
 
 @pytest.mark.parametrize("stack", stacks.STACKS)
