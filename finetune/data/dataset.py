@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from finetune.data import packing
 from finetune.data.rows import Misfit, Row, read_rows
 from finetune.data.template import EncodedRow, encode_row
 from finetune.errors import DataError
@@ -29,6 +30,7 @@ from finetune.spec import RunSpec
 
 _VERSION = 2
 _EXAMPLES = 5
+_USED = ("kept", "cut")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,14 @@ class Dataset:
     def rows(self) -> int:
         """The number of training rows."""
         return int(self.summary["train_rows"])
+
+    def count_sequences(self, spec: RunSpec) -> int:
+        """Return how many sequences one epoch has: the training rows, or what packing makes of them."""
+        if not spec.data.packing:
+            return self.rows
+        limit = spec.data.max_length
+        lengths = [min(o.tokens, limit) for o in self.outcomes if o.split == "train" and o.fate in _USED]
+        return packing.count_sequences(lengths, limit)
 
     def read_rows(self, split: str) -> Iterator[EncodedRow]:
         """Yield the rows of ``train`` or ``test``."""

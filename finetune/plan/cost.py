@@ -49,8 +49,9 @@ def _describe_fit(plan: Plan, shape: Shape, peak: int) -> str:
 
 def describe_time(plan: Plan) -> list[str]:
     """Estimate the time from finished runs of the same stack on the same kind of machine."""
-    steps = plan.spec.count_steps(plan.data.rows)
-    row_tokens = plan.data.summary["train_tokens"] / max(1, plan.data.rows)
+    rows = plan.data.count_sequences(plan.spec)
+    steps = plan.spec.count_steps(rows)
+    row_tokens = plan.data.summary["train_tokens"] / max(1, rows)
     tokens = steps * plan.spec.training.batch_size * row_tokens
     rates = [s for _, r in record.iterate_runs() if (s := _seconds_per_work(r.__dict__, plan)) is not None]
     size = f"{steps} steps, about {tokens:,.0f} tokens"

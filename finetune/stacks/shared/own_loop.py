@@ -30,6 +30,8 @@ def refuse_unsupported_fields(stack: str, spec: RunSpec) -> None:
         {
             "model.trust_remote_code": (False, "it runs its own model code, not the model's"),
             "data.packing": (False, "it does not pack rows that are tokenised already"),
+            "training.attention": ("sdpa", "it always calls torch's scaled_dot_product_attention"),
+            "training.liger_kernels": (
                 False,
                 "these kernels do not fit its own model code",
             ),
