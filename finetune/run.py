@@ -284,10 +284,13 @@ def _evaluate(folder: Path, record: Record) -> Record:
             f"{process.returncode}: {last_line}. `advisor train --resume {folder}` evaluates it again"
         )
     evaluation = json.loads((folder / "evaluation.json").read_text("utf-8"))
+    losses = {"held_out": evaluation["losses"], "held_out_tokens": evaluation["tokens"]}
+    if evaluation.get("not_judged"):
+        losses["not_judged"] = evaluation["not_judged"]
     return update_record(
         folder,
         record,
-        losses={**record.losses, "held_out": evaluation["losses"], "held_out_tokens": evaluation["tokens"]},
+        losses={**record.losses, **losses},
         timings_seconds={**record.timings_seconds, "evaluate": evaluation["seconds"]},
     )
 
@@ -298,4 +301,6 @@ def _describe_outcome(record: Record) -> str:
         return "trained; not evaluated (no held-out rows)"
     suffix = "_quantised" if "base_quantised" in losses else ""
     before, after = losses["base" + suffix], losses["adapter" + suffix]
-    return f"held-out loss {before:.4f} → {after:.4f} on {record.losses['held_out_tokens']} tokens"
+    text = f"held-out loss {before:.4f} → {after:.4f} on {record.losses['held_out_tokens']} tokens"
+    reasons = record.losses.get("not_judged", {}).values()
+    return "; not judged: ".join([text, *reasons])

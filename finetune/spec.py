@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError, model_validator
 
+from advisor.errors import describe_unknown
 from finetune.errors import SpecError
 from finetune.sections import (
     Data,
@@ -161,7 +162,7 @@ def get_preset(name: str) -> Mapping[str, Any]:
         SpecError: no preset has this name.
     """
     if name not in PRESETS:
-        raise SpecError(f"unknown preset {name!r}; known: {', '.join(sorted(PRESETS))}")
+        raise SpecError(describe_unknown("preset", name, PRESETS))
     return PRESETS[name]
 
 

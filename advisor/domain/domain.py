@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from advisor.domain.files import StrictModel, data_folder, describe_error, read_toml
 from advisor.domain.organisations import Organisation
-from advisor.errors import ConfigError, UnknownName
+from advisor.errors import ConfigError, UnknownName, describe_unknown
 from advisor.model import Candidate
 
 
@@ -101,7 +101,7 @@ def check_weights(weights: Mapping[str, float], criteria: list[str], where: str)
     """
     for name, weight in weights.items():
         if name not in criteria:
-            raise ValueError(f"{where}: unknown criterion {name!r}; known: {', '.join(criteria)}")
+            raise ValueError(f"{where}: {describe_unknown('criterion', name, criteria)}")
         if not 0 <= weight < float("inf"):
             raise ValueError(f"{where}: invalid weight {weight} for criterion {name}: expected a number ≥ 0")
     if sum(weights.values()) <= 0:
@@ -145,7 +145,7 @@ def load_domain(name: str, folder: Path | None = None) -> Domain:
 def _shared_criterion(name: str, domain_file: Path, folder: Path) -> dict[str, Any]:
     files = {p.stem: p for p in sorted((folder / "criteria").glob("*.toml"))}
     if name not in files:
-        raise ConfigError(f"{domain_file}: unknown criterion {name!r}; known: {', '.join(files)}")
+        raise ConfigError(f"{domain_file}: {describe_unknown('criterion', name, files)}")
     return {"name": name, **read_toml(files[name])}
 
 

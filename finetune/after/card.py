@@ -41,6 +41,8 @@ def _render_measurements(record: Record) -> list[str]:
     losses = record.losses.get("held_out", {})
     for name, loss in losses.items():
         lines.append(f"| held-out loss, {name.replace('_', ', ')} | {loss:.4f} |")
+    for name, reason in record.losses.get("not_judged", {}).items():
+        lines.append(f"| held-out loss, {name} | not judged: {reason} |")
     if losses:
         lines.append(f"| held-out tokens that count for the loss | {record.losses['held_out_tokens']} |")
     else:

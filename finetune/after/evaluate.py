@@ -2,63 +2,158 @@
 
 Loss is token-weighted: the sum of -log p over all trained tokens of the held-out rows, divided by their
 number; perplexity is its exponential. The base model is the same object with the adapter switched off, so the
-adapter is the only difference. For a QLoRA run this evaluates both bases: the 16- or 32-bit one that a merge
-uses, and the quantised one that the adapter was trained on.
+adapter is the only difference. For a QLoRA run this evaluates both bases: first the quantised one that the
+adapter was trained on, then the 16- or 32-bit one that a merge uses, if it fits into the free memory. Only
+one model is in memory at a time.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune import record
 from finetune.data import dataset
 from finetune.data.template import load_tokenizer
+from finetune.machine import hardware, memory
 from finetune.runners.emit import IGNORE_INDEX
+from finetune.runners.gpu_errors import find_gpu_error
 from finetune.spec import RunSpec
+from finetune.weights import base
 
 if TYPE_CHECKING:
     from finetune.data.template import EncodedRow
 
-_BATCH_TOKENS = 1024
+_ORDER = ("base", "adapter", "base_quantised", "adapter_quantised")
+
+
+@dataclass(frozen=True)
+class JudgedModel:
+    """A model to load, and the losses that it gives.
+
+    Attributes:
+        losses: names of its losses; those that begin with ``base`` are without the adapter.
+        is_quantised: whether the base has 4 bits.
+        is_trained: whether it has the adapter, or is the trained model of ``full``.
+    """
+
+    losses: tuple[str, ...]
+    is_quantised: bool = False
+    is_trained: bool = True
+
+
+def list_models(spec: RunSpec) -> tuple[JudgedModel, ...]:
+    """Return the models of a run in the order of their evaluation; the first one always fits."""
+    if spec.method.name == "full":
+        return JudgedModel(("adapter",)), JudgedModel(("base",), is_trained=False)
+    plain = JudgedModel(("base", "adapter"))
+    if spec.method.name == "qlora":
+        return JudgedModel(("base_quantised", "adapter_quantised"), is_quantised=True), plain
+    return (plain,)
 
 
 def evaluate_run(folder: Path) -> dict[str, Any]:
     """Evaluate a run's adapter, and write the result to ``RUN/evaluation.json``.
 
     Returns:
-        ``losses`` (``base`` → loss, ``adapter`` → loss, and the same with ``_quantised``), ``tokens``,
-        ``rows``, ``perplexity``, ``generations`` (question, wanted, base, adapter) and ``seconds``.
+        ``losses`` (``base`` → loss, ``adapter`` → loss, and the same with ``_quantised``), ``not_judged``
+        (``base`` → why it has no loss), ``tokens``, ``rows``, ``perplexity``, ``generations`` (question,
+        wanted, base, adapter) and ``seconds``.
     """
     began = time.monotonic()
     spec = RunSpec.model_validate(record.read_record(folder).spec)
-    rows = read_held_out(dataset.open_dataset(folder / "data"), spec.evaluation.rows)
-    result: dict[str, Any] = {"rows": len(rows), "losses": {}}
+    data = dataset.open_dataset(folder / "data")
+    rows = read_held_out(data, spec.evaluation.rows)
     tokenizer = load_tokenizer(str(folder / "adapter"), trust_remote_code=spec.model.trust_remote_code)
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-    for suffix, is_quantised in (("", False), ("_quantised", True)):
-        if is_quantised and spec.method.name != "qlora":
+    result: dict[str, Any] = {"rows": len(rows), "losses": {}}
+    answers: dict[str, list[str]] = {}
+    models = list_models(spec)
+    shortage = explain_shortage(spec, int(data.summary["longest"])) if models[0].is_quantised else ""
+    if shortage:
+        models = models[:1]
+    for model in models:
+        has_answers = model is models[-1] or not model.is_quantised
+        try:
+            losses, tokens = _judge_model(
+                model, folder, spec, rows, tokenizer, answers, has_answers=has_answers
+            )
+        except RuntimeError as error:
+            if model is models[0] or find_gpu_error(str(error)) != "out_of_memory":
+                raise
+            shortage = f"the {_name_base(spec)} base needs more than the free memory"
             continue
-        model = load_model(folder, spec, is_quantised=is_quantised)
-        for name, switch in (("base", _without_adapter(model, spec)), ("adapter", nullcontext())):
-            with switch as other_model:
-                loss, tokens = measure_loss(model if other_model is None else other_model, rows, pad)
-            result["losses"][name + suffix] = loss
-            result["tokens"] = tokens
-        if not is_quantised:
-            result["generations"] = _generate_answers(model, tokenizer, folder, spec)
-        del model
+        finally:
+            release_memory()
+        result["losses"] |= losses
+        result["tokens"] = tokens
+    result["not_judged"] = {"base": shortage} if shortage else {}
+    result["losses"] = {name: result["losses"][name] for name in _ORDER if name in result["losses"]}
     result["perplexity"] = {name: math.exp(min(loss, 700)) for name, loss in result["losses"].items() if rows}
+    result["generations"] = _pair_answers(data, tokenizer, spec, answers)
     result["seconds"] = round(time.monotonic() - began, 1)
     record.write_text(folder / "evaluation.json", json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     return result
+
+
+def explain_shortage(spec: RunSpec, longest: int) -> str:
+    """Return why the 16- or 32-bit base of a QLoRA run is not judged; empty if it fits."""
+    shape = base.read_shape(
+        base.read_model_config(
+            spec.model.base, spec.model.revision, trust_remote_code=spec.model.trust_remote_code
+        )
+    )
+    free = hardware.read_free_bytes(spec.devices.kind)
+    if shape is None or free is None:
+        return ""
+    length = min(longest, spec.data.max_length)
+    need = memory.predict_evaluation(shape, spec, length, is_quantised=False)
+    if need <= free:
+        return ""
+    return f"the {_name_base(spec)} base needs {need / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free"
+
+
+def _name_base(spec: RunSpec) -> str:
+    return "32-bit" if spec.training.dtype == "float32" else "16-bit"
+
+
+def release_memory() -> None:
+    """Free what nothing refers to; PEFT's models have cycles, and torch keeps freed GPU memory."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _judge_model(
+    judged: JudgedModel,
+    folder: Path,
+    spec: RunSpec,
+    rows: list[EncodedRow],
+    tokenizer: Any,
+    answers: dict[str, list[str]],
+    *,
+    has_answers: bool,
+) -> tuple[dict[str, float], int]:
+    """Return the losses of one model, and add its answers; nothing refers to the model afterwards."""
+    model = load_model(folder, spec, is_quantised=judged.is_quantised, is_trained=judged.is_trained)
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    losses, tokens = {}, 0
+    for name in judged.losses:
+        with _without_adapter(model, spec) if name.startswith("base") else nullcontext():
+            losses[name], tokens = measure_loss(model, rows, pad)
+            if has_answers:
+                answers[name.removesuffix("_quantised")] = _generate_answers(model, tokenizer, folder, spec)
+    return losses, tokens
 
 
 def read_held_out(data: dataset.Dataset, limit: int) -> list[EncodedRow]:
@@ -71,8 +166,15 @@ def read_held_out(data: dataset.Dataset, limit: int) -> list[EncodedRow]:
     return rows
 
 
-def load_model(folder: Path, spec: RunSpec, *, is_quantised: bool) -> Any:
-    """Return the base model with the run's adapter (or the ``full`` trained model) in evaluation mode."""
+def load_model(folder: Path, spec: RunSpec, *, is_quantised: bool, is_trained: bool = True) -> Any:
+    """Return the base model with the run's adapter (or the ``full`` trained model) in evaluation mode.
+
+    Args:
+        folder: the run's folder.
+        spec: the run.
+        is_quantised: whether to load the base in 4 bits.
+        is_trained: false for the base model alone.
+    """
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
@@ -86,40 +188,21 @@ def load_model(folder: Path, spec: RunSpec, *, is_quantised: bool) -> Any:
             bnb_4bit_use_double_quant=spec.quantisation.double,
             bnb_4bit_compute_dtype=dtype,
         )
-    if spec.method.name == "full":
+    if spec.method.name == "full" and is_trained:
         return AutoModelForCausalLM.from_pretrained(folder / "adapter", dtype=dtype, **extra).eval()
-    base = AutoModelForCausalLM.from_pretrained(
+    model = AutoModelForCausalLM.from_pretrained(
         spec.model.base,
         revision=spec.model.revision,
         dtype=dtype,
         trust_remote_code=spec.model.trust_remote_code,
         **extra,
     )
-    return PeftModel.from_pretrained(base, folder / "adapter").eval()
+    return PeftModel.from_pretrained(model, folder / "adapter").eval() if is_trained else model.eval()
 
 
-def _without_adapter(model: Any, spec: RunSpec) -> Any:
-    if spec.method.name != "full":
-        return _WithoutValue(model.disable_adapter())
-    from transformers import AutoModelForCausalLM
-
-    base = AutoModelForCausalLM.from_pretrained(
-        spec.model.base, revision=spec.model.revision, dtype=model.dtype
-    )
-    return nullcontext(base.to(model.device).eval())
-
-
-class _WithoutValue:
-    """A context manager around another one, which returns None instead of its value."""
-
-    def __init__(self, inner: Any) -> None:
-        self.inner = inner
-
-    def __enter__(self) -> None:
-        self.inner.__enter__()
-
-    def __exit__(self, *why: object) -> None:
-        self.inner.__exit__(*why)
+def _without_adapter(model: Any, spec: RunSpec) -> AbstractContextManager[None]:
+    """Return the context in which the model is its base; the base of a ``full`` run is a model of its own."""
+    return nullcontext() if spec.method.name == "full" else model.disable_adapter()
 
 
 def measure_loss(model: Any, rows: list[EncodedRow], pad: int) -> tuple[float, int]:
@@ -141,8 +224,12 @@ def measure_loss(model: Any, rows: list[EncodedRow], pad: int) -> tuple[float, i
         logits = logits[:, -longest:][:, :-1]  # prompt tuning puts virtual tokens before the row's own
         targets = labels[:, 1:].to(logits.device)
         mask = targets != IGNORE_INDEX
-        loss = torch.nn.functional.cross_entropy(logits[mask].float(), targets[mask], reduction="sum")
-        total += loss.item()
+        for places in torch.split(
+            mask.nonzero(), memory.LOSS_TOKENS
+        ):  # the float32 copies are the largest part
+            chosen = logits[places[:, 0], places[:, 1]].float()
+            wanted = targets[places[:, 0], places[:, 1]]
+            total += torch.nn.functional.cross_entropy(chosen, wanted, reduction="sum").item()
         count += int(mask.sum())
     return (total / count if count else math.nan), count
 
@@ -151,7 +238,7 @@ def batch_by_length(rows: list[EncodedRow]) -> Iterator[list[EncodedRow]]:
     """Yield batches of rows of similar length, with a limited number of tokens (padding included)."""
     batch: list[EncodedRow] = []
     for row in sorted(rows, key=lambda r: len(r.input_ids)):
-        if batch and len(row.input_ids) * (len(batch) + 1) > _BATCH_TOKENS:
+        if batch and len(row.input_ids) * (len(batch) + 1) > memory.EVALUATION_TOKENS:
             yield batch
             batch = []
         batch.append(row)
@@ -159,27 +246,35 @@ def batch_by_length(rows: list[EncodedRow]) -> Iterator[list[EncodedRow]]:
         yield batch
 
 
-def _generate_answers(model: Any, tokenizer: Any, folder: Path, spec: RunSpec) -> list[dict[str, str]]:
-    """Return greedy answers of base and adapter to the first held-out questions."""
-    generations = []
-    for row in read_held_out(dataset.open_dataset(folder / "data"), spec.evaluation.generations):
-        first = next(i for i, label in enumerate(row.labels) if label != IGNORE_INDEX)
-        if first == 0:
-            first = max(1, len(row.input_ids) // 2)
-        prompt, expected_answer = row.input_ids[:first], row.input_ids[first:]
-        answers = {}
-        for name, switch in (("base", _without_adapter(model, spec)), ("adapter", nullcontext())):
-            with switch as other_model:
-                writer = model if other_model is None else other_model
-                answers[name] = generate_text(writer, tokenizer, prompt, spec.evaluation.max_new_tokens)
-        generations.append(
-            {
-                "question": tokenizer.decode(prompt, skip_special_tokens=True),
-                "wanted": tokenizer.decode(expected_answer, skip_special_tokens=True).strip(),
-                **answers,
-            }
+def _generate_answers(model: Any, tokenizer: Any, folder: Path, spec: RunSpec) -> list[str]:
+    """Return the model's greedy answers to the first held-out questions."""
+    rows = read_held_out(dataset.open_dataset(folder / "data"), spec.evaluation.generations)
+    limit = spec.evaluation.max_new_tokens
+    return [generate_text(model, tokenizer, row.input_ids[: find_answer(row)], limit) for row in rows]
+
+
+def find_answer(row: EncodedRow) -> int:
+    """Return where the answer of a row starts; the second half of a plain text is its answer."""
+    first = next(i for i, label in enumerate(row.labels) if label != IGNORE_INDEX)
+    return first or max(1, len(row.input_ids) // 2)
+
+
+def _pair_answers(
+    data: dataset.Dataset, tokenizer: Any, spec: RunSpec, answers: dict[str, list[str]]
+) -> list[dict[str, str]]:
+    """Return each question with the wanted answer and those of base and adapter."""
+    rows = read_held_out(data, spec.evaluation.generations)
+    return [
+        {
+            "question": tokenizer.decode(row.input_ids[: find_answer(row)], skip_special_tokens=True),
+            "wanted": tokenizer.decode(row.input_ids[find_answer(row) :], skip_special_tokens=True).strip(),
+            "base": base_answer,
+            "adapter": adapter_answer,
+        }
+        for row, base_answer, adapter_answer in zip(
+            rows, answers.get("base", ()), answers.get("adapter", ()), strict=bool(answers)
         )
-    return generations
+    ]
 
 
 def generate_text(model: Any, tokenizer: Any, prompt: list[int], max_new_tokens: int) -> str:

@@ -89,6 +89,15 @@ def detect_machine() -> Machine:
     return Machine(_processor(), len(os.sched_getaffinity(0)), _memory_bytes(), _gpus())
 
 
+def read_free_bytes(kind: str | None) -> int | None:
+    """Return the memory that a process can still get: of its first GPU by torch, or of the system."""
+    if kind != "cuda":
+        return _available_bytes()
+    import torch
+
+    return int(torch.cuda.mem_get_info(0)[0])
+
+
 def describe_unused_gpus(machine: Machine, kind: str | None, processes: int) -> str:
     """Return a sentence about the GPUs that a run leaves idle; empty if it uses all of them, or none."""
     count = len(machine.gpus)
@@ -107,6 +116,20 @@ def select_devices(processes: int) -> dict[str, str]:
     devices = [str(n) for n in range(processes)] if text is None else text.split(",")
     order = os.environ.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     return {VISIBLE_VARIABLE: ",".join(devices[:processes]), "CUDA_DEVICE_ORDER": order}
+
+
+def read_driver_version() -> tuple[int, ...] | None:
+    """Return the version of NVIDIA's driver by nvidia-smi; None if it does not answer."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return None
+    query = [tool, "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        output = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    match = re.match(r"\s*(\d+(?:\.\d+)+)", output)
+    return tuple(map(int, match[1].split("."))) if match else None
 
 
 def _processor() -> str:

@@ -58,6 +58,19 @@ def test_resume_after_a_failed_evaluation_only_evaluates(folder, interpreter, mo
         run.resume_run(folder)
 
 
+def test_run_with_a_base_that_was_not_judged_is_finished_and_says_so(folder, interpreter, monkeypatch):
+    monkeypatch.setattr(run.attempt, "train", lambda *_: pytest.fail("trained again"))
+    reason = "the 16-bit base needs 17.5 GiB, and 9.2 GiB are free"
+    losses = {"base_quantised": 4.0, "adapter_quantised": 2.0}
+    evaluation = {"losses": losses, "tokens": 30, "seconds": 1.5, "not_judged": {"base": reason}}
+    interpreter(f"echo '{json.dumps(evaluation)}' > {folder / 'evaluation.json'}")
+    run.resume_run(folder)
+    after = record.read_record(folder)
+    assert (after.state, after.losses["not_judged"]) == ("finished", {"base": reason})
+    assert after.outcome == f"held-out loss 4.0000 → 2.0000 on 30 tokens; not judged: {reason}"
+    assert f"| held-out loss, base | not judged: {reason} |" in (folder / "adapter" / "README.md").read_text()
+
+
 @pytest.mark.parametrize("outcome", ["failed", "running"])
 def test_resume_checks_an_unchecked_adapter_again_without_training(folder, interpreter, monkeypatch, outcome):
     run_record = record.read_record(folder)
