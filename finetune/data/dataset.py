@@ -30,7 +30,7 @@ from finetune.spec import RunSpec
 
 _VERSION = 2
 _EXAMPLES = 5
-_USED = ("kept", "cut")
+_TRAINING_FATES = ("kept", "cut")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Dataset:
         if not spec.data.packing:
             return self.rows
         limit = spec.data.max_length
-        lengths = [min(o.tokens, limit) for o in self.outcomes if o.split == "train" and o.fate in _USED]
+        lengths = [min(o.tokens, limit) for o in self.outcomes if o.split == "train" and o.fate in _TRAINING_FATES]
         return packing.count_sequences(lengths, limit)
 
     def read_rows(self, split: str) -> Iterator[EncodedRow]:

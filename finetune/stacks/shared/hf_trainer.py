@@ -47,8 +47,8 @@ def optimisation_arguments(spec: RunSpec, job: Job) -> dict[str, Any]:
 
 def name_optimizer(spec: RunSpec) -> str:
     """Return transformers' name of the optimizer."""
-    fused = "_fused" if spec.training.fused_optimizer else ""
-    return {"adamw": f"adamw_torch{fused}", "paged_adamw_8bit": "paged_adamw_8bit"}[spec.training.optimizer]
+    suffix = "_fused" if spec.training.fused_optimizer else ""
+    return {"adamw": f"adamw_torch{suffix}", "paged_adamw_8bit": "paged_adamw_8bit"}[spec.training.optimizer]
 
 
 def logging_arguments(spec: RunSpec, *, validate: bool) -> dict[str, Any]:
