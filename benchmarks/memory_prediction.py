@@ -116,7 +116,7 @@ def choose_peak(prediction: memory.Prediction, device: str) -> int:
 
     torch's allocator does not count CUDA's context, and no setting is evaluated.
     """
-    return prediction.allocated if device == "gpu" else prediction.training
+    return prediction.total - prediction.runtime if device == "gpu" else prediction.total
 
 
 def measure_setting(folder: Path, model: Path, setting: tuple) -> dict:

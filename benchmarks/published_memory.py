@@ -48,7 +48,7 @@ def predict_figure(figure: dict[str, Any]) -> float:
     for difference in figure.get("differs", ()):
         prediction = apply_difference(difference, prediction, shape, spec)
     is_of_torch = figure["measure"] in ("allocated", "reserved")
-    return (prediction.allocated if is_of_torch else prediction.training) / _GIB
+    return (prediction.total - prediction.runtime if is_of_torch else prediction.total) / _GIB
 
 
 def get_fields(figure: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from finetune import isolation
 from finetune.callbacks import RunCallbacks
 from finetune.data import dataset
 from finetune.data.template import load_tokenizer, set_template
@@ -76,7 +77,7 @@ def train(folder: Path, spec: RunSpec, stack: Stack, callbacks: RunCallbacks) ->
     data = dataset.open_dataset(folder / "data")
     job = build_local_job(spec, data, folder, launch.find_last_checkpoint(folder / "work"))
     _write_native_config(spec, stack, job)
-    attempt = _start_attempt(folder, stack, env, job)
+    attempt = _start_attempt(folder, spec, stack, env, job)
     steps: list[dict[str, Any]] = []
     callbacks.on_stage("train")
     try:
@@ -107,18 +108,21 @@ def _write_native_config(spec: RunSpec, stack: Stack, job: Job) -> None:
         write_text(job.template, str(load_run_tokenizer(spec).chat_template))
 
 
-def _start_attempt(folder: Path, stack: Stack, env: environment.Environment, job: Job) -> Attempt:
+def _start_attempt(
+    folder: Path, spec: RunSpec, stack: Stack, env: environment.Environment, job: Job
+) -> Attempt:
     """Write a new attempt into the record; an earlier one that never ended is lost."""
     record = read_record(folder)
     from_step = int(job.resume_from.name.rpartition("-")[2]) if job.resume_from else 0
     earlier = tuple(replace(a, outcome="lost") if a.outcome == "running" else a for a in record.attempts)
     attempt = Attempt(started=utc_now(), from_step=from_step)
     packages = environment.to_record(env, environment.read_pins(stack.lock))
+    network = "open: several machines" if spec.devices.nodes > 1 else isolation.describe_network()
     update_record(
         folder,
         record,
         attempts=(*earlier, attempt),
-        environment={**record.environment, **packages},
+        environment={**record.environment, **packages, "network": network},
     )
     return attempt
 
@@ -149,6 +153,7 @@ def _follow_process(
                 command,
                 folder,
                 stack.environment(spec),
+                needs_network=spec.devices.nodes > 1,
                 on_event=on_event,
                 on_start=on_start,
                 on_stopping=callbacks.on_stop,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -15,18 +14,26 @@ from pathlib import Path
 from typing import Any
 
 from advisor.files import cache_home
-from finetune import attempt
+from finetune import attempt, isolation
 from finetune.after import card
 from finetune.callbacks import RunCallbacks
 from finetune.data import checks, dataset
 from finetune.data.findings import Finding
-from finetune.errors import DataError, RunError, TrainingError, TrainingInterruption
-from finetune.machine import hardware, memory
+from finetune.errors import (
+    DataError,
+    RunError,
+    TrainingError,
+    TrainingInterruption,
+    explain_os_error,
+)
+from finetune.machine import cuda_variables, hardware, memory
 from finetune.process import environment, launch, torchrun
 from finetune.record import (
     Record,
     create_run_folder,
     read_record,
+    read_spec,
+    sweep_litter,
     update_record,
     utc_now,
     write_record,
@@ -156,7 +163,8 @@ def resume_run(folder: Path, callbacks: RunCallbacks = RunCallbacks()) -> Path:
     record = read_record(folder)
     if record.current_state in ("running", "finished"):
         raise RunError(f"{folder} is {record.current_state}: there is nothing to resume")
-    spec = RunSpec.model_validate(record.spec)
+    spec = read_spec(folder, record)
+    sweep_litter(folder)
     record = update_record(
         folder, record, state="running", pids={"wrapper": os.getpid()}, ended=None, outcome=""
     )
@@ -172,7 +180,7 @@ def _join_run(folder: Path, callbacks: RunCallbacks) -> Path:
     """Run the training processes of another machine than the first one."""
     callbacks.on_stage(f"machine {torchrun.node_rank()} waits for machine 0")
     torchrun.wait_for_first_node(folder)
-    spec = RunSpec.model_validate(read_record(folder).spec)
+    spec = read_spec(folder, read_record(folder))
     stack = load_stack(spec.stack)
     env = environment.ensure_environment(stack.lock, stack.required_packages, callbacks.on_stage)
     attempt.check_packages(spec, env)
@@ -203,18 +211,21 @@ def _record_failure(folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
+        explained_error = explain_os_error(error, folder) if isinstance(error, OSError) else error
         state = "interrupted" if isinstance(error, TrainingInterruption | KeyboardInterrupt) else "failed"
         try:
-            outcome = str(error) or type(error).__name__
+            outcome = str(explained_error) or type(error).__name__
             update_record(folder, read_record(folder), state=state, ended=utc_now(), outcome=outcome, pids={})
         except Exception as second_error:  # noqa: BLE001 - a full disk must not hide the first error
             print(f"advisor: cannot update the record: {second_error}", file=sys.stderr)
+        if explained_error is not error:
+            raise explained_error from None
         raise
 
 
 def _record_plan(folder: Path, record: Record, plan: Plan, seconds: float) -> Record:
     spec = plan.spec
-    _link(plan.data.folder, folder / "data")
+    dataset.link_dataset(plan.data, folder / "data")
     write_text(folder / "spec.toml", to_toml(spec))
     return update_record(
         folder,
@@ -233,17 +244,6 @@ def _record_plan(folder: Path, record: Record, plan: Plan, seconds: float) -> Re
         timings_seconds={"prepare": round(seconds, 2)},
         memory_bytes={"predicted": plan.prediction.as_dict()} if plan.prediction else {},
     )
-
-
-def _link(source: Path, target: Path) -> None:
-    """Hard-link the files into the run, or copy them if hard links fail."""
-    shutil.rmtree(target, ignore_errors=True)  # left by an earlier plan that failed
-    target.mkdir()
-    for file in source.iterdir():
-        try:
-            os.link(file, target / file.name)
-        except OSError:
-            shutil.copy2(file, target / file.name)
 
 
 def _run_stages(folder: Path, spec: RunSpec, callbacks: RunCallbacks) -> None:
@@ -268,20 +268,20 @@ def _has_adapter(folder: Path) -> bool:
 
 
 def _evaluate(folder: Path, record: Record) -> Record:
-    process = subprocess.run(
-        [sys.executable, "-m", "finetune.after.evaluate", str(folder)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-        check=False,
-    )
+    model = record.spec["model"]
+    base.fetch_model(model["base"], model["revision"])
+    on_gpu = record.spec["devices"]["kind"] == "cuda"
+    variables = cuda_variables.build_variables(1) if on_gpu else {}
+    command = [sys.executable, "-m", "finetune.after.evaluate", str(folder)]
+    process = isolation.run_program(command, {**isolation.OFFLINE, **variables})
     with (folder / "log.txt").open("a") as log:
         log.write(process.stdout + process.stderr)
     if process.returncode:
         last_line = (process.stderr.strip().splitlines() or ["no output"])[-1]
+        command_line = f"advisor train --resume {shlex.quote(str(folder))}"
         raise TrainingError(
             f"the adapter in {folder / 'adapter'} is complete, but its evaluation failed with exit code "
-            f"{process.returncode}: {last_line}. `advisor train --resume {folder}` evaluates it again"
+            f"{process.returncode}: {last_line}. `{command_line}` evaluates it again"
         )
     evaluation = json.loads((folder / "evaluation.json").read_text("utf-8"))
     losses = {"held_out": evaluation["losses"], "held_out_tokens": evaluation["tokens"]}
@@ -297,10 +297,11 @@ def _evaluate(folder: Path, record: Record) -> Record:
 
 def _describe_outcome(record: Record) -> str:
     losses = record.losses.get("held_out")
-    if not losses:
-        return "trained; not evaluated (no held-out rows)"
-    suffix = "_quantised" if "base_quantised" in losses else ""
-    before, after = losses["base" + suffix], losses["adapter" + suffix]
-    text = f"held-out loss {before:.4f} → {after:.4f} on {record.losses['held_out_tokens']} tokens"
     reasons = record.losses.get("not_judged", {}).values()
+    if not losses:
+        return f"trained; not evaluated ({'; '.join(reasons) or 'no held-out rows'})"
+    suffix = "_quantised" if "base_quantised" in losses else ""
+    pair = [losses[name + suffix] for name in ("base", "adapter") if name + suffix in losses]
+    numbers = " → ".join(f"{loss:.4f}" for loss in pair)
+    text = f"held-out loss {numbers} on {record.losses['held_out_tokens']} tokens"
     return "; not judged: ".join([text, *reasons])

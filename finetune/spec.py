@@ -177,6 +177,8 @@ def compose_spec(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> ComposedSpe
     for source, tables in layers:
         for name, value in iterate_leaves(tables):
             flat[name], origins[name] = value, source
+            if isinstance(value, str) and not _is_utf8(value):
+                raise SpecError(f"invalid {name} {value!r} (from {source}): it is not valid UTF-8")
     try:
         spec = RunSpec.model_validate(nest_leaves(flat))
     except ValidationError as error:
@@ -184,6 +186,14 @@ def compose_spec(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> ComposedSpe
     return ComposedSpec(
         spec, {name: origins.get(name, "default") for name, _ in iterate_leaves(spec.model_dump())}
     )
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def override_fields(composed_spec: ComposedSpec, source: str, values: Mapping[str, Any]) -> ComposedSpec:

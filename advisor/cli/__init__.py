@@ -21,6 +21,7 @@ COMMANDS = (
     "rank",
     "explain",
     "compare",
+    "domains",
     "coverage",
     "dashboard",
     "backtest",

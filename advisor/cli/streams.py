@@ -80,7 +80,14 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
     """Return letters that every encoding has for those that this one does not have."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return "".join(_LETTERS.get(letter, "?") for letter in error.object[error.start : error.end]), error.end
+    letters = error.object[error.start : error.end]
+    return "".join(_LETTERS.get(letter) or _escape(letter) for letter in letters), error.end
+
+
+def _escape(letter: str) -> str:
+    """Return the code of a letter that stands for a byte of a file's name which is no text, else ``?``."""
+    is_surrogate = "\ud800" <= letter <= "\udfff"
+    return letter.encode("ascii", "backslashreplace").decode() if is_surrogate else "?"
 
 
 def _output_error(error: OSError) -> OSError | OutputError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,7 +68,11 @@ class CandidateEntry(StrictModel):
 
 
 class Domain(StrictModel):
-    """A question with candidates, criteria and goals; ``rules`` are names of files in data/rules."""
+    """A question with candidates, criteria and goals; ``rules`` are names of files in data/rules.
+
+    ``rivals`` are known candidates without a history in the snapshot: the figures of public lists stand for
+    them, or the report says that they were not compared. ``wider`` is a domain with more candidates.
+    """
 
     name: str
     title: str
@@ -78,6 +83,8 @@ class Domain(StrictModel):
     default_reason: str = ""
     default_goal: str
     candidates: tuple[CandidateEntry, ...]
+    rivals: tuple[CandidateEntry, ...] = ()
+    wider: str | None = None
     criteria: tuple[Criterion, ...] = Field(min_length=1)
     goals: Mapping[str, Goal]
 
@@ -123,7 +130,18 @@ def load_domain(name: str, folder: Path | None = None) -> Domain:
         UnknownName: there is no such domain.
         ConfigError: the file is invalid.
     """
-    folder = folder or data_folder()
+    if folder is None and not name.endswith(".toml"):
+        return load_bundled_domain(name, data_folder())
+    return _load_domain(name, folder or data_folder())
+
+
+@cache
+def load_bundled_domain(name: str, folder: Path) -> Domain:
+    """Read a bundled domain; a command asks several of them for names."""
+    return _load_domain(name, folder)
+
+
+def _load_domain(name: str, folder: Path) -> Domain:
     path = Path(name) if name.endswith(".toml") else folder / "domains" / f"{name}.toml"
     if not name.endswith(".toml") and name not in available_domains(folder):
         raise UnknownName("domain", name, available_domains(folder))
@@ -131,8 +149,8 @@ def load_domain(name: str, folder: Path | None = None) -> Domain:
     base = content.pop("extends", None)
     if base is not None:
         parent = read_toml(folder / "domains" / f"{base}.toml")
-        entries = [*parent["candidates"], *content.get("candidates", [])]
-        content = {**parent, **content, "candidates": entries}
+        lists = {key: [*parent.get(key, []), *content.get(key, [])] for key in ("candidates", "rivals")}
+        content = {**{k: v for k, v in parent.items() if k != "wider"}, **content, **lists}
     content["criteria"] = [
         _shared_criterion(c, path, folder) if isinstance(c, str) else c for c in content.get("criteria", [])
     ]
@@ -150,13 +168,13 @@ def _shared_criterion(name: str, domain_file: Path, folder: Path) -> dict[str, A
 
 
 def read_candidates(domain: Domain, organisations: Mapping[str, Organisation]) -> list[Candidate]:
-    """Return the domain's candidates with the facts about their backers.
+    """Return the domain's candidates, then its rivals, with the facts about their backers.
 
     Raises:
         UnknownName: a backer is not in the table of organisations.
     """
     result = []
-    for entry in domain.candidates:
+    for entry in (*domain.candidates, *domain.rivals):
         if entry.backer is not None and entry.backer not in organisations:
             raise UnknownName("organisation", entry.backer, list(organisations))
         backer = organisations[entry.backer] if entry.backer else None

@@ -26,7 +26,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import qlora  # noqa: E402 - the benchmark in the folder above
 
-from finetune.machine import device_memory, hardware, memory, roofline  # noqa: E402
+from finetune.machine import device_memory, hardware, roofline  # noqa: E402
 from finetune.process import launch  # noqa: E402
 from finetune.record import read_record  # noqa: E402
 from finetune.spec import RunSpec  # noqa: E402
@@ -151,8 +151,7 @@ def describe_memory(run: Path, run_record) -> dict:
     }
     if predicted and peak:
         is_gpu = run_record.memory_bytes["device"] == "gpu"
-        parts = {part: value for part, value in predicted.items() if part != "total"}
-        expected = predicted["total"] - (memory.Prediction(**parts).runtime if is_gpu else 0)
+        expected = predicted["total"] - (predicted["runtime"] if is_gpu else 0)
         figures["prediction_error"] = round(expected / peak - 1, 4)
     return figures
 

@@ -52,7 +52,7 @@ class JudgedModel:
 
 
 def list_models(spec: RunSpec) -> tuple[JudgedModel, ...]:
-    """Return the models of a run in the order of their evaluation; the first one always fits."""
+    """Return the models of a run in the order of their evaluation."""
     if spec.method.name == "full":
         return JudgedModel(("adapter",)), JudgedModel(("base",), is_trained=False)
     plain = JudgedModel(("base", "adapter"))
@@ -66,63 +66,66 @@ def evaluate_run(folder: Path) -> dict[str, Any]:
 
     Returns:
         ``losses`` (``base`` → loss, ``adapter`` → loss, and the same with ``_quantised``), ``not_judged``
-        (``base`` → why it has no loss), ``tokens``, ``rows``, ``perplexity``, ``generations`` (question,
-        wanted, base, adapter) and ``seconds``.
+        (name of a loss → why it and its pair are missing), ``tokens``, ``rows``, ``perplexity``,
+        ``generations`` (question, wanted, base, adapter) and ``seconds``.
     """
     began = time.monotonic()
-    spec = RunSpec.model_validate(record.read_record(folder).spec)
+    spec = record.read_spec(folder, record.read_record(folder))
     data = dataset.open_dataset(folder / "data")
     rows = read_held_out(data, spec.evaluation.rows)
     tokenizer = load_tokenizer(str(folder / "adapter"), trust_remote_code=spec.model.trust_remote_code)
-    result: dict[str, Any] = {"rows": len(rows), "losses": {}}
-    answers: dict[str, list[str]] = {}
-    models = list_models(spec)
-    shortage = explain_shortage(spec, int(data.summary["longest"])) if models[0].is_quantised else ""
-    if shortage:
-        models = models[:1]
-    for model in models:
-        has_answers = model is models[-1] or not model.is_quantised
-        try:
-            losses, tokens = _judge_model(
-                model, folder, spec, rows, tokenizer, answers, has_answers=has_answers
-            )
-        except RuntimeError as error:
-            if model is models[0] or find_gpu_error(str(error)) != "out_of_memory":
-                raise
-            shortage = f"the {_name_base(spec)} base needs more than the free memory"
-            continue
-        finally:
-            release_memory()
-        result["losses"] |= losses
-        result["tokens"] = tokens
-    result["not_judged"] = {"base": shortage} if shortage else {}
-    result["losses"] = {name: result["losses"][name] for name in _ORDER if name in result["losses"]}
-    result["perplexity"] = {name: math.exp(min(loss, 700)) for name, loss in result["losses"].items() if rows}
-    result["generations"] = _pair_answers(data, tokenizer, spec, answers)
-    result["seconds"] = round(time.monotonic() - began, 1)
+    models, not_judged = select_models(spec, int(data.summary["longest"]))
+    losses, tokens, answers = _judge_models(models, not_judged, folder, spec, rows, tokenizer)
+    result = {
+        "rows": len(rows),
+        "losses": {name: losses[name] for name in _ORDER if name in losses},
+        "not_judged": not_judged,
+        "tokens": tokens,
+        "perplexity": {name: math.exp(min(loss, 700)) for name, loss in losses.items() if rows},
+        "generations": _pair_answers(data, tokenizer, spec, answers),
+        "seconds": round(time.monotonic() - began, 1),
+    }
     record.write_text(folder / "evaluation.json", json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     return result
 
 
-def explain_shortage(spec: RunSpec, longest: int) -> str:
-    """Return why the 16- or 32-bit base of a QLoRA run is not judged; empty if it fits."""
+def select_models(spec: RunSpec, longest: int) -> tuple[tuple[JudgedModel, ...], dict[str, str]]:
+    """Return the models that fit, and why the others are not judged, by their first loss.
+
+    The first model must fit into the whole GPU: if other programs use it now, the evaluation fails and
+    ``--resume`` repeats it. A model after it must fit into the free memory.
+    """
+    models = list_models(spec)
     shape = base.read_shape(
         base.read_model_config(
             spec.model.base, spec.model.revision, trust_remote_code=spec.model.trust_remote_code
         )
     )
-    free = hardware.read_free_bytes(spec.devices.kind)
-    if shape is None or free is None:
-        return ""
+    room = hardware.read_room(spec.devices.kind)
+    if shape is None or room is None:
+        return models, {}
     length = min(longest, spec.data.max_length)
-    need = memory.predict_evaluation(shape, spec, length, is_quantised=False)
-    if need <= free:
-        return ""
-    return f"the {_name_base(spec)} base needs {need / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free"
+    chosen, not_judged = [], {}
+    for model in models:
+        need = memory.predict_evaluation(shape, spec, length, is_quantised=model.is_quantised)
+        is_first = model is models[0]
+        if is_first and spec.devices.kind != "cuda":
+            limit, what = need, ""
+        else:
+            limit, what = (room.total, "are there") if is_first else (room.free, "are free")
+        if need <= limit:
+            chosen.append(model)
+        else:
+            sizes = f"needs {need / 2**30:.1f} GiB, and {limit / 2**30:.1f} GiB {what}"
+            not_judged[model.losses[0]] = f"{_name_model(spec, model)} {sizes}"
+    return tuple(chosen), not_judged
 
 
-def _name_base(spec: RunSpec) -> str:
-    return "32-bit" if spec.training.dtype == "float32" else "16-bit"
+def _name_model(spec: RunSpec, model: JudgedModel) -> str:
+    if spec.method.name == "full" and model.is_trained:
+        return "the trained model"
+    width = "4-bit" if model.is_quantised else "32-bit" if spec.training.dtype == "float32" else "16-bit"
+    return f"the {width} base"
 
 
 def release_memory() -> None:
@@ -132,6 +135,34 @@ def release_memory() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def _judge_models(
+    models: tuple[JudgedModel, ...],
+    not_judged: dict[str, str],
+    folder: Path,
+    spec: RunSpec,
+    rows: list[EncodedRow],
+    tokenizer: Any,
+) -> tuple[dict[str, float], int, dict[str, list[str]]]:
+    """Return the losses, their tokens and the answers of all models; one that does not fit is not judged."""
+    losses: dict[str, float] = {}
+    answers: dict[str, list[str]] = {}
+    tokens = 0
+    for model in models:
+        has_answers = model is models[-1] or not model.is_quantised
+        try:
+            new_losses, tokens = _judge_model(
+                model, folder, spec, rows, tokenizer, answers, has_answers=has_answers
+            )
+            losses |= new_losses
+        except RuntimeError as error:
+            if model is models[0] or find_gpu_error(str(error)) != "out_of_memory":
+                raise
+            not_judged[model.losses[0]] = f"{_name_model(spec, model)} needs more than the free memory"
+        finally:
+            release_memory()
+    return losses, tokens, answers
 
 
 def _judge_model(
@@ -262,7 +293,10 @@ def find_answer(row: EncodedRow) -> int:
 def _pair_answers(
     data: dataset.Dataset, tokenizer: Any, spec: RunSpec, answers: dict[str, list[str]]
 ) -> list[dict[str, str]]:
-    """Return each question with the wanted answer and those of base and adapter."""
+    """Return each question with the wanted answer and those of base and adapter; nothing without both."""
+    pair = [answers[name] for name in ("base", "adapter") if name in answers]
+    if len(pair) < 2:
+        return []
     rows = read_held_out(data, spec.evaluation.generations)
     return [
         {
@@ -271,9 +305,7 @@ def _pair_answers(
             "base": base_answer,
             "adapter": adapter_answer,
         }
-        for row, base_answer, adapter_answer in zip(
-            rows, answers.get("base", ()), answers.get("adapter", ()), strict=bool(answers)
-        )
+        for row, base_answer, adapter_answer in zip(rows, *pair, strict=True)
     ]
 
 

@@ -10,7 +10,6 @@ did the same work, which the `GATES` check.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -197,7 +196,7 @@ def _run_or_resume(folder: Path, values: Mapping[str, Any], callbacks: RunCallba
         if any(event["event"] == "finished" for _, event in launch.read_events(folder)):
             run.resume_run(folder, callbacks)
             return
-        shutil.rmtree(folder)
+        record.clear_run(folder)
     with device_memory.record_peak(folder):
         run.start_run(compose_spec([("bench", nest_leaves(values))]), callbacks=callbacks)
 

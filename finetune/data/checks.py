@@ -12,6 +12,7 @@ from typing import Any
 
 from finetune.data.dataset import Dataset
 from finetune.data.findings import Finding, Material, gather_material, make_finding
+from finetune.data.rendering import ChatRefusal
 from finetune.data.template import render_chat
 from finetune.runners.emit import IGNORE_INDEX
 from finetune.spec import RunSpec
@@ -245,7 +246,7 @@ def check_default_system(m: Material) -> Iterator[Finding]:
     mark = "Zebra 4711"
     try:
         before = render_chat([{"role": "user", "content": mark}], m.tokenizer).partition(mark)[0]
-    except Exception:  # noqa: BLE001 - a template may refuse any chat; encode_row() has reported that
+    except ChatRefusal:  # encode_row() has reported that
         return
     for token in m.tokenizer.all_special_tokens:
         before = before.replace(token, " ")

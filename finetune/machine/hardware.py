@@ -16,7 +16,9 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from finetune import isolation
 from finetune.errors import SpecError
 
 GPUS_VARIABLE, VISIBLE_VARIABLE = "ADVISOR_GPUS", "CUDA_VISIBLE_DEVICES"
@@ -57,6 +59,13 @@ class Gpu:
         return self.memory_bytes if self.free_bytes is None else self.free_bytes
 
 
+class Room(NamedTuple):
+    """Bytes of a memory: those that a process can still get, and all of them."""
+
+    free: int
+    total: int
+
+
 @dataclass(frozen=True)
 class Machine:
     """The processor, cores, GPUs and the memory that a process may use."""
@@ -89,13 +98,14 @@ def detect_machine() -> Machine:
     return Machine(_processor(), len(os.sched_getaffinity(0)), _memory_bytes(), _gpus())
 
 
-def read_free_bytes(kind: str | None) -> int | None:
-    """Return the memory that a process can still get: of its first GPU by torch, or of the system."""
+def read_room(kind: str | None) -> Room | None:
+    """Return the memory of the first GPU by torch, or of the system; None if it is unknown."""
     if kind != "cuda":
-        return _available_bytes()
+        free = _available_bytes()
+        return None if free is None else Room(free, _memory_bytes())
     import torch
 
-    return int(torch.cuda.mem_get_info(0)[0])
+    return Room(*torch.cuda.mem_get_info(0))
 
 
 def describe_unused_gpus(machine: Machine, kind: str | None, processes: int) -> str:
@@ -202,6 +212,7 @@ def _ask_driver(visible: str | None) -> tuple[Gpu, ...] | None:
             text=True,
             timeout=20,
             check=True,
+            env=isolation.select_variables(),
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return None
@@ -249,7 +260,7 @@ def _ask_torch() -> tuple[Gpu, ...]:
     """Return the GPUs that torch sees, if there is a driver; nothing without torch."""
     if not any(Path(file).exists() for file in _DRIVER_FILES) or importlib.util.find_spec("torch") is None:
         return ()
-    environment = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **os.environ}
+    environment = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **isolation.select_variables()}
     try:
         output = subprocess.run(
             [sys.executable, "-c", _TORCH_QUERY],

@@ -45,7 +45,7 @@ HEAP_BLOCK_BYTES, _HEAP_GROWTH = 2**20, 2.6
 
 @dataclass(frozen=True)
 class Prediction:
-    """Bytes by part; ``total`` is the peak.
+    """Bytes by part; ``total`` is the peak of training.
 
     Attributes:
         runtime: interpreter, torch and the stack (CPU), or CUDA's context.
@@ -56,7 +56,8 @@ class Prediction:
         logits: what the loss needs, or the layer that is computed again, whichever is larger.
         loading: the weight files, mapped while the model loads; freed before the first step.
         workspace: weights that are whole for a moment: a dequantised layer, gathered layers.
-        evaluation: the whole peak of the evaluation after the training; 0 if there is none.
+        evaluation: the whole peak of the evaluation after the training, in which each process but the first
+            has ended; 0 if there is none.
     """
 
     runtime: int
@@ -69,20 +70,10 @@ class Prediction:
     evaluation: int = 0
 
     @property
-    def training(self) -> int:
+    def total(self) -> int:
         """The peak of training or of loading, whichever is larger."""
         steady = self.runtime + self.weights + self.workspace
         return max(steady + self.adapter + self.activations + self.logits, steady + self.loading)
-
-    @property
-    def allocated(self) -> int:
-        """The peak of training as torch counts it on a GPU: without CUDA's context."""
-        return self.training - self.runtime
-
-    @property
-    def total(self) -> int:
-        """The peak of the run: of training, loading or evaluation."""
-        return max(self.training, self.evaluation)
 
     def as_dict(self) -> dict[str, int]:
         """Return the parts and the total."""

@@ -50,16 +50,20 @@ def _describe_fit(plan: Plan, shape: Shape, peak: int) -> str:
 
 
 def _describe_evaluation(plan: Plan, shape: Shape) -> list[str]:
-    """Say whether the evaluation of a QLoRA run on a GPU judges the 16-bit base too."""
+    """Say which models the evaluation after a run on a GPU can judge."""
     spec = plan.spec
-    if spec.method.name != "qlora" or spec.devices.kind != "cuda" or not spec.evaluation.rows:
+    if spec.devices.kind != "cuda" or not spec.evaluation.rows:
         return []
     length = min(plan.data.summary["longest"], spec.data.max_length)
-    need = memory.predict_evaluation(shape, spec, length, is_quantised=False)
-    width = "32-bit" if spec.training.dtype == "float32" else "16-bit"
-    available = plan.machine.usable_bytes("cuda", spec.devices.processes)
-    verb = "is judged too" if need <= available else "is not judged"
-    return [f"evaluation: the 4-bit base; the {width} base needs {need / _GIB:.2f} GiB and {verb}"]
+    half = "32-bit" if spec.training.dtype == "float32" else "16-bit"
+    widths = ("4-bit", half) if spec.method.name == "qlora" else (half,)
+    available = plan.machine.usable_bytes("cuda", 1)
+    texts = []
+    for width in widths:
+        need = memory.predict_evaluation(shape, spec, length, is_quantised=width == "4-bit")
+        verb = "is judged" if need <= available else "is not judged"
+        texts.append(f"the {width} model needs {need / _GIB:.2f} GiB and {verb}")
+    return [f"evaluation: {'; '.join(texts)}"]
 
 
 def _describe_speed(plan: Plan) -> list[str]:

@@ -31,7 +31,7 @@ def folder(make_spec, tokenizer, tmp_path):
         '{"event": "finished", "step": 3, "seconds": 4.0, "peak_rss_bytes": 1048576, "time": 8.5}\n'
     )
     data = dataset.prepare_dataset(run_spec, tokenizer, tmp_path / "tokens")
-    run._link(data.folder, target / "data")
+    dataset.link_dataset(data, target / "data")
     attempts = (record.Attempt(record.utc_now(), to_step=3, outcome="trained"),)
     record.write_record(target, record.Record(
         id="run", state="failed", started=record.utc_now(), spec=run_spec.model_dump(mode="json"), origins={},
@@ -69,6 +69,16 @@ def test_run_with_a_base_that_was_not_judged_is_finished_and_says_so(folder, int
     assert (after.state, after.losses["not_judged"]) == ("finished", {"base": reason})
     assert after.outcome == f"held-out loss 4.0000 → 2.0000 on 30 tokens; not judged: {reason}"
     assert f"| held-out loss, base | not judged: {reason} |" in (folder / "adapter" / "README.md").read_text()
+    record.update_record(folder, replace(after, losses={}), state="failed")
+    evaluation = {"losses": {}, "tokens": 0, "seconds": 1.5, "not_judged": {"base_quantised": reason}}
+    interpreter(f"echo '{json.dumps(evaluation)}' > {folder / 'evaluation.json'}")
+    run.resume_run(folder)
+    after = record.read_record(folder)
+    assert (after.state, after.outcome) == ("finished", f"trained; not evaluated ({reason})")
+    assert run._describe_outcome(
+        replace(after, losses={"held_out": {"adapter": 2.0}, "held_out_tokens": 30})
+    ) == ("held-out loss 2.0000 on 30 tokens")
+    assert "there are no held-out rows" not in (folder / "adapter" / "README.md").read_text()
 
 
 @pytest.mark.parametrize("outcome", ["failed", "running"])
@@ -180,7 +190,7 @@ def test_tokens_are_copied_if_hard_links_fail(folder, tmp_path, monkeypatch):
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr(os, "link", no_link)
-    run._link(folder / "data", tmp_path / "copy")
+    dataset.link_dataset(dataset.open_dataset(folder / "data"), tmp_path / "copy")
     assert dataset.open_dataset(tmp_path / "copy") == replace(
         dataset.open_dataset(folder / "data"), folder=tmp_path / "copy"
     )

@@ -16,6 +16,7 @@ from finetune import record
 from finetune.after import evaluate
 from finetune.data import dataset
 from finetune.data.template import EncodedRow
+from finetune.machine import hardware
 from finetune.runners.emit import IGNORE_INDEX
 
 
@@ -93,10 +94,12 @@ def judge(make_spec, tokenizer, tmp_path, monkeypatch):
 
     failures = []
 
-    def run(method, *, free=2**40, failing_load=None):
+    def run(method, *, free=2**40, total=2**40, failing_load=None, kind="cpu"):
         failures[:] = [failing_load] if failing_load else []
         loads.clear()
         composed_spec = make_spec(tiny_model.sums(30), method={"name": method}, evaluation={"generations": 2})
+        values = composed_spec.spec.model_dump(mode="json")
+        values["devices"]["kind"] = kind
         folder = tmp_path / method
         folder.mkdir(exist_ok=True)
         if not (folder / "data").exists():
@@ -105,10 +108,10 @@ def judge(make_spec, tokenizer, tmp_path, monkeypatch):
         tokenizer.save_pretrained(folder / "adapter")
         record.write_record(folder, record.Record(
             id=method, state="running", started=record.utc_now(), origins={}, stack="trl",
-            spec=composed_spec.spec.model_dump(mode="json"),
+            spec=values,
         ))  # fmt: skip
         monkeypatch.setattr(evaluate, "load_model", load)
-        monkeypatch.setattr(evaluate.hardware, "read_free_bytes", lambda _: free)
+        monkeypatch.setattr(evaluate.hardware, "read_room", lambda _: hardware.Room(free, total))
         monkeypatch.setattr(evaluate, "generate_text", lambda model, *_: f"base: {model.is_base}")
         return evaluate.evaluate_run(folder), list(loads)
 
@@ -133,9 +136,23 @@ def test_16_bit_base_that_does_not_fit_is_not_judged(judge):
         r"the 32-bit base needs 0\.6 GiB, and 0\.0 GiB are free", result["not_judged"]["base"]
     )
     assert len(result["generations"]) == 2, "the quantised model answers"
+    result, loads = judge("qlora", free=2**20, total=2**20)
+    assert loads == [(True, True)], "on a CPU the first model is tried"
     result, loads = judge("qlora", failing_load=2)
     assert (len(loads), list(result["losses"])) == (2, ["base_quantised", "adapter_quantised"])
     assert result["not_judged"] == {"base": "the 32-bit base needs more than the free memory"}
+
+
+def test_run_of_several_gpus_whose_model_fits_into_none_of_them_is_not_judged(judge):
+    result, loads = judge("qlora", kind="cuda", free=2**20, total=2**21)
+    assert (loads, result["losses"], result["generations"], result["tokens"]) == ([], {}, [], 0)
+    assert list(result["not_judged"]) == ["base_quantised", "base"]
+    assert re.fullmatch(
+        r"the 4-bit base needs 0\.6 GiB, and 0\.0 GiB are there", result["not_judged"]["base_quantised"]
+    )
+    result, loads = judge("full", kind="cuda", free=2**20, total=2**40)
+    assert (loads, list(result["losses"])) == ([(False, True)], ["adapter"])
+    assert result["not_judged"] == {"base": "the 32-bit base needs 0.6 GiB, and 0.0 GiB are free"}
 
 
 def test_first_model_that_does_not_fit_ends_the_evaluation(judge):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -73,7 +74,7 @@ def test_room_is_the_free_memory_of_the_gpus_that_the_run_uses(tmp_path, monkeyp
     assert any("does not fit: " in line and "of 3.00 GiB" in line for line in lines)
 
 
-@pytest.mark.parametrize(("gibibytes", "verb"), [(12, "is not judged"), (24, "is judged too")])
+@pytest.mark.parametrize(("gibibytes", "verb"), [(12, "is not judged"), (24, "is judged")])
 def test_plan_counts_the_evaluation_after_the_training(tmp_path, monkeypatch, gibibytes, verb):
     """8B in 16 bits is 14.96 GiB; with context, adapter and logits about 17."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
@@ -93,13 +94,14 @@ def test_plan_counts_the_evaluation_after_the_training(tmp_path, monkeypatch, gi
     )
     line = next(line for line in lines if line.startswith("evaluation: "))
     assert line.endswith(verb)
-    assert "the 16-bit base needs 17." in line or "the 16-bit base needs 16." in line
-    assert any(line.startswith("fits: ") for line in lines), "the 4-bit base comes first, and it fits"
+    assert re.search(
+        r"the 4-bit model needs 6\.\d+ GiB and is judged; the 16-bit model needs 16\.\d+ GiB", line
+    )
+    assert any(line.startswith("fits: ") for line in lines)
     # One row of 16,384 tokens has 3.9 GiB of logits in the evaluation; training has tiles of them.
     long_spec = run_spec.model_copy(update={"data": run_spec.data.model_copy(update={"max_length": 16384})})
     prediction = memory.predict_memory(SHAPE, long_spec, 16384)
     assert prediction.evaluation > 10 * 2**30
-    assert prediction.total == max(prediction.training, prediction.evaluation)
 
 
 def test_plan_describes_the_limit_of_the_speed(tmp_path, monkeypatch):
