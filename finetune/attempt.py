@@ -41,7 +41,7 @@ def load_run_tokenizer(spec: RunSpec) -> Any:
 def build_job(spec: RunSpec, data: dataset.Dataset, folder: Path, resume_from: Path | None) -> Job:
     """Return the input of a stack for this run."""
     local = Path(spec.model.base).expanduser()
-    sequences = data.count_sequences(spec)
+    sequences = dataset.count_sequences(data, spec)
     return Job(
         folder=folder,
         data=folder / "data",

@@ -70,21 +70,20 @@ class Dataset:
         """The number of training rows."""
         return int(self.summary["train_rows"])
 
-    def count_sequences(self, spec: RunSpec) -> int:
-        """Return how many sequences one epoch has: the training rows, or what packing makes of them."""
-        if not spec.data.packing:
-            return self.rows
-        limit = spec.data.max_length
-        lengths = [
-            min(o.tokens, limit) for o in self.outcomes if o.split == "train" and o.fate in _TRAINING_FATES
-        ]
-        return packing.count_sequences(lengths, limit)
-
     def read_rows(self, split: str) -> Iterator[EncodedRow]:
         """Yield the rows of ``train`` or ``test``."""
         with (self.folder / f"{split}.jsonl").open("rb") as lines:
             for line in lines:
                 yield EncodedRow(**json.loads(line))
+
+
+def count_sequences(data: Dataset, spec: RunSpec) -> int:
+    """Return how many sequences one epoch has: the training rows, or what packing makes of them."""
+    if not spec.data.packing:
+        return data.rows
+    limit = spec.data.max_length
+    outcomes = [o for o in data.outcomes if o.split == "train" and o.fate in _TRAINING_FATES]
+    return packing.count_sequences([min(o.tokens, limit) for o in outcomes], limit)
 
 
 def prepare_dataset(

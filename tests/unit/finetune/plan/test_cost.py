@@ -24,9 +24,7 @@ def plan(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     layer = {"model": {"base": "a/b"}, "data": {"train": "d"}, "training": {"micro_batch_size": 4}}
     composed_spec = spec.resolve_spec(spec.compose_spec([("t", layer)]), gpus=0)
-    data = SimpleNamespace(
-        rows=10, count_sequences=lambda _: 10, folder=tmp_path, summary={"longest": 512, "train_tokens": 900}
-    )
+    data = SimpleNamespace(rows=10, folder=tmp_path, summary={"longest": 512, "train_tokens": 900})
 
     def make_plan(shape, gibibytes):
         prediction = memory.predict_memory(shape, composed_spec.spec, 512, 0) if shape else None
@@ -58,9 +56,7 @@ def test_room_is_the_free_memory_of_the_gpus_that_the_run_uses(tmp_path, monkeyp
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     layer = {"model": {"base": "a/b"}, "data": {"train": "d"}}
     run_spec = spec.resolve_spec(spec.compose_spec([("t", layer)]), gpus=2).spec
-    data = SimpleNamespace(
-        rows=10, count_sequences=lambda _: 10, folder=tmp_path, summary={"longest": 512, "train_tokens": 900}
-    )
+    data = SimpleNamespace(rows=10, folder=tmp_path, summary={"longest": 512, "train_tokens": 900})
     gpus = (Gpu("NVIDIA H100 80GB HBM3", 80 * 2**30, 9.0, 3 * 2**30), Gpu("Tesla T4", 2**30, 7.5))
     plan = SimpleNamespace(
         spec=run_spec,
