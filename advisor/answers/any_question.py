@@ -1,4 +1,4 @@
-"""The question of any request: about the candidates of a domain, or about any libraries by name or category."""
+"""The question of a request: about the candidates of a domain, or any libraries by name or category."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from advisor.facts.facts_view import FactsView
 def read_any_request(request: Request) -> Question:
     """Read a request; for the domain ``libraries`` it may name any libraries, or a category of public lists.
 
-    The facts about such libraries are the user's own, then the bundled ones, then the figures of public lists.
+    The facts about these are the user's own, then the bundled ones, then the figures of public lists.
 
     Raises:
         InputError: something in the request is unknown, malformed or out of range.

@@ -1,4 +1,4 @@
-"""Finds libraries by name, package, address or category, in the bundled domains, the stores and the population."""
+"""Finds libraries by name, package, address or category, in domains, stores and the population."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def find_libraries(
     else:
         repositories = _find_repositories(names, stores)
     candidates = list({c.repository: c for c in _read_candidates(repositories)}.values())
-    views = []
+    views: list[FactsView] = []
     for store in stores:
         if as_of is not None and not store.first_day <= as_of <= store.as_of:
             continue

@@ -106,7 +106,8 @@ def describe_sources(question: Question, ranking: Sequence[ScoredCandidate]) -> 
         yield f"facts in {view.store.path.name} up to {view.as_of}; for newer ones: `advisor collect {wish}`"
     if not question.views:
         yield f"for facts with a history: `advisor collect {names}`"
-    whole, partly = [], []
+    whole: list[tuple[str, date]] = []
+    partly: list[tuple[str, date]] = []
     for candidate in ranking:
         days = _list_days(candidate)
         if days:

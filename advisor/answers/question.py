@@ -95,7 +95,7 @@ class Question:
 
     @property
     def snapshot(self) -> str:
-        """The names of the stores with facts about candidates; ``population``: only public lists have them."""
+        """The names of the stores with facts about candidates; ``population``: no store has any."""
         return ", ".join(view.store.path.name for view in self.views) or "population"
 
     @property

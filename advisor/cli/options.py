@@ -25,11 +25,15 @@ Candidates = Annotated[
     list[str] | None,
     typer.Argument(help="Candidates to show: owner/name, or the name alone. Default: all of the domain."),
 ]
+DomainName = Annotated[
+    str,
+    typer.Option("--domain", metavar="DOMAIN", help="Name of a bundled domain, or a TOML file of your own."),
+]
 Domain = Annotated[
     str | None,
     typer.Option(
         metavar="DOMAIN",
-        help="Name of a bundled domain, or a TOML file of your own. Default: the domain that has the libraries "
+        help="Name of a bundled domain, or a TOML file of your own. Default: the domain with the libraries "
         "that you name, or finetuning.",
         show_default=False,
     ),

@@ -50,7 +50,8 @@ def explain(
     recommendation = recommend(question)
     match = next((r for r in recommendation.ranking if r.candidate.repository == repository), None)
     if match is None:
-        raise InputError(f"{repository}: {(recommendation.missing | recommendation.rivals)[repository]}")
+        reasons = {**recommendation.missing, **recommendation.rivals}
+        raise InputError(f"{repository}: {reasons[repository]}")
     facts = next((view for view in question.views if repository in view.repositories), None)
     explanation = Explanation(
         as_of=question.as_of,
