@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from advisor.addresses import github_repository
 from advisor.answers.dependencies.packages import read_origins
-from advisor.answers.question import DEFAULT_DOMAIN
+from advisor.answers.question import ANY_LIBRARIES, DEFAULT_DOMAIN
 from advisor.domain.domain import Domain, available_domains, candidate_of, load_domain, read_candidates
 from advisor.domain.organisations import load_organisations
 from advisor.errors import InputError, UnknownName
@@ -31,8 +31,6 @@ from advisor.population.reading import (
     read_packages,
 )
 
-DOMAIN = "libraries"
-"""The domain for libraries that no other domain has: generic criteria, no candidates of its own."""
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[\w.-]{1,100}", re.ASCII)
 
 
@@ -51,12 +49,12 @@ class Libraries:
     candidates: tuple[Candidate, ...]
     views: tuple[FactsView, ...]
     as_of: date
-    name: str = DOMAIN
+    name: str = ANY_LIBRARIES
     notes: tuple[str, ...] = ()
 
 
 def find_domain(names: Sequence[str]) -> str:
-    """Return the first bundled domain that has all these candidates; `DOMAIN` if none has.
+    """Return the first bundled domain that has all these candidates; `ANY_LIBRARIES` if none has.
 
     Without names, the default domain.
     """
@@ -72,7 +70,7 @@ def find_domain(names: Sequence[str]) -> str:
         }
         if {_repository_of(name).lower() for name in names} <= known:
             return domain
-    return DOMAIN
+    return ANY_LIBRARIES
 
 
 def find_libraries(
@@ -113,7 +111,7 @@ def find_libraries(
             views.append(FactsView(store, tuple(found.values()), as_of or store.as_of))
     views.sort(key=lambda view: view.as_of, reverse=True)
     day = as_of or (views[0].as_of if views else _newest_day(candidates))
-    name = DOMAIN if category is None else chosen.name
+    name = ANY_LIBRARIES if category is None else chosen.name
     return Libraries(tuple(candidates), tuple(views), day, name, notes)
 
 

@@ -22,6 +22,8 @@ from advisor.metrics import METRICS
 from advisor.model import Candidate
 
 DEFAULT_DOMAIN = "finetuning"
+ANY_LIBRARIES = "libraries"
+"""The domain for libraries that no other domain has: generic criteria, no candidates of its own."""
 
 
 @dataclass(frozen=True)
