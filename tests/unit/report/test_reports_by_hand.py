@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 from sample_answer import ANSWER, COVERAGE, DAY, EARLIER, FIRST, PAIR, SECOND, TWO, measurement
 
