@@ -19,6 +19,7 @@ from advisor.errors import InputError, UnknownName
 from advisor.facts.facts_view import FactsView
 from advisor.facts.store import Store
 from advisor.model import Candidate
+from advisor.population.figures import read_figures
 from advisor.population.library import ECOSYSTEMS
 from advisor.population.reading import (
     Category,
@@ -26,7 +27,6 @@ from advisor.population.reading import (
     read_all_names,
     read_categories,
     read_category,
-    read_libraries,
     read_list_titles,
     read_packages,
 )
@@ -110,19 +110,25 @@ def find_libraries(
         if found:
             views.append(FactsView(store, tuple(found.values()), as_of or store.as_of))
     views.sort(key=lambda view: view.as_of, reverse=True)
-    day = as_of or (views[0].as_of if views else _newest_day(candidates))
+    day = views[0].as_of if views else _day_of_figures(candidates, as_of)
     name = ANY_LIBRARIES if category is None else chosen.name
     return Libraries(tuple(candidates), tuple(views), day, name, notes)
 
 
-def _newest_day(candidates: Sequence[Candidate]) -> date:
-    rows = read_libraries(c.repository for c in candidates).values()
-    if not rows:
-        names = " ".join(c.repository for c in candidates)
+def _day_of_figures(candidates: Sequence[Candidate], as_of: date | None) -> date:
+    """Return the day of the request if public lists have figures then; without one, their newest day."""
+    figures = read_figures(c.repository for c in candidates)
+    names = " ".join(c.repository for c in candidates)
+    if not figures:
         raise InputError(
             f"no facts about {names}, and no public list has them: run `advisor collect {names}`"
         )
-    return max(row.day for row in rows)
+    newest = max(row.day for row in figures.values())
+    if as_of is not None and not any(row.is_usable_on(as_of) for row in figures.values()):
+        raise InputError(
+            f"no facts about {names} as of {as_of}; the newest figures of public lists: {newest}"
+        )
+    return as_of or newest
 
 
 def _read_candidates(repositories: Iterable[str]) -> list[Candidate]:

@@ -92,7 +92,8 @@ def _read(candidates: Mapping[str, Candidate], question: Question) -> dict[str, 
 def describe_missing(repository: str, question: Question) -> str:
     """Return why a repository has no facts, and how to get them."""
     place = f"the facts in {question.snapshot} do not have it" if question.views else "there are no facts"
-    return f"{place}, and no public list has it; for facts: `advisor collect {repository}`"
+    lists = f"has figures of it as of {question.as_of}" if question.is_past else "has it"
+    return f"{place}, and no public list {lists}; for facts: `advisor collect {repository}`"
 
 
 def describe_sources(question: Question, ranking: Sequence[ScoredCandidate]) -> Iterator[str]:

@@ -128,7 +128,14 @@ def test_the_commands_take_any_names():
         ),
         (["rank", "reqests", "httpx"], "did you mean requests"),
         (["rank", "nobody/nothing"], "no facts about nobody/nothing, and no public list has them"),
-        (["rank", "--category", "web framewroks"], "unknown category 'web framewroks'; known: "),
+        (
+            ["rank", "httpx", "--as-of", "1999-01-01"],
+            "no facts about encode/httpx as of 1999-01-01; the newest",
+        ),
+        (
+            ["rank", "--category", "web framewroks"],
+            "did you mean scala/web-frameworks or web-python/web-frameworks",
+        ),
         (["rank", "--category", "testing", "--domain", "finetuning"], "a domain (--domain) or a category"),
         (["rank", "flask", "--category", "testing"], "one of the two"),
         (["rank", "--domain", "libraries"], "name libraries, or a category"),
