@@ -89,8 +89,8 @@ def find_libraries(
     """
     notes: tuple[str, ...] = ()
     if category is not None:
-        chosen, *others = find_categories(category)
-        repositories = [row.repository for row in read_category(chosen.name)]
+        first, *others = find_categories(category)
+        repositories = [row.repository for row in read_category(first.name)]
         notes = tuple(f"{c.name} is another category of this name" for c in others)
     else:
         repositories = _find_repositories(names, stores)
@@ -100,18 +100,18 @@ def find_libraries(
         if as_of is not None and not store.first_day <= as_of <= store.as_of:
             continue
         spellings = {name.lower(): name for name in store.repositories()}
-        taken = {name for view in views for name in view.repositories}
-        found = {
+        names_in_views = {name for view in views for name in view.repositories}
+        spelling_of = {
             c.repository: spellings[c.repository.lower()]
             for c in candidates
-            if c.repository.lower() in spellings and c.repository not in taken
+            if c.repository.lower() in spellings and c.repository not in names_in_views
         }
-        candidates = [replace(c, repository=found.get(c.repository, c.repository)) for c in candidates]
-        if found:
-            views.append(FactsView(store, tuple(found.values()), as_of or store.as_of))
+        candidates = [replace(c, repository=spelling_of.get(c.repository, c.repository)) for c in candidates]
+        if spelling_of:
+            views.append(FactsView(store, tuple(spelling_of.values()), as_of or store.as_of))
     views.sort(key=lambda view: view.as_of, reverse=True)
     day = views[0].as_of if views else _day_of_figures(candidates, as_of)
-    name = ANY_LIBRARIES if category is None else chosen.name
+    name = ANY_LIBRARIES if category is None else first.name
     return Libraries(tuple(candidates), tuple(views), day, name, notes)
 
 
@@ -159,7 +159,7 @@ def _find_repositories(names: Sequence[str], stores: Sequence[Store]) -> list[st
     for name in names:
         for ecosystem, package in _packages_of(name):
             wishes[ecosystem].add(package)
-    listed = read_packages(wishes)
+    libraries = read_packages(wishes)
     result = []
     for name in names:
         repository = _repository_of(name)
@@ -167,12 +167,12 @@ def _find_repositories(names: Sequence[str], stores: Sequence[Store]) -> list[st
             result.append(repository)
             continue
         packages = list(_packages_of(name))
-        known = (origins[e, p].repository for e, p in packages if (e, p) in origins)
-        from_lists = (listed[wish].repository for wish in packages if wish in listed)
-        found = next(known, None) or next(from_lists, None) or _candidate_named(name)
-        if found is None:
+        from_origins = (origins[e, p].repository for e, p in packages if (e, p) in origins)
+        from_lists = (libraries[wish].repository for wish in packages if wish in libraries)
+        origin = next(from_origins, None) or next(from_lists, None) or _candidate_with_name(name)
+        if origin is None:
             raise _unknown_library(name)
-        result.append(found)
+        result.append(origin)
     return result
 
 
@@ -186,7 +186,7 @@ def _packages_of(name: str) -> list[tuple[str, str]]:
     return [(e, canonicalize_name(name) if e == "pypi" else name) for e in ECOSYSTEMS]
 
 
-def _candidate_named(name: str) -> str | None:
+def _candidate_with_name(name: str) -> str | None:
     for domain in available_domains():
         content = load_domain(domain)
         for entry in (*content.candidates, *content.rivals):
@@ -222,8 +222,12 @@ class NamedCategory:
 def list_categories(text: str = "") -> list[NamedCategory]:
     """Return the categories of the population with this text in their name or title."""
     titles = read_list_titles()
-    named = [NamedCategory(c.name, category_title(c.name, titles), c.libraries) for c in read_categories()]
-    return [c for c in named if text.lower() in f"{c.name} {c.title}".lower()]
+    categories = [
+        NamedCategory(c.name, category_title(c.name, titles), c.libraries) for c in read_categories()
+    ]
+        NamedCategory(c.name, category_title(c.name, titles), c.libraries) for c in read_categories()
+    ]
+    return [c for c in categories if text.lower() in f"{c.name} {c.title}".lower()]
 
 
 def list_domains(text: str = "") -> list[Domain]:

@@ -12,8 +12,8 @@ from datetime import date
 from pathlib import Path
 
 from advisor.answers.dependencies import Dependency
-from advisor.answers.dependencies.listed import find_listed_origins, find_neighbours
 from advisor.answers.dependencies.packages import Origin, find_origin, read_origins
+from advisor.answers.dependencies.public_lists import find_listed_origins, find_neighbours
 from advisor.answers.list_figures import fill_gaps
 from advisor.answers.question import Question, Request, read_rules, weights_of
 from advisor.answers.recommend import score_candidate

@@ -24,14 +24,14 @@ def find_listed_origins(pairs: Sequence[Pair]) -> list[Pair]:
     """
     wishes: dict[str, set[str]] = {ecosystem: set() for ecosystem in ECOSYSTEMS}
     for dependency, origin in pairs:
-        if _may_be_listed(dependency, origin):
+        if _may_be_on_a_list(dependency, origin):
             wishes[dependency.ecosystem].add(dependency.name)
     libraries = read_packages(wishes)
     lists = read_list_repositories() if libraries else {}
     result: list[Pair] = []
     for dependency, origin in pairs:
         library = libraries.get((dependency.ecosystem, dependency.name))
-        if library is None or not _may_be_listed(dependency, origin):
+        if library is None or not _may_be_on_a_list(dependency, origin):
             result.append((dependency, origin))
         elif origin is None:
             source = f"list {lists.get(library.source, library.source)}, {library.day}"
@@ -43,7 +43,7 @@ def find_listed_origins(pairs: Sequence[Pair]) -> list[Pair]:
     return result
 
 
-def _may_be_listed(dependency: Dependency, origin: Origin | None) -> bool:
+def _may_be_on_a_list(dependency: Dependency, origin: Origin | None) -> bool:
     is_open = origin is None or origin.is_claim
     return is_open and dependency.ecosystem in ECOSYSTEMS and is_public(dependency)
 
