@@ -225,8 +225,6 @@ def list_categories(text: str = "") -> list[NamedCategory]:
     categories = [
         NamedCategory(c.name, category_title(c.name, titles), c.libraries) for c in read_categories()
     ]
-        NamedCategory(c.name, category_title(c.name, titles), c.libraries) for c in read_categories()
-    ]
     return [c for c in categories if text.lower() in f"{c.name} {c.title}".lower()]
 
 
