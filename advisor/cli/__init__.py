@@ -5,12 +5,17 @@ Each command has a file in ``commands/``. Modules here import little, so that a 
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from advisor.errors import AdvisorError
 
 COMMANDS = (
     "rank",
@@ -91,19 +96,56 @@ def load(command: str | None) -> None:
 
 
 def main() -> None:
-    """Run the command line; print an error of advisor as one line on stderr."""
+    """Run the command line; print an error of advisor, and a file that cannot be written, as one line."""
     from advisor.errors import AdvisorError
 
     load(next((word for word in sys.argv[1:] if not word.startswith("-")), None))
     try:
-        app()
-    except AdvisorError as error:
-        print(f"advisor: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except Exception as error:
-        # Facts that match their hashes can still be out of DuckDB's range, or need more than its memory.
-        duckdb = sys.modules.get("duckdb")
-        if duckdb is None or not isinstance(error, duckdb.Error):
+        message = error if isinstance(error, AdvisorError) else _explain(error)
+        if message is None:
             raise
-        print(f"advisor: the facts cannot be measured: {str(error).splitlines()[0]}", file=sys.stderr)
+        print(f"advisor: {message}", file=sys.stderr)
+        sys.exit(message.exit_code)
+
+
+def _explain(error: Exception) -> AdvisorError | None:
+    """Return the message for an error of the system or of DuckDB; None for a fault of advisor."""
+    from advisor.errors import AdvisorError
+    from advisor.write_errors import explain_write_error
+
+    if isinstance(error, BrokenPipeError):  # as in `advisor rank | head`
+        _discard_output()
         sys.exit(AdvisorError.exit_code)
+    path = None
+    if isinstance(error, OSError) and error.filename is None and _is_output_broken():
+        path = "the standard output"
+        _discard_output()
+    if (message := explain_write_error(error, path)) is not None:
+        return message
+    # Facts that match their hashes can still be out of DuckDB's range, or need more than its memory.
+    duckdb = sys.modules.get("duckdb")
+    if duckdb is not None and isinstance(error, duckdb.Error):
+        return AdvisorError(f"the facts cannot be measured: {str(error).splitlines()[0]}")
+    return None
+
+
+def _is_output_broken() -> bool:
+    """Return whether the standard output takes no byte more; after a failed write its buffer is empty."""
+    try:
+        os.write(sys.stdout.fileno(), b"\n")
+    except ValueError:  # it is not a file
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def _discard_output() -> None:
+    """Send what remains for the standard output nowhere, so that Python says nothing more at the end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -18,6 +18,7 @@ import tempfile
 from typing import IO, TYPE_CHECKING, cast
 
 from advisor.errors import GitFailed, RepositoryNotFound
+from advisor.write_errors import explain_exit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +59,7 @@ def run_git(
     Raises:
         RepositoryNotFound: the remote does not have the repository.
         GitFailed: git ended with another error.
+        CannotWrite: the disk is full or read-only.
     """
     with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as stdin_file:
         if stdin is not None:
@@ -83,6 +85,8 @@ def run_git(
         errors.seek(0)
         message = errors.read().decode("utf-8", "replace")
     if process.returncode:
+        if write_error := explain_exit(process.returncode, message, folder or arguments[-1]):
+            raise write_error
         last_line = (message.strip().splitlines() or ["no message"])[-1]
         if remote and _NOT_FOUND_MESSAGE.search(message):
             raise RepositoryNotFound(f"the repository does not exist, or you cannot read it: {last_line}")

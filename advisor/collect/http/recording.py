@@ -17,6 +17,7 @@ import httpx
 
 from advisor.collect.http.messages import HttpRequest, HttpResponse
 from advisor.errors import InputError
+from advisor.write_errors import report_write_errors
 
 HEADERS = frozenset(
     {"content-type", "etag", "last-modified", "link", "location", "retry-after"}
@@ -36,10 +37,9 @@ class Recording:
 
     def __init__(self, path: Path, secrets: Iterable[str] = (), *, append: bool = False) -> None:
         self._secrets = tuple(secrets)
-        try:
+        self._path = path
+        with report_write_errors(path):
             self._file = path.open("a" if append else "w", encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{path} cannot be written: {error.strerror}") from None
 
     def write(self, request: HttpRequest, response: HttpResponse) -> None:
         """Append one exchange."""
@@ -53,12 +53,14 @@ class Recording:
             entry["base64"] = base64.b64encode(response.body).decode()
         request_entry = {"method": request.method, "url": request.url, "body": (request.body or b"").decode()}
         line = json.dumps({"request": request_entry, "response": entry}, ensure_ascii=False)
-        self._file.write(mask_secrets(line, self._secrets) + "\n")
-        self._file.flush()
+        with report_write_errors(self._path):
+            self._file.write(mask_secrets(line, self._secrets) + "\n")
+            self._file.flush()
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        with report_write_errors(self._path):
+            self._file.close()
 
 
 def replay(path: Path) -> httpx.AsyncBaseTransport:
