@@ -13,8 +13,11 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import subprocess
+import sys
 import tempfile
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, cast
 
 from advisor.errors import GitFailed, RepositoryNotFound
@@ -46,6 +49,7 @@ def run_git(
     remote: bool = False,
     stdin: str | None = None,
     lock: int | None = None,
+    max_file_bytes: int | None = None,
 ) -> str:
     """Run git and return its standard output.
 
@@ -55,6 +59,7 @@ def run_git(
         remote: whether the command may use the network.
         stdin: text for the standard input of git.
         lock: a file descriptor with a lock that must last as long as git runs.
+        max_file_bytes: git fails if it writes a larger file, where the system can limit that.
 
     Raises:
         RepositoryNotFound: the remote does not have the repository.
@@ -75,6 +80,9 @@ def run_git(
             env=build_environment(remote=remote),
             pass_fds=() if lock is None else (lock,),
         ) as process:
+            if max_file_bytes is not None and sys.platform == "linux":
+                with suppress(ProcessLookupError):
+                    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (max_file_bytes, max_file_bytes))
             output = cast("IO[bytes]", process.stdout).read(MAX_OUTPUT_BYTES + 1)
             if len(output) > MAX_OUTPUT_BYTES:
                 process.kill()
