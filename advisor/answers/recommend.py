@@ -23,6 +23,9 @@ from advisor.model import (
     ScoredCandidate,
 )
 
+SAMPLED = 60
+"""Candidates, by score, whose ranks are sampled: the work grows with the square of their number."""
+
 
 def recommend(question: Question) -> Recommendation:
     """Rank the candidates and recommend one, or none.
@@ -99,7 +102,8 @@ def build_recommendation(
         candidates: the scored candidates.
         missing: the candidates without facts → why.
     """
-    scores = _rankable_scores(candidates)
+    sampled = find_sampled(candidates)
+    scores = _rankable_scores(sampled)
     shares = draw_cache.read_draws(question.store, scores, question.weights)
     shares = shares or acceptability.sample_ranks(scores, question.weights)
     return _choose(question, _rank(candidates, shares), missing, shares)
@@ -113,7 +117,7 @@ def _choose(
 ) -> Recommendation:
     """Recommend the first of the ranking, or in a tie the default of the domain."""
     domain = question.domain
-    contenders = {r.repository: r for r in ranking if r.rank is not None}
+    contenders = {r.repository: r for r in ranking if r.rank is not None and r.acceptability}
     first = next(iter(contenders.values()), None)
     certainty = acceptability.certainty(first.wins if first else 0.0)
     choice = contenders.get(domain.default or "", first) if certainty == "tie" else first
@@ -180,6 +184,15 @@ def _add_outlook(candidate: ScoredCandidate, outlooks: Iterable[Outlook]) -> Sco
     return replace(candidate, outlook=tuple(replace(o, known=ends) for o in outlooks))
 
 
+def find_sampled(candidates: Sequence[ScoredCandidate]) -> list[ScoredCandidate]:
+    """Return the candidates whose ranks are sampled: all of them, or those with the highest scores."""
+    rankable = [c for c in candidates if c.is_rankable]
+    if len(rankable) <= SAMPLED:
+        return rankable
+    best = {c.repository for c in sorted(rankable, key=_order)[:SAMPLED]}
+    return [c for c in rankable if c.repository in best]
+
+
 def _rankable_scores(candidates: Iterable[ScoredCandidate]) -> dict[str, tuple[CriterionScore, ...]]:
     return {c.repository: c.criteria for c in candidates if c.is_rankable}
 
@@ -189,14 +202,14 @@ def _rank(candidates: Iterable[ScoredCandidate], shares: acceptability.Acceptabi
     ranking: list[Ranked] = []
     for candidate in sorted(candidates, key=_order):
         if candidate.is_rankable:
-            ranks = shares.ranks[candidate.repository]
+            ranks = shares.ranks.get(candidate.repository, ())
             ranking.append(
                 Ranked(
                     **vars(candidate),
                     rank=len(ranking) + 1,
-                    wins=ranks[0],
+                    wins=ranks[0] if ranks else 0.0,
                     acceptability=ranks,
-                    central_weights=shares.central_weights[candidate.repository],
+                    central_weights=shares.central_weights.get(candidate.repository, {}),
                 )
             )
         else:
