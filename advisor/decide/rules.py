@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, ValidationError
 
 from advisor.domain.files import StrictModel, describe_error, read_toml
-from advisor.errors import ConfigError
+from advisor.errors import ConfigError, describe_unknown
 from advisor.model import Candidate, Finding, Measurement, Verdict
 
 Value = float | str
@@ -187,7 +187,7 @@ def _check_names(rule: Rule, units: Mapping[str, str], where: str) -> None:
     for comparison in list_comparisons(rule.when):
         name, op, value = comparison.name, comparison.op, comparison.value
         if name not in units:
-            raise ConfigError(f"{where}: unknown name {name!r}; known: {', '.join(units)}")
+            raise ConfigError(f"{where}: {describe_unknown('name', name, units)}")
         is_word = units[name] == "status"
         if op in ("<", "<=", ">", ">=") and (is_word or not isinstance(value, float)):
             raise ConfigError(f"{where}: {name} {op} needs a number on both sides")

@@ -102,14 +102,16 @@ def _write_job(scheduler: str, spec: RunSpec, output: Path | None, settings: Clu
         InputError: the folder is missing, or the scheduler needs more settings.
     """
     from advisor.errors import InputError
+    from finetune.errors import os_errors_explained
     from finetune.plan import submit
 
     if output is None:
         raise InputError("missing option -o: --submit needs a folder for the files of the job")
     folder = output.expanduser().resolve()
     files = submit.render_job(scheduler, spec, folder, settings)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        (folder / name).write_text(text, "utf-8")
+    with os_errors_explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (folder / name).write_text(text, "utf-8")
     paths = ", ".join(str(folder / name) for name in files)
     return f"written: {paths}\nsubmit:  {submit.submit_command(scheduler, folder)}"

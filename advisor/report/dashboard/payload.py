@@ -83,7 +83,7 @@ def page_data(
             {
                 **plain(asdict(by_repository[r])),
                 "seed": acceptability.seed_of(r),
-                "missing": answer.missing.get(r, ""),
+                "missing": {**answer.missing, **answer.rivals}.get(r, ""),
                 "born": _day(timeline.born.get(r)),
             }
             for r in order
@@ -99,7 +99,7 @@ def page_data(
             if name in METRICS
         },
         "outlooks": [_outlooks(answer, r) for r in order],
-        "population": reference.population(),
+        "percentiles": reference.percentiles(),
         "calibration": reference.calibration(),
         "sources": {name: _sources(answer, name) for name in METRICS},
         "measurements": {

@@ -18,7 +18,7 @@ COUNT = 840
 @pytest.fixture(scope="module")
 def many():
     """The bundled answer with each candidate sixty times, under other names."""
-    answer = recommend(read_request(Request()))
+    answer = recommend(read_request(Request(domain="finetuning")))
     copies = [
         replace(r, candidate=replace(r.candidate, repository=f"org{n:03}/{r.candidate.name}-{n:03}"))
         for n in range(COUNT // len(answer.ranking))
@@ -48,7 +48,7 @@ def test_the_other_formats_have_every_candidate(many):
 
 
 def test_up_to_a_screen_of_candidates_nothing_is_left_out():
-    answer = recommend(read_request(Request()))
+    answer = recommend(read_request(Request(domain="finetuning")))
     assert "more candidates" not in render(answer, "table")
 
 
