@@ -25,7 +25,7 @@ from advisor.model import (
     ScoredCandidate,
 )
 
-SAMPLED = 60
+MOST_SAMPLES = 60
 """Candidates, by score, whose ranks are sampled: the work grows with the square of their number."""
 
 
@@ -104,8 +104,8 @@ def build_recommendation(
         candidates: the scored candidates.
         missing: the candidates without facts → why.
     """
-    sampled = find_sampled(candidates)
-    scores = _rankable_scores(sampled)
+    leaders = find_leaders(candidates)
+    scores = _rankable_scores(leaders)
     shares = draw_cache.read_draws(question.store, scores, question.weights)
     shares = shares or acceptability.sample_ranks(scores, question.weights)
     return _choose(question, _rank(candidates, shares), missing, shares)
@@ -200,12 +200,12 @@ def _add_outlook(candidate: ScoredCandidate, outlooks: Iterable[Outlook]) -> Sco
     return replace(candidate, outlook=tuple(replace(o, known=ends) for o in outlooks))
 
 
-def find_sampled(candidates: Sequence[ScoredCandidate]) -> list[ScoredCandidate]:
+def find_leaders(candidates: Sequence[ScoredCandidate]) -> list[ScoredCandidate]:
     """Return the candidates whose ranks are sampled: all of them, or those with the highest scores."""
     rankable = [c for c in candidates if c.is_rankable]
-    if len(rankable) <= SAMPLED:
+    if len(rankable) <= MOST_SAMPLES:
         return rankable
-    best = {c.repository for c in sorted(rankable, key=_order)[:SAMPLED]}
+    best = {c.repository for c in sorted(rankable, key=_order)[:MOST_SAMPLES]}
     return [c for c in rankable if c.repository in best]
 
 

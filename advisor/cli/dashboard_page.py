@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from advisor.report.dashboard.task import Task
 
 
-MAX_DRAWN = 60  # with more candidates, charts and sliders show only the first
+MOST_CHARTS = 60  # with more candidates, charts and sliders show only the first
 TOP = 20
 
 
@@ -37,18 +37,18 @@ def render_page(request: Request, months: int, task: Task | None = None) -> tupl
 
     question = read_any_request(request)
     recommendation = recommend(question)
-    drawn, question, others = _select_drawn(recommendation, question)
+    page_answer, question, others = _select_for_page(recommendation, question)
     timeline = read_timeline(question, months, show_progress)
-    return recommendation, render(drawn, timeline, request.requirements, task, others)
+    return recommendation, render(page_answer, timeline, request.requirements, task, others)
 
 
-def _select_drawn(
+def _select_for_page(
     answer: Recommendation, question: Question
 ) -> tuple[Recommendation, Question, Sequence[Ranked]]:
     """Return the answer and the question about the candidates that the page draws, and the others."""
     from dataclasses import replace
 
-    if len(question.candidates) <= MAX_DRAWN:
+    if len(question.candidates) <= MOST_CHARTS:
         return answer, question, ()
     ranking = list(answer.ranking[:TOP])
     if answer.choice not in {r.repository for r in ranking}:  # the default, in a tie

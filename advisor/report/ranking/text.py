@@ -28,8 +28,8 @@ LEGEND = (
 )
 
 
-SHOWN = 20  # candidates in the ranking of a screen
-COMPARED = 6  # candidates side by side, with their warnings, if there are more than the screen shows
+MOST_ROWS = 20  # candidates in the ranking of a screen
+FEWEST_COLUMNS = 6  # candidates side by side, with their warnings, if there are more than the screen shows
 
 
 def render(answer: Recommendation) -> str:
@@ -46,20 +46,20 @@ def render(answer: Recommendation) -> str:
 
 def shorten(answer: Recommendation) -> tuple[Recommendation, list[str]]:
     """Return the answer for a screen, and the lines that say what it leaves out and where to see it."""
-    count = len(answer.ranking) - SHOWN
-    if count <= 0 and len(answer.missing) <= SHOWN:
+    count = len(answer.ranking) - MOST_ROWS
+    if count <= 0 and len(answer.missing) <= MOST_ROWS:
         return answer, []
-    choice = [r for r in answer.ranking[SHOWN:] if r.repository == answer.choice]
-    missing = dict(list(answer.missing.items())[:COMPARED])
+    choice = [r for r in answer.ranking[MOST_ROWS:] if r.repository == answer.choice]
+    missing = dict(list(answer.missing.items())[:FEWEST_COLUMNS])
     more = len(answer.missing) - len(missing)
     texts = ([f"{count - len(choice)} more candidates"] if count > 0 else []) + (
         [f"{more} more without a rank"] if more else []
     )
-    first, others = answer.ranking[:COMPARED], answer.ranking[COMPARED:SHOWN]
+    first, others = answer.ranking[:FEWEST_COLUMNS], answer.ranking[FEWEST_COLUMNS:MOST_ROWS]
     short = replace(
         answer,
         ranking=(*first, *(replace(r, findings=()) for r in others), *choice),
-        leaving_default=answer.leaving_default[:COMPARED],
+        leaving_default=answer.leaving_default[:FEWEST_COLUMNS],
         missing=missing,
     )
     return short, [f"… and {' and '.join(texts)}; all of them: --format csv or --format json"]
@@ -137,7 +137,7 @@ def headline_rows(answer: Recommendation, rest: Sequence[str] = ()) -> tuple[lis
         answer: the recommendation, from `shorten`.
         rest: the second result of `shorten`; if it left candidates out, only the first are side by side.
     """
-    ranking = answer.ranking[: COMPARED if rest else MOST_COLUMNS]
+    ranking = answer.ranking[: FEWEST_COLUMNS if rest else MOST_COLUMNS]
     rows = []
     for criterion in answer.ranking[0].criteria if answer.ranking else ():
         metrics = [s.metric for s in criterion.metrics]

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from advisor.answers.question import Request, read_request
-from advisor.answers.recommend import SAMPLED, find_sampled, recommend
+from advisor.answers.recommend import MOST_SAMPLES, find_leaders, recommend
 from advisor.report.dashboard.answer import rows_of_others
 from advisor.report.ranking import render
-from advisor.report.ranking.text import COMPARED, SHOWN
+from advisor.report.ranking.text import FEWEST_COLUMNS, MOST_ROWS
 
 COUNT = 840
 
@@ -35,9 +35,9 @@ def test_rank_prints_a_screen_and_says_where_the_rest_is(many, width):
     lines = render(many, "table", width).splitlines()
     assert len(lines) < (100 if width is None else 200)
     text = "\n".join(lines)
-    assert f"… and {COUNT - SHOWN} more candidates and {300 - COMPARED} more without a rank" in text
+    assert f"… and {COUNT - MOST_ROWS} more candidates and {300 - FEWEST_COLUMNS} more without a rank" in text
     assert "--format csv" in text
-    for r in many.ranking[:SHOWN]:
+    for r in many.ranking[:MOST_ROWS]:
         assert r.candidate.name in text
 
 
@@ -54,10 +54,10 @@ def test_up_to_a_screen_of_candidates_nothing_is_left_out():
 
 def test_only_the_highest_scores_are_sampled(many):
     """Ten thousand draws of 800 candidates took 12 GB."""
-    sampled = find_sampled(many.ranking)
-    assert len(sampled) == SAMPLED
-    assert {r.repository for r in sampled} == {r.repository for r in many.ranking[:SAMPLED]}
-    assert find_sampled(many.ranking[:SAMPLED]) == list(many.ranking[:SAMPLED])
+    leaders = find_leaders(many.ranking)
+    assert len(leaders) == MOST_SAMPLES
+    assert {r.repository for r in leaders} == {r.repository for r in many.ranking[:MOST_SAMPLES]}
+    assert find_leaders(many.ranking[:MOST_SAMPLES]) == list(many.ranking[:MOST_SAMPLES])
 
 
 def test_the_page_has_a_row_for_each_candidate_that_it_does_not_draw(many):
