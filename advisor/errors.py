@@ -4,6 +4,7 @@ AdvisorError                     exit code 1: the tool failed
 ├── InputError                   exit code 2: an argument or a file of the user cannot be used
 │   ├── ConfigError              a domain, rule, weight or organisation file is wrong
 │   └── UnknownName              a domain, candidate, goal or metric that does not exist
+├── CannotWrite                  a file cannot be written: a full or read-only disk, missing rights
 ├── FactsError                   a fact file is missing, damaged or has another schema
 │   └── SnapshotMissing          there is no snapshot at all (exit code 2)
 └── CollectError                 a source could not be read
@@ -71,6 +72,10 @@ class UnknownName(InputError):
     def __init__(self, kind: str, name: str, choices: list[str]) -> None:
         super().__init__(describe_unknown(kind, name, choices))
         self.kind, self.name, self.choices = kind, name, choices
+
+
+class CannotWrite(AdvisorError):
+    """A file cannot be written; what was written before is complete."""
 
 
 class FactsError(AdvisorError):

@@ -26,15 +26,21 @@ DRAFT_PREFIX = ".draft."
 
 @contextmanager
 def draft_file(folder: Path) -> Iterator[Path]:
-    """Create an empty file in a folder; delete it at the end of the block unless `publish` moved it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=folder, prefix=DRAFT_PREFIX)
-    os.close(handle)
+    """Create an empty file in a folder; delete it at the end of the block unless `publish` moved it.
+
+    Raises:
+        OSError: the folder or the file cannot be created; it names the folder.
+    """
+    with _name_in_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=folder, prefix=DRAFT_PREFIX)
+        os.close(handle)
     draft = Path(name)
     try:
         yield draft
     finally:
-        draft.unlink(missing_ok=True)
+        for name in (draft.name, f"tmp_{draft.name}"):  # DuckDB writes into the second one first
+            draft.with_name(name).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -98,8 +104,18 @@ def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
     """Replace a file; after a crash it has either the old or the new content.
 
     Raises:
-        OSError: the file cannot be written; the old content stays.
+        OSError: the file cannot be written; the old content stays. It names the file.
     """
-    with draft_file(path.parent) as draft:
+    with _name_in_errors(path), draft_file(path.parent) as draft:
         draft.write_bytes(data)
         publish(draft, path, sync=sync)
+
+
+@contextmanager
+def _name_in_errors(path: Path) -> Iterator[None]:
+    """Give an `OSError` of the block this path: that of a write has none, and nobody knows a draft."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise

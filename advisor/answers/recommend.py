@@ -25,6 +25,9 @@ from advisor.model import (
     ScoredCandidate,
 )
 
+MOST_SAMPLES = 60
+"""Candidates, by score, whose ranks are sampled: the work grows with the square of their number."""
+
 
 def recommend(question: Question) -> Recommendation:
     """Rank the candidates and recommend one, or none.
@@ -101,7 +104,8 @@ def build_recommendation(
         candidates: the scored candidates.
         missing: the candidates without facts → why.
     """
-    scores = _rankable_scores(candidates)
+    leaders = find_leaders(candidates)
+    scores = _rankable_scores(leaders)
     shares = draw_cache.read_draws(question.store, scores, question.weights)
     shares = shares or acceptability.sample_ranks(scores, question.weights)
     return _choose(question, _rank(candidates, shares), missing, shares)
@@ -115,7 +119,7 @@ def _choose(
 ) -> Recommendation:
     """Recommend the first of the ranking, or in a tie the default of the domain."""
     domain = question.domain
-    contenders = {r.repository: r for r in ranking if r.rank is not None}
+    contenders = {r.repository: r for r in ranking if r.rank is not None and r.acceptability}
     first = next(iter(contenders.values()), None)
     certainty = acceptability.certainty(first.wins if first else 0.0)
     choice = contenders.get(domain.default or "", first) if certainty == "tie" else first
@@ -196,6 +200,15 @@ def _add_outlook(candidate: ScoredCandidate, outlooks: Iterable[Outlook]) -> Sco
     return replace(candidate, outlook=tuple(replace(o, known=ends) for o in outlooks))
 
 
+def find_leaders(candidates: Sequence[ScoredCandidate]) -> list[ScoredCandidate]:
+    """Return the candidates whose ranks are sampled: all of them, or those with the highest scores."""
+    rankable = [c for c in candidates if c.is_rankable]
+    if len(rankable) <= MOST_SAMPLES:
+        return rankable
+    best = {c.repository for c in sorted(rankable, key=_order)[:MOST_SAMPLES]}
+    return [c for c in rankable if c.repository in best]
+
+
 def _rankable_scores(candidates: Iterable[ScoredCandidate]) -> dict[str, tuple[CriterionScore, ...]]:
     return {c.repository: c.criteria for c in candidates if c.is_rankable}
 
@@ -205,14 +218,14 @@ def _rank(candidates: Iterable[ScoredCandidate], shares: acceptability.Acceptabi
     ranking: list[Ranked] = []
     for candidate in sorted(candidates, key=_order):
         if candidate.is_rankable:
-            ranks = shares.ranks[candidate.repository]
+            ranks = shares.ranks.get(candidate.repository, ())
             ranking.append(
                 Ranked(
                     **vars(candidate),
                     rank=len(ranking) + 1,
-                    wins=ranks[0],
+                    wins=ranks[0] if ranks else 0.0,
                     acceptability=ranks,
-                    central_weights=shares.central_weights[candidate.repository],
+                    central_weights=shares.central_weights.get(candidate.repository, {}),
                 )
             )
         else:

@@ -147,6 +147,10 @@ def _run() -> None:
 
 def _explain(error: Exception) -> tuple[int, str]:
     """Return the exit code and the sentence for an error that no module of advisor raised on purpose."""
+    from advisor.write_errors import explain_write_error
+
+    if (message := explain_write_error(error)) is not None:
+        return message.exit_code, str(message)
     duckdb = sys.modules.get("duckdb")
     if duckdb is not None and isinstance(error, duckdb.InterruptException):
         return EXIT_INTERRUPT, "interrupted"

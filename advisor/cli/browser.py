@@ -17,7 +17,9 @@ import time
 from pathlib import Path
 from typing import IO, Any, Self, cast
 
-from advisor.errors import AdvisorError, InputError
+from advisor.errors import AdvisorError
+from advisor.files import write_atomically
+from advisor.write_errors import report_write_errors
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
 PLACES = (
@@ -68,10 +70,9 @@ def take_picture(page: Path, png: Path) -> None:
         chrome.wait_for("Page.loadEventFired")
         chrome.call("Runtime.evaluate", session, expression=_IS_READY, awaitPromise=True)
         shot = base64.b64decode(chrome.call("Page.captureScreenshot", session, format="png")["data"])
-    try:
-        png.write_bytes(shot)
-    except OSError as error:
-        raise InputError(f"{png} cannot be written: {error.strerror}") from None
+    with report_write_errors(png):
+        png.parent.stat()
+        write_atomically(png, shot)
 
 
 class _Session:

@@ -96,12 +96,14 @@ def _run_workers(
 
     Raises:
         AdvisorError: too many workers died.
+        CannotWrite: a worker could not write a file; another one could not either.
     """
     from advisor.errors import AdvisorError
 
     def start(number: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-m", "advisor.collect.many.worker", str(queue.store), str(number)]
+            [sys.executable, "-m", "advisor.collect.many.worker", str(queue.store), str(number)],
+            stdout=subprocess.PIPE,
         )
 
     running = {n: start(n) for n in range(min(workers, len(plan.histories)))}
@@ -114,6 +116,7 @@ def _run_workers(
                 if code is None:
                     continue
                 del running[number]
+                _raise_write_error(process)
                 if code != 0:
                     deaths += 1
                     if deaths > MAX_DEATHS * workers:
@@ -128,7 +131,15 @@ def _run_workers(
             process.terminate()
         for process in running.values():
             with suppress(subprocess.TimeoutExpired):
-                process.wait(10)
+                process.communicate(timeout=10)
+
+
+def _raise_write_error(worker: subprocess.Popen[bytes]) -> None:
+    """Raise the error of a worker that could not write a file: its standard output is the message."""
+    from advisor.errors import CannotWrite
+
+    if output := worker.communicate()[0]:
+        raise CannotWrite(output.decode().strip())
 
 
 def _make_progress(total: int) -> Callable[[int, int, bool], None]:

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from advisor.errors import CollectError, InputError
+from advisor.errors import CollectError
+from advisor.write_errors import report_write_errors
 
 if TYPE_CHECKING:
     from advisor.collect.outcome import CollectionOutcome
@@ -36,10 +37,8 @@ class CollectionProgress:
         self._plan_lines: list[str] = []
         self._summary = ""
         self._is_plan_only = False
-        try:
+        with report_write_errors(log or Path()):
             self._log = log.open("w", encoding="utf-8") if log else None
-        except OSError as error:
-            raise InputError(f"{log} cannot be written: {error.strerror}") from None
         self._bars = _Bars() if sys.stderr.isatty() else None
 
     def __enter__(self) -> Self:
@@ -57,8 +56,9 @@ class CollectionProgress:
         """Show one event, and write it to the log file."""
         if self._log:
             line = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "what": kind, **fields}
-            self._log.write(json.dumps(line, default=str) + "\n")
-            self._log.flush()
+            with report_write_errors(Path(self._log.name)):
+                self._log.write(json.dumps(line, default=str) + "\n")
+                self._log.flush()
         if kind == "plan":
             self._read_plan(fields)
         if kind == "wait" and self._bars is None and float(str(fields["seconds"])) >= 5:

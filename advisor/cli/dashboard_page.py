@@ -6,9 +6,15 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from advisor.answers.question import Request
-    from advisor.model import Recommendation
+    from collections.abc import Sequence
+
+    from advisor.answers.question import Question, Request
+    from advisor.model import Ranked, Recommendation
     from advisor.report.dashboard.task import Task
+
+
+MOST_CHARTS = 60  # with more candidates, charts and sliders show only the first
+TOP = 20
 
 
 def render_page(request: Request, months: int, task: Task | None = None) -> tuple[Recommendation, str]:
@@ -31,5 +37,28 @@ def render_page(request: Request, months: int, task: Task | None = None) -> tupl
 
     question = read_any_request(request)
     recommendation = recommend(question)
+    page_answer, question, others = _select_for_page(recommendation, question)
     timeline = read_timeline(question, months, show_progress)
-    return recommendation, render(recommendation, timeline, request.requirements, task)
+    return recommendation, render(page_answer, timeline, request.requirements, task, others)
+
+
+def _select_for_page(
+    answer: Recommendation, question: Question
+) -> tuple[Recommendation, Question, Sequence[Ranked]]:
+    """Return the answer and the question about the candidates that the page draws, and the others."""
+    from dataclasses import replace
+
+    if len(question.candidates) <= MOST_CHARTS:
+        return answer, question, ()
+    ranking = list(answer.ranking[:TOP])
+    if answer.choice not in {r.repository for r in ranking}:  # the default, in a tie
+        ranking += [r for r in answer.ranking if r.repository == answer.choice]
+    names = {r.repository for r in ranking}
+    candidates = tuple(c for c in question.candidates if c.repository in names)
+    facts = question.facts.select(c.repository for c in candidates)
+    others = [r for r in answer.ranking if r.repository not in names]
+    return (
+        replace(answer, ranking=tuple(ranking)),
+        replace(question, candidates=candidates, facts=facts),
+        others,
+    )

@@ -24,6 +24,7 @@ MAX_MANIFEST_BYTES = 256 * 2**20  # 50,000 repositories take about 50 MB
 MAX_ROWS = 10_000_000  # of one file; a partition has about one million
 _FILE_BYTES, _ROW_BYTES = 2**20, 1024  # at most; bundled files have 6 kB and 20 bytes a row
 MAX_FILE_BYTES = 2**30
+YEARS = "between the years 1000 and 9000"
 
 _TABLE = "|".join(TABLES)
 _FILE = re.compile(
@@ -90,10 +91,14 @@ def check_manifest(content: Any) -> None:
         raise ValueError(f"{place}: {message}" if place else message) from None
 
 
-def _check_day(text: str) -> str:
-    # Years near 1 and 9999 leave no room for windows and horizons.
+def check_day(text: str) -> str:
+    """Return the text of a day if a store can have it.
+
+    Raises:
+        ValueError: it is not a day, or a window before or after it would leave the calendar.
+    """
     if not 1000 <= date.fromisoformat(text).year <= 9000 or len(text) != len("YYYY-MM-DD"):
-        raise ValueError("expected a day (YYYY-MM-DD) between the years 1000 and 9000")
+        raise ValueError(f"expected a day (YYYY-MM-DD) {YEARS}")
     return text
 
 
@@ -112,7 +117,7 @@ def _check_partition(file: str) -> str:
     return file
 
 
-_Day = Annotated[str, AfterValidator(_check_day)]
+_Day = Annotated[str, AfterValidator(check_day)]
 _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _File = Annotated[str, AfterValidator(_check_file)]
 _Partition = Annotated[str, AfterValidator(_check_partition)]

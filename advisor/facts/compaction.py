@@ -70,6 +70,7 @@ def compact_store(
         SnapshotMissing: the store does not exist.
         FactsError: a file is damaged.
     """
+    read_manifest(path)  # before the lock, which creates the folder
     with lock_store(path):
         store = reading.open_store(path)
         if damages := reading.verify_files(store, store.repositories()):

@@ -23,6 +23,7 @@ from advisor.facts.manifest import lock_store, read_manifest, replace_in_partiti
 from advisor.facts.store import file_path
 from advisor.facts.tables import DAYS, columns
 from advisor.files import write_atomically
+from advisor.write_errors import report_write_errors
 
 
 def _encode(table: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
@@ -33,7 +34,8 @@ def _encode(table: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
         raise FactsError(f"unknown columns for table {table}: {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "rows.json"
-        lines.write_text(json.dumps(rows, default=str))
+        with report_write_errors(lines):
+            lines.write_text(json.dumps(rows, default=str))
         source = json_sql([lines], names, ", format = 'array'")
         return encode_parquet(f"SELECT * FROM {source}", Path(folder))
 

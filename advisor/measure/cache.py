@@ -29,6 +29,7 @@ from advisor.metrics.shared.views import DERIVED_VIEWS
 from advisor.model import Contribution, Measurement, Metric, Outlook
 
 FOLDER = "measurements"  # measurements of a whole store by `advisor measure`, beside the facts
+BLOCK = 100  # repositories whose facts are in memory at once: about 150 MB
 # The bundled files that a measurement depends on, besides the facts.
 _INPUT_FILES = ("organisations.toml", "reference/outlook.json", "reference/percentiles.json")
 
@@ -172,14 +173,24 @@ def outlook_from_json(row: dict[str, Any]) -> Outlook:
 
 
 def measure_fresh(facts: FactsView) -> SnapshotMeasurements:
-    """Measure repositories, or read the results of `advisor measure`, and compute their outlooks."""
+    """Measure repositories, or read the results of `advisor measure`, and compute their outlooks.
+
+    It holds the facts of `BLOCK` repositories in memory at a time.
+    """
     from advisor.measure.one_day import measure_view
     from advisor.outlook.candidates import compute_outlooks
 
     rows = read_store_measurements(facts.store, facts.repositories, facts.as_of)
-    names = facts.intact_repositories
-    measurements = measure_view(facts) if rows is None else {r: rows[r] for r in names}
-    return SnapshotMeasurements(measurements, compute_outlooks(facts, _outlook_model()), facts.damages)
+    measurements: dict[str, dict[str, Measurement]] = {}
+    outlooks: dict[str, tuple[Outlook, ...]] = {}
+    for start in range(0, max(1, len(facts.repositories)), BLOCK):
+        part = facts.select(facts.repositories[start : start + BLOCK])
+        names = part.intact_repositories
+        measurements |= measure_view(part) if rows is None else {r: rows[r] for r in names}
+        outlooks |= compute_outlooks(part, _outlook_model())
+        if part is not facts:
+            part.connection.close()
+    return SnapshotMeasurements(measurements, outlooks, facts.damages)
 
 
 def write_measurement_cache(store: Store) -> None:

@@ -10,12 +10,13 @@ from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 from typer.testing import CliRunner
 
 from advisor.cli import app, load
 from advisor.cli.commands import import_gharchive
-from advisor.collect.gharchive import Capture, capture, parse_hour, stage_events
+from advisor.collect.gharchive import Capture, capture, find_folder, parse_hour, stage_events
 from advisor.collect.gharchive.rows import find_last_run
 from advisor.errors import AdvisorError, FactsError, InputError
 from advisor.facts import reading, writing
@@ -296,7 +297,7 @@ def test_months_that_cannot_be_checked_need_the_option(
     archive, add_stars, repository_list, tmp_path, import_result
 ):
     store = add_stars(tmp_path / "store")
-    shutil.copytree(import_result[0] / ".gharchive", store / ".gharchive")  # the hours are read already
+    shutil.copytree(find_folder(import_result[0]), find_folder(store))  # the hours are read already
     assert run(*archive, "--repos", repository_list, "--store", store, "--unchecked")[0] == 3
     rows = reading.read_rows(reading.open_store(store), "releases", "own/lib", "gharchive")
     assert [(r["tag"], r["is_prerelease"]) for r in rows] == [("v2", False), ("v3", True)]
@@ -304,7 +305,7 @@ def test_months_that_cannot_be_checked_need_the_option(
 
 def test_an_import_resumes_and_a_second_one_changes_nothing(import_result, archive, repository_list):
     store = import_result[0]
-    times = {p: p.stat().st_mtime_ns for p in (store / ".gharchive").rglob("*.parquet")}
+    times = {p: p.stat().st_mtime_ns for p in find_folder(store).rglob("*.parquet")}
     assert len(times) == 59
     first = min(times)
     first.unlink()
@@ -314,6 +315,20 @@ def test_an_import_resumes_and_a_second_one_changes_nothing(import_result, archi
     assert {p: p.read_bytes() for p in before} == before
     times_after = {p: p.stat().st_mtime_ns for p in times}
     assert [p for p in times if times_after[p] != times[p]] == [first]
+
+
+def test_logins_are_not_in_the_store(import_result, archive, repository_list):
+    """People share stores: no file in it may name a person, not even in compressed pages."""
+    store = import_result[0]
+    (store / ".gharchive" / "old").mkdir(parents=True)  # as earlier versions left it
+    assert run(*archive, "--repos", repository_list, "--store", store)[0] == 3
+    assert not (store / ".gharchive").exists()
+    with duckdb.connect() as db:
+        for path in store.rglob("*.parquet"):
+            texts = {value for row in db.execute(f"FROM '{path}'").fetchall() for value in row}
+            assert not texts & {"ada", "bo", "cy"}, path
+    assert find_folder(store).stat().st_mode & 0o77 == 0
+    assert store not in find_folder(store).parents
 
 
 def test_a_truncated_file_is_named_and_the_others_are_stored(tmp_path, world):

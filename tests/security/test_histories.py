@@ -288,6 +288,24 @@ def test_huge_readmes_are_reported_and_not_read(tmp_path):
     assert peak < 300
 
 
+def test_the_address_of_a_huge_readme_downloads_little(tmp_path, monkeypatch):
+    """Attack: a blob that does not compress, behind an address. Defence: git may write only so many bytes."""
+    monkeypatch.setattr("advisor.collect.git.clone.MAX_FETCH_BYTES", 2**20)
+    clone, warnings = make_clone(tmp_path / "clone"), []
+    git(clone, "config", "uploadpack.allowFilter", "true")
+    git(clone, "config", "uploadpack.allowAnySHA1InWant", "true")
+    (clone / "README.md").write_bytes(os.urandom(4 * 2**20))
+    git(clone, "add", "README.md")
+    git(clone, "commit", "-qm", "huge")
+    cache = tmp_path / "cache"
+    collect_history(
+        clone.as_uri(), tmp_path / "store", cache, retrieved_on=DAY, repository="own/er", warn=warnings.append
+    )
+    assert warnings[0].startswith("own/er: the contents of the README cannot be fetched: ")
+    assert sum(p.stat().st_size for p in cache.rglob("*") if p.is_file()) < 2 * 2**20
+    assert read_rows(open_store(tmp_path / "store"), "contributions", "own/er")
+
+
 def test_an_address_that_a_cached_clone_does_not_come_from_is_cloned_anew(tmp_path):
     one, two = make_clone(tmp_path / "one"), make_clone(tmp_path / "two")
     (two / "b.py").write_text("2\n")

@@ -87,6 +87,7 @@ COMMANDS = {
     "write": lambda store: writing.write_rows(store, "counts", "own/other", []),
     "measure": lambda store: whole_store.measure_store(reading.open_store(store), [AS_OF]),
 }
+PARTITION = "counts/partition-0123456789abcdef.parquet"
 FOREIGN_NAMES = (
     "releases/../../../.bashrc",
     "counts/../evil/own__lib.parquet",
@@ -99,17 +100,18 @@ FOREIGN_NAMES = (
     "counts/own.parquet",
     "manifest.json",
     ".queue/plan.json",
-    "counts/partition-0123456789abcdef.parquet",
+    PARTITION,
     "",
     "\ud800",
 )
 
 
-@pytest.mark.parametrize("name", FOREIGN_NAMES)
-@pytest.mark.parametrize("place", ["files", "in", "replaced"])
-def test_a_name_outside_the_store_is_refused(store, name, place):
+@pytest.mark.parametrize(("place", "name"), [
+    (place, name) for place in ("files", "in", "replaced") for name in FOREIGN_NAMES
+    if (place, name) != ("in", PARTITION)  # the name that belongs there
+])  # fmt: skip
+def test_a_name_outside_the_store_is_refused(store, place, name):
     """Attack: a manifest names `releases/../../../.bashrc`, and a merge writes it. Defence: one pattern."""
-    partition = "counts/partition-0123456789abcdef.parquet"
 
     def change(manifest):
         entry = manifest["files"][FILE]
@@ -119,11 +121,9 @@ def test_a_name_outside_the_store_is_refused(store, name, place):
             entry["in"] = name
             manifest["partitions"] = {name: {"rows": 1, "sha256": entry["sha256"]}}
         else:
-            entry["in"] = partition
-            manifest["partitions"] = {partition: {"rows": 1, "sha256": entry["sha256"], "replaced": [name]}}
+            entry["in"] = PARTITION
+            manifest["partitions"] = {PARTITION: {"rows": 1, "sha256": entry["sha256"], "replaced": [name]}}
 
-    if place == "in" and name == partition:
-        pytest.skip("the name of a partition")
     change_manifest(store, change)
     for command in COMMANDS.values():
         with pytest.raises(FactsError, match=r"is damaged .*expected TABLE/"):
@@ -440,6 +440,15 @@ def test_facts_that_duckdb_cannot_measure_are_one_line(monkeypatch, capsys):
     monkeypatch.setattr(cli, "app", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cli.main()
+
+
+def test_what_reads_a_store_creates_none(tmp_path):
+    """`advisor compact nope` created the folder."""
+    for command in (compaction.compact_store, reading.open_store, measure_whole,
+                    lambda path: merge.merge_stores(tmp_path / "mine", [path])):  # fmt: skip
+        with pytest.raises(SnapshotMissing):
+            command(tmp_path / "nope")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_path_below_a_file_is_no_store(tmp_path):

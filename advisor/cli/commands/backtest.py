@@ -81,10 +81,7 @@ def backtest(
     days = days or run.default_days(series, months)
     members, values = run.forecast(series, days, months, active_days, trees)
     if predict is not None:
-        try:
-            write_atomically(predict, report.render_forecasts(members).encode())
-        except OSError as error:
-            raise InputError(f"{predict} cannot be written: {error.strerror}") from None
+        write_atomically(predict, report.render_forecasts(members).encode())
         _show_progress(f"{predict}: {len(members)} forecasts")
     try:
         result = run.backtest(series, members, values, trees, months, active_days, _show_progress)

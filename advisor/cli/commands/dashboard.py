@@ -60,7 +60,6 @@ def dashboard(
       advisor dashboard --plan run.toml
     """
     from advisor.cli.dashboard_page import render_page
-    from advisor.errors import InputError
     from advisor.files import write_atomically
 
     options = RequestOptions(domain, goal, as_of, weights, rules, store)
@@ -68,10 +67,7 @@ def dashboard(
     task = _read_task(plan) if plan is not None else None
     answer, text = render_page(request, months, task)
     page = text.encode()
-    try:
-        write_atomically(output, page)
-    except OSError as error:
-        raise InputError(f"{output} cannot be written: {error.strerror}") from None
+    write_atomically(output, page)
     print(f"{output}: {len(page) / 1000:,.0f} kB")
     if png is not None:
         from advisor.cli.browser import take_picture

@@ -58,7 +58,8 @@ def import_gharchive(
 
     folder = store_or_default(store)
     repositories = _read_repositories(repos, domain)
-    events = gharchive.stage_events(files, folder, repositories, _make_progress())
+    events_folder = gharchive.find_folder(folder)
+    events = gharchive.stage_events(files, events_folder, repositories, _make_progress())
     with capture.open_events(events, folder, sorted(set(repositories.values()))) as db:
         captures = gharchive.measure_captures(db, min_capture, accept_unknown_rate=accept_unknown_rate)
         row_counts = gharchive.write_facts(db, folder, captures, gharchive.SOURCE)

@@ -68,6 +68,7 @@ def init(
     from advisor.domain.draft import CRITERIA, Draft, domain_text
     from advisor.errors import InputError
     from advisor.files import write_atomically
+    from advisor.write_errors import report_write_errors
 
     path = output or Path(f"{domain}.toml")
     _check_arguments(domain, path, force=force)
@@ -85,7 +86,8 @@ def init(
     text = domain_text(draft, snapshot)
     with tempfile.TemporaryDirectory() as folder:  # write only a file that can be loaded
         trial = Path(folder) / f"{domain}.toml"
-        trial.write_text(text, encoding="utf-8")
+        with report_write_errors(trial):
+            trial.write_text(text, encoding="utf-8")
         try:
             load_domain(str(trial))
         except InputError as error:

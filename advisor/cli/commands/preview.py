@@ -60,6 +60,7 @@ def preview(
     from rich.console import Console
 
     from advisor.errors import EXIT_INPUT
+    from advisor.files import write_atomically
     from finetune import run
     from finetune.data import preview as tokens
 
@@ -74,7 +75,8 @@ def preview(
         pieces = _split_rows(plan, max(rows, 20), row or [])
         limit = plan.spec.data.max_length
         title = f"{Path(plan.spec.data.train).name} for {Path(plan.spec.model.base).name}"
-        html.write_text(tokens.render_html(title, pieces, plan.findings, plan.data, limit), "utf-8")
+        page = tokens.render_html(title, pieces, plan.findings, plan.data, limit)
+        write_atomically(html, page.encode())
         console.print(f"written: {html}")
     if any(finding.severity == "error" for finding in plan.findings):
         raise typer.Exit(EXIT_INPUT)

@@ -107,7 +107,7 @@ def _find_spans(
     folder: Path, steps: Sequence[_Step], extractor: Extractor, families: Sequence[Family]
 ) -> dict[str, Span]:
     contents = {blob for step in steps for _, blob in step.files if blob != _REMOVAL}
-    fetch_blobs(folder, contents)
+    fetch_blobs(folder, contents, max_bytes=2**31)  # many source files
     spans: dict[str, Span] = {}
     tree = Tree(extractor, families)
     with BlobReader(folder, contents) as blobs:

@@ -9,8 +9,16 @@ from __future__ import annotations
 
 from advisor.collect.gharchive.capture import Capture, measure_captures
 from advisor.collect.gharchive.rows import write_facts
-from advisor.collect.gharchive.stage import parse_hour, stage_events
+from advisor.collect.gharchive.stage import find_folder, parse_hour, stage_events
 
-__all__ = ["SOURCE", "Capture", "measure_captures", "parse_hour", "stage_events", "write_facts"]
+__all__ = [
+    "SOURCE",
+    "Capture",
+    "find_folder",
+    "measure_captures",
+    "parse_hour",
+    "stage_events",
+    "write_facts",
+]
 # Sorts after "github": if both sources have a thread, the row of GitHub itself is newer and wins.
 SOURCE = "public events (gharchive.org)"

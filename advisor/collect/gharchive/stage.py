@@ -1,8 +1,8 @@
 """Select the events of the repositories from hourly files, one file after the other.
 
 The rows of a day are one Parquet file, written atomically and named after its hours, so an interrupted import
-resumes. The rows hold logins, because a comment by a thread's author is not a response. They stay on the
-user's machine.
+resumes. The rows hold logins, because a comment by a thread's author is not a response. So they are not in
+the store, which people share, but in a folder that only the user can read.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,8 @@ from typing import TYPE_CHECKING
 from advisor.errors import FactsError, InputError
 from advisor.facts.checks import check_folder
 from advisor.facts.database import copy_sql, json_sql, open_database
+from advisor.files import data_home
+from advisor.write_errors import explain_write_error
 
 if TYPE_CHECKING:
     import duckdb
@@ -79,9 +82,21 @@ def _refuse_name(path: Path) -> datetime:
     raise InputError(f"{path} is not a file of GH Archive: expected a name like 2025-03-01-15.json.gz")
 
 
+def find_folder(store: Path) -> Path:
+    """Return the folder for the events of a store; remove the one that earlier versions left in the store.
+
+    Raises:
+        FactsError: the store has links or special files.
+    """
+    check_folder(store)
+    shutil.rmtree(store / ".gharchive", ignore_errors=True)
+    name = hashlib.sha256(os.fsencode(os.path.realpath(store))).hexdigest()[:16]
+    return data_home() / "gharchive" / name
+
+
 def stage_events(
     files: Sequence[Path],
-    store: Path,
+    folder: Path,
     repositories: Mapping[str, str],
     on_progress: Callable[[int, int], None],
 ) -> Path:
@@ -89,7 +104,7 @@ def stage_events(
 
     Args:
         files: hourly files, in any order.
-        store: the store; the rows are in its folder ``.gharchive``.
+        folder: where the rows are, from `find_folder`.
         repositories: name on GitHub, present or former → repository in the store.
         on_progress: called with the number of files read so far and the total.
 
@@ -102,9 +117,10 @@ def stage_events(
     """
     names = sorted((name.lower(), repository) for name, repository in repositories.items())
     key = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]
-    check_folder(store)
-    folder = store / ".gharchive" / key
     folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    folder = folder / key
+    folder.mkdir(exist_ok=True)
     by_day: dict[date, dict[datetime, Path]] = {}
     for path in files:
         hour = parse_hour(path)
@@ -145,6 +161,8 @@ def _select_events(db: duckdb.DuckDBPyConnection, hours: Mapping[datetime, Path]
         db.execute(copy_sql(query, temporary), [list(_EVENTS)])
     except (duckdb.Error, OSError) as error:
         temporary.unlink(missing_ok=True)
+        if (write_error := explain_write_error(error)) is not None:
+            raise write_error from None
         first = next(iter(hours.values()))
         raise FactsError(f"{first} is damaged or truncated: {str(error).splitlines()[0][:200]}") from None
     temporary.replace(target)

@@ -18,6 +18,8 @@ from advisor.errors import GitFailed, InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+MAX_FETCH_BYTES = 256 * 2**20
+"""Compressed bytes of file contents; those of all READMEs of a history have a few MB."""
 _REFSPECS = (
     f"+HEAD:{ORIGIN_HEAD}",
     "+refs/heads/*:refs/heads/*",
@@ -124,11 +126,22 @@ def _read_setting(folder: Path, key: str) -> str | None:
         return None
 
 
-def fetch_blobs(folder: Path, blobs: set[str]) -> None:
-    """Fetch these blobs at once into a blobless clone; do nothing in a full clone."""
+def fetch_blobs(folder: Path, blobs: set[str], max_bytes: int | None = None) -> None:
+    """Fetch these blobs at once into a blobless clone; do nothing in a full clone.
+
+    Hosts state no sizes before they send the contents, so the size of what arrives is limited.
+
+    Args:
+        folder: the clone.
+        blobs: object names.
+        max_bytes: compressed bytes that all of them may have; default: `MAX_FETCH_BYTES`.
+
+    Raises:
+        GitFailed: git failed, or they have more bytes.
+    """
     if blobs and _read_setting(folder, "remote.origin.promisor") == "true":
         names = "".join(f"{blob}\n" for blob in sorted(blobs))
         run_git(
             folder, "fetch", "--quiet", "--no-tags", "--filter=blob:none", "--stdin", "origin",
-            remote=True, stdin=names,
+            remote=True, stdin=names, max_file_bytes=max_bytes or MAX_FETCH_BYTES,
         )  # fmt: skip

@@ -13,11 +13,15 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import subprocess
+import sys
 import tempfile
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, cast
 
 from advisor.errors import GitFailed, RepositoryNotFound
+from advisor.write_errors import explain_exit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +49,7 @@ def run_git(
     remote: bool = False,
     stdin: str | None = None,
     lock: int | None = None,
+    max_file_bytes: int | None = None,
 ) -> str:
     """Run git and return its standard output.
 
@@ -54,10 +59,12 @@ def run_git(
         remote: whether the command may use the network.
         stdin: text for the standard input of git.
         lock: a file descriptor with a lock that must last as long as git runs.
+        max_file_bytes: git fails if it writes a larger file, where the system can limit that.
 
     Raises:
         RepositoryNotFound: the remote does not have the repository.
         GitFailed: git ended with another error.
+        CannotWrite: the disk is full or read-only.
     """
     with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as stdin_file:
         if stdin is not None:
@@ -73,6 +80,9 @@ def run_git(
             env=build_environment(remote=remote),
             pass_fds=() if lock is None else (lock,),
         ) as process:
+            if max_file_bytes is not None and sys.platform == "linux":
+                with suppress(ProcessLookupError):
+                    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (max_file_bytes, max_file_bytes))
             output = cast("IO[bytes]", process.stdout).read(MAX_OUTPUT_BYTES + 1)
             if len(output) > MAX_OUTPUT_BYTES:
                 process.kill()
@@ -83,6 +93,8 @@ def run_git(
         errors.seek(0)
         message = errors.read().decode("utf-8", "replace")
     if process.returncode:
+        if write_error := explain_exit(process.returncode, message, folder or arguments[-1]):
+            raise write_error
         last_line = (message.strip().splitlines() or ["no message"])[-1]
         if remote and _NOT_FOUND_MESSAGE.search(message):
             raise RepositoryNotFound(f"the repository does not exist, or you cannot read it: {last_line}")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from advisor.collect.git.clone_cache import READING, make_folder
 from advisor.collect.git.command import run_git
 from advisor.errors import GitFailed, InputError
+from advisor.write_errors import report_write_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +89,7 @@ def open_local_clone(folder: Path, cache: Path) -> Iterator[Path]:
             )  # fmt: skip
             lines = [b'"%s"\n' % _quote(os.fsencode(f)) for f in objects]
             (view / "objects" / "info").mkdir(exist_ok=True)
-            (view / "objects" / "info" / "alternates").write_bytes(b"".join(lines))
+            _write(view / "objects" / "info" / "alternates", b"".join(lines))
             _copy_refs(git_folder, view)
             choose_head(view)
             yield view
@@ -171,9 +172,9 @@ def _quote(path: bytes) -> bytes:
 
 def _copy_refs(git_folder: _GitFolder, view: Path) -> None:
     """Copy HEAD and all refs; a replacement of objects (``refs/replace``) would forge the history."""
-    (view / "HEAD").write_bytes(_read_small(git_folder.head / "HEAD", _MAX_REF_BYTES))
+    _write(view / "HEAD", _read_small(git_folder.head / "HEAD", _MAX_REF_BYTES))
     if (git_folder.common / "packed-refs").exists():
-        (view / "packed-refs").write_bytes(_read_small(git_folder.common / "packed-refs", _MAX_REFS_BYTES))
+        _write(view / "packed-refs", _read_small(git_folder.common / "packed-refs", _MAX_REFS_BYTES))
     refs = git_folder.common / "refs"
     for at, folders, files in os.walk(refs):
         if Path(at) == refs and "replace" in folders:
@@ -181,7 +182,12 @@ def _copy_refs(git_folder: _GitFolder, view: Path) -> None:
         target = view / "refs" / Path(at).relative_to(refs)
         target.mkdir(exist_ok=True)
         for name in files:
-            (target / name).write_bytes(_read_small(Path(at, name), _MAX_REF_BYTES))
+            _write(target / name, _read_small(Path(at, name), _MAX_REF_BYTES))
+
+
+def _write(path: Path, content: bytes) -> None:
+    with report_write_errors(path):
+        path.write_bytes(content)
 
 
 def _read_small(path: Path, limit: int) -> bytes:

@@ -9,6 +9,7 @@ from advisor.collect.git.clone import fetch_blobs
 from advisor.collect.git.command import run_git
 from advisor.collect.git.dates import Warn, choose_time, format_day, ignore
 from advisor.collect.git.declared_status import find_declared_status
+from advisor.errors import GitFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +75,11 @@ def _read_texts(folder: Path, versions: list[_Version], warn: Warn) -> Iterator[
     A blobless clone fetches only these files.
     """
     contents = {v.blob for v in versions if v.blob.strip("0")}
-    fetch_blobs(folder, contents)
+    try:
+        fetch_blobs(folder, contents)
+    except GitFailed as error:  # the rest of the history is here, so its facts count
+        warn(f"the contents of the README cannot be fetched: {error}")
+        contents = set()
     missing_count = large_count = 0
     with BlobReader(folder, contents) as blobs:
         for version in versions:

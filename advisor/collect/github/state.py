@@ -12,7 +12,7 @@ import fcntl
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 from advisor.collect.http.messages import HttpResponse
 from advisor.errors import FactsError
 from advisor.facts.checks import check_folder
+from advisor.write_errors import explain_write_error, report_write_errors
 
 FILE = "collect.sqlite"
 _VERSION = 1
@@ -88,6 +89,7 @@ class CollectionState:
 
         Raises:
             FactsError: the file is damaged or has another version.
+            CannotWrite: the disk is full or read-only.
         """
         store.mkdir(parents=True, exist_ok=True)
         check_folder(store)
@@ -103,6 +105,8 @@ class CollectionState:
                 )
             self._db.executescript(_TABLES + f"PRAGMA user_version = {_VERSION};")
         except sqlite3.Error as error:
+            if (write_error := explain_write_error(error, self.path)) is not None:
+                raise write_error from None
             raise FactsError(f"{self.path} is damaged ({error}); delete it and collect again") from None
         self.path.chmod(0o600)
 
@@ -112,13 +116,15 @@ class CollectionState:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._db
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        with report_write_errors(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):  # on a full disk SQLite has rolled back already
+                    self._db.execute("ROLLBACK")
+                raise
 
     def save_overview(
         self, repository: str, github_id: int, totals: Mapping[str, int], now: datetime

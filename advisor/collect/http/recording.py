@@ -11,17 +11,53 @@ import json
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from advisor.collect.http.messages import HttpRequest, HttpResponse
 from advisor.errors import InputError
+from advisor.facts.checks import check_size
+from advisor.write_errors import report_write_errors
 
 HEADERS = frozenset(
     {"content-type", "etag", "last-modified", "link", "location", "retry-after"}
     | {f"x-ratelimit-{k}" for k in ("limit", "remaining", "used", "reset", "resource")}
 )
+
+
+MAX_BYTES = 2**30
+"""A larger recording is not read; one of the fine-tuning domain has about 100 MB."""
+
+
+def _check_base64(text: str) -> str:
+    base64.b64decode(text, validate=True)
+    return text
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(strict=True)
+    method: str
+    url: str
+    body: str
+
+
+class _Response(BaseModel):
+    model_config = ConfigDict(strict=True)
+    status: Annotated[int, Field(ge=200, le=599)]
+    headers: dict[
+        Annotated[str, Field(pattern=r"^[a-z-]{1,40}$")], Annotated[str, Field(pattern=r"^[ -~]*$")]
+    ]
+    body: str = ""
+    base64: Annotated[str, AfterValidator(_check_base64)] | None = None
+
+
+class _Exchange(BaseModel):
+    """A line of a recording, which may come from a stranger."""
+
+    request: _Request
+    response: _Response
 
 
 def mask_secrets(text: str, secrets: Iterable[str]) -> str:
@@ -36,10 +72,9 @@ class Recording:
 
     def __init__(self, path: Path, secrets: Iterable[str] = (), *, append: bool = False) -> None:
         self._secrets = tuple(secrets)
-        try:
+        self._path = path
+        with report_write_errors(path):
             self._file = path.open("a" if append else "w", encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{path} cannot be written: {error.strerror}") from None
 
     def write(self, request: HttpRequest, response: HttpResponse) -> None:
         """Append one exchange."""
@@ -53,12 +88,14 @@ class Recording:
             entry["base64"] = base64.b64encode(response.body).decode()
         request_entry = {"method": request.method, "url": request.url, "body": (request.body or b"").decode()}
         line = json.dumps({"request": request_entry, "response": entry}, ensure_ascii=False)
-        self._file.write(mask_secrets(line, self._secrets) + "\n")
-        self._file.flush()
+        with report_write_errors(self._path):
+            self._file.write(mask_secrets(line, self._secrets) + "\n")
+            self._file.flush()
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        with report_write_errors(self._path):
+            self._file.close()
 
 
 def replay(path: Path) -> httpx.AsyncBaseTransport:
@@ -69,21 +106,24 @@ def replay(path: Path) -> httpx.AsyncBaseTransport:
     Raises:
         InputError: the file is not a recording.
     """
-    responses: dict[tuple[str, str, str], deque[dict[str, Any]]] = defaultdict(deque)
+    responses: dict[tuple[str, str, str], deque[_Response]] = defaultdict(deque)
     try:
-        for line in path.read_text(encoding="utf-8").splitlines():
-            exchange = json.loads(line)
-            request = exchange["request"]
-            responses[request["method"], request["url"], request["body"]].append(exchange["response"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is not a recording of `advisor collect` ({type(error).__name__})") from None
+        check_size(path, MAX_BYTES)
+        with path.open("rb") as file:
+            for line in file:
+                exchange = _Exchange.model_validate_json(line)
+                request = exchange.request
+                responses[request.method, request.url, request.body].append(exchange.response)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "a line has another form"
+        raise InputError(f"{path} is not a recording of `advisor collect` ({reason})") from None
 
     def handler(request: httpx.Request) -> httpx.Response:
         matches = responses.get((request.method, str(request.url), request.content.decode()))
         if not matches:
             return httpx.Response(404, json={"message": "not in the recording"})
         entry = matches.popleft() if len(matches) > 1 else matches[0]
-        body = base64.b64decode(entry["base64"]) if "base64" in entry else entry["body"].encode()
-        return httpx.Response(entry["status"], headers=entry["headers"], content=body)
+        content = entry.body.encode() if entry.base64 is None else base64.b64decode(entry.base64)
+        return httpx.Response(entry.status, headers=dict(entry.headers), content=content)
 
     return httpx.MockTransport(handler)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from advisor import addresses
 from advisor.errors import InputError, SnapshotMissing
 from advisor.facts import reading, writing
+from advisor.facts.checks import YEARS, check_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,9 +75,9 @@ class Cells:
         """Return a day as ``YYYY-MM-DD``, or None if the cell is empty."""
         value = (self.row.get(column) or "").strip()
         try:
-            return date.fromisoformat(value).isoformat() if value else None
+            return check_day(date.fromisoformat(value).isoformat()) if value else None
         except ValueError:
-            raise self._build_error(column, "a day, YYYY-MM-DD") from None
+            raise self._build_error(column, f"a day, YYYY-MM-DD, {YEARS}") from None
 
     def read_day(self, column: str) -> str:
         """Return a day as ``YYYY-MM-DD``; an empty cell is an error."""

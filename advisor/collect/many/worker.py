@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from advisor.collect.http.host_lock import HostLocks
 from advisor.collect.many.queue import Queue, QueuePlan
-from advisor.errors import AdvisorError, CollectError
+from advisor.errors import AdvisorError, CannotWrite, CollectError
+from advisor.write_errors import explain_write_error
 
 if TYPE_CHECKING:
     from advisor.collect.outcome import CollectionOutcome
@@ -57,6 +58,8 @@ def _collect_next(queue: Queue, plan: QueuePlan, name: str, number: int) -> None
     try:
         store = queue.prepare_store(name)
         collect_repository(plan, name, store, number)
+    except CannotWrite:  # it has nothing to do with the repository
+        raise
     except AdvisorError as error:
         queue.fail(name, str(error))
         return
@@ -130,14 +133,21 @@ async def _collect_from_apis(
 
 
 def main() -> None:
-    """Run the worker; on an interrupt print nothing, because the leading process prints the message."""
+    """Run the worker.
+
+    The leading process prints the message about an interrupt, and about a file that cannot be written: it
+    reads that from the standard output.
+    """
     try:
         run_worker(Path(sys.argv[1]), int(sys.argv[2]))
     except KeyboardInterrupt:
         sys.exit(130)
-    except AdvisorError as error:
-        print(f"advisor: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    except Exception as error:
+        message = error if isinstance(error, AdvisorError) else explain_write_error(error)
+        if message is None:
+            raise
+        print(message, file=sys.stdout if isinstance(message, CannotWrite) else sys.stderr)
+        sys.exit(message.exit_code)
 
 
 if __name__ == "__main__":

@@ -11,14 +11,14 @@ import base64
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from advisor.answers.history import Timeline
 from advisor.decide.requirements import NO_REQUIREMENTS, Requirements
-from advisor.model import Recommendation
-from advisor.report.dashboard.answer import answer_for_page
+from advisor.model import Ranked, Recommendation
+from advisor.report.dashboard.answer import answer_for_page, rows_of_others
 from advisor.report.dashboard.payload import page_data
 from advisor.report.dashboard.task import Task
 
@@ -38,6 +38,7 @@ def render(
     timeline: Timeline,
     requirements: Requirements = NO_REQUIREMENTS,
     task: Task | None = None,
+    others: Sequence[Ranked] = (),
 ) -> str:
     """Return the page; equal bytes for equal input.
 
@@ -46,6 +47,7 @@ def render(
         timeline: the same question month by month, from `advisor.answers.history.read_timeline`.
         requirements: the user's requirements, which a saved view repeats.
         task: the user's own run in every library; None: no task on the page.
+        others: candidates that only a table shows, because there are too many to draw.
     """
     import jinja2
 
@@ -71,6 +73,7 @@ def render(
         plotly=_compress(plotly),
         data=_compress(data),
         task=task,
+        others=rows_of_others(others),
         **answer_for_page(answer, timeline),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -103,6 +104,12 @@ def _chances(r: Ranked) -> list[dict[str, float]]:
         {"from": round(100 * sum(parts[:i]), 2), "to": round(100 * sum(parts[: i + 1]), 2)}
         for i in range(len(parts))
     ]
+
+
+def rows_of_others(others: Sequence[Ranked]) -> list[list[str]]:
+    """Return the cells of the candidates that the page does not draw: name, rank, score, range, evidence."""
+    rows = map(_row, others)
+    return [[r["repository"], r["rank"], r["score"], r["interval"], r["evidence"]] for r in rows]
 
 
 def _exclusion(r: Ranked) -> dict[str, Any]:

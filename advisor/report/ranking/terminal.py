@@ -11,7 +11,15 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from advisor.report.ranking.text import LEGEND, context, headline, headline_rows, ranking_rows, sections
+from advisor.report.ranking.text import (
+    LEGEND,
+    context,
+    headline,
+    headline_rows,
+    ranking_rows,
+    sections,
+    shorten,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,6 +48,7 @@ def render(answer: Recommendation, width: int = 100, today: date | None = None) 
 
 def _parts(answer: Recommendation, width: int, today: date | None) -> Iterator[RenderableType]:
     style = _STYLES[answer.certainty]
+    answer, rest = shorten(answer)
     before, after = sections(answer)
     days = (today - answer.as_of).days if today else 0
     age = f" ({days} days old)" if days > 0 else ""
@@ -47,8 +56,10 @@ def _parts(answer: Recommendation, width: int, today: date | None) -> Iterator[R
     for section in before:
         yield from _section(*section)
     yield _ranking(answer, with_bars=width >= _WIDE)
+    for line in rest:
+        yield Text(line)
     yield Text()
-    yield _figures(answer)
+    yield _figures(answer, rest)
     yield Text()
     for section in after:
         yield from _section(*section)
@@ -82,8 +93,8 @@ def _bar(candidate: Ranked) -> Text:
     return Text("".join(cells))
 
 
-def _figures(answer: Recommendation) -> Table:
-    header, rows = headline_rows(answer)
+def _figures(answer: Recommendation, rest: Sequence[str]) -> Table:
+    header, rows = headline_rows(answer, rest)
     figures = _table(header)
     for row in rows:
         figures.add_row(*map(Text, row))

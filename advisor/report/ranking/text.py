@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from advisor.model import Ranked, Recommendation
 from advisor.report.tables import text_table
@@ -27,15 +28,41 @@ LEGEND = (
 )
 
 
+MOST_ROWS = 20  # candidates in the ranking of a screen
+FEWEST_COLUMNS = 6  # candidates side by side, with their warnings, if there are more than the screen shows
+
+
 def render(answer: Recommendation) -> str:
     """Return plain text of at most 125 columns for up to half a dozen candidates."""
+    answer, rest = shorten(answer)
     before, after = sections(answer)
     lines = [context(answer), "", headline(answer), *_bullets(before)]
-    lines += ["", *text_table(*ranking_rows(answer)), "", *text_table(*headline_rows(answer))]
+    lines += ["", *text_table(*ranking_rows(answer)), *rest, "", *text_table(*headline_rows(answer, rest))]
     for section in after:
         lines += ["", *_bullets([section])]
     lines += ["", *LEGEND]
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def shorten(answer: Recommendation) -> tuple[Recommendation, list[str]]:
+    """Return the answer for a screen, and the lines that say what it leaves out and where to see it."""
+    count = len(answer.ranking) - MOST_ROWS
+    if count <= 0 and len(answer.missing) <= MOST_ROWS:
+        return answer, []
+    choice = [r for r in answer.ranking[MOST_ROWS:] if r.repository == answer.choice]
+    missing = dict(list(answer.missing.items())[:FEWEST_COLUMNS])
+    more = len(answer.missing) - len(missing)
+    texts = ([f"{count - len(choice)} more candidates"] if count > 0 else []) + (
+        [f"{more} more without a rank"] if more else []
+    )
+    first, others = answer.ranking[:FEWEST_COLUMNS], answer.ranking[FEWEST_COLUMNS:MOST_ROWS]
+    short = replace(
+        answer,
+        ranking=(*first, *(replace(r, findings=()) for r in others), *choice),
+        leaving_default=answer.leaving_default[:FEWEST_COLUMNS],
+        missing=missing,
+    )
+    return short, [f"… and {' and '.join(texts)}; all of them: --format csv or --format json"]
 
 
 def context(answer: Recommendation) -> str:
@@ -103,9 +130,14 @@ def _ranking_row(r: Ranked) -> list[str]:
     ]
 
 
-def headline_rows(answer: Recommendation) -> tuple[list[str], list[list[str]]]:
-    """Return the header (empty, then the first candidates) and a row for each headline metric."""
-    ranking = answer.ranking[:MOST_COLUMNS]
+def headline_rows(answer: Recommendation, rest: Sequence[str] = ()) -> tuple[list[str], list[list[str]]]:
+    """Return the header (empty, then the candidates) and a row for each headline metric of the criteria.
+
+    Args:
+        answer: the recommendation, from `shorten`.
+        rest: the second result of `shorten`; if it left candidates out, only the first are side by side.
+    """
+    ranking = answer.ranking[: FEWEST_COLUMNS if rest else MOST_COLUMNS]
     rows = []
     for criterion in answer.ranking[0].criteria if answer.ranking else ():
         metrics = [s.metric for s in criterion.metrics]
