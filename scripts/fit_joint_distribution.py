@@ -254,7 +254,7 @@ def _predict(
             alone = score_metric(scales[name], None, {}, predictor)
             truth = utility(scales[name], value)
             is_inside = score.low - 1e-9 <= truth <= score.high + 1e-9
-            records.append((name, abs(score.expected - truth), abs(alone.expected - truth), is_inside))
+            records.append((name, abs(score.mean - truth), abs(alone.mean - truth), is_inside))
     return records
 
 

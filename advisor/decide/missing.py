@@ -1,4 +1,4 @@
-"""What to expect of a metric that is not known, given what is known of the library.
+"""What to expect of a metric that is not known, from the facts about the library.
 
 The joint distribution of the metrics over many libraries, conditional on the library's age and its measured
 metrics, gives 20 equally likely values of the missing one. A metric that the joint distribution does not have
@@ -112,8 +112,8 @@ def _solve(matrix: list[list[float]], right: Sequence[float]) -> list[float]:
         half.append((right[i] - _dot(lower[i], half)) / lower[i][i])
     solution = [0.0] * n
     for i in reversed(range(n)):
-        done = _dot([lower[k][i] for k in range(i + 1, n)], solution[i + 1 :])
-        solution[i] = (half[i] - done) / lower[i][i]
+        rest = _dot([lower[k][i] for k in range(i + 1, n)], solution[i + 1 :])
+        solution[i] = (half[i] - rest) / lower[i][i]
     return solution
 
 
