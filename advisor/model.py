@@ -76,31 +76,40 @@ class Measurement:
 
 @dataclass(frozen=True)
 class MetricScore:
-    """Utility (0 to 1) of one measurement, with bounds, and its weight within the criterion."""
+    """Utility (0 to 1) of one measurement, with bounds, and its weight within the criterion.
+
+    Attributes:
+        utility: of the measured value; None if the metric was not measured.
+        mean: mean over what is possible between the bounds; the score counts it.
+        low, high: bounds.
+    """
 
     metric: str
     weight: float
     utility: float | None
+    mean: float
     low: float
     high: float
 
 
 @dataclass(frozen=True)
 class CriterionScore:
-    """Weighted mean utility of a criterion's metrics.
+    """Weighted mean of the expected utilities of a criterion's metrics.
 
     Attributes:
-        utility: 0 to 1; None if nothing was measured.
-        low, high: bounds; a metric that is missing may have any utility from 0 to 1.
+        utility: 0 to 1; a missing metric counts as what libraries like this one have.
+        low, high: bounds of the utility.
         coverage: share of the criterion's weight that was measured.
+        benched: whether only `advisor bench` on the user's machine measures it.
     """
 
     criterion: str
-    utility: float | None
+    utility: float
     low: float
     high: float
     coverage: float
     metrics: tuple[MetricScore, ...]
+    benched: bool = False
 
 
 @dataclass(frozen=True)
@@ -182,21 +191,22 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Flip:
-    """The smallest change of one weight, or of one measured value, that puts another candidate first.
+    """The smallest change of one weight, or of one value, that puts another candidate first.
 
     Attributes:
-        kind: ``weight`` or ``value``.
+        kind: ``weight``, ``value``, or ``unknown``: a value that is possible now, given what is known.
         name: the criterion, or the metric.
         repository: the repository whose value changes; None for a weight.
-        now, then: the weight (as a share of all weights) or the value, before and after.
+        now, then: the weight (as a share of all weights) or the value, before and after; ``now`` is None
+            for a value that was not measured.
         first: the candidate that comes first after the change.
         text: the change as a sentence.
     """
 
-    kind: Literal["weight", "value"]
+    kind: Literal["weight", "value", "unknown"]
     name: str
     repository: str | None
-    now: float
+    now: float | None
     then: float
     first: str
     text: str
@@ -221,7 +231,7 @@ class ScoredCandidate:
     """A candidate with its score and findings, without the others. Scores run from 0 to 100.
 
     Attributes:
-        score: weighted mean of the criteria; None where nothing was measured.
+        score: weighted mean of the criteria; None if less than half of the weight is known.
         low, high: bounds of the score, from the measurements' intervals and from what is missing.
         coverage: share of the weight that rests on measurements.
         excluded: whether a rule excludes it.
@@ -280,7 +290,8 @@ class Ranked(ScoredCandidate):
     """A scored candidate with its place among the others.
 
     Attributes:
-        rank: 1 for the best; None if a rule excludes it or it has no score.
+        rank: 1 for the best by score, and by wins where scores are equal; None if a rule excludes it or it
+            has no score.
         wins: share of the sampled weightings and intervals in which this candidate comes first.
         acceptability: share of the samples in which it takes rank 1, 2, …; empty if it is not ranked.
         central_weights: criterion → mean weight (they add up to 1) over the samples in which it comes
@@ -300,9 +311,10 @@ class Recommendation:
     Attributes:
         choice: the recommended repository; None if no candidate is suitable.
         certainty: ``clear`` (the first by score wins ≥ 80 % of the draws), ``leaning`` (≥ 60 %) or ``tie``;
-            ``none`` without a choice.
+            ``only`` if there is no other candidate to compare, ``none`` without a choice.
         reasons, doubts: sentences with the numbers in them.
-        leaving_default: where each other candidate is better or worse than the default, in sentences.
+        leaving_default: where each other candidate is better or worse than the default, in sentences; only
+            where the bounds are apart.
         ranking: the best first; candidates that are excluded or have no score last.
         missing: candidates that could not be measured → why.
         rivals: known rivals of the domain that could not be compared → why.
@@ -320,7 +332,7 @@ class Recommendation:
     weights: Mapping[str, float]
     choice: str | None
     default: str | None
-    certainty: Literal["clear", "leaning", "tie", "none"]
+    certainty: Literal["clear", "leaning", "tie", "only", "none"]
     reasons: tuple[str, ...]
     doubts: tuple[str, ...]
     leaving_default: tuple[str, ...]

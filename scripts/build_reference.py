@@ -46,9 +46,9 @@ FIGURES = {
 MIN_LIBRARIES = 30  # a cell with fewer libraries is omitted
 
 
-def compute_metrics(series: pd.DataFrame, at: date) -> pd.DataFrame:
-    """Return our metrics of every library active before the day, with ``age`` and ``size``."""
-    members = panel.select_cohort(series, at)
+def compute_metrics(series: pd.DataFrame, at: date, active_days: int = 90) -> pd.DataFrame:
+    """Return our metrics of every library active in the days before, with ``age`` and ``size``."""
+    members = panel.select_cohort(series, at, active_days)
     year_ago = panel.select_cohort(series, date(at.year - 1, at.month, at.day), active_days=10**5)
     values = compute.compute_features(series, members)
     before = compute.compute_features(series, year_ago).set_index(year_ago.repository)

@@ -10,6 +10,7 @@ from advisor.answers.question import Question
 from advisor.answers.recommend import recommend
 from advisor.decide import flips
 from advisor.errors import InputError
+from advisor.metrics import METRICS
 from advisor.model import Flip, Ranked
 
 
@@ -45,11 +46,10 @@ def compare(question: Question) -> Comparison:
     ranking = {r.repository: r for r in recommendation.ranking}
     for candidate in question.candidates:
         name = candidate.repository
-        if name not in ranking or ranking[name].score is None:
+        if name not in ranking:
             raise InputError(f"cannot compare {name}: no measurements as of {question.as_of}")
     first, second = (ranking[c.repository] for c in question.candidates)
     pair = (first, second) if (first.score or 0) >= (second.score or 0) else (second, first)
-    titles = {c.name: c.title.lower() for c in question.domain.criteria}
     return Comparison(
         as_of=question.as_of,
         goal=question.goal,
@@ -57,8 +57,14 @@ def compare(question: Question) -> Comparison:
         first=first,
         second=second,
         sources=recommendation.sources,
-        flips=(
-            *flips.weight_flips(pair, question.weights, titles),
-            *flips.value_flips(pair, question.weights, question.domain.criteria),
-        ),
+        flips=tuple(_find_flips(question, pair)) if None not in (first.score, second.score) else (),
     )
+
+
+def _find_flips(question: Question, pair: tuple[Ranked, Ranked]) -> list[Flip]:
+    leader = pair[0].repository
+    titles = {c.name: c.title.lower() for c in question.domain.criteria}
+    return [
+        *flips.weight_flips(leader, pair, question.weights, titles),
+        *flips.value_flips(leader, pair, question.weights, question.domain.criteria, METRICS),
+    ]

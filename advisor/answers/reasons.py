@@ -2,43 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from advisor.answers.question import Question
 from advisor.domain.domain import Domain
-from advisor.model import Ranked
+from advisor.model import CriterionScore, MetricScore, Ranked, ScoredCandidate
 
 NOTABLE_DIFFERENCE = 0.05  # of two utilities; sentences leave out smaller ones
 
 
-def list_reasons(choice: Ranked, contenders: Mapping[str, Ranked], domain: Domain) -> list[str]:
+def list_reasons(choice: Ranked, contenders: Sequence[Ranked], domain: Domain) -> list[str]:
     """Return why this candidate is the choice, in sentences.
 
     Args:
         choice: the candidate to recommend.
-        contenders: repository → candidate with a rank, the best first.
+        contenders: the candidates with a rank, the best first.
         domain: titles of the criteria, and the reason of the default.
     """
-    first = next(iter(contenders.values()))
-    number = len(contenders)
+    advantages = [f.text for f in choice.findings if f.verdict == "prefer"]
+    if len(contenders) == 1:
+        return ["no other candidate is left, and one candidate is no comparison", *advantages]
+    first, number = contenders[0], len(contenders)
     sentences = [f"comes first in {choice.wins:.0%} of the sampled weightings, among {number} candidates"]
     if choice is not first:
-        scores = f"{_points(first)} against {_points(choice)}"
         sentences.append(
-            f"{first.candidate.name} has a higher score ({scores}) but comes first in only {first.wins:.0%} "
+            f"{first.candidate.name} {_lead(first, choice)} but comes first in only {first.wins:.0%} "
             "of the weightings: this is a tie, and in a tie advisor recommends the default of the domain "
             f"({domain.default_reason})"
         )
     titles = {c.name: c.title.lower() for c in domain.criteria}
+    others = [r for r in contenders if r is not choice]
     best = [
         titles[mine.criterion]
         for mine in choice.criteria
-        if mine.utility is not None
-        and all(mine.utility >= (r.criterion(mine.criterion).utility or 0) for r in contenders.values())
+        if all(is_ahead(mine, r.criterion(mine.criterion)) for r in others)
     ]
-    if best and len(contenders) > 1:
-        sentences.append("no other candidate scores higher in " + ", ".join(best))
-    return sentences + [f.text for f in choice.findings if f.verdict == "prefer"]
+    if best:
+        sentences.append("scores higher than every other candidate in " + ", ".join(best))
+    return sentences + advantages
+
+
+def is_ahead(first: CriterionScore | MetricScore, second: CriterionScore | MetricScore) -> bool:
+    """Return whether the bounds of two scores are apart, the first above the second."""
+    return first.low > second.high
+
+
+def describe_gap(candidate: ScoredCandidate) -> str:
+    """Return why a candidate without a score has none."""
+    return f"not enough data: {candidate.coverage:.0%} of the weight is known, and a rank needs half of it"
+
+
+def _lead(first: Ranked, choice: Ranked) -> str:
+    """Return by how much the first is ahead, with a tenth where whole points are equal."""
+    for digits in (0, 1):
+        scores = [f"{r.score or 0.0:.{digits}f}" for r in (first, choice)]
+        if scores[0] != scores[1]:
+            return f"has a higher score ({scores[0]} against {scores[1]})"
+    return f"has practically the same score ({scores[0]})"
 
 
 def list_doubts(choice: Ranked, question: Question) -> list[str]:
@@ -55,7 +75,7 @@ def list_doubts(choice: Ranked, question: Question) -> list[str]:
 
 
 def describe_leaving_default(domain: Domain, ranking: Sequence[Ranked]) -> list[str]:
-    """Return where each other candidate is better or worse than the domain's default, in sentences."""
+    """Return where each other candidate is surely better or worse than the domain's default, in sentences."""
     if domain.default is None:
         return []
     default = next((r for r in ranking if r.repository == domain.default), None)
@@ -71,16 +91,14 @@ def describe_leaving_default(domain: Domain, ranking: Sequence[Ranked]) -> list[
         better: list[str] = []
         worse: list[str] = []
         for c in default.criteria:
-            mine, theirs = c.utility, other.criterion(c.criterion).utility
-            if mine is None or theirs is None or abs(theirs - mine) < NOTABLE_DIFFERENCE:
-                continue
-            text = f"{titles[c.criterion]} ({100 * (theirs - mine):+.0f})"
-            (better if theirs > mine else worse).append(text)
+            theirs = other.criterion(c.criterion)
+            difference = theirs.utility - c.utility
+            text = f"{titles[c.criterion]} ({100 * difference:+.0f})"
+            if difference >= NOTABLE_DIFFERENCE and is_ahead(theirs, c):
+                better.append(text)
+            elif difference <= -NOTABLE_DIFFERENCE and is_ahead(c, theirs):
+                worse.append(text)
         parts = [f"{word} in {', '.join(c)}" for word, c in (("better", better), ("worse", worse)) if c]
         names = f"{other.candidate.name} instead of {default.candidate.name}"
-        sentences.append(f"{names}: {'; '.join(parts) or 'no notable difference'}")
+        sentences.append(f"{names}: {'; '.join(parts) or 'no difference that is sure'}")
     return sentences
-
-
-def _points(candidate: Ranked) -> str:
-    return "?" if candidate.score is None else f"{candidate.score:.0f}"

@@ -9,15 +9,17 @@ from advisor.answers import draw_cache, list_figures
 from advisor.answers.list_figures import describe_sources
 from advisor.answers.question import Question, Request, read_request
 from advisor.answers.reasons import describe_leaving_default, list_doubts, list_reasons
-from advisor.decide import acceptability, flips, rules, utilities
+from advisor.decide import acceptability, choice, flips, rules, utilities
 from advisor.domain.domain import available_domains, load_domain
 from advisor.errors import FactsError
 from advisor.facts.store import Store
 from advisor.measure import cache
 from advisor.measure.list_figures import write_cached_figures
+from advisor.metrics import METRICS
 from advisor.model import (
     Candidate,
     CriterionScore,
+    Flip,
     Measurement,
     Outlook,
     Ranked,
@@ -44,8 +46,8 @@ def recommend(question: Question) -> Recommendation:
     candidates = check_requirements(question, candidates)
     recommendation = build_recommendation(question, candidates, missing)
     if favourites := find_favourites(candidates):
-        choice = build_recommendation(question, favourites, missing)
-        recommendation = replace(choice, ranking=recommendation.ranking)
+        of_favourites = build_recommendation(question, favourites, missing)
+        recommendation = replace(of_favourites, ranking=recommendation.ranking)
     notes = describe_costs(baseline, recommendation, question.requirements)
     return replace(recommendation, requirement_notes=notes)
 
@@ -77,7 +79,7 @@ def score_candidate(
         measurements: metric → its measurement.
         question: criteria, weights and rules.
     """
-    criteria = tuple(utilities.score_criterion(c, measurements) for c in question.domain.criteria)
+    criteria = utilities.score_criteria(question.domain.criteria, measurements)
     score, low, high, coverage = utilities.total_score(criteria, question.weights)
     findings, open_findings = rules.apply_rules(question.ruleset, rules.rule_values(candidate, measurements))
     return ScoredCandidate(
@@ -119,11 +121,8 @@ def _choose(
 ) -> Recommendation:
     """Recommend the first of the ranking, or in a tie the default of the domain."""
     domain = question.domain
-    contenders = {r.repository: r for r in ranking if r.rank is not None and r.acceptability}
-    first = next(iter(contenders.values()), None)
-    certainty = acceptability.certainty(first.wins if first else 0.0)
-    choice = contenders.get(domain.default or "", first) if certainty == "tie" else first
-    titles = {c.name: c.title.lower() for c in domain.criteria}
+    contenders = [r for r in ranking if r.rank is not None and r.acceptability]
+    winner, certainty = choice.choose(contenders, domain.default, shares)
     rivals = {entry.repository for entry in domain.rivals}
     return Recommendation(
         domain=domain.name,
@@ -131,23 +130,30 @@ def _choose(
         as_of=question.as_of,
         snapshot=question.snapshot,
         weights=question.weights,
-        choice=choice.repository if choice else None,
+        choice=winner.repository if winner else None,
         default=domain.default,
-        certainty=certainty if choice else "none",
-        reasons=tuple(list_reasons(choice, contenders, domain)) if choice else (),
-        doubts=tuple(list_doubts(choice, question)) if choice else (),
+        certainty=certainty,
+        reasons=tuple(list_reasons(winner, contenders, domain)) if winner else (),
+        doubts=tuple(list_doubts(winner, question)) if winner else (),
         leaving_default=tuple(describe_leaving_default(domain, ranking)),
         ranking=tuple(ranking),
         missing={n: why for n, why in sorted(missing.items()) if n not in rivals},
         rivals={n: why for n, why in sorted(missing.items()) if n in rivals},
         sources=tuple(describe_sources(question, ranking)),
         pairwise=shares.pairwise,
-        flips=(
-            *flips.weight_flips(list(contenders.values()), question.weights, titles),
-            *flips.value_flips(list(contenders.values()), question.weights, domain.criteria),
-        ),
+        flips=tuple(_find_flips(question, winner.repository, ranking)) if winner else (),
         benchmarks=question.benchmarks.rows,
     )
+
+
+def _find_flips(question: Question, winner: str, ranking: Sequence[Ranked]) -> list[Flip]:
+    contenders = [r for r in ranking if r.rank is not None]
+    candidates = [r for r in ranking if not r.excluded]
+    titles = {c.name: c.title.lower() for c in question.domain.criteria}
+    return [
+        *flips.weight_flips(winner, candidates, question.weights, titles),
+        *flips.value_flips(winner, contenders, question.weights, question.domain.criteria, METRICS),
+    ]
 
 
 def write_answer_cache(store: Store) -> None:
@@ -205,7 +211,8 @@ def find_leaders(candidates: Sequence[ScoredCandidate]) -> list[ScoredCandidate]
     rankable = [c for c in candidates if c.is_rankable]
     if len(rankable) <= MOST_SAMPLES:
         return rankable
-    best = {c.repository for c in sorted(rankable, key=_order)[:MOST_SAMPLES]}
+    best_first = sorted(rankable, key=lambda c: (-(c.score or 0.0), c.repository.lower()))
+    best = {c.repository for c in best_first[:MOST_SAMPLES]}
     return [c for c in rankable if c.repository in best]
 
 
@@ -215,23 +222,22 @@ def _rankable_scores(candidates: Iterable[ScoredCandidate]) -> dict[str, tuple[C
 
 def _rank(candidates: Iterable[ScoredCandidate], shares: acceptability.Acceptability) -> list[Ranked]:
     """Order the candidates: those with a rank, the best first, then the others."""
-    ranking: list[Ranked] = []
-    for candidate in sorted(candidates, key=_order):
-        if candidate.is_rankable:
-            ranks = shares.ranks.get(candidate.repository, ())
-            ranking.append(
-                Ranked(
-                    **vars(candidate),
-                    rank=len(ranking) + 1,
-                    wins=ranks[0] if ranks else 0.0,
-                    acceptability=ranks,
-                    central_weights=shares.central_weights.get(candidate.repository, {}),
-                )
+    ranking = []
+    for candidate in candidates:
+        ranks = shares.ranks.get(candidate.repository, ())
+        ranking.append(
+            Ranked(
+                **vars(candidate),
+                rank=None,
+                wins=ranks[0] if ranks else 0.0,
+                acceptability=ranks,
+                central_weights=shares.central_weights.get(candidate.repository, {}),
             )
-        else:
-            ranking.append(Ranked(**vars(candidate), rank=None, wins=0.0))
-    return ranking
+        )
+    ranking.sort(key=_order)
+    return [replace(r, rank=i) if r.is_rankable else r for i, r in enumerate(ranking, 1)]
 
 
-def _order(candidate: ScoredCandidate) -> tuple[bool, float, str]:
-    return not candidate.is_rankable, -(candidate.score or 0.0), candidate.repository.lower()
+def _order(candidate: Ranked) -> tuple[bool, float, float, str]:
+    score = round(candidate.score or 0.0, 9)
+    return not candidate.is_rankable, -score, -candidate.wins, candidate.repository.lower()

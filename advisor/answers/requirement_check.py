@@ -164,9 +164,8 @@ def _cost_notes(
     parts = [
         f"{mine.criterion} {100 * (mine.utility - other.utility):+.0f}"
         for mine, other in zip(ours.criteria, theirs.criteria, strict=True)
-        if mine.utility is not None and other.utility is not None
-        and abs(mine.utility - other.utility) >= NOTABLE_DIFFERENCE
-    ]  # fmt: skip
+        if abs(mine.utility - other.utility) >= NOTABLE_DIFFERENCE
+    ]
     high, low = theirs.score or 0, ours.score or 0
     note = (
         f"the requirements cost {high - low:.0f} points: without them {before} ({high:.0f}) would be "

@@ -1,8 +1,9 @@
 """advisor rank --all: rank every measured repository, and weigh a shortlist of them with care.
 
-A score depends on no other repository, so SQL computes all scores where the measurements are. What compares
-or explains (draws, reasons, flips) is computed for a shortlist only: the highest scores that no rule
-excludes, scored again one by one like any candidate.
+A score depends on no other repository. SQL computes an upper bound of all scores where the measurements are:
+a missing metric counts as the best. From the highest bound down, repositories are scored one by one like any
+candidate, until no bound reaches the shortlist: the highest scores that no rule excludes (the threshold
+algorithm; Fagin, Lotem & Naor 2003). What compares or explains (draws, reasons, flips) is for the shortlist.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from advisor.answers.question import Question
 from advisor.answers.recommend import build_recommendation, score_candidate
+from advisor.decide.utilities import FLOOR
 from advisor.domain import domain
 from advisor.domain.organisations import load_organisations
 from advisor.errors import FactsError, InputError
@@ -22,25 +24,26 @@ from advisor.measure.cache import measurement_files, read_index, read_measuremen
 from advisor.model import Recommendation, ScoredCandidate
 
 SHORTLIST = 10
-BLOCK = 2 * SHORTLIST  # repositories to read at once; rules may exclude some
+BLOCK = 2 * SHORTLIST  # repositories to read at first; then twice as many each time
 
 # The ends of a logarithmic scale are logarithms here.
-_SCORES = """
-WITH scales (metric, criterion, is_log, weight, worst, best, of_all) AS (VALUES {scales}),
-utilities AS (
-    SELECT m.repository, s.criterion, s.of_all, s.weight,
-           CASE WHEN s.is_log THEN ln(1 + greatest(0, m.value)) ELSE m.value END AS curved,
-           least(1, greatest(0, (curved - s.worst) / (s.best - s.worst))) AS utility
+_BOUNDS = """
+WITH scales (metric, is_log, worst, best, share) AS (VALUES {scales}),
+places AS (
+    SELECT m.repository, s.share, unnest([m.value, coalesce(m.low, m.value), coalesce(m.high, m.value)]) AS x,
+           CASE WHEN s.is_log THEN ln(1 + greatest(0, x)) ELSE x END AS curved, m.metric,
+           least(1, greatest(0, (curved - s.worst) / (s.best - s.worst))) AS utility, m.value
     FROM {files} AS m JOIN scales AS s ON m.metric = s.metric
     WHERE m.as_of = DATE {day} AND m.value IS NOT NULL
 ),
-criteria AS (
-    SELECT repository, of_all, sum(weight * utility) / sum(weight) AS utility FROM utilities
-    GROUP BY repository, criterion, of_all
+utilities AS (
+    SELECT repository, any_value(share) AS share, avg(utility) AS expected FROM places
+    GROUP BY repository, metric
 )
-SELECT repository, 100 * sum(of_all * utility) / sum(of_all) AS score FROM criteria WHERE of_all > 0
-GROUP BY repository ORDER BY score DESC, lower(repository)
+SELECT repository, 100 * (sum(share * expected) + 1 - sum(share)) AS bound FROM utilities
+GROUP BY repository HAVING sum(share) >= {floor} ORDER BY bound DESC, lower(repository)
 """
+_TOLERANCE = 1e-6  # of a bound, which adds in another order than the score
 
 
 def recommend_all(question: Question) -> Recommendation:
@@ -61,21 +64,38 @@ def recommend_all(question: Question) -> Recommendation:
             f"no measurements as of {question.as_of} of the facts in {question.store.path}; "
             f"run `advisor measure {question.store.path}` first"
         )
-    scores = read_scores(question, files)
-    candidates: list[ScoredCandidate] = []
-    for candidate in _score_all(question, files, [name for name, _ in scores]):
-        candidates.append(candidate)
-        if sum(not c.excluded for c in candidates) == SHORTLIST:
-            break
+    bounds = read_bounds(question, files)
+    candidates = _select_shortlist(question, files, bounds)
     recommendation = build_recommendation(question, candidates, _read_missing(question))
     if recommendation.choice is None:
         return recommendation
-    reason = f"is on the shortlist: the {SHORTLIST} highest scores of {len(scores):,} that no rule excludes"
+    reason = f"is on the shortlist: the {SHORTLIST} highest scores of {len(bounds):,} that no rule excludes"
     return replace(recommendation, reasons=(reason, *recommendation.reasons))
 
 
-def read_scores(question: Question, files: Sequence[Path]) -> list[tuple[str, float]]:
-    """Return (repository, score from 0 to 100) of every measured repository, the highest first.
+def _select_shortlist(
+    question: Question, files: Sequence[Path], bounds: Sequence[tuple[str, float]]
+) -> list[ScoredCandidate]:
+    """Return the highest scores that no rule excludes, and the excluded candidates with a higher score."""
+    candidates: list[ScoredCandidate] = []
+    best: list[ScoredCandidate] = []
+    start, size = 0, BLOCK
+    while start < len(bounds):
+        if len(best) == SHORTLIST and (best[-1].score or 0.0) > bounds[start][1] + _TOLERANCE:
+            break
+        candidates += _score_all(question, files, [name for name, _ in bounds[start : start + size]])
+        best = sorted((c for c in candidates if c.is_rankable), key=_place)[:SHORTLIST]
+        start, size = start + size, 2 * size
+    last = _place(best[-1]) if len(best) == SHORTLIST else (math.inf, "")
+    return [*best, *(c for c in candidates if c.excluded and _place(c) < last)]
+
+
+def _place(candidate: ScoredCandidate) -> tuple[float, str]:
+    return -(candidate.score or 0.0), candidate.repository.lower()
+
+
+def read_bounds(question: Question, files: Sequence[Path]) -> list[tuple[str, float]]:
+    """Return (repository, upper bound of its score) of every repository with enough data, the highest first.
 
     Rules do not count here.
 
@@ -92,8 +112,9 @@ def read_scores(question: Question, files: Sequence[Path]) -> list[tuple[str, fl
         try:
             # No parameters: for a parameter duckdb imports pandas, which takes longer than the query.
             return db.execute(
-                _SCORES.format(
+                _BOUNDS.format(
                     scales=_scales_sql(question),
+                    floor=repr(_floor(question)),
                     files=parquet_sql(files),
                     day=quote(question.as_of.isoformat()),
                 )
@@ -102,15 +123,22 @@ def read_scores(question: Question, files: Sequence[Path]) -> list[tuple[str, fl
             raise FactsError(f"cannot read the measurements of {question.store.path}: {error}") from None
 
 
+def _floor(question: Question) -> float:
+    """Return the smallest share of the weight that a repository with a score can have measured."""
+    total = math.fsum(question.weights[c.name] for c in question.domain.criteria if not c.benched)
+    return FLOOR * total - _TOLERANCE
+
+
 def _scales_sql(question: Question) -> str:
     rows = []
     for criterion in question.domain.criteria:
+        total = math.fsum(s.weight for s in criterion.scales)
         for scale in criterion.scales:
             is_log = scale.curve == "log"
             ends = [math.log1p(end) if is_log else end for end in (scale.worst, scale.best)]
-            numbers = (scale.weight, *ends, question.weights[criterion.name])
+            numbers = (*ends, question.weights[criterion.name] * scale.weight / total)
             texts = join_with_commas(repr(float(n)) for n in numbers)
-            rows.append(f"({quote(scale.metric)}, {quote(criterion.name)}, {is_log}, {texts})")
+            rows.append(f"({quote(scale.metric)}, {is_log}, {texts})")
     return join_with_commas(rows)
 
 

@@ -38,7 +38,7 @@ class SavedAnswer(_Strict):
     """The answer on the page."""
 
     choice: str | None
-    certainty: Literal["clear", "leaning", "tie", "none"]
+    certainty: Literal["clear", "leaning", "tie", "only", "none"]
     ranking: tuple[SavedRow, ...]
 
 

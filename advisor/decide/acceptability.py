@@ -1,8 +1,10 @@
 """How certain the order is: how often each candidate takes each rank in sampled weightings and values.
 
 Stochastic multicriteria acceptability analysis (SMAA-2; Lahdelma & Salminen 2001). A draw takes weights
-around the goal's and, for every criterion of every candidate, a utility from a triangular distribution over
-its interval, with the measured value as the peak. The random numbers of a candidate depend only on its name,
+around the goal's and, for every criterion of every candidate, a utility from a distribution over its interval
+whose mean is the expected utility: the mean of all draws is the score. The distribution is triangular if a
+triangle over the interval can have this mean, else a beta distribution with one free exponent, which is a
+triangle too where the two meet. The random numbers of a candidate depend only on its name,
 so the other candidates do not change them. They come from a hash of a counter (the finaliser of MurmurHash3,
 Appleby), so that the page of `advisor dashboard` draws the same numbers.
 """
@@ -116,18 +118,29 @@ def draw_weights(weights: Sequence[float], draws: int) -> np.ndarray:
 
 
 def draw_utilities(criteria: Sequence[CriterionScore], seed: int, draws: int) -> np.ndarray:
-    """Draw utilities of a candidate: one row a draw, one column a criterion, each from its triangle."""
+    """Draw utilities of a candidate: one row a draw, one column a criterion, each with its expected mean."""
     import numpy as np
 
-    low, high = (np.array([getattr(c, end) for c in criteria]) for end in ("low", "high"))
-    peak = np.array([(c.low + c.high) / 2 if c.utility is None else c.utility for c in criteria])
-    width = np.where(high > low, high - low, 1.0)
-    turn = (peak - low) / width
     u = uniforms(seed, draws, len(criteria))
-    rising = low + np.sqrt(u * turn) * width
-    falling = high - np.sqrt((1 - u) * (1 - turn)) * width
-    utilities: np.ndarray = np.where(high > low, np.where(u <= turn, rising, falling), peak)
+    columns = [_spread(u[:, k], c.low, c.utility, c.high) for k, c in enumerate(criteria)]
+    utilities: np.ndarray = np.stack(columns, axis=1)
     return utilities
+
+
+def _spread(u: np.ndarray, low: float, mean: float, high: float) -> np.ndarray:
+    """Return numbers from ``low`` to ``high`` with this mean, from numbers between 0 and 1."""
+    import numpy as np
+
+    width = high - low
+    if width <= 0:
+        return np.full_like(u, mean)
+    share = min(1.0, max(0.0, (mean - low) / width))
+    if share < 1 / 3:
+        return low + width * (1 - (1 - u) ** (share / (1 - share)))
+    if share > 2 / 3:
+        return low + width * u ** ((1 - share) / share)
+    turn = min(1.0, max(0.0, 3 * share - 1))
+    return np.where(u <= turn, low + np.sqrt(u * turn) * width, high - np.sqrt((1 - u) * (1 - turn)) * width)
 
 
 def uniforms(seed: int, rows: int, columns: int) -> np.ndarray:

@@ -1,125 +1,221 @@
-"""Flips: the smallest change of one weight, or of one measured value, that puts another candidate first."""
+"""Flips: the smallest change of one weight, or of one value, that puts another candidate first.
+
+If the choice is not the first by score (a default that is chosen in a tie), a flip puts the choice first.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
+from advisor.decide.missing import bundled_predictor, known_values
+from advisor.decide.utilities import FLOOR, ROUNDING
+from advisor.decide.wording import describe_weight, round_beyond, speak_number
 from advisor.domain.domain import Criterion, Scale
-from advisor.model import CriterionScore, Flip, MetricScore, ScoredCandidate
+from advisor.model import CriterionScore, Flip, Metric, MetricScore, ScoredCandidate
 
 FLIPS = 3  # of each kind
-STEPS = 1000  # weights change in steps of 0.1 %
+STEPS = 100  # weights change in whole per cents
 MARGIN = 1e-9  # of a score, so that the other candidate is ahead and not level
 
 
+@dataclass(frozen=True)
+class _Line:
+    """A candidate's score and known weight, as lines over the share of one criterion."""
+
+    candidate: ScoredCandidate
+    others: float
+    own: float
+    known_others: float
+    weight_others: float
+    known_own: float
+    weight_own: float
+
+    def score(self, share: float) -> float:
+        """Return the score (0 to 1) if the criterion has this share of the weight; -1 without a rank."""
+        total = (1 - share) * self.weight_others + share * self.weight_own
+        known = (1 - share) * self.known_others + share * self.known_own
+        if total <= 0 or known / total < FLOOR - ROUNDING:
+            return -1.0
+        return (1 - share) * self.others + share * self.own
+
+
 def weight_flips(
-    candidates: Sequence[ScoredCandidate], weights: Mapping[str, float], titles: Mapping[str, str]
+    choice: str,
+    candidates: Sequence[ScoredCandidate],
+    weights: Mapping[str, float],
+    titles: Mapping[str, str],
 ) -> list[Flip]:
-    """Return for each criterion the nearest weight at which another candidate comes first, nearest first.
+    """Return for each criterion the nearest weight that changes whether the choice is first, nearest first.
 
     The other weights keep their ratios.
 
     Args:
-        candidates: the candidates with a rank, the best first.
+        choice: the recommended repository.
+        candidates: all that no rule excludes.
         weights: criterion → share of all weights; they add up to 1.
         titles: criterion → its name for people.
     """
     flips = []
     for k, name in enumerate(c.criterion for c in candidates[0].criteria) if len(candidates) > 1 else ():
         now = weights.get(name, 0.0)
-        lines = [_line(c.criteria, weights, k) for c in candidates]
-        for then in sorted((i / STEPS for i in range(STEPS + 1)), key=lambda share: abs(share - now)):
-            scores = [_score_at(line, then) for line in lines]
-            best = max(scores[1:])
-            if now < 1 and best > scores[0] + MARGIN:
-                other = candidates[scores.index(best, 1)].candidate
-                title = titles.get(name, name)
-                text = f"{other.name} comes first if the weight of {title} is {then:.1%} instead of {now:.1%}"
-                flips.append(Flip("weight", name, None, now, then, other.repository, text))
+        lines = [_line(c, weights, k) for c in candidates] if now < 1 else []
+        shares = sorted((i / STEPS for i in range(STEPS + 1)), key=lambda share: (abs(share - now), share))
+        winners = ((share, _winner(choice, lines, now, share)) for share in shares if lines)
+        for then, winner in winners:
+            if winner is not None:
+                text = f"{winner.candidate.name} comes first if "
+                text += describe_weight(titles.get(name, name), now, then)
+                flip = Flip("weight", name, None, now, then, winner.repository, text)
+                flips.append((abs(then - now), flip))
                 break
-    return sorted(flips, key=lambda f: (abs(f.then - f.now), f.name))[:FLIPS]
+    return [f for _, f in sorted(flips, key=lambda pair: (pair[0], pair[1].name))][:FLIPS]
 
 
-def _line(
-    criteria: Sequence[CriterionScore], weights: Mapping[str, float], k: int
-) -> tuple[float, float, float | None]:
-    """Return the score as a line over the weight of the k-th criterion.
-
-    Returns:
-        Weighted utility of the other criteria and the weight behind it, both as shares of the other
-        criteria's weight; and the utility of the k-th.
-    """
-    others = 1 - weights.get(criteria[k].criterion, 0.0) or 1.0
-    parts = [
-        (weights.get(c.criterion, 0.0) / others, c.utility)
-        for c in criteria
-        if c is not criteria[k] and c.utility is not None
-    ]
-    return math.fsum(w * u for w, u in parts), math.fsum(w for w, _ in parts), criteria[k].utility
+def _winner(choice: str, lines: Sequence[_Line], now: float, share: float) -> ScoredCandidate | None:
+    """Return who comes first at a share if that is a change for the choice."""
+    own = next(line for line in lines if line.candidate.repository == choice)
+    others = [line for line in lines if line is not own]
+    leads_now = own.score(now) >= max(line.score(now) for line in others)
+    best = max(others, key=lambda line: line.score(share))
+    if leads_now:
+        return best.candidate if best.score(share) > own.score(share) + MARGIN else None
+    return own.candidate if own.score(share) > best.score(share) + MARGIN else None
 
 
-def _score_at(line: tuple[float, float, float | None], share: float) -> float:
-    """Return the score (0 to 1) if the criterion has this share of the weight; -1 if nothing is measured."""
-    others, weight, utility = line
-    value, total = (1 - share) * others, (1 - share) * weight
-    if utility is not None:
-        value, total = value + share * utility, total + share
-    return value / total if total else -1.0
+def _line(candidate: ScoredCandidate, weights: Mapping[str, float], k: int) -> _Line:
+    criteria = candidate.criteria
+    total = 1 - weights.get(criteria[k].criterion, 0.0) or 1.0
+    others = [(weights.get(c.criterion, 0.0) / total, c) for c in criteria if c is not criteria[k]]
+    counting_parts = [(w, c) for w, c in others if _counts(c)]
+    return _Line(
+        candidate=candidate,
+        others=math.fsum(w * c.utility for w, c in others),
+        own=criteria[k].utility,
+        known_others=math.fsum(w * c.coverage for w, c in counting_parts),
+        weight_others=math.fsum(w for w, _ in counting_parts),
+        known_own=criteria[k].coverage,
+        weight_own=1.0 if _counts(criteria[k]) else 0.0,
+    )
+
+
+def _counts(criterion: CriterionScore) -> bool:
+    """Return whether the criterion counts in what is known; see `utilities.is_known`."""
+    return not criterion.benched or criterion.coverage > 0
 
 
 @dataclass(frozen=True)
 class _Lever:
-    """A measured value that moves a score: by ``slope`` for one unit of utility."""
+    """A metric that moves a score: by ``slope`` for one unit of utility."""
 
     scale: Scale
-    utility: float
+    score: MetricScore
     slope: float
 
 
-def value_flips(
-    candidates: Sequence[ScoredCandidate], weights: Mapping[str, float], criteria: Sequence[Criterion]
-) -> list[Flip]:
-    """Return the measured values whose smallest change puts another candidate first, nearest first.
+@dataclass(frozen=True)
+class _Change:
+    """A change of a metric of one candidate, by ``step`` of utility, that puts a candidate first."""
 
-    Either the first falls behind the second, or another rises above the first. The size of a change is
-    its difference in utility, so that different scales compare.
+    mover: ScoredCandidate
+    winner: ScoredCandidate
+    lever: _Lever
+    step: float
+
+
+def value_flips(
+    choice: str,
+    candidates: Sequence[ScoredCandidate],
+    weights: Mapping[str, float],
+    criteria: Sequence[Criterion],
+    metrics: Mapping[str, Metric],
+) -> list[Flip]:
+    """Return the values whose smallest change decides whether the choice is first, nearest first.
+
+    The size of a change is its difference in utility, so that different scales compare. A value that is
+    within the bounds of what is known now is no change: its flip has the kind ``unknown``. A value that no
+    library has that is alike otherwise is no flip.
 
     Args:
+        choice: the recommended repository.
         candidates: the candidates with a rank, the best first.
         weights: criterion → share of all weights.
         criteria: the criteria of the domain, with their scales.
+        metrics: metric → definition with title and unit.
     """
-    if len(candidates) < 2:
-        return []
-    first, second = candidates[0], candidates[1]
-    moves = []
-    for lever in _levers(first, weights, criteria):
-        moves.append((first, second, lever, (_score(second) - _score(first)) / 100 - MARGIN))
-    for other in candidates[1:]:
-        for lever in _levers(other, weights, criteria):
-            moves.append((other, other, lever, (_score(first) - _score(other)) / 100 + MARGIN))
-    flips = []
-    for mover, winner, lever, gap in moves:
-        step = gap / lever.slope
-        if not 0 <= lever.utility + step <= 1:
+    changes = [
+        _Change(mover, winner, lever, gap / lever.slope)
+        for mover, winner, gap in _moves(choice, candidates)
+        for lever in _levers(mover, weights, criteria)
+        if 0 <= lever.score.mean + gap / lever.slope <= 1
+    ]
+    changes.sort(key=lambda c: (abs(c.step), c.lever.scale.metric, c.mover.repository))
+    flips: dict[str, list[Flip]] = {"value": [], "unknown": []}
+    for change in changes:
+        flip = _flip_of(change, metrics[change.lever.scale.metric])
+        if flip is None or len(flips[flip.kind]) == FLIPS:
             continue
-        now = float(cast("float", mover.measurement(lever.scale.metric).value))  # only numbers have a utility
-        then = value_at(lever.scale, lever.utility + step)
-        title = lever.scale.metric.replace("_", " ")
-        text = (
-            f"{winner.candidate.name} comes first if {title} of {mover.candidate.name} "
-            f"is {then:.4g} instead of {now:.4g}"
+        if flip.kind == "unknown" or _is_likely(change, flip):
+            flips[flip.kind].append(flip)
+    return [*flips["value"], *flips["unknown"]]
+
+
+def _moves(
+    choice: str, candidates: Sequence[ScoredCandidate]
+) -> Iterator[tuple[ScoredCandidate, ScoredCandidate, float]]:
+    """Yield who may move, who comes first then, and by how much the mover's score (0 to 1) must change."""
+    if len(candidates) < 2:
+        return
+    first, second = candidates[0], candidates[1]
+    if first.repository == choice:
+        yield first, second, (_score(second) - _score(first)) / 100 - MARGIN
+        for other in candidates[1:]:
+            yield other, other, (_score(first) - _score(other)) / 100 + MARGIN
+        return
+    own = next(c for c in candidates if c.repository == choice)
+    yield own, own, (_score(first) - _score(own)) / 100 + MARGIN
+    if own is second:
+        yield first, own, (_score(own) - _score(first)) / 100 - MARGIN
+
+
+def _flip_of(change: _Change, metric: Metric) -> Flip | None:
+    """Return the flip of one value; None if it needs an impossible value or is too small to say."""
+    scale, score, mover = change.lever.scale, change.lever.score, change.mover
+    is_up = (scale.best > scale.worst) == (change.step > 0)
+    target = score.mean + change.step
+    then = round_beyond(value_at(scale, target), metric.unit, up=is_up)
+    if then < 0 or (metric.unit == "share" and then > 1):
+        return None
+    measurement, winner = mover.measurement(scale.metric), change.winner
+    now = float(measurement.value) if isinstance(measurement.value, int | float) else None
+    is_possible = score.low <= target <= score.high and score.low < score.high
+    subject = f"{metric.title[:1].lower()}{metric.title[1:]} of {mover.candidate.name}"
+    number = speak_number(then, metric.unit)
+    if is_possible:
+        ends = [now if end is None else end for end in (measurement.low, measurement.high)]
+        bounds = " to ".join(speak_number(end, metric.unit) for end in ends if end is not None)
+        known = "known well enough" if now is not None else "known"
+        text = f"not {known}: {subject}{f' may be {bounds}' if bounds else ''}; "
+        text += (
+            f"{f'from {number} on' if is_up else f'at {number} or less'} {winner.candidate.name} comes first"
         )
-        flip = Flip(
-            "value", lever.scale.metric, mover.repository, now, then,
-            winner.repository, text,
-        )  # fmt: skip
-        flips.append((abs(step), flip))
-    flips.sort(key=lambda pair: (pair[0], pair[1].name, pair[1].repository or ""))
-    return [flip for _, flip in flips[:FLIPS]]
+        return Flip("unknown", scale.metric, mover.repository, now, then, winner.repository, text)
+    if now is None or speak_number(now, metric.unit) == number:
+        return None
+    text = f"{winner.candidate.name} comes first if {subject} is {number} instead of "
+    text += speak_number(now, metric.unit)
+    return Flip("value", scale.metric, mover.repository, now, then, winner.repository, text)
+
+
+def _is_likely(change: _Change, flip: Flip) -> bool:
+    """Return whether a library that is alike otherwise may have the value."""
+    predictor = bundled_predictor()
+    measurements = {m.metric: m for m in change.mover.measurements if m.metric != flip.name}
+    likely = predictor.likely_values(flip.name, known_values(measurements)) if predictor else None
+    if likely is None or flip.now is None:
+        return True
+    return min(likely[0], flip.now) <= flip.then <= max(likely[-1], flip.now)
 
 
 def value_at(scale: Scale, utility: float) -> float:
@@ -137,19 +233,12 @@ def _score(candidate: ScoredCandidate) -> float:
 def _levers(
     candidate: ScoredCandidate, weights: Mapping[str, float], criteria: Sequence[Criterion]
 ) -> list[_Lever]:
-    measured_criteria = [c for c in candidate.criteria if c.utility is not None]
-    total = math.fsum(weights.get(c.criterion, 0.0) for c in measured_criteria)
     scales = {c.name: {s.metric: s for s in c.scales} for c in criteria}
+    total = math.fsum(weights.get(c.criterion, 0.0) for c in candidate.criteria)
     return [
-        _Lever(scales[c.criterion][m.metric], m.utility, weights.get(c.criterion, 0.0) / total * share)
-        for c in measured_criteria
-        for m, share in _shares(c)
-        if m.utility is not None and weights.get(c.criterion, 0.0) > 0
+        _Lever(scales[c.criterion][m.metric], m, weights[c.criterion] / total * m.weight / whole)
+        for c in candidate.criteria
+        if weights.get(c.criterion, 0.0) > 0
+        for whole in [math.fsum(m.weight for m in c.metrics)]
+        for m in c.metrics
     ]
-
-
-def _shares(criterion: CriterionScore) -> list[tuple[MetricScore, float]]:
-    """Return each measured metric with its share of the measured metrics' weight."""
-    metrics = [m for m in criterion.metrics if m.utility is not None]
-    total = math.fsum(m.weight for m in metrics)
-    return [(m, m.weight / total) for m in metrics]

@@ -6,16 +6,18 @@ from dataclasses import asdict
 from typing import assert_never
 
 from advisor.answers.compare import Comparison
-from advisor.model import MetricScore, Ranked
+from advisor.answers.reasons import describe_gap, is_ahead
+from advisor.model import CriterionScore, MetricScore, Ranked
 from advisor.report.formats import ComparisonFormat, Format
 from advisor.report.json import write_json
 from advisor.report.tables import escape_markdown, markdown_table, text_table
-from advisor.report.values import VERDICTS, metric_title_with_label, show
+from advisor.report.values import VERDICTS, metric_title_with_label, show, show_criterion
 
-_CLOSE = 0.005  # utilities that differ by less count as equal
+_CLOSE = 0.005  # utilities that differ by less in all of their bounds count as equal
 
 LEGEND = (
     "criteria: score 0 to 100, higher is healthier. weight: share of all weights.",
+    "~: not measured; libraries that are alike otherwise have this on average. not sure: the bounds overlap.",
     "?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound.",
 )
 
@@ -64,16 +66,22 @@ def _markdown(comparison: Comparison) -> str:
 
 def _heading(comparison: Comparison) -> str:
     scores = ", ".join(
-        f"{r.candidate.name} scores {r.score or 0:.0f} (possible: {r.low:.0f} to {r.high:.0f})"
+        f"{r.candidate.name} {_score(r)} (possible: {r.low:.0f} to {r.high:.0f})"
         for r in (comparison.first, comparison.second)
     )
     return f"goal {comparison.goal}, as of {comparison.as_of}: {scores}"
 
 
+def _score(candidate: Ranked) -> str:
+    if candidate.score is None:
+        return f"has no score: {describe_gap(candidate)}"
+    return f"scores {candidate.score:.0f}"
+
+
 def _criteria(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     rows = [
-        [a.criterion, f"{comparison.weights.get(a.criterion, 0):.0%}", _points(a.utility), _points(b.utility),
-         _better(comparison, a.utility, b.utility)]
+        [a.criterion, f"{comparison.weights.get(a.criterion, 0):.0%}",
+         show_criterion(comparison.first, a), show_criterion(comparison.second, b), _better(comparison, a, b)]
         for a, b in zip(comparison.first.criteria, comparison.second.criteria, strict=True)
     ]  # fmt: skip
     return ["criterion", "weight", *_names(comparison), "better"], rows
@@ -95,19 +103,17 @@ def _metrics(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
 
 def _metric(comparison: Comparison, a: MetricScore, b: MetricScore) -> list[str]:
     values = [show(r.measurement(a.metric)) for r in (comparison.first, comparison.second)]
-    return [metric_title_with_label(a.metric), *values, _better(comparison, a.utility, b.utility)]
+    better = "?" if a.utility is None or b.utility is None else _better(comparison, a, b)
+    return [metric_title_with_label(a.metric), *values, better]
 
 
-def _better(comparison: Comparison, a: float | None, b: float | None) -> str:
-    if a is None or b is None:
-        return "?"
-    if abs(a - b) < _CLOSE:
+def _better(comparison: Comparison, a: CriterionScore | MetricScore, b: CriterionScore | MetricScore) -> str:
+    """Return who is better: only if the bounds are apart."""
+    if max(a.high, b.high) - min(a.low, b.low) < _CLOSE:
         return "equal"
-    return comparison.first.candidate.name if a > b else comparison.second.candidate.name
-
-
-def _points(utility: float | None) -> str:
-    return "?" if utility is None else f"{100 * utility:.0f}"
+    if is_ahead(a, b) or is_ahead(b, a):
+        return (comparison.first if is_ahead(a, b) else comparison.second).candidate.name
+    return "not sure"
 
 
 def _names(comparison: Comparison) -> list[str]:
@@ -115,6 +121,8 @@ def _names(comparison: Comparison) -> list[str]:
 
 
 def _flips(comparison: Comparison) -> list[str]:
+    if comparison.first.score is None or comparison.second.score is None:
+        return ["nothing: there is no order without two scores"]
     return [f.text for f in comparison.flips] or ["no change of a single weight or a single value"]
 
 

@@ -8,7 +8,7 @@ from datetime import date
 from typing import assert_never
 
 from advisor.metrics import METRICS
-from advisor.model import Benchmark, Candidate, CriterionScore, Measurement, Ranked
+from advisor.model import Benchmark, Candidate, CriterionScore, Measurement, MetricScore, Ranked
 from advisor.population.figures import rests_on_lists
 from advisor.report.formats import ExplanationFormat, Format
 from advisor.report.json import write_json
@@ -96,8 +96,7 @@ def _text(explanation: Explanation) -> str:
         lines += ["", _criterion(criterion, explanation.weights)]
         for score in criterion.metrics:
             scored_metrics.add(score.metric)
-            utility = "unknown" if score.utility is None else f"{score.utility:.2f} of 1"
-            role = f"utility {utility}, weight {score.weight:g} within {criterion.criterion}"
+            role = f"utility {_utility(score)}, weight {score.weight:g} within {criterion.criterion}"
             lines += _block(r.measurement(score.metric), explanation, role)
     lines += ["", "measured, but not part of the score"]
     for measurement in r.measurements:
@@ -117,13 +116,20 @@ def _score(r: Ranked) -> str:
     return "?" if r.score is None else f"{r.score:.0f} of 100 (possible: {r.low:.0f} to {r.high:.0f})"
 
 
+def _utility(score: MetricScore) -> str:
+    """Return the utility of a metric, and what the score counts where the value is not sure."""
+    bounds = f"{score.mean:.2f} expected, {score.low:.2f} to {score.high:.2f} possible"
+    if score.utility is None:
+        return f"unknown: {bounds}"
+    return f"{score.utility:.2f} of 1" if score.low == score.high else f"{score.utility:.2f} of 1, {bounds}"
+
+
 def _backer_source(c: Candidate) -> str:
     return ", read ".join(filter(None, (c.backer_source, c.backer_as_of))) or "no source"
 
 
 def _criterion(c: CriterionScore, weights: Mapping[str, float]) -> str:
-    points = "?" if c.utility is None else f"{100 * c.utility:.0f}"
-    return f"{c.criterion}: {points} of 100, {weights.get(c.criterion, 0):.0%} of the weights"
+    return f"{c.criterion}: {100 * c.utility:.0f} of 100, {weights.get(c.criterion, 0):.0%} of the weights"
 
 
 def _block(m: Measurement, explanation: Explanation, role: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from advisor.metrics import METRICS
-from advisor.model import Measurement, Outlook
+from advisor.model import CriterionScore, Measurement, Outlook, Ranked, Recommendation
 
 # The metrics that a report shows for each criterion.
 HEADLINES = {
@@ -34,8 +34,31 @@ _LABELS = {
     "measured_peak_memory": "peak memory, trl = 1",
 }
 
+# How sure a choice is, in words; `describe_kind` gives the keys.
+CONFIDENCE = {
+    "clear": "a clear choice",
+    "leaning": "leaning, not clear",
+    "tie": "a tie, decided by the default",
+    "undecided": "a tie, and no default decides it",
+    "only": "no comparison: it is the only candidate left",
+    "none": "every candidate is excluded or has too little data",
+}
+
 # How a report introduces a finding, by the verdict of its rule.
 VERDICTS = {"exclude": "excluded", "warn": "warning", "prefer": "advantage"}
+
+
+def describe_kind(answer: Recommendation) -> str:
+    """Return the certainty; a tie that no default decides is ``undecided``."""
+    is_undecided = answer.certainty == "tie" and (answer.default is None or answer.choice != answer.default)
+    return "undecided" if is_undecided else answer.certainty
+
+
+def show_criterion(candidate: Ranked, criterion: CriterionScore) -> str:
+    """Return the points of a criterion; ``~``: not measured, ``?``: and the candidate has no score."""
+    if criterion.coverage > 0:
+        return f"{100 * criterion.utility:.0f}"
+    return "?" if candidate.score is None else f"~{100 * criterion.utility:.0f}"
 
 
 def metric_title(name: str) -> str:

@@ -66,6 +66,20 @@ def page_file(tmp_path_factory):
     return file
 
 
+@pytest.fixture(scope="module")
+def open_once(chromium):
+    """Return a function that opens a page for all tests of a module."""
+    pages = []
+
+    def open_file(file):
+        pages.append(BrowserPage(chromium, file))
+        return pages[-1]
+
+    yield open_file
+    for page in pages:
+        page.context.close()
+
+
 @pytest.fixture
 def open_page(chromium):
     """Return a function that opens a page; the pages are closed after the test."""

@@ -62,12 +62,12 @@ def test_sliders_goals_and_candidates_change_the_ranking(open_page, page_file):
     report = open_page(page_file)
     assert report.text("#choice") == "trl"
     before = read_ranking(report)
-    report.slide('[data-weight="backing"]', 90)
+    report.slide('[data-weight="contributors"]', 90)
     assert read_ranking(report)[0][1].split()[0] == "unsloth"
     assert report.page.input_value("#goal") == ""
     shares = report.page.eval_on_selector_all("[data-weight]", "(all) => all.map((e) => e.value)")
-    assert shares == ["2", "2", "90", "2", "2", "1"]
-    assert report.text('[data-share="backing"]') == "90%"
+    assert shares == ["90", "2", "2", "3", "3", "1"]
+    assert report.text('[data-share="contributors"]') == "90%"
     report.page.select_option("#goal", "independence")
     assert report.text("#goal-title") == "independence from one person or one company"
     report.page.uncheck('#controls [data-candidate="0"]')

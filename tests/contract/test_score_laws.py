@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import advisor
-from advisor.decide.utilities import score_criterion, utility
+from advisor.decide.utilities import score_criteria, utility
 from advisor.domain.domain import load_domain
 from advisor.model import Measurement
 
@@ -29,17 +29,25 @@ def test_a_utility_is_bounded_and_monotone(scale, a, b):
     assert (utility(scale, scale.worst), utility(scale, scale.best)) == (0, 1)
 
 
-def test_missing_evidence_widens_the_interval_and_keeps_the_score():
-    criterion = CRITERIA[3]
-    full = {s.metric: Measurement("a/b", s.metric, "measured", s.best, s.best, s.best, 1, 1.0)
-            for s in criterion.scales}  # fmt: skip
-    complete, part = score_criterion(criterion, full), dict(full)
-    part.popitem()
-    less = score_criterion(criterion, part)
-    assert less.utility == complete.utility == 1
-    assert less.low < complete.low
-    assert less.coverage < 1 == complete.coverage
-    assert score_criterion(criterion, {}).utility is None
+@pytest.mark.parametrize("missing", [s.metric for s in SCALES])
+def test_a_missing_metric_counts_as_what_is_usual_and_widens_the_interval(missing):
+    """The best library of all does not gain by hiding a figure, and the worst does not lose by it."""
+    for end, sign in (("best", 1), ("worst", -1)):
+        full = {
+            s.metric: Measurement("a/b", s.metric, "measured", getattr(s, end), n=1, evidence_share=1.0)
+            for s in SCALES
+        }
+        complete = {c.criterion: c for c in score_criteria(CRITERIA, full)}
+        del full[missing]
+        for less in score_criteria(CRITERIA, full):
+            before = complete[less.criterion]
+            if missing not in [m.metric for m in less.metrics]:
+                assert less == before
+                continue
+            assert sign * (before.utility - less.utility) >= 0
+            assert less.low <= less.utility <= less.high
+            assert less.coverage < 1 == before.coverage
+            assert less.high - less.low >= before.high - before.low
 
 
 def test_only_ratios_of_weights_matter():

@@ -29,16 +29,22 @@ def measurement(name, metric, value=None, **more):
 
 
 def criterion(name, utility, *metrics):
-    return CriterionScore(name, utility, 0.2, 0.9, 0.5, metrics)
+    """A criterion; without a utility nothing was measured, and 0.25 is expected."""
+    expected = 0.25 if utility is None else utility
+    return CriterionScore(name, expected, 0.2, 0.9, 0.0 if utility is None else 0.5, metrics)
+
+
+def metric(name, weight, utility, low, high):
+    return MetricScore(name, weight, utility, 0.25 if utility is None else utility, low, high)
 
 
 def candidate(name, utilities, stars, **more):
     one, two = utilities
     return Ranked(
         candidate=Candidate(name, name.partition("/")[2]), low=50.4, high=80.6, coverage=0.75, undecided=(),
-        criteria=(criterion("adoption", one, MetricScore("downloads", 2.0, one, 0.1, 0.9),
-                            MetricScore("stars", 1.0, 0.501, 0.1, 0.9)),
-                  criterion("activity", two, MetricScore("trend", 1.0, two, 0.0, 1.0))),
+        criteria=(criterion("adoption", one, metric("downloads", 2.0, one, 0.1, 0.9),
+                            metric("stars", 1.0, 0.501, 0.1, 0.9)),
+                  criterion("activity", two, metric("trend", 1.0, two, 0.0, 1.0))),
         measurements=(
             measurement(name, "downloads", 12_345_678.0, low=1_000_000.0, high=20_000_000.0, n=30,
                      evidence_share=0.5, sources=("an index", "=a table"), first_day=EARLIER, last_day=DAY),

@@ -16,6 +16,7 @@ from advisor.answers.dependencies.packages import Origin, find_origin, read_orig
 from advisor.answers.dependencies.public_lists import find_listed_origins, find_neighbours
 from advisor.answers.list_figures import fill_gaps
 from advisor.answers.question import Question, Request, read_rules, weights_of
+from advisor.answers.reasons import describe_gap
 from advisor.answers.recommend import score_candidate
 from advisor.domain.domain import Domain, available_domains, candidate_of, load_domain, read_candidates
 from advisor.domain.files import data_folder
@@ -224,10 +225,18 @@ def _score_repositories(
         measurements = {**facts.measurements, **_outlook_measurements(facts.repository, facts.outlooks)}
         candidate = score_candidate(find_entry(facts.repository), measurements, question)
         if candidate.score is None and not candidate.excluded:
-            problems[name] = next(m.reason for m in measurements.values() if m.reason)
+            problems[name] = _describe_problem(candidate)
             continue
         scores[name] = _Score(replace(candidate, outlook=facts.outlooks), facts.as_of)
     return scores, {n: reason for n, reason in problems.items() if n not in scores}
+
+
+def _describe_problem(candidate: ScoredCandidate) -> str:
+    """Return why a candidate has no score, with what the rules know of it."""
+    if candidate.coverage == 0:
+        return next((m.reason for m in candidate.measurements if m.reason), "there are no facts about it")
+    warnings = [f.text for f in candidate.findings if f.verdict == "warn"]
+    return "; ".join([describe_gap(candidate), *warnings])
 
 
 def _measure_repositories(

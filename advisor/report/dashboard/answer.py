@@ -8,20 +8,16 @@ from typing import Any
 
 from advisor.answers.history import Timeline
 from advisor.model import Ranked, Recommendation
+from advisor.report.ranking.text import flips_title, list_gaps
+from advisor.report.values import CONFIDENCE, describe_kind, show_criterion
 
 _HEADLINES = {
     "clear": "Choose",
     "leaning": "Leaning to",
-    "tie": "A tie. Stay with",
+    "tie": "A tie. By default",
     "undecided": "A tie, led by",
+    "only": "No comparison, only",
     "none": "Nothing suitable",
-}
-_CONFIDENCE = {
-    "clear": "a clear choice",
-    "leaning": "leaning, not clear",
-    "tie": "a tie, decided by the default",
-    "undecided": "a tie, and no default to decide it",
-    "none": "every candidate is excluded or has too little data",
 }
 
 
@@ -30,8 +26,7 @@ def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any
     domain = timeline.question.domain
     choice = next((r for r in answer.ranking if r.candidate.repository == answer.choice), None)
     titles = {c.name: c.title for c in domain.criteria}
-    is_undecided = answer.certainty == "tie" and answer.choice != answer.default
-    kind = "undecided" if is_undecided else answer.certainty
+    kind = describe_kind(answer)
     return {
         "domain": domain,
         "goal": answer.goal,
@@ -42,10 +37,11 @@ def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any
         "choice": choice.candidate.name if choice else "",
         "choice_repository": answer.choice or "",
         "certainty": answer.certainty,
-        "confidence": _CONFIDENCE[kind],
+        "confidence": CONFIDENCE[kind],
         "reasons": answer.reasons,
         "doubts": doubts_without_flips(answer),
         "requirements": [{"name": "", "text": text} for text in answer.requirement_notes],
+        "flips_title": flips_title(answer).capitalize(),
         "flips": [f.text for f in answer.flips],
         "alternatives": [{"name": "", "text": text} for text in answer.leaving_default],
         "default_name": (answer.default or "").rpartition("/")[2],
@@ -57,7 +53,9 @@ def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any
             for f in r.findings
             if f.verdict == "warn" and not r.excluded
         ],
-        "missing": [{"name": name, "text": why} for name, why in {**answer.missing, **answer.rivals}.items()],
+        "missing": [
+            {"name": name, "text": why} for name, why in (*list_gaps(answer), *answer.rivals.items())
+        ],
         "sources": answer.sources,
         "criteria": [
             {"name": name, "title": titles[name], "weight": weight, "percent": f"{weight:.0%}"}
@@ -89,10 +87,7 @@ def _row(r: Ranked) -> dict[str, Any]:
         "wins": f"{r.wins:.0%}" if r.rank is not None else "",
         "chances": _chances(r),
         "evidence": f"{r.coverage:.0%}",
-        "criteria": [
-            {"name": c.criterion, "text": "?" if c.utility is None else f"{100 * c.utility:.0f}"}
-            for c in r.criteria
-        ],
+        "criteria": [{"name": c.criterion, "text": show_criterion(r, c)} for c in r.criteria],
     }
 
 

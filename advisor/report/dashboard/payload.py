@@ -14,6 +14,7 @@ from advisor.answers.history import Timeline
 from advisor.decide import acceptability
 from advisor.decide.acceptability import CLEAR, LEANING
 from advisor.decide.requirements import NO_REQUIREMENTS, Requirements
+from advisor.decide.utilities import FLOOR
 from advisor.measure.cache import measurements_key
 from advisor.metrics import METRICS
 from advisor.model import CriterionScore, Finding, Recommendation, ScoredCandidate
@@ -67,7 +68,12 @@ def page_data(
             name: {"title": goal.title, "weights": dict(goal.weights)} for name, goal in domain.goals.items()
         },
         "criteria": [
-            {"name": c.name, "title": c.title, "metrics": [s.metric for s in c.scales]}
+            {
+                "name": c.name,
+                "title": c.title,
+                "benched": c.benched,
+                "metrics": [s.metric for s in c.scales],
+            }
             for c in domain.criteria
         ],
         "reasons": answer.reasons,
@@ -76,7 +82,7 @@ def page_data(
         "requirements": plain(asdict(requirements)),
         "default": domain.default,
         "default_reason": domain.default_reason,
-        "thresholds": {"clear": CLEAR, "leaning": LEANING},
+        "thresholds": {"clear": CLEAR, "leaning": LEANING, "floor": FLOOR},
         "sampling": {"draws": acceptability.DRAWS, "concentration": acceptability.CONCENTRATION},
         "days": [day.isoformat() for day in timeline.days],
         "candidates": [
@@ -141,7 +147,7 @@ def _scores(candidate: ScoredCandidate | None) -> list[float | int | None] | Non
     return [_number(x) for c in candidate.criteria for x in _criterion(c)]
 
 
-def _criterion(c: CriterionScore) -> tuple[float | None, float, float, float]:
+def _criterion(c: CriterionScore) -> tuple[float, float, float, float]:
     return c.utility, c.low, c.high, c.coverage
 
 

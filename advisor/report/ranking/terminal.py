@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from advisor.model import Ranked, Recommendation
 
-_STYLES = {"clear": "green", "leaning": "yellow", "tie": "yellow", "none": "red"}
+_STYLES = {"clear": "green", "leaning": "yellow", "tie": "yellow", "only": "yellow", "none": "red"}
 _BAR = 20
 _WIDE = 125  # columns that the ranking needs with bars
 

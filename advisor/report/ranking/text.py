@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from advisor.answers.reasons import describe_gap
 from advisor.model import Ranked, Recommendation
 from advisor.report.tables import text_table
-from advisor.report.values import HEADLINES, VERDICTS, metric_label, show, show_outlook
-
-_CERTAINTY = {
-    "clear": "a clear choice",
-    "leaning": "leaning, not clear",
-    "tie": "a tie, decided by the default",
-    "none": "",
-}
+from advisor.report.values import (
+    CONFIDENCE,
+    HEADLINES,
+    VERDICTS,
+    describe_kind,
+    metric_label,
+    show,
+    show_criterion,
+    show_outlook,
+)
 
 MOST_COLUMNS = 20
 """The table of figures has the first so many candidates; all are in the ranking and in the JSON."""
@@ -23,6 +26,7 @@ LEGEND = (
     "score: 0 to 100, higher is healthier. range: possible scores, given what is not known.",
     "wins: share of the sampled weightings in which the candidate comes first.",
     "evidence: share of the weight that rests on data. Columns after it: score for each criterion.",
+    "~: not measured; libraries that are alike otherwise have this on average.",
     "out: excluded. ?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound.",
     "All numbers: --format json. Definitions and sources: advisor explain NAME.",
 )
@@ -74,7 +78,7 @@ def headline(answer: Recommendation) -> str:
     """Return the choice and its certainty in a line."""
     if answer.choice is None:
         return "No suitable candidate: each one is excluded or has too little data."
-    return f"Recommendation: {answer.choice} ({_CERTAINTY[answer.certainty]})"
+    return f"Recommendation: {answer.choice} ({CONFIDENCE[describe_kind(answer)]})"
 
 
 Section = tuple[str, Sequence[str]]
@@ -88,13 +92,13 @@ def sections(answer: Recommendation) -> tuple[list[Section], list[Section]]:
         for f in r.findings
         if f.verdict != "prefer" and r.candidate.repository != answer.choice
     ]
-    missing = [f"{name}: {why}" for name, why in answer.missing.items()]
+    missing = [f"{name}: {why}" for name, why in list_gaps(answer)]
     nearest = {flip.kind: flip.text for flip in reversed(answer.flips)}
-    flips = [nearest[kind] for kind in ("weight", "value") if kind in nearest]
+    flips = [nearest[kind] for kind in ("weight", "value", "unknown") if kind in nearest]
     before = [
         ("why", answer.reasons),
         ("doubts", answer.doubts),
-        ("what would put another candidate first", flips),
+        (flips_title(answer), flips),
         ("your requirements", answer.requirement_notes),
     ]
     after = [
@@ -105,6 +109,18 @@ def sections(answer: Recommendation) -> tuple[list[Section], list[Section]]:
         ("facts", answer.sources),
     ]
     return [s for s in before if s[1]], [s for s in after if s[1]]
+
+
+def flips_title(answer: Recommendation) -> str:
+    """Return the title of the flips, which depends on whether the choice is the first by score."""
+    is_first = not answer.ranking or answer.ranking[0].repository == answer.choice
+    return f"what would put {'another candidate' if is_first else 'the choice'} first"
+
+
+def list_gaps(answer: Recommendation) -> list[tuple[str, str]]:
+    """Return the candidates without a rank that no rule excludes, each with the reason."""
+    gaps = [(r.repository, describe_gap(r)) for r in answer.ranking if r.score is None and not r.excluded]
+    return sorted([*gaps, *answer.missing.items()])
 
 
 def _bullets(parts: Sequence[Section]) -> list[str]:
@@ -126,7 +142,7 @@ def _ranking_row(r: Ranked) -> list[str]:
         f"{r.low:.0f}–{r.high:.0f}",
         f"{r.wins:.0%}" if r.rank is not None else "",
         f"{r.coverage:.0%}",
-        *("?" if c.utility is None else f"{100 * c.utility:.0f}" for c in r.criteria),
+        *(show_criterion(r, c) for c in r.criteria),
     ]
 
 

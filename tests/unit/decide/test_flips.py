@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from advisor.decide import flips
 from advisor.domain.domain import Criterion, Scale
-from advisor.model import Candidate, CriterionScore, Measurement, MetricScore, ScoredCandidate
+from advisor.model import Candidate, CriterionScore, Measurement, Metric, MetricScore, ScoredCandidate
 
 WEIGHTS = {"activity": 0.6, "community": 0.4}
 TITLES = {"activity": "Activity"}
@@ -19,9 +20,11 @@ def scale(metric, worst=0.0, best=100.0, curve="linear"):
 
 
 CRITERIA = (
-    Criterion(name="activity", title="Activity", scales=(scale("code_commits"), scale("stars"))),
+    Criterion(name="activity", title="Activity", scales=(scale("code"), scale("fans"))),
     Criterion(name="community", title="Community", scales=(scale("authors"),)),
 )
+UNITS = {"code": "commits", "fans": "people", "authors": "people"}
+METRICS = {n: Metric(n, n.title(), "", unit, "more", "", ()) for n, unit in UNITS.items()}
 
 
 def scored_candidate(name, score, criteria, measurements=()):
@@ -31,54 +34,51 @@ def scored_candidate(name, score, criteria, measurements=()):
     )  # fmt: skip
 
 
-def candidate(name, activity, community, weights=WEIGHTS):
-    """A candidate with one metric for each criterion; None: not measured."""
-    values = {"code_commits": activity, "authors": community}
+def candidate(name, activity, community, weights=WEIGHTS, coverage=1.0):
+    """A candidate with one exact metric for each criterion."""
+    values = {"activity": ("code", activity), "community": ("authors", community)}
     parts = tuple(
-        CriterionScore(c, v, v or 0, 1 if v is None else v, 1.0, (MetricScore(m, 1.0, v, v or 0, v or 1),))
-        for (m, v), c in zip(values.items(), ("activity", "community"), strict=True)
+        CriterionScore(c, v, v, v, coverage, (MetricScore(m, 1.0, v, v, v, v),))
+        for c, (m, v) in values.items()
     )
-    parts_with_utility = [(weights[p.criterion], p.utility) for p in parts if p.utility is not None]
-    score = (
-        100 * sum(w * u for w, u in parts_with_utility) / sum(w for w, _ in parts_with_utility)
-        if parts_with_utility
-        else None
-    )
-    measurements = tuple(
-        Measurement(f"o/{name}", m, "measured", 100 * v) for m, v in values.items() if v is not None
-    )
+    score = 100 * sum(weights[p.criterion] * p.utility for p in parts)
+    measurements = tuple(Measurement(f"o/{name}", m, "measured", 100 * v) for m, v in values.values())
     return scored_candidate(name, score, parts, measurements)
 
 
 FIRST, SECOND = candidate("first", 0.8, 0.4), candidate("second", 0.4, 0.7)  # 64 and 52 of 100
 
 
+def weight_flips(*candidates, weights=WEIGHTS, titles=TITLES, choice=None):
+    return flips.weight_flips(choice or candidates[0].repository, candidates, weights, titles)
+
+
+def value_flips(*candidates, weights=WEIGHTS, choice=None):
+    return flips.value_flips(choice or candidates[0].repository, candidates, weights, CRITERIA, METRICS)
+
+
 def test_weights_by_hand():
-    # .4 + .4 s against .7 - .3 s: level where activity weighs 3/7, the next tenth of a per cent below is 42.8 %.
-    results = {f.name: f for f in flips.weight_flips([FIRST, SECOND], WEIGHTS, TITLES)}
+    # .4 + .4 s against .7 - .3 s: level where activity weighs 3/7; the next whole per cent below is 42.
+    results = {f.name: f for f in weight_flips(FIRST, SECOND)}
     assert {n: (f.kind, f.repository, f.now, f.then, f.first) for n, f in results.items()} == {
-        "activity": ("weight", None, 0.6, 0.428, "o/second"),
-        "community": ("weight", None, 0.4, 0.572, "o/second"),
+        "activity": ("weight", None, 0.6, 0.42, "o/second"),
+        "community": ("weight", None, 0.4, 0.58, "o/second"),
     }
-    assert (
-        results["activity"].text == "second comes first if the weight of Activity is 42.8% instead of 60.0%"
+    assert results["activity"].text == (
+        "second comes first if Activity mattered about 30% less (42% of the weight instead of 60%)"
     )
-    assert (
-        results["community"].text == "second comes first if the weight of community is 57.2% instead of 40.0%"
+    assert results["community"].text == (
+        "second comes first if community mattered about 40% more (58% of the weight instead of 40%)"
     )
 
 
 def test_the_nearest_flip_is_first_and_the_best_other_candidate_wins():
-    third = candidate("third", 0.1, 0.9)
-    results = flips.weight_flips([FIRST, SECOND, third], WEIGHTS, {})
-    assert [f.first for f in results] == ["o/second", "o/second"]
-    # Without community at all .8 is ahead; .9 of the third beats .7 where community is nearly everything.
     heavy = {"activity": 0.35, "community": 0.65}
     ahead = candidate("ahead", 0.6, 0.81, heavy)
-    results = flips.weight_flips([ahead, SECOND, candidate("third", 0.1, 0.9, heavy)], heavy, {})
+    results = weight_flips(ahead, SECOND, candidate("third", 0.1, 0.9, heavy), weights=heavy, titles={})
     # .81 - .21 s = .9 - .8 s at .1525
     assert {(f.name, f.then, f.first) for f in results} == {
-        ("activity", 0.152, "o/third"), ("community", 0.848, "o/third"),
+        ("activity", 0.15, "o/third"), ("community", 0.85, "o/third"),
     }  # fmt: skip
 
 
@@ -90,113 +90,174 @@ def test_only_the_three_nearest_flips_are_returned():
         parts = tuple(CriterionScore(c, u, u, u, 1.0, ()) for c, u in zip(names, utilities, strict=True))
         return scored_candidate(name, 25 * sum(utilities), parts)
 
-    results = flips.weight_flips([of("x", 0.5, 0.5, 0.5, 0.6), of("y", 0.6, 0.56, 0.54, 0.2)], weights, {})
+    results = weight_flips(of("x", 0.5, 0.5, 0.5, 0.6), of("y", 0.6, 0.56, 0.54, 0.2), weights=weights)
     assert len(results) == flips.FLIPS == 3
     changes = [abs(f.then - f.now) for f in results]
     assert changes == sorted(changes)
-    assert results[0].name == "d"
     assert [f.name for f in results] == ["d", "a", "b"]
 
 
 def test_no_flips():
-    assert flips.weight_flips([FIRST], WEIGHTS, TITLES) == []
-    assert flips.value_flips([FIRST], WEIGHTS, CRITERIA) == []
-    assert flips.weight_flips([FIRST, candidate("weak", 0.1, 0.1)], WEIGHTS, TITLES) == []
-    assert flips.weight_flips([FIRST, candidate("level", 0.8, 0.4)], WEIGHTS, TITLES) == []
+    assert weight_flips(FIRST) == []
+    assert value_flips(FIRST) == []
+    assert weight_flips(FIRST, candidate("weak", 0.1, 0.1)) == []
+    assert weight_flips(FIRST, candidate("level", 0.8, 0.4)) == []
     # A criterion with all of the weight has no others that could take it.
     everything = {"activity": 1.0, "community": 0.0}
-    results = flips.weight_flips(
-        [candidate("x", 0.8, 0.4, everything), candidate("y", 0.4, 0.7, everything)], everything, {}
+    pair = candidate("x", 0.8, 0.4, everything), candidate("y", 0.4, 0.7, everything)
+    (flip,) = weight_flips(*pair, weights=everything)
+    assert (flip.name, flip.then) == ("community", 0.58)
+    assert flip.text.endswith("community mattered at all (58% of the weight instead of 0%)")
+
+
+def test_a_default_that_is_chosen_in_a_tie_needs_a_change_to_come_first():
+    # The choice has 52 points, the other 64: the flips say what puts the choice first.
+    results = weight_flips(FIRST, SECOND, choice="o/second")
+    assert {(f.name, f.then, f.first) for f in results} == {
+        ("activity", 0.42, "o/second"), ("community", 0.58, "o/second"),
+    }  # fmt: skip
+    of_values = value_flips(FIRST, SECOND, choice="o/second")
+    assert {f.first for f in of_values} == {"o/second"}
+    assert {f.repository for f in of_values} == {"o/first", "o/second"}
+    # With a candidate in between, the fall of the first does not help the choice.
+    between = candidate("between", 0.7, 0.4)
+    of_values = value_flips(FIRST, between, SECOND, choice="o/second")
+    assert {f.repository for f in of_values} == {"o/second"}
+
+
+def test_a_candidate_with_too_little_data_comes_first_only_where_enough_is_known():
+    unknown = candidate("unknown", 0.9, 0.9)
+    only_activity = tuple(
+        replace(c, coverage=1.0 if c.criterion == "activity" else 0.0) for c in unknown.criteria
     )
-    assert [f.name for f in results] == ["community"]
+    weights = {"activity": 0.4, "community": 0.6}
+    unknown = replace(unknown, score=None, criteria=only_activity)
+    results = weight_flips(candidate("x", 0.8, 0.4, weights), unknown, weights=weights)
+    assert {(f.name, f.then, f.first) for f in results} == {
+        ("activity", 0.5, "o/unknown"), ("community", 0.5, "o/unknown"),
+    }  # fmt: skip
 
 
 def test_a_line_gives_the_score_at_a_share():
-    parts = (*FIRST.criteria, CriterionScore("models", None, 0, 1, 0, ()))
-    line = flips._line(parts, {"activity": 0.5, "community": 0.3, "models": 0.2}, 0)
-    assert line == pytest.approx((0.6 * 0.4, 0.6, 0.8))
-    assert flips._score_at(line, 0.5) == pytest.approx((0.5 * 0.24 + 0.5 * 0.8) / (0.5 * 0.6 + 0.5))
-    assert flips._line(parts, {"activity": 1.0}, 0) == (0, 0, 0.8)
-    others, weight, utility = flips._line(parts, {"activity": 0.5, "community": 0.5}, 2)
-    assert (others, weight, utility) == (pytest.approx(0.6), 1.0, None)
-    assert flips._score_at((0.6, 1.0, None), 0.25) == pytest.approx(0.6)
-    assert flips._score_at((0.0, 0.0, None), 0.25) == -1.0
-    assert flips._score_at((0.6, 1.0, None), 1.0) == -1.0
+    line = flips._line(FIRST, {"activity": 0.5, "community": 0.5}, 0)
+    assert [line.score(s) for s in (0.0, 0.25, 1.0)] == pytest.approx([0.4, 0.5, 0.8])
+    bench = CriterionScore("speed", 0.5, 0, 1, 0.0, (), benched=True)
+    with_bench = replace(FIRST, criteria=(*FIRST.criteria, bench))
+    line = flips._line(with_bench, {"activity": 0.5, "community": 0.3, "speed": 0.2}, 2)
+    assert line.score(0.9) == pytest.approx(0.1 * (0.5 * 0.8 + 0.3 * 0.4) / 0.8 + 0.9 * 0.5)
+    assert line.score(1.0) == -1.0  # nothing else is known
 
 
 def test_values_by_hand():
     # 12 points: .2 at the weight .6, or .3 at the weight .4; just above .7 + .3 is past the end of the scale.
-    results = flips.value_flips([FIRST, SECOND], WEIGHTS, CRITERIA)
+    results = value_flips(FIRST, SECOND)
     assert {(f.kind, f.first) for f in results} == {("value", "o/second")}
-    assert results[2].name == "authors"
-    assert {(f.repository, f.name): (f.now, pytest.approx(f.then, abs=1e-4)) for f in results} == {
-        ("o/first", "code_commits"): (80, 60),
-        ("o/second", "code_commits"): (40, 60),
-        ("o/first", "authors"): (40, 10),
+    assert {(f.repository, f.name): (f.now, f.then) for f in results} == {
+        ("o/first", "code"): (80, 59),
+        ("o/second", "code"): (40, 61),
+        ("o/first", "authors"): (40, 9),
     }
-    by_name = {(f.repository, f.name): f for f in results}
-    assert by_name["o/first", "code_commits"].then < 60 < by_name["o/second", "code_commits"].then
-    assert (
-        by_name["o/first", "code_commits"].text
-        == "second comes first if code commits of first is 60 instead of 80"
-    )
-    assert (
-        by_name["o/second", "code_commits"].text
-        == "second comes first if code commits of second is 60 instead of 40"
-    )
-    assert all(isinstance(f.now, float) for f in results)
+    assert results[2].name == "authors"
+    assert results[0].text == "second comes first if code of first is 59 instead of 80"
+    assert results[1].text == "second comes first if code of second is 61 instead of 40"
 
 
 def test_values_of_the_third_candidate_count_and_the_nearest_flip_is_first():
     near = candidate("near", 0.78, 0.4)  # 62.8 of 100
-    results = flips.value_flips([FIRST, near, SECOND], WEIGHTS, CRITERIA)
+    results = value_flips(FIRST, near, SECOND)
     assert [f.first for f in results] == ["o/near"] * 3
     assert [f.name for f in results][-1] == "authors"
-    steps = [abs(f.then - f.now) for f in results]
-    assert steps == pytest.approx([2, 2, 3], abs=1e-4)
-    results = flips.value_flips([FIRST, candidate("low", 0.0, 0.75), SECOND], WEIGHTS, CRITERIA)
+    results = value_flips(FIRST, candidate("low", 0.0, 0.75), SECOND)
     assert ("o/second", "o/second") in [(f.repository, f.first) for f in results]
 
 
-def test_a_tiny_change_flips_equal_scores():
-    level = candidate("level", 0.8, 0.4)
-    assert [round(abs(f.then - f.now), 3) for f in flips.value_flips([FIRST, level], WEIGHTS, CRITERIA)] == [
-        0
-    ] * 3
+def test_a_change_too_small_to_say_is_no_flip():
+    assert value_flips(FIRST, candidate("level", 0.8, 0.4))  # the next whole number puts it first
+    shares = {n: replace(m, unit="share") for n, m in METRICS.items()}
+    as_shares = (Criterion(name="activity", title="A", scales=(scale("code", 0.0, 1.0),)),)
+    pair = [
+        candidate(n, u, 0.0, {"activity": 1.0, "community": 0.0}) for n, u in (("a", 0.802), ("b", 0.801))
+    ]
+    pair = [
+        replace(c, measurements=(Measurement(c.repository, "code", "measured", c.criteria[0].utility),))
+        for c in pair
+    ]
+    results = flips.value_flips("o/a", pair, {"activity": 1.0}, as_shares, shares)
+    assert [f.text for f in results] == ["b comes first if code of b is 81% instead of 80%"]
 
 
 def test_a_value_can_reach_the_end_of_its_scale():
     weights = {"activity": 1.0, "community": 0.0}
-    full, other = candidate("full", 1.0, None, weights), candidate("other", 0.5, None, weights)
-    results = flips.value_flips([full, other], weights, CRITERIA)
-    assert [f.repository for f in results] == ["o/full"]  # the other would have to be better than best
-    assert results[0].then == pytest.approx(50)
-    nothing, low = candidate("nothing", None, 0.0, WEIGHTS), candidate("low", 0.3, 0.3, WEIGHTS)
-    assert nothing.score == 0
-    assert [(f.repository, f.name) for f in flips.value_flips([low, nothing], WEIGHTS, CRITERIA)] == [
-        ("o/nothing", "authors"),
-    ]  # its activity is unknown, so it cannot change; the other would have to fall below its scales
+    full, other = candidate("full", 1.0, 0.0, weights), candidate("other", 0.5, 0.0, weights)
+    results = value_flips(full, other, weights=weights)
+    assert [(f.repository, f.then) for f in results] == [
+        ("o/full", 49)
+    ]  # the other would have to be better than best
 
 
-def test_a_lever_has_a_share_of_the_measured_weight():
-    metrics = (MetricScore("code_commits", 3.0, 0.5, 0, 1), MetricScore("stars", 1.0, 0.9, 0, 1),
-               MetricScore("forks", 4.0, None, 0, 1))  # fmt: skip
-    activity = CriterionScore("activity", 0.6, 0, 1, 0.5, metrics)
-    assert flips._shares(activity) == [(metrics[0], 0.75), (metrics[1], 0.25)]
-    community = CriterionScore("community", None, 0, 1, 0.0, (MetricScore("authors", 1.0, None, 0, 1),))
-    one = scored_candidate("n", 60.0, (activity, community))
-    levers = flips._levers(one, WEIGHTS, CRITERIA)
-    assert [(x.scale.metric, x.utility, x.slope) for x in levers] == [
-        ("code_commits", 0.5, 0.75),
-        ("stars", 0.9, 0.25),
-    ]
-    assert flips._levers(one, {"activity": 0.2}, CRITERIA) == levers
+def uncertain(name, low, value, high, community=0.4):
+    """A candidate whose first metric has bounds, in hundredths of its scale; None: it was not measured."""
+    base = candidate(name, 0.5, community)
+    mean = (low + high) / 2 if value is None else (low + value + high) / 3
+    own = MetricScore("code", 1.0, value, mean, low, high)
+    criteria = (replace(base.criteria[0], utility=mean, low=low, high=high, metrics=(own,)), base.criteria[1])
+    status = "unavailable" if value is None else "measured"
+    ends = (None, None, None) if value is None else (100 * value, 100 * low, 100 * high)
+    code = Measurement(base.repository, "code", status, *ends)
+    score = 60 * mean + 40 * community
+    return replace(base, score=score, criteria=criteria, measurements=(code, base.measurements[1]))
+
+
+def test_a_value_within_its_own_bounds_is_not_known_well_enough():
+    # 60 of 100 for the first; the other has .2 to 1 with its peak at .2, so .467: 44 of 100.
+    first, wide = candidate("first", 0.8, 0.3), uncertain("wide", 0.2, 0.2, 1.0)
+    flip = next(f for f in value_flips(first, wide) if (f.repository, f.name) == ("o/wide", "code"))
+    # 16 points are .267 at the weight .6: .733, the next whole number is 74.
+    assert (flip.kind, flip.now, flip.then, flip.first) == ("unknown", 20, 74, "o/wide")
+    assert flip.text == "not known well enough: code of wide may be 20 to 100; from 74 on wide comes first"
+    results = value_flips(uncertain("wide", 0.6, 0.9, 1.0), candidate("x", 0.7, 0.5))
+    falling = next(f for f in results if (f.repository, f.name) == ("o/wide", "code"))
+    assert falling.text == "not known well enough: code of wide may be 60 to 100; at 76 or less x comes first"
+
+
+def test_a_value_that_was_not_measured_is_not_known():
+    first = candidate("first", 0.8, 0.3)
+    results = value_flips(first, uncertain("blank", 0.2, None, 0.9))
+    flip = next(f for f in results if f.repository == "o/blank" and f.name == "code")
+    assert (flip.kind, flip.now, flip.then) == ("unknown", None, 74)
+    assert flip.text == "not known: code of blank; from 74 on blank comes first"
+    # A value that no library like it has is no flip.
+    results = value_flips(first, uncertain("blank", 0.2, None, 0.7))
+    assert [f for f in results if f.repository == "o/blank" and f.name == "code"] == []
+
+
+def test_a_value_that_no_library_like_it_has_is_no_flip(monkeypatch):
+    class Like:
+        def likely_values(self, metric, known):
+            assert metric not in known
+            return [50.0, 70.0] if metric == "code" else None
+
+    monkeypatch.setattr(flips, "bundled_predictor", Like)
+    results = value_flips(FIRST, SECOND)
+    # The first may fall from 80 to 59; the second may rise to 61; nothing is known of authors.
+    assert {(f.repository, f.name) for f in results} == {
+        ("o/first", "code"), ("o/second", "code"), ("o/first", "authors"),
+    }  # fmt: skip
+    # Between the value of today and the likely ones all is possible.
+    monkeypatch.setattr(Like, "likely_values", lambda *_: [62.0, 79.0])
+    assert {f.repository for f in value_flips(FIRST, SECOND)} == {"o/second"}
+    monkeypatch.setattr(Like, "likely_values", lambda *_: [41.0, 60.0])
+    assert {(f.repository, f.name) for f in value_flips(FIRST, SECOND)} == {("o/first", "code")}
+
+
+def test_a_lever_has_a_share_of_the_weight():
+    metrics = (MetricScore("code", 3.0, 0.5, 0.5, 0, 1), MetricScore("fans", 1.0, None, 0.9, 0, 1))
+    activity = CriterionScore("activity", 0.6, 0, 1, 0.75, metrics)
     both = scored_candidate("n", 60.0, (activity, FIRST.criteria[1]))
-    assert [x.slope for x in flips._levers(both, WEIGHTS, CRITERIA)] == pytest.approx([0.45, 0.15, 0.4])
+    levers = flips._levers(both, WEIGHTS, CRITERIA)
+    assert [x.scale.metric for x in levers] == ["code", "fans", "authors"]
+    assert [x.slope for x in levers] == pytest.approx([0.45, 0.15, 0.4])
     assert [x.scale.metric for x in flips._levers(both, {"community": 0.1}, CRITERIA)] == ["authors"]
-    unknown = scored_candidate("n", None, ())
-    assert flips._score(unknown) == 0.0
-    assert flips._score(FIRST) == FIRST.score
 
 
 @pytest.mark.parametrize(("utility", "value"), [(0, 10), (0.25, 15), (1, 30)])

@@ -32,7 +32,7 @@ Recommendation: a/one (leaning, not clear)
 
 candidate  rank  score  range  wins  evidence  adoption  activity
 one           1     71  50–81   65%       75%        81        30
-two         out     40  50–81             75%        20         ?
+two         out     40  50–81             75%        20       ~25
 
                                                  one                 two
 downloads in 30 days              12.3M [1.0M–20.0M]  12.3M [1.0M–20.0M]
@@ -56,6 +56,7 @@ kind of backer                                     ?            big tech
 score: 0 to 100, higher is healthier. range: possible scores, given what is not known.
 wins: share of the sampled weightings in which the candidate comes first.
 evidence: share of the weight that rests on data. Columns after it: score for each criterion.
+~: not measured; libraries that are alike otherwise have this on average.
 out: excluded. ?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound.
 All numbers: --format json. Definitions and sources: advisor explain NAME.
 """
@@ -86,7 +87,7 @@ Goal balanced, as of 2026-07-04, leaning.
 | candidate | rank | score | range | wins | evidence | adoption | activity |
 | --- | --- | --- | --- | --- | --- | --- | --- |
 | one | 1 | 71 | 50–81 | 65% | 75% | 81 | 30 |
-| two | out | 40 | 50–81 |  | 75% | 20 | ? |
+| two | out | 40 | 50–81 |  | 75% | 20 | ~25 |
 
 ## Figures
 
@@ -116,20 +117,21 @@ Goal balanced, as of 2026-07-04, leaning.
 score: 0 to 100, higher is healthier. range: possible scores, given what is not known. \
 wins: share of the sampled weightings in which the candidate comes first. \
 evidence: share of the weight that rests on data. Columns after it: score for each criterion. \
+~: not measured; libraries that are alike otherwise have this on average. \
 out: excluded. ?: not enough data. n/a: not meaningful here. \\[a–b\\]: lower and upper bound. \
 All numbers: --format json. Definitions and sources: advisor explain NAME.
 """
 COMPARISON = """\
 goal balanced, as of 2026-07-04: one scores 71 (possible: 50 to 81), two scores 40 (possible: 50 to 81)
 
-criterion  weight  one  two  better
-adoption      80%   81   20     one
-activity      20%   30    ?       ?
+criterion  weight  one  two    better
+adoption      80%   81   20  not sure
+activity      20%   30  ~25  not sure
 
-metric                                                     one                 two  better
-number of downloads (downloads in 30 days)  12.3M [1.0M–20.0M]  12.3M [1.0M–20.0M]     one
-stars                                                   1500.5                 900   equal
-trend (commits vs the year before)                           ?                   ?       ?
+metric                                                     one                 two    better
+number of downloads (downloads in 30 days)  12.3M [1.0M–20.0M]  12.3M [1.0M–20.0M]  not sure
+stars                                                   1500.5                 900  not sure
+trend (commits vs the year before)                           ?                   ?         ?
 code changes commits (commits in a year)                     7                   7
 declared status                                         active              active
 
@@ -144,6 +146,7 @@ rules that apply:
   - two: advantage: It was kept.
 
 criteria: score 0 to 100, higher is healthier. weight: share of all weights.
+~: not measured; libraries that are alike otherwise have this on average. not sure: the bounds overlap.
 ?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound.
 """
 EXPLANATION = f"""\
@@ -157,7 +160,7 @@ not enough data for rule licence: Nobody read it.
 adoption: 20 of 100, 80% of the weights
   downloads = 12.3M [1.0M–20.0M] downloads in 30 days
       {METRICS["downloads"].definition}
-      more is healthier, window 400 days; utility 0.20 of 1, weight 2 within adoption
+      more is healthier, window 400 days; utility 0.20 of 1, 0.20 expected, 0.10 to 0.90 possible, weight 2 within adoption
       interval 1.0M to 20.0M, n 30, 50% of the evidence available
       facts from 2025-01-02 to 2026-07-04
       source: an index
@@ -165,13 +168,13 @@ adoption: 20 of 100, 80% of the weights
       facts: 12,345 rows in counts, 2025-01-02 to 2026-07-04, git history up to commit 0123456789ab
   stars = 900 stars
       {METRICS["stars"].definition}
-      more is healthier, window 400 days; utility 0.50 of 1, weight 1 within adoption
+      more is healthier, window 400 days; utility 0.50 of 1, 0.50 expected, 0.10 to 0.90 possible, weight 1 within adoption
       facts: 12,345 rows in counts, 2025-01-02 to 2026-07-04, git history up to commit 0123456789ab
 
-activity: ? of 100, 20% of the weights
+activity: 25 of 100, 20% of the weights
   trend = ? ratio
       {METRICS["trend"].definition}
-      more is healthier, window 365 days; utility unknown, weight 1 within activity
+      more is healthier, window 365 days; utility unknown: 0.25 expected, 0.00 to 1.00 possible, weight 1 within activity
       too few days
 
 measured, but not part of the score
@@ -228,7 +231,7 @@ two: It has no backer.
 """
 BAR_TABLE = """\
 one           1     71  50–81   65%       75%        81        30            ────●─
-two         out     40  50–81             75%        20         ?          ● ──────
+two         out     40  50–81             75%        20       ~25          ● ──────
 
 """
 
@@ -241,8 +244,21 @@ def test_the_text():
     assert ranking.render(ANSWER, Format.table) == TEXT
     no_choice = text.render(replace(ANSWER, choice=None, certainty="none", ranking=()))
     assert "\n\nNo suitable candidate: each one is excluded or has too little data.\n  why:\n" in no_choice
-    for certainty, phrase in (("clear", "a clear choice"), ("tie", "a tie, decided by the default")):
-        assert f"Recommendation: a/one ({phrase})\n" in text.render(replace(ANSWER, certainty=certainty))
+    for changes, phrase in (
+        ({"certainty": "clear"}, "a clear choice"),
+        ({"certainty": "tie", "default": "a/one"}, "a tie, decided by the default"),
+        ({"certainty": "tie"}, "a tie, and no default decides it"),
+        ({"certainty": "tie", "default": None}, "a tie, and no default decides it"),
+        ({"certainty": "only"}, "no comparison: it is the only candidate left"),
+    ):
+        assert f"Recommendation: a/one ({phrase})\n" in text.render(replace(ANSWER, **changes))
+    unknown = replace(SECOND, score=None, excluded=False, coverage=0.49)
+    assert (
+        "  not ranked:\n    - b/two: not enough data: 49% of the weight is known, and a rank needs half of it\n"
+        "    - c/three: not collected\n"
+    ) in text.render(replace(ANSWER, ranking=(FIRST, unknown)))
+    as_default = text.render(replace(ANSWER, ranking=(replace(SECOND, rank=1), FIRST)))
+    assert "  what would put the choice first:\n" in as_default
 
 
 def test_markdown():
@@ -297,7 +313,7 @@ def test_two_side_by_side():
     assert content.startswith(
         f"# one and two\n\n{COMPARISON.splitlines()[0]}\n\n| criterion | weight | one | two | better |\n"
     )
-    assert "| activity | 20% | 30 | ? | ? |\n\n| metric | one | two | better |\n" in content
+    assert "| activity | 20% | 30 | ~25 | not sure |\n\n| metric | one | two | better |\n" in content
     assert content.endswith(
         "|\n\n## What would reverse the order\n\n- With adoption at 10 % two is first.\n"
         "- With 5000 stars two is first.\n\n## Rules that apply\n\n- one: advantage: It is kept.\n- one: warning: It is slow.\n"
@@ -307,6 +323,23 @@ def test_two_side_by_side():
     assert compare.render(bare, Format.table).endswith(
         f"order:\n  - no change of a single weight or a single value\n\nrules that apply:\n  - none\n\n{legend}\n"
     )
+
+
+def test_a_criterion_names_a_winner_only_if_the_bounds_are_apart():
+    def with_bounds(side, low, high):
+        (first, *rest) = side.criteria
+        return replace(side, criteria=(replace(first, low=low, utility=(low + high) / 2, high=high), *rest))
+
+    def better(one, two):
+        pair = replace(PAIR, first=with_bounds(FIRST, *one), second=with_bounds(SECOND, *two))
+        return re.search(
+            r"^adoption .* (one|two|equal|not sure)$", compare.render(pair, Format.table), re.MULTILINE
+        )[1]
+
+    assert better((0.6, 0.9), (0.3, 0.5)) == "one"
+    assert better((0.1, 0.2), (0.3, 0.5)) == "two"
+    assert better((0.5, 0.9), (0.3, 0.5)) == better((0.17, 1.0), (0.14, 0.75)) == "not sure"
+    assert better((0.5, 0.5), (0.501, 0.501)) == "equal"
 
 
 def test_an_explanation():

@@ -1,9 +1,9 @@
 // From weights to scores, order and choice: the arithmetic of advisor/decide and advisor/answers/recommend.py.
 //
 // data, as advisor/report/dashboard/payload.py writes it:
-//   criteria    [{name, title}], K of them; weights have the same order
+//   criteria    [{name, title, benched}], K of them; weights have the same order
 //   candidates  [{repository, name, seed, …}]; a candidate's number i is its index in this list
-//   scores      [i][day] → null or 4K numbers: utility (null: not measured), low, high, coverage
+//   scores      [i][day] → null or 4K numbers: expected utility, low, high, coverage (0: not measured)
 //   findings    [i][day] → [[rule, verdict, text]]
 // state: {weights: [K numbers], day: index in data.days, selection: Set of candidates}
 const engine = (() => {
@@ -22,20 +22,26 @@ const engine = (() => {
     return weight > 0 ? sum / weight : null;
   }
 
-  // Return score, low and high (0 to 100) and coverage (0 to 1) from a candidate's 4K numbers.
-  function total(cells, weights) {
+  // A benchmark that nobody has run on the user's machine does not count in what is known.
+  const counts = (data, cells, k) => !data.criteria[k].benched || cells[4 * k + 3] > 0;
+  const TOLERANCE = 1e-9;
+  const ROUNDING = 1e-6; // of a share, which has six digits here
+  const isEnough = (data, known) => known !== null && known >= data.thresholds.floor - ROUNDING;
+
+  // Return score, low and high (0 to 100) and coverage (0 to 1) from a candidate's 4K numbers; the score is null if
+  // less than half of the weight is known.
+  function total(data, cells, weights) {
     const pick = (part) => weights.map((w, k) => [w, cells[4 * k + part]]);
-    const point = mean(pick(0).filter(([, u]) => u !== null));
-    if (point === null) return { score: null, low: 0, high: 100, coverage: 0 };
+    const known = mean(pick(3).filter((_, k) => counts(data, cells, k)));
     return {
-      score: 100 * point,
+      score: isEnough(data, known) ? 100 * mean(pick(0)) : null,
       low: 100 * mean(pick(1)),
       high: 100 * mean(pick(2)),
       coverage: mean(pick(3)),
     };
   }
 
-  // Return a utility for each draw and criterion, from a triangular distribution over the interval. They do not
+  // Return a utility for each draw and criterion, from a distribution over the interval. They do not
   // depend on the weights, and their random numbers are the same for all days. So if the interval of a criterion
   // does not change with the day, its draws do not change.
   const cache = new Map();
@@ -53,13 +59,12 @@ const engine = (() => {
         low = cells[at + 1],
         high = cells[at + 2];
       if (u === entry.cells[at] && low === entry.cells[at + 1] && high === entry.cells[at + 2]) continue;
-      const peak = u === null ? (low + high) / 2 : u;
       if (high > low) {
         uniforms[k] ??= Float64Array.from({ length: draws }, (_, d) => sampling.uniform(seed, d * K + k));
-        for (let d = 0; d < draws; d += 1)
-          values[d * K + k] = sampling.triangular(uniforms[k][d], low, high, peak);
+        const spread = sampling.spread(low, u, high);
+        for (let d = 0; d < draws; d += 1) values[d * K + k] = spread(uniforms[k][d]);
       } else {
-        for (let d = 0; d < draws; d += 1) values[d * K + k] = peak;
+        for (let d = 0; d < draws; d += 1) values[d * K + k] = u;
       }
     }
     entry.cells = cells;
@@ -151,8 +156,25 @@ const engine = (() => {
     }
   }
 
+  // Return the share of the draws in which one candidate scores higher than another; equal scores count half.
+  function duel(data, i, j, weights, day) {
+    const K = weights.length,
+      { draws } = data.sampling,
+      w = sampleWeights(data, weights);
+    const [mine, theirs] = [i, j].map((one) => utilities(data, one, day));
+    let wins = 0;
+    for (let d = 0; d < draws; d += 1) {
+      const gap = dot(w, mine, d * K, K) - dot(w, theirs, d * K, K);
+      wins += gap > 0 ? 1 : gap === 0 ? 0.5 : 0;
+    }
+    return wins / draws;
+  }
+
+  // By score; equal scores by wins.
   const byScore = (data) => (a, b) => {
-    if ((b.score ?? 0) !== (a.score ?? 0)) return (b.score ?? 0) - (a.score ?? 0);
+    const gap = (b.score ?? 0) - (a.score ?? 0);
+    if (Math.abs(gap) > TOLERANCE) return gap;
+    if ((b.wins ?? 0) !== (a.wins ?? 0)) return (b.wins ?? 0) - (a.wins ?? 0);
     const [x, y] = [a, b].map((r) => data.candidates[r.i].repository.toLowerCase());
     return x < y ? -1 : x > y ? 1 : 0;
   };
@@ -163,7 +185,7 @@ const engine = (() => {
       const cells = data.scores[i][state.day];
       if (!cells) continue;
       const excluded = data.findings[i][state.day].some(([, verdict]) => verdict === "exclude");
-      rows.push({ i, cells, excluded, ...total(cells, weights) });
+      rows.push({ i, cells, excluded, ...total(data, cells, weights) });
     }
     return rows;
   }
@@ -174,7 +196,7 @@ const engine = (() => {
     const weights = normalise(state.weights);
     const rows = scoreRows(data, state, weights);
     const hasRank = (r) => !r.excluded && r.score !== null;
-    const ranking = rows.filter(hasRank).sort(byScore(data));
+    const ranking = rows.filter(hasRank);
     const rest = rows.filter((r) => !hasRank(r)).sort(byScore(data));
     const chancesOf = (list) =>
       acceptability(
@@ -184,9 +206,8 @@ const engine = (() => {
         state.day,
       );
     const chances = chancesOf(ranking);
-    ranking.forEach((r, j) =>
-      Object.assign(r, { rank: j + 1, chances: chances.get(r.i), wins: chances.get(r.i)[0] }),
-    );
+    for (const r of ranking) Object.assign(r, { chances: chances.get(r.i), wins: chances.get(r.i)[0] });
+    ranking.sort(byScore(data)).forEach((r, j) => Object.assign(r, { rank: j + 1 }));
     rest.forEach((r) => Object.assign(r, { rank: null, chances: [], wins: 0 }));
     const favourites = ranking.filter((r) =>
       data.findings[r.i][state.day].some(([rule]) => rule === "backer-preferred"),
@@ -197,11 +218,15 @@ const engine = (() => {
       ? favourites.map((r) => ({ ...r, wins: favouriteChances.get(r.i)[0] }))
       : ranking;
     const first = contenders[0] ?? null;
-    const share = first ? first.wins : 0;
-    const certainty =
-      share >= data.thresholds.clear ? "clear" : share >= data.thresholds.leaning ? "leaning" : "tie";
+    const certainty = certaintyOf(data, contenders);
+    // In a tie the default is the choice, if the first does not clearly beat it.
     const defaultRow = contenders.find((r) => data.candidates[r.i].repository === data.default);
-    const choice = certainty === "tie" && defaultRow ? defaultRow : first;
+    const isDefault =
+      certainty === "tie" &&
+      defaultRow &&
+      defaultRow !== first &&
+      duel(data, first.i, defaultRow.i, weights, state.day) < data.thresholds.clear;
+    const choice = isDefault ? defaultRow : first;
     return {
       weights,
       rows: [...ranking, ...rest],
@@ -209,49 +234,66 @@ const engine = (() => {
       contenders,
       first,
       choice,
-      certainty: choice ? certainty : "none",
+      certainty,
     };
   }
 
-  // Return for each criterion the nearest weight, in tenths of a per cent, that puts another candidate first by
+  function certaintyOf(data, contenders) {
+    if (contenders.length < 2) return contenders.length ? "only" : "none";
+    const { clear, leaning } = data.thresholds,
+      [{ wins }] = contenders;
+    return wins >= clear ? "clear" : wins >= leaning ? "leaning" : "tie";
+  }
+
+  // Return for each criterion the nearest weight, in whole per cents, that changes whether the choice is first by
   // score while the other weights keep their ratios; the nearest first. advisor/decide/flips.py does the same.
-  const STEPS = 1000,
-    TOLERANCE = 1e-9;
-  function flips(data, { weights, contenders }) {
+  const STEPS = 100;
+  function flips(data, { weights, rows, contenders, choice }) {
     const nearestFlips = [];
-    if (contenders.length < 2) return nearestFlips;
+    const preferred = new Set(contenders.map((r) => r.i));
+    const allowed = rows.filter((r) => !r.excluded && (r.rank === null || preferred.has(r.i)));
+    if (contenders.length < 1 || allowed.length < 2) return nearestFlips;
+    const others = allowed.filter((r) => r.i !== choice.i);
     weights.forEach((now, k) => {
       if (now >= 1) return;
-      // What the other criteria add to the weighted sum and to the weight with data, for a total weight of 1.
-      const lines = contenders.map(({ cells }) => {
-        let sum = 0,
-          coverage = 0;
-        weights.forEach((w, j) => {
-          if (j !== k && cells[4 * j] !== null) {
-            sum += w * cells[4 * j];
-            coverage += w;
-          }
-        });
-        return { u: cells[4 * k], sum: sum / (1 - now), coverage: coverage / (1 - now) };
-      });
-      const scoreAt = (share, { u, sum, coverage }) => {
-        const weight = (u === null ? 0 : share) + (1 - share) * coverage;
-        return weight > 0 ? ((u ?? 0) * share + (1 - share) * sum) / weight : -1;
-      };
+      const scoreAt = new Map(allowed.map((r) => [r.i, line(data, r.cells, weights, k)]));
+      const best = (share) =>
+        others.reduce((a, b) => (scoreAt.get(b.i)(share) > scoreAt.get(a.i)(share) ? b : a));
+      const margin = (share) => scoreAt.get(choice.i)(share) - scoreAt.get(best(share).i)(share);
+      const leadsNow = margin(now) >= 0;
       let nearest = null;
       for (let step = 0; step <= STEPS; step += 1) {
         const then = step / STEPS,
           size = Math.abs(then - now);
         if (nearest && size >= nearest.size) continue;
-        let best = 1;
-        for (let j = 2; j < lines.length; j += 1)
-          if (scoreAt(then, lines[j]) > scoreAt(then, lines[best])) best = j;
-        if (scoreAt(then, lines[best]) > scoreAt(then, lines[0]) + TOLERANCE)
-          nearest = { k, now, then, size, first: contenders[best].i };
+        if (leadsNow ? margin(then) < -TOLERANCE : margin(then) > TOLERANCE)
+          nearest = { k, now, then, size, first: leadsNow ? best(then).i : choice.i };
       }
       if (nearest) nearestFlips.push(nearest);
     });
-    return nearestFlips.sort((x, y) => x.size - y.size);
+    const name = (flip) => data.criteria[flip.k].name;
+    return nearestFlips.sort((x, y) => x.size - y.size || (name(x) < name(y) ? -1 : 1));
+  }
+
+  // Return the function from the share of criterion k to a candidate's score (0 to 1); -1 without a rank.
+  function line(data, cells, weights, k) {
+    const rest = 1 - weights[k];
+    let others = 0,
+      known = 0,
+      counted = 0;
+    weights.forEach((w, j) => {
+      if (j === k) return;
+      others += (w / rest) * cells[4 * j];
+      if (!counts(data, cells, j)) return;
+      known += (w / rest) * cells[4 * j + 3];
+      counted += w / rest;
+    });
+    const own = counts(data, cells, k) ? 1 : 0;
+    return (share) => {
+      const total = (1 - share) * counted + share * own;
+      const evidence = total > 0 ? ((1 - share) * known + share * own * cells[4 * k + 3]) / total : null;
+      return isEnough(data, evidence) ? (1 - share) * others + share * cells[4 * k] : -1;
+    };
   }
 
   return { normalise, total, recommend, flips, acceptability };

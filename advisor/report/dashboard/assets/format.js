@@ -27,6 +27,11 @@ const format = (() => {
   // A chance with a decimal place if it is small.
   const chance = (p) => (p < 0.1 ? tenths(p) : `${Math.round(100 * p)}%`);
   const score = (x) => (x === null ? "?" : `${whole(x)}`);
+  // The points of criterion k of a row; "~": nothing was measured, "?": and the candidate has no score.
+  const points = ({ cells, score: ofAll }, k) => {
+    if (cells[4 * k + 3] === 0 && ofAll === null) return "?";
+    return `${cells[4 * k + 3] > 0 ? "" : "~"}${whole(100 * cells[4 * k])}`;
+  };
 
   function number(x, unit) {
     if (x === null || x === undefined) return "?";
@@ -75,6 +80,7 @@ const format = (() => {
     tenths,
     chance,
     score,
+    points,
     number,
     longDay,
     daysBetween,

@@ -4,15 +4,17 @@ const $ = (id) => document.getElementById(id);
 const HEADLINES = {
   clear: "Choose",
   leaning: "Leaning to",
-  tie: "A tie. Stay with",
+  tie: "A tie. By default",
   undecided: "A tie, led by",
+  only: "No comparison, only",
   none: "Nothing suitable",
 };
 const CONFIDENCE = {
   clear: "a clear choice",
   leaning: "leaning, not clear",
   tie: "a tie, decided by the default",
-  undecided: "a tie, and no default to decide it",
+  undecided: "a tie, and no default decides it",
+  only: "no comparison: it is the only candidate left",
   none: "every candidate is excluded or has too little data",
 };
 const MAX_ITEMS = 8; // of a list before the rest is folded
@@ -78,6 +80,7 @@ function writeAnswer() {
   $("as-of-text").setAttribute("datetime", data.days[state.day]);
   $("reasons").replaceChildren(...items(toAddress() ? reasons() : data.reasons));
   $("doubts").replaceChildren(...items(toAddress() ? doubts() : data.doubts));
+  $("flips-title").textContent = flipsTitle();
   $("flips").replaceChildren(...items(flipTexts()));
   writeList(
     "exclusions",
@@ -97,10 +100,14 @@ function writeAnswer() {
   const gaps = [...state.selection]
     .filter((i) => !data.scores[i][state.day])
     .map((i) => [data.candidates[i].repository, `no data by ${data.days[state.day]}`]);
-  writeList(
-    "missing",
-    namedItems([...data.candidates.filter((c) => c.missing).map((c) => [c.repository, c.missing]), ...gaps]),
-  );
+  const unknown = answer.rows
+    .filter((r) => r.score === null && !r.excluded)
+    .map((r) => [
+      data.candidates[r.i].repository,
+      `not enough data: ${format.percent(r.coverage)} of the weight is known, and a rank needs half of it`,
+    ]);
+  const missing = data.candidates.filter((c) => c.missing).map((c) => [c.repository, c.missing]);
+  writeList("missing", namedItems([...unknown, ...missing, ...gaps]));
 }
 
 // The bars are thick lines: x1 and x2 are attributes without style, so that the browser need not restyle.
@@ -138,7 +145,7 @@ function writeRanking() {
     setText(cell("wins"), r.rank === null ? "" : format.percent(r.wins));
     writeChances(row.querySelector("svg.chances"), r.chances);
     data.criteria.forEach((c, k) => {
-      setText(cell(`c-${c.name}`), r.cells[4 * k] === null ? "?" : `${format.whole(100 * r.cells[4 * k])}`);
+      setText(cell(`c-${c.name}`), format.points(r, k));
     });
     setText(cell("evidence"), format.percent(r.coverage));
     if (row === next) next = next.nextElementSibling;

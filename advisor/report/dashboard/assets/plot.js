@@ -162,6 +162,11 @@ const plot = (() => {
     return { type: "date", range, nticks: isNarrow() ? 4 : 8 };
   }
 
+  // Value, low and high of a month's point.
+  const rangeOf = (point) => (Array.isArray(point) ? point : [point, point, point]);
+  // Whether the range of the first point is above those of all others.
+  const isApart = (first, others) => others.every((other) => rangeOf(first)[1] > rangeOf(other)[2]);
+
   // The value of a month's point, which is a number or [value, low, high]; null: not measured.
   function valueOf(point) {
     if (point === undefined || point === null) return null;
@@ -176,10 +181,12 @@ const plot = (() => {
     css,
     endLabels,
     fit,
+    isApart,
     isNarrow,
     layout,
     nameRows,
     rangeDot,
+    rangeOf,
     repaint,
     symbol,
     timeAxis,

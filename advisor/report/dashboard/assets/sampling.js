@@ -46,11 +46,23 @@ const sampling = (() => {
     return shape * Math.max(0, 1 - 1 / (9 * shape) + normal / (3 * Math.sqrt(shape))) ** 3;
   }
 
-  function triangular(u, low, high, peak) {
-    const turn = (peak - low) / (high - low);
-    if (u <= turn) return low + Math.sqrt(u * turn) * (high - low);
-    return high - Math.sqrt((1 - u) * (1 - turn)) * (high - low);
+  // The function from a number between 0 and 1 to one between low and high with this mean: triangular if a triangle
+  // can have the mean, else a power of the number.
+  function spread(low, mean, high) {
+    const width = high - low,
+      share = Math.min(1, Math.max(0, (mean - low) / width));
+    if (share < 1 / 3) {
+      const exponent = share / (1 - share);
+      return (u) => low + width * (1 - (1 - u) ** exponent);
+    }
+    if (share > 2 / 3) {
+      const exponent = (1 - share) / share;
+      return (u) => low + width * u ** exponent;
+    }
+    const turn = Math.min(1, Math.max(0, 3 * share - 1));
+    return (u) =>
+      u <= turn ? low + Math.sqrt(u * turn) * width : high - Math.sqrt((1 - u) * (1 - turn)) * width;
   }
 
-  return { uniform, normal, gamma, triangular };
+  return { uniform, normal, gamma, spread };
 })();

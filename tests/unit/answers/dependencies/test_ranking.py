@@ -6,12 +6,13 @@ from datetime import date, timedelta
 
 import pytest
 
-from advisor.answers.dependencies import Dependency
+from advisor.answers.dependencies import Dependency, health
 from advisor.answers.dependencies.health import bundled_stores, open_stores, rank_dependencies
 from advisor.answers.question import Request
 from advisor.domain.domain import load_domain
 from advisor.domain.files import data_folder
 from advisor.errors import InputError
+from advisor.model import Outlook
 
 RELATED_TITLE = "Fine-tuning and related libraries"
 
@@ -30,6 +31,7 @@ def answer(stores):
         Dependency("pypi", "safetensors", "r.txt"), Dependency("npm", "left", "p.json"),
         Dependency("pypi", "fork", "r.txt", local="../fork"),
         Dependency("pypi", "quart", "r.txt", repository="Pallets/Quart"),
+        Dependency("pypi", "sanic", "r.txt", repository="Sanic-org/Sanic"),
         Dependency("pypi", "lmflow", "r.txt", repository="OptimalScale/LMFlow"),
     ]  # fmt: skip
     return rank_dependencies(dependencies, stores, Request(), ["r.txt", "env.yml"])
@@ -50,14 +52,22 @@ def test_the_answer_has_files_goal_and_weights(answer):
 
 
 def test_packages_without_a_score_come_by_name_with_reasons(answer):
-    assert [(h.dependency.name, h.repository, h.unknown) for h in answer.unknown] == [
+    reasons = [
+        (h.dependency.name, h.repository, h.unknown.split("; the last commit")[0]) for h in answer.unknown
+    ]
+    assert reasons == [
         ("TRL", None, "its repository is not known"),  # conda's package of this name may be another one
         ("fork", None, "it comes from ../fork"),
         ("left", None, "its repository is not known"),
         ("lmflow", "OptimalScale/LMFlow",
          "OptimalScale/LMFlow: its commits were last collected on 2026-05-01; collect them again"),
+        ("quart", "Pallets/Quart",
+         "Pallets/Quart: not enough data: 42% of the weight is known, and a rank needs half of it"),
         ("safetensors", "huggingface/safetensors", "huggingface/safetensors: there are no facts about it"),
     ]  # fmt: skip
+    # What the rules know is not lost with the score.
+    (idle,) = [h.unknown for h in answer.unknown if h.dependency.name == "quart"]
+    assert "; the last commit by a person was 226 days ago" in idle
     assert all(h.ranked is None and h.as_of is None and h.alternatives == () for h in answer.unknown)
     assert {h.dependency.name: h.origin for h in answer.unknown}["lmflow"] == "r.txt"
 
@@ -66,9 +76,9 @@ def test_packages_with_a_score_have_repository_origin_and_date(answer, stores):
     days = {name: store.as_of for store in stores for name in store.repositories()}
     packages = {h.dependency.name: h for h in answer.known}
     assert packages["trl"].origin == "domain finetuning-wide"
-    assert not packages["trl"].is_claim and not packages["quart"].is_claim
-    assert packages["quart"].ranked.candidate.repository == "pallets/quart"
-    assert (packages["quart"].repository, packages["quart"].origin) == ("Pallets/Quart", "r.txt")
+    assert not packages["trl"].is_claim and not packages["sanic"].is_claim
+    assert packages["sanic"].ranked.candidate.repository == "sanic-org/sanic"
+    assert (packages["sanic"].repository, packages["sanic"].origin) == ("Sanic-org/Sanic", "r.txt")
     assert all(h.as_of == days[h.ranked.candidate.repository] and h.unknown == "" for h in answer.known)
     assert len({h.as_of for h in answer.known}) > 1
     assert packages["trl"].ranked.candidate.backer == "Hugging Face"
@@ -108,9 +118,10 @@ def test_the_outlook_is_a_measurement_or_has_a_reason(answer):
             outlook.probability_inactive, outlook.low, outlook.high,
         )  # fmt: skip
         assert (measurement.evidence_share, measurement.sources) == (1.0, ("outlook",))
-    idle = packages["quart"].measurement("inactive_in_24_months")
-    assert (idle.repository, idle.status, idle.value) == ("pallets/quart", "unavailable", None)
-    assert idle.reason == packages["quart"].outlook[1].reason != ""
+    silent = Outlook(24, None, 0.0, 1.0, abstained=True, reason="no commit for 226 days")
+    idle = health._outlook_measurements("a/b", [silent])["inactive_in_24_months"]
+    assert (idle.repository, idle.status, idle.value) == ("a/b", "unavailable", None)
+    assert idle.reason == "no commit for 226 days"
 
 
 def test_stores_keep_their_order_without_missing_paths(tmp_path):
@@ -162,14 +173,15 @@ def test_packages_of_public_lists_are_known(stores):
     ]
     answer = rank_dependencies(dependencies, stores, Request())
     packages = {(h.dependency.ecosystem, h.dependency.name): h for h in answer.known}
-    assert {h.dependency.name for h in answer.unknown} == {"scrapy"}, "its index is private"
+    reasons = {h.dependency.name: h.unknown for h in answer.unknown}
+    assert set(reasons) == {"scrapy", "next"}, "the index of scrapy is private"
+    assert "not enough data" in reasons["next"], "its list reports less than half of the weight"
     celery = packages["pypi", "celery"]
     assert celery.repository == "celery/celery" and celery.origin.startswith(
         "list lukasmasuch/best-of-python, 20"
     )
     assert celery.rests_on_lists and not celery.is_claim
     assert celery.as_of == max(m.last_day for m in celery.ranked.measurements if m.last_day)
-    assert packages["npm", "next"].repository == "vercel/next.js"
     assert not packages["pypi", "requests"].is_claim, "a list confirms the package's own word"
     japronto = packages["pypi", "japronto"]
     assert japronto.ranked.excluded and japronto.alternatives

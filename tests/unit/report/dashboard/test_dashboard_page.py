@@ -47,7 +47,7 @@ def sample():
     candidates = {r.candidate.repository: r for r in base.ranking}
     torchtune = next(r for r in candidates if r.endswith("/torchtune"))
     criteria = (CriterionScore("activity", 0.6123456789, 0.5, 0.75, 1.0, ()),
-                CriterionScore("support", None, 0.0, 1.0, 0.0, ()))  # fmt: skip
+                CriterionScore("support", 0.25, 0.0, 1.0, 0.0, ()))  # fmt: skip
     measurements = tuple(replace(m, **VALUES.get(m.metric, {})) for m in candidates[TRL].measurements)
     first = replace(
         candidates[TRL], candidate=replace(candidates[TRL].candidate, name="One <1>", backer=None), rank=1, score=71.456,
@@ -90,13 +90,17 @@ def test_the_page_before_any_script_runs(sample):
     rows = context.pop("rows")
     assert context == {
         "domain": domain, "goal": answer.goal, "as_of": "2026-07-04", "as_of_long": "4 July 2026",
-        "snapshot": "made", "headline": "Choose", "choice": "One <1>", "choice_repository": TRL,
+        "snapshot": "made", "sources": answer.sources, "headline": "Choose", "choice": "One <1>", "choice_repository": TRL,
         "certainty": "clear", "confidence": "a clear choice", "reasons": ("Scores é.",),
         "doubts": ["Few facts."], "requirements": [{"name": "", "text": "It costs nothing."}], "flips": [FLIP.text],
+        "flips_title": "What would put another candidate first",
         "alternatives": [{"name": "", "text": "Gains 3 points."}], "default_name": "trl",
         "exclusions": [{"name": "Three", "text": "It is over.; No LoRA."}],
         "warnings": [{"name": "One <1>", "text": "Nobody answers."}],
-        "missing": [{"name": "x/y", "text": "not collected"}],
+        "missing": [
+            {"name": UNSLOTH, "text": "not enough data: 0% of the weight is known, and a rank needs half of it"},
+            {"name": "x/y", "text": "not collected"},
+        ],
         "sources": answer.sources,
         "criteria": [{"name": c.name, "title": c.title, "weight": 0.125, "percent": "12%"} for c in domain.criteria],
         "goals": [{"name": name, "title": goal.title} for name, goal in domain.goals.items()], "months": 2,
@@ -106,7 +110,7 @@ def test_the_page_before_any_script_runs(sample):
         "at": 71.46, "low": 60.44, "high": 80.56, "interval": "60–81", "wins": "50%", "evidence": "88%",
         "chances": [{"from": 0.0, "to": 50.0}, {"from": 50.0, "to": 75.0}, {"from": 75.0, "to": 87.5},
                     {"from": 87.5, "to": 100.0}],
-        "criteria": [{"name": "activity", "text": "61"}, {"name": "support", "text": "?"}],
+        "criteria": [{"name": "activity", "text": "61"}, {"name": "support", "text": "~25"}],
     }  # fmt: skip
     unknown = {"backer": "ACME", "rank": "?", "is_ranked": False, "score": "?", "at": 0.0, "wins": ""}
     assert unknown.items() <= rows[1].items()
@@ -123,8 +127,9 @@ def test_without_draws_the_first_place_has_the_share_of_wins(sample):
 
 @pytest.mark.parametrize(("changes", "headline", "confidence"), [
     ({"certainty": "leaning"}, "Leaning to", "leaning, not clear"),
-    ({"certainty": "tie"}, "A tie. Stay with", "a tie, decided by the default"),
-    ({"certainty": "tie", "default": None}, "A tie, led by", "a tie, and no default to decide it"),
+    ({"certainty": "tie"}, "A tie. By default", "a tie, decided by the default"),
+    ({"certainty": "tie", "default": None}, "A tie, led by", "a tie, and no default decides it"),
+    ({"certainty": "only"}, "No comparison, only", "no comparison: it is the only candidate left"),
     ({"certainty": "none", "choice": None}, "Nothing suitable", "every candidate is excluded or has too little data"),
 ])  # fmt: skip
 def test_the_headline_states_the_certainty(sample, changes, headline, confidence):
@@ -144,7 +149,7 @@ def test_the_data_of_the_page(sample):
     assert [c["repository"] for c in data["candidates"]] == [TRL, UNSLOTH, third]
     assert [c["born"] for c in data["candidates"]] == ["2020-03-01", None, None]
     assert data["days"] == ["2026-06-30", "2026-07-04"]
-    assert data["scores"] == [[None, [0.612346, 0.5, 0.75, 1, None, 0, 1, 0]], [], []]
+    assert data["scores"] == [[None, [0.612346, 0.5, 0.75, 1, 0.25, 0, 1, 0]], [], []]
     # A requirement is not a rule of the domain: it counts for every month with data.
     warning, preference = ["old", "warn", "Nobody answers."], ["asked", "prefer", "It is liked."]
     assert data["findings"] == [[[], [warning, preference]], [], []]

@@ -90,10 +90,13 @@ const benchmarks = (() => {
       name = (b) => data.candidates[b.i].name;
     const first = rows[0],
       last = rows[rows.length - 1];
+    const isBetter = (a, b) => (isHigherBetter ? a.low > b.high : a.high < b.low);
+    const isBest = rows.every((b) => b === first || isBetter(first, b)),
+      isWorst = rows.every((b) => b === last || isBetter(b, last));
     return {
       title:
         rows.length > 1
-          ? `${subject}: ${name(first)} ${best}, ${describe(first.value, unit)}; ${name(last)} ${worst}, ${describe(last.value, unit)}`
+          ? `${subject}: ${name(first)}${isBest ? ` ${best}` : ""}, ${describe(first.value, unit)}; ${name(last)}${isWorst ? ` ${worst}` : ""}, ${describe(last.value, unit)}`
           : `${subject}: ${name(first)}, ${describe(first.value, unit)}`,
       note: `${machine}; ${setting}. The line goes from the lowest to the highest run. The table has the other settings, machines and figures.`,
       unit: unit === "bytes" ? "GiB" : unit,

@@ -3,13 +3,18 @@ const criteria = (() => {
   const { plain, join } = format;
   const { css, colour, symbol, fit, widthOf, MARGIN } = plot;
 
+  const withRange = (r, k) => {
+    const [low, high] = [1, 2].map((part) => format.whole(100 * r.cells[4 * k + part]));
+    return `${format.points(r, k)} (${low}–${high})`;
+  };
+
   function utilities(data, answer) {
     const rows = answer.rows.slice(0, plot.MAX_LINES),
       K = data.criteria.length,
       n = rows.length;
     const offset = (j) => (n > 1 ? 0.34 - (0.68 * j) / (n - 1) : 0);
     const traces = rows.map((r, j) => {
-      const indices = data.criteria.map((_, k) => k).filter((k) => r.cells[4 * k] !== null);
+      const indices = data.criteria.map((_, k) => k);
       const column = (part) => indices.map((k) => 100 * r.cells[4 * k + part]);
       const points = column(0),
         low = column(1),
@@ -31,14 +36,17 @@ const criteria = (() => {
         },
         marker: { color: colour(r.i), symbol: symbol(r.i), size: 9 },
         opacity: r.excluded ? 0.45 : 1,
-        text: points.map((p, q) => `${format.whole(p)} (${format.whole(low[q])}–${format.whole(high[q])})`),
+        text: indices.map((k) => withRange(r, k)),
         hovertemplate: "%{fullData.name}: %{text}<extra></extra>",
       };
     });
+    // The candidate whose range is above those of all others.
     const best = (k) =>
-      answer.ranking
-        .filter((r) => r.cells[4 * k] !== null)
-        .sort((a, b) => b.cells[4 * k] - a.cells[4 * k])[0];
+      answer.ranking.length < 2
+        ? undefined
+        : answer.ranking.find((r) =>
+            answer.ranking.every((o) => o === r || r.cells[4 * k + 1] > o.cells[4 * k + 2]),
+          );
     const titlesByLeader = new Map();
     data.criteria.forEach((c, k) => {
       const leader = best(k);
@@ -52,8 +60,10 @@ const criteria = (() => {
     const width = Math.ceil(Math.max(MARGIN.names, ...titles.map(widthOf)));
     const left = Math.min(width + 12, plot.isNarrow() ? 130 : 200);
     return {
-      title: parts.length ? `Best: ${parts.slice(0, 3).join("; ")}` : "No data for any criterion",
-      note: "Mean utility of the metrics of each criterion, 0 to 100 on fixed scales. The line is the range of possible values, given what is not known. Excluded candidates are faint.",
+      title: parts.length
+        ? `Best: ${parts.slice(0, 3).join("; ")}`
+        : "In no criterion is a candidate surely the best",
+      note: "Expected utility of the metrics of each criterion, 0 to 100 on fixed scales. The line is the range of possible values, given what is not known; “~”: nothing was measured. Excluded candidates are faint.",
       key: rows.map((r) => r.i),
       traces,
       unit: "utility, 0 to 100",
@@ -83,11 +93,7 @@ const criteria = (() => {
           ["Candidate", ...titles],
           answer.rows.map((r) => [
             data.candidates[r.i].name,
-            ...data.criteria.map((_, k) =>
-              r.cells[4 * k] === null
-                ? "?"
-                : `${format.whole(100 * r.cells[4 * k])} (${format.whole(100 * r.cells[4 * k + 1])}–${format.whole(100 * r.cells[4 * k + 2])})`,
-            ),
+            ...data.criteria.map((_, k) => withRange(r, k)),
           ]),
         ),
     };

@@ -89,7 +89,16 @@ const issues = (() => {
     const sorted = rows
       .map((r) => ({ ...r, now: share(r.points[r.points.length - 1]) }))
       .sort((a, b) => b.now - a.now);
-    const worst = sorted[sorted.length - 1];
+    // The share and its range, if the source gives bounds of the closed issues.
+    const rangeOf = ({ points }) => {
+      const p = points[points.length - 1],
+        part = (closed) => closed / (p[2] + closed);
+      return [share(p), part(p[4] ?? p[3]), part(p[5] ?? p[3])];
+    };
+    const isSure = plot.isApart(
+      rangeOf(sorted[0]),
+      sorted.slice(1).map((r) => rangeOf(r)),
+    );
     const traces = lines.map((r) => ({
       type: "scatter",
       mode: "lines+markers",
@@ -101,7 +110,12 @@ const issues = (() => {
       hovertemplate: "%{fullData.name}: %{y:.0%} on %{x|%d %b %Y}<extra></extra>",
     }));
     return {
-      title: `${sorted[0].name} has closed the largest share of its issues, ${number(sorted[0].now, "share")}${worst !== sorted[0] ? `, and ${worst.name} the smallest, ${number(worst.now, "share")}` : ""}`,
+      title: isSure
+        ? `${sorted[0].name} has closed the largest share of its issues, ${number(sorted[0].now, "share")}`
+        : `No candidate has surely closed the largest share of its issues (${sorted
+            .slice(0, 2)
+            .map((r) => `${r.name}, ${number(r.now, "share")}`)
+            .join("; ")})`,
       note: "Closed issues as a share of all issues, on the days with data on both. This share alone predicts little (AUC 0.57 to 0.66), so its weight is small.",
       traces,
       unit: "per cent of all issues",

@@ -25,6 +25,8 @@ const outlook = (() => {
     const [worst] = [...lines].sort((a, b) => b.first.probability_inactive - a.first.probability_inactive);
     const months = worst.first.horizon_months,
       gaps = rows.filter((r) => r.first.probability_inactive === null);
+    const isSure =
+      lines.length > 1 && lines.every((r) => r.i === worst.i || worst.first.low > r.first.high);
     const notes = rows.filter((r) => r.first.known).map((r) => `${r.name}: ${r.first.known}`);
     const clip = (p) => 100 * Math.max(p, FLOOR);
     const traces = lines.map(({ i, name, first: o }, row) => {
@@ -33,7 +35,9 @@ const outlook = (() => {
       return plot.rangeDot({ i, name, row, value, ...range, text: show(o) });
     });
     return {
-      title: `Highest chance of no commit in ${months} months: ${worst.name}, ${chance(worst.first.probability_inactive)}`,
+      title: isSure
+        ? `Highest chance of no commit in ${months} months: ${worst.name}, ${chance(worst.first.probability_inactive)}`
+        : `No candidate surely has the highest chance of no commit in ${months} months`,
       note: [
         "Chance of no commit on the default branch, from a model of about 2,500 libraries; logarithmic axis. The line is the range of possible values, given what is not known.",
         gaps.length ? `No outlook for ${gaps.map((r) => r.name).join(", ")}.` : "",

@@ -1,7 +1,7 @@
 // A metric as lines over the months. Lines end at the as-of date, because later facts are invisible on that day.
 const timeSeries = (() => {
   const { plain, number } = format;
-  const { layout, endLabels, timeAxis, colour, symbol, valueOf, MAX_LINES } = plot;
+  const { layout, endLabels, timeAxis, colour, symbol, valueOf, rangeOf, isApart, MAX_LINES } = plot;
   const MIN_TREND = 0.5; // with a smaller share of the commits of the year before, concentration means little
 
   // For each metric: `say` gives the title from the names of the leaders, their value, and whether they are several;
@@ -65,15 +65,29 @@ const timeSeries = (() => {
     return low === high ? value : `${value} (${low}–${high})`;
   }
 
-  function titleOf(rows, spec, unit, day) {
-    const sorted = rows.filter((r) => r.now !== null && !r.isFaint).sort((a, b) => b.now - a.now);
-    if (!sorted.length) return "No data for these candidates by this day";
-    const leaders = sorted.filter((r) => r.now === sorted[0].now);
+  // A title names leaders only if their ranges are above those of all others.
+  function sayLeaders(sorted, spec, { unit, title }, day) {
+    const [leaders, others] = [true, false].map((isFirst) =>
+      sorted.filter((r) => (r.now === sorted[0].now) === isFirst).map((r) => ({ ...r, at: r.values[day] })),
+    );
+    const isKnown = leaders.length === 1 || leaders.every((r) => rangeOf(r.at)[1] === rangeOf(r.at)[2]);
+    const rivals = others.map((r) => r.at);
+    if (!isKnown || !leaders.every((r) => isApart(r.at, rivals))) {
+      const first = sorted.slice(0, 2).map((r) => `${r.name}, ${withRange(r.values[day], unit)}`);
+      return `${title}: no candidate is surely first (${first.join("; ")})`;
+    }
     const names = leaders.length > 4 ? `${leaders.length} of them` : format.join(leaders.map((r) => r.name));
-    const several = leaders.length > 1;
-    const parts = [
-      spec.say(names, withRange(several ? sorted[0].now : sorted[0].values[day], unit), several),
-    ];
+    return spec.say(names, withRange(leaders[0].at, unit), leaders.length > 1);
+  }
+
+  function titleOf(rows, spec, about, day) {
+    const { unit } = about;
+    const known = rows.filter((r) => r.now !== null).sort((a, b) => b.now - a.now);
+    const sorted = known.filter((r) => !r.isFaint);
+    if (!sorted.length) return "No data for these candidates by this day";
+    const isPart = known.some((r) => r.isFaint && rangeOf(r.values[day])[2] >= sorted[0].now);
+    const text = sayLeaders(sorted, spec, about, day);
+    const parts = [isPart ? `Where commits did not halve in a year: ${text}` : text];
     if (spec.namesFalls && day >= 12) {
       const [fall] = sorted
         .map((r) => ({ ...r, before: valueOf(r.values[day - 12]) }))
@@ -140,7 +154,7 @@ const timeSeries = (() => {
     const gateNote =
       " Dotted and faint: fewer than half of the commits of the year before, so that the metric means little. No line: too few commits.";
     return {
-      title: titleOf(rows, spec, unit, day),
+      title: titleOf(rows, spec, data.metrics[metric], day),
       note: spec.note + (spec.hasGate ? gateNote : ""),
       metrics: [metric],
       traces: traces(lines, days, spec, unit, isFaint),
@@ -172,6 +186,17 @@ const timeSeries = (() => {
   // Some facts are older than the first commit, for example a model family that came before the library.
   const isBorn = (data, i, d) => data.candidates[i].born !== null && data.candidates[i].born <= data.days[d];
 
+  // The title names a leader only if the answer does.
+  function titleOfScores(data, { ranking, certainty }, leader, since) {
+    if (leader === undefined) return "No candidate can be ranked on this day";
+    const names = ranking.slice(0, 2).map((r) => data.candidates[r.i].name);
+    if (certainty === "clear" || certainty === "leaning")
+      return `${data.candidates[leader].name} has had the highest score since ${format.longDay(since)}`;
+    return names.length < 2
+      ? `Only ${data.candidates[leader].name} can be ranked on this day`
+      : `${format.join(names)} are too close to name a leader`;
+  }
+
   // The score over the months, with the current weights.
   function scores(data, answer, state) {
     const rows = answer.rows.map((r) => ({
@@ -179,7 +204,7 @@ const timeSeries = (() => {
       name: data.candidates[r.i].name,
       excluded: r.excluded,
       values: data.scores[r.i].map((cells, d) =>
-        cells && isBorn(data, r.i, d) ? engine.total(cells, answer.weights).score : null,
+        cells && isBorn(data, r.i, d) ? engine.total(data, cells, answer.weights).score : null,
       ),
     }));
     const days = data.days.slice(0, state.day + 1),
@@ -197,11 +222,8 @@ const timeSeries = (() => {
       .filter((r) => r.values[state.day] !== null)
       .map((r) => ({ i: r.i, name: r.name, y: r.values[state.day] }));
     return {
-      title:
-        leader === undefined
-          ? "No candidate can be ranked on this day"
-          : `${data.candidates[leader].name} has had the highest score since ${format.longDay(data.days[since])}`,
-      note: "Score from 0 to 100 with the current weights. Each month uses only the facts of its own time. Excluded candidates are faint.",
+      title: titleOfScores(data, answer, leader, data.days[since]),
+      note: "Score from 0 to 100 with the current weights. Each month uses only the facts of its own time. A line ends where less than half of the weight is known. Excluded candidates are faint.",
       traces: lines.map((r) => ({
         type: "scatter",
         mode: "lines",

@@ -1,0 +1,106 @@
+"""The page's sentences and table equal Python's, and its titles name only winners that are sure."""
+
+from __future__ import annotations
+
+import pytest
+
+from advisor.answers.history import read_timeline
+from advisor.answers.question import Request, read_request
+from advisor.answers.recommend import recommend
+from advisor.report.dashboard import render
+from advisor.report.dashboard.answer import answer_for_page
+
+DOMAINS = ("finetuning-wide", "dataframes")  # with a default and without
+MONTHS = 26
+READ = """() => {
+    const list = (id) => [...document.querySelectorAll(`#${id} li`)].map((e) => e.textContent);
+    const rows = [...document.querySelectorAll("#ranking-table tbody tr:not([hidden])")];
+    const cell = (row, name) => row.querySelector(`[data-cell="${name}"]`).textContent.trim();
+    return {
+        headline: document.querySelector("#headline").textContent,
+        confidence: document.querySelector("#confidence-text").textContent,
+        choice: document.querySelector("#choice").textContent,
+        flipsTitle: document.querySelector("#flips-title").textContent,
+        reasons: list("reasons"), doubts: list("doubts"), flips: list("flips"),
+        alternatives: list("alternatives"), missing: list("missing"),
+        rows: rows.map((row) => [row.querySelector("bdi").textContent, cell(row, "rank"), cell(row, "score"),
+            cell(row, "wins"), cell(row, "evidence"),
+            ...advisor.data.criteria.map((c) => cell(row, `c-${c.name}`))]),
+        titles: advisor.charts.figures.map((f) => [f.id, f.title.textContent]),
+    };
+}"""
+
+
+@pytest.fixture(scope="module", params=DOMAINS)
+def page(request, open_once, tmp_path_factory):
+    question = read_request(Request(domain=request.param))
+    timeline = read_timeline(question, MONTHS)
+    file = tmp_path_factory.mktemp("consistency") / "page.html"
+    file.write_text(render(recommend(question), timeline), encoding="utf-8")
+    return request.param, timeline, open_once(file)
+
+
+@pytest.mark.parametrize("back", [1, 26])
+def test_the_page_says_what_python_says(page, back):
+    name, timeline, report = page
+    day = timeline.days[-1 - back]
+    report.page.evaluate(f"location.hash = 'as-of={day}'")
+    report.page.wait_for_function(f"advisor.data.days[advisor.state.day] === '{day}'")
+    seen = report.page.evaluate(READ)
+    answer = recommend(read_request(Request(domain=name, as_of=day)))
+    expected = answer_for_page(answer, timeline)
+    assert (seen["headline"], seen["confidence"], seen["choice"], seen["flipsTitle"]) == (
+        expected["headline"], expected["confidence"], expected["choice"], expected["flips_title"],
+    )  # fmt: skip
+    assert seen["reasons"] == list(expected["reasons"])
+    assert seen["doubts"] == expected["doubts"]
+    weight_flips = [f.text for f in answer.flips if f.kind == "weight"]
+    assert [text for text in seen["flips"] if " comes first if " in text] == weight_flips
+    assert seen["alternatives"] == [a["text"] for a in expected["alternatives"]]
+    assert seen["rows"] == [
+        [r["name"], r["rank"], f"{r['score']} {r['interval']}", r["wins"], r["evidence"],
+         *(c["text"] for c in r["criteria"])]
+        for r in expected["rows"]
+    ]  # fmt: skip
+    unranked = [
+        f"{m['name']}: {m['text']}"
+        for m in expected["missing"]
+        if m["name"] not in {**answer.missing, **answer.rivals}
+    ]
+    assert [text for text in seen["missing"] if "not enough data" in text] == unranked
+
+
+def test_a_title_names_a_winner_only_where_the_ranges_are_apart(page):
+    name, timeline, report = page
+    report.page.evaluate("location.hash = 'as-of='")
+    report.page.wait_for_function("advisor.state.day === advisor.data.days.length - 1")
+    report.page.evaluate("advisor.charts.refresh({ all: true })")
+    titles = dict(report.page.evaluate(READ)["titles"])
+    answer = recommend(read_request(Request(domain=name)))
+    ranked = [r for r in answer.ranking if r.rank is not None]
+    criteria = {c.title.lower(): c.name for c in timeline.question.domain.criteria}
+    for part in titles["criteria"].removeprefix("Best: ").split("; "):
+        leader, _, best = part.partition(" in ")
+        for title in best.replace(" and ", ", ").split(", "):
+            if title not in criteria or titles["criteria"].startswith("In no"):
+                continue
+            bounds = {r.candidate.name: r.criterion(criteria[title]) for r in ranked}
+            others = [c.high for n, c in bounds.items() if n != leader]
+            assert bounds[leader].low > max(others), titles["criteria"]
+    certain = answer.certainty in ("clear", "leaning")
+    assert ("has had the highest score" in titles["scores"]) is certain
+    for metric in ("organizational_diversity", "contributors", "contributor_absence_factor"):
+        said = titles[metric]
+        values = {r.candidate.name: r.measurement(metric) for r in answer.ranking}
+        named = [
+            n for n in values if said.removeprefix("Where commits did not halve in a year: ").startswith(n)
+        ]
+        if "no candidate is surely first" in said or not named or said.startswith("Where"):
+            continue
+        low = min(values[n].low if values[n].low is not None else values[n].value for n in named)
+        top = max(
+            m.high if m.high is not None else m.value
+            for n, m in values.items()
+            if m.value is not None and n not in said
+        )
+        assert low > top, said
