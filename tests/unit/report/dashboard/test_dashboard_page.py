@@ -101,7 +101,6 @@ def test_the_page_before_any_script_runs(sample):
             {"name": UNSLOTH, "text": "not enough data: 0% of the weight is known, and a rank needs half of it"},
             {"name": "x/y", "text": "not collected"},
         ],
-        "sources": answer.sources,
         "criteria": [{"name": c.name, "title": c.title, "weight": 0.125, "percent": "12%"} for c in domain.criteria],
         "goals": [{"name": name, "title": goal.title} for name, goal in domain.goals.items()], "months": 2,
     }  # fmt: skip
