@@ -12,10 +12,12 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
 import advisor.errors
+from finetune.errors import StackEnvironmentError
 from finetune.process import environment
 from finetune.stacks import load_stack
 
@@ -49,6 +51,8 @@ def enter_environment(arguments: list[str], progress: Callable[[str], None] = la
     trl = load_stack("trl")
     trl_environment = environment.ensure_environment(trl.lock, trl.required_packages, progress)
     copy_packages(Path(trl_environment.home))
+    with suppress(StackEnvironmentError):  # a complete environment needs no uv
+        os.environ[environment.UV_VARIABLE] = environment.find_uv()
     python = trl_environment.python
     os.execv(python, [str(python), "-m", "advisor", *arguments])  # noqa: S606 - needs no shell
 

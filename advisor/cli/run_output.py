@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +18,28 @@ if TYPE_CHECKING:
 
 @contextmanager
 def show_progress() -> Iterator[RunCallbacks]:
-    """Show the stages of a run, and below them one bar with the loss, the memory and the time left."""
+    """Show the stages of a run, and one bar with the loss, the memory and the time left.
+
+    In a log or a pipe, which show no bar, a line a minute says how far the work is.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+    from advisor.cli.progress_log import ProgressLog
     from finetune import train_extra
     from finetune.callbacks import RunCallbacks
 
     console = Console(stderr=True)
-    train_extra.enter_environment(sys.argv[1:], lambda text: console.print(f"· {text}"))
+
+    def write_line(text: str) -> None:
+        console.print(f"· {text}", soft_wrap=not console.is_terminal)
+
+    progress_log = ProgressLog(write_line, is_active=not console.is_terminal)
+
+    def on_stage(text: str) -> None:
+        write_line(text)
+        progress_log.start_stage(text)
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -35,12 +48,16 @@ def show_progress() -> Iterator[RunCallbacks]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=False) as bar:
+    with ExitStack() as stack:
+        stack.enter_context(progress_log)
+        train_extra.enter_environment(sys.argv[1:], on_stage)  # before the bar, which hides the cursor
+        bar = stack.enter_context(Progress(*columns, console=console, transient=False))
         task = bar.add_task("prepare", total=None, figures="", visible=False)
 
         def on_event(event: dict[str, Any]) -> None:
             if event["event"] == "step" and event["loss"] is not None:
                 memory = (event["gpu_bytes"] or event["rss_bytes"]) / 2**30
+                progress_log.figures = f"step {event['step']} of {event['steps']}, loss {event['loss']:.3f}"
                 figures = f"loss {event['loss']:.3f}  {event['tokens']:,} tokens  {memory:.1f} GiB"
                 bar.update(
                     task,
@@ -54,10 +71,10 @@ def show_progress() -> Iterator[RunCallbacks]:
         def on_stop() -> None:
             console.print("writes a checkpoint after this step and stops; press Ctrl-C again to stop at once")
 
-        def on_stage(text: str) -> None:
-            console.print(f"· {text}")
+        def on_rows(count: int) -> None:
+            progress_log.figures = f"{count:,} rows"
 
-        yield RunCallbacks(on_stage=on_stage, on_event=on_event, on_stop=on_stop)
+        yield RunCallbacks(on_stage=on_stage, on_rows=on_rows, on_event=on_event, on_stop=on_stop)
 
 
 def format_summary(folder: Path) -> str:

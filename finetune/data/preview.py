@@ -58,10 +58,11 @@ def list_lengths(data: Dataset) -> list[int]:
     return [o.tokens for o in data.outcomes if o.tokens and o.split == "train"]
 
 
-def render_text(rows: Iterable[tuple[int, list[Piece]]]) -> Text:
+def render_text(rows: Iterable[tuple[int, list[Piece]]], *, with_marks: bool = False) -> Text:
     """Render the tokens for a terminal.
 
-    Trained tokens are green, the others dim; every second token is underlined.
+    Trained tokens are green, the others dim; every second token is underlined. ``with_marks`` also puts each
+    run of trained tokens between ⟦ and ⟧, for an output without colour.
     """
     from rich.text import Text
 
@@ -69,10 +70,14 @@ def render_text(rows: Iterable[tuple[int, list[Piece]]]) -> Text:
     for place, pieces in rows:
         out.append(f"\nrow {place}: ", "bold")
         out.append(f"{len(pieces)} tokens, {_count_trained_tokens(pieces)} trained\n", "bold")
+        was_trained = False
         for i, piece in enumerate(pieces):
+            if with_marks and piece.is_trained != was_trained:
+                out.append("⟦" if piece.is_trained else "⟧")
+            was_trained = piece.is_trained
             style = "green" if piece.is_trained else "dim"
             out.append(piece.text, f"{style} underline" if i % 2 else style)
-        out.append("\n")
+        out.append("⟧\n" if with_marks and was_trained else "\n")
     return out
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -32,6 +33,7 @@ from finetune import isolation
 from finetune.errors import StackEnvironmentError
 
 _SEAL = "advisor-seal.json"
+UV_VARIABLE = "UV"
 _PROBE = (
     "import json, re, sys\n"
     "from importlib import metadata\n"
@@ -294,13 +296,16 @@ def uv_variables() -> dict[str, str]:
 
 
 def find_uv() -> str:
-    """Return the uv program, from PATH or from the folder of the current interpreter.
+    """Return the uv program: beside the current interpreter, from the variable UV, or from PATH.
+
+    uv itself sets UV for the programs that it starts, and so does `train_extra` when advisor continues in
+    an environment without uv.
 
     Raises:
         StackEnvironmentError: uv is not installed.
     """
-    neighbour = Path(sys.executable).with_name("uv")
-    uv = shutil.which("uv") or (str(neighbour) if neighbour.is_file() else None)
+    candidates = (str(Path(sys.executable).with_name("uv")), os.environ.get(UV_VARIABLE), "uv")
+    uv = next((program for name in candidates if name and (program := shutil.which(name))), None)
     if uv is None:
         raise StackEnvironmentError(
             "uv is not installed; advisor builds environments with it: pip install uv"

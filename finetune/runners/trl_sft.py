@@ -53,6 +53,7 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         "attn_implementation": model.attn_implementation,
         "dtype": model.dtype,
     }
+    args.pad_token = substitute = find_pad_token(model, args)
     splits = load_dataset(
         "json",
         data_files={  # datasets reads them as patterns
@@ -78,11 +79,31 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     emit.report_model(trainer.model, began)
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint)
     if not emit.has_stopped:
+        if substitute is not None:  # the adapter's tokenizer stays the model's
+            trainer.processing_class.pad_token = None
         trainer.save_model(str(run / "adapter"))
         if model.use_peft and args.world_size == 1:
             save_probe(trainer.model, run)
         emit.report_end(trainer.state.global_step, began)
     shut_down()
+
+
+def find_pad_token(model: Any, args: Any) -> str | None:
+    """Return a token to pad with if the tokenizer has neither a padding token nor EOS, else None.
+
+    trl does not start without one. No loss and no attention reaches the padding, so any token is right.
+    """
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(
+        model.model_name_or_path,
+        revision=model.model_revision,
+        trust_remote_code=args.trust_remote_code,
+    )
+    if tokenizer.pad_token or tokenizer.eos_token:
+        return None
+    vocabulary: dict[str, int] = tokenizer.get_vocab()
+    return tokenizer.unk_token or min(vocabulary, key=lambda token: vocabulary[token])
 
 
 def count_trained_labels(trainer: Any, emit: Emitter) -> None:

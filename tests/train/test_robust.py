@@ -164,6 +164,23 @@ def test_loss_that_is_nan(advisor, tiny, sums, tmp_path):
     assert "learning_rate" in process.stderr
 
 
+def test_tokenizer_without_padding_token_and_eos_trains_the_same(advisor, finished_run, tiny, sums, tmp_path):
+    reference, _ = finished_run
+    base, folder = tmp_path / "bare", tmp_path / "run"
+    shutil.copytree(tiny, base)
+    config = json.loads((base / "tokenizer_config.json").read_text())
+    bare = {key: value for key, value in config.items() if key not in ("eos_token", "pad_token")}
+    assert len(bare) == len(config) - 2
+    (base / "tokenizer_config.json").write_text(json.dumps(bare))
+    advisor("train", "--data", sums, "--model", base, "-o", folder, *FAST, "--set", "training.steps=12")
+    ours, theirs = (
+        [e["loss"] for _, e in launch.read_events(run) if e["event"] == "step"] for run in (folder, reference)
+    )
+    assert len(ours) == 12
+    assert ours == pytest.approx(theirs, abs=1e-5)
+    assert "pad_token" not in json.loads((folder / "adapter" / "tokenizer_config.json").read_text())
+
+
 def test_resume_refuses_data_until_they_are_correct(advisor, tiny, sums, tmp_path):
     base, folder = tmp_path / "narrow", tmp_path / "run"
     shutil.copytree(tiny, base)

@@ -144,6 +144,7 @@ def test_preview_shows_tokens_findings_and_a_page(advisor, tiny, tmp_path):
     words = ("preview", "--data", data, "--model", tiny, "--set", "data.max_length=64", "--html", page)
     output = advisor(*words, "--row", "2").stdout
     assert "row 2: 32 tokens" in output
+    assert "assistant↵\n⟦it is 1 .<|im_end|>⟧" in output, "the mask without colours"
     assert "row 1:" not in output
     assert "warning duplicates: 1 row repeats an earlier row exactly" in output
     assert "do:" in output

@@ -50,8 +50,9 @@ def preview(
 ) -> None:
     """Show the tokens of the data, and what is wrong with it.
 
-    Marks the tokens that are trained. Each finding names the rows, the reason and the remedy. Exits with
-    code 2 if a finding is an error, because `advisor train` refuses such data.
+    Marks the tokens that are trained: green, or between ⟦ and ⟧ where there is no colour. Each finding names
+    the rows, the reason and the remedy. Exits with code 2 if a finding is an error, because `advisor train`
+    refuses such data.
 
     Examples:
       advisor preview --data mine.jsonl --model MODEL
@@ -68,7 +69,8 @@ def preview(
     with show_progress() as callbacks:
         plan = run.plan_run(compose_run(options, callbacks).composed_spec, callbacks)
     console = Console()
-    console.print(tokens.render_text(_split_rows(plan, rows, row or [])))
+    has_colour = console.color_system is not None and not console.no_color
+    console.print(tokens.render_text(_split_rows(plan, rows, row or []), with_marks=not has_colour))
     _print_lengths(console, plan)
     print_findings(console, plan.findings)
     if html is not None:

@@ -170,6 +170,7 @@ def test_python_version_is_available_if_uv_finds_or_installs_it(tmp_path):
 
 def test_missing_uv_error_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("UV", raising=False)
     monkeypatch.setattr(environment.sys, "executable", str(tmp_path / "python"))
     with pytest.raises(StackEnvironmentError, match="pip install uv"):
         environment.find_uv()
@@ -218,6 +219,56 @@ def test_advisor_without_the_extra_restarts_its_command_in_the_environment_of_tr
     assert "not replaced" not in process.stdout
     assert (site / "finetune" / "runners" / "emit.py").is_file()
     assert (site / "advisor" / "_data" / "domains" / "finetuning.toml").is_file()
+
+
+def write_uv(path, text="#!/bin/sh\necho the uv beside the interpreter >&2\nexit 3\n"):
+    path.write_text(text)
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_uv_is_the_one_beside_the_interpreter_then_of_the_variable_then_of_the_path(tmp_path, monkeypatch):
+    folders = [tmp_path / name for name in ("beside", "named", "path")]
+    for folder in folders:
+        folder.mkdir()
+    programs = [write_uv(folder / "uv") for folder in folders]
+    monkeypatch.setattr(environment.sys, "executable", str(folders[0] / "python"))
+    monkeypatch.setenv("UV", programs[1])
+    monkeypatch.setenv("PATH", str(folders[2]))
+    for program in programs:
+        assert environment.find_uv() == program
+        Path(program).unlink()
+
+
+def test_demo_uses_the_uv_beside_the_first_interpreter_with_an_empty_path(tmp_path):
+    """After `make rank` uv lies beside advisor, but the demo continues in the environment of trl."""
+    import subprocess
+    import sys
+    import sysconfig
+
+    installed = Path(sysconfig.get_path("purelib"))
+    folders = {"plain": tmp_path / "plain", "trl": tmp_path / "cache" / "advisor" / "environments"}
+    folders["trl"] /= environment.environment_folder(load_stack("trl").lock).name
+    for name, folder in folders.items():
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+        (site,) = folder.glob("lib/python*/site-packages")
+        links = site / "links"
+        links.mkdir()
+        for path in installed.iterdir():  # without the train extra in the environment of `make rank`
+            is_extra = path.name.partition("-")[0] in ("torch", "transformers", "peft", "datasketch", "trl")
+            if name == "trl" or not is_extra:
+                (links / path.name).symlink_to(path)
+        (site / "links.pth").write_text(f"{links}\n{ROOT}\n")
+    (folders["trl"] / "advisor-seal.json").write_text('{"seconds": 1, "bytes": 1, "packages": []}')
+    write_uv(folders["plain"] / "bin" / "uv")
+    process = subprocess.run(
+        [folders["plain"] / "bin" / "python", "-m", "advisor", "train", "--demo", "-o", tmp_path / "run"],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+        env={"PATH": "", "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert (folders["trl"] / "lib").is_dir()
+    assert process.stderr.endswith("exit code 3: the uv beside the interpreter\n"), process.stderr
+    assert process.returncode == 2
 
 
 def test_stacks_commands_list_build_and_rebuild(lock, monkeypatch):
