@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from finetune.process.environment import read_pins  # noqa: E402
+from finetune.process.environment import read_pins  # noqa: E402 - after the path of the checkout
 
 LIMIT_BYTES = 64 * 2**20
 BUNDLES = tomllib.loads(Path(__file__).with_name("bundles.toml").read_text("utf-8"))

@@ -26,11 +26,11 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import qlora  # noqa: E402 - the benchmark in the folder above
 
-from finetune.machine import device_memory, hardware, roofline  # noqa: E402
-from finetune.process import launch  # noqa: E402
-from finetune.record import read_record  # noqa: E402
-from finetune.spec import RunSpec  # noqa: E402
-from finetune.weights import base  # noqa: E402
+from finetune.machine import device_memory, hardware, roofline  # noqa: E402 - after the path of the checkout
+from finetune.process import launch  # noqa: E402 - after the path of the checkout
+from finetune.record import read_record  # noqa: E402 - after the path of the checkout
+from finetune.spec import RunSpec  # noqa: E402 - after the path of the checkout
+from finetune.weights import base  # noqa: E402 - after the path of the checkout
 
 PACKAGES = ("torch", "transformers", "accelerate", "trl", "peft", "bitsandbytes", "datasets", "triton")
 PACKAGES += ("torchtune", "torchao", "litgpt", "lightning", "unsloth", "unsloth-zoo")

@@ -36,7 +36,7 @@ def _check_base64(text: str) -> str:
     return text
 
 
-class _Request(BaseModel):
+class _RecordedRequest(BaseModel):
     model_config = ConfigDict(strict=True)
     method: str
     url: str
@@ -56,7 +56,7 @@ class _Response(BaseModel):
 class _Exchange(BaseModel):
     """A line of a recording, which may come from a stranger."""
 
-    request: _Request
+    request: _RecordedRequest
     response: _Response
 
 
