@@ -20,7 +20,7 @@ if TYPE_CHECKING or __package__:
     from finetune.runners.probe import save_probe
     from finetune.runners.shards import process_count, shut_down
     from finetune.runners.stream import Stream
-    from finetune.runners.trl_sft import build_callback, count_trained_labels
+    from finetune.runners.trl_sft import build_callback, count_trained_labels, end_after_last_step
 else:
     from emit import Emitter, main, rss_bytes
     from initial_adapter import initialise_adapter
@@ -28,7 +28,7 @@ else:
     from probe import save_probe
     from shards import process_count, shut_down
     from stream import Stream
-    from trl_sft import build_callback, count_trained_labels
+    from trl_sft import build_callback, count_trained_labels, end_after_last_step
 
 
 class TokenCounter(Emitter):
@@ -71,6 +71,7 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         trainer.add_callback(build_callback(token_counter))
         trainer.args.eval_on_start = False  # axolotl sets it if there are held-out rows
         count_trained_labels(trainer, token_counter)
+        end_after_last_step(trainer)
         token_counter.report_model(trainer.model, began)
 
     transformers.Trainer.__init__ = init_with_callback

@@ -35,6 +35,17 @@ else:
     from initial_adapter import initialise_adapter
     from stream import Stream
 
+_TOKEN_COUNTS = (
+    "raw_tokens",
+    "raw_tokens_plus_prompt_template",
+    "raw_tokens_plus_prompt_template_and_padding",
+)
+
+
+def fit_rows(fit: Any, loop: dict[str, Any], stream: Stream) -> Any:
+    """Run litgpt's loop, unless the run resumes after its last step: the loop needs a row."""
+    return fit(**loop) if len(stream) else dict.fromkeys(_TOKEN_COUNTS, 0)
+
 
 def train(config: Path, run: Path, emit: Emitter) -> None:
     """Train with the config; ``around.json`` beside it has the settings that litgpt does not support."""
@@ -94,7 +105,7 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
             model, around["rows"]["seed"], rank=around["rank"], stack="litgpt", qkv=tuple(around["qkv"])
         )
         step_progress.start(began, model, optimizer, loop["scheduler"])
-        return fit(**loop)
+        return fit_rows(fit, loop, step_progress.stream)
 
     def do_nothing(*_: Any, **__: Any) -> None:
         return None

@@ -10,6 +10,7 @@ import json
 import math
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,7 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     if model.use_peft:
         initialise_adapter(trainer.model, args.seed, rank=model.lora_r)
     count_trained_labels(trainer, emit)
+    end_after_last_step(trainer)
     emit.report_model(trainer.model, began)
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint)
     if not emit.has_stopped:
@@ -117,6 +119,29 @@ def count_trained_labels(trainer: Any, emit: Emitter) -> None:
         return compute(model, inputs, *args, **kwargs)
 
     trainer.compute_loss = compute_counted_loss
+
+
+class NoStepLeft(Exception):
+    """The checkpoint has all steps of the run."""
+
+
+def end_after_last_step(trainer: Any) -> None:
+    """Make the trainer end when it resumes after the last step; by itself it trains one step more."""
+    import transformers
+
+    train = trainer.train
+
+    class LastStep(transformers.TrainerCallback):  # type: ignore[misc]  # transformers has no types
+        def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if state.global_step >= state.max_steps:
+                raise NoStepLeft  # the trainer has restored the checkpoint by now
+
+    def train_remaining_steps(*args: Any, **kwargs: Any) -> Any:
+        with suppress(NoStepLeft):
+            return train(*args, **kwargs)
+
+    trainer.add_callback(LastStep())
+    trainer.train = train_remaining_steps
 
 
 def shard_on_cpus() -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from safetensors.torch import load_file
+
+from finetune import record
 from finetune.process import launch
 from finetune.record import read_record
 from finetune.spec import RunSpec, compose_spec, read_layer
@@ -82,3 +87,27 @@ def test_finished_run_is_not_resumed_nor_overwritten(finished_run, advisor, tiny
     assert "nothing to resume" in advisor("train", "--resume", folder, code=2).stderr
     words = ("train", "--data", sums, "--model", tiny, "-o", folder)
     assert "is not empty" in advisor(*words, code=2).stderr
+
+
+def test_resume_after_the_last_checkpoint_trains_no_step_more(advisor, finished_run, tmp_path):
+    """The folder is that of a run whose process was killed right after it had saved the last step."""
+    source, _ = finished_run
+    folder = tmp_path / "run"
+    shutil.copytree(source, folder, symlinks=True)
+    shutil.rmtree(folder / "adapter")
+    lines = (folder / "events.jsonl").read_text().splitlines(keepends=True)
+    last = max(n for n, line in enumerate(lines) if json.loads(line)["event"] == "saved")
+    assert json.loads(lines[last])["step"] == 12
+    (folder / "events.jsonl").write_text("".join(lines[: last + 1]))
+    run_record = record.read_record(folder)
+    attempt = dataclasses.replace(run_record.attempts[-1], outcome="failed")
+    record.update_record(folder, run_record, state="failed", attempts=(attempt,))
+    advisor("train", "--resume", folder)
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()[last + 1 :]]
+    assert not [event for event in events if event["event"] in ("step", "saved")]
+    assert events[-1]["event"] == "finished"
+    assert events[-1]["step"] == 12
+    ours, theirs = (load_file(run / "adapter" / "adapter_model.safetensors") for run in (folder, source))
+    assert ours.keys() == theirs.keys()
+    assert all((ours[name] == theirs[name]).all() for name in ours)
+    assert record.read_record(folder).state == "finished"
