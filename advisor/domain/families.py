@@ -14,6 +14,21 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from advisor.domain.files import data_folder, describe_error, read_toml
 from advisor.errors import ConfigError
 
+# Marks in a name: of a model that reads images (vl, vision, 4v), of a mixture of experts (moe, a3b, 8x7b).
+_IMAGES = re.compile(r"(?:^|-|\d)(?:vl|vlm|vision|omni|multimodal)(?![a-z])|\dv(?![a-z\d])")
+_MIXTURE = re.compile(
+    r"(?:^|-|\d)moe(?![a-z])|-a\d+(?:\.\d+)?[bm](?![a-z])|\d+x\d+(?:\.\d+)?b|-\d+e(?![a-z\d])"
+)
+
+
+class Size(BaseModel):
+    """The number of parameters of the models of a family whose names have a pattern."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    names: str
+    billions: float = Field(gt=0)
+
 
 class Family(BaseModel):
     """A family of model_families.toml, which describes each field."""
@@ -26,6 +41,9 @@ class Family(BaseModel):
     source: str
     read: Literal["page", "commit", "second hand", "unconfirmed"]
     architecture: str | None = None
+    reads: Literal["text", "images"] = "text"
+    dense: bool = False
+    sizes: tuple[Size, ...] = ()
     names: str
     yes: tuple[str, ...] = Field(min_length=1)
     no: tuple[str, ...] = Field(min_length=1)
@@ -41,7 +59,15 @@ class Family(BaseModel):
 
     def has(self, name: str) -> bool:
         """Return whether a model with this name (``owner/name``, a folder, a file) is of this family."""
-        return re.match(self.names, normalise_name(name)) is not None
+        plain = normalise_name(name)
+        if (self.reads == "text" and _IMAGES.search(plain)) or (self.dense and _MIXTURE.search(plain)):
+            return False
+        return re.match(self.names, plain) is not None
+
+    def find_billions(self, name: str) -> float | None:
+        """Return the billions of parameters of a model, if the file knows them; all experts count."""
+        plain = normalise_name(name)
+        return next((s.billions for s in self.sizes if re.search(s.names, plain)), None)
 
 
 class _FamilyFile(BaseModel):

@@ -5,6 +5,7 @@
 //   candidates  [{repository, name, seed, …}]; a candidate's number i is its index in this list
 //   scores      [i][day] → null or 4K numbers: utility (null: not measured), low, high, coverage
 //   findings    [i][day] → [[rule, verdict, text]]
+//   is_open  whether a requirement could not be checked; unmet_goals: goals that no candidate is known to meet
 // state: {weights: [K numbers], day: index in data.days, selection: Set of candidates}
 const engine = (() => {
   function normalise(weights) {
@@ -198,8 +199,14 @@ const engine = (() => {
       : ranking;
     const first = contenders[0] ?? null;
     const share = first ? first.wins : 0;
+    // With a requirement or a goal that could not be checked, nothing is clear.
+    const isOpen = data.is_open || data.unmet_goals.includes(state.goal);
     const certainty =
-      share >= data.thresholds.clear ? "clear" : share >= data.thresholds.leaning ? "leaning" : "tie";
+      share >= data.thresholds.clear && !isOpen
+        ? "clear"
+        : share >= data.thresholds.leaning
+          ? "leaning"
+          : "tie";
     const defaultRow = contenders.find((r) => data.candidates[r.i].repository === data.default);
     const choice = certainty === "tie" && defaultRow ? defaultRow : first;
     return {
