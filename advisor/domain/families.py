@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -85,11 +85,6 @@ def normalise_name(name: str) -> str:
 def family_of(name: str, families: Sequence[Family]) -> Family | None:
     """Return the family of a model's name; None if it is not a tracked family."""
     return next((f for f in families if f.has(name)), None)
-
-
-def families_with_architecture(architecture: str, families: Iterable[Family]) -> list[Family]:
-    """Return the families whose weights load as this ``model_type`` of transformers."""
-    return [f for f in families if f.architecture == architecture]
 
 
 def load_families(folder: Path | None = None) -> tuple[Family, ...]:

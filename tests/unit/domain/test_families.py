@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from advisor.domain.families import families_with_architecture, family_of, load_families
+from advisor.domain.families import family_of, load_families
 from advisor.errors import ConfigError
 
 FAMILIES = load_families()
@@ -45,12 +45,6 @@ def test_every_family_has_a_source_for_its_date():
     for family in FAMILIES:
         assert family.source.startswith("https://")
         assert date(2023, 1, 1) < family.released < date(2026, 11, 24)
-
-
-def test_an_architecture_has_many_families():
-    assert {"Qwen1.5", "Qwen2", "Qwen2.5", "R1-Distill"} <= {
-        f.name for f in families_with_architecture("qwen2", FAMILIES)
-    }
 
 
 ENTRY = """
