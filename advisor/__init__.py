@@ -88,7 +88,7 @@ def __dir__() -> list[str]:
 
 
 def recommend(
-    domain: str = "finetuning",
+    domain: str | None = None,
     *,
     repositories: Sequence[str] = (),
     goal: str | None = None,
@@ -97,12 +97,15 @@ def recommend(
     rules: str | PathLike[str] | None = None,
     store: str | PathLike[str] | None = None,
     requirements: Requirements | None = None,
+    category: str | None = None,
 ) -> Recommendation:
     """Recommend one of the domain's candidates, with reasons, doubts and the whole ranking.
 
     Args:
-        domain: name of a bundled domain, or path of a TOML file.
+        domain: name of a bundled domain, or path of a TOML file; None: the domain that has the repositories
+            (``finetuning`` without any); ``libraries`` compares any libraries that public lists have.
         repositories: compare only these candidates (``owner/name`` or ``name``).
+        category: compare the libraries of this category of public lists, in place of repositories.
         goal: one of the domain's goals; its default if None.
         as_of: use only facts up to this day; the snapshot's last day if None, never today.
         weights: criterion → weight (≥ 0; only ratios matter), in place of the goal's.
@@ -116,12 +119,13 @@ def recommend(
     """
     from pathlib import Path
 
-    from advisor.answers.question import Request, read_request
+    from advisor.answers.any_question import choose_domain, read_any_request
+    from advisor.answers.question import Request
     from advisor.answers.recommend import recommend as answer
     from advisor.decide.requirements import NO_REQUIREMENTS
 
     request = Request(
-        domain=domain,
+        domain=choose_domain(domain, repositories, category),
         repositories=tuple(repositories),
         goal=goal,
         as_of=as_of,
@@ -129,12 +133,13 @@ def recommend(
         rules=Path(rules) if rules is not None else None,
         store=Path(store) if store is not None else None,
         requirements=requirements or NO_REQUIREMENTS,
+        category=category,
     )
-    return answer(read_request(request))
+    return answer(read_any_request(request))
 
 
 def rank(
-    domain: str = "finetuning",
+    domain: str | None = None,
     *,
     repositories: Sequence[str] = (),
     goal: str | None = None,
@@ -143,6 +148,7 @@ def rank(
     rules: str | PathLike[str] | None = None,
     store: str | PathLike[str] | None = None,
     requirements: Requirements | None = None,
+    category: str | None = None,
 ) -> tuple[Ranked, ...]:
     """Return the ranking alone, best first; the arguments are those of `recommend`.
 
@@ -162,4 +168,5 @@ def rank(
         rules=rules,
         store=store,
         requirements=requirements,
+        category=category,
     ).ranking

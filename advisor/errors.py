@@ -22,10 +22,25 @@ not be ranked, or a requirement could not be checked) and 4 (nothing suitable, o
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 EXIT_FAILURE = 1
 EXIT_INPUT = 2
 EXIT_PARTIAL = 3
 EXIT_NOTHING_SUITABLE = 4
+
+
+def describe_unknown(kind: str, name: str, choices: Iterable[str]) -> str:
+    """Return the sentence about a name that does not exist: the nearest names, then all that exist.
+
+    Of a name ``owner/repository``, the repository counts.
+    """
+    short_names = {choice: choice.rpartition("/")[2].lower() for choice in sorted(choices)}
+    near = get_close_matches(name.rpartition("/")[2].lower(), short_names.values(), n=2)
+    names = [choice for choice, short_name in short_names.items() if short_name in near]
+    question = f" (did you mean {' or '.join(names)}?)" if names else ""
+    return f"unknown {kind} {name!r}{question}; known: {', '.join(short_names) or 'none'}"
 
 
 class AdvisorError(Exception):
@@ -45,7 +60,7 @@ class ConfigError(InputError):
 
 
 class UnknownName(InputError):
-    """A name that does not exist; the message lists the names that do.
+    """A name that does not exist; the message has the nearest names and a list of those that exist.
 
     Attributes:
         kind: what the name should be, for example ``domain``.
@@ -54,7 +69,7 @@ class UnknownName(InputError):
     """
 
     def __init__(self, kind: str, name: str, choices: list[str]) -> None:
-        super().__init__(f"unknown {kind} {name!r}; known: {', '.join(sorted(choices)) or 'none'}")
+        super().__init__(describe_unknown(kind, name, choices))
         self.kind, self.name, self.choices = kind, name, choices
 
 

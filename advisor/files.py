@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -33,6 +35,43 @@ def draft_file(folder: Path) -> Iterator[Path]:
         yield draft
     finally:
         draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def draft_folder(folder: Path, prefix: str) -> Iterator[Path]:
+    """Create a folder that disappears at the end of the block, or in the next call after a kill.
+
+    The draft is locked during the block. Drafts with the same prefix that no process has locked are those of
+    killed processes. Where the file system has no locks, nothing is deleted.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_dead_drafts(folder, prefix)
+    while True:
+        draft = Path(tempfile.mkdtemp(dir=folder, prefix=prefix))
+        with suppress(FileNotFoundError):  # another process took it for that of a killed one, before the lock
+            handle = os.open(draft, os.O_RDONLY)
+            with suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            if draft.exists():
+                break
+            os.close(handle)
+    try:
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        os.close(handle)
+
+
+def remove_dead_drafts(folder: Path, prefix: str) -> None:
+    """Delete the drafts of killed processes; see `draft_folder`."""
+    for draft in folder.glob(f"{prefix}????????"):  # as mkdtemp names them
+        with suppress(OSError):
+            handle = os.open(draft, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(draft, ignore_errors=True)
+            finally:
+                os.close(handle)
 
 
 def publish(draft: Path, path: Path, *, sync: bool = True) -> None:

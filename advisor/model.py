@@ -305,6 +305,8 @@ class Recommendation:
         leaving_default: where each other candidate is better or worse than the default, in sentences.
         ranking: the best first; candidates that are excluded or have no score last.
         missing: candidates that could not be measured → why.
+        rivals: known rivals of the domain that could not be compared → why.
+        sources: where the figures come from and up to which day, and how to refresh them, in sentences.
         pairwise: repository → other repository → share of the samples in which the first scores higher.
         flips: smallest changes that would put another candidate first, the smallest first.
         requirement_notes: what the user's requirements cost, and which of them could not be checked.
@@ -326,6 +328,8 @@ class Recommendation:
     leaving_default: tuple[str, ...]
     ranking: tuple[Ranked, ...]
     missing: Mapping[str, str] = field(default_factory=dict)
+    rivals: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
     requirement_notes: tuple[str, ...] = ()
     pairwise: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     flips: tuple[Flip, ...] = ()

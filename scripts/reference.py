@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import capabilities_page
+import gpu_page
 import reference_pages
 from pydantic import TypeAdapter
 
@@ -87,6 +88,7 @@ def pages() -> dict[str, str]:
         "command-line.md": reference_pages.command_line_page(),
         "python.md": reference_pages.python_page(),
         "run-specification.md": reference_pages.spec_page(),
+        "gpus.md": gpu_page.gpu_page(),
         **{
             f"{name}.schema.json": json.dumps(TypeAdapter(kind).json_schema(mode="serialization"), indent=2)
             + "\n"

@@ -19,6 +19,7 @@ class Comparison:
 
     Attributes:
         first, second: the candidates, in the order of the question.
+        sources: where the figures come from and up to which day, in sentences.
         flips: changes of one weight or one value that put the other candidate ahead; first the changes of
             weights, then those of values, each the smallest first.
     """
@@ -29,6 +30,7 @@ class Comparison:
     first: Ranked
     second: Ranked
     flips: tuple[Flip, ...]
+    sources: tuple[str, ...] = ()
 
 
 def compare(question: Question) -> Comparison:
@@ -54,6 +56,7 @@ def compare(question: Question) -> Comparison:
         weights=question.weights,
         first=first,
         second=second,
+        sources=recommendation.sources,
         flips=(
             *flips.weight_flips(pair, question.weights, titles),
             *flips.value_flips(pair, question.weights, question.domain.criteria),

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from advisor.answers.list_figures import add_list_figures
 from advisor.answers.question import Question
 from advisor.answers.recommend import score_candidate
+from advisor.measure.cache import SnapshotMeasurements
 from advisor.measure.one_day import measure_days
 from advisor.model import ScoredCandidate
 
@@ -115,12 +117,15 @@ def read_timeline(
     facts = question.facts
     days = ends_of_months(facts.store.first_day, facts.as_of, months)
     measurements = measure_days(facts, days, progress=lambda count: progress(count, len(days)))
-    history: dict[str, list[ScoredCandidate | None]] = {r: [] for r in facts.intact_repositories}
+    # Benchmarks and figures of public lists have no history here: they are of the last day.
+    today = SnapshotMeasurements(measurements.pop(facts.as_of), {}, ())
+    measurements[facts.as_of] = dict(add_list_figures(question, today).measurements)
+    history: dict[str, list[ScoredCandidate | None]] = {r: [] for r in measurements[facts.as_of]}
     for candidate in question.candidates:
         repository = candidate.repository
         for day in days if repository in history else ():
-            rows = measurements[day][repository]
-            if day == facts.as_of:  # benchmarks are of today's machines and have no history here
+            rows = measurements[day].get(repository, {})
+            if day == facts.as_of:
                 rows = question.benchmarks.merge_into(rows, repository)
             is_known = any(m.status == "measured" for m in rows.values())
             history[repository].append(score_candidate(candidate, rows, question) if is_known else None)
@@ -130,7 +135,9 @@ def read_timeline(
         question=question,
         days=days[start:],
         candidates={r: tuple(row[start:]) for r, row in history.items()},
-        born=dict(_rows(db, "SELECT repository, min(day) FROM contributions GROUP BY ALL ORDER BY ALL")),
+        # A candidate without a history has only the last day.
+        born=dict.fromkeys(history, facts.as_of)
+        | dict(_rows(db, "SELECT repository, min(day) FROM contributions GROUP BY ALL ORDER BY ALL")),
         issues=tuple(IssueCount(*row) for row in _rows(db, _ISSUES)),
         releases=tuple(Release(*row) for row in _rows(db, _RELEASES)),
         support=tuple(Support(*row) for row in _rows(db, _SUPPORT)),

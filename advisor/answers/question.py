@@ -21,13 +21,15 @@ from advisor.measure.benchmarks import NO_BENCHMARKS, BenchmarkFacts, read_bench
 from advisor.metrics import METRICS
 from advisor.model import Candidate
 
+DEFAULT_DOMAIN = "finetuning"
+
 
 @dataclass(frozen=True)
 class Request:
     """What a user may choose; every field has a default.
 
     Attributes:
-        domain: name of a bundled domain or path of a TOML file.
+        domain: name of a bundled domain or path of a TOML file; ``libraries``: any libraries.
         repositories: candidates to compare in place of all of the domain's.
         goal: one of the domain's goals; None: its default.
         as_of: day to answer for; None: the last day of the snapshot.
@@ -36,9 +38,11 @@ class Request:
         store: folder of facts; None: the bundled snapshot of the domain.
         requirements: what the library must do; by default nothing.
         benchmarks: folder of facts with the benchmarks that count; None: ``store``.
+        category: for any libraries: a category of the population, in place of repositories.
+        own_store: for any libraries: the user's own facts; they come before the bundled ones.
     """
 
-    domain: str = "finetuning"
+    domain: str = DEFAULT_DOMAIN
     repositories: tuple[str, ...] = ()
     goal: str | None = None
     as_of: date | None = None
@@ -47,6 +51,8 @@ class Request:
     store: Path | None = None
     requirements: Requirements = NO_REQUIREMENTS
     benchmarks: Path | None = None
+    category: str | None = None
+    own_store: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,9 @@ class Question:
         candidates: the candidates to compare, with or without facts.
         requirements: what the library must do.
         benchmarks: what `advisor bench` measured of the candidates.
+        others: facts about candidates in other stores, each as of its own day.
+        is_past: whether the request names the day; then later figures of public lists do not count.
+        notes: what to say about the choice of candidates, in sentences.
     """
 
     domain: Domain
@@ -75,6 +84,19 @@ class Question:
     candidates: tuple[Candidate, ...]
     requirements: Requirements = NO_REQUIREMENTS
     benchmarks: BenchmarkFacts = NO_BENCHMARKS
+    others: tuple[FactsView, ...] = ()
+    is_past: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def views(self) -> tuple[FactsView, ...]:
+        """The facts and those in other stores, as far as they are about candidates."""
+        return tuple(view for view in (self.facts, *self.others) if view.repositories)
+
+    @property
+    def snapshot(self) -> str:
+        """The names of the stores with facts about candidates; ``population``: only public lists have them."""
+        return ", ".join(view.store.path.name for view in self.views) or "population"
 
     @property
     def store(self) -> Store:
@@ -110,7 +132,7 @@ def read_request(request: Request, *, whole_store: bool = False) -> Question:
     store = reading.open_store(request.store or data_folder() / "snapshots" / domain.snapshot)
     goal, weights = weights_of(domain, request)
     ruleset = read_rules(domain, request)
-    _check_scales(domain)
+    check_scales(domain)
     candidates = () if whole_store else tuple(_select_candidates(domain, request.repositories))
     names = [c.repository for c in candidates]
     benchmarks = read_benchmarks(request.benchmarks or store, names, request.as_of)
@@ -126,6 +148,7 @@ def read_request(request: Request, *, whole_store: bool = False) -> Question:
         candidates=candidates,
         requirements=request.requirements,
         benchmarks=benchmarks,
+        is_past=request.as_of is not None,
     )
 
 
@@ -187,7 +210,12 @@ def _check_date(as_of: date | None, store: Store) -> date:
     return as_of
 
 
-def _check_scales(domain: Domain) -> None:
+def check_scales(domain: Domain) -> None:
+    """Check that a metric stands behind each scale.
+
+    Raises:
+        UnknownName: a scale has an unknown metric.
+    """
     for criterion in domain.criteria:
         for scale in criterion.scales:
             if scale.metric not in METRICS:

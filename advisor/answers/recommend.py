@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from advisor.answers import draw_cache
+from advisor.answers import draw_cache, list_figures
 from advisor.answers.goal_check import check_goal
+from advisor.answers.list_figures import describe_sources
 from advisor.answers.question import Question, Request, read_request
 from advisor.answers.reasons import describe_leaving_default, list_doubts, list_reasons
 from advisor.decide import acceptability, flips, rules, utilities
@@ -14,6 +15,7 @@ from advisor.domain.domain import available_domains, load_domain
 from advisor.errors import FactsError
 from advisor.facts.store import Store
 from advisor.measure import cache
+from advisor.measure.list_figures import write_cached_figures
 from advisor.model import (
     Candidate,
     CriterionScore,
@@ -84,7 +86,7 @@ def score_candidates(question: Question) -> tuple[list[ScoredCandidate], dict[st
         if repository in snapshot.measurements:
             rows = question.benchmarks.merge_into(snapshot.measurements[repository], repository)
             result = score_candidate(candidate, rows, question)
-            candidates.append(_add_outlook(result, snapshot.outlooks[repository]))
+            candidates.append(_add_outlook(result, snapshot.outlooks.get(repository, ())))
     return candidates, missing
 
 
@@ -144,11 +146,12 @@ def _choose(
     certainty = acceptability.certainty(first.wins if first else 0.0)
     choice = contenders.get(domain.default or "", first) if certainty == "tie" else first
     titles = {c.name: c.title.lower() for c in domain.criteria}
+    rivals = {entry.repository for entry in domain.rivals}
     return Recommendation(
         domain=domain.name,
         goal=question.goal,
         as_of=question.as_of,
-        snapshot=question.store.path.name,
+        snapshot=question.snapshot,
         weights=question.weights,
         choice=choice.repository if choice else None,
         default=domain.default,
@@ -157,7 +160,9 @@ def _choose(
         doubts=tuple(list_doubts(choice, question)) if choice else (),
         leaving_default=tuple(describe_leaving_default(domain, ranking)),
         ranking=tuple(ranking),
-        missing=dict(sorted(missing.items())),
+        missing={n: why for n, why in sorted(missing.items()) if n not in rivals},
+        rivals={n: why for n, why in sorted(missing.items()) if n in rivals},
+        sources=tuple(describe_sources(question, ranking)),
         pairwise=shares.pairwise,
         flips=(
             *flips.weight_flips(list(contenders.values()), question.weights, titles),
@@ -173,10 +178,13 @@ def write_answer_cache(store: Store) -> None:
     Raises:
         FactsError: a file of the store is damaged.
     """
+    domains = {name: load_domain(name) for name in available_domains()}
+    domains = {name: domain for name, domain in domains.items() if domain.snapshot == store.path.name}
     cache.write_measurement_cache(store)
+    write_cached_figures(store, [e.repository for d in domains.values() for e in d.rivals])
     draws = []
-    for name in available_domains():
-        if load_domain(name).snapshot == store.path.name:
+    for name in domains:
+        if domains[name].candidates:
             question = read_request(Request(domain=name, store=store.path))
             scores = _rankable_scores(score_candidates(question)[0])
             draws.append((scores, question.weights, acceptability.sample_ranks(scores, question.weights)))
@@ -184,11 +192,18 @@ def write_answer_cache(store: Store) -> None:
 
 
 def _measure(question: Question) -> tuple[cache.SnapshotMeasurements, dict[str, str]]:
-    facts = question.facts
     names = [c.repository for c in question.candidates]
-    missing = {n: "the snapshot has no facts about it" for n in names if n not in facts.repositories}
-    snapshot = cache.read_cached_measurements(facts) or cache.measure_fresh(facts)
-    missing |= {d.repository: str(d) for d in snapshot.damages}
+    missing = {n: list_figures.describe_missing(n, question) for n in names}
+    snapshot = cache.SnapshotMeasurements({}, {}, ())
+    for view in question.views:
+        part = cache.read_cached_measurements(view) or cache.measure_fresh(view)
+        missing |= {d.repository: str(d) for d in part.damages}
+        snapshot = cache.SnapshotMeasurements(
+            snapshot.measurements | part.measurements,
+            snapshot.outlooks | part.outlooks,
+            (*snapshot.damages, *part.damages),
+        )
+    snapshot = list_figures.add_list_figures(question, snapshot)
     measurements = {}
     for repository, rows in snapshot.measurements.items():
         if any(m.status == "measured" for m in rows.values()):
@@ -197,6 +212,7 @@ def _measure(question: Question) -> tuple[cache.SnapshotMeasurements, dict[str, 
             missing[repository] = f"the snapshot has no facts about it as of {question.as_of}"
     if not measurements and snapshot.damages:
         raise FactsError("no candidate can be ranked: " + "; ".join(map(str, snapshot.damages)))
+    missing = {name: reason for name, reason in missing.items() if name not in measurements}
     return replace(snapshot, measurements=measurements), missing
 
 

@@ -5,17 +5,23 @@ Each command has a file in ``commands/``. Modules here import little, so that a 
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
+from advisor.errors import EXIT_FAILURE
+
 COMMANDS = (
     "rank",
     "explain",
     "compare",
+    "domains",
     "coverage",
     "dashboard",
     "backtest",
@@ -71,6 +77,7 @@ app = typer.Typer(
     name="advisor",
     cls=_Commands,
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Rank libraries by the health of their projects, with reasons and doubts.",
@@ -79,8 +86,20 @@ app = typer.Typer(
 )
 
 
+def _print_version(flag: bool) -> None:
+    if flag:
+        from advisor import __version__
+
+        typer.echo(f"advisor {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _advisor() -> None:
+def _advisor(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
     """Keep the group: without a callback, typer turns a single loaded command into the program."""
 
 
@@ -91,19 +110,55 @@ def load(command: str | None) -> None:
 
 
 def main() -> None:
-    """Run the command line; print an error of advisor as one line on stderr."""
+    """Run the command line; print every error as one line on stderr, never a traceback.
+
+    With the variable ADVISOR_TRACEBACK set, an error of advisor itself keeps its traceback.
+    """
+    from advisor.cli.streams import discard_output, prepare_streams
     from advisor.errors import AdvisorError
 
-    load(next((word for word in sys.argv[1:] if not word.startswith("-")), None))
     try:
-        app()
+        prepare_streams()
+        load(next((word for word in sys.argv[1:] if not word.startswith("-")), None))
+        _run()
     except AdvisorError as error:
+        discard_output()
         print(f"advisor: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except BrokenPipeError:  # the reader, for example head, has enough
+        discard_output()
+        sys.exit(EXIT_FAILURE)
     except Exception as error:
-        # Facts that match their hashes can still be out of DuckDB's range, or need more than its memory.
-        duckdb = sys.modules.get("duckdb")
-        if duckdb is None or not isinstance(error, duckdb.Error):
+        if os.environ.get("ADVISOR_TRACEBACK"):
             raise
-        print(f"advisor: the facts cannot be measured: {str(error).splitlines()[0]}", file=sys.stderr)
-        sys.exit(AdvisorError.exit_code)
+        discard_output()
+        code, message = _explain(error)
+        print(f"advisor: {message}", file=sys.stderr)
+        sys.exit(code)
+
+
+def _run() -> None:
+    """Run the command, and write all of its output before Python ends."""
+    try:
+        app()
+    finally:
+        sys.stdout.flush()
+
+
+def _explain(error: Exception) -> tuple[int, str]:
+    """Return the exit code and the sentence for an error that no module of advisor raised on purpose."""
+    duckdb = sys.modules.get("duckdb")
+    if duckdb is not None and isinstance(error, duckdb.InterruptException):
+        return EXIT_INTERRUPT, "interrupted"
+    if duckdb is not None and isinstance(error, duckdb.Error):
+        # Facts that match their hashes can still be out of DuckDB's range, or need more than its memory.
+        return EXIT_FAILURE, f"the facts cannot be measured: {str(error).splitlines()[0]}"
+    if isinstance(error, OSError) and error.filename is not None:
+        return EXIT_FAILURE, f"cannot use {os.fsdecode(error.filename)!r}: {(error.strerror or '').lower()}"
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    text = str(error).split("\n")[0]
+    return EXIT_FAILURE, (
+        f"internal error: {type(error).__name__}: {text} ({where}). "
+        "This is a defect of advisor: report it with the output of the same command under ADVISOR_TRACEBACK=1"
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -54,7 +54,7 @@ def format_markdown(bench: Bench, price: float | None) -> list[str]:
     return [*lines, *(f"- {note}" for note in _format_notes(bench))]
 
 
-def _summarise_seeds(runs: Iterable[RunFigures], price: float | None) -> tuple[list[str], list[list[str]]]:
+def _summarise_seeds(runs: Sequence[RunFigures], price: float | None) -> tuple[list[str], list[list[str]]]:
     """Return the header and a row for each stack, over its runs that count."""
     from finetune.bench.run import cost_per_million
 
@@ -65,6 +65,8 @@ def _summarise_seeds(runs: Iterable[RunFigures], price: float | None) -> tuple[l
         "peak GiB": lambda run: run.peak_bytes / _GIB,
         "first step s": lambda run: sum(run.first_step_seconds.values()),
     }
+    if any(run.speed_limit for run in runs):
+        columns["% of limit"] = lambda run: 100 * (run.share_of_limit or 0)
     if price is not None:
         columns["cost/M tokens"] = lambda run: cost_per_million(run.tokens_per_second, price)
     by_stack: dict[str, list[RunFigures]] = {}
@@ -93,9 +95,11 @@ def _format_install(run: RunFigures) -> str:
 
 
 def _format_notes(bench: Bench) -> list[str]:
-    """Return what failed, what does not count, the noise floor and the total time."""
+    """Return what failed, what does not count or looks wrong, the noise floor and the total time."""
     notes = []
     for run in bench.runs:
+        if run.doubt:
+            notes.append(f"{_name(run)}, seed {run.seed}: {run.doubt}")
         failures = [gate for gate, is_passed in run.gates.items() if not is_passed]
         if run.reason:
             notes.append(f"{_name(run)}, seed {run.seed}: failed: {run.reason}")

@@ -19,8 +19,8 @@ def render_page(request: Request, months: int, task: Task | None = None) -> tupl
         months: how many months the page looks back.
         task: a training task that the page shows in every library.
     """
+    from advisor.answers.any_question import read_any_request
     from advisor.answers.history import read_timeline
-    from advisor.answers.question import read_request
     from advisor.answers.recommend import recommend
     from advisor.report.dashboard import render
 
@@ -29,7 +29,7 @@ def render_page(request: Request, months: int, task: Task | None = None) -> tupl
             end = "\n" if count == total else ""
             print(f"\rranking past days: {count} of {total}", end=end, file=sys.stderr, flush=True)
 
-    question = read_request(request)
+    question = read_any_request(request)
     recommendation = recommend(question)
     timeline = read_timeline(question, months, show_progress)
     return recommendation, render(recommendation, timeline, request.requirements, task)

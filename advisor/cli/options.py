@@ -26,7 +26,13 @@ Candidates = Annotated[
     typer.Argument(help="Candidates to show: owner/name, or the name alone. Default: all of the domain."),
 ]
 Domain = Annotated[
-    str, typer.Option(metavar="DOMAIN", help="Name of a bundled domain, or a TOML file of your own.")
+    str | None,
+    typer.Option(
+        metavar="DOMAIN",
+        help="Name of a bundled domain, or a TOML file of your own. Default: the domain that has the libraries "
+        "that you name, or finetuning.",
+        show_default=False,
+    ),
 ]
 Goal = Annotated[
     str | None,
@@ -82,30 +88,44 @@ RetrievedOn = Annotated[
 class RequestOptions:
     """The options that `rank`, `explain`, `compare` and `dashboard` share, as typed."""
 
-    domain: str = "finetuning"
+    domain: str | None = None
     goal: str | None = None
     as_of: str | None = None
     weights: list[str] | None = None
     rules: Path | None = None
     store: Path | None = None
 
-    def build_request(self, repositories: Iterable[str] | None = None) -> Request:
+    def build_request(
+        self, repositories: Iterable[str] | None = None, *, selects: bool = True, category: str | None = None
+    ) -> Request:
         """Return the request about these repositories; without any, about all candidates.
 
+        Args:
+            repositories: the libraries that the user names.
+            selects: whether only these are candidates; else they only choose the domain.
+            category: a category of public lists in place of repositories.
+
         Raises:
-            InputError: a date or a weight is malformed.
+            InputError: a date or a weight is malformed, or a library is unknown.
         """
+        from advisor.answers.any_question import choose_domain
+        from advisor.answers.libraries import DOMAIN
         from advisor.answers.question import Request
 
+        names = tuple(repositories or ())
+        domain = choose_domain(self.domain, names, category)
+        is_any = domain == DOMAIN
         return Request(
-            domain=self.domain,
-            repositories=tuple(repositories or ()),
+            domain=domain,
+            repositories=names if selects or is_any else (),
             goal=self.goal,
             as_of=parse_date(self.as_of),
             weights=parse_weights(self.weights) if self.weights else None,
             rules=self.rules,
-            store=resolve_store(self.store, self.domain),
+            store=resolve_store(self.store, domain),
             benchmarks=store_or_default(None) if self.store is None else None,
+            category=category,
+            own_store=store_or_default(None) if is_any and self.store is None else None,
         )
 
 
@@ -159,12 +179,15 @@ def resolve_store(store: Path | None, domain: str) -> Path | None:
     Raises:
         SnapshotMissing: the domain has no bundled snapshot, and its facts are not collected.
     """
+    from advisor.answers.libraries import DOMAIN
     from advisor.domain.domain import load_domain
     from advisor.domain.files import data_folder
     from advisor.errors import SnapshotMissing
 
     if store not in {None, BUNDLED_STORE}:
         return store
+    if domain == DOMAIN:
+        return None
     own_store = _find_own_store(domain) if store is None else None
     may_lack_snapshot = own_store is None and domain.endswith(".toml")  # bundled domains have one
     if may_lack_snapshot and not (data_folder() / "snapshots" / load_domain(domain).snapshot).is_dir():

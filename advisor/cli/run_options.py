@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from finetune.run import RunCallbacks
+    from finetune.callbacks import RunCallbacks
     from finetune.spec import ComposedSpec
 
 Data = Annotated[

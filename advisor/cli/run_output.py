@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from finetune.callbacks import RunCallbacks
     from finetune.data.findings import Finding
-    from finetune.run import RunCallbacks
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def show_progress() -> Iterator[RunCallbacks]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     from finetune import train_extra
-    from finetune.run import RunCallbacks
+    from finetune.callbacks import RunCallbacks
 
     console = Console(stderr=True)
     train_extra.enter_environment(sys.argv[1:], lambda text: console.print(f"· {text}"))

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, ValidationError
 
 from advisor.domain.files import StrictModel, describe_error, read_toml
-from advisor.errors import ConfigError
+from advisor.errors import ConfigError, describe_unknown
 from advisor.model import Candidate, Finding, Measurement, Verdict
 
 Value = float | str
@@ -192,10 +192,8 @@ def _check_names(rule: Rule, units: Mapping[str, str], where: str) -> None:
     for comparison in list_comparisons(rule.when):
         name, op, value = comparison.name, comparison.op, comparison.value
         if name not in units:
-            known = ", ".join(n for n in units if not n.endswith((*BOUNDS, "_reason")))
-            raise ConfigError(
-                f"{where}: unknown name {name!r}; known: {known}, and the bounds of each: NAME_low"
-            )
+            known = {n: u for n, u in units.items() if not n.endswith((*BOUNDS, "_reason"))}
+            raise ConfigError(f"{where}: {describe_unknown('name', name, known)}")
         is_word = units[name] == "status"
         if op in ("<", "<=", ">", ">=") and (is_word or not isinstance(value, float)):
             raise ConfigError(f"{where}: {name} {op} needs a number on both sides")
@@ -219,7 +217,7 @@ def rule_values(candidate: Candidate, measurements: Mapping[str, Measurement]) -
     for name, m in measurements.items():
         bounds = zip(("", *BOUNDS), (m.value, m.low, m.high), strict=True)
         values |= {name + suffix: value for suffix, value in bounds if value is not None}
-        if m.reason:
+        if m.reason and m.value is not None:
             values[f"{name}_reason"] = m.reason
     for fact in FACTS:
         if (value := getattr(candidate, fact)) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from advisor.domain.files import StrictModel, data_folder, describe_error, read_toml
 from advisor.domain.organisations import Organisation
-from advisor.errors import ConfigError, UnknownName
+from advisor.errors import ConfigError, UnknownName, describe_unknown
 from advisor.model import Candidate
 
 
@@ -79,7 +80,11 @@ class CandidateEntry(StrictModel):
 
 
 class Domain(StrictModel):
-    """A question with candidates, criteria and goals; ``rules`` are names of files in data/rules."""
+    """A question with candidates, criteria and goals; ``rules`` are names of files in data/rules.
+
+    ``rivals`` are known candidates without a history in the snapshot: the figures of public lists stand for
+    them, or the report says that they were not compared. ``wider`` is a domain with more candidates.
+    """
 
     name: str
     title: str
@@ -90,6 +95,8 @@ class Domain(StrictModel):
     default_reason: str = ""
     default_goal: str
     candidates: tuple[CandidateEntry, ...]
+    rivals: tuple[CandidateEntry, ...] = ()
+    wider: str | None = None
     criteria: tuple[Criterion, ...] = Field(min_length=1)
     goals: Mapping[str, Goal]
 
@@ -113,7 +120,7 @@ def check_weights(weights: Mapping[str, float], criteria: list[str], where: str)
     """
     for name, weight in weights.items():
         if name not in criteria:
-            raise ValueError(f"{where}: unknown criterion {name!r}; known: {', '.join(criteria)}")
+            raise ValueError(f"{where}: {describe_unknown('criterion', name, criteria)}")
         if not 0 <= weight < float("inf"):
             raise ValueError(f"{where}: invalid weight {weight} for criterion {name}: expected a number ≥ 0")
     if sum(weights.values()) <= 0:
@@ -135,7 +142,18 @@ def load_domain(name: str, folder: Path | None = None) -> Domain:
         UnknownName: there is no such domain.
         ConfigError: the file is invalid.
     """
-    folder = folder or data_folder()
+    if folder is None and not name.endswith(".toml"):
+        return load_bundled_domain(name, data_folder())
+    return _load_domain(name, folder or data_folder())
+
+
+@cache
+def load_bundled_domain(name: str, folder: Path) -> Domain:
+    """Read a bundled domain; a command asks several of them for names."""
+    return _load_domain(name, folder)
+
+
+def _load_domain(name: str, folder: Path) -> Domain:
     path = Path(name) if name.endswith(".toml") else folder / "domains" / f"{name}.toml"
     if not name.endswith(".toml") and name not in available_domains(folder):
         raise UnknownName("domain", name, available_domains(folder))
@@ -143,8 +161,8 @@ def load_domain(name: str, folder: Path | None = None) -> Domain:
     base = content.pop("extends", None)
     if base is not None:
         parent = read_toml(folder / "domains" / f"{base}.toml")
-        entries = [*parent["candidates"], *content.get("candidates", [])]
-        content = {**parent, **content, "candidates": entries}
+        lists = {key: [*parent.get(key, []), *content.get(key, [])] for key in ("candidates", "rivals")}
+        content = {**{k: v for k, v in parent.items() if k != "wider"}, **content, **lists}
     content["criteria"] = [
         _shared_criterion(c, path, folder) if isinstance(c, str) else c for c in content.get("criteria", [])
     ]
@@ -157,18 +175,18 @@ def load_domain(name: str, folder: Path | None = None) -> Domain:
 def _shared_criterion(name: str, domain_file: Path, folder: Path) -> dict[str, Any]:
     files = {p.stem: p for p in sorted((folder / "criteria").glob("*.toml"))}
     if name not in files:
-        raise ConfigError(f"{domain_file}: unknown criterion {name!r}; known: {', '.join(files)}")
+        raise ConfigError(f"{domain_file}: {describe_unknown('criterion', name, files)}")
     return {"name": name, **read_toml(files[name])}
 
 
 def read_candidates(domain: Domain, organisations: Mapping[str, Organisation]) -> list[Candidate]:
-    """Return the domain's candidates with the facts about their backers.
+    """Return the domain's candidates, then its rivals, with the facts about their backers.
 
     Raises:
         UnknownName: a backer is not in the table of organisations.
     """
     result = []
-    for entry in domain.candidates:
+    for entry in (*domain.candidates, *domain.rivals):
         if entry.backer is not None and entry.backer not in organisations:
             raise UnknownName("organisation", entry.backer, list(organisations))
         backer = organisations[entry.backer] if entry.backer else None

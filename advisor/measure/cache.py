@@ -30,7 +30,7 @@ from advisor.model import Contribution, Measurement, Metric, Outlook
 
 FOLDER = "measurements"  # measurements of a whole store by `advisor measure`, beside the facts
 # The bundled files that a measurement depends on, besides the facts.
-_INPUT_FILES = ("organisations.toml", "reference/outlook.json", "reference/population.json")
+_INPUT_FILES = ("organisations.toml", "reference/outlook.json", "reference/percentiles.json")
 
 
 def _outlook_model() -> Path:
@@ -154,18 +154,20 @@ def read_cached_measurements(facts: FactsView) -> SnapshotMeasurements | None:
         return None
     names = facts.intact_repositories
     return SnapshotMeasurements(
-        {r: {row["metric"]: _from_json(row) for row in content["measurements"][r]} for r in names},
-        {r: tuple(_outlook_from_json(row) for row in content["outlooks"][r]) for r in names},
+        {r: {row["metric"]: measurement_from_json(row) for row in content["measurements"][r]} for r in names},
+        {r: tuple(outlook_from_json(row) for row in content["outlooks"][r]) for r in names},
         facts.damages,
     )
 
 
-def _from_json(row: dict[str, Any]) -> Measurement:
+def measurement_from_json(row: dict[str, Any]) -> Measurement:
+    """Return the measurement of a row of JSON."""
     days = {k: date.fromisoformat(row[k]) for k in ("first_day", "last_day") if row[k]}
     return Measurement(**{**row, **days, "sources": tuple(row["sources"])})
 
 
-def _outlook_from_json(row: dict[str, Any]) -> Outlook:
+def outlook_from_json(row: dict[str, Any]) -> Outlook:
+    """Return the outlook of a row of JSON."""
     return Outlook(**{**row, "contributions": tuple(Contribution(**c) for c in row["contributions"])})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from advisor.domain.organisations import load_organisations
-from advisor.domain.population import load_population
+from advisor.domain.percentiles import load_percentiles
 from advisor.facts import reading
 from advisor.facts.facts_view import FactsView
 from advisor.facts.tables import TABLES, columns
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LOOKUP_TABLES: Mapping[str, Mapping[str, str]] = {
     "backers": {"owner": "VARCHAR", "organisation": "VARCHAR", "backer_vendor": "VARCHAR"},
     "organisation_domains": {"domain": "VARCHAR", "organisation": "VARCHAR"},
-    "population": {"figure": "VARCHAR", "percent": "INTEGER", "value": "DOUBLE"},
+    "percentiles": {"figure": "VARCHAR", "percent": "INTEGER", "value": "DOUBLE"},
 }
 DAYS_PER_STACK = 12  # limits the memory of measure_days
 
@@ -138,8 +138,8 @@ def open_metric_views(facts: FactsView) -> duckdb.DuckDBPyConnection:
     """Open DuckDB with the as-of views, the lookup tables and the derived views.
 
     Lookup tables: ``backers`` (owner on GitHub in lower case, organisation, backer_vendor: its name as a
-    publisher of models), ``organisation_domains`` (domain, organisation) and ``population`` (figure,
-    percent, value): percentiles of the reference population.
+    publisher of models), ``organisation_domains`` (domain, organisation) and ``percentiles`` (figure,
+    percent, value) of the reference population.
     """
     db = facts.connection
     if not db.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'backers'").fetchall():
@@ -151,7 +151,7 @@ def open_metric_views(facts: FactsView) -> duckdb.DuckDBPyConnection:
 def create_lookup_tables(
     db: duckdb.DuckDBPyConnection, lookup_rows: Mapping[str, Sequence[tuple[Any, ...]]]
 ) -> None:
-    """Create and fill the tables of organisations and of the population (see `open_metric_views`)."""
+    """Create and fill the tables of organisations and of the percentiles (see `open_metric_views`)."""
     for table, kinds in LOOKUP_TABLES.items():
         definitions = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
         db.execute(f"CREATE TEMP TABLE {table} ({definitions})")
@@ -172,9 +172,9 @@ def read_lookup_rows() -> dict[str, list[tuple[Any, ...]]]:
     domains: list[tuple[Any, ...]] = [
         (domain, key) for key, o in organisations.items() for domain in o.domains
     ]
-    population = load_population()
-    places: list[tuple[Any, ...]] = list(population.listed.places()) if population else []
-    return {"backers": owners, "organisation_domains": domains, "population": places}
+    percentiles = load_percentiles()
+    places: list[tuple[Any, ...]] = list(percentiles.listed.places()) if percentiles else []
+    return {"backers": owners, "organisation_domains": domains, "percentiles": places}
 
 
 def create_derived_views(db: duckdb.DuckDBPyConnection, as_of: date, metrics: Mapping[str, Metric]) -> None:

@@ -40,6 +40,7 @@ def _text(comparison: Comparison) -> str:
         "\n".join(text_table(*_metrics(comparison))),
         "\n".join(["what would reverse the order:", *(f"  - {t}" for t in _flips(comparison))]),
         "\n".join(["rules that apply:", *(f"  - {t}" for t in _findings(comparison))]),
+        *(["\n".join(["facts:", *(f"  - {t}" for t in comparison.sources)])] if comparison.sources else []),
         "\n".join(LEGEND),
     ]
     return "\n\n".join(parts) + "\n"
@@ -55,6 +56,7 @@ def _markdown(comparison: Comparison) -> str:
         "\n".join(f"- {t}" for t in _flips(comparison)),
         "## Rules that apply",
         "\n".join(f"- {t}" for t in _findings(comparison)),
+        *(["## Facts", "\n".join(f"- {t}" for t in comparison.sources)] if comparison.sources else []),
         escape_markdown(" ".join(LEGEND)),
     ]
     return "\n\n".join(parts) + "\n"

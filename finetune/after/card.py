@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.record import Record, write_text
+from finetune.weights.base import public_name
 
 _COUNTS = ("train_rows", "train_tokens", "trained_tokens")
 
@@ -19,7 +20,7 @@ def write_card(folder: Path, record: Record) -> None:
 def render_card(folder: Path, record: Record) -> str:
     """Return the card in the hub's format: a YAML header, then Markdown."""
     spec: dict[str, Any] = dict(record.spec)
-    base = spec["model"]["base"]
+    base = public_name(spec["model"]["base"])
     method = spec["method"]["name"]
     head = [
         "---",
@@ -41,9 +42,12 @@ def _render_measurements(record: Record) -> list[str]:
     losses = record.losses.get("held_out", {})
     for name, loss in losses.items():
         lines.append(f"| held-out loss, {name.replace('_', ', ')} | {loss:.4f} |")
+    shortages = record.losses.get("not_judged", {})
+    for name, reason in shortages.items():
+        lines.append(f"| held-out loss, {name.replace('_', ', ')} | not judged: {reason} |")
     if losses:
         lines.append(f"| held-out tokens that count for the loss | {record.losses['held_out_tokens']} |")
-    else:
+    elif not shortages:
         lines.append("| held-out loss | not measured: there are no held-out rows |")
     if "measured_peak" in record.memory_bytes:
         what = "GPU" if record.memory_bytes["device"] == "gpu" else "resident"
@@ -60,7 +64,7 @@ def _render_inputs(record: Record, spec: dict[str, Any]) -> list[str]:
     )
     lines = ["## Training", "", "| what | value |", "|---|---|"]
     lines += [
-        f"| base model | {spec['model']['base']} ({record.model.get('fingerprint', '?')}) |",
+        f"| base model | {public_name(spec['model']['base'])} ({record.model.get('fingerprint', '?')}) |",
         f"| data | {Path(spec['data']['train']).name}, sha256 {record.data.get('source_sha256', '?')} |",
         f"| rows, tokens, trained tokens | {', '.join(str(record.data.get(n)) for n in _COUNTS)} |",
         f"| method | {json.dumps(spec['method'])} |",

@@ -2,63 +2,189 @@
 
 Loss is token-weighted: the sum of -log p over all trained tokens of the held-out rows, divided by their
 number; perplexity is its exponential. The base model is the same object with the adapter switched off, so the
-adapter is the only difference. For a QLoRA run this evaluates both bases: the 16- or 32-bit one that a merge
-uses, and the quantised one that the adapter was trained on.
+adapter is the only difference. For a QLoRA run this evaluates both bases: first the quantised one that the
+adapter was trained on, then the 16- or 32-bit one that a merge uses, if it fits into the free memory. Only
+one model is in memory at a time.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune import record
 from finetune.data import dataset
 from finetune.data.template import load_tokenizer
+from finetune.machine import hardware, memory
 from finetune.runners.emit import IGNORE_INDEX
+from finetune.runners.gpu_errors import find_gpu_error
 from finetune.spec import RunSpec
+from finetune.weights import base
 
 if TYPE_CHECKING:
     from finetune.data.template import EncodedRow
 
-_BATCH_TOKENS = 1024
+_ORDER = ("base", "adapter", "base_quantised", "adapter_quantised")
+
+
+@dataclass(frozen=True)
+class JudgedModel:
+    """A model to load, and the losses that it gives.
+
+    Attributes:
+        losses: names of its losses; those that begin with ``base`` are without the adapter.
+        is_quantised: whether the base has 4 bits.
+        is_trained: whether it has the adapter, or is the trained model of ``full``.
+    """
+
+    losses: tuple[str, ...]
+    is_quantised: bool = False
+    is_trained: bool = True
+
+
+def list_models(spec: RunSpec) -> tuple[JudgedModel, ...]:
+    """Return the models of a run in the order of their evaluation."""
+    if spec.method.name == "full":
+        return JudgedModel(("adapter",)), JudgedModel(("base",), is_trained=False)
+    plain = JudgedModel(("base", "adapter"))
+    if spec.method.name == "qlora":
+        return JudgedModel(("base_quantised", "adapter_quantised"), is_quantised=True), plain
+    return (plain,)
 
 
 def evaluate_run(folder: Path) -> dict[str, Any]:
     """Evaluate a run's adapter, and write the result to ``RUN/evaluation.json``.
 
     Returns:
-        ``losses`` (``base`` → loss, ``adapter`` → loss, and the same with ``_quantised``), ``tokens``,
-        ``rows``, ``perplexity``, ``generations`` (question, wanted, base, adapter) and ``seconds``.
+        ``losses`` (``base`` → loss, ``adapter`` → loss, and the same with ``_quantised``), ``not_judged``
+        (name of a loss → why it and its pair are missing), ``tokens``, ``rows``, ``perplexity``,
+        ``generations`` (question, wanted, base, adapter) and ``seconds``.
     """
     began = time.monotonic()
-    spec = RunSpec.model_validate(record.read_record(folder).spec)
-    rows = read_held_out(dataset.open_dataset(folder / "data"), spec.evaluation.rows)
-    result: dict[str, Any] = {"rows": len(rows), "losses": {}}
+    spec = record.read_spec(folder, record.read_record(folder))
+    data = dataset.open_dataset(folder / "data")
+    rows = read_held_out(data, spec.evaluation.rows)
     tokenizer = load_tokenizer(str(folder / "adapter"), trust_remote_code=spec.model.trust_remote_code)
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-    for suffix, is_quantised in (("", False), ("_quantised", True)):
-        if is_quantised and spec.method.name != "qlora":
-            continue
-        model = load_model(folder, spec, is_quantised=is_quantised)
-        for name, switch in (("base", _without_adapter(model, spec)), ("adapter", nullcontext())):
-            with switch as other_model:
-                loss, tokens = measure_loss(model if other_model is None else other_model, rows, pad)
-            result["losses"][name + suffix] = loss
-            result["tokens"] = tokens
-        if not is_quantised:
-            result["generations"] = _generate_answers(model, tokenizer, folder, spec)
-        del model
-    result["perplexity"] = {name: math.exp(min(loss, 700)) for name, loss in result["losses"].items() if rows}
-    result["seconds"] = round(time.monotonic() - began, 1)
+    models, shortages = select_models(spec, int(data.summary["longest"]))
+    losses, tokens, answers = _judge_models(models, shortages, folder, spec, rows, tokenizer)
+    result = {
+        "rows": len(rows),
+        "losses": {name: losses[name] for name in _ORDER if name in losses},
+        "not_judged": shortages,
+        "tokens": tokens,
+        "perplexity": {name: math.exp(min(loss, 700)) for name, loss in losses.items() if rows},
+        "generations": _pair_answers(data, tokenizer, spec, answers),
+        "seconds": round(time.monotonic() - began, 1),
+    }
     record.write_text(folder / "evaluation.json", json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     return result
+
+
+def select_models(spec: RunSpec, longest: int) -> tuple[tuple[JudgedModel, ...], dict[str, str]]:
+    """Return the models that fit, and why the others are not judged, by their first loss.
+
+    The first model must fit into the whole GPU: if other programs use it now, the evaluation fails and
+    ``--resume`` repeats it. A model after it must fit into the free memory.
+    """
+    models = list_models(spec)
+    shape = base.read_shape(
+        base.read_model_config(
+            spec.model.base, spec.model.revision, trust_remote_code=spec.model.trust_remote_code
+        )
+    )
+    room = hardware.read_room(spec.devices.kind)
+    if shape is None or room is None:
+        return models, {}
+    length = min(longest, spec.data.max_length)
+    fitting_models, shortages = [], {}
+    for model in models:
+        need = memory.predict_evaluation(shape, spec, length, is_quantised=model.is_quantised)
+        is_first = model is models[0]
+        if is_first and spec.devices.kind != "cuda":
+            limit, what = need, ""
+        else:
+            limit, what = (room.total, "are there") if is_first else (room.free, "are free")
+        if need <= limit:
+            fitting_models.append(model)
+        else:
+            sizes = f"needs {need / 2**30:.1f} GiB, and {limit / 2**30:.1f} GiB {what}"
+            shortages[model.losses[0]] = f"{_name_model(spec, model)} {sizes}"
+    return tuple(fitting_models), shortages
+
+
+def _name_model(spec: RunSpec, model: JudgedModel) -> str:
+    if spec.method.name == "full" and model.is_trained:
+        return "the trained model"
+    width = "4-bit" if model.is_quantised else "32-bit" if spec.training.dtype == "float32" else "16-bit"
+    return f"the {width} base"
+
+
+def release_memory() -> None:
+    """Free what nothing refers to; PEFT's models have cycles, and torch keeps freed GPU memory."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _judge_models(
+    models: tuple[JudgedModel, ...],
+    shortages: dict[str, str],
+    folder: Path,
+    spec: RunSpec,
+    rows: list[EncodedRow],
+    tokenizer: Any,
+) -> tuple[dict[str, float], int, dict[str, list[str]]]:
+    """Return the losses, their tokens and the answers of all models; one that does not fit is not judged."""
+    losses: dict[str, float] = {}
+    answers: dict[str, list[str]] = {}
+    tokens = 0
+    for model in models:
+        has_answers = model is models[-1] or not model.is_quantised
+        try:
+            new_losses, tokens = _judge_model(
+                model, folder, spec, rows, tokenizer, answers, has_answers=has_answers
+            )
+            losses |= new_losses
+        except RuntimeError as error:
+            if model is models[0] or find_gpu_error(str(error)) != "out_of_memory":
+                raise
+            shortages[model.losses[0]] = f"{_name_model(spec, model)} needs more than the free memory"
+        finally:
+            release_memory()
+    return losses, tokens, answers
+
+
+def _judge_model(
+    choice: JudgedModel,
+    folder: Path,
+    spec: RunSpec,
+    rows: list[EncodedRow],
+    tokenizer: Any,
+    answers: dict[str, list[str]],
+    *,
+    has_answers: bool,
+) -> tuple[dict[str, float], int]:
+    """Return the losses of one model, and add its answers; nothing refers to the model afterwards."""
+    model = load_model(folder, spec, is_quantised=choice.is_quantised, is_trained=choice.is_trained)
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    losses, tokens = {}, 0
+    for name in choice.losses:
+        with _without_adapter(model, spec) if name.startswith("base") else nullcontext():
+            losses[name], tokens = measure_loss(model, rows, pad)
+            if has_answers:
+                answers[name.removesuffix("_quantised")] = _generate_answers(model, tokenizer, folder, spec)
+    return losses, tokens
 
 
 def read_held_out(data: dataset.Dataset, limit: int) -> list[EncodedRow]:
@@ -71,8 +197,15 @@ def read_held_out(data: dataset.Dataset, limit: int) -> list[EncodedRow]:
     return rows
 
 
-def load_model(folder: Path, spec: RunSpec, *, is_quantised: bool) -> Any:
-    """Return the base model with the run's adapter (or the ``full`` trained model) in evaluation mode."""
+def load_model(folder: Path, spec: RunSpec, *, is_quantised: bool, is_trained: bool = True) -> Any:
+    """Return the base model with the run's adapter (or the ``full`` trained model) in evaluation mode.
+
+    Args:
+        folder: the run's folder.
+        spec: the run.
+        is_quantised: whether to load the base in 4 bits.
+        is_trained: false for the base model alone.
+    """
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
@@ -86,40 +219,21 @@ def load_model(folder: Path, spec: RunSpec, *, is_quantised: bool) -> Any:
             bnb_4bit_use_double_quant=spec.quantisation.double,
             bnb_4bit_compute_dtype=dtype,
         )
-    if spec.method.name == "full":
+    if spec.method.name == "full" and is_trained:
         return AutoModelForCausalLM.from_pretrained(folder / "adapter", dtype=dtype, **extra).eval()
-    base = AutoModelForCausalLM.from_pretrained(
+    model = AutoModelForCausalLM.from_pretrained(
         spec.model.base,
         revision=spec.model.revision,
         dtype=dtype,
         trust_remote_code=spec.model.trust_remote_code,
         **extra,
     )
-    return PeftModel.from_pretrained(base, folder / "adapter").eval()
+    return PeftModel.from_pretrained(model, folder / "adapter").eval() if is_trained else model.eval()
 
 
-def _without_adapter(model: Any, spec: RunSpec) -> Any:
-    if spec.method.name != "full":
-        return _WithoutValue(model.disable_adapter())
-    from transformers import AutoModelForCausalLM
-
-    base = AutoModelForCausalLM.from_pretrained(
-        spec.model.base, revision=spec.model.revision, dtype=model.dtype
-    )
-    return nullcontext(base.to(model.device).eval())
-
-
-class _WithoutValue:
-    """A context manager around another one, which returns None instead of its value."""
-
-    def __init__(self, inner: Any) -> None:
-        self.inner = inner
-
-    def __enter__(self) -> None:
-        self.inner.__enter__()
-
-    def __exit__(self, *why: object) -> None:
-        self.inner.__exit__(*why)
+def _without_adapter(model: Any, spec: RunSpec) -> AbstractContextManager[None]:
+    """Return the context in which the model is its base; the base of a ``full`` run is a model of its own."""
+    return nullcontext() if spec.method.name == "full" else model.disable_adapter()
 
 
 def measure_loss(model: Any, rows: list[EncodedRow], pad: int) -> tuple[float, int]:
@@ -141,8 +255,12 @@ def measure_loss(model: Any, rows: list[EncodedRow], pad: int) -> tuple[float, i
         logits = logits[:, -longest:][:, :-1]  # prompt tuning puts virtual tokens before the row's own
         targets = labels[:, 1:].to(logits.device)
         mask = targets != IGNORE_INDEX
-        loss = torch.nn.functional.cross_entropy(logits[mask].float(), targets[mask], reduction="sum")
-        total += loss.item()
+        for places in torch.split(
+            mask.nonzero(), memory.LOSS_TOKENS
+        ):  # the float32 copies are the largest part
+            part = logits[places[:, 0], places[:, 1]].float()
+            part_targets = targets[places[:, 0], places[:, 1]]
+            total += torch.nn.functional.cross_entropy(part, part_targets, reduction="sum").item()
         count += int(mask.sum())
     return (total / count if count else math.nan), count
 
@@ -151,7 +269,7 @@ def batch_by_length(rows: list[EncodedRow]) -> Iterator[list[EncodedRow]]:
     """Yield batches of rows of similar length, with a limited number of tokens (padding included)."""
     batch: list[EncodedRow] = []
     for row in sorted(rows, key=lambda r: len(r.input_ids)):
-        if batch and len(row.input_ids) * (len(batch) + 1) > _BATCH_TOKENS:
+        if batch and len(row.input_ids) * (len(batch) + 1) > memory.EVALUATION_TOKENS:
             yield batch
             batch = []
         batch.append(row)
@@ -159,27 +277,36 @@ def batch_by_length(rows: list[EncodedRow]) -> Iterator[list[EncodedRow]]:
         yield batch
 
 
-def _generate_answers(model: Any, tokenizer: Any, folder: Path, spec: RunSpec) -> list[dict[str, str]]:
-    """Return greedy answers of base and adapter to the first held-out questions."""
-    generations = []
-    for row in read_held_out(dataset.open_dataset(folder / "data"), spec.evaluation.generations):
-        first = next(i for i, label in enumerate(row.labels) if label != IGNORE_INDEX)
-        if first == 0:
-            first = max(1, len(row.input_ids) // 2)
-        prompt, expected_answer = row.input_ids[:first], row.input_ids[first:]
-        answers = {}
-        for name, switch in (("base", _without_adapter(model, spec)), ("adapter", nullcontext())):
-            with switch as other_model:
-                writer = model if other_model is None else other_model
-                answers[name] = generate_text(writer, tokenizer, prompt, spec.evaluation.max_new_tokens)
-        generations.append(
-            {
-                "question": tokenizer.decode(prompt, skip_special_tokens=True),
-                "wanted": tokenizer.decode(expected_answer, skip_special_tokens=True).strip(),
-                **answers,
-            }
-        )
-    return generations
+def _generate_answers(model: Any, tokenizer: Any, folder: Path, spec: RunSpec) -> list[str]:
+    """Return the model's greedy answers to the first held-out questions."""
+    rows = read_held_out(dataset.open_dataset(folder / "data"), spec.evaluation.generations)
+    limit = spec.evaluation.max_new_tokens
+    return [generate_text(model, tokenizer, row.input_ids[: find_answer(row)], limit) for row in rows]
+
+
+def find_answer(row: EncodedRow) -> int:
+    """Return where the answer of a row starts; the second half of a plain text is its answer."""
+    first = next(i for i, label in enumerate(row.labels) if label != IGNORE_INDEX)
+    return first or max(1, len(row.input_ids) // 2)
+
+
+def _pair_answers(
+    data: dataset.Dataset, tokenizer: Any, spec: RunSpec, answers: dict[str, list[str]]
+) -> list[dict[str, str]]:
+    """Return each question with the wanted answer and those of base and adapter; nothing without both."""
+    pair = [answers[name] for name in ("base", "adapter") if name in answers]
+    if len(pair) < 2:
+        return []
+    rows = read_held_out(data, spec.evaluation.generations)
+    return [
+        {
+            "question": tokenizer.decode(row.input_ids[: find_answer(row)], skip_special_tokens=True),
+            "wanted": tokenizer.decode(row.input_ids[find_answer(row) :], skip_special_tokens=True).strip(),
+            "base": base_answer,
+            "adapter": adapter_answer,
+        }
+        for row, base_answer, adapter_answer in zip(rows, *pair, strict=True)
+    ]
 
 
 def generate_text(model: Any, tokenizer: Any, prompt: list[int], max_new_tokens: int) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-from finetune import record
-from finetune.errors import RunError, TrainingError
-from finetune.spec import RunSpec
+from advisor.files import draft_folder
+from finetune import isolation, record
+from finetune.errors import RunError, TrainingError, explain_os_errors
+from finetune.weights import base
 
 CONVERTER = "convert_hf_to_gguf.py"
 
@@ -28,28 +28,22 @@ def merge_adapter(folder: Path, out: Path | None = None) -> Path:
     run_record = record.read_record(folder)
     if run_record.current_state != "finished":
         raise RunError(f"{folder} is {run_record.current_state}; only a finished run can be merged")
-    spec = RunSpec.model_validate(run_record.spec)
+    spec = record.read_spec(folder, run_record)
     if spec.method.name in ("full", "prompt-tuning", "prefix-tuning"):
         raise RunError(f"a {spec.method.name} run has nothing to merge into the base's weights")
     out = out or folder / "merged"
     if out.exists() and any(out.iterdir()):
         raise RunError(f"{out} is not empty")
-    draft = out.with_name(out.name + ".draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    process = subprocess.run(
-        [sys.executable, "-m", "finetune.after.merge", str(folder), str(draft)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-        check=False,
-    )
-    if process.returncode:
-        shutil.rmtree(draft, ignore_errors=True)
-        last = (process.stderr.strip().splitlines() or ["it printed nothing"])[-1]
-        raise TrainingError(f"merging failed with exit code {process.returncode}: {last}")
-    if out.exists():
-        out.rmdir()
-    draft.rename(out)
+    base.fetch_model(spec.model.base, spec.model.revision)
+    with explain_os_errors(out), draft_folder(out.parent, ".advisor-draft-") as draft:
+        command = [sys.executable, "-m", "finetune.after.merge", str(folder), str(draft / "model")]
+        process = isolation.run_program(command, isolation.OFFLINE)
+        if process.returncode:
+            last = (process.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+            raise TrainingError(f"merging failed with exit code {process.returncode}: {last}")
+        if out.exists():
+            out.rmdir()
+        (draft / "model").rename(out)
     return out
 
 
@@ -78,12 +72,7 @@ def write_gguf(folder: Path, out: Path, kind: str = "f16") -> Path:
     model = folder / "merged"
     if not model.is_dir():
         merge_adapter(folder)
-    process = subprocess.run(
-        [*command, str(model), "--outfile", str(out), "--outtype", kind],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    process = isolation.run_program([*command, str(model), "--outfile", str(out), "--outtype", kind])
     if process.returncode or not out.is_file():
         last = ((process.stderr or process.stdout).strip().splitlines() or ["it printed nothing"])[-1]
         raise TrainingError(f"{CONVERTER} failed with exit code {process.returncode}: {last}")
@@ -94,7 +83,7 @@ def _merge_in_process(folder: Path, out: Path) -> None:
     from finetune.after.evaluate import load_model
     from finetune.data.template import load_tokenizer
 
-    spec = RunSpec.model_validate(record.read_record(folder).spec)
+    spec = record.read_spec(folder, record.read_record(folder))
     model = load_model(folder, spec, is_quantised=False)
     model.merge_and_unload().save_pretrained(out)
     load_tokenizer(str(folder / "adapter")).save_pretrained(out)

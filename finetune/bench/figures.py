@@ -14,9 +14,11 @@ from typing import Any
 from advisor.errors import AdvisorError
 from finetune import record
 from finetune.data.dataset import open_dataset
-from finetune.machine import device_memory
+from finetune.machine import device_memory, hardware, roofline
 from finetune.process import environment, launch
+from finetune.spec import RunSpec
 from finetune.stacks import load_stack
+from finetune.weights import base
 
 WARM_UP_STEPS = 2
 GATES = {
@@ -46,6 +48,7 @@ class RunFigures:
         trained_tokens_per_second: the same for the tokens that contribute to the loss.
         step_seconds: median time of a step; ``step_spread``: its interquartile range.
         first_step_seconds: from the start of the process to the end of the first step, by phase.
+        speed_limit: tokens per second that the cards cannot exceed; 0 if unknown.
         peak_bytes: peak of the process (CPU) or of the allocator (GPU).
         device_peak_bytes: peak of the GPU's memory according to the driver; 0 without a GPU.
         install_seconds, install_bytes, packages: those of the stack's own environment; 0 if none was built.
@@ -68,6 +71,7 @@ class RunFigures:
     step_seconds: float = 0.0
     step_spread: float = 0.0
     first_step_seconds: Mapping[str, float] = field(default_factory=dict)
+    speed_limit: float = 0.0
     peak_bytes: int = 0
     device_peak_bytes: int = 0
     install_seconds: float = 0.0
@@ -87,6 +91,23 @@ class RunFigures:
     def counts(self) -> bool:
         """Whether the figures may be compared."""
         return not self.reason and all(self.gates.values())
+
+    @property
+    def share_of_limit(self) -> float | None:
+        """The speed over its limit; None if the limit is unknown."""
+        return self.tokens_per_second / self.speed_limit if self.speed_limit else None
+
+    @property
+    def doubt(self) -> str:
+        """Why the speed looks wrong; empty if it does not."""
+        share = self.share_of_limit
+        if share is None:
+            return ""
+        if share > 1:
+            return f"its speed is {share:.0%} of what the card can compute, so tokens or time are wrong"
+        if share < roofline.LOWEST_SHARE:
+            return f"its speed is {share:.0%} of what the card can compute; look for a slow kernel in its log"
+        return ""
 
 
 def measure_run(stack: str, seed: int, folder: Path) -> RunFigures:
@@ -124,6 +145,7 @@ def measure_run(stack: str, seed: int, folder: Path) -> RunFigures:
         step_seconds=statistics.median(times),
         step_spread=quarters[2] - quarters[0],
         first_step_seconds=_phase_seconds(events, steps[0]),
+        speed_limit=_find_speed_limit(run_record, data),
         peak_bytes=last["finished"]["peak_gpu_bytes" if uses_gpu else "peak_rss_bytes"],
         device_peak_bytes=device_memory.read_peak_bytes(folder),
         install_seconds=build_costs.get("seconds", 0.0),
@@ -138,6 +160,21 @@ def measure_run(stack: str, seed: int, folder: Path) -> RunFigures:
         input=(run_record.model["fingerprint"], data["train_sha256"], data["test_sha256"]),
         logits=json.loads(logits_check.read_text("utf-8")) if logits_check.is_file() else {},
     )
+
+
+def _find_speed_limit(run_record: record.Record, summary: Mapping[str, Any]) -> float:
+    """Return the limit of a run's speed on the GPUs in its record; 0 if it is unknown."""
+    spec = RunSpec.model_validate(run_record.spec)
+    gpus = (run_record.environment.get("machine") or {}).get("gpus") or ()
+    if spec.devices.kind != "cuda" or not gpus:
+        return 0.0
+    model_config = base.read_model_config(
+        spec.model.base, spec.model.revision, trust_remote_code=spec.model.trust_remote_code
+    )
+    shape, length = base.read_shape(model_config), summary["train_tokens"] / max(1, summary["train_rows"])
+    cards = tuple(hardware.Gpu(gpu["name"], gpu["memory_bytes"], gpu["capability"]) for gpu in gpus)
+    limit = roofline.predict_limit(shape, spec, length, cards) if shape else None
+    return limit.tokens_per_second if limit else 0.0
 
 
 def _count_seconds(run_record: record.Record) -> float:

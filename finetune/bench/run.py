@@ -10,7 +10,6 @@ did the same work, which the `GATES` check.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from advisor.errors import AdvisorError, InputError
 from finetune import record, run
 from finetune.bench.figures import RunFigures, check_gates, find_reference, measure_run
+from finetune.callbacks import RunCallbacks
 from finetune.errors import RunError, TrainingInterruption
 from finetune.machine import device_memory, hardware
 from finetune.process import launch
@@ -104,7 +104,7 @@ def run_bench(
     folder: Path,
     *,
     rounds: Sequence[str] = ("A",),
-    callbacks: run.RunCallbacks,
+    callbacks: RunCallbacks,
     on_run: Callable[[RunFigures], None] = lambda _: None,
 ) -> Bench:
     """Run every stack with every seed in every round, and the first one once more.
@@ -166,7 +166,7 @@ def _run_stack(
     seed: int,
     runs: Path,
     round_name: str,
-    callbacks: run.RunCallbacks,
+    callbacks: RunCallbacks,
     suffix: str = "",
 ) -> RunFigures:
     folder = runs / f"{stack}-{seed}{'-best' if round_name == 'B' else ''}{suffix}"
@@ -186,7 +186,7 @@ def _run_stack(
         return RunFigures(stack, seed, round=round_name, reason=str(error))
 
 
-def _run_or_resume(folder: Path, values: Mapping[str, Any], callbacks: run.RunCallbacks) -> None:
+def _run_or_resume(folder: Path, values: Mapping[str, Any], callbacks: RunCallbacks) -> None:
     """Run what is not finished. An interrupted training starts again, because its times have a gap."""
     if (folder / "record.json").is_file():
         state = record.read_record(folder).current_state
@@ -197,7 +197,7 @@ def _run_or_resume(folder: Path, values: Mapping[str, Any], callbacks: run.RunCa
         if any(event["event"] == "finished" for _, event in launch.read_events(folder)):
             run.resume_run(folder, callbacks)
             return
-        shutil.rmtree(folder)
+        record.clear_run(folder)
     with device_memory.record_peak(folder):
         run.start_run(compose_spec([("bench", nest_leaves(values))]), callbacks=callbacks)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from finetune.data.dataset import Dataset
 from finetune.data.findings import Finding, Material, gather_material, make_finding
+from finetune.data.rendering import ChatRefusal
 from finetune.data.template import render_chat
 from finetune.runners.emit import IGNORE_INDEX
 from finetune.spec import RunSpec
@@ -89,6 +90,8 @@ def check_overlap(m: Material) -> Iterator[Finding]:
         what = f"{len(same)} of {len(m.raw['test'])} held-out rows {verb} the same prompt as a training row"
         yield make_finding("overlap", what, m.where(same, "test"), same)
     same_places = set(same)
+    if same_places.issuperset(m.raw["test"]):
+        return
     texts = {("train", p): f"{r.question}\n{r.answer}" for p, r in m.raw["train"].items()}
     texts |= {
         ("test", p): f"{r.question}\n{r.answer}" for p, r in m.raw["test"].items() if p not in same_places
@@ -106,19 +109,22 @@ def find_near_pairs(texts: dict[Any, str]) -> list[tuple[Any, Any]]:
     1997) with locality-sensitive hashing finds candidates; an exact count decides. Only the first 20,000
     texts count, and no text with fewer than six words.
     """
-    from datasketch import MinHash, MinHashLSH
-
-    index = MinHashLSH(threshold=NEAR, num_perm=64)
-    pairs, sequences = [], {}
+    sequences = {}
     for key, text in list(texts.items())[:_NEAR_LIMIT]:
         words = text.lower().split()
-        if len(words) < _MIN_WORDS:
-            continue
-        sequences[key] = {" ".join(words[i : i + 3]) for i in range(len(words) - 2)}
+        if len(words) >= _MIN_WORDS:
+            sequences[key] = {" ".join(words[i : i + 3]) for i in range(len(words) - 2)}
+    if len(sequences) < 2:
+        return []
+    from datasketch import MinHash, MinHashLSH  # with scipy, which nothing else here needs
+
+    index = MinHashLSH(threshold=NEAR, num_perm=64)
+    pairs = []
+    for key, own_sequences in sequences.items():
         sketch = MinHash(num_perm=64)
-        sketch.update_batch([sequence.encode() for sequence in sequences[key]])
+        sketch.update_batch([sequence.encode() for sequence in own_sequences])
         for other in index.query(sketch):
-            common, all_sequences = sequences[key] & sequences[other], sequences[key] | sequences[other]
+            common, all_sequences = own_sequences & sequences[other], own_sequences | sequences[other]
             if len(common) >= NEAR * len(all_sequences):
                 pairs.append((other, key))
                 break
@@ -240,7 +246,7 @@ def check_default_system(m: Material) -> Iterator[Finding]:
     mark = "Zebra 4711"
     try:
         before = render_chat([{"role": "user", "content": mark}], m.tokenizer).partition(mark)[0]
-    except Exception:  # noqa: BLE001 - a template may refuse any chat; encode_row() has reported that
+    except ChatRefusal:  # encode_row() has reported that
         return
     for token in m.tokenizer.all_special_tokens:
         before = before.replace(token, " ")

@@ -15,20 +15,23 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from advisor.files import draft_folder, remove_dead_drafts
 from finetune.data.rows import Misfit, Row, read_rows
-from finetune.data.template import EncodedRow, encode_row
-from finetune.errors import DataError
+from finetune.data.template import EncodedRow, encode_row, prefetch_chats
+from finetune.errors import DataError, explain_os_errors
+from finetune.layout import DATA_NAMES
 from finetune.runners.emit import IGNORE_INDEX
 from finetune.spec import RunSpec
 
 _VERSION = 2
 _EXAMPLES = 5
+_GROUP = 64  # rows
 
 
 @dataclass(frozen=True)
@@ -87,15 +90,11 @@ def prepare_dataset(
         DataError: no row is left for training, or a row is unusable or too long and the spec says ``stop``.
     """
     folder = cache / hash_inputs(spec, tokenizer)
+    remove_dead_drafts(cache, "draft-")
     if not (folder / "summary.json").is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix="draft-", dir=cache))
-        try:
+        with explain_os_errors(cache), draft_folder(cache, "draft-") as draft:
             _write(draft, spec, tokenizer, progress)
-            draft.chmod(0o755)
             _rename_draft(draft, folder)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
     return open_dataset(folder)
 
 
@@ -184,7 +183,7 @@ def _write(draft: Path, spec: RunSpec, tokenizer: Any, progress: Callable[[int],
         files = {"train": train, "test": test}
         sources = [("train", data.train)] + ([("test", data.evaluation)] if data.evaluation else [])
         for name, source in sources:
-            for row in read_rows(source, data.format):
+            for row in _prefetch_rows(read_rows(source, data.format), tokenizer):
                 split = "test" if row.place in held_out_places and not has_own_evaluation else name
                 outcome, encoded_row = _encode(split, row, tokenizer, spec)
                 outcomes.append(outcome)
@@ -201,6 +200,13 @@ def _write(draft: Path, spec: RunSpec, tokenizer: Any, progress: Callable[[int],
     if data.evaluation:
         summary["evaluation_source_sha256"] = hash_source(data.evaluation)
     (draft / "summary.json").write_text(json.dumps(summary, indent=1))
+
+
+def _prefetch_rows(rows: Iterator[Row | Misfit], tokenizer: Any) -> Iterator[Row | Misfit]:
+    """Yield the rows; their chats are rendered in groups."""
+    while group := list(islice(rows, _GROUP)):
+        prefetch_chats(group, tokenizer)
+        yield from group
 
 
 def _encode(
@@ -270,3 +276,50 @@ def _rename_draft(draft: Path, folder: Path) -> None:
     except OSError:
         if not (folder / "summary.json").is_file():
             raise
+
+
+def link_dataset(data: Dataset, folder: Path) -> None:
+    """Put hard links to the files of a data set into a folder of a run, or copies if links fail.
+
+    The links replace the files of an earlier plan of the run. Other files stay.
+
+    Raises:
+        DataError: the folder is none, or a file there has one of our names, and the run did not write it.
+    """
+    _remove_dataset(folder)
+    with draft_folder(folder.parent, ".draft-") as draft:
+        for name in DATA_NAMES:
+            try:
+                os.link(data.folder / name, draft / name)
+            except OSError:
+                shutil.copy2(data.folder / name, draft / name)
+        if not folder.exists():
+            draft.rename(folder)  # after a kill all files are there, or none
+            return
+        for name in DATA_NAMES:
+            (draft / name).rename(folder / name)
+
+
+def _remove_dataset(folder: Path) -> None:
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise DataError(f"{folder} is not a folder that advisor wrote; move it away, or use another -o")
+    files = [folder / name for name in DATA_NAMES if os.path.lexists(folder / name)]
+    if files and not _is_intact(folder):
+        raise DataError(
+            f"{files[0]} is not as the run wrote it, so advisor does not replace it; move it away, "
+            "then try again"
+        )
+    for file in files:
+        file.unlink()
+    if folder.exists() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _is_intact(folder: Path) -> bool:
+    """Return whether the files are those that their summary describes."""
+    try:
+        summary = json.loads((folder / "summary.json").read_text("utf-8"))
+        hashes = {name: summary[f"{name}_sha256"] for name in ("train", "test")}
+        return all(hash_source(str(folder / f"{name}.jsonl")) == hashes[name] for name in hashes)
+    except (OSError, ValueError, TypeError, KeyError):
+        return False

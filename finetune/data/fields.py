@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from finetune.data.rendering import ChatRefusal
 from finetune.data.turns import THOUGHTS
 
 if TYPE_CHECKING:
@@ -82,5 +83,5 @@ def _remove_fields(turn: dict[str, Any], text: str) -> Iterator[tuple[str, dict[
 def _changes(text: str, render: Callable[..., str], turns: Turns, tools: Sequence[dict[str, Any]]) -> bool:
     try:
         return render(turns, tools=tools) != text
-    except Exception:  # noqa: BLE001 - a template may refuse an incomplete chat with any error
+    except ChatRefusal:
         return True

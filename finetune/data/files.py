@@ -13,6 +13,7 @@ from typing import Any
 
 from finetune.errors import DataError
 
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -34,7 +35,10 @@ def read_records(source: str) -> Iterator[tuple[int, Any]]:
         kind = "".join(path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:]).lower()
         if kind not in readers:
             raise DataError(f"{source} has an unknown file type; known types: {', '.join(readers)}")
-        yield from readers[kind](path)
+        try:
+            yield from readers[kind](path)
+        except OSError as error:
+            raise DataError(f"cannot read {source}: {error.strerror or error}") from None
     elif path.exists():
         raise DataError(f"{source} is a folder; choose one of its files")
     elif _HUB_ID.fullmatch(source) and not path.suffix:
@@ -61,7 +65,7 @@ def _parse_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, Any]]:
         if not line.strip():
             continue
         try:
-            yield place, json.loads(line)
+            yield place, _refuse_surrogates(json.loads(line), line)
         except json.JSONDecodeError as error:
             yield place, f"is not valid JSON: {error.msg} at column {error.colno}"
         except UnicodeDecodeError:
@@ -72,14 +76,28 @@ def _parse_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, Any]]:
 
 def _read_json(path: Path) -> Iterator[tuple[int, Any]]:
     try:
-        records = json.loads(path.read_text("utf-8"))
+        content = path.read_bytes()
+        records = json.loads(content.decode())
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not valid JSON: {error}") from None
     if isinstance(records, dict) and list(records) == ["data"]:
         records = records["data"]
     if not isinstance(records, list):
         raise DataError(f'{path} is not a list of rows; expected a JSON array, or {{"data": [...]}} alone')
-    yield from enumerate(records, 1)
+    for place, record in enumerate(records, 1):
+        yield place, _refuse_surrogates(record, content)
+
+
+def _refuse_surrogates(record: Any, source: bytes) -> Any:
+    """Return the record, or the reason why it is not text: JSON can contain half of a surrogate pair."""
+    if _SURROGATE.search(source) is None:
+        return record
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(error.object[error.start]):04x}"
+        return f"contains {half}, a half of a surrogate pair, which is not a character; delete or replace it"
+    return record
 
 
 def _read_csv(path: Path) -> Iterator[tuple[int, Any]]:

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finetune.data import rendering
 from finetune.data.fields import find_lost_field, list_forms
+from finetune.data.rendering import ChatRefusal
+from finetune.data.rows import Misfit, Row
 from finetune.data.turns import RowError
 from finetune.errors import DataError, ModelError
 from finetune.runners.emit import IGNORE_INDEX
 from finetune.weights.base import find_folder
+from finetune.weights.json_files import read_object
 
 if TYPE_CHECKING:
-    from finetune.data.rows import Row
-    from finetune.spec import Data
+    from finetune.sections import Data
 
 CHATML = (
     "{% for message in messages %}"
     "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}"
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+_PREFETCHED_CHARACTERS = 2**22
+_REASON_CHARACTERS = 300
+_TOKENIZER_FILES = (
+    *("tokenizer_config.json", "config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json"),
+    "tokenizer.json",
 )
 ALPACA = (
     "{% for message in messages %}"
@@ -73,14 +82,59 @@ def load_tokenizer(base: str, revision: str | None = None, *, trust_remote_code:
             str(folder or base), revision=revision, trust_remote_code=trust_remote_code
         )
     except Exception as error:  # noqa: BLE001 - the hub's client and broken files raise many types
-        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelError(f"cannot load the tokenizer of {base}: {first_line}") from None
+        reason = _shorten(error)
+        if folder is not None:
+            reason = _find_wrong_file(folder, trust_remote_code=trust_remote_code) or reason
+        raise ModelError(f"cannot load the tokenizer of {base}: {reason}") from None
     if not tokenizer.is_fast:
         raise ModelError(
             f"the tokenizer of {base} is not a fast tokenizer: without character offsets advisor cannot tell "
             "the trained tokens from the others"
         )
+    if not isinstance(getattr(tokenizer, "chat_template", None), str | dict | None):
+        kind = type(tokenizer.chat_template).__name__
+        raise ModelError(f"the chat_template in tokenizer_config.json of {base} is a {kind}, not text")
     return tokenizer
+
+
+def _shorten(error: Exception) -> str:
+    return " ".join(str(error).split())[:_REASON_CHARACTERS] or type(error).__name__
+
+
+def _find_wrong_file(folder: Path, *, trust_remote_code: bool) -> str:
+    """Return which file of a tokenizer is not what it should be, and why; empty if none is."""
+    paths = [folder / name for name in _TOKENIZER_FILES]
+    paths += [folder / "chat_template.jinja", *(folder / "additional_chat_templates").glob("*.jinja")]
+    for path in paths:
+        try:
+            if path.suffix == ".json":
+                read_object(path)
+            else:
+                path.read_text("utf-8")
+        except FileNotFoundError:
+            continue
+        except UnicodeDecodeError as error:
+            return f"{path} is not UTF-8: {error.reason}"
+        except OSError as error:
+            return f"cannot read {path}: {error.strerror}"
+        except ModelError as error:
+            return str(error)
+    return _find_wrong_values(folder, trust_remote_code=trust_remote_code)
+
+
+def _find_wrong_values(folder: Path, *, trust_remote_code: bool) -> str:
+    from transformers import AutoConfig, PreTrainedTokenizerFast
+
+    try:
+        AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    except Exception as error:  # noqa: BLE001 - broken files raise many types
+        return f"{folder / 'config.json'}: {_shorten(error)}"
+    if (folder / "tokenizer.json").is_file():
+        try:
+            PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
+        except Exception as error:  # noqa: BLE001 - tokenizers raises Exception itself
+            return f"{folder / 'tokenizer.json'}: {_shorten(error)}"
+    return ""
 
 
 def set_template(tokenizer: Any, name: str) -> Any:
@@ -100,7 +154,13 @@ def set_template(tokenizer: Any, name: str) -> Any:
         raise DataError(
             f"invalid data.template {name!r}: expected auto, chatml, alpaca or the path of a Jinja file"
         )
-    tokenizer.chat_template = path.read_text("utf-8")
+    try:
+        tokenizer.chat_template = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"data.template {name} is not UTF-8: {error.reason}") from None
+    except OSError as error:
+        raise DataError(f"cannot read data.template {name}: {error.strerror}") from None
+    setattr(tokenizer, rendering.TEMPLATE_SOURCE, name)
     _check_template(tokenizer, name)
     return tokenizer
 
@@ -108,8 +168,8 @@ def set_template(tokenizer: Any, name: str) -> Any:
 def _check_template(tokenizer: Any, name: str) -> None:
     turns = [{"role": "user", "content": "Question?"}, {"role": "assistant", "content": "Answer 4711."}]
     try:
-        text = tokenizer.apply_chat_template(turns, tokenize=False)
-    except Exception as error:  # noqa: BLE001 - jinja2 raises any error of the template
+        text = render_chat(turns, tokenizer)
+    except ChatRefusal as error:
         raise DataError(f"data.template {name} cannot render a chat: {error}") from None
     if "Question?" not in text or "Answer 4711." not in text:
         raise DataError(f"data.template {name} drops the text of the turns; it rendered {text[:80]!r}")
@@ -165,11 +225,13 @@ def _tokenise(tokenizer: Any, text: str) -> list[int]:
 def render_chat(
     turns: list[dict[str, Any]], tokenizer: Any, *, prompt: bool = False, tools: Sequence[dict[str, Any]] = ()
 ) -> str:
-    """Return the rendered turns, with the start of an answer if ``prompt``."""
-    text: str = tokenizer.apply_chat_template(
-        turns, tokenize=False, add_generation_prompt=prompt, **({"tools": list(tools)} if tools else {})
-    )
-    return text
+    """Return the rendered turns, with the start of an answer if ``prompt``.
+
+    Raises:
+        ChatRefusal: the template refuses the chat.
+        DataError: the template takes too long.
+    """
+    return rendering.render(tokenizer, turns, tools=tools, prompt=prompt).text
 
 
 @dataclass(frozen=True)
@@ -190,9 +252,7 @@ def _encode_chat(row: Row, tokenizer: Any, *, everything: bool) -> EncodedRow:
     chat = _render_row(row, tokenizer)
     try:
         spans = [] if everything else _trained_spans(chat, tokenizer)
-    except RowError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a template may refuse roles with any error
+    except ChatRefusal as error:
         raise RowError(f"the chat template refuses this chat: {error}") from None
     tokens = tokenizer(chat.text, add_special_tokens=False, return_offsets_mapping=True)
     ids: list[int] = tokens["input_ids"]
@@ -215,15 +275,41 @@ def _render_row(row: Row, tokenizer: Any) -> _Chat:
     for turns in list_forms(row.messages):
         try:
             text = render_chat(turns, tokenizer, tools=row.tools)
-        except Exception as error:  # noqa: BLE001 - a template may refuse roles with any error
+        except ChatRefusal as error:
             refusals.append(f"the chat template refuses this chat: {error}")
             continue
         lost_field = find_lost_field(turns, row.tools, text, partial(render_chat, tokenizer=tokenizer))
         if not lost_field:
-            answers = [(n, m) for n, m in enumerate(row.messages) if m.role == "assistant" and m.is_trained]
-            return _Chat(turns, row.tools, text, {n for n, _ in answers if n >= row.prompt_turns})
+            return _Chat(turns, row.tools, text, set(_list_trained_turns(row)))
         losses.append(f"the chat template does not render {lost_field}")
     raise RowError([*losses, *refusals][0])
+
+
+def _list_trained_turns(row: Row) -> list[int]:
+    answers = [n for n, m in enumerate(row.messages) if m.role == "assistant" and m.is_trained]
+    return [n for n in answers if n >= row.prompt_turns]
+
+
+def prefetch_chats(rows: Iterable[Row | Misfit], tokenizer: Any) -> None:
+    """Render what `encode_row` usually needs for these rows in one go.
+
+    Raises:
+        DataError: the template takes too long.
+    """
+    chats: list[tuple[list[dict[str, Any]], Sequence[dict[str, Any]], bool]] = []
+    characters = 0
+    for row in rows:
+        if not isinstance(row, Row) or not row.messages or not tokenizer.chat_template:
+            continue
+        turns, trained_turns = next(list_forms(row.messages)), _list_trained_turns(row)
+        characters += (1 + 2 * len(trained_turns)) * sum(len(message.content) for message in row.messages)
+        if characters > _PREFETCHED_CHARACTERS:
+            break
+        chats.append((turns, row.tools, False))
+        for n in trained_turns:
+            chats += [(turns[:n], row.tools, True)] if n else []
+            chats.append((turns[: n + 1], row.tools, False))
+    rendering.prefetch(tokenizer, chats)
 
 
 def _trained_spans(chat: _Chat, tokenizer: Any) -> list[tuple[int, int]]:
@@ -261,19 +347,13 @@ def _generation_spans(chat: _Chat, tokenizer: Any) -> list[tuple[int, int]]:
     excluded_spans = [_turn_span(chat, n, tokenizer) for n in sorted(answers.difference(chat.trained))]
     # A block can include the white space after the stop token.
     excluded_spans = [(a, len(chat.text) - len(chat.text[b:].lstrip())) for a, b in excluded_spans]
-    tokens = tokenizer.apply_chat_template(
-        chat.turns,
-        tokenize=True,
-        return_dict=True,
-        return_assistant_tokens_mask=True,
-        **({"tools": list(chat.tools)} if chat.tools else {}),
-    )
-    offsets = tokenizer(chat.text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-    mask = tokens["assistant_masks"]
-    if len(mask) != len(offsets):
+    rendered_chat = rendering.render(tokenizer, chat.turns, tools=chat.tools, with_spans=True)
+    if rendered_chat.text != chat.text:
         raise RowError("the {% generation %} blocks of the chat template do not match its text")
+    offsets = tokenizer(chat.text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
     spans: list[tuple[int, int]] = []
-    for (start, end), is_trained in zip(offsets, mask, strict=True):
+    for start, end in offsets:
+        is_trained = any(a < end and start < b for a, b in rendered_chat.spans)
         if not is_trained or any(a < end and start < b for a, b in excluded_spans):
             continue
         if spans and spans[-1][1] >= start:

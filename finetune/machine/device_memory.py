@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from finetune import isolation
+
 FILE = "device-peak-bytes"
 EVERY_SECONDS = 0.5
 
@@ -46,7 +48,9 @@ def read_used_bytes(tool: str) -> int | None:
     """Return the bytes in use on all GPUs, or None if the driver does not answer."""
     query = [tool, "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
     try:
-        output = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout
+        output = subprocess.run(
+            query, capture_output=True, text=True, timeout=20, check=True, env=isolation.select_variables()
+        ).stdout
         return sum(int(float(line)) for line in output.split()) * 2**20
     except (OSError, subprocess.SubprocessError, ValueError):
         return None

@@ -16,7 +16,9 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from finetune import isolation
 from finetune.errors import SpecError
 
 GPUS_VARIABLE, VISIBLE_VARIABLE = "ADVISOR_GPUS", "CUDA_VISIBLE_DEVICES"
@@ -57,6 +59,13 @@ class Gpu:
         return self.memory_bytes if self.free_bytes is None else self.free_bytes
 
 
+class Room(NamedTuple):
+    """Bytes of a memory: those that a process can still get, and all of them."""
+
+    free: int
+    total: int
+
+
 @dataclass(frozen=True)
 class Machine:
     """The processor, cores, GPUs and the memory that a process may use."""
@@ -89,6 +98,16 @@ def detect_machine() -> Machine:
     return Machine(_processor(), len(os.sched_getaffinity(0)), _memory_bytes(), _gpus())
 
 
+def read_room(kind: str | None) -> Room | None:
+    """Return the memory of the first GPU by torch, or of the system; None if it is unknown."""
+    if kind != "cuda":
+        free = _available_bytes()
+        return None if free is None else Room(free, _memory_bytes())
+    import torch
+
+    return Room(*torch.cuda.mem_get_info(0))
+
+
 def describe_unused_gpus(machine: Machine, kind: str | None, processes: int) -> str:
     """Return a sentence about the GPUs that a run leaves idle; empty if it uses all of them, or none."""
     count = len(machine.gpus)
@@ -107,6 +126,20 @@ def select_devices(processes: int) -> dict[str, str]:
     devices = [str(n) for n in range(processes)] if text is None else text.split(",")
     order = os.environ.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     return {VISIBLE_VARIABLE: ",".join(devices[:processes]), "CUDA_DEVICE_ORDER": order}
+
+
+def read_driver_version() -> tuple[int, ...] | None:
+    """Return the version of NVIDIA's driver by nvidia-smi; None if it does not answer."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return None
+    query = [tool, "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        output = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    match = re.match(r"\s*(\d+(?:\.\d+)+)", output)
+    return tuple(map(int, match[1].split("."))) if match else None
 
 
 def _processor() -> str:
@@ -179,6 +212,7 @@ def _ask_driver(visible: str | None) -> tuple[Gpu, ...] | None:
             text=True,
             timeout=20,
             check=True,
+            env=isolation.select_variables(),
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return None
@@ -226,7 +260,6 @@ def _ask_torch() -> tuple[Gpu, ...]:
     """Return the GPUs that torch sees, if there is a driver; nothing without torch."""
     if not any(Path(file).exists() for file in _DRIVER_FILES) or importlib.util.find_spec("torch") is None:
         return ()
-    environment = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **os.environ}
     try:
         output = subprocess.run(
             [sys.executable, "-c", _TORCH_QUERY],
@@ -234,7 +267,7 @@ def _ask_torch() -> tuple[Gpu, ...]:
             text=True,
             timeout=120,
             check=True,
-            env=environment,
+            env={"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **isolation.select_variables()},
         ).stdout
         return tuple(Gpu(*values) for values in json.loads(output))
     except (OSError, subprocess.SubprocessError, ValueError):

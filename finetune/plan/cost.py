@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from finetune import record
-from finetune.machine import hardware, memory
+from finetune.machine import hardware, memory, roofline
 
 if TYPE_CHECKING:
     from finetune.run import Plan
@@ -21,13 +21,16 @@ def describe_costs(plan: Plan) -> list[str]:
         lines = ["memory: unknown; advisor does not know the names of the sizes in the model's config.json"]
     else:
         lines = [f"memory, peak by part ({plan.spec.devices.kind}):"]
-        lines += [f"{n:>12}  {b / _GIB:7.2f} GiB" for n, b in plan.prediction.as_dict().items()]
+        parts = {n: b for n, b in plan.prediction.as_dict().items() if n != "evaluation"}
+        lines += [f"{n:>12}  {b / _GIB:7.2f} GiB" for n, b in parts.items()]
         lines.append(_describe_fit(plan, plan.shape, plan.prediction.total))
+        lines += _describe_evaluation(plan, plan.shape)
     devices = plan.spec.devices
     idle_note = hardware.describe_unused_gpus(plan.machine, devices.kind, devices.processes)
     return [
         *([f"devices: {idle_note}"] if idle_note else []),
         *lines,
+        *_describe_speed(plan),
         *describe_time(plan),
         describe_disk(plan),
     ]
@@ -45,6 +48,41 @@ def _describe_fit(plan: Plan, shape: Shape, peak: int) -> str:
         return text + "No smaller micro-batch, checkpointing, 4 bits or length is enough; use a smaller model"
     options = " ".join(f"--set {name}={str(value).lower()}" for name, value in change.values.items())
     return text + f"The smallest change that fits: {options} ({change.total / _GIB:.2f} GiB)"
+
+
+def _describe_evaluation(plan: Plan, shape: Shape) -> list[str]:
+    """Say which models the evaluation after a run on a GPU can judge."""
+    spec = plan.spec
+    if spec.devices.kind != "cuda" or not spec.evaluation.rows:
+        return []
+    length = min(plan.data.summary["longest"], spec.data.max_length)
+    half = "32-bit" if spec.training.dtype == "float32" else "16-bit"
+    widths = ("4-bit", half) if spec.method.name == "qlora" else (half,)
+    available = plan.machine.usable_bytes("cuda", 1)
+    texts = []
+    for width in widths:
+        need = memory.predict_evaluation(shape, spec, length, is_quantised=width == "4-bit")
+        verb = "is judged" if need <= available else "is not judged"
+        texts.append(f"the {width} model needs {need / _GIB:.2f} GiB and {verb}")
+    return [f"evaluation: {'; '.join(texts)}"]
+
+
+def _describe_speed(plan: Plan) -> list[str]:
+    """Describe the limit of the speed on these cards, and what trainers usually reach."""
+    spec = plan.spec
+    if plan.shape is None or spec.devices.kind != "cuda":
+        return []
+    length = plan.data.summary["train_tokens"] / max(1, plan.data.rows)
+    limit = roofline.predict_limit(plan.shape, spec, length, plan.machine.gpus)
+    names = ", ".join(dict.fromkeys(gpu.name for gpu in plan.machine.gpus[: spec.devices.processes]))
+    if limit is None:
+        return [f"speed: the limit is unknown; advisor has no peaks of {names}, or for this kind of model"]
+    low, high = (round(share * limit.tokens_per_second, -2) for share in roofline.EXPECTED_SHARES)
+    cause = "reading the weights" if limit.is_by_memory else "computing"
+    rate, work = round(limit.tokens_per_second, -2), limit.flops_per_token / 1e9
+    what = f"at most {rate:,.0f} tokens/s on {spec.world_size} x {names}"
+    why = f"{work:.1f} GFLOP a token, limited by {cause}"
+    return [f"speed: {what} ({why}); expected {low:,.0f} to {high:,.0f}"]
 
 
 def describe_time(plan: Plan) -> list[str]:

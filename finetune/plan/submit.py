@@ -127,7 +127,7 @@ def _slurm_files(spec: RunSpec, folder: Path, cluster: ClusterSettings) -> dict[
     train = shlex.join(["advisor", "train", "--spec", str(folder / "run.toml"), "-o", str(run)])
     lines = [
         "#!/bin/bash",
-        *(f"#SBATCH --{key}={value}" for key, value in options.items()),
+        *(f"#SBATCH --{key}={shlex.quote(value)}" for key, value in options.items()),
         "set -euo pipefail",
         'MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | sed -n 1p)',
         "MASTER_PORT=$((20000 + SLURM_JOB_ID % 20000))",
@@ -244,8 +244,9 @@ def _to_yaml(config: Mapping[str, Any]) -> str:
 
 def submit_command(scheduler: str, folder: Path) -> str:
     """Return the command that submits the job in ``folder``."""
-    return {
-        "slurm": f"sbatch {folder / 'job.sbatch'}",
-        "skypilot": f"sky launch {folder / 'job.yaml'}",
-        "kubernetes": f"kubectl apply -f {folder / 'job.yaml'}",
-    }[scheduler]
+    words = {
+        "slurm": ["sbatch", str(folder / "job.sbatch")],
+        "skypilot": ["sky", "launch", str(folder / "job.yaml")],
+        "kubernetes": ["kubectl", "apply", "-f", str(folder / "job.yaml")],
+    }
+    return shlex.join(words[scheduler])

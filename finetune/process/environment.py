@@ -9,15 +9,16 @@ beside advisor (`advisor[train]`, or a working CUDA set-up), that environment is
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -27,6 +28,7 @@ from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
 from advisor.files import cache_home
+from finetune import isolation
 from finetune.errors import StackEnvironmentError
 
 _SEAL = "advisor-seal.json"
@@ -152,7 +154,12 @@ def check_environment(lock: Path) -> Health:
 def _probe(python: Path) -> tuple[str, dict[str, str]]:
     """Return an interpreter's version, and its packages: name → version."""
     process = subprocess.run(
-        [str(python), "-I", "-c", _PROBE], capture_output=True, text=True, timeout=120, check=True
+        isolation.close_network([str(python), "-I", "-c", _PROBE]),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        env=isolation.select_variables(),
     )
     answer = json.loads(process.stdout)
     return answer["python"], answer["packages"]
@@ -183,13 +190,30 @@ def ensure_environment(
     current = check_current(lock, required_packages)
     if current.environment is not None:
         return current.environment
+    with _lock_build(lock, progress):
+        if not read_build_costs(lock):  # there is none, or the process that built it was killed
+            return build_environment(lock, progress)
     cache = check_environment(lock)
-    if cache.state == "broken":
+    if cache.environment is None:
         raise StackEnvironmentError(
             f"the environment of {lock.stem} is broken: {cache.why}. Run "
             f"`advisor stacks rebuild {lock.stem}` to build it again"
         )
-    return cache.environment or build_environment(lock, progress)
+    return cache.environment
+
+
+@contextmanager
+def _lock_build(lock: Path, progress: Callable[[str], None]) -> Iterator[None]:
+    """Wait until no other process builds this environment."""
+    folder = environment_folder(lock)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(folder.name + ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress(f"waiting for another advisor that builds the environment of {lock.stem}")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def build_environment(lock: Path, progress: Callable[[str], None] = lambda _: None) -> Environment:
@@ -204,10 +228,7 @@ def build_environment(lock: Path, progress: Callable[[str], None] = lambda _: No
     folder.parent.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     began = time.monotonic()
-    variables = {**os.environ, "VIRTUAL_ENV": str(folder)}
-    variables.setdefault("UV_FIND_LINKS", os.environ.get("PIP_FIND_LINKS", ""))
-    if not variables["UV_FIND_LINKS"]:
-        del variables["UV_FIND_LINKS"]
+    variables = {**uv_variables(), "VIRTUAL_ENV": str(folder)}
     locked_version = python_version(lock)
     current_version = f"{sys.version_info.major}.{sys.version_info.minor}"
     is_current = locked_version == current_version
@@ -258,9 +279,18 @@ def _install_commands(uv: str, lock: Path, variables: Mapping[str, str]) -> list
 def _has_python(uv: str, version: str) -> bool:
     """Return whether uv can find or download this Python version."""
     for arguments in (["find", version], ["install", version]):
-        if subprocess.run([uv, "python", *arguments], capture_output=True, check=False).returncode == 0:
+        command = [uv, "python", *arguments]
+        if subprocess.run(command, capture_output=True, env=uv_variables(), check=False).returncode == 0:
             return True
     return False
+
+
+def uv_variables() -> dict[str, str]:
+    """Return the variables of uv; pip's PIP_FIND_LINKS counts too."""
+    variables = isolation.select_variables(with_index=True)
+    if variables.get("PIP_FIND_LINKS"):
+        variables.setdefault("UV_FIND_LINKS", variables["PIP_FIND_LINKS"])
+    return variables
 
 
 def find_uv() -> str:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from finetune import isolation
 from finetune.errors import StackEnvironmentError
 
 # The oldest driver for each major version of CUDA (CUDA Toolkit release notes, table "minor version
@@ -79,14 +80,26 @@ def query_gpus(python: Path, variables: Mapping[str, str] | None = None) -> GpuS
     Raises:
         StackEnvironmentError: torch cannot be imported there.
     """
+    command = [str(python), "-c", _QUERY]
+    support = _ask_torch(python, isolation.close_network(command), variables)
+    if support.cuda is not None and support.error and isolation.describe_network() == isolation.NO_NETWORK:
+        # The first program that uses CUDA may have to load a part of the driver, which needs a privilege
+        # that a program without a network cannot get.
+        _ask_torch(python, command, variables)
+        support = _ask_torch(python, isolation.close_network(command), variables)
+    return support
+
+
+def _ask_torch(python: Path, command: list[str], variables: Mapping[str, str] | None) -> GpuSupport:
     try:
         process = subprocess.run(
-            [str(python), "-c", _QUERY],
+            command,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=300,
             check=False,
-            env={**os.environ, **(variables or {})},
+            env=isolation.select_variables(variables),
         )
         values = json.loads(process.stdout.strip().rpartition("\n")[2])
     except (OSError, ValueError, subprocess.SubprocessError) as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from finetune import isolation
 from finetune.errors import (
     DiskFull,
     LossNotFinite,
@@ -25,6 +27,8 @@ from finetune.errors import (
     TrainingError,
     TrainingInterruption,
 )
+from finetune.layout import CHECKPOINT
+from finetune.runners import template_limit
 from finetune.runners.emit import COMPLETE, WRAPPER_PID
 from finetune.runners.gpu_errors import find_gpu_error
 
@@ -103,6 +107,10 @@ _REMEDIES = {
             "if it comes again at the same step, check the data and the model with CUDA_LAUNCH_BLOCKING=1"
         ),
     ),
+    "slow_template": (
+        TrainingError,
+        "A chat template did not end. Look for a loop in it, or use another one with data.template",
+    ),
     "other": (TrainingError, ""),
 }
 
@@ -175,7 +183,8 @@ def read_finished_training(folder: Path, on_event: Callable[[dict[str, Any]], No
 
 def find_last_checkpoint(work: Path) -> Path | None:
     """Return the newest complete checkpoint."""
-    checkpoints = [c for c in work.glob("checkpoint-*") if (c / COMPLETE).is_file()]
+    folders = [c for c in work.glob("checkpoint-*") if CHECKPOINT.fullmatch(c.name)]
+    checkpoints = [c for c in folders if (c / COMPLETE).is_file()]
     return max(checkpoints, key=lambda c: int(c.name.rpartition("-")[2]), default=None)
 
 
@@ -184,6 +193,7 @@ def run_process(
     folder: Path,
     environment: Mapping[str, str],
     *,
+    needs_network: bool = False,
     on_event: Callable[[dict[str, Any]], None] = lambda _: None,
     on_start: Callable[[int], None] = lambda _: None,
     on_stopping: Callable[[], None] = lambda: None,
@@ -193,7 +203,8 @@ def run_process(
     Args:
         command: the stack's command.
         folder: the run's folder, with events, log and stop file.
-        environment: variables to set on top of this process's own.
+        environment: variables to set on top of the allowed ones (`isolation`).
+        needs_network: whether the command keeps the network, because other machines take part.
         on_event: called with every event of this start, in order.
         on_start: called with the process id.
         on_stopping: called once after Ctrl-C.
@@ -202,18 +213,20 @@ def run_process(
         TrainingError: the process failed; the subclass names memory, the loss or the disk as the cause.
         TrainingInterruption: the process was stopped; there is a checkpoint if it completed a step.
     """
-    for old_request in ("stop", "stop-at"):
-        (folder / old_request).unlink(missing_ok=True)
+    for old_file in ("stop", "stop-at", template_limit.FILE):
+        (folder / old_file).unlink(missing_ok=True)
     stream = folder / "events.jsonl"
     offset = stream.stat().st_size if stream.is_file() else 0
     began = time.monotonic()
     with (folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(
-            command,
+            command if needs_network else isolation.close_network(command),
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **environment, WRAPPER_PID: str(os.getpid()), "PYTHONUNBUFFERED": "1"},
+            env=isolation.select_variables(
+                {**environment, WRAPPER_PID: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
+            ),
             start_new_session=True,
         )
         on_start(process.pid)
@@ -294,7 +307,7 @@ def explain_failure(
     place = f"at step {step}" if step else "before the first step"
     checkpoint = find_last_checkpoint(folder / "work")
     checkpoint_note = f"{checkpoint.name} is complete" if checkpoint else "there is no checkpoint yet"
-    next_steps = f"{checkpoint_note}; `advisor train --resume {folder}` continues the run"
+    next_steps = f"{checkpoint_note}; `advisor train --resume {shlex.quote(str(folder))}` continues the run"
     log = folder / "log.txt"
     if "failed" in last_events:
         kind, message = last_events["failed"]["kind"], last_events["failed"]["message"]
@@ -317,6 +330,8 @@ def explain_failure(
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
     # A GPU can end the process without an event: NCCL aborts, and so does the driver.
     kind, line = _find_last_words(log)
+    if (folder / template_limit.FILE).exists():
+        kind, line = "slow_template", f"a chat template had {template_limit.SECONDS} s"
     error, remedy = _REMEDIES[kind]
     advice = f"{remedy}. " if remedy else ""
     return error(

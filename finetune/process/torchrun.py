@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from finetune import isolation
 from finetune.errors import SpecError, TrainingError
 from finetune.spec import RunSpec
 
@@ -84,7 +85,11 @@ def run_worker_node(command: list[str], folder: Path, environment: Mapping[str, 
     log = folder / f"log-{node_rank()}.txt"
     with log.open("ab") as out:
         process = subprocess.run(
-            command, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **environment}, check=False
+            command,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=isolation.select_variables(environment),
+            check=False,
         )
     if process.returncode:
         raise TrainingError(f"machine {node_rank()} failed with exit code {process.returncode}; see {log}")

@@ -31,8 +31,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
     from finetune.runners.gpu_errors import find_gpu_error
+    from finetune.runners.template_limit import limit_templates
 else:
     from gpu_errors import find_gpu_error
+    from template_limit import limit_templates
 
 WRAPPER_PID = "ADVISOR_WRAPPER_PID"
 COMPLETE = "complete"
@@ -168,6 +170,7 @@ def main(train: Callable[[Path, Path, Emitter], None]) -> int:
     config, run = Path(sys.argv[1]), Path(sys.argv[2])
     emit = Emitter(run, quiet=os.environ.get("RANK", "0") != "0")
     emit("started", pid=os.getpid())
+    limit_templates(run)
     try:
         train(config, run, emit)
     except StopTraining:

@@ -136,7 +136,8 @@ class StepProgress:
             os.fsync(file.fileno())
         mark_complete(folder)
         self.emit("saved", step=step, path=str(folder))
-        checkpoints = sorted(folder.parent.glob("checkpoint-*"), key=lambda c: int(c.name.rpartition("-")[2]))
+        checkpoints = [c for c in folder.parent.glob("checkpoint-*") if c.name.rpartition("-")[2].isdecimal()]
+        checkpoints.sort(key=lambda c: int(c.name.rpartition("-")[2]))
         for checkpoint in checkpoints[: -self.keep]:
             shutil.rmtree(checkpoint)
 

@@ -5,6 +5,7 @@ trl's own parser reads the config, so a wrong key fails as it does for `trl sft`
 
 from __future__ import annotations
 
+import glob
 import json
 import math
 import sys
@@ -54,7 +55,9 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     }
     splits = load_dataset(
         "json",
-        data_files={name: f"{script.dataset_name}/{name}.jsonl" for name in _list_splits(script, args)},
+        data_files={  # datasets reads them as patterns
+            name: f"{glob.escape(script.dataset_name)}/{name}.jsonl" for name in _list_splits(script, args)
+        },
         cache_dir=str(run / "work" / "arrow"),
     )
     peft_file = config.with_name("peft.json")

@@ -6,6 +6,7 @@ The config has the arguments of the three calls of an unsloth script, by name: `
 
 from __future__ import annotations
 
+import glob
 import os
 import sys
 import time
@@ -54,7 +55,8 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     args = SFTConfig(**settings["sft"])
     initialise_adapter(model, args.seed, rank=settings["get_peft_model"]["r"])
     names = ["train", "test"] if args.eval_strategy != "no" else ["train"]
-    files = {name: str(run / "data" / f"{name}.jsonl") for name in names}
+    # datasets reads the names of files as patterns
+    files = {name: glob.escape(str(run / "data" / f"{name}.jsonl")) for name in names}
     splits = load_dataset("json", data_files=files, cache_dir=str(run / "work" / "arrow"))
     trainer = SFTTrainer(
         model=model,

@@ -7,6 +7,7 @@ first step, for which there is no key.
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ _RUNNER = Path(__file__).parents[1] / "runners" / "axolotl_train.py"
 def render(spec: RunSpec, job: Job) -> NativeConfig:
     """Render one YAML file."""
     hf_trainer.refuse_unsupported_fields(name, spec)
+    if glob.escape(str(job.folder)) != str(job.folder):
+        why = "it reads the paths of its data as patterns, so they must not contain *, ? or ["
+        raise UnsupportedField(name, "output", str(job.folder), why)
     if spec.data.packing and spec.devices.kind == "cpu":
         raise UnsupportedField(name, "data.packing", True, "its packing needs the attention kernels of a GPU")
     if spec.world_size > 1 and spec.devices.kind == "cpu":

@@ -15,7 +15,8 @@ from typing import Any
 from finetune.errors import TrainingError
 from finetune.process import torchrun
 from finetune.runners import trl_sft
-from finetune.spec import LORA_LIKE, RunSpec
+from finetune.sections import LORA_LIKE
+from finetune.spec import RunSpec
 from finetune.stacks import Job, NativeConfig
 from finetune.stacks.shared import hf_trainer, own_loop
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from finetune.errors import ModelError
+from finetune.weights.json_files import describe_kind, read_object
 
 _SAMPLE = 1 << 20
+_SIZES = (
+    *("num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size", "num_attention_heads"),
+    *("num_key_value_heads", "head_dim", "max_position_embeddings"),
+)
+_MAX_SIZE = 10**9
+_MAX_CHARACTERS = 60  # characters of a wrong value in a message
 _OTHER_FORMS = ["*.pth", "*.pt", "*.h5", "*.msgpack", "*.ot", "*.gguf", "*.onnx", "original/*", "onnx/*"]
 
 
@@ -81,6 +88,18 @@ def find_folder(base: str) -> Path | None:
     return None
 
 
+def public_name(base: str) -> str:
+    """Return a model's name for files that leave the machine: the hub id, or the last name of a folder."""
+    folder = Path(base).expanduser()
+    if not folder.is_dir():
+        return base
+    folder = folder.resolve()
+    for part in reversed(folder.parts):
+        if match := re.fullmatch(r"models--([\w.-]+?)--([\w.-]+)", part):  # the hub's cache
+            return f"{match[1]}/{match[2]}"
+    return folder.name
+
+
 def read_model_config(
     base: str, revision: str | None = None, *, trust_remote_code: bool = False
 ) -> dict[str, Any]:
@@ -92,14 +111,12 @@ def read_model_config(
     folder = find_folder(base)
     if folder is not None:
         try:
-            return dict(json.loads((folder / "config.json").read_text("utf-8")))
+            return _check_config(read_object(folder / "config.json"), str(folder / "config.json"))
         except FileNotFoundError:
             raise ModelError(
                 f"{base} has no config.json, so it is not a model in Hugging Face's layout; "
                 f"`advisor inspect {base}` shows what it is and how to convert it"
             ) from None
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ModelError(f"{folder / 'config.json'} is not valid JSON: {error}") from None
     from transformers import AutoConfig
 
     try:
@@ -111,7 +128,27 @@ def read_model_config(
             f"{base} is not a local model folder, and the hub does not provide it: "
             f"{str(error).splitlines()[0]}"
         ) from None
-    return dict(model_config.to_dict())
+    return _check_config(dict(model_config.to_dict()), f"the config of {base}")
+
+
+def _check_config(model_config: dict[str, Any], source: str) -> dict[str, Any]:
+    """Return a config whose parts are objects and whose sizes are possible.
+
+    Raises:
+        ModelError: they are not.
+    """
+    for name in ("text_config", "rope_scaling", "rope_parameters", "quantization_config"):
+        if not isinstance(model_config.get(name, {}), dict | None):
+            raise ModelError(f"{source}: {name} is {describe_kind(model_config[name])}, not an object")
+    text_config = model_config.get("text_config") or model_config
+    for name in _SIZES:
+        size = text_config.get(name)
+        # Some models have a list: one size for each layer.
+        is_number = isinstance(size, int) and not isinstance(size, bool)
+        if not (size is None or isinstance(size, list) or (is_number and 0 < size <= _MAX_SIZE)):
+            text = repr(size) if len(repr(size)) < _MAX_CHARACTERS else repr(size)[:_MAX_CHARACTERS] + "…"
+            raise ModelError(f"{source}: {name} is {text}; expected a whole number from 1 to {_MAX_SIZE:,}")
+    return model_config
 
 
 def fetch_model(base: str, revision: str | None = None) -> Path:
@@ -150,19 +187,28 @@ def read_shape(model_config: dict[str, Any]) -> Shape | None:
             has_tied_embeddings=bool(is_tied),
             experts=int(text_config.get("num_local_experts") or text_config.get("num_experts") or 1),
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
 
 
 def read_stop_tokens(base: str, model_config: dict[str, Any]) -> set[int]:
-    """Return the ids of the tokens that stop generation, from the model's config."""
+    """Return the ids of the tokens that stop generation, from the model's config.
+
+    Raises:
+        ModelError: the config is wrong.
+    """
     path = Path(base).expanduser() / "generation_config.json"
     tokens: Any = None
+    source = str(path)
     if path.is_file():
-        tokens = json.loads(path.read_text("utf-8")).get("eos_token_id")
+        tokens = read_object(path).get("eos_token_id")
     if tokens is None:
+        source = f"the config of {base}"
         tokens = (model_config.get("text_config") or model_config).get("eos_token_id")
-    return {tokens} if isinstance(tokens, int) else set(tokens or ())
+    ids = tokens if isinstance(tokens, list) else [] if tokens is None else [tokens]
+    if not all(isinstance(token, int) for token in ids):
+        raise ModelError(f"{source}: eos_token_id is {tokens!r}; expected a token id or a list of them")
+    return set(ids)
 
 
 def list_weight_files(base: str) -> list[Path]:

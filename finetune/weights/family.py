@@ -87,6 +87,13 @@ def parse_family(model_config: Mapping[str, Any]) -> ModelFamily | str:
         return f"its activation is {model_config['hidden_act']}"
     if name == "phi3" and float(model_config.get("partial_rotary_factor") or 1) != 1:
         return "it rotates only a part of each head"
+    try:
+        return _build_family(name, shape, model_config)
+    except (TypeError, ValueError, OverflowError, KeyError) as error:
+        return f"its config.json has an unexpected value: {type(error).__name__}: {error}"
+
+
+def _build_family(name: str, shape: base.Shape, model_config: Mapping[str, Any]) -> ModelFamily | str:
     rope = {**(model_config.get("rope_scaling") or {}), **(model_config.get("rope_parameters") or {})}
     kind = rope.get("rope_type", rope.get("type", "default"))
     if kind not in ("default", "llama3") or (kind == "llama3" and name != "llama"):

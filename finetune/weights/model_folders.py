@@ -9,6 +9,7 @@ from typing import Any
 
 from finetune.errors import ModelError
 from finetune.weights.description import CheckpointDescription
+from finetune.weights.json_files import describe_kind, read_object
 from finetune.weights.pickles import read_imports
 from finetune.weights.safetensors_header import count_parameters, read_header
 from finetune.weights.weight_files import compare_index, describe_imports, is_lfs_pointer, read_index
@@ -135,12 +136,13 @@ def _is_pickle(file: Path) -> bool:
 def _describe_mlx_adapter(path: Path) -> CheckpointDescription | None:
     if not (path / "adapter_config.json").is_file():
         return None
-    config = json.loads((path / "adapter_config.json").read_text("utf-8"))
+    config = read_object(path / "adapter_config.json")
     if "peft_type" in config or not {"lora_parameters", "fine_tune_type"} & config.keys():
         return None
     weights = [p for p in (path / "adapters.safetensors",) if p.is_file() and not is_lfs_pointer(p)]
     parameters, dtypes = count_parameters(weights) if weights else (None, {})
-    lora = config.get("lora_parameters") or {}
+    parameters_of_lora = config.get("lora_parameters")
+    lora = parameters_of_lora if isinstance(parameters_of_lora, dict) else {}
     details = {
         "method": f"{config.get('fine_tune_type', 'lora')} r={lora.get('rank')} scale={lora.get('scale')}",
         "base": str(config.get("model")),
@@ -155,7 +157,7 @@ def _describe_mlx_adapter(path: Path) -> CheckpointDescription | None:
 def _describe_adapter(path: Path) -> CheckpointDescription | None:
     if not (path / "adapter_config.json").is_file():
         return None
-    config = json.loads((path / "adapter_config.json").read_text("utf-8"))
+    config = read_object(path / "adapter_config.json")
     weights = path / "adapter_model.safetensors"
     is_counted = weights.is_file() and not is_lfs_pointer(weights)
     parameters, dtypes = count_parameters([weights]) if is_counted else (None, {})
@@ -163,7 +165,7 @@ def _describe_adapter(path: Path) -> CheckpointDescription | None:
     details = {
         "method": f"{config.get('peft_type')} r={config.get('r')} alpha={config.get('lora_alpha')}",
         "base": str(config.get("base_model_name_or_path")),
-        "targets": ", ".join(targets) if isinstance(targets, list) else str(targets),
+        "targets": ", ".join(map(str, targets)) if isinstance(targets, list) else str(targets),
         **_tokenizer_details(path),
     }
     convert = "`advisor runs merge RUN` merges it into its base model"
@@ -202,7 +204,7 @@ def _describe_meta(path: Path) -> CheckpointDescription | None:
     shards = sorted(path.glob("consolidated.*.pth"))
     if not shards or not (path / "params.json").is_file():
         return None
-    parameters = json.loads((path / "params.json").read_text("utf-8"))
+    parameters = read_object(path / "params.json")
     details = {"params.json": json.dumps(parameters), "shards": str(len(shards))}
     return CheckpointDescription(
         "Meta's original checkpoint", None, {}, details, "Meta's llama code, torchtune", _TO_HF
@@ -302,11 +304,16 @@ def _count_weights(path: Path, weights: list[Path]) -> tuple[int | None, dict[st
 def _describe_hugging_face(path: Path) -> CheckpointDescription | None:
     if not (path / "config.json").is_file():
         return None
-    config = json.loads((path / "config.json").read_text("utf-8"))
+    config = read_object(path / "config.json")
+    for name in ("text_config", "quantization_config"):
+        if not isinstance(config.get(name, {}), dict | None):
+            raise ModelError(
+                f"{path / 'config.json'}: {name} is {describe_kind(config[name])}, not an object"
+            )
     weights = _list_weights(path)
     parameters, dtypes, warnings = _count_weights(path, weights)
     details = {
-        "architecture": ", ".join(config.get("architectures") or ["?"]),
+        "architecture": ", ".join(_list_texts(config.get("architectures"))) or "?",
         "family": str(config.get("model_type")),
         "dtype": str(config.get("dtype") or config.get("torch_dtype")),
         "context": str((config.get("text_config") or config).get("max_position_embeddings")),
@@ -363,7 +370,7 @@ def _warn_about_pickled_weights(path: Path, weights: list[Path]) -> tuple[str, .
 def _describe_run(path: Path) -> CheckpointDescription | None:
     if not (path / "record.json").is_file():
         return None
-    record = json.loads((path / "record.json").read_text("utf-8"))
+    record = read_object(path / "record.json")
     details = {"state": str(record.get("state")), "outcome": str(record.get("outcome"))}
     return CheckpointDescription(
         "a run of advisor train", None, {}, details, "advisor runs", "its folder adapter/ is a PEFT adapter"
@@ -375,7 +382,7 @@ def _tokenizer_details(path: Path) -> dict[str, str]:
     template = (path / "chat_template.jinja").is_file()
     settings = path / "tokenizer_config.json"
     if not template and settings.is_file():
-        template = bool(json.loads(settings.read_text("utf-8")).get("chat_template"))
+        template = bool(read_object(settings).get("chat_template"))
     return {
         "tokenizer": ", ".join(names) or "none",
         "chat template": "yes (an instruct model, or a model prepared for chat)"

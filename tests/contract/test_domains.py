@@ -56,5 +56,7 @@ def test_the_error_names_an_unknown_criterion(tmp_path):
     text = (data_folder() / "domains" / "web-frameworks.toml").read_text()
     path = tmp_path / "mine.toml"
     path.write_text(text.replace('"issues"', '"isues"', 1))
-    with pytest.raises(ConfigError, match=r"mine\.toml: unknown criterion 'isues'; known: activity"):
+    with pytest.raises(
+        ConfigError, match=r"mine\.toml: unknown criterion 'isues' \(did you mean issues\?\); known: activity"
+    ):
         load_domain(str(path))

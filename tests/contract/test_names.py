@@ -33,7 +33,7 @@ ALLOWED = {
     "left": "a key of the outlook's trees: the left branch",
     "blank_left": "a key of the outlook's trees: whether a blank goes to the left branch",
     "last_committed": "a key of the JSON back-test: the choice by the last commit",
-    "listed": "a key of population.json: the libraries on the lists",
+    "listed": "a key of percentiles.json: the libraries on the lists",
     "most_starred": "a key of the JSON back-test: the choice by stars",
     "pooled": "a key of the JSON back-test: the figures over all days",
     "ranked": "a key of the JSON reports of one or several packages",

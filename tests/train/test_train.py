@@ -74,7 +74,7 @@ def test_model_card_has_the_data_and_the_losses(finished_run):
 def test_adapter_has_no_pickle_and_names_its_base(finished_run, tiny):
     adapter = finished_run[0] / "adapter"
     assert not {p.suffix for p in adapter.iterdir()} & {".bin", ".pt", ".pth", ".pkl"}
-    assert json.loads((adapter / "adapter_config.json").read_text())["base_model_name_or_path"] == str(tiny)
+    assert json.loads((adapter / "adapter_config.json").read_text())["base_model_name_or_path"] == tiny.name
 
 
 def test_finished_run_is_not_resumed_nor_overwritten(finished_run, advisor, tiny, sums):

@@ -12,7 +12,9 @@ from datetime import date
 from pathlib import Path
 
 from advisor.answers.dependencies import Dependency
+from advisor.answers.dependencies.listed import find_listed_origins, find_neighbours
 from advisor.answers.dependencies.packages import Origin, find_origin, read_origins
+from advisor.answers.list_figures import fill_gaps
 from advisor.answers.question import Question, Request, read_rules, weights_of
 from advisor.answers.recommend import score_candidate
 from advisor.domain.domain import Domain, available_domains, candidate_of, load_domain, read_candidates
@@ -24,6 +26,7 @@ from advisor.facts.facts_view import FactsView
 from advisor.facts.store import Store
 from advisor.measure import cache
 from advisor.model import Candidate, Measurement, Outlook, ScoredCandidate
+from advisor.population.figures import read_figures, rests_on_lists
 
 ALTERNATIVES = 3
 """Number of alternatives that a package gets at most."""
@@ -34,7 +37,7 @@ class Alternative:
     """A healthier package for the same purpose.
 
     Attributes:
-        category: title of the domain that has both packages.
+        category: title of the domain, or of the category of a public list, that has both packages.
     """
 
     name: str
@@ -70,6 +73,11 @@ class Health:
     def score(self) -> float | None:
         """0 to 100; None: there is no score."""
         return self.ranked.score if self.ranked else None
+
+    @property
+    def rests_on_lists(self) -> bool:
+        """Whether all that is measured comes from public lists."""
+        return self.ranked is not None and rests_on_lists(self.ranked.measurements)
 
     def is_below(self, score: float) -> bool:
         """Return whether a rule excludes the package or its score is below this one."""
@@ -129,15 +137,20 @@ def rank_dependencies(
     organisations = load_organisations()
     question = _question(stores, request, domains["dependencies"])
     pairs = [(d, find_origin(d, origins)) for d in dependencies]
+    pairs = find_listed_origins(pairs)
     others = _other_candidates(domains.values(), organisations)
-    names = {o.repository for _, o in pairs if o}
-    names |= {c.repository for name in names for _, c in others.get(name, ())}
     entries = {c.repository: c for d in domains.values() for c in read_candidates(d, organisations)}
     owners = {owner.lower(): o for o in organisations.values() for owner in o.github}
 
     def find_entry(repository: str) -> Candidate:
         return entries.get(repository) or candidate_of(repository, owners)
 
+    names = {o.repository for _, o in pairs if o}
+    # The categories of public lists are wider than a domain, so they stand in only where there is no domain.
+    for repository, neighbours in find_neighbours(names - others.keys()).items():
+        entries_of_lists = {n: (category, find_entry(n)) for category, n in neighbours}
+        others[repository] = list(entries_of_lists.values())
+    names |= {c.repository for name in names for _, c in others.get(name, ())}
     scores, problems = _score_repositories(sorted(names), stores, request.as_of, question, find_entry)
     packages = [_health(d, o, scores, problems, others) for d, o in pairs]
     return Dependencies(
@@ -186,6 +199,16 @@ def _other_candidates(
     return others
 
 
+@dataclass(frozen=True)
+class _Facts:
+    """The facts about a repository: measurements, outlooks, and the day."""
+
+    repository: str
+    measurements: Mapping[str, Measurement]
+    outlooks: tuple[Outlook, ...]
+    as_of: date
+
+
 def _score_repositories(
     names: Sequence[str],
     stores: Sequence[Store],
@@ -194,7 +217,24 @@ def _score_repositories(
     find_entry: Callable[[str], Candidate],
 ) -> tuple[dict[str, _Score], dict[str, str]]:
     """Return the scores of repositories, and why the others have none."""
+    known, problems = _measure_repositories(names, stores, as_of)
+    known = _add_list_figures(names, known, as_of)
     scores: dict[str, _Score] = {}
+    for name, facts in known.items():
+        measurements = {**facts.measurements, **_outlook_measurements(facts.repository, facts.outlooks)}
+        candidate = score_candidate(find_entry(facts.repository), measurements, question)
+        if candidate.score is None and not candidate.excluded:
+            problems[name] = next(m.reason for m in measurements.values() if m.reason)
+            continue
+        scores[name] = _Score(replace(candidate, outlook=facts.outlooks), facts.as_of)
+    return scores, {n: reason for n, reason in problems.items() if n not in scores}
+
+
+def _measure_repositories(
+    names: Sequence[str], stores: Sequence[Store], as_of: date | None
+) -> tuple[dict[str, _Facts], dict[str, str]]:
+    """Return what the first store that has it knows about each repository, and the problems of the others."""
+    known: dict[str, _Facts] = {}
     problems: dict[str, str] = {}
     for store in stores:
         if as_of is not None and not store.first_day <= as_of <= store.as_of:
@@ -202,25 +242,33 @@ def _score_repositories(
         day = as_of or store.as_of
         # GitHub ignores the case of names, and package files use any.
         spellings = {name.lower(): name for name in store.repositories()}
-        names_in_store = {
-            n: spellings[n.lower()] for n in names if n.lower() in spellings and n not in scores
-        }
+        names_in_store = {n: spellings[n.lower()] for n in names if n.lower() in spellings and n not in known}
         facts = FactsView(store, tuple(sorted(set(names_in_store.values()))), day)
         result = cache.read_cached_measurements(facts) or cache.measure_fresh(facts)
         problems |= {d.repository: str(d) for d in result.damages}
         for name, own in names_in_store.items():
             measurements = result.measurements.get(own)
-            if not measurements or not any(m.status == "measured" for m in measurements.values()):
-                continue
-            outlooks = result.outlooks[own]
-            candidate = score_candidate(
-                find_entry(own), measurements | _outlook_measurements(own, outlooks), question
-            )
-            if candidate.score is None and not candidate.excluded:
-                problems[name] = next(m.reason for m in measurements.values() if m.reason)
-                continue
-            scores[name] = _Score(replace(candidate, outlook=outlooks), day)
-    return scores, {n: reason for n, reason in problems.items() if n not in scores}
+            if measurements and any(m.status == "measured" for m in measurements.values()):
+                known[name] = _Facts(own, measurements, result.outlooks[own], day)
+    return known, problems
+
+
+def _add_list_figures(
+    names: Sequence[str], known: Mapping[str, _Facts], as_of: date | None
+) -> dict[str, _Facts]:
+    """Fill gaps with the figures of public lists; without any date in the request, figures of any age count."""
+    result = dict(known)
+    for name, figures in read_figures(names).items():
+        if as_of is not None and not figures.is_usable_on(as_of):
+            continue
+        facts = known.get(name)
+        if facts is None:
+            rows = fill_gaps(name, None, figures)
+            result[name] = _Facts(name, rows, figures.outlooks, figures.day)
+        else:
+            rows = fill_gaps(facts.repository, facts.measurements, figures)
+            result[name] = replace(facts, measurements=rows)
+    return result
 
 
 def _outlook_measurements(repository: str, outlooks: Iterable[Outlook]) -> dict[str, Measurement]:

@@ -25,7 +25,7 @@ from advisor.report.formats import ComparisonFormat, Format
 def compare(
     first: Candidate,
     second: Candidate,
-    domain: Domain = "finetuning",
+    domain: Domain = None,
     goal: Goal = None,
     as_of: AsOf = None,
     weights: Weights = None,
@@ -33,18 +33,19 @@ def compare(
     store: Store = None,
     format: Annotated[ComparisonFormat, typer.Option(help="Format of the report.")] = Format.table,
 ) -> None:
-    """Compare two candidates, criterion by criterion.
+    """Compare two libraries, criterion by criterion.
 
     Also shows the smallest changes that reverse their order.
 
     Examples:
       advisor compare trl unsloth
       advisor compare trl unsloth --goal independence
+      advisor compare flask fastapi
     """
+    from advisor.answers.any_question import read_any_request
     from advisor.answers.compare import compare as compare_candidates
-    from advisor.answers.question import read_request
     from advisor.report.compare import render
 
     options = RequestOptions(domain, goal, as_of, weights, rules, store)
-    question = read_request(options.build_request([first, second]))
+    question = read_any_request(options.build_request([first, second]))
     sys.stdout.write(render(compare_candidates(question), format))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def dashboard(
-    domain: Domain = "finetuning",
+    domain: Domain = None,
     goal: Goal = None,
     as_of: AsOf = None,
     weights: Weights = None,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @app.command()
 def explain(
     name: Candidate,
-    domain: Domain = "finetuning",
+    domain: Domain = None,
     goal: Goal = None,
     as_of: AsOf = None,
     weights: Weights = None,
@@ -35,25 +35,30 @@ def explain(
       advisor explain axolotl
       advisor explain axolotl --as-of 2024-06-05 --format markdown
     """
-    from advisor.answers.question import find_candidate, read_request
+    from advisor.answers.any_question import read_any_request
+    from advisor.answers.libraries import DOMAIN
+    from advisor.answers.question import find_candidate
     from advisor.answers.recommend import recommend
     from advisor.errors import InputError
     from advisor.report.explain import Explanation, fact_rows, render
 
     options = RequestOptions(domain, goal, as_of, weights, rules, store)
-    question = read_request(options.build_request())  # with all candidates: a rank needs the others
-    repository = find_candidate(question.candidates, name).repository
+    request = options.build_request([name], selects=False)  # with all candidates: a rank needs the others
+    question = read_any_request(request)
+    is_any = request.domain == DOMAIN
+    repository = (question.candidates[0] if is_any else find_candidate(question.candidates, name)).repository
     recommendation = recommend(question)
     match = next((r for r in recommendation.ranking if r.candidate.repository == repository), None)
     if match is None:
-        raise InputError(f"{repository}: {recommendation.missing[repository]}")
+        raise InputError(f"{repository}: {(recommendation.missing | recommendation.rivals)[repository]}")
+    facts = next((view for view in question.views if repository in view.repositories), None)
     explanation = Explanation(
         as_of=question.as_of,
         goal=question.goal,
         weights=question.weights,
         ranked=match,
-        tables=tuple(fact_rows(question.store.manifest["files"], repository)),
-        models=tuple(_read_models(question.facts.select([repository]))),
+        tables=tuple(fact_rows(facts.store.manifest["files"], repository)) if facts else (),
+        models=tuple(_read_models(facts.select([repository]))) if facts else (),
         benchmarks=tuple(b for b in recommendation.benchmarks if b.repository == repository),
     )
     sys.stdout.write(render(explanation, format))

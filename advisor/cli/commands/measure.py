@@ -27,7 +27,8 @@ class Engine(StrEnum):
 @app.command()
 def measure(
     store: Annotated[
-        str, typer.Argument(help="A folder of facts. With spark also an address, for example s3://….")
+        str,
+        typer.Argument(help="A folder of facts. With spark also an address, for example s3://bucket/facts."),
     ],
     as_of: Annotated[
         str | None,

@@ -22,6 +22,7 @@ from advisor.cli.run_options import (
 from advisor.cli.run_output import print_findings, show_progress
 
 if TYPE_CHECKING:
+    from finetune.plan.all_stacks import StackTask
     from finetune.run import Plan
 
 
@@ -80,13 +81,23 @@ def _format_all_stacks(plan: Plan, *, native: bool) -> list[str]:
 
     tasks = render_for_stacks(plan)
     rows = [
-        [task.stack, str(task.lines), str(len(task.config.deviations)), " ".join(task.command)]
+        [
+            task.stack,
+            str(task.lines),
+            str(len(task.config.deviations)),
+            _format_memory(task),
+            " ".join(task.command),
+        ]
         if task.config
-        else [task.stack, "refused", "", task.refusal]
+        else [task.stack, "refused", "", "", task.refusal]
         for task in tasks
     ]
-    lines = text_table(["library", "lines", "deviations", "command, or what it cannot do"], rows)
+    header = ["library", "lines", "deviations", "peak GiB", "command, or what it cannot do"]
+    lines = text_table(header, rows)
     for task in tasks:
+        if task.change:
+            options = " ".join(f"--set {name}={str(value).lower()}" for name, value in task.change.items())
+            lines.append(f"to fit {task.stack} into memory: {options}")
         if task.config is None:
             continue
         lines += [f"deviation of {task.stack}: {deviation}" for deviation in task.config.deviations]
@@ -94,6 +105,14 @@ def _format_all_stacks(plan: Plan, *, native: bool) -> list[str]:
             for name, text in task.config.files.items():
                 lines += ["", f"── {task.stack}: {name}", text.rstrip()]
     return lines
+
+
+def _format_memory(task: StackTask) -> str:
+    """Return the predicted peak, and whether it fits."""
+    if not task.peak_bytes:
+        return "?"
+    room = f"{task.peak_bytes / 2**30:.1f} of {task.room_bytes / 2**30:.1f}"
+    return room if task.fits else f"{room}: does not fit"
 
 
 def _format_spec(plan: Plan) -> str:

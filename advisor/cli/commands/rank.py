@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def rank(
-    domain: Domain = "finetuning",
+    domain: Domain = None,
     goal: Goal = None,
     as_of: AsOf = None,
     weights: Weights = None,
@@ -109,6 +109,14 @@ def rank(
             help="With --from: exit with code 4 if a score is below this one.",
         ),
     ] = None,
+    category: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help='Rank the libraries of a category of public lists, for example "Web Frameworks". '
+            "`advisor domains` lists them.",
+        ),
+    ] = None,
     all_: Annotated[
         bool,
         typer.Option("--all", help="Rank every repository that `advisor measure` measured in the store."),
@@ -123,6 +131,8 @@ def rank(
       advisor rank --as-of 2024-06-05
       advisor rank trl unsloth --goal independence
       advisor rank --set models=5 --format json
+      advisor rank httpx requests aiohttp
+      advisor rank --category "Web Frameworks"
       advisor rank --model google/gemma-2-9b --method qlora --gpu-memory 24GB
       advisor rank --method dpo --hardware amd
       advisor rank --license permissive --avoid big-tech
@@ -132,7 +142,7 @@ def rank(
     """
     from dataclasses import replace
 
-    from advisor.answers.question import read_request
+    from advisor.answers.any_question import read_any_request
     from advisor.answers.recommend import recommend
     from advisor.decide.requirements import Requirements, parse_memory
     from advisor.errors import InputError
@@ -152,6 +162,7 @@ def rank(
             avoid,
             prefer,
             include,
+            category,
         )
         if any(others):
             raise InputError(
@@ -166,7 +177,7 @@ def rank(
     if include:
         raise InputError("missing option --from: --include needs it")
     request = replace(
-        options.build_request(repositories),
+        options.build_request(repositories, category=category),
         requirements=Requirements(
             model=model,
             method=method,
@@ -190,7 +201,7 @@ def rank(
 
         answer, text = render_page(request, MONTHS)
     else:
-        answer = recommend(read_request(request))
+        answer = recommend(read_any_request(request))
         text = _render(answer, format)
     sys.stdout.write(text)
     if view is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -38,7 +40,10 @@ def list_runs(context: typer.Context) -> None:
     from advisor.report.tables import text_table
     from finetune import record
 
-    rows = [_format_row(folder, run) for folder, run in record.iterate_runs()]
+    def report(problem: str) -> None:
+        print(f"advisor: {problem}", file=sys.stderr)
+
+    rows = [_format_row(folder, run) for folder, run in record.iterate_runs(report)]
     if not rows:
         print(f"no runs yet in {data_home() / 'runs'}")
         return
@@ -49,16 +54,17 @@ def list_runs(context: typer.Context) -> None:
 def _format_row(folder: Path, run: Record) -> list[str]:
     from finetune.record import count_bytes
 
-    held_out = run.losses.get("held_out", {})
-    suffix = "_quantised" if "base_quantised" in held_out else ""
-    losses = f"{held_out['base' + suffix]:.3f} → {held_out['adapter' + suffix]:.3f}" if held_out else "?"
+    held_out = run.losses.get("held_out")
+    suffix = "_quantised" if _look_up(held_out, "base_quantised") is not None else ""
+    values = [_look_up(held_out, name + suffix) for name in ("base", "adapter")]
+    losses = " → ".join(f"{value:.3f}" for value in values if isinstance(value, int | float)) or "?"
     steps = str(max((attempt.to_step for attempt in run.attempts), default=0))
     seconds = sum(attempt.seconds for attempt in run.attempts)
     return [
         folder.name,
         run.current_state,
-        Path(run.spec["model"]["base"]).name,
-        str(run.spec["method"]["name"] or "?"),
+        Path(str(_look_up(run.spec, "model", "base") or "?")).name,
+        str(_look_up(run.spec, "method", "name") or "?"),
         losses,
         steps,
         f"{seconds:.0f}" if seconds else "?",
@@ -66,12 +72,21 @@ def _format_row(folder: Path, run: Record) -> list[str]:
     ]
 
 
+def _look_up(values: Any, *names: str) -> Any:
+    """Return a value of nested tables; None if there is none, as in a record that somebody changed."""
+    for name in names:
+        values = values.get(name) if isinstance(values, Mapping) else None
+    return values
+
+
 @runs.command()
 def show(run: Run) -> None:
     """Print the record of a run as JSON."""
     from finetune import record
 
-    print((record.find_run(run) / "record.json").read_text("utf-8"), end="")
+    folder = record.find_run(run)
+    record.read_record(folder)  # refuses what is no record
+    print((folder / "record.json").read_text("utf-8"), end="")
 
 
 @runs.command()
@@ -125,7 +140,9 @@ def prune(
         return yes or typer.confirm(f"delete {folder} ({size})?", err=True)
 
     folders = [record.find_run(name) for name in names or []]
-    candidates = [(folder, record.read_record(folder)) for folder in folders] or list(record.iterate_runs())
+    candidates = [(folder, record.read_record(folder)) for folder in folders] or [
+        (folder, run) for folder, run in record.iterate_runs() if not _is_link(folder)
+    ]
     if checkpoints:
         work_folders = [folder / "work" for folder, run in candidates if run.current_state == "finished"]
         deleted_folders = record.remove_checkpoints([f for f in work_folders if f.is_dir()], confirm)
@@ -137,6 +154,13 @@ def prune(
         print(f"deleted {folder}")
     if not deleted_folders:
         print("nothing deleted", file=sys.stderr)
+
+
+def _is_link(folder: Path) -> bool:
+    """Return whether a run's folder is a symbolic link; say that it stays."""
+    if folder.is_symlink():
+        print(f"kept {folder}: it is a symbolic link to {folder.resolve()}", file=sys.stderr)
+    return folder.is_symlink()
 
 
 @runs.command()
@@ -192,9 +216,11 @@ def export(
 
     folder = record.find_run(run)
     print(to_mlflow(folder, output) if to is Tool.mlflow else to_trackio(folder, output))
+    path = shlex.quote(str(output))
+    script = f"import trackio; trackio.import_csv({str(output)!r}, project='PROJECT')"
     commands = {
-        Tool.mlflow: f"MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri {output}, or "
-        f"mlflow migrate-filestore --source {output} --target sqlite:///mlflow.db",
-        Tool.trackio: f"python -c \"import trackio; trackio.import_csv('{output}', project='PROJECT')\"",
+        Tool.mlflow: f"MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri {path}, or "
+        f"mlflow migrate-filestore --source {path} --target sqlite:///mlflow.db",
+        Tool.trackio: f"python -c {shlex.quote(script)}",
     }
     print(f"open it with: {commands[to]}", file=sys.stderr)

@@ -39,8 +39,8 @@ PLACES_SQL = f"""
     )
     SELECT f.repository, f.figure, {_SIDE} AS side, greatest(0, count(r.value) - 1) AS place,
            min(f.source) AS source, max(f.day) AS day
-    FROM figures AS f LEFT JOIN population AS r ON r.figure = f.figure AND r.value <= f.value
-    WHERE f.figure IN (SELECT figure FROM population)
+    FROM figures AS f LEFT JOIN percentiles AS r ON r.figure = f.figure AND r.value <= f.value
+    WHERE f.figure IN (SELECT figure FROM percentiles)
     GROUP BY f.repository, f.figure"""
 
 

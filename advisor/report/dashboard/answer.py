@@ -56,7 +56,8 @@ def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any
             for f in r.findings
             if f.verdict == "warn" and not r.excluded
         ],
-        "missing": [{"name": name, "text": why} for name, why in answer.missing.items()],
+        "missing": [{"name": name, "text": why} for name, why in {**answer.missing, **answer.rivals}.items()],
+        "sources": answer.sources,
         "criteria": [
             {"name": name, "title": titles[name], "weight": weight, "percent": f"{weight:.0%}"}
             for name, weight in answer.weights.items()

@@ -86,7 +86,7 @@ def page_data(
             {
                 **plain(asdict(by_repository[r])),
                 "seed": acceptability.seed_of(r),
-                "missing": answer.missing.get(r, ""),
+                "missing": {**answer.missing, **answer.rivals}.get(r, ""),
                 "born": _day(timeline.born.get(r)),
             }
             for r in order
@@ -102,7 +102,7 @@ def page_data(
             if name in METRICS
         },
         "outlooks": [_outlooks(answer, r) for r in order],
-        "population": reference.population(),
+        "percentiles": reference.percentiles(),
         "calibration": reference.calibration(),
         "sources": {name: _sources(answer, name) for name in METRICS},
         "measurements": {

@@ -10,12 +10,12 @@ import math
 from typing import Any
 
 from advisor.domain.files import data_folder
-from advisor.domain.population import load_population
+from advisor.domain.percentiles import load_percentiles
 
 
-def population() -> dict[str, Any] | None:
+def percentiles() -> dict[str, Any] | None:
     """Return for each metric the day, the number of active libraries and their percentiles."""
-    reference = load_population()
+    reference = load_percentiles()
     if reference is None:
         return None
     return {

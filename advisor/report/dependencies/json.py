@@ -27,4 +27,5 @@ def render(answer: Dependencies, fail_under: float | None = None) -> str:
 
 
 def _entry(health: Health) -> dict[str, Any]:
-    return {**asdict(health.dependency), **{k: v for k, v in asdict(health).items() if k != "dependency"}}
+    own = {k: v for k, v in asdict(health).items() if k != "dependency"}
+    return {**asdict(health.dependency), **own, "rests_on_lists": health.rests_on_lists}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from advisor.answers.dependencies.health import Dependencies, Health
 from advisor.report.dependencies.rows import (
-    CLAIM,
     HEADER,
     alternatives,
     headline,
     label,
+    marks,
     risks,
     row,
     unknown_line,
@@ -36,8 +36,7 @@ def render(answer: Dependencies, fail_under: float | None = None) -> str:
     if answer.unknown:
         lines = "\n".join(f"- {escape_markdown(unknown_line(h))}" for h in answer.unknown)
         parts.append(_fold(f"{len(answer.unknown)} without a score", lines))
-    if any(h.is_claim for h in answer.known):
-        parts.append(escape_markdown(CLAIM))
+    parts += map(escape_markdown, marks(answer))
     return "\n\n".join(parts) + "\n"
 
 

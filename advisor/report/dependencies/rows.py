@@ -7,8 +7,8 @@ from advisor.report.values import show_outlook
 
 HEADER = ["package", "score", "range", "evidence", "chance of no commit in 24 months", "repository", "as of"]
 
-CLAIM = "*: only the package itself names this repository; anybody can publish such a package."
-"""Explains the mark at a repository."""
+_LISTED = "(list): all figures are from a public list of that day; there is no history."
+_CLAIM = "*: only the package itself names this repository; anybody can publish such a package."
 
 
 def row(health: Health) -> list[str]:
@@ -23,8 +23,14 @@ def row(health: Health) -> list[str]:
         f"{candidate.coverage:.0%}",
         show_outlook(outlook) if outlook else "?",
         f"{health.repository or '?'}{' *' if health.is_claim else ''}",
-        str(health.as_of),
+        f"{health.as_of}{' (list)' if health.rests_on_lists else ''}",
     ]
+
+
+def marks(answer: Dependencies) -> list[str]:
+    """Return what the marks at a day and at a repository mean, as far as the answer has them."""
+    texts = [_LISTED] if any(h.rests_on_lists for h in answer.known) else []
+    return texts + ([_CLAIM] if any(h.is_claim for h in answer.known) else [])
 
 
 def label(health: Health) -> str:

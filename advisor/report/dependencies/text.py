@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from advisor.answers.dependencies.health import Dependencies
 from advisor.report.dependencies.rows import (
-    CLAIM,
     HEADER,
     alternatives,
     headline,
     label,
+    marks,
     risks,
     row,
     unknown_line,
@@ -33,5 +33,5 @@ def render(answer: Dependencies, fail_under: float | None = None) -> str:
             lines += ["", f"  {label(health)}:", *(f"    - {text}" for text in sentences)]
     if answer.unknown:
         lines += ["", "  no score:", *(f"    - {unknown_line(h)}" for h in answer.unknown)]
-    lines += ["", *LEGEND[:-1], *([CLAIM] if any(h.is_claim for h in answer.known) else []), LEGEND[-1]]
+    lines += ["", *LEGEND[:-1], *marks(answer), LEGEND[-1]]
     return "\n".join(line.rstrip() for line in lines) + "\n"

@@ -15,6 +15,9 @@ _CERTAINTY = {
     "none": "",
 }
 
+MOST_COLUMNS = 20
+"""The table of figures has the first so many candidates; all are in the ranking and in the JSON."""
+
 LEGEND = (
     "score: 0 to 100, higher is healthier. range: possible scores, given what is not known.",
     "wins: share of the sampled weightings in which the candidate comes first.",
@@ -71,6 +74,8 @@ def sections(answer: Recommendation) -> tuple[list[Section], list[Section]]:
         ("exclusions and warnings for the other candidates", warnings),
         (f"other candidates instead of the default ({answer.default})", answer.leaving_default),
         ("not ranked", missing),
+        ("known rivals that were not compared", [f"{name}: {why}" for name, why in answer.rivals.items()]),
+        ("facts", answer.sources),
     ]
     return [s for s in before if s[1]], [s for s in after if s[1]]
 
@@ -99,15 +104,16 @@ def _ranking_row(r: Ranked) -> list[str]:
 
 
 def headline_rows(answer: Recommendation) -> tuple[list[str], list[list[str]]]:
-    """Return the header (empty, then the candidates) and a row for each headline metric of the criteria."""
+    """Return the header (empty, then the first candidates) and a row for each headline metric of the criteria."""
+    ranking = answer.ranking[:MOST_COLUMNS]
     rows = []
     for criterion in answer.ranking[0].criteria if answer.ranking else ():
         metrics = [s.metric for s in criterion.metrics]
         for metric in HEADLINES.get(criterion.criterion, tuple(metrics[:2])):
-            rows.append([metric_label(metric), *(show(r.measurement(metric)) for r in answer.ranking)])
+            rows.append([metric_label(metric), *(show(r.measurement(metric)) for r in ranking)])
     for place, horizon in enumerate(answer.ranking[0].outlook if answer.ranking else ()):
         label = f"chance of no commit in {horizon.horizon_months} months"
-        rows.append([label, *(show_outlook(r.outlook[place]) for r in answer.ranking)])
-    rows.append(["backer", *(r.candidate.backer or "?" for r in answer.ranking)])
-    rows.append(["kind of backer", *(r.candidate.backer_kind or "?" for r in answer.ranking)])
-    return ["", *(r.candidate.name for r in answer.ranking)], rows
+        rows.append([label, *(show_outlook(r.outlook[place]) for r in ranking)])
+    rows.append(["backer", *(r.candidate.backer or "?" for r in ranking)])
+    rows.append(["kind of backer", *(r.candidate.backer_kind or "?" for r in ranking)])
+    return ["", *(r.candidate.name for r in ranking)], rows

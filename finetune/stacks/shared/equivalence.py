@@ -10,14 +10,13 @@ A wrong conversion fails this check; torchtune's own export of Qwen is one.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from finetune import isolation
 from finetune.errors import TrainingError
-from finetune.record import read_record, write_text
+from finetune.record import read_record, read_spec, write_text
 from finetune.spec import RunSpec
 
 # Largest error relative to the largest logit. Two correct implementations differ by 1e-6 to 1e-5 in float32,
@@ -35,13 +34,8 @@ def check_logits(run: Path) -> dict[str, Any]:
     Raises:
         TrainingError: the logits differ by more than rounding, or cannot be computed.
     """
-    process = subprocess.run(
-        [sys.executable, "-m", "finetune.stacks.shared.equivalence", str(run)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-        check=False,
-    )
+    command = [sys.executable, "-m", "finetune.stacks.shared.equivalence", str(run)]
+    process = isolation.run_program(command, isolation.OFFLINE)
     if process.returncode:
         last = (process.stderr.strip().splitlines() or ["it printed nothing"])[-1]
         raise TrainingError(f"cannot check the adapter in {run / 'adapter'}: {last}")
@@ -84,5 +78,5 @@ def compare_logits(run: Path, spec: RunSpec) -> dict[str, Any]:
 
 if __name__ == "__main__":
     for folder in map(Path, sys.argv[1:]):
-        result = compare_logits(folder, RunSpec.model_validate(read_record(folder).spec))
+        result = compare_logits(folder, read_spec(folder, read_record(folder)))
         write_text(folder / "gate.json", json.dumps(result, indent=1) + "\n")

@@ -11,6 +11,7 @@ from finetune.errors import TrainingError
 from finetune.spec import RunSpec
 from finetune.stacks import Job
 from finetune.stacks.shared import refusals
+from finetune.weights.base import public_name
 
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 OPTIMIZERS = {"adamw": "adamw_torch_fused", "paged_adamw_8bit": "paged_adamw_8bit"}
@@ -90,5 +91,5 @@ def export_adapter(spec: RunSpec, job: Job, source: Path) -> Path:
 
 def set_base_name(config: Path, base: str) -> None:
     """Write the base model's name into an ``adapter_config.json``."""
-    values = {**json.loads(config.read_text("utf-8")), "base_model_name_or_path": base}
+    values = {**json.loads(config.read_text("utf-8")), "base_model_name_or_path": public_name(base)}
     config.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", "utf-8")

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from finetune.errors import UnsupportedField
-from finetune.machine import hardware
+from finetune.machine import cuda_variables
 from finetune.machine.memory import HEAP_BLOCK_BYTES
 from finetune.spec import RunSpec
 from finetune.stacks import Job
@@ -98,7 +98,7 @@ def common_environment(spec: RunSpec) -> Mapping[str, str]:
     if spec.devices.kind == "cpu":
         variables |= {"CUDA_VISIBLE_DEVICES": "", "MALLOC_MMAP_THRESHOLD_": str(HEAP_BLOCK_BYTES)}
     else:
-        variables |= hardware.select_devices(spec.devices.processes)
+        variables |= cuda_variables.build_variables(spec.devices.processes)
     return variables
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from finetune.errors import TrainingError
 from finetune.record import write_text
 from finetune.spec import RunSpec
+from finetune.weights import base
 from finetune.weights.family import ATTENTION, FUSED_LAYERS, MLP, ModelFamily
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def to_peft(pairs: Pairs, spec: RunSpec, family: ModelFamily) -> tuple[dict[str,
     return tensors, {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
-        "base_model_name_or_path": spec.model.base,
+        "base_model_name_or_path": base.public_name(spec.model.base),
         "revision": spec.model.revision,
         "r": method.r,
         "lora_alpha": method.alpha,

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from finetune.errors import UnsupportedField
-from finetune.spec import LORA_LIKE, RunSpec, iterate_leaves
+from finetune.sections import LORA_LIKE
+from finetune.spec import RunSpec, iterate_leaves
 
 
 def refuse_other_values(stack: str, spec: RunSpec, fields: Mapping[str, tuple[Any, str]]) -> None:

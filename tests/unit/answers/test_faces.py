@@ -147,7 +147,8 @@ def test_nothing_suitable_exits_with_4(tmp_path):
 
 
 @pytest.mark.parametrize(("args", "message"), [
-    (["--domain", "cooking"], "unknown domain"), (["nobody/nothing"], "unknown candidate"),
+    (["--domain", "cooking"], "unknown domain"), (["nobody/nothing"], "no facts about nobody/nothing"),
+    (["nobody", "--domain", "finetuning"], "unknown candidate"),
     (["--goal", "fame"], "unknown goal"), (["--set", "models"], "CRITERION=WEIGHT"),
     (["--set", "modles=3"], "unknown criterion"), (["--set", "models=-1"], "expected a number ≥ 0"),
     (["--set", "models=nan"], "expected a number ≥ 0"), (["--as-of", "tomorrow"], "YYYY-MM-DD"),

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from advisor.answers import coverage
 from advisor.answers.question import Request, read_request
 from advisor.cli import app, load
+from advisor.domain import domain
 from advisor.facts.facts_view import FactsView
 
 FACTS = read_request(Request()).facts
@@ -52,6 +53,7 @@ def counts(monkeypatch):
 def test_a_command_reads_each_file_once(command, counts, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     load(None)
+    domain.load_bundled_domain.cache_clear()
     result = CliRunner().invoke(app, [*command.split(), "--store", "bundled"])
     assert result.exit_code == 0, result.output
     for name in ("rules/library.toml", "rules/models.toml", "domains/finetuning.toml", "manifest.json"):

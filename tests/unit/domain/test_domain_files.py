@@ -9,7 +9,7 @@ import pytest
 from advisor.answers import recommend
 from advisor.answers.question import Request, read_request
 from advisor.collect.seed import seed_store
-from advisor.domain import domain, files, organisations, population
+from advisor.domain import domain, files, organisations, percentiles
 from advisor.domain import draft as domain_text
 from advisor.errors import ConfigError, SnapshotMissing, UnknownName
 
@@ -62,15 +62,15 @@ def test_unknown_names_are_errors(tmp_path):
         recommend.recommend(read_request(Request(domain=str(mine))))
 
 
-def test_invalid_organisations_and_population_are_errors(data):
+def test_invalid_organisations_and_percentiles_are_errors(data):
     (data / "organisations.toml").write_text("[one]\nkind = 3\n")
     with pytest.raises(ConfigError, match=r"organisations\.toml"):
         organisations.load_organisations(data)
-    file = next((data / "reference").glob("population*"))
+    file = next((data / "reference").glob("percentiles*"))
     file.unlink()
     file.mkdir()
-    with pytest.raises(ConfigError, match="population"):
-        population.load_population(data)
+    with pytest.raises(ConfigError, match="percentiles"):
+        percentiles.load_percentiles(data)
 
 
 def test_criteria_have_titles():

@@ -157,8 +157,8 @@ def test_no_days_give_no_measurements_and_no_repositories_no_ranges(store):
 
 def test_lookup_tables_may_be_empty(store):
     with reading.open_views(store, NAMES, AS_OF) as db:
-        create_lookup_tables(db, {"population": []})
-        assert db.execute("SELECT count(*) FROM population").fetchall() == [(0,)]
+        create_lookup_tables(db, {"percentiles": []})
+        assert db.execute("SELECT count(*) FROM percentiles").fetchall() == [(0,)]
 
 
 def test_a_measurement_is_found_by_its_name():

@@ -10,8 +10,9 @@ from dataclasses import replace
 import pytest
 import tiny_model
 
-from finetune import record, run
+from finetune import attempt, record, run
 from finetune.after import merge
+from finetune.callbacks import RunCallbacks
 from finetune.data import dataset
 from finetune.errors import DiskFull, RunError, StackEnvironmentError, TrainingError
 from finetune.spec import RunSpec
@@ -29,7 +30,7 @@ def folder(make_spec, tokenizer, tmp_path):
         '{"event": "finished", "step": 3, "seconds": 4.0, "peak_rss_bytes": 1048576, "time": 8.5}\n'
     )
     data = dataset.prepare_dataset(run_spec, tokenizer, tmp_path / "tokens")
-    run._link(data.folder, target / "data")
+    dataset.link_dataset(data, target / "data")
     attempts = (record.Attempt(record.utc_now(), to_step=3, outcome="trained"),)
     record.write_record(target, record.Record(
         id="run", state="failed", started=record.utc_now(), spec=run_spec.model_dump(mode="json"), origins={},
@@ -39,7 +40,7 @@ def folder(make_spec, tokenizer, tmp_path):
 
 
 def test_resume_after_a_failed_evaluation_only_evaluates(folder, interpreter, monkeypatch):
-    monkeypatch.setattr(run, "_train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(run.attempt, "train", lambda *_: pytest.fail("trained again"))
     interpreter("echo out of memory >&2; exit 3")
     with pytest.raises(
         TrainingError, match=r"adapter.* is complete.*failed with exit code 3: out of memory.*--resume"
@@ -54,6 +55,29 @@ def test_resume_after_a_failed_evaluation_only_evaluates(folder, interpreter, mo
     assert (after.state, after.losses["held_out"]["adapter"]) == ("finished", 2.0)
     with pytest.raises(RunError, match="is finished: there is nothing to resume"):
         run.resume_run(folder)
+
+
+def test_run_with_a_base_that_was_not_judged_is_finished_and_says_so(folder, interpreter, monkeypatch):
+    monkeypatch.setattr(run.attempt, "train", lambda *_: pytest.fail("trained again"))
+    reason = "the 16-bit base needs 17.5 GiB, and 9.2 GiB are free"
+    losses = {"base_quantised": 4.0, "adapter_quantised": 2.0}
+    evaluation = {"losses": losses, "tokens": 30, "seconds": 1.5, "not_judged": {"base": reason}}
+    interpreter(f"echo '{json.dumps(evaluation)}' > {folder / 'evaluation.json'}")
+    run.resume_run(folder)
+    after = record.read_record(folder)
+    assert (after.state, after.losses["not_judged"]) == ("finished", {"base": reason})
+    assert after.outcome == f"held-out loss 4.0000 → 2.0000 on 30 tokens; not judged: {reason}"
+    assert f"| held-out loss, base | not judged: {reason} |" in (folder / "adapter" / "README.md").read_text()
+    record.update_record(folder, replace(after, losses={}), state="failed")
+    evaluation = {"losses": {}, "tokens": 0, "seconds": 1.5, "not_judged": {"base_quantised": reason}}
+    interpreter(f"echo '{json.dumps(evaluation)}' > {folder / 'evaluation.json'}")
+    run.resume_run(folder)
+    after = record.read_record(folder)
+    assert (after.state, after.outcome) == ("finished", f"trained; not evaluated ({reason})")
+    assert run._describe_outcome(
+        replace(after, losses={"held_out": {"adapter": 2.0}, "held_out_tokens": 30})
+    ) == ("held-out loss 2.0000 on 30 tokens")
+    assert "there are no held-out rows" not in (folder / "adapter" / "README.md").read_text()
 
 
 @pytest.mark.parametrize("outcome", ["failed", "running"])
@@ -103,11 +127,11 @@ def test_user_sees_when_the_training_process_was_terminated(folder, monkeypatch)
     monkeypatch.setattr(run.launch, "run_process", lambda *_, **__: result)
     monkeypatch.setattr(load_stack("trl"), "export_adapter", lambda *_: folder / "adapter")
     stages = []
-    run._train(
+    attempt.train(
         folder,
         RunSpec.model_validate(run_record.spec),
         load_stack("trl"),
-        run.RunCallbacks(on_stage=stages.append),
+        RunCallbacks(on_stage=stages.append),
     )
     assert "terminated its process" in stages[-1]
     assert record.read_record(folder).attempts[-1].outcome == "trained"
@@ -124,22 +148,24 @@ def test_gpu_run_asks_the_torch_of_its_environment_before_training(folder, monke
 
     def answer(python, variables):
         calls.append((python, variables["CUDA_VISIBLE_DEVICES"]))
-        return run.gpu_check.GpuSupport("2.13.0+cpu", None)
+        return attempt.gpu_check.GpuSupport("2.13.0+cpu", None)
 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
-    monkeypatch.setattr(run.gpu_check, "query_gpus", answer)
-    callbacks = run.RunCallbacks(on_stage=stages.append)
+    monkeypatch.setattr(attempt.gpu_check, "query_gpus", answer)
+    callbacks = RunCallbacks(on_stage=stages.append)
     with pytest.raises(
         StackEnvironmentError, match=r"trl cannot train on the GPU: torch 2\.13\.0\+cpu is built"
     ):
-        run._train(folder, run_spec, load_stack("trl"), callbacks)
+        attempt.train(folder, run_spec, load_stack("trl"), callbacks)
     assert [(str(python), visible) for python, visible in calls] == [(sys.executable, "1")]
     gpu = ("Tesla T4", (7, 5), 5 * 2**30)
     monkeypatch.setattr(
-        run.gpu_check, "query_gpus", lambda *_: run.gpu_check.GpuSupport("2", "13.0", ("sm_75",), (gpu,))
+        attempt.gpu_check,
+        "query_gpus",
+        lambda *_: attempt.gpu_check.GpuSupport("2", "13.0", ("sm_75",), (gpu,)),
     )
-    env = run.environment.ensure_environment(load_stack("trl").lock, ("torch",))
-    run._check_gpus(folder, run_spec, load_stack("trl"), env, callbacks)
+    env = attempt.environment.ensure_environment(load_stack("trl").lock, ("torch",))
+    attempt.check_gpus(folder, run_spec, load_stack("trl"), env, callbacks)
     assert stages[-1] == "Tesla T4 has 5.0 GiB free, but the run needs about 9.0 GiB"
 
 
@@ -148,7 +174,7 @@ def test_tokens_are_copied_if_hard_links_fail(folder, tmp_path, monkeypatch):
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr(os, "link", no_link)
-    run._link(folder / "data", tmp_path / "copy")
+    dataset.link_dataset(dataset.open_dataset(folder / "data"), tmp_path / "copy")
     assert dataset.open_dataset(tmp_path / "copy") == replace(
         dataset.open_dataset(folder / "data"), folder=tmp_path / "copy"
     )

@@ -6,10 +6,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from advisor.domain.population import load_population
+from advisor.domain.percentiles import load_percentiles
 
 AS_OF = date(2024, 1, 1)
-POPULATION = load_population().listed.of_all()
+POPULATION = load_percentiles().listed.of_all()
 
 
 def total(metric, value, day="2023-12-01"):

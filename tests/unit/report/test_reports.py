@@ -90,12 +90,12 @@ def test_the_page_has_the_reason_of_an_excluded_candidate(answer):
 
 
 def test_the_page_without_reference_values(monkeypatch, tmp_path):
-    from advisor.domain import population
+    from advisor.domain import percentiles
 
-    assert reference.population() and reference.calibration()
-    for module in (reference, population):
+    assert reference.percentiles() and reference.calibration()
+    for module in (reference, percentiles):
         monkeypatch.setattr(module, "data_folder", lambda: tmp_path)
-    assert reference.population() is None
+    assert reference.percentiles() is None
     assert reference.calibration() == []
 
 

@@ -27,7 +27,7 @@ def answer(stores):
     dependencies = [Dependency("pypi", name, "r.txt", 2) for name in packages]
     dependencies += [
         Dependency("pypi", "starlette", "r.txt"), Dependency("conda", "TRL", "env.yml"),
-        Dependency("pypi", "numpy", "r.txt"), Dependency("npm", "left", "p.json"),
+        Dependency("pypi", "safetensors", "r.txt"), Dependency("npm", "left", "p.json"),
         Dependency("pypi", "fork", "r.txt", local="../fork"),
         Dependency("pypi", "quart", "r.txt", repository="Pallets/Quart"),
         Dependency("pypi", "lmflow", "r.txt", repository="OptimalScale/LMFlow"),
@@ -38,7 +38,14 @@ def answer(stores):
 def test_the_answer_has_files_goal_and_weights(answer):
     assert (answer.files, answer.goal) == (("r.txt", "env.yml"), "balanced")
     assert answer.weights == pytest.approx(
-        {"contributors": 3 / 12, "issues": 1 / 12, "backing": 2 / 12, "activity": 3 / 12, "outlook": 3 / 12}
+        {
+            "contributors": 3 / 13,
+            "issues": 1 / 13,
+            "backing": 2 / 13,
+            "activity": 3 / 13,
+            "adoption": 1 / 13,
+            "outlook": 3 / 13,
+        }
     )
 
 
@@ -49,7 +56,7 @@ def test_packages_without_a_score_come_by_name_with_reasons(answer):
         ("left", None, "its repository is not known"),
         ("lmflow", "OptimalScale/LMFlow",
          "OptimalScale/LMFlow: its commits were last collected on 2026-05-01; collect them again"),
-        ("numpy", "numpy/numpy", "numpy/numpy: there are no facts about it"),
+        ("safetensors", "huggingface/safetensors", "huggingface/safetensors: there are no facts about it"),
     ]  # fmt: skip
     assert all(h.ranked is None and h.as_of is None and h.alternatives == () for h in answer.unknown)
     assert {h.dependency.name: h.origin for h in answer.unknown}["lmflow"] == "r.txt"
@@ -80,10 +87,10 @@ def test_alternatives_are_the_three_healthiest(answer):
     fares = {a.name: a.score for measurement in beside.values() for a in measurement}
     assert all(fares[name] == score[name] for name in fares.keys() & score.keys())
     assert [(a.name, a.repository, a.category) for a in beside["torchtune"]] == [
+        ("transformers", "huggingface/transformers", RELATED_TITLE),
         ("peft", "huggingface/peft", RELATED_TITLE), ("trl", "huggingface/trl", "Fine-tuning libraries"),
-        ("unsloth", "unslothai/unsloth", "Fine-tuning libraries"),
     ]  # fmt: skip
-    assert [a.name for a in beside["trl"]] == ["peft"]
+    assert [a.name for a in beside["trl"]] == ["transformers", "peft"]
     assert [a.score for a in beside["litgpt"]] == sorted((a.score for a in beside["litgpt"]), reverse=True)
     assert "torchtune" not in fares and "starlette" not in [a.name for a in beside["starlette"]]
 
@@ -140,5 +147,5 @@ silent = [{}]
 """)
     dependencies = [Dependency("pypi", "torchtune", "r.txt")]
     answer = rank_dependencies(dependencies, stores, Request(goal="independence", rules=rules))
-    assert (answer.goal, answer.weights["backing"]) == ("independence", pytest.approx(5 / 13))
+    assert (answer.goal, answer.weights["backing"]) == ("independence", pytest.approx(5 / 14))
     assert [f.rule for f in answer.known[0].ranked.findings] == ["too-many"]

@@ -21,11 +21,12 @@ from finetune.bench import run as bench
 from finetune.bench.figures import GATES, RunFigures, check_gates, find_reference, measure_run
 from finetune.bench.rows import REFERENCE
 from finetune.bench.run import Bench
+from finetune.callbacks import RunCallbacks
 from finetune.errors import RunError, TrainingError, TrainingInterruption
 from finetune.machine import device_memory
 from finetune.runners.progress import build_scheduler
 from finetune.runners.stream import Stream, row_order
-from finetune.spec import compose_spec
+from finetune.spec import compose_spec, resolve_spec
 
 ONE = RunFigures("trl", 42, tokens_per_second=100.0, trained_tokens_per_second=40.0, step_seconds=1.0, step_spread=0.1,
                peak_bytes=2**30, held_out=1.0, base=2.0, first_loss=3.0, trainable=10, tokens=400, trained_tokens=90,
@@ -108,6 +109,43 @@ def test_failed_run_has_a_reason_and_is_never_the_reference():
     assert "axolotl, seed 42: failed: no space left" in text
     assert "noise floor: 5.0%" in text
     assert f"{2.0 / 3600 / 100 * 1e6:.2f}" in text
+
+
+def test_speed_has_its_share_of_the_limit_and_a_note_if_it_looks_wrong():
+    fast, usual, slow = (
+        replace(ONE, stack=name, tokens_per_second=speed, speed_limit=20_000.0)
+        for name, speed in (("trl", 21_000.0), ("litgpt", 9_000.0), ("axolotl", 3_900.0))
+    )
+    assert [run.share_of_limit for run in (fast, usual, slow, ONE)] == [1.05, 0.45, 0.195, None]
+    bench = Bench((fast, usual, slow), None, {}, {"processor": "x"}, "2026-11-24")
+    text = "\n".join(format_text(bench, price=None))
+    assert "% of limit" in text
+    assert "45.00" in text
+    assert "trl, seed 42: its speed is 105% of what the card can compute, so tokens or time are wrong" in text
+    assert "axolotl, seed 42: its speed is 20% of what the card can compute; look for a slow kernel" in text
+    assert "litgpt, seed 42:" not in text
+    plain = "\n".join(format_text(replace(bench, runs=(ONE,)), price=None))
+    assert "% of limit" not in plain
+    assert Bench.from_dict(bench.as_dict()).runs[0].speed_limit == 20_000.0
+
+
+def test_limit_of_a_run_comes_from_the_cards_in_its_record(tmp_path):
+    from finetune.bench.figures import _find_speed_limit
+
+    (tmp_path / "config.json").write_text(json.dumps({
+        "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32,
+        "num_key_value_heads": 8, "vocab_size": 128256, "tie_word_embeddings": False,
+    }))  # fmt: skip
+    layer = {"model": {"base": str(tmp_path)}, "data": {"train": "x"}}
+    spec = resolve_spec(compose_spec([("t", layer)]), gpus=1).spec
+    gpu = {"name": "NVIDIA H100 80GB HBM3", "memory_bytes": 80 * 2**30, "capability": 9.0}
+    run_record = record.Record(
+        id="r", state="finished", started=record.utc_now(), spec=spec.model_dump(mode="json"), origins={},
+        stack="trl", environment={"machine": {"gpus": [gpu]}},
+    )  # fmt: skip
+    summary = {"train_tokens": 20480, "train_rows": 10}
+    assert _find_speed_limit(run_record, summary) == pytest.approx(21_200, rel=0.01)
+    assert _find_speed_limit(replace(run_record, environment={}), summary) == 0.0
 
 
 def test_figures_come_from_the_events(tmp_path):
@@ -227,7 +265,7 @@ def test_interrupted_bench_keeps_finished_runs_and_resumes(tmp_path, monkeypatch
 
     def start():
         return bench.run_bench(
-            job, ["trl", "torchtune", "litgpt"], [1, 2], tmp_path, callbacks=run.RunCallbacks()
+            job, ["trl", "torchtune", "litgpt"], [1, 2], tmp_path, callbacks=RunCallbacks()
         )
 
     with pytest.raises(
@@ -255,7 +293,7 @@ def test_bench_without_a_successful_run_has_reasons_and_no_noise_floor(tmp_path,
 
     monkeypatch.setattr(run, "start_run", refuse)
     result = bench.run_bench(
-        {"model.base": "m", "data.train": "d"}, ["trl", "litgpt"], [1], tmp_path, callbacks=run.RunCallbacks()
+        {"model.base": "m", "data.train": "d"}, ["trl", "litgpt"], [1], tmp_path, callbacks=RunCallbacks()
     )
     assert [(one.stack, one.reason) for one in result.runs] == [("trl", "no memory"), ("litgpt", "no memory")]
     assert result.noise_floor is None
@@ -275,11 +313,11 @@ def test_failed_repetition_gives_no_noise_floor_and_a_trained_run_resumes(tmp_pa
 
     monkeypatch.setattr(bench, "measure_run", measure_once)
     with pytest.raises(TrainingInterruption):
-        bench.run_bench(job, ["trl"], [42], tmp_path, callbacks=run.RunCallbacks())
+        bench.run_bench(job, ["trl"], [42], tmp_path, callbacks=RunCallbacks())
     (tmp_path / "trl-42" / "events.jsonl").write_text('{"event": "finished", "time": 2.0}\n')
     resumptions = []
     monkeypatch.setattr(run, "resume_run", lambda folder, _: resumptions.append(folder.name))
-    result = bench.run_bench(job, ["trl"], [42], tmp_path, callbacks=run.RunCallbacks())
+    result = bench.run_bench(job, ["trl"], [42], tmp_path, callbacks=RunCallbacks())
     assert resumptions == ["trl-42"]
     assert [(one.again, one.reason) for one in result.runs] == [(False, ""), (True, "too few steps")]
     assert result.noise_floor is None

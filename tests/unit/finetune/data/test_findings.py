@@ -201,3 +201,16 @@ def test_near_pairs_are_similar_enough():
     pairs = find_near_pairs(texts)
     assert pairs
     assert all(len(sequences[a] & sequences[b]) >= NEAR * len(sequences[a] | sequences[b]) for a, b in pairs)
+
+
+def test_near_pairs_need_no_package_where_there_is_nothing_to_compare(monkeypatch):
+    import sys
+
+    from finetune.data.checks import find_near_pairs
+
+    monkeypatch.setitem(sys.modules, "datasketch", None)  # makes the import fail
+    long = "one two three four five six seven"
+    assert find_near_pairs({}) == []
+    assert find_near_pairs({1: long, 2: "too short", 3: ""}) == []
+    with pytest.raises(ImportError):
+        find_near_pairs({1: long, 2: long})

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from finetune.errors import SpecError
-from finetune.machine import device_memory, hardware
+from finetune.machine import cuda_variables, device_memory, hardware
 from finetune.machine.hardware import Gpu, Machine
 
 
@@ -174,3 +174,76 @@ def test_system_without_linux_files_has_a_description(monkeypatch):
 
 def test_usable_memory_without_gpu_is_the_systems():
     assert Machine("a CPU", 2, 2**30, ()).usable_bytes("cuda") == 2**30
+
+
+@pytest.fixture
+def clean(monkeypatch):
+    """No variable that a person could have set."""
+    for name in ("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF", "NCCL_P2P_DISABLE", "NCCL_IB_DISABLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
+
+
+def with_driver(gpu, version):
+    return {**gpu, "driver_version": version}
+
+
+@pytest.mark.parametrize(("gpu", "version", "count", "is_disabled"), [
+    (RTX_4090, "535.183.01", 2, True),
+    (RTX_4090, "550.40.06", 2, True),
+    (RTX_4090, "550.40.07", 2, False),
+    (RTX_4090, "580.65.06", 2, False),
+    (RTX_4090, "[N/A]", 2, False),
+    (RTX_4090, "535.183.01", 1, False),
+    (H100, "535.183.01", 2, False),
+])  # fmt: skip
+def test_consumer_pairs_with_an_old_driver_do_not_copy_to_each_other(
+    cards, clean, gpu, version, count, is_disabled
+):
+    cards(*[with_driver(gpu, version)] * 2)
+    variables = cuda_variables.build_variables(count)
+    expected = {"NCCL_P2P_DISABLE": "1", "NCCL_IB_DISABLE": "1"} if is_disabled else {}
+    assert {name: value for name, value in variables.items() if name.startswith("NCCL")} == expected
+    assert variables["CUDA_VISIBLE_DEVICES"] == ("0,1" if count == 2 else "0")
+
+
+def test_small_cards_get_segments_that_grow(cards, clean, monkeypatch):
+    name = "PYTORCH_CUDA_ALLOC_CONF"
+    for gpu, value in (
+        (T4, "expandable_segments:True"),
+        (RTX_4090, "expandable_segments:True"),
+        (H100, None),
+    ):
+        cards(gpu)
+        assert cuda_variables.build_variables(1).get(name) == value
+    cards(T4)
+    monkeypatch.setenv("PYTORCH_ALLOC_CONF", "max_split_size_mb:64")
+    assert name not in cuda_variables.build_variables(1)
+
+
+def test_what_a_person_set_stays(cards, clean, monkeypatch):
+    cards(*[with_driver(RTX_4090, "535.183.01")] * 2)
+    monkeypatch.setenv("NCCL_P2P_DISABLE", "0")
+    variables = cuda_variables.build_variables(2)
+    assert "NCCL_P2P_DISABLE" not in variables
+    assert variables["NCCL_IB_DISABLE"] == "1"
+
+
+def test_stacks_get_the_variables_of_the_cards(cards, clean):
+    from finetune.spec import RunSpec
+    from finetune.stacks import STACKS, load_stack
+
+    cards(*[with_driver(RTX_4090, "535.183.01")] * 2)
+    run_spec = RunSpec.model_validate(
+        {"model": {"base": "m"}, "data": {"train": "d"}, "devices": {"kind": "cuda", "processes": 2}}
+    )
+    for name in STACKS:
+        variables = load_stack(name).environment(run_spec)
+        assert variables["NCCL_P2P_DISABLE"] == "1", name
+        assert variables["PYTORCH_CUDA_ALLOC_CONF"] == "expandable_segments:True", name
+
+
+def test_driver_version_is_unknown_without_an_answer(smi):
+    assert hardware.read_driver_version() is None
+    smi("exit 9")
+    assert hardware.read_driver_version() is None

@@ -72,6 +72,15 @@ def test_prediction_of_the_demo_is_within_a_tenth(benchmark):
     assert prediction.total / 2**20 == pytest.approx(result["measured_mib"], rel=0.1)
 
 
+def test_benchmark_compares_like_with_like(benchmark, monkeypatch):
+    """torch counts no CUDA context; a process on a CPU has all its memory. Nothing is evaluated."""
+    prediction = memory.Prediction(
+        runtime=600, weights=1000, adapter=10, activations=20, logits=30, workspace=5, evaluation=9000
+    )
+    assert benchmark.choose_peak(prediction, "gpu") == 1065
+    assert benchmark.choose_peak(prediction, "rss") == 1665
+
+
 SHAPE = base.read_shape({
     "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2, "vocab_size": 700, "tie_word_embeddings": True,

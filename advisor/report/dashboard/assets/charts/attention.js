@@ -5,8 +5,8 @@ const attention = (() => {
   const PERCENTILES = [5, 10, 25, 50, 75, 90, 95];
 
   // Percentile in the reference population, interpolated; outside its range "under 5%" or "over 95%".
-  function percentile(population, value) {
-    const { values } = population;
+  function percentile(places, value) {
+    const { values } = places;
     if (value < values[0]) return { at: 0, text: "under 5%" };
     if (value >= values[values.length - 1]) return { at: 100, text: "over 95%" };
     const j = values.findIndex((v) => value < v),
@@ -18,8 +18,8 @@ const attention = (() => {
   // Stars (attention) against new contributors (substance), over the middle half and the middle nine tenths of the
   // reference population.
   function stars(data, answer, state) {
-    const { population } = data,
-      hasPopulation = population !== null && population.stars && population.new_contributors;
+    const { percentiles } = data,
+      hasPercentiles = percentiles !== null && percentiles.stars && percentiles.new_contributors;
     const points = answer.rows
       .map((r) => ({
         i: r.i,
@@ -33,8 +33,8 @@ const attention = (() => {
         none: "Fewer than two candidates have data on both stars and new contributors on this day.",
       };
     for (const p of points) {
-      p.attention = hasPopulation ? percentile(population.stars, p.stars) : null;
-      p.substance = hasPopulation ? percentile(population.new_contributors, p.people) : null;
+      p.attention = hasPercentiles ? percentile(percentiles.stars, p.stars) : null;
+      p.substance = hasPercentiles ? percentile(percentiles.new_contributors, p.people) : null;
     }
     const ratio = (p) => p.stars / p.people,
       sorted = [...points].sort((a, b) => ratio(b) - ratio(a));
@@ -43,7 +43,7 @@ const attention = (() => {
     const band = (key, metric) =>
       [
         ...points.map((p) => p[key]),
-        ...(hasPopulation ? [Math.max(population[metric].values[0], 1), population[metric].values[6]] : []),
+        ...(hasPercentiles ? [Math.max(percentiles[metric].values[0], 1), percentiles[metric].values[6]] : []),
       ].map(Math.log10);
     const logs = (key, metric) => {
       const all = band(key, metric);
@@ -52,20 +52,20 @@ const attention = (() => {
     const box = (from, to, opacity) => ({
       type: "rect",
       layer: "below",
-      x0: Math.max(population.new_contributors.values[from], 1),
-      x1: population.new_contributors.values[to],
-      y0: population.stars.values[from],
-      y1: population.stars.values[to],
+      x0: Math.max(percentiles.new_contributors.values[from], 1),
+      x1: percentiles.new_contributors.values[to],
+      y0: percentiles.stars.values[from],
+      y1: percentiles.stars.values[to],
       fillcolor: css("--muted"),
       opacity,
       line: { width: 0 },
     });
-    const populationNote = hasPopulation
-      ? `Grey: the middle half and the middle nine tenths of ${number(population.stars.n)} libraries of the reference population on ${format.longDay(population.stars.as_of)}.`
+    const percentilesNote = hasPercentiles
+      ? `Grey: the middle half and the middle nine tenths of ${number(percentiles.stars.n)} libraries of the reference population on ${format.longDay(percentiles.stars.as_of)}.`
       : "There is no reference population.";
     return {
       title: `${most.name} has ${number(ratio(most))} stars for each new contributor of the last year, ${least.name} ${number(ratio(least))}`,
-      note: `Stars (attention) and people with a first commit in twelve months (substance); logarithmic axes. ${populationNote} Stars can be bought, or follow a fashion: a gap is a reason to look closer, not a verdict.`,
+      note: `Stars (attention) and people with a first commit in twelve months (substance); logarithmic axes. ${percentilesNote} Stars can be bought, or follow a fashion: a gap is a reason to look closer, not a verdict.`,
       metrics: ["stars", "new_contributors"],
       unit: "stars; people with a first commit in twelve months",
       traces: [
@@ -96,7 +96,7 @@ const attention = (() => {
           dtick: 1,
         },
         margin: { l: MARGIN.title, t: 20 },
-        shapes: hasPopulation ? [box(0, 6, 0.12), box(2, 4, 0.2)] : [],
+        shapes: hasPercentiles ? [box(0, 6, 0.12), box(2, 4, 0.2)] : [],
       }),
       table: () =>
         tables.table(

@@ -12,11 +12,11 @@ import pytest
 import small_panel
 
 from advisor.domain.domain import load_domain
-from advisor.domain.population import POPULATION_FILE, load_population
+from advisor.domain.percentiles import PERCENTILES_FILE, load_percentiles
 from advisor.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[3]
-ACTIVE = load_population().active
+ACTIVE = load_percentiles().active
 SCALES = [
     s for c in load_domain("finetuning").criteria for s in c.scales if s.source.startswith("reference population")
 ]  # fmt: skip
@@ -41,18 +41,22 @@ def test_cells_have_enough_libraries():
     assert min(c.n for c in ACTIVE.cells) >= 30
 
 
-def test_the_script_builds_the_population(tmp_path):
+def test_the_script_builds_the_percentiles(tmp_path):
     panel = small_panel.write(tmp_path / "panel.parquet", small_panel.rows(120))
-    out = tmp_path / POPULATION_FILE
+    out = tmp_path / PERCENTILES_FILE
     out.parent.mkdir()
     command = [sys.executable, ROOT / "scripts/build_reference.py", panel, "--at", "2023-01-01", "-o", out]
     subprocess.run([*map(str, command)], check=True)
-    population = load_population(tmp_path)
-    closed = population.active.of_all()["issues_closed_share"]
+    percentiles = load_percentiles(tmp_path)
+    closed = percentiles.active.of_all()["issues_closed_share"]
     assert closed.n > 60
     assert 0 < closed.values[0] <= closed.values[3] <= 1
-    stars = population.listed.of_all()["stars"]
-    assert (stars.n, stars.values[100], population.listed.percents) == (120, 10 * 119 + 47, tuple(range(101)))
+    stars = percentiles.listed.of_all()["stars"]
+    assert (stars.n, stars.values[100], percentiles.listed.percents) == (
+        120,
+        10 * 119 + 47,
+        tuple(range(101)),
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,9 +71,9 @@ def test_a_damaged_file_is_an_error(changes, message, tmp_path):
     cell = {"metric": "stars", "age": "all", "size": "all", "n": 9, "values": [1, 2], **changes}
     cohort = {"as_of": "2024-01-01", "libraries": "some", "percents": [5, 95], "cells": [cell]}
     (tmp_path / "reference").mkdir()
-    (tmp_path / POPULATION_FILE).write_text(
+    (tmp_path / PERCENTILES_FILE).write_text(
         json.dumps({"active": cohort, "listed": cohort} if changes else {})
     )
-    with pytest.raises(ConfigError, match=rf"population.json: .*{message}"):
-        load_population(tmp_path)
-    assert load_population(tmp_path / "elsewhere") is None
+    with pytest.raises(ConfigError, match=rf"percentiles.json: .*{message}"):
+        load_percentiles(tmp_path)
+    assert load_percentiles(tmp_path / "elsewhere") is None

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from advisor.domain.files import data_folder, describe_error
 from advisor.errors import ConfigError
 
-POPULATION_FILE = Path("reference") / "population.json"
+PERCENTILES_FILE = Path("reference") / "percentiles.json"
 
 
 class Cell(BaseModel):
@@ -67,7 +67,7 @@ class Cohort(BaseModel):
         ]
 
 
-class Population(BaseModel):
+class Percentiles(BaseModel):
     """The two cohorts of the file.
 
     Attributes:
@@ -81,17 +81,17 @@ class Population(BaseModel):
     listed: Cohort
 
 
-def load_population(folder: Path | None = None) -> Population | None:
-    """Read the population's file; None if it does not exist.
+def load_percentiles(folder: Path | None = None) -> Percentiles | None:
+    """Read the file of percentiles; None if it does not exist.
 
     Raises:
         ConfigError: the file is damaged.
     """
-    path = (folder or data_folder()) / POPULATION_FILE
+    path = (folder or data_folder()) / PERCENTILES_FILE
     if not path.exists():
         return None
     try:
-        return Population.model_validate_json(path.read_bytes())
+        return Percentiles.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise describe_error(path, error) from None
     except OSError as error:

@@ -1,0 +1,64 @@
+"""The question of any request: about the candidates of a domain, or about any libraries by name or category."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from advisor.answers.dependencies.health import bundled_stores, open_stores
+from advisor.answers.libraries import DOMAIN, find_domain, find_libraries
+from advisor.answers.question import Question, Request, check_scales, read_request, read_rules, weights_of
+from advisor.domain.domain import load_domain
+from advisor.errors import InputError
+from advisor.facts.facts_view import FactsView
+
+
+def read_any_request(request: Request) -> Question:
+    """Read a request; for the domain ``libraries`` it may name any libraries, or a category of public lists.
+
+    The facts about such libraries are the user's own, then the bundled ones, then the figures of public lists.
+
+    Raises:
+        InputError: something in the request is unknown, malformed or out of range.
+        FactsError: there are no usable facts.
+    """
+    return _read_libraries(request) if request.domain == DOMAIN else read_request(request)
+
+
+def choose_domain(domain: str | None, names: Sequence[str], category: str | None = None) -> str:
+    """Return the domain of a request that may not name it (see `libraries.find_domain`).
+
+    Raises:
+        InputError: there is a domain and a category.
+    """
+    if category is None:
+        return domain or find_domain(names)
+    if domain not in {None, DOMAIN}:
+        raise InputError("name a domain (--domain) or a category (--category), not both")
+    return DOMAIN
+
+
+def _read_libraries(request: Request) -> Question:
+    if (request.category is None) == (not request.repositories):
+        raise InputError("name libraries, or a category of the public lists (--category): one of the two")
+    domain = load_domain(DOMAIN)
+    paths = [request.store] if request.store else bundled_stores()
+    stores = open_stores([request.own_store, *paths] if request.own_store else paths)
+    stores = [store for store in stores if store.manifest.get("as_of")]
+    libraries = find_libraries(request.repositories, request.category, stores, request.as_of)
+    goal, weights = weights_of(domain, request)
+    check_scales(domain)
+    views = libraries.views or tuple(FactsView(store, (), libraries.as_of) for store in stores[:1])
+    if not views:
+        raise InputError(f"no facts as of {libraries.as_of}; run `advisor collect` first")
+    return Question(
+        domain=domain.model_copy(update={"name": libraries.name}),
+        facts=views[0],
+        goal=goal,
+        weights=weights,
+        ruleset=read_rules(domain, request),
+        candidates=libraries.candidates,
+        requirements=request.requirements,
+        others=views[1:],
+        is_past=request.as_of is not None,
+        notes=libraries.notes,
+    )

@@ -1,0 +1,251 @@
+"""Finds libraries by name, package, address or category, in the bundled domains, the stores and the population."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from packaging.utils import canonicalize_name
+
+from advisor.addresses import github_repository
+from advisor.answers.dependencies.packages import read_origins
+from advisor.answers.question import DEFAULT_DOMAIN
+from advisor.domain.domain import Domain, available_domains, candidate_of, load_domain, read_candidates
+from advisor.domain.organisations import load_organisations
+from advisor.errors import InputError, UnknownName
+from advisor.facts.facts_view import FactsView
+from advisor.facts.store import Store
+from advisor.model import Candidate
+from advisor.population.library import ECOSYSTEMS
+from advisor.population.reading import (
+    Category,
+    category_title,
+    read_all_names,
+    read_categories,
+    read_category,
+    read_libraries,
+    read_list_titles,
+    read_packages,
+)
+
+DOMAIN = "libraries"
+"""The domain for libraries that no other domain has: generic criteria, no candidates of its own."""
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[\w.-]{1,100}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Libraries:
+    """The libraries of a request, and the facts about them.
+
+    Attributes:
+        candidates: one per library, in the order of the request.
+        views: the facts about them, each store as of its own day; the newest first.
+        as_of: the day of the answer.
+        name: the category, or the name of the domain.
+        notes: which other lists have a category of this name.
+    """
+
+    candidates: tuple[Candidate, ...]
+    views: tuple[FactsView, ...]
+    as_of: date
+    name: str = DOMAIN
+    notes: tuple[str, ...] = ()
+
+
+def find_domain(names: Sequence[str]) -> str:
+    """Return the first bundled domain that has all these candidates; `DOMAIN` if none has.
+
+    Without names, the default domain.
+    """
+    if not names:
+        return DEFAULT_DOMAIN
+    others = [name for name in available_domains() if name != DEFAULT_DOMAIN]
+    for domain in (DEFAULT_DOMAIN, *others):
+        content = load_domain(domain)
+        known = {
+            word.lower()
+            for entry in (*content.candidates, *content.rivals)
+            for word in (entry.repository, entry.repository.split("/")[1], *entry.formerly)
+        }
+        if {_repository_of(name).lower() for name in names} <= known:
+            return domain
+    return DOMAIN
+
+
+def find_libraries(
+    names: Sequence[str], category: str | None, stores: Sequence[Store], as_of: date | None
+) -> Libraries:
+    """Find libraries by name or category, and the stores that have facts about them.
+
+    Args:
+        names: ``owner/name``, an address on GitHub, or a package, also as ``npm:name``.
+        category: a category of the population in place of names.
+        stores: facts; the first store that has a repository counts.
+        as_of: the day of the answer; None: the newest.
+
+    Raises:
+        InputError: a name or the category is unknown, or nothing is known about any library.
+    """
+    notes: tuple[str, ...] = ()
+    if category is not None:
+        chosen, *others = find_categories(category)
+        repositories = [row.repository for row in read_category(chosen.name)]
+        notes = tuple(f"{c.name} is another category of this name" for c in others)
+    else:
+        repositories = _find_repositories(names, stores)
+    candidates = list({c.repository: c for c in _read_candidates(repositories)}.values())
+    views = []
+    for store in stores:
+        if as_of is not None and not store.first_day <= as_of <= store.as_of:
+            continue
+        spellings = {name.lower(): name for name in store.repositories()}
+        taken = {name for view in views for name in view.repositories}
+        found = {
+            c.repository: spellings[c.repository.lower()]
+            for c in candidates
+            if c.repository.lower() in spellings and c.repository not in taken
+        }
+        candidates = [replace(c, repository=found.get(c.repository, c.repository)) for c in candidates]
+        if found:
+            views.append(FactsView(store, tuple(found.values()), as_of or store.as_of))
+    views.sort(key=lambda view: view.as_of, reverse=True)
+    day = as_of or (views[0].as_of if views else _newest_day(candidates))
+    name = DOMAIN if category is None else chosen.name
+    return Libraries(tuple(candidates), tuple(views), day, name, notes)
+
+
+def _newest_day(candidates: Sequence[Candidate]) -> date:
+    rows = read_libraries(c.repository for c in candidates).values()
+    if not rows:
+        names = " ".join(c.repository for c in candidates)
+        raise InputError(
+            f"no facts about {names}, and no public list has them: run `advisor collect {names}`"
+        )
+    return max(row.day for row in rows)
+
+
+def _read_candidates(repositories: Iterable[str]) -> list[Candidate]:
+    organisations = load_organisations()
+    owners = {owner.lower(): o for o in organisations.values() for owner in o.github}
+    entries = {
+        name.lower(): candidate
+        for domain in available_domains()
+        for candidate in read_candidates(load_domain(domain), organisations)
+        for name in (*candidate.formerly, candidate.repository)
+    }
+    return [entries.get(name.lower()) or candidate_of(name, owners) for name in repositories]
+
+
+def _repository_of(name: str) -> str:
+    """Return ``owner/name`` of an address on GitHub; any other text as it is."""
+    return github_repository(name) or name.strip()
+
+
+def _find_repositories(names: Sequence[str], stores: Sequence[Store]) -> list[str]:
+    """Return the repository of each name.
+
+    Raises:
+        InputError: a name is unknown.
+    """
+    origins = read_origins(stores)
+    wishes: dict[str, set[str]] = {ecosystem: set() for ecosystem in ECOSYSTEMS}
+    for name in names:
+        for ecosystem, package in _packages_of(name):
+            wishes[ecosystem].add(package)
+    listed = read_packages(wishes)
+    result = []
+    for name in names:
+        repository = _repository_of(name)
+        if _REPOSITORY.fullmatch(repository):
+            result.append(repository)
+            continue
+        packages = list(_packages_of(name))
+        known = (origins[e, p].repository for e, p in packages if (e, p) in origins)
+        from_lists = (listed[wish].repository for wish in packages if wish in listed)
+        found = next(known, None) or next(from_lists, None) or _candidate_named(name)
+        if found is None:
+            raise _unknown_library(name)
+        result.append(found)
+    return result
+
+
+def _packages_of(name: str) -> list[tuple[str, str]]:
+    """Return (ecosystem, package) that a name may mean, the likeliest first."""
+    kind, colon, rest = name.partition(":")
+    if colon and kind in ECOSYSTEMS and rest:
+        return [(kind, canonicalize_name(rest) if kind == "pypi" else rest)]
+    if _REPOSITORY.fullmatch(_repository_of(name)):
+        return []
+    return [(e, canonicalize_name(name) if e == "pypi" else name) for e in ECOSYSTEMS]
+
+
+def _candidate_named(name: str) -> str | None:
+    for domain in available_domains():
+        content = load_domain(domain)
+        for entry in (*content.candidates, *content.rivals):
+            if entry.repository.split("/")[1].lower() == name.lower():
+                return entry.repository
+    return None
+
+
+def _unknown_library(name: str) -> InputError:
+    near = difflib.get_close_matches(name.lower(), read_all_names(), 3, 0.8)
+    hint = f"did you mean {' or '.join(near)}? If not, " if near else ""
+    return InputError(
+        f"unknown library {name!r}: no bundled domain, no facts of yours and no public list has it; {hint}"
+        "name its repository (owner/name) after `advisor collect OWNER/NAME`"
+    )
+
+
+@dataclass(frozen=True)
+class NamedCategory:
+    """A category of a public list.
+
+    Attributes:
+        name: ``list/category``.
+        title: the same in words.
+        libraries: how many libraries it has.
+    """
+
+    name: str
+    title: str
+    libraries: int
+
+
+def list_categories(text: str = "") -> list[NamedCategory]:
+    """Return the categories of the population with this text in their name or title."""
+    titles = read_list_titles()
+    named = [NamedCategory(c.name, category_title(c.name, titles), c.libraries) for c in read_categories()]
+    return [c for c in named if text.lower() in f"{c.name} {c.title}".lower()]
+
+
+def list_domains(text: str = "") -> list[Domain]:
+    """Return the bundled domains with this text in their name or title."""
+    domains = [load_domain(name) for name in available_domains()]
+    return [d for d in domains if text.lower() in f"{d.name} {d.title}".lower()]
+
+
+def find_categories(name: str) -> list[Category]:
+    """Return the categories with this name: ``list/category``, or its own part in any spelling.
+
+    If several lists have it, the one with the most libraries comes first.
+
+    Raises:
+        UnknownName: no list has it.
+    """
+    categories = read_categories()
+    wish = _plain(name)
+    exact = [c for c in categories if _plain(c.name) == wish]
+    matches = exact or [c for c in categories if _plain(c.name.partition("/")[2]) == wish]
+    if not matches:
+        near = difflib.get_close_matches(wish, [_plain(c.name.partition("/")[2]) for c in categories], 5, 0.6)
+        known = [c.name for c in categories if _plain(c.name.partition("/")[2]) in near]
+        raise UnknownName("category", name, known or ["those that `advisor domains` lists"])
+    return sorted(matches, key=lambda c: (-c.libraries, c.name))
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9/]+", "", text.lower())

@@ -1,0 +1,131 @@
+"""Fills gaps of the facts with figures of public lists, and says where the figures of an answer come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+
+from advisor.answers.question import Question
+from advisor.measure.cache import SnapshotMeasurements
+from advisor.measure.list_figures import read_cached_figures
+from advisor.metrics import METRICS
+from advisor.model import Candidate, Measurement, ScoredCandidate
+from advisor.population.figures import ListFigures, is_listed, read_figures, rests_on_lists
+
+NOT_LISTED = "the public lists do not report it; collect the history: `advisor collect {} --git-only`"
+_FEW = 4  # candidates that a sentence names
+
+
+def add_list_figures(question: Question, snapshot: SnapshotMeasurements) -> SnapshotMeasurements:
+    """Return the measurements with the figures of public lists where the facts have none.
+
+    A candidate without facts gets all that the lists know, and its outlook. The figures must be known on the
+    as-of date; if the request names no date, the newest count.
+    """
+    measurements, outlooks = dict(snapshot.measurements), dict(snapshot.outlooks)
+    damaged_names = {damage.repository for damage in snapshot.damages}
+    used_metrics = {s.metric for c in question.domain.criteria for s in c.scales}
+    gaps = {
+        c.repository: c
+        for c in question.candidates
+        if c.repository not in damaged_names and _has_gap(measurements.get(c.repository), used_metrics)
+    }
+    for repository, figures in _read(gaps, question).items():
+        day = question.as_of if question.is_past else max(question.as_of, figures.day)
+        if figures.is_usable_on(day):
+            rows = measurements.get(repository)
+            measurements[repository] = fill_gaps(repository, rows, figures)
+            if not _has_facts(rows):
+                outlooks[repository] = figures.outlooks
+    return replace(snapshot, measurements=measurements, outlooks=outlooks)
+
+
+def fill_gaps(
+    repository: str, rows: Mapping[str, Measurement] | None, figures: ListFigures
+) -> dict[str, Measurement]:
+    """Return the measurements of a repository with those of public lists where it has none."""
+    if rows is None:
+        reason = NOT_LISTED.format(repository)
+        rows = {m: Measurement(repository, m, "unavailable", reason=reason) for m in METRICS}
+    return {
+        metric: figures.measurements.get(metric, row) if row.status == "unavailable" else row
+        for metric, row in rows.items()
+    }
+
+
+def _has_facts(rows: Mapping[str, Measurement] | None) -> bool:
+    return any(m.status == "measured" for m in (rows or {}).values())
+
+
+def _has_gap(rows: Mapping[str, Measurement] | None, metrics: Iterable[str]) -> bool:
+    """Return whether a metric of the score is missing that public lists may know."""
+    known_to_lists = LIST_METRICS & set(metrics)
+    return rows is None or any(
+        rows[m].status == "unavailable" for m in (known_to_lists or LIST_METRICS) if m in rows
+    )
+
+
+LIST_METRICS = frozenset(
+    {
+        "stars", "forks", "downloads", "open_issues", "issues_closed_share", "days_since_last_commit",
+        "code_changes_commits", "new_contributors", "release_frequency", "stars_growth", "downloads_growth",
+    }
+)  # fmt: skip
+"""The metrics that `population.figures` knows."""
+
+
+def _read(candidates: Mapping[str, Candidate], question: Question) -> dict[str, ListFigures]:
+    """Return the figures of candidates, also under their earlier names, from the caches or from the file."""
+    cached: dict[str, ListFigures | None] = {}
+    for view in question.views if candidates else ():
+        cached |= read_cached_figures(view.store)
+    figures = {r: cached[r] for r in candidates if r in cached}
+    others = {r: c for r, c in candidates.items() if r not in cached}
+    rows = read_figures(name for r, c in others.items() for name in (r, *c.formerly)) if others else {}
+    for repository, candidate in others.items():
+        names = (repository, *candidate.formerly)
+        figures[repository] = next((rows[name] for name in names if name in rows), None)
+    return {repository: row for repository, row in figures.items() if row is not None}
+
+
+def describe_missing(repository: str, question: Question) -> str:
+    """Return why a repository has no facts, and how to get them."""
+    place = f"the facts in {question.snapshot} do not have it" if question.views else "there are no facts"
+    return f"{place}, and no public list has it; for facts: `advisor collect {repository}`"
+
+
+def describe_sources(question: Question, ranking: Sequence[ScoredCandidate]) -> Iterator[str]:
+    """Yield where the figures come from and up to which day, and how to refresh them, in sentences."""
+    domain = question.domain
+    yield from question.notes
+    few = [c.repository for c in question.candidates[: _FEW + 1]]
+    names = " ".join(few) if len(few) <= _FEW else "OWNER/NAME"
+    for view in question.views:
+        wish = f"--domain {domain.name}" if domain.candidates else names
+        yield f"facts in {view.store.path.name} up to {view.as_of}; for newer ones: `advisor collect {wish}`"
+    if not question.views:
+        yield f"for facts with a history: `advisor collect {names}`"
+    whole, partly = [], []
+    for candidate in ranking:
+        days = _list_days(candidate)
+        if days:
+            is_whole = rests_on_lists(candidate.measurements)
+            (whole if is_whole else partly).append((candidate.candidate.name, max(days)))
+    if whole:
+        yield f"only figures of public lists, no history: {_name_some(whole)}"
+    if partly:
+        yield f"public lists fill gaps for {_name_some(partly)}"
+    if domain.wider:
+        yield f"`--domain {domain.wider}` compares more candidates"
+
+
+def _list_days(candidate: ScoredCandidate) -> list[date]:
+    return [m.last_day for m in candidate.measurements if m.last_day and is_listed(m)]
+
+
+def _name_some(names: Sequence[tuple[str, date]]) -> str:
+    """Return the first few names with their days, and the number of the others."""
+    texts = [f"{name} ({day})" for name, day in names[:_FEW]]
+    more = len(names) - _FEW
+    return ", ".join(texts) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,135 @@
+"""What the public lists say about a repository, as measurements and outlooks of our own metrics.
+
+The lists count differently: their contributors and commits include bots, and their releases pre-releases.
+So these measurements stand in only where the facts have none; each has the list and its day as the source,
+and the difference as the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from advisor.model import Measurement, Outlook
+from advisor.population.library import HORIZONS, Library
+from advisor.population.reading import read_libraries, read_list_repositories
+
+SOURCE = "population"
+MAX_DAYS = (
+    400  # figures that are older than this say nothing about a day; metrics of totals use the same limit
+)
+
+
+@dataclass(frozen=True)
+class ListFigures:
+    """The figures of one repository on the public lists.
+
+    Attributes:
+        day: the day of the figures.
+        measurements: metric → its measurement; metrics that the lists do not know are not there.
+        outlooks: one per horizon, as of the day.
+    """
+
+    day: date
+    measurements: Mapping[str, Measurement]
+    outlooks: tuple[Outlook, ...]
+
+    def is_usable_on(self, as_of: date) -> bool:
+        """Return whether the figures were known on a day, and not too old."""
+        return self.day <= as_of <= self.day + timedelta(days=MAX_DAYS)
+
+
+def is_listed(measurement: Measurement) -> bool:
+    """Return whether a measurement comes from a public list."""
+    return any(source.startswith(f"{SOURCE}:") for source in measurement.sources)
+
+
+def rests_on_lists(measurements: Iterable[Measurement]) -> bool:
+    """Return whether all that is measured comes from public lists."""
+    measured = [m for m in measurements if m.status == "measured" and m.sources != ("outlook",)]
+    return bool(measured) and all(map(is_listed, measured))
+
+
+def read_figures(repositories: Iterable[str], file: Path | None = None) -> dict[str, ListFigures]:
+    """Return repository as given → its figures; a repository that no list has is not there.
+
+    Args:
+        repositories: ``owner/name``, now or before.
+        file: the population's file; None: the bundled one.
+
+    Raises:
+        FactsError: the file cannot be read.
+    """
+    names = list(repositories)
+    libraries = read_libraries(names, file)
+    lists = read_list_repositories() if libraries else {}
+    return {
+        name: measure_library(libraries[name.lower()], lists, name)
+        for name in names
+        if name.lower() in libraries
+    }
+
+
+def measure_library(library: Library, lists: Mapping[str, str], repository: str = "") -> ListFigures:
+    """Return what a library's row says, under our names of metrics.
+
+    Args:
+        library: the row.
+        lists: list → its repository (see `reading.read_list_repositories`).
+        repository: the name of the measurements; empty: that of the row.
+    """
+    name = repository or library.repository
+    source = f"{SOURCE}: list {lists.get(library.source, library.source)}, {library.day}"
+    measurements = {
+        metric: Measurement(
+            name, metric, "measured", value, value, value, n=1, evidence_share=1.0, sources=(source,),
+            first_day=library.day, last_day=library.day, reason=reason,
+        )
+        for metric, value, reason in _values(library)
+    }  # fmt: skip
+    outlooks = tuple(_outlook(library, months, source) for months in HORIZONS)
+    return ListFigures(library.day, measurements, outlooks)
+
+
+def _outlook(library: Library, months: int, source: str) -> Outlook:
+    if months not in library.outlooks:
+        reason = f"the figures of the {source} are outside the outlook's training data"
+        return Outlook(months, None, 0.0, 1.0, abstained=True, reason=reason)
+    return Outlook(months, *library.outlooks[months], abstained=False, reason=f"from {source}")
+
+
+def _values(library: Library) -> Iterator[tuple[str, float, str]]:
+    """Yield (metric, value, how it differs from the metric) for all that is known."""
+    downloads = library.downloads_pypi if library.pypi else library.downloads
+    totals = {
+        "stars": library.stars,
+        "forks": library.forks,
+        "downloads": downloads,
+        "open_issues": library.open_issues,
+    }
+    for metric, total in totals.items():
+        if total is not None:
+            yield metric, float(total), ""
+    if library.open_issues is not None and library.closed_issues:
+        share = library.closed_issues / (library.open_issues + library.closed_issues)
+        yield "issues_closed_share", share, ""
+    if library.last_commit is not None:
+        days = max(0, (library.day - library.last_commit).days)
+        yield "days_since_last_commit", float(days), f"as of {library.day}; commits of bots count"
+    for metric, total_name, reason in _YEARLY:
+        change = library.changes.get((total_name, 365))
+        if change is not None and change >= 0:
+            yield metric, float(round(change)), reason
+    for metric, total_name in (("stars_growth", "stars"), ("downloads_growth", "downloads")):
+        now, change = getattr(library, total_name), library.changes.get((total_name, 365))
+        if now is not None and change is not None and now > change:
+            yield metric, change / (now - change), ""
+
+
+_YEARLY = (
+    ("code_changes_commits", "commits", "the change of the total in a year: merges and bots count"),
+    ("new_contributors", "contributors", "the change of the number that GitHub counts: bots count"),
+    ("release_frequency", "releases", "the change of the total in a year: pre-releases count"),
+)

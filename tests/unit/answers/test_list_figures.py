@@ -1,0 +1,141 @@
+"""Figures of public lists fill gaps of the facts, with their list and day, and never against a named day."""
+
+from datetime import date, timedelta
+
+import pytest
+
+import advisor
+from advisor.answers import list_figures
+from advisor.answers.compare import compare
+from advisor.answers.question import Request, read_request
+from advisor.domain.domain import available_domains, load_domain
+from advisor.metrics import METRICS
+from advisor.model import Measurement
+from advisor.population.figures import ListFigures, is_listed, measure_library, read_figures, rests_on_lists
+from advisor.population.library import Library
+from advisor.report.compare import render as render_comparison
+from advisor.report.formats import Format
+from advisor.report.ranking import render
+
+DAY = date(2026, 3, 1)
+LIBRARY = Library(
+    "o/n", DAY, "python", pypi="n", stars=1200, forks=30, downloads=5000, downloads_pypi=4000,
+    open_issues=25, closed_issues=75, last_commit=DAY - timedelta(days=12), commits=900, releases=8,
+    changes={("commits", 365): 240.4, ("contributors", 365): -3.0, ("stars", 365): 200.0},
+    outlooks={12: (0.1, 0.05, 0.2)},
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def answers():
+    return {name: advisor.recommend(name) for name in ("dataframes", "web-frameworks", "finetuning-wide")}
+
+
+def figures_of(answer, name):
+    return next(r for r in answer.ranking if r.candidate.name == name)
+
+
+def test_a_row_becomes_measurements_of_our_metrics():
+    figures = measure_library(LIBRARY, {"python": "by/list"})
+    values = {name: m.value for name, m in figures.measurements.items()}
+    assert values == {
+        "stars": 1200, "forks": 30, "downloads": 4000, "open_issues": 25, "issues_closed_share": 0.75,
+        "days_since_last_commit": 12, "code_changes_commits": 240, "stars_growth": 0.2,
+    }  # fmt: skip
+    assert set(values) <= list_figures.LIST_METRICS <= set(METRICS)
+    assert all(m.sources == ("population: list by/list, 2026-03-01",) for m in figures.measurements.values())
+    year, two_years = figures.outlooks
+    assert (year.probability_inactive, year.low, year.high) == (0.1, 0.05, 0.2)
+    assert two_years.abstained and (two_years.low, two_years.high) == (0, 1)
+
+
+def test_only_gaps_are_filled():
+    own = Measurement("o/n", "stars", "measured", 7.0, 7.0, 7.0, n=1, sources=("GitHub",))
+    gap = Measurement("o/n", "forks", "unavailable", reason="none")
+    other = Measurement("o/n", "trend", "unavailable", reason="too short")
+    rows = {m.metric: m for m in (own, gap, other)}
+    filled = list_figures.fill_gaps("o/n", rows, measure_library(LIBRARY, {}))
+    assert filled["stars"] == own and filled["trend"] == other
+    assert filled["forks"].value == 30 and is_listed(filled["forks"])
+    whole = list_figures.fill_gaps("o/n", None, measure_library(LIBRARY, {}))
+    assert set(whole) == set(METRICS) and rests_on_lists(whole.values())
+    assert whole["contributors"].reason.endswith("`advisor collect o/n --git-only`")
+
+
+def test_figures_count_from_their_day_and_for_a_while():
+    figures = ListFigures(DAY, {}, ())
+    assert not figures.is_usable_on(DAY - timedelta(days=1))
+    assert figures.is_usable_on(DAY) and figures.is_usable_on(DAY + timedelta(days=400))
+    assert not figures.is_usable_on(DAY + timedelta(days=401))
+
+
+@pytest.mark.parametrize("name", [n for n in available_domains() if load_domain(n).criteria])
+def test_adoption_is_a_criterion_of_every_domain(name):
+    domain = load_domain(name)
+    assert "adoption" in [c.name for c in domain.criteria]
+    assert all(goal.weights.get("adoption", 0) > 0 for goal in domain.goals.values())
+
+
+def test_the_obvious_rivals_are_in_with_figures_and_with_what_is_missing(answers):
+    pandas, django = (
+        figures_of(answers["dataframes"], "pandas"),
+        figures_of(answers["web-frameworks"], "django"),
+    )
+    for r in (pandas, django):
+        assert r.measurement("downloads").value > 10**7 and r.measurement("stars").value > 40_000
+        assert (
+            r.measurement("days_since_last_commit").value < 30
+            and r.measurement("release_frequency").value > 3
+        )
+        assert r.measurement("contributors").status == "unavailable"
+        assert rests_on_lists(r.measurements)
+        assert len(r.outlook) == 2
+        assert r.coverage < 0.5
+    assert answers["dataframes"].rivals["duckdb/duckdb"].startswith("the facts in dataframes do not have it")
+    assert not any(answer.missing for answer in answers.values())
+
+
+def test_the_facts_come_before_the_lists(answers):
+    flask = figures_of(answers["web-frameworks"], "flask")
+    assert not is_listed(flask.measurement("code_changes_commits")) and is_listed(flask.measurement("stars"))
+    trl = figures_of(answers["finetuning-wide"], "trl")
+    assert not any(map(is_listed, trl.measurements))
+
+
+def test_the_report_says_where_figures_come_from_and_how_to_refresh_them(answers):
+    for name, answer in answers.items():
+        for form in (Format.table, Format.markdown, Format.json):
+            text = render(answer, form).replace("\\", "")
+            assert f"up to {answer.as_of}" in text and f"advisor collect --domain {name}" in text
+            assert "only figures of public lists, no history: " in text
+    assert "pandas (20" in render(answers["dataframes"], Format.table)
+    assert "duckdb/duckdb: " in render(answers["dataframes"], Format.table)
+
+
+def test_a_named_day_sees_no_later_figures():
+    day = date(2025, 11, 1)
+    answer = advisor.recommend("dataframes", as_of=day)
+    assert "pandas-dev/pandas" in answer.rivals
+    assert not any(map(is_listed, (m for r in answer.ranking for m in r.measurements)))
+    assert all(m.last_day is None or m.last_day <= day for r in answer.ranking for m in r.measurements)
+
+
+def test_a_comparison_names_its_sources():
+    question = read_request(Request(domain="dataframes", repositories=("pandas", "polars")))
+    for form in (Format.table, Format.markdown):
+        text = render_comparison(compare(question), form)
+        assert "only figures of public lists, no history: pandas" in text
+        assert "public lists fill gaps for polars" in text
+
+
+def test_names_that_a_library_had_count():
+    assert read_figures(["tiangolo/fastapi", "no/where"]).keys() == {"tiangolo/fastapi"}
+
+
+def test_a_bundled_answer_reads_no_population(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("the cache beside the snapshot has these figures")
+
+    monkeypatch.setattr(list_figures, "read_figures", refuse)
+    assert advisor.recommend().choice
+    assert figures_of(advisor.recommend("dataframes"), "pandas").measurement("stars").value > 40_000

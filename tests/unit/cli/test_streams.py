@@ -1,0 +1,119 @@
+"""Standard output in any encoding, closed, or full; and no traceback for an error of advisor itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from advisor import __version__
+from advisor.cli import COMMANDS
+
+REPORTS = (
+    ["rank"],
+    ["explain", "trl"],
+    ["compare", "trl", "unsloth"],
+    ["methods"],
+    ["schema"],
+    *([command, "--help"] for command in COMMANDS),
+)
+EVERY_REPORT = f"""
+import sys
+from advisor.cli import main
+
+for words in {REPORTS!r}:
+    sys.argv = ["advisor", *words]
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, (words, end.code)
+"""
+
+
+def run(*command: str, **options: object) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, *command], stderr=subprocess.PIPE, timeout=600, check=False, **options
+    )
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "cp437"])
+def test_every_report_fits_every_encoding(encoding: str, tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    with report.open("wb") as stdout:
+        done = run("-c", EVERY_REPORT, stdout=stdout, env={**os.environ, "PYTHONIOENCODING": encoding})
+    assert (done.returncode, done.stderr) == (0, b"")
+    text = report.read_bytes().decode(encoding)
+    assert "Recommendation: huggingface/trl" in text
+    assert encoding != "ascii" or "72-83" in text
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("words", [["rank"], ["--version"], ["rank", "--help"], ["schema"]], ids=" ".join)
+def test_a_full_disk_is_one_message(words: list[str]) -> None:
+    with Path("/dev/full").open("wb") as stdout:
+        done = run("-m", "advisor", *words, stdout=stdout)
+    assert done.returncode == 1
+    assert done.stderr == b"advisor: cannot write the report: standard output says: no space left on device\n"
+
+
+def test_a_closed_standard_output_is_one_message() -> None:
+    done = run("-m", "advisor", "rank", preexec_fn=lambda: os.close(1))
+    assert (done.returncode, done.stderr) == (
+        1,
+        b"advisor: cannot write the report: standard output is closed\n",
+    )
+
+
+def test_messages_do_not_move_into_the_report_when_standard_error_is_closed() -> None:
+    script = f'exec 2>&-; exec "{sys.executable}" -m advisor rank --goal nothing'
+    done = subprocess.run(["sh", "-c", script], capture_output=True, timeout=600, check=False)
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
+def test_a_reader_that_has_enough_ends_a_command_quietly() -> None:
+    script = f'"{sys.executable}" -m advisor schema | head -1'
+    done = subprocess.run(["sh", "-c", script], capture_output=True, timeout=600, check=False)
+    assert (done.stdout, done.stderr) == (b"{\n", b"")
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "message"),
+    [
+        ("ZeroDivisionError('a' + chr(10) + 'b')", 1, "advisor: internal error: ZeroDivisionError: a ("),
+        (
+            "OSError(13, 'Permission denied', '/srv/facts')",
+            1,
+            "advisor: cannot use '/srv/facts': permission denied\n",
+        ),
+        (
+            "__import__('duckdb').InterruptException('INTERRUPT Error: Interrupted!')",
+            130,
+            "advisor: interrupted\n",
+        ),
+    ],
+)
+def test_any_other_error_is_one_line(raised: str, code: int, message: str) -> None:
+    script = (
+        f"import advisor.cli\ndef fail():\n    raise {raised}\nadvisor.cli._run = fail\nadvisor.cli.main()"
+    )
+    done = run("-c", script, "schema", stdout=subprocess.DEVNULL)
+    assert done.returncode == code
+    assert done.stderr.decode().startswith(message)
+    assert done.stderr.count(b"\n") == 1
+    shown = run(
+        "-c", script, "schema", stdout=subprocess.DEVNULL, env={**os.environ, "ADVISOR_TRACEBACK": "1"}
+    )
+    assert b"Traceback" in shown.stderr
+
+
+def test_the_version_and_the_short_help() -> None:
+    assert (
+        run("-m", "advisor", "--version", stdout=subprocess.PIPE).stdout.decode()
+        == f"advisor {__version__}\n"
+    )
+    assert run("-m", "advisor", "rank", "-h", stdout=subprocess.PIPE).stdout.startswith(
+        b"Usage: python -m advisor rank"
+    )
