@@ -92,7 +92,8 @@ def _read(candidates: Mapping[str, Candidate], question: Question) -> dict[str, 
 def describe_missing(repository: str, question: Question) -> str:
     """Return why a repository has no facts, and how to get them."""
     place = f"the facts in {question.snapshot} do not have it" if question.views else "there are no facts"
-    return f"{place}, and no public list has it; for facts: `advisor collect {repository}`"
+    lists = f"has figures of it as of {question.as_of}" if question.is_past else "has it"
+    return f"{place}, and no public list {lists}; for facts: `advisor collect {repository}`"
 
 
 def describe_sources(question: Question, ranking: Sequence[ScoredCandidate]) -> Iterator[str]:
@@ -106,7 +107,8 @@ def describe_sources(question: Question, ranking: Sequence[ScoredCandidate]) -> 
         yield f"facts in {view.store.path.name} up to {view.as_of}; for newer ones: `advisor collect {wish}`"
     if not question.views:
         yield f"for facts with a history: `advisor collect {names}`"
-    whole, partly = [], []
+    whole: list[tuple[str, date]] = []
+    partly: list[tuple[str, date]] = []
     for candidate in ranking:
         days = _list_days(candidate)
         if days:

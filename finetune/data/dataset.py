@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.files import draft_folder, remove_dead_drafts
+from finetune.data import packing
 from finetune.data.rows import Misfit, Row, read_rows
 from finetune.data.template import EncodedRow, encode_row, prefetch_chats
 from finetune.errors import DataError, explain_os_errors
@@ -31,6 +32,7 @@ from finetune.spec import RunSpec
 
 _VERSION = 2
 _EXAMPLES = 5
+_TRAINING_FATES = ("kept", "cut")
 _GROUP = 64  # rows
 
 
@@ -73,6 +75,15 @@ class Dataset:
         with (self.folder / f"{split}.jsonl").open("rb") as lines:
             for line in lines:
                 yield EncodedRow(**json.loads(line))
+
+
+def count_sequences(data: Dataset, spec: RunSpec) -> int:
+    """Return how many sequences one epoch has: the training rows, or what packing makes of them."""
+    if not spec.data.packing:
+        return data.rows
+    limit = spec.data.max_length
+    outcomes = [o for o in data.outcomes if o.split == "train" and o.fate in _TRAINING_FATES]
+    return packing.count_sequences([min(o.tokens, limit) for o in outcomes], limit)
 
 
 def prepare_dataset(

@@ -135,7 +135,9 @@ def read_driver_version() -> tuple[int, ...] | None:
         return None
     query = [tool, "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
-        output = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout
+        output = subprocess.run(
+            query, capture_output=True, text=True, timeout=20, check=True, env=isolation.select_variables()
+        ).stdout
     except (OSError, subprocess.SubprocessError):
         return None
     match = re.match(r"\s*(\d+(?:\.\d+)+)", output)

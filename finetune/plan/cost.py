@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from finetune import record
+from finetune.data import dataset
 from finetune.machine import hardware, memory, roofline
 
 if TYPE_CHECKING:
@@ -87,8 +88,9 @@ def _describe_speed(plan: Plan) -> list[str]:
 
 def describe_time(plan: Plan) -> list[str]:
     """Estimate the time from finished runs of the same stack on the same kind of machine."""
-    steps = plan.spec.count_steps(plan.data.rows)
-    row_tokens = plan.data.summary["train_tokens"] / max(1, plan.data.rows)
+    rows = dataset.count_sequences(plan.data, plan.spec)
+    steps = plan.spec.count_steps(rows)
+    row_tokens = plan.data.summary["train_tokens"] / max(1, rows)
     tokens = steps * plan.spec.training.batch_size * row_tokens
     rates = [s for _, r in record.iterate_runs() if (s := _seconds_per_work(r.__dict__, plan)) is not None]
     size = f"{steps} steps, about {tokens:,.0f} tokens"

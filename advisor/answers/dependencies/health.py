@@ -256,7 +256,7 @@ def _measure_repositories(
 def _add_list_figures(
     names: Sequence[str], known: Mapping[str, _Facts], as_of: date | None
 ) -> dict[str, _Facts]:
-    """Fill gaps with the figures of public lists; without any date in the request, figures of any age count."""
+    """Fill gaps with the figures of public lists; without a date in the request, those of any age."""
     result = dict(known)
     for name, figures in read_figures(names).items():
         if as_of is not None and not figures.is_usable_on(as_of):
