@@ -17,7 +17,7 @@ AdvisorError                     exit code 1: the tool failed
     └── BudgetSpent              the rate-limit points that the user allows are used up
 
 Two exit codes belong to no error, because the command prints an answer: 3 (partial: some candidates could
-not be ranked) and 4 (nothing suitable, or a package below the score of
+not be ranked, or a requirement could not be checked) and 4 (nothing suitable, or a package below the score of
 `rank --from FILE --fail-under SCORE`).
 """
 

@@ -323,6 +323,8 @@ class Recommendation:
         flips: smallest changes that would put another candidate first, the smallest first.
         requirement_notes: what the user's requirements cost, and which of them could not be checked.
         benchmarks: figures that `advisor bench` measured, newest first.
+        open_questions: requirements of which nobody knows whether the choice meets them; with one, the
+            choice is not ``clear``.
     """
 
     domain: str
@@ -344,6 +346,12 @@ class Recommendation:
     pairwise: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     flips: tuple[Flip, ...] = ()
     benchmarks: tuple[Benchmark, ...] = ()
+    open_questions: tuple[str, ...] = ()
+
+    @property
+    def first_choice(self) -> Ranked | None:
+        """The recommended candidate with its scores; None without a choice."""
+        return next((r for r in self.ranking if r.repository == self.choice), None)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with one row for each candidate, best first.

@@ -1,4 +1,4 @@
-"""Write the first release of transformers that loads each causal language model: data/architectures.csv.
+"""Write the first release of transformers that loads each language model: data/architectures.csv.
 
 Usage: python scripts/architectures.py OUT [WHEELS]
 
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from advisor.collect.coverage.transformers import PATH, read_causal_models
+from advisor.collect.coverage.transformers import PATH, read_models
 
 FIRST_VERSION = Version("4.27")
 
@@ -39,14 +39,14 @@ def main() -> None:
     for version in sorted(days):
         if version >= FIRST_VERSION and not version.is_prerelease:
             first_of_minor.setdefault((version.major, version.minor), version)
-    first_releases: dict[str, tuple[str, str]] = {}
+    first_releases: dict[str, tuple[str, str, str]] = {}
     for version in sorted(first_of_minor.values()):
-        for name in read_causal_models(_read_mapping(wheels, version)):
-            first_releases.setdefault(name, (str(version), days[version]))
+        for name, reads in read_models(_read_mapping(wheels, version)).items():
+            first_releases.setdefault(name, (str(version), days[version], reads))
         print(version, len(first_releases), file=sys.stderr)
     with Path(out).open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["architecture", "release", "released_on"])
+        writer.writerow(["architecture", "release", "released_on", "reads"])
         writer.writerows([name, *first] for name, first in sorted(first_releases.items()))
 
 

@@ -20,7 +20,7 @@ from advisor.errors import GitFailed
 def main() -> int:
     clones = dict(pair.split("=", 1) for pair in sys.argv[1:])
     wrong = 0
-    for name, library in load_capabilities("finetuning").items():
+    for name, library in load_capabilities().items():
         if name not in clones:
             print(f"{name}: no clone")
             continue

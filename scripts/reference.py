@@ -10,6 +10,7 @@ import re
 import sys
 from pathlib import Path
 
+import capabilities_page
 import gpu_page
 import reference_pages
 from pydantic import TypeAdapter
@@ -83,6 +84,7 @@ def pages() -> dict[str, str]:
         "dependencies.md": reference_pages.dependencies_page(),
         "facts.md": reference_pages.facts_page(),
         "rules.md": reference_pages.rules_page(),
+        "capabilities.md": capabilities_page.capabilities_page(),
         "command-line.md": reference_pages.command_line_page(),
         "python.md": reference_pages.python_page(),
         "run-specification.md": reference_pages.spec_page(),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
 
@@ -12,9 +13,9 @@ from advisor.facts.facts_view import FactsView
 from advisor.measure.one_day import measure_view, open_metric_views
 from advisor.metrics import METRICS
 from advisor.metrics.shared.survival import medians, support_spans
-from advisor.model import Measurement
+from advisor.model import Measurement, Metric
 
-Route = Literal["any", "main"]
+Route = Literal["any", "main", "shown"]
 SPREAD = ("model_families", "model_vendors", "effective_vendors", "own_model_share", "vendor_gap")
 
 
@@ -27,7 +28,9 @@ class Cell:
         removed_on: the day on which support ended.
         days: from the release of the weights to support; 0 if support came first; None if there is none.
         was_older: whether the weights are older than the library.
-        route: the route of the first support: ``main`` or ``transformers``.
+        route: the route of the first support: ``main``, ``shown``, ``transformers`` or ``architecture``.
+        level: the highest level that holds by the as-of date, whatever the route of the question: ``shown``,
+            ``named`` or ``loads``; None: no support.
         name, path, commit, source: the evidence.
         package, packaged_on: the first release on the package index with this support.
     """
@@ -47,6 +50,7 @@ class Cell:
     source: str
     package: str | None
     packaged_on: date | None
+    level: str | None
 
 
 @dataclass(frozen=True)
@@ -82,12 +86,13 @@ class Coverage:
     measured: dict[str, dict[str, Measurement]]
 
 
-def read_coverage(question: Question, route: Route = "any", vendor: str | None = None) -> Coverage:
+def read_coverage(question: Question, route: Route = "main", vendor: str | None = None) -> Coverage:
     """Read the model coverage of the candidates from the facts.
 
     Args:
         question: candidates, facts and as-of date.
-        route: ``any``, or ``main`` for what the libraries' own code names.
+        route: what counts. ``main``: what the libraries' own code names or their own files show, as in the
+            score. ``shown``: what their own files show. ``any``: also what they only load.
         vendor: the vendor whose models the vendor gap compares with the others'; None: each backer's own.
 
     Raises:
@@ -107,11 +112,11 @@ def read_coverage(question: Question, route: Route = "any", vendor: str | None =
         tuple(n for n in facts.repositories if n in repositories),
         cells,
         tuple(Side(**row) for row in sides),
-        measure_view(facts, {name: METRICS[name] for name in SPREAD}),
+        measure_view(facts, {name: _restrict(METRICS[name], route) for name in SPREAD}),
     )
 
 
-def read_cells(facts: FactsView, route: Route = "any") -> tuple[Cell, ...]:
+def read_cells(facts: FactsView, route: Route = "main") -> tuple[Cell, ...]:
     """Read which families each library supports, and since when.
 
     Raises:
@@ -133,19 +138,31 @@ def _rows(db: Any, sql: str, parameters: dict[str, Any] | None = None) -> list[d
     return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
 
 
+def _restrict(metric: Metric, route: Route) -> Metric:
+    """Return the metric over the support by these routes."""
+    return replace(metric, sql=re.sub(r"\bfamily_support\b", _ROUTES[route][1], metric.sql))
+
+
 def _choice(route: Route) -> dict[str, str]:
     """Return two pieces of SQL: the condition for the rows of the route, and one row for each family."""
-    if route == "any":
-        return {"routes": "route <> 'package'", "support": "family_support"}
-    families = (
-        "(SELECT repository, family, vendor, family_released_on, supported_on, known_until"
-        " FROM model_support WHERE route = 'main')"
-    )
-    return {"routes": "route = 'main'", "support": families}
+    routes, support = _ROUTES[route]
+    return {"routes": routes, "support": support}
 
+
+_ROUTES: dict[Route, tuple[str, str]] = {
+    "any": ("route <> 'package'", "any_family_support"),
+    "main": ("route IN ('main', 'shown')", "family_support"),
+    "shown": ("route = 'shown'", "shown_family_support"),
+}
 
 _CELLS = """
 WITH first_commits AS (SELECT repository, min(day) AS day FROM contributions GROUP BY repository),
+levels AS (
+    SELECT repository, family, CASE WHEN bool_or(route = 'shown') THEN 'shown'
+           WHEN bool_or(route = 'main') THEN 'named' ELSE 'loads' END AS level
+    FROM model_support WHERE route <> 'package' AND supported_on IS NOT NULL AND removed_on IS NULL
+    GROUP BY repository, family
+),
 best AS (
     SELECT *, count(*) FILTER (supported_on IS NOT NULL AND removed_on IS NULL) OVER w > 0 AS is_supported
     FROM model_support WHERE {routes} WINDOW w AS (PARTITION BY repository, family)
@@ -160,8 +177,9 @@ SELECT b.repository, b.family, b.vendor, b.family_released_on AS released_on, b.
        greatest(0, b.supported_on - b.family_released_on) AS days,
        coalesce(b.family_released_on < f.day, false) AS was_older,
        CASE WHEN b.supported_on IS NOT NULL THEN b.route END AS route, evidence_name AS name,
-       evidence_path AS path, evidence_commit AS commit, b.source, p.package, p.packaged_on
-FROM best AS b LEFT JOIN first_commits AS f ON b.repository = f.repository
+       evidence_path AS path, evidence_commit AS commit, b.source, p.package, p.packaged_on, l.level
+FROM best AS b LEFT JOIN levels AS l ON b.repository = l.repository AND b.family = l.family
+     LEFT JOIN first_commits AS f ON b.repository = f.repository
      LEFT JOIN packages_with_support AS p ON b.repository = p.repository AND b.family = p.family
 ORDER BY released_on, b.family, b.repository
 """

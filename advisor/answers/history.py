@@ -172,6 +172,6 @@ _SUPPORT = """
 SELECT repository, family, any_value(vendor), min(family_released_on) AS released, min(supported_on),
        CASE WHEN NOT bool_or(supported_on IS NOT NULL AND removed_on IS NULL) THEN max(removed_on) END,
        max(known_until)
-FROM model_support WHERE route <> 'package'
+FROM model_support WHERE route IN ('main', 'shown')
 GROUP BY repository, family ORDER BY released, family, repository
 """

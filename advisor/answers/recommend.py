@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from advisor.answers import draw_cache, list_figures
+from advisor.answers.goal_check import check_goal
 from advisor.answers.list_figures import describe_sources
 from advisor.answers.question import Question, Request, read_request
 from advisor.answers.reasons import describe_leaving_default, list_doubts, list_reasons
@@ -39,17 +40,42 @@ def recommend(question: Question) -> Recommendation:
     """
     candidates, missing = score_candidates(question)
     baseline = build_recommendation(question, candidates, missing)
-    if not question.requirements:
-        return baseline
-    from advisor.answers.requirement_check import check_requirements, describe_costs, find_favourites
+    if question.requirements:
+        return check_goal(question, _require(question, candidates, missing, baseline))
+    return check_goal(question, baseline)
+
+
+def _require(
+    question: Question,
+    candidates: Sequence[ScoredCandidate],
+    missing: Mapping[str, str],
+    baseline: Recommendation,
+) -> Recommendation:
+    """Recommend a candidate that meets the user's requirements, and say what they cost."""
+    from advisor.answers.requirement_check import (
+        check_requirements,
+        describe_costs,
+        find_favourites,
+        list_open_questions,
+    )
 
     candidates = check_requirements(question, candidates)
     recommendation = build_recommendation(question, candidates, missing)
     if favourites := find_favourites(candidates):
         of_favourites = build_recommendation(question, favourites, missing)
         recommendation = replace(of_favourites, ranking=recommendation.ranking)
+    recommendation = _lower_certainty(
+        recommendation, list_open_questions(recommendation.first_choice, question.requirements)
+    )
     notes = describe_costs(baseline, recommendation, question.requirements)
     return replace(recommendation, requirement_notes=notes)
+
+
+def _lower_certainty(recommendation: Recommendation, open_questions: tuple[str, ...]) -> Recommendation:
+    """Say what was not checked; a choice that may not meet a requirement is not clear."""
+    if open_questions and recommendation.certainty == "clear":
+        recommendation = replace(recommendation, certainty="leaning")
+    return replace(recommendation, open_questions=open_questions)
 
 
 def score_candidates(question: Question) -> tuple[list[ScoredCandidate], dict[str, str]]:

@@ -214,7 +214,8 @@ def exit_with_status(answer: Recommendation) -> None:
     """Print the missing candidates on stderr, and exit with the code that fits the answer.
 
     Raises:
-        typer.Exit: 3: candidates are missing; 4: there is no suitable candidate.
+        typer.Exit: 3: candidates are missing, or a requirement was not checked for the choice; 4: there is no
+            suitable candidate.
     """
     from advisor.errors import EXIT_NOTHING_SUITABLE, EXIT_PARTIAL
 
@@ -223,4 +224,9 @@ def exit_with_status(answer: Recommendation) -> None:
     if answer.missing:
         for repository, reason in answer.missing.items():
             print(f"advisor: cannot rank {repository}: {reason}", file=sys.stderr)
+    if answer.open_questions:
+        print(
+            f"advisor: not checked for {answer.choice}: {'; '.join(answer.open_questions)}", file=sys.stderr
+        )
+    if answer.missing or answer.open_questions:
         raise typer.Exit(EXIT_PARTIAL)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar
 
-from advisor.domain.capabilities import METHODS, Library
+from advisor.decide.training_memory import PLAIN_BYTES, compute_memory
+from advisor.domain.capabilities import HARDWARE, METHODS, Library
 from advisor.errors import InputError
 from advisor.model import Candidate
 
@@ -17,13 +18,15 @@ KINDS = (
     "individual",
 )  # fmt: skip
 LICENSES = ("permissive",)
+HARDWARE_NAMES = {"amd": "AMD GPUs", "apple": "Apple computers", "tpu": "TPUs", "cpu": "a CPU alone"}
 
 # Names that data/rules/requirements.toml may use; a "number" has a size, a "status" is a word.
 NAMES: Mapping[str, str] = {
     **dict.fromkeys(
         (
             "wanted_model", "wanted_family", "serves_model", "model_evidence", "wanted_method", "can_method",
-            "method_evidence", "can_gpus", "gpus_evidence", "fits", "memory_evidence", "wanted_license",
+            "method_evidence", "wanted_hardware", "can_hardware", "hardware_evidence", "can_gpus",
+            "gpus_evidence", "fits", "memory_evidence", "memory_recipe", "wanted_license",
             "licence", "licence_evidence", "licence_of_parts",
             "parts_evidence", "kind_is_avoided", "kind_is_preferred",
         ),
@@ -32,12 +35,6 @@ NAMES: Mapping[str, str] = {
     **dict.fromkeys(("wanted_gpus", "memory_needed_gib", "memory_there_gib"), "number"),
 }  # fmt: skip
 
-# Bytes that a parameter needs at least. full: bf16 weights and gradients, fp32 copy and two Adam moments
-# (Rajbhandari et al. 2020, ZeRO, table of mixed precision). lora: bf16 weights. qlora: NF4 with double
-# quantisation, 4 + 8/64 + 32/(64*256) bits (Dettmers et al. 2023). Activations and adapters need more.
-BYTES = {"full": 16.0, "lora": 2.0, "qlora": (4 + 8 / 64 + 32 / (64 * 256)) / 8}
-GIB = 1024**3
-
 
 @dataclass(frozen=True)
 class Requirements:
@@ -45,11 +42,12 @@ class Requirements:
 
     Attributes:
         model: name on the Hub of the model to support, for example ``google/gemma-2-9b``.
-        method: ``full``, ``lora`` or ``qlora``.
+        method: ``full``, ``lora``, ``qlora``, ``dpo``, ``orpo``, ``grpo`` or ``reward``.
         gpu_memory_gib: memory of one GPU.
         gpus: number of GPUs.
         license: ``permissive``.
         avoid, prefer: kinds of backer, for example ``big-tech``.
+        hardware: ``amd``, ``apple``, ``tpu`` or ``cpu``.
     """
 
     model: str | None = None
@@ -59,12 +57,14 @@ class Requirements:
     license: str | None = None
     avoid: tuple[str, ...] = ()
     prefer: tuple[str, ...] = ()
+    hardware: str | None = None
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}  # pydantic reads saved views
 
     def __post_init__(self) -> None:
         _check_choice("method", self.method, METHODS)
         _check_choice("license", self.license, LICENSES)
+        _check_choice("hardware", self.hardware, HARDWARE)
         for kind in (*self.avoid, *self.prefer):
             _check_choice("kind of backer", _plain(kind), tuple(map(_plain, KINDS)))
         for name, number in (("gpu memory", self.gpu_memory_gib), ("gpus", self.gpus)):
@@ -77,11 +77,16 @@ class Requirements:
 
 @dataclass(frozen=True)
 class ModelSupport:
-    """The support of one library for the required model's family, with the evidence in words."""
+    """The support of one library for the required model's family, with the evidence in words.
+
+    Attributes:
+        is_loaded: whether the library only loads the family, and neither names nor shows it.
+    """
 
     family: str
     supported_on: date | None
     evidence: str
+    is_loaded: bool = False
 
 
 def _check_choice(what: str, value: str | None, choices: tuple[str, ...]) -> None:
@@ -96,32 +101,28 @@ def _plain(kind: str) -> str:
 NO_REQUIREMENTS = Requirements()
 
 
-def parse_parameters(model: str) -> float | None:
-    """Return the billions of parameters in a model's name; None if it has none.
-
-    9 for gemma-2-9b, 56 for Mixtral-8x7B.
-    """
-    name = model.rsplit("/", 1)[-1].lower()
-    if match := re.search(r"(?<![\d.])(\d+)x(\d+(?:\.\d+)?)b(?![a-z])", name):
-        return int(match[1]) * float(match[2])
-    sizes = re.findall(r"(?<![\d.a-z])(\d+(?:\.\d+)?)([bm])(?![a-z\d])", name)
-    return max((float(n) * (1 if unit == "b" else 1e-3) for n, unit in sizes), default=None)
-
-
-def compute_memory(requirements: Requirements) -> dict[str, float | str]:
-    """Return whether weights and optimizer fit; {} if size, method or memory are not given."""
-    billions = parse_parameters(requirements.model) if requirements.model else None
-    if billions is None or requirements.method is None or requirements.gpu_memory_gib is None:
+def fit_memory(
+    requirements: Requirements, billions: float | None, *, can_offload: bool = True
+) -> Mapping[str, float | str]:
+    """Return whether the training fits; {} if size, method of the weights or memory are not known."""
+    if billions is None or requirements.method not in PLAIN_BYTES or requirements.gpu_memory_gib is None:
         return {}
-    size = BYTES[requirements.method]
-    need = billions * 1e9 * size / GIB
     memory = requirements.gpu_memory_gib * (requirements.gpus or 1)
-    return {
-        "memory_needed_gib": round(need, 1),
-        "memory_there_gib": round(memory, 1),
-        "memory_evidence": f"{billions:g} billion parameters by its name, {size:.3g} bytes each",
-        "fits": "yes" if need <= memory else "no",
-    }
+    return compute_memory(billions, requirements.method, memory, can_offload=can_offload)
+
+
+def _memory_values(
+    requirements: Requirements, library: Library | None, billions: float | None
+) -> dict[str, float | str]:
+    entry = library.can("offload") if library else None
+    values = dict(fit_memory(requirements, billions, can_offload=entry is None or entry.can == "yes"))
+    if values.get("fits") == "tight":
+        values["memory_recipe"] = (
+            "no data on such a recipe of this library"
+            if entry is None or library is None
+            else f"{entry.says} ({entry.path} at {library.commit[:9]})"
+        )
+    return values
 
 
 def requirement_values(
@@ -129,6 +130,7 @@ def requirement_values(
     requirements: Requirements,
     library: Library | None,
     support: ModelSupport | None,
+    billions: float | None = None,
 ) -> dict[str, float | str]:
     """Return the values that the requirement rules use for one candidate.
 
@@ -137,19 +139,23 @@ def requirement_values(
         requirements: what the library must do.
         library: its capabilities; None: unknown.
         support: its support for the required model; None: unknown.
+        billions: parameters of the required model; None: unknown.
     """
-    values: dict[str, float | str] = {**compute_memory(requirements)}
+    values: dict[str, float | str] = _memory_values(requirements, library, billions)
     if requirements.model:
         values["wanted_model"] = requirements.model
     if support is not None:
         values |= {
             "wanted_family": support.family,
-            "serves_model": "yes" if support.supported_on else "no",
+            "serves_model": "no" if not support.supported_on else "loads" if support.is_loaded else "yes",
             "model_evidence": support.evidence,
         }
     if requirements.method:
         values["wanted_method"] = requirements.method
         values |= _capability_values(library, requirements.method, "can_method", "method_evidence")
+    if requirements.hardware:
+        values["wanted_hardware"] = HARDWARE_NAMES[requirements.hardware]
+        values |= _capability_values(library, requirements.hardware, "can_hardware", "hardware_evidence")
     if requirements.gpus is not None and requirements.gpus > 1:
         values["wanted_gpus"] = requirements.gpus
         capability = "multi_gpu_qlora" if requirements.method == "qlora" else "multi_gpu"

@@ -1,9 +1,9 @@
 """Rules as data: a condition over the values of a candidate, a verdict, and a reason with numbers.
 
 Logic is three-valued (Kleene): a comparison with an unknown value is unknown, and a rule fires only if its
-condition is true. A condition may name every metric and the facts ``backer_kind`` and ``backer``. Unknown
-names and wrong types fail when the file is read. Every rule has an example that fires and one that does not;
-reading the file tests them.
+condition is true. A condition may name every metric, its bounds, and the facts ``backer_kind`` and
+``backer``. Unknown names and wrong types fail when the file is read. Every rule has an example that fires
+and one that does not; reading the file tests them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from advisor.model import Candidate, Finding, Measurement, Verdict
 
 Value = float | str
 FACTS = ("backer", "backer_kind")
+BOUNDS = ("_low", "_high")  # after the name of a metric: the bounds of its value
 
 
 class Comparison(StrictModel):
@@ -166,7 +167,11 @@ def load_rules(path: Path, metrics: Mapping[str, str]) -> tuple[Rule, ...]:
         rules = _RuleFile.model_validate(read_toml(path)).rule
     except ValidationError as error:
         raise describe_error(path, error) from None
-    units = {**metrics, **dict.fromkeys((*FACTS, "evidence"), "status")}
+    units = {
+        **{name + suffix: unit for name, unit in metrics.items() for suffix in ("", *BOUNDS)},
+        **{f"{name}_reason": "status" for name in metrics},
+        **dict.fromkeys((*FACTS, "evidence"), "status"),
+    }
     ids: set[str] = set()
     for rule in rules:
         where = f"{path}: rule {rule.id!r}"
@@ -187,7 +192,8 @@ def _check_names(rule: Rule, units: Mapping[str, str], where: str) -> None:
     for comparison in list_comparisons(rule.when):
         name, op, value = comparison.name, comparison.op, comparison.value
         if name not in units:
-            raise ConfigError(f"{where}: {describe_unknown('name', name, units)}")
+            known = {n: u for n, u in units.items() if not n.endswith((*BOUNDS, "_reason"))}
+            raise ConfigError(f"{where}: {describe_unknown('name', name, known)}")
         is_word = units[name] == "status"
         if op in ("<", "<=", ">", ">=") and (is_word or not isinstance(value, float)):
             raise ConfigError(f"{where}: {name} {op} needs a number on both sides")
@@ -207,7 +213,12 @@ def _check_names(rule: Rule, units: Mapping[str, str], where: str) -> None:
 
 def rule_values(candidate: Candidate, measurements: Mapping[str, Measurement]) -> dict[str, Value]:
     """Return the values that a condition may use: measured values, and facts of the domain file."""
-    values: dict[str, Value] = {name: m.value for name, m in measurements.items() if m.value is not None}
+    values: dict[str, Value] = {}
+    for name, m in measurements.items():
+        bounds = zip(("", *BOUNDS), (m.value, m.low, m.high), strict=True)
+        values |= {name + suffix: value for suffix, value in bounds if value is not None}
+        if m.reason and m.value is not None:
+            values[f"{name}_reason"] = m.reason
     for fact in FACTS:
         if (value := getattr(candidate, fact)) is not None:
             values[fact] = value

@@ -1,23 +1,31 @@
-"""The capabilities of a domain's libraries, each with the file that shows it."""
+"""The capabilities of libraries, each with the file that shows it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from advisor.domain.files import StrictModel, data_folder, describe_error, read_toml
 
-METHODS = ("full", "lora", "qlora")
+METHODS = ("full", "lora", "qlora", "dpo", "orpo", "grpo", "reward")
+HARDWARE = ("amd", "apple", "tpu", "cpu")
+
+
+Name = Literal[
+    "full", "lora", "qlora", "dpo", "orpo", "grpo", "reward", "vision", "long_context", "packing",
+    "multi_gpu", "multi_gpu_qlora", "multi_node", "amd", "apple", "tpu", "cpu", "offload",
+]  # fmt: skip
+CAPABILITIES: tuple[Name, ...] = get_args(Name)
 
 
 class Capability(StrictModel):
     """A feature that a library has or does not have; the TOML file describes the fields."""
 
-    name: Literal["full", "lora", "qlora", "multi_gpu", "multi_gpu_qlora", "packing", "amd", "apple", "cpu"]
+    name: Name
     can: Literal["yes", "no"]
     path: str
     shows: str = Field(min_length=4)
@@ -47,16 +55,16 @@ class Library(StrictModel):
         return next((c for c in self.capability if c.name == name), None)
 
 
-def load_capabilities(domain: str, folder: Path | None = None) -> Mapping[str, Library]:
-    """Read a domain's file of capabilities, by repository; empty if the domain has no such file.
+def load_capabilities(folder: Path | None = None) -> Mapping[str, Library]:
+    """Read the files of data/capabilities, by repository.
 
     Raises:
-        ConfigError: the file is invalid.
+        ConfigError: a file is invalid.
     """
-    path = (folder or data_folder()) / "capabilities" / f"{domain}.toml"
-    if not path.exists():
-        return {}
-    try:
-        return TypeAdapter(dict[str, Library]).validate_python(read_toml(path))
-    except ValidationError as error:
-        raise describe_error(path, error) from None
+    libraries: dict[str, Library] = {}
+    for path in sorted(((folder or data_folder()) / "capabilities").glob("*.toml")):
+        try:
+            libraries |= TypeAdapter(dict[str, Library]).validate_python(read_toml(path))
+        except ValidationError as error:
+            raise describe_error(path, error) from None
+    return libraries

@@ -51,11 +51,23 @@ class Criterion(StrictModel):
     scales: tuple[Scale, ...] = Field(min_length=1)
 
 
+class Need(StrictModel):
+    """What a candidate must have to meet a goal: a metric of at least this value.
+
+    ``otherwise`` says what holds of a candidate below it, for example "one person made half of the commits".
+    """
+
+    metric: str
+    at_least: float
+    otherwise: str
+
+
 class Goal(StrictModel):
-    """A named set of weights of the criteria (only their ratios matter)."""
+    """A named set of weights of the criteria (only their ratios matter), and what meets the goal."""
 
     title: str
     weights: Mapping[str, float]
+    needs: tuple[Need, ...] = ()
 
 
 class CandidateEntry(StrictModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +13,21 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from advisor.domain.files import data_folder, describe_error, read_toml
 from advisor.errors import ConfigError
+
+# Marks in a name: of a model that reads images (vl, vision, 4v), of a mixture of experts (moe, a3b, 8x7b).
+_IMAGES = re.compile(r"(?:^|-|\d)(?:vl|vlm|vision|omni|multimodal)(?![a-z])|\dv(?![a-z\d])")
+_MIXTURE = re.compile(
+    r"(?:^|-|\d)moe(?![a-z])|-a\d+(?:\.\d+)?[bm](?![a-z])|\d+x\d+(?:\.\d+)?b|-\d+e(?![a-z\d])"
+)
+
+
+class Size(BaseModel):
+    """The number of parameters of the models of a family whose names have a pattern."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    names: str
+    billions: float = Field(gt=0)
 
 
 class Family(BaseModel):
@@ -26,6 +41,9 @@ class Family(BaseModel):
     source: str
     read: Literal["page", "commit", "second hand", "unconfirmed"]
     architecture: str | None = None
+    reads: Literal["text", "images"] = "text"
+    dense: bool = False
+    sizes: tuple[Size, ...] = ()
     names: str
     yes: tuple[str, ...] = Field(min_length=1)
     no: tuple[str, ...] = Field(min_length=1)
@@ -41,7 +59,15 @@ class Family(BaseModel):
 
     def has(self, name: str) -> bool:
         """Return whether a model with this name (``owner/name``, a folder, a file) is of this family."""
-        return re.match(self.names, normalise_name(name)) is not None
+        plain = normalise_name(name)
+        if (self.reads == "text" and _IMAGES.search(plain)) or (self.dense and _MIXTURE.search(plain)):
+            return False
+        return re.match(self.names, plain) is not None
+
+    def find_billions(self, name: str) -> float | None:
+        """Return the billions of parameters of a model, if the file knows them; all experts count."""
+        plain = normalise_name(name)
+        return next((s.billions for s in self.sizes if re.search(s.names, plain)), None)
 
 
 class _FamilyFile(BaseModel):
@@ -59,11 +85,6 @@ def normalise_name(name: str) -> str:
 def family_of(name: str, families: Sequence[Family]) -> Family | None:
     """Return the family of a model's name; None if it is not a tracked family."""
     return next((f for f in families if f.has(name)), None)
-
-
-def families_with_architecture(architecture: str, families: Iterable[Family]) -> list[Family]:
-    """Return the families whose weights load as this ``model_type`` of transformers."""
-    return [f for f in families if f.architecture == architecture]
 
 
 def load_families(folder: Path | None = None) -> tuple[Family, ...]:

@@ -96,9 +96,10 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "package": "VARCHAR",
     },
     # The first day on which a library supported a model family by one route, and the day on which the
-    # support ended. supported_on NULL: no support until known_until. Routes: main (the default branch names
-    # the family), package (a release on the index names it), transformers (the library loads it through
-    # transformers, without a commit of its own).
+    # support ended. supported_on NULL: no support until known_until. Route main: code on the default branch
+    # names the family. Route shown: a test, an example, a recipe or a page there uses one of its models.
+    # Route package: a release on the index names or shows it. Route transformers: the library loads it
+    # through transformers, without a commit of its own. Route architecture: its code accepts the type.
     "model_support": {
         "repository": "VARCHAR",
         "family": "VARCHAR",

@@ -9,8 +9,8 @@ METRIC = Metric(
     definition=(
         "Kaplan–Meier median of the days from the publication of a model family's weights to the first "
         "support by the library, for families that are newer than the library. Families without support are "
-        "censored. Support before the publication counts as day 0. A library that loads every model of "
-        "transformers supports a family from the first release of transformers with its architecture."
+        "censored. Support before the publication counts as day 0. Support means that the library names the "
+        "family in its code, or shows it in a test, an example, a recipe or a page."
     ),
     unit="days",
     direction="less",

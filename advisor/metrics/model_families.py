@@ -6,9 +6,10 @@ METRIC = Metric(
     name="model_families",
     title="Model families",
     definition=(
-        "Number of tracked model families that the library supports, with its own code or because "
-        "transformers loads them. Families whose support was removed do not count. n is the number of tracked "
-        "families that were public."
+        "Number of tracked model families that the library names in its own code, or shows in a test, an "
+        "example, a recipe or a page of its own. A family that it only loads, because transformers does, does "
+        "not count, and no family whose support was removed. n is the number of tracked families that were "
+        "public."
     ),
     unit="families",
     direction="more",

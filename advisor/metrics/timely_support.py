@@ -7,7 +7,7 @@ METRIC = Metric(
     name="timely_support",
     title="Timely support",
     definition=(
-        "Share of the model families newer than the library that it supports within 90 days after the "
+        "Share of the model families newer than the library that it names or shows within 90 days after the "
         "publication of their weights. It is a Kaplan–Meier estimate, so a family younger than 90 days counts "
         "for the days since its publication. Interval: 95 %, log-log."
     ),

@@ -15,13 +15,15 @@ from advisor.report.values import show
 
 LEGEND = (
     "date: first support. (+n): n days after the weights were public. gone: support was removed on that day.",
-    "*: supported through transformers, from its first release with the architecture.",
+    "': named in the code, but shown in no test, example, recipe or page of the library.",
+    "*, loads: only loaded, through transformers or because the code accepts the architecture.",
     "~: the weights are older than the library. -: not supported yet. ?: not enough data.",
 )
 
 _ROUTES = {
-    "any": "support in the library's own code or through transformers",
-    "main": "support in the library's own code only",
+    "any": "whatever the library loads, through transformers or with its own code",
+    "main": "what the library's own code names, or its own tests, examples, recipes or pages show",
+    "shown": "what the library's own tests, examples, recipes or pages show",
 }
 
 
@@ -66,7 +68,7 @@ def _sections(
         legend,
         "Days from public weights to support, for families that are newer than the library",
         table(*_gaps(coverage)),
-        "Vendors of the supported families (vendor gap: days by which models of the backer come earlier)",
+        "Vendors of the supported families (vendor gap: share within 90 days, backer's minus others')",
         table(*_spread(coverage)),
         *_unreleased_families(coverage),
         *_missing_gaps(coverage),
@@ -87,11 +89,12 @@ def _cell(cell: Cell | None) -> str:
     if cell is None:
         return "?"
     if cell.supported_on is None:
-        return "-"
+        return "loads" if cell.level == "loads" else "-"
     late = "~" if cell.was_older else f"(+{cell.days})"
     if cell.removed_on is not None:
         return f"gone {cell.removed_on}"
-    return f"{cell.supported_on}{'*' if cell.route == 'transformers' else ''} {late}"
+    mark = {"named": "'", "loads": "*"}.get(cell.level or "", "")
+    return f"{cell.supported_on}{mark} {late}"
 
 
 def _gaps(coverage: Coverage) -> tuple[list[str], list[list[str]]]:
@@ -122,7 +125,7 @@ def _spread(coverage: Coverage) -> tuple[list[str], list[list[str]]]:
         "vendors",
         "effective vendors",
         "backer's own share",
-        "vendor gap (days)",
+        "vendor gap (points)",
     ]
     rows = [
         [_short(r), *(show(coverage.measured[r][name]) for name in SPREAD)] for r in coverage.repositories
@@ -135,7 +138,12 @@ def _unreleased_families(coverage: Coverage) -> list[str]:
     missing: dict[str, list[str]] = {}
     on_index = {c.repository for c in coverage.cells if c.packaged_on is not None}
     for c in coverage.cells:
-        if c.route == "main" and c.removed_on is None and c.packaged_on is None and c.repository in on_index:
+        if (
+            c.route in ("main", "shown")
+            and c.removed_on is None
+            and c.packaged_on is None
+            and c.repository in on_index
+        ):
             missing.setdefault(c.repository, []).append(c.family)
     lines = [f"{_short(r)}: {', '.join(families)}" for r, families in missing.items()]
     return ["Supported on the default branch, but not in a release yet", "\n".join(lines)] if lines else []
@@ -144,7 +152,7 @@ def _unreleased_families(coverage: Coverage) -> list[str]:
 def _missing_gaps(coverage: Coverage) -> list[str]:
     reasons = {r: coverage.measured[r]["vendor_gap"].reason for r in coverage.repositories}
     lines = [f"{_short(r)}: {reason}" for r, reason in reasons.items() if reason]
-    return ["Why some vendor gaps are not known", "\n".join(lines)] if lines else []
+    return ["What the vendor gaps rest on", "\n".join(lines)] if lines else []
 
 
 def _short(repository: str) -> str:

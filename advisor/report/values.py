@@ -25,7 +25,7 @@ _LABELS = {
     "change_request_acceptance_ratio": "change requests merged",
     "elephant_factor": "orgs behind half the commits",
     "organizational_diversity": "organisations that contribute",
-    "model_families": "model families supported",
+    "model_families": "model families named or shown",
     "timely_support": "new models within 90 days",
     "code_changes_commits": "commits in a year",
     "trend": "commits vs the year before",

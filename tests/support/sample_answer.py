@@ -92,7 +92,8 @@ TWO = explain.Explanation(
 def cell(repository, family, on, **more):
     fields = {
         "vendor": "V", "released_on": EARLIER, "removed_on": None, "days": 3, "was_older": False, "route": "main",
-        "name": "n", "path": "p", "commit": "c", "source": "s", "package": None, "packaged_on": None, **more,
+        "name": "n", "path": "p", "commit": "c", "source": "s", "package": None, "packaged_on": None,
+        "level": "shown", **more,
     }  # fmt: skip
     return Cell(repository, family, supported_on=on, **fields)
 
@@ -100,7 +101,7 @@ def cell(repository, family, on, **more):
 COVERAGE = Coverage(
     DAY, "any", ("a/one", "b/two"),
     (cell("a/one", "Llama", DAY, packaged_on=DAY), cell("b/two", "Llama", None, days=None, route=None),
-     cell("a/one", "Qwen", DAY, route="transformers"), cell("b/two", "Qwen", DAY, was_older=True, days=0),
+     cell("a/one", "Qwen", DAY, route="transformers", level="loads"), cell("b/two", "Qwen", DAY, was_older=True, days=0),
      cell("a/one", "Phi", EARLIER), cell("a/one", "Yi", EARLIER, removed_on=DAY)),
     (Side("a/one", "its backer", 5, 4, 3.0, 1.0, None, 0.8), Side("a/one", "others", 9, 0, None, None, None, 0.0)),
     {r: {n: measurement(r, n, reason=why) if n == "vendor_gap" else measurement(r, n, 2.0) for n in SPREAD}

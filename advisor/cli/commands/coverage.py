@@ -16,8 +16,9 @@ from advisor.report.formats import CoverageFormat, Format
 class Route(StrEnum):
     """What counts as support."""
 
-    any = "any"
     main = "main"
+    examples = "shown"
+    any = "any"
 
 
 @app.command()
@@ -33,8 +34,11 @@ def coverage(
     ] = None,
     route: Annotated[
         Route,
-        typer.Option(help="any: all support. main: only what the library's own code names."),
-    ] = Route.any,
+        typer.Option(
+            help="main: what the library's own code names or its own files show, as in the score. "
+            "shown: what its tests, examples, recipes or pages show. any: also what it only loads."
+        ),
+    ] = Route.main,
     store: Store = None,
     format: Annotated[
         CoverageFormat, typer.Option(help="Format of the report. csv and json include the evidence.")

@@ -48,7 +48,14 @@ def rank(
         typer.Option(metavar="MODEL", help="Require support for this model, for example google/gemma-2-9b."),
     ] = None,
     method: Annotated[
-        str | None, typer.Option(metavar="METHOD", help="Require this method: full, lora or qlora.")
+        str | None,
+        typer.Option(
+            metavar="METHOD", help="Require this method: full, lora, qlora, dpo, orpo, grpo or reward."
+        ),
+    ] = None,
+    hardware: Annotated[
+        str | None,
+        typer.Option(metavar="KIND", help="Require that it runs on this hardware: amd, apple, tpu or cpu."),
     ] = None,
     gpu_memory: Annotated[
         str | None,
@@ -128,6 +135,7 @@ def rank(
       advisor rank httpx requests aiohttp
       advisor rank --category "Web Frameworks"
       advisor rank --model google/gemma-2-9b --method qlora --gpu-memory 24GB
+      advisor rank --method dpo --hardware amd
       advisor rank --license permissive --avoid big-tech
       advisor rank --replay view.json
       advisor rank --from requirements.txt --fail-under 40
@@ -148,6 +156,7 @@ def rank(
             replay,
             model,
             method,
+            hardware,
             gpu_memory,
             gpus,
             license,
@@ -178,6 +187,7 @@ def rank(
             license=license,
             avoid=tuple(avoid or ()),
             prefer=tuple(prefer or ()),
+            hardware=hardware,
         ),
     )
     view = None

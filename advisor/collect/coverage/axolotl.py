@@ -1,6 +1,7 @@
 """axolotl: folders and base models of examples/, and the model types of its sample packing.
 
-axolotl can load every model that transformers can; the examples show some of them.
+axolotl can load every model that transformers can; the examples show some of them, and packing accepts model
+types.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 
-from advisor.collect.coverage.extractor import Extractor, Name, parse_module
+from advisor.collect.coverage.extractor import Extractor, Name, find_loaders, parse_module
 
 _MULTIPACK = "src/axolotl/monkeypatch/multipack.py"
 _LOADERS = ("src/axolotl/utils/models.py", "src/axolotl/loaders/model.py")
@@ -26,7 +27,7 @@ def _find_names(path: str, text: str) -> set[Name]:
     if path == _MULTIPACK:
         return {Name(t, "architecture") for t in _read_model_types(text)}
     if path in _LOADERS:
-        return {Name("AutoModelForCausalLM", "anything")} if "AutoModelForCausalLM" in text else set()
+        return find_loaders(text)
     names = {Name(match) for match in _BASE_MODEL.findall(text)}
     folders = path.split("/")
     if len(folders) >= _DEPTH:

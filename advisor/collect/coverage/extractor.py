@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-# model: a model, or a folder with its name. module: a Python module; it may be for another generation of the
-# model. architecture: a model_type of transformers, shared by all families that load as it. anything: the
-# place where the library loads any causal LM of transformers.
-Kind = Literal["model", "module", "architecture", "anything"]
+# model: a model, or a folder with its name. module: a Python module, maybe for another generation of the
+# model. architecture: a model_type that the own code accepts; all families that load as it share it.
+# anything, images: the place where the library loads any causal LM of transformers, or any model that reads
+# images and text. pin: the versions of transformers that the library allows.
+Kind = Literal["model", "module", "architecture", "anything", "images", "pin"]
 
 MODEL_ID = re.compile(r"[\w.-]+/[\w.{}-]+")
+LOADERS: Mapping[str, Kind] = {
+    "AutoModelForCausalLM": "anything",
+    "AutoModelForImageTextToText": "images",
+    "AutoModelForVision2Seq": "images",
+}
+_LOADER = re.compile(rf"\b(?:{'|'.join(LOADERS)})\b")
 
 
 @dataclass(frozen=True)
 class Name:
-    """A name in a file, and the kind of thing that it names."""
+    """A name in a file, and the kind of thing that it names.
+
+    Attributes:
+        is_shown: whether the file shows how to use the model (a test, an example, a recipe, a page).
+    """
 
     text: str
     kind: Kind = "model"
+    is_shown: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,3 +76,8 @@ def parse_module(text: str) -> ast.Module:
 def select_model_ids(texts: Iterator[str]) -> set[Name]:
     """Return the texts that look like ``owner/model`` on the Hub."""
     return {Name(text) for text in texts if MODEL_ID.fullmatch(text)}
+
+
+def find_loaders(text: str) -> set[Name]:
+    """Return the classes of transformers in a file that load any model."""
+    return {Name(loader, LOADERS[loader]) for loader in _LOADER.findall(text)}

@@ -1,19 +1,25 @@
 """Any library: names of models on the Hub in its code and configurations, and its model modules.
 
-Tests, documents and notebooks are not read, because they show experiments, not support. The tests measure
-the result on two libraries against manual lists.
+Tests, examples and pages show models; `shown` reads them. The tests measure the result on two libraries
+against manual lists.
 """
 
 from __future__ import annotations
 
 import re
 
-from advisor.collect.coverage.extractor import MODEL_ID, Extractor, Name, list_strings, select_model_ids
+from advisor.collect.coverage.extractor import (
+    MODEL_ID,
+    Extractor,
+    Name,
+    find_loaders,
+    list_strings,
+    select_model_ids,
+)
 
 _SOURCES = (".py", ".yaml", ".yml", ".json", ".toml")
 _NOT_CODE = re.compile(r"(^|/)(tests?|docs?|scripts?|notebooks?|\.github|benchmarks?|asset|assets)(/|$)")
 _MAX_LENGTH = 1_500_000  # characters; a longer file is data
-_AUTO_MODEL = re.compile(r"\bAutoModelForCausalLM\b")
 _EXAMPLE = re.compile(r"(^|/)(examples?|recipes|projects)(/|$)")
 _OWNER_AND_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 # src/pkg/models/gemma2.py and src/pkg/model/moe/gpt_oss/__init__.py have the name of the model.
@@ -32,9 +38,7 @@ def _find_names(path: str, text: str) -> set[Name]:
     names = select_model_ids(list_strings(text))
     if (module := _MODULE.search(path.replace("/__init__.py", ".py"))) and not _EXAMPLE.search(path):
         names.add(Name(module[1], "module"))
-    if _AUTO_MODEL.search(text) and not _EXAMPLE.search(path):
-        names.add(Name("AutoModelForCausalLM", "anything"))
-    return names
+    return names if _EXAMPLE.search(path) else names | find_loaders(text)
 
 
 EXTRACTOR = Extractor(

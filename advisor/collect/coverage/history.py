@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from advisor.collect.coverage.extractor import Extractor, Name
-from advisor.collect.coverage.tree import Tree
+from advisor.collect.coverage.span import Span
+from advisor.collect.coverage.tree import Key, Tree
 from advisor.collect.git.blobs import BlobReader
 from advisor.collect.git.clone import fetch_blobs
 from advisor.collect.git.command import run_git
@@ -17,25 +18,6 @@ from advisor.collect.git.dates import choose_time
 from advisor.domain.families import Family
 
 _REMOVAL = "0" * 40
-
-
-@dataclass(frozen=True)
-class Span:
-    """The time in which a tree names a family, and the evidence.
-
-    Attributes:
-        first: day on which the tree first names it.
-        label: commit or release in which it first does.
-        path: file that names it.
-        name: the name in that file.
-        last: day on which the name was removed; None: it is still there.
-    """
-
-    first: date
-    label: str
-    path: str
-    name: Name
-    last: date | None = None
 
 
 class PackageRelease(NamedTuple):
@@ -52,14 +34,14 @@ class _Step(NamedTuple):
     files: list[tuple[str, str]]  # path, blob
 
 
-def follow_main_branch(folder: Path, extractor: Extractor, families: Sequence[Family]) -> dict[str, Span]:
+def follow_main_branch(folder: Path, extractor: Extractor, families: Sequence[Family]) -> dict[Key, Span]:
     """Find the span of each family on the default branch.
 
     A commit counts on the day on which it reached the default branch: the committer's date along first
     parents. The author's date may be weeks earlier.
 
     Returns:
-        family → span; ``ANYTHING`` is the span in which the library loads every model of transformers.
+        key → span; ``ANYTHING`` is the span in which the library loads every model of transformers.
 
     Raises:
         GitFailed: git ended with an error.
@@ -69,7 +51,7 @@ def follow_main_branch(folder: Path, extractor: Extractor, families: Sequence[Fa
 
 def follow_releases(
     folder: Path, releases: Iterable[PackageRelease], extractor: Extractor, families: Sequence[Family]
-) -> dict[str, Span]:
+) -> dict[Key, Span]:
     """Find the span of each family over the releases, oldest first."""
     steps, old_files = [], dict[str, str]()
     for release in sorted(releases, key=lambda r: r.day):
@@ -83,8 +65,8 @@ def follow_releases(
 
 def find_families(
     files: Mapping[str, str], extractor: Extractor, families: Sequence[Family]
-) -> dict[str, tuple[str, Name]]:
-    """Find the families in files (path → text), such as those of a wheel: family → (path, name)."""
+) -> dict[Key, tuple[str, Name]]:
+    """Find the families in files (path → text), such as those of a wheel: key → (path, name)."""
     tree = Tree(extractor, families)
     for path, text in files.items():
         if extractor.is_relevant(path):
@@ -105,10 +87,10 @@ def list_files(folder: Path, commit: str, extractor: Extractor) -> dict[str, str
 
 def _find_spans(
     folder: Path, steps: Sequence[_Step], extractor: Extractor, families: Sequence[Family]
-) -> dict[str, Span]:
+) -> dict[Key, Span]:
     contents = {blob for step in steps for _, blob in step.files if blob != _REMOVAL}
     fetch_blobs(folder, contents, max_bytes=2**31)  # many source files
-    spans: dict[str, Span] = {}
+    spans: dict[Key, Span] = {}
     tree = Tree(extractor, families)
     with BlobReader(folder, contents) as blobs:
         for step in steps:
@@ -117,15 +99,15 @@ def _find_spans(
                     tree.remove(path)
                 else:
                     tree.put_blob(path, blob, blobs)
-            evidence = tree.evidence
-            for family, location in evidence.items():
-                if family not in spans:
-                    spans[family] = Span(step.day, step.label, *location)
-                elif spans[family].last is not None:
-                    spans[family] = replace(spans[family], last=None)
-            for family in spans.keys() - evidence.keys():
-                if spans[family].last is None:
-                    spans[family] = replace(spans[family], last=step.day)
+            keys = tree.keys
+            for key in keys:
+                if key not in spans:
+                    spans[key] = Span(step.day, step.label, *tree.find_evidence(key))
+                elif spans[key].last is not None:
+                    spans[key] = replace(spans[key], last=None)
+            for key in spans.keys() - keys:
+                if spans[key].last is None:
+                    spans[key] = replace(spans[key], last=step.day)
     return spans
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from advisor.collect.coverage.extractor import Extractor, Name
+from advisor.collect.coverage.extractor import Extractor, Name, find_loaders
 
 _LOADERS = (
     "trl/trainer/sft_trainer.py",
@@ -19,7 +19,7 @@ def _is_relevant(path: str) -> bool:
 
 def _find_names(path: str, text: str) -> set[Name]:
     if path in _LOADERS:
-        return {Name("AutoModelForCausalLM", "anything")} if "AutoModelForCausalLM" in text else set()
+        return find_loaders(text)
     return {Name(path.removeprefix(_TEMPLATES).removesuffix(".jinja").removesuffix("_training"))}
 
 

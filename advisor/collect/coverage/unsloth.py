@@ -1,4 +1,6 @@
-"""unsloth: model names of its mapper and registry; since FastModel, every model that transformers loads.
+"""unsloth: model names of its mapper and registry, and the model types that its loader accepts.
+
+Since FastModel, the loader accepts every model that transformers loads.
 
 Models of the owner ``unsloth`` are copies of other models. They are left out, because the mapper also lists
 the originals.
@@ -23,9 +25,24 @@ def _find_names(path: str, text: str) -> set[Name]:
     if path == _MAPPER:
         return {n for n in select_model_ids(list_strings(text)) if not n.text.startswith(_MIRRORS)}
     if path == _LOADER:
-        classes = {n.name for n in parse_module(text).body if isinstance(n, ast.ClassDef)}
-        return {Name("FastModel", "anything")} if "FastModel" in classes else set()
+        return _read_loader(text)
     return _read_registry(text)
+
+
+def _read_loader(text: str) -> set[Name]:
+    """Return the types in ``model_type == "llama"``; and FastModel, which loads text and images."""
+    names = set()
+    for node in ast.walk(parse_module(text)):
+        match node:
+            case ast.ClassDef(name="FastModel"):
+                names |= {Name("FastModel", "anything"), Name("FastModel", "images")}
+            case ast.Compare(
+                left=ast.Name(id="model_type") | ast.Attribute(attr="model_type"),
+                ops=[ast.Eq()],
+                comparators=[ast.Constant(value=str() as model_type)],
+            ):
+                names.add(Name(model_type, "architecture"))
+    return names
 
 
 def _read_registry(text: str) -> set[Name]:
@@ -46,5 +63,5 @@ def _read_registry(text: str) -> set[Name]:
 
 
 EXTRACTOR = Extractor(
-    "unsloth: mapper and registry", (_MAPPER, _LOADER, "unsloth/registry"), _is_relevant, _find_names
+    "unsloth: mapper, registry and loader", (_MAPPER, _LOADER, "unsloth/registry"), _is_relevant, _find_names
 )

@@ -14,7 +14,7 @@ COLUMNS = (
     "repository", "family", "vendor", "family_released_on", "supported_on", "known_until",
     "evidence_path", "evidence_commit", "source",
 )  # fmt: skip
-ROUTES = ("main", "package", "transformers")
+ROUTES = ("main", "shown", "package", "transformers", "architecture")
 
 
 def import_support(path: Path, store: Path, *, retrieved_on: date) -> dict[str, int]:

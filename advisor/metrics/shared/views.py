@@ -8,6 +8,19 @@ from datetime import date
 from advisor.metrics.shared.affiliation import AFFILIATED_SQL, BACKED_SQL
 from advisor.metrics.shared.attention import PLACES_SQL
 
+
+def _support_sql(routes: str) -> str:
+    """Return SQL of the first day of support by the routes, and whether one of them still works."""
+    return (
+        "SELECT repository, family, any_value(vendor) AS vendor,"
+        "  min(family_released_on) AS family_released_on,"
+        f"  min(CASE WHEN {routes} THEN supported_on END) AS supported_on,"
+        f"  bool_or({routes} AND supported_on IS NOT NULL AND removed_on IS NULL) AS is_supported,"
+        "  max(known_until) AS known_until, list(DISTINCT source) AS sources"
+        " FROM model_support GROUP BY repository, family"
+    )
+
+
 # Name → SQL of a view over the as-of views.
 DERIVED_VIEWS: Mapping[str, str] = {
     # issues, change requests and discussions that people (not bots) opened in the last year
@@ -25,14 +38,12 @@ DERIVED_VIEWS: Mapping[str, str] = {
     "affiliated_commits": AFFILIATED_SQL,
     # percentiles of a repository's figures in the reference population
     "figure_places": PLACES_SQL,
-    # one row per family: the first day by any route except the package, and whether one still works
-    "family_support": (
-        "SELECT repository, family, any_value(vendor) AS vendor,"
-        "  min(family_released_on) AS family_released_on, min(supported_on) AS supported_on,"
-        "  bool_or(supported_on IS NOT NULL AND removed_on IS NULL) AS is_supported,"
-        "  max(known_until) AS known_until, list(DISTINCT source) AS sources"
-        " FROM model_support WHERE route <> 'package' GROUP BY repository, family"
-    ),
+    # one row per family, where the library's own code names it or its own files show it
+    "family_support": _support_sql("route IN ('main', 'shown')"),
+    # one row per family, where the library's own tests, examples, recipes or pages show it
+    "shown_family_support": _support_sql("route = 'shown'"),
+    # one row per family, where the library names, shows or loads it
+    "any_family_support": _support_sql("route <> 'package'"),
 }
 
 

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
+from advisor.answers.goal_check import list_unmet_goals
 from advisor.answers.history import Timeline
 from advisor.decide import acceptability
 from advisor.decide.acceptability import CLEAR, LEANING
@@ -63,6 +64,8 @@ def page_data(
         "snapshot": answer.snapshot,
         "facts": key[:16],
         "goal": answer.goal,
+        "is_open": bool(answer.open_questions),
+        "unmet_goals": list_unmet_goals(timeline.question, answer.ranking),
         "weights": {name: _number(w) for name, w in answer.weights.items()},
         "goals": {
             name: {"title": goal.title, "weights": dict(goal.weights)} for name, goal in domain.goals.items()

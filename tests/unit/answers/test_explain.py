@@ -53,7 +53,10 @@ def test_explain_prints_definition_and_source_of_every_metric(torchtune):
         r"Gemma 2: since 2024-11-08 by route main: gemma2 in torchtune/models/gemma2/\S+ at commit [0-9a-f]{40}",
         torchtune,
     )
-    assert "big tech (https://github.com/meta-pytorch, read 2026-04-23)" in torchtune
+    assert (
+        "big tech (https://github.com/pytorch/torchtune/blob/bd2a0fc7c314/LICENSE, read 2026-04-23)"
+        in torchtune
+    )
     assert "Code Llama:" not in torchtune  # support removed
 
 

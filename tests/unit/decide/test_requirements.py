@@ -16,18 +16,18 @@ from advisor.decide.requirements import (
     NAMES,
     ModelSupport,
     Requirements,
-    compute_memory,
+    fit_memory,
     parse_memory,
-    parse_parameters,
     requirement_values,
 )
+from advisor.decide.training_memory import compute_memory, parse_parameters
 from advisor.domain.capabilities import Capability, Library, Licence, load_capabilities
 from advisor.domain.files import data_folder
 from advisor.errors import ConfigError, InputError
 from advisor.model import Candidate
 
 RULES = rules.load_rules(data_folder() / "rules" / "requirements.toml", NAMES)
-LIBRARIES = load_capabilities("finetuning")
+LIBRARIES = load_capabilities()
 META = Candidate("pytorch/torchtune", "torchtune", backer="Meta", backer_kind="big tech")
 
 
@@ -39,9 +39,9 @@ def check(requirements, candidate=META, support=None):
 
 
 @pytest.mark.parametrize(("name", "billions"), [
-    ("google/gemma-2-9b", 9), ("Qwen/Qwen2.5-0.5B-Instruct", 0.5), ("mistralai/Mixtral-8x7B-v0.1", 56),
+    ("google/gemma-2-9b", 9), ("Qwen/Qwen2.5-0.5B-Instruct", 0.5), ("mistralai/Mixtral-8x7B-v0.1", 7),
     ("HuggingFaceTB/SmolLM2-135M", 0.135), ("microsoft/phi-4", None), ("Qwen3-30B-A3B", 30), ("x/y-4bit", None),
-    ("7b/none", None), ("a/x-1.5b-7b", 7), ("a/m-8x1.5b", 12), ("a/m-8x22bit", None), ("y3b", None), ("a/b/y-2b", 2),
+    ("7b/none", None), ("a/x-1.5b-7b", 7), ("a/m-8x1.5b", 1.5), ("a/m-8x22bit", None), ("y3b", None), ("a/b/y-2b", 2),
 ])  # fmt: skip
 def test_parse_parameters(name, billions):
     assert parse_parameters(name) == (pytest.approx(billions) if billions else None)
@@ -50,19 +50,37 @@ def test_parse_parameters(name, billions):
 def test_memory_by_hand():
     # 16, 2 and 4.127/8 bytes for each parameter; a model that fits to the last byte fits
     for method, size in (("full", 16), ("lora", 2), ("qlora", 4.126953125 / 8)):
-        exact = Requirements(model="x/y-1b", method=method, gpu_memory_gib=1e9 * size / 2**30)
-        assert compute_memory(exact)["fits"] == "yes"
-        assert compute_memory(replace(exact, gpu_memory_gib=exact.gpu_memory_gib * 0.999))["fits"] == "no"
+        exact = 1e9 * size / 2**30
+        assert compute_memory(1, method, exact)["fits"] == "yes"
+        assert compute_memory(1, method, exact * 0.999)["fits"] == "tight"
     # 65 billion at 4.127 bits are 31.2 GiB, the figure of the QLoRA paper's arithmetic
-    values = compute_memory(Requirements(model="x/llama-65b", method="qlora", gpu_memory_gib=48))
+    values = compute_memory(65, "qlora", 48)
     assert values["memory_needed_gib"] == pytest.approx(65e9 * 4.126953125 / 8 / 2**30, abs=0.05)
     assert values["fits"] == "yes"
-    assert compute_memory(Requirements(model="x/llama-65b", method="lora", gpu_memory_gib=48))["fits"] == "no"
-    assert (
-        compute_memory(Requirements(model="x/llama-65b", method="lora", gpu_memory_gib=48, gpus=4))["fits"]
-        == "yes"
-    )
-    assert compute_memory(Requirements(model="microsoft/phi-4", method="lora", gpu_memory_gib=48)) == {}
+    lora = Requirements(model="x/llama-65b", method="lora", gpu_memory_gib=48)
+    assert fit_memory(lora, 65)["fits"] == "tight"
+    assert fit_memory(replace(lora, gpus=4), 65)["fits"] == "yes"
+    assert fit_memory(lora, None) == {}
+    assert fit_memory(replace(lora, method="dpo"), 65) == {}
+
+
+@pytest.mark.parametrize(("billions", "method", "gib", "recipe"), [
+    (8, "full", 18.9, "torchtune: Llama 3.1 8B on a 4090, README.md at bd2a0fc7c"),
+    (70, "qlora", 48, "FSDP and QLoRA: 70B on two GPUs of 24 GB, README of AnswerDotAI/fsdp_qlora"),
+    (70, "qlora", 24, "2-bit QLoRA: 70B, README of LLaMA-Factory"),
+    (13, "full", 32, "ZeRO-Offload: 13B on one V100 (Ren et al. 2021)"),
+    (1000, "full", 512, "ZeRO-Infinity: 1T on one DGX-2 (Rajbhandari et al. 2021)"),
+])  # fmt: skip
+def test_no_published_recipe_is_below_the_bound(billions, method, gib, recipe):
+    assert compute_memory(billions, method, gib)["fits"] != "no", recipe
+
+
+def test_a_model_below_the_bound_is_too_big():
+    values = compute_memory(405, "full", 2)
+    assert (values["fits"], values["memory_needed_gib"]) == ("no", 2.95)  # 405e9 * 2 bytes / 256 / 2**30
+    # a library that keeps the weights on the GPU needs all of them there
+    assert compute_memory(8, "full", 12, can_offload=False)["fits"] == "no"
+    assert compute_memory(8, "full", 12)["fits"] == "tight"
 
 
 @pytest.mark.parametrize(("text", "gib"), [("24GB", 24), ("24 GiB", 24), ("80", 80), (" 11.5g ", 11.5)])
@@ -76,7 +94,8 @@ KINDS = "big-tech, company, start-up, foundation, university, research-institute
 @pytest.mark.parametrize(("call", "message"), [
     (lambda: parse_memory("much GB"), "invalid amount of memory 'much GB': write it as 24GB"),
     (lambda: parse_memory("24GB or so"), "invalid amount of memory '24GB or so': write it as 24GB"),
-    (lambda: Requirements(method="dora2"), "unknown method 'dora2': choose one of full, lora, qlora"),
+    (lambda: Requirements(method="dora2"), "unknown method 'dora2': choose one of full, lora, qlora, dpo, orpo, grpo, reward"),
+    (lambda: Requirements(hardware="gpu"), "unknown hardware 'gpu': choose one of amd, apple, tpu, cpu"),
     (lambda: Requirements(license="mit"), "unknown license 'mit': choose one of permissive"),
     (lambda: Requirements(avoid=("bigtech",)),
      f"unknown kind of backer 'bigtech': choose one of {KINDS}"),
@@ -105,31 +124,34 @@ def test_all_values_for_the_rules():
         licences=[licence("all", "permissive"), licence("gui", "copyleft"), licence("docs", "permissive"),
                   licence("models", "restricted")],
         capability=[Capability(name=name, can="yes", path=f"{name}.py", shows="some", says=f"does {name}")
-                    for name in ("lora", "multi_gpu")]
+                    for name in ("lora", "multi_gpu", "amd")]
         + [Capability(name=name, can="no", path=f"{name}.py", shows="some", says=f"not {name}")
            for name in ("qlora", "multi_gpu_qlora")],
     )  # fmt: skip
     requirements = Requirements(
-        "x/y-8b", "qlora", 24.0, 2, "permissive", avoid=("company",), prefer=("Big Tech",)
+        "x/y-8b", "qlora", 1.5, 2, "permissive", avoid=("company",), prefer=("Big Tech",), hardware="amd"
     )
     support = ModelSupport("Y", None, "not by then")
     of_the_user = {
-        "memory_needed_gib": 3.8, "memory_there_gib": 48.0, "fits": "yes",
-        "memory_evidence": "8 billion parameters by its name, 0.516 bytes each",
+        "memory_needed_gib": 3.8, "memory_there_gib": 3.0, "fits": "tight",
+        "memory_evidence": "8 billion parameters, 0.516 bytes each",
+        "memory_recipe": "no data on such a recipe of this library", "wanted_hardware": "AMD GPUs",
         "wanted_model": "x/y-8b", "wanted_method": "qlora", "wanted_gpus": 2, "wanted_license": "permissive",
         "wanted_family": "Y", "serves_model": "no", "model_evidence": "not by then",
         "kind_is_avoided": "no", "kind_is_preferred": "yes",
     }  # fmt: skip
     of_the_library = {
         "can_method": "no", "method_evidence": "not qlora (qlora.py at 012345678)",
+        "can_hardware": "yes", "hardware_evidence": "does amd (amd.py at 012345678)",
         "can_gpus": "no", "gpus_evidence": "not multi_gpu_qlora (multi_gpu_qlora.py at 012345678)",
         "licence": "permissive", "licence_evidence": "permissive-1 (all/LICENSE at 012345678)",
         "licence_of_parts": "copyleft",
         "parts_evidence": "gui: copyleft-1 (gui/LICENSE); models: restricted-1 (models/LICENSE)",
     }  # fmt: skip
-    assert requirement_values(META, requirements, library, support) == {**of_the_user, **of_the_library}
+    values = requirement_values(META, requirements, library, support, 8)
+    assert values == {**of_the_user, **of_the_library}
     assert set(NAMES) == set(of_the_user) | set(of_the_library)
-    assert requirement_values(META, requirements, None, support) == of_the_user
+    assert requirement_values(META, requirements, None, support, 8) == of_the_user
     lora = requirement_values(META, Requirements(method="lora", gpus=2), library, None)
     assert lora == {
         "wanted_method": "lora", "can_method": "yes", "method_evidence": "does lora (lora.py at 012345678)",
@@ -146,6 +168,8 @@ def test_all_values_for_the_rules():
         without_backer, Requirements(), None, ModelSupport("Y", date(2026, 1, 1), "since")
     )
     assert values["serves_model"] == "yes"
+    loaded = ModelSupport("Y", date(2026, 1, 1), "since", is_loaded=True)
+    assert requirement_values(without_backer, Requirements(), None, loaded)["serves_model"] == "loads"
 
 
 def test_a_kind_may_have_hyphens():
@@ -192,17 +216,19 @@ def test_the_findings_name_licences_of_parts():
 
 
 def test_capabilities_have_evidence_and_libraries_without_a_file_are_unknown(tmp_path):
-    assert len(LIBRARIES) == 5
+    assert len(LIBRARIES) == 14
     for library in LIBRARIES.values():
         for entry in (*library.capability, *library.licences):
             assert entry.path and entry.shows
-        assert {"full", "lora", "qlora"} <= {c.name for c in library.capability}
+        names = [c.name for c in library.capability]
+        assert {"lora", "qlora", "dpo", "grpo", "multi_gpu"} <= set(names)
+        assert len(names) == len(set(names))
     assert check(Requirements(method="qlora"), Candidate("nobody/knows", "knows")) == {}
     (tmp_path / "capabilities").mkdir()
     (tmp_path / "capabilities" / "x.toml").write_text('["a/b"]\ncommit = "short"\n')
     with pytest.raises(ConfigError, match="commit"):
-        load_capabilities("x", tmp_path)
-    assert load_capabilities("none", tmp_path) == {}
+        load_capabilities(tmp_path)
+    assert load_capabilities(tmp_path / "none") == {}
 
 
 def entry(answer, name):
@@ -245,16 +271,93 @@ def test_model_support_is_that_of_the_day():
 def test_the_notes_name_capabilities_that_are_unknown_on_that_day():
     then = recommend(as_of=date(2024, 8, 1), requirements=Requirements(method="qlora", gpu_memory_gib=24))
     assert "no data on qlora support for any candidate" in then.requirement_notes
-    note = "cannot check whether it fits into 24 GiB: name a model whose name contains its size"
+    note = "cannot check whether it fits into 24 GiB: name a model whose size is known"
     assert note in then.requirement_notes
 
 
 def test_a_model_that_is_too_big_excludes_all_and_the_notes_say_why():
     answer = recommend(
-        requirements=Requirements(model="meta-llama/Llama-3.1-70B", method="full", gpu_memory_gib=24)
+        requirements=Requirements(model="meta-llama/Llama-3.1-405B", method="full", gpu_memory_gib=2)
     )
     assert answer.choice is None
-    assert any("1,043 GiB" in text for text in answer.requirement_notes)
+    assert any("every known recipe keeps at least 2.95 GiB" in text for text in answer.requirement_notes)
+
+
+def test_full_training_of_8b_on_a_gpu_of_24_gib_is_tight_and_not_excluded():
+    requirements = Requirements(model="meta-llama/Llama-3.1-8B", method="full", gpu_memory_gib=24)
+    answer = recommend(requirements=requirements)
+    assert answer.choice is not None
+    warnings = {f.rule: f.text for f in entry(answer, "trl").findings}
+    assert "119.2 GiB" in warnings["tight-memory"]
+    assert "DeepSpeed keeps weights and optimizer in CPU memory" in warnings["tight-memory"]
+    smaller = recommend(requirements=replace(requirements, gpu_memory_gib=12))
+    assert "too-big" in {f.rule for f in entry(smaller, "litgpt").findings}  # it has no option to offload
+
+
+def test_a_mixture_counts_all_its_experts():
+    answer = recommend(
+        requirements=Requirements(model="mistralai/Mixtral-8x7B-v0.1", method="qlora", gpu_memory_gib=24)
+    )
+    assert any("46.7 billion parameters" in text for text in answer.requirement_notes)
+
+
+@pytest.mark.parametrize(("model", "families"), [
+    ("qwen", ("Qwen,", "Qwen2.5", "Qwen3-VL")), ("Llama", ("Llama 2", "Llama 3.2 Vision")),
+    ("google/gemma", ("Gemma,", "Gemma 3n")), ("Mistral", ("Mistral 7B", "Mistral Small 4")),
+])  # fmt: skip
+def test_an_ambiguous_model_asks_which(model, families):
+    with pytest.raises(InputError, match=f"ambiguous model '{model}'") as raised:
+        recommend(requirements=Requirements(model=model))
+    assert all(family in str(raised.value) for family in families)
+
+
+def test_an_unknown_model_lowers_the_certainty_and_shows_near_names():
+    baseline = recommend()
+    answer = recommend(requirements=Requirements(model="Qwen/Quen2.5-7B"))
+    assert answer.choice == baseline.choice
+    assert answer.certainty != "clear"
+    assert answer.open_questions == ("Qwen/Quen2.5-7B support",)
+    notes = " ".join(answer.requirement_notes)
+    assert "is not a model of a tracked family" in notes
+    assert "Qwen/Qwen2.5-7B" in notes
+    assert "cost nothing" not in notes
+
+
+@pytest.mark.parametrize("model", ["Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen2.5-VL-72B", "qwen2_5_vl"])
+def test_a_model_that_reads_images_is_not_its_namesake(model):
+    answer = recommend(requirements=Requirements(model=model))
+    texts = " ".join(f.text for r in answer.ranking for f in r.findings)
+    assert "(Qwen2.5-VL)" in texts
+    assert "(Qwen2.5)" not in texts
+
+
+def test_weights_with_their_own_code_are_not_a_no():
+    answer = recommend(requirements=Requirements(model="Qwen/Qwen-7B"))
+    assert "model-not-served" not in {f.rule for f in entry(answer, "trl").findings}
+    assert "model-not-served" in {f.rule for f in entry(answer, "litgpt").findings}
+    assert any("bring their own code" in text for text in answer.requirement_notes)
+
+
+def test_requirements_about_training_are_refused_in_other_domains():
+    for requirements in (
+        Requirements(method="qlora"),
+        Requirements(model="google/gemma-2-9b"),
+        Requirements(gpus=2),
+    ):
+        with pytest.raises(InputError, match="cannot be used with the domain web-frameworks"):
+            recommend("web-frameworks", requirements=requirements)
+    assert recommend("web-frameworks", requirements=Requirements(avoid=("start-up",))).choice
+
+
+def test_methods_and_hardware_exclude_and_are_shown():
+    answer = recommend(requirements=Requirements(method="dpo", hardware="amd"))
+    assert "method-missing" in {f.rule for f in entry(answer, "litgpt").findings}
+    rules_of_unsloth = {f.rule for f in entry(answer, "unsloth").findings}
+    assert {"method-there", "hardware-there"} <= rules_of_unsloth
+    tpu = recommend(requirements=Requirements(hardware="tpu"))
+    assert "TPUs" in {f.rule: f.text for f in entry(tpu, "litgpt").findings}["hardware-there"]
+    apple = recommend(requirements=Requirements(hardware="apple"))
+    assert entry(apple, "axolotl").excluded and not entry(apple, "unsloth").excluded
 
 
 def test_the_command_takes_all_requirements():
@@ -270,6 +373,11 @@ def test_the_command_takes_all_requirements():
         r"weights and optimizer of google/gemma-2-9b need [\d.]+ of 24.0 GiB \(9 billion parameters",
         run.stdout,
     )
+    unknown = subprocess.run([sys.executable, "-m", "advisor", "rank", "--model", "nobody/knows-3b"],
+                             capture_output=True, text=True, check=False)  # fmt: skip
+    assert unknown.returncode == 3
+    assert "not checked for" in unknown.stderr
+    assert "a clear choice" not in unknown.stdout
     failure = subprocess.run([sys.executable, "-m", "advisor", "rank", "--gpu-memory", "lots"],
                            capture_output=True, text=True, check=False)  # fmt: skip
     assert (failure.returncode, failure.stderr.count("\n")) == (2, 1)

@@ -71,7 +71,8 @@ def test_a_rule_uses_measurements_backer_and_declared_status():
     measurements = {"stars": measurement("stars", 3.0), "forks": measurement("forks", None, "no facts"),
              "declared_status": measurement("declared_status", "archived", "We stop.")}  # fmt: skip
     assert rules.rule_values(candidate, measurements) == {
-        "stars": 3.0, "declared_status": "archived", "backer": "B", "evidence": "We stop."}  # fmt: skip
+        "stars": 3.0, "declared_status": "archived", "backer": "B", "evidence": "We stop.",
+        "declared_status_reason": "We stop."}  # fmt: skip
     without_reason = {"declared_status": measurement("declared_status", "active", "")}
     assert "evidence" not in rules.rule_values(candidate, without_reason)
     assert "evidence" not in rules.rule_values(candidate, {})

@@ -195,7 +195,7 @@ measured by `advisor bench`
 utility: the value on the scale of its criterion; 1 is healthiest.
 """
 COVERAGE_TEXT = """\
-model coverage as of 2026-07-04: support in the library's own code or through transformers
+model coverage as of 2026-07-04: whatever the library loads, through transformers or with its own code
 
 First support of each model family
 
@@ -206,7 +206,8 @@ Phi          V      2025-01-02   2025-01-02 (+3)             ?
 Yi           V      2025-01-02   gone 2026-07-04             ?
 
 date: first support. (+n): n days after the weights were public. gone: support was removed on that day.
-*: supported through transformers, from its first release with the architecture.
+': named in the code, but shown in no test, example, recipe or page of the library.
+*, loads: only loaded, through transformers or because the code accepts the architecture.
 ~: the weights are older than the library. -: not supported yet. ?: not enough data.
 
 Days from public weights to support, for families that are newer than the library
@@ -215,17 +216,17 @@ library   models of  supported  median days [95 % interval]  within 90 days
 one      its backer     4 of 5                       3 [1–]             80%
 one          others     0 of 9                        never              0%
 
-Vendors of the supported families (vendor gap: days by which models of the backer come earlier)
+Vendors of the supported families (vendor gap: share within 90 days, backer's minus others')
 
-library  families  vendors  effective vendors  backer's own share  vendor gap (days)
-one             2        2                  2                200%                  ?
-two             2        2                  2                200%                  ?
+library  families  vendors  effective vendors  backer's own share  vendor gap (points)
+one             2        2                  2                200%                    ?
+two             2        2                  2                200%                    ?
 
 Supported on the default branch, but not in a release yet
 
 one: Phi
 
-Why some vendor gaps are not known
+What the vendor gaps rest on
 
 two: It has no backer.
 """
@@ -358,7 +359,7 @@ def test_coverage():
     assert coverage.render(COVERAGE, Format.table) == COVERAGE_TEXT
     content = coverage.render(replace(COVERAGE, route="main"), Format.markdown)
     assert content.startswith(
-        "# Model coverage as of 2026-07-04\n\nWhat counts: support in the library's own code only.\n\nFirst support of each model family\n\n| family |"
+        "# Model coverage as of 2026-07-04\n\nWhat counts: what the library's own code names, or its own tests, examples, recipes or pages show.\n\nFirst support of each model family\n\n| family |"
     )
     rows = list(csv.DictReader(io.StringIO(coverage.render(COVERAGE, Format.csv))))
     assert [(r["repository"], r["family"], r["supported_on"], r["route"]) for r in rows[:2]] == [

@@ -5,6 +5,7 @@
 //   candidates  [{repository, name, seed, …}]; a candidate's number i is its index in this list
 //   scores      [i][day] → null or 4K numbers: expected utility, low, high, coverage (0: not measured)
 //   findings    [i][day] → [[rule, verdict, text]]
+//   is_open  whether a requirement could not be checked; unmet_goals: goals that no candidate is known to meet
 // state: {weights: [K numbers], day: index in data.days, selection: Set of candidates}
 const engine = (() => {
   function normalise(weights) {
@@ -218,7 +219,10 @@ const engine = (() => {
       ? favourites.map((r) => ({ ...r, wins: favouriteChances.get(r.i)[0] }))
       : ranking;
     const first = contenders[0] ?? null;
-    const certainty = certaintyOf(data, contenders);
+    // With a requirement or a goal that could not be checked, nothing is clear.
+    const isOpen = data.is_open || data.unmet_goals.includes(state.goal);
+    const ownCertainty = certaintyOf(data, contenders);
+    const certainty = isOpen && ownCertainty === "clear" ? "leaning" : ownCertainty;
     // In a tie the default is the choice, if the first does not clearly beat it.
     const defaultRow = contenders.find((r) => data.candidates[r.i].repository === data.default);
     const isDefault =

@@ -6,8 +6,8 @@ import pytest
 
 from advisor.collect.coverage import EXTRACTORS, find_extractor, generic
 from advisor.collect.coverage.history import find_families
-from advisor.collect.coverage.transformers import load_architectures, read_causal_models
-from advisor.collect.coverage.tree import ANYTHING
+from advisor.collect.coverage.transformers import load_architectures, read_models
+from advisor.collect.coverage.tree import ANYTHING, ANYTHING_WITH_IMAGES, Key
 from advisor.domain.families import load_families
 from advisor.domain.files import data_folder
 from advisor.errors import ConfigError
@@ -15,13 +15,17 @@ from advisor.errors import ConfigError
 FAMILIES = load_families()
 
 
-def list_families(repository, files):
-    return set(find_families(files, find_extractor(repository), FAMILIES)) - {ANYTHING}
+def find_keys(repository, files):
+    return set(find_families(files, find_extractor(repository), FAMILIES))
+
+
+def list_families(repository, files, level="named"):
+    return {key.name for key in find_keys(repository, files) if key.level == level}
 
 
 def test_a_library_without_an_extractor_gets_the_generic_one():
     assert len(EXTRACTORS) == 5
-    assert find_extractor("nobody/knows") is generic.EXTRACTOR
+    assert generic.EXTRACTOR.name in find_extractor("nobody/knows").name
 
 
 def test_torchtune_counts_folders_except_encoders():
@@ -33,7 +37,7 @@ def test_torchtune_counts_folders_except_encoders():
         "tests/qwen2/x/y.py": "",
     }
     assert list_families("pytorch/torchtune", files) == {
-        "Gemma", "Gemma 2", "Code Llama", "Llama 3", "Llama 3.1", "Llama 3.2"}  # fmt: skip
+        "Gemma", "Gemma 2", "Code Llama", "Llama 3", "Llama 3.1", "Llama 3.2 Vision"}  # fmt: skip
 
 
 LITGPT = """
@@ -75,10 +79,12 @@ def test_axolotl_reads_examples_and_model_types():
         "src/axolotl/monkeypatch/multipack.py": MULTIPACK,
         "src/axolotl/loaders/model.py": "from transformers import AutoModelForCausalLM",
     }
-    # qwen2 is the class of Qwen1.5, Qwen2, Qwen2.5 and the distilled R1: packing works for all of them
-    assert list_families("axolotl-ai-cloud/axolotl", files) == {
-        "Gemma", "Gemma 2", "Llama 3", "Qwen1.5", "Qwen2", "Qwen2.5", "R1-Distill", "Falcon-H1"}  # fmt: skip
-    assert ANYTHING in find_families(files, find_extractor("axolotl-ai-cloud/axolotl"), FAMILIES)
+    name = "axolotl-ai-cloud/axolotl"
+    assert list_families(name, files) == set()
+    assert list_families(name, files, "shown") == {"Gemma", "Gemma 2", "Llama 3", "Qwen3"}
+    assert list_families(name, files, "architecture") == {"qwen2", "gemma2", "falcon_h1"}
+    assert ANYTHING in find_keys(name, files)
+    assert ANYTHING_WITH_IMAGES not in find_keys(name, files)
 
 
 UNSLOTH = """
@@ -101,7 +107,7 @@ def test_files_without_models_yield_no_family():
         "axolotl-ai-cloud/axolotl", {"src/axolotl/monkeypatch/multipack.py": "OTHER = []"}
     )
     assert list_families(
-        "axolotl-ai-cloud/axolotl", {"examples/gemma.yml": "base_model: google/gemma-7b"}
+        "axolotl-ai-cloud/axolotl", {"examples/gemma.yml": "base_model: google/gemma-7b"}, "shown"
     ) == {"Gemma"}
     assert not list_families(
         "unslothai/unsloth", {"unsloth/registry/_x.py": 'ModelMeta(org="Qwen", sizes=["1"])'}
@@ -112,17 +118,48 @@ def test_files_without_models_yield_no_family():
 
 def test_unsloth_supports_anything_since_fastmodel():
     for text, anything in (("class FastLanguageModel: pass", False), ("class FastModel: pass", True)):
-        families = find_families(
-            {"unsloth/models/loader.py": text}, find_extractor("unslothai/unsloth"), FAMILIES
-        )
-        assert (ANYTHING in families) is anything
+        keys = find_keys("unslothai/unsloth", {"unsloth/models/loader.py": text})
+        assert (ANYTHING in keys) is (ANYTHING_WITH_IMAGES in keys) is anything
+
+
+def test_the_loader_of_unsloth_accepts_model_types():
+    text = """
+def from_pretrained(name):
+    model_type = config.model_type
+    if model_type == "llama": model = FastLlamaModel
+    elif model_type == "mistral": model = FastMistralModel
+    elif other == "phi3": pass
+    if config.model_type == "qwen2" or model_type != "gemma": pass
+"""
+    types = list_families("unslothai/unsloth", {"unsloth/models/loader.py": text}, "architecture")
+    assert types == {"llama", "mistral", "qwen2"}
 
 
 def test_trl_supports_what_transformers_loads():
     files = {"trl/trainer/sft_trainer.py": "model = AutoModelForCausalLM.from_pretrained(x)",
              "trl/chat_templates/glm4moe_training.jinja": ""}  # fmt: skip
-    families = find_families(files, find_extractor("huggingface/trl"), FAMILIES)
-    assert set(families) == {ANYTHING, "GLM-4.5"}
+    assert find_keys("huggingface/trl", files) == {ANYTHING, Key("named", "GLM-4.5")}
+    files = {"trl/trainer/utils.py": "AutoModelForImageTextToText"}
+    assert find_keys("huggingface/trl", files) == {ANYTHING_WITH_IMAGES}
+
+
+@pytest.mark.parametrize("repository", ["huggingface/trl", "pytorch/torchtune", "nobody/knows"])
+def test_tests_examples_recipes_and_pages_show_models(repository):
+    files = {
+        "tests/test_sft.py": 'MODELS = ["Qwen/Qwen3-8B", "trl-internal-testing/tiny-Qwen2ForCausalLM-2.5"]',
+        "docs/source/sft.md": "see [this](https://huggingface.co/google/gemma-2-9b-it) and blog/gemma3",
+        "recipes/configs/x.yaml": "# tune download meta-llama/Llama-3.1-8B-Instruct\n",
+        "examples/vlm.ipynb": '{"source": ["model = \\"Qwen/Qwen2.5-VL-3B-Instruct\\""]}',
+        "README.md": "deepseek-ai/DeepSeek-V3 was not trained with it",
+        "docs/models.txt": "openai/gpt-oss-20b",
+    }
+    assert list_families(repository, files, "shown") == {"Qwen3", "Gemma 2", "Llama 3.1", "Qwen2.5-VL"}
+    assert list_families(repository, files) == set()
+
+
+def test_a_long_page_is_data():
+    page = {"docs/log.md": "google/gemma-2-9b" + " " * 1_500_000}
+    assert find_keys("nobody/knows", page) == set()
 
 
 def test_the_generic_extractor_leaves_out_tests_and_documents():
@@ -130,7 +167,8 @@ def test_the_generic_extractor_leaves_out_tests_and_documents():
     files = {"src/pkg/models.py": code, "tests/test_x.py": code.replace("gemma-2-9b", "gemma-7b"),
              "docs/x.py": code.replace("gemma-2-9b", "gemma-3-4b-it"),
              "examples/x.yaml": "model: Qwen/Qwen3-8B\n", "src/pkg/old.py": "print 'x'"}  # fmt: skip
-    assert list_families("nobody/knows", files) == {"Gemma 2", "Qwen3"}
+    assert list_families("nobody/knows", files) == {"Gemma 2"}
+    assert list_families("nobody/knows", files, "shown") == {"Gemma", "Gemma 3", "Qwen3"}
 
 
 def test_the_generic_extractor_reads_modules_of_a_model_folder():
@@ -140,8 +178,8 @@ def test_the_generic_extractor_reads_modules_of_a_model_folder():
 
 def test_an_example_that_loads_anything_does_not_count():
     loads = "from transformers import AutoModelForCausalLM"
-    assert ANYTHING not in find_families({"examples/x.py": loads}, generic.EXTRACTOR, FAMILIES)
-    assert ANYTHING in find_families({"src/x.py": loads}, generic.EXTRACTOR, FAMILIES)
+    assert ANYTHING not in find_keys("nobody/knows", {"examples/x.py": loads})
+    assert ANYTHING in find_keys("nobody/knows", {"src/x.py": loads})
 
 
 @pytest.mark.parametrize("text", [
@@ -149,8 +187,17 @@ def test_an_example_that_loads_anything_does_not_count():
     'MODEL_FOR_CAUSAL_LM_MAPPING_NAMES: dict = {"gemma2": "Gemma2ForCausalLM", "xglm": "X"}',
 ])  # fmt: skip
 def test_both_forms_of_the_mapping_of_transformers(text):
-    assert read_causal_models(text) == ["gemma2", "xglm"]
-    assert read_causal_models("OTHER = {}\nfor x in y: pass\nMODEL_FOR_CAUSAL_LM_MAPPING_NAMES: dict") == []
+    assert read_models(text) == {"gemma2": "text", "xglm": "text"}
+    assert read_models("OTHER = {}\nfor x in y: pass\nMODEL_FOR_CAUSAL_LM_MAPPING_NAMES: dict") == {}
+
+
+def test_a_model_that_reads_images_is_of_another_mapping():
+    text = """
+MODEL_FOR_VISION_2_SEQ_MAPPING_NAMES = OrderedDict([("llava", "X"), ("gemma3", "Y")])
+MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES = OrderedDict([*MODEL_FOR_VISION_2_SEQ_MAPPING_NAMES.items()])
+MODEL_FOR_CAUSAL_LM_MAPPING_NAMES = OrderedDict([("gemma3", "Z")])
+"""
+    assert read_models(text) == {"gemma3": "text", "llava": "images"}
 
 
 def test_the_bundled_architectures():
@@ -159,6 +206,7 @@ def test_the_bundled_architectures():
         "4.42.0",
         "2024-06-27",
     )
+    assert (architectures["qwen3_vl"].reads, architectures["gemma2"].reads) == ("images", "text")
     missing = {f.architecture for f in FAMILIES if f.architecture} - set(architectures)
     assert not missing
 

@@ -159,9 +159,72 @@ def test_an_older_architecture_does_not_support_a_family_before_its_weights(repo
         day="2024-02-07",
     )
     rows = collect_rows(repo, tmp_path, "axolotl-ai-cloud/axolotl")
-    assert str(rows["Qwen1.5", "main"]["supported_on"]) == "2024-02-07"
-    assert str(rows["Qwen2", "main"]["supported_on"]) == "2024-06-06"
-    assert str(rows["R1-Distill", "main"]["supported_on"]) == "2025-01-20"
+    assert str(rows["Qwen1.5", "architecture"]["supported_on"]) == "2024-02-07"
+    assert str(rows["Qwen2", "architecture"]["supported_on"]) == "2024-06-06"
+    assert str(rows["R1-Distill", "architecture"]["supported_on"]) == "2025-01-20"
+    assert rows["Qwen2", "main"]["supported_on"] is None
+    assert rows["Qwen2", "shown"]["supported_on"] is None
+
+
+@pytest.mark.parametrize(("name", "file", "text"), [
+    ("pytorch/torchtune", "torchtune/models/llama2/a.py", ""),
+    ("Lightning-AI/litgpt", "litgpt/config.py", 'configs = [dict(org="meta-llama", name="Llama-2-7b")]'),
+    ("unslothai/unsloth", "unsloth/models/loader.py", 'if model_type == "llama": pass'),
+])  # fmt: skip
+def test_every_library_gets_the_same_credit_for_an_architecture(repo, tmp_path, name, file, text):
+    repo.put(file, text, day="2023-10-25")
+    rows = collect_rows(repo, tmp_path, name)
+    for family, day in (("Yi", "2023-11-02"), ("Code Llama", "2023-10-25"), ("DeepSeek LLM", "2023-11-29")):
+        row = rows[family, "architecture"]
+        assert (str(row["supported_on"]), row["evidence_path"]) == (day, file)
+        assert rows[family, "main"]["supported_on"] is None
+    assert ("Gemma 2", "architecture") not in rows  # another architecture
+    assert ("Qwen", "architecture") not in rows  # its weights bring their own code
+
+
+def test_a_test_or_a_page_shows_a_family_on_its_own_day(repo, tmp_path):
+    repo.put("trl/trainer/sft_trainer.py", "AutoModelForCausalLM", day="2024-01-01")
+    repo.put("docs/source/x.md", "google/gemma-2-9b", day="2024-07-10")
+    repo.put("trl/chat_templates/gemma2.jinja", "", day="2024-08-10")
+    rows = collect_rows(repo, tmp_path, "huggingface/trl")
+    days = {route: str(rows["Gemma 2", route]["supported_on"]) for route in ("transformers", "shown", "main")}
+    assert days == {"transformers": "2024-06-27", "shown": "2024-07-10", "main": "2024-08-10"}
+
+
+def test_a_page_of_a_library_with_its_own_models_is_no_support_before_the_code(repo, tmp_path):
+    repo.put("docs/source/x.rst", "google/gemma-2-9b and Qwen/Qwen3-8B", day="2024-07-10")
+    repo.put("torchtune/models/gemma2/a.py", day="2024-11-08")
+    rows = collect_rows(repo, tmp_path, "pytorch/torchtune")
+    assert str(rows["Gemma 2", "shown"]["supported_on"]) == "2024-11-08"
+    assert rows["Qwen3", "shown"]["supported_on"] is None
+
+
+def test_days_after_the_reading_are_not_known(repo, tmp_path):
+    repo.put("litgpt/config.py", 'configs = [dict(org="google", name="gemma-7b")]', day="2024-03-01")
+    repo.put("litgpt/config.py", 'configs = [dict(org="google", name="gemma-2-9b")]', day="2025-09-02")
+    rows = collect_rows(repo, tmp_path, "Lightning-AI/litgpt")
+    assert rows["Gemma 2", "main"]["supported_on"] is None  # the rows are of 2025-09-01
+    assert str(rows["Gemma", "main"]["supported_on"]) == "2024-03-01"
+    assert rows["Gemma", "main"]["removed_on"] is None
+
+
+def test_a_pin_delays_what_transformers_loads(repo, tmp_path):
+    loader = "src/axolotl/utils/models.py"
+    repo.put(loader, "AutoModelForCausalLM", day="2024-01-01")
+    repo.put("requirements.txt", "torch==2.2\ntransformers==4.41.1\n", day="2024-05-20")
+    pin = repo.put("requirements.txt", "torch==2.2\ntransformers==4.42.3\n", day="2024-07-03")
+    rows = collect_rows(repo, tmp_path, "axolotl-ai-cloud/axolotl")
+    gemma = rows["Gemma 2", "transformers"]
+    assert str(gemma["supported_on"]) == "2024-07-03"  # transformers 4.42.0 is of 2024-06-27
+    assert gemma["evidence_commit"].endswith(f"; {pin}")
+    assert gemma["evidence_path"].endswith("; requirements.txt")
+    assert str(rows["Llama 3", "transformers"]["supported_on"]) == "2024-05-20"
+
+
+def test_a_pin_below_the_release_means_no_support(repo, tmp_path):
+    repo.put("pkg/load.py", "AutoModelForCausalLM", day="2024-01-01")
+    repo.put("pyproject.toml", 'dependencies = ["transformers>=4.30,<4.42"]', day="2024-01-02")
+    assert collect_rows(repo, tmp_path, "nobody/knows")["Gemma 2", "transformers"]["supported_on"] is None
 
 
 def test_a_partial_clone_fetches_only_these_files(repo, tmp_path):
@@ -172,7 +235,7 @@ def test_a_partial_clone_fetches_only_these_files(repo, tmp_path):
     collect_support(f"file://{repo.path}", tmp_path / "s", tmp_path / "c", FAMILIES, {},
                     retrieved_on=READ_ON, repository="Lightning-AI/litgpt")  # fmt: skip
     rows = reading.read_rows(reading.open_store(tmp_path / "s"), "model_support", "Lightning-AI/litgpt")
-    assert [r["family"] for r in rows if r["supported_on"]] == ["Gemma 2"]
+    assert [r["family"] for r in rows if r["supported_on"] and r["route"] == "main"] == ["Gemma 2"]
     (clone,) = (tmp_path / "c").glob("Lightning-AI__litgpt@*.git")
     objects = subprocess.run(
         ["git", "-C", str(clone), "rev-list", "--objects", "--missing=print", "main"],
