@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 
     from advisor.answers.backtest.run import Backtest, Figure, Window
 
+_DEFINITIONS = {
+    "abandoned": (
+        "Abandoned {months} months later: no commit on the default branch in the 365 days before that day."
+    ),
+    "collapsed": (
+        "Collapsed {months} months later: in the year before that day, less than a fifth of the commits of "
+        "the year before the forecast."
+    ),
+}
 WIDTH = 40  # characters of the calibration plot
 
 
@@ -58,7 +67,7 @@ def _text(backtest: Backtest) -> str:
     """Return the windows, the baselines, the calibration with a plot, and the value of a choice."""
     lines = [
         (
-            f"Inactive: no commit on the default branch in the next {backtest.horizon_months} months. "
+            f"{_DEFINITIONS[backtest.outcome].format(months=backtest.horizon_months)} "
             f"Active: the last commit is at most {backtest.active_days} days old."
         ),
         (
@@ -71,7 +80,7 @@ def _text(backtest: Backtest) -> str:
                 "day",
                 "active",
                 "outcome known",
-                "inactive",
+                backtest.outcome,
                 "AUC",
                 "average precision",
                 "Brier",
@@ -94,10 +103,10 @@ def _text(backtest: Backtest) -> str:
             "",
             (
                 f"{s.groups} random groups of five libraries of the same category and day. "
-                f"Dead: no commit for over a year, {s.months} months later."
+                f"Abandoned: no commit in the 365 days before the day {s.months} months later."
             ),
             *text_table(
-                ["choice", "dead"],
+                ["choice", "abandoned"],
                 [
                     [name, f"{share.value:.1%} [{share.low:.1%}–{share.high:.1%}]"]
                     for name, share in (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from advisor.answers.dependencies.health import Dependencies, Health
 from advisor.report.values import show_outlook
 
-HEADER = ["package", "score", "range", "evidence", "chance of no commit in 24 months", "repository", "as of"]
+HEADER = ["package", "score", "range", "evidence", "abandoned in 24 months", "repository", "as of"]
 
 _LISTED = "(list): all figures are from a public list of that day; there is no history."
 _CLAIM = "*: only the package itself names this repository; anybody can publish such a package."

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from advisor.model import Ranked, Recommendation
 from advisor.report.tables import text_table
-from advisor.report.values import HEADLINES, VERDICTS, metric_label, show, show_outlook
+from advisor.report.values import HEADLINES, VERDICTS, metric_label, show, show_collapse, show_outlook
 
 _CERTAINTY = {
     "clear": "a clear choice",
@@ -23,6 +23,7 @@ LEGEND = (
     "wins: share of the sampled weightings in which the candidate comes first.",
     "evidence: share of the weight that rests on data. Columns after it: score for each criterion.",
     "out: excluded. ?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound.",
+    "abandoned: chance of a year without commits by then; collapsed: of under a fifth of this year's.",
     "All numbers: --format json. Definitions and sources: advisor explain NAME.",
 )
 
@@ -112,8 +113,11 @@ def headline_rows(answer: Recommendation) -> tuple[list[str], list[list[str]]]:
         for metric in HEADLINES.get(criterion.criterion, tuple(metrics[:2])):
             rows.append([metric_label(metric), *(show(r.measurement(metric)) for r in ranking)])
     for place, horizon in enumerate(answer.ranking[0].outlook if answer.ranking else ()):
-        label = f"chance of no commit in {horizon.horizon_months} months"
-        rows.append([label, *(show_outlook(r.outlook[place]) for r in ranking)])
+        months = horizon.horizon_months
+        rows.append([f"abandoned in {months} months", *(show_outlook(r.outlook[place]) for r in ranking)])
+        if any(r.outlook[place].collapse is not None for r in ranking):
+            cells = (show_collapse(r.outlook[place]) for r in ranking)
+            rows.append([f"collapsed in {months} months", *cells])
     rows.append(["backer", *(r.candidate.backer or "?" for r in ranking)])
     rows.append(["kind of backer", *(r.candidate.backer_kind or "?" for r in ranking)])
     return ["", *(r.candidate.name for r in ranking)], rows

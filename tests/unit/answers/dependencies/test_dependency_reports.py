@@ -70,10 +70,10 @@ def test_text_for_a_terminal():
         "",
         "3 of 4 packages have a score; 2 are below 40 or excluded",
         "",
-        "package     score  range  evidence  chance of no commit in 24 months  repository       as of",
-        "old           out   6–20       75%                                 ?       o/old  2026-07-01",
-        "weak (npm)     30  20–40       75%                     25% [20%–30%]      o/weak  2026-07-01",
-        "fine           80  70–90       75%                                 ?      o/fine  2026-07-01",
+        "package     score  range  evidence  abandoned in 24 months  repository       as of",
+        "old           out   6–20       75%                       ?       o/old  2026-07-01",
+        "weak (npm)     30  20–40       75%           25% [20%–30%]      o/weak  2026-07-01",
+        "fine           80  70–90       75%                       ?      o/fine  2026-07-01",
         "",
         "  old:",
         "    - its end was declared",
@@ -106,7 +106,7 @@ def test_markdown_for_a_pull_request():
         "req.txt, env.yml: 3 of 4 packages have a score; 2 are below 40 or excluded. Goal balanced.",
     )
     assert risky.splitlines() == [
-        "| package | score | range | evidence | chance of no commit in 24 months | repository | as of | risks and alternatives |",
+        "| package | score | range | evidence | abandoned in 24 months | repository | as of | risks and alternatives |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
         ("| **old** | out | 6–20 | 75% | ? | [o/old](https://github.com/o/old) | 2026-07-01 | its end was declared"
         "<br>one person does it all<br>http clients with a higher score: new 72, newer 60 |"),

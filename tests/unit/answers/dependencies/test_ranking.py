@@ -12,6 +12,8 @@ from advisor.answers.question import Request
 from advisor.domain.domain import load_domain
 from advisor.domain.files import data_folder
 from advisor.errors import InputError
+from advisor.model import Outlook
+from advisor.outlook.measurements import measure_outlooks
 
 RELATED_TITLE = "Fine-tuning and related libraries"
 
@@ -108,9 +110,11 @@ def test_the_outlook_is_a_measurement_or_has_a_reason(answer):
             outlook.probability_inactive, outlook.low, outlook.high,
         )  # fmt: skip
         assert (measurement.evidence_share, measurement.sources) == (1.0, ("outlook",))
-    idle = packages["quart"].measurement("inactive_in_24_months")
-    assert (idle.repository, idle.status, idle.value) == ("pallets/quart", "unavailable", None)
-    assert idle.reason == packages["quart"].outlook[1].reason != ""
+    idle = Outlook(24, None, 0.0, 1.0, abstained=True, reason="no commit for 400 days")
+    measurement = measure_outlooks("a/idle", [idle])["inactive_in_24_months"]
+    assert (measurement.repository, measurement.status, measurement.value, measurement.reason) == (
+        "a/idle", "unavailable", None, "no commit for 400 days",
+    )  # fmt: skip
 
 
 def test_stores_keep_their_order_without_missing_paths(tmp_path):
