@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -185,7 +185,7 @@ def label_abandoned(series: pd.DataFrame, members: pd.DataFrame, months: int) ->
     day = members.as_of + pd.DateOffset(months=months)
     year_before = day - pd.Timedelta(days=YEAR)
     later = _rows_near(series, members, day)
-    earlier = _find_rows(series, members, day - pd.Timedelta(days=1 - LABEL_FROM_DAYS), "backward", None)
+    earlier = find_rows(series, members, day - pd.Timedelta(days=1 - LABEL_FROM_DAYS), "backward", None)
     is_after = later.last_commit > day
     is_silent = np.where(is_after, earlier.last_commit < year_before, later.last_commit < year_before)
     is_unknown = later.last_commit.isna() | (
@@ -206,8 +206,8 @@ def label_collapsed(series: pd.DataFrame, members: pd.DataFrame, months: int) ->
     """
     import pandas as pd
 
-    now = _find_rows(series, members, members.day, "backward", 0)
-    before = _find_rows(series, members, members.day - pd.Timedelta(days=YEAR), "nearest", 75)
+    now = find_rows(series, members, members.day, "backward", 0)
+    before = find_rows(series, members, members.day - pd.Timedelta(days=YEAR), "nearest", 75)
     later = _rows_near(series, members, members.as_of + pd.DateOffset(months=months))
     start = now if months == MONTHS_A_YEAR else None
     if start is None:
@@ -228,21 +228,25 @@ def _rows_near(series: pd.DataFrame, members: pd.DataFrame, day: pd.Series[Any])
     import pandas as pd
 
     start = day + pd.Timedelta(days=LABEL_FROM_DAYS)
-    return _find_rows(series, members, start, "forward", LABEL_TO_DAYS - LABEL_FROM_DAYS)
+    return find_rows(series, members, start, "forward", LABEL_TO_DAYS - LABEL_FROM_DAYS)
 
 
-def _find_rows(
+def find_rows(
     series: pd.DataFrame,
     members: pd.DataFrame,
     at: pd.Series[Any],
     direction: Literal["backward", "forward", "nearest"],
     within_days: int | None,
+    columns: Sequence[str] = ("day", "last_commit", "commits"),
 ) -> pd.DataFrame:
-    """Return ``day``, ``last_commit``, ``commits`` of a row of each member; NaT and NaN if there is none."""
+    """Return columns of a row of each member before, after or near a day; NaT and NaN if there is none.
+
+    Only rows with a known last commit count.
+    """
     import pandas as pd
 
-    columns = [c for c in ("repository", "day", "last_commit", "commits") if c in series]
-    rows = series.loc[series.last_commit.notna(), columns].sort_values("day")
+    selection = ["repository", *(c for c in columns if c in series)]
+    rows = series.loc[series.last_commit.notna(), selection].sort_values("day")
     targets = members[["repository"]].assign(at=at).reset_index().sort_values("at")
     nearest = pd.merge_asof(
         targets,

@@ -73,6 +73,13 @@ def backtest(
             help="Judge this model of scripts/train_outlook.py. Default: the bundled one.",
         ),
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Judge how well these weights of scripts/fit_weights.py order libraries.",
+        ),
+    ] = None,
     format: Annotated[BacktestFormat, typer.Option(help="Format of the figures.")] = Format.table,
     predict: Annotated[
         Path | None,
@@ -91,6 +98,7 @@ def backtest(
       advisor backtest --panel panel.parquet
       advisor backtest --panel panel.parquet --at 2023-07-01 --horizon 24m
       advisor backtest --panel panel.parquet --outlook mine.json --only unseen.txt
+      advisor backtest --panel panel.parquet --weights weights.json --only unseen.txt --at 2024-04-01
     """
     from advisor.answers.backtest import run
     from advisor.cli.options import parse_date
@@ -106,6 +114,14 @@ def backtest(
     trees = model.load_model(outlook or data_folder() / "reference" / "outlook.json", outcome.value)
     series = run.select_repositories(read_panel(panel), only)
     _show_progress(f"{series.repository.nunique()} repositories")
+    if weights is not None:
+        from advisor.answers.backtest import ranking
+
+        days = days or run.default_days(series, ranking.MONTHS)
+        members, values = run.forecast(series, days, ranking.MONTHS, active_days, trees)
+        record = ranking.judge_weights(ranking.read_weights(weights), series, members, values)
+        sys.stdout.write(report.render_record(record, format))
+        return
     days = days or run.default_days(series, months)
     members, values = run.forecast(series, days, months, active_days, trees)
     if predict is not None:

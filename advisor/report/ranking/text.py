@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from advisor.model import Ranked, Recommendation
+from advisor.report.record import describe_record
 from advisor.report.tables import text_table
 from advisor.report.values import HEADLINES, VERDICTS, metric_label, show, show_collapse, show_outlook
 
@@ -35,7 +36,8 @@ def render(answer: Recommendation) -> str:
     lines += ["", *text_table(*ranking_rows(answer)), "", *text_table(*headline_rows(answer))]
     for section in after:
         lines += ["", *_bullets([section])]
-    lines += ["", *LEGEND]
+    record = describe_record(answer.weights)
+    lines += ["", *LEGEND, *([record] if record else [])]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
