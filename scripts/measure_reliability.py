@@ -47,7 +47,7 @@ def merge_bands(
         ends = scores[rows].min(), scores[rows].max()
         result.append(
             {"lowest": round(float(ends[0]), 1), "highest": round(float(ends[1]), 1), "n": len(rows),
-             "abandoned": round(share, 4), "low": round(low, 4), "high": round(high, 4)}
+             "share": round(share, 4), "low": round(low, 4), "high": round(high, 4)}
         )  # fmt: skip
     return result
 
@@ -75,7 +75,7 @@ def main() -> None:
     )
     weights = {n: w for n, w in domain.goals[domain.default_goal].weights.items() if n in criteria}
     scores = 100 * ranking.weigh(criteria, weights) / sum(weights.values())
-    abandoned = panel.label_abandoned(series, members, ranking.MONTHS).to_numpy()
+    abandoned = panel.label_abandonment(series, members, ranking.MONTHS).to_numpy()
     known = ~np.isnan(abandoned)
     bands = merge_bands(scores[known], abandoned[known], members.repository.to_numpy(dtype=str)[known])
     about = {
@@ -86,7 +86,7 @@ def main() -> None:
     }
     options.output.write_text(json.dumps({"about": about, "bands": bands}, indent=1) + "\n")
     for band in bands:
-        print("{lowest:5.1f} to {highest:5.1f}: {abandoned:.1%} [{low:.1%}-{high:.1%}], n {n}".format(**band))
+        print("{lowest:5.1f} to {highest:5.1f}: {share:.1%} [{low:.1%}-{high:.1%}], n {n}".format(**band))
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class Study:
     def __init__(self, path: Path, rounds: int) -> None:
         """Read the panel; select the rows with a known label."""
         self.series, members, values, labels, fold = train_outlook.read_training_data(path)
-        abandoned = labels[model.ABANDONED][12]
+        abandoned = labels[model.ABANDONMENT][12]
         self.rounds = rounds
         has_label = ~np.isnan(abandoned)
         self.members = members[has_label].reset_index(drop=True)

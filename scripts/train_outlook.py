@@ -34,7 +34,7 @@ ROUNDS = 200
 BINS = 20
 TRAINING_ACTIVE_DAYS, TEST_ACTIVE_DAYS = 365, 90
 HORIZONS = (12, 24)
-LABELS = {model.ABANDONED: panel.label_abandoned, model.COLLAPSED: panel.label_collapsed}
+LABELS = {model.ABANDONMENT: panel.label_abandonment, model.COLLAPSE: panel.label_collapse}
 SETTINGS = {
     "objective": "binary", "num_leaves": 8, "min_data_in_leaf": 1000, "learning_rate": 0.06,
     "feature_fraction": 0.2, "bagging_fraction": 0.7, "bagging_freq": 1, "lambda_l2": 10, "seed": 1,
@@ -160,7 +160,7 @@ def main() -> None:
     except InputError as error:
         sys.exit(f"error: {error}")
     _, members, values, labels, fold = data
-    has_label = np.any([~np.isnan(y) for y in labels[model.ABANDONED].values()], axis=0)
+    has_label = np.any([~np.isnan(y) for y in labels[model.ABANDONMENT].values()], axis=0)
     outcomes = {
         outcome: train_outcome(outcome, members, values, by_months, fold, options.rounds)
         for outcome, by_months in labels.items()

@@ -26,14 +26,14 @@ class Band:
     Attributes:
         lowest, highest: their scores.
         n: number of library-days.
-        abandoned: share that was abandoned 24 months later; it does not rise with the score.
+        share: share that was abandoned 24 months later; it does not rise with the score.
         low, high: 95 % interval of the share (Wilson); each library counts once.
     """
 
     lowest: float
     highest: float
     n: int
-    abandoned: float
+    share: float
     low: float
     high: float
 
@@ -81,9 +81,9 @@ def parse_line(text: str) -> float:
         return score
     limit, bands = float(share[1]) / 100, read_bands()
     for band in bands:
-        if band.abandoned <= limit:
+        if band.share <= limit:
             return band.lowest
     raise InputError(
         f"no score is so high that at most {share[1]}% were abandoned: of the highest scores, from"
-        f" {bands[-1].lowest:.0f}, {bands[-1].abandoned:.1%} were; name a larger share"
+        f" {bands[-1].lowest:.0f}, {bands[-1].share:.1%} were; name a larger share"
     )

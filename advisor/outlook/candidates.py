@@ -89,7 +89,7 @@ def compute_outlooks(facts: FactsView, model_file: Path) -> dict[str, tuple[Outl
         FactsError: the model's file cannot be read.
     """
     trees = model.load_model(model_file)
-    collapse = model.load_model(model_file, model.COLLAPSED)
+    collapse = model.load_model(model_file, model.COLLAPSE)
     as_of = facts.as_of
     series = read_series(facts.connection, as_of)
     read_on = dict(

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = 2
-ABANDONED, COLLAPSED = "abandoned", "collapsed"
+ABANDONMENT, COLLAPSE = "abandoned", "collapsed"
 # The model abstains if features with more than this share of its importance are unknown or out of range.
 MAX_UNKNOWN_SHARE = 0.5
 Z95 = 1.96
@@ -128,12 +128,12 @@ def fold_of(repository: str, folds: int) -> int:
 
 
 @cache
-def load_model(path: Path, outcome: str = ABANDONED) -> Model:
+def load_model(path: Path, outcome: str = ABANDONMENT) -> Model:
     """Read what a model file has for one outcome.
 
     Args:
         path: the file.
-        outcome: `ABANDONED` or `COLLAPSED`.
+        outcome: `ABANDONMENT` or `COLLAPSE`.
 
     Raises:
         FactsError: it is missing, damaged or of another format.

@@ -167,7 +167,7 @@ def select_cohort(series: pd.DataFrame, at: date, active_days: int = 90) -> pd.D
     return members[members.idle_days < active_days + 1].reset_index(drop=True)
 
 
-def label_abandoned(series: pd.DataFrame, members: pd.DataFrame, months: int) -> pd.Series[float]:
+def label_abandonment(series: pd.DataFrame, members: pd.DataFrame, months: int) -> pd.Series[float]:
     """Return the label of each member some months later: 1 abandoned, 0 not, NaN unknown.
 
     Abandoned on a day: no commit on the default branch in the 365 days before it. The label is known if the
@@ -194,7 +194,7 @@ def label_abandoned(series: pd.DataFrame, members: pd.DataFrame, months: int) ->
     return pd.Series(is_silent, members.index).astype(float).where(~is_unknown)
 
 
-def label_collapsed(series: pd.DataFrame, members: pd.DataFrame, months: int) -> pd.Series[float]:
+def label_collapse(series: pd.DataFrame, members: pd.DataFrame, months: int) -> pd.Series[float]:
     """Return the label of each member some months later: 1 collapsed, 0 not, NaN unknown.
 
     Collapsed on a day: the year before it had less than a fifth of the commits of the year before ``as_of``.

@@ -14,7 +14,7 @@ from advisor.domain.files import data_folder
 
 FILE = "reference/record.json"
 OUTCOME, STARS = "alive", "most stars"
-MEASURED = ("contributors", "issues", "activity", "adoption")
+CRITERIA = ("contributors", "issues", "activity", "adoption")
 TOLERANCE = 1e-6
 
 
@@ -25,21 +25,21 @@ def describe_record(weights: Mapping[str, float]) -> str | None:
         weights: criterion → weight; the criteria that the back-test cannot measure do not count.
     """
     record = _read_record()
-    total = sum(weights.get(name, 0.0) for name in MEASURED)
+    total = sum(weights.get(name, 0.0) for name in CRITERIA)
     if not record or not total:
         return None
-    for name, judged in record["outcomes"][OUTCOME].items():
+    for name, figures in record["outcomes"][OUTCOME].items():
         ratios = name.removeprefix("weights ").split(":")
-        if not name.startswith("weights ") or len(ratios) != len(MEASURED):
+        if not name.startswith("weights ") or len(ratios) != len(CRITERIA):
             continue
         whole = sum(map(float, ratios))
         if all(
             abs(weights.get(n, 0.0) / total - float(r) / whole) <= TOLERANCE
-            for n, r in zip(MEASURED, ratios, strict=True)
+            for n, r in zip(CRITERIA, ratios, strict=True)
         ):
             stars = record["outcomes"][OUTCOME][STARS]
             return (
-                f"record: these weights ordered {100 * judged['value']:.0f} of 100 pairs rightly two years"
+                f"record: these weights ordered {100 * figures['value']:.0f} of 100 pairs rightly two years"
                 f" later (who was not abandoned); by stars {100 * stars['value']:.0f}."
             )
     return None

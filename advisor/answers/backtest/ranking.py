@@ -119,10 +119,12 @@ def judge_weights(
     """
     import numpy as np
 
-    seen = {n for n in set(members.repository) if model.digest(n) in set(weights["trained_on"])}
-    if seen:
+    training_repositories = {
+        n for n in set(members.repository) if model.digest(n) in set(weights["trained_on"])
+    }
+    if training_repositories:
         raise InputError(
-            f"the weights were learned from {len(seen)} of these repositories: leave them out with"
+            f"the weights were learned from {len(training_repositories)} of these repositories: leave them out with"
             " scripts/fit_weights.py --leave-out, and name them with --only"
         )
     until = weights["about"]["until"]
@@ -136,9 +138,9 @@ def judge_weights(
     rivals = find_rivals(members, np.ones(len(members), dtype=bool))
     record = {}
     for outcome in OUTCOMES:
-        fitted, without = weights["outcomes"][outcome], weights["outcomes"][outcome + WITHOUT]
+        with_outlook, without = weights["outcomes"][outcome], weights["outcomes"][outcome + WITHOUT]
         scores = {
-            "fitted weights": weigh(criteria, fitted),
+            "fitted weights": weigh(criteria, with_outlook),
             "fitted" + WITHOUT: weigh(criteria, without),
             **{f"weights {name}": weigh(criteria, expert) for name, expert in EXPERT_WEIGHTS.items()},
             "outlook": -members.probability_inactive.to_numpy(),
@@ -222,18 +224,18 @@ def read_outcomes(series: pd.DataFrame, members: pd.DataFrame, values: pd.DataFr
     second = (two.commits - year.commits) * DAYS_A_YEAR / span
     is_recent = (two.day - two.last_commit).dt.days <= 90
     kept_up = is_recent & (second >= panel.COLLAPSE_SHARE * before) & (second >= 4)
-    closed = two.closed_issues - values.closed_issues
-    opened = closed + two.open_issues.fillna(0) - values.open_issues.fillna(0)
+    answers = two.closed_issues - values.closed_issues
+    questions = answers + two.open_issues.fillna(0) - values.open_issues.fillna(0)
     has_downloads = values.downloads >= 100
     downloads = ((two.downloads + 100) / (values.downloads + 100)).map(np.log)
     people = ((two.contributors + 3) / (values.contributors + 3)).map(np.log)
     return pd.DataFrame(
         {
-            "alive": 1 - panel.label_abandoned(series, members, MONTHS),
+            "alive": 1 - panel.label_abandonment(series, members, MONTHS),
             "kept up": kept_up.astype(float).where(second.notna() & before.notna()),
             "downloads gained": downloads.where(has_downloads),
             "newcomers gained": people.where(two.contributors >= values.contributors),
-            "issues answered": (closed / opened).clip(0, 1.5).where(opened >= 10),
+            "issues answered": (answers / questions).clip(0, 1.5).where(questions >= 10),
         }
     )
 

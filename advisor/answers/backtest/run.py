@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 DRAWS = 200
 LABELS: Mapping[str, Callable[[pd.DataFrame, pd.DataFrame, int], pd.Series[float]]] = {
-    model.ABANDONED: panel.label_abandoned,
-    model.COLLAPSED: panel.label_collapsed,
+    model.ABANDONMENT: panel.label_abandonment,
+    model.COLLAPSE: panel.label_collapse,
 }
 FEWEST_MEMBERS = 30  # a window with fewer known outcomes has no figures
 
@@ -71,7 +71,7 @@ class Backtest:
     """The result of a back-test.
 
     Attributes:
-        outcome: ``abandoned`` or ``collapsed`` (`panel.label_abandoned`, `panel.label_collapsed`).
+        outcome: ``abandoned`` or ``collapsed`` (`panel.label_abandonment`, `panel.label_collapse`).
         horizon_months: 12 or 24.
         active_days: a member's last commit is at most this old.
         repositories: number of different repositories among the members.
@@ -172,7 +172,7 @@ def backtest(
     trees: model.Model,
     months: int,
     active_days: int,
-    outcome: str = model.ABANDONED,
+    outcome: str = model.ABANDONMENT,
     report_step: Callable[[str], None] = lambda _: None,
 ) -> Backtest:
     """Compare the forecasts with what happened.
@@ -222,7 +222,7 @@ def backtest(
         pooled=all_windows,
         baselines=baselines,
         calibration=tuple(figures.calibration_table(outcomes[rows], chances[rows])),
-        selection=select(series, members, values) if outcome == model.ABANDONED else None,
+        selection=select(series, members, values) if outcome == model.ABANDONMENT else None,
     )
 
 

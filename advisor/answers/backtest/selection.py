@@ -31,7 +31,7 @@ class Selection:
     """Share of abandoned choices: one of each group of five random libraries of one category and day.
 
     Attributes:
-        months: time between choice and outcome; abandoned as in `panel.label_abandoned`.
+        months: time between choice and outcome; abandoned as in `panel.label_abandonment`.
         groups: number of groups.
         pick: the member with the best outlook.
         random: a random member (the mean over the group).
@@ -53,16 +53,16 @@ def select(
     """Draw groups and compare the choices; None if no category has five members with a known outcome."""
     import numpy as np
 
-    abandoned = panel.label_abandoned(series, members, MONTHS).to_numpy()
+    abandonments = panel.label_abandonment(series, members, MONTHS).to_numpy()
     table = np.column_stack(
         [
-            abandoned,
+            abandonments,
             members.probability_inactive.to_numpy(),
             -values.stars.fillna(0).to_numpy(),
             values.idle_days.to_numpy(),
         ]
     )
-    known_members = members[~np.isnan(abandoned)].reset_index()
+    known_members = members[~np.isnan(abandonments)].reset_index()
     cells = [
         rows["index"].to_numpy()
         for _, rows in known_members.groupby(["as_of", "category"], sort=True)

@@ -23,8 +23,8 @@ class Horizon(StrEnum):
 class Outcome(StrEnum):
     """What the outlook forecasts."""
 
-    abandoned = "abandoned"
-    collapsed = "collapsed"
+    abandonment = "abandoned"
+    collapse = "collapsed"
 
 
 @app.command()
@@ -49,7 +49,7 @@ def backtest(
         typer.Option(
             help="What to forecast: no commit in the year before, or less than a fifth of the usual commits."
         ),
-    ] = Outcome.abandoned,
+    ] = Outcome.abandonment,
     active_days: Annotated[
         int,
         typer.Option(

@@ -32,7 +32,7 @@ def row(health: Health) -> list[str]:
         f"{candidate.low:.0f}–{candidate.high:.0f}",
         f"{candidate.coverage:.0%}",
         show_outlook(outlook) if outlook else "?",
-        "?" if candidate.excluded or candidate.score is None else _share_abandoned(candidate.score),
+        "?" if candidate.excluded or candidate.score is None else _describe_share(candidate.score),
         f"{health.repository or '?'}{' *' if health.is_claim else ''}",
         f"{health.as_of}{' (list)' if health.rests_on_lists else ''}",
     ]
@@ -44,9 +44,9 @@ def marks(answer: Dependencies) -> list[str]:
     return texts + ([_CLAIM] if any(h.is_claim for h in answer.known) else [])
 
 
-def _share_abandoned(score: float) -> str:
+def _describe_share(score: float) -> str:
     band = reliability.band_of(score, reliability.read_bands())
-    return f"{chance(band.abandoned)} [{chance(band.low)}–{chance(band.high)}]"
+    return f"{chance(band.share)} [{chance(band.low)}–{chance(band.high)}]"
 
 
 def label(health: Health) -> str:

@@ -63,7 +63,7 @@ def test_the_cohort_is_active_in_the_newest_row(read_series, day, commit, is_in)
 ])  # fmt: skip
 def test_abandoned_is_a_year_without_a_commit_before_the_day(read_series, rows, abandoned):
     series = read_series(panel_of(("2022-12-31", "2022-12-31"), *rows))
-    labels = panel.label_abandoned(series, panel.select_cohort(series, AT), 12)
+    labels = panel.label_abandonment(series, panel.select_cohort(series, AT), 12)
     assert labels.tolist() == pytest.approx([abandoned], nan_ok=True)
 
 
@@ -72,7 +72,7 @@ def test_who_comes_back_within_the_second_year_is_not_abandoned_at_its_end(read_
         panel_of(("2022-12-31", "2022-12-30"), ("2024-01-01", "2022-12-30"), ("2025-01-01", "2024-06-01"))
     )
     members = panel.select_cohort(series, AT)
-    assert [panel.label_abandoned(series, members, m).item() for m in (12, 24)] == [1.0, 0.0]
+    assert [panel.label_abandonment(series, members, m).item() for m in (12, 24)] == [1.0, 0.0]
 
 
 @pytest.mark.parametrize(("totals", "collapsed"), [
@@ -88,7 +88,7 @@ def test_collapsed_is_under_a_fifth_of_the_year_before(read_series, totals, coll
     rows["commit_count"] = totals
     series = read_series(rows)
     members = panel.select_cohort(series, AT)
-    labels = [panel.label_collapsed(series, members, m).item() for m in (12, 24)]
+    labels = [panel.label_collapse(series, members, m).item() for m in (12, 24)]
     assert labels == pytest.approx(list(collapsed), nan_ok=True)
 
 
@@ -98,7 +98,7 @@ def test_a_renamed_repository_is_one(read_series):
     rows["created_at"] = pd.Timestamp("2016-03-04 05:06:07")
     series = read_series(rows)
     assert series.repository.tolist() == ["new/name", "new/name"]
-    assert panel.label_abandoned(series, panel.select_cohort(series, AT), 12).tolist() == [0.0]
+    assert panel.label_abandonment(series, panel.select_cohort(series, AT), 12).tolist() == [0.0]
     rows["created_at"] = pd.Timestamp("2016-03-04")  # a day is no identity: many were created on it
     assert set(read_series(rows).repository) == {"old/name", "new/name"}
 
@@ -116,7 +116,7 @@ def test_chances_do_not_fall_with_the_horizon_and_a_collapse_is_at_least_as_like
     from dataclasses import replace
 
     bundled_model = model.load_model(MODEL_FILE)
-    collapse = model.load_model(MODEL_FILE, model.COLLAPSED)
+    collapse = model.load_model(MODEL_FILE, model.COLLAPSE)
     assert bundled_model.folds != collapse.folds
     names = list(bundled_model.ranges)
     for k in range(60):  # corners of the training data: every feature low, high or in the middle

@@ -182,7 +182,7 @@ def test_a_split_of_ones_own_is_trained_and_judged(panel_file, tmp_path):
                "--leave-out", unseen, "--until", "2024-03-01"]  # fmt: skip
     process = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr
-    for outcome in (model.ABANDONED, model.COLLAPSED):
+    for outcome in (model.ABANDONMENT, model.COLLAPSE):
         assert f"{outcome}, 12 months, other repositories" in process.stdout
         new_model = model.load_model(out, outcome)
         assert len(new_model.folds) == 5

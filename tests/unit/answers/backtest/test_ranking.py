@@ -152,20 +152,18 @@ def test_bands_never_rise_and_neighbours_in_the_wrong_order_are_one():
         np.arange(1200) % 100 < np.repeat([90, 70, 80, 50, 40, 30, 25, 20, 15, 10, 5, 5], 100)
     ).astype(float)
     bands = measure_reliability.merge_bands(scores, abandoned, np.arange(1200).astype(str))
-    assert [b["abandoned"] for b in bands] == [0.9, 0.75, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.05]
+    assert [b["share"] for b in bands] == [0.9, 0.75, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.05]
     assert (bands[1]["lowest"], bands[1]["highest"], bands[1]["n"]) == (100, 299, 200)
-    assert all(b["low"] < b["abandoned"] < b["high"] for b in bands)
+    assert all(b["low"] < b["share"] < b["high"] for b in bands)
 
 
 def test_a_share_of_abandoned_libraries_is_a_line():
     bands = reliability.read_bands()
-    shares = [b.abandoned for b in bands]
+    shares = [b.share for b in bands]
     assert len(bands) > 5 and shares == sorted(shares, reverse=True)
-    assert all(b.low <= b.abandoned <= b.high for b in bands)
+    assert all(b.low <= b.share <= b.high for b in bands)
     line = reliability.parse_line("5% abandoned")
-    assert (
-        reliability.band_of(line, bands).abandoned <= 0.05 < reliability.band_of(line - 0.1, bands).abandoned
-    )
+    assert reliability.band_of(line, bands).share <= 0.05 < reliability.band_of(line - 0.1, bands).share
     assert reliability.parse_line("100 % abandoned") == bands[0].lowest
     assert reliability.parse_line("40.5") == 40.5
     assert reliability.band_of(-1, bands) == bands[0] and reliability.band_of(100, bands) == bands[-1]
