@@ -122,9 +122,9 @@ def judge_weights(
     training_repositories = {
         n for n in set(members.repository) if model.digest(n) in set(weights["trained_on"])
     }
-    if training_repositories:
+    if count := len(training_repositories):
         raise InputError(
-            f"the weights were learned from {len(training_repositories)} of these repositories: leave them out with"
+            f"the weights were learned from {count} of these repositories: leave them out with"
             " scripts/fit_weights.py --leave-out, and name them with --only"
         )
     until = weights["about"]["until"]
