@@ -53,7 +53,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/deptry advisor finetune
 	$(BIN)/arid .
 	$(BIN)/python scripts/prose.py README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md docs/README.md docs/tutorial.md docs/LOG.md \
-	docs/explanation docs/how-to docs/reference/glossary.md benchmarks/README.md advisor finetune
+	docs/explanation docs/how-to docs/reference/glossary.md benchmarks/README.md benchmarks/gpu/README.md advisor finetune
 
 # Looks for secrets (except in facts, vendored code and fuzzed bytes), checks the workflows, and looks for known
 # vulnerabilities of the exact versions. Only the last step needs the network.

@@ -45,7 +45,7 @@ def draft_folder(folder: Path, prefix: str) -> Iterator[Path]:
     killed processes. Where the file system has no locks, nothing is deleted.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _remove_unlocked_drafts(folder, prefix)
+    remove_dead_drafts(folder, prefix)
     while True:
         draft = Path(tempfile.mkdtemp(dir=folder, prefix=prefix))
         with suppress(FileNotFoundError):  # another process took it for that of a killed one, before the lock
@@ -62,7 +62,8 @@ def draft_folder(folder: Path, prefix: str) -> Iterator[Path]:
         os.close(handle)
 
 
-def _remove_unlocked_drafts(folder: Path, prefix: str) -> None:
+def remove_dead_drafts(folder: Path, prefix: str) -> None:
+    """Delete the drafts of killed processes; see `draft_folder`."""
     for draft in folder.glob(f"{prefix}????????"):  # as mkdtemp names them
         with suppress(OSError):
             handle = os.open(draft, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)

@@ -35,7 +35,7 @@ def build_spec(figure: dict[str, Any]) -> RunSpec:
         "method": {"name": figure["method"], "r": figure["r"], **get_fields(figure, "targets", "dropout")},
         "quantisation": {"double": figure.get("double", True)},
         "training": {"dtype": "bfloat16", **batch, **training},
-        "devices": {"kind": "cuda", "processes": processes},
+        "devices": {"kind": "cuda", "processes": processes, **get_fields(figure, "strategy")},
         "evaluation": {"rows": 0},
     })  # fmt: skip
 
@@ -62,19 +62,26 @@ def apply_difference(
     """Return the prediction with something that the source's run has and ours has not."""
     rows, length = spec.training.micro_batch_size or 1, spec.data.max_length
     table, tokens = shape.vocabulary_size * shape.hidden_size, rows * length
+    changes = {"activations": 0, "logits": 0, "weights": 0, "adapter": 0}
     if difference == "offloaded":  # two layers are on the GPU
-        return replace(prediction, activations=2 * prediction.activations // shape.layers)
-    if difference == "fused":
-        return replace(prediction, logits=activations.count_recomputed_bytes(shape, spec, length, rows))
-    if difference == "old-loss":  # embedding and output layer in float32
+        changes["activations"] = 2 * prediction.activations // shape.layers - prediction.activations
+    elif difference == "fused":
+        changes["logits"] = activations.count_recomputed_bytes(shape, spec, length, rows) - prediction.logits
+    elif difference == "old-loss":
         logits = (18 * shape.vocabulary_size + 9 * shape.hidden_size) * tokens
-        return replace(prediction, logits=logits, weights=prediction.weights + 4 * table)
-    if difference == "plain" and spec.method.name == "lora":
+        changes["logits"] = max(0, logits - prediction.logits)
+    elif difference == "float32-head":  # embedding and output layer
+        changes["weights"] = 4 * table
+    elif difference == "bfloat16-adapter":
+        changes["adapter"] = -prediction.adapter // 2
+    elif difference == "plain" and spec.method.name == "lora":
         inputs = sum(2 * shape.linears()[name][0] for name in spec.method.targets)
-        return replace(prediction, activations=prediction.activations + shape.layers * inputs * tokens)
-    if difference == "embedding":  # the sum of the gradients and the new ones, in 16 bits
-        return replace(prediction, adapter=prediction.adapter + 4 * table)
-    return prediction  # `own_speedups` says that the loss is compiled
+        changes["activations"] = shape.layers * inputs * tokens
+    elif difference == "embedding":  # the sum of the gradients and the new ones, in 16 bits
+        changes["adapter"] = 4 * table
+    return replace(
+        prediction, **{name: getattr(prediction, name) + change for name, change in changes.items()}
+    )
 
 
 def describe_figure(figure: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +12,18 @@ from finetune import isolation
 from finetune.callbacks import RunCallbacks
 from finetune.data import dataset
 from finetune.data.template import load_tokenizer, set_template
-from finetune.errors import TrainingError, TrainingInterruption
+from finetune.errors import StackEnvironmentError, TrainingError, TrainingInterruption
 from finetune.process import environment, gpu_check, launch, torchrun
 from finetune.record import Attempt, Record, read_record, update_record, utc_now, write_text
-from finetune.spec import RunSpec
+from finetune.spec import RunSpec, iterate_leaves
 from finetune.stacks import Job, Stack
 from finetune.weights import base
+
+# Field → the value that needs a package outside the lock files, the package, and another value.
+_OPTIONAL_PACKAGES = {
+    "training.attention": ("flash", "flash-attn", '"sdpa"'),
+    "training.liger_kernels": (True, "liger-kernel", "false"),
+}
 
 
 def load_run_tokenizer(spec: RunSpec) -> Any:
@@ -34,14 +41,15 @@ def load_run_tokenizer(spec: RunSpec) -> Any:
 def build_job(spec: RunSpec, data: dataset.Dataset, folder: Path, resume_from: Path | None) -> Job:
     """Return the input of a stack for this run."""
     local = Path(spec.model.base).expanduser()
+    sequences = dataset.count_sequences(data, spec)
     return Job(
         folder=folder,
         data=folder / "data",
         base=str(local.resolve()) if local.is_dir() else spec.model.base,
         template=folder / "native" / "chat_template.jinja" if spec.data.template != "auto" else None,
-        steps=spec.count_steps(data.rows),
-        warmup_steps=spec.count_warmup_steps(data.rows),
-        rows=data.rows,
+        steps=spec.count_steps(sequences),
+        warmup_steps=spec.count_warmup_steps(sequences),
+        rows=sequences,
         test_rows=int(data.summary["test_rows"]),
         resume_from=resume_from,
     )
@@ -63,6 +71,7 @@ def train(folder: Path, spec: RunSpec, stack: Stack, callbacks: RunCallbacks) ->
     """
     callbacks.on_stage("prepare the environment")
     env = environment.ensure_environment(stack.lock, stack.required_packages, callbacks.on_stage)
+    check_packages(spec, env)
     if spec.devices.kind == "cuda":
         check_gpus(folder, spec, stack, env, callbacks)
     data = dataset.open_dataset(folder / "data")
@@ -154,6 +163,22 @@ def _follow_process(
     if result.was_terminated:
         callbacks.on_stage("training is complete; advisor terminated its process, which did not exit")
     return result
+
+
+def check_packages(spec: RunSpec, env: environment.Environment) -> None:
+    """Check that the environment has the packages that only some values of the spec need.
+
+    Raises:
+        StackEnvironmentError: one is missing; the message says what to install or to change.
+    """
+    fields = dict(iterate_leaves(spec.model_dump()))
+    for field, (value, package, other) in _OPTIONAL_PACKAGES.items():
+        if fields[field] == value and package not in env.packages:
+            raise StackEnvironmentError(
+                f"{field} = {json.dumps(value)} needs the package {package}, which the environment of "
+                f"{spec.stack} does not have: run `uv pip install --python {env.python} {package}`, or use "
+                f"{other}"
+            )
 
 
 def check_gpus(

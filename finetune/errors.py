@@ -62,7 +62,7 @@ def explain_os_error(error: OSError, place: Path) -> TrainingError:
 
 
 @contextmanager
-def os_errors_explained(place: Path) -> Iterator[None]:
+def explain_os_errors(place: Path) -> Iterator[None]:
     """Turn an error of the system in the block into one message; see `explain_os_error`."""
     try:
         yield

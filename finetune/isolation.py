@@ -17,13 +17,13 @@ from functools import cache
 from finetune.runners import no_network
 
 NETWORK_VARIABLE, PASS_VARIABLE = "ADVISOR_NETWORK", "ADVISOR_PASS_VARIABLES"
-CLOSED = "closed"
+NO_NETWORK = "closed"
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "PYTHONWARNINGS": "ignore"}
 _PYTHON = sys.executable
-_ALLOWED = re.compile(
+_VARIABLES = re.compile(
     # the user, the system, paths of programs and of libraries
     r"PATH|HOME|USER|LOGNAME|SHELL|TERM|COLUMNS|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP"
-    r"|XDG_(?:CACHE|CONFIG|DATA|STATE)_HOME|XDG_RUNTIME_DIR|PYTHON\w+|VIRTUAL_ENV|CONDA_PREFIX"
+    r"|XDG_(?:CACHE|CONFIG|DATA|STATE)_HOME|PYTHON\w+|VIRTUAL_ENV|CONDA_PREFIX"
     r"|(?:DY)?LD_LIBRARY_PATH|LD_PRELOAD|LIBRARY_PATH|C_INCLUDE_PATH|CPLUS_INCLUDE_PATH|CPATH|CC|CXX|MALLOC_\w+"
     # GPUs, threads, and the connections between the processes of a run
     r"|(?:CUDA|CUDNN|CUBLAS|CUFILE|NVIDIA|NVTE|NVSHMEM|NCCL|GLOO|UCX|FI|RDMAV|HIP|HSA|ROCM|ROCR|ROCBLAS|MIOPEN"
@@ -71,7 +71,7 @@ def select_variables(
         name: value
         for name, value in os.environ.items()
         if name in names
-        or (_ALLOWED.fullmatch(name) and not _SECRET.search(name))
+        or (_VARIABLES.fullmatch(name) and not _SECRET.search(name))
         or (with_index and _INDEX.fullmatch(name))
     }
     return {**selection, **(variables or {})}
@@ -82,12 +82,12 @@ def describe_network() -> str:
     if os.environ.get(NETWORK_VARIABLE) == "open":
         return f"open: {NETWORK_VARIABLE} is open"
     reason = _probe()
-    return f"open: {reason}" if reason else CLOSED
+    return f"open: {reason}" if reason else NO_NETWORK
 
 
 def close_network(command: list[str]) -> list[str]:
     """Return the command without a network, or the command as it is if the network stays open."""
-    if describe_network() != CLOSED:
+    if describe_network() != NO_NETWORK:
         return command
     return [_PYTHON, "-I", "-S", no_network.__file__, *command]
 

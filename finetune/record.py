@@ -28,7 +28,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from advisor.files import data_home, write_atomically
 from finetune import layout
-from finetune.errors import RunError, explain_os_error, os_errors_explained
+from finetune.errors import RunError, explain_os_error, explain_os_errors
 from finetune.runners.emit import COMPLETE, is_alive
 from finetune.spec import RunSpec
 
@@ -325,7 +325,7 @@ def remove_runs(folders: list[Path], confirm: Callable[[Path], bool]) -> list[Pa
                 f"{folder} is a symbolic link; delete the run in {folder.resolve()}, then the link"
             )
         if read_record(folder).current_state != "running" and confirm(folder):
-            with os_errors_explained(folder):
+            with explain_os_errors(folder):
                 clear_run(folder)
             removed_folders.append(folder)
     return removed_folders
@@ -335,7 +335,7 @@ def remove_checkpoints(work_folders: list[Path], confirm: Callable[[Path], bool]
     """Delete and return the ``work`` folders that ``confirm`` accepts."""
     removed_folders = [folder for folder in work_folders if confirm(folder)]
     for folder in removed_folders:
-        with os_errors_explained(folder):
+        with explain_os_errors(folder):
             _delete(folder)
     return removed_folders
 

@@ -183,6 +183,7 @@ def _join_run(folder: Path, callbacks: RunCallbacks) -> Path:
     spec = read_spec(folder, read_record(folder))
     stack = load_stack(spec.stack)
     env = environment.ensure_environment(stack.lock, stack.required_packages, callbacks.on_stage)
+    attempt.check_packages(spec, env)
     if spec.devices.kind == "cuda":
         attempt.check_gpus(folder, spec, stack, env, callbacks)
     data = dataset.open_dataset(folder / "data")

@@ -34,6 +34,7 @@ class Data(Section):
             the same prompt are always on the same side.
         template: ``auto`` (the model's own), ``chatml``, ``alpaca``, or the path of a Jinja file.
         max_length: tokens of a row; ``too_long`` says what happens to longer rows.
+        packing: put several rows into one sequence of ``max_length``; no row sees another one.
         loss_on: ``answers`` trains only the assistant's answers and their end-of-turn tokens.
         misfits: what to do with rows that match no format.
     """
@@ -97,6 +98,10 @@ class Training(Section):
         warmup: below 1 a share of the steps; 1 or more, a number of steps.
         gradient_checkpointing: None: on with a GPU, off on a CPU.
         optimizer: torch's AdamW, or the paged 8-bit AdamW of bitsandbytes.
+        fused_optimizer: one kernel updates all weights; bitsandbytes' optimizers always do this.
+        attention: how attention is computed: ``sdpa`` is torch's own function, which chooses a kernel for the
+            GPU; ``flash`` is the package flash-attn; ``eager`` is plain matrix products.
+        liger_kernels: norms, rotary embeddings and MLPs use the Triton kernels of the package liger-kernel.
         own_speedups: also use the settings that the stack's own documentation recommends for speed.
     """
 
@@ -112,6 +117,9 @@ class Training(Section):
     max_grad_norm: float = Field(1.0, ge=0)
     gradient_checkpointing: bool | None = None
     optimizer: Literal["adamw", "paged_adamw_8bit"] = "adamw"
+    fused_optimizer: bool = True
+    attention: Literal["sdpa", "flash", "eager"] = "sdpa"
+    liger_kernels: bool = False
     seed: int = Field(42, ge=0, lt=2**32)
     own_speedups: bool = False
 

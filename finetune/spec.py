@@ -243,6 +243,7 @@ def resolve_spec(composed_spec: ComposedSpec, *, gpus: int, bfloat16: bool = Tru
     values = {leaf: value for leaf, value in automatic_values.items() if current_values[leaf] is None}
     resolved_spec = override_fields(composed_spec, source, values)
     _check_devices(resolved_spec.spec)
+    _check_kernels(resolved_spec.spec, bfloat16=bfloat16)
     return resolved_spec
 
 
@@ -259,6 +260,32 @@ def _check_devices(spec: RunSpec) -> None:
     if spec.devices.kind == "cpu" and spec.training.dtype == "float16":
         raise SpecError(
             "training.dtype = 'float16' needs a GPU, but this run uses the CPU; use 'float32' or 'bfloat16'"
+        )
+
+
+def _check_kernels(spec: RunSpec, *, bfloat16: bool) -> None:
+    t = spec.training
+    if not t.fused_optimizer and t.optimizer != "adamw":
+        raise SpecError(
+            f"training.fused_optimizer = false is for 'adamw'; the optimizer {t.optimizer!r} is always fused"
+        )
+    if spec.devices.kind == "cpu" and t.liger_kernels:
+        raise SpecError(
+            "training.liger_kernels = true needs a GPU, but this run uses the CPU; remove the setting"
+        )
+    if t.attention != "flash":
+        return
+    if spec.devices.kind == "cpu":
+        raise SpecError("training.attention = 'flash' needs a GPU, but this run uses the CPU; use 'sdpa'")
+    if t.dtype == "float32":
+        raise SpecError(
+            "training.attention = 'flash' computes in bfloat16 or float16 only, and training.dtype is "
+            "'float32'; use 'sdpa', or another dtype"
+        )
+    if not bfloat16:
+        raise SpecError(
+            "training.attention = 'flash' needs a GPU of compute capability 8.0 or more, which this machine "
+            "does not have; use 'sdpa'"
         )
 
 

@@ -41,7 +41,7 @@ _HEAD = f"""# Five stacks on nine machines
 
 The same run on each machine: QLoRA of Llama 3.1 8B, r 16 on all linear layers, rows of {LENGTH:,} tokens, batches of 16,
 and a process for each GPU; everything else as advisor proposes it. A cell has the predicted peak of a process and
-whether the run fits into 90 % of the card. *With* names the smallest change that fits.
+whether the run fits into 85 % of the card. *With* names the smallest change that fits.
 `advisor plan --all-stacks` shows the same for your run, and [memory on a GPU](../explanation/memory.md) says how good the
 prediction is.
 """

@@ -1,12 +1,19 @@
-"""The question of any request: about the candidates of a domain, or about any libraries by name or category."""
+"""The question of a request: about the candidates of a domain, or any libraries by name or category."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from advisor.answers.dependencies.health import bundled_stores, open_stores
-from advisor.answers.libraries import DOMAIN, find_domain, find_libraries
-from advisor.answers.question import Question, Request, check_scales, read_request, read_rules, weights_of
+from advisor.answers.question import (
+    ANY_LIBRARIES,
+    DEFAULT_DOMAIN,
+    Question,
+    Request,
+    check_scales,
+    read_request,
+    read_rules,
+    weights_of,
+)
 from advisor.domain.domain import load_domain
 from advisor.errors import InputError
 from advisor.facts.facts_view import FactsView
@@ -15,13 +22,13 @@ from advisor.facts.facts_view import FactsView
 def read_any_request(request: Request) -> Question:
     """Read a request; for the domain ``libraries`` it may name any libraries, or a category of public lists.
 
-    The facts about such libraries are the user's own, then the bundled ones, then the figures of public lists.
+    The facts about these are the user's own, then the bundled ones, then the figures of public lists.
 
     Raises:
         InputError: something in the request is unknown, malformed or out of range.
         FactsError: there are no usable facts.
     """
-    return _read_libraries(request) if request.domain == DOMAIN else read_request(request)
+    return _read_libraries(request) if request.domain == ANY_LIBRARIES else read_request(request)
 
 
 def choose_domain(domain: str | None, names: Sequence[str], category: str | None = None) -> str:
@@ -30,17 +37,24 @@ def choose_domain(domain: str | None, names: Sequence[str], category: str | None
     Raises:
         InputError: there is a domain and a category.
     """
-    if category is None:
-        return domain or find_domain(names)
-    if domain not in {None, DOMAIN}:
-        raise InputError("name a domain (--domain) or a category (--category), not both")
-    return DOMAIN
+    if category is not None:
+        if domain not in {None, ANY_LIBRARIES}:
+            raise InputError("name a domain (--domain) or a category (--category), not both")
+        return ANY_LIBRARIES
+    if domain or not names:
+        return domain or DEFAULT_DOMAIN
+    from advisor.answers.libraries import find_domain
+
+    return find_domain(names)
 
 
 def _read_libraries(request: Request) -> Question:
+    from advisor.answers.dependencies.health import bundled_stores, open_stores
+    from advisor.answers.libraries import find_libraries
+
     if (request.category is None) == (not request.repositories):
         raise InputError("name libraries, or a category of the public lists (--category): one of the two")
-    domain = load_domain(DOMAIN)
+    domain = load_domain(ANY_LIBRARIES)
     paths = [request.store] if request.store else bundled_stores()
     stores = open_stores([request.own_store, *paths] if request.own_store else paths)
     stores = [store for store in stores if store.manifest.get("as_of")]

@@ -1,4 +1,4 @@
-"""Finds libraries by name, package, address or category, in the bundled domains, the stores and the population."""
+"""Finds libraries by name, package, address or category, in domains, stores and the population."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from packaging.utils import canonicalize_name
 
 from advisor.addresses import github_repository
 from advisor.answers.dependencies.packages import read_origins
-from advisor.answers.question import DEFAULT_DOMAIN
+from advisor.answers.question import ANY_LIBRARIES, DEFAULT_DOMAIN
 from advisor.domain.domain import Domain, available_domains, candidate_of, load_domain, read_candidates
 from advisor.domain.organisations import load_organisations
 from advisor.errors import InputError, UnknownName
 from advisor.facts.facts_view import FactsView
 from advisor.facts.store import Store
 from advisor.model import Candidate
+from advisor.population.figures import read_figures
 from advisor.population.library import ECOSYSTEMS
 from advisor.population.reading import (
     Category,
@@ -26,13 +27,10 @@ from advisor.population.reading import (
     read_all_names,
     read_categories,
     read_category,
-    read_libraries,
     read_list_titles,
     read_packages,
 )
 
-DOMAIN = "libraries"
-"""The domain for libraries that no other domain has: generic criteria, no candidates of its own."""
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[\w.-]{1,100}", re.ASCII)
 
 
@@ -51,12 +49,12 @@ class Libraries:
     candidates: tuple[Candidate, ...]
     views: tuple[FactsView, ...]
     as_of: date
-    name: str = DOMAIN
+    name: str = ANY_LIBRARIES
     notes: tuple[str, ...] = ()
 
 
 def find_domain(names: Sequence[str]) -> str:
-    """Return the first bundled domain that has all these candidates; `DOMAIN` if none has.
+    """Return the first bundled domain that has all these candidates; `ANY_LIBRARIES` if none has.
 
     Without names, the default domain.
     """
@@ -72,7 +70,7 @@ def find_domain(names: Sequence[str]) -> str:
         }
         if {_repository_of(name).lower() for name in names} <= known:
             return domain
-    return DOMAIN
+    return ANY_LIBRARIES
 
 
 def find_libraries(
@@ -91,40 +89,46 @@ def find_libraries(
     """
     notes: tuple[str, ...] = ()
     if category is not None:
-        chosen, *others = find_categories(category)
-        repositories = [row.repository for row in read_category(chosen.name)]
+        first, *others = find_categories(category)
+        repositories = [row.repository for row in read_category(first.name)]
         notes = tuple(f"{c.name} is another category of this name" for c in others)
     else:
         repositories = _find_repositories(names, stores)
     candidates = list({c.repository: c for c in _read_candidates(repositories)}.values())
-    views = []
+    views: list[FactsView] = []
     for store in stores:
         if as_of is not None and not store.first_day <= as_of <= store.as_of:
             continue
         spellings = {name.lower(): name for name in store.repositories()}
-        taken = {name for view in views for name in view.repositories}
-        found = {
+        names_in_views = {name for view in views for name in view.repositories}
+        spelling_of = {
             c.repository: spellings[c.repository.lower()]
             for c in candidates
-            if c.repository.lower() in spellings and c.repository not in taken
+            if c.repository.lower() in spellings and c.repository not in names_in_views
         }
-        candidates = [replace(c, repository=found.get(c.repository, c.repository)) for c in candidates]
-        if found:
-            views.append(FactsView(store, tuple(found.values()), as_of or store.as_of))
+        candidates = [replace(c, repository=spelling_of.get(c.repository, c.repository)) for c in candidates]
+        if spelling_of:
+            views.append(FactsView(store, tuple(spelling_of.values()), as_of or store.as_of))
     views.sort(key=lambda view: view.as_of, reverse=True)
-    day = as_of or (views[0].as_of if views else _newest_day(candidates))
-    name = DOMAIN if category is None else chosen.name
+    day = views[0].as_of if views else _day_of_figures(candidates, as_of)
+    name = ANY_LIBRARIES if category is None else first.name
     return Libraries(tuple(candidates), tuple(views), day, name, notes)
 
 
-def _newest_day(candidates: Sequence[Candidate]) -> date:
-    rows = read_libraries(c.repository for c in candidates).values()
-    if not rows:
-        names = " ".join(c.repository for c in candidates)
+def _day_of_figures(candidates: Sequence[Candidate], as_of: date | None) -> date:
+    """Return the day of the request if public lists have figures then; without one, their newest day."""
+    figures = read_figures(c.repository for c in candidates)
+    names = " ".join(c.repository for c in candidates)
+    if not figures:
         raise InputError(
             f"no facts about {names}, and no public list has them: run `advisor collect {names}`"
         )
-    return max(row.day for row in rows)
+    newest = max(row.day for row in figures.values())
+    if as_of is not None and not any(row.is_usable_on(as_of) for row in figures.values()):
+        raise InputError(
+            f"no facts about {names} as of {as_of}; the newest figures of public lists: {newest}"
+        )
+    return as_of or newest
 
 
 def _read_candidates(repositories: Iterable[str]) -> list[Candidate]:
@@ -155,7 +159,7 @@ def _find_repositories(names: Sequence[str], stores: Sequence[Store]) -> list[st
     for name in names:
         for ecosystem, package in _packages_of(name):
             wishes[ecosystem].add(package)
-    listed = read_packages(wishes)
+    libraries = read_packages(wishes)
     result = []
     for name in names:
         repository = _repository_of(name)
@@ -163,12 +167,12 @@ def _find_repositories(names: Sequence[str], stores: Sequence[Store]) -> list[st
             result.append(repository)
             continue
         packages = list(_packages_of(name))
-        known = (origins[e, p].repository for e, p in packages if (e, p) in origins)
-        from_lists = (listed[wish].repository for wish in packages if wish in listed)
-        found = next(known, None) or next(from_lists, None) or _candidate_named(name)
-        if found is None:
+        from_origins = (origins[e, p].repository for e, p in packages if (e, p) in origins)
+        from_lists = (libraries[wish].repository for wish in packages if wish in libraries)
+        origin = next(from_origins, None) or next(from_lists, None) or _candidate_with_name(name)
+        if origin is None:
             raise _unknown_library(name)
-        result.append(found)
+        result.append(origin)
     return result
 
 
@@ -182,7 +186,7 @@ def _packages_of(name: str) -> list[tuple[str, str]]:
     return [(e, canonicalize_name(name) if e == "pypi" else name) for e in ECOSYSTEMS]
 
 
-def _candidate_named(name: str) -> str | None:
+def _candidate_with_name(name: str) -> str | None:
     for domain in available_domains():
         content = load_domain(domain)
         for entry in (*content.candidates, *content.rivals):
@@ -218,8 +222,10 @@ class NamedCategory:
 def list_categories(text: str = "") -> list[NamedCategory]:
     """Return the categories of the population with this text in their name or title."""
     titles = read_list_titles()
-    named = [NamedCategory(c.name, category_title(c.name, titles), c.libraries) for c in read_categories()]
-    return [c for c in named if text.lower() in f"{c.name} {c.title}".lower()]
+    categories = [
+        NamedCategory(c.name, category_title(c.name, titles), c.libraries) for c in read_categories()
+    ]
+    return [c for c in categories if text.lower() in f"{c.name} {c.title}".lower()]
 
 
 def list_domains(text: str = "") -> list[Domain]:

@@ -13,7 +13,7 @@ from advisor.metrics import METRICS
 from advisor.model import Candidate, Measurement, ScoredCandidate
 from advisor.population.figures import ListFigures, is_listed, read_figures, rests_on_lists
 
-NOT_LISTED = "the public lists do not report it; collect the history: `advisor collect {} --git-only`"
+HOW_TO_COLLECT = "the public lists do not report it; collect the history: `advisor collect {} --git-only`"
 _FEW = 4  # candidates that a sentence names
 
 
@@ -46,7 +46,7 @@ def fill_gaps(
 ) -> dict[str, Measurement]:
     """Return the measurements of a repository with those of public lists where it has none."""
     if rows is None:
-        reason = NOT_LISTED.format(repository)
+        reason = HOW_TO_COLLECT.format(repository)
         rows = {m: Measurement(repository, m, "unavailable", reason=reason) for m in METRICS}
     return {
         metric: figures.measurements.get(metric, row) if row.status == "unavailable" else row
@@ -77,11 +77,11 @@ LIST_METRICS = frozenset(
 
 def _read(candidates: Mapping[str, Candidate], question: Question) -> dict[str, ListFigures]:
     """Return the figures of candidates, also under their earlier names, from the caches or from the file."""
-    cached: dict[str, ListFigures | None] = {}
+    cache: dict[str, ListFigures | None] = {}
     for view in question.views if candidates else ():
-        cached |= read_cached_figures(view.store)
-    figures = {r: cached[r] for r in candidates if r in cached}
-    others = {r: c for r, c in candidates.items() if r not in cached}
+        cache |= read_cached_figures(view.store)
+    figures = {r: cache[r] for r in candidates if r in cache}
+    others = {r: c for r, c in candidates.items() if r not in cache}
     rows = read_figures(name for r, c in others.items() for name in (r, *c.formerly)) if others else {}
     for repository, candidate in others.items():
         names = (repository, *candidate.formerly)
@@ -92,7 +92,8 @@ def _read(candidates: Mapping[str, Candidate], question: Question) -> dict[str, 
 def describe_missing(repository: str, question: Question) -> str:
     """Return why a repository has no facts, and how to get them."""
     place = f"the facts in {question.snapshot} do not have it" if question.views else "there are no facts"
-    return f"{place}, and no public list has it; for facts: `advisor collect {repository}`"
+    lists = f"has figures of it as of {question.as_of}" if question.is_past else "has it"
+    return f"{place}, and no public list {lists}; for facts: `advisor collect {repository}`"
 
 
 def describe_sources(question: Question, ranking: Sequence[ScoredCandidate]) -> Iterator[str]:
@@ -106,7 +107,8 @@ def describe_sources(question: Question, ranking: Sequence[ScoredCandidate]) -> 
         yield f"facts in {view.store.path.name} up to {view.as_of}; for newer ones: `advisor collect {wish}`"
     if not question.views:
         yield f"for facts with a history: `advisor collect {names}`"
-    whole, partly = [], []
+    whole: list[tuple[str, date]] = []
+    partly: list[tuple[str, date]] = []
     for candidate in ranking:
         days = _list_days(candidate)
         if days:

@@ -22,6 +22,8 @@ from advisor.metrics import METRICS
 from advisor.model import Candidate
 
 DEFAULT_DOMAIN = "finetuning"
+ANY_LIBRARIES = "libraries"
+"""The domain for libraries that no other domain has: generic criteria, no candidates of its own."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Question:
 
     @property
     def snapshot(self) -> str:
-        """The names of the stores with facts about candidates; ``population``: only public lists have them."""
+        """The names of the stores with facts about candidates; ``population``: no store has any."""
         return ", ".join(view.store.path.name for view in self.views) or "population"
 
     @property

@@ -25,11 +25,15 @@ Candidates = Annotated[
     list[str] | None,
     typer.Argument(help="Candidates to show: owner/name, or the name alone. Default: all of the domain."),
 ]
+DomainName = Annotated[
+    str,
+    typer.Option("--domain", metavar="DOMAIN", help="Name of a bundled domain, or a TOML file of your own."),
+]
 Domain = Annotated[
     str | None,
     typer.Option(
         metavar="DOMAIN",
-        help="Name of a bundled domain, or a TOML file of your own. Default: the domain that has the libraries "
+        help="Name of a bundled domain, or a TOML file of your own. Default: the domain with the libraries "
         "that you name, or finetuning.",
         show_default=False,
     ),
@@ -109,12 +113,11 @@ class RequestOptions:
             InputError: a date or a weight is malformed, or a library is unknown.
         """
         from advisor.answers.any_question import choose_domain
-        from advisor.answers.libraries import DOMAIN
-        from advisor.answers.question import Request
+        from advisor.answers.question import ANY_LIBRARIES, Request
 
         names = tuple(repositories or ())
         domain = choose_domain(self.domain, names, category)
-        is_any = domain == DOMAIN
+        is_any = domain == ANY_LIBRARIES
         return Request(
             domain=domain,
             repositories=names if selects or is_any else (),
@@ -179,14 +182,14 @@ def resolve_store(store: Path | None, domain: str) -> Path | None:
     Raises:
         SnapshotMissing: the domain has no bundled snapshot, and its facts are not collected.
     """
-    from advisor.answers.libraries import DOMAIN
+    from advisor.answers.question import ANY_LIBRARIES
     from advisor.domain.domain import load_domain
     from advisor.domain.files import data_folder
     from advisor.errors import SnapshotMissing
 
     if store not in {None, BUNDLED_STORE}:
         return store
-    if domain == DOMAIN:
+    if domain == ANY_LIBRARIES:
         return None
     own_store = _find_own_store(domain) if store is None else None
     may_lack_snapshot = own_store is None and domain.endswith(".toml")  # bundled domains have one

@@ -1,7 +1,7 @@
 """Cache of figures of public lists beside a snapshot, so that `advisor rank` need not read the population.
 
-``list_figures.json`` has the figures of the snapshot's repositories and of the known rivals, and those that no
-list has. Its key is the hash of the population, and it has a seal (see `seals`).
+``list_figures.json`` has the figures of the snapshot's repositories and of the known rivals, and the names
+that no list has. Its key is the hash of the population, and it has a seal (see `seals`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FILE = "list_figures.json"
 
 
 def read_cached_figures(store: Store) -> dict[str, ListFigures | None]:
-    """Return repository → its figures, None if no list has it; empty if there is no cache for this population."""
+    """Return repository → its figures, None if no list has it; empty without a cache for this population."""
     data = read_with_seal(store.path / FILE)
     content = json.loads(data) if data else {}
     if content.get("key") != _key(population_file()):

@@ -164,7 +164,7 @@ def read_all_names(file: Path | None = None) -> list[str]:
 def read_neighbours(
     categories: Collection[str], most: int, file: Path | None = None
 ) -> dict[str, list[tuple[str, str]]]:
-    """Return category → (its title, repository) of its most starred libraries; not of categories of leftovers.
+    """Return category → (its title, repository) of its most starred libraries; "others" are left out.
 
     Args:
         categories: ``list/category``.

@@ -18,7 +18,7 @@ LEGEND = (
     "?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound. n: sample size.",
     "utility: the value on the scale of its criterion; 1 is healthiest.",
 )
-_LISTED = "all figures are from public lists, each as of its own day; there is no history"
+_ONLY_LISTS = "all figures are from public lists, each as of its own day; there is no history"
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _text(explanation: Explanation) -> str:
         f"{r.candidate.repository}: goal {explanation.goal}, as of {explanation.as_of}",
         f"score {_score(r)}, rank {place}, data for {r.coverage:.0%} of the weight",
         f"backer: {r.candidate.backer or '?'}, {kind} ({_backer_source(r.candidate)})",
-        *([_LISTED] if rests_on_lists(r.measurements) else []),
+        *([_ONLY_LISTS] if rests_on_lists(r.measurements) else []),
         *(f"{VERDICTS[f.verdict]}: {f.text}" for f in r.findings),
         *(f"not enough data for rule {f.rule}: {f.text}" for f in r.undecided),
     ]

@@ -42,12 +42,12 @@ def _render_measurements(record: Record) -> list[str]:
     losses = record.losses.get("held_out", {})
     for name, loss in losses.items():
         lines.append(f"| held-out loss, {name.replace('_', ', ')} | {loss:.4f} |")
-    not_judged = record.losses.get("not_judged", {})
-    for name, reason in not_judged.items():
+    shortages = record.losses.get("not_judged", {})
+    for name, reason in shortages.items():
         lines.append(f"| held-out loss, {name.replace('_', ', ')} | not judged: {reason} |")
     if losses:
         lines.append(f"| held-out tokens that count for the loss | {record.losses['held_out_tokens']} |")
-    elif not not_judged:
+    elif not shortages:
         lines.append("| held-out loss | not measured: there are no held-out rows |")
     if "measured_peak" in record.memory_bytes:
         what = "GPU" if record.memory_bytes["device"] == "gpu" else "resident"

@@ -74,12 +74,12 @@ def evaluate_run(folder: Path) -> dict[str, Any]:
     data = dataset.open_dataset(folder / "data")
     rows = read_held_out(data, spec.evaluation.rows)
     tokenizer = load_tokenizer(str(folder / "adapter"), trust_remote_code=spec.model.trust_remote_code)
-    models, not_judged = select_models(spec, int(data.summary["longest"]))
-    losses, tokens, answers = _judge_models(models, not_judged, folder, spec, rows, tokenizer)
+    models, shortages = select_models(spec, int(data.summary["longest"]))
+    losses, tokens, answers = _judge_models(models, shortages, folder, spec, rows, tokenizer)
     result = {
         "rows": len(rows),
         "losses": {name: losses[name] for name in _ORDER if name in losses},
-        "not_judged": not_judged,
+        "not_judged": shortages,
         "tokens": tokens,
         "perplexity": {name: math.exp(min(loss, 700)) for name, loss in losses.items() if rows},
         "generations": _pair_answers(data, tokenizer, spec, answers),
@@ -105,7 +105,7 @@ def select_models(spec: RunSpec, longest: int) -> tuple[tuple[JudgedModel, ...],
     if shape is None or room is None:
         return models, {}
     length = min(longest, spec.data.max_length)
-    chosen, not_judged = [], {}
+    fitting_models, shortages = [], {}
     for model in models:
         need = memory.predict_evaluation(shape, spec, length, is_quantised=model.is_quantised)
         is_first = model is models[0]
@@ -114,11 +114,11 @@ def select_models(spec: RunSpec, longest: int) -> tuple[tuple[JudgedModel, ...],
         else:
             limit, what = (room.total, "are there") if is_first else (room.free, "are free")
         if need <= limit:
-            chosen.append(model)
+            fitting_models.append(model)
         else:
             sizes = f"needs {need / 2**30:.1f} GiB, and {limit / 2**30:.1f} GiB {what}"
-            not_judged[model.losses[0]] = f"{_name_model(spec, model)} {sizes}"
-    return tuple(chosen), not_judged
+            shortages[model.losses[0]] = f"{_name_model(spec, model)} {sizes}"
+    return tuple(fitting_models), shortages
 
 
 def _name_model(spec: RunSpec, model: JudgedModel) -> str:
@@ -139,7 +139,7 @@ def release_memory() -> None:
 
 def _judge_models(
     models: tuple[JudgedModel, ...],
-    not_judged: dict[str, str],
+    shortages: dict[str, str],
     folder: Path,
     spec: RunSpec,
     rows: list[EncodedRow],
@@ -159,14 +159,14 @@ def _judge_models(
         except RuntimeError as error:
             if model is models[0] or find_gpu_error(str(error)) != "out_of_memory":
                 raise
-            not_judged[model.losses[0]] = f"{_name_model(spec, model)} needs more than the free memory"
+            shortages[model.losses[0]] = f"{_name_model(spec, model)} needs more than the free memory"
         finally:
             release_memory()
     return losses, tokens, answers
 
 
 def _judge_model(
-    judged: JudgedModel,
+    choice: JudgedModel,
     folder: Path,
     spec: RunSpec,
     rows: list[EncodedRow],
@@ -176,10 +176,10 @@ def _judge_model(
     has_answers: bool,
 ) -> tuple[dict[str, float], int]:
     """Return the losses of one model, and add its answers; nothing refers to the model afterwards."""
-    model = load_model(folder, spec, is_quantised=judged.is_quantised, is_trained=judged.is_trained)
+    model = load_model(folder, spec, is_quantised=choice.is_quantised, is_trained=choice.is_trained)
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
     losses, tokens = {}, 0
-    for name in judged.losses:
+    for name in choice.losses:
         with _without_adapter(model, spec) if name.startswith("base") else nullcontext():
             losses[name], tokens = measure_loss(model, rows, pad)
             if has_answers:
@@ -258,9 +258,9 @@ def measure_loss(model: Any, rows: list[EncodedRow], pad: int) -> tuple[float, i
         for places in torch.split(
             mask.nonzero(), memory.LOSS_TOKENS
         ):  # the float32 copies are the largest part
-            chosen = logits[places[:, 0], places[:, 1]].float()
-            wanted = targets[places[:, 0], places[:, 1]]
-            total += torch.nn.functional.cross_entropy(chosen, wanted, reduction="sum").item()
+            part = logits[places[:, 0], places[:, 1]].float()
+            part_targets = targets[places[:, 0], places[:, 1]]
+            total += torch.nn.functional.cross_entropy(part, part_targets, reduction="sum").item()
         count += int(mask.sum())
     return (total / count if count else math.nan), count
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune import record
-from finetune.errors import os_errors_explained
+from finetune.errors import explain_os_errors
 from finetune.process import launch
 from finetune.record import Record
 from finetune.spec import iterate_leaves
@@ -71,7 +71,7 @@ def to_mlflow(folder: Path, store: Path, experiment: str = "advisor") -> Path:
     run_id = hashlib.sha256(f"{run_record.id}{run_record.started}".encode()).hexdigest()[:32]
     home = store / experiment_id
     run = home / run_id
-    with os_errors_explained(store):
+    with explain_os_errors(store):
         for name in ("metrics", "params", "tags", "artifacts"):
             (run / name).mkdir(parents=True, exist_ok=True)
     start_time = _milliseconds(run_record.started)

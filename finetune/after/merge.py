@@ -9,7 +9,7 @@ from pathlib import Path
 
 from advisor.files import draft_folder
 from finetune import isolation, record
-from finetune.errors import RunError, TrainingError, os_errors_explained
+from finetune.errors import RunError, TrainingError, explain_os_errors
 from finetune.weights import base
 
 CONVERTER = "convert_hf_to_gguf.py"
@@ -35,7 +35,7 @@ def merge_adapter(folder: Path, out: Path | None = None) -> Path:
     if out.exists() and any(out.iterdir()):
         raise RunError(f"{out} is not empty")
     base.fetch_model(spec.model.base, spec.model.revision)
-    with os_errors_explained(out), draft_folder(out.parent, ".advisor-draft-") as draft:
+    with explain_os_errors(out), draft_folder(out.parent, ".advisor-draft-") as draft:
         command = [sys.executable, "-m", "finetune.after.merge", str(folder), str(draft / "model")]
         process = isolation.run_program(command, isolation.OFFLINE)
         if process.returncode:

@@ -41,7 +41,7 @@ class RunFigures:
     Attributes:
         stack, seed, again: which run; ``again`` is the repetition for the noise floor.
         round: ``A`` (equal settings) or ``B`` (each stack with its documented best settings).
-        method: method of the adapter; ``qlora`` has no logits gate: each stack rounds its base differently.
+        method: method of the adapter.
         started, seconds: start time, and duration including evaluation and checks.
         reason: why there are no figures; empty if there are.
         tokens_per_second: non-padding tokens over the time of all steps after the warm-up.
@@ -214,6 +214,4 @@ def check_gates(run: RunFigures, reference: RunFigures | None) -> RunFigures:
         "trained tokens": run.trained_tokens == reference.trained_tokens,
         "logits": bool(run.logits.get("passed")),
     }
-    if run.method == "qlora":
-        del gates["logits"]
     return replace(run, gates={name: gates[name] for name in GATES_OF_ROUND[run.round] if name in gates})

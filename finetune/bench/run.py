@@ -23,6 +23,7 @@ from finetune.callbacks import RunCallbacks
 from finetune.errors import RunError, TrainingInterruption
 from finetune.machine import device_memory, hardware
 from finetune.process import launch
+from finetune.sections import LORA_LIKE
 from finetune.spec import ComposedSpec, compose_spec, iterate_leaves, nest_leaves
 from finetune.stacks.shared import equivalence
 
@@ -174,10 +175,8 @@ def _run_stack(
     values["training.own_speedups"] = round_name == "B"
     try:
         _run_or_resume(folder, values, callbacks)
-        if (
-            record.read_record(folder).spec["method"]["name"] == "lora"
-            and not (folder / "gate.json").is_file()
-        ):
+        method = record.read_record(folder).spec["method"]["name"]
+        if method in LORA_LIKE and not (folder / "gate.json").is_file():
             equivalence.check_logits(folder)
         return replace(measure_run(stack, seed, folder), round=round_name)
     except (TrainingInterruption, RunError):

@@ -11,6 +11,7 @@ import json
 import os
 import pickle
 import resource
+import signal
 import struct
 import sys
 from collections.abc import Mapping
@@ -18,7 +19,8 @@ from pathlib import Path
 from typing import IO, Any
 
 LENGTH = struct.Struct("<Q")
-_MEMORY_BYTES = 2**30  # beside what the process has when it starts
+_MEMORY_BYTES = 2**29  # beside what the process has when it starts
+_LAST_SECONDS = 60  # longer than the command waits; see `rendering`
 _MAX_CHARACTERS, _MAX_GROWTH = 1_000_000, 20
 
 
@@ -59,7 +61,9 @@ def main(requests: IO[bytes], answers: IO[bytes]) -> None:
     while header := requests.read(LENGTH.size):
         (size,) = LENGTH.unpack(header)
         batch = pickle.loads(requests.read(size))  # noqa: S301 - from our own process
+        signal.alarm(_LAST_SECONDS + len(batch))  # ends this process, even if the command was killed
         _send(answers, json.dumps([answer_request(request) for request in batch]).encode())
+        signal.alarm(0)
 
 
 def _limit_memory() -> None:

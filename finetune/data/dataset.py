@@ -21,16 +21,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from advisor.files import draft_folder
+from advisor.files import draft_folder, remove_dead_drafts
+from finetune.data import packing
 from finetune.data.rows import Misfit, Row, read_rows
 from finetune.data.template import EncodedRow, encode_row, prefetch_chats
-from finetune.errors import DataError, os_errors_explained
+from finetune.errors import DataError, explain_os_errors
 from finetune.layout import DATA_NAMES
 from finetune.runners.emit import IGNORE_INDEX
 from finetune.spec import RunSpec
 
 _VERSION = 2
 _EXAMPLES = 5
+_TRAINING_FATES = ("kept", "cut")
 _GROUP = 64  # rows
 
 
@@ -75,6 +77,15 @@ class Dataset:
                 yield EncodedRow(**json.loads(line))
 
 
+def count_sequences(data: Dataset, spec: RunSpec) -> int:
+    """Return how many sequences one epoch has: the training rows, or what packing makes of them."""
+    if not spec.data.packing:
+        return data.rows
+    limit = spec.data.max_length
+    outcomes = [o for o in data.outcomes if o.split == "train" and o.fate in _TRAINING_FATES]
+    return packing.count_sequences([min(o.tokens, limit) for o in outcomes], limit)
+
+
 def prepare_dataset(
     spec: RunSpec, tokenizer: Any, cache: Path, *, progress: Callable[[int], None] = lambda _: None
 ) -> Dataset:
@@ -90,8 +101,9 @@ def prepare_dataset(
         DataError: no row is left for training, or a row is unusable or too long and the spec says ``stop``.
     """
     folder = cache / hash_inputs(spec, tokenizer)
+    remove_dead_drafts(cache, "draft-")
     if not (folder / "summary.json").is_file():
-        with os_errors_explained(cache), draft_folder(cache, "draft-") as draft:
+        with explain_os_errors(cache), draft_folder(cache, "draft-") as draft:
             _write(draft, spec, tokenizer, progress)
             _rename_draft(draft, folder)
     return open_dataset(folder)

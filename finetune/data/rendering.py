@@ -28,6 +28,7 @@ from finetune.errors import DataError
 
 FIRST_SECONDS, SECONDS_EACH = 10.0, 0.1
 _START_SECONDS = 300.0
+TEMPLATE_SOURCE = "advisor_template_source"  # attribute of a tokenizer: the file of its chat template
 _PLAIN_CHATS = tuple(
     [{"role": role, "content": text} for role, text in turns]
     for turns in (
@@ -53,15 +54,23 @@ class Rendering:
 
 @dataclass
 class _History:
-    """What a template has done so far: its time, its renderings, and its refusals by the form of the chat."""
+    """What a template has done so far.
+
+    Attributes:
+        seconds, count: its time and its renderings.
+        delay: the message if it was too slow.
+        refuses_all: whether it refuses the simplest chats; None if that is unknown.
+        refusals: form of a chat → why it refuses such chats.
+    """
 
     seconds: float = 0.0
     count: int = 0
+    delay: str = ""
     refuses_all: bool | None = None
     refusals: dict[Any, str] = field(default_factory=dict)
 
     @property
-    def seconds_left(self) -> float:
+    def remaining_seconds(self) -> float:
         return FIRST_SECONDS + SECONDS_EACH * self.count - self.seconds
 
 
@@ -87,7 +96,7 @@ def render(
         DataError: the template takes too long, or ends its process.
     """
     request = _build_request(tokenizer, turns, tools, prompt=prompt, with_spans=with_spans)
-    return _PROCESS.render(request, str(tokenizer.name_or_path))
+    return _PROCESS.render(request, _name_template(tokenizer))
 
 
 def prefetch(tokenizer: Any, chats: Iterable[tuple[Turns, Sequence[dict[str, Any]], bool]]) -> None:
@@ -102,7 +111,12 @@ def prefetch(tokenizer: Any, chats: Iterable[tuple[Turns, Sequence[dict[str, Any
     """
     with suppress(ChatRefusal):
         requests = [_build_request(tokenizer, turns, tools, prompt=prompt) for turns, tools, prompt in chats]
-        _PROCESS.prefetch(requests, str(tokenizer.name_or_path))
+        _PROCESS.prefetch(requests, _name_template(tokenizer))
+
+
+def _name_template(tokenizer: Any) -> str:
+    source = getattr(tokenizer, TEMPLATE_SOURCE, None)
+    return f"data.template {source}" if source else f"the chat template of {tokenizer.name_or_path}"
 
 
 def _build_request(
@@ -137,7 +151,7 @@ class _ChatProcess:
         self._lock = threading.RLock()
 
     def render(self, request: dict[str, Any], name: str) -> Rendering:
-        """Answer a request of `render`; ``name`` is that of the model."""
+        """Answer a request of `render`; ``name`` is that of the template."""
         with self._lock:
             history = self._histories.setdefault(request["template"], _History())
             form = _describe_form(request)
@@ -169,20 +183,25 @@ class _ChatProcess:
                     self._answers |= dict(zip(group, answers, strict=True))
 
     def _ask(self, requests: list[dict[str, Any]], history: _History, name: str) -> list[dict[str, Any]]:
-        if history.seconds_left <= 0:
-            raise _describe_delay(name, history)
+        if history.delay:
+            raise DataError(history.delay)
         message = pickle.dumps(requests)
         process = self._process or self._start()
         start = time.monotonic()
+        seconds = max(0.0, min(history.remaining_seconds, FIRST_SECONDS + SECONDS_EACH * len(requests)))
         try:
             _send(process, LENGTH.pack(len(message)) + message)
-            answers: list[dict[str, Any]] = json.loads(_receive(process, start + history.seconds_left))
+            answers: list[dict[str, Any]] = json.loads(_receive(process, start + seconds))
         except TimeoutError:
             self.close()
-            raise _describe_delay(name, history) from None
+            history.delay = (
+                f"{name} is too slow: {seconds:.0f} s are not enough for {len(requests)} rendering"
+                f"{'s' * (len(requests) > 1)}. Look for a loop in it, or use another one with data.template"
+            )
+            raise DataError(history.delay) from None
         except (OSError, EOFError):
             self.close()
-            raise DataError(f"the chat template of {name} ended the process that renders it") from None
+            raise DataError(f"{name} ended the process that renders it") from None
         except BaseException:  # Ctrl-C: the answer is still to come
             self.close()
             raise
@@ -217,13 +236,6 @@ class _ChatProcess:
             with self._process as process:
                 process.kill()
             self._process = None
-
-
-def _describe_delay(name: str, history: _History) -> DataError:
-    return DataError(
-        f"the chat template of {name} is too slow: it had {history.seconds:.0f} s for {history.count} "
-        "renderings. Look for a loop in it, or use another one with data.template"
-    )
 
 
 def _describe_form(request: dict[str, Any]) -> Any:

@@ -28,6 +28,7 @@ CHATML = (
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 _PREFETCHED_CHARACTERS = 2**22
+_REASON_CHARACTERS = 300
 _TOKENIZER_FILES = (
     *("tokenizer_config.json", "config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json"),
     "tokenizer.json",
@@ -81,10 +82,10 @@ def load_tokenizer(base: str, revision: str | None = None, *, trust_remote_code:
             str(folder or base), revision=revision, trust_remote_code=trust_remote_code
         )
     except Exception as error:  # noqa: BLE001 - the hub's client and broken files raise many types
-        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = _shorten(error)
         if folder is not None:
-            first_line = _find_wrong_file(folder) or first_line
-        raise ModelError(f"cannot load the tokenizer of {base}: {first_line}") from None
+            reason = _find_wrong_file(folder, trust_remote_code=trust_remote_code) or reason
+        raise ModelError(f"cannot load the tokenizer of {base}: {reason}") from None
     if not tokenizer.is_fast:
         raise ModelError(
             f"the tokenizer of {base} is not a fast tokenizer: without character offsets advisor cannot tell "
@@ -96,7 +97,11 @@ def load_tokenizer(base: str, revision: str | None = None, *, trust_remote_code:
     return tokenizer
 
 
-def _find_wrong_file(folder: Path) -> str:
+def _shorten(error: Exception) -> str:
+    return " ".join(str(error).split())[:_REASON_CHARACTERS] or type(error).__name__
+
+
+def _find_wrong_file(folder: Path, *, trust_remote_code: bool) -> str:
     """Return which file of a tokenizer is not what it should be, and why; empty if none is."""
     paths = [folder / name for name in _TOKENIZER_FILES]
     paths += [folder / "chat_template.jinja", *(folder / "additional_chat_templates").glob("*.jinja")]
@@ -114,6 +119,21 @@ def _find_wrong_file(folder: Path) -> str:
             return f"cannot read {path}: {error.strerror}"
         except ModelError as error:
             return str(error)
+    return _find_wrong_values(folder, trust_remote_code=trust_remote_code)
+
+
+def _find_wrong_values(folder: Path, *, trust_remote_code: bool) -> str:
+    from transformers import AutoConfig, PreTrainedTokenizerFast
+
+    try:
+        AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    except Exception as error:  # noqa: BLE001 - broken files raise many types
+        return f"{folder / 'config.json'}: {_shorten(error)}"
+    if (folder / "tokenizer.json").is_file():
+        try:
+            PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
+        except Exception as error:  # noqa: BLE001 - tokenizers raises Exception itself
+            return f"{folder / 'tokenizer.json'}: {_shorten(error)}"
     return ""
 
 
@@ -140,6 +160,7 @@ def set_template(tokenizer: Any, name: str) -> Any:
         raise DataError(f"data.template {name} is not UTF-8: {error.reason}") from None
     except OSError as error:
         raise DataError(f"cannot read data.template {name}: {error.strerror}") from None
+    setattr(tokenizer, rendering.TEMPLATE_SOURCE, name)
     _check_template(tokenizer, name)
     return tokenizer
 

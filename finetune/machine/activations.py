@@ -17,7 +17,7 @@ from finetune.sections import LORA_LIKE
 from finetune.spec import RunSpec
 from finetune.weights.base import Shape
 
-_QKV, _GATED, _DOWN = ("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"), ("down_proj",)
+_QKV, _GATES, _DOWN = ("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"), ("down_proj",)
 _MASK_BYTES = 2
 
 
@@ -30,7 +30,7 @@ class StackMemory:
         logit_float32: the same with float32 weights.
         tile_tokens, tile_columns: the loss works in tiles of at most this size; None: all logits at once.
         query: of each attention channel and token that a layer saves.
-        has_own_copies: each adapter saves a copy of its input, because the adapter is float32; otherwise the
+        has_own_copies: each float32 adapter of a 16-bit base saves a copy of its input; otherwise the
             adapters of a layer share one.
         is_padded_by_mask: a padded micro-batch has a mask that every layer saves.
         compiled_logit: as ``logit``, if the stack compiles its loss (``training.own_speedups``).
@@ -62,7 +62,7 @@ STACK_MEMORY = {
     # trl's fused output layer: Triton works in place on a tile.
     "trl": StackMemory(6, 6, 4096, 32768, has_own_copies=True, is_padded_by_mask=True),
     # transformers' loss: the logits, their float32 copy, log-probabilities and gradients.
-    "axolotl": StackMemory(14, 12, has_own_copies=True, is_padded_by_mask=True),
+    "axolotl": StackMemory(14, 16, has_own_copies=True, is_padded_by_mask=True),
     # Eight chunks: the logits and all log-probabilities in float32, and one chunk more.
     "torchtune": StackMemory(6.5, 8.5, compiled_logit=2, shards=True),
     # The logits and log-probabilities in the type of the weights; chunks of 128 tokens. Its 4-bit layers do
@@ -75,9 +75,14 @@ STACK_MEMORY = {
 }
 
 
+def get_stack_memory(stack: str) -> StackMemory:
+    """Return what a stack keeps; a stack without an entry counts as one with transformers' loss."""
+    return STACK_MEMORY.get(stack, STACK_MEMORY["axolotl"])
+
+
 def count_logit_bytes(shape: Shape, spec: RunSpec, tokens: int) -> int:
     """Return the bytes of the logits, and of the normalised hidden state before them, at the loss."""
-    stack = STACK_MEMORY[spec.stack]
+    stack = get_stack_memory(spec.stack)
     logit = stack.logit_float32 if spec.training.dtype == "float32" else stack.logit
     if spec.training.own_speedups and stack.compiled_logit is not None:
         logit = stack.compiled_logit
@@ -95,19 +100,16 @@ def count_layer_bytes(shape: Shape, spec: RunSpec, length: int, rows: int) -> in
         length: tokens of a row.
         rows: rows of the micro-batch.
     """
-    stack = STACK_MEMORY[spec.stack]
+    stack = get_stack_memory(spec.stack)
     h, q, i = shape.hidden_size, shape.heads * shape.head_size, shape.intermediate_size
-    token = 8 * h + stack.query * q + 6 * i * _active_experts(shape)
-    if spec.training.dtype == "float32":
-        token = 16 * h + 2 * stack.query * q + 16 * i * _active_experts(shape)
-    elif spec.method.name == "full":
-        token += 8 * h + 2 * i
+    is_float32, experts = spec.training.dtype == "float32", _active_experts(shape)
+    token = 8 * h + stack.query * q * (2 if is_float32 else 1) + 6 * i * experts * (2 if is_float32 else 1)
+    if spec.method.name == "full":
+        token += 8 * h + (4 if is_float32 else 2) * i
     if spec.method.name == "qlora":
         token += stack.quantised_stream * (h + q)
     if spec.method.name in LORA_LIKE:
-        token += _count_input_bytes(
-            shape, spec, own_copies=has_float32_adapter(spec) and stack.has_own_copies
-        )
+        token += _count_input_bytes(shape, spec, own_copies=_saves_own_copies(spec))
     if stack.is_padded_by_mask and rows > 1 and not spec.data.packing:
         token += _MASK_BYTES * length
     return token * length * rows
@@ -115,9 +117,10 @@ def count_layer_bytes(shape: Shape, spec: RunSpec, length: int, rows: int) -> in
 
 def count_backward_bytes(shape: Shape, spec: RunSpec, tokens: int) -> int:
     """Return the bytes of the gradients inside one layer during its backward pass."""
-    own_copies = has_float32_adapter(spec) and STACK_MEMORY[spec.stack].has_own_copies
     h, i = shape.hidden_size, shape.intermediate_size * _active_experts(shape)
-    return ((10 * h + 6 * i) if own_copies else (4 * h + 4 * i)) * tokens
+    if _saves_own_copies(spec):
+        return (10 * h + 6 * i) * tokens
+    return (4 * h + 4 * i) * tokens * (2 if spec.training.dtype == "float32" else 1)
 
 
 def count_recomputed_bytes(shape: Shape, spec: RunSpec, length: int, rows: int) -> int:
@@ -126,14 +129,14 @@ def count_recomputed_bytes(shape: Shape, spec: RunSpec, length: int, rows: int) 
         kv = shape.kv_heads * shape.head_size
         q, i = shape.heads * shape.head_size, shape.intermediate_size * _active_experts(shape)
         return (7 * shape.hidden_size + 4 * q + 10 * kv + 12 * i) * length * rows
-    saved = count_layer_bytes(shape, spec, length, rows)
-    return saved + count_backward_bytes(shape, spec, length * rows)
+    layer_bytes = count_layer_bytes(shape, spec, length, rows)
+    return layer_bytes + count_backward_bytes(shape, spec, length * rows)
 
 
 def count_checkpoint_bytes(shape: Shape, spec: RunSpec, tokens: int) -> int:
     """Return the bytes of the inputs of all layers; two of them if the stack moves them to the machine."""
     width = 4 if spec.training.dtype == "float32" else 2
-    is_offloaded = STACK_MEMORY[spec.stack].is_offloading and spec.training.own_speedups
+    is_offloaded = get_stack_memory(spec.stack).is_offloading and spec.training.own_speedups
     return (2 if is_offloaded else shape.layers) * shape.hidden_size * width * tokens
 
 
@@ -156,12 +159,12 @@ def count_workspace_bytes(shape: Shape, spec: RunSpec) -> int:
 
 def can_checkpoint(spec: RunSpec) -> bool:
     """Return whether the stack can checkpoint the activations of this run."""
-    return spec.world_size > 1 or STACK_MEMORY[spec.stack].checkpoints
+    return spec.world_size > 1 or get_stack_memory(spec.stack).checkpoints
 
 
 def is_sharded(spec: RunSpec) -> bool:
     """Return whether the processes of a run share its weights."""
-    return spec.world_size > 1 and (spec.devices.strategy == "fsdp" or STACK_MEMORY[spec.stack].shards)
+    return spec.world_size > 1 and (spec.devices.strategy == "fsdp" or get_stack_memory(spec.stack).shards)
 
 
 def has_float32_adapter(spec: RunSpec) -> bool:
@@ -177,6 +180,12 @@ def has_float32_adapter(spec: RunSpec) -> bool:
     return not (spec.stack == "trl" and spec.method.name == "qlora" and spec.training.dtype == "bfloat16")
 
 
+def _saves_own_copies(spec: RunSpec) -> bool:
+    """Return whether each adapter saves a copy of its input: it casts the input to its own type."""
+    is_cast = has_float32_adapter(spec) and spec.training.dtype != "float32"
+    return is_cast and get_stack_memory(spec.stack).has_own_copies
+
+
 def _count_input_bytes(shape: Shape, spec: RunSpec, *, own_copies: bool) -> int:
     """Return the bytes, for each token, of the inputs that a layer saves for its adapters."""
     width = 4 if spec.training.dtype == "float32" else 2
@@ -185,7 +194,7 @@ def _count_input_bytes(shape: Shape, spec: RunSpec, *, own_copies: bool) -> int:
     if own_copies or spec.method.dropout:
         mask = 1 if spec.method.dropout else 0
         return sum((width + mask) * linears[name][0] for name in names)
-    groups = ((_QKV, shape.hidden_size), (_GATED, shape.hidden_size), (_DOWN, shape.intermediate_size))
+    groups = ((_QKV, shape.hidden_size), (_GATES, shape.hidden_size), (_DOWN, shape.intermediate_size))
     return sum(width * size for group, size in groups if any(name in group for name in names))
 
 

@@ -135,7 +135,9 @@ def read_driver_version() -> tuple[int, ...] | None:
         return None
     query = [tool, "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
-        output = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout
+        output = subprocess.run(
+            query, capture_output=True, text=True, timeout=20, check=True, env=isolation.select_variables()
+        ).stdout
     except (OSError, subprocess.SubprocessError):
         return None
     match = re.match(r"\s*(\d+(?:\.\d+)+)", output)
@@ -260,7 +262,6 @@ def _ask_torch() -> tuple[Gpu, ...]:
     """Return the GPUs that torch sees, if there is a driver; nothing without torch."""
     if not any(Path(file).exists() for file in _DRIVER_FILES) or importlib.util.find_spec("torch") is None:
         return ()
-    environment = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **isolation.select_variables()}
     try:
         output = subprocess.run(
             [sys.executable, "-c", _TORCH_QUERY],
@@ -268,7 +269,7 @@ def _ask_torch() -> tuple[Gpu, ...]:
             text=True,
             timeout=120,
             check=True,
-            env=environment,
+            env={"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **isolation.select_variables()},
         ).stdout
         return tuple(Gpu(*values) for values in json.loads(output))
     except (OSError, subprocess.SubprocessError, ValueError):

@@ -21,7 +21,8 @@ from finetune.sections import LORA_LIKE
 from finetune.spec import RunSpec
 from finetune.weights.base import Shape, list_weight_files
 
-SAFE_SHARE = 0.9
+# torch's allocator reserves up to 15 % more than it counts as allocated (benchmarks/published_memory.toml).
+SAFE_SHARE = 0.85
 # Tokens, padding included, of a batch of the evaluation, and of the part that the loss works on at once.
 EVALUATION_TOKENS, LOSS_TOKENS = 1024, 256
 _MIB = 2**20
@@ -126,14 +127,14 @@ def predict_memory(shape: Shape, spec: RunSpec, longest: int, file_bytes: int = 
     length = spec.data.max_length if spec.data.packing else min(longest, spec.data.max_length)
     rows = spec.training.micro_batch_size or 1
     count = _count_gpu_activations if spec.devices.kind == "cuda" else _count_cpu_activations
-    saved, logits = count(shape, spec, length, rows)
+    activation_bytes, logits = count(shape, spec, length, rows)
     adapter = count_training_state_bytes(shape, spec)
     weights = count_weight_bytes(shape, spec)
     if spec.method.name == "full":
         # When the gradients of all weights exist, the activations are freed; the moments remain.
         moments, gradients = adapter * 2 // 3, adapter // 3
         output = shape.vocabulary_size * shape.hidden_size * _count_weight_width(spec)
-        extra = max(0, gradients - saved - logits - output)
+        extra = max(0, gradients - activation_bytes - logits - output)
         adapter = moments + output + extra
     if activations.is_sharded(spec):
         weights, adapter = weights // spec.world_size, adapter // spec.world_size
@@ -142,7 +143,7 @@ def predict_memory(shape: Shape, spec: RunSpec, longest: int, file_bytes: int = 
         runtime=_RUNTIME_CUDA if cuda else _RUNTIME_CPU,
         weights=weights,
         adapter=adapter,
-        activations=saved,
+        activations=activation_bytes,
         logits=logits,
         loading=0 if cuda else file_bytes,
         workspace=activations.count_workspace_bytes(shape, spec) if cuda else 0,
@@ -155,10 +156,10 @@ def _count_gpu_activations(shape: Shape, spec: RunSpec, length: int, rows: int) 
     tokens = length * rows
     logits = activations.count_logit_bytes(shape, spec, tokens)
     if spec.training.gradient_checkpointing:
-        recomputed = activations.count_recomputed_bytes(shape, spec, length, rows)
-        return activations.count_checkpoint_bytes(shape, spec, tokens), max(logits, recomputed)
-    saved = shape.layers * activations.count_layer_bytes(shape, spec, length, rows)
-    return saved, max(logits, activations.count_backward_bytes(shape, spec, tokens))
+        layer_bytes = activations.count_recomputed_bytes(shape, spec, length, rows)
+        return activations.count_checkpoint_bytes(shape, spec, tokens), max(logits, layer_bytes)
+    activation_bytes = shape.layers * activations.count_layer_bytes(shape, spec, length, rows)
+    return activation_bytes, max(logits, activations.count_backward_bytes(shape, spec, tokens))
 
 
 def _count_cpu_activations(shape: Shape, spec: RunSpec, length: int, rows: int) -> tuple[int, int]:
@@ -169,12 +170,12 @@ def _count_cpu_activations(shape: Shape, spec: RunSpec, length: int, rows: int) 
         logits = tile * _TILE_CPU
     else:
         logits = activations.count_logit_bytes(shape, spec, tokens)
-    saved = _count_activation_bytes(shape, spec, tokens)
+    activation_bytes = _count_activation_bytes(shape, spec, tokens)
     if spec.training.gradient_checkpointing:
-        block = saved // shape.layers
-        saved = shape.layers * shape.hidden_size * tokens * _BYTES[str(spec.training.dtype)]
+        block = activation_bytes // shape.layers
+        activation_bytes = shape.layers * shape.hidden_size * tokens * _BYTES[str(spec.training.dtype)]
         logits = max(logits, block)
-    return saved, logits
+    return activation_bytes, logits
 
 
 def count_weight_bytes(shape: Shape, spec: RunSpec) -> int:
@@ -182,15 +183,15 @@ def count_weight_bytes(shape: Shape, spec: RunSpec) -> int:
 
     QLoRA needs 4 bits per linear weight, plus 8/64 bits (double quantisation) or 32/64 bits of scale.
     """
-    stack = activations.STACK_MEMORY[spec.stack]
+    stack = activations.get_stack_memory(spec.stack)
     table = shape.vocabulary_size * shape.hidden_size
     parameters = shape.parameters + (table if shape.has_tied_embeddings and not stack.ties else 0)
     if spec.method.name != "qlora":
         return parameters * _count_weight_width(spec)
     bits = 4 + (8 / 64 + 32 / (64 * 256) if spec.quantisation.double else 32 / 64)
-    quantised = shape.linear_parameters + (table if stack.quantises_output else 0)
-    rest = parameters - quantised
-    return round(quantised * bits / 8) + rest * _BYTES[str(spec.training.dtype)]
+    small_parameters = shape.linear_parameters + (table if stack.quantises_output else 0)
+    rest = parameters - small_parameters
+    return round(small_parameters * bits / 8) + rest * _BYTES[str(spec.training.dtype)]
 
 
 def _count_weight_width(spec: RunSpec) -> int:
@@ -222,14 +223,14 @@ def predict_evaluation(shape: Shape, spec: RunSpec, length: int, *, is_quantised
         length: tokens of the longest row.
         is_quantised: whether the base has 4 bits; None: as in the training, which is evaluated first.
     """
-    quantised = spec.method.name == "qlora" if is_quantised is None else is_quantised
+    has_four_bits = spec.method.name == "qlora" if is_quantised is None else is_quantised
     width = _BYTES[str(spec.training.dtype)]
-    weights = count_weight_bytes(shape, spec) if quantised else shape.parameters * width
+    weights = count_weight_bytes(shape, spec) if has_four_bits else shape.parameters * width
     adapter = 0 if spec.method.name == "full" else 4 * count_trainable_parameters(shape, spec)
     # All logits of a batch, and a part of them with a float32 copy and log-probabilities.
     tokens = max(length, EVALUATION_TOKENS)
     logits = shape.vocabulary_size * (tokens * width + LOSS_TOKENS * (width + 8))
-    workspace = max(i * o for i, o in shape.linears().values()) * width if quantised else 0
+    workspace = max(i * o for i, o in shape.linears().values()) * width if has_four_bits else 0
     runtime = _RUNTIME_CUDA if spec.devices.kind == "cuda" else _RUNTIME_CPU
     return runtime + weights + adapter + logits + workspace
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from finetune.attempt import build_job
+from finetune.data import dataset
 from finetune.errors import UnsupportedField
 from finetune.machine import memory
 from finetune.run import Plan
@@ -54,12 +55,14 @@ class StackTask:
 
 def task_title(plan: Plan) -> str:
     """Return one line that says what the planned run does."""
-    spec, rows = plan.spec, plan.data.rows
+    spec = plan.spec
+    steps = spec.count_steps(dataset.count_sequences(plan.data, spec))
+    unit = "packed sequences" if spec.data.packing else "rows"
     kind = spec.devices.kind
     devices = f"{spec.world_size} x {kind}" if spec.world_size > 1 else str(kind)
     return (
-        f"{spec.method.name} of {Path(spec.model.base).name} on {rows:,} rows of "
-        f"{Path(spec.data.train).name}, {spec.count_steps(rows):,} steps of {spec.training.batch_size} rows, "
+        f"{spec.method.name} of {Path(spec.model.base).name} on {plan.data.rows:,} rows of "
+        f"{Path(spec.data.train).name}, {steps:,} steps of {spec.training.batch_size} {unit}, "
         f"{spec.training.dtype} on {devices}"
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from finetune import record
+from finetune.data import dataset
 from finetune.machine import hardware, memory, roofline
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ def describe_costs(plan: Plan) -> list[str]:
         lines = ["memory: unknown; advisor does not know the names of the sizes in the model's config.json"]
     else:
         lines = [f"memory, peak by part ({plan.spec.devices.kind}):"]
-        lines += [f"{n:>12}  {b / _GIB:7.2f} GiB" for n, b in plan.prediction.as_dict().items()]
+        parts = {n: b for n, b in plan.prediction.as_dict().items() if n != "evaluation"}
+        lines += [f"{n:>12}  {b / _GIB:7.2f} GiB" for n, b in parts.items()]
         lines.append(_describe_fit(plan, plan.shape, plan.prediction.total))
         lines += _describe_evaluation(plan, plan.shape)
     devices = plan.spec.devices
@@ -86,8 +88,9 @@ def _describe_speed(plan: Plan) -> list[str]:
 
 def describe_time(plan: Plan) -> list[str]:
     """Estimate the time from finished runs of the same stack on the same kind of machine."""
-    steps = plan.spec.count_steps(plan.data.rows)
-    row_tokens = plan.data.summary["train_tokens"] / max(1, plan.data.rows)
+    rows = dataset.count_sequences(plan.data, plan.spec)
+    steps = plan.spec.count_steps(rows)
+    row_tokens = plan.data.summary["train_tokens"] / max(1, rows)
     tokens = steps * plan.spec.training.batch_size * row_tokens
     rates = [s for _, r in record.iterate_runs() if (s := _seconds_per_work(r.__dict__, plan)) is not None]
     size = f"{steps} steps, about {tokens:,.0f} tokens"

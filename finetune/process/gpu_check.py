@@ -82,7 +82,7 @@ def query_gpus(python: Path, variables: Mapping[str, str] | None = None) -> GpuS
     """
     command = [str(python), "-c", _QUERY]
     support = _ask_torch(python, isolation.close_network(command), variables)
-    if support.cuda is not None and support.error and isolation.describe_network() == isolation.CLOSED:
+    if support.cuda is not None and support.error and isolation.describe_network() == isolation.NO_NETWORK:
         # The first program that uses CUDA may have to load a part of the driver, which needs a privilege
         # that a program without a network cannot get.
         _ask_torch(python, command, variables)

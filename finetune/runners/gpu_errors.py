@@ -13,6 +13,11 @@ _TEXTS = {
         "cannot allocate memory",
         "cublas_status_alloc_failed",
         "cudnn_status_alloc_failed",
+        # The libraries, torch's allocator and cuDNN's search say so if there is no room for their own memory.
+        "cublas_status_not_initialized",
+        "cudnn_status_not_initialized",
+        "nvml_success == ",
+        "unable to find an engine to execute this computation",
         "cuda_error_out_of_memory",
         "some modules are dispatched on the cpu or the disk",
         "cannot copy out of meta tensor",

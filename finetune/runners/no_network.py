@@ -55,9 +55,12 @@ def main(command: list[str]) -> None:
     """Become the command, without a network; exit with 125 if that is impossible."""
     try:
         close_network()
+        for name in [name for name in os.environ if name.endswith("_SOCKET_IFNAME")]:
+            del os.environ[name]  # NCCL and gloo would look for a device that is not there
         os.execvp(command[0], command)  # noqa: S606 - needs no shell
     except OSError as error:
-        print(f"cannot start without a network: {error.strerror}", file=sys.stderr)
+        reason = "no namespace is left" if error.errno == errno.ENOSPC else error.strerror
+        print(f"cannot start without a network: {reason}", file=sys.stderr)
         sys.exit(EXIT_CANNOT)
 
 

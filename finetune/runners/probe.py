@@ -25,6 +25,7 @@ def save_probe(model: Any, run: Path, *, quiet: bool = False) -> None:
     parameter = next(p for p in model.parameters() if p.requires_grad)
     ids = torch.tensor([max(rows, key=len)[:_TOKENS]], device=parameter.device)
     model.eval()
+    keep_precision(model)
     with torch.no_grad():
         output = model(ids)
     output = getattr(output, "logits", output)
@@ -33,3 +34,13 @@ def save_probe(model: Any, run: Path, *, quiet: bool = False) -> None:
         return
     tensors = {"input_ids": ids.cpu(), "logits": logits.float().cpu().contiguous()}
     save_file(tensors, run / "work" / "probe.safetensors")
+
+
+def keep_precision(model: Any) -> None:
+    """Make bitsandbytes compute with its 4-bit layers in the type of their input on a CPU too.
+
+    On a CPU with AVX512-BF16 it would compute in bfloat16, and only with whole blocks of inputs.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False

@@ -32,4 +32,4 @@ def limit_templates(run: Path, seconds: float = SECONDS) -> None:
                     faulthandler.cancel_dump_traceback_later()
                     (run / FILE).unlink(missing_ok=True)
 
-        jinja2.Template.render = render_with_limit  # type: ignore[method-assign, assignment]
+        jinja2.Template.render = render_with_limit  # type: ignore[method-assign, assignment]  # as transformers calls it

@@ -49,7 +49,7 @@ class Job:
         template: Jinja file of the chat template, if the run names one.
         steps: optimiser steps of the whole run.
         warmup_steps: how many of them are warm-up.
-        rows, test_rows: number of rows to train on and to validate on.
+        rows, test_rows: number of rows to train on (with packing: of sequences) and to validate on.
         resume_from: checkpoint to resume from.
     """
 

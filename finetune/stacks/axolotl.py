@@ -23,6 +23,13 @@ repository = "axolotl-ai-cloud/axolotl"
 lock = Path(__file__).with_suffix(".lock")
 required_packages = ("torch", "axolotl", "transformers", "peft", "bitsandbytes")
 CONFIG = "axolotl.yaml"
+_LIGER = {
+    "plugins": ["axolotl.integrations.liger.LigerPlugin"],
+    "liger_rope": True,
+    "liger_rms_norm": True,
+    "liger_glu_activation": True,
+    "liger_fused_linear_cross_entropy": True,
+}
 _RUNNER = Path(__file__).parents[1] / "runners" / "axolotl_train.py"
 
 
@@ -41,6 +48,7 @@ def render(spec: RunSpec, job: Job) -> NativeConfig:
         raise UnsupportedField(name, "training.own_speedups", True, "its own kernels are for GPUs")
     config = {
         **_render_model(spec, job),
+        **(_LIGER if spec.training.liger_kernels else {}),
         **_render_method(spec),
         **_render_data(spec, job),
         **_render_training(spec, job),
@@ -69,7 +77,7 @@ def _render_model(spec: RunSpec, job: Job) -> dict[str, Any]:
         "revision_of_model": spec.model.revision,
         "trust_remote_code": spec.model.trust_remote_code,
         "tokenizer_type": "AutoTokenizer",
-        "attn_implementation": "sdpa",
+        "attn_implementation": hf_trainer.ATTENTION[spec.training.attention],
     }
 
 
@@ -132,7 +140,7 @@ def _render_training(spec: RunSpec, job: Job) -> dict[str, Any]:
         "max_steps": job.steps,
         "num_epochs": 1 + job.steps * t.batch_size // max(1, job.rows),
         "learning_rate": t.learning_rate,
-        "optimizer": hf_trainer.OPTIMIZERS[t.optimizer],
+        "optimizer": hf_trainer.name_optimizer(spec),
         "lr_scheduler": hf_trainer.SCHEDULES[t.schedule],
         "warmup_steps": job.warmup_steps,
         "weight_decay": t.weight_decay,
@@ -166,6 +174,11 @@ def _render_training(spec: RunSpec, job: Job) -> dict[str, Any]:
 
 def _list_deviations(spec: RunSpec, job: Job) -> list[str]:
     deviations = []
+    if spec.training.liger_kernels:
+        deviations.append(
+            "training.liger_kernels: axolotl's plugin also replaces the loss; its licence is the Axolotl "
+            "Community License"
+        )
     if job.warmup_steps == 1:
         deviations.append("training.warmup: axolotl uses 2 warm-up steps instead of 1")
     if spec.devices.kind == "cpu" and spec.training.dtype == "bfloat16":

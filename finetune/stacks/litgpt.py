@@ -152,7 +152,7 @@ def _render_optimizer(spec: RunSpec) -> dict[str, Any]:
     is_paged = t.optimizer == "paged_adamw_8bit"
     path = "bitsandbytes.optim.PagedAdamW8bit" if is_paged else "torch.optim.AdamW"
     arguments = {"lr": t.learning_rate, "weight_decay": t.weight_decay, "betas": [0.9, 0.999], "eps": 1e-8}
-    return {"class_path": path, "init_args": arguments}
+    return {"class_path": path, "init_args": arguments | ({} if is_paged else {"fused": t.fused_optimizer})}
 
 
 def _render_model(model_family: ModelFamily) -> dict[str, Any]:

@@ -206,7 +206,7 @@ def _render_optimizer(spec: RunSpec) -> dict[str, Any]:
     common = {"lr": t.learning_rate, "weight_decay": t.weight_decay, "betas": [0.9, 0.999], "eps": 1e-8}
     if t.optimizer == "paged_adamw_8bit":
         return {"_component_": "bitsandbytes.optim.PagedAdamW8bit", **common}
-    return {"_component_": "torch.optim.AdamW", "fused": True, **common}
+    return {"_component_": "torch.optim.AdamW", "fused": spec.training.fused_optimizer, **common}
 
 
 def _read_pad_id(spec: RunSpec) -> int:

@@ -78,7 +78,7 @@ def _render_model(spec: RunSpec, job: Job) -> dict[str, Any]:
         "model_revision": spec.model.revision or "main",
         "trust_remote_code": spec.model.trust_remote_code,
         "dtype": "float32" if is_cast else spec.training.dtype,
-        "attn_implementation": "sdpa",
+        "attn_implementation": hf_trainer.ATTENTION[spec.training.attention],
     }
     if job.template is not None:
         config["chat_template_path"] = str(job.template)
@@ -152,10 +152,10 @@ def _render_training(spec: RunSpec, job: Job) -> dict[str, Any]:
     }
     if spec.world_size > 1 and spec.devices.strategy == "fsdp":
         config |= {"fsdp": True, "fsdp_config": {"version": 2, "state_dict_type": "FULL_STATE_DICT"}}
+    if t.liger_kernels:
+        config["use_liger_kernel"] = True
     if t.own_speedups:
-        config["torch_compile"] = (
-            True  # from transformers' guide "GPU"; the Liger kernels are another package
-        )
+        config["torch_compile"] = True  # from transformers' guide "GPU"
     if validate:
         config["eval_steps"] = spec.evaluation.every_steps
     if job.resume_from is not None:

@@ -32,6 +32,11 @@ def render(spec: RunSpec, job: Job) -> NativeConfig:
         why = "unsloth needs a GPU and cannot be imported without one; use trl here"
         raise UnsupportedField(name, "devices.kind", "cpu", why)
     hf_trainer.refuse_unsupported_fields(name, spec)
+    kernels = {
+        "training.attention": ("sdpa", "it chooses flash-attn, xformers or torch's attention by itself"),
+        "training.liger_kernels": (False, "its own kernels replace the same layers"),
+    }
+    refusals.refuse_other_values(name, spec, kernels)
     if spec.method.name == "qlora":
         why = "it quantises only to NF4 with quantised scales"
         fields = {"quantisation.type": ("nf4", why), "quantisation.double": (True, why)}
@@ -119,6 +124,7 @@ def _render_training(spec: RunSpec, job: Job) -> dict[str, Any]:
 
 def _list_deviations(spec: RunSpec) -> list[str]:
     deviations = []
+    deviations.append("training.attention: unsloth uses flash-attn or xformers where they are installed")
     if not spec.training.own_speedups:
         deviations.append("training.own_speedups: unsloth's kernels cannot be turned off")
     if spec.method.dropout:

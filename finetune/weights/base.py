@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.errors import ModelError
-from finetune.weights.json_files import read_object
+from finetune.weights.json_files import describe_kind, read_object
 
 _SAMPLE = 1 << 20
 _SIZES = (
@@ -18,7 +18,7 @@ _SIZES = (
     *("num_key_value_heads", "head_dim", "max_position_embeddings"),
 )
 _MAX_SIZE = 10**9
-_SHOWN = 60  # characters of a wrong value in a message
+_MAX_CHARACTERS = 60  # characters of a wrong value in a message
 _OTHER_FORMS = ["*.pth", "*.pt", "*.h5", "*.msgpack", "*.ot", "*.gguf", "*.onnx", "original/*", "onnx/*"]
 
 
@@ -139,15 +139,15 @@ def _check_config(model_config: dict[str, Any], source: str) -> dict[str, Any]:
     """
     for name in ("text_config", "rope_scaling", "rope_parameters", "quantization_config"):
         if not isinstance(model_config.get(name, {}), dict | None):
-            raise ModelError(f"{source}: {name} is a {type(model_config[name]).__name__}, not an object")
+            raise ModelError(f"{source}: {name} is {describe_kind(model_config[name])}, not an object")
     text_config = model_config.get("text_config") or model_config
     for name in _SIZES:
         size = text_config.get(name)
         # Some models have a list: one size for each layer.
         is_number = isinstance(size, int) and not isinstance(size, bool)
         if not (size is None or isinstance(size, list) or (is_number and 0 < size <= _MAX_SIZE)):
-            shown = repr(size) if len(repr(size)) < _SHOWN else repr(size)[:_SHOWN] + "…"
-            raise ModelError(f"{source}: {name} is {shown}; expected a whole number from 1 to {_MAX_SIZE:,}")
+            text = repr(size) if len(repr(size)) < _MAX_CHARACTERS else repr(size)[:_MAX_CHARACTERS] + "…"
+            raise ModelError(f"{source}: {name} is {text}; expected a whole number from 1 to {_MAX_SIZE:,}")
     return model_config
 
 

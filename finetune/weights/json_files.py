@@ -27,5 +27,15 @@ def read_object(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ModelError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(value, dict):
-        raise ModelError(f"{path} contains a {type(value).__name__}, not a JSON object")
+        raise ModelError(f"{path} contains {describe_kind(value)}, not a JSON object")
     return value
+
+
+def describe_kind(value: object) -> str:
+    """Return the kind of a JSON value in words."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true or false"
+    kinds: dict[type, str] = {str: "text", list: "a list", dict: "an object"}
+    return kinds.get(type(value), "a number")

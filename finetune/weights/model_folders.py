@@ -9,7 +9,7 @@ from typing import Any
 
 from finetune.errors import ModelError
 from finetune.weights.description import CheckpointDescription
-from finetune.weights.json_files import read_object
+from finetune.weights.json_files import describe_kind, read_object
 from finetune.weights.pickles import read_imports
 from finetune.weights.safetensors_header import count_parameters, read_header
 from finetune.weights.weight_files import compare_index, describe_imports, is_lfs_pointer, read_index
@@ -307,8 +307,9 @@ def _describe_hugging_face(path: Path) -> CheckpointDescription | None:
     config = read_object(path / "config.json")
     for name in ("text_config", "quantization_config"):
         if not isinstance(config.get(name, {}), dict | None):
-            kind = type(config[name]).__name__
-            raise ModelError(f"{path / 'config.json'}: {name} is a {kind}, not an object")
+            raise ModelError(
+                f"{path / 'config.json'}: {name} is {describe_kind(config[name])}, not an object"
+            )
     weights = _list_weights(path)
     parameters, dtypes, warnings = _count_weights(path, weights)
     details = {

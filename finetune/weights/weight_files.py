@@ -12,7 +12,7 @@ from pathlib import Path
 from finetune.errors import ModelError
 from finetune.weights.description import CheckpointDescription
 from finetune.weights.gguf import read_header as read_gguf
-from finetune.weights.json_files import read_object
+from finetune.weights.json_files import describe_kind, read_object
 from finetune.weights.pickles import TORCHSCRIPT, Imports, read_imports
 from finetune.weights.safetensors_header import MAX_HEADER_BYTES, count_parameters, read_header
 
@@ -105,7 +105,7 @@ def read_index(path: Path) -> dict[str, str]:
     """Return the weight map of an index: tensor → name of its shard."""
     weight_map = read_object(path).get("weight_map", {})
     if not isinstance(weight_map, dict):
-        raise ModelError(f"{path}: weight_map is a {type(weight_map).__name__}, not an object")
+        raise ModelError(f"{path}: weight_map is {describe_kind(weight_map)}, not an object")
     return {str(tensor): str(name) for tensor, name in weight_map.items()}
 
 

@@ -23,11 +23,12 @@ def test_several_domains_are_bundled():
 def test_a_domain_ranks_each_of_its_candidates(name):
     domain = load_domain(name)
     answer = advisor.recommend(name)
-    assert {r.candidate.repository for r in answer.ranking} | set(answer.missing) == {
-        c.repository for c in domain.candidates
-    }
+    ranked = {r.candidate.repository for r in answer.ranking}
+    rivals = {c.repository for c in domain.rivals}
+    assert ranked - rivals == {c.repository for c in domain.candidates}
+    assert rivals == (ranked & rivals) | set(answer.rivals)
     assert answer.missing == {}
-    assert answer.choice in {c.repository for c in domain.candidates}
+    assert answer.choice in ranked
 
 
 @pytest.mark.parametrize("name", DOMAINS)

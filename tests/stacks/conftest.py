@@ -10,9 +10,18 @@ from pathlib import Path
 
 import pytest
 import tiny_model
-from stack_cases import CASES, EXPORT_CASES, READ_PAIRS, RUNNERS, create_run, stack_python
+from stack_cases import (
+    CASES,
+    EXPORT_CASES,
+    QLORA_CASES,
+    READ_PAIRS,
+    RUNNERS,
+    create_run,
+    stack_python,
+)
 from stack_runs import EQUAL
 
+from finetune import record
 from finetune.stacks.shared import peft_export
 from finetune.weights import family
 
@@ -25,6 +34,7 @@ def probes(request, tmp_path_factory):
     name = request.param
     folder = tmp_path_factory.mktemp(name)
     runs = {case: create_run(name, case, folder) for case in CASES}
+    runs |= {f"{case}-qlora": create_run(name, case, folder, "qlora") for case in QLORA_CASES}
     script = Path(__file__).with_name("in_stack.py")
     process = subprocess.run(
         [str(stack_python(name)), str(script), name, str(RUNNERS), str(folder)],
@@ -42,7 +52,8 @@ def probes(request, tmp_path_factory):
         for case, (_, run) in runs.items()
         if name == "torchtune" and case in EXPORT_CASES
     ]
-    folders = [str(run) for run in [*(run for _, run in runs.values()), *official_runs]]
+    other_runs = [*official_runs, copy_with_sixteen_bits(runs[f"{QLORA_CASES[0]}-qlora"][1])]
+    folders = [str(run) for run in [*(run for _, run in runs.values()), *other_runs]]
     command = [sys.executable, "-W", "ignore", "-m", "finetune.stacks.shared.equivalence", *folders]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stdout + process.stderr
@@ -54,6 +65,16 @@ def copy_with_official_export(run):
     copy = run.with_name(f"{run.name}-official")
     shutil.copytree(run, copy)
     shutil.copy2(copy / "official.safetensors", copy / "adapter" / "adapter_model.safetensors")
+    return copy
+
+
+def copy_with_sixteen_bits(run):
+    """Copy a QLoRA run so that it is compared on the base model before its quantisation."""
+    copy = run.with_name(f"{run.name}-sixteen-bits")
+    shutil.copytree(run, copy)
+    run_record = record.read_record(copy)
+    method = {**run_record.spec["method"], "name": "lora"}
+    record.update_record(copy, run_record, spec={**run_record.spec, "method": method})
     return copy
 
 

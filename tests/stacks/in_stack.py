@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -16,6 +17,8 @@ from safetensors.torch import save_file
 
 stack, runners, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 sys.path.insert(0, runners)
+
+from probe import keep_precision  # noqa: E402 - a runner stands beside the others
 
 
 def torchtune_model(run):
@@ -41,13 +44,25 @@ def litgpt_model(run):
     base = run / "native" / "base"
     convert_base(Path(around["base"]), run / "native" / "model_config.yaml", base)
     lora = {key: value for key, value in config.items() if key.startswith("lora_")}
-    model = GPT(Config.from_file(base / "model_config.yaml", **lora))
+    with build_context(config["quantize"]):
+        model = GPT(Config.from_file(base / "model_config.yaml", **lora))
     missing_keys, unexpected_keys = model.load_state_dict(
         torch.load(base / "lit_model.pth", weights_only=True), strict=False
     )
     assert not unexpected_keys, unexpected_keys
     assert all("lora_" in name for name in missing_keys), missing_keys
     return model
+
+
+def build_context(quantize):
+    """Return the context in which litgpt builds its model."""
+    if quantize is None:
+        return nullcontext()
+    import quantise_on_cpu
+    from lightning.fabric.plugins.precision import BitsandbytesPrecision
+
+    quantise_on_cpu.allow_cpu()
+    return BitsandbytesPrecision(quantize.removeprefix("bnb."), torch.float32).module_init_context()
 
 
 def write_official_export(run, adapter):
@@ -65,6 +80,7 @@ for run in sorted(path for path in folder.iterdir() if (path / "native").is_dir(
     for name, parameter in model.named_parameters():
         if "lora_b" in name.lower():
             torch.nn.init.normal_(parameter, std=0.05)
+    keep_precision(model)
     ids = torch.randint(0, 250, (1, 24))
     with torch.no_grad():
         logits = model(ids).float()

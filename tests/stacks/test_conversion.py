@@ -6,7 +6,7 @@ import json
 
 import pytest
 from safetensors.torch import load_file
-from stack_cases import CASES, EXPORT_CASES, READ_PAIRS
+from stack_cases import CASES, EXPORT_CASES, QLORA_CASES, READ_PAIRS
 
 from finetune.errors import TrainingError
 from finetune.stacks.shared import equivalence
@@ -25,6 +25,22 @@ def test_logits_are_those_of_the_stack(probes, case):
     result = read_result(runs[case][1])
     assert result["error"] <= 1e-5, result
     assert result["effect"] >= 1e-2, "the adapter must change the logits, or the test proves nothing"
+
+
+@pytest.mark.parametrize("case", QLORA_CASES)
+def test_logits_on_the_four_bit_base_are_those_of_peft(probes, case):
+    """The stack's own 4-bit layers, and bitsandbytes' in transformers."""
+    _, runs = probes
+    result = read_result(runs[f"{case}-qlora"][1])
+    assert result["passed"]
+    assert result["error"] <= 0.03 * result["scale"], result
+    assert result["effect"] >= 10 * result["error"], "the adapter must matter more than the rounding"
+
+
+def test_logits_differ_from_those_on_the_base_before_its_quantisation(probes):
+    _, runs = probes
+    result = read_result(runs[f"{QLORA_CASES[0]}-qlora"][1].with_name(f"{QLORA_CASES[0]}-qlora-sixteen-bits"))
+    assert result["error"] > equivalence.QUANTISED_TOLERANCE * result["scale"]
 
 
 def test_torchtunes_own_export_is_wrong_for_qwen_and_right_for_llama(probes):

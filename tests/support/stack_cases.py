@@ -11,6 +11,7 @@ from advisor.files import cache_home
 from finetune import record
 from finetune.process import environment
 from finetune.runners import emit
+from finetune.sections import Devices
 from finetune.spec import RunSpec
 from finetune.stacks import Job, load_stack
 from finetune.stacks.shared import peft_export
@@ -41,6 +42,7 @@ CASES = {
 }  # fmt: skip
 READ_PAIRS = {"torchtune": peft_export.pairs_from_torchtune, "litgpt": peft_export.pairs_from_litgpt}
 EXPORT_CASES = ("llama-untied", "qwen2-untied")
+QLORA_CASES = ("llama-tied-grouped", "qwen2-untied", "gemma-tied-one-key", "phi3-grouped")
 
 
 def stack_python(name):
@@ -52,24 +54,31 @@ def stack_python(name):
         return environment.ensure_environment(stack.lock, stack.required_packages).python
 
 
-def create_run(name, case, folder):
-    """Create a run folder with base model and native config, like `advisor train`."""
+def create_run(name, case, folder, method="lora"):
+    """Create a run folder with base model and native config, like `advisor train`.
+
+    litgpt refuses 4 bits on a CPU, so its config is the one for a GPU.
+    """
     import torch
     import transformers
 
     family, changes, targets = CASES[case]
-    run = folder / case
+    run = folder / (case if method == "lora" else f"{case}-{method}")
     base = run / "model"
     run.mkdir(parents=True)
     torch.manual_seed(0)
+    if method == "qlora":  # on a CPU bitsandbytes rounds rows wrongly that are not whole blocks of 64
+        changes = {**changes, "intermediate_size": 128}
     config = getattr(transformers, f"{family}Config")(**{**SMALL, **changes})
     model = getattr(transformers, f"{family}ForCausalLM")(config)
     for parameter in model.parameters():  # norms and biases too, so that a missing one shows
         torch.nn.init.normal_(parameter, mean=parameter.float().mean().item(), std=0.1)
+        if method == "qlora":  # weights of published models are exact in 16 bits
+            parameter.data = parameter.data.half().float()
     model.save_pretrained(base)
     spec = RunSpec.model_validate({
         "stack": name, "model": {"base": str(base)}, "data": {"train": "x.jsonl", "max_length": 64},
-        "method": {"name": "lora", "r": 4, "alpha": 8, "targets": targets},
+        "method": {"name": method, "r": 4, "alpha": 8, "targets": targets},
         "training": {"dtype": "float32", "batch_size": 4, "micro_batch_size": 4, "gradient_checkpointing": False},
         "devices": {"kind": "cpu"},
     })  # fmt: skip
@@ -84,10 +93,13 @@ def create_run(name, case, folder):
         test_rows=2,
     )
     job.native.mkdir()
-    for file, text in load_stack(name).render(spec, job).files.items():
+    render_spec = spec
+    if method == "qlora" and name == "litgpt":
+        render_spec = spec.model_copy(update={"devices": Devices(kind="cuda")})
+    for file, text in load_stack(name).render(render_spec, job).files.items():
         (job.native / file).write_text(text)
     run_record = record.Record(
-        id=case,
+        id=run.name,
         state="finished",
         started=record.utc_now(),
         spec=spec.model_dump(mode="json"),
@@ -95,7 +107,7 @@ def create_run(name, case, folder):
         stack=name,
     )
     record.write_record(run, run_record)
-    if case in EXPORT_CASES:
+    if case in EXPORT_CASES and method == "lora":
         shape = {"num_heads": 4, "num_kv_heads": changes["num_key_value_heads"], "dim": 64}
         (run / "shape.json").write_text(json.dumps(shape))
     return spec, run

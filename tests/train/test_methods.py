@@ -12,6 +12,7 @@ from train_words import FAST
 
 from finetune.process import launch
 from finetune.record import read_record
+from finetune.stacks.shared import equivalence
 
 METHODS = {
     "qlora": [],
@@ -38,6 +39,8 @@ def test_method_trains_and_lowers_the_held_out_loss(advisor, tiny, sums, tmp_pat
         assert losses["adapter_quantised"] < losses["base_quantised"]
         assert losses["base_quantised"] != losses["base"], "nothing was quantised"
         assert "bfloat16" in record.deviations[0]
+        gate = equivalence.check_logits(folder)
+        assert gate["error"] < 0.1 * gate["effect"], "trl trains on the base that PEFT loads"
     if name == "lora":
         config = json.loads((folder / "adapter" / "adapter_config.json").read_text())
         assert config["use_dora"]

@@ -12,8 +12,8 @@ from datetime import date
 from pathlib import Path
 
 from advisor.answers.dependencies import Dependency
-from advisor.answers.dependencies.listed import find_listed_origins, find_neighbours
 from advisor.answers.dependencies.packages import Origin, find_origin, read_origins
+from advisor.answers.dependencies.public_lists import find_listed_origins, find_neighbours
 from advisor.answers.list_figures import fill_gaps
 from advisor.answers.question import Question, Request, read_rules, weights_of
 from advisor.answers.recommend import score_candidate
@@ -257,7 +257,7 @@ def _measure_repositories(
 def _add_list_figures(
     names: Sequence[str], known: Mapping[str, _Facts], as_of: date | None
 ) -> dict[str, _Facts]:
-    """Fill gaps with the figures of public lists; without any date in the request, figures of any age count."""
+    """Fill gaps with the figures of public lists; without a date in the request, those of any age."""
     result = dict(known)
     for name, figures in read_figures(names).items():
         if as_of is not None and not figures.is_usable_on(as_of):

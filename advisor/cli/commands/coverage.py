@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from advisor.cli import app
-from advisor.cli.options import AsOf, Candidates, Domain, Store, parse_date, resolve_store
+from advisor.cli.options import AsOf, Candidates, DomainName, Store, parse_date, resolve_store
 from advisor.report.formats import CoverageFormat, Format
 
 
@@ -23,7 +23,7 @@ class Route(StrEnum):
 @app.command()
 def coverage(
     repositories: Candidates = None,
-    domain: Domain = "finetuning",
+    domain: DomainName = "finetuning",
     as_of: AsOf = None,
     vendor: Annotated[
         str | None,

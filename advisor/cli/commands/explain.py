@@ -36,8 +36,7 @@ def explain(
       advisor explain axolotl --as-of 2024-06-05 --format markdown
     """
     from advisor.answers.any_question import read_any_request
-    from advisor.answers.libraries import DOMAIN
-    from advisor.answers.question import find_candidate
+    from advisor.answers.question import ANY_LIBRARIES, find_candidate
     from advisor.answers.recommend import recommend
     from advisor.errors import InputError
     from advisor.report.explain import Explanation, fact_rows, render
@@ -45,12 +44,13 @@ def explain(
     options = RequestOptions(domain, goal, as_of, weights, rules, store)
     request = options.build_request([name], selects=False)  # with all candidates: a rank needs the others
     question = read_any_request(request)
-    is_any = request.domain == DOMAIN
+    is_any = request.domain == ANY_LIBRARIES
     repository = (question.candidates[0] if is_any else find_candidate(question.candidates, name)).repository
     recommendation = recommend(question)
     match = next((r for r in recommendation.ranking if r.candidate.repository == repository), None)
     if match is None:
-        raise InputError(f"{repository}: {(recommendation.missing | recommendation.rivals)[repository]}")
+        reasons = {**recommendation.missing, **recommendation.rivals}
+        raise InputError(f"{repository}: {reasons[repository]}")
     facts = next((view for view in question.views if repository in view.repositories), None)
     explanation = Explanation(
         as_of=question.as_of,

@@ -21,6 +21,7 @@ from advisor.cli.options import (
     Rules,
     Store,
     Weights,
+    date_or_today,
     exit_with_status,
     parse_date,
     parse_weights,
@@ -236,4 +237,6 @@ def _rank_files(
 def _render(answer: Recommendation, format: RankingFormat) -> str:
     from advisor.report.ranking import render
 
-    return render(answer, format, shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
+    if not sys.stdout.isatty():
+        return render(answer, format)
+    return render(answer, format, shutil.get_terminal_size().columns, date_or_today(None))

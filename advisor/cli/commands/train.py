@@ -102,15 +102,20 @@ def _write_job(scheduler: str, spec: RunSpec, output: Path | None, settings: Clu
         InputError: the folder is missing, or the scheduler needs more settings.
     """
     from advisor.errors import InputError
-    from finetune.errors import os_errors_explained
+    from finetune.errors import explain_os_errors
     from finetune.plan import submit
 
     if output is None:
         raise InputError("missing option -o: --submit needs a folder for the files of the job")
     folder = output.expanduser().resolve()
     files = submit.render_job(scheduler, spec, folder, settings)
-    with os_errors_explained(folder):
+    with explain_os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            if (folder / name).exists() and (folder / name).read_text("utf-8", "replace") != text:
+                raise InputError(
+                    f"{folder / name} has other contents than the job; move it away, or choose another -o"
+                )
         for name, text in files.items():
             (folder / name).write_text(text, "utf-8")
     paths = ", ".join(str(folder / name) for name in files)

@@ -17,8 +17,8 @@ HEADER = [
     "as of",
 ]
 
-_LISTED = "(list): all figures are from a public list of that day; there is no history."
-_CLAIM = "*: only the package itself names this repository; anybody can publish such a package."
+_LIST_MARK = "(list): all figures are from a public list of that day; there is no history."
+_CLAIM_MARK = "*: only the package itself names this repository; anybody can publish such a package."
 
 
 def row(health: Health) -> list[str]:
@@ -40,8 +40,8 @@ def row(health: Health) -> list[str]:
 
 def marks(answer: Dependencies) -> list[str]:
     """Return what the marks at a day and at a repository mean, as far as the answer has them."""
-    texts = [_LISTED] if any(h.rests_on_lists for h in answer.known) else []
-    return texts + ([_CLAIM] if any(h.is_claim for h in answer.known) else [])
+    texts = [_LIST_MARK] if any(h.rests_on_lists for h in answer.known) else []
+    return texts + ([_CLAIM_MARK] if any(h.is_claim for h in answer.known) else [])
 
 
 def _describe_share(score: float) -> str:

@@ -8,22 +8,30 @@ from typing import TYPE_CHECKING, Any, assert_never
 from advisor.report.formats import Format, RankingFormat
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from advisor.model import Recommendation
 
 
-def render(answer: Recommendation, output_format: RankingFormat, width: int | None = None) -> str:
+def render(
+    answer: Recommendation,
+    output_format: RankingFormat,
+    width: int | None = None,
+    today: date | None = None,
+) -> str:
     """Return the report in a format.
 
     Args:
         answer: the recommendation.
         output_format: how to write it.
         width: columns of the terminal that shows the table with colours and bars; None: plain text.
+        today: the day on which a person reads it on a terminal, for the age of the facts.
     """
     match output_format:
         case Format.table if width is not None:
             from advisor.report.ranking import terminal
 
-            return terminal.render(answer, width)
+            return terminal.render(answer, width, today)
         case Format.table:
             from advisor.report.ranking import text
 

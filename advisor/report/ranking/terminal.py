@@ -15,6 +15,7 @@ from advisor.report.ranking.text import LEGEND, context, headline, headline_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import date
 
     from rich.console import RenderableType
 
@@ -25,22 +26,24 @@ _BAR = 20
 _WIDE = 125  # columns that the ranking needs with bars
 
 
-def render(answer: Recommendation, width: int = 100) -> str:
+def render(answer: Recommendation, width: int = 100, today: date | None = None) -> str:
     """Return the report with terminal codes, wrapped to ``width`` columns.
 
     The environment variable ``NO_COLOR`` turns colours off. Values are never read as rich markup.
     """
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=width, highlight=False)
-    for part in _parts(answer, width):
+    for part in _parts(answer, width, today):
         console.print(part)
     return out.getvalue()
 
 
-def _parts(answer: Recommendation, width: int) -> Iterator[RenderableType]:
+def _parts(answer: Recommendation, width: int, today: date | None) -> Iterator[RenderableType]:
     style = _STYLES[answer.certainty]
     before, after = sections(answer)
-    yield Panel(Text(headline(answer), style="bold"), title=Text(context(answer)), border_style=style)
+    days = (today - answer.as_of).days if today else 0
+    age = f" ({days} days old)" if days > 0 else ""
+    yield Panel(Text(headline(answer), style="bold"), title=Text(context(answer) + age), border_style=style)
     for section in before:
         yield from _section(*section)
     yield _ranking(answer, with_bars=width >= _WIDE)

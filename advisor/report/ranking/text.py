@@ -107,7 +107,7 @@ def _ranking_row(r: Ranked) -> list[str]:
 
 
 def headline_rows(answer: Recommendation) -> tuple[list[str], list[list[str]]]:
-    """Return the header (empty, then the first candidates) and a row for each headline metric of the criteria."""
+    """Return the header (empty, then the first candidates) and a row for each headline metric."""
     ranking = answer.ranking[:MOST_COLUMNS]
     rows = []
     for criterion in answer.ranking[0].criteria if answer.ranking else ():

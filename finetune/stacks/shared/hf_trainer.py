@@ -14,7 +14,7 @@ from finetune.stacks.shared import refusals
 from finetune.weights.base import public_name
 
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
-OPTIMIZERS = {"adamw": "adamw_torch_fused", "paged_adamw_8bit": "paged_adamw_8bit"}
+ATTENTION = {"sdpa": "sdpa", "flash": "flash_attention_2", "eager": "eager"}
 _ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
@@ -42,8 +42,14 @@ def optimisation_arguments(spec: RunSpec, job: Job) -> dict[str, Any]:
         "max_steps": job.steps,
         "weight_decay": t.weight_decay,
         "max_grad_norm": t.max_grad_norm,
-        "optim": OPTIMIZERS[t.optimizer],
+        "optim": name_optimizer(spec),
     }
+
+
+def name_optimizer(spec: RunSpec) -> str:
+    """Return transformers' name of the optimizer."""
+    suffix = "_fused" if spec.training.fused_optimizer else ""
+    return {"adamw": f"adamw_torch{suffix}", "paged_adamw_8bit": "paged_adamw_8bit"}[spec.training.optimizer]
 
 
 def logging_arguments(spec: RunSpec, *, validate: bool) -> dict[str, Any]:

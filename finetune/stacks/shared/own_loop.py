@@ -30,6 +30,11 @@ def refuse_unsupported_fields(stack: str, spec: RunSpec) -> None:
         {
             "model.trust_remote_code": (False, "it runs its own model code, not the model's"),
             "data.packing": (False, "it does not pack rows that are tokenised already"),
+            "training.attention": ("sdpa", "it always calls torch's scaled_dot_product_attention"),
+            "training.liger_kernels": (
+                False,
+                "these kernels do not fit its own model code",
+            ),
             "method.dora": (False, "its DoRA cannot be converted exactly to PEFT's yet"),
         },
     )
@@ -105,7 +110,7 @@ def common_environment(spec: RunSpec) -> Mapping[str, str]:
 def export_adapter(
     spec: RunSpec, job: Job, family: ModelFamily, targets: tuple[str, ...], read_pairs: Any
 ) -> Path:
-    """Convert the adapter, add the tokenizer, and check the logits (LoRA only: a 4-bit base is rounded).
+    """Convert the adapter, add the tokenizer, and check the logits.
 
     Raises:
         TrainingError: the adapter is missing or wrong.
@@ -115,8 +120,7 @@ def export_adapter(
     adapter = peft_export.write_adapter(job.folder, spec, family, targets, read_pairs)
     tokenizer = load_tokenizer(spec.model.base, spec.model.revision)
     set_template(tokenizer, spec.data.template).save_pretrained(adapter)
-    if spec.method.name == "lora":
-        equivalence.check_logits(job.folder)
+    equivalence.check_logits(job.folder)
     return adapter
 
 

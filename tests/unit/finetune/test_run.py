@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import tiny_model
@@ -167,6 +168,21 @@ def test_gpu_run_asks_the_torch_of_its_environment_before_training(folder, monke
     env = attempt.environment.ensure_environment(load_stack("trl").lock, ("torch",))
     attempt.check_gpus(folder, run_spec, load_stack("trl"), env, callbacks)
     assert stages[-1] == "Tesla T4 has 5.0 GiB free, but the run needs about 9.0 GiB"
+
+
+@pytest.mark.parametrize(("training", "package", "message"), [
+    ({"attention": "flash"}, "flash-attn", r'training\.attention = "flash" needs the package flash-attn.*use "sdpa"'),
+    ({"liger_kernels": True}, "liger-kernel", r"liger_kernels = true needs the package liger-kernel.*use false"),
+])  # fmt: skip
+def test_package_that_only_some_specs_need_is_checked_before_training(folder, training, package, message):
+    values = record.read_record(folder).spec
+    run_spec = RunSpec.model_validate({**values, "training": {**values["training"], **training}})
+    env = attempt.environment.Environment(Path("ENV/bin/python"), "ENV", {"torch": "2"})
+    with pytest.raises(StackEnvironmentError, match=message) as error:
+        attempt.check_packages(run_spec, env)
+    assert f"uv pip install --python ENV/bin/python {package}" in str(error.value)
+    attempt.check_packages(run_spec, replace(env, packages={package: "1"}))
+    attempt.check_packages(RunSpec.model_validate(values), env)
 
 
 def test_tokens_are_copied_if_hard_links_fail(folder, tmp_path, monkeypatch):

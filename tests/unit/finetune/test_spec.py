@@ -56,6 +56,25 @@ def test_gpu_setting_without_a_gpu_is_refused_with_its_name(layer):
     assert "GPU" in str(error.value)
 
 
+@pytest.mark.parametrize(("training", "gpus", "bfloat16", "message"), [
+    ({"attention": "flash"}, 0, True, r"attention = 'flash' needs a GPU.*use 'sdpa'"),
+    ({"attention": "flash"}, 1, False, r"needs a GPU of compute capability 8\.0.*use 'sdpa'"),
+    ({"attention": "flash", "dtype": "float32"}, 1, True, r"computes in bfloat16 or float16 only"),
+    ({"liger_kernels": True}, 0, True, r"liger_kernels = true needs a GPU"),
+    ({"fused_optimizer": False, "optimizer": "paged_adamw_8bit"}, 1, True, "'paged_adamw_8bit' is always fused"),
+])  # fmt: skip
+def test_kernels_that_cannot_run_are_refused_before_the_run(training, gpus, bfloat16, message):
+    with pytest.raises(SpecError, match=message):
+        spec.resolve_spec(compose(("--set", {"training": training})), gpus=gpus, bfloat16=bfloat16)
+
+
+def test_kernels_that_can_run_are_accepted():
+    training = {"attention": "flash", "liger_kernels": True, "fused_optimizer": False}
+    run_spec = spec.resolve_spec(compose(("--set", {"training": training})), gpus=1).spec
+    assert run_spec.training.attention == "flash"
+    assert spec.resolve_spec(compose(("--set", {"training": {"attention": "eager"}})), gpus=0)
+
+
 def test_sharding_over_one_process_is_refused():
     one = {"devices": {"strategy": "fsdp"}}
     with pytest.raises(SpecError, match=r"devices\.strategy = 'fsdp'.*--gpus N"):

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 from sample_answer import ANSWER, COVERAGE, DAY, EARLIER, FIRST, PAIR, SECOND, TWO, measurement
 
@@ -336,3 +337,10 @@ def test_coverage():
         median, low, high = bounds
         one = replace(COVERAGE, sides=(replace(side, median=median, low=low, high=high),))
         assert f"4 of 5  {phrase.rjust(27)}  " in coverage.render(one, Format.table)
+
+
+def test_a_person_at_a_terminal_reads_the_age_of_the_facts():
+    day = ANSWER.as_of + timedelta(days=96)
+    assert "(96 days old)" in terminal.render(ANSWER, 140, day)
+    assert "days old" not in terminal.render(ANSWER, 140)
+    assert "days old" not in terminal.render(ANSWER, 140, ANSWER.as_of)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -153,3 +153,30 @@ silent = [{}]
     answer = rank_dependencies(dependencies, stores, Request(goal="independence", rules=rules))
     assert (answer.goal, answer.weights["backing"]) == ("independence", pytest.approx(5 / 14))
     assert [f.rule for f in answer.known[0].ranked.findings] == ["too-many"]
+
+
+def test_packages_of_public_lists_are_known(stores):
+    dependencies = [
+        Dependency("pypi", "celery", "r.txt"),
+        Dependency("npm", "next", "p.json"),
+        Dependency("pypi", "requests", "r.txt"),
+        Dependency("pypi", "japronto", "r.txt"),
+        Dependency("pypi", "scrapy", "r.txt", index="pypi.corp.example"),
+        Dependency("conda", "celery", "env.yml"),
+    ]
+    answer = rank_dependencies(dependencies, stores, Request())
+    packages = {(h.dependency.ecosystem, h.dependency.name): h for h in answer.known}
+    assert {h.dependency.name for h in answer.unknown} == {"scrapy"}, "its index is private"
+    celery = packages["pypi", "celery"]
+    assert celery.repository == "celery/celery" and celery.origin.startswith(
+        "list lukasmasuch/best-of-python, 20"
+    )
+    assert celery.rests_on_lists and not celery.is_claim
+    assert celery.as_of == max(m.last_day for m in celery.ranked.measurements if m.last_day)
+    assert packages["npm", "next"].repository == "vercel/next.js"
+    assert not packages["pypi", "requests"].is_claim, "a list confirms the package's own word"
+    japronto = packages["pypi", "japronto"]
+    assert japronto.ranked.excluded and japronto.alternatives
+    assert {a.category for a in japronto.alternatives} == {"Web frameworks (Python web development)"}
+    before = rank_dependencies(dependencies, stores, Request(as_of=date(2023, 1, 31)))
+    assert "celery" in {h.dependency.name for h in before.unknown}, "its figures are of a later day"

@@ -31,7 +31,7 @@ FIGURES = PUBLISHED.TABLE["figures"]
 PEAKS = [figure for figure in FIGURES if "capped" not in figure.get("differs", ())]
 FAILED_RUNS = [figure for figure in FIGURES if "capped" in figure.get("differs", ())]
 # docs/explanation/memory.md says why.
-KNOWN_ERRORS = {("axolotl-examples", "Olmo-3-7B")}
+KNOWN_ERRORS = {"axolotl-examples-Olmo-3-7B-qlora-2048-2", "fsdp-qlora-Llama-2-7B-lora-2048-6"}
 
 
 def name_figure(figure):
@@ -49,7 +49,7 @@ def test_table_has_each_stack_that_publishes_peaks_with_sources_and_settings():
     assert {figure["stack"] for figure in FIGURES} == {*STACKS} - {
         "trl"
     }  # trl's documentation has charts only
-    assert len(PEAKS) >= 40
+    assert len(PEAKS) >= 50
     assert {figure["source"] for figure in FIGURES} == set(PUBLISHED.TABLE["sources"])
     assert all(source["url"].startswith("https://") for source in PUBLISHED.TABLE["sources"].values())
 
@@ -57,19 +57,20 @@ def test_table_has_each_stack_that_publishes_peaks_with_sources_and_settings():
 @pytest.mark.parametrize("figure", PEAKS, ids=name_figure)
 def test_prediction_is_within_15_percent_of_the_published_peak(figure):
     error = PUBLISHED.predict_figure(figure) / figure["published"] - 1
-    is_known = (figure["source"], figure["model"]) in KNOWN_ERRORS
-    assert (abs(error) > 0.15) == is_known, f"{error:+.1%}"
+    assert (abs(error) > 0.15) == (name_figure(figure) in KNOWN_ERRORS), f"{error:+.1%}"
 
 
 @pytest.mark.parametrize(
-    "figure",
-    [figure for figure in PEAKS if (figure["source"], figure["model"]) not in KNOWN_ERRORS],
-    ids=name_figure,
+    "figure", [figure for figure in PEAKS if figure["model"] != "Olmo-3-7B"], ids=name_figure
 )
 def test_plan_does_not_say_that_a_run_fits_into_less_than_its_published_peak(figure):
-    """The margin of the plan is 10 %; the lowest prediction, of an old loss that advisor does not run, is 13 %."""
-    margin = 0.85 if "old-loss" in figure.get("differs", ()) else memory.SAFE_SHARE
-    assert PUBLISHED.predict_figure(figure) >= margin * figure["published"]
+    """On a card that has just the published peak (and CUDA's context, which torch does not count)."""
+    predicted, card = PUBLISHED.predict_figure(figure), figure["published"]
+    if figure["measure"] in ("allocated", "reserved"):
+        shape = base.read_shape(PUBLISHED.TABLE["models"][figure["model"]])
+        context = memory.predict_memory(shape, PUBLISHED.build_spec(figure), figure["length"]).runtime / GIB
+        predicted, card = predicted + context, card + context
+    assert predicted > memory.SAFE_SHARE * 0.999 * card
 
 
 @pytest.mark.parametrize("figure", FAILED_RUNS, ids=name_figure)
@@ -103,6 +104,11 @@ def test_full_logits_cost_what_the_loss_of_the_stack_needs():
     assert predict("torchtune").logits == pytest.approx(6.7 * logits, rel=0.05)
     assert predict("trl").logits < 3 * logits
     assert predict("axolotl").total > 20 * GIB > 13 * GIB > predict("trl").total
+
+
+def test_every_stack_has_an_entry_and_a_new_one_counts_as_transformers():
+    assert set(activations.STACK_MEMORY) == set(STACKS)
+    assert predict("peft_loop").as_dict() == predict("axolotl").as_dict()
 
 
 def test_stack_without_checkpointing_saves_every_layer():
@@ -176,8 +182,9 @@ class LiveMemory:
         weakref.finalize(storage, remove)
 
 
-def count_live_bytes(monkeypatch, layers, *, targets="all-linear", has_float32_adapter=True, vocabulary=640):
-    """Return the bytes after the forward pass, and the peak, of a Llama under autocast; no checkpointing."""
+def count_live_bytes(monkeypatch, layers, *, targets="all-linear", has_float32_adapter=True, vocabulary=640,
+                     dtype="bfloat16"):  # fmt: skip
+    """Return the bytes after the forward pass, and the peak, of a Llama; 16 bits under autocast."""
     import torch
     from peft import LoraConfig, get_peft_model
     from torch._subclasses.fake_tensor import FakeTensorMode
@@ -187,11 +194,11 @@ def count_live_bytes(monkeypatch, layers, *, targets="all-linear", has_float32_a
     config = LlamaConfig(
         hidden_size=SHAPE.hidden_size, intermediate_size=SHAPE.intermediate_size, num_hidden_layers=layers,
         num_attention_heads=SHAPE.heads, num_key_value_heads=SHAPE.kv_heads, vocab_size=vocabulary,
-        head_dim=SHAPE.head_size, dtype=torch.bfloat16, attn_implementation="sdpa", use_cache=False,
+        head_dim=SHAPE.head_size, dtype=getattr(torch, dtype), attn_implementation="sdpa", use_cache=False,
     )  # fmt: skip
     live = LiveMemory()
     with FakeTensorMode(allow_non_fake_inputs=True):
-        torch.set_default_dtype(torch.bfloat16)
+        torch.set_default_dtype(getattr(torch, dtype))
         try:
             model = LlamaForCausalLM(config)
         finally:
@@ -205,7 +212,7 @@ def count_live_bytes(monkeypatch, layers, *, targets="all-linear", has_float32_a
         model.train()
         live.ignore([*model.parameters(), *model.buffers()])
         ids = torch.zeros(2, 256, dtype=torch.long)
-        with live.mode, torch.autocast("cpu", torch.bfloat16):
+        with live.mode, torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"):
             output = model(input_ids=ids, labels=ids)
             after_forward = live.bytes
             output.loss.backward()
@@ -233,6 +240,16 @@ def test_bytes_of_a_layer_are_those_that_torch_keeps(monkeypatch, targets, has_f
     four, two = (count_live_bytes(monkeypatch, layers, **options)[0] for layers in (4, 2))
     method = {"name": "lora" if has_float32_adapter else "qlora", "r": 8, "targets": targets}
     run_spec = resolve("trl", method=method, training={"micro_batch_size": 2})
+    predicted = activations.count_layer_bytes(SHAPE, run_spec, 256, 2)
+    assert predicted == pytest.approx((four - two) / 2, rel=0.06)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_bytes_of_a_layer_in_float32_are_those_that_torch_keeps(monkeypatch):
+    four, two = (count_live_bytes(monkeypatch, layers, dtype="float32")[0] for layers in (4, 2))
+    run_spec = resolve(
+        "trl", method={"name": "lora", "r": 8}, training={"micro_batch_size": 2, "dtype": "float32"}
+    )
     predicted = activations.count_layer_bytes(SHAPE, run_spec, 256, 2)
     assert predicted == pytest.approx((four - two) / 2, rel=0.06)
 

@@ -81,6 +81,10 @@ def test_failure_without_an_event_quotes_the_last_line_of_the_log(tmp_path):
 GPU_ENDS = [
     ("ValueError: Some modules are dispatched on the CPU or the disk. Make sure you have enough GPU RAM", "micro_batch"),
     ("RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", "micro_batch_size"),
+    ("RuntimeError: CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`", "micro_batch_size"),
+    ("RuntimeError: cuDNN error: CUDNN_STATUS_NOT_INITIALIZED", "micro_batch_size"),
+    ('RuntimeError: NVML_SUCCESS == r INTERNAL ASSERT FAILED at "../c10/cuda/CUDACachingAllocator.cpp":838', "micro_batch_size"),
+    ("RuntimeError: GET was unable to find an engine to execute this computation", "micro_batch_size"),
     ("NotImplementedError: Cannot copy out of meta tensor; no data!", "micro_batch_size"),
     ("RuntimeError: CUDA error: no kernel image is available for execution on the device", "has no code for this GPU"),
     ("RuntimeError: The NVIDIA driver on your system is too old (found version 12020).", "Install a newer NVIDIA driver"),

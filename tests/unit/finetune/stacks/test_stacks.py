@@ -175,15 +175,18 @@ def test_layer_that_peft_does_not_have_gives_its_name(make_task, read_pairs, key
         read_pairs(state, family.read_family("litgpt", run_spec), ("q_proj",))
 
 
-def test_logits_of_a_four_bit_base_get_no_check(make_task, monkeypatch):
-    run_spec, job = make_task(gpus=1, method={"name": "qlora"})
+@pytest.mark.parametrize("method", ["lora", "qlora"])
+def test_logits_of_the_exported_adapter_are_checked(make_task, monkeypatch, method):
+    run_spec, job = make_task(gpus=1, method={"name": method})
+    checked_folders = []
     (job.folder / "adapter").mkdir()
     monkeypatch.setattr(peft_export, "write_adapter", lambda run, *_: run / "adapter")
-    monkeypatch.setattr(equivalence, "check_logits", lambda _: pytest.fail("a 4-bit base is rounded"))
+    monkeypatch.setattr(equivalence, "check_logits", checked_folders.append)
     adapter = own_loop.export_adapter(
         run_spec, job, family.read_family("torchtune", run_spec), (), peft_export.pairs_from_torchtune
     )
     assert (adapter / "tokenizer.json").is_file()
+    assert checked_folders == [job.folder]
 
 
 @pytest.mark.parametrize("stack", stacks.STACKS)
@@ -193,6 +196,46 @@ def test_one_process_sees_one_gpu_of_a_machine_with_eight(make_task, monkeypatch
     assert stacks.load_stack(stack).environment(run_spec)["CUDA_VISIBLE_DEVICES"] == "3"
     run_spec, _ = make_task(gpus=8, devices={"processes": 2})
     assert stacks.load_stack(stack).environment(run_spec)["CUDA_VISIBLE_DEVICES"] == "3,4"
+
+
+@pytest.mark.parametrize(("attention", "name"), [
+    ("sdpa", "sdpa"), ("flash", "flash_attention_2"), ("eager", "eager"),
+])  # fmt: skip
+@pytest.mark.parametrize("stack", ["trl", "axolotl"])
+def test_transformers_gets_the_attention_of_the_spec(make_task, stack, attention, name):
+    run_spec, job = make_task(gpus=1, stack=stack, training={"attention": attention})
+    (text,) = stacks.load_stack(stack).render(run_spec, job).files.values()
+    assert yaml.safe_load(text)["attn_implementation"] == name
+
+
+@pytest.mark.parametrize("stack", ["trl", "axolotl", "torchtune", "litgpt", "unsloth"])
+@pytest.mark.parametrize("is_fused", [True, False])
+def test_optimizer_is_fused_where_the_spec_says_so(make_task, stack, is_fused):
+    fields = {"fused_optimizer": is_fused, "gradient_checkpointing": stack != "litgpt"}
+    run_spec, job = make_task(gpus=1, stack=stack, training=fields)
+    config = yaml.safe_load(next(iter(stacks.load_stack(stack).render(run_spec, job).files.values())))
+    value = {
+        "trl": lambda: config["optim"],
+        "axolotl": lambda: config["optimizer"],
+        "unsloth": lambda: config["sft"]["optim"],
+        "torchtune": lambda: config["optimizer"]["fused"],
+        "litgpt": lambda: config["optimizer"]["init_args"]["fused"],
+    }[stack]()
+    assert value == (is_fused if isinstance(value, bool) else "adamw_torch" + "_fused" * is_fused)
+
+
+def test_liger_kernels_are_honoured_or_refused_with_the_reason(make_task):
+    on = {"liger_kernels": True}
+    run_spec, job = make_task(gpus=1, stack="trl", training=on)
+    assert "use_liger_kernel: true" in stacks.load_stack("trl").render(run_spec, job).files["sft.yaml"]
+    run_spec, job = make_task(gpus=1, stack="axolotl", training=on)
+    answer = stacks.load_stack("axolotl").render(run_spec, job)
+    assert "axolotl.integrations.liger.LigerPlugin" in answer.files["axolotl.yaml"]
+    assert any("Community License" in deviation for deviation in answer.deviations)
+    for stack, why in (("torchtune", "model code"), ("litgpt", "model code"), ("unsloth", "its own kernels")):
+        run_spec, job = make_task(gpus=1, stack=stack, training=on)
+        with pytest.raises(UnsupportedField, match=rf"training\.liger_kernels.*{why}"):
+            stacks.load_stack(stack).render(run_spec, job)
 
 
 @pytest.mark.parametrize("is_on", [True, False])

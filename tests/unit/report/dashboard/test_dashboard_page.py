@@ -97,6 +97,7 @@ def test_the_page_before_any_script_runs(sample):
         "exclusions": [{"name": "Three", "text": "It is over.; No LoRA."}],
         "warnings": [{"name": "One <1>", "text": "Nobody answers."}],
         "missing": [{"name": "x/y", "text": "not collected"}],
+        "sources": answer.sources,
         "criteria": [{"name": c.name, "title": c.title, "weight": 0.125, "percent": "12%"} for c in domain.criteria],
         "goals": [{"name": name, "title": goal.title} for name, goal in domain.goals.items()], "months": 2,
     }  # fmt: skip

@@ -17,25 +17,35 @@ Pair = tuple[Dependency, Origin | None]
 
 
 def find_listed_origins(pairs: Sequence[Pair]) -> list[Pair]:
-    """Return the dependencies with their origins; those without one get that of a public list that has them.
+    """Return the dependencies with their origins, as far as public lists know better.
 
-    A package of a private index is not the package of the same name on a public list.
+    One without an origin gets that of a list, and one whose own word a list confirms is no claim any more. A
+    package of a private index is not the package of the same name on a public list.
     """
     wishes: dict[str, set[str]] = {ecosystem: set() for ecosystem in ECOSYSTEMS}
     for dependency, origin in pairs:
-        if origin is None and dependency.ecosystem in wishes and is_public(dependency):
+        if _may_be_on_a_list(dependency, origin):
             wishes[dependency.ecosystem].add(dependency.name)
     libraries = read_packages(wishes)
     lists = read_list_repositories() if libraries else {}
     result: list[Pair] = []
     for dependency, origin in pairs:
         library = libraries.get((dependency.ecosystem, dependency.name))
-        if origin is None and library is not None and is_public(dependency):
+        if library is None or not _may_be_on_a_list(dependency, origin):
+            result.append((dependency, origin))
+        elif origin is None:
             source = f"list {lists.get(library.source, library.source)}, {library.day}"
             result.append((dependency, Origin(library.repository, source)))
         else:
-            result.append((dependency, origin))
+            names = {name.lower() for name in (library.repository, *library.formerly)}
+            is_claim = origin.repository.lower() not in names
+            result.append((dependency, origin._replace(is_claim=is_claim)))
     return result
+
+
+def _may_be_on_a_list(dependency: Dependency, origin: Origin | None) -> bool:
+    is_open = origin is None or origin.is_claim
+    return is_open and dependency.ecosystem in ECOSYSTEMS and is_public(dependency)
 
 
 def find_neighbours(repositories: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
