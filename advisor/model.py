@@ -141,16 +141,23 @@ class Contribution:
 
 @dataclass(frozen=True)
 class Outlook:
-    """The chance that the default branch sees no commit within so many months of the as-of date.
+    """The chance that a repository is abandoned so many months after the as-of date.
+
+    Abandoned on a day: no commit in the 365 days before it. Collapsed on a day: in the year before it fewer
+    than a fifth of the commits of the year before the as-of date.
 
     Attributes:
         horizon_months: 12 or 24.
-        probability_inactive: calibrated on the reference population; None if the outlook abstains.
+        probability_inactive: the chance that it is abandoned then, calibrated on the reference population; it
+            does not fall with the horizon; None if the outlook abstains.
         low, high: 0 ≤ low ≤ probability ≤ high ≤ 1; wide if much is missing, 0 and 1 if it abstains.
         abstained: whether the candidate is outside the model's training data; ``reason`` says where.
         contributions: largest first, without those under 0.02.
         known: an end that a rule knows and the model does not (declared end, archived), in words; else
             empty.
+        collapse: the calibrated chance that it has collapsed then, at least ``probability_inactive``; None if
+            the outlook abstains or the last year had fewer than 12 commits.
+        collapse_low, collapse_high: its interval.
     """
 
     horizon_months: int
@@ -161,6 +168,9 @@ class Outlook:
     reason: str = ""
     contributions: tuple[Contribution, ...] = ()
     known: str = ""
+    collapse: float | None = None
+    collapse_low: float = 0.0
+    collapse_high: float = 1.0
 
 
 @dataclass(frozen=True)

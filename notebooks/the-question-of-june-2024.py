@@ -97,15 +97,14 @@ for r in then.ranking:
     )
     days = idle_days[r.candidate.name]
     print(
-        f"{r.candidate.name}: no commit within {chances or '(it abstains)'}; "
-        f"last commit now {days:.0f} days ago"
+        f"{r.candidate.name}: abandoned in {chances or '(it abstains)'}; last commit now {days:.0f} days ago"
     )
 
 # %% [markdown]
 # ## Right and wrong
 #
 # Right: trl, the choice, now has more than three times as many commits a year and still comes first. All five
-# had commits within the next 24 months, as the outlook predicted.
+# had commits in the last year, as the outlook predicted.
 #
 # Wrong, or missed:
 #

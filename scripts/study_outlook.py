@@ -18,7 +18,7 @@ import pandas as pd
 import train_outlook
 
 from advisor.answers.backtest.figures import auc, bootstrap
-from advisor.outlook import panel
+from advisor.outlook import model, panel
 
 GOAL = 0.92
 DRAWS = 200
@@ -33,12 +33,13 @@ class Study:
 
     def __init__(self, path: Path, rounds: int) -> None:
         """Read the panel; select the rows with a known label."""
-        self.series, members, values, inactive, fold = train_outlook.read_training_data(path)
+        self.series, members, values, labels, fold = train_outlook.read_training_data(path)
+        abandoned = labels[model.ABANDONMENT][12]
         self.rounds = rounds
-        has_label = ~np.isnan(inactive[12])
+        has_label = ~np.isnan(abandoned)
         self.members = members[has_label].reset_index(drop=True)
         self.features = values[has_label].reset_index(drop=True)
-        self.labels, self.fold = inactive[12][has_label], fold[has_label]
+        self.labels, self.fold = abandoned[has_label], fold[has_label]
         self.is_active = (self.members.idle_days < train_outlook.TEST_ACTIVE_DAYS + 1).to_numpy()
         self.repositories = self.members.repository.to_numpy(dtype=str)
 
@@ -147,7 +148,7 @@ def print_misses(study: Study, ours: np.ndarray) -> None:
     silent["is_pause"] = silent.repository.map(last) > silent.last_commit
     worst = silent.nlargest(len(silent) // 5, "loss")
     print(
-        f"{len(silent)} rows of {silent.repository.nunique()} repositories became inactive; "
+        f"{len(silent)} rows of {silent.repository.nunique()} repositories were abandoned; "
         f"{silent.is_pause.mean():.0%} are only pauses, because a later row has a new commit"
     )
     print(f"a fifth of them causes {worst.loss.sum() / silent.loss.sum():.0%} of the difference to an AUC of 1: "

@@ -3,8 +3,11 @@
     python scripts/train_outlook.py PANEL.parquet -o data/reference/outlook.json
 
 Needs lightgbm. A hash of its name puts each repository in one of five folds. Every figure is for
-repositories outside the training data. `--time` also trains only on the months up to a day, and tests on
-other repositories in later months.
+repositories outside the training data. To judge it on repositories and days that it never saw, leave them out,
+and let the back-test ask only about these:
+
+    python scripts/train_outlook.py PANEL.parquet -o mine.json --leave-out unseen.txt --until 2023-07-01
+    advisor backtest --panel PANEL.parquet --outlook mine.json --only unseen.txt --at 2023-07-01
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import sys
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -21,18 +26,21 @@ import numpy as np
 import pandas as pd
 
 from advisor.answers.backtest.figures import auc, calibration_error, platt, wilson
+from advisor.errors import InputError
 from advisor.outlook import compute, features, model, panel
 
 FOLDS = 5
-ROUNDS = 300
+ROUNDS = 200
 BINS = 20
-TRAINING_ACTIVE_DAYS, TEST_ACTIVE_DAYS = 180, 90
+TRAINING_ACTIVE_DAYS, TEST_ACTIVE_DAYS = 365, 90
+HORIZONS = (12, 24)
+LABELS = {model.ABANDONMENT: panel.label_abandonment, model.COLLAPSE: panel.label_collapse}
 SETTINGS = {
-    "objective": "binary", "num_leaves": 8, "min_data_in_leaf": 1000, "learning_rate": 0.04,
+    "objective": "binary", "num_leaves": 8, "min_data_in_leaf": 1000, "learning_rate": 0.06,
     "feature_fraction": 0.2, "bagging_fraction": 0.7, "bagging_freq": 1, "lambda_l2": 10, "seed": 1,
-    "num_threads": 2, "deterministic": True, "force_col_wise": True, "verbose": -1,
+    "num_threads": 1, "deterministic": True, "force_col_wise": True, "verbose": -1,
 }  # fmt: skip
-# Features that only raise the log-odds of inactivity as they grow, and features that only lower them.
+# Features that only raise the log-odds of abandonment as they grow, and features that only lower them.
 MORE_IS_WORSE = (
     "idle_days", "idle_smoothed", "idle_share_of_age", "longest_pause", "usual_pause",
     "idle_over_longest_pause", "idle_median_180", "idle_median_365", "idle_median_730", "idle_mean_180",
@@ -109,66 +117,54 @@ def as_model(folds: list[list[dict[str, list[Any]]]]) -> model.Model:
 
 
 def read_training_data(
-    path: Path,
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[int, np.ndarray], np.ndarray]:
-    """Return the panel, its members of every month, their features, their labels by horizon, their folds."""
+    path: Path, leave_out: Collection[str] = (), until: date | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, dict[int, np.ndarray]], np.ndarray]:
+    """Return the panel, its members of every month, their features, their labels, their folds.
+
+    Args:
+        path: the panel.
+        leave_out: repositories to leave out.
+        until: the last day of rows to read; None: all.
+    """
     series = panel.read_panel(path)
+    if until is not None:
+        series = series[series.day <= pd.Timestamp(until)]
+    series = series[~series.repository.isin(leave_out)].reset_index(drop=True)
     first = (series.day.min() + pd.Timedelta(days=60)).to_period("M").to_timestamp()
     months = pd.date_range(first, series.day.max(), freq="MS")
     members = pd.concat(
         [panel.select_cohort(series, m, TRAINING_ACTIVE_DAYS) for m in months], ignore_index=True
     )
-    inactive = {m: panel.label_inactive(series, members, m).to_numpy() for m in (12, 24)}
+    labels = {
+        outcome: {m: label(series, members, m).to_numpy() for m in HORIZONS}
+        for outcome, label in LABELS.items()
+    }
     fold = members.repository.map(lambda name: model.fold_of(name, FOLDS)).to_numpy()
-    return series, members, compute.compute_features(series, members), inactive, fold
+    return series, members, compute.compute_features(series, members), labels, fold
 
 
 def main() -> None:
-    """Read the panel, train the five sets, calibrate each on the other fold, and write the model."""
+    """Read the panel, train the five sets for each outcome, calibrate them, and write the model."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("panel", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument(
-        "--time",
-        type=date.fromisoformat,
-        help="Also train only on cohorts whose label was known on this date (YYYY-MM-DD).",
-    )
+    add_split_options(parser)
     options = parser.parse_args()
 
-    _, members, values, inactive, fold = read_training_data(options.panel)
-    has_label = ~np.isnan(inactive[12])
-    active = (members.idle_days < TEST_ACTIVE_DAYS + 1).to_numpy()
-
-    trees = []
-    log_odds = np.full(len(members), np.nan)
-    for k in range(FOLDS):
-        part = has_label & (fold != k)
-        trees.append(train(values[part], inactive[12][part], options.rounds))
-        log_odds[fold == k] = sum_set(trees[k], values[fold == k])
-        print(f"set {k + 1} of {FOLDS}: {part.sum()} rows", flush=True)
-    lines, bins = {}, {}
-    for horizon, outcome in inactive.items():
-        rows = active & ~np.isnan(outcome)
-        if 0 < outcome[rows].sum() < rows.sum():
-            lines[horizon] = platt(log_odds[rows], outcome[rows])
-            bins[horizon] = calibration_bins(
-                members.repository[rows].to_numpy(), log_odds[rows], outcome[rows]
-            )
-            chance = 1 / (1 + np.exp(-(lines[horizon][0] + lines[horizon][1] * log_odds[rows])))
-            print_scores(f"{horizon} months, other repositories", outcome[rows], chance)
-    if options.time:
-        print_test_in_time(options, members, values, inactive[12], fold, active)
-
-    whole = as_model(trees)
-    sample = values[has_label].sample(min(1000, has_label.sum()), random_state=0)
-    contributions = pd.DataFrame(
-        [model.explain_log_odds(whole, whole.folds[0], row)[1] for row in sample.to_dict("records")],
-        columns=list(features.FEATURES),
-    ).fillna(0.0)
-    weight = contributions.abs().mean()
+    try:
+        leave_out = panel.read_names(options.leave_out) if options.leave_out else frozenset()
+        data = read_training_data(options.panel, leave_out, options.until)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    _, members, values, labels, fold = data
+    has_label = np.any([~np.isnan(y) for y in labels[model.ABANDONMENT].values()], axis=0)
+    outcomes = {
+        outcome: train_outcome(outcome, members, values, by_months, fold, options.rounds)
+        for outcome, by_months in labels.items()
+    }
     quantiles = values[has_label].quantile([0.001, 0.999])
     head = {
         "format": model.FORMAT,
@@ -180,21 +176,106 @@ def main() -> None:
             "rows": int(has_label.sum()),
             "first_day": str(members.as_of[has_label].min().date()),
             "last_day": str(members.as_of[has_label].max().date()),
+            "left_out": len(leave_out),
+            "until": str(options.until) if options.until else None,
         },
         "longest_idle_days": TRAINING_ACTIVE_DAYS,
-        "calibrations": {
-            h: {"intercept": round(a, 5), "slope": round(b, 5), "bins": bins[h]} for h, (a, b) in lines.items()
-        },
         "features": list(features.FEATURES),
         "ranges": {n: [float(f"{q:.4g}") for q in quantiles[n]] for n in quantiles if quantiles[n].notna().all()},
-        "importance": {n: round(float(w), 5) for n, w in (weight / weight.sum()).items()},
-        "spreads": {n: round(float(s), 5) for n, s in contributions.std().items()},
         "trained_on": sorted({model.digest(name) for name in members.repository[has_label]}),
     }  # fmt: skip
+    write_model(options.output, head, outcomes)
+
+
+def add_split_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that keep repositories and days out of the training data."""
+    parser.add_argument(
+        "--leave-out",
+        type=Path,
+        metavar="FILE",
+        help="Never learn from these repositories: one owner/name a line.",
+    )
+    parser.add_argument(
+        "--until",
+        type=date.fromisoformat,
+        metavar="DATE",
+        help="Learn only from what the panel showed up to this date (YYYY-MM-DD).",
+    )
+
+
+def train_outcome(
+    outcome: str,
+    members: pd.DataFrame,
+    values: pd.DataFrame,
+    labels: dict[int, np.ndarray],
+    fold: np.ndarray,
+    rounds: int,
+) -> dict[str, Any]:
+    """Return the part of the model's file for one outcome.
+
+    One score serves both horizons: each row is in the training data once for each known label.
+    """
+    trees = []
+    log_odds = np.full(len(members), np.nan)
+    for k in range(FOLDS):
+        parts = [~np.isnan(y) & (fold != k) for y in labels.values()]
+        inputs = pd.concat([values[part] for part in parts], ignore_index=True)
+        targets = np.concatenate([y[part] for y, part in zip(labels.values(), parts, strict=True)])
+        trees.append(train(inputs, targets, rounds))
+        log_odds[fold == k] = sum_set(trees[k], values[fold == k])
+        print(f"{outcome}: set {k + 1} of {FOLDS}, {len(targets)} rows", flush=True)
+    calibrations = {}
+    for months, labels_then in labels.items():
+        rows = ~np.isnan(labels_then)
+        if not 0 < labels_then[rows].sum() < rows.sum():
+            continue
+        intercept, slope = platt(log_odds[rows], labels_then[rows])
+        calibrations[months] = {
+            "intercept": round(intercept, 5),
+            "slope": round(slope, 5),
+            "bins": calibration_bins(members.repository[rows].to_numpy(), log_odds[rows], labels_then[rows]),
+        }
+        chance = 1 / (1 + np.exp(-(intercept + slope * log_odds)))
+        for days in (TRAINING_ACTIVE_DAYS, TEST_ACTIVE_DAYS):
+            part = rows & (members.idle_days < days + 1).to_numpy()
+            print_scores(
+                f"{outcome}, {months} months, other repositories, last commit at most {days} days old",
+                labels_then[part],
+                chance[part],
+            )
+    has_label = np.any([~np.isnan(y) for y in labels.values()], axis=0)
+    importance, spreads = explain_features(trees, values[has_label])
+    return {"calibrations": calibrations, "importance": importance, "spreads": spreads, "folds": trees}
+
+
+def explain_features(
+    trees: list[list[dict[str, list[Any]]]], values: pd.DataFrame
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the importance of each feature, and the standard deviation of its contribution."""
+    whole = as_model(trees)
+    sample = values.sample(min(1000, len(values)), random_state=0)
+    contributions = pd.DataFrame(
+        [model.explain_log_odds(whole, whole.folds[0], row)[1] for row in sample.to_dict("records")],
+        columns=list(features.FEATURES),
+    ).fillna(0.0)
+    weight = contributions.abs().mean()
+    return (
+        {n: round(float(w), 5) for n, w in (weight / weight.sum()).items()},
+        {n: round(float(s), 5) for n, s in contributions.std().items()},
+    )
+
+
+def write_model(output: Path, head: dict[str, Any], outcomes: dict[str, dict[str, Any]]) -> None:
+    """Write the model, one line for each tree."""
+    parts = []
+    for outcome, part in outcomes.items():
+        text = json.dumps({k: v for k, v in part.items() if k != "folds"}, indent=1).removesuffix("\n}")
+        sets = ",\n".join("[" + ",\n".join(compact_json(t) for t in each) + "]" for each in part["folds"])
+        parts.append(f'"{outcome}": {text},\n "folds": [\n{sets}\n]\n}}')
     text = json.dumps(head, indent=1).removesuffix("\n}")
-    sets = ",\n".join("[" + ",\n".join(compact_json(t) for t in each) + "]" for each in trees)
-    options.output.write_text(f'{text},\n "folds": [\n{sets}\n]\n}}\n')
-    print(f"wrote {options.output}: {options.output.stat().st_size / 1000:.0f} kB")
+    joined = ",\n".join(parts)
+    output.write_text(f'{text},\n "outcomes": {{\n{joined}\n}}\n}}\n')
+    print(f"wrote {output}: {output.stat().st_size / 1000:.0f} kB")
 
 
 def compact_json(tree: dict[str, list[Any]]) -> str:
@@ -214,7 +295,7 @@ def sum_set(trees: list[dict[str, list[Any]]], values: pd.DataFrame) -> np.ndarr
 
 
 def calibration_bins(repositories: np.ndarray, log_odds: np.ndarray, labels: np.ndarray) -> list[list[float]]:
-    """Return (highest log-odds, low, high) of bins of equal size: intervals of the share of inactive libraries.
+    """Return (highest log-odds, low, high) of bins of equal size: intervals of the share of libraries with the outcome.
 
     The Wilson interval counts each repository once, not each of its months.
     """
@@ -229,35 +310,10 @@ def calibration_bins(repositories: np.ndarray, log_odds: np.ndarray, labels: np.
 def print_scores(name: str, labels: np.ndarray, chance: np.ndarray) -> None:
     """Print one line of figures."""
     print(
-        f"{name}: {len(labels)} rows, {labels.mean():.1%} inactive, AUC {auc(labels, chance):.4f}, "
+        f"{name}: {len(labels)} rows, {labels.mean():.1%}, AUC {auc(labels, chance):.4f}, "
         f"calibration error {calibration_error(labels, chance):.4f}",
         flush=True,
     )
-
-
-def print_test_in_time(
-    options: argparse.Namespace,
-    members: pd.DataFrame,
-    values: pd.DataFrame,
-    outcome: np.ndarray,
-    fold: np.ndarray,
-    active: np.ndarray,
-) -> None:
-    """Train and calibrate with what was known on a day; test on other repositories in later months."""
-    day = pd.Timestamp(options.time)
-    # The label of a cohort is known after a year and 130 days.
-    early = (members.as_of + pd.Timedelta(days=365 + panel.LABEL_TO_DAYS) <= day).to_numpy() & ~np.isnan(
-        outcome
-    )
-    later = (members.as_of >= day).to_numpy() & ~np.isnan(outcome) & active
-    log_odds = np.full(len(members), np.nan)
-    for k in range(FOLDS):
-        part = early & (fold != k)
-        at = (early | later) & (fold == k)
-        log_odds[at] = sum_set(train(values[part], outcome[part], options.rounds), values[at])
-    line = platt(log_odds[early & active], outcome[early & active])
-    print_scores(f"other repositories, trained with what was known on {options.time} | later cohorts", outcome[later],
-           1 / (1 + np.exp(-(line[0] + line[1] * log_odds[later]))))  # fmt: skip
 
 
 if __name__ == "__main__":

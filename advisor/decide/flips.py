@@ -223,6 +223,9 @@ def value_at(scale: Scale, utility: float) -> float:
     if scale.curve == "log":
         worst, best = math.log1p(scale.worst), math.log1p(scale.best)
         return math.expm1(worst + utility * (best - worst))
+    if scale.curve == "logit":
+        worst, best = (math.log(end / (1 - end)) for end in (scale.worst, scale.best))
+        return 1 / (1 + math.exp(-(worst + utility * (best - worst))))
     return scale.worst + utility * (scale.best - scale.worst)
 
 

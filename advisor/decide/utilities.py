@@ -9,7 +9,7 @@ is a triangular distribution over them with its peak at the value. A missing met
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from advisor.decide.missing import Predictor, bundled_predictor, known_values
 from advisor.domain.domain import Criterion, Scale
@@ -21,10 +21,22 @@ ROUNDING = 1e-6  # of a share; the dashboard page has six digits
 
 def utility(scale: Scale, value: float) -> float:
     """Return the place of a value between ``worst`` (0) and ``best`` (1), cut off at both ends."""
-    curve = math.log1p if scale.curve == "log" else float
+    curve = _CURVES[scale.curve]
     worst, best = curve(scale.worst), curve(scale.best)
-    floor = 0.0 if scale.curve == "log" else -math.inf
-    return min(1.0, max(0.0, (curve(max(value, floor)) - worst) / (best - worst)))
+    return min(1.0, max(0.0, (curve(value) - worst) / (best - worst)))
+
+
+def _logit(share: float) -> float:
+    inside = min(1 - SMALLEST_SHARE, max(SMALLEST_SHARE, share))
+    return math.log(inside / (1 - inside))
+
+
+SMALLEST_SHARE = 1e-9
+_CURVES: Mapping[str, Callable[[float], float]] = {
+    "linear": float,
+    "log": lambda value: math.log1p(max(value, 0.0)),
+    "logit": _logit,
+}
 
 
 def score_metric(

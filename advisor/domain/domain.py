@@ -18,7 +18,8 @@ from advisor.model import Candidate
 class Scale(StrictModel):
     """How a value becomes a utility: 0 at ``worst``, 1 at ``best``, the same for all candidates.
 
-    ``worst`` may be greater than ``best``. On a ``log`` curve equal factors have the same effect (log1p).
+    ``worst`` may be greater than ``best``. On a ``log`` curve equal factors have the same effect (log1p),
+    on a ``logit`` curve equal factors of the odds of a share.
     ``source`` is the source of the two ends.
     """
 
@@ -26,7 +27,7 @@ class Scale(StrictModel):
     weight: float = Field(gt=0)
     worst: float
     best: float
-    curve: Literal["linear", "log"] = "linear"
+    curve: Literal["linear", "log", "logit"] = "linear"
     source: str
 
     @model_validator(mode="after")
@@ -35,6 +36,8 @@ class Scale(StrictModel):
             raise ValueError("worst and best must be different")
         if self.curve == "log" and min(self.worst, self.best) < 0:
             raise ValueError("the ends of a log scale must not be negative")
+        if self.curve == "logit" and not (0 < self.worst < 1 and 0 < self.best < 1):
+            raise ValueError("the ends of a logit scale must be between 0 and 1")
         return self
 
 

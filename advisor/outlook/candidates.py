@@ -27,7 +27,7 @@ _ROWS = """
 WITH grid AS (SELECT unnest($days::DATE[]) AS day),
 first_commits AS (SELECT repository, min(day) AS created FROM contributions GROUP BY repository),
 commit_totals AS (
-    SELECT c.repository, g.day, max(c.day) AS last_commit, sum(c.commits) AS commits,
+    SELECT c.repository, g.day, max(c.day) FILTER (NOT c.is_bot) AS last_commit, sum(c.commits) AS commits,
            sum(c.commits) FILTER (c.day > g.day - 90) AS recent_commits, -- NULL for none, as in the panel
            count(DISTINCT c.author) AS contributors
     FROM contributions AS c JOIN grid AS g ON c.day <= g.day GROUP BY ALL
@@ -89,6 +89,7 @@ def compute_outlooks(facts: FactsView, model_file: Path) -> dict[str, tuple[Outl
         FactsError: the model's file cannot be read.
     """
     trees = model.load_model(model_file)
+    collapse = model.load_model(model_file, model.COLLAPSE)
     as_of = facts.as_of
     series = read_series(facts.connection, as_of)
     read_on = dict(
@@ -115,5 +116,5 @@ def compute_outlooks(facts: FactsView, model_file: Path) -> dict[str, tuple[Outl
             continue
         blank = {name for name in COLUMNS if own_rows[name].isna().all()}
         unknown = [name for name, feature in FEATURES.items() if blank & set(feature.uses)]
-        outlooks[repository] = model.predict_outlooks(trees, rows[repository], HORIZONS, unknown)
+        outlooks[repository] = model.predict_outlooks(trees, rows[repository], HORIZONS, unknown, collapse)
     return outlooks

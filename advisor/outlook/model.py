@@ -1,8 +1,11 @@
 """Predict outlooks with the trees of a readable file, and show the contribution of each feature.
 
-The file has small regression trees whose leaves add up to log-odds of inactivity (gradient boosting,
-Friedman 2001), and two straight lines that turn the sum into calibrated chances for 12 and 24 months
-(Platt 1999). There are five sets of trees, and each was trained without a fifth of the libraries. The model
+For each outcome (abandoned, collapsed) the file has small regression trees whose leaves add up to log-odds
+(gradient boosting, Friedman 2001), and two straight lines that turn the sum into calibrated chances for 12
+and 24 months (Platt 1999). A chance for 24 months is at least that for 12, and a collapse is at least as
+likely as abandonment: a library without commits has collapsed too.
+
+There are five sets of trees, and each was trained without a fifth of the libraries. The model
 scores a library of the training data with the set that was trained without it, and any other library with
 the mean of all sets. So no figure of a back-test is for a library that the trees were trained on.
 
@@ -18,7 +21,7 @@ import hashlib
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,15 +29,18 @@ from typing import TYPE_CHECKING, Any
 from advisor.errors import FactsError
 from advisor.model import Contribution, Outlook
 from advisor.outlook.features import FEATURES
+from advisor.outlook.panel import FEWEST_COMMITS, YEAR
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-FORMAT = 1
+FORMAT = 2
+ABANDONMENT, COLLAPSE = "abandoned", "collapsed"
 # The model abstains if features with more than this share of its importance are unknown or out of range.
 MAX_UNKNOWN_SHARE = 0.5
 Z95 = 1.96
+COMMITS_A_MONTH, MONTH_DAYS = "commits_a_month_400", 30
 MIN_CONTRIBUTION = 0.02  # log-odds; smaller contributions are not shown
 
 
@@ -45,7 +51,7 @@ class Calibration:
     Attributes:
         intercept, slope: of the line.
         bins: (highest log-odds, low, high): the Wilson interval of the share of libraries with these log-odds
-            that became inactive, from trees trained without them; each library counts once.
+            with the outcome, from trees trained without them; each library counts once.
     """
 
     intercept: float
@@ -53,7 +59,7 @@ class Calibration:
     bins: Sequence[tuple[float, float, float]]
 
     def observed_interval(self, log_odds: float) -> tuple[float, float]:
-        """Return the interval of the observed share of inactive libraries with these log-odds."""
+        """Return the interval of the observed share of libraries with the outcome at these log-odds."""
         low_high = next((b for b in self.bins if log_odds <= b[0]), self.bins[-1])
         return low_high[1], low_high[2]
 
@@ -86,7 +92,7 @@ class Tree:
 
 @dataclass(frozen=True)
 class Model:
-    """The content of a model file; see `load_model`.
+    """What a model file has for one outcome; see `load_model`.
 
     Attributes:
         features: names of the features, in the order of the trees' indices.
@@ -122,34 +128,48 @@ def fold_of(repository: str, folds: int) -> int:
 
 
 @cache
-def load_model(path: Path) -> Model:
-    """Read a model file.
+def load_model(path: Path, outcome: str = ABANDONMENT) -> Model:
+    """Read what a model file has for one outcome.
+
+    Args:
+        path: the file.
+        outcome: `ABANDONMENT` or `COLLAPSE`.
 
     Raises:
         FactsError: it is missing, damaged or of another format.
     """
+    content = _read_content(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        part = content["outcomes"][outcome]
+        return Model(
+            features=tuple(content["features"]),
+            folds=tuple(tuple(_tree(columns) for columns in trees) for trees in part["folds"]),
+            trained_on=frozenset(content["trained_on"]),
+            ranges={name: (low, high) for name, (low, high) in content["ranges"].items()},
+            importance=part["importance"],
+            spreads=part["spreads"],
+            calibrations={int(m): Calibration(**c) for m, c in part["calibrations"].items()},
+            longest_idle_days=content["longest_idle_days"],
+            about=content["about"],
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FactsError(f"cannot read the outlook's model {path}: {error!r}") from None
+
+
+@cache
+def _read_content(path: Path) -> Mapping[str, Any]:
+    try:
+        content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if content["format"] != FORMAT:
             raise FactsError(
                 f"{path}: the model has format {content['format']}, but this version reads format {FORMAT}"
             )
         unknown = set(content["features"]) - set(FEATURES)
-        if unknown:
-            raise FactsError(f"{path}: this version cannot compute the features {', '.join(sorted(unknown))}")
-        return Model(
-            features=tuple(content["features"]),
-            folds=tuple(tuple(_tree(columns) for columns in trees) for trees in content["folds"]),
-            trained_on=frozenset(content["trained_on"]),
-            ranges={name: (low, high) for name, (low, high) in content["ranges"].items()},
-            importance=content["importance"],
-            spreads=content["spreads"],
-            calibrations={int(m): Calibration(**c) for m, c in content["calibrations"].items()},
-            longest_idle_days=content["longest_idle_days"],
-            about=content["about"],
-        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FactsError(f"cannot read the outlook's model {path}: {error!r}") from None
+    if unknown:
+        raise FactsError(f"{path}: this version cannot compute the features {', '.join(sorted(unknown))}")
+    return content
 
 
 def _tree(columns: Mapping[str, list[Any]]) -> Tree:
@@ -208,15 +228,18 @@ def sum_trees(trees: Sequence[Tree], values: np.ndarray) -> np.ndarray:
 def predict_probabilities(
     model: Model, features: pd.DataFrame, repositories: pd.Series[str], months: int
 ) -> np.ndarray:
-    """Return the calibrated chance of inactivity, one per row.
+    """Return the calibrated chance of the outcome, one per row; it does not fall with the horizon.
 
     Raises:
         KeyError: the model has no calibration for these months.
     """
     import numpy as np
 
-    line = model.calibrations[months]
-    return 1 / (1 + np.exp(-(line.intercept + line.slope * sum_log_odds(model, features, repositories))))
+    log_odds = sum_log_odds(model, features, repositories)
+    lines = [model.calibrations[m] for m in {months, *(m for m in model.calibrations if m < months)}]
+    highest = np.max([line.intercept + line.slope * log_odds for line in lines], axis=0)
+    chances: np.ndarray = 1 / (1 + np.exp(-highest))
+    return chances
 
 
 def explain_log_odds(
@@ -263,8 +286,60 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
+@dataclass(frozen=True)
+class _Sum:
+    """The log-odds of one library: mean, standard error, and the mean contribution of each feature."""
+
+    log_odds: float
+    error: float
+    contributions: Mapping[str, float]
+
+
+def _sum_sets(model: Model, values: Mapping[str, float | None], missing: Collection[str]) -> _Sum:
+    results = [explain_log_odds(model, trees, values, missing) for trees in model.folds]
+    count = len(results)
+    total = math.fsum(odds for odds, _ in results) / count
+    spread = math.sqrt(math.fsum((odds - total) ** 2 for odds, _ in results) / (count - 1 or 1))
+    means = {
+        name: math.fsum(each.get(name, 0.0) for _, each in results) / count
+        for name in {n for _, each in results for n in each}
+    }
+    return _Sum(total, math.hypot(spread, *(model.spreads.get(name, 0.0) for name in missing)), means)
+
+
+_Chance = tuple[float, float, float]  # the chance and its interval
+
+
+def _chances(
+    model: Model, result: _Sum, horizons: Sequence[int], least: Mapping[int, _Chance] | None = None
+) -> dict[int, _Chance]:
+    """Return months → chance, low, high; none is below that of an earlier horizon or of ``least``."""
+    chances: dict[int, _Chance] = {}
+    floor = (0.0, 0.0, 0.0)
+    for months in sorted({*model.calibrations, *horizons}):
+        line = model.calibrations[months]
+        log_odds, half = result.log_odds, Z95 * result.error
+        low, high = line.observed_interval(log_odds)
+        own = (
+            line.chance(log_odds),
+            min(line.chance(log_odds - half), low),
+            max(line.chance(log_odds + half), high),
+        )
+        floor = _at_least(_at_least(own, floor), (least or {}).get(months, floor))
+        chances[months] = floor
+    return {months: chances[months] for months in horizons}
+
+
+def _at_least(chance: _Chance, floor: _Chance) -> _Chance:
+    return max(chance[0], floor[0]), max(chance[1], floor[1]), max(chance[2], floor[2])
+
+
 def predict_outlooks(
-    model: Model, values: Mapping[str, float | None], horizons: Sequence[int], unknown: Collection[str] = ()
+    model: Model,
+    values: Mapping[str, float | None],
+    horizons: Sequence[int],
+    unknown: Collection[str] = (),
+    collapse: Model | None = None,
 ) -> tuple[Outlook, ...]:
     """Return the outlook of one library, one per horizon.
 
@@ -273,10 +348,11 @@ def predict_outlooks(
     of range.
 
     Args:
-        model: the trees.
+        model: the trees for abandonment.
         values: feature → value; None or NaN is a blank.
         horizons: in months.
         unknown: features that the source cannot provide.
+        collapse: the trees for a collapse; None: the outlooks do not have its chance.
 
     Raises:
         KeyError: the model has no calibration for one of the horizons.
@@ -286,42 +362,44 @@ def predict_outlooks(
     abstention = _abstention_reason(model, values, missing)
     if abstention:
         return tuple(Outlook(m, None, 0.0, 1.0, abstained=True, reason=abstention) for m in horizons)
-    results = [explain_log_odds(model, trees, values, missing) for trees in model.folds]
-    count = len(results)
-    total = math.fsum(odds for odds, _ in results) / count
-    spread = math.sqrt(math.fsum((odds - total) ** 2 for odds, _ in results) / (count - 1 or 1))
-    error = math.hypot(spread, *(model.spreads.get(name, 0.0) for name in missing))
-    means = {
-        name: math.fsum(each.get(name, 0.0) for _, each in results) / count
-        for name in {n for _, each in results for n in each}
-    }
+    result = _sum_sets(model, values, missing)
+    chances = _chances(model, result, horizons)
     contributions = tuple(
         Contribution(name, FEATURES[name].title, _known_value(values.get(name)), log_odds)
-        for name, log_odds in sorted(means.items(), key=lambda item: (-abs(item[1]), item[0]))
+        for name, log_odds in sorted(result.contributions.items(), key=lambda item: (-abs(item[1]), item[0]))
         if abs(log_odds) >= MIN_CONTRIBUTION
     )
     titles = ", ".join(sorted(FEATURES[name].title for name in outside))
     reason = f"outside the range of the training data, so treated as unknown: {titles}" if outside else ""
-    return tuple(
-        Outlook(
-            months,
-            line.chance(total),
-            min(line.chance(total - Z95 * error), line.observed_interval(total)[0]),
-            max(line.chance(total + Z95 * error), line.observed_interval(total)[1]),
-            abstained=False,
-            reason=reason,
-            contributions=contributions,
-        )
-        for months in horizons
-        for line in [model.calibrations[months]]
-    )
+    outlooks = {
+        m: Outlook(m, *chances[m], abstained=False, reason=reason, contributions=contributions)
+        for m in horizons
+    }
+    if collapse is not None and _can_collapse(values, missing):
+        for months, chance in _chances(
+            collapse, _sum_sets(collapse, values, missing), horizons, chances
+        ).items():
+            outlooks[months] = replace(
+                outlooks[months], collapse=chance[0], collapse_low=chance[1], collapse_high=chance[2]
+            )
+    return tuple(outlooks[m] for m in horizons)
+
+
+def _can_collapse(values: Mapping[str, float | None], missing: Collection[str]) -> bool:
+    """Return whether the library had enough commits in the last year for a collapse to mean something."""
+    monthly = _number(values.get(COMMITS_A_MONTH))
+    return COMMITS_A_MONTH not in missing and monthly * YEAR / MONTH_DAYS >= FEWEST_COMMITS
 
 
 def _abstention_reason(model: Model, values: Mapping[str, float | None], missing: Collection[str]) -> str:
     """Return why the model makes no prediction for this library; empty if it makes one."""
     idle = _number(values.get("idle_days"))
-    if not idle <= model.longest_idle_days:
-        since = "no commit is known" if math.isnan(idle) else f"no commit for {idle:.0f} days"
+    if not idle < model.longest_idle_days + 1:  # days, as in the cohorts of the training
+        if math.isnan(idle):
+            return "no commit is known"
+        since = f"no commit for {idle:.0f} days"
+        if model.longest_idle_days >= YEAR:
+            return f"{since}: it is abandoned already"
         return (
             f"{since}; the model was trained only on libraries with a commit in the last"
             f" {model.longest_idle_days:.0f} days"

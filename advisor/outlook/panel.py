@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from advisor.errors import InputError
 from advisor.facts.database import open_database, parquet_sql
@@ -36,14 +36,58 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "downloads": ("monthly_downloads", "max"),
 }
 DATES = ("day", "created", "last_commit", "last_release")
+YEAR = 365  # days
+MONTHS_A_YEAR = 12
 LABEL_FROM_DAYS, LABEL_TO_DAYS = -20, 130
+GAP_DAYS = 95  # a longer gap between two rows may hide a commit
+FEWEST_COMMITS = 12  # of a year; fewer cannot collapse
+COLLAPSE_SHARE = 0.2
+STALE_ROW_STARS = 1000
+
+# One repository has one second of creation, whatever its name; a list may keep an old name, or both. A stale
+# row repeats every count of the two rows before it, although a thousand people have starred the repository.
+_ROWS = """
+WITH given AS (
+    SELECT {selection} FROM {source} WHERE repo IS NOT NULL AND snap IS NOT NULL GROUP BY repo, snap
+),
+named AS (
+    SELECT * REPLACE (regexp_replace(rtrim(repository, '/'), '^https?://github.com/', '') AS repository)
+    FROM given
+),
+identities AS (
+    SELECT repository, min(day) AS first_day, max(day) AS last_day,
+           coalesce(max(created) FILTER (created <> date_trunc('day', created))::VARCHAR, repository)
+               AS identity
+    FROM named GROUP BY repository
+),
+names AS (
+    SELECT identity, arg_max(repository, last_day::VARCHAR || first_day::VARCHAR) AS name
+    FROM identities GROUP BY identity
+),
+merged AS (
+    SELECT s.name AS repository, n.day, {merge}
+    FROM named AS n JOIN identities AS i USING (repository) JOIN names AS s ON s.identity = i.identity
+    GROUP BY s.name, n.day
+),
+hashed AS (
+    SELECT *, hash(stars, forks, watchers, open_issues, closed_issues, commits, contributors, change_requests)
+              AS counts
+    FROM merged
+)
+SELECT {columns} FROM hashed
+WINDOW w AS (PARTITION BY repository ORDER BY day)
+QUALIFY coalesce(stars, 0) < {stars} OR NOT coalesce(
+    counts = lag(counts) OVER w AND counts = lag(counts, 2) OVER w, FALSE)
+ORDER BY repository, day
+"""
 
 
 def read_panel(path: Path) -> pd.DataFrame:
     """Read a panel: a Parquet file with one row per repository, list and month.
 
     Returns:
-        One row per repository and day, in that order. Columns as in `COLUMNS`: ``repository`` and
+        One row per repository and day, in that order. A renamed repository has its newest name in all rows;
+        rows that a list no longer updates are left out. Columns as in `COLUMNS`: ``repository`` and
         ``category`` str, the dates datetime64 (NaT: unknown), the counts float64 (NaN: unknown or
         blank in the list, which does not write zeros).
 
@@ -69,11 +113,37 @@ def read_panel(path: Path) -> pd.DataFrame:
             selection.append(f"{aggregate}({column}::{kind}) AS {name}")
         try:
             return db.execute(
-                f"SELECT {', '.join(selection)} FROM {source}"
-                " WHERE repo IS NOT NULL AND snap IS NOT NULL GROUP BY repo, snap ORDER BY repo, snap"
+                _ROWS.format(
+                    selection=", ".join(selection),
+                    source=source,
+                    merge=", ".join(
+                        f"{'max' if aggregate == 'any_value' else aggregate}(n.{name}) AS {name}"
+                        for name, (_, aggregate) in COLUMNS.items()
+                        if name not in {"repository", "day"}
+                    ),
+                    columns=", ".join(COLUMNS),
+                    stars=STALE_ROW_STARS,
+                )
             ).df()
         except duckdb.Error as error:
             raise InputError(f"{path}: {str(error).splitlines()[0]}") from None
+
+
+def read_names(path: Path) -> frozenset[str]:
+    """Read repositories, one ``owner/name`` a line; a line may be empty or a comment with ``#``.
+
+    Raises:
+        InputError: the file cannot be read, or a line is no repository.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {path}: {error}") from None
+    names = {number: line.split("#")[0].strip() for number, line in enumerate(lines, start=1)}
+    for number, name in names.items():
+        if name and (name.count("/") != 1 or name.startswith("/") or name.endswith("/")):
+            raise InputError(f"{path}, line {number}: {name!r} is no repository: expected owner/name")
+    return frozenset(name for name in names.values() if name)
 
 
 def select_cohort(series: pd.DataFrame, at: date, active_days: int = 90) -> pd.DataFrame:
@@ -97,44 +167,94 @@ def select_cohort(series: pd.DataFrame, at: date, active_days: int = 90) -> pd.D
     return members[members.idle_days < active_days + 1].reset_index(drop=True)
 
 
-def label_inactive(series: pd.DataFrame, members: pd.DataFrame, months: int) -> pd.Series[float]:
-    """Return the label of each member some months later: 1 inactive, 0 active, NaN unknown.
+def label_abandonment(series: pd.DataFrame, members: pd.DataFrame, months: int) -> pd.Series[float]:
+    """Return the label of each member some months later: 1 abandoned, 0 not, NaN unknown.
 
-    Inactive: the first row between 20 days before and 130 days after ``as_of`` plus the months has the same
-    last commit on the default branch as the member's own row.
+    Abandoned on a day: no commit on the default branch in the 365 days before it. The label is known if the
+    panel has a row between 20 days before and 130 days after ``as_of`` plus the months. If that row shows a
+    commit after the day, the row before it shows the last commit that counts; that row must be at most 95
+    days older than the day if it shows no commit in the year. A panel does not show who made a commit,
+    declared ends and archived repositories; the rules know these.
 
     Returns:
         One value per row of ``members``, with its index.
     """
-    later = _rows_after(series, members, months)
-    return (later.last_commit_later <= later.last_commit).astype(float).where(later.last_commit_later.notna())
-
-
-def label_dead(series: pd.DataFrame, members: pd.DataFrame, months: int) -> pd.Series[float]:
-    """Return the stricter label of the selection test: 1 if the last commit is more than a year old.
-
-    The row is the same as in `label_inactive`. So a library that was still maintained for some months
-    and then abandoned counts as dead too.
-    """
-    later = _rows_after(series, members, months)
-    idle = (later.day_later - later.last_commit_later).dt.total_seconds() / 86400
-    return (idle > 365).astype(float).where(later.last_commit_later.notna())  # a year
-
-
-def _rows_after(series: pd.DataFrame, members: pd.DataFrame, months: int) -> pd.DataFrame:
+    import numpy as np
     import pandas as pd
 
-    rows = series.loc[series.last_commit.notna(), ["repository", "day", "last_commit"]]
-    targets = members[["repository", "as_of", "last_commit"]].copy()
-    targets["from"] = targets.as_of + pd.DateOffset(months=months) + pd.Timedelta(days=LABEL_FROM_DAYS)
-    later = pd.merge_asof(
-        targets.reset_index().sort_values("from"),
-        rows.sort_values("day"),
-        left_on="from",
+    day = members.as_of + pd.DateOffset(months=months)
+    year_before = day - pd.Timedelta(days=YEAR)
+    later = _rows_near(series, members, day)
+    earlier = find_rows(series, members, day - pd.Timedelta(days=1 - LABEL_FROM_DAYS), "backward", None)
+    is_after = later.last_commit > day
+    is_silent = np.where(is_after, earlier.last_commit < year_before, later.last_commit < year_before)
+    is_unknown = later.last_commit.isna() | (
+        is_after & (earlier.last_commit < year_before) & (day - earlier.day > pd.Timedelta(days=GAP_DAYS))
+    )
+    return pd.Series(is_silent, members.index).astype(float).where(~is_unknown)
+
+
+def label_collapse(series: pd.DataFrame, members: pd.DataFrame, months: int) -> pd.Series[float]:
+    """Return the label of each member some months later: 1 collapsed, 0 not, NaN unknown.
+
+    Collapsed on a day: the year before it had less than a fifth of the commits of the year before ``as_of``.
+    Both years come from the total of commits in the rows nearest to their ends, scaled to 365 days. NaN too
+    for a member with fewer than 12 commits in the year before ``as_of``.
+
+    Returns:
+        One value per row of ``members``, with its index.
+    """
+    import pandas as pd
+
+    now = find_rows(series, members, members.day, "backward", 0)
+    before = find_rows(series, members, members.day - pd.Timedelta(days=YEAR), "nearest", 75)
+    later = _rows_near(series, members, members.as_of + pd.DateOffset(months=months))
+    start = now if months == MONTHS_A_YEAR else None
+    if start is None:
+        start = _rows_near(series, members, members.as_of + pd.DateOffset(months=months - MONTHS_A_YEAR))
+    past, future = _commits_a_year(before, now), _commits_a_year(start, later)
+    is_known = (past >= FEWEST_COMMITS) & (future >= 0)
+    return (future < COLLAPSE_SHARE * past).astype(float).where(is_known)
+
+
+def _commits_a_year(start: pd.DataFrame, end: pd.DataFrame) -> pd.Series[float]:
+    days = (end.day - start.day).dt.total_seconds() / 86400
+    yearly: pd.Series[float] = (end.commits - start.commits) * YEAR / days.where(days > 0)
+    return yearly
+
+
+def _rows_near(series: pd.DataFrame, members: pd.DataFrame, day: pd.Series[Any]) -> pd.DataFrame:
+    """Return the first row of each member from 20 days before to 130 days after a day."""
+    import pandas as pd
+
+    start = day + pd.Timedelta(days=LABEL_FROM_DAYS)
+    return find_rows(series, members, start, "forward", LABEL_TO_DAYS - LABEL_FROM_DAYS)
+
+
+def find_rows(
+    series: pd.DataFrame,
+    members: pd.DataFrame,
+    at: pd.Series[Any],
+    direction: Literal["backward", "forward", "nearest"],
+    within_days: int | None,
+    columns: Sequence[str] = ("day", "last_commit", "commits"),
+) -> pd.DataFrame:
+    """Return columns of a row of each member before, after or near a day; NaT and NaN if there is none.
+
+    Only rows with a known last commit count.
+    """
+    import pandas as pd
+
+    selection = ["repository", *(c for c in columns if c in series)]
+    rows = series.loc[series.last_commit.notna(), selection].sort_values("day")
+    targets = members[["repository"]].assign(at=at).reset_index().sort_values("at")
+    nearest = pd.merge_asof(
+        targets,
+        rows,
+        left_on="at",
         right_on="day",
         by="repository",
-        direction="forward",
-        tolerance=pd.Timedelta(days=LABEL_TO_DAYS - LABEL_FROM_DAYS),
-        suffixes=("", "_later"),
+        direction=direction,
+        tolerance=None if within_days is None else pd.Timedelta(days=within_days),
     )
-    return later.set_index("index").rename(columns={"day": "day_later"}).sort_index()
+    return nearest.set_index("index").sort_index()

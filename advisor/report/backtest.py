@@ -14,8 +14,18 @@ from advisor.report.tables import text_table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from advisor.answers.backtest.ranking import Record
     from advisor.answers.backtest.run import Backtest, Figure, Window
 
+_DEFINITIONS = {
+    "abandoned": (
+        "Abandoned {months} months later: no commit on the default branch in the 365 days before that day."
+    ),
+    "collapsed": (
+        "Collapsed {months} months later: in the year before that day, less than a fifth of the commits of "
+        "the year before the forecast."
+    ),
+}
 WIDTH = 40  # characters of the calibration plot
 
 
@@ -28,6 +38,30 @@ def render(backtest: Backtest, output_format: BacktestFormat) -> str:
             return json.dumps(_plain(asdict(backtest)), indent=1) + "\n"
         case _:
             assert_never(output_format)
+
+
+def render_record(record: Record, output_format: BacktestFormat) -> str:
+    """Return how well weights ordered libraries, in a format."""
+    if output_format is Format.json:
+        return json.dumps(_plain(asdict(record)), indent=1) + "\n"
+    first, last = record.days
+    lines = [
+        f"{record.repositories} repositories of which the weights had learned nothing, {first} to {last}.",
+        "Of two libraries of one category and day: how often the one that fared better 24 months later has",
+        "the higher score; 50 % is chance. Gain: over the fitted weights without the outlook, same pairs.",
+    ]
+    for outcome, scores in record.outcomes.items():
+        rows = [
+            [
+                name,
+                f"{c.value:.1%} [{c.low:.1%}–{c.high:.1%}]",
+                f"{c.gain:+.1%} [{c.gain_low:+.1%}, {c.gain_high:+.1%}]",
+            ]
+            for name, c in scores.items()
+        ]
+        pairs = next((c.pairs for c in scores.values()), 0)
+        lines += ["", *text_table([f"{outcome}, {pairs} pairs", "ordered rightly", "gain"], rows)]
+    return "\n".join([*lines, "", "[a–b]: 95 % bootstrap interval over categories."]) + "\n"
 
 
 def render_forecasts(members: pd.DataFrame) -> str:
@@ -58,7 +92,7 @@ def _text(backtest: Backtest) -> str:
     """Return the windows, the baselines, the calibration with a plot, and the value of a choice."""
     lines = [
         (
-            f"Inactive: no commit on the default branch in the next {backtest.horizon_months} months. "
+            f"{_DEFINITIONS[backtest.outcome].format(months=backtest.horizon_months)} "
             f"Active: the last commit is at most {backtest.active_days} days old."
         ),
         (
@@ -71,7 +105,7 @@ def _text(backtest: Backtest) -> str:
                 "day",
                 "active",
                 "outcome known",
-                "inactive",
+                backtest.outcome,
                 "AUC",
                 "average precision",
                 "Brier",
@@ -94,10 +128,10 @@ def _text(backtest: Backtest) -> str:
             "",
             (
                 f"{s.groups} random groups of five libraries of the same category and day. "
-                f"Dead: no commit for over a year, {s.months} months later."
+                f"Abandoned: no commit in the 365 days before the day {s.months} months later."
             ),
             *text_table(
-                ["choice", "dead"],
+                ["choice", "abandoned"],
                 [
                     [name, f"{share.value:.1%} [{share.low:.1%}–{share.high:.1%}]"]
                     for name, share in (

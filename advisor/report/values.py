@@ -107,10 +107,17 @@ def number(value: float, unit: str) -> str:
 
 
 def show_outlook(outlook: Outlook) -> str:
-    """Return the chance of inactivity with its interval; ``?`` if the outlook gives none."""
+    """Return the chance of abandonment with its interval; ``?`` if the outlook gives none."""
     if outlook.probability_inactive is None:
         return "?"
     return f"{chance(outlook.probability_inactive)} [{chance(outlook.low)}–{chance(outlook.high)}]"
+
+
+def show_collapse(outlook: Outlook) -> str:
+    """Return the chance of a collapse with its interval; ``?`` if the outlook gives none."""
+    if outlook.collapse is None:
+        return "?"
+    return f"{chance(outlook.collapse)} [{chance(outlook.collapse_low)}–{chance(outlook.collapse_high)}]"
 
 
 def chance(share: float) -> str:

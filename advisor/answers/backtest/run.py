@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor.answers.backtest import figures
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DRAWS = 200
+LABELS: Mapping[str, Callable[[pd.DataFrame, pd.DataFrame, int], pd.Series[float]]] = {
+    model.ABANDONMENT: panel.label_abandonment,
+    model.COLLAPSE: panel.label_collapse,
+}
 FEWEST_MEMBERS = 30  # a window with fewer known outcomes has no figures
 
-# name → (feature, whether more of it suggests inactivity): rankings that need no model
+# name → (feature, whether more of it suggests abandonment): rankings that need no model
 BASELINES: Mapping[str, tuple[str, bool]] = {
     "days since last commit": ("idle_days", True),
     "commits a month": ("commits_a_month_200", False),
@@ -50,7 +55,7 @@ class Window:
         as_of: the day; None for all windows pooled.
         members: number of repositories active on that day (rows, if pooled).
         known: number of members whose outcome is in the panel.
-        inactive: share of the known that became inactive; NaN if none is known.
+        inactive: share of the known with the outcome; NaN if none is known.
         figures: ``auc``, ``average_precision``, ``brier``, ``calibration_error``; empty if too few are known.
     """
 
@@ -66,6 +71,7 @@ class Backtest:
     """The result of a back-test.
 
     Attributes:
+        outcome: ``abandoned`` or ``collapsed`` (`panel.label_abandonment`, `panel.label_collapse`).
         horizon_months: 12 or 24.
         active_days: a member's last commit is at most this old.
         repositories: number of different repositories among the members.
@@ -78,6 +84,7 @@ class Backtest:
         selection: what a choice by the outlook was worth; None if no group has a known outcome.
     """
 
+    outcome: str
     horizon_months: int
     active_days: int
     repositories: int
@@ -108,17 +115,35 @@ def default_days(series: pd.DataFrame, months: int) -> list[date]:
     return days
 
 
+def select_repositories(series: pd.DataFrame, names_file: Path | None) -> pd.DataFrame:
+    """Return the rows of the repositories that a file names; without a file, all rows.
+
+    Raises:
+        InputError: the file cannot be read, or the panel does not have one of its repositories.
+    """
+    if names_file is None:
+        return series
+    names = panel.read_names(names_file)
+    if unknown := sorted(names - set(series.repository)):
+        raise InputError(
+            f"{names_file}: the panel has no rows of {', '.join(unknown[:3])}"
+            + (f" and {len(unknown) - 3} more" if len(unknown) > 3 else "")
+            + "; a renamed repository has its newest name"
+        )
+    return series[series.repository.isin(names)].reset_index(drop=True)
+
+
 def forecast(
     series: pd.DataFrame, days: Sequence[date], months: int, active_days: int, trees: model.Model
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Compute the chance of inactivity of every repository that was active on each day.
+    """Compute the chance of the outcome for every repository that was active on each day.
 
     Args:
         series: the panel.
         days: as-of dates.
         months: horizon.
         active_days: a member's last commit is at most this old.
-        trees: the outlook's model.
+        trees: the outlook's model for one outcome.
 
     Returns:
         The members (`panel.select_cohort`, with ``probability_inactive``), one row for each repository and
@@ -147,6 +172,7 @@ def backtest(
     trees: model.Model,
     months: int,
     active_days: int,
+    outcome: str = model.ABANDONMENT,
     report_step: Callable[[str], None] = lambda _: None,
 ) -> Backtest:
     """Compare the forecasts with what happened.
@@ -158,12 +184,13 @@ def backtest(
         trees: the model of the forecasts.
         months: horizon.
         active_days: a member's last commit is at most this old.
+        outcome: the outcome of the forecasts.
         report_step: called with the name of each step.
 
     Raises:
         InputError: the panel has no outcomes for the members.
     """
-    outcomes = panel.label_inactive(series, members, months).to_numpy()
+    outcomes = LABELS[outcome](series, members, months).to_numpy()
     rows = (~_isnan(outcomes)).nonzero()[0]
     if not len(rows):
         raise InputError(f"the panel ends too early: it has no outcome {months} months after any of the days")
@@ -186,6 +213,7 @@ def backtest(
     }
     report_step("the value of choosing")
     return Backtest(
+        outcome=outcome,
         horizon_months=months,
         active_days=active_days,
         repositories=len(set(repositories)),
@@ -194,7 +222,7 @@ def backtest(
         pooled=all_windows,
         baselines=baselines,
         calibration=tuple(figures.calibration_table(outcomes[rows], chances[rows])),
-        selection=select(series, members, values),
+        selection=select(series, members, values) if outcome == model.ABANDONMENT else None,
     )
 
 
@@ -212,7 +240,7 @@ def _row_numbers(members: pd.DataFrame) -> np.ndarray:
 
 
 def _signal(value: np.ndarray, more_is_worse: bool) -> np.ndarray:
-    """Return a single signal as a score of inactivity; an unknown value gets the median."""
+    """Return a single signal as a score of risk; an unknown value gets the median."""
     import numpy as np
 
     middle = 0.0 if np.isnan(value).all() else float(np.nanmedian(value))

@@ -1,4 +1,4 @@
-"""What a choice by the outlook is worth: groups of five libraries, and which of them were dead later."""
+"""What a choice by the outlook is worth: groups of five libraries, and which of them were abandoned later."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Share:
 
 @dataclass(frozen=True)
 class Selection:
-    """Death rates of one member of each group: five random libraries of one category and day.
+    """Share of abandoned choices: one of each group of five random libraries of one category and day.
 
     Attributes:
-        months: time between choice and outcome; dead means no commit in the year before the outcome.
+        months: time between choice and outcome; abandoned as in `panel.label_abandonment`.
         groups: number of groups.
         pick: the member with the best outlook.
         random: a random member (the mean over the group).
@@ -53,16 +53,16 @@ def select(
     """Draw groups and compare the choices; None if no category has five members with a known outcome."""
     import numpy as np
 
-    dead = panel.label_dead(series, members, MONTHS).to_numpy()
+    abandonments = panel.label_abandonment(series, members, MONTHS).to_numpy()
     table = np.column_stack(
         [
-            dead,
+            abandonments,
             members.probability_inactive.to_numpy(),
             -values.stars.fillna(0).to_numpy(),
             values.idle_days.to_numpy(),
         ]
     )
-    known_members = members[~np.isnan(dead)].reset_index()
+    known_members = members[~np.isnan(abandonments)].reset_index()
     cells = [
         rows["index"].to_numpy()
         for _, rows in known_members.groupby(["as_of", "category"], sort=True)

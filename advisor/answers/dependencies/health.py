@@ -27,6 +27,7 @@ from advisor.facts.facts_view import FactsView
 from advisor.facts.store import Store
 from advisor.measure import cache
 from advisor.model import Candidate, Measurement, Outlook, ScoredCandidate
+from advisor.outlook.measurements import measure_outlooks
 from advisor.population.figures import read_figures, rests_on_lists
 
 ALTERNATIVES = 3
@@ -222,7 +223,7 @@ def _score_repositories(
     known = _add_list_figures(names, known, as_of)
     scores: dict[str, _Score] = {}
     for name, facts in known.items():
-        measurements = {**facts.measurements, **_outlook_measurements(facts.repository, facts.outlooks)}
+        measurements = {**facts.measurements, **measure_outlooks(facts.repository, facts.outlooks)}
         candidate = score_candidate(find_entry(facts.repository), measurements, question)
         if candidate.score is None and not candidate.excluded:
             problems[name] = _describe_problem(candidate)
@@ -278,21 +279,6 @@ def _add_list_figures(
             rows = fill_gaps(facts.repository, facts.measurements, figures)
             result[name] = replace(facts, measurements=rows)
     return result
-
-
-def _outlook_measurements(repository: str, outlooks: Iterable[Outlook]) -> dict[str, Measurement]:
-    """Return the chances of inactivity as measurements, so that a criterion can use them."""
-    measurements = {}
-    for outlook in outlooks:
-        name = f"inactive_in_{outlook.horizon_months}_months"
-        if outlook.probability_inactive is None:
-            measurements[name] = Measurement(repository, name, "unavailable", reason=outlook.reason)
-        else:
-            measurements[name] = Measurement(
-                repository, name, "measured", outlook.probability_inactive, outlook.low, outlook.high,
-                evidence_share=1.0, sources=("outlook",),
-            )  # fmt: skip
-    return measurements
 
 
 def _health(

@@ -20,6 +20,13 @@ class Horizon(StrEnum):
     two_years = "24m"
 
 
+class Outcome(StrEnum):
+    """What the outlook forecasts."""
+
+    abandonment = "abandoned"
+    collapse = "collapsed"
+
+
 @app.command()
 def backtest(
     panel: Annotated[
@@ -37,15 +44,42 @@ def backtest(
         ),
     ] = None,
     horizon: Annotated[Horizon, typer.Option(help="How far ahead to forecast.")] = Horizon.year,
+    outcome: Annotated[
+        Outcome,
+        typer.Option(
+            help="What to forecast: no commit in the year before, or less than a fifth of the usual commits."
+        ),
+    ] = Outcome.abandonment,
     active_days: Annotated[
         int,
         typer.Option(
             min=1,
-            max=180,
+            max=365,
             metavar="DAYS",
             help="Forecast only repositories whose last commit is at most this old on the date.",
         ),
-    ] = 90,
+    ] = 365,
+    only: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Ask only about these repositories: one owner/name a line. Default: all of the panel.",
+        ),
+    ] = None,
+    outlook: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Judge this model of scripts/train_outlook.py. Default: the bundled one.",
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Judge how well these weights of scripts/fit_weights.py order libraries.",
+        ),
+    ] = None,
     format: Annotated[BacktestFormat, typer.Option(help="Format of the figures.")] = Format.table,
     predict: Annotated[
         Path | None,
@@ -57,12 +91,14 @@ def backtest(
 ) -> None:
     """Compare past forecasts with what happened.
 
-    Forecasts on past dates which repositories become inactive. Never trains on the panel: a repository
+    Forecasts on past dates which repositories will be abandoned. Never trains on the panel: a repository
     that the outlook was trained on is scored by trees that were trained without it.
 
     Examples:
       advisor backtest --panel panel.parquet
       advisor backtest --panel panel.parquet --at 2023-07-01 --horizon 24m
+      advisor backtest --panel panel.parquet --outlook mine.json --only unseen.txt
+      advisor backtest --panel panel.parquet --weights weights.json --only unseen.txt --at 2024-04-01
     """
     from advisor.answers.backtest import run
     from advisor.cli.options import parse_date
@@ -75,16 +111,26 @@ def backtest(
 
     days = sorted({day for day in map(parse_date, at or []) if day is not None})
     months = int(horizon.value.removesuffix("m"))
-    trees = model.load_model(data_folder() / "reference" / "outlook.json")
-    series = read_panel(panel)
+    trees = model.load_model(outlook or data_folder() / "reference" / "outlook.json", outcome.value)
+    series = run.select_repositories(read_panel(panel), only)
     _show_progress(f"{series.repository.nunique()} repositories")
+    if weights is not None:
+        from advisor.answers.backtest import ranking
+
+        days = days or run.default_days(series, ranking.MONTHS)
+        members, values = run.forecast(series, days, ranking.MONTHS, active_days, trees)
+        record = ranking.judge_weights(ranking.read_weights(weights), series, members, values)
+        sys.stdout.write(report.render_record(record, format))
+        return
     days = days or run.default_days(series, months)
     members, values = run.forecast(series, days, months, active_days, trees)
     if predict is not None:
         write_atomically(predict, report.render_forecasts(members).encode())
         _show_progress(f"{predict}: {len(members)} forecasts")
     try:
-        result = run.backtest(series, members, values, trees, months, active_days, _show_progress)
+        result = run.backtest(
+            series, members, values, trees, months, active_days, outcome.value, _show_progress
+        )
     except InputError:
         if predict is None:
             raise

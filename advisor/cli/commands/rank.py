@@ -102,12 +102,10 @@ def rank(
     ] = None,
     include: Includes = None,
     fail_under: Annotated[
-        float | None,
+        str | None,
         typer.Option(
-            min=0,
-            max=100,
             metavar="SCORE",
-            help="With --from: exit with code 4 if a score is below this one.",
+            help='With --from: exit with code 4 if a score is below this one; also "5% abandoned".',
         ),
     ] = None,
     category: Annotated[
@@ -139,6 +137,7 @@ def rank(
       advisor rank --license permissive --avoid big-tech
       advisor rank --replay view.json
       advisor rank --from requirements.txt --fail-under 40
+      advisor rank --from requirements.txt --fail-under "5% abandoned"
       advisor rank --all --store facts --domain dependencies
     """
     from dataclasses import replace
@@ -228,19 +227,21 @@ def _rank_files(
     repositories: list[str] | None,
     options: RequestOptions,
     format: Format,
-    fail_under: float | None,
+    fail_under: str | None,
     include_folders: Sequence[Path],
 ) -> None:
     from advisor.answers.question import Request
     from advisor.cli.rank_from import rank_files
+    from advisor.domain.reliability import parse_line
     from advisor.errors import InputError
 
     if not files:
         raise InputError("missing option --from: --fail-under and --format sarif need it")
+    line = parse_line(fail_under) if fail_under is not None else None
     weights = parse_weights(options.weights) if options.weights else None
     names = tuple(repositories or ())
     request = Request("dependencies", names, options.goal, parse_date(options.as_of), weights, options.rules)
-    rank_files(files, request, options.store, format, fail_under, include_folders)
+    rank_files(files, request, options.store, format, line, include_folders)
 
 
 def _render(answer: Recommendation, format: RankingFormat) -> str:

@@ -29,14 +29,16 @@ def calibration() -> list[dict[str, Any]]:
 
     Returns:
         ``months``, ``libraries``, ``days`` (first and last day of the forecasts) and ``bins``: from and to
-        (forecast chance), low and high (95 % interval of the share that became inactive), ascending.
+        (forecast chance), low and high (95 % interval of the share that were abandoned then), ascending.
     """
     path = data_folder() / "reference" / "outlook.json"
     if not path.exists():
         return []
     model = json.loads(path.read_text(encoding="utf-8"))
     horizons = []
-    for months, line in sorted(model["calibrations"].items(), key=lambda pair: int(pair[0])):
+    for months, line in sorted(
+        model["outcomes"]["abandoned"]["calibrations"].items(), key=lambda pair: int(pair[0])
+    ):
         edges = [1 / (1 + math.exp(-(line["intercept"] + line["slope"] * b[0]))) for b in line["bins"]]
         horizons.append(
             {

@@ -48,7 +48,9 @@ def _table(packages: list[Health]) -> str:
         cells = [escape_markdown(cell) for cell in row(health)]
         cells[0] = f"**{escape_markdown(label(health))}**"
         mark = " \\*" if health.is_claim else ""
-        cells[5] = f"[{health.repository}](https://github.com/{health.repository}){mark}"
+        cells[HEADER.index("repository")] = (
+            f"[{health.repository}](https://github.com/{health.repository}){mark}"
+        )
         lines.append([*cells, "<br>".join(sentences)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 

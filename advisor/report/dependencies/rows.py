@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from advisor.answers.dependencies.health import Dependencies, Health
-from advisor.report.values import show_outlook
+from advisor.domain import reliability
+from advisor.report.values import chance, show_outlook
 
-HEADER = ["package", "score", "range", "evidence", "chance of no commit in 24 months", "repository", "as of"]
+HEADER = [
+    "package",
+    "score",
+    "range",
+    "evidence",
+    "abandoned in 24 months",
+    "at this score",
+    "repository",
+    "as of",
+]
 
 _LIST_MARK = "(list): all figures are from a public list of that day; there is no history."
 _CLAIM_MARK = "*: only the package itself names this repository; anybody can publish such a package."
@@ -22,6 +32,7 @@ def row(health: Health) -> list[str]:
         f"{candidate.low:.0f}–{candidate.high:.0f}",
         f"{candidate.coverage:.0%}",
         show_outlook(outlook) if outlook else "?",
+        "?" if candidate.excluded or candidate.score is None else _describe_share(candidate.score),
         f"{health.repository or '?'}{' *' if health.is_claim else ''}",
         f"{health.as_of}{' (list)' if health.rests_on_lists else ''}",
     ]
@@ -31,6 +42,11 @@ def marks(answer: Dependencies) -> list[str]:
     """Return what the marks at a day and at a repository mean, as far as the answer has them."""
     texts = [_LIST_MARK] if any(h.rests_on_lists for h in answer.known) else []
     return texts + ([_CLAIM_MARK] if any(h.is_claim for h in answer.known) else [])
+
+
+def _describe_share(score: float) -> str:
+    band = reliability.band_of(score, reliability.read_bands())
+    return f"{chance(band.share)} [{chance(band.low)}–{chance(band.high)}]"
 
 
 def label(health: Health) -> str:

@@ -18,6 +18,7 @@ from advisor.report.tables import text_table
 LEGEND = (
     "score: 0 to 100 on fixed scales, higher is healthier. range: possible scores, given what is not known.",
     "evidence: share of the weight that rests on data. out: excluded by a rule. ?: not enough data.",
+    "abandoned: chance of a year without commits by then; at this score: share of all with such a score.",
     "All numbers: --format json.",
 )
 

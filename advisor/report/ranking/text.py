@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from advisor.answers.reasons import describe_gap
 from advisor.model import Ranked, Recommendation
+from advisor.report.record import describe_record
 from advisor.report.tables import text_table
 from advisor.report.values import (
     CONFIDENCE,
@@ -15,6 +16,7 @@ from advisor.report.values import (
     describe_kind,
     metric_label,
     show,
+    show_collapse,
     show_criterion,
     show_outlook,
 )
@@ -28,6 +30,7 @@ LEGEND = (
     "evidence: share of the weight that rests on data. Columns after it: score for each criterion.",
     "~: not measured; libraries that are alike otherwise have this on average.",
     "out: excluded. ?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound.",
+    "abandoned: chance of a year without commits by then; collapsed: of under a fifth of this year's.",
     "All numbers: --format json. Definitions and sources: advisor explain NAME.",
 )
 
@@ -44,7 +47,8 @@ def render(answer: Recommendation) -> str:
     lines += ["", *text_table(*ranking_rows(answer)), *rest, "", *text_table(*headline_rows(answer, rest))]
     for section in after:
         lines += ["", *_bullets([section])]
-    lines += ["", *LEGEND]
+    record = describe_record(answer.weights)
+    lines += ["", *LEGEND, *([record] if record else [])]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -160,8 +164,11 @@ def headline_rows(answer: Recommendation, rest: Sequence[str] = ()) -> tuple[lis
         for metric in HEADLINES.get(criterion.criterion, tuple(metrics[:2])):
             rows.append([metric_label(metric), *(show(r.measurement(metric)) for r in ranking)])
     for place, horizon in enumerate(answer.ranking[0].outlook if answer.ranking else ()):
-        label = f"chance of no commit in {horizon.horizon_months} months"
-        rows.append([label, *(show_outlook(r.outlook[place]) for r in ranking)])
+        months = horizon.horizon_months
+        rows.append([f"abandoned in {months} months", *(show_outlook(r.outlook[place]) for r in ranking)])
+        if any(r.outlook[place].collapse is not None for r in ranking):
+            cells = (show_collapse(r.outlook[place]) for r in ranking)
+            rows.append([f"collapsed in {months} months", *cells])
     rows.append(["backer", *(r.candidate.backer or "?" for r in ranking)])
     rows.append(["kind of backer", *(r.candidate.backer_kind or "?" for r in ranking)])
     return ["", *(r.candidate.name for r in ranking)], rows

@@ -164,6 +164,7 @@ def test_contributors_new_and_inactive(measure):
     rows = [*old[:1], *past[1:3], *now[2:]]
     assert measure("contributors", contributions=rows).value == 2
     assert measure("new_contributors", contributions=rows).value == 1
+    assert measure("newcomer_share", contributions=rows).value == 0.25
     assert measure("inactive_contributors", contributions=rows).value == 1
     assert measure("code_changes_commits", contributions=rows).value == 2
     assert measure("days_since_last_commit", contributions=rows).value == 31

@@ -34,15 +34,15 @@ candidate  rank  score  range  wins  evidence  adoption  activity
 one           1     71  50–81   65%       75%        81        30
 two         out     40  50–81             75%        20       ~25
 
-                                                 one                 two
-downloads in 30 days              12.3M [1.0M–20.0M]  12.3M [1.0M–20.0M]
-stars                                         1500.5                 900
-commits in a year                                  7                   7
-commits vs the year before                         ?                   ?
-chance of no commit in 12 months     5.0% [1.0%–20%]     5.0% [1.0%–20%]
-chance of no commit in 24 months                   ?                   ?
-backer                                             ?                ACME
-kind of backer                                     ?            big tech
+                                           one                 two
+downloads in 30 days        12.3M [1.0M–20.0M]  12.3M [1.0M–20.0M]
+stars                                   1500.5                 900
+commits in a year                            7                   7
+commits vs the year before                   ?                   ?
+abandoned in 12 months         5.0% [1.0%–20%]     5.0% [1.0%–20%]
+abandoned in 24 months                       ?                   ?
+backer                                       ?                ACME
+kind of backer                               ?            big tech
 
   exclusions and warnings for the other candidates:
     - two: excluded: It is over.
@@ -58,6 +58,7 @@ wins: share of the sampled weightings in which the candidate comes first.
 evidence: share of the weight that rests on data. Columns after it: score for each criterion.
 ~: not measured; libraries that are alike otherwise have this on average.
 out: excluded. ?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound.
+abandoned: chance of a year without commits by then; collapsed: of under a fifth of this year's.
 All numbers: --format json. Definitions and sources: advisor explain NAME.
 """
 MARKDOWN = """\
@@ -97,8 +98,8 @@ Goal balanced, as of 2026-07-04, leaning.
 | stars | 1500.5 | 900 |
 | commits in a year | 7 | 7 |
 | commits vs the year before | ? | ? |
-| chance of no commit in 12 months | 5.0% \\[1.0%–20%\\] | 5.0% \\[1.0%–20%\\] |
-| chance of no commit in 24 months | ? | ? |
+| abandoned in 12 months | 5.0% \\[1.0%–20%\\] | 5.0% \\[1.0%–20%\\] |
+| abandoned in 24 months | ? | ? |
 | backer | ? | ACME |
 | kind of backer | ? | big tech |
 
@@ -119,6 +120,7 @@ wins: share of the sampled weightings in which the candidate comes first. \
 evidence: share of the weight that rests on data. Columns after it: score for each criterion. \
 ~: not measured; libraries that are alike otherwise have this on average. \
 out: excluded. ?: not enough data. n/a: not meaningful here. \\[a–b\\]: lower and upper bound. \
+abandoned: chance of a year without commits by then; collapsed: of under a fifth of this year's. \
 All numbers: --format json. Definitions and sources: advisor explain NAME.
 """
 COMPARISON = """\
@@ -289,7 +291,7 @@ def test_a_wide_terminal_has_the_same_words_and_bars(monkeypatch):
         in content
     )
     assert (
-        "kind of backer                                     ?            big tech\n\n"
+        "kind of backer                               ?            big tech\n\n"
         "exclusions and warnings for the other candidates\n" in content
     )
     assert "\nnot ranked\n • c/three: not collected\n\nscore: 0 to 100," in content

@@ -130,7 +130,9 @@ def test_the_command(panel_file, tmp_path):
 def test_the_table_and_the_other_horizon(panel_file):
     process = run("--panel", panel_file, "--horizon", "24m", "--active-days", 120)
     assert process.returncode == 0
-    assert "in the next 24 months" in process.stdout
+    assert (
+        "Abandoned 24 months later: no commit on the default branch in the 365 days before" in process.stdout
+    )
     assert "best outlook" in process.stdout
     assert "o forecast, x outcome" in process.stdout
 
@@ -168,20 +170,46 @@ def test_wrong_input_prints_one_line(panel_file, arguments, message):
     assert message in process.stderr
 
 
-def test_the_training_script_writes_a_model(panel_file, tmp_path):
-    """scripts/train_outlook.py on a small panel gives a file that the command reads."""
+def test_a_split_of_ones_own_is_trained_and_judged(panel_file, tmp_path):
+    """scripts/train_outlook.py never learns from what is left out; the back-test judges it on nothing else."""
     from advisor.outlook import model
 
+    names = sorted(set(small_panel.rows(120).repo))
+    unseen = tmp_path / "unseen.txt"
+    unseen.write_text("# every second one\n" + "".join(f"{name}\n" for name in names[::2]))
     out = tmp_path / "outlook.json"
-    command = [sys.executable, ROOT / "scripts/train_outlook.py", panel_file, "-o", out, "--rounds", "20"]
-    process = subprocess.run(
-        [*map(str, command), "--time", "2022-11-01"], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, ROOT / "scripts/train_outlook.py", panel_file, "-o", out, "--rounds", "5",
+               "--leave-out", unseen, "--until", "2024-03-01"]  # fmt: skip
+    process = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr
-    assert "trained with what was known on 2022-11-01" in process.stdout
-    new_model = model.load_model(out)
-    assert len(new_model.folds) == 5
-    assert new_model.about["repositories"] == len(new_model.trained_on) > 50
+    for outcome in (model.ABANDONMENT, model.COLLAPSE):
+        assert f"{outcome}, 12 months, other repositories" in process.stdout
+        new_model = model.load_model(out, outcome)
+        assert len(new_model.folds) == 5
+        assert new_model.about["repositories"] == len(new_model.trained_on) > 25
+        assert not {model.digest(name) for name in names[::2]} & new_model.trained_on
+        assert new_model.about["last_day"] <= "2023-03-21", "the label of 2023-03-01 is from 2024-03-01"
+    judged = run("--panel", panel_file, "--outlook", out, "--only", unseen, "--at", "2023-06-01",
+                 "--format", "json")  # fmt: skip
+    answer = json.loads(judged.stdout)
+    assert (answer["seen_in_training"], answer["outcome"]) == (0, "abandoned")
+    assert 0 < answer["repositories"] <= len(names[::2])
+    collapsed = run("--panel", panel_file, "--outlook", out, "--outcome", "collapsed", "--at", "2023-06-01")
+    assert "Collapsed 12 months later: in the year before that day, less than a fifth" in collapsed.stdout
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("owner0/lib0\nnobody/none\n", "unseen.txt: the panel has no rows of nobody/none; a renamed"),
+    ("lib0\n", "unseen.txt, line 1: 'lib0' is no repository: expected owner/name"),
+    (None, "cannot read "),
+])  # fmt: skip
+def test_a_wrong_list_of_repositories_is_one_line(panel_file, tmp_path, text, message):
+    names = tmp_path / "unseen.txt"
+    if text is not None:
+        names.write_text(text)
+    process = run("--panel", panel_file, "--at", "2023-01-01", "--only", names)
+    assert (process.returncode, process.stderr.count("\n")) == (2, 1)
+    assert message in process.stderr
 
 
 def test_the_study_script_prints_its_results(panel_file):
@@ -192,4 +220,4 @@ def test_the_study_script_prints_its_results(panel_file):
     lines = process.stdout.splitlines()
     assert sum(", boosting 0." in line and ", logistic 0." in line for line in lines) == 4
     assert sum(" repositories: 0." in line for line in lines) == 4
-    assert " of 57 repositories became inactive" in process.stdout
+    assert " of 66 repositories were abandoned" in process.stdout

@@ -31,8 +31,9 @@ def world(*libraries, day=DAY, later="2024-01-05"):
         keys = {"repository": name, "category": category}
         rows.append({**keys, "day": day, "last_commit": pd.Timestamp(2021, 12, 20)})
         if dead is not None:
-            last = pd.Timestamp(2021, 12, 20) if dead else pd.Timestamp(2023, 1, 10)
-            rows += [{**keys, "day": pd.Timestamp(at), "last_commit": last} for at in ("2023-01-15", later)]
+            for at, commit in (("2023-01-15", "2022-12-28"), (later, "2023-12-28")):
+                last = pd.Timestamp("2021-12-20" if dead else commit)
+                rows.append({**keys, "day": pd.Timestamp(at), "last_commit": last})
         members.append({**keys, "as_of": day, "last_commit": pd.Timestamp(2021, 12, 20),
                         "probability_inactive": chance})  # fmt: skip
         values.append({"stars": 1.0, "idle_days": 5.0, **features})
@@ -63,7 +64,7 @@ def run_of_forty():
         return steps, backtest(
             series, pd.concat([members, unknown], ignore_index=True),
             pd.concat([values, extreme], ignore_index=True), replace(SHIPPED, trained_on=trained_on), 12, 90,
-            steps.append,
+            report_step=steps.append,
         )  # fmt: skip
 
 
@@ -148,7 +149,7 @@ def test_default_days_are_first_days_of_quarters_with_an_outcome():
 def test_forecasts_cover_the_active_repositories_of_each_day(tmp_path):
     series = panel.read_panel(small_panel.write(tmp_path / "p.parquet", small_panel.rows(12)))
     leaf = (model.Tree((-1,), (0.0,), (-1,), (-1,), (0,), (0.5,), (1,)),)
-    lines = {12: model.Calibration(-1.0, 4.0, ()), 24: model.Calibration(-1.0, 2.0, ())}
+    lines = {12: model.Calibration(-2.0, 2.0, ()), 24: model.Calibration(-1.0, 2.0, ())}
     trees = replace(SHIPPED, folds=(leaf,) * 5, calibrations=lines)
     days = [date(2022, 1, 1), date(2023, 1, 1)]
     members, values = forecast(series, days, 24, 20, trees)
@@ -158,7 +159,7 @@ def test_forecasts_cover_the_active_repositories_of_each_day(tmp_path):
     assert len(pairs) < sum(len(panel.select_cohort(series, day, 90)) for day in days)
     assert members.probability_inactive.tolist() == [0.5] * len(pairs)  # -1 + 2 · 0.5 = 0
     in_a_year = forecast(series, days, 12, 20, trees)[0].probability_inactive
-    assert in_a_year.tolist() == pytest.approx([1 / (1 + np.exp(-1))] * len(pairs))
+    assert in_a_year.tolist() == pytest.approx([1 / (1 + np.exp(1))] * len(pairs))
     with pytest.raises(InputError) as raised:
         forecast(series, [date(1999, 1, 1), date(1999, 2, 1)], 12, 20, trees)
     assert str(raised.value) == (
@@ -210,7 +211,7 @@ def test_edges_of_the_figures():
 
 
 BACK = Backtest(
-    horizon_months=12, active_days=90, repositories=7, seen_in_training=3,
+    outcome="abandoned", horizon_months=12, active_days=90, repositories=7, seen_in_training=3,
     windows=(Window(date(2022, 1, 1), 9, 0, float("nan"), {"auc": Figure(float("nan"), 0, 1)}),),
     pooled=Window(None, 10, 10, 0.4, {
         "auc": Figure(0.75, 0.5, 1.0), "average_precision": Figure(0.6, 0.51, 0.69),
@@ -222,8 +223,8 @@ BACK = Backtest(
                         Share(0.4, 0.35, 0.45)),
 )  # fmt: skip
 CHOOSING = """\
-2000 random groups of five libraries of the same category and day. Dead: no commit for over a year, 24 months later.
-choice                        dead
+2000 random groups of five libraries of the same category and day. Abandoned: no commit in the 365 days before the day 24 months later.
+choice                   abandoned
 best outlook    10.0% [5.0%–15.0%]
 random member  20.0% [15.0%–25.0%]
 most stars     30.0% [25.0%–35.0%]
@@ -231,12 +232,12 @@ latest commit  40.0% [35.0%–45.0%]
 
 """
 TABLE = f"""\
-Inactive: no commit on the default branch in the next 12 months. Active: the last commit is at most 90 days old.
+Abandoned 12 months later: no commit on the default branch in the 365 days before that day. Active: the last commit is at most 90 days old.
 7 repositories; 3 of them were in the training data, and trees that did not see them score them.
 
-day         active  outcome known  inactive                  AUC    average precision                Brier    calibration error
-2022-01-01       9              0         ?                    ?                    ?                    ?                    ?
-all             10             10     40.0%  0.750 [0.500–1.000]  0.600 [0.510–0.690]  0.100 [0.050–0.150]  0.050 [0.010–0.090]
+day         active  outcome known  abandoned                  AUC    average precision                Brier    calibration error
+2022-01-01       9              0          ?                    ?                    ?                    ?                    ?
+all             10             10      40.0%  0.750 [0.500–1.000]  0.600 [0.510–0.690]  0.100 [0.050–0.150]  0.050 [0.010–0.090]
 
 AUC of               all days
 outlook   0.750 [0.500–1.000]
@@ -258,7 +259,7 @@ def test_the_track_record_as_a_table():
 
 def test_an_undefined_figure_is_null_in_json():
     text = report.render(replace(BACK, baselines={"stars": Figure(0.12345678, 0.1, 1.0)}), Format.json)
-    assert text.startswith('{\n "horizon_months": 12,\n') and text.endswith("}\n")
+    assert text.startswith('{\n "outcome": "abandoned",\n "horizon_months": 12,\n') and text.endswith("}\n")
     back = json.loads(text)
     assert back["windows"][0] == {
         "as_of": "2022-01-01", "members": 9, "known": 0, "inactive": None,

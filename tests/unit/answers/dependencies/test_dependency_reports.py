@@ -45,10 +45,19 @@ ANSWER = Dependencies(("req.txt", "env.yml"), "balanced", {"activity": 1.0}, (OL
 
 
 def test_the_cells_of_a_package():
-    assert row(OLD) == ["old", "out", "6–20", "75%", "?", "o/old", "2026-07-01"]
-    assert row(WEAK) == ["weak (npm)", "30", "20–40", "75%", "25% [20%–30%]", "o/weak", "2026-07-01"]
+    assert row(OLD) == ["old", "out", "6–20", "75%", "?", "?", "o/old", "2026-07-01"]
+    assert row(WEAK) == [
+        "weak (npm)",
+        "30",
+        "20–40",
+        "75%",
+        "25% [20%–30%]",
+        "52% [49%–55%]",
+        "o/weak",
+        "2026-07-01",
+    ]
     without_repository = replace(build_health("x", None, 0.0, 100.0), repository=None)
-    assert (row(without_repository)[1], row(without_repository)[5], alternatives(without_repository)) == (
+    assert (row(without_repository)[1], row(without_repository)[6], alternatives(without_repository)) == (
         "?",
         "?",
         "",
@@ -70,10 +79,10 @@ def test_text_for_a_terminal():
         "",
         "3 of 4 packages have a score; 2 are below 40 or excluded",
         "",
-        "package     score  range  evidence  chance of no commit in 24 months  repository       as of",
-        "old           out   6–20       75%                                 ?       o/old  2026-07-01",
-        "weak (npm)     30  20–40       75%                     25% [20%–30%]      o/weak  2026-07-01",
-        "fine           80  70–90       75%                                 ?      o/fine  2026-07-01",
+        "package     score  range  evidence  abandoned in 24 months     at this score  repository       as of",
+        "old           out   6–20       75%                       ?                 ?       o/old  2026-07-01",
+        "weak (npm)     30  20–40       75%           25% [20%–30%]     52% [49%–55%]      o/weak  2026-07-01",
+        "fine           80  70–90       75%                       ?  1.7% [1.0%–2.9%]      o/fine  2026-07-01",
         "",
         "  old:",
         "    - its end was declared",
@@ -106,11 +115,11 @@ def test_markdown_for_a_pull_request():
         "req.txt, env.yml: 3 of 4 packages have a score; 2 are below 40 or excluded. Goal balanced.",
     )
     assert risky.splitlines() == [
-        "| package | score | range | evidence | chance of no commit in 24 months | repository | as of | risks and alternatives |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-        ("| **old** | out | 6–20 | 75% | ? | [o/old](https://github.com/o/old) | 2026-07-01 | its end was declared"
+        "| package | score | range | evidence | abandoned in 24 months | at this score | repository | as of | risks and alternatives |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        ("| **old** | out | 6–20 | 75% | ? | ? | [o/old](https://github.com/o/old) | 2026-07-01 | its end was declared"
         "<br>one person does it all<br>http clients with a higher score: new 72, newer 60 |"),
-        (r"| **weak (npm)** | 30 | 20–40 | 75% | 25% \[20%–30%\] | [o/weak](https://github.com/o/weak) | 2026-07-01"
+        (r"| **weak (npm)** | 30 | 20–40 | 75% | 25% \[20%–30%\] | 52% \[49%–55%\] | [o/weak](https://github.com/o/weak) | 2026-07-01"
         " | one person does it all<br>http clients with a higher score: new 72 |"),
     ]  # fmt: skip
     assert rest[0] == "<details><summary>1 more</summary>" and rest[1].splitlines()[2].startswith(

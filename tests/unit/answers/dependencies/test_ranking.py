@@ -6,13 +6,14 @@ from datetime import date, timedelta
 
 import pytest
 
-from advisor.answers.dependencies import Dependency, health
+from advisor.answers.dependencies import Dependency
 from advisor.answers.dependencies.health import bundled_stores, open_stores, rank_dependencies
 from advisor.answers.question import Request
 from advisor.domain.domain import load_domain
 from advisor.domain.files import data_folder
 from advisor.errors import InputError
 from advisor.model import Outlook
+from advisor.outlook.measurements import measure_outlooks
 
 RELATED_TITLE = "Fine-tuning and related libraries"
 
@@ -118,10 +119,11 @@ def test_the_outlook_is_a_measurement_or_has_a_reason(answer):
             outlook.probability_inactive, outlook.low, outlook.high,
         )  # fmt: skip
         assert (measurement.evidence_share, measurement.sources) == (1.0, ("outlook",))
-    silent = Outlook(24, None, 0.0, 1.0, abstained=True, reason="no commit for 226 days")
-    idle = health._outlook_measurements("a/b", [silent])["inactive_in_24_months"]
-    assert (idle.repository, idle.status, idle.value) == ("a/b", "unavailable", None)
-    assert idle.reason == "no commit for 226 days"
+    idle = Outlook(24, None, 0.0, 1.0, abstained=True, reason="no commit for 400 days")
+    measurement = measure_outlooks("a/idle", [idle])["inactive_in_24_months"]
+    assert (measurement.repository, measurement.status, measurement.value, measurement.reason) == (
+        "a/idle", "unavailable", None, "no commit for 400 days",
+    )  # fmt: skip
 
 
 def test_stores_keep_their_order_without_missing_paths(tmp_path):

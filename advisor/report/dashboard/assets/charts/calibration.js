@@ -1,4 +1,4 @@
-// Calibration of the outlook: for each bin of forecast chances, the share of libraries that became inactive.
+// Calibration of the outlook: for each bin of forecast chances, the share of libraries that were abandoned then.
 //
 // data.calibration: [{months, libraries, days, bins: [[from, to, low, high]]}], the shortest horizon first.
 const calibration = (() => {
@@ -70,7 +70,7 @@ const calibration = (() => {
           range: [Math.log10(FLOOR), 0],
           tickvals: [0.001, 0.01, 0.1, 1],
           ticktext: ["0.1%", "1%", "10%", "100%"],
-          title: "share that became inactive",
+          title: "share that were abandoned",
         },
       }),
       table: () =>

@@ -36,10 +36,10 @@ const outlook = (() => {
     });
     return {
       title: isSure
-        ? `Highest chance of no commit in ${months} months: ${worst.name}, ${chance(worst.first.probability_inactive)}`
-        : `No candidate surely has the highest chance of no commit in ${months} months`,
+        ? `Highest chance of abandonment in ${months} months: ${worst.name}, ${chance(worst.first.probability_inactive)}`
+        : `No candidate surely has the highest chance of abandonment in ${months} months`,
       note: [
-        "Chance of no commit on the default branch, from a model of about 2,500 libraries; logarithmic axis. The line is the range of possible values, given what is not known.",
+        "Chance that the year before that day has no commit, from a model of about 4,000 libraries; logarithmic axis. The line is the range of possible values, given what is not known.",
         gaps.length ? `No outlook for ${gaps.map((r) => r.name).join(", ")}.` : "",
         notes.length ? `Not in the model: ${notes.join("; ")}.` : "",
       ]
@@ -60,7 +60,7 @@ const outlook = (() => {
       }),
       table: () =>
         tables.table(
-          ["Candidate", ...rows[0].horizons.map((o) => `No commit in ${o.horizon_months} months`), "Remark"],
+          ["Candidate", ...rows[0].horizons.map((o) => `Abandoned in ${o.horizon_months} months`), "Remark"],
           rows.map((r) => [r.name, ...r.horizons.map(show), r.first.reason || r.first.known]),
         ),
     };
