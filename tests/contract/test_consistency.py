@@ -170,7 +170,7 @@ def test_no_flip_says_a_number_twice(answer):
 
 
 def test_libraries_of_which_little_is_known_have_no_rank():
-    """Their figures end: the last known score was 51, and the mean of what was left would be 97."""
+    """Their figures end: the last known score was 36, and the mean of what was left would be 97."""
     answer = advisor.recommend("finetuning-wide")
     without = {r.candidate.name for r in answer.ranking if r.score is None}
     assert without >= {"h2o-llmstudio", "LMFlow", "autotrain-advanced"}
@@ -178,7 +178,7 @@ def test_libraries_of_which_little_is_known_have_no_rank():
     before = advisor.recommend(
         "finetuning-wide", as_of=date(2026, 3, 31), repositories=["h2o-llmstudio", "trl"]
     )
-    assert 40 < next(r.score for r in before.ranking if r.candidate.name == "h2o-llmstudio") < 60
+    assert 30 < next(r.score for r in before.ranking if r.candidate.name == "h2o-llmstudio") < 45
 
 
 def test_one_candidate_is_no_comparison():

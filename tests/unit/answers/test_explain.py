@@ -127,7 +127,7 @@ def test_a_flip_of_a_value_reverses_the_order():
     result = pair("trl", "peft", domain="finetuning-wide")
     scales = {s.metric: s for c in load_domain("finetuning").criteria for s in c.scales}
     of_values = [f for f in result.flips if f.kind != "weight"]
-    assert {f.kind for f in of_values} == {"value", "unknown"}
+    assert {f.kind for f in of_values} == {"value"}
     for flip in of_values:
         scores = {}
         for side in (result.first, result.second):
