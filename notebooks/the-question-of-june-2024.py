@@ -108,7 +108,7 @@ for r in then.ranking:
 #
 # Wrong, or missed:
 #
-# - torchtune was third, close behind the second, with a good reason for its many authors. Its owner ended
+# - torchtune was fourth, close behind the third, with a good reason for its many authors. Its owner ended
 #   development in 2025. The outlook predicts whether there will be *any* commit, and there were some. It did
 #   not predict the owner's decision, and no fact of that day could have shown it.
 # - unsloth was last, with a warning that one person made nearly all of the commits. Two years later it is

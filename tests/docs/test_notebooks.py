@@ -16,7 +16,7 @@ CHECKS = {
 then, now, changes, choices = (results[n] for n in ("then", "now", "changes", "simple_choices"))
 assert then.choice == now.choice == "huggingface/trl"
 assert changes["and now"]["trl"] > 3 * changes["commits a year then"]["trl"]
-assert list(changes.index)[2] == "torchtune" and changes["declared status now"]["torchtune"] == "unmaintained"
+assert list(changes.index)[3] == "torchtune" and changes["declared status now"]["torchtune"] == "unmaintained"
 assert list(changes.index)[-1] == "unsloth" and changes["rank now"]["unsloth"] == 2
 assert changes["and now"]["unsloth"] == changes["and now"].max()
 assert any("one person" in f.text for f in then.ranking[-1].findings)

@@ -388,7 +388,7 @@ def test_bundled_measurements_have_the_bundled_hashes():
     digests = json.loads((data_folder() / seals.DIGESTS_FILE).read_text())
     files = {
         f"{path.parent.name}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()
-        for name in ("measurements.json", "draws.json")
+        for name in ("measurements.json", "draws.json", "list_figures.json")
         for path in SNAPSHOT.parent.glob(f"*/{name}")
     }
     assert digests == files
@@ -438,8 +438,10 @@ def test_facts_that_duckdb_cannot_measure_are_one_line(monkeypatch, capsys):
     assert stop.value.code == 1
     assert capsys.readouterr().err.startswith("advisor: the facts cannot be measured: ")
     monkeypatch.setattr(cli, "app", lambda: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(SystemExit) as stop:
         cli.main()
+    assert stop.value.code == 1
+    assert capsys.readouterr().err.startswith("advisor: internal error: ZeroDivisionError: division by zero (")
 
 
 def test_what_reads_a_store_creates_none(tmp_path):
