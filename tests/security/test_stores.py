@@ -441,7 +441,9 @@ def test_facts_that_duckdb_cannot_measure_are_one_line(monkeypatch, capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main()
     assert stop.value.code == 1
-    assert capsys.readouterr().err.startswith("advisor: internal error: ZeroDivisionError: division by zero (")
+    assert capsys.readouterr().err.startswith(
+        "advisor: internal error: ZeroDivisionError: division by zero ("
+    )
 
 
 def test_what_reads_a_store_creates_none(tmp_path):

@@ -158,6 +158,8 @@ def test_the_dialogue_writes_a_domain(here):
         (r"\(issues\) \[1.0\]: $", "0\n"),
         (r"\(memory\) \[0.0\]: $", "\n"),
         (r"\(models\) \[0.0\]: $", "\n"),
+        (r"\(momentum\) \[0.0\]: $", "\n"),
+        (r"\(outlook\) \[0.0\]: $", "\n"),
         (r"\(speed\) \[0.0\]: $", "\n"),
     ])  # fmt: skip
     assert code == 0, output

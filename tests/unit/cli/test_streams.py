@@ -86,7 +86,7 @@ def test_a_reader_that_has_enough_ends_a_command_quietly() -> None:
         (
             "OSError(13, 'Permission denied', '/srv/facts')",
             1,
-            "advisor: cannot use '/srv/facts': permission denied\n",
+            "advisor: /srv/facts cannot be written: Permission denied; choose another folder, or change its permissions\n",
         ),
         (
             "__import__('duckdb').InterruptException('INTERRUPT Error: Interrupted!')",
