@@ -50,8 +50,8 @@ def preview(
 ) -> None:
     """Show the tokens of the data, and what is wrong with it.
 
-    Marks the tokens that are trained: green, or in double brackets where there is no colour. Each finding names
-    the rows, the reason and the remedy. Exits with code 2 if a finding is an error, because `advisor train`
+    Marks the tokens that are trained: green, or in double brackets without colour. Each finding names the
+    rows, the reason and the remedy. Exits with code 2 if a finding is an error, because `advisor train`
     refuses such data.
 
     Examples:
