@@ -1,5 +1,6 @@
 """New contributors."""
 
+from advisor.metrics.shared.people import PEOPLE
 from advisor.model import Metric
 
 METRIC = Metric(
@@ -8,11 +9,8 @@ METRIC = Metric(
     definition=("Number of people whose first commit ever on the default branch is in the last year."),
     unit="people",
     direction="more",
-    sql="""
-    WITH people AS (
-        SELECT repository, author, min(day) AS start_day, max(day) AS day, min(source) AS source
-        FROM contributions WHERE NOT is_bot GROUP BY repository, author
-    )
+    sql=f"""
+    {PEOPLE}
     SELECT repository, count(*) FILTER (start_day > $as_of - CAST($window_days AS INTEGER)) AS value,
            value AS low, value AS high, count(*) AS n, 1.0 AS evidence_share,
            list(DISTINCT source) AS sources, min(start_day) AS first_day, max(day) AS last_day,

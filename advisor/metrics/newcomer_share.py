@@ -1,5 +1,6 @@
 """Share of new contributors."""
 
+from advisor.metrics.shared.people import PEOPLE
 from advisor.model import Metric
 
 METRIC = Metric(
@@ -11,16 +12,12 @@ METRIC = Metric(
     ),
     unit="share",
     direction="more",
-    sql="""
-    WITH people AS (
-        SELECT repository, author, min(day) AS start_day, max(day) AS day, min(source) AS source
-        FROM contributions WHERE NOT is_bot GROUP BY repository, author
-    )
+    sql=f"""
+    {PEOPLE}
     SELECT repository,
            count(*) FILTER (start_day > $as_of - CAST($window_days AS INTEGER)) / count(*) AS value,
-           value AS low, value AS high, count(*) AS n, 1.0 AS evidence_share,
-           list(DISTINCT source) AS sources, min(start_day) AS first_day, max(day) AS last_day,
-           NULL AS reason
+           min(start_day) AS first_day, max(day) AS last_day, list(DISTINCT source) AS sources,
+           value AS low, value AS high, count(*) AS n, 1.0 AS evidence_share, NULL AS reason
     FROM people GROUP BY repository
     """,
     needs=("contributions",),
