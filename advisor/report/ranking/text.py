@@ -36,7 +36,7 @@ LEGEND = (
 
 
 MOST_ROWS = 20  # candidates in the ranking of a screen
-FEWEST_COLUMNS = 6  # candidates side by side, with their warnings, if there are more than the screen shows
+FEWEST_COLUMNS = 4  # candidates side by side, with their warnings, if there are more than the screen shows
 
 
 def render(answer: Recommendation) -> str:

@@ -33,7 +33,7 @@ def many():
 @pytest.mark.parametrize("width", [None, 100, 200])
 def test_rank_prints_a_screen_and_says_where_the_rest_is(many, width):
     lines = render(many, "table", width).splitlines()
-    assert len(lines) < (110 if width is None else 200)
+    assert len(lines) < (100 if width is None else 200)
     text = "\n".join(lines)
     assert f"… and {COUNT - MOST_ROWS} more candidates and {300 - FEWEST_COLUMNS} more without a rank" in text
     assert "--format csv" in text
