@@ -123,11 +123,14 @@ def test_a_flip_of_a_weight_reverses_the_order(a, b):
             assert ((lead < 1e-9) if was_ahead else (lead > -1e-9)) is is_reversed, (flip, share)
 
 
-def test_a_flip_of_a_value_reverses_the_order():
-    result = pair("trl", "peft", domain="finetuning-wide")
+@pytest.mark.parametrize(("other", "kinds"), [
+    ("huggingface/peft", {"value"}), ("unslothai/unsloth", {"value", "unknown"}),
+])  # fmt: skip
+def test_a_flip_of_a_value_reverses_the_order(other, kinds):
+    result = pair("trl", other, domain="finetuning-wide")
     scales = {s.metric: s for c in load_domain("finetuning").criteria for s in c.scales}
     of_values = [f for f in result.flips if f.kind != "weight"]
-    assert {f.kind for f in of_values} == {"value"}
+    assert {f.kind for f in of_values} == kinds
     for flip in of_values:
         scores = {}
         for side in (result.first, result.second):
@@ -143,7 +146,7 @@ def test_a_flip_of_a_value_reverses_the_order():
                 )
                 gain = utilities.utility(scales[flip.name], flip.then) - metric.mean
                 scores[side.repository] += 100 * share * gain
-        assert max(scores, key=scores.get) == flip.first == "huggingface/peft", flip
+        assert max(scores, key=scores.get) == flip.first == other, flip
 
 
 def test_compare_on_a_past_day_and_with_wrong_pairs():
