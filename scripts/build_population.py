@@ -20,7 +20,7 @@ import pandas as pd
 
 from advisor.domain.files import data_folder
 from advisor.facts.database import copy_sql, parquet_sql, quote
-from advisor.outlook import compute, model, panel
+from advisor.outlook import compute, forecast, model, panel
 from advisor.outlook.features import LAGS
 from advisor.population.library import COLUMN_TYPES, ECOSYSTEMS, HORIZONS, LAG_DAYS, TOTALS
 
@@ -154,7 +154,7 @@ def add_outlooks(series: pd.DataFrame, newest: pd.DataFrame) -> pd.DataFrame:
     recent = newest.day >= newest.day.max() - pd.Timedelta(days=OUTLOOK_DAYS)
     rows = []
     for features, is_recent in zip(values.to_dict("records"), recent, strict=True):
-        outlooks = model.predict_outlooks(trees, features, HORIZONS) if is_recent else ()
+        outlooks = forecast.predict_outlooks(trees, features, HORIZONS) if is_recent else ()
         known = {o.horizon_months: o for o in outlooks if not o.abstained}
         rows.append(
             {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from advisor.facts.facts_view import FactsView
 from advisor.facts.tables import STALE_DAYS
 from advisor.model import Outlook
-from advisor.outlook import compute, model
+from advisor.outlook import compute, forecast, model
 from advisor.outlook.features import FEATURES
 from advisor.outlook.panel import COLUMNS, DATES
 
@@ -116,5 +116,5 @@ def compute_outlooks(facts: FactsView, model_file: Path) -> dict[str, tuple[Outl
             continue
         blank = {name for name in COLUMNS if own_rows[name].isna().all()}
         unknown = [name for name, feature in FEATURES.items() if blank & set(feature.uses)]
-        outlooks[repository] = model.predict_outlooks(trees, rows[repository], HORIZONS, unknown, collapse)
+        outlooks[repository] = forecast.predict_outlooks(trees, rows[repository], HORIZONS, unknown, collapse)
     return outlooks

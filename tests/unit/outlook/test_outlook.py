@@ -13,7 +13,7 @@ import small_panel
 
 from advisor.domain.files import data_folder
 from advisor.errors import FactsError, InputError
-from advisor.outlook import compute, features, model, panel
+from advisor.outlook import compute, features, forecast, model, panel
 
 AT = date(2023, 1, 1)
 MODEL_FILE = data_folder() / "reference" / "outlook.json"
@@ -126,7 +126,7 @@ def test_chances_do_not_fall_with_the_horizon_and_a_collapse_is_at_least_as_like
             for i, name in enumerate(names)
         }
         values |= {"idle_days": 6.0 * k, "commits_a_month_400": 30.0 * (k % 3)}
-        year, two = model.predict_outlooks(bundled_model, values, [12, 24], (), collapse)
+        year, two = forecast.predict_outlooks(bundled_model, values, [12, 24], (), collapse)
         for early, late in (
             (year.probability_inactive, two.probability_inactive),
             (year.low, two.low),
@@ -144,7 +144,7 @@ def test_chances_do_not_fall_with_the_horizon_and_a_collapse_is_at_least_as_like
         24: model.Calibration(-1.0, 1.0, ((9.0, 0.0, 1.0),)),
     }
     crossed = replace(bundled_model, calibrations=lines)
-    year, two = model.predict_outlooks(crossed, values, [12, 24])
+    year, two = forecast.predict_outlooks(crossed, values, [12, 24])
     assert year.probability_inactive == two.probability_inactive
 
 
@@ -260,15 +260,15 @@ def test_unknown_features_widen_the_interval_until_the_model_abstains():
     bundled_model = model.load_model(MODEL_FILE)
     values = medium_values(bundled_model)
     order = sorted(bundled_model.importance, key=lambda n: bundled_model.importance[n])
-    whole = model.predict_outlooks(bundled_model, values, [12])[0]
-    part = model.predict_outlooks(bundled_model, values, [12], order[-6:-1])[0]
+    whole = forecast.predict_outlooks(bundled_model, values, [12])[0]
+    part = forecast.predict_outlooks(bundled_model, values, [12], order[-6:-1])[0]
     assert whole.low < whole.probability_inactive < whole.high
     width, width_whole = (
         math.log(o.high / (1 - o.high)) - math.log(o.low / (1 - o.low)) for o in (part, whole)
     )
     assert width > width_whole
     assert not {c.feature for c in part.contributions} & set(order[-6:-1])
-    none = model.predict_outlooks(bundled_model, values, [12], order)[0]
+    none = forecast.predict_outlooks(bundled_model, values, [12], order)[0]
     assert (none.abstained, none.probability_inactive, none.low, none.high) == (True, None, 0.0, 1.0)
 
 
@@ -279,15 +279,15 @@ def test_unknown_features_widen_the_interval_until_the_model_abstains():
 ])  # fmt: skip
 def test_it_abstains_outside_the_training_data(idle, reason):
     bundled_model = model.load_model(MODEL_FILE)
-    outlook = model.predict_outlooks(bundled_model, medium_values(bundled_model) | {"idle_days": idle}, [24])[
-        0
-    ]
+    outlook = forecast.predict_outlooks(
+        bundled_model, medium_values(bundled_model) | {"idle_days": idle}, [24]
+    )[0]
     assert (outlook.abstained, outlook.reason) == (True, reason)
 
 
 def test_a_value_out_of_range_is_unknown_with_a_reason():
     bundled_model = model.load_model(MODEL_FILE)
-    outlook = model.predict_outlooks(bundled_model, medium_values(bundled_model) | {"stars": 1e9}, [12])[0]
+    outlook = forecast.predict_outlooks(bundled_model, medium_values(bundled_model) | {"stars": 1e9}, [12])[0]
     assert "stars" in outlook.reason
     assert all(c.feature != "stars" for c in outlook.contributions)
 
