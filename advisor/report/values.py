@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from advisor.metrics import METRICS
+from advisor.metrics.shared.labels import LABELS
 from advisor.model import CriterionScore, Measurement, Outlook, Ranked, Recommendation
 
 # The metrics that a report shows for each criterion.
@@ -15,23 +16,6 @@ HEADLINES = {
     "adoption": ("downloads", "stars"),
     "speed": ("measured_throughput",),
     "memory": ("measured_peak_memory",),
-}
-
-# Plainer than the metric's title, for readers who do not know CHAOSS.
-_LABELS = {
-    "contributors": "contributors in a year",
-    "contributor_absence_factor": "people behind half the commits",
-    "issues_closed_share": "issues closed",
-    "change_request_acceptance_ratio": "change requests merged",
-    "elephant_factor": "orgs behind half the commits",
-    "organizational_diversity": "organisations that contribute",
-    "model_families": "model families named or shown",
-    "timely_support": "new models within 90 days",
-    "code_changes_commits": "commits in a year",
-    "trend": "commits vs the year before",
-    "downloads": "downloads in 30 days",
-    "measured_throughput": "training speed, trl = 1",
-    "measured_peak_memory": "peak memory, trl = 1",
 }
 
 # How sure a choice is, in words; `describe_kind` gives the keys.
@@ -69,7 +53,7 @@ def metric_title(name: str) -> str:
 
 def metric_label(name: str) -> str:
     """Return a short plain name of a metric."""
-    return _LABELS.get(name) or metric_title(name)
+    return LABELS.get(name) or metric_title(name)
 
 
 def metric_title_with_label(name: str) -> str:

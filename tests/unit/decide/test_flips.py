@@ -158,8 +158,8 @@ def test_values_by_hand():
         ("o/first", "authors"): (40, 9),
     }
     assert results[2].name == "authors"
-    assert results[0].text == "second comes first if code of first is 59 instead of 80"
-    assert results[1].text == "second comes first if code of second is 61 instead of 40"
+    assert results[0].text == "second comes first if “code” of first is 59 instead of 80"
+    assert results[1].text == "second comes first if “code” of second is 61 instead of 40"
 
 
 def test_values_of_the_third_candidate_count_and_the_nearest_flip_is_first():
@@ -183,7 +183,7 @@ def test_a_change_too_small_to_say_is_no_flip():
         for c in pair
     ]
     results = flips.value_flips("o/a", pair, {"activity": 1.0}, as_shares, shares)
-    assert [f.text for f in results] == ["b comes first if code of b is 81% instead of 80%"]
+    assert [f.text for f in results] == ["b comes first if “code” of b is 81% instead of 80%"]
 
 
 def test_a_value_can_reach_the_end_of_its_scale():
@@ -214,10 +214,12 @@ def test_a_value_within_its_own_bounds_is_not_known_well_enough():
     flip = next(f for f in value_flips(first, wide) if (f.repository, f.name) == ("o/wide", "code"))
     # 16 points are .267 at the weight .6: .733, the next whole number is 74.
     assert (flip.kind, flip.now, flip.then, flip.first) == ("unknown", 20, 74, "o/wide")
-    assert flip.text == "not known well enough: code of wide may be 20 to 100; from 74 on wide comes first"
+    assert flip.text == "not known well enough: “code” of wide may be 20 to 100; from 74 on wide comes first"
     results = value_flips(uncertain("wide", 0.6, 0.9, 1.0), candidate("x", 0.7, 0.5))
     falling = next(f for f in results if (f.repository, f.name) == ("o/wide", "code"))
-    assert falling.text == "not known well enough: code of wide may be 60 to 100; at 76 or less x comes first"
+    assert (
+        falling.text == "not known well enough: “code” of wide may be 60 to 100; at 76 or less x comes first"
+    )
 
 
 def test_a_value_that_was_not_measured_is_not_known():
@@ -225,7 +227,7 @@ def test_a_value_that_was_not_measured_is_not_known():
     results = value_flips(first, uncertain("blank", 0.2, None, 0.9))
     flip = next(f for f in results if f.repository == "o/blank" and f.name == "code")
     assert (flip.kind, flip.now, flip.then) == ("unknown", None, 74)
-    assert flip.text == "not known: code of blank; from 74 on blank comes first"
+    assert flip.text == "not known: “code” of blank; from 74 on blank comes first"
     # A value that no library like it has is no flip.
     results = value_flips(first, uncertain("blank", 0.2, None, 0.7))
     assert [f for f in results if f.repository == "o/blank" and f.name == "code"] == []
