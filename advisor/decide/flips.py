@@ -66,7 +66,8 @@ def weight_flips(
         winners = ((share, _winner(choice, lines, now, share)) for share in shares if lines)
         for then, winner in winners:
             if winner is not None:
-                text = f"{winner.candidate.name} comes first if "
+                event = "comes first" if winner.score is not None else "has enough data and comes first"
+                text = f"{winner.candidate.name} {event} if "
                 text += describe_weight(titles.get(name, name), now, then)
                 flip = Flip("weight", name, None, now, then, winner.repository, text)
                 flips.append((abs(then - now), flip))

@@ -114,6 +114,12 @@ function describeWeight(title, now, then) {
     : `${title} ${compareShares(then / now)} ${shares}`;
 }
 
+// A candidate without a score can have enough data once its known criteria weigh more.
+function describeEvent(i) {
+  const hasScore = answer.rows.find((r) => r.i === i).score !== null;
+  return hasScore ? "comes first" : "has enough data and comes first";
+}
+
 function flipTexts() {
   if (!answer.choice) return ["other rules or other candidates"];
   const sentences = engine
@@ -121,7 +127,7 @@ function flipTexts() {
     .slice(0, 3)
     .map(
       (flip) =>
-        `${data.candidates[flip.first].name} comes first if ${describeWeight(data.criteria[flip.k].title.toLowerCase(), flip.now, flip.then)}`,
+        `${data.candidates[flip.first].name} ${describeEvent(flip.first)} if ${describeWeight(data.criteria[flip.k].title.toLowerCase(), flip.now, flip.then)}`,
     );
   // Flips of a value exist only for the question that the page starts with.
   if (!toAddress())
