@@ -73,6 +73,15 @@ def test_commands_of_every_page_exist():
             assert f"## advisor {command}\n" in reference, f"{page.name}: advisor {command}"
 
 
+def test_the_gate_of_the_page_exits_with_4_and_names_the_package():
+    """advisor's own file has a package that a rule excludes, so that the gate of the page is closed."""
+    page = (ROOT / "docs" / "how-to" / "use-in-ci.md").read_text()
+    (line,) = re.findall(r"^```sh gate\n(.*)\n```$", page, re.MULTILINE)
+    process = run(line)
+    assert process.returncode == 4
+    assert re.search(r"^jinja2 +out ", process.stdout, re.MULTILINE)
+
+
 def test_fail_under_exits_with_4():
     process = run("advisor rank --from pyproject.toml --fail-under 99")
     assert process.returncode == 4
