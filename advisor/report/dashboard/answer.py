@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from advisor.answers.history import Timeline
-from advisor.model import Ranked, Recommendation
+from advisor.model import Flip, Ranked, Recommendation
 from advisor.report.ranking.text import flips_title, list_gaps
 from advisor.report.values import CONFIDENCE, describe_kind, show_criterion
 
@@ -42,7 +42,7 @@ def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any
         "doubts": doubts_without_flips(answer),
         "requirements": [{"name": "", "text": text} for text in answer.requirement_notes],
         "flips_title": flips_title(answer).capitalize(),
-        "flips": [f.text for f in answer.flips],
+        "flips": [f.text for f in list_nearest_flips(answer)],
         "alternatives": [{"name": "", "text": text} for text in answer.leaving_default],
         "default_name": (answer.default or "").rpartition("/")[2],
         "rows": [_row(r) for r in answer.ranking],
@@ -64,6 +64,12 @@ def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any
         "goals": [{"name": name, "title": g.title} for name, g in domain.goals.items()],
         "months": len(timeline.days),
     }
+
+
+def list_nearest_flips(answer: Recommendation) -> list[Flip]:
+    """Return the flips of weights, and the nearest of each other kind: more of them hide the ranking."""
+    others = {flip.kind: flip for flip in reversed(answer.flips) if flip.kind != "weight"}
+    return [f for f in answer.flips if f.kind == "weight" or f is others[f.kind]]
 
 
 def doubts_without_flips(answer: Recommendation) -> list[str]:

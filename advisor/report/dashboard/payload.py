@@ -20,7 +20,7 @@ from advisor.measure.cache import measurements_key
 from advisor.metrics import METRICS
 from advisor.model import CriterionScore, Finding, Recommendation, ScoredCandidate
 from advisor.report.dashboard import reference
-from advisor.report.dashboard.answer import doubts_without_flips
+from advisor.report.dashboard.answer import doubts_without_flips, list_nearest_flips
 from advisor.report.json import plain
 
 SCHEMA = 1
@@ -81,7 +81,7 @@ def page_data(
         ],
         "reasons": answer.reasons,
         "doubts": doubts_without_flips(answer),
-        "flips": [[f.kind, f.text] for f in answer.flips],
+        "flips": [[f.kind, f.text] for f in list_nearest_flips(answer)],
         "requirements": plain(asdict(requirements)),
         "default": domain.default,
         "default_reason": domain.default_reason,

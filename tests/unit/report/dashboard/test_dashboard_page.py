@@ -18,7 +18,7 @@ from advisor.answers.question import Request, read_request
 from advisor.answers.recommend import recommend
 from advisor.model import Benchmark, CriterionScore, Finding, Flip, Outlook
 from advisor.report.dashboard import render
-from advisor.report.dashboard.answer import answer_for_page
+from advisor.report.dashboard.answer import answer_for_page, list_nearest_flips
 from advisor.report.dashboard.payload import page_data
 
 DAYS = (date(2026, 6, 30), date(2026, 7, 4))
@@ -222,3 +222,12 @@ def test_the_policy_allows_only_the_scripts_and_styles_of_the_page(page):
     assert script.startswith('(() => {\n"use strict";\n') and script.endswith("})();\n")
     # A script comes after those that it uses.
     assert 0 < script.index("const format =") < script.index("const HEADLINES")
+
+
+def test_the_page_has_the_nearest_flip_of_a_value_and_of_what_is_not_known():
+    answer = recommend(read_request(Request()))
+    values = [f for f in answer.flips if f.kind == "value"]
+    unknowns = [f for f in answer.flips if f.kind == "unknown"]
+    assert len(values) > 1 and len(unknowns) > 1
+    weights = [f for f in answer.flips if f.kind == "weight"]
+    assert list_nearest_flips(answer) == [*weights, values[0], unknowns[0]]
