@@ -20,7 +20,7 @@ SOURCE = re.compile(
     r"git:[\w.-]+/[\w.-]+@[0-9a-f]{12}( \([^()]+\))?"
     r"|[\w.-]+/[\w.-]+@[0-9a-f]{12} [\w./-]+"
     r"|history of [\w.-]+/[\w.-]+ by \d{4}-\d\d-\d\d: numbers of its issues and change requests"
-    r"|package index: transformers, mapping of causal language models"
+    r"|package index: transformers, mappings of its language models"
 )
 SHA = "[0-9a-f]{40}"
 
