@@ -6,7 +6,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -70,12 +70,17 @@ def draft_folder(folder: Path, prefix: str) -> Iterator[Path]:
 
 def remove_dead_drafts(folder: Path, prefix: str) -> None:
     """Delete the drafts of killed processes; see `draft_folder`."""
-    for draft in folder.glob(f"{prefix}????????"):  # as mkdtemp names them
+    remove_unlocked(folder.glob(f"{prefix}????????"))  # as mkdtemp names them
+
+
+def remove_unlocked(folders: Iterable[Path]) -> None:
+    """Delete the folders that no process has locked."""
+    for folder in folders:
         with suppress(OSError):
-            handle = os.open(draft, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(draft, ignore_errors=True)
+                shutil.rmtree(folder, ignore_errors=True)
             finally:
                 os.close(handle)
 

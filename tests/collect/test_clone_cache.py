@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from advisor import files
 from advisor.collect.git import clone_cache
 from advisor.errors import InputError
 
@@ -30,11 +31,11 @@ def test_clone_cache_stays_within_its_limit(tmp_path):
 
 def test_folders_of_killed_processes_go_and_those_in_use_stay(tmp_path):
     with (
-        clone_cache.make_folder(tmp_path, clone_cache.CLONING) as cloning,
-        clone_cache.make_folder(tmp_path, clone_cache.READING) as reading,
+        files.draft_folder(tmp_path, clone_cache.CLONING) as cloning,
+        files.draft_folder(tmp_path, clone_cache.READING) as reading,
     ):
         os.utime(cloning, (0, 0))  # a clone can take longer than any time limit
-        for name in (".cloning-old", ".reading-old", "o__r.gone", "o__r.git", ".other"):
+        for name in (".cloning-a1b2c3d4", ".reading-_e5f6g7h", "o__r.gone", "o__r.git", ".other"):
             (tmp_path / name).mkdir()
             (tmp_path / name / "file").write_text("x")
         clone_cache.remove_leftovers(tmp_path)

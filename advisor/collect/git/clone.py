@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor import addresses
-from advisor.collect.git.clone_cache import CLONING, lock_clone, make_folder, remove_clone, remove_leftovers
+from advisor.collect.git.clone_cache import CLONING, lock_clone, remove_clone, remove_leftovers
 from advisor.collect.git.command import run_git
 from advisor.collect.git.local_clone import ORIGIN_HEAD, choose_head, open_local_clone, read_origin
 from advisor.errors import GitFailed, InputError
+from advisor.files import draft_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -94,7 +95,7 @@ def _clone_or_fetch(url: str, folder: Path, lock: int, progress: Callable[[str],
         remove_clone(folder)  # an older version of advisor shared a clone between addresses
     if not folder.exists():
         progress(f"cloning {url}")
-        with make_folder(folder.parent, CLONING) as work_folder:
+        with draft_folder(folder.parent, CLONING) as work_folder:
             clone = work_folder.absolute() / "git"
             run_git(
                 None, "clone", "--quiet", "--bare", "--template=", "--filter=blob:none", "--", url,

@@ -11,12 +11,12 @@ import fcntl
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from advisor.errors import InputError
+from advisor.files import remove_dead_drafts, remove_unlocked
 
 CLONING, READING = ".cloning-", ".reading-"
 """Prefixes of the folders that exist only during one run."""
@@ -64,28 +64,6 @@ def lock_clone(cache: Path, name: str) -> Iterator[int]:
         os.close(handle)
 
 
-@contextmanager
-def make_folder(cache: Path, prefix: str) -> Iterator[Path]:
-    """Create a folder that disappears at the end of the block, or in the next run after a kill.
-
-    The folder is locked during the block, so that `remove_leftovers` knows that it is in use.
-    """
-    cache.mkdir(parents=True, exist_ok=True)
-    while True:
-        folder = Path(tempfile.mkdtemp(dir=cache, prefix=prefix))
-        with suppress(FileNotFoundError):  # another process took it for a leftover before the lock
-            handle = os.open(folder, os.O_RDONLY)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            if folder.exists():
-                break
-            os.close(handle)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(handle)
-
-
 def shrink_cache(cache: Path, limit: int) -> int:
     """Remove unused clones, the least recently used first, until the cache is within the limit.
 
@@ -127,15 +105,9 @@ def remove_leftovers(cache: Path) -> None:
     Args:
         cache: folder of clones.
     """
-    for prefix in (CLONING, READING, "*.gone"):
-        for folder in cache.glob(prefix if prefix.startswith("*") else f"{prefix}*"):
-            with suppress(FileNotFoundError, BlockingIOError):
-                handle = os.open(folder, os.O_RDONLY)
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(folder, ignore_errors=True)
-                finally:
-                    os.close(handle)
+    for prefix in (CLONING, READING):
+        remove_dead_drafts(cache, prefix)
+    remove_unlocked(cache.glob("*.gone"))
 
 
 def remove_clone(clone: Path) -> None:

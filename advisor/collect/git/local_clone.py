@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from advisor.collect.git.clone_cache import READING, make_folder
+from advisor.collect.git.clone_cache import READING
 from advisor.collect.git.command import run_git
 from advisor.errors import GitFailed, InputError
+from advisor.files import draft_folder
 from advisor.write_errors import report_write_errors
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def open_local_clone(folder: Path, cache: Path) -> Iterator[Path]:
             f"complete it with git -C {folder} fetch --unshallow"
         )
     objects = _list_object_folders(git_folder.common / "objects")
-    with make_folder(cache, READING) as work_folder:
+    with draft_folder(cache, READING) as work_folder:
         view = work_folder.absolute() / "git"
         try:
             run_git(
