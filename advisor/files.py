@@ -70,10 +70,10 @@ def draft_folder(folder: Path, prefix: str) -> Iterator[Path]:
 
 def remove_dead_drafts(folder: Path, prefix: str) -> None:
     """Delete the drafts of killed processes; see `draft_folder`."""
-    remove_unlocked(folder.glob(f"{prefix}????????"))  # as mkdtemp names them
+    remove_unused_folders(folder.glob(f"{prefix}????????"))  # as mkdtemp names them
 
 
-def remove_unlocked(folders: Iterable[Path]) -> None:
+def remove_unused_folders(folders: Iterable[Path]) -> None:
     """Delete the folders that no process has locked."""
     for folder in folders:
         with suppress(OSError):

@@ -32,6 +32,7 @@ class Metric:
         window_days: length of the window that ends at the as-of date; None: all of history.
         chaoss: id of the definition at chaoss.community (``?p=``); None if there is none.
         needs: fact tables that the query reads.
+        label: a plainer name than the title, for readers who do not know CHAOSS; empty: the title is plain.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Metric:
     needs: tuple[str, ...]
     window_days: int | None = None
     chaoss: int | None = None
+    label: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from advisor.decide.missing import bundled_predictor, known_values
 from advisor.decide.utilities import FLOOR, ROUNDING
 from advisor.decide.wording import describe_weight, round_beyond, speak_number
 from advisor.domain.domain import Criterion, Scale
-from advisor.metrics.shared.labels import LABELS
 from advisor.model import CriterionScore, Flip, Metric, MetricScore, ScoredCandidate
 
 FLIPS = 3  # of each kind
@@ -192,7 +191,7 @@ def _flip_of(change: _Change, metric: Metric) -> Flip | None:
     measurement, winner = mover.measurement(scale.metric), change.winner
     now = float(measurement.value) if isinstance(measurement.value, int | float) else None
     is_possible = score.low <= target <= score.high and score.low < score.high
-    label = LABELS.get(scale.metric) or f"{metric.title[:1].lower()}{metric.title[1:]}"
+    label = metric.label or f"{metric.title[:1].lower()}{metric.title[1:]}"
     subject = f"“{label}” of {mover.candidate.name}"
     number = speak_number(then, metric.unit)
     if is_possible:

@@ -5,6 +5,7 @@ from advisor.model import Metric
 METRIC = Metric(
     name="change_request_acceptance_ratio",
     title="Change request acceptance ratio",
+    label="change requests merged",
     definition=(
         "Share of the change requests opened in the last year that were merged by the as-of date. The last 30 "
         "days are excluded. Interval: Wilson, 95 %."

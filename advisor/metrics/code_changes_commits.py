@@ -5,6 +5,7 @@ from advisor.model import Metric
 METRIC = Metric(
     name="code_changes_commits",
     title="Code changes commits",
+    label="commits in a year",
     definition=(
         "Number of commits by people, not bots, on the default branch in the last year, without merge "
         "commits."

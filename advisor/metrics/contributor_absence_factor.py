@@ -5,6 +5,7 @@ from advisor.model import Metric
 METRIC = Metric(
     name="contributor_absence_factor",
     title="Contributor absence factor",
+    label="people behind half the commits",
     definition=(
         "Smallest number of people who together made half of the commits of the last year. Not applicable "
         "with fewer than ten commits, because a project that is nearly abandoned would get a good value."

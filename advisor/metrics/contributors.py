@@ -5,6 +5,7 @@ from advisor.model import Metric
 METRIC = Metric(
     name="contributors",
     title="Contributors",
+    label="contributors in a year",
     definition=(
         "Number of people, without bots, who made at least one commit on the default branch in the last year."
     ),

@@ -5,6 +5,7 @@ from advisor.model import Metric
 METRIC = Metric(
     name="downloads",
     title="Number of downloads",
+    label="downloads in 30 days",
     definition=(
         "Downloads from the package index in 30 days, including mirrors and automated downloads. The value is "
         "the latest dated total; totals older than 400 days do not count."

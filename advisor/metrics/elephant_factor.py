@@ -5,6 +5,7 @@ from advisor.model import Metric
 METRIC = Metric(
     name="elephant_factor",
     title="Elephant factor",
+    label="orgs behind half the commits",
     definition=(
         "Smallest number of organisations whose people together made half of the commits of the last year, "
         "for commits of people with a known organisation. Low end: all other commits belong to the largest "

@@ -5,6 +5,7 @@ from advisor.model import Metric
 METRIC = Metric(
     name="issues_closed_share",
     title="Issues closed share",
+    label="issues closed",
     definition=(
         "Closed issues divided by all issues (without change requests), from the latest dated totals; totals "
         "older than 400 days do not count. Interval: Wilson, 95 %, or the bounds of an estimated total. "

@@ -6,6 +6,7 @@ from advisor.model import Metric
 METRIC = Metric(
     name="measured_throughput",
     title="Measured throughput",
+    label="training speed, trl = 1",
     definition=(
         "Tokens per second (without padding) divided by those of a plain trl run in the same bench on the "
         "same machine. The value is the median over the settings of this library's latest bench, with the "

@@ -5,6 +5,7 @@ from advisor.model import Metric
 METRIC = Metric(
     name="model_families",
     title="Model families",
+    label="model families named or shown",
     definition=(
         "Number of tracked model families that the library names in its own code, or shows in a test, an "
         "example, a recipe or a page of its own. A family that it only loads, because transformers does, does "

@@ -5,6 +5,7 @@ from advisor.model import Metric
 METRIC = Metric(
     name="organizational_diversity",
     title="Organizational diversity",
+    label="organisations that contribute",
     definition=(
         "Number of different organisations whose people made commits in the last year. High end: every person "
         "without a known organisation adds one organisation."

@@ -6,6 +6,7 @@ from advisor.model import Metric
 METRIC = Metric(
     name="timely_support",
     title="Timely support",
+    label="new models within 90 days",
     definition=(
         "Share of the model families newer than the library that it names or shows within 90 days after the "
         "publication of their weights. It is a Kaplan–Meier estimate, so a family younger than 90 days counts "

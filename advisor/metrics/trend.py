@@ -5,6 +5,7 @@ from advisor.model import Metric
 METRIC = Metric(
     name="trend",
     title="Trend",
+    label="commits vs the year before",
     definition=(
         "Commits by people, not bots, in the last year divided by those in the year before. Interval: 95 %, "
         "for the ratio of two Poisson counts. Not applicable if the history is shorter than two years."

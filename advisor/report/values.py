@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from advisor.metrics import METRICS
-from advisor.metrics.shared.labels import LABELS
 from advisor.model import CriterionScore, Measurement, Outlook, Ranked, Recommendation
 
 # The metrics that a report shows for each criterion.
@@ -53,7 +52,7 @@ def metric_title(name: str) -> str:
 
 def metric_label(name: str) -> str:
     """Return a short plain name of a metric."""
-    return LABELS.get(name) or metric_title(name)
+    return (METRICS[name].label if name in METRICS else "") or metric_title(name)
 
 
 def metric_title_with_label(name: str) -> str:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from advisor.errors import InputError
-from advisor.files import remove_dead_drafts, remove_unlocked
+from advisor.files import remove_dead_drafts, remove_unused_folders
 
 CLONING, READING = ".cloning-", ".reading-"
 """Prefixes of the folders that exist only during one run."""
@@ -107,7 +107,7 @@ def remove_leftovers(cache: Path) -> None:
     """
     for prefix in (CLONING, READING):
         remove_dead_drafts(cache, prefix)
-    remove_unlocked(cache.glob("*.gone"))
+    remove_unused_folders(cache.glob("*.gone"))
 
 
 def remove_clone(clone: Path) -> None:
