@@ -4,7 +4,8 @@
 
 `published_memory.toml` has the figures, with the settings and the source of each. A figure that torch
 reported is compared with a prediction without CUDA's context; the memory of a card is compared with the whole
-prediction.
+prediction. What torch reserved is compared with the prediction times the ratio of reserved to allocated
+memory that the same source states.
 """
 
 from __future__ import annotations
@@ -47,8 +48,16 @@ def predict_figure(figure: dict[str, Any]) -> float:
     prediction = memory.predict_memory(shape, spec, figure["length"])
     for difference in figure.get("differs", ()):
         prediction = apply_difference(difference, prediction, shape, spec)
-    is_of_torch = figure["measure"] in ("allocated", "reserved")
-    return (prediction.total - prediction.runtime if is_of_torch else prediction.total) / _GIB
+    if figure["measure"] in ("allocated", "reserved"):
+        allocated = (prediction.total - prediction.runtime) / _GIB
+        return allocated * (get_reserved_ratio(figure) if figure["measure"] == "reserved" else 1)
+    return prediction.total / _GIB
+
+
+def get_reserved_ratio(figure: dict[str, Any]) -> float:
+    """Return reserved over allocated memory as the figure's source states it for a run; else 1."""
+    ratio: float = TABLE["sources"][figure["source"]].get("reserved_ratio", 1.0)
+    return ratio
 
 
 def get_fields(figure: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ predictions.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from finetune.sections import LORA_LIKE
@@ -19,6 +20,7 @@ from finetune.weights.base import Shape
 
 _QKV, _GATES, _DOWN = ("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"), ("down_proj",)
 _MASK_BYTES = 2
+_BYTES_OF_LIGER = 2  # its kernel writes the gradients over the 16-bit logits of a chunk
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class StackMemory:
         quantised_stream: of each hidden and attention channel and token that a layer saves more with 4 bits.
         checkpoints: whether a single process can checkpoint its activations.
         ties: whether an output layer that shares the embedding's weights is stored once.
+        has_liger_loss: whether Liger's kernels replace the loss too (``training.liger_kernels``).
     """
 
     logit: float
@@ -56,13 +59,14 @@ class StackMemory:
     quantised_stream: int = 0
     checkpoints: bool = True
     ties: bool = True
+    has_liger_loss: bool = False
 
 
 STACK_MEMORY = {
     # trl's fused output layer: Triton works in place on a tile.
     "trl": StackMemory(6, 6, 4096, 32768, has_own_copies=True, is_padded_by_mask=True),
     # transformers' loss: the logits, their float32 copy, log-probabilities and gradients.
-    "axolotl": StackMemory(14, 16, has_own_copies=True, is_padded_by_mask=True),
+    "axolotl": StackMemory(14, 16, has_own_copies=True, is_padded_by_mask=True, has_liger_loss=True),
     # Eight chunks: the logits and all log-probabilities in float32, and one chunk more.
     "torchtune": StackMemory(6.5, 8.5, compiled_logit=2, shards=True),
     # The logits and log-probabilities in the type of the weights; chunks of 128 tokens. Its 4-bit layers do
@@ -88,7 +92,18 @@ def count_logit_bytes(shape: Shape, spec: RunSpec, tokens: int) -> int:
         logit = stack.compiled_logit
     rows = min(tokens, stack.tile_tokens or tokens)
     columns = min(shape.vocabulary_size, stack.tile_columns or shape.vocabulary_size)
+    if spec.training.liger_kernels and stack.has_liger_loss:
+        logit, rows, columns = _BYTES_OF_LIGER, _count_liger_rows(shape, tokens), shape.vocabulary_size
     return round(logit * rows * columns) + 9 * shape.hidden_size * tokens
+
+
+def _count_liger_rows(shape: Shape, tokens: int) -> int:
+    """Return the rows of a chunk of Liger's fused loss: as many logits as hidden values, to a power of two.
+
+    Source: ``fused_linear_cross_entropy_forward`` of liger-kernel.
+    """
+    chunks = math.ceil(shape.vocabulary_size / shape.hidden_size)
+    return min(tokens, 2 ** math.ceil(math.log2(math.ceil(tokens / chunks))))
 
 
 def count_layer_bytes(shape: Shape, spec: RunSpec, length: int, rows: int) -> int:
@@ -112,15 +127,21 @@ def count_layer_bytes(shape: Shape, spec: RunSpec, length: int, rows: int) -> in
         token += _count_input_bytes(shape, spec, own_copies=_saves_own_copies(spec))
     if stack.is_padded_by_mask and rows > 1 and not spec.data.packing:
         token += _MASK_BYTES * length
+    if spec.training.attention == "eager":  # the probabilities in float32, and in 16 bits for the product
+        token += (4 if is_float32 else 6) * shape.heads * length
     return token * length * rows
 
 
-def count_backward_bytes(shape: Shape, spec: RunSpec, tokens: int) -> int:
-    """Return the bytes of the gradients inside one layer during its backward pass."""
+def count_backward_bytes(shape: Shape, spec: RunSpec, length: int, rows: int) -> int:
+    """Return the bytes of the gradients inside a layer, in its MLP or attention, in the backward pass."""
     h, i = shape.hidden_size, shape.intermediate_size * _active_experts(shape)
     if _saves_own_copies(spec):
-        return (10 * h + 6 * i) * tokens
-    return (4 * h + 4 * i) * tokens * (2 if spec.training.dtype == "float32" else 1)
+        token = 10 * h + 6 * i
+    else:
+        token = (4 * h + 4 * i) * (2 if spec.training.dtype == "float32" else 1)
+    if spec.training.attention == "eager":  # the gradients of the probabilities, less what they replace
+        token = max(token, (5 if spec.training.dtype == "float32" else 4) * shape.heads * length)
+    return token * length * rows
 
 
 def count_recomputed_bytes(shape: Shape, spec: RunSpec, length: int, rows: int) -> int:
@@ -130,7 +151,7 @@ def count_recomputed_bytes(shape: Shape, spec: RunSpec, length: int, rows: int) 
         q, i = shape.heads * shape.head_size, shape.intermediate_size * _active_experts(shape)
         return (7 * shape.hidden_size + 4 * q + 10 * kv + 12 * i) * length * rows
     layer_bytes = count_layer_bytes(shape, spec, length, rows)
-    return layer_bytes + count_backward_bytes(shape, spec, length * rows)
+    return layer_bytes + count_backward_bytes(shape, spec, length, rows)
 
 
 def count_checkpoint_bytes(shape: Shape, spec: RunSpec, tokens: int) -> int:

@@ -159,7 +159,7 @@ def _count_gpu_activations(shape: Shape, spec: RunSpec, length: int, rows: int) 
         layer_bytes = activations.count_recomputed_bytes(shape, spec, length, rows)
         return activations.count_checkpoint_bytes(shape, spec, tokens), max(logits, layer_bytes)
     activation_bytes = shape.layers * activations.count_layer_bytes(shape, spec, length, rows)
-    return activation_bytes, max(logits, activations.count_backward_bytes(shape, spec, tokens))
+    return activation_bytes, max(logits, activations.count_backward_bytes(shape, spec, length, rows))
 
 
 def _count_cpu_activations(shape: Shape, spec: RunSpec, length: int, rows: int) -> tuple[int, int]:

@@ -31,7 +31,7 @@ FIGURES = PUBLISHED.TABLE["figures"]
 PEAKS = [figure for figure in FIGURES if "capped" not in figure.get("differs", ())]
 FAILED_RUNS = [figure for figure in FIGURES if "capped" in figure.get("differs", ())]
 # docs/explanation/memory.md says why.
-KNOWN_ERRORS = {"axolotl-examples-Olmo-3-7B-qlora-2048-2", "fsdp-qlora-Llama-2-7B-lora-2048-6"}
+KNOWN_ERRORS = {"axolotl-examples-Olmo-3-7B-qlora-2048-2"}
 
 
 def name_figure(figure):
@@ -183,7 +183,7 @@ class LiveMemory:
 
 
 def count_live_bytes(monkeypatch, layers, *, targets="all-linear", has_float32_adapter=True, vocabulary=640,
-                     dtype="bfloat16"):  # fmt: skip
+                     dtype="bfloat16", attention="sdpa", length=256):  # fmt: skip
     """Return the bytes after the forward pass, and the peak, of a Llama; 16 bits under autocast."""
     import torch
     from peft import LoraConfig, get_peft_model
@@ -194,7 +194,7 @@ def count_live_bytes(monkeypatch, layers, *, targets="all-linear", has_float32_a
     config = LlamaConfig(
         hidden_size=SHAPE.hidden_size, intermediate_size=SHAPE.intermediate_size, num_hidden_layers=layers,
         num_attention_heads=SHAPE.heads, num_key_value_heads=SHAPE.kv_heads, vocab_size=vocabulary,
-        head_dim=SHAPE.head_size, dtype=getattr(torch, dtype), attn_implementation="sdpa", use_cache=False,
+        head_dim=SHAPE.head_size, dtype=getattr(torch, dtype), attn_implementation=attention, use_cache=False,
     )  # fmt: skip
     live = LiveMemory()
     with FakeTensorMode(allow_non_fake_inputs=True):
@@ -211,7 +211,7 @@ def count_live_bytes(monkeypatch, layers, *, targets="all-linear", has_float32_a
                     parameter.data = parameter.data.bfloat16()
         model.train()
         live.ignore([*model.parameters(), *model.buffers()])
-        ids = torch.zeros(2, 256, dtype=torch.long)
+        ids = torch.zeros(2, length, dtype=torch.long)
         with live.mode, torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"):
             output = model(input_ids=ids, labels=ids)
             after_forward = live.bytes
@@ -252,6 +252,37 @@ def test_bytes_of_a_layer_in_float32_are_those_that_torch_keeps(monkeypatch):
     )
     predicted = activations.count_layer_bytes(SHAPE, run_spec, 256, 2)
     assert predicted == pytest.approx((four - two) / 2, rel=0.06)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_eager_attention_saves_the_probabilities(monkeypatch, dtype):
+    options = {"dtype": dtype, "attention": "eager"}
+    four, two = (count_live_bytes(monkeypatch, layers, **options)[0] for layers in (4, 2))
+    training = {"micro_batch_size": 2, "dtype": dtype, "attention": "eager"}
+    run_spec = resolve("trl", method={"name": "lora", "r": 8}, training=training)
+    predicted = activations.count_layer_bytes(SHAPE, run_spec, 256, 2)
+    assert predicted == pytest.approx((four - two) / 2, rel=0.06)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_backward_pass_of_eager_attention_needs_the_gradients_of_the_probabilities(monkeypatch, dtype):
+    options = {"dtype": dtype, "attention": "eager", "length": 2048}
+    after_forward, peak = count_live_bytes(monkeypatch, 2, **options)
+    training = {"micro_batch_size": 2, "dtype": dtype, "attention": "eager"}
+    run_spec = resolve("trl", method={"name": "lora", "r": 8}, training=training)
+    predicted = activations.count_backward_bytes(SHAPE, run_spec, 2048, 2)
+    assert peak - after_forward <= predicted <= 1.25 * (peak - after_forward)
+
+
+def test_liger_replaces_the_loss_of_axolotl_only():
+    """8B, 8,192 tokens: 32 chunks of 256 rows, 2 bytes a logit, and 9 bytes a hidden value and token."""
+    training = {"liger_kernels": True, "micro_batch_size": 4, "batch_size": 4}
+    with_liger = activations.count_logit_bytes(LLAMA_8B, resolve("axolotl", training=training), 8192)
+    assert with_liger == 2 * 256 * 128256 + 9 * 4096 * 8192
+    alone, liger = predict("trl"), predict("trl", training=training)
+    assert liger.logits == alone.logits, "trl keeps its own loss in tiles"
 
 
 @pytest.mark.filterwarnings("ignore")
