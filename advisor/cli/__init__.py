@@ -25,6 +25,7 @@ COMMANDS = (
     "coverage",
     "dashboard",
     "backtest",
+    "replay-adoption",
     "init",
     "collect",
     "collect-support",

@@ -103,7 +103,7 @@ def _count_liger_rows(shape: Shape, tokens: int) -> int:
     Source: ``fused_linear_cross_entropy_forward`` of liger-kernel.
     """
     chunks = math.ceil(shape.vocabulary_size / shape.hidden_size)
-    return min(tokens, 2 ** math.ceil(math.log2(math.ceil(tokens / chunks))))
+    return min(tokens, 1 << (math.ceil(tokens / chunks) - 1).bit_length())
 
 
 def count_layer_bytes(shape: Shape, spec: RunSpec, length: int, rows: int) -> int:

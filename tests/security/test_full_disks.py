@@ -33,6 +33,7 @@ WRITERS = {
     "collect --json-log": (["collect", "clone", "--git-only", "--store", "store", "--json-log", "log"], ""),
     "collect --repos": (["collect", "--repos", "list.txt", "--git-only", "--store", "store"], "store"),
     "collect --replay": (["collect", "own/lib", "--source", "pypi", "--replay", "none.jsonl", "--store", "store"], "store"),
+    "replay-adoption": (["replay-adoption", "clone"], ""),
     "collect-support": (["collect-support", "clone", "--store", "store"], ""),
     "merge": (["merge", "other", "--store", "store"], "store"),
     "merge into a new store": (["merge", "other", "--store", "new"], "new"),

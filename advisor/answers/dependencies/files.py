@@ -53,7 +53,7 @@ def read_dependencies(paths: Iterable[Path], include_folders: Sequence[Path] = (
     names = []
     for path in paths:
         names.append(str(path))
-        for entry in _read(path, include_folders):
+        for entry in read_file(path, include_folders):
             dependency = replace(entry, file=(path.parent / entry.file).as_posix())
             entries.setdefault((dependency.ecosystem, dependency.name), []).append(dependency)
     if not entries:
@@ -61,8 +61,12 @@ def read_dependencies(paths: Iterable[Path], include_folders: Sequence[Path] = (
     return list(map(_merge, entries.values()))
 
 
-def _read(path: Path, include_folders: Sequence[Path]) -> list[Dependency]:
-    """Return the packages of a file with their indexes, without secrets."""
+def read_file(path: Path, include_folders: Sequence[Path] = ()) -> list[Dependency]:
+    """Return the packages of a file with their indexes, without secrets; none if it names none.
+
+    Raises:
+        InputError: as `read_dependencies`.
+    """
     try:
         _check_place(path, include_folders)
         dependencies = _reader(path, include_folders)(path)
