@@ -293,7 +293,7 @@ def test_large_texts_end_at_the_memory_limit(store):
 
 
 def test_a_manifest_has_a_size(store, monkeypatch):
-    monkeypatch.setattr("advisor.facts.manifest.MAX_MANIFEST_BYTES", 10)
+    monkeypatch.setattr(checks, "MAX_MANIFEST_BYTES", 10)
     with pytest.raises(FactsError, match="more than the 10 that it can have"):
         reading.open_store(store)
 
