@@ -17,6 +17,8 @@ from typer.core import TyperGroup
 
 from advisor.errors import EXIT_FAILURE
 
+# A pydantic plugin would see the user's files, and the search for plugins reads all installed packages.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 COMMANDS = (
     "rank",
     "explain",
@@ -114,7 +116,7 @@ def main() -> None:
 
     With the variable ADVISOR_TRACEBACK set, an error of advisor itself keeps its traceback.
     """
-    from advisor.cli.streams import discard_output, prepare_streams
+    from advisor.cli.streams import discard_output, prepare_streams, replace_controls
     from advisor.errors import AdvisorError
 
     try:
@@ -123,7 +125,7 @@ def main() -> None:
         _run()
     except AdvisorError as error:
         discard_output()
-        print(f"advisor: {error}", file=sys.stderr)
+        print(f"advisor: {replace_controls(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:  # the reader, for example head, has enough
         discard_output()
@@ -133,7 +135,7 @@ def main() -> None:
             raise
         discard_output()
         code, message = _explain(error)
-        print(f"advisor: {message}", file=sys.stderr)
+        print(f"advisor: {replace_controls(message)}", file=sys.stderr)
         sys.exit(code)
 
 
