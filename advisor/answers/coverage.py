@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from advisor.answers.question import Question
 from advisor.errors import FactsError, UnknownName
+from advisor.facts.database import fetch_rows
 from advisor.facts.facts_view import FactsView
 from advisor.measure.one_day import measure_view, open_metric_views
 from advisor.metrics import METRICS
@@ -135,7 +136,7 @@ def read_cells(facts: FactsView, route: Route = "main") -> tuple[Cell, ...]:
 def _rows(db: Any, sql: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
     result = db.execute(sql, parameters or {})
     columns = [d[0] for d in result.description]
-    return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
+    return [dict(zip(columns, row, strict=True)) for row in fetch_rows(result)]
 
 
 def _restrict(metric: Metric, route: Route) -> Metric:

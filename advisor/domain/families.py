@@ -24,7 +24,7 @@ _MIXTURE = re.compile(
 class Size(BaseModel):
     """The number of parameters of the models of a family whose names have a pattern."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     names: str
     billions: float = Field(gt=0)
@@ -33,7 +33,7 @@ class Size(BaseModel):
 class Family(BaseModel):
     """A family of model_families.toml, which describes each field."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     name: str
     vendor: str
@@ -71,7 +71,7 @@ class Family(BaseModel):
 
 
 class _FamilyFile(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     family: tuple[Family, ...] = Field(min_length=1)
 
