@@ -142,7 +142,7 @@ def test_a_merge_writes_nothing_outside_the_store(store, tmp_path):
 
 @pytest.mark.parametrize("place", [
     FILE, "counts", "manifest.json", ".lock", "measurements", "measurements.json", "releases", ".queue",
-    ".queue/parts", "collect.sqlite", "collect.sqlite-wal", "counts/own__other.parquet",
+    ".queue/parts", ".collection", "counts/own__other.parquet",
 ])  # fmt: skip
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_link_is_refused(store, tmp_path, place, command):
@@ -165,7 +165,7 @@ def test_a_link_is_refused(store, tmp_path, place, command):
     lambda store: Queue(store).lock_run().__enter__(), CollectionState,
 ], ids=["queue", "state"])  # fmt: skip
 def test_a_collection_into_a_store_with_links_is_refused(store, tmp_path, open_state):
-    for place in (".queue", "collect.sqlite"):
+    for place in (".queue", ".collection"):
         (store / place).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(FactsError, match="a store has no links"):
         open_state(store)
