@@ -116,8 +116,9 @@ def main() -> None:
 
     With the variable ADVISOR_TRACEBACK set, an error of advisor itself keeps its traceback.
     """
-    from advisor.cli.streams import discard_output, prepare_streams, replace_controls
+    from advisor.cli.streams import discard_output, prepare_streams
     from advisor.errors import AdvisorError
+    from advisor.texts import replace_controls
 
     try:
         prepare_streams()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import io
 import os
-import re
 import sys
 
 from advisor.errors import AdvisorError
@@ -30,28 +29,17 @@ _LETTERS = {
     "⟧": "]]",
 }
 
-# They move the cursor, hide or forge lines, or turn the direction of a text; advisor prints none itself.
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-
-
-def replace_controls(text: str) -> str:
-    """Return a text in which no character from outside controls the terminal; lines and tabs stay."""
-    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
-
 
 class OutputError(AdvisorError):
     """Standard output cannot be written."""
 
 
 class _Output(io.TextIOWrapper):
-    """Standard output without control characters; it raises an `OutputError` if it cannot be written.
-
-    A reader that went away stays a `BrokenPipeError`.
-    """
+    """Standard output that raises an `OutputError`; a reader that went away stays a `BrokenPipeError`."""
 
     def write(self, text: str) -> int:
         try:
-            return super().write(replace_controls(text))
+            return super().write(text)
         except OSError as error:
             raise _output_error(error) from error
 

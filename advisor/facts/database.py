@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.errors import FactsError
 from advisor.memory import read_memory_limit
+from advisor.texts import replace_controls
 
 if TYPE_CHECKING:
     import duckdb
@@ -65,6 +66,8 @@ def default_memory() -> str:
 def fetch_rows(result: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
     """Return the rows of a query as Python values, which DuckDB's memory limit does not count.
 
+    Texts come without characters that control a terminal: a stranger may have written them.
+
     Raises:
         FactsError: there are more than `MOST_FETCHED_ROWS`.
     """
@@ -73,7 +76,7 @@ def fetch_rows(result: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
         raise FactsError(
             f"the facts have more than {MOST_FETCHED_ROWS:,} rows of one kind for these candidates"
         )
-    return rows
+    return [tuple(replace_controls(v) if isinstance(v, str) else v for v in row) for row in rows]
 
 
 def path_sql(path: Path) -> str:

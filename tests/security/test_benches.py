@@ -184,3 +184,15 @@ def test_more_rows_than_fit_into_memory_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("advisor.facts.database.MOST_FETCHED_ROWS", 20)
     with pytest.raises(AdvisorError, match="more than 20 rows of one kind"):
         read_benchmarks(store, [TRL], None)
+
+
+def test_no_text_of_a_store_controls_the_terminal(tmp_path):
+    """Attack: the name of a machine, a source or a tag moves the cursor. Defence: every text that leaves DuckDB."""
+    evil = "'a\x1b[2J' || chr(13) || 'b'"
+    store = write_foreign_rows(tmp_path / "facts", [("machine", evil), ("source", evil)])
+    facts = read_benchmarks(store, [TRL], None)
+    assert {b.machine for b in facts.rows} == {"a CPU", "a\ufffd[2J\ufffdb"}
+    measured = facts.measurements[TRL]["measured_throughput"]
+    assert "a\ufffd[2J\ufffdb" in measured.reason and "a\ufffd[2J\ufffdb" in measured.sources
+    text = render(recommend(read_request(Request(goal="fast", benchmarks=store))), "json")
+    assert "\\u001b" not in text and "\x1b" not in text

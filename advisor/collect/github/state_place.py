@@ -1,8 +1,8 @@
 """Where the state of a collection is: in the user's state folder, because it has logins.
 
-A copy of a store takes nothing of it along. The store has only a random name in ``.collection``; the folder of
-this name in the user's state folder has the state, and the path of the store in ``store``. A store that was
-copied gets a new name, a moved one keeps its name, and the next collection deletes the state of deleted stores.
+A copy of a store takes nothing of it along. The store has only a random name in ``.collection``; the folder
+of this name in the user's state folder has the state, and the path of the store in ``store``. A copied store
+gets a new name, a moved one keeps its name, and the next collection deletes the state of deleted stores.
 """
 
 from __future__ import annotations
