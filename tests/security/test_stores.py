@@ -388,7 +388,7 @@ def test_bundled_measurements_have_the_bundled_hashes():
     digests = json.loads((data_folder() / seals.DIGESTS_FILE).read_text())
     files = {
         f"{path.parent.name}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()
-        for name in ("measurements.json", "draws.json", "list_figures.json")
+        for name in ("measurements.json", "draws.json", "list_figures.json", "months.zip")
         for path in SNAPSHOT.parent.glob(f"*/{name}")
     }
     assert digests == files
