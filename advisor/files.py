@@ -21,6 +21,11 @@ def cache_home() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "advisor"
 
 
+def state_home() -> Path:
+    """Return the user's state folder (XDG): unfinished collections, which have logins."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "advisor"
+
+
 DRAFT_PREFIX = ".draft."
 
 

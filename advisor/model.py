@@ -304,14 +304,15 @@ class Ranked(ScoredCandidate):
     Attributes:
         rank: 1 for the best by score, and by wins where scores are equal; None if a rule excludes it or it
             has no score.
-        wins: share of the sampled weightings and intervals in which this candidate comes first.
+        wins: share of the sampled weightings and intervals in which this candidate comes first; 0 without a
+            rank; None: it has a rank, but is not among the 60 highest scores, which are sampled.
         acceptability: share of the samples in which it takes rank 1, 2, …; empty if it is not ranked.
         central_weights: criterion → mean weight (they add up to 1) over the samples in which it comes
             first; empty if it never does.
     """
 
     rank: int | None
-    wins: float
+    wins: float | None
     acceptability: tuple[float, ...] = ()
     central_weights: Mapping[str, float] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""Write the caches beside bundled snapshots and the hashes of all, so that `advisor rank` without options is fast.
+"""Write the caches beside bundled snapshots and the hashes of all, so that questions without options are fast.
 
 Usage: python scripts/keep_answers.py [SNAPSHOT…]; default: all of data/snapshots.
 """
@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from advisor.answers import recommend
+from advisor.answers.answer_cache import write_answer_cache
 from advisor.domain.files import data_folder
 from advisor.facts import reading
 from advisor.measure import seals
@@ -19,9 +19,9 @@ from advisor.measure import seals
 def main() -> None:
     snapshots = data_folder() / "snapshots"
     for folder in map(Path, sys.argv[1:] or sorted(snapshots.iterdir())):
-        recommend.write_answer_cache(reading.open_store(folder))
+        write_answer_cache(reading.open_store(folder))
     digests = {}
-    for name in ("draws.json", "list_figures.json", "measurements.json"):
+    for name in ("draws.json", "list_figures.json", "measurements.json", "months.zip"):
         for path in sorted(snapshots.glob(f"*/{name}")):
             seals.seal_path(path).unlink(missing_ok=True)  # a seal is of one machine, a hash of all
             (path.parent / ".lock").unlink(missing_ok=True)

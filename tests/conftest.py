@@ -28,5 +28,6 @@ def world(tmp_path_factory):
 def no_store_of_ones_own(tmp_path_factory):
     """The tests rank the bundled snapshot, whatever the person who runs them has collected."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data-home")))
+        for name in ("DATA", "STATE"):
+            patch.setenv(f"XDG_{name}_HOME", str(tmp_path_factory.mktemp(f"{name.lower()}-home")))
         yield

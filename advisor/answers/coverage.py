@@ -9,13 +9,17 @@ from typing import Any, Literal
 
 from advisor.answers.question import Question
 from advisor.errors import FactsError, UnknownName
+from advisor.facts.database import fetch_rows, quote
 from advisor.facts.facts_view import FactsView
+from advisor.measure import months
 from advisor.measure.one_day import measure_view, open_metric_views
 from advisor.metrics import METRICS
 from advisor.metrics.shared.survival import medians, support_spans
 from advisor.model import Measurement, Metric
 
 Route = Literal["any", "main", "shown"]
+ENTRY = "coverage.json"
+_DATES = ("released_on", "supported_on", "removed_on", "packaged_on")
 SPREAD = ("model_families", "model_vendors", "effective_vendors", "own_model_share", "vendor_gap")
 
 
@@ -104,16 +108,29 @@ def read_coverage(question: Question, route: Route = "main", vendor: str | None 
     vendors = sorted({c.vendor for c in cells})
     if vendor is not None and vendor not in vendors:
         raise UnknownName("vendor", vendor, vendors)
-    sides = _rows(open_metric_views(facts), _SIDES.format(**_choice(route)), {"vendor": vendor})
     repositories = {c.repository for c in cells}
     return Coverage(
         facts.as_of,
         route,
         tuple(n for n in facts.repositories if n in repositories),
         cells,
-        tuple(Side(**row) for row in sides),
-        measure_view(facts, {name: _restrict(METRICS[name], route) for name in SPREAD}),
+        _read_sides(facts, route, vendor),
+        _measure_spread(facts, route),
     )
+
+
+def _read_sides(facts: FactsView, route: Route, vendor: str | None) -> tuple[Side, ...]:
+    rows = _read_kept(facts, "sides") if route == "main" and vendor is None else None
+    if rows is None:
+        rows = _query_sides(open_metric_views(facts), route, vendor)
+    return tuple(Side(**row) for row in rows)
+
+
+def _measure_spread(facts: FactsView, route: Route) -> dict[str, dict[str, Measurement]]:
+    snapshot = months.read(facts) if route == "main" else None
+    if snapshot is None:
+        return measure_view(facts, {name: _restrict(METRICS[name], route) for name in SPREAD})
+    return {r: {name: rows[name] for name in SPREAD} for r, rows in snapshot.measurements.items()}
 
 
 def read_cells(facts: FactsView, route: Route = "main") -> tuple[Cell, ...]:
@@ -124,7 +141,10 @@ def read_cells(facts: FactsView, route: Route = "main") -> tuple[Cell, ...]:
     """
     if facts.damages:
         raise FactsError("; ".join(map(str, facts.damages)))
-    cells = tuple(Cell(**row) for row in _rows(open_metric_views(facts), _CELLS.format(**_choice(route))))
+    rows = _read_kept(facts, "cells") if route == "main" else None
+    if rows is None:
+        rows = _rows(open_metric_views(facts), _CELLS.format(**_choice(route)))
+    cells = tuple(Cell(**row) for row in rows)
     if not cells:
         raise FactsError(
             f"{facts.store.path} holds no model coverage as of {facts.as_of}; run `advisor collect-support`"
@@ -132,10 +152,38 @@ def read_cells(facts: FactsView, route: Route = "main") -> tuple[Cell, ...]:
     return cells
 
 
-def _rows(db: Any, sql: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-    result = db.execute(sql, parameters or {})
+def keep_coverage(facts: FactsView) -> dict[str, Any]:
+    """Return what `read_coverage` reads without options, as values for the entry ``coverage.json``."""
+    choice, db = _choice("main"), open_metric_views(facts)
+    return {
+        "cells": _rows(db, _CELLS.format(**choice)),
+        "sides": _query_sides(db, "main", None),
+    }
+
+
+def _read_kept(facts: FactsView, name: str) -> list[dict[str, Any]] | None:
+    """Read the rows of intact repositories of ``coverage.json`` in `advisor.measure.months`."""
+    content = months.read_entry(facts.store, ENTRY) if facts.as_of == facts.store.as_of else None
+    if content is None:
+        return None
+    names = set(facts.intact_repositories)
+    return [
+        {k: date.fromisoformat(v) if k in _DATES and v else v for k, v in row.items()}
+        for row in content[name]
+        if row["repository"] in names
+    ]
+
+
+def _query_sides(db: Any, route: Route, vendor: str | None) -> list[dict[str, Any]]:
+    # No parameters: for a parameter duckdb imports pandas, which takes longer than the query.
+    whose = "NULL" if vendor is None else quote(vendor)
+    return _rows(db, _SIDES.format(**_choice(route), vendor=whose))
+
+
+def _rows(db: Any, sql: str) -> list[dict[str, Any]]:
+    result = db.execute(sql)
     columns = [d[0] for d in result.description]
-    return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
+    return [dict(zip(columns, row, strict=True)) for row in fetch_rows(result)]
 
 
 def _restrict(metric: Metric, route: Route) -> Metric:
@@ -189,7 +237,7 @@ _SIDES = (
     + support_spans("{support}")
     + """,
     sided AS (
-        SELECT f.*, coalesce($vendor, backer_vendor) AS whose FROM family_spans AS f
+        SELECT f.*, coalesce({vendor}, backer_vendor) AS whose FROM family_spans AS f
         LEFT JOIN backers ON lower(split_part(f.repository, '/', 1)) = owner
     ),
     spans AS (

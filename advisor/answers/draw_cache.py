@@ -1,14 +1,17 @@
-"""Cache of the SMAA draws behind an answer, beside a snapshot."""
+"""Cache of the SMAA draws behind an answer, beside a snapshot: as of its own date, and of ends of months."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import date
+from typing import Any
 
 from advisor.decide.acceptability import DRAWS, Acceptability
 from advisor.facts.manifest import lock_store
 from advisor.facts.store import Store
+from advisor.measure import months
 from advisor.measure.cache import digest
 from advisor.measure.seals import read_with_seal, write_with_seal
 from advisor.model import CriterionScore
@@ -23,18 +26,30 @@ def _draws_key(scores: Scores, weights: Mapping[str, float]) -> str:
     return digest([DRAWS, list(scores), rows, dict(weights)])
 
 
-def read_draws(store: Store, scores: Scores, weights: Mapping[str, float]) -> Acceptability | None:
-    """Read the draws for these scores and weights; None if the snapshot has no such draws."""
-    data = read_with_seal(store.path / "draws.json")
-    content = json.loads(data).get(_draws_key(scores, weights)) if data else None
+def read_draws(
+    store: Store, as_of: date, scores: Scores, weights: Mapping[str, float]
+) -> Acceptability | None:
+    """Read the draws for these scores and weights; None if the snapshot has no such draws as of the day."""
+    if as_of == store.as_of:
+        data = read_with_seal(store.path / "draws.json")
+        kept_draws = json.loads(data) if data else {}
+    else:
+        kept_draws = (months.read_entry(store, months.day_entry(as_of)) or {}).get("draws", {})
+    content = kept_draws.get(_draws_key(scores, weights))
     if content is None:
         return None
     ranks = {name: tuple(shares) for name, shares in content["ranks"].items()}
     return Acceptability(ranks, content["pairwise"], content["central_weights"])
 
 
-def write_draws(store: Store, draws: Sequence[tuple[Scores, Mapping[str, float], Acceptability]]) -> None:
-    """Write draws, each with the scores and weights behind it, beside the snapshot."""
-    content = {_draws_key(scores, weights): asdict(shares) for scores, weights, shares in draws}
+def encode_draws(
+    draws: Sequence[tuple[Scores, Mapping[str, float], Acceptability]],
+) -> dict[str, Any]:
+    """Return draws, each with the scores and weights behind it, as values for JSON."""
+    return {_draws_key(scores, weights): asdict(shares) for scores, weights, shares in draws}
+
+
+def write_draws(store: Store, content: Mapping[str, Any]) -> None:
+    """Write draws of `encode_draws` as of the snapshot's own date beside it."""
     with lock_store(store.path):
         write_with_seal(store.path / "draws.json", (json.dumps(content, indent=1) + "\n").encode())

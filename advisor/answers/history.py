@@ -1,22 +1,27 @@
 """One question over the months: each candidate's score at each end of a month, and the facts for charts.
 
-One pass over the fact tables measures all days (`advisor.measure.one_day.measure_days`). The answer of a
-day uses no fact of a later day.
+One pass over the fact tables measures all days (`advisor.measure.one_day.measure_days`) that are not kept
+beside a bundled snapshot. The answer of a day uses no fact of a later day.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from advisor.answers import timeline_cache
 from advisor.answers.list_figures import add_list_figures
 from advisor.answers.question import Question
 from advisor.answers.recommend import score_candidate
+from advisor.answers.timeline_cache import is_known
+from advisor.facts.database import fetch_rows
+from advisor.facts.facts_view import FactsView
+from advisor.measure import months as kept_months
 from advisor.measure.cache import SnapshotMeasurements
 from advisor.measure.one_day import measure_days
-from advisor.model import ScoredCandidate
+from advisor.model import Measurement, ScoredCandidate
 
 MONTHS = 72
 
@@ -75,7 +80,8 @@ class Timeline:
         question: what to answer, as of the last day.
         days: as-of dates, the oldest first: ends of months and, last, the date of the question.
         candidates: repository → one entry for each day: the candidate's scores and findings; None where
-            nothing was measured then.
+            nothing was measured then. Before the last day it may lack the open rules, the metrics behind its
+            criteria, and measurements that are not in `timeline_cache.SERIES`.
         born: repository → day of its first commit.
         issues, releases, support: facts by the last day, by repository and day.
     """
@@ -116,36 +122,76 @@ def read_timeline(
     """
     facts = question.facts
     days = ends_of_months(facts.store.first_day, facts.as_of, months)
-    measurements = measure_days(facts, days, progress=lambda count: progress(count, len(days)))
-    # Benchmarks and figures of public lists have no history here: they are of the last day.
-    today = SnapshotMeasurements(measurements.pop(facts.as_of), {}, ())
-    measurements[facts.as_of] = dict(add_list_figures(question, today).measurements)
-    history: dict[str, list[ScoredCandidate | None]] = {r: [] for r in measurements[facts.as_of]}
+    today, past = _measure_and_score(question, days, lambda count: progress(count, len(days)))
+    history: dict[str, list[ScoredCandidate | None]] = {r: [] for r in today}
     for candidate in question.candidates:
         repository = candidate.repository
-        for day in days if repository in history else ():
-            rows = measurements[day].get(repository, {})
-            if day == facts.as_of:
-                rows = question.benchmarks.merge_into(rows, repository)
-            is_known = any(m.status == "measured" for m in rows.values())
-            history[repository].append(score_candidate(candidate, rows, question) if is_known else None)
+        if repository in history:
+            rows = question.benchmarks.merge_into(today[repository], repository)
+            last = score_candidate(candidate, rows, question) if is_known(rows) else None
+            history[repository] = [*(past[day].get(repository) for day in days[:-1]), last]
+    progress(len(days), len(days))
     start = next((i for i in range(len(days)) if any(row[i] for row in history.values())), len(days) - 1)
-    db = facts.connection
+    charts = _read_chart_facts(facts)
     return Timeline(
         question=question,
         days=days[start:],
         candidates={r: tuple(row[start:]) for r, row in history.items()},
         # A candidate without a history has only the last day.
-        born=dict.fromkeys(history, facts.as_of)
-        | dict(_rows(db, "SELECT repository, min(day) FROM contributions GROUP BY ALL ORDER BY ALL")),
-        issues=tuple(IssueCount(*row) for row in _rows(db, _ISSUES)),
-        releases=tuple(Release(*row) for row in _rows(db, _RELEASES)),
-        support=tuple(Support(*row) for row in _rows(db, _SUPPORT)),
+        born=dict.fromkeys(history, facts.as_of) | dict(charts["born"]),
+        issues=tuple(IssueCount(*row) for row in charts["issues"]),
+        releases=tuple(Release(*row) for row in charts["releases"]),
+        support=tuple(Support(*row) for row in charts["support"]),
     )
 
 
-def _rows(db: Any, sql: str) -> list[Any]:
-    return list(db.execute(sql).fetchall())
+def _measure_and_score(
+    question: Question, days: Sequence[date], progress: Callable[[int], None]
+) -> tuple[Mapping[str, Mapping[str, Measurement]], timeline_cache.Past]:
+    """Return the measurements of the last day, and the scores of the days before, kept as far as possible."""
+    facts, past_days = question.facts, days[:-1]
+    today = kept_months.read(facts)
+    past = timeline_cache.read_scores(question, past_days)
+    measurements = {} if past is not None else kept_months.read_days(facts, past_days)
+    missing_days = [] if past is not None else [day for day in past_days if day not in measurements]
+    if today is None:
+        missing_days.append(facts.as_of)
+    if missing_days:
+        measurements |= measure_days(facts, missing_days, progress=progress)
+    if today is None:
+        # Benchmarks and figures of public lists have no history here: they are of the last day.
+        today = SnapshotMeasurements(measurements.pop(facts.as_of), {}, ())
+    if past is None:
+        past = {
+            day: {
+                c.repository: score_candidate(c, rows, question)
+                for c in question.candidates
+                if is_known(rows := measurements[day].get(c.repository, {}))
+            }
+            for day in past_days
+        }
+    return add_list_figures(question, today).measurements, past
+
+
+def _read_chart_facts(facts: FactsView) -> dict[str, Any]:
+    """Return the rows of the charts by name, kept or read from the facts."""
+    content = timeline_cache.read_chart_facts(facts.store) if facts.as_of == facts.store.as_of else None
+    if content is None:
+        return query_chart_facts(facts)
+    names = set(facts.intact_repositories)
+    return {
+        name: [
+            [date.fromisoformat(cell) if at in _DATES[name] and cell else cell for at, cell in enumerate(row)]
+            for row in rows
+            if row[0] in names
+        ]
+        for name, rows in content.items()
+    }
+
+
+def query_chart_facts(facts: FactsView) -> dict[str, Any]:
+    """Return the first commits, issues, releases and support of all repositories as rows."""
+    return {name: fetch_rows(facts.connection.execute(sql)) for name, sql in _CHARTS.items()}
 
 
 _ISSUES = """
@@ -175,3 +221,11 @@ SELECT repository, family, any_value(vendor), min(family_released_on) AS release
 FROM model_support WHERE route IN ('main', 'shown')
 GROUP BY repository, family ORDER BY released, family, repository
 """
+
+_CHARTS = {
+    "born": "SELECT repository, min(day) FROM contributions GROUP BY ALL ORDER BY ALL",
+    "issues": _ISSUES,
+    "releases": _RELEASES,
+    "support": _SUPPORT,
+}
+_DATES = {"born": (1,), "issues": (1,), "releases": (2,), "support": (3, 4, 5, 6)}  # columns with days

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from advisor.answers import draw_cache, list_figures
 from advisor.answers.goal_check import check_goal
 from advisor.answers.list_figures import describe_sources
-from advisor.answers.question import Question, Request, read_request
+from advisor.answers.question import Question
 from advisor.answers.reasons import describe_leaving_default, list_doubts, list_reasons
 from advisor.decide import acceptability, choice, flips, rules, utilities
-from advisor.domain.domain import available_domains, load_domain
 from advisor.errors import FactsError
-from advisor.facts.store import Store
-from advisor.measure import cache
-from advisor.measure.list_figures import write_cached_figures
+from advisor.measure import cache, months
 from advisor.metrics import METRICS
 from advisor.model import (
     Candidate,
@@ -28,17 +26,22 @@ from advisor.model import (
     ScoredCandidate,
 )
 
+_Scored = TypeVar("_Scored", bound=ScoredCandidate)
 MOST_SAMPLES = 60
 """Candidates, by score, whose ranks are sampled: the work grows with the square of their number."""
 
 
-def recommend(question: Question) -> Recommendation:
+def recommend(question: Question, *, has_outlooks: bool = True) -> Recommendation:
     """Rank the candidates and recommend one, or none.
+
+    Args:
+        question: what to answer.
+        has_outlooks: whether all candidates have outlooks; `add_outlooks` adds those of some.
 
     Raises:
         FactsError: no candidate has usable facts.
     """
-    candidates, missing = score_candidates(question)
+    candidates, missing = score_candidates(question, has_outlooks=has_outlooks)
     baseline = build_recommendation(question, candidates, missing)
     if question.requirements:
         return check_goal(question, _require(question, candidates, missing, baseline))
@@ -78,13 +81,15 @@ def _lower_certainty(recommendation: Recommendation, open_questions: tuple[str, 
     return replace(recommendation, open_questions=open_questions)
 
 
-def score_candidates(question: Question) -> tuple[list[ScoredCandidate], dict[str, str]]:
+def score_candidates(
+    question: Question, *, has_outlooks: bool = True
+) -> tuple[list[ScoredCandidate], dict[str, str]]:
     """Score the candidates that have facts; of the others, return why they have none.
 
     Raises:
         FactsError: no candidate has usable facts.
     """
-    snapshot, missing = _measure(question)
+    snapshot, missing = _measure(question, has_outlooks=has_outlooks)
     candidates = []
     for candidate in question.candidates:
         repository = candidate.repository
@@ -133,8 +138,8 @@ def build_recommendation(
         missing: the candidates without facts → why.
     """
     leaders = find_leaders(candidates)
-    scores = _rankable_scores(leaders)
-    shares = draw_cache.read_draws(question.store, scores, question.weights)
+    scores = rankable_scores(leaders)
+    shares = draw_cache.read_draws(question.store, question.as_of, scores, question.weights)
     shares = shares or acceptability.sample_ranks(scores, question.weights)
     return _choose(question, _rank(candidates, shares), missing, shares)
 
@@ -182,31 +187,12 @@ def _find_flips(question: Question, winner: str, ranking: Sequence[Ranked]) -> l
     ]
 
 
-def write_answer_cache(store: Store) -> None:
-    """Write beside a bundled snapshot the measurements and draws for the questions without options.
-
-    Raises:
-        FactsError: a file of the store is damaged.
-    """
-    domains = {name: load_domain(name) for name in available_domains()}
-    domains = {name: domain for name, domain in domains.items() if domain.snapshot == store.path.name}
-    cache.write_measurement_cache(store)
-    write_cached_figures(store, [e.repository for d in domains.values() for e in d.rivals])
-    draws = []
-    for name in domains:
-        if domains[name].candidates:
-            question = read_request(Request(domain=name, store=store.path))
-            scores = _rankable_scores(score_candidates(question)[0])
-            draws.append((scores, question.weights, acceptability.sample_ranks(scores, question.weights)))
-    draw_cache.write_draws(store, draws)
-
-
-def _measure(question: Question) -> tuple[cache.SnapshotMeasurements, dict[str, str]]:
+def _measure(question: Question, *, has_outlooks: bool) -> tuple[cache.SnapshotMeasurements, dict[str, str]]:
     names = [c.repository for c in question.candidates]
     missing = {n: list_figures.describe_missing(n, question) for n in names}
     snapshot = cache.SnapshotMeasurements({}, {}, ())
     for view in question.views:
-        part = cache.read_cached_measurements(view) or cache.measure_fresh(view)
+        part = months.measure(view, has_outlooks=has_outlooks)
         missing |= {d.repository: str(d) for d in part.damages}
         snapshot = cache.SnapshotMeasurements(
             snapshot.measurements | part.measurements,
@@ -226,7 +212,19 @@ def _measure(question: Question) -> tuple[cache.SnapshotMeasurements, dict[str, 
     return replace(snapshot, measurements=measurements), missing
 
 
-def _add_outlook(candidate: ScoredCandidate, outlooks: Iterable[Outlook]) -> ScoredCandidate:
+def add_outlooks(question: Question, ranking: Iterable[Ranked]) -> tuple[Ranked, ...]:
+    """Return the candidates with their outlooks; for an answer of `recommend` without outlooks."""
+    candidates = [r for r in ranking if not r.outlook]
+    outlooks: dict[str, tuple[Outlook, ...]] = {}
+    for view in question.views:
+        names = set(view.intact_repositories)
+        part = view.select(r.repository for r in candidates if r.repository in names)
+        if part.repositories:
+            outlooks |= cache.compute_outlooks_of(part)
+    return tuple(_add_outlook(r, outlooks.get(r.repository, r.outlook)) for r in ranking)
+
+
+def _add_outlook(candidate: _Scored, outlooks: Iterable[Outlook]) -> _Scored:
     """Add the outlook, with the reasons of rules that exclude: the outlook's model cannot know them."""
     ends = "; ".join(f.text for f in candidate.findings if f.verdict == "exclude")
     return replace(candidate, outlook=tuple(replace(o, known=ends) for o in outlooks))
@@ -242,7 +240,8 @@ def find_leaders(candidates: Sequence[ScoredCandidate]) -> list[ScoredCandidate]
     return [c for c in rankable if c.repository in best]
 
 
-def _rankable_scores(candidates: Iterable[ScoredCandidate]) -> dict[str, tuple[CriterionScore, ...]]:
+def rankable_scores(candidates: Iterable[ScoredCandidate]) -> dict[str, tuple[CriterionScore, ...]]:
+    """Return candidate → its criteria, for those that can have a rank."""
     return {c.repository: c.criteria for c in candidates if c.is_rankable}
 
 
@@ -255,7 +254,7 @@ def _rank(candidates: Iterable[ScoredCandidate], shares: acceptability.Acceptabi
             Ranked(
                 **vars(candidate),
                 rank=None,
-                wins=ranks[0] if ranks else 0.0,
+                wins=ranks[0] if ranks else None if candidate.is_rankable else 0.0,
                 acceptability=ranks,
                 central_weights=shares.central_weights.get(candidate.repository, {}),
             )
@@ -266,4 +265,4 @@ def _rank(candidates: Iterable[ScoredCandidate], shares: acceptability.Acceptabi
 
 def _order(candidate: Ranked) -> tuple[bool, float, float, str]:
     score = round(candidate.score or 0.0, 9)
-    return not candidate.is_rankable, -score, -candidate.wins, candidate.repository.lower()
+    return not candidate.is_rankable, -score, -(candidate.wins or 0.0), candidate.repository.lower()

@@ -23,6 +23,7 @@ from advisor.domain.capabilities import Library, load_capabilities
 from advisor.domain.families import Family, load_families
 from advisor.domain.model_names import find_family, find_near_names
 from advisor.errors import InputError
+from advisor.facts.database import fetch_rows, quote
 from advisor.facts.facts_view import FactsView
 from advisor.model import Ranked, Recommendation, ScoredCandidate
 
@@ -179,18 +180,17 @@ def _rules_of(candidate: ScoredCandidate) -> set[str]:
 
 def _read_support(facts: FactsView, family: Family) -> Mapping[str, ModelSupport]:
     """Read the support of each library; of one that can load the weights' own code it stays unknown."""
-    rows = facts.connection.execute(
+    result = facts.connection.execute(
         "SELECT repository, min(supported_on) FILTER (removed_on IS NULL),"
         "       arg_min(route || ': ' || evidence_name || ' in ' || evidence_path || ' at '"
         "               || evidence_commit, supported_on) FILTER (removed_on IS NULL), max(removed_on),"
         "       coalesce(bool_or(route IN ('main', 'shown')) FILTER (supported_on IS NOT NULL"
         "               AND removed_on IS NULL), false), bool_or(route = 'transformers')"
-        " FROM model_support WHERE family = $1 AND route <> 'package' GROUP BY repository",
-        [family.name],
-    ).fetchall()
+        f" FROM model_support WHERE family = {quote(family.name)} AND route <> 'package' GROUP BY repository"
+    )
     return {
         name: ModelSupport(family.name, day, _support_text(facts, day, evidence, end), not is_named)
-        for name, day, evidence, end, is_named, loads_anything in rows
+        for name, day, evidence, end, is_named, loads_anything in fetch_rows(result)
         if day or not (loads_anything and family.architecture is None)
     }
 

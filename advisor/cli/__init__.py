@@ -17,6 +17,8 @@ from typer.core import TyperGroup
 
 from advisor.errors import EXIT_FAILURE
 
+# A pydantic plugin would see the user's files, and the search for plugins reads all installed packages.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 COMMANDS = (
     "rank",
     "explain",
@@ -117,6 +119,7 @@ def main() -> None:
     """
     from advisor.cli.streams import discard_output, prepare_streams
     from advisor.errors import AdvisorError
+    from advisor.texts import replace_controls
 
     try:
         prepare_streams()
@@ -124,7 +127,7 @@ def main() -> None:
         _run()
     except AdvisorError as error:
         discard_output()
-        print(f"advisor: {error}", file=sys.stderr)
+        print(f"advisor: {replace_controls(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:  # the reader, for example head, has enough
         discard_output()
@@ -134,7 +137,7 @@ def main() -> None:
             raise
         discard_output()
         code, message = _explain(error)
-        print(f"advisor: {message}", file=sys.stderr)
+        print(f"advisor: {replace_controls(message)}", file=sys.stderr)
         sys.exit(code)
 
 

@@ -11,20 +11,26 @@ if TYPE_CHECKING:
     from advisor.model import Benchmark
     from finetune.bench.run import Bench
 
+MAX_BYTES = 64 * 2**20  # a run takes 2 kB
+
 
 def read_result(path: Path) -> Bench:
     """Read a result file.
 
     Raises:
-        InputError: the file cannot be read, or is not a result.
+        InputError: the file cannot be read, is a link or a special file, is too large, or is not a result.
     """
     from advisor.errors import InputError
-    from finetune.bench.run import Bench
+    from advisor.facts.checks import check_size
+    from finetune.bench.result import parse_result
 
     try:
-        return Bench.from_dict(json.loads(path.read_text("utf-8")))
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as a result of `advisor bench`: {error}") from None
+        check_size(path, MAX_BYTES)
+        return parse_result(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except InputError as error:
+        raise InputError(f"{path} is not a result of `advisor bench`: {error}") from None
 
 
 def write_result(bench: Bench, path: Path, public_path: Path | None) -> None:

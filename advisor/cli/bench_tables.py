@@ -123,7 +123,7 @@ def _name(run: RunFigures) -> str:
 
 
 def _format_run(run: RunFigures) -> list[str]:
-    loss = "" if run.held_out is None else f"{run.base:.4f} → {run.held_out:.4f}"
+    loss = "" if None in (run.base, run.held_out) else f"{run.base:.4f} → {run.held_out:.4f}"
     device = f" ({run.device_peak_bytes / _GIB:.2f})" if run.device_peak_bytes else ""
     return [
         _name(run) + ("" if run.counts else " (!)"),

@@ -36,7 +36,7 @@ def render_page(request: Request, months: int, task: Task | None = None) -> tupl
             print(f"\rranking past days: {count} of {total}", end=end, file=sys.stderr, flush=True)
 
     question = read_any_request(request)
-    recommendation = recommend(question)
+    recommendation = recommend(question, has_outlooks=len(question.candidates) <= MOST_CHARTS)
     page_answer, question, others = _select_for_page(recommendation, question)
     timeline = read_timeline(question, months, show_progress)
     return recommendation, render(page_answer, timeline, request.requirements, task, others)
@@ -48,6 +48,8 @@ def _select_for_page(
     """Return the answer and the question about the candidates that the page draws, and the others."""
     from dataclasses import replace
 
+    from advisor.answers.recommend import add_outlooks
+
     if len(question.candidates) <= MOST_CHARTS:
         return answer, question, ()
     ranking = list(answer.ranking[:TOP])
@@ -58,7 +60,7 @@ def _select_for_page(
     facts = question.facts.select(c.repository for c in candidates)
     others = [r for r in answer.ranking if r.repository not in names]
     return (
-        replace(answer, ranking=tuple(ranking)),
+        replace(answer, ranking=add_outlooks(question, ranking)),
         replace(question, candidates=candidates, facts=facts),
         others,
     )

@@ -20,7 +20,7 @@ TOLERANCE = 0.01  # points of score: the page computes with rounded numbers
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class SavedRow(_Strict):

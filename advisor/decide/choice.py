@@ -29,7 +29,7 @@ def choose(
     first = contenders[0]
     if len(contenders) == 1:
         return first, "only"
-    how_certain = certainty(first.wins)
+    how_certain = certainty(first.wins or 0.0)
     by_name = {r.repository: r for r in contenders[1:]}
     if how_certain == "tie" and default in by_name and shares.pairwise[first.repository][default] < CLEAR:
         return by_name[default], how_certain

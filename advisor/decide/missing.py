@@ -11,6 +11,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from functools import cache
+from operator import mul
 
 from advisor.domain.joint_distribution import JointDistribution, load_joint_distribution
 from advisor.model import Measurement
@@ -119,4 +120,5 @@ def _solve(matrix: list[list[float]], right: Sequence[float]) -> list[float]:
 
 def _dot(a: Sequence[float], b: Sequence[float]) -> float:
     """Return the sum of products over the shorter of the two."""
-    return sum(x * y for x, y in zip(a, b))  # noqa: B905 - rows of a triangle differ in length
+    total: float = sum(map(mul, a, b))  # a map ends with the shorter one
+    return total

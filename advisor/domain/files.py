@@ -14,7 +14,7 @@ from advisor.errors import ConfigError, SnapshotMissing
 class StrictModel(BaseModel):
     """Base class for the tables of a TOML file: frozen, and without unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 def data_folder() -> Path:

@@ -24,7 +24,7 @@ POINTS = 20
 class Margin(BaseModel):
     """One metric: its mean on the normal scale, and its values at the places of the scale, ascending."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     mean: float
     values: tuple[float, ...]
@@ -47,7 +47,7 @@ class JointDistribution(BaseModel):
         covariance: one row and one column for each metric, in the same order.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     about: Mapping[str, Any]
     knots: tuple[float, ...] = Field(min_length=2)

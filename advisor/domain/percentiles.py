@@ -16,7 +16,7 @@ PERCENTILES_FILE = Path("reference") / "percentiles.json"
 class Cell(BaseModel):
     """One metric of the libraries of one age and size: their number and the values at the percentiles."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     metric: str
     age: str
@@ -41,7 +41,7 @@ class Cohort(BaseModel):
         cells: one per metric, age and size; ``all``: any age or size.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     as_of: date
     libraries: str
@@ -75,7 +75,7 @@ class Percentiles(BaseModel):
         listed: all libraries in the last month of the lists; attention and substance use it.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     active: Cohort
     listed: Cohort

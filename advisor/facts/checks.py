@@ -19,11 +19,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from advisor.addresses import check_repository
 from advisor.errors import FactsError, InputError
 from advisor.facts.tables import TABLES
+from advisor.memory import read_memory_limit
 
 MAX_MANIFEST_BYTES = 256 * 2**20  # 50,000 repositories take about 50 MB
-MAX_ROWS = 10_000_000  # of one file; a partition has about one million
+_PARSED_SIZE = 32  # how much more memory than bytes the values of hostile JSON can take
+MAX_ROWS = 3_000_000  # of one file; a partition has about one million, the longest history fewer than one
 _FILE_BYTES, _ROW_BYTES = 2**20, 1024  # at most; bundled files have 6 kB and 20 bytes a row
-MAX_FILE_BYTES = 2**30
+MAX_FILE_BYTES = 256 * 2**20
 YEARS = "between the years 1000 and 9000"
 
 _TABLE = "|".join(TABLES)
@@ -63,6 +65,11 @@ def check_size(path: Path, most: int) -> None:
         raise OSError(0, "not a regular file", str(path))
     if status.st_size > most:
         raise OSError(0, f"{status.st_size:,} bytes, more than the {most:,} that it can have", str(path))
+
+
+def most_manifest_bytes() -> int:
+    """Return how many bytes a manifest can have, so that this machine can hold its values in memory."""
+    return min(MAX_MANIFEST_BYTES, read_memory_limit() // (2 * _PARSED_SIZE))
 
 
 def most_rows(entry: Mapping[str, Any]) -> int:
@@ -127,7 +134,7 @@ _Rows = Annotated[int, Field(ge=0, le=MAX_ROWS)]
 class _Entry(BaseModel):
     """The entry of a file: its own hash, or the partition with its rows."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, defer_build=True)
     rows: _Rows
     sha256: _Digest | None = None
     next_sha256: _Digest | None = None
@@ -138,14 +145,14 @@ class _Entry(BaseModel):
 
 
 class _PartitionEntry(BaseModel):
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, defer_build=True)
     rows: _Rows
     sha256: _Digest
     obsolete: list[_File] = Field(default=[], alias="replaced")
 
 
 class _Manifest(BaseModel):
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, defer_build=True)
     files: dict[_File, _Entry]
     partitions: dict[_Partition, _PartitionEntry] = {}
     first_day: _Day | None = None

@@ -10,17 +10,22 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from advisor.errors import FactsError
+from advisor.memory import read_memory_limit
+from advisor.texts import replace_controls
 
 if TYPE_CHECKING:
     import duckdb
 
-MEMORY = "2GB"
+MOST_MEMORY = 2 * 10**9  # bytes: what the bundled questions and 800 candidates need several times
+MOST_FETCHED_ROWS = 500_000  # of one query, as Python values: about 300 MB
 # A store decides neither which code DuckDB loads nor where it spills.
 _SETTINGS: Mapping[str, Any] = {
     "threads": 2,
-    "memory_limit": MEMORY,
     "temp_directory": "",
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
@@ -38,11 +43,11 @@ def open_database(
     Args:
         folders: the folders with the files that SQL names.
         settings: DuckDB settings (``memory_limit``, ``temp_directory``, ``threads``); default: two threads,
-            2 GB of memory, and no files beyond that.
+            the memory of `default_memory`, and no files beyond that.
     """
     import duckdb
 
-    db = duckdb.connect(config={**_SETTINGS, **(settings or {})})
+    db = duckdb.connect(config={**_SETTINGS, "memory_limit": default_memory(), **(settings or {})})
     names = [os.path.realpath(folder) for folder in folders]
     # DuckDB compares the path as it is in SQL and the path that it opens.
     spellings = sorted({f"{spelling}/" for name in names for spelling in (name, glob.escape(name))})
@@ -51,6 +56,27 @@ def open_database(
         "SET enable_external_access = false; SET lock_configuration = true"
     )
     return db
+
+
+def default_memory() -> str:
+    """Return the memory of a database: half of what this process may use, at most 2 GB."""
+    return f"{min(MOST_MEMORY, read_memory_limit() // 2) // 10**6}MB"
+
+
+def fetch_rows(result: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    """Return the rows of a query as Python values, which DuckDB's memory limit does not count.
+
+    Texts come without characters that control a terminal: a stranger may have written them.
+
+    Raises:
+        FactsError: there are more than `MOST_FETCHED_ROWS`.
+    """
+    rows = result.fetchmany(MOST_FETCHED_ROWS + 1)
+    if len(rows) > MOST_FETCHED_ROWS:
+        raise FactsError(
+            f"the facts have more than {MOST_FETCHED_ROWS:,} rows of one kind for these candidates"
+        )
+    return [tuple(replace_controls(v) if isinstance(v, str) else v for v in row) for row in rows]
 
 
 def path_sql(path: Path) -> str:
@@ -97,6 +123,26 @@ def copy_sql(query: str, path: Path) -> str:
 def quote(value: str) -> str:
     """Return a string as an SQL literal."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def table_sql(columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return a query with these rows, as literals: for a list as a parameter, DuckDB would import pandas.
+
+    Args:
+        columns: name → DuckDB type.
+        rows: values of the columns, in order: texts, numbers, dates or None.
+    """
+    types = list(columns.values())
+    lines = [
+        f"({', '.join(f'{_literal(v)}::{kind}' for v, kind in zip(row, types, strict=True))})" for row in rows
+    ]
+    if not lines:
+        return f"SELECT {', '.join(f'NULL::{kind} AS {name}' for name, kind in columns.items())} WHERE false"
+    return f"SELECT * FROM (VALUES {', '.join(lines)}) AS literals({', '.join(columns)})"
+
+
+def _literal(value: str | float | date | None) -> str:
+    return "NULL" if value is None else quote(str(value))
 
 
 def join_with_commas(texts: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.errors import FactsError, SnapshotMissing
-from advisor.facts.checks import MAX_MANIFEST_BYTES, check_folder, check_manifest, check_size
+from advisor.facts.checks import check_folder, check_manifest, check_size, most_manifest_bytes
 from advisor.facts.store import is_benchmark_file
 from advisor.facts.tables import TABLES
 from advisor.files import DRAFT_PREFIX, write_atomically
@@ -79,7 +79,7 @@ def read_manifest(store: Path) -> dict[str, Any]:
     path = store / "manifest.json"
     check_folder(store)
     try:
-        check_size(path, MAX_MANIFEST_BYTES)
+        check_size(path, most_manifest_bytes())
         manifest = json.loads(path.read_text())
         if manifest["schema"] != SCHEMA_VERSION:
             raise FactsError(

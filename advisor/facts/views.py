@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from advisor.facts.tables import columns
 
+MAX_TEXT = 300  # characters of a text of a benchmark
+
 # The views have the names of the tables. They exclude rows after the as-of date and hide later events. The
 # SQL of a metric reads these views and nothing else. table → (condition of the rows, column → expression).
 VIEWS: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -41,7 +43,14 @@ VIEWS: Mapping[str, tuple[str, Mapping[str, str]]] = {
             "known_until": "least(known_until, {d})",
         },
     ),
-    "benchmarks": ("day <= {d}", {}),
+    # A stranger may write NaN, infinity or NULL; DuckDB and Spark take NaN as larger than any number.
+    "benchmarks": (
+        "day BETWEEN DATE '1000-01-01' AND {d} AND low BETWEEN 0 AND value AND high BETWEEN value AND 1e18",
+        {
+            name: f"substr(coalesce({name}, ''), 1, {MAX_TEXT})"
+            for name in ("stack", "version", "figure", "unit", "setting", "machine", "source")
+        },
+    ),
 }
 # If two sources have a row for the same thread or release, one row remains. The API is preferred to git: it
 # knows when a change request was opened, while git can only estimate this. The choice does not depend on

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from advisor.domain.domain import Domain
 from advisor.facts import reading
+from advisor.facts.database import fetch_rows, join_with_commas, quote
 from advisor.facts.facts_view import FactsView
 from advisor.facts.store import Store
 from advisor.metrics import METRICS
@@ -74,7 +75,10 @@ def read_benchmarks(place: Store | Path, repositories: Sequence[str], as_of: dat
 
     facts = FactsView(store, tuple(names), as_of or date.max)
     fields = list(Benchmark.__dataclass_fields__)
-    records = facts.connection.execute(f"SELECT {', '.join(fields)} FROM benchmarks").fetchall()
+    of_candidates = f"repository IN ({join_with_commas(map(quote, names))})"
+    records = fetch_rows(
+        facts.connection.execute(f"SELECT {', '.join(fields)} FROM benchmarks WHERE {of_candidates}")
+    )
     rows = [Benchmark(**dict(zip(fields, record, strict=True))) for record in records]
     rows.sort(key=lambda b: (-b.day.toordinal(), b.setting, b.machine, b.figure, b.repository.lower()))
     last = as_of or max((b.day for b in rows), default=date.max)

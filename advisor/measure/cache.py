@@ -34,10 +34,6 @@ BLOCK = 100  # repositories whose facts are in memory at once: about 150 MB
 _INPUT_FILES = ("organisations.toml", "reference/outlook.json", "reference/percentiles.json")
 
 
-def _outlook_model() -> Path:
-    return data_folder() / "reference" / "outlook.json"
-
-
 def measurements_key(store: Store, as_of: date) -> str:
     """Return a hash of all inputs of measurements: facts, date, metric definitions and bundled files."""
     hashes = facts_key(store, store.repositories())
@@ -172,13 +168,23 @@ def outlook_from_json(row: dict[str, Any]) -> Outlook:
     return Outlook(**{**row, "contributions": tuple(Contribution(**c) for c in row["contributions"])})
 
 
-def measure_fresh(facts: FactsView) -> SnapshotMeasurements:
+def compute_outlooks_of(facts: FactsView) -> dict[str, tuple[Outlook, ...]]:
+    """Return the outlooks of the intact repositories by the bundled model."""
+    from advisor.outlook.candidates import compute_outlooks
+
+    return compute_outlooks(facts, data_folder() / "reference" / "outlook.json")
+
+
+def measure_fresh(facts: FactsView, *, has_outlooks: bool = True) -> SnapshotMeasurements:
     """Measure repositories, or read the results of `advisor measure`, and compute their outlooks.
 
     It holds the facts of `BLOCK` repositories in memory at a time.
+
+    Args:
+        facts: the repositories, and the day.
+        has_outlooks: whether the result has outlooks, which take longer than the measurements.
     """
     from advisor.measure.one_day import measure_view
-    from advisor.outlook.candidates import compute_outlooks
 
     rows = read_store_measurements(facts.store, facts.repositories, facts.as_of)
     measurements: dict[str, dict[str, Measurement]] = {}
@@ -187,7 +193,8 @@ def measure_fresh(facts: FactsView) -> SnapshotMeasurements:
         part = facts.select(facts.repositories[start : start + BLOCK])
         names = part.intact_repositories
         measurements |= measure_view(part) if rows is None else {r: rows[r] for r in names}
-        outlooks |= compute_outlooks(part, _outlook_model())
+        if has_outlooks:
+            outlooks |= compute_outlooks_of(part)
         if part is not facts:
             part.connection.close()
     return SnapshotMeasurements(measurements, outlooks, facts.damages)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from advisor.domain.organisations import load_organisations
 from advisor.domain.percentiles import load_percentiles
 from advisor.facts import reading
+from advisor.facts.database import table_sql
 from advisor.facts.facts_view import FactsView
 from advisor.facts.tables import TABLES, columns
 from advisor.facts.views import as_of_view
@@ -91,7 +92,8 @@ def measure_days(
 
 
 def _stack_days(db: Any, days: Sequence[date], common: date) -> None:
-    db.execute("CREATE OR REPLACE TEMP TABLE grid AS SELECT unnest($1::DATE[]) AS grid_day", [list(days)])
+    grid = table_sql({"grid_day": "DATE"}, [(day,) for day in days])
+    db.execute(f"CREATE OR REPLACE TEMP TABLE grid AS {grid}")
     shift = f"(DATE '{common.isoformat()}' - grid_day)::INTEGER"
     for table in TABLES:
         selection = "SELECT * REPLACE (repository || '@' || grid_day AS repository)"
@@ -123,14 +125,12 @@ def set_requested_repositories(
         as_of: last day of the views.
         days: the stacked days; None: only ``as_of``.
     """
-    db.execute(
-        "CREATE OR REPLACE TEMP TABLE requested_repositories (key VARCHAR, repository VARCHAR, as_of DATE)"
-    )
-    db.execute(
-        "INSERT INTO requested_repositories SELECT r || CASE WHEN $3 THEN '@' || d ELSE '' END, r, d"
-        " FROM (SELECT unnest($1::VARCHAR[]) AS r), (SELECT unnest($2::DATE[]) AS d)",
-        [list(repositories), [as_of] if days is None else list(days), days is not None],
-    )
+    kinds = {"key": "VARCHAR", "repository": "VARCHAR", "as_of": "DATE"}
+    if days is None:
+        rows = [(name, name, as_of) for name in repositories]
+    else:
+        rows = [(f"{name}@{day}", name, day) for name in repositories for day in days]
+    db.execute(f"CREATE OR REPLACE TEMP TABLE requested_repositories AS {table_sql(kinds, rows)}")
     db.execute(f"CREATE OR REPLACE TEMP TABLE read_on AS {read_on_sql()}")
 
 
@@ -153,14 +153,7 @@ def create_lookup_tables(
 ) -> None:
     """Create and fill the tables of organisations and of the percentiles (see `open_metric_views`)."""
     for table, kinds in LOOKUP_TABLES.items():
-        definitions = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
-        db.execute(f"CREATE TEMP TABLE {table} ({definitions})")
-    for table, rows in lookup_rows.items():
-        if rows:
-            lists = ", ".join(f"unnest(${i})" for i in range(1, len(rows[0]) + 1))
-            db.execute(
-                f"INSERT INTO {table} SELECT {lists}", [list(column) for column in zip(*rows, strict=True)]
-            )
+        db.execute(f"CREATE TEMP TABLE {table} AS {table_sql(kinds, lookup_rows[table])}")
 
 
 def read_lookup_rows() -> dict[str, list[tuple[Any, ...]]]:

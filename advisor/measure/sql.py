@@ -14,6 +14,7 @@ from typing import Any
 
 from advisor.facts.tables import STALE_DAYS
 from advisor.model import Measurement, Metric
+from advisor.texts import replace_controls
 
 # Tables whose rows get stale: they must be read again to describe a later day.
 DATED_TABLES = ("contributions", "releases", "threads")
@@ -119,13 +120,13 @@ def measurement_of_row(row: Mapping[str, Any]) -> Measurement:
         row["repository"],
         row["metric"],
         row["status"],
-        value=row["value"] if row["word"] is None else row["word"],
+        value=row["value"] if row["word"] is None else replace_controls(row["word"]),
         low=row["low"],
         high=row["high"],
         n=row["n"],
         evidence_share=row["evidence_share"],
-        sources=tuple(row["sources"] or ()),
+        sources=tuple(map(replace_controls, row["sources"] or ())),
         first_day=row["first_day"],
         last_day=row["last_day"],
-        reason=row["reason"],
+        reason=replace_controls(row["reason"]),
     )

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from advisor.errors import InputError
 from advisor.facts import reading
 from advisor.facts.compaction import count_rows_by_repository, split_into_ranges
-from advisor.facts.database import copy_sql, join_with_commas, open_database, quote
+from advisor.facts.database import copy_sql, default_memory, join_with_commas, open_database, quote
 from advisor.facts.store import Store, all_rows_sql, list_files
 from advisor.facts.tables import TABLES, columns
 from advisor.facts.views import FILLED_FROM_OTHERS, UNIQUE_KEY, VIEWS
@@ -60,7 +60,7 @@ ENUM_COLUMNS: Mapping[str, Sequence[str]] = {
 class Limits:
     """Limits of a measuring run: memory in DuckDB's notation (``2GB``), threads, rows per range."""
 
-    memory: str = "2GB"
+    memory: str = field(default_factory=default_memory)
     threads: int = 2
     rows_per_range: int = ROWS_PER_RANGE
 

@@ -89,6 +89,13 @@ def number(value: float, unit: str) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
+def show_wins(r: Ranked) -> str:
+    """Return the share of the weightings that a candidate wins; empty without a rank."""
+    if r.rank is None:
+        return ""
+    return "not drawn" if r.wins is None else f"{r.wins:.0%}"
+
+
 def show_outlook(outlook: Outlook) -> str:
     """Return the chance of abandonment with its interval; ``?`` if the outlook gives none."""
     if outlook.probability_inactive is None:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
+
+from pydantic import ConfigDict, Field
 
 from advisor.errors import AdvisorError
 from finetune import record
@@ -32,6 +34,10 @@ GATES = {
 # In round B a stack may pack rows: then a step has other tokens, and the first loss is another.
 GATES_OF_ROUND = {"A": tuple(GATES), "B": ("input", "trainable", "logits")}
 _LOSS_TOLERANCE = 0.01
+# What a result file may contain, which may come from a stranger: no NaN, no infinity, no 4,000 digits.
+_Amount = Annotated[float, Field(ge=0, le=1e18)]
+_Number = Annotated[float, Field(ge=-1e18, le=1e18)]
+_Count = Annotated[int, Field(ge=0, le=10**18)]
 
 
 @dataclass(frozen=True)
@@ -57,32 +63,34 @@ class RunFigures:
         gates: gate → whether the run passes it.
     """
 
+    __pydantic_config__: ClassVar = ConfigDict(strict=True, allow_inf_nan=False)
+
     stack: str
-    seed: int
+    seed: Annotated[int, Field(ge=-(10**18), le=10**18)]
     again: bool = False
-    round: str = "A"
+    round: Annotated[str, Field(pattern="^[AB]$")] = "A"
     method: str = ""
     reason: str = ""
     version: str = ""
     started: str = ""
-    seconds: float = 0.0
-    tokens_per_second: float = 0.0
-    trained_tokens_per_second: float = 0.0
-    step_seconds: float = 0.0
-    step_spread: float = 0.0
-    first_step_seconds: Mapping[str, float] = field(default_factory=dict)
-    speed_limit: float = 0.0
-    peak_bytes: int = 0
-    device_peak_bytes: int = 0
-    install_seconds: float = 0.0
-    install_bytes: int = 0
-    packages: int = 0
-    held_out: float | None = None
-    base: float | None = None
-    first_loss: float = 0.0
-    trainable: int = 0
-    tokens: int = 0
-    trained_tokens: int = 0
+    seconds: _Amount = 0.0
+    tokens_per_second: _Amount = 0.0
+    trained_tokens_per_second: _Amount = 0.0
+    step_seconds: _Amount = 0.0
+    step_spread: _Amount = 0.0
+    first_step_seconds: Mapping[str, _Amount] = field(default_factory=dict)
+    speed_limit: _Amount = 0.0
+    peak_bytes: _Count = 0
+    device_peak_bytes: _Count = 0
+    install_seconds: _Amount = 0.0
+    install_bytes: _Count = 0
+    packages: _Count = 0
+    held_out: _Number | None = None
+    base: _Number | None = None
+    first_loss: _Number = 0.0
+    trainable: _Count = 0
+    tokens: _Count = 0
+    trained_tokens: _Count = 0
     input: Sequence[str] = ()
     logits: Mapping[str, Any] = field(default_factory=dict)
     gates: Mapping[str, bool] = field(default_factory=dict)
@@ -114,8 +122,17 @@ def measure_run(stack: str, seed: int, folder: Path) -> RunFigures:
     """Return the figures of a finished run.
 
     Raises:
-        AdvisorError: there are too few steps or events.
+        AdvisorError: there are too few steps or events, or a file of the run is malformed.
     """
+    try:
+        return _measure_run(stack, seed, folder)
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError) as error:
+        raise AdvisorError(
+            f"a file in {folder} is malformed ({type(error).__name__}: {error}); delete it and run again"
+        ) from None
+
+
+def _measure_run(stack: str, seed: int, folder: Path) -> RunFigures:
     run_record = record.read_record(folder)
     events = [event for _, event in launch.read_events(folder)]
     steps = [e for e in events if e["event"] == "step"]
@@ -158,7 +175,7 @@ def measure_run(stack: str, seed: int, folder: Path) -> RunFigures:
         tokens=steps[-1]["tokens"],
         trained_tokens=steps[-1]["trained"],
         input=(run_record.model["fingerprint"], data["train_sha256"], data["test_sha256"]),
-        logits=json.loads(logits_check.read_text("utf-8")) if logits_check.is_file() else {},
+        logits=dict(json.loads(logits_check.read_text("utf-8"))) if logits_check.is_file() else {},
     )
 
 

@@ -95,7 +95,7 @@ def _row(
 ) -> list[dict[str, Any]]:
     if not values:
         return []
-    low, high = min(values) * (1 - noise), max(values) * (1 + noise)
+    low, high = min(values) * max(0.0, 1 - noise), max(values) * (1 + noise)
     return [
         {**common, "figure": figure, "unit": unit, "value": median(values), "low": low, "high": high},
     ]

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from advisor.errors import AdvisorError, InputError
+from advisor.errors import AdvisorError
 from finetune import record, run
 from finetune.bench.figures import RunFigures, check_gates, find_reference, measure_run
 from finetune.callbacks import RunCallbacks
@@ -81,21 +81,6 @@ class Bench:
         """Return the bench as values for JSON."""
         runs = [{**asdict(one), "counts": one.counts} for one in self.runs]
         return {**asdict(self), "seconds": self.seconds, "runs": runs}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Bench:
-        """Return the bench from the values of `as_dict`.
-
-        Raises:
-            InputError: the values are not those of a bench.
-        """
-        try:
-            runs = [RunFigures(**{k: v for k, v in one.items() if k != "counts"}) for one in values["runs"]]
-            other_values = {name: values[name] for name in ("noise_floor", "settings", "machine", "date")}
-        except (KeyError, TypeError, AttributeError) as error:
-            message = f"this is not a result of `advisor bench`: {type(error).__name__}: {error}"
-            raise InputError(message) from None
-        return cls(tuple(runs), **other_values)
 
 
 def run_bench(

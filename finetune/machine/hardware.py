@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from advisor.memory import read_memory_limit
 from finetune import isolation
 from finetune.errors import SpecError
 
@@ -95,14 +96,14 @@ def detect_machine() -> Machine:
     Raises:
         SpecError: ADVISOR_GPUS cannot be read.
     """
-    return Machine(_processor(), len(os.sched_getaffinity(0)), _memory_bytes(), _gpus())
+    return Machine(_processor(), len(os.sched_getaffinity(0)), read_memory_limit(), _gpus())
 
 
 def read_room(kind: str | None) -> Room | None:
     """Return the memory of the first GPU by torch, or of the system; None if it is unknown."""
     if kind != "cuda":
         free = _available_bytes()
-        return None if free is None else Room(free, _memory_bytes())
+        return None if free is None else Room(free, read_memory_limit())
     import torch
 
     return Room(*torch.cuda.mem_get_info(0))
@@ -154,17 +155,6 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _memory_bytes() -> int:
-    """Return the physical memory, or the control group's limit if that is lower."""
-    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            return min(physical, int(Path(limit).read_text()))
-        except (OSError, ValueError):
-            continue
-    return physical
-
-
 def _available_bytes() -> int | None:
     """Return the system memory that programs can still get; None on a system without /proc."""
     try:
@@ -172,7 +162,7 @@ def _available_bytes() -> int | None:
     except OSError:
         return None
     match = re.search(r"^MemAvailable: +(\d+) kB", text, re.MULTILINE)
-    return min(int(match[1]) * 2**10, _memory_bytes()) if match else None
+    return min(int(match[1]) * 2**10, read_memory_limit()) if match else None
 
 
 def _gpus() -> tuple[Gpu, ...]:
@@ -225,7 +215,7 @@ def _ask_driver(visible: str | None) -> tuple[Gpu, ...] | None:
             name, uuid, *numbers = values
             total, free, capability = map(_parse_number, numbers)
             # A GPU that shares the system's memory (GB10) has no memory of its own: nvidia-smi says [N/A].
-            memory = _memory_bytes() if total is None else int(total) * _MIB
+            memory = read_memory_limit() if total is None else int(total) * _MIB
             left = _available_bytes() if total is None else None if free is None else int(free) * _MIB
             gpus[uuid] = Gpu(name, memory, capability or 0.0, left)
     return tuple(gpus[uuid] for uuid in _list_visible(list(gpus), visible))

@@ -10,6 +10,7 @@ from collecting import TODAY, collect, list_expected_threads, read_threads, to_e
 from fake_github import FakeGitHub, World
 
 from advisor.collect.github import protocol
+from advisor.collect.github.state_place import state_file
 from advisor.collect.http.messages import HttpResponse, RetryableError
 from advisor.collect.http.transport import TRIES
 from advisor.errors import Refused, Unsound
@@ -49,7 +50,7 @@ def test_a_cursor_that_github_no_longer_accepts(world, tmp_path):
     assert outcome.missing
     import sqlite3
 
-    with sqlite3.connect(tmp_path / "collect.sqlite") as db:
+    with sqlite3.connect(state_file(tmp_path)) as db:
         assert db.execute("UPDATE progress SET cursor = 'gone' WHERE cursor IS NOT NULL").rowcount
     db.close()
     outcome, _ = collect(fake, tmp_path, ["o/n"])

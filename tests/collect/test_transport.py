@@ -16,6 +16,7 @@ from collecting import run as in_thread
 from pydantic import SecretStr
 
 from advisor.collect.github.state import CollectionState
+from advisor.collect.github.state_place import state_file
 from advisor.collect.http import recording, transport
 from advisor.collect.http.auth import Credential
 from advisor.collect.http.messages import (
@@ -294,7 +295,7 @@ def test_the_cache_stores_no_token_and_no_broken_response(tmp_path):
     assert send(handler, read=read, folder=tmp_path) == ({"a": 1}, False)
     assert send(handler, read=read, folder=tmp_path) == ({"a": 1}, True)
     assert requests == [None, None, '"1"'], "a truncated body is not stored under its ETag"
-    assert TOKEN.encode() not in (tmp_path / "collect.sqlite").read_bytes()
+    assert TOKEN.encode() not in state_file(tmp_path).read_bytes()
 
 
 def test_a_recording_is_replayed_and_holds_no_token(tmp_path):
@@ -351,14 +352,14 @@ def test_next_link():
 
 def test_a_damaged_or_foreign_state_file_says_what_to_do(tmp_path):
     CollectionState(tmp_path).close()
-    with sqlite3.connect(tmp_path / "collect.sqlite") as db:
+    with sqlite3.connect(state_file(tmp_path)) as db:
         db.execute("PRAGMA user_version = 99")
     db.close()
     with pytest.raises(
         FactsError, match="written by another version of advisor; delete it and collect again"
     ):
         CollectionState(tmp_path)
-    (tmp_path / "collect.sqlite").write_bytes(b"no database " * 100)
+    state_file(tmp_path).write_bytes(b"no database " * 100)
     with pytest.raises(FactsError, match=r"is damaged .*; delete it and collect again"):
         CollectionState(tmp_path)
 
@@ -368,7 +369,7 @@ def test_a_failed_transaction_changes_nothing(tmp_path):
     state.save_overview("o/n", 1, {"issues": 3}, datetime(2026, 1, 1, tzinfo=UTC))
     with pytest.raises(TypeError):
         state.save_overview("o/n", 2, None, datetime(2026, 1, 2, tzinfo=UTC))
-    with sqlite3.connect(tmp_path / "collect.sqlite") as db:
+    with sqlite3.connect(state_file(tmp_path)) as db:
         assert db.execute("SELECT github_id FROM overview").fetchall() == [(1,)]
     db.close()
     state.close()

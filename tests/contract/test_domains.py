@@ -36,7 +36,7 @@ def test_the_cached_draws_equal_fresh_ones(name, monkeypatch):
     read_draws, calls = draw_cache.read_draws, []
     monkeypatch.setattr(draw_cache, "read_draws", lambda *given: calls.append((read_draws(*given), given)))
     advisor.recommend(name)
-    (draws, (_, scores, weights)), *_ = calls
+    (draws, (_, _, scores, weights)), *_ = calls
     fresh = acceptability.sample_ranks(scores, weights)
     for cached, computed in ((draws.ranks, fresh.ranks), (draws.pairwise, fresh.pairwise)):
         assert cached.keys() == computed.keys()

@@ -142,7 +142,7 @@ def test_a_merge_writes_nothing_outside_the_store(store, tmp_path):
 
 @pytest.mark.parametrize("place", [
     FILE, "counts", "manifest.json", ".lock", "measurements", "measurements.json", "releases", ".queue",
-    ".queue/parts", "collect.sqlite", "collect.sqlite-wal", "counts/own__other.parquet",
+    ".queue/parts", ".collection", "counts/own__other.parquet",
 ])  # fmt: skip
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_link_is_refused(store, tmp_path, place, command):
@@ -165,7 +165,7 @@ def test_a_link_is_refused(store, tmp_path, place, command):
     lambda store: Queue(store).lock_run().__enter__(), CollectionState,
 ], ids=["queue", "state"])  # fmt: skip
 def test_a_collection_into_a_store_with_links_is_refused(store, tmp_path, open_state):
-    for place in (".queue", "collect.sqlite"):
+    for place in (".queue", ".collection"):
         (store / place).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(FactsError, match="a store has no links"):
         open_state(store)
@@ -293,7 +293,7 @@ def test_large_texts_end_at_the_memory_limit(store):
 
 
 def test_a_manifest_has_a_size(store, monkeypatch):
-    monkeypatch.setattr("advisor.facts.manifest.MAX_MANIFEST_BYTES", 10)
+    monkeypatch.setattr(checks, "MAX_MANIFEST_BYTES", 10)
     with pytest.raises(FactsError, match="more than the 10 that it can have"):
         reading.open_store(store)
 
@@ -388,7 +388,7 @@ def test_bundled_measurements_have_the_bundled_hashes():
     digests = json.loads((data_folder() / seals.DIGESTS_FILE).read_text())
     files = {
         f"{path.parent.name}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()
-        for name in ("measurements.json", "draws.json", "list_figures.json")
+        for name in ("measurements.json", "draws.json", "list_figures.json", "months.zip")
         for path in SNAPSHOT.parent.glob(f"*/{name}")
     }
     assert digests == files

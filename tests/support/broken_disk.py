@@ -89,7 +89,7 @@ def run_command(words):
 
 def main():
     fault, folder, inputs = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    os.environ |= {"XDG_DATA_HOME": str(folder / "data"), "XDG_CACHE_HOME": str(folder / "cache")}
+    os.environ |= {f"XDG_{name.upper()}_HOME": str(folder / name) for name in ("data", "cache", "state")}
     tempfile.gettempdir()  # it tries to write once, and remembers where it could
     results = {}
     for name, words in json.load(sys.stdin).items():

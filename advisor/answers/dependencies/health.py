@@ -25,7 +25,7 @@ from advisor.errors import InputError
 from advisor.facts import reading
 from advisor.facts.facts_view import FactsView
 from advisor.facts.store import Store
-from advisor.measure import cache
+from advisor.measure import months
 from advisor.model import Candidate, Measurement, Outlook, ScoredCandidate
 from advisor.outlook.measurements import measure_outlooks
 from advisor.population.figures import read_figures, rests_on_lists
@@ -254,7 +254,7 @@ def _measure_repositories(
         spellings = {name.lower(): name for name in store.repositories()}
         names_in_store = {n: spellings[n.lower()] for n in names if n.lower() in spellings and n not in known}
         facts = FactsView(store, tuple(sorted(set(names_in_store.values()))), day)
-        result = cache.read_cached_measurements(facts) or cache.measure_fresh(facts)
+        result = months.measure(facts)
         problems |= {d.repository: str(d) for d in result.damages}
         for name, own in names_in_store.items():
             measurements = result.measurements.get(own)

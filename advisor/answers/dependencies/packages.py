@@ -13,7 +13,7 @@ from advisor.answers.dependencies import Dependency
 from advisor.domain.domain import available_domains, load_domain
 from advisor.domain.files import data_folder
 from advisor.errors import ConfigError, FactsError
-from advisor.facts.database import open_database
+from advisor.facts.database import fetch_rows, open_database
 from advisor.facts.reading import check_rows
 from advisor.facts.store import Store, all_rows_sql, list_files
 from advisor.facts.tables import ATTESTATION
@@ -89,12 +89,13 @@ def _fact_origins(store: Store, earlier: Mapping[tuple[str, str], Origin]) -> di
         try:
             with open_database([store.path]) as db:
                 check_rows(db, store, list_files(store, table, names))
-                rows = db.execute(
+                result = db.execute(
                     f"SELECT DISTINCT {ecosystem}, package, repository, source, retrieved_at"
                     f" FROM ({all_rows_sql(store, table, names)})"
                     " WHERE package IS NOT NULL AND repository IS NOT NULL"
                     " ORDER BY retrieved_at, repository"
-                ).fetchall()
+                )
+                rows = fetch_rows(result)
         except duckdb.Error as error:
             raise FactsError(f"{table} in {store.path} cannot be read: {error}") from None
         for kind, package, repository, source, day in rows:

@@ -100,6 +100,7 @@ def bench(
         write_result,
     )
     from advisor.cli.bench_tables import format_markdown, format_text
+    from advisor.texts import replace_controls
 
     if from_ is not None:
         bench = read_result(from_)
@@ -114,9 +115,9 @@ def bench(
         bench = _run(options, stacks, seeds, _parse_rounds(rounds), folder, quick=quick)
         write_result(bench, folder / "bench.json", result)
     style = format_markdown if format is Format.markdown else format_text
-    print("\n".join(style(bench, price)))
+    print(replace_controls("\n".join(style(bench, price))))
     if claims:
-        print("\n".join(["", *format_claims(list_benchmarks(bench))]))
+        print(replace_controls("\n".join(["", *format_claims(list_benchmarks(bench))])))
     if from_ is None:
         print(f"\nall figures: {folder / 'bench.json'}\n{store_benchmarks(bench, store)}")
 

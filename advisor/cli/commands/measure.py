@@ -40,8 +40,13 @@ def measure(
         int, typer.Option(min=0, metavar="N", help="Measure also as of the ends of the N months before.")
     ] = 0,
     memory: Annotated[
-        str, typer.Option(metavar="SIZE", help="Memory of duckdb; it uses the disk beyond that.")
-    ] = "2GB",
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Memory of duckdb; it uses the disk beyond that. "
+            "Default: half of this machine's, at most 2GB.",
+        ),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, metavar="N", help="Number of threads of duckdb.")] = 2,
     engine: Annotated[
         Engine, typer.Option(help="What runs the queries: duckdb on this machine, or spark on a cluster.")
@@ -84,16 +89,18 @@ def _list_days(first: date, last: date, months: int) -> Sequence[date]:
 
 
 def _measure_on_duckdb(
-    store: str, day: date | None, months: int, memory: str, threads: int
+    store: str, day: date | None, months: int, memory: str | None, threads: int
 ) -> MeasuringSummary:
     from pathlib import Path
 
     from advisor.facts import reading
+    from advisor.facts.database import default_memory
     from advisor.measure.whole_store import Limits, measure_store
 
     facts = reading.open_store(Path(store))
     days = _list_days(facts.first_day, day or facts.as_of, months)
-    return measure_store(facts, days, Limits(memory, threads), progress=_show_progress)
+    limits = Limits(memory or default_memory(), threads)
+    return measure_store(facts, days, limits, progress=_show_progress)
 
 
 def _measure_on_spark(store: str, day: date | None, months: int, master: str) -> MeasuringSummary:

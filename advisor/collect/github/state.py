@@ -1,8 +1,8 @@
-"""State of an unfinished collection: an SQLite file beside the facts, so that a run can resume.
+"""State of an unfinished collection: an SQLite file in the user's state folder, so that a run can resume.
 
 One transaction stores the rows of a page and the cursor after it, so a crash loses both or neither.
 Each thread has one row. The file holds logins, because a comment by a thread's author is not a response.
-It stays on the user's machine; the fact tables hold no logins.
+It stays on the user's machine (see `state_place`); the fact tables hold no logins.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from advisor.collect.github.state_place import state_file
 from advisor.collect.http.messages import HttpResponse
 from advisor.errors import FactsError
 from advisor.facts.checks import check_folder
 from advisor.write_errors import explain_write_error, report_write_errors
 
-FILE = "collect.sqlite"
 _VERSION = 1
 _TABLES = """
 CREATE TABLE IF NOT EXISTS overview (
@@ -93,7 +93,8 @@ class CollectionState:
         """
         store.mkdir(parents=True, exist_ok=True)
         check_folder(store)
-        self.path = store / FILE
+        with report_write_errors(store):
+            self.path = state_file(store)
         try:
             self._db = sqlite3.connect(self.path, timeout=60, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")

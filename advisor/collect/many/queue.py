@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from advisor.collect.github import state_place
 from advisor.collect.many import merge
 from advisor.errors import FactsError, InputError
 from advisor.facts import manifest
@@ -187,9 +188,7 @@ class Queue:
             store = self._open_store()
             if name in store.files:
                 merge.copy_repository(name, store, partial_store)
-            state = self.folder / "state" / _make_stem(name)
-            if state.exists():
-                shutil.copy2(state, partial_store / "collect.sqlite")
+            state_place.copy_to_part(self.store, _make_stem(name), partial_store)
         return partial_store
 
     def finish(self, name: str) -> None:
@@ -223,10 +222,7 @@ class Queue:
             return 0
         merge.merge_stores(self.store, [p for p in parts if (p / "manifest.json").exists()], newest=True)
         for part in parts:
-            state = part / "collect.sqlite"
-            if state.exists():
-                (self.folder / "state").mkdir(exist_ok=True)
-                state.replace(self.folder / "state" / part.name)
+            state_place.keep_part(part, self.store, part.name)
             (self.folder / "done" / part.name).touch()
             shutil.rmtree(part)
         return len(parts)

@@ -9,7 +9,7 @@ from typing import Any
 from advisor.answers.history import Timeline
 from advisor.model import Flip, Ranked, Recommendation
 from advisor.report.ranking.text import flips_title, list_gaps
-from advisor.report.values import CONFIDENCE, describe_kind, show_criterion
+from advisor.report.values import CONFIDENCE, describe_kind, show_criterion, show_wins
 
 _HEADLINES = {
     "clear": "Choose",
@@ -90,7 +90,7 @@ def _row(r: Ranked) -> dict[str, Any]:
         "low": round(r.low, 2),
         "high": round(r.high, 2),
         "interval": f"{r.low:.0f}–{r.high:.0f}",
-        "wins": f"{r.wins:.0%}" if r.rank is not None else "",
+        "wins": show_wins(r),
         "chances": _chances(r),
         "evidence": f"{r.coverage:.0%}",
         "criteria": [{"name": c.criterion, "text": show_criterion(r, c)} for c in r.criteria],
@@ -99,7 +99,7 @@ def _row(r: Ranked) -> dict[str, Any]:
 
 def _chances(r: Ranked) -> list[dict[str, float]]:
     """Return the start and end (per cent of the bar) of first, second, third and later places."""
-    shares = list(r.acceptability or ((r.wins,) if r.rank is not None else ()))
+    shares = list(r.acceptability or ((r.wins or 0.0,) if r.rank is not None else ()))
     parts = [*(shares[i] if i < len(shares) else 0.0 for i in range(3)), sum(shares[3:])]
     return [
         {"from": round(100 * sum(parts[:i]), 2), "to": round(100 * sum(parts[: i + 1]), 2)}

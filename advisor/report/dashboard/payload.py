@@ -12,6 +12,7 @@ from typing import Any
 
 from advisor.answers.goal_check import list_unmet_goals
 from advisor.answers.history import Timeline
+from advisor.answers.timeline_cache import SERIES
 from advisor.decide import acceptability
 from advisor.decide.acceptability import CLEAR, LEANING
 from advisor.decide.requirements import NO_REQUIREMENTS, Requirements
@@ -24,25 +25,6 @@ from advisor.report.dashboard.answer import doubts_without_flips, list_nearest_f
 from advisor.report.json import plain
 
 SCHEMA = 1
-# Metrics that the page draws as a line over the months.
-SERIES = (
-    "contributors",
-    "new_contributors",
-    "code_changes_commits",
-    "trend",
-    "contributor_absence_factor",
-    "top_contributor_share",
-    "truck_factor",
-    "elephant_factor",
-    "organizational_diversity",
-    "organizational_influence",
-    "attention",
-    "substance",
-    "hype_gap",
-    "issues_closed_share",
-    "stars",
-    "downloads",
-)
 
 
 def page_data(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from advisor.model import Recommendation
-from advisor.report.ranking.text import LEGEND, headline_rows, ranking_rows, sections
+from advisor.report.ranking.text import headline_rows, list_legend, ranking_rows, sections
 from advisor.report.tables import escape_markdown, markdown_table
 
 
@@ -22,7 +22,7 @@ def render(answer: Recommendation) -> str:
         "## Figures",
         markdown_table(*headline_rows(answer)),
         *(_list(*section) for section in after),
-        escape_markdown(" ".join(LEGEND)),
+        escape_markdown(" ".join(list_legend(answer))),
     ]
     return "\n\n".join(parts) + "\n"
 

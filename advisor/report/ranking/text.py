@@ -19,6 +19,7 @@ from advisor.report.values import (
     show_collapse,
     show_criterion,
     show_outlook,
+    show_wins,
 )
 
 MOST_COLUMNS = 20
@@ -35,6 +36,13 @@ LEGEND = (
 )
 
 
+def list_legend(answer: Recommendation) -> list[str]:
+    """Return the lines that explain the tables of an answer."""
+    if all(r.wins is not None for r in answer.ranking):
+        return [*LEGEND]
+    return [*LEGEND, "not drawn: only the candidates with the highest scores are in the sampled weightings."]
+
+
 MOST_ROWS = 20  # candidates in the ranking of a screen
 FEWEST_COLUMNS = 4  # candidates side by side, with their warnings, if there are more than the screen shows
 
@@ -48,7 +56,7 @@ def render(answer: Recommendation) -> str:
     for section in after:
         lines += ["", *_bullets([section])]
     record = describe_record(answer.weights)
-    lines += ["", *LEGEND, *([record] if record else [])]
+    lines += ["", *list_legend(answer), *([record] if record else [])]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -144,7 +152,7 @@ def _ranking_row(r: Ranked) -> list[str]:
         str(r.rank) if r.rank is not None else "out" if r.excluded else "?",
         "?" if r.score is None else f"{r.score:.0f}",
         f"{r.low:.0f}–{r.high:.0f}",
-        f"{r.wins:.0%}" if r.rank is not None else "",
+        show_wins(r),
         f"{r.coverage:.0%}",
         *(show_criterion(r, c) for c in r.criteria),
     ]

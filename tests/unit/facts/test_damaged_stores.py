@@ -11,6 +11,7 @@ from measuring import measure_repositories
 from small_world import AS_OF, NAMES, fill, rows
 
 from advisor.answers import coverage, recommend, shortlist
+from advisor.answers.answer_cache import write_answer_cache
 from advisor.answers.question import Request, read_request
 from advisor.domain.files import data_folder
 from advisor.errors import FactsError, InputError
@@ -108,7 +109,7 @@ def test_a_missing_cache_beside_a_snapshot_is_written_again(tmp_path):
     copy = shutil.copytree(SNAPSHOT, tmp_path / "dataframes")
     for file in ("measurements.json", "draws.json"):
         (copy / file).unlink()
-    recommend.write_answer_cache(reading.open_store(copy))
+    write_answer_cache(reading.open_store(copy), 0)
     content = json.loads((copy / "measurements.json").read_text())
     assert (
         content["measurements"].keys()

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from finished_run import write_finished_run
 
 from advisor.cli import bench_claims
 from advisor.cli.bench_results import list_benchmarks, publishable_result, read_result, write_result
@@ -19,6 +20,7 @@ from advisor.errors import AdvisorError, InputError
 from finetune import record, run
 from finetune.bench import run as bench
 from finetune.bench.figures import GATES, RunFigures, check_gates, find_reference, measure_run
+from finetune.bench.result import parse_result
 from finetune.bench.rows import REFERENCE
 from finetune.bench.run import Bench
 from finetune.callbacks import RunCallbacks
@@ -126,7 +128,8 @@ def test_speed_has_its_share_of_the_limit_and_a_note_if_it_looks_wrong():
     assert "litgpt, seed 42:" not in text
     plain = "\n".join(format_text(replace(bench, runs=(ONE,)), price=None))
     assert "% of limit" not in plain
-    assert Bench.from_dict(bench.as_dict()).runs[0].speed_limit == 20_000.0
+    values = {**bench.as_dict(), "machine": MACHINE}
+    assert parse_result(json.dumps(values).encode()).runs[0].speed_limit == 20_000.0
 
 
 def test_limit_of_a_run_comes_from_the_cards_in_its_record(tmp_path):
@@ -149,30 +152,7 @@ def test_limit_of_a_run_comes_from_the_cards_in_its_record(tmp_path):
 
 
 def test_figures_come_from_the_events(tmp_path):
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "rows.jsonl").touch()
-    (tmp_path / "data" / "summary.json").write_text(json.dumps({"train_sha256": "t", "test_sha256": "h"}))
-    spec = compose_spec(
-        [("t", {"model": {"base": "a/b"}, "data": {"train": "x"}, "devices": {"kind": "cpu"}})]
-    ).spec
-    record.write_record(tmp_path, record.Record(
-        id="r", state="finished", started=record.utc_now(), spec=spec.model_dump(mode="json"), origins={}, stack="trl",
-        losses={"held_out": {"base": 2.0, "adapter": 1.5}}, environment={"packages": {"trl": "1.16.0"}},
-        model={"fingerprint": "f"},
-    ))  # fmt: skip
-    marks = [("started", 0.0, {}), ("imported", 4.0, {}), ("loaded", 5.5, {"trainable": 10})]
-    marks += [
-        (
-            "step",
-            6.0 + 9 * (n > 0) + n,
-            {"step": n + 1, "loss": 3.0 - n, "tokens": 50 * (n + 1), "trained": 10 * (n + 1)},
-        )
-        for n in range(6)
-    ]
-    marks += [("finished", 30.0, {"peak_rss_bytes": 7, "peak_gpu_bytes": 0})]
-    (tmp_path / "events.jsonl").write_text(
-        "".join(json.dumps({"event": e, "time": t, **f}) + "\n" for e, t, f in marks)
-    )
+    write_finished_run(tmp_path)
     figures = measure_run("trl", 42, tmp_path)
     assert figures.tokens_per_second == pytest.approx(50.0)  # the slow second step is warm-up
     assert figures.trained_tokens_per_second == pytest.approx(10.0)

@@ -1,0 +1,149 @@
+"""Answers as of the past ends of months, kept beside a bundled snapshot: its facts do not change.
+
+``months.zip`` has an entry for each day with the measurements, outlooks and draws as of that day, and
+``timeline.json``, which `advisor.answers.timeline_cache` writes. The entry ``key`` is made from the inputs,
+as that of ``measurements.json`` (see `cache`), and the file has a seal (see `seals`).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from datetime import date
+from typing import Any
+
+from advisor.facts.facts_view import FactsView
+from advisor.facts.manifest import lock_store
+from advisor.facts.store import Store
+from advisor.measure import cache
+from advisor.measure.seals import read_with_seal, write_with_seal
+from advisor.model import Contribution, Measurement, Outlook
+
+FILE = "months.zip"
+_KEY = "key"
+_START_OF_ZIP = (1980, 1, 1, 0, 0, 0)  # equal bytes for equal content
+_MEASUREMENT = [f.name for f in fields(Measurement) if f.name not in {"repository", "metric"}]
+_OUTLOOK = [f.name for f in fields(Outlook) if f.name != "contributions"]
+
+
+def measure(facts: FactsView, *, has_outlooks: bool = True) -> cache.SnapshotMeasurements:
+    """Return measurements and outlooks, kept if they are kept, else measured; see `cache.measure_fresh`."""
+    return read(facts) or cache.measure_fresh(facts, has_outlooks=has_outlooks)
+
+
+def read(facts: FactsView) -> cache.SnapshotMeasurements | None:
+    """Read the measurements and outlooks of a day; None if they are not kept."""
+    if facts.as_of == facts.store.as_of:
+        return cache.read_cached_measurements(facts)
+    content = read_entry(facts.store, day_entry(facts.as_of))
+    if content is None:
+        return None
+    return cache.SnapshotMeasurements(*_decode_day(content, facts.intact_repositories), facts.damages)
+
+
+def read_days(facts: FactsView, days: Sequence[date]) -> dict[date, dict[str, dict[str, Measurement]]]:
+    """Read the measurements of days; a day that is not kept is missing."""
+    entries = _read_entries(facts.store, [day_entry(day) for day in days])
+    contents = {day: content for day, content in zip(days, entries, strict=True) if content}
+    names = facts.intact_repositories
+    return {day: _decode_day(content, names)[0] for day, content in contents.items()}
+
+
+def read_entry(store: Store, name: str) -> Any:
+    """Return the content of an entry; None if there is none for these facts and definitions."""
+    return next(_read_entries(store, [name]))
+
+
+def _read_entries(store: Store, names: Sequence[str]) -> Iterator[Any]:
+    data = read_with_seal(store.path / FILE)
+    archive = zipfile.ZipFile(io.BytesIO(data)) if data else None
+    is_current = archive is not None and archive.read(_KEY).decode() == _key(store)
+    existing_names = set(archive.namelist()) if archive is not None and is_current else set()
+    for name in names:
+        yield json.loads(archive.read(name)) if archive is not None and name in existing_names else None
+
+
+def write_entries(store: Store, entries: Mapping[str, Any]) -> None:
+    """Replace the file; the entries are values for JSON."""
+    buffer = io.BytesIO()
+    texts = {
+        name: json.dumps(content, separators=(",", ":"), default=str) for name, content in entries.items()
+    }
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, text in {_KEY: _key(store), **texts}.items():
+            entry = zipfile.ZipInfo(name, _START_OF_ZIP)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, text)
+    with lock_store(store.path):
+        write_with_seal(store.path / FILE, buffer.getvalue())
+
+
+def day_entry(day: date) -> str:
+    """Return the name of the entry of a day."""
+    return f"{day.isoformat()}.json"
+
+
+def encode_day(
+    measurements: Mapping[str, Mapping[str, Measurement]], outlooks: Mapping[str, Sequence[Outlook]]
+) -> dict[str, Any]:
+    """Return the measurements and outlooks of a day as values for JSON; `measure` returns them again."""
+    return {
+        "measurements": {
+            repository: {m.metric: [_plain(getattr(m, name)) for name in _MEASUREMENT] for m in rows.values()}
+            for repository, rows in sorted(measurements.items())
+        },
+        "outlooks": {repository: _encode_outlooks(each) for repository, each in sorted(outlooks.items())},
+    }
+
+
+def _decode_day(
+    content: Mapping[str, Any], repositories: Sequence[str]
+) -> tuple[dict[str, dict[str, Measurement]], dict[str, tuple[Outlook, ...]]]:
+    """Return the measurements and the outlooks of some of the repositories of a day."""
+    measurements: dict[str, dict[str, Measurement]] = {}
+    for repository in repositories:
+        measurements[repository] = {
+            metric: cache.measurement_from_json(
+                {"repository": repository, "metric": metric, **dict(zip(_MEASUREMENT, row, strict=True))}
+            )
+            for metric, row in content["measurements"][repository].items()
+        }
+    return measurements, {r: tuple(_decode_outlooks(content["outlooks"][r])) for r in repositories}
+
+
+def _key(store: Store) -> str:
+    return cache.measurements_key(store, store.as_of)
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _encode_outlooks(outlooks: Sequence[Outlook]) -> list[list[Any]]:
+    """Return a row for each outlook; its contributions are None if they are those of the one before."""
+    rows: list[list[Any]] = []
+    before: tuple[Contribution, ...] | None = None
+    for outlook in outlooks:
+        shares = [[c.feature, c.value, c.log_odds] for c in outlook.contributions]
+        rows.append(
+            [*(getattr(outlook, n) for n in _OUTLOOK), None if outlook.contributions == before else shares]
+        )
+        before = outlook.contributions
+    return rows
+
+
+def _decode_outlooks(rows: Sequence[Sequence[Any]]) -> list[Outlook]:
+    from advisor.outlook.features import FEATURES
+
+    outlooks: list[Outlook] = []
+    for *values, shares in rows:
+        contributions = (
+            outlooks[-1].contributions
+            if shares is None
+            else tuple(Contribution(name, FEATURES[name].title, *rest) for name, *rest in shares)
+        )
+        outlooks.append(Outlook(**dict(zip(_OUTLOOK, values, strict=True)), contributions=contributions))
+    return outlooks
