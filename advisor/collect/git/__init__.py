@@ -1,4 +1,4 @@
-"""Collect facts from a git history: commits, releases, change requests, declared status, truck factor.
+"""Collect facts from a git history: commits, releases, change requests, declared status, files.
 
 A remote history is cloned without file contents (blob:none) into the user's cache and fetched
 incrementally; a local clone is read in place, without its configuration. A file of this folder produces one
@@ -16,10 +16,11 @@ from advisor.collect.git.change_requests import list_change_requests, read_refs
 from advisor.collect.git.clone import open_history
 from advisor.collect.git.commits import count_contributions, list_nonmerge_commits, read_log
 from advisor.collect.git.dates import Warn, ignore
+from advisor.collect.git.history_digest import compute_digest, renew_facts
 from advisor.collect.git.merges import find_mergers
+from advisor.collect.git.quarters import list_quarter_rows
 from advisor.collect.git.readme import read_statuses
 from advisor.collect.git.releases import read_releases
-from advisor.collect.git.truck_factor import list_truck_factors
 from advisor.errors import SnapshotMissing
 from advisor.facts import reading, writing
 
@@ -41,7 +42,7 @@ def collect_history(
     progress: Callable[[str], None] = ignore,
     warn: Warn = ignore,
 ) -> str:
-    """Read one history and replace the store's rows from it.
+    """Read one history and replace the store's rows from it; leave them alone if nothing has changed.
 
     Args:
         where: ``owner/name`` on GitHub, a URL, or the path of a local clone.
@@ -65,13 +66,19 @@ def collect_history(
         def tell(sentence: str) -> None:
             warn(f"{name}: {sentence}")
 
-        tables, head, commit_count = _read_tables(folder, retrieved_on, tell)
+        digest = compute_digest(folder)
+        if renew_facts(store, name, digest, retrieved_on):
+            progress(f"{name}: nothing new")
+            return name
+        changes_file = cache / f"{name.replace('/', '__')}.changes"
+        tables, head, commit_count = _read_tables(folder, retrieved_on, changes_file, tell)
     provenance = {"source": f"git:{name}@{head[:12]}", "retrieved_at": retrieved_on.isoformat()}
     rows = {
         table: [{"repository": name, **r, **provenance} for r in table_rows]
         for table, table_rows in tables.items()
     }
     rows["counts"] += [r for r in _read_existing_counts(store, name) if not r["source"].startswith("git:")]
+    contributions = rows.pop("contributions")
     with ThreadPoolExecutor() as pool:  # DuckDB does the work
         for future in [
             pool.submit(writing.write_rows, store, table, name, table_rows, head=head)
@@ -79,12 +86,17 @@ def collect_history(
             if table_rows or table == "counts"
         ]:
             future.result()
+    # The last one: its entry says that all facts of this history are in the store.
+    writing.write_rows(
+        store, "contributions", name, contributions,
+        head=head, history=digest, read_on=retrieved_on.isoformat(),
+    )  # fmt: skip
     progress(f"{name}: {commit_count} commits, {len(tables['threads'])} change requests")
     return name
 
 
 def _read_tables(
-    folder: Path, retrieved_on: date, warn: Warn
+    folder: Path, retrieved_on: date, changes_file: Path, warn: Warn
 ) -> tuple[dict[str, list[dict[str, Any]]], str, int]:
     """Return the rows of each fact table, the last commit, and the number of commits without merges."""
     with ThreadPoolExecutor() as pool:  # git processes do the work
@@ -93,7 +105,7 @@ def _read_tables(
         releases = pool.submit(read_releases, folder, warn)
         pool.submit(import_module, "duckdb")  # import it now: it is slow and is needed below
         log = log_future.result()
-    commits, changes = list_nonmerge_commits(log)
+    commits = list_nonmerge_commits(log)
     merges = find_mergers(log)
     # People who only merge get numbers after all authors of commits.
     people = number_people([*commits, *merges.values()])
@@ -104,7 +116,7 @@ def _read_tables(
         "releases": releases.result(),
         "threads": list_change_requests(refs.result(), log, merged_by, retrieved_on),
         "repositories": statuses.result(),
-        "counts": list_truck_factors(folder, commits, changes, people),
+        "counts": list_quarter_rows(folder, commits, people, changes_file, warn),
     }
     return tables, log[0].sha, len(commits)
 

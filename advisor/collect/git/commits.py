@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from advisor.collect.git.authors import Commit, is_bot
@@ -16,16 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-# A change of a file: A(dded), M(odified), D(eleted), T(ype changed) or R(enamed); the path; the old path
-# of a renamed file.
-Change = tuple[str, str, str]
-# Fields end in NUL, which no name, subject or path contains; no file status begins with "commit ".
+# Fields end in NUL, which no name or subject contains.
 _COMMIT = "commit "
-_FORMAT = "%x00".join((_COMMIT + "%H", "%P", "%ct", "%at", "%aN", "%aE", "%cN", "%cE", "%s"))
+_FIELDS = (_COMMIT + "%H", "%P", "%ct", "%at", "%aN", "%aE", "%cN", "%cE", "%s")
+_FORMAT = "%x00".join(_FIELDS)
 
 
 class LogEntry(NamedTuple):
-    """A commit of ``git log``; a merge (several parents) lists no changes.
+    """A commit of ``git log``; a merge has several parents.
 
     ``time`` is the committer's date in seconds since 1970. The author's date can be years older, or set by
     hand. ``is_estimated``: git cannot read the committer's date, so ``time`` is the author's, or that of the
@@ -38,22 +35,18 @@ class LogEntry(NamedTuple):
     author: tuple[str, str]
     committer: tuple[str, str]
     subject: str
-    changes: list[Change]
     is_estimated: bool = False
 
 
 def read_log(folder: Path, warn: Warn = ignore) -> list[LogEntry]:
     """Return the commits of the default branch, newest first; the first one is its tip.
 
-    A rename counts as a rename only if the contents are unchanged: other renames need file contents,
-    which a blobless clone does not have.
-
     Raises:
         GitFailed: git failed.
     """
     log = run_git(
         folder, "-c", f"mailmap.blob={find_mailmap(folder)}", "log", "HEAD", "--use-mailmap",
-        "--find-renames=100%", "--name-status", "-z", f"--format={_FORMAT}", "--",
+        "-z", f"--format={_FORMAT}", "--",
     )  # fmt: skip
     entries = parse_log(log)
     if count := sum(entry.is_estimated for entry in entries):
@@ -80,26 +73,18 @@ def parse_log(log: str) -> list[LogEntry]:
 def _parse(log: str) -> tuple[list[LogEntry], list[int | None]]:
     entries: list[LogEntry] = []
     dates: list[int | None] = []
-    changes: list[Change] = []
-    fields = iter(log.split("\0"))
-    for field in fields:
-        status = field.strip("\n")
-        if status.startswith(_COMMIT):
-            parents, commit_time, author_time, *who, subject = islice(fields, 8)
-            author, committer = (who[0], who[1]), (who[2], who[3])
-            changes = []
-            sha = status.removeprefix(_COMMIT)
-            time = parse_time(commit_time)
-            is_estimated = time is None
-            dates.append(parse_time(author_time) if time is None else time)
-            entries.append(
-                LogEntry(sha, parents, time or 0, author, committer, subject, changes, is_estimated)
-            )
-        elif status.startswith("R"):
-            old = next(fields)
-            changes.append(("R", next(fields), old))
-        elif status:
-            changes.append((status, next(fields), ""))
+    *fields, end = log.split("\0")
+    if end:
+        raise ValueError("the last field is cut")
+    for record in zip(*[iter(fields)] * len(_FIELDS), strict=True):
+        head, parents, commit_time, author_time, *who, subject = record
+        if not head.startswith(_COMMIT):
+            raise ValueError("a commit has more or fewer fields")
+        sha = head.removeprefix(_COMMIT)
+        author, committer = (who[0], who[1]), (who[2], who[3])
+        time = parse_time(commit_time)
+        dates.append(parse_time(author_time) if time is None else time)
+        entries.append(LogEntry(sha, parents, time or 0, author, committer, subject, time is None))
     return entries, dates
 
 
@@ -120,10 +105,10 @@ def _estimate_missing_dates(entries: Sequence[LogEntry], dates: Sequence[int | N
     return [entry._replace(time=times[entry.sha]) for entry in entries]
 
 
-def list_nonmerge_commits(log: Sequence[LogEntry]) -> tuple[list[Commit], list[list[Change]]]:
-    """Return the commits that are not merges, oldest first, and the changes of each."""
+def list_nonmerge_commits(log: Sequence[LogEntry]) -> list[Commit]:
+    """Return the commits that are not merges, oldest first."""
     single = sorted((c for c in reversed(log) if " " not in c.parents), key=lambda c: c.time)
-    return [Commit(c.sha, *c.author, c.time) for c in single], [c.changes for c in single]
+    return [Commit(c.sha, *c.author, c.time) for c in single]
 
 
 def count_contributions(
