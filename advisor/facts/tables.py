@@ -13,7 +13,8 @@ ATTESTATION = "attestation"
 """Source of a package's repository that an attestation proves, for example PyPI's of a trusted publisher."""
 TABLES: Mapping[str, Mapping[str, str]] = {
     # A repository as observed on a date. declared_status: active, unmaintained, deprecated or archived.
-    # known_as: its current name on GitHub. owner_kind: Organization or User.
+    # known_as: its current name on GitHub. owner_kind: Organization or User. licence: GitHub's, or with an
+    # evidence_commit that of the files in the root folder since this day.
     "repositories": {
         "repository": "VARCHAR",
         "observed_on": "DATE",
@@ -73,12 +74,13 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "high": "DOUBLE",
         "definition": "VARCHAR",
     },
-    # A tag or a release.
+    # A tag or a release. released_by: the number of an author, if the tag names a person.
     "releases": {
         "repository": "VARCHAR",
         "tag": "VARCHAR",
         "released_on": "DATE",
         "is_prerelease": "BOOLEAN",
+        "released_by": "INTEGER",
     },
     # A version on a package index. It is yanked (withdrawn) if all of its files are.
     "package_releases": {

@@ -49,7 +49,10 @@ VIEWS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 UNIQUE_KEY: Mapping[str, str] = {"threads": "repository, kind, number", "releases": "repository, tag"}
 # Columns that the remaining row takes from the other rows if its own value is NULL: git knows the author
 # number of some people who merge, the API knows the company of some.
-FILLED_FROM_OTHERS: Mapping[str, tuple[str, ...]] = {"threads": ("merged_by", "merged_by_organisation")}
+FILLED_FROM_OTHERS: Mapping[str, tuple[str, ...]] = {
+    "threads": ("merged_by", "merged_by_organisation"),
+    "releases": ("released_by",),
+}
 
 
 def as_of_view(table: str, source: str, day: str, extra_columns: str = "") -> str:

@@ -56,7 +56,10 @@ def rows(shift: int = 0, seed: int = 7) -> dict[tuple[str, str], list[dict]]:
         for month in range(36):
             d = day(end - timedelta(days=30 * month))
             for metric, scale in (("stars", 90), ("forks", 9), ("open_issues", 5), ("closed_issues", 30),
-                                  ("downloads_30d", 900), ("truck_factor", 0.1)):  # fmt: skip
+                                  ("downloads_30d", 900), ("truck_factor", 0.1), ("test_files", 20),
+                                  ("ci_files", 1), ("funding_files", 0.1), ("governance_files", 0.2),
+                                  ("advisories", 0.1), ("scorecard:Security-Policy", 0.2),
+                                  ("scorecard:Dangerous-Workflow", 0.1)):  # fmt: skip
                 value = max(1, round(scale * (40 - month) * people / 40))
                 add("counts", name, day=d, metric=metric, value=value, definition="generated")
             add(
@@ -65,6 +68,7 @@ def rows(shift: int = 0, seed: int = 7) -> dict[tuple[str, str], list[dict]]:
                 tag=f"v1.{40 - month}",
                 released_on=d,
                 is_prerelease=month % 5 == 4,
+                released_by=month % 3 if month % 4 else None,
             )
         for i in range(12):
             release_day = end - timedelta(days=1000 - 80 * i)
@@ -81,6 +85,9 @@ def rows(shift: int = 0, seed: int = 7) -> dict[tuple[str, str], list[dict]]:
                 figure="relative_peak_memory", unit="times trl", value=1.2, low=1.2, high=1.2,
                 setting="round A", machine="a machine")  # fmt: skip
         add("repositories", name, observed_on=day(start), declared_status="active", evidence="")
+        for number, licence in enumerate(("MIT", None, "Apache-2.0")):
+            add("repositories", name, observed_on=day(start + timedelta(days=100 * number)), licence=licence,
+                evidence_path="LICENSE", evidence_commit=f"{number:040}")  # fmt: skip
     return tables
 
 

@@ -1,4 +1,4 @@
-"""Collect facts from a git history: commits, releases, change requests, declared status, files.
+"""Collect facts from a git history: commits, releases, requests, status, licences, files.
 
 A remote history is cloned without file contents (blob:none) into the user's cache and fetched
 incrementally; a local clone is read in place, without its configuration. A file of this folder produces one
@@ -17,10 +17,12 @@ from advisor.collect.git.clone import open_history
 from advisor.collect.git.commits import count_contributions, list_nonmerge_commits, read_log
 from advisor.collect.git.dates import Warn, ignore
 from advisor.collect.git.history_digest import compute_digest, renew_facts
+from advisor.collect.git.licences import read_licences
 from advisor.collect.git.merges import find_mergers
 from advisor.collect.git.quarters import list_quarter_rows
 from advisor.collect.git.readme import read_statuses
 from advisor.collect.git.releases import read_releases
+from advisor.collect.git.taggers import read_taggers
 from advisor.errors import SnapshotMissing
 from advisor.facts import reading, writing
 
@@ -102,20 +104,22 @@ def _read_tables(
     with ThreadPoolExecutor() as pool:  # git processes do the work
         log_future, refs = pool.submit(read_log, folder, warn), pool.submit(read_refs, folder, warn)
         statuses = pool.submit(read_statuses, folder, warn)
-        releases = pool.submit(read_releases, folder, warn)
+        licences = pool.submit(read_licences, folder, warn)
+        releases, taggers = pool.submit(read_releases, folder, warn), pool.submit(read_taggers, folder)
         pool.submit(import_module, "duckdb")  # import it now: it is slow and is needed below
         log = log_future.result()
     commits = list_nonmerge_commits(log)
     merges = find_mergers(log)
-    # People who only merge get numbers after all authors of commits.
-    people = number_people([*commits, *merges.values()])
+    # People who only merge or tag get numbers after all authors of commits.
+    people = number_people([*commits, *merges.values(), *taggers.result().values()])
+    released_by = {tag: people[tagger.name, tagger.mail] for tag, tagger in taggers.result().items()}
     organisations = find_organisations(people)
     merged_by = {number: (people[c.name, c.mail], organisations.get(c.mail)) for number, c in merges.items()}
     tables = {
         "contributions": count_contributions(commits, people, organisations),
-        "releases": releases.result(),
+        "releases": [{**r, "released_by": released_by.get(r["tag"])} for r in releases.result()],
         "threads": list_change_requests(refs.result(), log, merged_by, retrieved_on),
-        "repositories": statuses.result(),
+        "repositories": [*statuses.result(), *licences.result()],
         "counts": list_quarter_rows(folder, commits, people, changes_file, warn),
     }
     return tables, log[0].sha, len(commits)

@@ -161,13 +161,13 @@ def test_deleted_readme_or_submodule_declares_nothing(repo, tmp_path):
 
 
 def test_clone_that_disappears_while_reading_is_a_clear_error(repo, monkeypatch):
-    versions = readme._list_versions(repo.git_folder)
+    versions = readme.list_versions(repo.git_folder, readme._NAMES)
 
-    def move_clone(folder):
+    def move_clone(folder, _):
         folder.rename(folder.parent / "moved")
         return versions
 
-    monkeypatch.setattr(readme, "_list_versions", move_clone)
+    monkeypatch.setattr(readme, "list_versions", move_clone)
     with pytest.raises(GitFailed, match=r"git cat-file on .* failed: .*not a git repository"):
         readme.read_statuses(repo.git_folder)
 
