@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from advisor.collect.git.authors import find_organisations, number_people
 from advisor.collect.git.change_requests import list_change_requests, read_refs
 from advisor.collect.git.clone import open_history
-from advisor.collect.git.commits import count_contributions, list_nonmerge_commits, read_log
+from advisor.collect.git.commits import list_nonmerge_commits, read_log
+from advisor.collect.git.credit import count_co_authorships, count_contributions
 from advisor.collect.git.dates import Warn, ignore
 from advisor.collect.git.merges import find_mergers
 from advisor.collect.git.readme import read_statuses
 from advisor.collect.git.releases import read_releases
 from advisor.collect.git.truck_factor import list_truck_factors
+from advisor.domain.identities import Identities, load_identities
 from advisor.errors import SnapshotMissing
 from advisor.facts import reading, writing
 
@@ -38,6 +40,7 @@ def collect_history(
     *,
     retrieved_on: date,
     repository: str | None = None,
+    identities: Identities | None = None,
     progress: Callable[[str], None] = ignore,
     warn: Warn = ignore,
 ) -> str:
@@ -49,6 +52,7 @@ def collect_history(
         cache: folder for clones of remote histories.
         retrieved_on: retrieval day of the rows.
         repository: ``owner/name``, for a local clone without a remote.
+        identities: the classes of authors and e-mail domains; default: the bundled ones.
         progress: receives progress lines for a person.
         warn: receives sentences about facts that had to be left out or estimated.
 
@@ -65,7 +69,7 @@ def collect_history(
         def tell(sentence: str) -> None:
             warn(f"{name}: {sentence}")
 
-        tables, head, commit_count = _read_tables(folder, retrieved_on, tell)
+        tables, head, commit_count = _read_tables(folder, retrieved_on, identities or load_identities(), tell)
     provenance = {"source": f"git:{name}@{head[:12]}", "retrieved_at": retrieved_on.isoformat()}
     rows = {
         table: [{"repository": name, **r, **provenance} for r in table_rows]
@@ -76,7 +80,7 @@ def collect_history(
         for future in [
             pool.submit(writing.write_rows, store, table, name, table_rows, head=head)
             for table, table_rows in rows.items()
-            if table_rows or table == "counts"
+            if table_rows or table in {"counts", "co_authorships"}
         ]:
             future.result()
     progress(f"{name}: {commit_count} commits, {len(tables['threads'])} change requests")
@@ -84,7 +88,7 @@ def collect_history(
 
 
 def _read_tables(
-    folder: Path, retrieved_on: date, warn: Warn
+    folder: Path, retrieved_on: date, identities: Identities, warn: Warn
 ) -> tuple[dict[str, list[dict[str, Any]]], str, int]:
     """Return the rows of each fact table, the last commit, and the number of commits without merges."""
     with ThreadPoolExecutor() as pool:  # git processes do the work
@@ -93,14 +97,15 @@ def _read_tables(
         releases = pool.submit(read_releases, folder, warn)
         pool.submit(import_module, "duckdb")  # import it now: it is slow and is needed below
         log = log_future.result()
-    commits, changes = list_nonmerge_commits(log)
+    commits, changes = list_nonmerge_commits(log, identities)
     merges = find_mergers(log)
     # People who only merge get numbers after all authors of commits.
-    people = number_people([*commits, *merges.values()])
-    organisations = find_organisations(people)
+    people = number_people([*commits, *merges.values()], identities)
+    organisations = find_organisations(people, identities)
     merged_by = {number: (people[c.name, c.mail], organisations.get(c.mail)) for number, c in merges.items()}
     tables = {
         "contributions": count_contributions(commits, people, organisations),
+        "co_authorships": count_co_authorships(commits, people),
         "releases": releases.result(),
         "threads": list_change_requests(refs.result(), log, merged_by, retrieved_on),
         "repositories": statuses.result(),

@@ -20,7 +20,6 @@ from collections import defaultdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from advisor.collect.git.authors import is_bot
 from advisor.collect.git.dates import format_day
 from advisor.collect.git.trees import list_files
 
@@ -167,7 +166,7 @@ def _compute_over_time(
     is_source_file = cache(is_source)
     for time, end, tree in zip(times, ends, trees, strict=True):
         for commit, commit_changes in zip(commits[start:end], changes[start:end], strict=True):
-            if not is_bot(commit.name, commit.mail):
+            if not commit.is_bot:
                 source_changes = [change for change in commit_changes if is_source_file(change[1])]
                 authorship.record(people[commit.name, commit.mail], source_changes)
         if end > start:  # years can pass without a commit
