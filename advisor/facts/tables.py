@@ -36,13 +36,22 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "owner_is_verified": "BOOLEAN",
         "owner_since": "DATE",
     },
-    # One day's commits of one author (a number in order of first appearance).
+    # One day's commits of one author (a number in order of first appearance). is_bot: a service or an AI
+    # agent. agent_commits: those with an agent as author or co-author; NULL in older stores.
     "contributions": {
         "repository": "VARCHAR",
         "day": "DATE",
         "author": "INTEGER",
         "organisation": "VARCHAR",
         "is_bot": "BOOLEAN",
+        "commits": "INTEGER",
+        "agent_commits": "INTEGER",
+    },
+    # One day's commits of others that one person co-authored, by their trailers Co-authored-by.
+    "co_authorships": {
+        "repository": "VARCHAR",
+        "day": "DATE",
+        "author": "INTEGER",
         "commits": "INTEGER",
     },
     # An issue, a change request or a discussion. closed_by: the latest possible closing time, if the exact
@@ -146,6 +155,7 @@ STALE_DAYS = 62
 DAYS: Mapping[str, list[str]] = {
     "repositories": ["observed_on"],
     "contributions": ["day"],
+    "co_authorships": ["day"],
     "threads": ["opened_at", "closed_at", "merged_at"],
     "counts": ["day"],
     "releases": ["released_on"],

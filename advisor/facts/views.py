@@ -11,6 +11,7 @@ from advisor.facts.tables import columns
 VIEWS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "repositories": ("observed_on <= {d}", {}),
     "contributions": ("day <= {d}", {}),
+    "co_authorships": ("day <= {d}", {}),
     "threads": (
         "opened_at::DATE <= {d}",
         {

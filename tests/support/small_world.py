@@ -31,7 +31,9 @@ def rows(shift: int = 0, seed: int = 7) -> dict[tuple[str, str], list[dict]]:
             author = min(rng.randrange(people), rng.randrange(people))
             org = ("huggingface.co", "org1", "org2", "org3")[author % 4] if author % 3 else None
             add("contributions", name, day=day(d), author=author, organisation=org, is_bot=author == 3,
-                commits=rng.randrange(1, 6))  # fmt: skip
+                commits=rng.randrange(1, 6), agent_commits=int(author % 7 == 5))  # fmt: skip
+            if author % 5 == 2:
+                add("co_authorships", name, day=day(d), author=author + people, commits=1)
             d += timedelta(days=rng.randrange(1, pace + 1))
         for number in range(1, 60):
             opened_on = start + timedelta(days=number * 20)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from advisor.collect.git.authors import find_organisations, number_people
 from advisor.collect.git.change_requests import list_change_requests, read_refs
 from advisor.collect.git.clone import open_history
-from advisor.collect.git.commits import count_contributions, list_nonmerge_commits, read_log
+from advisor.collect.git.commits import list_nonmerge_commits, read_log
+from advisor.collect.git.credit import count_co_authorships, count_contributions
 from advisor.collect.git.dates import Warn, ignore
 from advisor.collect.git.history_digest import compute_digest, renew_facts
 from advisor.collect.git.licences import read_licences
@@ -23,6 +24,7 @@ from advisor.collect.git.quarters import list_quarter_rows
 from advisor.collect.git.readme import read_statuses
 from advisor.collect.git.releases import read_releases
 from advisor.collect.git.taggers import read_taggers
+from advisor.domain.identities import Identities, load_identities
 from advisor.errors import SnapshotMissing
 from advisor.facts import reading, writing
 
@@ -41,6 +43,7 @@ def collect_history(
     *,
     retrieved_on: date,
     repository: str | None = None,
+    identities: Identities | None = None,
     progress: Callable[[str], None] = ignore,
     warn: Warn = ignore,
 ) -> str:
@@ -52,6 +55,7 @@ def collect_history(
         cache: folder for clones of remote histories.
         retrieved_on: retrieval day of the rows.
         repository: ``owner/name``, for a local clone without a remote.
+        identities: the classes of authors and e-mail domains; default: the bundled ones.
         progress: receives progress lines for a person.
         warn: receives sentences about facts that had to be left out or estimated.
 
@@ -68,12 +72,13 @@ def collect_history(
         def tell(sentence: str) -> None:
             warn(f"{name}: {sentence}")
 
-        digest = compute_digest(folder)
+        identities = identities or load_identities()
+        digest = compute_digest(folder, repr(identities.entries))
         if renew_facts(store, name, digest, retrieved_on):
             progress(f"{name}: nothing new")
             return name
         changes_file = cache / f"{name.replace('/', '__')}.changes"
-        tables, head, commit_count = _read_tables(folder, retrieved_on, changes_file, tell)
+        tables, head, commit_count = _read_tables(folder, retrieved_on, identities, changes_file, tell)
     provenance = {"source": f"git:{name}@{head[:12]}", "retrieved_at": retrieved_on.isoformat()}
     rows = {
         table: [{"repository": name, **r, **provenance} for r in table_rows]
@@ -85,7 +90,7 @@ def collect_history(
         for future in [
             pool.submit(writing.write_rows, store, table, name, table_rows, head=head)
             for table, table_rows in rows.items()
-            if table_rows or table == "counts"
+            if table_rows or table in {"counts", "co_authorships"}
         ]:
             future.result()
     # The last one: its entry says that all facts of this history are in the store.
@@ -98,7 +103,7 @@ def collect_history(
 
 
 def _read_tables(
-    folder: Path, retrieved_on: date, changes_file: Path, warn: Warn
+    folder: Path, retrieved_on: date, identities: Identities, changes_file: Path, warn: Warn
 ) -> tuple[dict[str, list[dict[str, Any]]], str, int]:
     """Return the rows of each fact table, the last commit, and the number of commits without merges."""
     with ThreadPoolExecutor() as pool:  # git processes do the work
@@ -108,15 +113,16 @@ def _read_tables(
         releases, taggers = pool.submit(read_releases, folder, warn), pool.submit(read_taggers, folder)
         pool.submit(import_module, "duckdb")  # import it now: it is slow and is needed below
         log = log_future.result()
-    commits = list_nonmerge_commits(log)
+    commits = list_nonmerge_commits(log, identities)
     merges = find_mergers(log)
     # People who only merge or tag get numbers after all authors of commits.
-    people = number_people([*commits, *merges.values(), *taggers.result().values()])
+    people = number_people([*commits, *merges.values(), *taggers.result().values()], identities)
     released_by = {tag: people[tagger.name, tagger.mail] for tag, tagger in taggers.result().items()}
-    organisations = find_organisations(people)
+    organisations = find_organisations(people, identities)
     merged_by = {number: (people[c.name, c.mail], organisations.get(c.mail)) for number, c in merges.items()}
     tables = {
         "contributions": count_contributions(commits, people, organisations),
+        "co_authorships": count_co_authorships(commits, people),
         "releases": [{**r, "released_by": released_by.get(r["tag"])} for r in releases.result()],
         "threads": list_change_requests(refs.result(), log, merged_by, retrieved_on),
         "repositories": [*statuses.result(), *licences.result()],

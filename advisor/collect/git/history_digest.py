@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 _LISTS = ("vendored.toml", "practices.toml", "licences.toml")
 
 
-def compute_digest(folder: Path) -> str:
-    """Return a hash of a history's refs and of the code and lists that read it.
+def compute_digest(folder: Path, settings: str) -> str:
+    """Return a hash of a history's refs and of the code, lists and settings that read it.
 
     Raises:
         GitFailed: git failed.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(settings.encode())
     for command in (("rev-parse", "HEAD"), ("for-each-ref", "--format=%(refname) %(objectname)")):
         digest.update(run_git(folder, *command).encode())
     code = sorted(Path(__file__).parent.glob("*.py"))

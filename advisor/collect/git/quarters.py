@@ -12,7 +12,6 @@ from bisect import bisect_right
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from advisor.collect.git.authors import is_bot
 from advisor.collect.git.changes import has_source_suffix, open_changes, read_changes
 from advisor.collect.git.dates import Warn, format_day, ignore
 from advisor.collect.git.practices import Practice, count_practices, find_practices, load_practices
@@ -96,7 +95,7 @@ def _read_quarters(
             if key in known:
                 continue
             for commit, commit_changes in zip(commits[start:end], islice(changes, end - start), strict=True):
-                if not is_bot(commit.name, commit.mail):
+                if not commit.is_bot:
                     authorship.record(people[commit.name, commit.mail], commit_changes)
             start = end
             tree.move_to(commits[end - 1].sha)
@@ -154,7 +153,7 @@ def _find_keys(
     keys, start = [], 0
     for end in ends:
         for c in commits[start:end]:
-            author = "" if is_bot(c.name, c.mail) else people[c.name, c.mail]
+            author = "" if c.is_bot else people[c.name, c.mail]
             running.update(f"{c.sha} {author}\n".encode())
         start = end
         keys.append(running.hexdigest())

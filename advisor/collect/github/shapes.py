@@ -14,9 +14,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AliasPath, Field
 
-from advisor.collect.git.authors import BOT
 from advisor.collect.http.messages import clean_text
 from advisor.collect.http.shapes import EARLIEST, Count, Cursor, Number, Shape, Text, Time, read_as
+from advisor.domain.identities import load_identities
 from advisor.errors import Unsound
 
 _ORGANISATION = re.compile(r"(?<![\w@.-])@[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})\b")
@@ -37,7 +37,7 @@ class Actor(Shape):
     @property
     def is_bot(self) -> bool:
         """Return whether GitHub marks it as a bot, or its login is that of a bot."""
-        return self.typename == "Bot" or bool(BOT.search(self.login))
+        return self.typename == "Bot" or load_identities().is_machine(self.login)
 
 
 class Merger(Actor):
