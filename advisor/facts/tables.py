@@ -12,7 +12,7 @@ _PROVENANCE = {"source": "VARCHAR", "retrieved_at": "DATE"}
 ATTESTATION = "attestation"
 """Source of a package's repository that an attestation proves, for example PyPI's of a trusted publisher."""
 TABLES: Mapping[str, Mapping[str, str]] = {
-    # A repository as observed on a date. declared_status: active, unmaintained, deprecated or archived.
+    # A repository as observed on a date. declared_status: active, unmaintained, deprecated, archived or gone.
     # known_as: its current name on GitHub. owner_kind: Organization or User.
     "repositories": {
         "repository": "VARCHAR",
