@@ -47,7 +47,8 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     # An issue, a change request or a discussion. closed_by: the latest possible closing time, if the exact
     # time is unknown. responses_seen: the source reports responses. merged_by: the number of an author.
     # merged_by_organisation: the domain of the e-mail address used for the merge; or "@" and the GitHub
-    # organisation that the person states as company.
+    # organisation that the person states as company. possibly_merged_at: when it may have been merged by hand,
+    # if nothing shows whether it was.
     "threads": {
         "repository": "VARCHAR",
         "kind": "VARCHAR",
@@ -62,6 +63,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "responses_seen": "BOOLEAN",
         "merged_by": "INTEGER",
         "merged_by_organisation": "VARCHAR",
+        "possibly_merged_at": "TIMESTAMP",
     },
     # A dated total of things without rows of their own. low and high: bounds of an estimate.
     "counts": {
@@ -73,12 +75,13 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "high": "DOUBLE",
         "definition": "VARCHAR",
     },
-    # A tag or a release.
+    # A tag or a release. package: the package that the tag names, in a repository of several.
     "releases": {
         "repository": "VARCHAR",
         "tag": "VARCHAR",
         "released_on": "DATE",
         "is_prerelease": "BOOLEAN",
+        "package": "VARCHAR",
     },
     # A version on a package index. It is yanked (withdrawn) if all of its files are.
     "package_releases": {

@@ -16,6 +16,7 @@ from advisor.collect.git.change_requests import list_change_requests, read_refs
 from advisor.collect.git.clone import open_history
 from advisor.collect.git.commits import count_contributions, list_nonmerge_commits, read_log
 from advisor.collect.git.dates import Warn, ignore
+from advisor.collect.git.merge_evidence import find_merges
 from advisor.collect.git.merges import find_mergers
 from advisor.collect.git.readme import read_statuses
 from advisor.collect.git.releases import read_releases
@@ -38,6 +39,7 @@ def collect_history(
     *,
     retrieved_on: date,
     repository: str | None = None,
+    package: str | None = None,
     progress: Callable[[str], None] = ignore,
     warn: Warn = ignore,
 ) -> str:
@@ -49,6 +51,7 @@ def collect_history(
         cache: folder for clones of remote histories.
         retrieved_on: retrieval day of the rows.
         repository: ``owner/name``, for a local clone without a remote.
+        package: its package of interest; if tags name it, the releases are those of this package only.
         progress: receives progress lines for a person.
         warn: receives sentences about facts that had to be left out or estimated.
 
@@ -65,7 +68,7 @@ def collect_history(
         def tell(sentence: str) -> None:
             warn(f"{name}: {sentence}")
 
-        tables, head, commit_count = _read_tables(folder, retrieved_on, tell)
+        tables, head, commit_count = _read_tables(folder, name, retrieved_on, package, tell)
     provenance = {"source": f"git:{name}@{head[:12]}", "retrieved_at": retrieved_on.isoformat()}
     rows = {
         table: [{"repository": name, **r, **provenance} for r in table_rows]
@@ -84,17 +87,19 @@ def collect_history(
 
 
 def _read_tables(
-    folder: Path, retrieved_on: date, warn: Warn
+    folder: Path, repository: str, retrieved_on: date, package: str | None, warn: Warn
 ) -> tuple[dict[str, list[dict[str, Any]]], str, int]:
     """Return the rows of each fact table, the last commit, and the number of commits without merges."""
     with ThreadPoolExecutor() as pool:  # git processes do the work
-        log_future, refs = pool.submit(read_log, folder, warn), pool.submit(read_refs, folder, warn)
+        log_future = pool.submit(read_log, folder, warn)
+        refs = pool.submit(read_refs, folder, warn)
+        evidence = pool.submit(lambda: find_merges(folder, repository, refs.result()))
         statuses = pool.submit(read_statuses, folder, warn)
-        releases = pool.submit(read_releases, folder, warn)
+        releases = pool.submit(read_releases, folder, package, warn)
         pool.submit(import_module, "duckdb")  # import it now: it is slow and is needed below
         log = log_future.result()
     commits, changes = list_nonmerge_commits(log)
-    merges = find_mergers(log)
+    merges = find_mergers(log, repository, evidence.result().by_hand)
     # People who only merge get numbers after all authors of commits.
     people = number_people([*commits, *merges.values()])
     organisations = find_organisations(people)
@@ -102,7 +107,7 @@ def _read_tables(
     tables = {
         "contributions": count_contributions(commits, people, organisations),
         "releases": releases.result(),
-        "threads": list_change_requests(refs.result(), log, merged_by, retrieved_on),
+        "threads": list_change_requests(refs.result(), evidence.result(), merged_by, retrieved_on),
         "repositories": statuses.result(),
         "counts": list_truck_factors(folder, commits, changes, people),
     }
