@@ -47,8 +47,8 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     # An issue, a change request or a discussion. closed_by: the latest possible closing time, if the exact
     # time is unknown. responses_seen: the source reports responses. merged_by: the number of an author.
     # merged_by_organisation: the domain of the e-mail address used for the merge; or "@" and the GitHub
-    # organisation that the person states as company. possibly_merged_at: when it may have been merged by hand,
-    # if nothing shows whether it was.
+    # organisation that the person states as company. possibly_merged_at: when it may have been merged by
+    # hand, if nothing shows whether it was.
     "threads": {
         "repository": "VARCHAR",
         "kind": "VARCHAR",

@@ -48,8 +48,8 @@ VIEWS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 # dates, so it is made when a table is read.
 UNIQUE_KEY: Mapping[str, str] = {"threads": "repository, kind, number", "releases": "repository, tag"}
 # Columns that the remaining row takes from the other rows if its own value is NULL: git knows the author
-# number of some people who merge, the API knows the company of some. Git also knows merges by hand, which GitHub
-# calls closed.
+# number of some people who merge, the API knows the company of some. Git also knows merges by hand, which
+# GitHub calls closed.
 FILLED_FROM_OTHERS: Mapping[str, tuple[str, ...]] = {
     "threads": ("merged_at", "merged_by", "merged_by_organisation", "possibly_merged_at")
 }

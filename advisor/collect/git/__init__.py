@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from advisor.collect.git.authors import find_organisations, number_people
-from advisor.collect.git.change_requests import list_change_requests, read_refs
+from advisor.collect.git.change_requests import list_change_requests
 from advisor.collect.git.clone import open_history
 from advisor.collect.git.commits import count_contributions, list_nonmerge_commits, read_log
 from advisor.collect.git.dates import Warn, ignore
@@ -20,6 +20,7 @@ from advisor.collect.git.merge_evidence import find_merges
 from advisor.collect.git.merges import find_mergers
 from advisor.collect.git.readme import read_statuses
 from advisor.collect.git.releases import read_releases
+from advisor.collect.git.request_refs import read_refs
 from advisor.collect.git.truck_factor import list_truck_factors
 from advisor.errors import SnapshotMissing
 from advisor.facts import reading, writing

@@ -5,14 +5,14 @@ The evidence, the strongest first:
 1. A commit of a branch names the change request as merged (`merge_patterns`).
 2. Its head is a commit of the default branch.
 3. A commit by its author closes it with one of GitHub's words ("Closes #12").
-4. Its last or its first commit is on the default branch again, with the same author and the same time of writing:
-   it was rebased, or squashed into its first commit.
+4. Its last or its first commit is on the default branch again, with the same author and the same time of
+   writing: it was rebased, or squashed into its first commit.
 5. One commit of the default branch by the same people has the same changes: equal object names, or an equal
    patch-id where the contents of the files are here.
 
-What is left may have been merged in a way that nobody can see, if there is a commit for it on the default branch:
-one that mentions it, or a later one by its author, that belongs to no other change request. If less than a tenth of
-a year's change requests that are not open were merged visibly, any later commit could be the one.
+What is left may have been merged in a way that nobody can see, if there is a commit for it on the default
+branch: one that mentions it, or a later one by its author, that belongs to no other change request. If less
+than a tenth of a year's change requests that are not open were merged visibly, any later commit could be it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from advisor.collect.git.change_requests import Refs
+    from advisor.collect.git.request_refs import Refs
 
 _GITHUB = "noreply@github.com"
 _SLACK_SECONDS = 86400  # clocks differ: a merge can seem to be older than what it merges
@@ -39,8 +39,8 @@ _LEAST_VISIBLE = 10  # in one of so many merges: a project whose merges are rare
 class Evidence(NamedTuple):
     """What git shows about the merges: number → …, times in seconds since 1970.
 
-    ``times``: of the merge. ``by_hand``: the commit of a merge that no button or script made. ``closed``: when a
-    commit of somebody else closed it. ``possible``: when it may have been merged, if nothing shows a merge.
+    ``times``: of the merge. ``by_hand``: the commit of a merge that no message names. ``closed``: when
+    a commit of somebody else closed it. ``possible``: when it may have been merged, if nothing shows that.
     """
 
     times: dict[int, int]
@@ -122,9 +122,7 @@ def _find_named(search: _Search, numbers: Iterable[int], other_branches: Sequenc
                     search.merge(number, commit, by_hand=False)
 
 
-def _read_own_commits(
-    folder: Path, repository: str, heads: Mapping[int, str]
-) -> dict[int, list[Message]]:
+def _read_own_commits(folder: Path, repository: str, heads: Mapping[int, str]) -> dict[int, list[Message]]:
     """Return the commits of each head that the default branch lacks, the last first, along first parents."""
     if not heads:
         return {}
@@ -164,7 +162,10 @@ def _find_rebased(
         found = copies.get((original.author_mail, original.author_time), ())
         return next((c for c in found if c.sha not in search.used and c.time >= since[number]), None)
 
-    for is_first in (False, True):  # first all heads, so that a branch on top of another one does not take its place
+    for is_first in (
+        False,
+        True,
+    ):  # first all heads, so that a branch on top of another one does not take its place
         for number, commits in own_commits.items():
             if number in search.result.times:
                 continue
@@ -190,7 +191,9 @@ def _find_same_patches(
         return
     bases = {head.sha: own_commits[number][-1].parents[0] for number, head in heads.items()}
     oldest, writers = min(since[n] for n in heads), {key for n in heads for key in authors[n]}
-    candidates = [c for c in _list_unexplained(search) if c.time >= oldest and writers & c.writers and c.parents]
+    candidates = [
+        c for c in _list_unexplained(search) if c.time >= oldest and writers & c.writers and c.parents
+    ]
     bases |= {c.sha: c.parents[0] for c in candidates}
     changes = patches.list_changes(folder, bases)
     by_paths: dict[frozenset[str], list[Message]] = defaultdict(list)
@@ -220,9 +223,7 @@ def _list_unexplained(search: _Search) -> list[Message]:
     return sorted((c for c in commits if c.sha not in search.used), key=lambda c: c.time)
 
 
-def _find_possible(
-    search: _Search, closed_heads: Mapping[int, int], authors: Mapping[int, set[str]]
-) -> None:
+def _find_possible(search: _Search, closed_heads: Mapping[int, int], authors: Mapping[int, set[str]]) -> None:
     possible = search.result.possible
     possible.update({n: time for n, time in search.result.closed.items() if n in closed_heads})
     by_author: dict[str, list[Message]] = defaultdict(list)
@@ -233,7 +234,11 @@ def _find_possible(
             if number in closed_heads and commit.time >= closed_heads[number] - _SLACK_SECONDS:
                 possible.setdefault(number, commit.time)
                 search.used.add(commit.sha)
-    _assign(search, closed_heads, lambda n: [by_author[key] for key in sorted(authors.get(n, ())) if key in by_author])
+    _assign(
+        search,
+        closed_heads,
+        lambda n: [by_author[key] for key in sorted(authors.get(n, ())) if key in by_author],
+    )
 
 
 def _widen(search: _Search, ended: Mapping[int, int], closed_heads: Mapping[int, int]) -> None:
@@ -256,7 +261,9 @@ def _assign(
         if number in search.result.possible:
             continue
         for commits in list_commits(number):
-            at = positions[id(commits)]  # heads come in the order of their times, so earlier commits are too old
+            at = positions[
+                id(commits)
+            ]  # heads come in the order of their times, so earlier commits are too old
             while at < len(commits) and (commits[at].sha in search.used or commits[at].time < time):
                 at += 1
             positions[id(commits)] = at

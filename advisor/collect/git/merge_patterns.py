@@ -17,7 +17,9 @@ _REQUEST = re.compile(r"(?:#|\bGH-|/(?:pull|issues)/)(?P<number>[0-9]{1,9})\b", 
 _NUMBER = re.compile(r"[#/-][0-9]")  # what every pattern needs
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+$", re.ASCII)
 _LONGEST_NAME = 140  # of a repository on GitHub
-_TRAILER = re.compile(r"^co-authored-by:\s*(?P<name>[^<\n]*?)\s*<(?P<mail>[^>\n]*)>", re.IGNORECASE | re.MULTILINE)
+_TRAILER = re.compile(
+    r"^co-authored-by:\s*(?P<name>[^<\n]*?)\s*<(?P<mail>[^>\n]*)>", re.IGNORECASE | re.MULTILINE
+)
 
 
 class Pattern(StrictModel):
@@ -90,7 +92,7 @@ def parse_mentioned_numbers(text: str, repository: str) -> list[int]:
 
 
 def list_writers(author: str, mail: str, text: str) -> frozenset[str]:
-    """Return the keys of the people who wrote a commit: their addresses, and their names of two words or more.
+    """Return the keys of the people who wrote a commit: addresses, and names of two words or more.
 
     Args:
         author: name of the author.
@@ -98,7 +100,9 @@ def list_writers(author: str, mail: str, text: str) -> frozenset[str]:
         text: message, with a trailer for each co-author.
     """
     trailers = ((match["name"], match["mail"]) for match in _TRAILER.finditer(text))
-    people = [(" ".join(name.lower().split()), address.lower()) for name, address in ((author, mail), *trailers)]
+    people = [
+        (" ".join(name.lower().split()), address.lower()) for name, address in ((author, mail), *trailers)
+    ]
     return frozenset(key for name, address in people for key in (address, name if " " in name else "") if key)
 
 
@@ -127,5 +131,7 @@ def _compile_patterns() -> list[tuple[str, re.Pattern[str]]]:
 @cache
 def _compile_closing() -> re.Pattern[str]:
     words = "|".join(_bundled_patterns().closing.words)
-    request = r"https://github\.com/[\w.-]+/[\w.-]+/(?:pull|issues)/\d{1,9}|(?:[\w.-]+/[\w.-]+)?(?:#|GH-)\d{1,9}"
+    request = (
+        r"https://github\.com/[\w.-]+/[\w.-]+/(?:pull|issues)/\d{1,9}|(?:[\w.-]+/[\w.-]+)?(?:#|GH-)\d{1,9}"
+    )
     return re.compile(rf"\b(?:{words}):?\s+(?P<requests>{request})\b", re.IGNORECASE | re.ASCII)

@@ -1,14 +1,14 @@
 """Read who wrote which commit when, and which change requests its message names.
 
-The messages of a history can be large, so they are read as a stream and only what they name is kept. Names and
-addresses are those of the commit, without a mailmap, because the heads of change requests have no others.
+The messages of a history can be large, so they are read as a stream, and only what they name is kept. Names
+and addresses are those of the commit, without a mailmap: the heads of change requests have no others.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 from advisor.collect.git import merge_patterns
@@ -27,7 +27,8 @@ _CHUNK_BYTES = 2**20
 class Message(NamedTuple):
     """A commit and the numbers of change requests that its message merges, closes and mentions.
 
-    ``time`` is the committer's date and ``author_time`` the author's, in seconds since 1970; 0 if git has none.
+    ``time`` is the committer's date and ``author_time`` the author's, in seconds since 1970 (0: git has
+    none).
     ``writers``: addresses and full names of the author and the co-authors.
     """
 
@@ -68,24 +69,24 @@ def read_messages(
 
 
 def _stream_fields(folder: Path, arguments: tuple[str, ...], stdin: str) -> Iterator[str]:
-    with tempfile.TemporaryFile() as stdin_file:
-        stdin_file.write(stdin.encode())
-        stdin_file.seek(0)
-        with subprocess.Popen(
-            build_command(folder, *arguments),
-            stdin=stdin_file,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=os.sep,
-            env=build_environment(remote=False),
-        ) as process:
-            output, rest = cast("IO[bytes]", process.stdout), b""
-            while chunk := output.read(_CHUNK_BYTES):
-                *fields, rest = (rest + chunk).split(b"\0")
-                for field in fields:
-                    yield field.decode("utf-8", "replace")
-        if process.returncode:
-            raise GitFailed(f"git log on {folder} failed: the messages of its commits cannot be read")
+    with subprocess.Popen(
+        build_command(folder, *arguments),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=os.sep,
+        env=build_environment(remote=False),
+    ) as process:
+        requests, output = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
+        with suppress(BrokenPipeError), requests:  # git reads all revisions before it prints a commit
+            requests.write(stdin.encode())
+        rest = b""
+        while chunk := output.read(_CHUNK_BYTES):
+            *fields, rest = (rest + chunk).split(b"\0")
+            for field in fields:
+                yield field.decode("utf-8", "replace")
+    if process.returncode:
+        raise GitFailed(f"git log on {folder} failed: the messages of its commits cannot be read")
 
 
 def _parse(fields: list[str], repository: str) -> Message:

@@ -311,7 +311,9 @@ async def _find_first_responses(
     while thread_rows := _read_unanswered_threads(state, repository):
         page_counts.update((kind, row.key) for kind, row in thread_rows)
         if page_counts.most_common(1)[0][1] > COMMENT_PAGES:
-            raise Unsound(f"comments of a thread of {repository.overview.known_as}: GitHub's pages do not end")
+            raise Unsound(
+                f"comments of a thread of {repository.overview.known_as}: GitHub's pages do not end"
+            )
         threads = {f"t{row.key}": (KINDS[kind], int(row.key), row.more or None) for kind, row in thread_rows}
         document = queries.build_responses_query(*repository.name_parts, threads)
 

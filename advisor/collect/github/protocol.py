@@ -6,8 +6,8 @@ GraphQL API"):
 - Primary limit: GraphQL sends status 200 with an error of type RATE_LIMITED and
   ``x-ratelimit-remaining: 0``. REST sends 403 or 429.
 - Secondary limit: status 200 with errors, 403 or 429.
-- A fault of GitHub itself: status 200, ``data: null`` and an error that names neither a type nor a place in the
-  query ("Something went wrong while executing your query"). A later or smaller query can succeed.
+- A fault of GitHub itself: status 200, ``data: null`` and an error that names neither a type nor a place in
+  the query ("Something went wrong while executing your query"). A later or smaller query can succeed.
 - Time to wait: ``Retry-After``; else until ``x-ratelimit-reset`` if nothing remains; else a minute,
   then longer.
 """

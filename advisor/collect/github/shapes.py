@@ -212,9 +212,7 @@ SHARED_FIELDS = {"github_id", "known_as", "description", "licence", "is_archived
 """Fields of a repository that have the names of the columns, in both APIs of GitHub."""
 
 
-def build_repository_row(
-    overview: Overview, day: date, earlier_status: str | None = None
-) -> dict[str, Any]:
+def build_repository_row(overview: Overview, day: date, earlier_status: str | None = None) -> dict[str, Any]:
     """Build the row of ``repositories``; one that is no longer archived or gone is active again."""
     was_ended = earlier_status in {"archived", "gone"}
     status = "archived" if overview.is_archived else "active" if was_ended else None

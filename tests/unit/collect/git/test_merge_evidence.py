@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import pytest
 
 from advisor.collect.git import collect_history
-from advisor.collect.git.change_requests import read_refs
 from advisor.collect.git.merge_evidence import find_merges
 from advisor.collect.git.merge_patterns import (
     list_writers,
@@ -19,6 +18,7 @@ from advisor.collect.git.merge_patterns import (
     parse_mentioned_numbers,
     parse_merged_numbers,
 )
+from advisor.collect.git.request_refs import read_refs
 from advisor.errors import ConfigError, GitFailed
 from advisor.facts.reading import open_store, read_rows
 
@@ -39,10 +39,15 @@ class History:
 
     def git(self, *arguments, author=CY, committer=None, day=0, wrote=None):
         env = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-        for role, who, at in (("AUTHOR", author, day if wrote is None else wrote), ("COMMITTER", committer or author, day)):
+        for role, who, at in (
+            ("AUTHOR", author, day if wrote is None else wrote),
+            ("COMMITTER", committer or author, day),
+        ):
             env |= {f"GIT_{role}_NAME": who[0], f"GIT_{role}_EMAIL": who[1]}
             env |= {f"GIT_{role}_DATE": f"@{int(START + at * DAY)} +0000"}
-        run = subprocess.run(["git", "-C", str(self.path), *arguments], env=env, check=True, capture_output=True)
+        run = subprocess.run(
+            ["git", "-C", str(self.path), *arguments], env=env, check=True, capture_output=True
+        )
         return run.stdout.decode().strip()
 
     def commit(self, file, author, day, message="change", text=None, **when):
@@ -170,7 +175,8 @@ def test_a_squash_is_known_by_its_changes(history, tmp_path, has_contents):
         history.git("config", "uploadpack.allowFilter", "true")
         folder = tmp_path / "blobless.git"
         subprocess.run(
-            ["git", "clone", "-q", "--mirror", "--filter=blob:none", history.path.as_uri(), str(folder)], check=True
+            ["git", "clone", "-q", "--mirror", "--filter=blob:none", history.path.as_uri(), str(folder)],
+            check=True,
         )
     found = find_merges(folder, "o/n", read_refs(folder))
     assert found.times == {1: START + 5 * DAY} | ({2: START + 9 * DAY} if has_contents else {})
@@ -222,14 +228,21 @@ def test_merges_by_hand_become_facts(history, tmp_path):
     history.commit("a", ANN, 10, "feature\n\nCloses #1", committer=CY)
     history.commit("b", BOB, 12, "instead\n\nCloses #3")
     history.commit("c", ANN, 13)
-    collect_history(str(history.path), tmp_path / "s", tmp_path / "c", retrieved_on=date(2024, 6, 1), repository="o/n")
-    rows = {r["number"]: SimpleNamespace(**r) for r in read_rows(open_store(tmp_path / "s"), "threads", "o/n")}
+    collect_history(
+        str(history.path), tmp_path / "s", tmp_path / "c", retrieved_on=date(2024, 6, 1), repository="o/n"
+    )
+    rows = {
+        r["number"]: SimpleNamespace(
+            **{k: v if v is None or isinstance(v, int) else str(v) for k, v in r.items()}
+        )
+        for r in read_rows(open_store(tmp_path / "s"), "threads", "o/n")
+    }
     people = {r["author"]: r for r in read_rows(open_store(tmp_path / "s"), "contributions", "o/n")}
-    assert (rows[1].merged_at, rows[1].possibly_merged_at) == (datetime(2024, 1, 11), None)
+    assert (rows[1].merged_at, rows[1].possibly_merged_at) == ("2024-01-11 00:00:00", None)
     assert rows[1].merged_by == 0 and 0 in people, "Cy committed it"
-    assert (rows[2].merged_at, rows[2].possibly_merged_at) == (None, datetime(2024, 1, 14))
+    assert (rows[2].merged_at, rows[2].possibly_merged_at) == (None, "2024-01-14 00:00:00")
     assert rows[2].closed_at is None and rows[2].closed_by is not None
-    assert (rows[3].closed_at, rows[3].possibly_merged_at) == (datetime(2024, 1, 13), datetime(2024, 1, 13))
+    assert (rows[3].closed_at, rows[3].possibly_merged_at) == ("2024-01-13 00:00:00", "2024-01-13 00:00:00")
     assert rows[3].merged_at is None and rows[3].closed_by is None
 
 

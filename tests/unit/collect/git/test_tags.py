@@ -15,7 +15,6 @@ from advisor.collect.git.tag_schemes import load_tag_schemes, parse_tag
 from advisor.errors import ConfigError
 from advisor.facts.reading import open_store, read_rows
 
-
 SCHEMES = load_tag_schemes().scheme
 
 
