@@ -12,7 +12,7 @@ _PROVENANCE = {"source": "VARCHAR", "retrieved_at": "DATE"}
 ATTESTATION = "attestation"
 """Source of a package's repository that an attestation proves, for example PyPI's of a trusted publisher."""
 TABLES: Mapping[str, Mapping[str, str]] = {
-    # A repository as observed on a date. declared_status: active, unmaintained, deprecated or archived.
+    # A repository as observed on a date. declared_status: active, unmaintained, deprecated, archived or gone.
     # known_as: its current name on GitHub. owner_kind: Organization or User. licence: GitHub's, or with an
     # evidence_commit that of the files in the root folder since this day.
     "repositories": {
@@ -57,7 +57,8 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     # An issue, a change request or a discussion. closed_by: the latest possible closing time, if the exact
     # time is unknown. responses_seen: the source reports responses. merged_by: the number of an author.
     # merged_by_organisation: the domain of the e-mail address used for the merge; or "@" and the GitHub
-    # organisation that the person states as company.
+    # organisation that the person states as company. possibly_merged_at: when it may have been merged by
+    # hand, if nothing shows whether it was.
     "threads": {
         "repository": "VARCHAR",
         "kind": "VARCHAR",
@@ -72,6 +73,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "responses_seen": "BOOLEAN",
         "merged_by": "INTEGER",
         "merged_by_organisation": "VARCHAR",
+        "possibly_merged_at": "TIMESTAMP",
     },
     # A dated total of things without rows of their own. low and high: bounds of an estimate.
     "counts": {
@@ -83,13 +85,15 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "high": "DOUBLE",
         "definition": "VARCHAR",
     },
-    # A tag or a release. released_by: the number of an author, if the tag names a person.
+    # A tag or a release. released_by: the number of an author, if the tag names a person. package: the one that
+    # the tag names, in a repository of several.
     "releases": {
         "repository": "VARCHAR",
         "tag": "VARCHAR",
         "released_on": "DATE",
         "is_prerelease": "BOOLEAN",
         "released_by": "INTEGER",
+        "package": "VARCHAR",
     },
     # A version on a package index. It is yanked (withdrawn) if all of its files are.
     "package_releases": {

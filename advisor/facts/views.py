@@ -17,7 +17,7 @@ VIEWS: Mapping[str, tuple[str, Mapping[str, str]]] = {
         {
             **{
                 name: f"CASE WHEN {name}::DATE <= {{d}} THEN {name} END"
-                for name in ("closed_at", "closed_by", "merged_at", "first_response_at")
+                for name in ("closed_at", "closed_by", "merged_at", "first_response_at", "possibly_merged_at")
             },
             **{
                 name: f"CASE WHEN merged_at::DATE <= {{d}} THEN {name} END"
@@ -49,9 +49,10 @@ VIEWS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 # dates, so it is made when a table is read.
 UNIQUE_KEY: Mapping[str, str] = {"threads": "repository, kind, number", "releases": "repository, tag"}
 # Columns that the remaining row takes from the other rows if its own value is NULL: git knows the author
-# number of some people who merge, the API knows the company of some.
+# number of some people who merge, the API knows the company of some. Git also knows merges by hand, which
+# GitHub calls closed.
 FILLED_FROM_OTHERS: Mapping[str, tuple[str, ...]] = {
-    "threads": ("merged_by", "merged_by_organisation"),
+    "threads": ("merged_at", "merged_by", "merged_by_organisation", "possibly_merged_at"),
     "releases": ("released_by",),
 }
 

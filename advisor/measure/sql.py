@@ -25,6 +25,7 @@ TABLE_CONTENTS: Mapping[str, Sequence[str]] = {
     "threads": ("issues", "change requests"),
     "counts": ("totals (such as stars or downloads)",),
     "releases": ("releases",),
+    "package_releases": ("versions of a package",),
     "model_support": ("supported model families",),
     "benchmarks": ("benchmarks",),
 }

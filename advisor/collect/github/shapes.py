@@ -212,13 +212,14 @@ SHARED_FIELDS = {"github_id", "known_as", "description", "licence", "is_archived
 """Fields of a repository that have the names of the columns, in both APIs of GitHub."""
 
 
-def build_repository_row(overview: Overview, day: date, *, was_archived: bool = False) -> dict[str, Any]:
-    """Build the row of ``repositories``; a repository that is no longer archived is active again."""
-    status = "archived" if overview.is_archived else "active" if was_archived else None
+def build_repository_row(overview: Overview, day: date, earlier_status: str | None = None) -> dict[str, Any]:
+    """Build the row of ``repositories``; one that is no longer archived or gone is active again."""
+    was_ended = earlier_status in {"archived", "gone"}
+    status = "archived" if overview.is_archived else "active" if was_ended else None
     evidence = {
         "archived": "archived on GitHub"
         + (f" since {overview.archived_at.date()}" if overview.archived_at else ""),
-        "active": "no longer archived on GitHub",
+        "active": f"no longer {earlier_status} on GitHub",
     }
     owner = overview.owner
     return {
