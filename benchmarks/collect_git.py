@@ -22,10 +22,13 @@ from pathlib import Path
 READERS = {
     "advisor's reader": """
 from pathlib import Path
+from advisor.collect.git.changes import open_changes, read_changes
 from advisor.collect.git.commits import read_log, list_nonmerge_commits
 from advisor.collect.git.local_clone import open_local_clone
-with open_local_clone(Path(sys.argv[1]), Path(sys.argv[2])) as clone:
-    commits, changes = list_nonmerge_commits(read_log(clone))
+out = Path(sys.argv[2])
+with open_local_clone(Path(sys.argv[1]), out) as clone, open_changes(out / "x.changes") as db:
+    commits = list_nonmerge_commits(read_log(clone))
+    changes = list(read_changes(db, clone, [commit.sha for commit in commits]))
 print(len(commits))
 """,
     "advisor collect --git-only": """

@@ -17,7 +17,7 @@ from pathlib import Path
 from advisor.collect.git.authors import number_people
 from advisor.collect.git.commits import list_nonmerge_commits, read_log
 from advisor.collect.git.local_clone import open_local_clone
-from advisor.collect.git.truck_factor import compute_final_truck_factor
+from advisor.collect.git.quarters import read_final_figures
 
 AS_OF = datetime(2016, 11, 15, tzinfo=UTC)
 PUBLISHED_FACTORS = {
@@ -45,11 +45,11 @@ def main() -> int:
             deviations += 1
             continue
         with tempfile.TemporaryDirectory() as cache, open_local_clone(folder, Path(cache)) as clone:
-            commits, changes = list_nonmerge_commits(read_log(clone))
+            commits = list_nonmerge_commits(read_log(clone))
             count = sum(c.time <= AS_OF.timestamp() for c in commits)
-            our_factor = compute_final_truck_factor(
-                clone, commits[:count], changes[:count], number_people(commits[:count])
-            )
+            people = number_people(commits[:count])
+            figures = read_final_figures(clone, commits[:count], people, Path(cache) / "x.changes")
+        our_factor = figures["truck_factor"]
         difference = (our_factor or 0) - published_factor
         deviations += abs(difference) > 1
         print(f"| {repository} | {count} | {published_factor} | {our_factor} | {difference:+d} |")

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from advisor.domain.files import StrictModel, data_folder, describe_error, read_toml
+from advisor.domain.identities import Identity
 from advisor.domain.organisations import Organisation
 from advisor.errors import ConfigError, UnknownName, describe_unknown
 from advisor.model import Candidate
@@ -87,6 +88,7 @@ class Domain(StrictModel):
 
     ``rivals`` are known candidates without a history in the snapshot: the figures of public lists stand for
     them, or the report says that they were not compared. ``wider`` is a domain with more candidates.
+    ``identities`` are patterns of authors and e-mail domains that come before those of data/identities.
     """
 
     name: str
@@ -100,6 +102,7 @@ class Domain(StrictModel):
     candidates: tuple[CandidateEntry, ...]
     rivals: tuple[CandidateEntry, ...] = ()
     wider: str | None = None
+    identities: tuple[Identity, ...] = ()
     criteria: tuple[Criterion, ...] = Field(min_length=1)
     goals: Mapping[str, Goal]
 
@@ -165,6 +168,10 @@ def _load_domain(name: str, folder: Path) -> Domain:
     if base is not None:
         parent = read_toml(folder / "domains" / f"{base}.toml")
         lists = {key: [*parent.get(key, []), *content.get(key, [])] for key in ("candidates", "rivals")}
+        lists["identities"] = [
+            *content.get("identities", []),
+            *parent.get("identities", []),
+        ]  # the first that matches wins
         content = {**{k: v for k, v in parent.items() if k != "wider"}, **content, **lists}
     content["criteria"] = [
         _shared_criterion(c, path, folder) if isinstance(c, str) else c for c in content.get("criteria", [])

@@ -140,6 +140,8 @@ class _Entry(BaseModel):
     next_sha256: _Digest | None = None
     partition: _Partition | None = Field(default=None, alias="in")
     head: Annotated[str, Field(pattern=r"^[0-9a-f]{1,64}$")] | None = None
+    history: _Digest | None = None
+    read_on: _Day | None = None
     first_day: _Day | None = None
     last_day: _Day | None = None
 

@@ -30,7 +30,7 @@ class Store:
         path: the folder.
         manifest: content of ``manifest.json``: ``schema``, ``as_of``, ``files``
             (relative path → ``sha256`` of the file, ``in`` (the partition with its rows, if any), ``rows``,
-            ``head`` if the file comes from a git history)
+            ``head`` and ``history`` (see `collect.git.history_digest`) if the file comes from a git history)
             and ``partitions`` (relative path → ``sha256``, ``rows``, ``replaced``: the files whose rows
             in the partition are obsolete).
     """

@@ -12,8 +12,9 @@ _PROVENANCE = {"source": "VARCHAR", "retrieved_at": "DATE"}
 ATTESTATION = "attestation"
 """Source of a package's repository that an attestation proves, for example PyPI's of a trusted publisher."""
 TABLES: Mapping[str, Mapping[str, str]] = {
-    # A repository as observed on a date. declared_status: active, unmaintained, deprecated or archived.
-    # known_as: its current name on GitHub. owner_kind: Organization or User.
+    # A repository as observed on a date. declared_status: active, unmaintained, deprecated, archived or gone.
+    # known_as: its current name on GitHub. owner_kind: Organization or User. licence: GitHub's, or with an
+    # evidence_commit that of the files in the root folder since this day.
     "repositories": {
         "repository": "VARCHAR",
         "observed_on": "DATE",
@@ -35,7 +36,8 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "owner_is_verified": "BOOLEAN",
         "owner_since": "DATE",
     },
-    # One day's commits of one author (a number in order of first appearance).
+    # One day's commits of one author (a number in order of first appearance). is_bot: a service or an AI
+    # agent. agent_commits: those with an agent as author or co-author; NULL in older stores.
     "contributions": {
         "repository": "VARCHAR",
         "day": "DATE",
@@ -43,11 +45,20 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "organisation": "VARCHAR",
         "is_bot": "BOOLEAN",
         "commits": "INTEGER",
+        "agent_commits": "INTEGER",
+    },
+    # One day's commits of others that one person co-authored, by their trailers Co-authored-by.
+    "co_authorships": {
+        "repository": "VARCHAR",
+        "day": "DATE",
+        "author": "INTEGER",
+        "commits": "INTEGER",
     },
     # An issue, a change request or a discussion. closed_by: the latest possible closing time, if the exact
     # time is unknown. responses_seen: the source reports responses. merged_by: the number of an author.
     # merged_by_organisation: the domain of the e-mail address used for the merge; or "@" and the GitHub
-    # organisation that the person states as company.
+    # organisation that the person states as company. possibly_merged_at: when it may have been merged by
+    # hand, if nothing shows whether it was.
     "threads": {
         "repository": "VARCHAR",
         "kind": "VARCHAR",
@@ -62,6 +73,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "responses_seen": "BOOLEAN",
         "merged_by": "INTEGER",
         "merged_by_organisation": "VARCHAR",
+        "possibly_merged_at": "TIMESTAMP",
     },
     # A dated total of things without rows of their own. low and high: bounds of an estimate.
     "counts": {
@@ -73,12 +85,15 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "high": "DOUBLE",
         "definition": "VARCHAR",
     },
-    # A tag or a release.
+    # A tag or a release. released_by: the number of an author, if the tag names a person. package: the one that
+    # the tag names, in a repository of several.
     "releases": {
         "repository": "VARCHAR",
         "tag": "VARCHAR",
         "released_on": "DATE",
         "is_prerelease": "BOOLEAN",
+        "released_by": "INTEGER",
+        "package": "VARCHAR",
     },
     # A version on a package index. It is yanked (withdrawn) if all of its files are.
     "package_releases": {
@@ -144,6 +159,7 @@ STALE_DAYS = 62
 DAYS: Mapping[str, list[str]] = {
     "repositories": ["observed_on"],
     "contributions": ["day"],
+    "co_authorships": ["day"],
     "threads": ["opened_at", "closed_at", "merged_at"],
     "counts": ["day"],
     "releases": ["released_on"],

@@ -13,12 +13,13 @@ MAX_TEXT = 300  # characters of a text of a benchmark
 VIEWS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "repositories": ("observed_on <= {d}", {}),
     "contributions": ("day <= {d}", {}),
+    "co_authorships": ("day <= {d}", {}),
     "threads": (
         "opened_at::DATE <= {d}",
         {
             **{
                 name: f"CASE WHEN {name}::DATE <= {{d}} THEN {name} END"
-                for name in ("closed_at", "closed_by", "merged_at", "first_response_at")
+                for name in ("closed_at", "closed_by", "merged_at", "first_response_at", "possibly_merged_at")
             },
             **{
                 name: f"CASE WHEN merged_at::DATE <= {{d}} THEN {name} END"
@@ -57,8 +58,12 @@ VIEWS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 # dates, so it is made when a table is read.
 UNIQUE_KEY: Mapping[str, str] = {"threads": "repository, kind, number", "releases": "repository, tag"}
 # Columns that the remaining row takes from the other rows if its own value is NULL: git knows the author
-# number of some people who merge, the API knows the company of some.
-FILLED_FROM_OTHERS: Mapping[str, tuple[str, ...]] = {"threads": ("merged_by", "merged_by_organisation")}
+# number of some people who merge, the API knows the company of some. Git also knows merges by hand, which
+# GitHub calls closed.
+FILLED_FROM_OTHERS: Mapping[str, tuple[str, ...]] = {
+    "threads": ("merged_at", "merged_by", "merged_by_organisation", "possibly_merged_at"),
+    "releases": ("released_by",),
+}
 
 
 def as_of_view(table: str, source: str, day: str, extra_columns: str = "") -> str:

@@ -13,14 +13,15 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from advisor.addresses import check_repository
 from advisor.errors import FactsError
-from advisor.facts.database import copy_sql, json_sql, open_database
+from advisor.facts.database import copy_sql, json_sql, open_database, parquet_sql
 from advisor.facts.manifest import lock_store, read_manifest, replace_in_partition, write_manifest
-from advisor.facts.store import file_path
+from advisor.facts.store import file_path, parse_file_path
 from advisor.facts.tables import DAYS, columns
 from advisor.files import write_atomically
 from advisor.write_errors import report_write_errors
@@ -81,20 +82,54 @@ def write_rows(
     check_repository(repository)
     row_list = list(rows)
     data = _encode(table, row_list)
+    days = [str(row[c])[:10] for row in row_list for c in DAYS[table] if row.get(c) is not None]
+    about |= {"rows": len(row_list)}
+    if days:
+        about |= {"first_day": min(days), "last_day": max(days)}
     with lock_store(store):
-        file = file_path(table, repository, part)
-        manifest = read_manifest(store) if os.path.lexists(store / "manifest.json") else {"files": {}}
-        entry = {"rows": len(row_list), "sha256": hashlib.sha256(data).hexdigest(), **about}
-        old = manifest["files"].get(file, {})
-        if "in" in old:
-            replace_in_partition(manifest, file)
-        elif old and old["sha256"] != entry["sha256"]:
-            # A reader between the two steps, or after a crash between them, accepts both files.
-            manifest["files"][file]["next_sha256"] = entry["sha256"]
-            write_manifest(store, manifest)
-        write_atomically(store / file, data)
-        days = [str(row[c])[:10] for row in row_list for c in DAYS[table] if row.get(c) is not None]
-        if days:
-            entry |= {"first_day": min(days), "last_day": max(days)}
-        manifest["files"] = dict(sorted({**manifest["files"], file: entry}.items()))
+        _replace_file(store, file_path(table, repository, part), data, about)
+
+
+def renew_rows(store: Path, repository: str, day: date) -> bool:
+    """Set the day of retrieval of all rows from a git history; change nothing else.
+
+    Args:
+        store: folder of the store.
+        repository: ``owner/name``.
+        day: the new day of retrieval.
+
+    Returns:
+        False if rows are in a partition, which is not rewritten for one repository.
+
+    Raises:
+        FactsError: the manifest is damaged.
+    """
+    new_day = f"CASE WHEN source LIKE 'git:%' THEN DATE '{day.isoformat()}' ELSE retrieved_at END"
+    with lock_store(store):
+        entries = read_manifest(store)["files"]
+        files = [file for file in entries if parse_file_path(file) == (repository, "")]
+        if any("in" in entries[file] for file in files):
+            return False
+        for file in files:
+            sql = f"SELECT * REPLACE ({new_day} AS retrieved_at) FROM {parquet_sql([store / file])}"
+            kept = {k: v for k, v in entries[file].items() if k not in {"sha256", "next_sha256"}}
+            if "read_on" in kept:
+                kept["read_on"] = day.isoformat()
+            _replace_file(store, file, encode_parquet(sql, store), kept)
+    return True
+
+
+def _replace_file(store: Path, file: str, data: bytes, about: Mapping[str, Any]) -> None:
+    """Write one file of a locked store, and its entry in the manifest."""
+    manifest = read_manifest(store) if os.path.lexists(store / "manifest.json") else {"files": {}}
+    entry = {**about, "sha256": hashlib.sha256(data).hexdigest()}
+    old = manifest["files"].get(file, {})
+    if "in" in old:
+        replace_in_partition(manifest, file)
+    elif old and old["sha256"] != entry["sha256"]:
+        # A reader between the two steps, or after a crash between them, accepts both files.
+        manifest["files"][file]["next_sha256"] = entry["sha256"]
         write_manifest(store, manifest)
+    write_atomically(store / file, data)
+    manifest["files"] = dict(sorted({**manifest["files"], file: entry}.items()))
+    write_manifest(store, manifest)

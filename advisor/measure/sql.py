@@ -22,9 +22,11 @@ DATED_TABLES = ("contributions", "releases", "threads")
 TABLE_CONTENTS: Mapping[str, Sequence[str]] = {
     "repositories": ("declared status",),
     "contributions": ("commits",),
+    "co_authorships": (),
     "threads": ("issues", "change requests"),
     "counts": ("totals (such as stars or downloads)",),
     "releases": ("releases",),
+    "package_releases": ("versions of a package",),
     "model_support": ("supported model families",),
     "benchmarks": ("benchmarks",),
 }

@@ -50,6 +50,7 @@ ROWS_PER_RANGE = 4_000_000  # about 0.5 GB in memory; every query costs a few mi
 # Columns with few distinct values. With an ENUM type a query over them takes two thirds of the time.
 ENUM_COLUMNS: Mapping[str, Sequence[str]] = {
     "contributions": ("organisation", "source"),
+    "co_authorships": ("source",),
     "threads": ("kind", "source"),
     "counts": ("metric", "source"),
     "releases": ("source",),

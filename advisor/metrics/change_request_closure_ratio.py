@@ -7,8 +7,8 @@ METRIC = Metric(
     title="Change request closure ratio",
     definition=(
         "Share of the change requests opened in the last year that were closed or merged by the as-of date. "
-        "git does not show closed change requests that were not merged. So if git is the only source, the "
-        "high end counts all change requests as closed."
+        "git shows closed change requests that were not merged only if a commit closed them. So if git is the only "
+        "source, the high end counts all change requests as closed."
     ),
     unit="share",
     direction="more",

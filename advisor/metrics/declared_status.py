@@ -7,7 +7,8 @@ METRIC = Metric(
     title="Declared status",
     definition=(
         "What the README says about the project: active, unmaintained, deprecated or archived. The evidence "
-        "is the sentence in the README."
+        "is the sentence in the README. GitHub also says whether it is archived, and gone is a repository that "
+        "GitHub knew when it was collected before and no longer knows."
     ),
     unit="status",
     direction="neither",

@@ -62,4 +62,7 @@ def test_clone_of_a_killed_process_counts_with_its_size(tmp_path):
     (tmp_path / "o__r.git").mkdir()
     (tmp_path / "o__r.git" / "pack").write_bytes(b"x" * 1000)
     (tmp_path / "o__r.use").touch()
-    assert clone_cache.shrink_cache(tmp_path, 999) == 1
+    (tmp_path / "o__r.changes").write_bytes(b"x" * 500)
+    assert clone_cache.shrink_cache(tmp_path, 1500) == 0
+    assert clone_cache.shrink_cache(tmp_path, 1499) == 1, "the changes that were read count too"
+    assert not (tmp_path / "o__r.changes").exists()

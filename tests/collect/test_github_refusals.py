@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
 from datetime import timedelta
 
 import pytest
-from collecting import TODAY, collect, list_expected_threads, read_threads, to_expected_form
+from collecting import (
+    TODAY,
+    TOKEN,
+    collect,
+    list_expected_threads,
+    read_all_facts,
+    read_threads,
+    to_expected_form,
+)
 from fake_github import FakeGitHub, World
 
 from advisor.collect.github import protocol
@@ -76,6 +85,56 @@ def test_waits_for_rate_limits_are_limited(world, tmp_path):
     assert "--max-wait" in missing.reason and "saved" in missing.reason
     assert math.isclose(outcome.waited_seconds, 0)
     assert not [n for kind, n in events if kind == "retry"], "a wait that is too long is not retried"
+
+
+NO_DATA = {"errors": [{"message": "Something went wrong while executing your query."}], "data": None}
+
+
+def test_an_answer_without_data_is_asked_for_again_in_smaller_pages(world, tmp_path):
+    world.add("o/n", issues=300, pulls=100)
+    fake = FakeGitHub(world)
+    fake.faults.queue.extend(["no_data", None, *["no_data"] * 6])
+    outcome, events = collect(fake, tmp_path, ["o/n"])
+    assert [n["size"] for kind, n in events if kind == "smaller"] == [25, 12, 10]
+    assert [kind for kind, _ in events].count("retry") == 4, "the overview, and the smallest pages"
+    assert outcome.missing == []
+    assert to_expected_form(read_threads(tmp_path, "o/n")) == list_expected_threads(world.repositories["o/n"])
+    fake.responses["/graphql"] = (200, {}, NO_DATA)
+    outcome, _ = collect(fake, tmp_path, ["o/n"])
+    assert outcome.missing[0].reason == (
+        f"no valid response after {TRIES} tries: GitHub: Something went wrong while executing your query."
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": "Field 'x' doesn't exist", "locations": [{"line": 1, "column": 2}], "path": ["query"]},
+        {"message": "Your token has not been granted the required scopes.", "type": "INSUFFICIENT_SCOPES"},
+    ],
+)
+def test_a_wrong_query_is_not_sent_again(error):
+    body = json.dumps({"errors": [error], "data": None}).encode()
+    with pytest.raises(Refused, match="refuses the query"):
+        protocol.read_graphql(HttpResponse(200, {}, body), TODAY)
+
+
+@pytest.mark.parametrize("token", [TOKEN, None])
+def test_a_deleted_repository_is_gone_until_it_is_back(world, tmp_path, token):
+    repository = world.add("o/n", issues=3, pulls=3)
+    fake = FakeGitHub(world)
+    outcome, _ = collect(fake, tmp_path, ["o/n"], token=TOKEN)
+    del world.repositories["o/n"]
+    outcome, events = collect(fake, tmp_path, ["o/n", "no/body"], token=token, now=TODAY + timedelta(days=1))
+    assert [(m.repository, m.is_final) for m in outcome.missing] == [("o/n", True), ("no/body", False)]
+    assert [kind for kind, n in events if n.get("repository") == "o/n"] == ["none"]
+    world.repositories["o/n"] = repository
+    collect(fake, tmp_path, ["o/n"], token=TOKEN, now=TODAY + timedelta(days=2))
+    facts = read_all_facts(tmp_path)
+    rows = facts["repositories/o__n@github.parquet"]
+    assert [r["declared_status"] for r in rows] == [None, "gone", "active"]
+    assert rows[2]["evidence"] == "no longer gone on GitHub"
+    assert len(facts["threads/o__n@github-issues.parquet"]) == 3, "the older facts stay"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ import pytest
 from collecting import collect, list_expected_threads, read_all_facts, read_threads, to_expected_form
 from fake_github import FakeGitHub, World
 from fake_github.faults import GRAPHQL, REST, Faults
+from fake_github.graphql_api import GraphQLApi
 
+FAKE_CONNECTION = GraphQLApi._connection
 NAMES = ["o/a", "o/b", "o/quiet"]
 
 
@@ -74,3 +76,26 @@ def test_a_cursor_that_never_advances_ends_the_reading(tmp_path):
     outcome, _ = collect(fake, tmp_path, ["o/a"])
     assert fake.requests() < 60
     assert any("cursor does not advance" in m.reason for m in outcome.missing)
+
+
+def test_pages_that_never_end_are_an_error(tmp_path):
+    """Each page has a new cursor, and none has a thread."""
+    fake = FakeGitHub(build_world())
+    answer, cursors = fake.graphql_api.run, iter(range(10**6))
+
+    def run(document, variables, rate):
+        out = answer(document, variables, rate)
+        for value in (out["data"].get("repository") or {}).values():
+            if isinstance(value, dict) and "pageInfo" in value:
+                value["nodes"] = []
+                value["pageInfo"] = {"hasNextPage": True, "endCursor": f"c{next(cursors)}"}
+        return out
+
+    fake.graphql_api.run = run
+    fake.graphql_api._connection = lambda rows, args, info: FAKE_CONNECTION(
+        fake.graphql_api, rows, {**args, "after": None}, info
+    )
+    outcome, _ = collect(fake, tmp_path, ["o/a"])
+    assert fake.requests() < 60
+    (missing,) = outcome.missing
+    assert "pages for" in missing.reason and "says that more follow" in missing.reason

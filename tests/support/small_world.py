@@ -31,7 +31,9 @@ def rows(shift: int = 0, seed: int = 7) -> dict[tuple[str, str], list[dict]]:
             author = min(rng.randrange(people), rng.randrange(people))
             org = ("huggingface.co", "org1", "org2", "org3")[author % 4] if author % 3 else None
             add("contributions", name, day=day(d), author=author, organisation=org, is_bot=author == 3,
-                commits=rng.randrange(1, 6))  # fmt: skip
+                commits=rng.randrange(1, 6), agent_commits=int(author % 7 == 5))  # fmt: skip
+            if author % 5 == 2:
+                add("co_authorships", name, day=day(d), author=author + people, commits=1)
             d += timedelta(days=rng.randrange(1, pace + 1))
         for number in range(1, 60):
             opened_on = start + timedelta(days=number * 20)
@@ -56,7 +58,10 @@ def rows(shift: int = 0, seed: int = 7) -> dict[tuple[str, str], list[dict]]:
         for month in range(36):
             d = day(end - timedelta(days=30 * month))
             for metric, scale in (("stars", 90), ("forks", 9), ("open_issues", 5), ("closed_issues", 30),
-                                  ("downloads_30d", 900), ("truck_factor", 0.1)):  # fmt: skip
+                                  ("downloads_30d", 900), ("truck_factor", 0.1), ("test_files", 20),
+                                  ("ci_files", 1), ("funding_files", 0.1), ("governance_files", 0.2),
+                                  ("advisories", 0.1), ("scorecard:Security-Policy", 0.2),
+                                  ("scorecard:Dangerous-Workflow", 0.1)):  # fmt: skip
                 value = max(1, round(scale * (40 - month) * people / 40))
                 add("counts", name, day=d, metric=metric, value=value, definition="generated")
             add(
@@ -65,6 +70,7 @@ def rows(shift: int = 0, seed: int = 7) -> dict[tuple[str, str], list[dict]]:
                 tag=f"v1.{40 - month}",
                 released_on=d,
                 is_prerelease=month % 5 == 4,
+                released_by=month % 3 if month % 4 else None,
             )
         for i in range(12):
             release_day = end - timedelta(days=1000 - 80 * i)
@@ -81,6 +87,9 @@ def rows(shift: int = 0, seed: int = 7) -> dict[tuple[str, str], list[dict]]:
                 figure="relative_peak_memory", unit="times trl", value=1.2, low=1.2, high=1.2,
                 setting="round A", machine="a machine")  # fmt: skip
         add("repositories", name, observed_on=day(start), declared_status="active", evidence="")
+        for number, licence in enumerate(("MIT", None, "Apache-2.0")):
+            add("repositories", name, observed_on=day(start + timedelta(days=100 * number)), licence=licence,
+                evidence_path="LICENSE", evidence_commit=f"{number:040}")  # fmt: skip
     return tables
 
 

@@ -172,7 +172,8 @@ def collect(
                     from_, folder, progress, permissions, max_wait=max_wait, record=record, replay=replay
                 )
                 groups = names.group_by_sources(api_names, services)
-                histories = {repository: repository for group, _ in groups for repository in group}
+                packages = {repository: p for group, _ in groups for repository, p in group.items()}
+                histories = {repository: repository for repository in packages}
             else:
                 groups = [(packages, api_names)]
             for group, names_of_sources in groups:
@@ -183,7 +184,7 @@ def collect(
                 )  # fmt: skip
             if "git" in source_names and not dry_run:
                 day = date_or_today(retrieved_on)
-                _collect_histories(histories, folder, progress, day, name, github_url)
+                _collect_histories(histories, packages, folder, progress, day, name, github_url, domain)
         except KeyboardInterrupt:
             print("advisor: interrupted; run the same command again to resume", file=sys.stderr)
             raise typer.Exit(EXIT_INTERRUPT) from None
@@ -289,18 +290,23 @@ def _collect_apis(
 
 def _collect_histories(
     histories: dict[str, str],
+    packages: dict[str, str | None],
     store: Path,
     progress: CollectionProgress,
     day: date,
     name: str | None,
     github_url: str | None,
+    domain: str,
 ) -> None:
     import os
 
     from advisor.collect.git import collect_history
     from advisor.collect.github.protocol import find_endpoints
+    from advisor.domain.domain import load_domain
+    from advisor.domain.identities import load_identities
     from advisor.errors import CollectError
 
+    identities = load_identities(load_domain(domain).identities)
     web = find_endpoints(os.environ, github_url).web
     for place, where in histories.items():
         is_name = not Path(where).is_dir() and "://" not in where
@@ -311,6 +317,8 @@ def _collect_histories(
                 data_home() / "git",
                 retrieved_on=day,
                 repository=name or (where if is_name else None),
+                identities=identities,
+                package=packages.get(place),
                 progress=lambda text: progress.show_event("git", {"text": text}),
                 warn=lambda text: progress.show_event("note", {"text": text}),
             )

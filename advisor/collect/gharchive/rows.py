@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.collect.gharchive.capture import Capture
-from advisor.collect.git.authors import BOT
+from advisor.domain.identities import load_identities
 from advisor.facts import writing
 
 PART = "gharchive"
@@ -108,7 +108,7 @@ def write_facts(db: Any, store: Path, captures: Sequence[Capture], source: str) 
         kind of fact → number of rows.
     """
     row_counts: dict[str, int] = {}
-    bot = f"(?i){BOT.pattern}"
+    bot = f"(?i){load_identities().machine_logins()}"
     threads = find_last_run(captures, "IssuesEvent", "PullRequestEvent")
     if threads:
         comment_run = find_last_run(captures, "IssuesEvent", "PullRequestEvent", "IssueCommentEvent")

@@ -1,154 +1,94 @@
-"""Identify people: merge identities, detect bots, find organisations by e-mail domain.
+"""Number the people of a history, and find organisations by e-mail domain.
 
 Other modules see people only as numbers. An organisation counts only if at least two people of the
-repository use its domain, because a private domain would identify a person.
+repository use its domain, because a private domain would identify a person. A domain of a mail provider or a
+community, and a person's own domain, shows no organisation.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+from advisor.collect.git.clues import Identity, split_name
+from advisor.collect.git.credit import Commit
+from advisor.collect.git.people import merge_identities
+from advisor.domain.identities import Identities, load_identities
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-NOREPLY = re.compile(r"(?:\d+\+)?([^@]+)@users\.noreply\.github\.com")
-BOT = re.compile(
-    r"\[bot\]|^(dependabot|renovate|pre-commit-ci|github-actions|github-merge-queue|copilot|codecov"
-    r"|greenkeeper|mergify|allcontributors|huggingfacedocbuilder\w*|facebook-github-bot)\b"
-    r"|[-_ ]bot$|^bot[-_ ]",
-    re.IGNORECASE,
-)
-PERSONAL_MAIL = frozenset(
-    {
-        "gmail.com",
-        "googlemail.com",
-        "outlook.com",
-        "hotmail.com",
-        "live.com",
-        "msn.com",
-        "yahoo.com",
-        "ymail.com",
-        "icloud.com",
-        "me.com",
-        "mac.com",
-        "aol.com",
-        "gmx.de",
-        "gmx.net",
-        "gmx.com",
-        "web.de",
-        "mail.com",
-        "mail.ru",
-        "yandex.ru",
-        "yandex.com",
-        "proton.me",
-        "protonmail.com",
-        "pm.me",
-        "tutanota.com",
-        "fastmail.com",
-        "hey.com",
-        "zoho.com",
-        "qq.com",
-        "foxmail.com",
-        "163.com",
-        "126.com",
-        "yeah.net",
-        "sina.com",
-        "sina.cn",
-        "sohu.com",
-        "naver.com",
-        "daum.net",
-        "hanmail.net",
-        "orange.fr",
-        "free.fr",
-        "laposte.net",
-        "t-online.de",
-        "libero.it",
-        "comcast.net",
-        "verizon.net",
-        "duck.com",
-        "example.com",
-        "noreply.github.com",
-        "github.com",
-    }
-)
-_SECOND_LEVEL = frozenset(["ac", "co", "com", "edu", "gov", "net", "org"])
+__all__ = ["Commit", "find_organisation_domain", "find_organisations", "is_bot", "number_people"]
+
+_SECOND_LEVEL = frozenset(["ac", "co", "com", "edu", "gov", "net", "or", "org"])
+_FAMILY = 3  # so many people can share a private domain
 
 
-class Commit(NamedTuple):
-    """A commit with its author; ``time`` in seconds since 1970, UTC."""
-
-    sha: str
-    name: str
-    mail: str
-    time: int
-
-
-@lru_cache(maxsize=2**16)
 def is_bot(name: str, mail: str) -> bool:
-    """Return whether a name or an e-mail address belongs to a bot."""
-    return bool(BOT.search(name) or BOT.search(mail.partition("@")[0]))
+    """Return whether a name or an e-mail address belongs to a service or an agent."""
+    return load_identities().is_machine(name, mail)
 
 
-def find_organisation_domain(mail: str) -> str | None:
-    """Return the registrable domain of an address; None for personal, noreply and local addresses."""
+def find_organisation_domain(mail: str, identities: Identities | None = None) -> str | None:
+    """Return the registrable domain of an address; None if it shows no employer or school."""
     domain = mail.rpartition("@")[2].lower().strip(">. ")
-    if domain.endswith("users.noreply.github.com") or domain in PERSONAL_MAIL:
-        return None
     labels = domain.split(".")
     if len(labels) < 2 or labels[-1] in {"local", "localdomain", "internal", "lan", "invalid"}:
         return None
     if not all(re.fullmatch(r"[a-z0-9-]+", label) for label in labels) or labels[-1].isdigit():
         return None
+    if (identities or load_identities()).classify_domain(domain) not in {"company", "university"}:
+        return None
     label_count = 3 if len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL else 2
-    registrable = ".".join(labels[-label_count:])
-    return None if registrable in PERSONAL_MAIL else registrable
+    return ".".join(labels[-label_count:])
 
 
-def number_people(commits: Sequence[Commit]) -> dict[tuple[str, str], int]:
-    """Number people in order of first appearance: (name, mail) → number.
+def number_people(commits: Sequence[Commit], identities: Identities | None = None) -> dict[Identity, int]:
+    """Number the people and machines: (name, mail) → number.
 
-    Two identities are the same person if they share an address, a noreply login, or a full name of
-    two words or more.
+    Numbers are in order of first appearance, co-authors last. `people` says which identities are one person;
+    a machine is its name.
 
     Args:
         commits: oldest first.
+        identities: the classes of authors; default: the bundled ones.
     """
-    parent: dict[str, str] = {}
-
-    def find_root(key: str) -> str:
-        while parent.setdefault(key, key) != key:
-            parent[key] = parent[parent[key]]
-            key = parent[key]
-        return key
-
-    identities = dict.fromkeys((c.name, c.mail) for c in commits)
-    for name, mail in identities:
-        mail_key = "mail:" + mail.lower()
-        keys = [mail_key]
-        if login := NOREPLY.fullmatch(mail.lower()):
-            keys.append("login:" + login[1])
-        elif len(name.split()) < 2:  # a single-word name is often the login
-            keys.append("login:" + name.lower())
-        if len(name.split()) >= 2:
-            keys.append("name:" + " ".join(name.lower().split()))
-        for key in keys[1:]:
-            parent[find_root(key)] = find_root(mail_key)
-    numbers: dict[str, int] = {}
-    return {
-        (name, mail): numbers.setdefault(find_root("mail:" + mail.lower()), len(numbers))
-        for name, mail in identities
-    }
+    identities = identities or load_identities()
+    counts = Counter((c.name, c.mail) for c in commits)
+    counts.update(other for c in commits for other in c.co_authors)
+    people = merge_identities({i: count for i, count in counts.items() if not identities.is_machine(*i)})
+    numbers: dict[int | str, int] = {}
+    return {i: numbers.setdefault(people.get(i, i[0].lower()), len(numbers)) for i in counts}
 
 
-def find_organisations(people: Mapping[tuple[str, str], int]) -> dict[str, str]:
-    """Return address → domain of the organisation, for domains that two people or more use."""
-    users: dict[str, set[int]] = defaultdict(set)
+def find_organisations(
+    people: Mapping[Identity, int], identities: Identities | None = None
+) -> dict[str, str]:
+    """Return address → domain of the organisation, for domains that two people or more use.
+
+    An address is that of the first person who used it. A machine is no person, and a domain with the name of
+    one of up to three people who use it is their own.
+    """
+    identities = identities or load_identities()
+    users: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
     domains: dict[str, str] = {}
-    for (_, mail), number in people.items():
-        if domain := find_organisation_domain(mail):
+    for (name, mail), number in people.items():
+        if mail in domains or identities.is_machine(name, mail):
+            continue
+        if domain := find_organisation_domain(mail, identities):
             domains[mail] = domain
-            users[domain].add(number)
-    return {mail: d for mail, d in domains.items() if len(users[d]) > 1}
+            users[domain][number] |= _list_labels(name, mail)
+    shared = {d for d, names in users.items() if len(names) > 1 and not _is_own(d, names.values())}
+    return {mail: domain for mail, domain in domains.items() if domain in shared}
+
+
+def _list_labels(name: str, mail: str) -> set[str]:
+    """Return what a private domain of a person can be called: the name, the family's name, the login."""
+    words = split_name(name)
+    return {"".join(words), "-".join(words), *words[-1:], mail.partition("@")[0].lower()} - {""}
+
+
+def _is_own(domain: str, names: Iterable[set[str]]) -> bool:
+    label, owners = domain.partition(".")[0], list(names)
+    return len(owners) <= _FAMILY and any(label in labels for labels in owners)

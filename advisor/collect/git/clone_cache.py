@@ -2,7 +2,7 @@
 
 Each clone has a file ``<owner>__<name>.use`` beside it. The file is locked while a process uses the clone,
 its modification time is the last use, and its content is the size of the clone in bytes. The file is empty
-during a use and after a killed one.
+during a use and after a killed one. ``<owner>__<name>.changes`` (see `changes`) goes with the clone.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ def shrink_cache(cache: Path, limit: int) -> int:
             use_file: int(use_file.read_text() or _measure_size(use_file.with_suffix(".git")))
             for use_file in use_files
         }
-        total, count = sum(sizes.values()), 0
+        total = sum(sizes.values()) + sum(path.stat().st_size for path in cache.glob("*.changes"))
+        count = 0
         for use_file in use_files:
             if total <= limit:
                 break
@@ -95,8 +96,16 @@ def shrink_cache(cache: Path, limit: int) -> int:
                     remove_clone(clone)
                     count += 1
                 file.truncate(0)
-            total -= sizes[use_file]
+            total -= sizes[use_file] + _remove_changes(cache, use_file.stem)
     return count
+
+
+def _remove_changes(cache: Path, clone_name: str) -> int:
+    """Remove the file of changes of a removed clone's history; return its size in bytes."""
+    file = cache / f"{clone_name.partition('@')[0]}.changes"
+    size = file.stat().st_size if file.exists() else 0
+    file.unlink(missing_ok=True)
+    return size
 
 
 def remove_leftovers(cache: Path) -> None:

@@ -24,10 +24,13 @@ from advisor.errors import GitFailed, RepositoryNotFound
 from advisor.write_errors import explain_exit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 MAX_OUTPUT_BYTES = 2**29
 """More output of one command is an error: a small history can list billions of files."""
+_MAX_FIELD_BYTES = 2**20
+_CHUNK_BYTES = 2**16
 
 _PASSED_VARIABLES = frozenset(
     {"PATH", "HOME", "SSL_CERT_FILE", "SSH_AUTH_SOCK", "https_proxy", "HTTPS_PROXY"}
@@ -100,6 +103,56 @@ def run_git(
             raise RepositoryNotFound(f"the repository does not exist, or you cannot read it: {last_line}")
         raise GitFailed(f"git {_find_command(arguments)} on {folder or 'a new clone'} failed: {last_line}")
     return output.decode("utf-8", "replace")
+
+
+def stream_fields(
+    folder: Path,
+    *arguments: str,
+    stdin: Iterable[str] = (),
+    variables: Mapping[str, str] | None = None,
+) -> Iterator[bytes]:
+    """Run git without network and yield the fields of its output, which end in NUL, as they come.
+
+    Args:
+        folder: folder of a bare repository.
+        arguments: the command and its arguments, as for `run_git`.
+        stdin: texts for the standard input of git, with their ends of lines.
+        variables: more variables of its environment.
+
+    Raises:
+        GitFailed: git ended with an error, or a field has more than a MiB.
+    """
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as stdin_file:
+        for text in stdin:
+            stdin_file.write(text.encode())
+        stdin_file.seek(0)
+        with subprocess.Popen(
+            build_command(folder, *arguments),
+            stdin=stdin_file,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            cwd=os.sep,
+            env={**build_environment(remote=False), **(variables or {})},
+        ) as process:
+            try:
+                yield from _split_fields(cast("IO[bytes]", process.stdout), _find_command(arguments), folder)
+            except BaseException:  # also if the caller needs no more fields
+                process.kill()
+                raise
+        errors.seek(0)
+        message = errors.read().decode("utf-8", "replace")
+    if process.returncode:
+        last_line = (message.strip().splitlines() or ["no message"])[-1]
+        raise GitFailed(f"git {_find_command(arguments)} on {folder} failed: {last_line}")
+
+
+def _split_fields(output: IO[bytes], command: str, folder: Path) -> Iterator[bytes]:
+    rest = b""
+    while chunk := output.read(_CHUNK_BYTES):
+        *fields, rest = (rest + chunk).split(b"\0")
+        yield from fields
+        if len(rest) > _MAX_FIELD_BYTES:
+            raise GitFailed(f"git {command} on {folder} lists a name of more than {_MAX_FIELD_BYTES:,} bytes")
 
 
 def _find_command(arguments: tuple[str, ...]) -> str:

@@ -1,31 +1,31 @@
-"""Read the commits of the default branch; count contributions per day, person and organisation."""
+"""Read the commits of the default branch."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from advisor.collect.git.authors import Commit, is_bot
+from advisor.collect.git.clues import Identity
+from advisor.collect.git.co_authors import map_contacts, parse_co_authors
 from advisor.collect.git.command import run_git
-from advisor.collect.git.dates import Warn, format_day, ignore, parse_time
+from advisor.collect.git.credit import Commit, credit_commit
+from advisor.collect.git.dates import Warn, ignore, parse_time
 from advisor.collect.git.mailmap import find_mailmap
+from advisor.domain.identities import Identities, load_identities
 from advisor.errors import GitFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-# A change of a file: A(dded), M(odified), D(eleted), T(ype changed) or R(enamed); the path; the old path
-# of a renamed file.
-Change = tuple[str, str, str]
-# Fields end in NUL, which no name, subject or path contains; no file status begins with "commit ".
+# Fields end in NUL, which no name or subject contains.
 _COMMIT = "commit "
-_FORMAT = "%x00".join((_COMMIT + "%H", "%P", "%ct", "%at", "%aN", "%aE", "%cN", "%cE", "%s"))
+_CO_AUTHORS = "%(trailers:key=Co-authored-by,valueonly,unfold)"
+_FIELDS = (_COMMIT + "%H", "%P", "%ct", "%at", "%aN", "%aE", "%cN", "%cE", _CO_AUTHORS, "%s")
+_FORMAT = "%x00".join(_FIELDS)
 
 
 class LogEntry(NamedTuple):
-    """A commit of ``git log``; a merge (several parents) lists no changes.
+    """A commit of ``git log``; a merge has several parents.
 
     ``time`` is the committer's date in seconds since 1970. The author's date can be years older, or set by
     hand. ``is_estimated``: git cannot read the committer's date, so ``time`` is the author's, or that of the
@@ -38,24 +38,25 @@ class LogEntry(NamedTuple):
     author: tuple[str, str]
     committer: tuple[str, str]
     subject: str
-    changes: list[Change]
+    co_authors: tuple[Identity, ...] = ()
     is_estimated: bool = False
 
 
 def read_log(folder: Path, warn: Warn = ignore) -> list[LogEntry]:
     """Return the commits of the default branch, newest first; the first one is its tip.
 
-    A rename counts as a rename only if the contents are unchanged: other renames need file contents,
-    which a blobless clone does not have.
-
     Raises:
         GitFailed: git failed.
     """
+    mailmap = find_mailmap(folder)
     log = run_git(
-        folder, "-c", f"mailmap.blob={find_mailmap(folder)}", "log", "HEAD", "--use-mailmap",
-        "--find-renames=100%", "--name-status", "-z", f"--format={_FORMAT}", "--",
+        folder, "-c", f"mailmap.blob={mailmap}", "log", "HEAD", "--use-mailmap",
+        "-z", f"--format={_FORMAT}", "--",
     )  # fmt: skip
     entries = parse_log(log)
+    contacts = list(dict.fromkeys(c for entry in entries for c in entry.co_authors))
+    if names := map_contacts(folder, mailmap, contacts):
+        entries = [e._replace(co_authors=tuple(names.get(c, c) for c in e.co_authors)) for e in entries]
     if count := sum(entry.is_estimated for entry in entries):
         warn(
             f"{count} {'commit has' if count == 1 else 'commits have'} a date that git cannot read: "
@@ -80,26 +81,20 @@ def parse_log(log: str) -> list[LogEntry]:
 def _parse(log: str) -> tuple[list[LogEntry], list[int | None]]:
     entries: list[LogEntry] = []
     dates: list[int | None] = []
-    changes: list[Change] = []
-    fields = iter(log.split("\0"))
-    for field in fields:
-        status = field.strip("\n")
-        if status.startswith(_COMMIT):
-            parents, commit_time, author_time, *who, subject = islice(fields, 8)
-            author, committer = (who[0], who[1]), (who[2], who[3])
-            changes = []
-            sha = status.removeprefix(_COMMIT)
-            time = parse_time(commit_time)
-            is_estimated = time is None
-            dates.append(parse_time(author_time) if time is None else time)
-            entries.append(
-                LogEntry(sha, parents, time or 0, author, committer, subject, changes, is_estimated)
-            )
-        elif status.startswith("R"):
-            old = next(fields)
-            changes.append(("R", next(fields), old))
-        elif status:
-            changes.append((status, next(fields), ""))
+    *fields, end = log.split("\0")
+    if end:
+        raise ValueError("the last field is cut")
+    for record in zip(*[iter(fields)] * len(_FIELDS), strict=True):
+        head, parents, commit_time, author_time, *who, co_authors, subject = record
+        if not head.startswith(_COMMIT):
+            raise ValueError("a commit has more or fewer fields")
+        sha = head.removeprefix(_COMMIT)
+        author, committer = (who[0], who[1]), (who[2], who[3])
+        time = parse_time(commit_time)
+        is_estimated = time is None
+        dates.append(parse_time(author_time) if time is None else time)
+        people = parse_co_authors(co_authors)
+        entries.append(LogEntry(sha, parents, time or 0, author, committer, subject, people, is_estimated))
     return entries, dates
 
 
@@ -120,28 +115,16 @@ def _estimate_missing_dates(entries: Sequence[LogEntry], dates: Sequence[int | N
     return [entry._replace(time=times[entry.sha]) for entry in entries]
 
 
-def list_nonmerge_commits(log: Sequence[LogEntry]) -> tuple[list[Commit], list[list[Change]]]:
-    """Return the commits that are not merges, oldest first, and the changes of each."""
-    single = sorted((c for c in reversed(log) if " " not in c.parents), key=lambda c: c.time)
-    return [Commit(c.sha, *c.author, c.time) for c in single], [c.changes for c in single]
-
-
-def count_contributions(
-    commits: Sequence[Commit], people: Mapping[tuple[str, str], int], organisations: Mapping[str, str]
-) -> list[dict[str, Any]]:
-    """Build the rows of ``contributions``: commits per day, person and organisation.
+def list_nonmerge_commits(log: Sequence[LogEntry], identities: Identities | None = None) -> list[Commit]:
+    """Return the commits that are not merges, oldest first.
 
     Args:
-        commits: commits without merges.
-        people: (name, mail) → number of the person.
-        organisations: mail → domain of the organisation.
+        log: commits of the default branch, newest first.
+        identities: the classes of authors; default: the bundled ones.
     """
-    bots = {identity for identity in people if is_bot(*identity)}
-    counts: dict[tuple[int, int, str | None, bool], int] = defaultdict(int)
-    for c in commits:
-        identity = (c.name, c.mail)
-        counts[c.time // 86400, people[identity], organisations.get(c.mail), identity in bots] += 1
+    identities = identities or load_identities()
+    single = sorted((c for c in reversed(log) if " " not in c.parents), key=lambda c: c.time)
     return [
-        {"day": format_day(day * 86400), "author": author, "organisation": o, "is_bot": bot, "commits": n}
-        for (day, author, o, bot), n in counts.items()
+        credit_commit(Commit(c.sha, *c.author, c.time, co_authors=c.co_authors), c.committer, identities)
+        for c in single
     ]

@@ -7,28 +7,42 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.collect.git.command import run_git
 from advisor.collect.git.dates import Warn, format_day, ignore, parse_time
+from advisor.collect.git.tag_schemes import parse_tag
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_VERSION = re.compile(r"^(?:[a-z][a-z0-9_-]*[-_/])?v?\d+(?:\.\d+)+", re.IGNORECASE)
-_PRERELEASE = re.compile(r"\d[-._]?(?:a|b|c|rc|alpha|beta|pre|preview|dev|nightly)[-._]?\d*", re.IGNORECASE)
 
+def read_releases(folder: Path, package: str | None = None, warn: Warn = ignore) -> list[dict[str, Any]]:
+    """Build the rows of ``releases``; the day is the tag's, or the commit's for a tag without a date.
 
-def read_releases(folder: Path, warn: Warn = ignore) -> list[dict[str, Any]]:
-    """Build the rows of ``releases``; the day is the tag's, or the commit's for a tag without a date."""
+    Args:
+        folder: the repository.
+        package: the package to look for. If tags name it, the tags of other packages are left out.
+        warn: receives a sentence about tags that had to be left out.
+    """
     tags = run_git(folder, "for-each-ref", "--format=%(refname:lstrip=2)%09%(creatordate:unix)", "refs/tags")
     rows = []
     undated_count = 0
     for line in tags.split("\n"):
         tag, _, time = line.partition("\t")
-        if time and _VERSION.match(tag):
-            seconds = parse_time(time)
-            if seconds is None:
-                undated_count += 1
-                continue
-            is_prerelease = bool(_PRERELEASE.search(tag))
-            rows.append({"tag": tag, "released_on": format_day(seconds), "is_prerelease": is_prerelease})
+        if not time or (version := parse_tag(tag)) is None:
+            continue
+        seconds = parse_time(time)
+        if seconds is None:
+            undated_count += 1
+            continue
+        rows.append({"tag": tag, "released_on": format_day(seconds), **version._asdict()})
     if undated_count:
         warn(f"{undated_count} tags have a date that no calendar has: they are left out")
-    return rows
+    own_rows = [row for row in rows if package and is_package(row["package"], package)]
+    return own_rows or rows
+
+
+def is_package(name: str | None, package: str) -> bool:
+    """Return whether a tag names a package, with or without its scope; names are compared as PyPI does."""
+    return name is not None and _normalise(package) in {_normalise(name), _normalise(name.rpartition("/")[2])}
+
+
+def _normalise(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -7,39 +7,20 @@ all others. The authors of a file are the developers above 0.75 of its highest d
 Leavers with less than a tenth of the first leaver's files do not count. The paper's own program
 (aserg-ufmg/Truck-Factor) does the same; `scripts/replay_truck_factor.py` compares the results.
 
-One difference: a renamed file keeps its authors only if its contents are unchanged, because other renames
-need the contents of all files.
+Two differences: a renamed file keeps its authors only if its contents are unchanged, because other renames
+need the contents of all files; and vendored files do not count (see `vendored`).
 """
 
 from __future__ import annotations
 
 import math
-import re
-from bisect import bisect_right
 from collections import defaultdict
-from functools import cache
-from typing import TYPE_CHECKING, Any
-
-from advisor.collect.git.authors import is_bot
-from advisor.collect.git.dates import format_day
-from advisor.collect.git.trees import list_files
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Collection, Iterable, Mapping
 
-    from advisor.collect.git.authors import Commit
-    from advisor.collect.git.commits import Change
-
-EVERY_DAYS = 91
-_DEFINITION = "Avelino et al. 2016, source files, exact renames"
-
-SOURCE_SUFFIXES = (
-    ".py", ".pyx", ".pyi", ".ipynb", ".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".cu", ".cuh", ".m",
-    ".mm", ".swift", ".java", ".kt", ".scala", ".go", ".rs", ".rb", ".php", ".js", ".jsx", ".mjs",
-    ".ts", ".tsx", ".vue", ".cs", ".r", ".jl", ".lua", ".pl", ".sh", ".coffee", ".erb", ".sql",
-)  # fmt: skip
-_THIRD_PARTY = re.compile(r"(?:^|/)(?:vendor|third_?party|node_modules)/")
+    from advisor.collect.git.changes import Change
 
 
 class Authorship:
@@ -71,11 +52,6 @@ class Authorship:
         if file not in self._authors:
             self._authors[file] = find_authors(self.creators[file], self.changes[file])
         return self._authors[file]
-
-
-def is_source(file: str) -> bool:
-    """Return whether a path is source code of the project itself."""
-    return file.lower().endswith(SOURCE_SUFFIXES) and not _THIRD_PARTY.search(file)
 
 
 def find_authors(creators: Collection[int], changes: Mapping[int, int]) -> list[int]:
@@ -118,59 +94,3 @@ def compute_truck_factor(authorship: Authorship, files: Collection[str]) -> int 
             remaining -= author_counts[file] == 0
     most = len(files_by_author[ranking[0]])
     return sum(len(files_by_author[a]) >= 0.1 * most for a in leavers)
-
-
-def list_truck_factors(
-    folder: Path,
-    commits: Sequence[Commit],
-    changes: Sequence[Sequence[Change]],
-    people: Mapping[tuple[str, str], int],
-) -> list[dict[str, Any]]:
-    """Build the rows of ``counts``: one every 91 days, back from the last commit.
-
-    Args:
-        folder: the repository.
-        commits: commits without merges, oldest first.
-        changes: the changes of each commit.
-        people: (name, mail) → number of the person.
-    """
-    times = range(commits[-1].time, commits[0].time - 1, -EVERY_DAYS * 86400)
-    return [
-        {"day": format_day(time), "metric": "truck_factor", "value": factor, "definition": _DEFINITION}
-        for time, factor in _compute_over_time(folder, commits, changes, people, sorted(times))
-        if factor is not None
-    ]
-
-
-def compute_final_truck_factor(
-    folder: Path,
-    commits: Sequence[Commit],
-    changes: Sequence[Sequence[Change]],
-    people: Mapping[tuple[str, str], int],
-) -> int | None:
-    """Return the truck factor after the last of these commits."""
-    return next(_compute_over_time(folder, commits, changes, people, [commits[-1].time]))[1]
-
-
-def _compute_over_time(
-    folder: Path,
-    commits: Sequence[Commit],
-    changes: Sequence[Sequence[Change]],
-    people: Mapping[tuple[str, str], int],
-    times: Sequence[int],
-) -> Iterator[tuple[int, int | None]]:
-    """Yield (time, truck factor) for times in rising order."""
-    ends = [bisect_right(commits, time, key=lambda c: c.time) for time in times]
-    trees = list_files(folder, [commits[end - 1].sha for end in ends])
-    authorship, start = Authorship(), 0
-    factor: int | None = None
-    is_source_file = cache(is_source)
-    for time, end, tree in zip(times, ends, trees, strict=True):
-        for commit, commit_changes in zip(commits[start:end], changes[start:end], strict=True):
-            if not is_bot(commit.name, commit.mail):
-                source_changes = [change for change in commit_changes if is_source_file(change[1])]
-                authorship.record(people[commit.name, commit.mail], source_changes)
-        if end > start:  # years can pass without a commit
-            factor = compute_truck_factor(authorship, [file for file in tree if is_source_file(file)])
-        start = end
-        yield time, factor

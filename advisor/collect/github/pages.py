@@ -13,6 +13,7 @@ If the source's total then differs from ours, an item was deleted, moved or lost
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -32,6 +33,8 @@ START, LARGEST, SMALLEST, GROWTH = 50, 100, 10, 10
 NEWEST = 25  # page size of a reading that starts at the newest change
 THREADS_PER_QUERY = 25  # in a search for first responses
 SOURCE = "github:graphql"
+COMMENT_PAGES = 100  # of 100 comments: GitHub allows a thread 2,500
+MORE_PAGES = 20  # than the total needs; a reading that needs still more does not end
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,7 @@ async def read_threads(
     progress_by_kind = {kind: state.read_progress(name, kind) for kind in totals}
     counts = {kind: count_for_planning(state, name, kind, p) for kind, p in progress_by_kind.items()}
     repeatable_kinds = set(totals)
+    page_counts = dict.fromkeys(totals, 0)
     size = START
     while progress_by_kind:
         next_pages = {
@@ -132,6 +136,8 @@ async def read_threads(
             continue
         size = min(LARGEST, size + GROWTH)
         for kind, page in pages.items():
+            page_counts[kind] += 1
+            _check_page_count(page_counts[kind], kind, page.total, repository)
             next_progress = _save_page(state, name, kind, progress_by_kind[kind], page, now)
             counts[kind] = counts[kind] + len(page.rows) if next_progress else state.count_rows(name, kind)
             on_event("page", {"repository": name, "kind": kind, "have": counts[kind], "of": page.total})
@@ -144,6 +150,19 @@ async def read_threads(
                 repeatable_kinds.discard(kind)
                 progress_by_kind[kind], counts[kind] = restart, 0
     await _find_first_responses(client, state, repository, on_event)
+
+
+def _check_page_count(count: int, kind: str, total: int, repository: Repository) -> None:
+    """Check that GitHub's pages end: two readings in the smallest pages, and some for what is new meanwhile.
+
+    Raises:
+        Unsound: there are more pages.
+    """
+    if count > MORE_PAGES + 2 * total // SMALLEST:
+        raise Unsound(
+            f"{kind} of {repository.overview.known_as}: GitHub sent {count} pages for {total} of them and "
+            "says that more follow"
+        )
 
 
 def count_for_planning(state: CollectionState, name: str, kind: str, progress: ReadingProgress) -> int:
@@ -288,7 +307,13 @@ async def _find_first_responses(
 ) -> None:
     """Read more comments of threads whose first comments hold no response."""
     name = repository.name
+    page_counts: Counter[tuple[str, int | str]] = Counter()
     while thread_rows := _read_unanswered_threads(state, repository):
+        page_counts.update((kind, row.key) for kind, row in thread_rows)
+        if page_counts.most_common(1)[0][1] > COMMENT_PAGES:
+            raise Unsound(
+                f"comments of a thread of {repository.overview.known_as}: GitHub's pages do not end"
+            )
         threads = {f"t{row.key}": (KINDS[kind], int(row.key), row.more or None) for kind, row in thread_rows}
         document = queries.build_responses_query(*repository.name_parts, threads)
 

@@ -6,6 +6,8 @@ GraphQL API"):
 - Primary limit: GraphQL sends status 200 with an error of type RATE_LIMITED and
   ``x-ratelimit-remaining: 0``. REST sends 403 or 429.
 - Secondary limit: status 200 with errors, 403 or 429.
+- A fault of GitHub itself: status 200, ``data: null`` and an error that names neither a type nor a place in
+  the query ("Something went wrong while executing your query"). A later or smaller query can succeed.
 - Time to wait: ``Retry-After``; else until ``x-ratelimit-reset`` if nothing remains; else a minute,
   then longer.
 """
@@ -169,7 +171,7 @@ def read_graphql(response: HttpResponse, now: datetime) -> GraphQLData:
 
     Raises:
         RetryableError: a rate limit, or an incomplete response.
-        QueryTooHeavy: GitHub gave up on the query.
+        QueryTooHeavy: GitHub gave up on the query, or failed.
         Refused: GitHub refuses the query.
         Unsound: this is not a GraphQL response.
     """
@@ -181,6 +183,8 @@ def read_graphql(response: HttpResponse, now: datetime) -> GraphQLData:
     data = body.get("data")
     if not isinstance(data, dict):
         problem = "; ".join(errors.values())
+        if any(_is_fault(error) for error in body.get("errors") or []):
+            raise QueryTooHeavy(f"GitHub: {problem}")
         raise (
             Refused(f"GitHub refuses the query: {problem}")
             if problem
@@ -208,6 +212,17 @@ def _read_errors(body: dict[str, Any], response: HttpResponse, now: datetime) ->
         path = error.get("path")
         messages.setdefault(_format_path(path), f"{kind}: {message}" if kind else message)
     return messages
+
+
+def _is_fault(error: Mapping[str, Any]) -> bool:
+    """Return whether GitHub failed: an error of the query has a type, or says where the query is wrong."""
+    message = str(error.get("message", ""))
+    return message.startswith("Something went wrong") or not error.keys() & {
+        "type",
+        "path",
+        "locations",
+        "extensions",
+    }
 
 
 def _format_path(path: object) -> str:

@@ -15,7 +15,6 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AliasPath, Field
 
 from advisor.collect import parts
-from advisor.collect.git.authors import BOT
 from advisor.collect.github import protocol, shapes
 from advisor.collect.github.state import CollectionState, ReadingProgress, StoredRow
 from advisor.collect.http.messages import HttpResponse, RetryableError, clean_text, read_json, read_next_link
@@ -31,6 +30,7 @@ from advisor.collect.http.shapes import (
 )
 from advisor.collect.http.transport import Transport
 from advisor.collect.outcome import EventHandler
+from advisor.domain.identities import load_identities
 from advisor.errors import Unsound
 from advisor.facts import writing
 
@@ -192,7 +192,7 @@ def _build_row(thread: RestThread) -> StoredRow:
         "merged_at": format_time(thread.merged_at),
         "author_association": thread.association,
         "is_bot": thread.author is not None
-        and (thread.author.kind == "Bot" or bool(BOT.search(thread.author.login))),
+        and (thread.author.kind == "Bot" or load_identities().is_machine(thread.author.login)),
         "responses_seen": False,
         "source": SOURCE,
     }

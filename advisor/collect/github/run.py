@@ -142,13 +142,27 @@ async def _read_overviews(context: Context, client: GraphQLClient, names: Sequen
                 else:
                     context.record_missing(name, "github", error)
             except CollectError as error:
-                context.record_missing(name, "github", error)
+                _record_failed_overview(context, name, error)
     return _drop_duplicates(context, [repositories[n] for n in names if n in repositories])
 
 
 def _split_name(name: str) -> tuple[str, str]:
     owner, _, repository = addresses.check_repository(name).partition("/")
     return owner, repository
+
+
+def _record_failed_overview(context: Context, name: str, error: CollectError) -> None:
+    """Record that a repository has no overview; one that GitHub knew earlier and no longer knows is gone."""
+    earlier_rows = parts.read_part(context.store, "repositories", name, "github")
+    is_gone = isinstance(error, RepositoryNotFound) and bool(earlier_rows)
+    if is_gone:
+        day = context.clock().date().isoformat()
+        row = {
+            "repository": name, "observed_on": day, "declared_status": "gone", "evidence": str(error),
+            "source": pages.SOURCE, "retrieved_at": day,
+        }  # fmt: skip
+        parts.add_rows(context.store, "repositories", name, "github", [row], ("observed_on",))
+    context.record_missing(name, "github", error, is_final=is_gone)
 
 
 def _read_overview(context: Context, data: protocol.GraphQLData, alias: str, name: str) -> Repository:
@@ -218,8 +232,8 @@ def _write_overview(context: Context, repository: Repository) -> None:
         for r in parts.read_part(context.store, "repositories", name, "github")
         if str(r["observed_on"]) < day.isoformat()
     ]
-    was_archived = bool(earlier_rows) and earlier_rows[-1]["declared_status"] == "archived"
-    row = shapes.build_repository_row(overview, day, was_archived=was_archived)
+    earlier_status = earlier_rows[-1]["declared_status"] if earlier_rows else None
+    row = shapes.build_repository_row(overview, day, earlier_status)
     parts.add_rows(context.store, "repositories", name, "github", [{**row, **about}], ("observed_on",))
     rows = build_count_rows(shapes.read_totals(overview), day, "as GitHub counts them")
     parts.add_rows(context.store, "counts", name, "github", [{**r, **about} for r in rows], ("day", "metric"))
@@ -233,7 +247,11 @@ async def _collect_without_token(context: Context, names: Sequence[str]) -> None
 
 async def _collect_one_without_token(context: Context, name: str) -> None:
     client = _build_rest_client(context)
-    facts = await rest.read_repository(client, name)
+    try:
+        facts = await rest.read_repository(client, name)
+    except CollectError as error:
+        _record_failed_overview(context, name, error)
+        return
     _check_name(facts.known_as, name)
     context.on_event("repository", {"repository": name, "totals": {}})
     async with context.state.lock(name, lambda: context.on_event("held", {"repository": name})):

@@ -14,9 +14,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AliasPath, Field
 
-from advisor.collect.git.authors import BOT
 from advisor.collect.http.messages import clean_text
 from advisor.collect.http.shapes import EARLIEST, Count, Cursor, Number, Shape, Text, Time, read_as
+from advisor.domain.identities import load_identities
 from advisor.errors import Unsound
 
 _ORGANISATION = re.compile(r"(?<![\w@.-])@[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})\b")
@@ -37,7 +37,7 @@ class Actor(Shape):
     @property
     def is_bot(self) -> bool:
         """Return whether GitHub marks it as a bot, or its login is that of a bot."""
-        return self.typename == "Bot" or bool(BOT.search(self.login))
+        return self.typename == "Bot" or load_identities().is_machine(self.login)
 
 
 class Merger(Actor):
@@ -212,13 +212,14 @@ SHARED_FIELDS = {"github_id", "known_as", "description", "licence", "is_archived
 """Fields of a repository that have the names of the columns, in both APIs of GitHub."""
 
 
-def build_repository_row(overview: Overview, day: date, *, was_archived: bool = False) -> dict[str, Any]:
-    """Build the row of ``repositories``; a repository that is no longer archived is active again."""
-    status = "archived" if overview.is_archived else "active" if was_archived else None
+def build_repository_row(overview: Overview, day: date, earlier_status: str | None = None) -> dict[str, Any]:
+    """Build the row of ``repositories``; one that is no longer archived or gone is active again."""
+    was_ended = earlier_status in {"archived", "gone"}
+    status = "archived" if overview.is_archived else "active" if was_ended else None
     evidence = {
         "archived": "archived on GitHub"
         + (f" since {overview.archived_at.date()}" if overview.archived_at else ""),
-        "active": "no longer archived on GitHub",
+        "active": f"no longer {earlier_status} on GitHub",
     }
     owner = overview.owner
     return {

@@ -25,12 +25,19 @@ def _support_sql(routes: str) -> str:
 DERIVED_VIEWS: Mapping[str, str] = {
     # issues, change requests and discussions that people (not bots) opened in the last year
     "recent_threads": (
-        "SELECT repository, kind, source, opened_at, closed_at, closed_by, merged_at, first_response_at,"
-        " responses_seen FROM threads WHERE NOT is_bot AND opened_at::DATE > $as_of - 365"
+        "SELECT repository, kind, source, opened_at, closed_at, closed_by, merged_at,"
+        " possibly_merged_at, first_response_at, responses_seen FROM threads WHERE NOT is_bot AND opened_at::DATE > $as_of - 365"
     ),
     # totals of the last 900 days: growth compares a total up to 400 days old with one up to 485 days older
     "recent_counts": (
         "SELECT repository, day, metric, value, low, high, source FROM counts WHERE day > $as_of - 900"
+    ),
+    # versions of the package index where they were collected (withdrawn ones excluded), otherwise tags and releases
+    "versions": (
+        "SELECT repository, released_on, is_prerelease, source FROM package_releases"
+        " WHERE NOT coalesce(is_yanked, false) UNION ALL"
+        " SELECT repository, released_on, is_prerelease, source FROM releases"
+        " WHERE repository NOT IN (SELECT repository FROM package_releases WHERE NOT coalesce(is_yanked, false))"
     ),
     # repositories whose owner is a known backer
     "backed_repositories": BACKED_SQL,

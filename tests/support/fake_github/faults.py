@@ -9,7 +9,8 @@ from typing import Any
 
 # The faults of GraphQL, and those of REST.
 GRAPHQL = ("secondary_403", "secondary_200", "secondary_429", "bad_gateway", "gateway_timeout", "stall", "truncated",
-           "resource_limits", "partial", "stuck_cursor", "cut_connection", "primary_200")  # fmt: skip
+           "resource_limits", "partial", "stuck_cursor", "cut_connection", "primary_200",
+           "no_data")  # fmt: skip
 REST = ("secondary_403", "secondary_429", "bad_gateway", "gateway_timeout", "stall", "truncated",
         "cut_connection", "primary_403")  # fmt: skip
 
@@ -39,6 +40,9 @@ def corrupt_response(out: dict[str, Any], fault: str | None, variables: dict[str
     if fault == "resource_limits":  # docs.github.com: "Resource limits": partial results and an error
         error = {"type": "RESOURCE_LIMITS_EXCEEDED", "message": "Resource limits for this query exceeded."}
         out = {"data": dict.fromkeys(data), "errors": [error]}
+    if fault == "no_data":  # octokit/plugin-retry.js#395: status 200, an error without a type, no data
+        message = "Something went wrong while executing your query. Please include `FAKE:1` when reporting this issue."
+        out = {"data": None, "errors": [{"message": message}]}
     if fault == "partial" and fields:
         error = {"message": "Something went wrong while executing your query.", "path": [fields[-1]]}
         out = {"data": {**data, fields[-1]: None}, "errors": [error]}

@@ -109,7 +109,7 @@ def test_facts_of_later_days_change_no_byte(tmp_path):
 
     day = date(2024, 6, 5)
     store, past_store = reading.open_store(SNAPSHOT), tmp_path / "finetuning"
-    columns = {"repositories": "observed_on", "contributions": "day", "counts": "day", "releases": "released_on",
+    columns = {"repositories": "observed_on", "contributions": "day", "co_authorships": "day", "counts": "day", "releases": "released_on",
                "threads": "opened_at", "model_support": "family_released_on"}  # fmt: skip
     for table, column in columns.items():
         for repository in store.repositories():

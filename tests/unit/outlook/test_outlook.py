@@ -351,6 +351,7 @@ def test_later_facts_change_no_outlook(world, tmp_path):
     for (table, name), table_rows in rows().items():
         first = {
             "contributions": "day",
+            "co_authorships": "day",
             "threads": "opened_at",
             "counts": "day",
             "releases": "released_on",

@@ -7,18 +7,16 @@ import subprocess
 from datetime import date
 
 import pytest
+from repositories import Repo
 
 from advisor.collect.git import collect_history, readme
 from advisor.collect.git.authors import find_organisation_domain, number_people
+from advisor.collect.git.changes import open_changes, read_changes
 from advisor.collect.git.commits import list_nonmerge_commits, read_log
 from advisor.collect.git.declared_status import find_declared_status
-from advisor.collect.git.trees import list_files
-from advisor.collect.git.truck_factor import (
-    Authorship,
-    compute_final_truck_factor,
-    compute_truck_factor,
-    find_authors,
-)
+from advisor.collect.git.quarters import read_final_figures
+from advisor.collect.git.trees import list_file_changes
+from advisor.collect.git.truck_factor import Authorship, compute_truck_factor, find_authors
 from advisor.errors import GitFailed, InputError, RepositoryNotFound
 from advisor.facts import reading
 from advisor.facts.tables import TABLES
@@ -26,34 +24,10 @@ from advisor.facts.tables import TABLES
 TODAY = date(2024, 6, 1)
 
 
-class Repo:
-    def __init__(self, path):
-        self.path = path
-        self.git_folder = path / ".git"
-        path.mkdir()
-        self.git("init", "-q", "-b", "main")
-        self.git("remote", "add", "origin", "https://example.org/own/er.git")
-
-    def git(self, *args, who=("Ann Ash", "ann@corp.example"), day="2024-01-01"):
-        env = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
-        for role in ("AUTHOR", "COMMITTER"):
-            env |= {f"GIT_{role}_NAME": who[0], f"GIT_{role}_EMAIL": who[1],
-                    f"GIT_{role}_DATE": f"{day}T12:00:00 +0000"}  # fmt: skip
-        run = subprocess.run(["git", "-C", str(self.path), *args], env=env, check=True, capture_output=True)
-        return run.stdout.decode().strip()
-
-    def commit(self, file, text="x", message="change", **when):
-        with (self.path / file).open("a") as f:
-            f.write(text + "\n")
-        self.git("add", ".", **when)
-        self.git("commit", "-q", "-m", message, **when)
-        return self.git("rev-parse", "HEAD")
-
-
 @pytest.fixture
 def repo(tmp_path):
     repo = Repo(tmp_path / "clone")
-    repo.commit("README.md", "# Thing\n\nA thing.", day="2024-01-01")
+    repo.commit("README.md", text="# Thing\n\nA thing.", day="2024-01-01")
     repo.commit("a.py", who=("Ann Ash", "1+ann@users.noreply.github.com"), day="2024-01-02")
     repo.commit("b.py", who=("Bob Birch", "bob@corp.example"), day="2024-01-03")
     repo.commit("b.py", who=("Cy", "cy@own-domain.example"), day="2024-01-03")
@@ -122,7 +96,7 @@ def test_empty_history_is_a_clear_error(tmp_path):
 
 
 def test_mailmap_merges_people(repo, tmp_path):
-    repo.commit(".mailmap", "Bob Birch <bob@corp.example> Cy <cy@own-domain.example>", day="2024-01-09")
+    repo.commit(".mailmap", text="Bob Birch <bob@corp.example> Cy <cy@own-domain.example>", day="2024-01-09")
     collect_history(str(repo.path), tmp_path / "s", tmp_path / "c", retrieved_on=TODAY)
     people = {r["author"] for r in read_tables(tmp_path / "s")["contributions"] if not r["is_bot"]}
     assert len(people) == 2
@@ -162,7 +136,7 @@ def test_merger_is_recorded_only_if_git_knows_it(repo, tmp_path):
 
 
 def test_declared_status_has_its_day_and_sentence(repo, tmp_path):
-    repo.commit("README.md", "> **Thing is no longer actively maintained.** Bye.", day="2024-02-01")
+    repo.commit("README.md", text="> **Thing is no longer actively maintained.** Bye.", day="2024-02-01")
     collect_history(str(repo.path), tmp_path / "s", tmp_path / "c", retrieved_on=TODAY)
     rows = read_tables(tmp_path / "s")["repositories"]
     assert [(str(r["observed_on"]), r["declared_status"]) for r in rows] == [
@@ -171,7 +145,7 @@ def test_declared_status_has_its_day_and_sentence(repo, tmp_path):
 
 
 def test_deleted_readme_or_submodule_declares_nothing(repo, tmp_path):
-    repo.commit("README.md", "This project is unmaintained.", day="2024-02-01")
+    repo.commit("README.md", text="This project is unmaintained.", day="2024-02-01")
     repo.git("rm", "-q", "README.md")
     repo.git("commit", "-q", "-m", "no readme", day="2024-03-01")
     for day, sha in (("2024-03-02", repo.git("rev-parse", "HEAD")), ("2024-03-03", "1" * 40)):
@@ -180,30 +154,35 @@ def test_deleted_readme_or_submodule_declares_nothing(repo, tmp_path):
         )  # a submodule, whether its commit exists or not
         repo.git("commit", "-q", "-m", "odd", day=day)
     repo.git("rm", "-q", "--cached", "README")
-    repo.commit("README.md", "# Thing\n\nIt goes on.", day="2024-04-01")
+    repo.commit("README.md", text="# Thing\n\nIt goes on.", day="2024-04-01")
     collect_history(str(repo.path), tmp_path / "s", tmp_path / "c", retrieved_on=TODAY)
     assert [(str(r["observed_on"]), r["declared_status"]) for r in read_tables(tmp_path / "s")["repositories"]] == [
         ("2024-01-01", "active"), ("2024-02-01", "unmaintained"), ("2024-04-01", "active")]  # fmt: skip
 
 
 def test_clone_that_disappears_while_reading_is_a_clear_error(repo, monkeypatch):
-    versions = readme._list_versions(repo.git_folder)
+    versions = readme.list_versions(repo.git_folder, readme._NAMES)
 
-    def move_clone(folder):
+    def move_clone(folder, _):
         folder.rename(folder.parent / "moved")
         return versions
 
-    monkeypatch.setattr(readme, "_list_versions", move_clone)
+    monkeypatch.setattr(readme, "list_versions", move_clone)
     with pytest.raises(GitFailed, match=r"git cat-file on .* failed: .*not a git repository"):
         readme.read_statuses(repo.git_folder)
 
 
-def test_list_files_of_repeated_and_missing_commits(repo):
+def test_files_of_a_commit_and_their_changes(repo):
     head = repo.git("rev-parse", "HEAD")
-    first, second = list_files(repo.git_folder, [head, head])
-    assert first == second == repo.git("ls-files").splitlines()
-    with pytest.raises(GitFailed, match="is missing"):
-        list(list_files(repo.git_folder, ["1" * 40]))
+    assert [f.path for f in list_file_changes(repo.git_folder, None, head)] == repo.git(
+        "ls-files"
+    ).splitlines()
+    repo.git("rm", "-q", "a.py")
+    new = repo.commit("b.py", text="more")
+    blob = repo.git("rev-parse", "HEAD:b.py")
+    assert list(list_file_changes(repo.git_folder, head, new)) == [("a.py", None), ("b.py", blob)]
+    with pytest.raises(GitFailed, match="diff-tree"):
+        list(list_file_changes(repo.git_folder, None, "1" * 40))
 
 
 @pytest.mark.parametrize("text", [
@@ -280,10 +259,11 @@ def test_hostile_names_paths_and_messages_cannot_forge_facts(repo, tmp_path):
     )
     repo.git("update-ref", "refs/pull/12/head", sha)
     repo.git("update-ref", "refs/pull/13/head", f"{sha}^{{tree}}")
-    commits, changes = list_nonmerge_commits(read_log(repo.git_folder))
-    assert len(commits) == len(before[0]) + 1
+    commits = list_nonmerge_commits(read_log(repo.git_folder))
+    assert len(commits) == len(before) + 1
     assert (commits[-1].sha, commits[-1].name) == (sha, hostile)
-    assert changes[-1] == [("A", "commit x\x1e\nR.py", "")]
+    with open_changes(tmp_path / "x.changes") as db:
+        assert list(read_changes(db, repo.git_folder, [sha])) == [[("A", "commit x\x1e\nR.py", "")]]
     collect_history(str(repo.path), tmp_path / "s", tmp_path / "c", retrieved_on=TODAY)
     numbers = {r["number"] for r in read_tables(tmp_path / "s")["threads"]}
     assert 12 in numbers and 13 not in numbers, "a ref that is not a commit is no change request"
@@ -308,11 +288,10 @@ def test_truck_factor_by_hand():
 
 def test_final_truck_factor_is_the_last_collected_one(repo, tmp_path):
     collect_history(str(repo.path), tmp_path / "s", tmp_path / "c", retrieved_on=TODAY)
-    commits, changes = list_nonmerge_commits(read_log(repo.git_folder))
+    commits = list_nonmerge_commits(read_log(repo.git_folder))
     factors = [r["value"] for r in read_tables(tmp_path / "s")["counts"] if r["metric"] == "truck_factor"]
-    assert (
-        compute_final_truck_factor(repo.git_folder, commits, changes, number_people(commits)) == factors[-1]
-    )
+    figures = read_final_figures(repo.git_folder, commits, number_people(commits), tmp_path / "x.changes")
+    assert figures["truck_factor"] == factors[-1]
 
 
 def test_degree_of_authorship_by_hand():
