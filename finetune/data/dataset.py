@@ -25,12 +25,13 @@ from advisor.files import draft_folder, remove_dead_drafts
 from finetune.data import packing
 from finetune.data.rows import Misfit, Row, read_rows
 from finetune.data.template import EncodedRow, encode_row, prefetch_chats
+from finetune.data.training_template import find_training_template
 from finetune.errors import DataError, explain_os_errors
 from finetune.layout import DATA_NAMES
 from finetune.runners.emit import IGNORE_INDEX
 from finetune.spec import RunSpec
 
-_VERSION = 2
+_VERSION = 3
 _EXAMPLES = 5
 _TRAINING_FATES = ("kept", "cut")
 _GROUP = 64  # rows
@@ -137,8 +138,14 @@ def hash_inputs(spec: RunSpec, tokenizer: Any) -> str:
         },
         "seed": spec.training.seed,
         "tokenizer": hash_tokenizer(tokenizer),
+        "training_templates": _list_training_templates(tokenizer.chat_template),
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _list_training_templates(chat_template: str | dict[str, str] | None) -> list[str | None]:
+    templates = list(chat_template.values()) if isinstance(chat_template, dict) else [str(chat_template)]
+    return [find_training_template(template) for template in templates]
 
 
 def hash_source(source: str) -> str:

@@ -18,15 +18,23 @@ Turns = list[dict[str, Any]]
 def list_forms(messages: Sequence[Message]) -> Iterator[Turns]:
     """Yield the turns in the forms that chat templates expect, the most frequent form first.
 
-    Some templates want the arguments of a tool call as an object, and some as JSON text.
+    Some templates want the arguments of a tool call as an object, and some as JSON text. Each has its own
+    name for a thought.
     """
-    has_calls = any("tool_calls" in m.fields for m in messages)
-    for is_text in (False, True) if has_calls else (False,):
-        yield [_write_turn(m, is_text=is_text) for m in messages]
+    fields = {name for message in messages for name in message.fields}
+    thoughts = fields.intersection(THOUGHTS)
+    other_names = [name for name in THOUGHTS if thoughts and {name} != thoughts]
+    for name in (None, *other_names):
+        for is_text in (False, True) if "tool_calls" in fields else (False,):
+            yield [_write_turn(m, name, is_text=is_text) for m in messages]
 
 
-def _write_turn(message: Message, *, is_text: bool) -> dict[str, Any]:
-    turn = {"role": message.role, "content": message.content, **message.fields}
+def _write_turn(message: Message, thought: str | None, *, is_text: bool) -> dict[str, Any]:
+    """Return a turn for a template; ``thought`` is another name for its thought."""
+    fields = {
+        thought if thought and name in THOUGHTS else name: value for name, value in message.fields.items()
+    }
+    turn = {"role": message.role, "content": message.content, **fields}
     if is_text and "tool_calls" in turn:
         turn["tool_calls"] = [
             {**call, "function": {**call["function"], "arguments": _to_json(call["function"]["arguments"])}}
@@ -44,8 +52,8 @@ def find_lost_field(
 ) -> str | None:
     """Return the first thing that the template does not render.
 
-    A field is rendered if the text changes without it. ``text`` is the chat as the template renders it,
-    ``render`` renders turns and ``tools``.
+    A field is rendered if the text changes without it, a content if the text changes with another content.
+    ``text`` is the chat as the template renders it, ``render`` renders turns and ``tools``.
     """
     for n in range(len(tools)):
         if not _changes(text, render, turns, [*tools[:n], *tools[n + 1 :]]):
@@ -66,7 +74,7 @@ def find_lost_field(
 
 
 def _remove_fields(turn: dict[str, Any], text: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the fields whose loss must be visible, each with the turn without it."""
+    """Yield the fields whose loss must be visible, each with the turn without it, or with another content."""
     calls = turn.get("tool_calls", [])
     for n in range(len(calls)):
         other_calls = [*calls[:n], *calls[n + 1 :]]
@@ -77,7 +85,7 @@ def _remove_fields(turn: dict[str, Any], text: str) -> Iterator[tuple[str, dict[
             yield name, {key: value for key, value in turn.items() if key != name}
     content = turn["content"].strip()
     if content and (calls or content not in text):
-        yield "the content", {**turn, "content": ""}
+        yield "the content", {**turn, "content": f"{content} {content}"}
 
 
 def _changes(text: str, render: Callable[..., str], turns: Turns, tools: Sequence[dict[str, Any]]) -> bool:

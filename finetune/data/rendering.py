@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, Any, cast
@@ -81,8 +81,9 @@ def render(
     tools: Sequence[dict[str, Any]] = (),
     prompt: bool = False,
     with_spans: bool = False,
+    template: str | None = None,
 ) -> Rendering:
-    """Render the turns with the tokenizer's chat template.
+    """Render the turns with the tokenizer's chat template, or another one.
 
     Args:
         tokenizer: a tokenizer of transformers with a chat template.
@@ -90,27 +91,30 @@ def render(
         tools: its tools.
         prompt: whether to add the start of an answer.
         with_spans: whether to find the {% generation %} blocks.
+        template: the text of another template; None for the tokenizer's.
 
     Raises:
         ChatRefusal: the template refuses the chat.
         DataError: the template takes too long, or ends its process.
     """
-    request = _build_request(tokenizer, turns, tools, prompt=prompt, with_spans=with_spans)
+    request = _build_request(
+        tokenizer, turns, tools=tools, prompt=prompt, with_spans=with_spans, template=template
+    )
     return _PROCESS.render(request, _name_template(tokenizer))
 
 
-def prefetch(tokenizer: Any, chats: Iterable[tuple[Turns, Sequence[dict[str, Any]], bool]]) -> None:
+def prefetch(tokenizer: Any, chats: Iterable[Mapping[str, Any]]) -> None:
     """Render chats in one go, and keep them for the next calls of `render`, which saves time.
 
     Args:
         tokenizer: a tokenizer of transformers with a chat template.
-        chats: turns, tools, and whether to add the start of an answer.
+        chats: the arguments of `render` for each chat.
 
     Raises:
         DataError: the template takes too long, or ends its process.
     """
     with suppress(ChatRefusal):
-        requests = [_build_request(tokenizer, turns, tools, prompt=prompt) for turns, tools, prompt in chats]
+        requests = [_build_request(tokenizer, **chat) for chat in chats]
         _PROCESS.prefetch(requests, _name_template(tokenizer))
 
 
@@ -119,22 +123,31 @@ def _name_template(tokenizer: Any) -> str:
     return f"data.template {source}" if source else f"the chat template of {tokenizer.name_or_path}"
 
 
+def get_template(tokenizer: Any, tools: Sequence[dict[str, Any]] = ()) -> str:
+    """Return the text of the tokenizer's chat template; a tokenizer may have one for chats with tools.
+
+    Raises:
+        ChatRefusal: it has several, and none of them is the default.
+    """
+    try:
+        return str(tokenizer.get_chat_template(None, list(tools) or None))
+    except ValueError as error:
+        raise ChatRefusal(str(error)) from None
+
+
 def _build_request(
     tokenizer: Any,
     turns: Turns,
-    tools: Sequence[dict[str, Any]],
     *,
-    prompt: bool,
+    tools: Sequence[dict[str, Any]] = (),
+    prompt: bool = False,
     with_spans: bool = False,
+    template: str | None = None,
 ) -> dict[str, Any]:
-    try:
-        template = str(tokenizer.get_chat_template(None, list(tools) or None))
-    except ValueError as error:  # several templates, and none is the default
-        raise ChatRefusal(str(error)) from None
     return {
         "turns": [{k: v for k, v in turn.items() if v is not None} for turn in turns],
         "tools": list(tools),
-        "template": template,
+        "template": get_template(tokenizer, tools) if template is None else template,
         "prompt": prompt,
         "with_spans": with_spans,
         "special_tokens": dict(tokenizer.special_tokens_map),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,8 @@ from finetune.data import rendering
 from finetune.data.fields import find_lost_field, list_forms
 from finetune.data.rendering import ChatRefusal
 from finetune.data.rows import Misfit, Row
+from finetune.data.spans import Chat, find_trained_spans
+from finetune.data.training_template import find_training_template, has_marks
 from finetune.data.turns import RowError
 from finetune.errors import DataError, ModelError
 from finetune.runners.emit import IGNORE_INDEX
@@ -178,9 +180,8 @@ def _check_template(tokenizer: Any, name: str) -> None:
 def encode_row(row: Row, tokenizer: Any, data: Data) -> EncodedRow | str:
     """Return a row as tokens before truncation, or the reason why that is impossible.
 
-    Chat: the trained span of an assistant turn starts where the generation prompt ends and stops after
-    the turn's stop token. White space that the template adds after it is not trained, nor are the
-    assistant turns of a prompt and those with weight 0. Text: all tokens are trained. Prompt and
+    Chat: the answers are trained, each with its stop token (see `finetune.data.spans`), except those of a
+    prompt and those with weight 0. Text: all tokens are trained. Prompt and
     completion as strings: the completion is trained. Text and completion end in EOS.
     """
     everything = data.loss_on == "everything"
@@ -223,25 +224,19 @@ def _tokenise(tokenizer: Any, text: str) -> list[int]:
 
 
 def render_chat(
-    turns: list[dict[str, Any]], tokenizer: Any, *, prompt: bool = False, tools: Sequence[dict[str, Any]] = ()
+    turns: list[dict[str, Any]],
+    tokenizer: Any,
+    *,
+    tools: Sequence[dict[str, Any]] = (),
+    template: str | None = None,
 ) -> str:
-    """Return the rendered turns, with the start of an answer if ``prompt``.
+    """Return the turns as the tokenizer's chat template, or another ``template``, renders them.
 
     Raises:
         ChatRefusal: the template refuses the chat.
         DataError: the template takes too long.
     """
-    return rendering.render(tokenizer, turns, tools=tools, prompt=prompt).text
-
-
-@dataclass(frozen=True)
-class _Chat:
-    """A chat as its template receives it, its whole text, and the numbers of its trained turns, from 0."""
-
-    turns: list[dict[str, Any]]
-    tools: Sequence[dict[str, Any]]
-    text: str
-    trained: Collection[int]
+    return rendering.render(tokenizer, turns, tools=tools, template=template).text
 
 
 def _encode_chat(row: Row, tokenizer: Any, *, everything: bool) -> EncodedRow:
@@ -249,15 +244,39 @@ def _encode_chat(row: Row, tokenizer: Any, *, everything: bool) -> EncodedRow:
         raise RowError("is a chat, but the model has no chat template; set data.template")
     if everything and not all(m.is_trained for m in row.messages if m.role == "assistant"):
         raise RowError("has an answer with weight 0, but data.loss_on is everything")
-    chat = _render_row(row, tokenizer)
+    reasons = []
+    for template in _list_templates(row, tokenizer, everything=everything):
+        try:
+            chat = _render_row(row, tokenizer, template)
+            spans = [(0, len(chat.text))] if everything else find_trained_spans(chat, tokenizer)
+            return _label(chat.text, spans, tokenizer)
+        except ChatRefusal as error:
+            reasons.append(f"the chat template refuses this chat: {error}")
+        except RowError as error:
+            reasons.append(str(error))
+    raise RowError(reasons[0])
+
+
+def _list_templates(row: Row, tokenizer: Any, *, everything: bool) -> list[str]:
+    """Return the templates to try: the model's own, and trl's training template of it.
+
+    A chat, of which all answers are trained, takes the training template. A completion comes after its
+    prompt as the model sees it later, in its own template, if that shows where the completion starts.
+    """
     try:
-        spans = [] if everything else _trained_spans(chat, tokenizer)
+        own = rendering.get_template(tokenizer, row.tools)
     except ChatRefusal as error:
         raise RowError(f"the chat template refuses this chat: {error}") from None
-    tokens = tokenizer(chat.text, add_special_tokens=False, return_offsets_mapping=True)
+    training = None if everything else find_training_template(own)
+    if training is None:
+        return [own]
+    return [own, training] if row.prompt_turns else [training]
+
+
+def _label(text: str, spans: Sequence[tuple[int, int]], tokenizer: Any) -> EncodedRow:
+    """Return the tokens of a text; those that overlap a span are trained."""
+    tokens = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     ids: list[int] = tokens["input_ids"]
-    if everything:
-        return EncodedRow(ids, list(ids))
     labels = [IGNORE_INDEX] * len(ids)
     span = 0
     for i, (start, end) in enumerate(tokens["offset_mapping"]):
@@ -268,19 +287,22 @@ def _encode_chat(row: Row, tokenizer: Any, *, everything: bool) -> EncodedRow:
     return EncodedRow(ids, labels)
 
 
-def _render_row(row: Row, tokenizer: Any) -> _Chat:
+def _render_row(row: Row, tokenizer: Any, template: str) -> Chat:
     """Render a chat in the first form of its turns of which the template loses nothing."""
     refusals: list[str] = []
     losses: list[str] = []
+    render = partial(render_chat, tokenizer=tokenizer, template=template)
     for turns in list_forms(row.messages):
         try:
-            text = render_chat(turns, tokenizer, tools=row.tools)
+            rendered_chat = rendering.render(
+                tokenizer, turns, tools=row.tools, with_spans=has_marks(template), template=template
+            )
         except ChatRefusal as error:
             refusals.append(f"the chat template refuses this chat: {error}")
             continue
-        lost_field = find_lost_field(turns, row.tools, text, partial(render_chat, tokenizer=tokenizer))
+        lost_field = find_lost_field(turns, row.tools, rendered_chat.text, render)
         if not lost_field:
-            return _Chat(turns, row.tools, text, set(_list_trained_turns(row)))
+            return Chat(turns, row.tools, template, rendered_chat, _list_trained_turns(row))
         losses.append(f"the chat template does not render {lost_field}")
     raise RowError([*losses, *refusals][0])
 
@@ -296,68 +318,22 @@ def prefetch_chats(rows: Iterable[Row | Misfit], tokenizer: Any) -> None:
     Raises:
         DataError: the template takes too long.
     """
-    chats: list[tuple[list[dict[str, Any]], Sequence[dict[str, Any]], bool]] = []
+    chats: list[dict[str, Any]] = []
     characters = 0
     for row in rows:
         if not isinstance(row, Row) or not row.messages or not tokenizer.chat_template:
+            continue
+        try:
+            template = _list_templates(row, tokenizer, everything=False)[0]
+        except RowError:
             continue
         turns, trained_turns = next(list_forms(row.messages)), _list_trained_turns(row)
         characters += (1 + 2 * len(trained_turns)) * sum(len(message.content) for message in row.messages)
         if characters > _PREFETCHED_CHARACTERS:
             break
-        chats.append((turns, row.tools, False))
-        for n in trained_turns:
-            chats += [(turns[:n], row.tools, True)] if n else []
-            chats.append((turns[: n + 1], row.tools, False))
+        common = {"tools": row.tools, "template": template}
+        chats.append({"turns": turns, "with_spans": has_marks(template), **common})
+        for n in () if has_marks(template) else trained_turns:
+            chats += [{"turns": turns[:n], "prompt": True, **common}] if n else []
+            chats.append({"turns": turns[: n + 1], **common})
     rendering.prefetch(tokenizer, chats)
-
-
-def _trained_spans(chat: _Chat, tokenizer: Any) -> list[tuple[int, int]]:
-    """Return the character spans of the trained turns, each with its stop token."""
-    if "{% generation" in tokenizer.chat_template or "{%- generation" in tokenizer.chat_template:
-        return _generation_spans(chat, tokenizer)
-    return [_turn_span(chat, n, tokenizer) for n in sorted(chat.trained)]
-
-
-def _turn_span(chat: _Chat, n: int, tokenizer: Any) -> tuple[int, int]:
-    """Return the character span of an assistant turn with its stop token."""
-    turn = chat.turns[n]
-    before = render_chat(chat.turns[:n], tokenizer, prompt=True, tools=chat.tools) if n else ""
-    until = render_chat(chat.turns[: n + 1], tokenizer, tools=chat.tools)
-    if not chat.text.startswith(before) or not chat.text.startswith(until.rstrip()):
-        raise RowError(
-            f"turn {n + 1}: the template renders earlier turns differently in a longer chat, so the "
-            "trained tokens are unknown; set data.template to a template with {% generation %}"
-        )
-    if turn.get("tool_calls"):
-        return len(before), len(until.rstrip())
-    return len(before), _find_turn_end(until, turn["content"], len(before))
-
-
-def _find_turn_end(text: str, content: str, start: int) -> int:
-    """Return where a turn ends: after its stop token, before the white space."""
-    position = text.rfind(content.strip(), start)
-    end_of_content = position + len(content.strip()) if position >= 0 else start
-    return max(len(text.rstrip()), end_of_content)
-
-
-def _generation_spans(chat: _Chat, tokenizer: Any) -> list[tuple[int, int]]:
-    """Return the character spans inside the {% generation %} blocks of the trained turns."""
-    answers = {n for n, turn in enumerate(chat.turns) if turn["role"] == "assistant"}
-    excluded_spans = [_turn_span(chat, n, tokenizer) for n in sorted(answers.difference(chat.trained))]
-    # A block can include the white space after the stop token.
-    excluded_spans = [(a, len(chat.text) - len(chat.text[b:].lstrip())) for a, b in excluded_spans]
-    rendered_chat = rendering.render(tokenizer, chat.turns, tools=chat.tools, with_spans=True)
-    if rendered_chat.text != chat.text:
-        raise RowError("the {% generation %} blocks of the chat template do not match its text")
-    offsets = tokenizer(chat.text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-    spans: list[tuple[int, int]] = []
-    for start, end in offsets:
-        is_trained = any(a < end and start < b for a, b in rendered_chat.spans)
-        if not is_trained or any(a < end and start < b for a, b in excluded_spans):
-            continue
-        if spans and spans[-1][1] >= start:
-            spans[-1] = (spans[-1][0], end)
-        else:
-            spans.append((start, end))
-    return spans

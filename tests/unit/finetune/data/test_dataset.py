@@ -147,11 +147,12 @@ def test_refusal_of_a_template_is_the_reason_of_the_misfit(make_spec, tokenizer)
     assert reason == "the chat template refuses this chat: no system turns here"
 
 
-def test_generation_blocks_that_do_not_match_the_text_are_a_misfit(make_spec, tokenizer):
-    tokenizer.chat_template = GENERATION_TEMPLATE + "{{ strftime_now('%f') }}"  # another text each time
-    assert "blocks of the chat template do not match" in encode_row(
-        parse_record(1, CONVERSATION), tokenizer, make_spec([CONVERSATION]).spec.data
-    )
+def test_chat_is_rendered_once_if_the_template_shows_its_answers(make_spec, tokenizer):
+    data = make_spec([CONVERSATION]).spec.data
+    plain = encode_row(parse_record(1, CONVERSATION), tokenizer, data)
+    tokenizer.chat_template = "{{ strftime_now('%f') }}" + GENERATION_TEMPLATE  # another text each time
+    row = encode_row(parse_record(1, CONVERSATION), tokenizer, data)
+    assert decode_trained_tokens(row, tokenizer) == decode_trained_tokens(plain, tokenizer)
 
 
 @pytest.mark.parametrize("name", ["summary.json", "rows.jsonl"])

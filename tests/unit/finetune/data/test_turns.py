@@ -97,6 +97,30 @@ def test_thought_is_rendered(encode):
     assert "⟦(the sum)it is 2 .<|im_end|>⟧" in encode(record)
 
 
+@pytest.mark.parametrize("name", ["reasoning", "thinking"])
+def test_thought_has_the_name_that_the_template_knows(encode, name):
+    record = {"messages": [USER, {**ANSWER, name: "the sum"}]}
+    assert "⟦(the sum)it is 2 .<|im_end|>⟧" in encode(record)
+
+
+def test_empty_answer_trains_only_its_end_token(encode):
+    text = encode({"messages": [USER, {**ANSWER, "content": ""}]})
+    assert text.endswith("assistant\n⟦<|im_end|>⟧\n")
+
+
+def test_completion_starts_where_the_chat_leaves_its_prompt(encode):
+    template = TOOL_TEMPLATE.replace("assistant\n' }}{% endif %}", "assistant\n<think>' }}{% endif %}")
+    assert encode({"messages": [USER, ANSWER]}, template).endswith("assistant\n⟦it is 2 .<|im_end|>⟧\n")
+
+
+def test_content_that_the_template_drops_is_a_reason_also_if_it_refuses_an_empty_one(encode):
+    template = "{% for m in messages %}{{ m['role'] if m['content'][0] }}: {% endfor %}"
+    assert (
+        encode({"messages": [USER, ANSWER]}, template)
+        == "the chat template does not render the content of turn 1"
+    )
+
+
 @pytest.mark.parametrize(("record", "lost"), [
     ({**CALLS, "messages": [USER, ANSWER]}, "the tools of the row"),
     ({"messages": CALLS["messages"]}, "tool_calls of turn 2"),
