@@ -62,15 +62,20 @@ def find_domain(names: Sequence[str]) -> str:
         return DEFAULT_DOMAIN
     others = [name for name in available_domains() if name != DEFAULT_DOMAIN]
     for domain in (DEFAULT_DOMAIN, *others):
-        content = load_domain(domain)
-        known = {
-            word.lower()
-            for entry in (*content.candidates, *content.rivals)
-            for word in (entry.repository, entry.repository.split("/")[1], *entry.formerly)
-        }
-        if {_repository_of(name).lower() for name in names} <= known:
+        if has_all(domain, names):
             return domain
     return ANY_LIBRARIES
+
+
+def has_all(domain: str, names: Sequence[str]) -> bool:
+    """Return whether a domain has all these candidates: by name, repository or address on GitHub."""
+    content = load_domain(domain)
+    known = {
+        word.lower()
+        for entry in (*content.candidates, *content.rivals)
+        for word in (entry.repository, entry.repository.split("/")[1], *entry.formerly)
+    }
+    return {_repository_of(name).lower() for name in names} <= known
 
 
 def find_libraries(

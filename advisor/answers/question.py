@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from advisor.addresses import github_repository
 from advisor.decide import rules
 from advisor.decide.requirements import NO_REQUIREMENTS, Requirements
 from advisor.domain import domain as domain_module
@@ -190,13 +191,14 @@ def find_candidate(candidates: Sequence[Candidate], name: str) -> Candidate:
 
     Args:
         candidates: where to look.
-        name: ``owner/name`` or ``name``.
+        name: ``owner/name``, an address on GitHub, or ``name``.
 
     Raises:
         UnknownName: no candidate has this name.
     """
+    repository = github_repository(name) or name.strip()
     for candidate in reversed(candidates):
-        if name.lower() in (n.lower() for n in (candidate.repository, candidate.name, *candidate.formerly)):
+        if repository.lower() in (n.lower() for n in (candidate.repository, candidate.name, *candidate.formerly)):
             return candidate
     raise UnknownName("candidate", name, [c.repository for c in candidates])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -66,6 +67,11 @@ def pin_as_of(store: Path, day: date) -> None:
     """Set the as-of date that a store uses by default (a common date of many sources)."""
     with lock_store(store):
         write_manifest(store, {**read_manifest(store), "pinned_as_of": day.isoformat()})
+
+
+def manifest_digest(store: Path) -> str:
+    """Return the SHA-256 of a manifest: it names every fact of the store, because it has their hashes."""
+    return hashlib.sha256((store / "manifest.json").read_bytes()).hexdigest()
 
 
 def read_manifest(store: Path) -> dict[str, Any]:
