@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, Literal
 
 from advisor.answers.question import Question
-from advisor.errors import FactsError, UnknownName
+from advisor.errors import FactsError, find_name
 from advisor.facts.facts_view import FactsView
 from advisor.measure.one_day import measure_view, open_metric_views
 from advisor.metrics import METRICS
@@ -102,8 +102,8 @@ def read_coverage(question: Question, route: Route = "main", vendor: str | None 
     facts = question.facts.select(c.repository for c in question.candidates)
     cells = read_cells(facts, route)
     vendors = sorted({c.vendor for c in cells})
-    if vendor is not None and vendor not in vendors:
-        raise UnknownName("vendor", vendor, vendors)
+    if vendor is not None:
+        vendor = find_name("vendor", vendor, vendors)
     sides = _rows(open_metric_views(facts), _SIDES.format(**_choice(route)), {"vendor": vendor})
     repositories = {c.repository for c in cells}
     return Coverage(

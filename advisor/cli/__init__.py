@@ -15,7 +15,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from advisor.errors import EXIT_FAILURE
+from advisor.errors import EXIT_FAILURE, InputError
 
 COMMANDS = (
     "rank",
@@ -74,6 +74,7 @@ class _Commands(TyperGroup):
         """Find the command, and give it the settings as defaults of its options."""
         from advisor.cli.settings import apply_settings
 
+        _refuse_empty_words(args)
         name, command, rest = super().resolve_command(ctx, args)
         if name is not None and command is not None and not ctx.resilient_parsing:  # not in a completion
             ctx.default_map = {name: apply_settings(name, command.params)}
@@ -99,9 +100,23 @@ def _complete_command(command: Any) -> None:
         command.help = command.help.replace("\n\nExamples:\n", "\n\n\b\nExamples:\n")
     if all(parameter.name != "quiet" for parameter in command.params):
         command.params.extend(verbosity_options())
+    for parameter in command.params:
+        if hasattr(parameter.type, "case_sensitive"):
+            parameter.type.case_sensitive = False
     if not isinstance(command, _Commands):
         for inner in getattr(command, "commands", {}).values():
             _complete_command(inner)
+
+
+def _refuse_empty_words(words: list[str]) -> None:
+    """Refuse a word without letters: a variable of a script that is not set, not a wish for the default."""
+    before = ""
+    for word in words:
+        option, sign, value = word.partition("=") if word.startswith("--") else ("", "", word)
+        if not value.strip() and (sign or not option):
+            option = option or (before if before.startswith("-") and "=" not in before else "an argument")
+            raise InputError(f"empty value for {option}: leave it out, or give a value")
+        before = word
 
 
 app = typer.Typer(

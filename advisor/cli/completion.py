@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import typer
+import typer  # noqa: TC002 - typer reads these annotations
 
 
 def _complete(list_names: Callable[[typer.Context], Iterable[str]]) -> Callable[..., list[str]]:
@@ -85,13 +85,13 @@ def _list_training_methods(_ctx: typer.Context) -> Iterator[str]:
 
 
 def _list_required_methods(_ctx: typer.Context) -> Iterable[str]:
-    from advisor.decide.requirements import METHODS
+    from advisor.domain.capabilities import METHODS
 
     return METHODS
 
 
 def _list_hardware(_ctx: typer.Context) -> Iterable[str]:
-    from advisor.decide.requirements import HARDWARE
+    from advisor.domain.capabilities import HARDWARE
 
     return HARDWARE
 

@@ -34,7 +34,12 @@ def _verbosity_option(letter: str, name: str, verbosity: int, text: str) -> Type
             _verbosity.set(verbosity)
 
     return TyperOption(
-        param_decls=[letter, name], is_flag=True, default=False, expose_value=False, callback=choose, help=text
+        param_decls=[letter, name],
+        is_flag=True,
+        default=False,
+        expose_value=False,
+        callback=choose,
+        help=text,
     )
 
 

@@ -32,7 +32,8 @@ Candidate = Annotated[
 Candidates = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Candidates to show: owner/name, an address on GitHub, or the name alone. Default: all of the domain.",
+        help="Candidates to show: owner/name, an address on GitHub, or the name alone. "
+        "Default: all of the domain.",
         autocompletion=completion.candidates,
     ),
 ]
@@ -59,8 +60,8 @@ Goal = Annotated[
     str | None,
     typer.Option(
         metavar="GOAL",
-        help="Named set of weights from the domain file, for example independence. `advisor goals` lists them. "
-        "Default: balanced.",
+        help="Named set of weights from the domain file, for example independence. Default: balanced. "
+        "`advisor goals` lists them.",
         autocompletion=completion.goals,
     ),
 ]
@@ -204,23 +205,29 @@ def date_or_today(text: str | None) -> date:
     return parse_date(text) or datetime.now(UTC).date()
 
 
-def parse_weights(texts: list[str]) -> dict[str, float]:
-    """Return criterion → weight, from texts ``criterion=weight``.
+def parse_weights(texts: list[str], option: str = "--set") -> dict[str, float]:
+    """Return criterion → weight, from texts ``criterion=weight``; upper or lower case.
 
     Raises:
-        InputError: a text is not of that form.
+        InputError: a text is not of that form, or two are about one criterion.
     """
     from advisor.errors import InputError
 
     weights = {}
     for text in texts:
-        name, sign, number = text.partition("=")
+        name, _, number = text.partition("=")
+        name = name.strip().lower()
         try:
-            weights[name.strip()] = float(number)
+            weight = float(number) if name else None
         except ValueError:
-            sign = ""
-        if not sign or not name.strip():
-            raise InputError(f"invalid weight {text!r}: expected CRITERION=WEIGHT, for example models=5")
+            weight = None
+        if weight is None:
+            raise InputError(
+                f"invalid weight {text!r} in {option}: expected CRITERION=WEIGHT, for example activity=5"
+            )
+        if name in weights:
+            raise InputError(f"{option} gives the weight of {name} twice: give it once")
+        weights[name] = weight
     return weights
 
 

@@ -11,13 +11,6 @@ import typer
 
 from advisor.report.tables import PLAIN_WIDTH
 
-Output = Annotated[
-    Path | None,
-    typer.Option(
-        "--output", "-o", metavar="FILE", help="File to write the report into. Default: standard output."
-    ),
-]
-
 
 def terminal_width(output: Path | None) -> int | None:
     """Return the columns of the terminal that shows the report; None: a file or a pipe."""
@@ -27,6 +20,36 @@ def terminal_width(output: Path | None) -> int | None:
 def table_width(output: Path | None) -> int:
     """Return the columns that a table of the report may have."""
     return terminal_width(output) or PLAIN_WIDTH
+
+
+def check_output(output: Path | None) -> Path | None:
+    """Return the path of an output; refuse one that no file can have, before a command works for it.
+
+    Raises:
+        InputError: it is a folder, or lies in a file.
+    """
+    if output is None:
+        return None
+    from advisor.errors import InputError
+
+    if output.is_dir():
+        raise InputError(f"{output} cannot be written: it is a folder; choose another path")
+    place = next((parent for parent in output.parents if parent.exists()), output)
+    if not place.is_dir():
+        raise InputError(f"{output} cannot be written: {place} is a file, not a folder; choose another path")
+    return output
+
+
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="File to write the report into. Default: standard output.",
+        callback=check_output,
+    ),
+]
 
 
 def write_report(text: str, output: Path | None, *, has_sentences: bool = False) -> None:

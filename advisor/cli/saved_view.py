@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from advisor.answers.question import Request
 from advisor.decide.requirements import NO_REQUIREMENTS, Requirements
 from advisor.domain.files import describe_error
-from advisor.errors import ConfigError, InputError
+from advisor.errors import ConfigError, InputError, describe_read_error
 from advisor.model import Recommendation
 
 TOLERANCE = 0.01  # points of score: the page computes with rounded numbers
@@ -65,7 +65,7 @@ def read_view(path: Path) -> SavedView:
     try:
         return SavedView.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+        raise ConfigError(describe_read_error(path, error)) from None
     except ValidationError as error:
         raise describe_error(path, error) from None
 

@@ -1,7 +1,7 @@
 """Defaults for the options of the commands that answer, from variables and from pyproject.toml.
 
-An option that is typed comes first, then the variable ``ADVISOR_NAME``, then ``[tool.advisor]`` of the nearest
-pyproject.toml that has this table.
+An option that is typed comes first, then the variable ``ADVISOR_NAME``, then ``[tool.advisor]`` of the
+nearest pyproject.toml that has this table.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from advisor.errors import ConfigError, describe_unknown
@@ -41,7 +42,7 @@ class Setting:
     origin: str
 
 
-_settings: ContextVar[Mapping[str, Setting]] = ContextVar("settings", default={})
+_settings: ContextVar[Mapping[str, Setting]] = ContextVar("settings", default=MappingProxyType({}))
 
 
 def current_settings() -> Mapping[str, Setting]:
@@ -136,6 +137,8 @@ def _check(path: Path, name: str, value: object) -> Setting:
     if not text or isinstance(value, bool | list | dict | int | float):
         raise ConfigError(f"{where}: expected a text")
     is_path = (
-        name == "rules" or (name == "store" and text != _BUNDLED) or (name == "domain" and text.endswith(".toml"))
+        name == "rules"
+        or (name == "store" and text != _BUNDLED)
+        or (name == "domain" and text.endswith(".toml"))
     )
     return Setting(str(path.parent / text) if is_path else text, str(path))

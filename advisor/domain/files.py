@@ -8,7 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from advisor.errors import ConfigError, SnapshotMissing
+from advisor.errors import ConfigError, SnapshotMissing, describe_read_error
+
+_MESSAGES = {"missing": "the key is missing", "extra_forbidden": "unknown key"}
+"""What pydantic says less plainly, by the type of its error."""
 
 
 class StrictModel(BaseModel):
@@ -38,14 +41,15 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(describe_read_error(path, error)) from None
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:  # a name with NUL
         raise ConfigError(f"{path}: {error}") from None
 
 
 def describe_error(path: Path, error: ValidationError) -> ConfigError:
     """Return pydantic's first error as one line: file, key, problem."""
     first = error.errors()[0]
-    parts = [str(path), ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")]
+    message = _MESSAGES.get(first["type"]) or first["msg"].removeprefix("Value error, ")
+    parts = [str(path), ".".join(map(str, first["loc"])), message]
     return ConfigError(": ".join(part for part in parts if part))

@@ -93,7 +93,9 @@ def read_manifest(store: Path) -> dict[str, Any]:
                 f"{SCHEMA_VERSION}; collect the facts again"
             )
         check_manifest(manifest)
-    except (FileNotFoundError, NotADirectoryError):
+    except NotADirectoryError:
+        raise SnapshotMissing(f"{store} is a file: expected a folder of facts") from None
+    except FileNotFoundError:
         raise SnapshotMissing(
             f"no snapshot at {store}: there is no manifest.json; run `advisor collect` first"
         ) from None

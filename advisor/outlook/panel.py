@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from advisor.errors import InputError
+from advisor.errors import InputError, describe_read_error
 from advisor.facts.database import open_database, parquet_sql
 from advisor.facts.tables import STALE_DAYS
 
@@ -138,7 +138,7 @@ def read_names(path: Path) -> frozenset[str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path}: {error}") from None
+        raise InputError(describe_read_error(path, error)) from None
     names = {number: line.split("#")[0].strip() for number, line in enumerate(lines, start=1)}
     for number, name in names.items():
         if name and (name.count("/") != 1 or name.startswith("/") or name.endswith("/")):

@@ -25,7 +25,8 @@ LEGEND = (
 
 
 def render(
-    comparison: Comparison, output_format: ComparisonFormat,
+    comparison: Comparison,
+    output_format: ComparisonFormat,
     width: int = PLAIN_WIDTH,
     views: Sequence[FactsView] = (),
 ) -> str:

@@ -58,7 +58,9 @@ def render(
 def _text(coverage: Coverage, width: int) -> str:
     parts = [
         f"model coverage as of {coverage.as_of}: {_ROUTES[coverage.route]}",
-        *_sections(coverage, lambda header, rows: "\n".join(text_table(header, rows, width)), "\n".join(LEGEND)),
+        *_sections(
+            coverage, lambda header, rows: "\n".join(text_table(header, rows, width)), "\n".join(LEGEND)
+        ),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -83,8 +83,8 @@ def _goals_text(domain: Domain, width: int) -> str:
         "",
         *(f"{name}: {goal.title}{_needs(goal)}" for name, goal in domain.goals.items()),
         "",
-        f"Default: {domain.default_goal}. advisor rank --domain {domain.name} --goal GOAL; "
-        "--set CRITERION=WEIGHT changes one weight",
+        f"Default: {domain.default_goal}. advisor rank --domain {domain.name} --goal GOAL",
+        "--set CRITERION=WEIGHT changes one weight.",
         f"The criteria are {', '.join(names)}.",
     ]
     return "\n".join(line.rstrip() for line in lines) + "\n"

@@ -87,9 +87,7 @@ def render(
 def select_metrics(explanation: Explanation, names: Sequence[str]) -> Explanation:
     """Return the explanation of these metrics alone, without the evidence for models and benchmarks."""
     ranked = explanation.ranked
-    criteria = [
-        replace(c, metrics=tuple(m for m in c.metrics if m.metric in names)) for c in ranked.criteria
-    ]
+    criteria = [replace(c, metrics=tuple(m for m in c.metrics if m.metric in names)) for c in ranked.criteria]
     measurements = tuple(m for m in ranked.measurements if m.metric in names)
     selection = replace(ranked, criteria=tuple(c for c in criteria if c.metrics), measurements=measurements)
     return replace(explanation, ranked=selection, models=(), benchmarks=())
@@ -146,7 +144,8 @@ def _backer_source(c: Candidate) -> str:
 
 
 def _criterion(c: CriterionScore, weights: Mapping[str, float]) -> str:
-    return f"{criterion_title(c)}: {100 * c.utility:.0f} of 100, {weights.get(c.criterion, 0):.0%} of the weights"
+    share = weights.get(c.criterion, 0)
+    return f"{criterion_title(c)}: {100 * c.utility:.0f} of 100, {share:.0%} of the weights"
 
 
 def _block(m: Measurement, explanation: Explanation, role: str) -> list[str]:

@@ -15,9 +15,7 @@ _GAP = "  "
 _NARROWEST = 20  # columns in which a sentence still wraps
 
 
-def text_table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], width: int = PLAIN_WIDTH
-) -> list[str]:
+def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], width: int = PLAIN_WIDTH) -> list[str]:
     """Return the lines of a table: the first column and texts aligned left, figures right.
 
     Headers and texts break at spaces where the table is wider than ``width``. If that is not enough, several

@@ -18,7 +18,7 @@ from advisor.answers.backtest.figures import bootstrap
 from advisor.decide.utilities import utility
 from advisor.domain.domain import Criterion
 from advisor.domain.files import data_folder, read_toml
-from advisor.errors import InputError
+from advisor.errors import InputError, describe_read_error
 from advisor.outlook import model, panel
 
 if TYPE_CHECKING:
@@ -94,7 +94,9 @@ def read_weights(path: Path) -> Mapping[str, Any]:
     try:
         content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         is_known = content["format"] == FORMAT and set(OUTCOMES) <= set(content["outcomes"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise InputError(describe_read_error(path, error)) from None
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"cannot read the weights {path}: {error}") from None
     if not is_known:
         raise InputError(

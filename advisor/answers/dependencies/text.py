@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from advisor.errors import InputError
+from advisor.errors import InputError, describe_read_error
 
 SIZE_LIMIT = 64 * 2**20
 """In bytes; the SBOM of a large system has about 20 million."""
@@ -36,7 +36,7 @@ def read_text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(SIZE_LIMIT + 1)  # the size of a file in /proc is 0
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+        raise InputError(describe_read_error(path, error)) from None
     except ValueError:  # a name with NUL
         raise InputError(f"{str(path)!r} is not the name of a file") from None
     if len(content) > SIZE_LIMIT:

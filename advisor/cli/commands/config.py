@@ -43,4 +43,6 @@ def config(
         value = setting.value if setting else ""
         text = value if isinstance(value, str) else ", ".join(value)
         rows.append([name, text or "-", setting.origin if setting else "not set"])
-    write_report("\n".join(text_table(["setting", "value", "from"], rows, table_width(output))) + "\n", output)
+    write_report(
+        "\n".join(text_table(["setting", "value", "from"], rows, table_width(output))) + "\n", output
+    )

@@ -49,12 +49,11 @@ def explain(
     from advisor.answers.any_question import read_any_request
     from advisor.answers.question import ANY_LIBRARIES, find_candidate
     from advisor.answers.recommend import recommend
-    from advisor.errors import InputError, UnknownName
+    from advisor.errors import InputError, find_name
     from advisor.metrics import METRICS
     from advisor.report.explain import Explanation, fact_rows, render, select_metrics
 
-    for unknown_metric in sorted(set(metric or ()) - set(METRICS)):
-        raise UnknownName("metric", unknown_metric, list(METRICS))
+    metrics = [find_name("metric", name, METRICS) for name in metric or ()]
     options = RequestOptions(domain, goal, as_of, weights, rules, store)
     request = options.build_request([name], selects=False)  # with all candidates: a rank needs the others
     question = read_any_request(request)
@@ -76,8 +75,8 @@ def explain(
         models=tuple(_read_models(facts.select([repository]))) if facts else (),
         benchmarks=tuple(b for b in recommendation.benchmarks if b.repository == repository),
     )
-    if metric:
-        explanation = select_metrics(explanation, metric)
+    if metrics:
+        explanation = select_metrics(explanation, metrics)
     views = (facts,) if facts else ()
     write_report(render(explanation, format, views), output, has_sentences=format is Format.table)
 

@@ -107,7 +107,7 @@ def rank(
         bool,
         typer.Option(
             "--full",
-            help="Show all candidates, with their figures, warnings and sources. Every format but the table does.",
+            help="Show all candidates, with their figures, warnings and sources, in the table too.",
         ),
     ] = False,
     output: Output = None,

@@ -25,7 +25,11 @@ def criterion_tables(answer: Recommendation) -> Iterator[Table]:
         metrics = HEADLINES.get(criterion.criterion, tuple(names[:2]))
         share = answer.weights.get(criterion.criterion, 0.0)
         rows = [
-            [r.candidate.name, show_criterion(r, r.criteria[place]), *(show(r.measurement(m)) for m in metrics)]
+            [
+                r.candidate.name,
+                show_criterion(r, r.criteria[place]),
+                *(show(r.measurement(m)) for m in metrics),
+            ]
             for r in answer.ranking
         ]
         title = f"{criterion_title(criterion)}: {share:.0%} of the weight"

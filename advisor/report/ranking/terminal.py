@@ -26,9 +26,7 @@ _CODES = {
 _BAR = 20
 
 
-def render(
-    answer: Recommendation, width: int = 100, today: date | None = None, *, full: bool = False
-) -> str:
+def render(answer: Recommendation, width: int = 100, today: date | None = None, *, full: bool = False) -> str:
     """Return the report, wrapped to ``width`` columns.
 
     The environment variable ``NO_COLOR`` and a terminal of type ``dumb`` turn colours off.
@@ -55,8 +53,10 @@ def _add_bars(report: Iterator[Line], width: int) -> Iterator[Line]:
     for line in report:
         if line.style == "header":
             length = len(line.text)
-        has_room = line.candidate is not None and length + 2 + _BAR <= width
-        yield line._replace(text=f"{line.text:<{length}}  {_bar(line.candidate)}") if has_room else line
+        if line.candidate is not None and length + 2 + _BAR <= width:
+            yield line._replace(text=f"{line.text:<{length}}  {_bar(line.candidate)}")
+        else:
+            yield line
 
 
 def _bar(candidate: Ranked) -> str:

@@ -41,8 +41,8 @@ class Line(NamedTuple):
     """A line of a report.
 
     Attributes:
-        style: what it is: ``context``, ``choice``, ``title``, ``point``, ``header``, ``table``, ``first`` (the
-            row of the choice), ``out`` (the row of an excluded candidate), ``note``, ``legend`` or empty.
+        style: what it is: ``context``, ``choice``, ``title``, ``point``, ``header``, ``table``, ``first``
+            (the row of the choice), ``out`` (that of an excluded candidate), ``note``, ``legend`` or empty.
         text: its words; those of a table do not wrap.
         indent: spaces before the words.
         candidate: whose row of the ranking it is.
