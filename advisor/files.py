@@ -108,9 +108,15 @@ def publish(draft: Path, path: Path, *, sync: bool = True) -> None:
 def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
     """Replace a file; after a crash it has either the old or the new content.
 
+    What is there and no file, for example ``/dev/stdout`` or a pipe, is written and never replaced.
+
     Raises:
         OSError: the file cannot be written; the old content stays. It names the file.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        with _name_in_errors(path):
+            path.write_bytes(data)
+        return
     with _name_in_errors(path), draft_file(path.parent) as draft:
         draft.write_bytes(data)
         publish(draft, path, sync=sync)

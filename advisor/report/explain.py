@@ -13,7 +13,7 @@ from advisor.model import Benchmark, Candidate, CriterionScore, Measurement, Met
 from advisor.population.figures import rests_on_lists
 from advisor.report.formats import ExplanationFormat, Format
 from advisor.report.json import write_json
-from advisor.report.values import VERDICTS, criterion_title, metric_label, number, show
+from advisor.report.values import VERDICTS, criterion_title, metric_heading, number, show
 
 LEGEND = (
     "?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound. n: sample size.",
@@ -171,10 +171,8 @@ def _block(m: Measurement, explanation: Explanation, role: str) -> list[str]:
 
 
 def _value(m: Measurement) -> str:
-    """Return the plain name of a metric, its value with the unit, and the name that rules and options use."""
-    unit = METRICS[m.metric].unit
-    value = show(m) if unit in {"share", "status"} else f"{show(m)} {unit}"
-    return f"{metric_label(m.metric)} = {value} ({m.metric})"
+    """Return the plain name of a metric with its unit, its value, and the name for rules and options."""
+    return f"{metric_heading(m.metric)} = {show(m)} ({m.metric})"
 
 
 def _rows(t: Rows) -> str:
