@@ -45,9 +45,7 @@ def describe_unknown(kind: str, name: str, choices: Iterable[str]) -> str:
 
 
 def describe_read_error(path: object, error: OSError | ValueError) -> str:
-    """Return the sentence about a file that cannot be read or is no text, without codes of the system."""
-    if isinstance(error, UnicodeDecodeError):
-        return f"{path} is no UTF-8 text: byte {error.start + 1} is not part of a letter"
+    """Return the sentence about a file that cannot be read, without codes of the system."""
     if isinstance(error, OSError):
         return f"{path} cannot be read: {(error.strerror or str(error)).lower()}"
     return f"{path}: {error}"

@@ -5,10 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from advisor.errors import InputError, describe_read_error
 
 
 def data_home() -> Path:
@@ -19,6 +22,35 @@ def data_home() -> Path:
 def cache_home() -> Path:
     """Return the user's cache folder (XDG): tokens, models, stack environments."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "advisor"
+
+
+TEXT_LIMIT_BYTES = 64 * 2**20
+"""A text that a person writes is smaller."""
+
+
+def read_text(path: Path, limit_bytes: int = TEXT_LIMIT_BYTES) -> str:
+    """Return the text of a file, with line ends of one kind.
+
+    Raises:
+        InputError: it cannot be read, is no ordinary file, is not UTF-8 or is larger than the limit.
+    """
+    try:
+        kind = path.stat().st_mode
+        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):  # opening a folder gives the usual error
+            raise InputError(f"{path} cannot be read: it is a device or a pipe, not a file")
+        with path.open("rb") as file:
+            content = file.read(limit_bytes + 1)  # the size of a file in /proc is 0
+    except OSError as error:
+        raise InputError(describe_read_error(path, error)) from None
+    except ValueError:  # a name with NUL
+        raise InputError(f"{str(path)!r} is not the name of a file") from None
+    if len(content) > limit_bytes:
+        raise InputError(f"{path} is larger than {limit_bytes // 2**20} MiB")
+    try:
+        # universal newlines, as Path.read_text has them
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8 text") from None
 
 
 DRAFT_PREFIX = ".draft."

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from advisor.errors import ConfigError, SnapshotMissing, describe_read_error
+from advisor.errors import ConfigError, InputError, SnapshotMissing
+from advisor.files import read_text
 
 _MESSAGES = {"missing": "the key is missing", "extra_forbidden": "unknown key"}
 """What pydantic says less plainly, by the type of its error."""
@@ -40,10 +41,10 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigError: it cannot be read or is not TOML; the message has the file and the line.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(describe_read_error(path, error)) from None
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:  # a name with NUL
+        return tomllib.loads(read_text(path))
+    except InputError as error:
+        raise ConfigError(str(error)) from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: {error}") from None
 
 

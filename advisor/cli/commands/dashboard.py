@@ -48,7 +48,9 @@ def dashboard(
     png: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Also write a picture of the top of the page. Needs Chromium or Chrome."
+            metavar="FILE",
+            help="Also write a picture of the top of the page. Needs Chromium or Chrome.",
+            callback=check_output,
         ),
     ] = None,
 ) -> None:

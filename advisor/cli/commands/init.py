@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.cli import app
+from advisor.cli.output import check_output
 
 if TYPE_CHECKING:
     from advisor.domain.draft import Draft
@@ -50,7 +51,13 @@ def init(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="File to write. Default: DOMAIN.toml."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="File to write. Default: DOMAIN.toml.",
+            callback=check_output,
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
