@@ -44,6 +44,13 @@ def describe_unknown(kind: str, name: str, choices: Iterable[str]) -> str:
     return f"unknown {kind} {name!r}{question}; known: {', '.join(short_names) or 'none'}"
 
 
+def describe_read_error(path: object, error: OSError | ValueError) -> str:
+    """Return the sentence about a file that cannot be read, without codes of the system."""
+    if isinstance(error, OSError):
+        return f"{path} cannot be read: {(error.strerror or str(error)).lower()}"
+    return f"{path}: {error}"
+
+
 class AdvisorError(Exception):
     """Base of all errors raised on purpose; the message says what is wrong, where, and what to do."""
 
@@ -72,6 +79,19 @@ class UnknownName(InputError):
     def __init__(self, kind: str, name: str, choices: list[str]) -> None:
         super().__init__(describe_unknown(kind, name, choices))
         self.kind, self.name, self.choices = kind, name, choices
+
+
+def find_name(kind: str, name: str, choices: Iterable[str]) -> str:
+    """Return the choice with this name, in upper or lower case.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    names = list(choices)
+    match = next((choice for choice in names if choice.lower() == name.strip().lower()), None)
+    if match is None:
+        raise UnknownName(kind, name, names)
+    return match
 
 
 class CannotWrite(AdvisorError):

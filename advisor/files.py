@@ -5,10 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from advisor.errors import InputError, describe_read_error
 
 
 def data_home() -> Path:
@@ -24,6 +27,33 @@ def cache_home() -> Path:
 def state_home() -> Path:
     """Return the user's state folder (XDG): unfinished collections, which have logins."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "advisor"
+TEXT_LIMIT_BYTES = 64 * 2**20
+"""A text that a person writes is smaller."""
+
+
+def read_text(path: Path, limit_bytes: int = TEXT_LIMIT_BYTES) -> str:
+    """Return the text of a file, with line ends of one kind.
+
+    Raises:
+        InputError: it cannot be read, is no ordinary file, is not UTF-8 or is larger than the limit.
+    """
+    try:
+        kind = path.stat().st_mode
+        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):  # opening a folder gives the usual error
+            raise InputError(f"{path} cannot be read: it is a device or a pipe, not a file")
+        with path.open("rb") as file:
+            content = file.read(limit_bytes + 1)  # the size of a file in /proc is 0
+    except OSError as error:
+        raise InputError(describe_read_error(path, error)) from None
+    except ValueError:  # a name with NUL
+        raise InputError(f"{str(path)!r} is not the name of a file") from None
+    if len(content) > limit_bytes:
+        raise InputError(f"{path} is larger than {limit_bytes // 2**20} MiB")
+    try:
+        # universal newlines, as Path.read_text has them
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8 text") from None
 
 
 DRAFT_PREFIX = ".draft."
@@ -113,9 +143,15 @@ def publish(draft: Path, path: Path, *, sync: bool = True) -> None:
 def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
     """Replace a file; after a crash it has either the old or the new content.
 
+    What is there and no file, for example ``/dev/stdout`` or a pipe, is written and never replaced.
+
     Raises:
         OSError: the file cannot be written; the old content stays. It names the file.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        with _name_in_errors(path):
+            path.write_bytes(data)
+        return
     with _name_in_errors(path), draft_file(path.parent) as draft:
         draft.write_bytes(data)
         publish(draft, path, sync=sync)

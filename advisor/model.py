@@ -103,6 +103,7 @@ class CriterionScore:
         low, high: bounds of the utility.
         coverage: share of the criterion's weight that was measured.
         benched: whether only `advisor bench` on the user's machine measures it.
+        title: name for people; empty: the criterion's name.
     """
 
     criterion: str
@@ -112,6 +113,7 @@ class CriterionScore:
     coverage: float
     metrics: tuple[MetricScore, ...]
     benched: bool = False
+    title: str = ""
 
 
 @dataclass(frozen=True)

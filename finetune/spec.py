@@ -16,7 +16,8 @@ from typing import Any
 
 from pydantic import ValidationError, model_validator
 
-from advisor.errors import describe_unknown
+from advisor.errors import InputError, describe_unknown
+from advisor.files import read_text
 from finetune.errors import SpecError
 from finetune.sections import (
     Data,
@@ -143,15 +144,13 @@ def read_layer(path: Path) -> dict[str, Any]:
     """Return the tables of a TOML file.
 
     Raises:
-        SpecError: the file does not exist, cannot be read, or is not TOML.
+        SpecError: the file cannot be read, or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise SpecError(f"run file {path} does not exist") from None
-    except OSError as error:
-        raise SpecError(f"cannot read run file {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(read_text(path))
+    except InputError as error:
+        raise SpecError(f"run file {error}") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SpecError(f"run file {path} is not valid TOML: {error}") from None
 
 

@@ -15,18 +15,14 @@ import gpu_page
 import reference_pages
 from pydantic import TypeAdapter
 
-from advisor.answers.compare import Comparison
-from advisor.answers.coverage import Coverage
 from advisor.domain.domain import available_domains, load_domain
 from advisor.metrics import METRICS
-from advisor.model import Metric, Recommendation
+from advisor.model import Metric
+from advisor.report import schemas
 from finetune.record import Record
 from finetune.spec import RunSpec
 
-SCHEMAS = {
-    "recommendation": Recommendation, "comparison": Comparison, "coverage": Coverage, "run": RunSpec,
-    "record": Record,
-}  # fmt: skip
+TRAINING_SCHEMAS = {"run": RunSpec, "record": Record}
 
 HEAD = """# The metrics
 
@@ -89,12 +85,15 @@ def pages() -> dict[str, str]:
         "python.md": reference_pages.python_page(),
         "run-specification.md": reference_pages.spec_page(),
         "gpus.md": gpu_page.gpu_page(),
-        **{
-            f"{name}.schema.json": json.dumps(TypeAdapter(kind).json_schema(mode="serialization"), indent=2)
-            + "\n"
-            for name, kind in SCHEMAS.items()
-        },
+        **{f"{name}.schema.json": json.dumps(schema, indent=2) + "\n" for name, schema in _schemas().items()},
     }
+
+
+def _schemas() -> dict[str, dict[str, object]]:
+    training = {
+        name: TypeAdapter(kind).json_schema(mode="serialization") for name, kind in TRAINING_SCHEMAS.items()
+    }
+    return {**{name: schemas.report_schema(name) for name in schemas.REPORTS}, **training}
 
 
 def main() -> None:

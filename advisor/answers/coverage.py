@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, Literal
 
 from advisor.answers.question import Question
-from advisor.errors import FactsError, UnknownName
+from advisor.errors import FactsError, find_name
 from advisor.facts.database import fetch_rows, quote
 from advisor.facts.facts_view import FactsView
 from advisor.measure import months
@@ -106,8 +106,8 @@ def read_coverage(question: Question, route: Route = "main", vendor: str | None 
     facts = question.facts.select(c.repository for c in question.candidates)
     cells = read_cells(facts, route)
     vendors = sorted({c.vendor for c in cells})
-    if vendor is not None and vendor not in vendors:
-        raise UnknownName("vendor", vendor, vendors)
+    if vendor is not None:
+        vendor = find_name("vendor", vendor, vendors)
     repositories = {c.repository for c in cells}
     return Coverage(
         facts.as_of,

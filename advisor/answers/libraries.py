@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from advisor.addresses import github_repository
 from advisor.answers.dependencies.packages import read_origins
-from advisor.answers.question import ANY_LIBRARIES, DEFAULT_DOMAIN
+from advisor.answers.question import ANY_LIBRARIES, DEFAULT_DOMAIN, check_duplicates
 from advisor.domain.domain import Domain, available_domains, candidate_of, load_domain, read_candidates
 from advisor.domain.organisations import load_organisations
 from advisor.errors import InputError, UnknownName
@@ -62,15 +62,20 @@ def find_domain(names: Sequence[str]) -> str:
         return DEFAULT_DOMAIN
     others = [name for name in available_domains() if name != DEFAULT_DOMAIN]
     for domain in (DEFAULT_DOMAIN, *others):
-        content = load_domain(domain)
-        known = {
-            word.lower()
-            for entry in (*content.candidates, *content.rivals)
-            for word in (entry.repository, entry.repository.split("/")[1], *entry.formerly)
-        }
-        if {_repository_of(name).lower() for name in names} <= known:
+        if has_all(domain, names):
             return domain
     return ANY_LIBRARIES
+
+
+def has_all(domain: str, names: Sequence[str]) -> bool:
+    """Return whether a domain has all these candidates: by name, repository or address on GitHub."""
+    content = load_domain(domain)
+    known = {
+        word.lower()
+        for entry in (*content.candidates, *content.rivals)
+        for word in (entry.repository, entry.repository.split("/")[1], *entry.formerly)
+    }
+    return {_repository_of(name).lower() for name in names} <= known
 
 
 def find_libraries(
@@ -94,6 +99,7 @@ def find_libraries(
         notes = tuple(f"{c.name} is another category of this name" for c in others)
     else:
         repositories = _find_repositories(names, stores)
+        check_duplicates(name.lower() for name in repositories)
     candidates = list({c.repository: c for c in _read_candidates(repositories)}.values())
     views: list[FactsView] = []
     for store in stores:
@@ -120,8 +126,10 @@ def _day_of_figures(candidates: Sequence[Candidate], as_of: date | None) -> date
     figures = read_figures(c.repository for c in candidates)
     names = " ".join(c.repository for c in candidates)
     if not figures:
+        near = difflib.get_close_matches(candidates[0].name.lower(), _list_candidates(), 2, 0.6)
+        question = f" (did you mean {' or '.join(near)}?)" if near else ""
         raise InputError(
-            f"no facts about {names}, and no public list has them: run `advisor collect {names}`"
+            f"no facts about {names}, and no public list has them{question}: run `advisor collect {names}`"
         )
     newest = max(row.day for row in figures.values())
     if as_of is not None and not any(row.is_usable_on(as_of) for row in figures.values()):
@@ -195,8 +203,20 @@ def _candidate_with_name(name: str) -> str | None:
     return None
 
 
+def _list_candidates() -> list[str]:
+    """Return the names of the candidates of all bundled domains, without their owners."""
+    domains = (load_domain(name) for name in available_domains())
+    entries = (entry for domain in domains for entry in (*domain.candidates, *domain.rivals))
+    return list(dict.fromkeys(entry.repository.split("/")[1].lower() for entry in entries))
+
+
 def _unknown_library(name: str) -> InputError:
-    near = difflib.get_close_matches(name.lower(), read_all_names(), 3, 0.8)
+    if "://" in name:
+        return InputError(
+            f"unknown library {name!r}: expected the address of a repository on GitHub, or its name"
+        )
+    near = difflib.get_close_matches(name.lower(), _list_candidates(), 2, 0.6)
+    near = near or difflib.get_close_matches(name.lower(), read_all_names(), 3, 0.8)
     hint = f"did you mean {' or '.join(near)}? If not, " if near else ""
     return InputError(
         f"unknown library {name!r}: no bundled domain, no facts of yours and no public list has it; {hint}"

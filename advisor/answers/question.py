@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from advisor.addresses import github_repository
 from advisor.decide import rules
 from advisor.decide.requirements import NO_REQUIREMENTS, Requirements
 from advisor.domain import domain as domain_module
 from advisor.domain import organisations
 from advisor.domain.domain import Domain
 from advisor.domain.files import data_folder
-from advisor.errors import InputError, UnknownName
+from advisor.errors import InputError, UnknownName, find_name
 from advisor.facts import reading
 from advisor.facts.facts_view import FactsView
 from advisor.facts.store import Store
@@ -171,9 +173,8 @@ def weights_of(domain: Domain, request: Request) -> tuple[str, dict[str, float]]
     Raises:
         InputError: an unknown goal or criterion, or a weight out of range.
     """
-    goal = request.goal or domain.default_goal
-    if goal not in domain.goals:
-        raise UnknownName("goal", goal, list(domain.goals))
+    wish = domain.default_goal if request.goal is None else request.goal
+    goal = find_name("goal", wish, domain.goals)
     names = [c.name for c in domain.criteria]
     weights = {n: float(domain.goals[goal].weights.get(n, 0.0)) for n in names}
     weights |= request.weights or {}
@@ -190,13 +191,16 @@ def find_candidate(candidates: Sequence[Candidate], name: str) -> Candidate:
 
     Args:
         candidates: where to look.
-        name: ``owner/name`` or ``name``.
+        name: ``owner/name``, an address on GitHub, or ``name``.
 
     Raises:
         UnknownName: no candidate has this name.
     """
+    repository = github_repository(name) or name.strip()
     for candidate in reversed(candidates):
-        if name.lower() in (n.lower() for n in (candidate.repository, candidate.name, *candidate.formerly)):
+        if repository.lower() in (
+            n.lower() for n in (candidate.repository, candidate.name, *candidate.formerly)
+        ):
             return candidate
     raise UnknownName("candidate", name, [c.repository for c in candidates])
 
@@ -229,4 +233,16 @@ def _select_candidates(domain: Domain, names: Sequence[str]) -> list[Candidate]:
     if not names:
         return candidates
     selection = [find_candidate(candidates, name) for name in names]
-    return list({c.repository: c for c in selection}.values())
+    check_duplicates(c.repository for c in selection)
+    return selection
+
+
+def check_duplicates(repositories: Iterable[str]) -> None:
+    """Check that each candidate is named once.
+
+    Raises:
+        InputError: a candidate is named twice.
+    """
+    for repository, count in Counter(repositories).items():
+        if count > 1:
+            raise InputError(f"{repository} is named {count} times: name different candidates")

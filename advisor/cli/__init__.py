@@ -15,7 +15,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from advisor.errors import EXIT_FAILURE
+from advisor.errors import EXIT_FAILURE, InputError
 
 # A pydantic plugin would see the user's files, and the search for plugins reads all installed packages.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
@@ -24,6 +24,8 @@ COMMANDS = (
     "explain",
     "compare",
     "domains",
+    "goals",
+    "config",
     "coverage",
     "dashboard",
     "backtest",
@@ -53,17 +55,33 @@ EXIT_INTERRUPT = 130  # as shells report Ctrl-C: 128 + SIGINT
 
 
 class _Commands(TyperGroup):
-    """The commands in the order of `COMMANDS`, with one example a line in their help."""
+    """The commands in the order of `COMMANDS`, each with --quiet, --verbose and the settings as defaults."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [name for name in COMMANDS if name in super(_Commands, self).list_commands(ctx)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         command = super().get_command(ctx, cmd_name)
-        if command is not None and command.help:
-            # click keeps the lines of a paragraph that begins with a backspace character
-            command.help = command.help.replace("\n\nExamples:\n", "\n\n\b\nExamples:\n")
+        if command is not None:
+            _complete_command(command)
         return command
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        from advisor.cli.messages import reset_verbosity
+
+        reset_verbosity()
+        _complete_command(self)
+        return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command, and give it the settings as defaults of its options."""
+        from advisor.cli.settings import apply_settings
+
+        _refuse_empty_words(args)
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is not None and command is not None and not ctx.resilient_parsing:  # not in a completion
+            ctx.default_map = {name: apply_settings(name, command.params)}
+        return name, command, rest
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; Ctrl-C exits with 130, at a prompt too, where click reports an abort."""
@@ -74,6 +92,34 @@ class _Commands(TyperGroup):
                 raise
             print("\nadvisor: interrupted", file=sys.stderr)
             raise typer.Exit(EXIT_INTERRUPT) from None
+
+
+def _complete_command(command: Any) -> None:
+    """Add to a command, and to the commands of a group, what all commands have."""
+    from advisor.cli.messages import verbosity_options
+
+    if command.help:
+        # click keeps the lines of a paragraph that begins with a backspace character
+        command.help = command.help.replace("\n\nExamples:\n", "\n\n\b\nExamples:\n")
+    if all(parameter.name != "quiet" for parameter in command.params):
+        command.params.extend(verbosity_options())
+    for parameter in command.params:
+        if hasattr(parameter.type, "case_sensitive"):
+            parameter.type.case_sensitive = False
+    if not isinstance(command, _Commands):
+        for inner in getattr(command, "commands", {}).values():
+            _complete_command(inner)
+
+
+def _refuse_empty_words(words: list[str]) -> None:
+    """Refuse a word without letters: a variable of a script that is not set, not a wish for the default."""
+    before = ""
+    for word in words:
+        option, sign, value = word.partition("=") if word.startswith("--") else ("", "", word)
+        if not value.strip() and (sign or not option):
+            option = option or (before if before.startswith("-") and "=" not in before else "an argument")
+            raise InputError(f"empty value for {option}: leave it out, or give a value")
+        before = word
 
 
 app = typer.Typer(
@@ -126,8 +172,11 @@ def main() -> None:
         load(next((word for word in sys.argv[1:] if not word.startswith("-")), None))
         _run()
     except AdvisorError as error:
+        from advisor.cli.settings import name_origins
+
         discard_output()
-        print(f"advisor: {replace_controls(str(error))}", file=sys.stderr)
+        message = f"{error}{name_origins(str(error))}"
+        print(f"advisor: {replace_controls(message)}", file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:  # the reader, for example head, has enough
         discard_output()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from advisor.cli.messages import show_wait, shows_progress
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -31,12 +33,13 @@ def render_page(request: Request, months: int, task: Task | None = None) -> tupl
     from advisor.report.dashboard import render
 
     def show_progress(count: int, total: int) -> None:
-        if sys.stderr.isatty():
+        if shows_progress():
             end = "\n" if count == total else ""
             print(f"\rranking past days: {count} of {total}", end=end, file=sys.stderr, flush=True)
 
-    question = read_any_request(request)
-    recommendation = recommend(question, has_outlooks=len(question.candidates) <= MOST_CHARTS)
+    with show_wait("ranking"):
+        question = read_any_request(request)
+        recommendation = recommend(question, has_outlooks=len(question.candidates) <= MOST_CHARTS)
     page_answer, question, others = _select_for_page(recommendation, question)
     timeline = read_timeline(question, months, show_progress)
     return recommendation, render(page_answer, timeline, request.requirements, task, others)

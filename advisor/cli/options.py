@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -11,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from advisor.cli import completion
+from advisor.cli.messages import print_detail, print_note
+from advisor.cli.settings import OPTIONS, current_settings
 from advisor.files import data_home
 
 if TYPE_CHECKING:
@@ -20,14 +22,29 @@ if TYPE_CHECKING:
 BUNDLED_STORE = Path("bundled")  # as typed after --store
 
 
-Candidate = Annotated[str, typer.Argument(help="A candidate of the domain: owner/name, or the name alone.")]
+Candidate = Annotated[
+    str,
+    typer.Argument(
+        help="A candidate of the domain: owner/name, its address on GitHub, or the name alone.",
+        autocompletion=completion.candidates,
+    ),
+]
 Candidates = Annotated[
     list[str] | None,
-    typer.Argument(help="Candidates to show: owner/name, or the name alone. Default: all of the domain."),
+    typer.Argument(
+        help="Candidates to show: owner/name, an address on GitHub, or the name alone. "
+        "Default: all of the domain.",
+        autocompletion=completion.candidates,
+    ),
 ]
 DomainName = Annotated[
     str,
-    typer.Option("--domain", metavar="DOMAIN", help="Name of a bundled domain, or a TOML file of your own."),
+    typer.Option(
+        "--domain",
+        metavar="DOMAIN",
+        help="Name of a bundled domain, or a TOML file of your own.",
+        autocompletion=completion.domains,
+    ),
 ]
 Domain = Annotated[
     str | None,
@@ -36,19 +53,23 @@ Domain = Annotated[
         help="Name of a bundled domain, or a TOML file of your own. Default: the domain with the libraries "
         "that you name, or finetuning.",
         show_default=False,
+        autocompletion=completion.domains,
     ),
 ]
 Goal = Annotated[
     str | None,
     typer.Option(
         metavar="GOAL",
-        help="Named set of weights from the domain file, for example independence. Default: balanced.",
+        help="Named set of weights from the domain file, for example independence. Default: balanced. "
+        "`advisor goals` lists them.",
+        autocompletion=completion.goals,
     ),
 ]
 AsOf = Annotated[
     str | None,
     typer.Option(
-        metavar="DATE", help="Use only facts up to this date (YYYY-MM-DD). Default: the date of the facts."
+        metavar="DATE",
+        help="Use only facts up to this date (YYYY-MM-DD). Default, and for `today`: the date of the facts.",
     ),
 ]
 Weights = Annotated[
@@ -57,6 +78,7 @@ Weights = Annotated[
         "--set",
         metavar="CRITERION=WEIGHT",
         help="Weight of a criterion, for example models=5. Only the ratios of weights matter. Repeatable.",
+        autocompletion=completion.criteria,
     ),
 ]
 Rules = Annotated[
@@ -99,6 +121,25 @@ class RequestOptions:
     rules: Path | None = None
     store: Path | None = None
 
+    def without_settings(self) -> RequestOptions:
+        """Return the options that were typed, without those from variables and pyproject.toml."""
+        settings = {OPTIONS[name]: setting.value for name, setting in current_settings().items()}
+        kept_options = {
+            name: value
+            for name, value in vars(self).items()
+            if name not in settings or not _equals(value, settings[name])
+        }
+        return RequestOptions(**kept_options)
+
+    def _choose_setting(self, names: tuple[str, ...], category: str | None) -> str | None:
+        """Return the domain; one from the settings only if it has the libraries that the user names."""
+        from advisor.answers.libraries import has_all
+
+        setting = current_settings().get("domain")
+        if self.domain is None or setting is None or setting.value != self.domain:
+            return self.domain
+        return self.domain if category is None and has_all(self.domain, names) else None
+
     def build_request(
         self, repositories: Iterable[str] | None = None, *, selects: bool = True, category: str | None = None
     ) -> Request:
@@ -116,13 +157,14 @@ class RequestOptions:
         from advisor.answers.question import ANY_LIBRARIES, Request
 
         names = tuple(repositories or ())
-        domain = choose_domain(self.domain, names, category)
+        domain = choose_domain(self._choose_setting(names, category), names, category)
+        print_detail(f"domain {domain}, facts in {self.store or 'your own store or the bundled one'}")
         is_any = domain == ANY_LIBRARIES
         return Request(
             domain=domain,
             repositories=names if selects or is_any else (),
             goal=self.goal,
-            as_of=parse_date(self.as_of),
+            as_of=parse_as_of(self.as_of),
             weights=parse_weights(self.weights) if self.weights else None,
             rules=self.rules,
             store=resolve_store(self.store, domain),
@@ -130,6 +172,18 @@ class RequestOptions:
             category=category,
             own_store=store_or_default(None) if is_any and self.store is None else None,
         )
+
+
+def parse_as_of(text: str | None) -> date | None:
+    """Return the day of --as-of; None, also for ``today``: the newest day of the facts.
+
+    Raises:
+        InputError: the text is not a date.
+    """
+    if text is not None and text.strip().lower() == "today":
+        print_note("the newest facts answer for today; the report says their day")
+        return None
+    return parse_date(text)
 
 
 def parse_date(text: str | None) -> date | None:
@@ -151,24 +205,34 @@ def date_or_today(text: str | None) -> date:
     return parse_date(text) or datetime.now(UTC).date()
 
 
-def parse_weights(texts: list[str]) -> dict[str, float]:
-    """Return criterion → weight, from texts ``criterion=weight``.
+def parse_weights(texts: list[str], option: str = "--set") -> dict[str, float]:
+    """Return criterion → weight, from texts ``criterion=weight``; upper or lower case.
 
     Raises:
-        InputError: a text is not of that form.
+        InputError: a text is not of that form, or two are about one criterion.
     """
     from advisor.errors import InputError
 
     weights = {}
     for text in texts:
-        name, sign, number = text.partition("=")
+        name, _, number = text.partition("=")
+        name = name.strip().lower()
         try:
-            weights[name.strip()] = float(number)
+            weight = float(number) if name else None
         except ValueError:
-            sign = ""
-        if not sign or not name.strip():
-            raise InputError(f"invalid weight {text!r}: expected CRITERION=WEIGHT, for example models=5")
+            weight = None
+        if weight is None:
+            raise InputError(
+                f"invalid weight {text!r} in {option}: expected CRITERION=WEIGHT, for example activity=5"
+            )
+        if name in weights:
+            raise InputError(f"{option} gives the weight of {name} twice: give it once")
+        weights[name] = weight
     return weights
+
+
+def _equals(value: object, setting: str | tuple[str, ...]) -> bool:
+    return tuple(value) == setting if isinstance(value, list) else str(value) == setting
 
 
 def store_or_default(store: Path | None) -> Path:
@@ -221,12 +285,9 @@ def exit_with_status(answer: Recommendation) -> None:
 
     if answer.choice is None:
         raise typer.Exit(EXIT_NOTHING_SUITABLE)
-    if answer.missing:
-        for repository, reason in answer.missing.items():
-            print(f"advisor: cannot rank {repository}: {reason}", file=sys.stderr)
+    for repository, reason in answer.missing.items():
+        print_note(f"cannot rank {repository}: {reason}")
     if answer.open_questions:
-        print(
-            f"advisor: not checked for {answer.choice}: {'; '.join(answer.open_questions)}", file=sys.stderr
-        )
+        print_note(f"not checked for {answer.choice}: {'; '.join(answer.open_questions)}")
     if answer.missing or answer.open_questions:
         raise typer.Exit(EXIT_PARTIAL)

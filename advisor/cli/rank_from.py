@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import typer
 
+from advisor.cli.messages import show_wait
+from advisor.cli.output import table_width, write_report
 from advisor.report.formats import DependenciesFormat, Format
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def rank_files(
     format: Format,
     fail_under: float | None,
     include_folders: Sequence[Path] = (),
+    output: Path | None = None,
 ) -> None:
     """Print the health of the packages that the files name.
 
@@ -32,6 +34,7 @@ def rank_files(
         format: how to write the report.
         fail_under: lowest score that does not fail the run; None: no score fails it.
         include_folders: folders besides that of a file whose files it may include or link to.
+        output: where to write the report; None: standard output.
 
     Raises:
         InputError: a file or the request is wrong.
@@ -56,7 +59,9 @@ def rank_files(
         stores = open_stores(bundled_stores())
     else:
         stores = [open_store(store, may_lack_days=True)]
-    answer = rank_dependencies(dependencies, stores, request, [str(f) for f in files])
-    sys.stdout.write(render(answer, format, fail_under))
+    with show_wait("ranking"):
+        answer = rank_dependencies(dependencies, stores, request, [str(f) for f in files])
+    text = render(answer, format, fail_under, table_width(output))
+    write_report(text, output, has_sentences=format is Format.table)
     if fail_under is not None and any(h.is_below(fail_under) for h in answer.known):
         raise typer.Exit(EXIT_NOTHING_SUITABLE)

@@ -16,11 +16,9 @@ def read_list(path: Path) -> dict[str, str]:
     """
     from advisor.addresses import check_repository
     from advisor.errors import InputError
+    from advisor.files import read_text
 
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
+    lines = read_text(path).splitlines()
     histories: dict[str, str] = {}
     for number, line in enumerate(lines, start=1):
         words = line.partition("#")[0].split()

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from advisor.answers.question import Request
 from advisor.decide.requirements import NO_REQUIREMENTS, Requirements
 from advisor.domain.files import describe_error
-from advisor.errors import ConfigError, InputError
+from advisor.errors import InputError
+from advisor.files import read_text
 from advisor.model import Recommendation
 
 TOLERANCE = 0.01  # points of score: the page computes with rounded numbers
@@ -60,12 +61,11 @@ def read_view(path: Path) -> SavedView:
     """Read a saved view.
 
     Raises:
-        ConfigError: the file cannot be read, or is not a view.
+        InputError: the file cannot be read.
+        ConfigError: it is not a view.
     """
     try:
-        return SavedView.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+        return SavedView.model_validate_json(read_text(path))
     except ValidationError as error:
         raise describe_error(path, error) from None
 

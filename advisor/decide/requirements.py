@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar
@@ -18,6 +18,8 @@ KINDS = (
     "individual",
 )  # fmt: skip
 LICENSES = ("permissive",)
+PERMISSIVE_LICENSES = ("mit", "apache-2.0", "bsd-2-clause", "bsd-3-clause", "isc")  # as SPDX names them
+MOST_GPU_MEMORY_GIB, MOST_GPUS = 10_000, 100_000
 HARDWARE_NAMES = {"amd": "AMD GPUs", "apple": "Apple computers", "tpu": "TPUs", "cpu": "a CPU alone"}
 
 # Names that data/rules/requirements.toml may use; a "number" has a size, a "status" is a word.
@@ -45,7 +47,7 @@ class Requirements:
         method: ``full``, ``lora``, ``qlora``, ``dpo``, ``orpo``, ``grpo`` or ``reward``.
         gpu_memory_gib: memory of one GPU.
         gpus: number of GPUs.
-        license: ``permissive``.
+        license: ``permissive``; the name of such a licence, for example ``MIT``, stands for the kind.
         avoid, prefer: kinds of backer, for example ``big-tech``.
         hardware: ``amd``, ``apple``, ``tpu`` or ``cpu``.
     """
@@ -62,14 +64,24 @@ class Requirements:
     __pydantic_config__: ClassVar = {"extra": "forbid"}  # pydantic reads saved views
 
     def __post_init__(self) -> None:
-        _check_choice("method", self.method, METHODS)
-        _check_choice("license", self.license, LICENSES)
-        _check_choice("hardware", self.hardware, HARDWARE)
-        for kind in (*self.avoid, *self.prefer):
-            _check_choice("kind of backer", _plain(kind), tuple(map(_plain, KINDS)))
-        for name, number in (("gpu memory", self.gpu_memory_gib), ("gpus", self.gpus)):
-            if number is not None and number <= 0:
-                raise InputError(f"invalid {name} {number}: expected a number above 0")
+        kinds = tuple(map(_plain, KINDS))
+        values = {
+            "method": _find_choice("method", self.method, METHODS),
+            "license": _find_choice("license", self.license, LICENSES),
+            "hardware": _find_choice("hardware", self.hardware, HARDWARE),
+            "avoid": tuple(_find_choice("kind of backer", _plain(kind), kinds) for kind in self.avoid),
+            "prefer": tuple(_find_choice("kind of backer", _plain(kind), kinds) for kind in self.prefer),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)  # the value is frozen for everybody else
+        if contradictions := sorted(set(self.avoid) & set(self.prefer)):
+            raise InputError(f"avoid and prefer both name {contradictions[0]}: choose one of them")
+        for name, number, most in (
+            ("gpu memory", self.gpu_memory_gib, MOST_GPU_MEMORY_GIB),
+            ("gpus", self.gpus, MOST_GPUS),
+        ):
+            if number is not None and not 0 < number <= most:
+                raise InputError(f"invalid {name} {number}: expected a number above 0, at most {most:,}")
 
     def __bool__(self) -> bool:
         return self != Requirements()
@@ -89,9 +101,16 @@ class ModelSupport:
     is_loaded: bool = False
 
 
-def _check_choice(what: str, value: str | None, choices: tuple[str, ...]) -> None:
-    if value is not None and value not in choices:
+def _find_choice(what: str, value: str | None, choices: Iterable[str]) -> str | None:
+    """Return the choice that is meant, in upper or lower case; a permissive licence stands for its kind."""
+    if value is None:
+        return None
+    word = value.strip().lower()
+    if what == "license" and word in PERMISSIVE_LICENSES:
+        word = "permissive"
+    if word not in choices:
         raise InputError(f"unknown {what} {value!r}: choose one of {', '.join(choices)}")
+    return word
 
 
 def _plain(kind: str) -> str:

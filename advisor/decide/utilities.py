@@ -99,6 +99,7 @@ def _score_criterion(
         coverage=math.fsum(m.weight for m in metrics if m.utility is not None) / weight,
         metrics=metrics,
         benched=criterion.benched,
+        title=criterion.title,
     )
 
 

@@ -12,8 +12,11 @@ from pydantic import Field, ValidationError, model_validator
 from advisor.domain.files import StrictModel, data_folder, describe_error, read_toml
 from advisor.domain.identities import Identity
 from advisor.domain.organisations import Organisation
-from advisor.errors import ConfigError, UnknownName, describe_unknown
+from advisor.errors import ConfigError, UnknownName, describe_unknown, find_name
 from advisor.model import Candidate
+
+SMALLEST_WEIGHT, LARGEST_WEIGHT = 1e-6, 1e6
+"""A weight above 0 lies between these: beyond them, only one criterion would count."""
 
 
 class Scale(StrictModel):
@@ -25,7 +28,7 @@ class Scale(StrictModel):
     """
 
     metric: str
-    weight: float = Field(gt=0)
+    weight: float = Field(ge=SMALLEST_WEIGHT, le=LARGEST_WEIGHT)
     worst: float
     best: float
     curve: Literal["linear", "log", "logit"] = "linear"
@@ -119,7 +122,7 @@ class Domain(StrictModel):
 
 
 def check_weights(weights: Mapping[str, float], criteria: list[str], where: str) -> None:
-    """Check that weights are finite, not negative, not all zero, and only for the criteria.
+    """Check that weights are 0 or within bounds, not all zero, and only for the criteria.
 
     Raises:
         ValueError: a weight is invalid.
@@ -127,8 +130,11 @@ def check_weights(weights: Mapping[str, float], criteria: list[str], where: str)
     for name, weight in weights.items():
         if name not in criteria:
             raise ValueError(f"{where}: {describe_unknown('criterion', name, criteria)}")
-        if not 0 <= weight < float("inf"):
-            raise ValueError(f"{where}: invalid weight {weight} for criterion {name}: expected a number ≥ 0")
+        if not (weight == 0 or SMALLEST_WEIGHT <= weight <= LARGEST_WEIGHT):
+            raise ValueError(
+                f"{where}: invalid weight {weight} for criterion {name}: expected 0, or a number from "
+                f"{SMALLEST_WEIGHT:f} to {LARGEST_WEIGHT:,.0f}"
+            )
     if sum(weights.values()) <= 0:
         raise ValueError(f"{where}: at least one weight must be greater than 0")
 
@@ -160,9 +166,9 @@ def load_bundled_domain(name: str, folder: Path) -> Domain:
 
 
 def _load_domain(name: str, folder: Path) -> Domain:
-    path = Path(name) if name.endswith(".toml") else folder / "domains" / f"{name}.toml"
-    if not name.endswith(".toml") and name not in available_domains(folder):
-        raise UnknownName("domain", name, available_domains(folder))
+    path = (
+        Path(name) if name.endswith(".toml") else folder / "domains" / f"{_find_bundled(name, folder)}.toml"
+    )
     content = read_toml(path)
     base = content.pop("extends", None)
     if base is not None:
@@ -180,6 +186,12 @@ def _load_domain(name: str, folder: Path) -> Domain:
         return Domain.model_validate({"name": path.stem, **content})
     except ValidationError as error:
         raise describe_error(path, error) from None
+
+
+def _find_bundled(name: str, folder: Path) -> str:
+    if Path(name).is_file():
+        raise ConfigError(f"{name} is a file, but not a domain: the name of a domain file ends in .toml")
+    return find_name("domain", name, available_domains(folder))
 
 
 def _shared_criterion(name: str, domain_file: Path, folder: Path) -> dict[str, Any]:

@@ -8,7 +8,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from advisor.errors import ConfigError, SnapshotMissing
+from advisor.errors import ConfigError, InputError, SnapshotMissing
+from advisor.files import read_text
+
+_MESSAGES = {"missing": "the key is missing", "extra_forbidden": "unknown key"}
+"""What pydantic says less plainly, by the type of its error."""
 
 
 class StrictModel(BaseModel):
@@ -37,15 +41,16 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigError: it cannot be read or is not TOML; the message has the file and the line.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        return tomllib.loads(read_text(path))
+    except InputError as error:
+        raise ConfigError(str(error)) from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: {error}") from None
 
 
 def describe_error(path: Path, error: ValidationError) -> ConfigError:
     """Return pydantic's first error as one line: file, key, problem."""
     first = error.errors()[0]
-    parts = [str(path), ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")]
+    message = _MESSAGES.get(first["type"]) or first["msg"].removeprefix("Value error, ")
+    parts = [str(path), ".".join(map(str, first["loc"])), message]
     return ConfigError(": ".join(part for part in parts if part))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -68,6 +69,11 @@ def pin_as_of(store: Path, day: date) -> None:
         write_manifest(store, {**read_manifest(store), "pinned_as_of": day.isoformat()})
 
 
+def manifest_digest(store: Path) -> str:
+    """Return the SHA-256 of a manifest: it names every fact of the store, because it has their hashes."""
+    return hashlib.sha256((store / "manifest.json").read_bytes()).hexdigest()
+
+
 def read_manifest(store: Path) -> dict[str, Any]:
     """Read the manifest of a store.
 
@@ -87,7 +93,9 @@ def read_manifest(store: Path) -> dict[str, Any]:
                 f"{SCHEMA_VERSION}; collect the facts again"
             )
         check_manifest(manifest)
-    except (FileNotFoundError, NotADirectoryError):
+    except NotADirectoryError:
+        raise SnapshotMissing(f"{store} is a file: expected a folder of facts") from None
+    except FileNotFoundError:
         raise SnapshotMissing(
             f"no snapshot at {store}: there is no manifest.json; run `advisor collect` first"
         ) from None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from advisor.errors import InputError
 from advisor.facts.database import open_database, parquet_sql
 from advisor.facts.tables import STALE_DAYS
+from advisor.files import read_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,10 +136,7 @@ def read_names(path: Path) -> frozenset[str]:
     Raises:
         InputError: the file cannot be read, or a line is no repository.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path}: {error}") from None
+    lines = read_text(path).splitlines()
     names = {number: line.split("#")[0].strip() for number, line in enumerate(lines, start=1)}
     for number, name in names.items():
         if name and (name.count("/") != 1 or name.startswith("/") or name.endswith("/")):

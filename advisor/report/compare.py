@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import assert_never
 
 from advisor.answers.compare import Comparison
 from advisor.answers.reasons import describe_gap, is_ahead
+from advisor.facts.facts_view import FactsView
 from advisor.model import CriterionScore, MetricScore, Ranked
 from advisor.report.formats import ComparisonFormat, Format
 from advisor.report.json import write_json
-from advisor.report.tables import escape_markdown, markdown_table, text_table
-from advisor.report.values import VERDICTS, metric_title_with_label, show, show_criterion
+from advisor.report.tables import PLAIN_WIDTH, escape_markdown, markdown_table, text_table
+from advisor.report.values import VERDICTS, criterion_title, metric_heading, show, show_criterion
 
 _CLOSE = 0.005  # utilities that differ by less in all of their bounds count as equal
 
@@ -22,24 +24,36 @@ LEGEND = (
 )
 
 
-def render(comparison: Comparison, output_format: ComparisonFormat) -> str:
-    """Return the comparison in a format."""
+def render(
+    comparison: Comparison,
+    output_format: ComparisonFormat,
+    width: int = PLAIN_WIDTH,
+    views: Sequence[FactsView] = (),
+) -> str:
+    """Return the comparison in a format.
+
+    Args:
+        comparison: the two candidates.
+        output_format: how to write it.
+        width: columns that a table of plain text may have.
+        views: the facts behind it, which JSON names.
+    """
     match output_format:
         case Format.table:
-            return _text(comparison)
+            return _text(comparison, width)
         case Format.markdown:
             return _markdown(comparison)
         case Format.json:
-            return write_json(asdict(comparison))
+            return write_json("comparison", asdict(comparison), views)
         case _:
             assert_never(output_format)
 
 
-def _text(comparison: Comparison) -> str:
+def _text(comparison: Comparison, width: int) -> str:
     parts = [
         _heading(comparison),
-        "\n".join(text_table(*_criteria(comparison))),
-        "\n".join(text_table(*_metrics(comparison))),
+        "\n".join(text_table(*_criteria(comparison), width)),
+        "\n".join(text_table(*_metrics(comparison), width)),
         "\n".join(["what would reverse the order:", *(f"  - {t}" for t in _flips(comparison))]),
         "\n".join(["rules that apply:", *(f"  - {t}" for t in _findings(comparison))]),
         *(["\n".join(["facts:", *(f"  - {t}" for t in comparison.sources)])] if comparison.sources else []),
@@ -80,7 +94,7 @@ def _score(candidate: Ranked) -> str:
 
 def _criteria(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     rows = [
-        [a.criterion, f"{comparison.weights.get(a.criterion, 0):.0%}",
+        [criterion_title(a), f"{comparison.weights.get(a.criterion, 0):.0%}",
          show_criterion(comparison.first, a), show_criterion(comparison.second, b), _better(comparison, a, b)]
         for a, b in zip(comparison.first.criteria, comparison.second.criteria, strict=True)
     ]  # fmt: skip
@@ -97,14 +111,14 @@ def _metrics(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     for m in comparison.first.measurements:
         if m.metric not in scored_metrics:
             other = comparison.second.measurement(m.metric)
-            rows.append([metric_title_with_label(m.metric), show(m), show(other), ""])
+            rows.append([metric_heading(m.metric), show(m), show(other), ""])
     return ["metric", *_names(comparison), "better"], rows
 
 
 def _metric(comparison: Comparison, a: MetricScore, b: MetricScore) -> list[str]:
     values = [show(r.measurement(a.metric)) for r in (comparison.first, comparison.second)]
     better = "?" if a.utility is None or b.utility is None else _better(comparison, a, b)
-    return [metric_title_with_label(a.metric), *values, better]
+    return [metric_heading(a.metric), *values, better]
 
 
 def _better(comparison: Comparison, a: CriterionScore | MetricScore, b: CriterionScore | MetricScore) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, astuple
 from typing import assert_never
 
 from advisor.answers.coverage import SPREAD, Cell, Coverage, Side
+from advisor.facts.facts_view import FactsView
 from advisor.report.csv import write_csv
 from advisor.report.formats import CoverageFormat, Format
 from advisor.report.json import write_json
-from advisor.report.tables import escape_markdown, markdown_table, text_table
+from advisor.report.tables import PLAIN_WIDTH, escape_markdown, markdown_table, text_table
 from advisor.report.values import show
 
 LEGEND = (
@@ -27,25 +28,39 @@ _ROUTES = {
 }
 
 
-def render(coverage: Coverage, output_format: CoverageFormat) -> str:
-    """Return the coverage in a format; CSV has a row for each model family and library."""
+def render(
+    coverage: Coverage,
+    output_format: CoverageFormat,
+    width: int = PLAIN_WIDTH,
+    views: Sequence[FactsView] = (),
+) -> str:
+    """Return the coverage in a format; CSV has a row for each model family and library.
+
+    Args:
+        coverage: what each library supports.
+        output_format: how to write it.
+        width: columns that a table of plain text may have.
+        views: the facts behind it, which JSON names.
+    """
     match output_format:
         case Format.table:
-            return _text(coverage)
+            return _text(coverage, width)
         case Format.markdown:
             return _markdown(coverage)
         case Format.csv:
             return write_csv(list(Cell.__dataclass_fields__), map(astuple, coverage.cells))
         case Format.json:
-            return write_json(asdict(coverage))
+            return write_json("coverage", asdict(coverage), views)
         case _:
             assert_never(output_format)
 
 
-def _text(coverage: Coverage) -> str:
+def _text(coverage: Coverage, width: int) -> str:
     parts = [
         f"model coverage as of {coverage.as_of}: {_ROUTES[coverage.route]}",
-        *_sections(coverage, lambda header, rows: "\n".join(text_table(header, rows)), "\n".join(LEGEND)),
+        *_sections(
+            coverage, lambda header, rows: "\n".join(text_table(header, rows, width)), "\n".join(LEGEND)
+        ),
     ]
     return "\n\n".join(parts) + "\n"
 

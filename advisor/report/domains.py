@@ -6,33 +6,39 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from advisor.answers.libraries import NamedCategory
-from advisor.domain.domain import Domain
+from advisor.domain.domain import Domain, Goal
 from advisor.report.formats import DomainsFormat, Format
 from advisor.report.json import write_json
-from advisor.report.tables import text_table
+from advisor.report.tables import PLAIN_WIDTH, text_table
+from advisor.report.values import metric_label
 
 
 def render(
-    domains: Sequence[Domain], categories: Sequence[NamedCategory], output_format: DomainsFormat
+    domains: Sequence[Domain],
+    categories: Sequence[NamedCategory],
+    output_format: DomainsFormat,
+    width: int = PLAIN_WIDTH,
 ) -> str:
     """Return the list in a format; JSON also has the candidates of each domain."""
     match output_format:
         case Format.table:
-            return _text(domains, categories)
+            return _text(domains, categories, width)
         case Format.json:
-            return write_json({"domains": [_entry(d) for d in domains], "categories": list(categories)})
+            return write_json(
+                "domains", {"domains": [_entry(d) for d in domains], "categories": list(categories)}
+            )
         case _:
             assert_never(output_format)
 
 
-def _text(domains: Sequence[Domain], categories: Sequence[NamedCategory]) -> str:
+def _text(domains: Sequence[Domain], categories: Sequence[NamedCategory], width: int) -> str:
     lines: list[str] = []
     if domains:
         rows = [[d.name, d.title, str(len(d.candidates) or "yours"), ", ".join(d.goals)] for d in domains]
-        lines += text_table(["domain", "title", "candidates", "goals"], rows)
+        lines += text_table(["domain", "title", "candidates", "goals"], rows, width)
     if categories:
         rows = [[c.name, c.title, str(c.libraries)] for c in categories]
-        lines += [*([""] if lines else []), *text_table(["category", "title", "libraries"], rows)]
+        lines += [*([""] if lines else []), *text_table(["category", "title", "libraries"], rows, width)]
     lines += ["", "advisor rank --domain DOMAIN, advisor rank --category CATEGORY"]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
@@ -46,4 +52,55 @@ def _entry(domain: Domain) -> dict[str, object]:
         "goals": {name: goal.title for name, goal in domain.goals.items()},
         "candidates": [c.repository for c in domain.candidates],
         "rivals": [c.repository for c in domain.rivals],
+    }
+
+
+def render_goals(domain: Domain, output_format: DomainsFormat, width: int = PLAIN_WIDTH) -> str:
+    """Return the goals of a domain with their weights in a format."""
+    match output_format:
+        case Format.table:
+            return _goals_text(domain, width)
+        case Format.json:
+            return write_json(
+                "goals",
+                {"domain": domain.name, "default": domain.default_goal, "goals": _goal_entries(domain)},
+            )
+        case _:
+            assert_never(output_format)
+
+
+def _goals_text(domain: Domain, width: int) -> str:
+    names = [c.name for c in domain.criteria]
+    rows = []
+    for name, goal in domain.goals.items():
+        total = sum(goal.weights.values())
+        shares = [f"{goal.weights.get(c, 0) / total:.0%}" if goal.weights.get(c) else "" for c in names]
+        rows.append([name, *shares])
+    lines = [
+        f"{domain.name}: {domain.question}",
+        "",
+        *text_table(["goal", *(c.title.lower() for c in domain.criteria)], rows, width),
+        "",
+        *(f"{name}: {goal.title}{_needs(goal)}" for name, goal in domain.goals.items()),
+        "",
+        f"Default: {domain.default_goal}. advisor rank --domain {domain.name} --goal GOAL",
+        "--set CRITERION=WEIGHT changes one weight.",
+        f"The criteria are {', '.join(names)}.",
+    ]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _needs(goal: Goal) -> str:
+    needs = [f"at least {n.at_least:g} {metric_label(n.metric)}" for n in goal.needs]
+    return f"; it needs {' and '.join(needs)}" if needs else ""
+
+
+def _goal_entries(domain: Domain) -> dict[str, object]:
+    return {
+        name: {
+            "title": goal.title,
+            "weights": dict(goal.weights),
+            "needs": [{"metric": n.metric, "at_least": n.at_least} for n in goal.needs],
+        }
+        for name, goal in domain.goals.items()
     }

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import assert_never
 
+from advisor.facts.facts_view import FactsView
 from advisor.metrics import METRICS
 from advisor.model import Benchmark, Candidate, CriterionScore, Measurement, MetricScore, Ranked
 from advisor.population.figures import rests_on_lists
 from advisor.report.formats import ExplanationFormat, Format
 from advisor.report.json import write_json
-from advisor.report.values import VERDICTS, number, show
+from advisor.report.values import VERDICTS, criterion_title, metric_heading, number, show
 
 LEGEND = (
     "?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound. n: sample size.",
@@ -60,8 +61,13 @@ class Explanation:
     benchmarks: tuple[Benchmark, ...] = ()
 
 
-def render(explanation: Explanation, output_format: ExplanationFormat) -> str:
-    """Return the explanation in a format; JSON adds the definition of each metric."""
+def render(
+    explanation: Explanation, output_format: ExplanationFormat, views: Sequence[FactsView] = ()
+) -> str:
+    """Return the explanation in a format.
+
+    JSON adds the definition of each metric, and names the facts behind it, ``views``.
+    """
     match output_format:
         case Format.table:
             return _text(explanation)
@@ -73,9 +79,18 @@ def render(explanation: Explanation, output_format: ExplanationFormat) -> str:
                 m.metric: {k: v for k, v in asdict(METRICS[m.metric]).items() if k != "sql"}
                 for m in explanation.ranked.measurements
             }
-            return write_json(content)
+            return write_json("explanation", content, views)
         case _:
             assert_never(output_format)
+
+
+def select_metrics(explanation: Explanation, names: Sequence[str]) -> Explanation:
+    """Return the explanation of these metrics alone, without the evidence for models and benchmarks."""
+    ranked = explanation.ranked
+    criteria = [replace(c, metrics=tuple(m for m in c.metrics if m.metric in names)) for c in ranked.criteria]
+    measurements = tuple(m for m in ranked.measurements if m.metric in names)
+    selection = replace(ranked, criteria=tuple(c for c in criteria if c.metrics), measurements=measurements)
+    return replace(explanation, ranked=selection, models=(), benchmarks=())
 
 
 def _text(explanation: Explanation) -> str:
@@ -98,10 +113,10 @@ def _text(explanation: Explanation) -> str:
             scored_metrics.add(score.metric)
             role = f"utility {_utility(score)}, weight {score.weight:g} within {criterion.criterion}"
             lines += _block(r.measurement(score.metric), explanation, role)
-    lines += ["", "measured, but not part of the score"]
-    for measurement in r.measurements:
-        if measurement.metric not in scored_metrics:
-            lines += _block(measurement, explanation, "not part of the score")
+    others = [m for m in r.measurements if m.metric not in scored_metrics]
+    lines += ["", "measured, but not part of the score"] if others else []
+    for measurement in others:
+        lines += _block(measurement, explanation, "not part of the score")
     if explanation.models:
         lines += ["", "supported model families, with the evidence for each"]
         lines += [f"  {_evidence(e)}" for e in explanation.models]
@@ -129,14 +144,15 @@ def _backer_source(c: Candidate) -> str:
 
 
 def _criterion(c: CriterionScore, weights: Mapping[str, float]) -> str:
-    return f"{c.criterion}: {100 * c.utility:.0f} of 100, {weights.get(c.criterion, 0):.0%} of the weights"
+    share = weights.get(c.criterion, 0)
+    return f"{criterion_title(c)}: {100 * c.utility:.0f} of 100, {share:.0%} of the weights"
 
 
 def _block(m: Measurement, explanation: Explanation, role: str) -> list[str]:
     metric = METRICS[m.metric]
     window = f", window {metric.window_days} days" if metric.window_days else ""
     lines = [
-        f"  {m.metric} = {show(m)} {'' if metric.unit in ('share', 'status') else metric.unit}".rstrip(),
+        f"  {_value(m)}",
         f"      {metric.definition}",
         f"      {metric.direction} is healthier{window}; {role}"
         if metric.direction != "neither"
@@ -152,6 +168,11 @@ def _block(m: Measurement, explanation: Explanation, role: str) -> list[str]:
     lines += [f"      source: {source}" for source in m.sources]
     lines += [f"      facts: {_rows(t)}" for t in explanation.tables if t.table in metric.needs]
     return lines
+
+
+def _value(m: Measurement) -> str:
+    """Return the plain name of a metric with its unit, its value, and the name for rules and options."""
+    return f"{metric_heading(m.metric)} = {show(m)} ({m.metric})"
 
 
 def _rows(t: Rows) -> str:

@@ -1,9 +1,21 @@
-"""JSON of all reports: keys in the order of the model, equal bytes for equal input."""
+"""JSON of all reports: keys in the order of the model, equal bytes for equal input.
+
+Every report begins with the same keys, `HEADER`. docs/reference/json.md is the contract.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from advisor import __version__
+
+if TYPE_CHECKING:
+    from advisor.facts.facts_view import FactsView
+
+SCHEMA_VERSION = 1
+"""Goes up if a key is removed or renamed, or if its type or meaning changes; a new key leaves it as it is."""
 
 # The order of a ranked candidate's keys is part of the format: equal facts give equal bytes in every version.
 RANKED_KEYS = (
@@ -12,9 +24,57 @@ RANKED_KEYS = (
 )
 
 
-def write_json(content: Any) -> str:
-    """Return JSON with an indent of one; dates as YYYY-MM-DD, numbers rounded to ten digits."""
-    return json.dumps(plain(content), indent=1, ensure_ascii=False) + "\n"
+def schema_id(report: str) -> str:
+    """Return the ``$id`` of the schema of a report."""
+    return f"urn:library-advisor:{report}:{SCHEMA_VERSION}"
+
+
+def write_json(report: str, content: Mapping[str, Any], views: Sequence[FactsView] = ()) -> str:
+    """Return JSON with an indent of one; dates as YYYY-MM-DD, numbers rounded to ten digits.
+
+    Args:
+        report: the name of the report; its schema has it in its ``$id``.
+        content: the report.
+        views: the facts behind it.
+    """
+    header = {
+        "schema": schema_id(report),
+        "schema_version": SCHEMA_VERSION,
+        "advisor_version": __version__,
+        "generated_from": [_origin(view) for view in views],
+    }
+    return json.dumps(plain({**header, **content}), indent=1, ensure_ascii=False) + "\n"
+
+
+def _origin(view: FactsView) -> dict[str, object]:
+    """Return the name of a store, the day of the answer, and the hash that names its facts."""
+    from advisor.facts.manifest import manifest_digest
+
+    path = view.store.path
+    return {"store": path.name, "as_of": view.as_of, "manifest_sha256": manifest_digest(path)}
+
+
+def complete_schema(report: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON schema of a report with its ``$id`` and the keys that all reports have."""
+    text = {"type": "string"}
+    origin = {
+        "type": "object",
+        "properties": {"store": text, "as_of": {**text, "format": "date"}, "manifest_sha256": text},
+        "required": ["store", "as_of", "manifest_sha256"],
+    }
+    header = {
+        "schema": {"const": schema_id(report)},
+        "schema_version": {"const": SCHEMA_VERSION},
+        "advisor_version": text,
+        "generated_from": {"type": "array", "items": origin},
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": schema_id(report),
+        **schema,
+        "properties": {**header, **schema["properties"]},
+        "required": [*header, *schema.get("required", [])],
+    }
 
 
 def plain(value: Any) -> Any:

@@ -44,6 +44,19 @@ def show_criterion(candidate: Ranked, criterion: CriterionScore) -> str:
     return "?" if candidate.score is None else f"~{100 * criterion.utility:.0f}"
 
 
+def criterion_title(criterion: CriterionScore) -> str:
+    """Return the name of a criterion for people, in the middle of a sentence."""
+    title = criterion.title or criterion.criterion
+    return title[:1].lower() + title[1:]
+
+
+def metric_heading(name: str) -> str:
+    """Return the plain name of a metric with its unit, unless the name or the values show it."""
+    label, unit = metric_label(name), METRICS[name].unit if name in METRICS else ""
+    is_shown = unit in {"", "share", "status"} or unit[:3] in label
+    return label if is_shown else f"{label} ({unit})"
+
+
 def metric_title(name: str) -> str:
     """Return the title of a metric in the middle of a sentence."""
     title = METRICS[name].title if name in METRICS else name

@@ -19,6 +19,7 @@ from advisor.decide.utilities import utility
 from advisor.domain.domain import Criterion
 from advisor.domain.files import data_folder, read_toml
 from advisor.errors import InputError
+from advisor.files import read_text
 from advisor.outlook import model, panel
 
 if TYPE_CHECKING:
@@ -92,9 +93,9 @@ def read_weights(path: Path) -> Mapping[str, Any]:
         InputError: it cannot be read or has another format.
     """
     try:
-        content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: Mapping[str, Any] = json.loads(read_text(path))
         is_known = content["format"] == FORMAT and set(OUTCOMES) <= set(content["outcomes"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"cannot read the weights {path}: {error}") from None
     if not is_known:
         raise InputError(

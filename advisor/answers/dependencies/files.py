@@ -21,7 +21,7 @@ from advisor.answers.dependencies import (
 )
 from advisor.answers.dependencies.indexes import is_public, read_project_settings
 from advisor.answers.dependencies.text import is_inside, parse_json, read_text
-from advisor.errors import InputError
+from advisor.errors import InputError, describe_read_error
 
 _READERS: tuple[tuple[str, Callable[[Path], list[Dependency]]], ...] = (
     (r"pyproject.*\.toml", pyproject.read_pyproject),
@@ -75,6 +75,8 @@ def read_file(path: Path, include_folders: Sequence[Path] = ()) -> list[Dependen
         if len(message) > MESSAGE_LIMIT:
             message = f"{message[:MESSAGE_LIMIT]}…"
         raise InputError(message) from None
+    except OSError as error:
+        raise InputError(describe_read_error(path, error)) from None
     except RecursionError:
         raise InputError(f"{path}: it is nested too deeply") from None
     settings = read_project_settings(path.parent)
@@ -111,7 +113,8 @@ def _reader(path: Path, include_folders: Sequence[Path]) -> Callable[[Path], lis
             return sbom.read_sbom
         if "dependencies" in content or "devDependencies" in content:
             return npm.read_package_json
-    raise InputError(f"{path} is not of a supported kind: {KINDS} (CycloneDX or SPDX, as JSON)")
+    with path.open("rb"):  # a file that is missing, or a folder, has that error instead
+        raise InputError(f"{path} is not of a supported kind: {KINDS} (CycloneDX or SPDX, as JSON)")
 
 
 def _merge(entries: Sequence[Dependency]) -> Dependency:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import stat
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from advisor import files
 from advisor.errors import InputError
 
 SIZE_LIMIT = 64 * 2**20
@@ -29,23 +29,7 @@ def read_text(path: Path) -> str:
     Raises:
         InputError: it cannot be read, is no ordinary file, is not UTF-8 or is larger than `SIZE_LIMIT`.
     """
-    try:
-        kind = path.stat().st_mode
-        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):  # opening a folder gives the usual error
-            raise InputError(f"{path} cannot be read: it is a device or a pipe, not a file")
-        with path.open("rb") as file:
-            content = file.read(SIZE_LIMIT + 1)  # the size of a file in /proc is 0
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError:  # a name with NUL
-        raise InputError(f"{str(path)!r} is not the name of a file") from None
-    if len(content) > SIZE_LIMIT:
-        raise InputError(f"{path} is larger than {SIZE_LIMIT // 2**20} MiB")
-    try:
-        # universal newlines, as Path.read_text has them
-        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not UTF-8 text") from None
+    return files.read_text(path, SIZE_LIMIT)
 
 
 def resolve(path: Path) -> Path:

@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from advisor.cli import app
+from advisor.cli.messages import shows_progress
+from advisor.cli.output import Output, check_output, write_report
 from advisor.report.formats import BacktestFormat, Format
 
 
@@ -81,11 +83,13 @@ def backtest(
         ),
     ] = None,
     format: Annotated[BacktestFormat, typer.Option(help="Format of the figures.")] = Format.table,
+    output: Output = None,
     predict: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
             help="Also write the forecasts as CSV: repository, as_of, probability_inactive.",
+            callback=check_output,
         ),
     ] = None,
 ) -> None:
@@ -120,7 +124,7 @@ def backtest(
         days = days or run.default_days(series, ranking.MONTHS)
         members, values = run.forecast(series, days, ranking.MONTHS, active_days, trees)
         record = ranking.judge_weights(ranking.read_weights(weights), series, members, values)
-        sys.stdout.write(report.render_record(record, format))
+        write_report(report.render_record(record, format), output)
         return
     days = days or run.default_days(series, months)
     members, values = run.forecast(series, days, months, active_days, trees)
@@ -135,11 +139,11 @@ def backtest(
         if predict is None:
             raise
         # The outcome of recent dates is not known yet: the forecasts alone are the answer.
-        sys.stdout.write(f"{len(members)} forecasts; the panel does not contain their outcomes\n")
+        write_report(f"{len(members)} forecasts; the panel does not contain their outcomes\n", output)
         return
-    sys.stdout.write(report.render(result, format))
+    write_report(report.render(result, format), output)
 
 
 def _show_progress(text: str) -> None:
-    if sys.stderr.isatty():
+    if shows_progress():
         print(f"\r\033[Kadvisor: {text}", end="\n" if ":" in text else "", file=sys.stderr, flush=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from advisor.cli import app
+from advisor.cli.messages import show_wait
 from advisor.cli.options import (
     AsOf,
     Candidate,
@@ -18,6 +18,7 @@ from advisor.cli.options import (
     Store,
     Weights,
 )
+from advisor.cli.output import Output, table_width, write_report
 from advisor.report.formats import ComparisonFormat, Format
 
 
@@ -32,6 +33,7 @@ def compare(
     rules: Rules = None,
     store: Store = None,
     format: Annotated[ComparisonFormat, typer.Option(help="Format of the report.")] = Format.table,
+    output: Output = None,
 ) -> None:
     """Compare two libraries, criterion by criterion.
 
@@ -47,5 +49,8 @@ def compare(
     from advisor.report.compare import render
 
     options = RequestOptions(domain, goal, as_of, weights, rules, store)
-    question = read_any_request(options.build_request([first, second]))
-    sys.stdout.write(render(compare_candidates(question), format))
+    with show_wait("comparing"):
+        question = read_any_request(options.build_request([first, second]))
+        comparison = compare_candidates(question)
+    text = render(comparison, format, table_width(output), question.views)
+    write_report(text, output, has_sentences=format is Format.table)

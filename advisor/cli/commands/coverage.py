@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from advisor.cli import app
-from advisor.cli.options import AsOf, Candidates, DomainName, Store, parse_date, resolve_store
+from advisor.cli import app, completion
+from advisor.cli.messages import show_wait
+from advisor.cli.options import AsOf, Candidates, DomainName, Store, parse_as_of, resolve_store
+from advisor.cli.output import Output, table_width, write_report
 from advisor.report.formats import CoverageFormat, Format
 
 
@@ -29,7 +30,9 @@ def coverage(
     vendor: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Compare the delays of this vendor's models with those of all others."
+            metavar="NAME",
+            help="Compare the delays of this vendor's models with those of all others.",
+            autocompletion=completion.vendors,
         ),
     ] = None,
     route: Annotated[
@@ -43,6 +46,7 @@ def coverage(
     format: Annotated[
         CoverageFormat, typer.Option(help="Format of the report. csv and json include the evidence.")
     ] = Format.table,
+    output: Output = None,
 ) -> None:
     """Show since when each library supports each model family.
 
@@ -58,8 +62,11 @@ def coverage(
     request = Request(
         domain=domain,
         repositories=tuple(repositories or ()),
-        as_of=parse_date(as_of),
+        as_of=parse_as_of(as_of),
         store=resolve_store(store, domain),
     )
-    coverage = read_coverage(read_request(request), route.value, vendor)
-    sys.stdout.write(render(coverage, format))
+    with show_wait("reading the coverage"):
+        question = read_request(request)
+        coverage = read_coverage(question, route.value, vendor)
+    text = render(coverage, format, table_width(output), question.views)
+    write_report(text, output, has_sentences=format is Format.table)

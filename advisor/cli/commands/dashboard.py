@@ -19,6 +19,7 @@ from advisor.cli.options import (
     Weights,
     exit_with_status,
 )
+from advisor.cli.output import check_output
 
 if TYPE_CHECKING:
     from advisor.report.dashboard.task import Task
@@ -34,7 +35,8 @@ def dashboard(
     store: Store = None,
     repositories: Candidates = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="HTML file to write.")
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="HTML file to write.", callback=check_output),
     ] = Path("report.html"),
     months: Annotated[
         int, typer.Option(min=0, metavar="N", help="Number of past months that the page shows.")
@@ -46,7 +48,9 @@ def dashboard(
     png: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Also write a picture of the top of the page. Needs Chromium or Chrome."
+            metavar="FILE",
+            help="Also write a picture of the top of the page. Needs Chromium or Chrome.",
+            callback=check_output,
         ),
     ] = None,
 ) -> None:

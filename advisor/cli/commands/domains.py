@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from advisor.cli import app
+from advisor.cli.output import Output, table_width, write_report
 from advisor.report.formats import DomainsFormat, Format
 
 
@@ -17,6 +17,7 @@ def domains(
         str | None, typer.Argument(help="Show only domains and categories with this text in their name.")
     ] = None,
     format: Annotated[DomainsFormat, typer.Option(help="Format of the list.")] = Format.table,
+    output: Output = None,
 ) -> None:
     """List the domains and the categories that you can rank.
 
@@ -34,4 +35,5 @@ def domains(
     domain_list, categories = list_domains(name or ""), list_categories(name or "")
     if not domain_list and not categories:
         raise InputError(f"no domain and no category has {name!r} in its name; `advisor domains` lists all")
-    sys.stdout.write(render(domain_list, categories, format))
+    text = render(domain_list, categories, format, table_width(output))
+    write_report(text, output, has_sentences=format is Format.table)

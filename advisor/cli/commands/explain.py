@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from advisor.cli import app
+from advisor.cli import app, completion
+from advisor.cli.messages import show_wait
 from advisor.cli.options import AsOf, Candidate, Domain, Goal, RequestOptions, Rules, Store, Weights
+from advisor.cli.output import Output, write_report
 from advisor.report.formats import ExplanationFormat, Format
 
 if TYPE_CHECKING:
@@ -25,7 +26,16 @@ def explain(
     weights: Weights = None,
     rules: Rules = None,
     store: Store = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="METRIC",
+            help="Show only this metric, for example stars. Repeatable. Default: all.",
+            autocompletion=completion.metrics,
+        ),
+    ] = None,
     format: Annotated[ExplanationFormat, typer.Option(help="Format of the report.")] = Format.table,
+    output: Output = None,
 ) -> None:
     """Show every number behind the score of a candidate.
 
@@ -33,20 +43,24 @@ def explain(
 
     Examples:
       advisor explain axolotl
+      advisor explain axolotl --metric contributors --metric stars
       advisor explain axolotl --as-of 2024-06-05 --format markdown
     """
     from advisor.answers.any_question import read_any_request
     from advisor.answers.question import ANY_LIBRARIES, find_candidate
     from advisor.answers.recommend import recommend
-    from advisor.errors import InputError
-    from advisor.report.explain import Explanation, fact_rows, render
+    from advisor.errors import InputError, find_name
+    from advisor.metrics import METRICS
+    from advisor.report.explain import Explanation, fact_rows, render, select_metrics
 
+    metrics = [find_name("metric", name, METRICS) for name in metric or ()]
     options = RequestOptions(domain, goal, as_of, weights, rules, store)
     request = options.build_request([name], selects=False)  # with all candidates: a rank needs the others
     question = read_any_request(request)
     is_any = request.domain == ANY_LIBRARIES
     repository = (question.candidates[0] if is_any else find_candidate(question.candidates, name)).repository
-    recommendation = recommend(question)
+    with show_wait("measuring"):
+        recommendation = recommend(question)
     match = next((r for r in recommendation.ranking if r.candidate.repository == repository), None)
     if match is None:
         reasons = {**recommendation.missing, **recommendation.rivals}
@@ -61,7 +75,10 @@ def explain(
         models=tuple(_read_models(facts.select([repository]))) if facts else (),
         benchmarks=tuple(b for b in recommendation.benchmarks if b.repository == repository),
     )
-    sys.stdout.write(render(explanation, format))
+    if metrics:
+        explanation = select_metrics(explanation, metrics)
+    views = (facts,) if facts else ()
+    write_report(render(explanation, format, views), output, has_sentences=format is Format.table)
 
 
 def _read_models(facts: FactsView) -> list[Evidence]:

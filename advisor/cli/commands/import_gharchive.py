@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.cli import app
+from advisor.cli.messages import shows_progress
 from advisor.cli.options import OwnStore, store_or_default
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _format_captures(captures: Sequence[Capture]) -> list[str]:
 
 def _make_progress() -> Callable[[int, int], None]:
     """Return a function that shows a bar on a terminal, and in a pipe a line for each tenth."""
-    if sys.stderr.isatty():
+    if shows_progress():
         from rich.console import Console
         from rich.progress import Progress
 

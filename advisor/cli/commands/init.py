@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.cli import app
+from advisor.cli.output import check_output
 
 if TYPE_CHECKING:
     from advisor.domain.draft import Draft
@@ -38,8 +39,8 @@ def init(
         list[str] | None,
         typer.Option(
             metavar="CRITERION=WEIGHT",
-            help="Weight of a criterion, for example backing=2. Repeatable. "
-            "Default: 1 each for contributors, issues, backing and activity.",
+            help="Weight of a criterion, for example backing=2; 0 leaves it out. Repeatable. "
+            "Without it: 1 each for contributors, issues, backing and activity.",
         ),
     ] = None,
     title: Annotated[
@@ -50,7 +51,13 @@ def init(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="File to write. Default: DOMAIN.toml."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="File to write. Default: DOMAIN.toml.",
+            callback=check_output,
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
@@ -61,11 +68,10 @@ def init(
     Examples:
       advisor init http-clients
       advisor init micro --candidate pallets/flask=flask --candidate falconry/falcon
-      advisor init micro --candidate pallets/flask --weight activity=3 --force
+      advisor init micro --candidate pallets/flask --weight activity=3 --weight issues=0 --force
     """
-    from advisor.cli.options import parse_weights
     from advisor.domain.domain import load_domain
-    from advisor.domain.draft import CRITERIA, Draft, domain_text
+    from advisor.domain.draft import Draft, domain_text
     from advisor.errors import InputError
     from advisor.files import write_atomically
     from advisor.write_errors import report_write_errors
@@ -76,7 +82,7 @@ def init(
     if candidate:
         draft = Draft(
             domain, name, question or _default_question(name), _parse_candidates(candidate),
-            parse_weights(weight) if weight else dict.fromkeys(CRITERIA, 1.0), default, default_reason,
+            _choose_weights(weight or []), default, default_reason,
         )  # fmt: skip
     elif sys.stdin.isatty():
         draft = _ask_for_draft(domain, name, question)
@@ -86,7 +92,7 @@ def init(
     text = domain_text(draft, snapshot)
     with tempfile.TemporaryDirectory() as folder:  # write only a file that can be loaded
         trial = Path(folder) / f"{domain}.toml"
-        with report_write_errors(trial):
+        with report_write_errors(Path(tempfile.gettempdir())):
             trial.write_text(text, encoding="utf-8")
         try:
             load_domain(str(trial))
@@ -98,6 +104,23 @@ def init(
     if snapshot is None:
         print(f"next: advisor collect --domain {argument}   (--git-only needs no token)")
     print(f"{'then' if snapshot is None else 'next'}: advisor rank --domain {argument}")
+
+
+def _choose_weights(texts: list[str]) -> dict[str, float]:
+    """Return criterion → weight: 1 for each criterion of a new domain, except those that the texts weigh.
+
+    Raises:
+        InputError: a weight is malformed, or none is above 0.
+    """
+    from advisor.cli.options import parse_weights
+    from advisor.domain.draft import CRITERIA
+    from advisor.errors import InputError
+
+    weights = dict.fromkeys(CRITERIA, 1.0) | parse_weights(texts, "--weight")
+    positive_weights = {name: weight for name, weight in weights.items() if weight}
+    if not positive_weights:
+        raise InputError("--weight: at least one weight must be greater than 0")
+    return positive_weights
 
 
 def _check_arguments(domain: str, path: Path, *, force: bool) -> None:
@@ -122,11 +145,14 @@ def _parse_candidates(texts: list[str]) -> dict[str, str | None]:
     An address on GitHub can replace ``owner/name``.
     """
     from advisor.addresses import check_repository, github_repository
+    from advisor.errors import InputError
 
     candidates: dict[str, str | None] = {}
     for text in texts:
         repository, _, package = text.replace("=", " ").strip().partition(" ")
         name = check_repository(github_repository(repository) or repository)
+        if name.lower() in (other.lower() for other in candidates):
+            raise InputError(f"duplicate candidate {name}: name each candidate once")
         candidates[name] = package.strip() or None
     return candidates
 
@@ -161,7 +187,7 @@ def _ask_for_draft(domain: str, title: str, question: str | None) -> Draft:
         if not line and candidates:
             break
         try:
-            candidates |= _parse_candidates([line])
+            candidates = _parse_candidates([*(f"{c} {p or ''}" for c, p in candidates.items()), line])
         except InputError as error:
             typer.echo(f"  {error}")
     default = _ask_for_candidate("Default candidate in a tie (empty: none)", list(candidates))

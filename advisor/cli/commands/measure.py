@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.cli import app
+from advisor.cli.messages import shows_progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,5 +114,5 @@ def _measure_on_spark(store: str, day: date | None, months: int, master: str) ->
 
 
 def _show_progress(count: int, total: int) -> None:
-    if sys.stderr.isatty():
+    if shows_progress():
         print(f"\r{count / max(total, 1):4.0%}", end="" if count < total else "\r", file=sys.stderr)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.cli import app
+from advisor.cli.output import check_output
 from advisor.cli.run_options import (
     Data,
     Demo,
@@ -45,7 +46,10 @@ def preview(
         typer.Option(metavar="N", help="Show the row of this number (in JSONL: its line). Repeatable."),
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write an HTML page, with at least 20 rows.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Also write an HTML page, with at least 20 rows.", callback=check_output
+        ),
     ] = None,
 ) -> None:
     """Show the tokens of the data, and what is wrong with it.

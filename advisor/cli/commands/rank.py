@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from advisor.cli import app
+from advisor.cli import app, completion
+from advisor.cli.messages import show_wait
 from advisor.cli.options import (
     AsOf,
     Candidates,
@@ -23,14 +23,15 @@ from advisor.cli.options import (
     Weights,
     date_or_today,
     exit_with_status,
-    parse_date,
+    parse_as_of,
     parse_weights,
     store_or_default,
 )
+from advisor.cli.output import Output, terminal_width, write_report
 from advisor.report.formats import Format, RankingFormat
 
 if TYPE_CHECKING:
-    from advisor.answers.question import Request
+    from advisor.answers.question import Question, Request
     from advisor.model import Recommendation
 
 
@@ -45,17 +46,27 @@ def rank(
     repositories: Candidates = None,
     model: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="Require support for this model, for example google/gemma-2-9b."),
+        typer.Option(
+            metavar="MODEL",
+            help="Require support for this model, for example google/gemma-2-9b.",
+            autocompletion=completion.families,
+        ),
     ] = None,
     method: Annotated[
         str | None,
         typer.Option(
-            metavar="METHOD", help="Require this method: full, lora, qlora, dpo, orpo, grpo or reward."
+            metavar="METHOD",
+            help="Require this method: full, lora, qlora, dpo, orpo, grpo or reward.",
+            autocompletion=completion.required_methods,
         ),
     ] = None,
     hardware: Annotated[
         str | None,
-        typer.Option(metavar="KIND", help="Require that it runs on this hardware: amd, apple, tpu or cpu."),
+        typer.Option(
+            metavar="KIND",
+            help="Require that it runs on this hardware: amd, apple, tpu or cpu.",
+            autocompletion=completion.hardware,
+        ),
     ] = None,
     gpu_memory: Annotated[
         str | None,
@@ -68,13 +79,19 @@ def rank(
         int | None, typer.Option(metavar="N", help="Number of GPUs. More than 1: require support for it.")
     ] = None,
     license: Annotated[
-        str | None, typer.Option(metavar="KIND", help="Require a licence of this kind: permissive.")
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="Require a licence of this kind: permissive.",
+            autocompletion=completion.licenses,
+        ),
     ] = None,
     avoid: Annotated[
         list[str] | None,
         typer.Option(
             metavar="KIND",
             help="Exclude libraries with this kind of backer, for example big-tech. Repeatable.",
+            autocompletion=completion.backer_kinds,
         ),
     ] = None,
     prefer: Annotated[
@@ -82,9 +99,18 @@ def rank(
         typer.Option(
             metavar="KIND",
             help="Prefer libraries with this kind of backer, for example community. Repeatable.",
+            autocompletion=completion.backer_kinds,
         ),
     ] = None,
     format: Annotated[Format, typer.Option(help="Format of the report.")] = Format.table,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full",
+            help="Show all candidates, with their figures, warnings and sources, in the table too.",
+        ),
+    ] = False,
+    output: Output = None,
     replay: Annotated[
         Path | None,
         typer.Option(
@@ -114,6 +140,7 @@ def rank(
             metavar="NAME",
             help='Rank the libraries of a category of public lists, for example "Web Frameworks". '
             "`advisor domains` lists them.",
+            autocompletion=completion.categories,
         ),
     ] = None,
     all_: Annotated[
@@ -127,7 +154,9 @@ def rank(
 
     Examples:
       advisor rank
+      advisor rank --full
       advisor rank --as-of 2024-06-05
+      advisor rank --format html -o report.html
       advisor rank trl unsloth --goal independence
       advisor rank --set models=5 --format json
       advisor rank httpx requests aiohttp
@@ -169,13 +198,15 @@ def rank(
                 "--all can be combined only with --domain, --goal, --as-of, --set, --rules, --store, --format"
             )
         options = replace(options, store=options.store or store_or_default(None))
-        _rank_all(options.build_request(repositories), format)
+        _rank_all(options.build_request(repositories), format, output, full=full)
         return
     if from_ or fail_under is not None or format is Format.sarif:
-        _rank_files(from_, repositories, options, format, fail_under, include or ())
+        _rank_files(from_, repositories, options, format, fail_under, include or (), output)
         return
     if include:
         raise InputError("missing option --from: --include needs it")
+    if replay is not None:  # the view decides what the settings would
+        options = options.without_settings()
     request = replace(
         options.build_request(repositories, category=category),
         requirements=Requirements(
@@ -201,24 +232,28 @@ def rank(
 
         answer, text = render_page(request, MONTHS)
     else:
-        answer = recommend(read_any_request(request))
-        text = _render(answer, format)
-    sys.stdout.write(text)
+        with show_wait("ranking"):
+            question = read_any_request(request)
+            answer = recommend(question)
+        text = _render(answer, format, output, question, full=full)
+    write_report(text, output)
     if view is not None:
         for difference in find_differences(view, answer):
             print(f"advisor: {replay}: {difference}", file=sys.stderr)
     exit_with_status(answer)
 
 
-def _rank_all(request: Request, format: Format) -> None:
+def _rank_all(request: Request, format: Format, output: Path | None, *, full: bool) -> None:
     from advisor.answers.question import read_request
     from advisor.answers.shortlist import recommend_all
     from advisor.errors import InputError
 
     if format is Format.html or format is Format.sarif:
         raise InputError(f"--all has no format {format}: use one of {', '.join(get_args(RankingFormat))}")
-    answer = recommend_all(read_request(request, whole_store=True))
-    sys.stdout.write(_render(answer, format))
+    question = read_request(request, whole_store=True)
+    with show_wait("ranking"):
+        answer = recommend_all(question)
+    write_report(_render(answer, format, output, question, full=full), output)
     exit_with_status(answer)
 
 
@@ -229,6 +264,7 @@ def _rank_files(
     format: Format,
     fail_under: str | None,
     include_folders: Sequence[Path],
+    output: Path | None,
 ) -> None:
     from advisor.answers.question import Request
     from advisor.cli.rank_from import rank_files
@@ -240,13 +276,14 @@ def _rank_files(
     line = parse_line(fail_under) if fail_under is not None else None
     weights = parse_weights(options.weights) if options.weights else None
     names = tuple(repositories or ())
-    request = Request("dependencies", names, options.goal, parse_date(options.as_of), weights, options.rules)
-    rank_files(files, request, options.store, format, line, include_folders)
+    request = Request("dependencies", names, options.goal, parse_as_of(options.as_of), weights, options.rules)
+    rank_files(files, request, options.store, format, line, include_folders, output)
 
 
-def _render(answer: Recommendation, format: RankingFormat) -> str:
+def _render(
+    answer: Recommendation, format: RankingFormat, output: Path | None, question: Question, *, full: bool
+) -> str:
     from advisor.report.ranking import render
 
-    if not sys.stdout.isatty():
-        return render(answer, format)
-    return render(answer, format, shutil.get_terminal_size().columns, date_or_today(None))
+    width, today = terminal_width(output), date_or_today(None)
+    return render(answer, format, width, today, full=full, views=question.views)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from advisor.cli import app
+from advisor.cli.output import check_output
 from advisor.files import data_home
 
 if TYPE_CHECKING:
@@ -181,7 +182,10 @@ def merge(
 @runs.command()
 def gguf(
     run: Run,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The GGUF file to write.")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="The GGUF file to write.", callback=check_output),
+    ],
     kind: Annotated[
         str, typer.Option("--type", metavar="TYPE", help="Type of the weights: f32, f16, bf16 or q8_0.")
     ] = "f16",

@@ -12,6 +12,7 @@ from advisor.report.json import write_json
 def render(answer: Dependencies, fail_under: float | None = None) -> str:
     """Return ``known`` with the riskiest first, ``unknown`` with reasons, and ``below``: who fails."""
     return write_json(
+        "dependencies",
         {
             "files": answer.files,
             "goal": answer.goal,
@@ -22,7 +23,7 @@ def render(answer: Dependencies, fail_under: float | None = None) -> str:
             ],
             "known": [_entry(h) for h in answer.known],
             "unknown": [_entry(h) for h in answer.unknown],
-        }
+        },
     )
 
 

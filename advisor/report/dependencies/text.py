@@ -13,7 +13,7 @@ from advisor.report.dependencies.rows import (
     row,
     unknown_line,
 )
-from advisor.report.tables import text_table
+from advisor.report.tables import PLAIN_WIDTH, text_table
 
 LEGEND = (
     "score: 0 to 100 on fixed scales, higher is healthier. range: possible scores, given what is not known.",
@@ -23,11 +23,11 @@ LEGEND = (
 )
 
 
-def render(answer: Dependencies, fail_under: float | None = None) -> str:
+def render(answer: Dependencies, fail_under: float | None = None, width: int = PLAIN_WIDTH) -> str:
     """Return a headline, the table with the riskiest first, the risks, and the packages without a score."""
     lines = [f"{', '.join(answer.files)}: goal {answer.goal}", "", headline(answer, fail_under)]
     if answer.known:
-        lines += ["", *text_table(HEADER, [row(h) for h in answer.known])]
+        lines += ["", *text_table(HEADER, [row(h) for h in answer.known], width)]
     for health in answer.known:
         sentences = [*risks(health), *([alternatives(health)] if health.alternatives else [])]
         if risks(health):

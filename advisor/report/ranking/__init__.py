@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, assert_never
 from advisor.report.formats import Format, RankingFormat
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
 
+    from advisor.facts.facts_view import FactsView
     from advisor.model import Recommendation
 
 
@@ -18,6 +20,9 @@ def render(
     output_format: RankingFormat,
     width: int | None = None,
     today: date | None = None,
+    *,
+    full: bool = False,
+    views: Sequence[FactsView] = (),
 ) -> str:
     """Return the report in a format.
 
@@ -26,16 +31,18 @@ def render(
         output_format: how to write it.
         width: columns of the terminal that shows the table with colours and bars; None: plain text.
         today: the day on which a person reads it on a terminal, for the age of the facts.
+        full: whether the table shows more than the first screen; the other formats always show everything.
+        views: the facts behind the answer, which JSON names.
     """
     match output_format:
         case Format.table if width is not None:
             from advisor.report.ranking import terminal
 
-            return terminal.render(answer, width, today)
+            return terminal.render(answer, width, today, full=full)
         case Format.table:
             from advisor.report.ranking import text
 
-            return text.render(answer)
+            return text.render(answer, full=full)
         case Format.markdown:
             from advisor.report.ranking import markdown
 
@@ -47,15 +54,13 @@ def render(
         case Format.json:
             from advisor.report.json import write_json
 
-            return write_json(asdict(answer))
+            return write_json("recommendation", asdict(answer), views)
         case _:
             assert_never(output_format)
 
 
 def schema() -> dict[str, Any]:
     """Return the JSON schema of the JSON format."""
-    from pydantic import TypeAdapter
+    from advisor.report.schemas import report_schema
 
-    from advisor.model import Recommendation
-
-    return TypeAdapter(Recommendation).json_schema(mode="serialization")
+    return report_schema("recommendation")

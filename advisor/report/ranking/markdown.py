@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from advisor.model import Recommendation
-from advisor.report.ranking.text import headline_rows, list_legend, ranking_rows, sections
+from advisor.report.ranking.figures import criterion_tables, other_tables
+from advisor.report.ranking.text import RANKING_HEADER, list_legend, ranking_row, sections
 from advisor.report.tables import escape_markdown, markdown_table
 
 
 def render(answer: Recommendation) -> str:
-    """Return headings, the recommendation with reasons and doubts, two tables, and who is excluded."""
+    """Return headings, the recommendation with reasons and doubts, the tables, and who is excluded."""
     choice = escape_markdown(answer.choice) if answer.choice else "no suitable candidate"
     before, after = sections(answer)
     parts = [
@@ -18,13 +19,19 @@ def render(answer: Recommendation) -> str:
         f"Goal {escape_markdown(answer.goal)}, as of {answer.as_of}, {answer.certainty}.",
         *(_list(*section) for section in before),
         "## Ranking",
-        markdown_table(*ranking_rows(answer)),
+        markdown_table(RANKING_HEADER, [ranking_row(r) for r in answer.ranking]),
         "## Figures",
-        markdown_table(*headline_rows(answer)),
+        *_figures(answer),
         *(_list(*section) for section in after),
         escape_markdown(" ".join(list_legend(answer))),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _figures(answer: Recommendation) -> Iterator[str]:
+    for title, header, rows in (*criterion_tables(answer), *other_tables(answer)):
+        yield f"### {escape_markdown(title[:1].upper() + title[1:])}"
+        yield markdown_table(header, rows)
 
 
 def _list(title: str, texts: Sequence[str]) -> str:

@@ -1,39 +1,62 @@
-"""A recommendation for a terminal or a pipe: the choice, the reasons, the doubts, then the tables."""
+"""The lines of a recommendation: the answer for one screen, and the whole report behind it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from advisor.answers.reasons import describe_gap
 from advisor.model import Ranked, Recommendation
+from advisor.report.ranking.figures import criterion_tables, other_tables
 from advisor.report.record import describe_record
-from advisor.report.tables import text_table
-from advisor.report.values import (
-    CONFIDENCE,
-    HEADLINES,
-    VERDICTS,
-    describe_kind,
-    metric_label,
-    show,
-    show_collapse,
-    show_criterion,
-    show_outlook,
-    show_wins,
-)
+from advisor.report.tables import PLAIN_WIDTH, text_table
+from advisor.report.values import CONFIDENCE, VERDICTS, describe_kind, show_wins
 
-MOST_COLUMNS = 20
-"""The table of figures has the first so many candidates; all are in the ranking and in the JSON."""
+TOP = 5
+"""The first screen has the first so many candidates."""
 
-LEGEND = (
+MOST_ROWS = 20
+"""The whole report has the first so many candidates; all are in CSV, JSON and Markdown."""
+
+FEWEST_WARNINGS = 4
+"""So many candidates have their warnings in a report that leaves candidates out."""
+
+SHORT_LEGEND = (
     "score: 0 to 100, higher is healthier. range: possible scores, given what is not known.",
     "wins: share of the sampled weightings in which the candidate comes first.",
-    "evidence: share of the weight that rests on data. Columns after it: score for each criterion.",
+    "Add --full for all candidates, their figures, warnings and sources.",
+)
+LEGEND = (
+    *SHORT_LEGEND[:2],
+    "evidence: share of the weight that rests on data.",
     "~: not measured; libraries that are alike otherwise have this on average.",
     "out: excluded. ?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound.",
     "abandoned: chance of a year without commits by then; collapsed: of under a fifth of this year's.",
     "All numbers: --format json. Definitions and sources: advisor explain NAME.",
 )
+
+
+class Line(NamedTuple):
+    """A line of a report.
+
+    Attributes:
+        style: what it is: ``context``, ``choice``, ``title``, ``point``, ``header``, ``table``, ``first``
+            (the row of the choice), ``out`` (that of an excluded candidate), ``note``, ``legend`` or empty.
+        text: its words; those of a table do not wrap.
+        indent: spaces before the words.
+        candidate: whose row of the ranking it is.
+    """
+
+    style: str
+    text: str = ""
+    indent: int = 0
+    candidate: Ranked | None = None
+
+    @property
+    def plain(self) -> str:
+        """The line as in a file."""
+        return (" " * self.indent + self.text).rstrip()
 
 
 def list_legend(answer: Recommendation) -> list[str]:
@@ -43,47 +66,101 @@ def list_legend(answer: Recommendation) -> list[str]:
     return [*LEGEND, "not drawn: only the candidates with the highest scores are in the sampled weightings."]
 
 
-MOST_ROWS = 20  # candidates in the ranking of a screen
-FEWEST_COLUMNS = 4  # candidates side by side, with their warnings, if there are more than the screen shows
+def render(answer: Recommendation, *, full: bool = False) -> str:
+    """Return plain text; sentences are lines of any length, tables are at most 80 columns wide."""
+    return "\n".join(line.plain for line in lines(answer, PLAIN_WIDTH, full=full)) + "\n"
 
 
-def render(answer: Recommendation) -> str:
-    """Return plain text of at most 125 columns for up to half a dozen candidates."""
-    answer, rest = shorten(answer)
+def lines(answer: Recommendation, width: int, *, full: bool, age: str = "") -> Iterator[Line]:
+    """Yield the lines of the first screen, or with ``full`` of the whole report.
+
+    Args:
+        answer: the recommendation.
+        width: columns that a table may have.
+        full: whether to show everything.
+        age: the age of the facts in words.
+    """
     before, after = sections(answer)
-    lines = [context(answer), "", headline(answer), *_bullets(before)]
-    lines += ["", *text_table(*ranking_rows(answer)), *rest, "", *text_table(*headline_rows(answer, rest))]
-    for section in after:
-        lines += ["", *_bullets([section])]
+    yield Line("context", context(answer, age))
+    yield Line("")
+    yield Line("choice", headline(answer))
+    for section in before:
+        yield from _section(*section)
+    yield Line("")
+    if full:
+        yield from _whole_report(answer, width)
+    else:
+        yield from _first_screen(answer, width, after)
+
+
+def _first_screen(answer: Recommendation, width: int, after: Sequence[Section]) -> Iterator[Line]:
+    top = [r for r in answer.ranking if r.rank is not None][:TOP] or answer.ranking[:TOP]
+    choice = answer.first_choice
+    if choice and choice not in top:  # the default, in a tie
+        top = [*top, choice]
+    yield from _ranking(answer, top, width)
+    yield Line("")
+    yield from (Line("note", text) for text in _left_out(answer, top))
+    yield from (Line("note", text) for title, texts in after if title == "facts" for text in texts[:1])
+    yield from (Line("legend", text) for text in SHORT_LEGEND)
+
+
+def _left_out(answer: Recommendation, top: Sequence[Ranked]) -> Iterator[str]:
+    """Yield the names of the candidates that the first screen does not show."""
+    rest = [r for r in answer.ranking if r not in top]
+    gaps = [r.candidate.name for r in rest if r.score is None and not r.excluded]
+    groups = (
+        ("lower ranks", [r.candidate.name for r in rest if r.rank is not None]),
+        ("excluded", [r.candidate.name for r in rest if r.excluded]),
+        ("not enough data", [*gaps, *(name.split("/")[-1] for name in answer.missing)]),
+        ("not compared (no facts)", [name.split("/")[-1] for name in answer.rivals]),
+    )
+    for title, names in groups:
+        if names:
+            more = f" and {len(names) - MOST_ROWS} more" if len(names) > MOST_ROWS else ""
+            yield f"{title}: {', '.join(names[:MOST_ROWS])}{more}"
+
+
+def _whole_report(answer: Recommendation, width: int) -> Iterator[Line]:
+    short, rest = shorten(answer)
+    yield from _ranking(short, short.ranking, width)
+    yield from (Line("note", text) for text in rest)
+    for title, header, rows in (*criterion_tables(short), *other_tables(short)):
+        yield Line("")
+        yield Line("title", title)
+        yield from _table(header, rows, width)
+    for section in sections(short)[1]:
+        yield Line("")
+        yield from _section(*section)
+    yield Line("")
     record = describe_record(answer.weights)
-    lines += ["", *list_legend(answer), *([record] if record else [])]
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+    yield from (Line("legend", text) for text in (*list_legend(answer), *([record] if record else [])))
 
 
 def shorten(answer: Recommendation) -> tuple[Recommendation, list[str]]:
-    """Return the answer for a screen, and the lines that say what it leaves out and where to see it."""
+    """Return the answer with few enough candidates to read, and the lines that say what it leaves out."""
     count = len(answer.ranking) - MOST_ROWS
     if count <= 0 and len(answer.missing) <= MOST_ROWS:
         return answer, []
     choice = [r for r in answer.ranking[MOST_ROWS:] if r.repository == answer.choice]
-    missing = dict(list(answer.missing.items())[:FEWEST_COLUMNS])
+    missing = dict(list(answer.missing.items())[:FEWEST_WARNINGS])
     more = len(answer.missing) - len(missing)
     texts = ([f"{count - len(choice)} more candidates"] if count > 0 else []) + (
         [f"{more} more without a rank"] if more else []
     )
-    first, others = answer.ranking[:FEWEST_COLUMNS], answer.ranking[FEWEST_COLUMNS:MOST_ROWS]
+    first, others = answer.ranking[:FEWEST_WARNINGS], answer.ranking[FEWEST_WARNINGS:MOST_ROWS]
     short = replace(
         answer,
         ranking=(*first, *(replace(r, findings=()) for r in others), *choice),
-        leaving_default=answer.leaving_default[:FEWEST_COLUMNS],
+        leaving_default=answer.leaving_default[:FEWEST_WARNINGS],
         missing=missing,
     )
     return short, [f"… and {' and '.join(texts)}; all of them: --format csv or --format json"]
 
 
-def context(answer: Recommendation) -> str:
-    """Return the domain, the goal, the day and the facts of an answer in a line."""
-    return f"{answer.domain}: goal {answer.goal}, as of {answer.as_of}, snapshot {answer.snapshot}"
+def context(answer: Recommendation, age: str = "") -> str:
+    """Return the domain, the goal, the day with its age, and the facts of an answer in a line."""
+    return f"{answer.domain}: goal {answer.goal}, as of {answer.as_of}{age}, snapshot {answer.snapshot}"
 
 
 def headline(answer: Recommendation) -> str:
@@ -135,18 +212,25 @@ def list_gaps(answer: Recommendation) -> list[tuple[str, str]]:
     return sorted([*gaps, *answer.missing.items()])
 
 
-def _bullets(parts: Sequence[Section]) -> list[str]:
-    return [line for title, texts in parts for line in (f"  {title}:", *(f"    - {text}" for text in texts))]
+def _section(title: str, texts: Sequence[str]) -> Iterator[Line]:
+    yield Line("title", f"{title}:", 2)
+    yield from (Line("point", f"- {text}", 4) for text in texts)
 
 
-def ranking_rows(answer: Recommendation) -> tuple[list[str], list[list[str]]]:
-    """Return the header and a row for each candidate: rank, score, range, wins, evidence, criteria."""
-    names = [c.criterion for c in answer.ranking[0].criteria] if answer.ranking else []
-    header = ["candidate", "rank", "score", "range", "wins", "evidence", *names]
-    return header, [_ranking_row(r) for r in answer.ranking]
+def _ranking(answer: Recommendation, ranking: Sequence[Ranked], width: int) -> Iterator[Line]:
+    table = list(_table(RANKING_HEADER, [ranking_row(r) for r in ranking], width))
+    head = len(table) - len(ranking)
+    yield from table[:head]
+    for line, r in zip(table[head:], ranking, strict=True):
+        style = "first" if r.repository == answer.choice else "out" if r.excluded else line.style
+        yield line._replace(style=style, candidate=r)
 
 
-def _ranking_row(r: Ranked) -> list[str]:
+RANKING_HEADER = ("candidate", "rank", "score", "range", "wins", "evidence")
+
+
+def ranking_row(r: Ranked) -> list[str]:
+    """Return the cells of a candidate under `RANKING_HEADER`."""
     return [
         r.candidate.name,
         str(r.rank) if r.rank is not None else "out" if r.excluded else "?",
@@ -154,29 +238,9 @@ def _ranking_row(r: Ranked) -> list[str]:
         f"{r.low:.0f}–{r.high:.0f}",
         show_wins(r),
         f"{r.coverage:.0%}",
-        *(show_criterion(r, c) for c in r.criteria),
     ]
 
 
-def headline_rows(answer: Recommendation, rest: Sequence[str] = ()) -> tuple[list[str], list[list[str]]]:
-    """Return the header (empty, then the candidates) and a row for each headline metric of the criteria.
-
-    Args:
-        answer: the recommendation, from `shorten`.
-        rest: the second result of `shorten`; if it left candidates out, only the first are side by side.
-    """
-    ranking = answer.ranking[: FEWEST_COLUMNS if rest else MOST_COLUMNS]
-    rows = []
-    for criterion in answer.ranking[0].criteria if answer.ranking else ():
-        metrics = [s.metric for s in criterion.metrics]
-        for metric in HEADLINES.get(criterion.criterion, tuple(metrics[:2])):
-            rows.append([metric_label(metric), *(show(r.measurement(metric)) for r in ranking)])
-    for place, horizon in enumerate(answer.ranking[0].outlook if answer.ranking else ()):
-        months = horizon.horizon_months
-        rows.append([f"abandoned in {months} months", *(show_outlook(r.outlook[place]) for r in ranking)])
-        if any(r.outlook[place].collapse is not None for r in ranking):
-            cells = (show_collapse(r.outlook[place]) for r in ranking)
-            rows.append([f"collapsed in {months} months", *cells])
-    rows.append(["backer", *(r.candidate.backer or "?" for r in ranking)])
-    rows.append(["kind of backer", *(r.candidate.backer_kind or "?" for r in ranking)])
-    return ["", *(r.candidate.name for r in ranking)], rows
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[Line]:
+    for number, text in enumerate(text_table(header, rows, width)):
+        yield Line("header" if number == 0 else "table", text)

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from advisor.cli import app, load
 from advisor.domain.domain import load_domain
+from advisor.domain.draft import CRITERIA
 from advisor.errors import AdvisorError
 
 load(None)
@@ -49,7 +50,8 @@ def test_options_write_a_domain_that_ranks(here):
     assert [(c.repository, c.package, c.backer) for c in domain.candidates] == [
         ("mid/steady", "steady", None), ("small/fading", None, None), ("huggingface/lively", None, "huggingface"),
     ]  # fmt: skip
-    assert domain.goals["balanced"].weights == {"activity": 3.0, "backing": 1.0}
+    weights = {"contributors": 1.0, "issues": 1.0, "backing": 1.0, "activity": 3.0}
+    assert domain.goals["balanced"].weights == weights, "a weight changes one criterion and leaves the others"
     assert "advisor collect --domain ./http-clients.toml" in text
     early = CliRunner().invoke(app, ["rank", "--domain", "./http-clients.toml"]).exception
     assert isinstance(early, AdvisorError) and "run `advisor collect --domain ./http-clients.toml`" in str(
@@ -79,9 +81,16 @@ def test_bundled_candidates_need_no_collecting(here):
             "mine.toml: unknown criterion 'fame'; known: activity",
         ),
         (
-            ["mine", "--candidate", "a/b", "--weight", "activity=0"],
+            ["mine", "--candidate", "a/b", *(f"--weight={c}=0" for c in CRITERIA)],
             "at least one weight must be greater than 0",
         ),
+        (
+            ["mine", "--candidate", "a/b", "--weight", "activity=abc"],
+            "invalid weight 'activity=abc' in --weight: expected CRITERION=WEIGHT",
+        ),
+        (["mine", "--candidate", "a/b", "--weight", "activity=1e308"], "from 0.000001 to 1,000,000"),
+        (["mine", "--candidate", "a/b", "--candidate", "A/B"], "duplicate candidate A/B"),
+        (["mine", "--candidate", "a/b", "--title", ""], "empty value for --title"),
         (["mine", "--candidate", "a/b", "-o", "mine.txt"], "a domain file ends in .toml"),
         (["mine"], "missing option --candidate"),
     ],

@@ -96,13 +96,17 @@ KINDS = "big-tech, company, start-up, foundation, university, research-institute
     (lambda: parse_memory("24GB or so"), "invalid amount of memory '24GB or so': write it as 24GB"),
     (lambda: Requirements(method="dora2"), "unknown method 'dora2': choose one of full, lora, qlora, dpo, orpo, grpo, reward"),
     (lambda: Requirements(hardware="gpu"), "unknown hardware 'gpu': choose one of amd, apple, tpu, cpu"),
-    (lambda: Requirements(license="mit"), "unknown license 'mit': choose one of permissive"),
+    (lambda: Requirements(license="gpl"), "unknown license 'gpl': choose one of permissive"),
     (lambda: Requirements(avoid=("bigtech",)),
      f"unknown kind of backer 'bigtech': choose one of {KINDS}"),
     (lambda: Requirements(prefer=("company", "x")),
      f"unknown kind of backer 'x': choose one of {KINDS}"),
-    (lambda: Requirements(gpus=0), "invalid gpus 0: expected a number above 0"),
-    (lambda: Requirements(gpu_memory_gib=-1), "invalid gpu memory -1: expected a number above 0"),
+    (lambda: Requirements(gpus=0), "invalid gpus 0: expected a number above 0, at most 100,000"),
+    (lambda: Requirements(gpus=100_001), "invalid gpus 100001: expected a number above 0, at most 100,000"),
+    (lambda: Requirements(gpu_memory_gib=-1), "invalid gpu memory -1: expected a number above 0, at most 10,000"),
+    (lambda: Requirements(gpu_memory_gib=1e26), "invalid gpu memory 1e+26: expected a number above 0, at most 10,000"),
+    (lambda: Requirements(avoid=("Big Tech",), prefer=("company", "big-tech")),
+     "avoid and prefer both name big-tech: choose one of them"),
 ])  # fmt: skip
 def test_wrong_input_raises(call, message):
     with pytest.raises(InputError) as raised:
@@ -360,10 +364,15 @@ def test_methods_and_hardware_exclude_and_are_shown():
     assert entry(apple, "axolotl").excluded and not entry(apple, "unsloth").excluded
 
 
+def test_capitals_do_not_matter_and_a_permissive_licence_stands_for_its_kind():
+    written = Requirements(method="QLoRA", hardware="AMD", license="MIT", avoid=("Big Tech",))
+    assert written == Requirements(method="qlora", hardware="amd", license="permissive", avoid=("big-tech",))
+
+
 def test_the_command_takes_all_requirements():
     run = subprocess.run(
         [sys.executable, "-m", "advisor", "rank", "--model", "google/gemma-2-9b", "--method", "qlora", "--gpu-memory",
-         "24GB", "--gpus", "1", "--license", "permissive", "--avoid", "big-tech", "--prefer", "community"],
+         "24GB", "--gpus", "1", "--license", "permissive", "--avoid", "big-tech", "--prefer", "community", "--full"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr

@@ -129,7 +129,8 @@ def test_steps_and_warmup_are_optimiser_steps():
 
 
 @pytest.mark.parametrize(("text", "why"), [
-    (None, "does not exist"), (b"model = ", "is not valid TOML"), (b"\xff", "is not valid TOML"), ("a folder", "Is a directory"),
+    (None, "no such file or directory"), (b"model = ", "is not valid TOML"), (b"\xff", "is not UTF-8 text"),
+    ("a folder", "is a directory"),
 ])  # fmt: skip
 def test_unreadable_run_file_is_refused_with_its_reason(tmp_path, text, why):
     file = tmp_path / "run.toml"

@@ -10,7 +10,7 @@ from advisor.answers.question import Request, read_request
 from advisor.answers.recommend import MOST_SAMPLES, find_leaders, recommend
 from advisor.report.dashboard.answer import rows_of_others
 from advisor.report.ranking import render
-from advisor.report.ranking.text import FEWEST_COLUMNS, MOST_ROWS
+from advisor.report.ranking.text import FEWEST_WARNINGS, MOST_ROWS
 
 COUNT = 840
 
@@ -31,14 +31,22 @@ def many():
 
 
 @pytest.mark.parametrize("width", [None, 100, 200])
-def test_rank_prints_a_screen_and_says_where_the_rest_is(many, width):
-    lines = render(many, "table", width).splitlines()
-    assert len(lines) < (100 if width is None else 200)
+def test_the_whole_report_has_twenty_candidates_and_says_where_the_rest_is(many, width):
+    lines = render(many, "table", width, full=True).splitlines()
+    assert len(lines) < 350
     text = "\n".join(lines)
-    assert f"… and {COUNT - MOST_ROWS} more candidates and {300 - FEWEST_COLUMNS} more without a rank" in text
+    assert (
+        f"… and {COUNT - MOST_ROWS} more candidates and {300 - FEWEST_WARNINGS} more without a rank" in text
+    )
     assert "--format csv" in text
     for r in many.ranking[:MOST_ROWS]:
         assert r.candidate.name in text
+
+
+def test_the_first_screen_of_many_is_one_screen(many):
+    lines = render(many, "table", 80).splitlines()
+    assert len(lines) <= 50
+    assert max(map(len, lines)) <= 80 + len("\x1b[1;33m\x1b[0m")
 
 
 def test_the_other_formats_have_every_candidate(many):
@@ -49,7 +57,7 @@ def test_the_other_formats_have_every_candidate(many):
 
 def test_up_to_a_screen_of_candidates_nothing_is_left_out():
     answer = recommend(read_request(Request(domain="finetuning")))
-    assert "… and " not in render(answer, "table")
+    assert "… and " not in render(answer, "table", full=True)
 
 
 def test_only_the_highest_scores_are_sampled(many):

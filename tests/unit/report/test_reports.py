@@ -176,5 +176,5 @@ def test_the_answer_says_how_much_memory_the_model_needs():
 
 
 def test_compare_refuses_the_same_candidate_twice():
-    with pytest.raises(InputError, match="two different"):
+    with pytest.raises(InputError, match=r"huggingface/trl is named 2 times: name different candidates"):
         pairs.compare(read_request(Request(repositories=("trl", "trl"))))

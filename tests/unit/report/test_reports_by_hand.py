@@ -8,9 +8,11 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from sample_answer import ANSWER, COVERAGE, DAY, EARLIER, FIRST, PAIR, SECOND, TWO, measurement
 
 from advisor.metrics import METRICS
+from advisor.model import Candidate
 from advisor.report import compare, coverage, explain, ranking
 from advisor.report.formats import Format
 from advisor.report.ranking import terminal, text
@@ -30,19 +32,52 @@ Recommendation: a/one (leaning, not clear)
   your requirements:
     - It costs nothing.
 
-candidate  rank  score  range  wins  evidence  adoption  activity
-one           1     71  50–81   65%       75%        81        30
-two         out     40  50–81             75%        20       ~25
+candidate  rank  score  range  wins  evidence
+one           1     71  50–81   65%       75%
 
-                                           one                 two
-downloads in 30 days        12.3M [1.0M–20.0M]  12.3M [1.0M–20.0M]
-stars                                   1500.5                 900
-commits in a year                            7                   7
-commits vs the year before                   ?                   ?
-abandoned in 12 months         5.0% [1.0%–20%]     5.0% [1.0%–20%]
-abandoned in 24 months                       ?                   ?
-backer                                       ?                ACME
-kind of backer                               ?            big tech
+excluded: two
+not enough data: three
+score: 0 to 100, higher is healthier. range: possible scores, given what is not known.
+wins: share of the sampled weightings in which the candidate comes first.
+Add --full for all candidates, their figures, warnings and sources.
+"""
+FULL_TEXT = """\
+tools: goal balanced, as of 2026-07-04, snapshot made
+
+Recommendation: a/one (leaning, not clear)
+  why:
+    - It has more *users*.
+  doubts:
+    - Few facts.
+  what would put another candidate first:
+    - With activity at 40 % two is first.
+    - With 5000 stars two is first.
+  your requirements:
+    - It costs nothing.
+
+candidate  rank  score  range  wins  evidence
+one           1     71  50–81   65%       75%
+two         out     40  50–81             75%
+
+adoption: 80% of the weight
+candidate  score of 100  downloads in 30 days   stars
+one                  81    12.3M [1.0M–20.0M]  1500.5
+two                  20    12.3M [1.0M–20.0M]     900
+
+activity: 20% of the weight
+candidate  score of 100  commits in a year  commits vs the year before (ratio)
+one                  30                  7                                   ?
+two                 ~25                  7                                   ?
+
+outlook: what is likely
+candidate  abandoned in 12 months  abandoned in 24 months
+one               5.0% [1.0%–20%]                       ?
+two               5.0% [1.0%–20%]                       ?
+
+backing
+candidate  backer  kind of backer
+one             ?               ?
+two          ACME        big tech
 
   exclusions and warnings for the other candidates:
     - two: excluded: It is over.
@@ -55,7 +90,7 @@ kind of backer                               ?            big tech
 
 score: 0 to 100, higher is healthier. range: possible scores, given what is not known.
 wins: share of the sampled weightings in which the candidate comes first.
-evidence: share of the weight that rests on data. Columns after it: score for each criterion.
+evidence: share of the weight that rests on data.
 ~: not measured; libraries that are alike otherwise have this on average.
 out: excluded. ?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound.
 abandoned: chance of a year without commits by then; collapsed: of under a fifth of this year's.
@@ -85,23 +120,40 @@ Goal balanced, as of 2026-07-04, leaning.
 
 ## Ranking
 
-| candidate | rank | score | range | wins | evidence | adoption | activity |
-| --- | --- | --- | --- | --- | --- | --- | --- |
-| one | 1 | 71 | 50–81 | 65% | 75% | 81 | 30 |
-| two | out | 40 | 50–81 |  | 75% | 20 | ~25 |
+| candidate | rank | score | range | wins | evidence |
+| --- | --- | --- | --- | --- | --- |
+| one | 1 | 71 | 50–81 | 65% | 75% |
+| two | out | 40 | 50–81 |  | 75% |
 
 ## Figures
 
-|  | one | two |
+### Adoption: 80% of the weight
+
+| candidate | score of 100 | downloads in 30 days | stars |
+| --- | --- | --- | --- |
+| one | 81 | 12.3M \\[1.0M–20.0M\\] | 1500.5 |
+| two | 20 | 12.3M \\[1.0M–20.0M\\] | 900 |
+
+### Activity: 20% of the weight
+
+| candidate | score of 100 | commits in a year | commits vs the year before (ratio) |
+| --- | --- | --- | --- |
+| one | 30 | 7 | ? |
+| two | ~25 | 7 | ? |
+
+### Outlook: what is likely
+
+| candidate | abandoned in 12 months | abandoned in 24 months |
 | --- | --- | --- |
-| downloads in 30 days | 12.3M \\[1.0M–20.0M\\] | 12.3M \\[1.0M–20.0M\\] |
-| stars | 1500.5 | 900 |
-| commits in a year | 7 | 7 |
-| commits vs the year before | ? | ? |
-| abandoned in 12 months | 5.0% \\[1.0%–20%\\] | 5.0% \\[1.0%–20%\\] |
-| abandoned in 24 months | ? | ? |
-| backer | ? | ACME |
-| kind of backer | ? | big tech |
+| one | 5.0% \\[1.0%–20%\\] | ? |
+| two | 5.0% \\[1.0%–20%\\] | ? |
+
+### Backing
+
+| candidate | backer | kind of backer |
+| --- | --- | --- |
+| one | ? | ? |
+| two | ACME | big tech |
 
 ## Exclusions and warnings for the other candidates
 
@@ -117,7 +169,7 @@ Goal balanced, as of 2026-07-04, leaning.
 
 score: 0 to 100, higher is healthier. range: possible scores, given what is not known. \
 wins: share of the sampled weightings in which the candidate comes first. \
-evidence: share of the weight that rests on data. Columns after it: score for each criterion. \
+evidence: share of the weight that rests on data. \
 ~: not measured; libraries that are alike otherwise have this on average. \
 out: excluded. ?: not enough data. n/a: not meaningful here. \\[a–b\\]: lower and upper bound. \
 abandoned: chance of a year without commits by then; collapsed: of under a fifth of this year's. \
@@ -130,12 +182,13 @@ criterion  weight  one  two    better
 adoption      80%   81   20  not sure
 activity      20%   30  ~25  not sure
 
-metric                                                     one                 two    better
-number of downloads (downloads in 30 days)  12.3M [1.0M–20.0M]  12.3M [1.0M–20.0M]  not sure
-stars                                                   1500.5                 900  not sure
-trend (commits vs the year before)                           ?                   ?         ?
-code changes commits (commits in a year)                     7                   7
-declared status                                         active              active
+metric                                         one                 two    better
+downloads in 30 days            12.3M [1.0M–20.0M]  12.3M [1.0M–20.0M]  not sure
+stars                                       1500.5                 900  not sure
+commits vs the year before                       ?                   ?         ?
+(ratio)
+commits in a year                                7                   7
+declared status                             active              active
 
 what would reverse the order:
   - With adoption at 10 % two is first.
@@ -160,7 +213,7 @@ advantage: It was kept.
 not enough data for rule licence: Nobody read it.
 
 adoption: 20 of 100, 80% of the weights
-  downloads = 12.3M [1.0M–20.0M] downloads in 30 days
+  downloads in 30 days = 12.3M [1.0M–20.0M] (downloads)
       {METRICS["downloads"].definition}
       more is healthier, window 400 days; utility 0.20 of 1, 0.20 expected, 0.10 to 0.90 possible, weight 2 within adoption
       interval 1.0M to 20.0M, n 30, 50% of the evidence available
@@ -168,22 +221,22 @@ adoption: 20 of 100, 80% of the weights
       source: an index
       source: =a table
       facts: 12,345 rows in counts, 2025-01-02 to 2026-07-04, git history up to commit 0123456789ab
-  stars = 900 stars
+  stars = 900 (stars)
       {METRICS["stars"].definition}
       more is healthier, window 400 days; utility 0.50 of 1, 0.50 expected, 0.10 to 0.90 possible, weight 1 within adoption
       facts: 12,345 rows in counts, 2025-01-02 to 2026-07-04, git history up to commit 0123456789ab
 
 activity: 25 of 100, 20% of the weights
-  trend = ? ratio
+  commits vs the year before (ratio) = ? (trend)
       {METRICS["trend"].definition}
       more is healthier, window 365 days; utility unknown: 0.25 expected, 0.00 to 1.00 possible, weight 1 within activity
       too few days
 
 measured, but not part of the score
-  code_changes_commits = 7 commits
+  commits in a year = 7 (code_changes_commits)
       {METRICS["code_changes_commits"].definition}
       more is healthier, window 365 days; not part of the score
-  declared_status = active
+  declared status = active (declared_status)
       {METRICS["declared_status"].definition}
       neither more nor less is healthier; not part of the score
 
@@ -220,9 +273,10 @@ one          others     0 of 9                        never              0%
 
 Vendors of the supported families (vendor gap: share within 90 days, backer's minus others')
 
-library  families  vendors  effective vendors  backer's own share  vendor gap (points)
-one             2        2                  2                200%                    ?
-two             2        2                  2                200%                    ?
+                                   effective      backer's own        vendor gap
+library  families  vendors           vendors             share          (points)
+one             2        2                 2              200%                 ?
+two             2        2                 2              200%                 ?
 
 Supported on the default branch, but not in a release yet
 
@@ -232,11 +286,6 @@ What the vendor gaps rest on
 
 two: It has no backer.
 """
-BAR_TABLE = """\
-one           1     71  50–81   65%       75%        81        30            ────●─
-two         out     40  50–81             75%        20       ~25          ● ──────
-
-"""
 
 
 def plain(content):
@@ -245,6 +294,7 @@ def plain(content):
 
 def test_the_text():
     assert ranking.render(ANSWER, Format.table) == TEXT
+    assert ranking.render(ANSWER, Format.table, full=True) == FULL_TEXT
     no_choice = text.render(replace(ANSWER, choice=None, certainty="none", ranking=()))
     assert "\n\nNo suitable candidate: each one is excluded or has too little data.\n  why:\n" in no_choice
     for changes, phrase in (
@@ -256,12 +306,32 @@ def test_the_text():
     ):
         assert f"Recommendation: a/one ({phrase})\n" in text.render(replace(ANSWER, **changes))
     unknown = replace(SECOND, score=None, excluded=False, coverage=0.49)
+    with_gap = replace(ANSWER, ranking=(FIRST, unknown))
     assert (
         "  not ranked:\n    - b/two: not enough data: 49% of the weight is known, and a rank needs half of it\n"
         "    - c/three: not collected\n"
-    ) in text.render(replace(ANSWER, ranking=(FIRST, unknown)))
+    ) in text.render(with_gap, full=True)
+    assert "\nnot enough data: two, three\n" in text.render(with_gap)
     as_default = text.render(replace(ANSWER, ranking=(replace(SECOND, rank=1), FIRST)))
     assert "  what would put the choice first:\n" in as_default
+
+
+def test_the_first_screen_has_the_top_five_and_names_the_others():
+    names = [f"o/n{number}" for number in range(1, 31)]
+    ranked = [
+        replace(FIRST, candidate=Candidate(name, name.split("/")[1]), rank=rank)
+        for rank, name in enumerate(names, 1)
+    ]
+    answer = replace(ANSWER, ranking=(*ranked, SECOND), choice=names[8], rivals={"r/rival": "no facts"})
+    screen = text.render(answer)
+    rows = [line.split()[0] for line in screen.splitlines() if re.match(r"n\d+ ", line)]
+    assert rows == ["n1", "n2", "n3", "n4", "n5", "n9"], "the top five, and the default that wins a tie"
+    lower_ranks = ["n6", "n7", "n8", *(f"n{number}" for number in range(10, 27))]
+    assert f"\nlower ranks: {', '.join(lower_ranks)} and 4 more\nexcluded: two\n" in screen
+    assert "\nnot compared (no facts): rival\n" in screen
+    assert "\n  known rivals that were not compared:\n    - r/rival: no facts\n" in text.render(
+        answer, full=True
+    )
 
 
 def test_markdown():
@@ -279,34 +349,46 @@ def test_csv():
     assert ranking.render(replace(ANSWER, ranking=(formula,)), Format.csv).endswith(",,,'@SUM(1)\n")
 
 
-def test_a_wide_terminal_has_the_same_words_and_bars(monkeypatch):
+@pytest.fixture
+def has_colours(monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    wide, narrow = (terminal.render(ANSWER, width) for width in (125, 124))
-    assert "●" in wide and "●" not in narrow
-    content = plain(wide)
-    assert BAR_TABLE in content
-    assert (
-        "╯\nwhy\n • It has more *users*.\n\ndoubts\n • Few facts.\n\nwhat would put another candidate first\n"
-        in content
-    )
-    assert (
-        "kind of backer                               ?            big tech\n\n"
-        "exclusions and warnings for the other candidates\n" in content
-    )
-    assert "\nnot ranked\n • c/three: not collected\n\nscore: 0 to 100," in content
-    lines = wide.splitlines()
-    assert "─ tools: goal balanced, as of 2026-07-04, snapshot made ─" in content.splitlines()[0]
-    assert lines[0].startswith("\x1b[33m╭"), "yellow: leaning"
-    no_choice = terminal.render(replace(ANSWER, choice=None, certainty="none"), 125)
-    assert no_choice.startswith("\x1b[31m╭") and terminal.render(
-        replace(ANSWER, certainty="clear"), 125
-    ).startswith("\x1b[32m╭")
-    assert any("\x1b[1mone " in line for line in lines) and any("\x1b[2mtwo " in line for line in lines)
-    assert max(map(len, plain(narrow).splitlines())) <= 124
+
+
+@pytest.mark.usefixtures("has_colours")
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("width", [20, 40, 80, 100, 140])
+def test_a_terminal_has_the_same_words_at_any_width(width, full):
+    content = plain(terminal.render(ANSWER, width, full=full)).replace("●", "").replace("─", "")
+    sentences = [line for line in text.render(ANSWER, full=full).splitlines() if "  " not in line.strip()]
+    words = " ".join(content.split())
+    assert len(sentences) > 15
+    assert [line for line in sentences if " ".join(line.split()) not in words] == []
+    assert width < 40 or max(map(len, content.splitlines())) <= width
+
+
+@pytest.mark.usefixtures("has_colours")
+def test_a_terminal_has_colours_and_bars():
+    content = terminal.render(ANSWER, 80, full=True)
+    assert "\x1b[1mone           1     71  50–81   65%       75%            ────●─\x1b[0m\n" in content
+    assert "\x1b[2mtwo         out     40  50–81             75%          ● ──────\x1b[0m\n" in content
+    assert "●" not in terminal.render(ANSWER, 66, full=True), "no room for a bar of 20 columns"
+    for certainty, code in (("clear", 32), ("leaning", 33), ("tie", 33), ("only", 33)):
+        shown = terminal.render(replace(ANSWER, certainty=certainty), 80)
+        assert f"\x1b[1;{code}mRecommendation: a/one" in shown
+    no_choice = terminal.render(replace(ANSWER, choice=None, certainty="none"), 80)
+    assert "\x1b[1;31mNo suitable candidate" in no_choice
     zero, whole = (replace(FIRST, low=edge, high=edge, score=edge) for edge in (0.0, 100.0))
-    bars = plain(terminal.render(replace(ANSWER, ranking=(whole, zero)), 125))
-    assert re.search(r"30  {20}●\n.*30  ●\n", bars)
+    bars = plain(terminal.render(replace(ANSWER, ranking=(whole, zero)), 80))
+    assert re.search(r"\n.* {21}●\n.*75%  ●\n", bars)
+
+
+@pytest.mark.usefixtures("has_colours")
+@pytest.mark.parametrize(("variable", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_a_terminal_without_colours_has_no_codes(monkeypatch, variable, value):
+    assert "\x1b" in terminal.render(ANSWER, 80)
+    monkeypatch.setenv(variable, value)
+    assert "\x1b" not in terminal.render(ANSWER, 80)
 
 
 def test_two_side_by_side():

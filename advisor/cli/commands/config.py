@@ -1,0 +1,48 @@
+"""advisor config: the settings that stand in for options, and where each comes from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from advisor.cli import app
+from advisor.cli.output import Output, table_width, write_report
+from advisor.report.formats import DomainsFormat, Format
+
+
+@app.command()
+def config(
+    format: Annotated[DomainsFormat, typer.Option(help="Format of the list.")] = Format.table,
+    output: Output = None,
+) -> None:
+    """Show your defaults for options, and where each comes from.
+
+    A setting has the name of an option: domain, goal, as-of, set, rules, store or format. It applies to the
+    commands that answer. An option that you type comes first, then a variable such as ADVISOR_GOAL, then the
+    table [tool.advisor] of the nearest pyproject.toml that has one.
+
+    Examples:
+      advisor config
+      ADVISOR_GOAL=independence advisor config
+    """
+    from advisor.cli.settings import OPTIONS, read_settings
+    from advisor.report.json import write_json
+    from advisor.report.tables import text_table
+
+    settings = read_settings(Path.cwd(), os.environ)
+    if format is Format.json:
+        content = {name: {"value": s.value, "origin": s.origin} for name, s in settings.items()}
+        write_report(write_json("settings", {"settings": content}), output)
+        return
+    rows = []
+    for name in OPTIONS:
+        setting = settings.get(name)
+        value = setting.value if setting else ""
+        text = value if isinstance(value, str) else ", ".join(value)
+        rows.append([name, text or "-", setting.origin if setting else "not set"])
+    write_report(
+        "\n".join(text_table(["setting", "value", "from"], rows, table_width(output))) + "\n", output
+    )
