@@ -6,7 +6,7 @@ day uses no fact of a later day.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -14,9 +14,12 @@ from typing import Any
 from advisor.answers.list_figures import add_list_figures
 from advisor.answers.question import Question
 from advisor.answers.recommend import score_candidate
+from advisor.domain.files import data_folder
 from advisor.measure.cache import SnapshotMeasurements
 from advisor.measure.one_day import measure_days
-from advisor.model import ScoredCandidate
+from advisor.model import Outlook, ScoredCandidate
+from advisor.outlook.candidates import compute_past_outlooks
+from advisor.outlook.measurements import METRIC, measure_outlooks
 
 MONTHS = 72
 
@@ -119,7 +122,9 @@ def read_timeline(
     measurements = measure_days(facts, days, progress=lambda count: progress(count, len(days)))
     # Benchmarks and figures of public lists have no history here: they are of the last day.
     today = SnapshotMeasurements(measurements.pop(facts.as_of), {}, ())
-    measurements[facts.as_of] = dict(add_list_figures(question, today).measurements)
+    today = add_list_figures(question, today)
+    measurements[facts.as_of] = dict(today.measurements)
+    outlooks = _read_outlooks(question, days, today)
     history: dict[str, list[ScoredCandidate | None]] = {r: [] for r in measurements[facts.as_of]}
     for candidate in question.candidates:
         repository = candidate.repository
@@ -128,6 +133,7 @@ def read_timeline(
             if day == facts.as_of:
                 rows = question.benchmarks.merge_into(rows, repository)
             is_known = any(m.status == "measured" for m in rows.values())
+            rows = {**rows, **measure_outlooks(repository, outlooks[day].get(repository, ()))}
             history[repository].append(score_candidate(candidate, rows, question) if is_known else None)
     start = next((i for i in range(len(days)) if any(row[i] for row in history.values())), len(days) - 1)
     db = facts.connection
@@ -142,6 +148,17 @@ def read_timeline(
         releases=tuple(Release(*row) for row in _rows(db, _RELEASES)),
         support=tuple(Support(*row) for row in _rows(db, _SUPPORT)),
     )
+
+
+def _read_outlooks(
+    question: Question, days: Sequence[date], today: SnapshotMeasurements
+) -> dict[date, dict[str, tuple[Outlook, ...]]]:
+    """Return the outlook of each candidate on each day; {} for each day if no criterion needs it."""
+    if not any(s.metric == METRIC.name for c in question.domain.criteria for s in c.scales):
+        return {day: {} for day in days}
+    past = compute_past_outlooks(question.facts, days, data_folder() / "reference" / "outlook.json")
+    outlooks = {day: {name: (o,) for name, o in row.items()} for day, row in past.items()}
+    return outlooks | {days[-1]: {**outlooks[days[-1]], **today.outlooks}}
 
 
 def _rows(db: Any, sql: str) -> list[Any]:

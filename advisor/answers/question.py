@@ -18,6 +18,7 @@ from advisor.facts import reading
 from advisor.facts.facts_view import FactsView
 from advisor.facts.store import Store
 from advisor.measure.benchmarks import NO_BENCHMARKS, BenchmarkFacts, read_benchmarks
+from advisor.measure.definitions import DEFINITIONS
 from advisor.metrics import METRICS
 from advisor.model import Candidate
 
@@ -220,8 +221,8 @@ def check_scales(domain: Domain) -> None:
     """
     for criterion in domain.criteria:
         for scale in criterion.scales:
-            if scale.metric not in METRICS:
-                raise UnknownName(f"metric in criterion {criterion.name}", scale.metric, list(METRICS))
+            if scale.metric not in DEFINITIONS:
+                raise UnknownName(f"metric in criterion {criterion.name}", scale.metric, list(DEFINITIONS))
 
 
 def _select_candidates(domain: Domain, names: Sequence[str]) -> list[Candidate]:

@@ -15,8 +15,8 @@ from advisor.domain.domain import available_domains, load_domain
 from advisor.errors import FactsError
 from advisor.facts.store import Store
 from advisor.measure import cache
+from advisor.measure.definitions import DEFINITIONS
 from advisor.measure.list_figures import write_cached_figures
-from advisor.metrics import METRICS
 from advisor.model import (
     Candidate,
     CriterionScore,
@@ -27,6 +27,7 @@ from advisor.model import (
     Recommendation,
     ScoredCandidate,
 )
+from advisor.outlook.measurements import measure_outlooks
 
 MOST_SAMPLES = 60
 """Candidates, by score, whose ranks are sampled: the work grows with the square of their number."""
@@ -178,7 +179,7 @@ def _find_flips(question: Question, winner: str, ranking: Sequence[Ranked]) -> l
     titles = {c.name: c.title.lower() for c in question.domain.criteria}
     return [
         *flips.weight_flips(winner, candidates, question.weights, titles),
-        *flips.value_flips(winner, contenders, question.weights, question.domain.criteria, METRICS),
+        *flips.value_flips(winner, contenders, question.weights, question.domain.criteria, DEFINITIONS),
     ]
 
 
@@ -217,7 +218,8 @@ def _measure(question: Question) -> tuple[cache.SnapshotMeasurements, dict[str, 
     measurements = {}
     for repository, rows in snapshot.measurements.items():
         if any(m.status == "measured" for m in rows.values()):
-            measurements[repository] = rows
+            outlooks = measure_outlooks(repository, snapshot.outlooks.get(repository, ()))
+            measurements[repository] = {**rows, **outlooks}
         else:
             missing[repository] = f"the snapshot has no facts about it as of {question.as_of}"
     if not measurements and snapshot.damages:

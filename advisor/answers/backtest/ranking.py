@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from advisor.answers.backtest.figures import bootstrap
 from advisor.decide.utilities import utility
-from advisor.domain.domain import Criterion
+from advisor.domain.domain import Criterion, load_domain
 from advisor.domain.files import data_folder, read_toml
+from advisor.domain.fitted_weights import CRITERIA, OUTCOMES, complete_weights
 from advisor.errors import InputError
 from advisor.outlook import model, panel
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MONTHS = 24
-CRITERIA = ("contributors", "issues", "activity", "adoption", "momentum", "outlook")
 WITHOUT = " without the outlook"
 DRAWS = 200
 FEWEST_RIVALS = 3
@@ -37,7 +37,7 @@ EXPERT_WEIGHTS: Mapping[str, Mapping[str, float]] = {
     "3:2:3:1": {"contributors": 3, "issues": 2, "activity": 3, "adoption": 1},
     "4:1:5:1": {"contributors": 4, "issues": 1, "activity": 5, "adoption": 1},
 }
-OUTCOMES = ("alive", "kept up", "downloads gained", "newcomers gained", "issues answered")
+GOALS_OF = "libraries"  # the domain whose goals are judged: it has all of these criteria
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,13 @@ class Record:
     Attributes:
         days: the first and the last day of the scores.
         repositories: number of libraries.
+        weights: goal → criterion → its weight, from the file of weights.
         outcomes: outcome → score → concordance; the gain is over the same weights without the outlook.
     """
 
     days: tuple[date, date]
     repositories: int
+    weights: Mapping[str, Mapping[str, float]]
     outcomes: Mapping[str, Mapping[str, Concordance]]
 
 
@@ -136,12 +138,18 @@ def judge_weights(
     criteria = score_criteria(read_criteria(), compute_metrics(series, members, values))
     outcomes = read_outcomes(series, members, values)
     rivals = find_rivals(members, np.ones(len(members), dtype=bool))
+    goals = {
+        name: complete_weights(goal.outcomes, {}, CRITERIA, weights["outcomes"])
+        for name, goal in load_domain(GOALS_OF).goals.items()
+        if goal.outcomes
+    }
     record = {}
     for outcome in OUTCOMES:
         with_outlook, without = weights["outcomes"][outcome], weights["outcomes"][outcome + WITHOUT]
         scores = {
             "fitted weights": weigh(criteria, with_outlook),
             "fitted" + WITHOUT: weigh(criteria, without),
+            **{f"goal {name}": weigh(criteria, goal) for name, goal in goals.items()},
             **{f"weights {name}": weigh(criteria, expert) for name, expert in EXPERT_WEIGHTS.items()},
             "outlook": -members.probability_inactive.to_numpy(),
             "most stars": values.stars.fillna(0).to_numpy(),
@@ -149,7 +157,8 @@ def judge_weights(
         }
         record[outcome] = compare_scores(rivals, scores, outcomes[outcome].to_numpy(), "fitted" + WITHOUT)
     days = (members.as_of.min().date(), members.as_of.max().date())
-    return Record(days, members.repository.nunique(), record)
+    rounded = {name: {c: round(w, 4) for c, w in goal.items()} for name, goal in goals.items()}
+    return Record(days, members.repository.nunique(), rounded, record)
 
 
 def weigh(criteria: pd.DataFrame, weights: Mapping[str, float]) -> np.ndarray:
