@@ -77,6 +77,7 @@ class Question:
         others: facts about candidates in other stores, each as of its own day.
         is_past: whether the request names the day; then later figures of public lists do not count.
         notes: what to say about the choice of candidates, in sentences.
+        outcomes: those that gave the weights of the goal; empty: an expert or the user gave all weights.
     """
 
     domain: Domain
@@ -90,6 +91,7 @@ class Question:
     others: tuple[FactsView, ...] = ()
     is_past: bool = False
     notes: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
 
     @property
     def views(self) -> tuple[FactsView, ...]:
@@ -152,6 +154,7 @@ def read_request(request: Request, *, whole_store: bool = False) -> Question:
         requirements=request.requirements,
         benchmarks=benchmarks,
         is_past=request.as_of is not None,
+        outcomes=() if request.weights else domain.goals[goal].outcomes,
     )
 
 

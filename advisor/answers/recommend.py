@@ -170,6 +170,7 @@ def _choose(
         pairwise=shares.pairwise,
         flips=tuple(_find_flips(question, winner.repository, ranking)) if winner else (),
         benchmarks=question.benchmarks.rows,
+        outcomes=question.outcomes,
     )
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from advisor.answers.backtest.figures import bootstrap
 from advisor.decide.utilities import utility
-from advisor.domain.domain import Criterion, load_domain
+from advisor.domain.domain import Criterion, available_domains, load_domain
 from advisor.domain.files import data_folder, read_toml
 from advisor.domain.fitted_weights import CRITERIA, OUTCOMES, complete_weights
 from advisor.errors import InputError
@@ -30,6 +30,7 @@ FORMAT = 1
 MONTHS = 24
 WITHOUT = " without the outlook"
 DRAWS = 200
+GENERIC_DOMAIN = "libraries"  # its names of goals come first
 FEWEST_RIVALS = 3
 DAYS_A_YEAR, DAYS_A_MONTH = 365, 30
 # Weights that people chose before anything was fitted, as far as a panel shows the criteria.
@@ -37,7 +38,6 @@ EXPERT_WEIGHTS: Mapping[str, Mapping[str, float]] = {
     "3:2:3:1": {"contributors": 3, "issues": 2, "activity": 3, "adoption": 1},
     "4:1:5:1": {"contributors": 4, "issues": 1, "activity": 5, "adoption": 1},
 }
-GOALS_OF = "libraries"  # the domain whose goals are judged: it has all of these criteria
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,8 @@ def judge_weights(
     outcomes = read_outcomes(series, members, values)
     rivals = find_rivals(members, np.ones(len(members), dtype=bool))
     goals = {
-        name: complete_weights(goal.outcomes, {}, CRITERIA, weights["outcomes"])
-        for name, goal in load_domain(GOALS_OF).goals.items()
-        if goal.outcomes
+        name: complete_weights(names, {}, CRITERIA, weights["outcomes"])
+        for names, name in _name_goals().items()
     }
     record = {}
     for outcome in OUTCOMES:
@@ -159,6 +158,13 @@ def judge_weights(
     days = (members.as_of.min().date(), members.as_of.max().date())
     rounded = {name: {c: round(w, 4) for c, w in goal.items()} for name, goal in goals.items()}
     return Record(days, members.repository.nunique(), rounded, record)
+
+
+def _name_goals() -> dict[tuple[str, ...], str]:
+    """Return the outcomes of the goals of all bundled domains, each with the name of a goal that has them."""
+    domains = [load_domain(name) for name in sorted(available_domains(), key=lambda n: n != GENERIC_DOMAIN)]
+    goals = [(g.outcomes, name) for d in domains for name, g in d.goals.items() if g.outcomes]
+    return dict(reversed(goals))
 
 
 def weigh(criteria: pd.DataFrame, weights: Mapping[str, float]) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from advisor.answers.reasons import describe_gap
 from advisor.model import Ranked, Recommendation
-from advisor.report.record import describe_record
+from advisor.report.record import describe_weights
 from advisor.report.tables import text_table
 from advisor.report.values import (
     CONFIDENCE,
@@ -47,8 +47,7 @@ def render(answer: Recommendation) -> str:
     lines += ["", *text_table(*ranking_rows(answer)), *rest, "", *text_table(*headline_rows(answer, rest))]
     for section in after:
         lines += ["", *_bullets([section])]
-    record = describe_record(answer.weights)
-    lines += ["", *LEGEND, *([record] if record else [])]
+    lines += ["", *LEGEND]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -110,6 +109,7 @@ def sections(answer: Recommendation) -> tuple[list[Section], list[Section]]:
         (f"other candidates instead of the default ({answer.default})", answer.leaving_default),
         ("not ranked", missing),
         ("known rivals that were not compared", [f"{name}: {why}" for name, why in answer.rivals.items()]),
+        ("weights", describe_weights(answer)),
         ("facts", answer.sources),
     ]
     return [s for s in before if s[1]], [s for s in after if s[1]]
