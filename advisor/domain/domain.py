@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from advisor.domain.fitted_weights import CRITERIA, OUTCOMES, complete_weights, read_fitted_weights
 from advisor.domain.files import StrictModel, data_folder, describe_error, read_toml
+from advisor.domain.fitted_weights import CRITERIA, OUTCOMES, complete_weights, read_fitted_weights
 from advisor.domain.organisations import Organisation
 from advisor.errors import ConfigError, UnknownName, describe_unknown
 from advisor.model import Candidate

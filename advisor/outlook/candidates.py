@@ -28,7 +28,9 @@ HORIZONS = (12, 24)  # months
 _ROWS = """
 WITH grid AS (SELECT unnest($days::DATE[]) AS day),
 first_commits AS (SELECT repository, min(day) AS created FROM contributions GROUP BY repository),
-places AS (SELECT repository, created, day, day - 90 AS before FROM first_commits JOIN grid ON created <= day),
+places AS (
+    SELECT repository, created, day, day - 90 AS before FROM first_commits JOIN grid ON created <= day
+),
 first_days AS (SELECT repository, min(day) AS day FROM contributions GROUP BY repository, author),
 commit_days AS (
     SELECT repository, day, max(day) FILTER (NOT is_bot) AS human_day, sum(commits) AS commits
@@ -74,7 +76,8 @@ wide AS (
 SELECT p.repository, p.day::TIMESTAMP AS day, NULL::VARCHAR AS category, created::TIMESTAMP AS created,
        c.last_commit::TIMESTAMP AS last_commit, last_release::TIMESTAMP AS last_release,
        c.commits::DOUBLE AS commits,
-       nullif(c.commits - coalesce(b.commits, 0), 0)::DOUBLE AS recent_commits, -- NULL for none, as in the panel
+       -- NULL for none, as in the panel
+       nullif(c.commits - coalesce(b.commits, 0), 0)::DOUBLE AS recent_commits,
        c.contributors::DOUBLE AS contributors, stars, forks, NULL::DOUBLE AS watchers,
        open_issues, closed_issues, change_requests::DOUBLE AS change_requests,
        releases::DOUBLE AS releases, NULL::DOUBLE AS dependents, downloads

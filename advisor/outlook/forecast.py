@@ -32,7 +32,9 @@ class _Sum:
 
 
 def _sum_sets(model: Model, values: Mapping[str, float | None], missing: Collection[str]) -> _Sum:
-    return _join_sets(model, [explain_log_odds(model, trees, values, missing) for trees in model.folds], missing)
+    return _join_sets(
+        model, [explain_log_odds(model, trees, values, missing) for trees in model.folds], missing
+    )
 
 
 def _join_sets(

@@ -295,7 +295,9 @@ def expect_trees(trees: Sequence[Tree], values: np.ndarray, unknown: np.ndarray)
             if feature < 0:
                 total += weight * tree.value[at]
                 continue
-            is_left = np.where(blank[:, feature], bool(tree.blank_left[at]), values[:, feature] <= tree.threshold[at])
+            is_left = np.where(
+                blank[:, feature], bool(tree.blank_left[at]), values[:, feature] <= tree.threshold[at]
+            )
             share = np.where(unknown[:, feature], tree.count[left] / tree.count[at], is_left)
             waiting += [(left, weight * share), (right, weight * (1 - share))]
     return total

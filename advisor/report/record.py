@@ -53,8 +53,8 @@ def describe_record(weights: Mapping[str, float], outcomes: tuple[str, ...]) -> 
             )
             stars = ", ".join(f"{100 * row[STARS]['value']:.0f}" for row in figures)
             return (
-                f"record: on {record['repositories']:,} libraries that they had not learned from, these weights"
-                f" ordered {ours} of 100 pairs rightly; the number of stars {stars}"
+                f"record: on {record['repositories']:,} libraries that they had not learned from,"
+                f" these weights ordered {ours} of 100 pairs rightly; the number of stars {stars}"
             )
     return None
 

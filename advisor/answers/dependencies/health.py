@@ -79,7 +79,7 @@ class Health:
 
     @property
     def band(self) -> Band | None:
-        """Packages with such a score, and how many of them were abandoned; None if excluded or without a score."""
+        """How many packages with such a score were abandoned; None if it is excluded or has no score."""
         if self.ranked is None or self.ranked.excluded or self.ranked.score is None:
             return None
         return band_of(self.ranked.score, read_bands())

@@ -10,7 +10,10 @@ from advisor.report.json import write_json
 
 
 def render(answer: Dependencies, fail_under: float | None = None) -> str:
-    """Return ``known`` with the riskiest first, ``unknown`` with reasons, ``below``: who fails, and ``excluded``."""
+    """Return ``known`` with the riskiest first, ``unknown`` with reasons.
+
+    ``below`` names the packages that fail, ``excluded`` those that a rule excludes: they fail at any score.
+    """
     return write_json(
         {
             "files": answer.files,

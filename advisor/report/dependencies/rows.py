@@ -82,7 +82,9 @@ def headline(answer: Dependencies, fail_under: float | None) -> str:
     text += f"; {below} {'is' if below == 1 else 'are'} below {fail_under:g}"
     if excluded:
         verb = "is" if len(excluded) == 1 else "are"
-        text += f"; {len(excluded)} {verb} excluded by a rule, which fails at any score: {', '.join(excluded)}"
+        text += (
+            f"; {len(excluded)} {verb} excluded by a rule, which fails at any score: {', '.join(excluded)}"
+        )
     return text
 
 

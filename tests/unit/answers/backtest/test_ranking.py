@@ -184,7 +184,9 @@ def test_the_record_is_of_these_weights_only():
     goal = load_domain("web-frameworks").goals["long-lived"]
     text = describe_record(goal.weights, goal.outcomes)
     record = json.loads((ROOT / "data/reference/record.json").read_text())
-    ours, stars = (100 * record["outcomes"]["alive"][name]["value"] for name in ("goal long-lived", "most stars"))
+    ours, stars = (
+        100 * record["outcomes"]["alive"][name]["value"] for name in ("goal long-lived", "most stars")
+    )
     assert f"these weights ordered {ours:.0f} (alive) of 100 pairs rightly" in text
     assert text.endswith(f"the number of stars {stars:.0f}")
     assert describe_record({**goal.weights, "activity": 30.0}, goal.outcomes) is None
@@ -202,4 +204,6 @@ def test_the_weights_of_a_domain_are_those_that_were_judged(name):
         assert "these weights ordered" in describe_record(goal.weights, goal.outcomes)
     weights = json.loads((ROOT / "data/reference/weights.json").read_text())
     assert set(weights["outcomes"]) >= set(ranking.OUTCOMES)
-    assert weights["about"]["until"] <= json.loads((ROOT / "data/reference/record.json").read_text())["days"][0]
+    assert (
+        weights["about"]["until"] <= json.loads((ROOT / "data/reference/record.json").read_text())["days"][0]
+    )
