@@ -9,7 +9,8 @@ from advisor.report.dependencies.rows import risks
 HEADER = (
     "ecosystem", "package", "version", "file", "line", "groups", "repository", "origin", "as_of", "score",
     "low", "high", "coverage", "excluded", "inactive_in_24_months", "abandoned_at_this_score",
-    "abandoned_at_this_score_low", "abandoned_at_this_score_high", "risks", "alternatives", "unknown", "is_claim",
+    "abandoned_at_this_score_low", "abandoned_at_this_score_high", "risks", "alternatives",
+    "unknown", "is_claim",
 )  # fmt: skip
 
 MONTHS = 24
