@@ -27,6 +27,8 @@ def cache_home() -> Path:
 def state_home() -> Path:
     """Return the user's state folder (XDG): unfinished collections, which have logins."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "advisor"
+
+
 TEXT_LIMIT_BYTES = 64 * 2**20
 """A text that a person writes is smaller."""
 

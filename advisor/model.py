@@ -340,6 +340,8 @@ class Recommendation:
         benchmarks: figures that `advisor bench` measured, newest first.
         open_questions: requirements of which nobody knows whether the choice meets them; with one, the
             choice is not ``clear``.
+        outcomes: what became of libraries, which gave the goal's weights of the criteria that a panel shows;
+            empty: an expert or the user gave all weights.
     """
 
     domain: str
@@ -362,6 +364,7 @@ class Recommendation:
     flips: tuple[Flip, ...] = ()
     benchmarks: tuple[Benchmark, ...] = ()
     open_questions: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
 
     @property
     def first_choice(self) -> Ranked | None:

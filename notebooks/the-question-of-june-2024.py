@@ -103,8 +103,8 @@ for r in then.ranking:
 # %% [markdown]
 # ## Right and wrong
 #
-# Right: trl, the choice, now has more than three times as many commits a year and still comes first. All five
-# had commits in the last year, as the outlook predicted.
+# Right: trl, the choice in a tie with axolotl, now has more than three times as many commits a year and is second.
+# axolotl has slowed down since. All five had commits in the last year, as the outlook predicted.
 #
 # Wrong, or missed:
 #
@@ -112,8 +112,8 @@ for r in then.ranking:
 #   development in 2025. The outlook predicts whether there will be *any* commit, and there were some. It did
 #   not predict the owner's decision, and no fact of that day could have shown it.
 # - unsloth was last, with a warning that one person made nearly all of the commits. Two years later it is
-#   second and has the most commits of the five. The warning was true, but it was right not to exclude
-#   unsloth for it.
+#   first and has the most commits of the five. The warning was true, but it was right not to exclude
+#   unsloth for it. Nobody had its stars and downloads of that day, so its growth was not seen.
 #
 # The simpler rankings: the truck factor, also called the bus factor, puts torchtune first, the library whose
 # development ended. The number of commits puts axolotl first, which has slowed down since. Stars and the

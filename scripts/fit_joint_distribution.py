@@ -28,6 +28,7 @@ import build_reference
 import numpy as np
 import pandas as pd
 
+from advisor.answers.backtest import ranking, run
 from advisor.decide.missing import AGE, Predictor, age_in_days
 from advisor.decide.utilities import score_metric, utility
 from advisor.domain.domain import Scale, available_domains, load_domain
@@ -38,7 +39,7 @@ from advisor.facts.facts_view import FactsView
 from advisor.measure.one_day import measure_days
 from advisor.metrics import METRICS
 from advisor.model import Measurement
-from advisor.outlook import panel
+from advisor.outlook import model, panel
 
 NORMAL = NormalDist()
 KNOTS = [round(0.3 * step, 1) for step in range(-8, 9)]  # places on the normal scale
@@ -47,6 +48,7 @@ HALF_YEARS = 8
 COPIES = 6  # rows of a library and day of a snapshot, each with a value or a bound of every metric
 RIDGE = 0.1  # pulls the coefficients of the regression towards 0
 SHRINKAGE = 0.1  # pulls the correlations of its residuals towards 0
+GROWTH = ("stars_growth", "downloads_growth", "newcomer_share", "inactive_in_24_months")
 FOLDS = 5
 ROUNDS = 150
 
@@ -64,14 +66,17 @@ def domain_scales() -> dict[str, Scale]:
 
 def panel_rows(series: pd.DataFrame, at: date, metrics: Sequence[str]) -> pd.DataFrame:
     """Return a row for each active library of the panel: ``repository``, ``weight`` and metrics."""
-    members = panel.select_cohort(series, at, ACTIVE_DAYS)
+    trees = model.load_model(data_folder() / "reference" / "outlook.json")
+    members, features = run.forecast(series, [at], ranking.MONTHS, ACTIVE_DAYS, trees)
     values = build_reference.compute_metrics(series, at, ACTIVE_DAYS)
     values = values.rename(columns={"age": AGE}).assign(
         days_since_last_commit=values.days_since_last_commit.clip(lower=0)
     )
-    values = values.reindex(columns=[*metrics])
     # A total that falls is a correction in a list, not a figure of a year.
-    return values.where(values >= 0).assign(repository=members.repository.to_numpy(), weight=1.0)
+    values = values.where(values >= 0)
+    growth = ranking.compute_metrics(series, members, features)
+    values = values.assign(**{name: growth[name].to_numpy() for name in GROWTH})
+    return values.reindex(columns=[*metrics]).assign(repository=members.repository.to_numpy(), weight=1.0)
 
 
 def snapshot_rows(metrics: Sequence[str]) -> pd.DataFrame:

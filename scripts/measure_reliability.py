@@ -1,10 +1,10 @@
 """Measure how many libraries with a score were abandoned 24 months later, and write the bands of scores.
 
-    python scripts/measure_reliability.py PANEL.parquet -o data/reference/reliability.json
+    python scripts/measure_reliability.py PANEL.parquet -o data/reference/reliability.json --only unseen.txt
 
-The score is that of the domain `dependencies`, goal balanced, from the criteria that a panel shows; its weights
-were not learned from the panel, and trees that did not see a library give its outlook. --outlook names another
-model of scripts/train_outlook.py.
+The score is that of the domain `dependencies`, goal balanced, from the criteria that a panel shows. --only names
+the libraries of which its weights had learned nothing, and trees that did not see a library give its outlook.
+--outlook names another model of scripts/train_outlook.py.
 """
 
 from __future__ import annotations
@@ -59,10 +59,11 @@ def main() -> None:
     )
     parser.add_argument("panel", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--only", type=Path, metavar="FILE", help="Count only these: one owner/name a line.")
     parser.add_argument("--outlook", type=Path)
     options = parser.parse_args()
     try:
-        series = panel.read_panel(options.panel)
+        series = run.select_repositories(panel.read_panel(options.panel), options.only)
         trees = model.load_model(options.outlook or data_folder() / "reference" / "outlook.json")
         days = run.default_days(series, ranking.MONTHS)
         members, values = run.forecast(series, days, ranking.MONTHS, ACTIVE_DAYS, trees)
@@ -82,7 +83,7 @@ def main() -> None:
         "made_by": "scripts/measure_reliability.py",
         "repositories": int(members.repository[known].nunique()),
         "days": [str(days[0]), str(days[-1])],
-        "weights": weights,
+        "weights": {name: round(weight, 2) for name, weight in weights.items()},
     }
     options.output.write_text(json.dumps({"about": about, "bands": bands}, indent=1) + "\n")
     for band in bands:

@@ -90,7 +90,9 @@ def rules_page() -> str:
         ]
         lines += ["|---|---|---|---|---|---|"]
         for rule in rules.load_rules(file, UNITS):
-            condition = re.sub(r" \[unknown\]", "", rules.describe_condition(rule.when, {}))
+            parts = [rule.when] if rule.unless is None else [rule.when, rule.unless]
+            texts = [re.sub(r" \[unknown\]", "", rules.describe_condition(part, {})) for part in parts]
+            condition = " unless ".join(texts)
             cells = (
                 f"`{rule.id}`",
                 rule.verdict,

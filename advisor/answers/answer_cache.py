@@ -23,6 +23,7 @@ from advisor.facts.store import Store
 from advisor.measure import cache, months
 from advisor.measure.list_figures import write_cached_figures
 from advisor.measure.one_day import measure_days
+from advisor.outlook.measurements import add_outlook_metric
 
 
 def write_answer_cache(store: Store, past_months: int = history.MONTHS) -> None:
@@ -63,9 +64,11 @@ def _write_months(store: Store, names: Sequence[str], past_months: int) -> None:
     repositories = tuple(store.repositories())
     past = measure_days(FactsView(store, repositories, store.as_of), days)
     entries: dict[str, Any] = {}
+    scored = {}
     for day in days:
         outlooks = cache.compute_outlooks_of(FactsView(store, repositories, day))
         entries[months.day_entry(day)] = months.encode_day(past[day], outlooks)
+        scored[day] = add_outlook_metric(past[day], outlooks)
     months.write_entries(store, entries)  # the draws and scores below read them
     for day in days:
         entries[months.day_entry(day)]["draws"] = _sample(store, names, day)
@@ -73,7 +76,7 @@ def _write_months(store: Store, names: Sequence[str], past_months: int) -> None:
     for name in names:
         question = read_request(Request(domain=name, store=store.path))
         question = replace(question, domain=load_domain(name))  # with the criteria of benchmarks
-        for part, content in timeline_cache.encode_scores(question, past).items():
+        for part, content in timeline_cache.encode_scores(question, scored).items():
             _merge(timeline.setdefault(part, {}), content)
     facts = FactsView(store, repositories, store.as_of)
     timeline["facts"] = history.query_chart_facts(facts)

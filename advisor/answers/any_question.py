@@ -75,4 +75,5 @@ def _read_libraries(request: Request) -> Question:
         others=views[1:],
         is_past=request.as_of is not None,
         notes=libraries.notes,
+        outcomes=() if request.weights else domain.goals[goal].outcomes,
     )

@@ -10,7 +10,7 @@ from advisor.answers.question import Question
 from advisor.answers.recommend import recommend
 from advisor.decide import flips
 from advisor.errors import InputError
-from advisor.metrics import METRICS
+from advisor.measure.definitions import DEFINITIONS
 from advisor.model import Flip, Ranked
 
 
@@ -66,5 +66,5 @@ def _find_flips(question: Question, pair: tuple[Ranked, Ranked]) -> list[Flip]:
     titles = {c.name: c.title.lower() for c in question.domain.criteria}
     return [
         *flips.weight_flips(leader, pair, question.weights, titles),
-        *flips.value_flips(leader, pair, question.weights, question.domain.criteria, METRICS),
+        *flips.value_flips(leader, pair, question.weights, question.domain.criteria, DEFINITIONS),
     ]

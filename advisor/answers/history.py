@@ -16,12 +16,15 @@ from advisor.answers.list_figures import add_list_figures
 from advisor.answers.question import Question
 from advisor.answers.recommend import score_candidate
 from advisor.answers.timeline_cache import is_known
+from advisor.domain.files import data_folder
 from advisor.facts.database import fetch_rows
 from advisor.facts.facts_view import FactsView
 from advisor.measure import months as kept_months
 from advisor.measure.cache import SnapshotMeasurements
 from advisor.measure.one_day import measure_days
-from advisor.model import Measurement, ScoredCandidate
+from advisor.model import Measurement, Outlook, ScoredCandidate
+from advisor.outlook.candidates import compute_past_outlooks
+from advisor.outlook.measurements import METRIC, add_outlook_metric
 
 MONTHS = 72
 
@@ -152,25 +155,38 @@ def _measure_and_score(
     facts, past_days = question.facts, days[:-1]
     today = kept_months.read(facts)
     past = timeline_cache.read_scores(question, past_days)
-    measurements = {} if past is not None else kept_months.read_days(facts, past_days)
-    missing_days = [] if past is not None else [day for day in past_days if day not in measurements]
+    kept = {} if past is not None else kept_months.read_days(facts, past_days)
+    missing_days = [] if past is not None else [day for day in past_days if day not in kept]
     if today is None:
         missing_days.append(facts.as_of)
-    if missing_days:
-        measurements |= measure_days(facts, missing_days, progress=progress)
+    measured = measure_days(facts, missing_days, progress=progress) if missing_days else {}
+    outlooks = _compute_outlooks(question, missing_days)
+    kept |= {day: SnapshotMeasurements(rows, outlooks[day], ()) for day, rows in measured.items()}
     if today is None:
         # Benchmarks and figures of public lists have no history here: they are of the last day.
-        today = SnapshotMeasurements(measurements.pop(facts.as_of), {}, ())
+        today = kept.pop(facts.as_of)
     if past is None:
         past = {
             day: {
                 c.repository: score_candidate(c, rows, question)
                 for c in question.candidates
-                if is_known(rows := measurements[day].get(c.repository, {}))
+                if is_known(rows := measurements.get(c.repository, {}))
             }
             for day in past_days
+            for measurements in [add_outlook_metric(kept[day].measurements, kept[day].outlooks)]
         }
-    return add_list_figures(question, today).measurements, past
+    today = add_list_figures(question, today)
+    return add_outlook_metric(today.measurements, today.outlooks), past
+
+
+def _compute_outlooks(
+    question: Question, days: Sequence[date]
+) -> Mapping[date, Mapping[str, tuple[Outlook, ...]]]:
+    """Return the outlook of each candidate on each day; {} for each day if no criterion needs it."""
+    if not days or not any(s.metric == METRIC.name for c in question.domain.criteria for s in c.scales):
+        return {day: {} for day in days}
+    past = compute_past_outlooks(question.facts, days, data_folder() / "reference" / "outlook.json")
+    return {day: {name: (outlook,) for name, outlook in row.items()} for day, row in past.items()}
 
 
 def _read_chart_facts(facts: FactsView) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from advisor.facts import reading
 from advisor.facts.facts_view import FactsView
 from advisor.facts.store import Store
 from advisor.measure.benchmarks import NO_BENCHMARKS, BenchmarkFacts, read_benchmarks
+from advisor.measure.definitions import DEFINITIONS
 from advisor.metrics import METRICS
 from advisor.model import Candidate
 
@@ -78,6 +79,7 @@ class Question:
         others: facts about candidates in other stores, each as of its own day.
         is_past: whether the request names the day; then later figures of public lists do not count.
         notes: what to say about the choice of candidates, in sentences.
+        outcomes: those that gave the weights of the goal; empty: an expert or the user gave all weights.
     """
 
     domain: Domain
@@ -91,6 +93,7 @@ class Question:
     others: tuple[FactsView, ...] = ()
     is_past: bool = False
     notes: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
 
     @property
     def views(self) -> tuple[FactsView, ...]:
@@ -153,6 +156,7 @@ def read_request(request: Request, *, whole_store: bool = False) -> Question:
         requirements=request.requirements,
         benchmarks=benchmarks,
         is_past=request.as_of is not None,
+        outcomes=() if request.weights else domain.goals[goal].outcomes,
     )
 
 
@@ -224,8 +228,8 @@ def check_scales(domain: Domain) -> None:
     """
     for criterion in domain.criteria:
         for scale in criterion.scales:
-            if scale.metric not in METRICS:
-                raise UnknownName(f"metric in criterion {criterion.name}", scale.metric, list(METRICS))
+            if scale.metric not in DEFINITIONS:
+                raise UnknownName(f"metric in criterion {criterion.name}", scale.metric, list(DEFINITIONS))
 
 
 def _select_candidates(domain: Domain, names: Sequence[str]) -> list[Candidate]:

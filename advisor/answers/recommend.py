@@ -14,7 +14,7 @@ from advisor.answers.reasons import describe_leaving_default, list_doubts, list_
 from advisor.decide import acceptability, choice, flips, rules, utilities
 from advisor.errors import FactsError
 from advisor.measure import cache, months
-from advisor.metrics import METRICS
+from advisor.measure.definitions import DEFINITIONS
 from advisor.model import (
     Candidate,
     CriterionScore,
@@ -25,6 +25,7 @@ from advisor.model import (
     Recommendation,
     ScoredCandidate,
 )
+from advisor.outlook.measurements import METRIC, add_outlook_metric
 
 _Scored = TypeVar("_Scored", bound=ScoredCandidate)
 MOST_SAMPLES = 60
@@ -174,6 +175,7 @@ def _choose(
         pairwise=shares.pairwise,
         flips=tuple(_find_flips(question, winner.repository, ranking)) if winner else (),
         benchmarks=question.benchmarks.rows,
+        outcomes=question.outcomes,
     )
 
 
@@ -183,7 +185,7 @@ def _find_flips(question: Question, winner: str, ranking: Sequence[Ranked]) -> l
     titles = {c.name: c.title.lower() for c in question.domain.criteria}
     return [
         *flips.weight_flips(winner, candidates, question.weights, titles),
-        *flips.value_flips(winner, contenders, question.weights, question.domain.criteria, METRICS),
+        *flips.value_flips(winner, contenders, question.weights, question.domain.criteria, DEFINITIONS),
     ]
 
 
@@ -191,6 +193,7 @@ def _measure(question: Question, *, has_outlooks: bool) -> tuple[cache.SnapshotM
     names = [c.repository for c in question.candidates]
     missing = {n: list_figures.describe_missing(n, question) for n in names}
     snapshot = cache.SnapshotMeasurements({}, {}, ())
+    has_outlooks |= any(s.metric == METRIC.name for c in question.domain.criteria for s in c.scales)
     for view in question.views:
         part = months.measure(view, has_outlooks=has_outlooks)
         missing |= {d.repository: str(d) for d in part.damages}
@@ -209,6 +212,7 @@ def _measure(question: Question, *, has_outlooks: bool) -> tuple[cache.SnapshotM
     if not measurements and snapshot.damages:
         raise FactsError("no candidate can be ranked: " + "; ".join(map(str, snapshot.damages)))
     missing = {name: reason for name, reason in missing.items() if name not in measurements}
+    measurements = add_outlook_metric(measurements, snapshot.outlooks)
     return replace(snapshot, measurements=measurements), missing
 
 

@@ -65,11 +65,15 @@ Condition = Annotated[
 
 
 class Rule(StrictModel):
-    """One rule with its examples (name → value; a name without a value is unknown)."""
+    """One rule with its examples (name → value; a name without a value is unknown).
+
+    A rule does not fire where ``unless`` is true; where that depends on an unknown value, it fires.
+    """
 
     id: str
     verdict: Verdict
     when: Condition
+    unless: Condition | None = None
     reason: str
     fires: tuple[Mapping[str, Value], ...] = Field(min_length=1)
     silent: tuple[Mapping[str, Value], ...] = Field(min_length=1)
@@ -118,6 +122,13 @@ def _compare(comparison: Comparison, value: Value | None) -> bool | None:
     if not isinstance(value, int | float) or not isinstance(limit, int | float):
         return None
     return {"<": value < limit, "<=": value <= limit, ">": value > limit, ">=": value >= limit}[op]
+
+
+def fires(rule: Rule, values: Mapping[str, Value]) -> bool | None:
+    """Return whether the rule fires; None if that depends on an unknown value of its condition."""
+    if rule.unless is not None and is_true(rule.unless, values):
+        return False
+    return is_true(rule.when, values)
 
 
 def describe_condition(condition: Condition, values: Mapping[str, Value]) -> str:
@@ -180,7 +191,7 @@ def load_rules(path: Path, metrics: Mapping[str, str]) -> tuple[Rule, ...]:
         ids.add(rule.id)
         _check_names(rule, units, where)
         for example, should_fire in [(e, True) for e in rule.fires] + [(e, False) for e in rule.silent]:
-            if (is_true(rule.when, example) is True) is not should_fire:
+            if (fires(rule, example) is True) is not should_fire:
                 raise ConfigError(
                     f"{where}: the rule should {'fire' if should_fire else 'not fire'} on its example "
                     f"{dict(example)}: {describe_condition(rule.when, example)}"
@@ -189,7 +200,8 @@ def load_rules(path: Path, metrics: Mapping[str, str]) -> tuple[Rule, ...]:
 
 
 def _check_names(rule: Rule, units: Mapping[str, str], where: str) -> None:
-    for comparison in list_comparisons(rule.when):
+    conditions = [rule.when] if rule.unless is None else [rule.when, rule.unless]
+    for comparison in (c for condition in conditions for c in list_comparisons(condition)):
         name, op, value = comparison.name, comparison.op, comparison.value
         if name not in units:
             known = {n: u for n, u in units.items() if not n.endswith((*BOUNDS, "_reason"))}
@@ -233,7 +245,7 @@ def apply_rules(
     """Return the findings of the rules that fire, and of the rules that need an unknown value."""
     findings, open_findings = [], []
     for rule in rules:
-        outcome = is_true(rule.when, values)
+        outcome = fires(rule, values)
         if outcome is True:
             text = _ReasonFormatter().vformat(rule.reason, (), dict(values))
             findings.append(Finding(rule.id, rule.verdict, text))

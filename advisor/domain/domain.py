@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from advisor.domain.files import StrictModel, data_folder, describe_error, read_toml
+from advisor.domain.fitted_weights import CRITERIA, OUTCOMES, complete_weights, read_fitted_weights
 from advisor.domain.identities import Identity
 from advisor.domain.organisations import Organisation
 from advisor.errors import ConfigError, UnknownName, describe_unknown, find_name
@@ -70,11 +71,29 @@ class Need(StrictModel):
 
 
 class Goal(StrictModel):
-    """A named set of weights of the criteria (only their ratios matter), and what meets the goal."""
+    """A named set of weights of the criteria (only their ratios matter), and what meets the goal.
+
+    With ``outcomes``, what became of libraries gives the weights of the criteria that a panel shows, and the
+    file has the weights of the others, of 100; `load_domain` completes them.
+    """
 
     title: str
-    weights: Mapping[str, float]
+    outcomes: tuple[str, ...] = ()
+    weights: Mapping[str, float] = {}
     needs: tuple[Need, ...] = ()
+
+    @model_validator(mode="after")
+    def _outcomes_leave_room(self) -> Goal:
+        for outcome in self.outcomes:
+            if outcome not in OUTCOMES:
+                raise ValueError(describe_unknown("outcome", outcome, OUTCOMES))
+        if not self.outcomes:
+            return self
+        if doubles := [n for n in self.weights if n in CRITERIA]:
+            raise ValueError(f"outcomes give the weight of {doubles[0]}: leave it or the outcomes out")
+        if sum(self.weights.values()) >= 100:
+            raise ValueError("with outcomes, the other weights are of 100 and must leave some for them")
+        return self
 
 
 class CandidateEntry(StrictModel):
@@ -113,12 +132,27 @@ class Domain(StrictModel):
     def _names_agree(self) -> Domain:
         names = [c.name for c in self.criteria]
         for goal, entry in self.goals.items():
-            check_weights(entry.weights, names, f"goal {goal!r}")
+            if entry.outcomes:
+                _check_criteria(entry, names, f"goal {goal!r}")
+            else:
+                check_weights(entry.weights, names, f"goal {goal!r}")
         if self.default_goal not in self.goals:
             raise ValueError(f"default_goal {self.default_goal!r} is not one of the goals")
         if self.default and self.default not in [c.repository for c in self.candidates]:
             raise ValueError(f"default {self.default!r} is not one of the candidates")
         return self
+
+
+def _check_criteria(goal: Goal, criteria: list[str], where: str) -> None:
+    """Check that the domain has the criteria of a goal with outcomes, and one that they can weigh.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if goal.weights and sum(goal.weights.values()) > 0:
+        check_weights(goal.weights, criteria, where)
+    if not set(criteria) & set(CRITERIA):
+        raise ValueError(f"{where}: outcomes need one of the criteria {', '.join(CRITERIA)}")
 
 
 def check_weights(weights: Mapping[str, float], criteria: list[str], where: str) -> None:
@@ -183,9 +217,20 @@ def _load_domain(name: str, folder: Path) -> Domain:
         _shared_criterion(c, path, folder) if isinstance(c, str) else c for c in content.get("criteria", [])
     ]
     try:
-        return Domain.model_validate({"name": path.stem, **content})
+        domain = Domain.model_validate({"name": path.stem, **content})
     except ValidationError as error:
         raise describe_error(path, error) from None
+    return domain.model_copy(update={"goals": {n: _complete(g, domain) for n, g in domain.goals.items()}})
+
+
+def _complete(goal: Goal, domain: Domain) -> Goal:
+    """Return the goal with the weights that its outcomes give."""
+    if not goal.outcomes:
+        return goal
+    names = [c.name for c in domain.criteria]
+    fitted = read_fitted_weights(data_folder())
+    weights = complete_weights(goal.outcomes, goal.weights, names, fitted)
+    return goal.model_copy(update={"weights": weights})
 
 
 def _find_bundled(name: str, folder: Path) -> str:

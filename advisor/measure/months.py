@@ -44,12 +44,15 @@ def read(facts: FactsView) -> cache.SnapshotMeasurements | None:
     return cache.SnapshotMeasurements(*_decode_day(content, facts.intact_repositories), facts.damages)
 
 
-def read_days(facts: FactsView, days: Sequence[date]) -> dict[date, dict[str, dict[str, Measurement]]]:
-    """Read the measurements of days; a day that is not kept is missing."""
+def read_days(facts: FactsView, days: Sequence[date]) -> dict[date, cache.SnapshotMeasurements]:
+    """Read the measurements and outlooks of days; a day that is not kept is missing."""
     entries = _read_entries(facts.store, [day_entry(day) for day in days])
-    contents = {day: content for day, content in zip(days, entries, strict=True) if content}
     names = facts.intact_repositories
-    return {day: _decode_day(content, names)[0] for day, content in contents.items()}
+    return {
+        day: cache.SnapshotMeasurements(*_decode_day(content, names), facts.damages)
+        for day, content in zip(days, entries, strict=True)
+        if content
+    }
 
 
 def read_entry(store: Store, name: str) -> Any:

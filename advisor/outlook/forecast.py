@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from advisor.model import Contribution, Outlook
 from advisor.outlook.features import FEATURES
-from advisor.outlook.model import Model, as_number, explain_log_odds
+from advisor.outlook.model import Model, as_number, expect_trees, explain_log_odds
 from advisor.outlook.panel import FEWEST_COMMITS, YEAR
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # The model abstains if features with more than this share of its importance are unknown or out of range.
 MAX_UNKNOWN_SHARE = 0.5
@@ -28,7 +32,15 @@ class _Sum:
 
 
 def _sum_sets(model: Model, values: Mapping[str, float | None], missing: Collection[str]) -> _Sum:
-    results = [explain_log_odds(model, trees, values, missing) for trees in model.folds]
+    return _join_sets(
+        model, [explain_log_odds(model, trees, values, missing) for trees in model.folds], missing
+    )
+
+
+def _join_sets(
+    model: Model, results: Sequence[tuple[float, Mapping[str, float]]], missing: Collection[str]
+) -> _Sum:
+    """Join the log-odds and the contributions of each set of trees."""
     count = len(results)
     total = math.fsum(odds for odds, _ in results) / count
     spread = math.sqrt(math.fsum((odds - total) ** 2 for odds, _ in results) / (count - 1 or 1))
@@ -115,6 +127,38 @@ def predict_outlooks(
                 outlooks[months], collapse=chance[0], collapse_low=chance[1], collapse_high=chance[2]
             )
     return tuple(outlooks[m] for m in horizons)
+
+
+def predict_many(
+    model: Model, values: pd.DataFrame, months: int, unknown: Sequence[Collection[str]]
+) -> list[Outlook]:
+    """Return the outlooks of many libraries, without explanations, as `predict_outlooks` computes them.
+
+    Args:
+        model: the trees for abandonment.
+        values: a row for each library, as `compute.compute_features` returns them.
+        months: the horizon.
+        unknown: for each row the features that the source cannot provide.
+
+    Raises:
+        KeyError: the model has no calibration for the horizon.
+    """
+    import numpy as np
+
+    rows = values.to_dict("records")
+    missing = [frozenset({*u, *_out_of_range(model, row)}) for u, row in zip(unknown, rows, strict=True)]
+    numbers = values[list(model.features)].to_numpy(dtype=float)
+    is_unknown = np.array([[name in names for name in model.features] for names in missing])
+    sums = np.array([expect_trees(trees, numbers, is_unknown) for trees in model.folds])
+    result = []
+    for i, row in enumerate(rows):
+        reason = _abstention_reason(model, row, missing[i])
+        if reason:
+            result.append(Outlook(months, None, 0.0, 1.0, abstained=True, reason=reason))
+            continue
+        each = _join_sets(model, [(float(odds), {}) for odds in sums[:, i]], missing[i])
+        result.append(Outlook(months, *_chances(model, each, [months])[months], abstained=False))
+    return result
 
 
 def _can_collapse(values: Mapping[str, float | None], missing: Collection[str]) -> bool:

@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from advisor.model import Measurement, Outlook
+from advisor.model import Measurement, Metric, Outlook
+
+MONTHS = 24
+METRIC = Metric(
+    name=f"inactive_in_{MONTHS}_months",
+    title="Chance of abandonment in 24 months",
+    definition=(
+        "The calibrated chance that two years later there was no commit by a person for a year; "
+        "docs/explanation/method.md has the model and its record."
+    ),
+    unit="share",
+    direction="less",
+    sql="",
+    needs=("contributions", "threads", "counts", "releases"),
+    label="abandoned in 24 months",
+)
 
 
 def measure_outlooks(repository: str, outlooks: Iterable[Outlook]) -> dict[str, Measurement]:
-    """Return the chances of abandonment of a repository as measurements, by the name of the metric."""
-    measurements = {}
-    for outlook in outlooks:
-        name = f"inactive_in_{outlook.horizon_months}_months"
-        if outlook.probability_inactive is None:
-            measurements[name] = Measurement(repository, name, "unavailable", reason=outlook.reason)
-        else:
-            measurements[name] = Measurement(
-                repository, name, "measured", outlook.probability_inactive, outlook.low, outlook.high,
-                evidence_share=1.0, sources=("outlook",),
-            )  # fmt: skip
-    return measurements
+    """Return the chance of abandonment in 24 months as a measurement, by the name of the metric."""
+    name = METRIC.name
+    outlook = next((o for o in outlooks if o.horizon_months == MONTHS), None)
+    if outlook is None or outlook.probability_inactive is None:
+        reason = outlook.reason if outlook else "there is no outlook"
+        return {name: Measurement(repository, name, "unavailable", reason=reason)}
+    return {
+        name: Measurement(
+            repository, name, "measured", outlook.probability_inactive, outlook.low, outlook.high,
+            evidence_share=1.0, sources=("outlook",),
+        )
+    }  # fmt: skip
+
+
+def add_outlook_metric(
+    measurements: Mapping[str, Mapping[str, Measurement]], outlooks: Mapping[str, Iterable[Outlook]]
+) -> dict[str, dict[str, Measurement]]:
+    """Return repository → metric → measurement with the chance of abandonment among them."""
+    return {
+        name: {**rows, **measure_outlooks(name, outlooks.get(name, ()))}
+        for name, rows in measurements.items()
+    }

@@ -275,6 +275,34 @@ def explain_log_odds(
     return base + math.fsum(contributions.values()), contributions
 
 
+def expect_trees(trees: Sequence[Tree], values: np.ndarray, unknown: np.ndarray) -> np.ndarray:
+    """Return the log-odds of many libraries from a set of trees, as `explain_log_odds` does for one.
+
+    Args:
+        trees: a set of trees.
+        values: array of shape (rows, features); NaN is a blank.
+        unknown: which of them the source cannot provide, bool of the same shape; both branches count.
+    """
+    import numpy as np
+
+    blank = np.isnan(values)
+    total = np.zeros(len(values))
+    for tree in trees:
+        waiting = [(0, np.ones(len(values)))]
+        while waiting:
+            at, weight = waiting.pop()
+            feature, left, right = tree.feature[at], tree.left[at], tree.right[at]
+            if feature < 0:
+                total += weight * tree.value[at]
+                continue
+            is_left = np.where(
+                blank[:, feature], bool(tree.blank_left[at]), values[:, feature] <= tree.threshold[at]
+            )
+            share = np.where(unknown[:, feature], tree.count[left] / tree.count[at], is_left)
+            waiting += [(left, weight * share), (right, weight * (1 - share))]
+    return total
+
+
 def as_number(value: float | None) -> float:
     """Return a value for the trees: NaN is a blank."""
     return math.nan if value is None else float(value)

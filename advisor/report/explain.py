@@ -8,7 +8,7 @@ from datetime import date
 from typing import assert_never
 
 from advisor.facts.facts_view import FactsView
-from advisor.metrics import METRICS
+from advisor.measure.definitions import DEFINITIONS
 from advisor.model import Benchmark, Candidate, CriterionScore, Measurement, MetricScore, Ranked
 from advisor.population.figures import rests_on_lists
 from advisor.report.formats import ExplanationFormat, Format
@@ -76,7 +76,7 @@ def render(
         case Format.json:
             content = asdict(explanation)
             content["definitions"] = {
-                m.metric: {k: v for k, v in asdict(METRICS[m.metric]).items() if k != "sql"}
+                m.metric: {k: v for k, v in asdict(DEFINITIONS[m.metric]).items() if k != "sql"}
                 for m in explanation.ranked.measurements
             }
             return write_json("explanation", content, views)
@@ -149,7 +149,7 @@ def _criterion(c: CriterionScore, weights: Mapping[str, float]) -> str:
 
 
 def _block(m: Measurement, explanation: Explanation, role: str) -> list[str]:
-    metric = METRICS[m.metric]
+    metric = DEFINITIONS[m.metric]
     window = f", window {metric.window_days} days" if metric.window_days else ""
     lines = [
         f"  {_value(m)}",

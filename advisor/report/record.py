@@ -1,4 +1,4 @@
-"""The record of a goal's weights in a sentence, from a back-test that nobody learned from.
+"""Who chose the weights of an answer, and how well such weights ordered libraries, in sentences.
 
 `data/reference/record.json` is the output of ``advisor backtest --weights``.
 """
@@ -11,38 +11,60 @@ from functools import cache
 from typing import Any
 
 from advisor.domain.files import data_folder
+from advisor.domain.fitted_weights import CRITERIA, OUTCOMES
+from advisor.model import Recommendation
 
 FILE = "reference/record.json"
-OUTCOME, STARS = "alive", "most stars"
-CRITERIA = ("contributors", "issues", "activity", "adoption")
-TOLERANCE = 1e-6
+STARS = "most stars"
+TOLERANCE = 1e-3  # of a weight; the record has four digits
 
 
-def describe_record(weights: Mapping[str, float]) -> str | None:
+def describe_weights(answer: Recommendation) -> list[str]:
+    """Return who chose the weights, and the record of these weights if they were judged."""
+    used = {name: weight for name, weight in answer.weights.items() if weight > 0}
+    fitted = [name for name in used if name in CRITERIA] if answer.outcomes else []
+    experts = [name for name in used if name not in fitted]
+    sentences = []
+    if fitted:
+        ends = ", ".join(f"{name} ({OUTCOMES[name]})" for name in answer.outcomes)
+        shares = ", ".join(f"{name} {used[name]:.0%}" for name in fitted)
+        sentences.append(f"chosen by what became of libraries two years later: {ends}; {shares}")
+    if experts:
+        shares = ", ".join(f"{name} {used[name]:.0%}" for name in experts)
+        sentences.append(f"chosen by {'an expert' if fitted else 'an expert or by you'}: {shares}")
+    record = describe_record(answer.weights, answer.outcomes)
+    return [*sentences, *([record] if record else [])]
+
+
+def describe_record(weights: Mapping[str, float], outcomes: tuple[str, ...]) -> str | None:
     """Return how often such weights ordered pairs rightly; None if these weights were not judged.
 
     Args:
-        weights: criterion → weight; the criteria that the back-test cannot measure do not count.
+        weights: criterion → weight; the criteria that a panel does not show do not count.
+        outcomes: those that gave the weights.
     """
     record = _read_record()
-    total = sum(weights.get(name, 0.0) for name in CRITERIA)
-    if not record or not total:
-        return None
-    for name, figures in record["outcomes"][OUTCOME].items():
-        ratios = name.removeprefix("weights ").split(":")
-        if not name.startswith("weights ") or len(ratios) != len(CRITERIA):
-            continue
-        whole = sum(map(float, ratios))
-        if all(
-            abs(weights.get(n, 0.0) / total - float(r) / whole) <= TOLERANCE
-            for n, r in zip(CRITERIA, ratios, strict=True)
-        ):
-            stars = record["outcomes"][OUTCOME][STARS]
+    for goal, judged in record.get("weights", {}).items():
+        if outcomes and _are_equal(weights, judged):
+            figures = [record["outcomes"][name] for name in outcomes]
+            ours = ", ".join(
+                f"{100 * row[f'goal {goal}']['value']:.0f} ({name})"
+                for name, row in zip(outcomes, figures, strict=True)
+            )
+            stars = ", ".join(f"{100 * row[STARS]['value']:.0f}" for row in figures)
             return (
-                f"record: these weights ordered {100 * figures['value']:.0f} of 100 pairs rightly two years"
-                f" later (who was not abandoned); by stars {100 * stars['value']:.0f}."
+                f"record: on {record['repositories']:,} libraries that they had not learned from,"
+                f" these weights ordered {ours} of 100 pairs rightly; the number of stars {stars}"
             )
     return None
+
+
+def _are_equal(weights: Mapping[str, float], judged: Mapping[str, float]) -> bool:
+    """Return whether the weights of the criteria that a panel shows have the same ratios."""
+    ours, theirs = (sum(row.get(name, 0.0) for name in CRITERIA) for row in (weights, judged))
+    return ours > 0 and all(
+        abs(weights.get(name, 0.0) / ours - judged.get(name, 0.0) / theirs) <= TOLERANCE for name in CRITERIA
+    )
 
 
 @cache

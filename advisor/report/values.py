@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from advisor.metrics import METRICS
+from advisor.measure.definitions import DEFINITIONS
 from advisor.model import CriterionScore, Measurement, Outlook, Ranked, Recommendation
 
 # The metrics that a report shows for each criterion.
@@ -13,6 +13,8 @@ HEADLINES = {
     "models": ("model_families", "timely_support"),
     "activity": ("code_changes_commits", "trend"),
     "adoption": ("downloads", "stars"),
+    "momentum": ("stars_growth", "newcomer_share"),
+    "outlook": (),  # the last rows have the outlook of both horizons
     "speed": ("measured_throughput",),
     "memory": ("measured_peak_memory",),
 }
@@ -52,20 +54,20 @@ def criterion_title(criterion: CriterionScore) -> str:
 
 def metric_heading(name: str) -> str:
     """Return the plain name of a metric with its unit, unless the name or the values show it."""
-    label, unit = metric_label(name), METRICS[name].unit if name in METRICS else ""
+    label, unit = metric_label(name), DEFINITIONS[name].unit if name in DEFINITIONS else ""
     is_shown = unit in {"", "share", "status"} or unit[:3] in label
     return label if is_shown else f"{label} ({unit})"
 
 
 def metric_title(name: str) -> str:
     """Return the title of a metric in the middle of a sentence."""
-    title = METRICS[name].title if name in METRICS else name
+    title = DEFINITIONS[name].title if name in DEFINITIONS else name
     return title[:1].lower() + title[1:]
 
 
 def metric_label(name: str) -> str:
     """Return a short plain name of a metric."""
-    return (METRICS[name].label if name in METRICS else "") or metric_title(name)
+    return (DEFINITIONS[name].label if name in DEFINITIONS else "") or metric_title(name)
 
 
 def metric_title_with_label(name: str) -> str:
@@ -82,7 +84,7 @@ def show(measurement: Measurement) -> str:
         return "n/a"
     if isinstance(measurement.value, str):
         return measurement.value
-    unit = METRICS[measurement.metric].unit if measurement.metric in METRICS else ""
+    unit = DEFINITIONS[measurement.metric].unit if measurement.metric in DEFINITIONS else ""
     text = number(measurement.value, unit)
     if measurement.low is not None and measurement.high is not None and measurement.high > measurement.low:
         low, high = number(measurement.low, unit), number(measurement.high, unit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from advisor.decide.requirements import NAMES
-from advisor.decide.rules import apply_rules, is_true, list_comparisons, load_rules
+from advisor.decide.rules import apply_rules, fires, list_comparisons, load_rules
 from advisor.domain.files import data_folder
 from advisor.errors import ConfigError
 from advisor.metrics import METRICS
@@ -23,11 +23,19 @@ def test_a_rule_fires_on_its_example_and_not_on_unknown_values(rule):
     findings, _ = apply_rules((rule,), rule.fires[0])
     assert findings[0].verdict == rule.verdict
     assert "{" not in findings[0].text
-    assert all(is_true(rule.when, e) is not True for e in rule.silent)
+    assert all(fires(rule, e) is not True for e in rule.silent)
     findings, open_findings = apply_rules((rule,), {})
     assert findings == ()
     assert set(open_findings[0].unknown) == {leaf.name for leaf in list_comparisons(rule.when)}
     assert "unknown" in open_findings[0].text
+
+
+def test_an_exception_counts_only_where_it_is_known():
+    (abandoned,) = (r for r in RULES if r.id == "abandoned")
+    assert fires(abandoned, {"days_since_last_commit": 400}) is True
+    assert fires(abandoned, {"days_since_last_commit": 400, "downloads": 5e6}) is False
+    assert fires(abandoned, {"days_since_last_commit": 731, "downloads": 5e6}) is True
+    assert fires(abandoned, {"downloads": 5e6}) is None
 
 
 GOOD = """[[rule]]
@@ -47,6 +55,8 @@ silent = [{ trend = 0.9 }]
     ('op = "<"', 'op = "<<"', "rule"), ("trend = 0.1", "trend = 0.8", "should fire"),
     ("trend = 0.9", "trend = 0.2", "should not fire"), ('"warn"', '"maybe"', "verdict"),
     ("[[rule]]", "[[rule", ""), ("verdict", "verdikt", ""),
+    ("reason =", 'unless = { name = "trned", op = "<", value = 0.3 }\nreason =', "unknown name 'trned'"),
+    ("reason =", 'unless = { name = "trend", op = "<", value = 0.3 }\nreason =', "should fire"),
 ])  # fmt: skip
 def test_a_malformed_rule_names_the_file_and_the_fault(tmp_path, old, new, message):
     path = tmp_path / "rules.toml"

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from advisor.answers.backtest.figures import bootstrap
 from advisor.decide.utilities import utility
-from advisor.domain.domain import Criterion
+from advisor.domain.domain import Criterion, available_domains, load_domain
 from advisor.domain.files import data_folder, read_toml
+from advisor.domain.fitted_weights import CRITERIA, OUTCOMES, complete_weights
 from advisor.errors import InputError
 from advisor.files import read_text
 from advisor.outlook import model, panel
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MONTHS = 24
-CRITERIA = ("contributors", "issues", "activity", "adoption", "momentum", "outlook")
 WITHOUT = " without the outlook"
 DRAWS = 200
+GENERIC_DOMAIN = "libraries"  # its names of goals come first
 FEWEST_RIVALS = 3
 DAYS_A_YEAR, DAYS_A_MONTH = 365, 30
 # Weights that people chose before anything was fitted, as far as a panel shows the criteria.
@@ -38,7 +39,6 @@ EXPERT_WEIGHTS: Mapping[str, Mapping[str, float]] = {
     "3:2:3:1": {"contributors": 3, "issues": 2, "activity": 3, "adoption": 1},
     "4:1:5:1": {"contributors": 4, "issues": 1, "activity": 5, "adoption": 1},
 }
-OUTCOMES = ("alive", "kept up", "downloads gained", "newcomers gained", "issues answered")
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,13 @@ class Record:
     Attributes:
         days: the first and the last day of the scores.
         repositories: number of libraries.
+        weights: goal → criterion → its weight, from the file of weights.
         outcomes: outcome → score → concordance; the gain is over the same weights without the outlook.
     """
 
     days: tuple[date, date]
     repositories: int
+    weights: Mapping[str, Mapping[str, float]]
     outcomes: Mapping[str, Mapping[str, Concordance]]
 
 
@@ -137,12 +139,17 @@ def judge_weights(
     criteria = score_criteria(read_criteria(), compute_metrics(series, members, values))
     outcomes = read_outcomes(series, members, values)
     rivals = find_rivals(members, np.ones(len(members), dtype=bool))
+    goals = {
+        name: complete_weights(names, {}, CRITERIA, weights["outcomes"])
+        for names, name in _name_goals().items()
+    }
     record = {}
     for outcome in OUTCOMES:
         with_outlook, without = weights["outcomes"][outcome], weights["outcomes"][outcome + WITHOUT]
         scores = {
             "fitted weights": weigh(criteria, with_outlook),
             "fitted" + WITHOUT: weigh(criteria, without),
+            **{f"goal {name}": weigh(criteria, goal) for name, goal in goals.items()},
             **{f"weights {name}": weigh(criteria, expert) for name, expert in EXPERT_WEIGHTS.items()},
             "outlook": -members.probability_inactive.to_numpy(),
             "most stars": values.stars.fillna(0).to_numpy(),
@@ -150,7 +157,15 @@ def judge_weights(
         }
         record[outcome] = compare_scores(rivals, scores, outcomes[outcome].to_numpy(), "fitted" + WITHOUT)
     days = (members.as_of.min().date(), members.as_of.max().date())
-    return Record(days, members.repository.nunique(), record)
+    rounded = {name: {c: round(w, 4) for c, w in goal.items()} for name, goal in goals.items()}
+    return Record(days, members.repository.nunique(), rounded, record)
+
+
+def _name_goals() -> dict[tuple[str, ...], str]:
+    """Return the outcomes of the goals of all bundled domains, each with the name of a goal that has them."""
+    domains = [load_domain(name) for name in sorted(available_domains(), key=lambda n: n != GENERIC_DOMAIN)]
+    goals = [(g.outcomes, name) for d in domains for name, g in d.goals.items() if g.outcomes]
+    return dict(reversed(goals))
 
 
 def weigh(criteria: pd.DataFrame, weights: Mapping[str, float]) -> np.ndarray:

@@ -21,6 +21,7 @@ from advisor.answers.recommend import score_candidate
 from advisor.domain.domain import Domain, available_domains, candidate_of, load_domain, read_candidates
 from advisor.domain.files import data_folder
 from advisor.domain.organisations import Organisation, load_organisations
+from advisor.domain.reliability import Band, band_of, read_bands
 from advisor.errors import InputError
 from advisor.facts import reading
 from advisor.facts.facts_view import FactsView
@@ -75,6 +76,13 @@ class Health:
     def score(self) -> float | None:
         """0 to 100; None: there is no score."""
         return self.ranked.score if self.ranked else None
+
+    @property
+    def band(self) -> Band | None:
+        """How many packages with such a score were abandoned; None if it is excluded or has no score."""
+        if self.ranked is None or self.ranked.excluded or self.ranked.score is None:
+            return None
+        return band_of(self.ranked.score, read_bands())
 
     @property
     def rests_on_lists(self) -> bool:

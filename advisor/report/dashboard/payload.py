@@ -18,7 +18,7 @@ from advisor.decide.acceptability import CLEAR, LEANING
 from advisor.decide.requirements import NO_REQUIREMENTS, Requirements
 from advisor.decide.utilities import FLOOR
 from advisor.measure.cache import measurements_key
-from advisor.metrics import METRICS
+from advisor.measure.definitions import DEFINITIONS
 from advisor.model import CriterionScore, Finding, Recommendation, ScoredCandidate
 from advisor.report.dashboard import reference
 from advisor.report.dashboard.answer import doubts_without_flips, list_nearest_flips
@@ -83,16 +83,16 @@ def page_data(
         "findings": [
             [_findings(x, extra_findings[r]) for x in timeline.candidates.get(r, ())] for r in order
         ],
-        "metrics": {name: _about(name) for name in sorted(METRICS)},
+        "metrics": {name: _about(name) for name in sorted(DEFINITIONS)},
         "series": {
             name: [[_point(x, name) for x in timeline.candidates.get(r, ())] for r in order]
             for name in SERIES
-            if name in METRICS
+            if name in DEFINITIONS
         },
         "outlooks": [_outlooks(answer, r) for r in order],
         "percentiles": reference.percentiles(),
         "calibration": reference.calibration(),
-        "sources": {name: _sources(answer, name) for name in METRICS},
+        "sources": {name: _sources(answer, name) for name in DEFINITIONS},
         "measurements": {
             r.candidate.repository: [plain(asdict(m)) for m in r.measurements] for r in answer.ranking
         },
@@ -176,7 +176,7 @@ def _point(candidate: ScoredCandidate | None, metric: str) -> float | list[float
 
 
 def _about(name: str) -> dict[str, str | int | None]:
-    metric = METRICS[name]
+    metric = DEFINITIONS[name]
     return {
         "title": metric.title,
         "definition": metric.definition,

@@ -8,8 +8,9 @@ from advisor.report.dependencies.rows import risks
 
 HEADER = (
     "ecosystem", "package", "version", "file", "line", "groups", "repository", "origin", "as_of", "score",
-    "low", "high", "coverage", "excluded", "inactive_in_24_months", "risks", "alternatives", "unknown",
-    "is_claim",
+    "low", "high", "coverage", "excluded", "inactive_in_24_months", "abandoned_at_this_score",
+    "abandoned_at_this_score_low", "abandoned_at_this_score_high", "risks", "alternatives",
+    "unknown", "is_claim",
 )  # fmt: skip
 
 MONTHS = 24
@@ -26,9 +27,11 @@ def _row(health: Health) -> list[object]:
         (o.probability_inactive for o in (r.outlook if r else ()) if o.horizon_months == MONTHS), None
     )
     numbers = [r.score, r.low, r.high, r.coverage, r.excluded, chance] if r else [None] * 6
+    band = health.band
+    shares = [band.share, band.low, band.high] if band else [None] * 3
     return [
         d.ecosystem, d.name, d.version, d.file, d.line, " ".join(d.groups), health.repository,
-        health.origin, health.as_of, *numbers, "; ".join(risks(health)),
+        health.origin, health.as_of, *numbers, *shares, "; ".join(risks(health)),
         "; ".join(a.name for a in health.alternatives), health.unknown,
         health.is_claim,
     ]  # fmt: skip

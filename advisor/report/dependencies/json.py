@@ -10,7 +10,10 @@ from advisor.report.json import write_json
 
 
 def render(answer: Dependencies, fail_under: float | None = None) -> str:
-    """Return ``known`` with the riskiest first, ``unknown`` with reasons, and ``below``: who fails."""
+    """Return ``known`` with the riskiest first, ``unknown`` with reasons.
+
+    ``below`` names the packages that fail, ``excluded`` those that a rule excludes: they fail at any score.
+    """
     return write_json(
         "dependencies",
         {
@@ -21,6 +24,7 @@ def render(answer: Dependencies, fail_under: float | None = None) -> str:
             "below": [
                 h.dependency.name for h in answer.known if fail_under is not None and h.is_below(fail_under)
             ],
+            "excluded": [h.dependency.name for h in answer.known if h.ranked and h.ranked.excluded],
             "known": [_entry(h) for h in answer.known],
             "unknown": [_entry(h) for h in answer.unknown],
         },
@@ -29,4 +33,7 @@ def render(answer: Dependencies, fail_under: float | None = None) -> str:
 
 def _entry(health: Health) -> dict[str, Any]:
     own = {k: v for k, v in asdict(health).items() if k != "dependency"}
-    return {**asdict(health.dependency), **own, "rests_on_lists": health.rests_on_lists}
+    band = health.band
+    share = {"share": band.share, "low": band.low, "high": band.high} if band else None
+    lists = {"rests_on_lists": health.rests_on_lists}
+    return {**asdict(health.dependency), **own, **lists, "abandoned_at_this_score": share}

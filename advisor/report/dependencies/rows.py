@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from advisor.answers.dependencies.health import Dependencies, Health
-from advisor.domain import reliability
+from advisor.domain.reliability import Band
 from advisor.report.values import chance, show_outlook
 
 HEADER = [
@@ -32,7 +32,7 @@ def row(health: Health) -> list[str]:
         f"{candidate.low:.0f}–{candidate.high:.0f}",
         f"{candidate.coverage:.0%}",
         show_outlook(outlook) if outlook else "?",
-        "?" if candidate.excluded or candidate.score is None else _describe_share(candidate.score),
+        _describe_share(health.band) if health.band else "?",
         f"{health.repository or '?'}{' *' if health.is_claim else ''}",
         f"{health.as_of}{' (list)' if health.rests_on_lists else ''}",
     ]
@@ -44,8 +44,7 @@ def marks(answer: Dependencies) -> list[str]:
     return texts + ([_CLAIM_MARK] if any(h.is_claim for h in answer.known) else [])
 
 
-def _describe_share(score: float) -> str:
-    band = reliability.band_of(score, reliability.read_bands())
+def _describe_share(band: Band) -> str:
     return f"{chance(band.share)} [{chance(band.low)}–{chance(band.high)}]"
 
 
@@ -75,9 +74,17 @@ def headline(answer: Dependencies, fail_under: float | None) -> str:
     """Return how many packages have a score and how many of them fail."""
     total = len(answer.known) + len(answer.unknown)
     text = f"{len(answer.known)} of {total} packages have a score"
-    if fail_under is not None:
-        below = sum(h.is_below(fail_under) for h in answer.known)
-        text += f"; {below} {'is' if below == 1 else 'are'} below {fail_under:g} or excluded"
+    if fail_under is None:
+        return text
+    failing = [h for h in answer.known if h.is_below(fail_under)]
+    excluded = [label(h) for h in failing if h.ranked and h.ranked.excluded]
+    below = len(failing) - len(excluded)
+    text += f"; {below} {'is' if below == 1 else 'are'} below {fail_under:g}"
+    if excluded:
+        verb = "is" if len(excluded) == 1 else "are"
+        text += (
+            f"; {len(excluded)} {verb} excluded by a rule, which fails at any score: {', '.join(excluded)}"
+        )
     return text
 
 

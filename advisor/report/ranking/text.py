@@ -9,7 +9,7 @@ from typing import NamedTuple
 from advisor.answers.reasons import describe_gap
 from advisor.model import Ranked, Recommendation
 from advisor.report.ranking.figures import criterion_tables, other_tables
-from advisor.report.record import describe_record
+from advisor.report.record import describe_weights
 from advisor.report.tables import PLAIN_WIDTH, text_table
 from advisor.report.values import CONFIDENCE, VERDICTS, describe_kind, show_wins
 
@@ -133,8 +133,7 @@ def _whole_report(answer: Recommendation, width: int) -> Iterator[Line]:
         yield Line("")
         yield from _section(*section)
     yield Line("")
-    record = describe_record(answer.weights)
-    yield from (Line("legend", text) for text in (*list_legend(answer), *([record] if record else [])))
+    yield from (Line("legend", text) for text in list_legend(answer))
 
 
 def shorten(answer: Recommendation) -> tuple[Recommendation, list[str]]:
@@ -195,6 +194,7 @@ def sections(answer: Recommendation) -> tuple[list[Section], list[Section]]:
         (f"other candidates instead of the default ({answer.default})", answer.leaving_default),
         ("not ranked", missing),
         ("known rivals that were not compared", [f"{name}: {why}" for name, why in answer.rivals.items()]),
+        ("weights", describe_weights(answer)),
         ("facts", answer.sources),
     ]
     return [s for s in before if s[1]], [s for s in after if s[1]]

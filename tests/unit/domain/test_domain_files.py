@@ -11,6 +11,7 @@ from advisor.answers.question import Request, read_request
 from advisor.collect.seed import seed_store
 from advisor.domain import domain, files, organisations, percentiles
 from advisor.domain import draft as domain_text
+from advisor.domain.fitted_weights import complete_weights
 from advisor.errors import ConfigError, SnapshotMissing, UnknownName
 
 WEB = files.data_folder() / "domains" / "web-frameworks.toml"
@@ -25,8 +26,12 @@ def data(tmp_path):
 
 @pytest.mark.parametrize(("old", "new", "message"), [
     ('default_goal = "balanced"', 'default_goal = "balance"', "'balance' is not one of the goals"),
-    ("contributors = 3", "contributors = -3", "invalid weight -3.0 for criterion contributors"),
-    ("contributors = 3", "contributers = 3", "unknown criterion 'contributers'"),
+    ("contributors = 4", "contributors = -4", "invalid weight -4.0 for criterion contributors"),
+    ("contributors = 4", "contributers = 4", "unknown criterion 'contributers'"),
+    ('"kept up"', '"kept on"', "unknown outcome 'kept on'"),
+    ("{ backing = 15 }", "{ backing = 15, activity = 3 }", "outcomes give the weight of activity"),
+    ("{ backing = 15 }", "{ backing = 100 }", "must leave some for them"),
+    ("{ backing = 15 }", "{ baking = 15 }", "unknown criterion 'baking'"),
 ])  # fmt: skip
 def test_an_invalid_goal_is_an_error(tmp_path, old, new, message):
     text = WEB.read_text()
@@ -138,3 +143,13 @@ def test_a_domain_without_a_bundled_snapshot_seeds_no_store(tmp_path):
     (tmp_path / "mine.toml").write_text(text)
     assert seed_store(tmp_path / "store", str(tmp_path / "mine.toml")) == 0
     assert not (tmp_path / "store").exists()
+
+
+def test_outcomes_share_what_the_experts_leave():
+    fitted = {"alive": {"activity": 0.5, "adoption": 0.3, "outlook": 0.2},
+              "kept up": {"activity": 0.1, "adoption": 0.5, "outlook": 0.4}}  # fmt: skip
+    weights = complete_weights(
+        ["alive", "kept up"], {"backing": 20}, ["activity", "adoption", "backing"], fitted
+    )
+    # Means 0.3 and 0.4; the outlook is no criterion of this domain.
+    assert weights == pytest.approx({"activity": 80 * 3 / 7, "adoption": 80 * 4 / 7, "backing": 20})

@@ -339,6 +339,32 @@ def test_facts_become_rows_of_a_panel(world):
     assert panel.select_cohort(series, AS_OF).repository.tolist() == sorted(NAMES)
 
 
+def test_many_days_at_once_have_the_outlooks_of_each_day(world):
+    from datetime import timedelta
+
+    from small_world import AS_OF, NAMES
+
+    from advisor.facts.facts_view import FactsView
+    from advisor.outlook import candidates
+
+    days = [AS_OF - timedelta(days=back) for back in (2000, 400, 200, 31, 0)]
+    past = candidates.compute_past_outlooks(FactsView(world, tuple(NAMES), AS_OF), days, MODEL_FILE)
+    assert list(past) == days
+    answered = 0
+    for day in days:
+        for name, (_, expected) in outlooks_of_the_world(world, day).items():
+            outlook = past[day][name]
+            assert (outlook.horizon_months, outlook.abstained) == (24, expected.abstained)
+            if expected.abstained:
+                assert outlook.reason == expected.reason
+                continue
+            answered += 1
+            assert (outlook.probability_inactive, outlook.low, outlook.high) == pytest.approx(
+                (expected.probability_inactive, expected.low, expected.high), rel=1e-5
+            ), "the values of nodes have five digits"
+    assert 3 <= answered < len(days) * len(NAMES)
+
+
 def test_later_facts_change_no_outlook(world, tmp_path):
     from datetime import timedelta
 

@@ -16,7 +16,7 @@ from advisor.answers.backtest import ranking
 from advisor.decide.flips import value_at
 from advisor.decide.utilities import utility
 from advisor.domain import reliability
-from advisor.domain.domain import Scale
+from advisor.domain.domain import Scale, available_domains, load_domain
 from advisor.errors import InputError
 from advisor.report.record import describe_record
 
@@ -181,12 +181,29 @@ def test_a_wrong_line_says_what_is_expected(text, message):
 
 
 def test_the_record_is_of_these_weights_only():
-    text = describe_record(
-        {"contributors": 0.3, "issues": 0.2, "activity": 0.3, "adoption": 0.1, "models": 0.1}
+    goal = load_domain("web-frameworks").goals["long-lived"]
+    text = describe_record(goal.weights, goal.outcomes)
+    record = json.loads((ROOT / "data/reference/record.json").read_text())
+    ours, stars = (
+        100 * record["outcomes"]["alive"][name]["value"] for name in ("goal long-lived", "most stars")
     )
-    record = json.loads((ROOT / "data/reference/record.json").read_text())["outcomes"]["alive"]
-    ours, stars = (100 * record[name]["value"] for name in ("weights 3:2:3:1", "most stars"))
-    assert text.startswith(f"record: these weights ordered {ours:.0f} of 100 pairs rightly two years later")
-    assert text.endswith(f"by stars {stars:.0f}.")
-    assert describe_record({"contributors": 0.5, "issues": 0.5}) is None
-    assert describe_record({"backing": 1.0}) is None
+    assert f"these weights ordered {ours:.0f} (alive) of 100 pairs rightly" in text
+    assert text.endswith(f"the number of stars {stars:.0f}")
+    assert describe_record({**goal.weights, "activity": 30.0}, goal.outcomes) is None
+    assert describe_record({"contributors": 0.5, "issues": 0.5}, ("alive",)) is None
+    assert describe_record({"backing": 1.0}, ("alive",)) is None
+
+
+@pytest.mark.parametrize("name", available_domains())
+def test_the_weights_of_a_domain_are_those_that_were_judged(name):
+    domain = load_domain(name)
+    judged = [goal for goal in domain.goals.values() if goal.outcomes]
+    assert domain.goals[domain.default_goal] in judged
+    for goal in judged:
+        assert sum(goal.weights.values()) == pytest.approx(100)
+        assert "these weights ordered" in describe_record(goal.weights, goal.outcomes)
+    weights = json.loads((ROOT / "data/reference/weights.json").read_text())
+    assert set(weights["outcomes"]) >= set(ranking.OUTCOMES)
+    assert (
+        weights["about"]["until"] <= json.loads((ROOT / "data/reference/record.json").read_text())["days"][0]
+    )
