@@ -43,6 +43,7 @@ COMMANDS = (
     "bench",
     "methods",
     "inspect",
+    "mcp",
 )
 
 

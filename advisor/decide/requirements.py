@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import ClassVar
+from numbers import Real
+from typing import Any, ClassVar
 
 from advisor.decide.training_memory import PLAIN_BYTES, compute_memory
 from advisor.domain.capabilities import HARDWARE, METHODS, Library
@@ -62,13 +64,19 @@ class Requirements:
     __pydantic_config__: ClassVar = {"extra": "forbid"}  # pydantic reads saved views
 
     def __post_init__(self) -> None:
+        for name in ("model", "method", "license", "hardware"):
+            _check_type(name, getattr(self, name), str, "a text")
+        for name in ("gpu_memory_gib", "gpus"):
+            _check_type(name, getattr(self, name), Real, "a number")
+        for name in ("avoid", "prefer"):
+            object.__setattr__(self, name, _read_kinds(name, getattr(self, name)))
         _check_choice("method", self.method, METHODS)
         _check_choice("license", self.license, LICENSES)
         _check_choice("hardware", self.hardware, HARDWARE)
         for kind in (*self.avoid, *self.prefer):
             _check_choice("kind of backer", _plain(kind), tuple(map(_plain, KINDS)))
         for name, number in (("gpu memory", self.gpu_memory_gib), ("gpus", self.gpus)):
-            if number is not None and number <= 0:
+            if number is not None and not 0 < number < math.inf:
                 raise InputError(f"invalid {name} {number}: expected a number above 0")
 
     def __bool__(self) -> bool:
@@ -87,6 +95,20 @@ class ModelSupport:
     supported_on: date | None
     evidence: str
     is_loaded: bool = False
+
+
+def _check_type(what: str, value: object, kind: type, expected: str) -> None:
+    if value is not None and not isinstance(value, kind):
+        raise InputError(f"invalid {what} {value!r}: expected {expected}")
+
+
+def _read_kinds(what: str, value: Any) -> tuple[str, ...]:
+    """Return kinds of backer; a single one may be a text."""
+    kinds = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else (value,)
+    for kind in kinds:
+        if not isinstance(kind, str):
+            raise InputError(f'invalid {what} {kind!r}: expected kinds of backer, for example ["big-tech"]')
+    return kinds
 
 
 def _check_choice(what: str, value: str | None, choices: tuple[str, ...]) -> None:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from advisor.cli import app
 from advisor.cli.options import AsOf, Candidate, Domain, Goal, RequestOptions, Rules, Store, Weights
 from advisor.report.formats import ExplanationFormat, Format
-
-if TYPE_CHECKING:
-    from advisor.facts.facts_view import FactsView
-    from advisor.report.explain import Evidence
 
 
 @app.command()
@@ -36,58 +32,15 @@ def explain(
       advisor explain axolotl --as-of 2024-06-05 --format markdown
     """
     from advisor.answers.any_question import read_any_request
+    from advisor.answers.explain import explain as explain_candidate
     from advisor.answers.question import ANY_LIBRARIES, find_candidate
     from advisor.answers.recommend import recommend
-    from advisor.errors import InputError
-    from advisor.report.explain import Explanation, fact_rows, render
+    from advisor.report.explain import render
 
     options = RequestOptions(domain, goal, as_of, weights, rules, store)
     request = options.build_request([name], selects=False)  # with all candidates: a rank needs the others
     question = read_any_request(request)
     is_any = request.domain == ANY_LIBRARIES
     repository = (question.candidates[0] if is_any else find_candidate(question.candidates, name)).repository
-    recommendation = recommend(question)
-    match = next((r for r in recommendation.ranking if r.candidate.repository == repository), None)
-    if match is None:
-        reasons = {**recommendation.missing, **recommendation.rivals}
-        raise InputError(f"{repository}: {reasons[repository]}")
-    facts = next((view for view in question.views if repository in view.repositories), None)
-    explanation = Explanation(
-        as_of=question.as_of,
-        goal=question.goal,
-        weights=question.weights,
-        ranked=match,
-        tables=tuple(fact_rows(facts.store.manifest["files"], repository)) if facts else (),
-        models=tuple(_read_models(facts.select([repository]))) if facts else (),
-        benchmarks=tuple(b for b in recommendation.benchmarks if b.repository == repository),
-    )
+    explanation = explain_candidate(question, recommend(question), repository)
     sys.stdout.write(render(explanation, format))
-
-
-def _read_models(facts: FactsView) -> list[Evidence]:
-    """Return the supported families, each with its evidence; [] if the facts hold no coverage."""
-    from advisor.answers.coverage import read_cells
-    from advisor.domain.families import load_families
-    from advisor.errors import FactsError
-    from advisor.report.explain import Evidence
-
-    try:
-        cells = read_cells(facts)
-    except FactsError:
-        return []
-    families = {f.name: f for f in load_families()}
-    return [
-        Evidence(
-            c.family,
-            c.route or "",
-            c.supported_on,
-            c.name or "",
-            c.path or "",
-            c.commit or "",
-            c.released_on,
-            families[c.family].source if c.family in families else "",
-            families[c.family].read if c.family in families else "",
-        )
-        for c in cells
-        if c.supported_on is not None and c.removed_on is None
-    ]
