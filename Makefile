@@ -34,7 +34,7 @@ $(VENV)/.installed: $(BIN)/uv pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(TORCH)
-	$(INSTALL) --requirement pyproject.toml --extra dev --extra scale --extra train
+	$(INSTALL) --requirement pyproject.toml --extra dev --extra mcp --extra plot --extra scale --extra train
 	touch $@
 
 rank: $(VENV)/.installed
@@ -62,7 +62,9 @@ audit: $(VENV)/.installed-dev
 	git ls-files -z -- . ':!data/snapshots' ':!*/vendor/*' ':!tests/fuzz/cases' ':!*.parquet' ':!*.png' | xargs -0 \
 	$(BIN)/detect-secrets-hook --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	$(BIN)/zizmor --offline --no-progress .github/workflows
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
+	$(BIN)/actionlint
+	$(BIN)/zizmor --offline --no-progress .github/workflows action.yml
 	$(BIN)/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
 
 # The SBOM of a release: the exact versions that a user of the wheel gets.

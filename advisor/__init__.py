@@ -21,12 +21,15 @@ from advisor.errors import (
     SnapshotMissing,
     UnknownName,
 )
+from advisor.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from datetime import date
     from os import PathLike
 
+    from advisor.answers.explain import Evidence, Rows
+    from advisor.api import Comparison, Explanation, Recommendation
     from advisor.decide.requirements import Requirements
     from advisor.model import (
         Benchmark,
@@ -39,7 +42,6 @@ if TYPE_CHECKING:
         MetricScore,
         Outlook,
         Ranked,
-        Recommendation,
         ScoredCandidate,
     )
 
@@ -48,9 +50,12 @@ __all__ = [
     "Benchmark",
     "Candidate",
     "CollectError",
+    "Comparison",
     "ConfigError",
     "Contribution",
     "CriterionScore",
+    "Evidence",
+    "Explanation",
     "FactsError",
     "Finding",
     "Flip",
@@ -61,14 +66,13 @@ __all__ = [
     "Ranked",
     "Recommendation",
     "Requirements",
+    "Rows",
     "ScoredCandidate",
     "SnapshotMissing",
     "UnknownName",
     "rank",
     "recommend",
 ]
-__version__ = "0.1.0"
-
 
 if not TYPE_CHECKING:  # with it, a type checker would accept every name
 
@@ -76,10 +80,11 @@ if not TYPE_CHECKING:  # with it, a type checker would accept every name
         """Import the classes of `recommend` on first use, so that `import advisor` stays fast (PEP 562)."""
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from advisor import model
-        from advisor.decide import requirements
+        from advisor import api, model
+        from advisor.answers import explain
 
-        globals()[name] = getattr(requirements if name == "Requirements" else model, name)
+        home = next(m for m in (api, model, explain) if hasattr(m, name))
+        globals()[name] = getattr(home, name)
         return globals()[name]
 
 
@@ -88,11 +93,11 @@ def __dir__() -> list[str]:
 
 
 def recommend(
-    domain: str | None = None,
+    domain: str | PathLike[str] | None = None,
     *,
-    repositories: Sequence[str] = (),
+    repositories: str | Iterable[str] = (),
     goal: str | None = None,
-    as_of: date | None = None,
+    as_of: date | str | None = None,
     weights: Mapping[str, float] | None = None,
     rules: str | PathLike[str] | None = None,
     store: str | PathLike[str] | None = None,
@@ -104,46 +109,32 @@ def recommend(
     Args:
         domain: name of a bundled domain, or path of a TOML file; None: the domain that has the repositories
             (``finetuning`` without any); ``libraries`` compares any libraries that public lists have.
-        repositories: compare only these candidates (``owner/name`` or ``name``).
+        repositories: compare only these candidates (``owner/name`` or ``name``); one name may be a text.
         category: compare the libraries of this category of public lists, in place of repositories.
         goal: one of the domain's goals; its default if None.
-        as_of: use only facts up to this day; the snapshot's last day if None, never today.
+        as_of: use only facts up to this day: a date, a datetime (its day in UTC) or ``YYYY-MM-DD``; the
+            snapshot's last day if None, never today.
         weights: criterion → weight (≥ 0; only ratios matter), in place of the goal's.
         rules: a rules file in place of the domain's.
-        store: a folder of facts in place of the bundled snapshot.
+        store: a folder of facts in place of the bundled snapshot; ``bundled`` is the bundled snapshot.
         requirements: what the library must do: model, method, GPU memory, licence, kind of backer.
 
     Raises:
         InputError: an argument is unknown, malformed or out of range.
         FactsError: there are no usable facts.
     """
-    from pathlib import Path
+    arguments = dict(locals())
+    from advisor import api
 
-    from advisor.answers.any_question import choose_domain, read_any_request
-    from advisor.answers.question import Request
-    from advisor.answers.recommend import recommend as answer
-    from advisor.decide.requirements import NO_REQUIREMENTS
-
-    request = Request(
-        domain=choose_domain(domain, repositories, category),
-        repositories=tuple(repositories),
-        goal=goal,
-        as_of=as_of,
-        weights=weights,
-        rules=Path(rules) if rules is not None else None,
-        store=Path(store) if store is not None else None,
-        requirements=requirements or NO_REQUIREMENTS,
-        category=category,
-    )
-    return answer(read_any_request(request))
+    return api.recommend(arguments)
 
 
 def rank(
-    domain: str | None = None,
+    domain: str | PathLike[str] | None = None,
     *,
-    repositories: Sequence[str] = (),
+    repositories: str | Iterable[str] = (),
     goal: str | None = None,
-    as_of: date | None = None,
+    as_of: date | str | None = None,
     weights: Mapping[str, float] | None = None,
     rules: str | PathLike[str] | None = None,
     store: str | PathLike[str] | None = None,
@@ -159,14 +150,4 @@ def rank(
         InputError: an argument is unknown, malformed or out of range.
         FactsError: there are no usable facts.
     """
-    return recommend(
-        domain,
-        repositories=repositories,
-        goal=goal,
-        as_of=as_of,
-        weights=weights,
-        rules=rules,
-        store=store,
-        requirements=requirements,
-        category=category,
-    ).ranking
+    return recommend(**locals()).ranking

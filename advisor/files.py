@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,20 +13,40 @@ from pathlib import Path
 
 from advisor.errors import InputError, describe_read_error
 
+try:
+    import fcntl
+except ImportError:  # Windows has no locks of folders
+    fcntl = None  # type: ignore[assignment]
+
 
 def data_home() -> Path:
-    """Return the user's data folder (XDG): facts, cloned histories, runs."""
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "advisor"
+    """Return the user's data folder, as the system has it: facts, cloned histories, runs.
+
+    ``$XDG_DATA_HOME/advisor`` where that is set, on every system; else ``~/.local/share/advisor`` on Linux.
+    """
+    return _find_folder("XDG_DATA_HOME", ".local/share", "user_data_path")
 
 
 def cache_home() -> Path:
-    """Return the user's cache folder (XDG): tokens, models, stack environments."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "advisor"
+    """Return the user's cache folder, as the system has it: tokens, models, stack environments.
+
+    ``$XDG_CACHE_HOME/advisor`` where that is set, on every system; else ``~/.cache/advisor`` on Linux.
+    """
+    return _find_folder("XDG_CACHE_HOME", ".cache", "user_cache_path")
+
+
+def _find_folder(variable: str, linux_folder: str, kind: str) -> Path:
+    if (folder := os.environ.get(variable)) or sys.platform == "linux":
+        return Path(folder or Path.home() / linux_folder) / "advisor"
+    import platformdirs  # as slow to import as all that `rank` needs, so not on Linux
+
+    path: Path = getattr(platformdirs, kind)("advisor", appauthor=False)
+    return path
 
 
 def state_home() -> Path:
-    """Return the user's state folder (XDG): unfinished collections, which have logins."""
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "advisor"
+    """Return the user's state folder, as the system has it: unfinished collections, which have logins."""
+    return _find_folder("XDG_STATE_HOME", ".local/state", "user_state_path")
 
 
 TEXT_LIMIT_BYTES = 64 * 2**20
@@ -85,12 +105,15 @@ def draft_folder(folder: Path, prefix: str) -> Iterator[Path]:
     """Create a folder that disappears at the end of the block, or in the next call after a kill.
 
     The draft is locked during the block. Drafts with the same prefix that no process has locked are those of
-    killed processes. Where the file system has no locks, nothing is deleted.
+    killed processes. Where the system or the file system has no locks, nothing is deleted.
     """
     folder.mkdir(parents=True, exist_ok=True)
     remove_dead_drafts(folder, prefix)
+    handle = None
     while True:
         draft = Path(tempfile.mkdtemp(dir=folder, prefix=prefix))
+        if fcntl is None:
+            break
         with suppress(FileNotFoundError):  # another process took it for that of a killed one, before the lock
             handle = os.open(draft, os.O_RDONLY)
             with suppress(OSError):
@@ -102,7 +125,8 @@ def draft_folder(folder: Path, prefix: str) -> Iterator[Path]:
         yield draft
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-        os.close(handle)
+        if handle is not None:
+            os.close(handle)
 
 
 def remove_dead_drafts(folder: Path, prefix: str) -> None:
@@ -111,8 +135,8 @@ def remove_dead_drafts(folder: Path, prefix: str) -> None:
 
 
 def remove_unused_folders(folders: Iterable[Path]) -> None:
-    """Delete the folders that no process has locked."""
-    for folder in folders:
+    """Delete the folders that no process has locked; none where the system has no locks."""
+    for folder in folders if fcntl is not None else ():
         with suppress(OSError):
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
@@ -133,7 +157,7 @@ def publish(draft: Path, path: Path, *, sync: bool = True) -> None:
             os.fsync(file.fileno())
     draft.chmod(0o644)
     draft.replace(path)
-    if not sync:
+    if not sync or os.name == "nt":  # Windows opens no folder; it syncs the new name itself
         return
     folder = os.open(path.parent, os.O_RDONLY)
     try:

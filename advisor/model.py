@@ -240,7 +240,7 @@ class Candidate:
     formerly: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ScoredCandidate:
     """A candidate with its score and findings, without the others. Scores run from 0 to 100.
 
@@ -265,6 +265,13 @@ class ScoredCandidate:
     undecided: tuple[Finding, ...]
     measurements: tuple[Measurement, ...]
     outlook: tuple[Outlook, ...] = ()
+
+    def __repr__(self) -> str:
+        """Return the repository and the score: all fields are pages long."""
+        score = (
+            "no score" if self.score is None else f"score {self.score:.0f} [{self.low:.0f}–{self.high:.0f}]"
+        )
+        return f"<{type(self).__name__} {self.repository}: {'excluded, ' if self.excluded else ''}{score}>"
 
     @property
     def repository(self) -> str:
@@ -299,7 +306,7 @@ class ScoredCandidate:
         raise KeyError(name)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Ranked(ScoredCandidate):
     """A scored candidate with its place among the others.
 
@@ -319,7 +326,7 @@ class Ranked(ScoredCandidate):
     central_weights: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Recommendation:
     """The answer, with everything behind it.
 
@@ -365,6 +372,14 @@ class Recommendation:
     benchmarks: tuple[Benchmark, ...] = ()
     open_questions: tuple[str, ...] = ()
     outcomes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Return the choice and its certainty: all fields are pages long."""
+        choice = f"{self.choice} ({self.certainty})" if self.choice else "no suitable candidate"
+        return (
+            f"<{type(self).__name__} {self.domain}, goal {self.goal}, as of {self.as_of}: {choice}, "
+            f"{len(self.ranking)} candidates>"
+        )
 
     @property
     def first_choice(self) -> Ranked | None:

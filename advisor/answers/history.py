@@ -179,9 +179,7 @@ def _measure_and_score(
     return add_outlook_metric(today.measurements, today.outlooks), past
 
 
-def _compute_outlooks(
-    question: Question, days: Sequence[date]
-) -> Mapping[date, Mapping[str, tuple[Outlook, ...]]]:
+def _compute_outlooks(question: Question, days: Sequence[date]) -> dict[date, dict[str, tuple[Outlook, ...]]]:
     """Return the outlook of each candidate on each day; {} for each day if no criterion needs it."""
     if not days or not any(s.metric == METRIC.name for c in question.domain.criteria for s in c.scales):
         return {day: {} for day in days}

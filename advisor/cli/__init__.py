@@ -48,6 +48,7 @@ COMMANDS = (
     "bench",
     "methods",
     "inspect",
+    "mcp",
 )
 
 

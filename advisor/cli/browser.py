@@ -81,7 +81,7 @@ class _Session:
     def __init__(self, browser: str, profile: str) -> None:
         self._browser = browser
         # Chromium's sandbox refuses to run as root; the page is ours and loads nothing.
-        root = ["--no-sandbox"] if os.geteuid() == 0 else []
+        root = ["--no-sandbox"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
         self._command = [
             "/bin/sh", "-c", 'exec "$0" "$@" 3<&0 4>&1', browser, "--headless", "--remote-debugging-pipe",
             "--hide-scrollbars", "--disable-gpu", "--no-first-run", f"--user-data-dir={profile}", *root,

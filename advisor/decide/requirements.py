@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import ClassVar
+from numbers import Real
+from typing import Any, ClassVar
 
 from advisor.decide.training_memory import PLAIN_BYTES, compute_memory
 from advisor.domain.capabilities import HARDWARE, METHODS, Library
@@ -64,13 +66,18 @@ class Requirements:
     __pydantic_config__: ClassVar = {"extra": "forbid"}  # pydantic reads saved views
 
     def __post_init__(self) -> None:
+        for name in ("model", "method", "license", "hardware"):
+            _check_type(name, getattr(self, name), str, "a text")
+        for name in ("gpu_memory_gib", "gpus"):
+            _check_type(name, getattr(self, name), Real, "a number")
         kinds = tuple(map(_plain, KINDS))
+        avoid, prefer = _read_kinds("avoid", self.avoid), _read_kinds("prefer", self.prefer)
         values = {
             "method": _find_choice("method", self.method, METHODS),
             "license": _find_choice("license", self.license, LICENSES),
             "hardware": _find_choice("hardware", self.hardware, HARDWARE),
-            "avoid": tuple(_find_choice("kind of backer", _plain(kind), kinds) for kind in self.avoid),
-            "prefer": tuple(_find_choice("kind of backer", _plain(kind), kinds) for kind in self.prefer),
+            "avoid": tuple(_find_choice("kind of backer", _plain(kind), kinds) for kind in avoid),
+            "prefer": tuple(_find_choice("kind of backer", _plain(kind), kinds) for kind in prefer),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)  # the value is frozen for everybody else
@@ -99,6 +106,20 @@ class ModelSupport:
     supported_on: date | None
     evidence: str
     is_loaded: bool = False
+
+
+def _check_type(what: str, value: object, kind: type, expected: str) -> None:
+    if value is not None and not isinstance(value, kind):
+        raise InputError(f"invalid {what} {value!r}: expected {expected}")
+
+
+def _read_kinds(what: str, value: Any) -> tuple[str, ...]:
+    """Return kinds of backer; a single one may be a text."""
+    kinds = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else (value,)
+    for kind in kinds:
+        if not isinstance(kind, str):
+            raise InputError(f'invalid {what} {kind!r}: expected kinds of backer, for example ["big-tech"]')
+    return kinds
 
 
 def _find_choice(what: str, value: str | None, choices: Iterable[str]) -> str | None:

@@ -86,7 +86,7 @@ def read_manifest(store: Path) -> dict[str, Any]:
     check_folder(store)
     try:
         check_size(path, most_manifest_bytes())
-        manifest = json.loads(path.read_text())
+        manifest = json.loads(path.read_text(encoding="utf-8"))
         if manifest["schema"] != SCHEMA_VERSION:
             raise FactsError(
                 f"{path}: the manifest has schema {manifest['schema']}, but this version reads schema "

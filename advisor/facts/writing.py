@@ -36,7 +36,7 @@ def _encode(table: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "rows.json"
         with report_write_errors(lines):
-            lines.write_text(json.dumps(rows, default=str))
+            lines.write_text(json.dumps(rows, default=str), encoding="utf-8")
         source = json_sql([lines], names, ", format = 'array'")
         return encode_parquet(f"SELECT * FROM {source}", Path(folder))
 

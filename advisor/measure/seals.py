@@ -97,7 +97,7 @@ def _seal(key: bytes, name: str, sha256: str) -> bytes:
 
 @cache
 def _read_bundled_digests() -> frozenset[str]:
-    return frozenset(json.loads((data_folder() / DIGESTS_FILE).read_text()).values())
+    return frozenset(json.loads((data_folder() / DIGESTS_FILE).read_text(encoding="utf-8")).values())
 
 
 def _read_key(*, create: bool = False) -> bytes | None:

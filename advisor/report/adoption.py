@@ -21,7 +21,7 @@ def render(replay: Replay, output_format: AdoptionFormat) -> str:
         case Format.table:
             return _text(replay)
         case Format.json:
-            return write_json(asdict(replay))
+            return write_json("adoption", asdict(replay))
         case _:
             assert_never(output_format)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import date
+from dataclasses import asdict, replace
 from typing import assert_never
 
+from advisor.answers.explain import Evidence, Explanation, Rows
 from advisor.facts.facts_view import FactsView
 from advisor.measure.definitions import DEFINITIONS
 from advisor.model import Benchmark, Candidate, CriterionScore, Measurement, MetricScore, Ranked
@@ -20,45 +20,6 @@ LEGEND = (
     "utility: the value on the scale of its criterion; 1 is healthiest.",
 )
 _ONLY_LISTS = "all figures are from public lists, each as of its own day; there is no history"
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The rows of a candidate in a fact table: number, first and last day, head commit of its history."""
-
-    table: str
-    rows: int
-    first_day: str
-    last_day: str
-    head: str
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """The evidence for a supported model family, and the day of its public weights with the source."""
-
-    family: str
-    route: str
-    supported_on: date
-    name: str
-    path: str
-    commit: str
-    released_on: date
-    release_source: str
-    release_read: str
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """A ranked candidate with the evidence for its measurements."""
-
-    as_of: date
-    goal: str
-    weights: Mapping[str, float]
-    ranked: Ranked
-    tables: tuple[Rows, ...]
-    models: tuple[Evidence, ...]
-    benchmarks: tuple[Benchmark, ...] = ()
 
 
 def render(
@@ -194,19 +155,3 @@ def _benchmark(b: Benchmark) -> str:
 
 def _figure(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
-
-
-def fact_rows(manifest: Mapping[str, Mapping[str, object]], repository: str) -> Sequence[Rows]:
-    """Read from the manifest of a store which fact tables have rows of a repository."""
-    stem = repository.replace("/", "__", 1)
-    return [
-        Rows(
-            table=file.split("/")[0],
-            rows=int(str(entry["rows"])),
-            first_day=str(entry.get("first_day", "")),
-            last_day=str(entry.get("last_day", "")),
-            head=str(entry.get("head", "")),
-        )
-        for file, entry in manifest.items()
-        if file.split("/")[1].removesuffix(".parquet").partition("@")[0] == stem
-    ]

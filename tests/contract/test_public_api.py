@@ -17,7 +17,7 @@ from typing import get_args, get_type_hints
 import pytest
 
 import advisor
-from advisor import model
+from advisor import api, model
 
 ROOT = Path(__file__).resolve().parents[2]
 TYPING = ROOT / "tests" / "typing"
@@ -37,8 +37,9 @@ def test_the_exported_names():
     """A new or removed name is a change that callers see: the changelog mentions it."""
     assert set(advisor.__all__) == {
         "AdvisorError", "CollectError", "ConfigError", "FactsError", "InputError", "SnapshotMissing", "UnknownName",
-        "Benchmark", "Candidate", "Contribution", "CriterionScore", "Finding", "Flip", "Measurement", "MetricScore",
-        "Outlook", "Ranked", "Recommendation", "Requirements", "ScoredCandidate", "rank", "recommend",
+        "Benchmark", "Candidate", "Comparison", "Contribution", "CriterionScore", "Evidence", "Explanation", "Finding",
+        "Flip", "Measurement", "MetricScore", "Outlook", "Ranked", "Recommendation", "Requirements", "Rows",
+        "ScoredCandidate", "rank", "recommend",
     }  # fmt: skip
     assert all(getattr(advisor, name).__doc__ for name in advisor.__all__)
     namespace: dict[str, object] = {}
@@ -51,7 +52,7 @@ def test_the_exported_names():
 
 def test_everything_that_recommend_takes_or_returns_is_exported():
     """Every class of `advisor` in the signature, in the fields of those classes, and so on."""
-    names = {**vars(model), **vars(abc), "PathLike": PathLike, "Requirements": advisor.Requirements}
+    names = {**vars(model), **vars(abc), **vars(api), "PathLike": PathLike}
     hints = get_type_hints(advisor.recommend, names)
     queue, seen = list(hints.values()), set()
     while queue:
@@ -67,7 +68,7 @@ def test_everything_that_recommend_takes_or_returns_is_exported():
 def test_import_advisor_is_light():
     code = "import advisor, sys; print(sorted(m for m in sys.modules if m.startswith('advisor')))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "['advisor', 'advisor.errors']"
+    assert result.stdout.strip() == "['advisor', 'advisor.errors', 'advisor.version']"
 
 
 def test_the_examples_in_its_docstrings():

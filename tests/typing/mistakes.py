@@ -12,7 +12,7 @@ def wrong_words() -> None:
     advisor.recommend(gaol="balanced")  # type: ignore[call-arg]
     advisor.recommend(domian="finetuning")  # type: ignore[call-arg]
     advisor.recommend("finetuning", "balanced")  # type: ignore[call-arg]
-    advisor.recommend(as_of="2025-01-01")  # type: ignore[arg-type]
+    advisor.recommend(as_of=20250101)  # type: ignore[arg-type]
     advisor.recommend(weights={"issues": "2"})  # type: ignore[dict-item]
     advisor.recommend().choice.lower()  # type: ignore[union-attr]
     advisor.recommend().goal = "x"  # type: ignore[misc]

@@ -10,7 +10,16 @@ from typing import assert_type
 import pandas as pd
 
 import advisor
-from advisor import CriterionScore, Finding, Measurement, Outlook, Ranked, Recommendation, Requirements
+from advisor import (
+    CriterionScore,
+    Explanation,
+    Finding,
+    Measurement,
+    Outlook,
+    Ranked,
+    Recommendation,
+    Requirements,
+)
 
 answer = advisor.recommend("finetuning", goal="balanced", as_of=date(2025, 1, 1), weights={"issues": 2})
 assert_type(answer, Recommendation)
@@ -19,6 +28,8 @@ assert_type(answer.as_of, date)
 assert_type(answer.weights, Mapping[str, float])
 assert_type(answer.reasons, tuple[str, ...])
 assert_type(answer.to_frame(), pd.DataFrame)
+assert_type(answer.explain("trl"), Explanation)
+assert_type(answer.compare("trl", "unsloth").first, Ranked)
 
 ranking = advisor.rank(repositories=["trl", "axolotl"], goal="long-lived")
 assert_type(ranking, tuple[Ranked, ...])

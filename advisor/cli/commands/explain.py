@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,10 +11,6 @@ from advisor.cli.messages import show_wait
 from advisor.cli.options import AsOf, Candidate, Domain, Goal, RequestOptions, Rules, Store, Weights
 from advisor.cli.output import Output, write_report
 from advisor.report.formats import ExplanationFormat, Format
-
-if TYPE_CHECKING:
-    from advisor.facts.facts_view import FactsView
-    from advisor.report.explain import Evidence
 
 
 @app.command()
@@ -47,11 +43,12 @@ def explain(
       advisor explain axolotl --as-of 2024-06-05 --format markdown
     """
     from advisor.answers.any_question import read_any_request
+    from advisor.answers.explain import explain as explain_candidate
     from advisor.answers.question import ANY_LIBRARIES, find_candidate
     from advisor.answers.recommend import recommend
-    from advisor.errors import InputError, find_name
+    from advisor.errors import find_name
     from advisor.metrics import METRICS
-    from advisor.report.explain import Explanation, fact_rows, render, select_metrics
+    from advisor.report.explain import render, select_metrics
 
     metrics = [find_name("metric", name, METRICS) for name in metric or ()]
     options = RequestOptions(domain, goal, as_of, weights, rules, store)
@@ -61,50 +58,8 @@ def explain(
     repository = (question.candidates[0] if is_any else find_candidate(question.candidates, name)).repository
     with show_wait("measuring"):
         recommendation = recommend(question)
-    match = next((r for r in recommendation.ranking if r.candidate.repository == repository), None)
-    if match is None:
-        reasons = {**recommendation.missing, **recommendation.rivals}
-        raise InputError(f"{repository}: {reasons[repository]}")
-    facts = next((view for view in question.views if repository in view.repositories), None)
-    explanation = Explanation(
-        as_of=question.as_of,
-        goal=question.goal,
-        weights=question.weights,
-        ranked=match,
-        tables=tuple(fact_rows(facts.store.manifest["files"], repository)) if facts else (),
-        models=tuple(_read_models(facts.select([repository]))) if facts else (),
-        benchmarks=tuple(b for b in recommendation.benchmarks if b.repository == repository),
-    )
+    explanation = explain_candidate(question, recommendation, repository)
     if metrics:
         explanation = select_metrics(explanation, metrics)
-    views = (facts,) if facts else ()
+    views = tuple(view for view in question.views if repository in view.repositories)[:1]
     write_report(render(explanation, format, views), output, has_sentences=format is Format.table)
-
-
-def _read_models(facts: FactsView) -> list[Evidence]:
-    """Return the supported families, each with its evidence; [] if the facts hold no coverage."""
-    from advisor.answers.coverage import read_cells
-    from advisor.domain.families import load_families
-    from advisor.errors import FactsError
-    from advisor.report.explain import Evidence
-
-    try:
-        cells = read_cells(facts)
-    except FactsError:
-        return []
-    families = {f.name: f for f in load_families()}
-    return [
-        Evidence(
-            c.family,
-            c.route or "",
-            c.supported_on,
-            c.name or "",
-            c.path or "",
-            c.commit or "",
-            c.released_on,
-            families[c.family].source if c.family in families else "",
-            families[c.family].read if c.family in families else "",
-        )
-        for c in cells
-        if c.supported_on is not None and c.removed_on is None
-    ]

@@ -9,10 +9,10 @@ import json
 from pathlib import PurePosixPath
 from typing import Any
 
-from advisor import __version__
 from advisor.answers.dependencies.health import Dependencies, Health
 from advisor.report.dependencies.rows import alternatives, label
 from advisor.report.json import plain
+from advisor.version import __version__
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {"exclude": "error", "warn": "warning"}

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from advisor.answers import question, recommend
 from advisor.answers.compare import compare
+from advisor.answers.explain import fact_rows
 from advisor.cli import app, load
 from advisor.decide import utilities
 from advisor.decide.flips import STEPS
@@ -24,7 +25,6 @@ from advisor.errors import InputError
 from advisor.facts import reading
 from advisor.metrics import METRICS
 from advisor.report.compare import render
-from advisor.report.explain import fact_rows
 from advisor.report.formats import Format
 
 
