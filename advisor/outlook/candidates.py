@@ -159,12 +159,10 @@ def compute_past_outlooks(
     all_rows = _read_rows(facts.connection, sorted({d for day in days for d in _days_up_to(day)}))
     all_rows = all_rows[all_rows.repository.isin(facts.intact_repositories)]
     # Rows of different as-of dates are different series: the features of one must not see the other's.
-    parts = [
-        all_rows[all_rows.day.isin(pd.to_datetime(_days_up_to(day)))].assign(
-            repository=lambda rows, day=day: rows.repository + f" {day}"
-        )
-        for day in days
-    ]
+    parts = []
+    for day in days:
+        part = all_rows[all_rows.day.isin(pd.to_datetime(_days_up_to(day)))]
+        parts.append(part.assign(repository=part.repository + f" {day}"))
     series = pd.concat(parts, ignore_index=True)
     ends = pd.to_datetime(series.repository.str.split(" ").str[1])
     last = series[series.day == ends].reset_index(drop=True)

@@ -145,7 +145,9 @@ def predict_many(
     """
     import numpy as np
 
-    rows = values.to_dict("records")
+    rows: list[dict[str, float | None]] = [
+        {str(name): value for name, value in row.items()} for row in values.to_dict("records")
+    ]
     missing = [frozenset({*u, *_out_of_range(model, row)}) for u, row in zip(unknown, rows, strict=True)]
     numbers = values[list(model.features)].to_numpy(dtype=float)
     is_unknown = np.array([[name in names for name in model.features] for names in missing])

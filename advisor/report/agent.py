@@ -56,7 +56,7 @@ class Place:
     score: float | None
     low: float
     high: float
-    wins: float
+    wins: float | None
 
 
 @dataclass(frozen=True)
@@ -262,7 +262,7 @@ def _place(r: Ranked) -> Place:
         score=None if r.score is None else _round(r.score),
         low=_round(r.low),
         high=_round(r.high),
-        wins=_round(r.wins, 2),
+        wins=None if r.wins is None else _round(r.wins, 2),
         note="; ".join([*(f"excluded: {text}" for text in excluding), *([note] if note else [])]),
     )
 
@@ -274,8 +274,8 @@ def _judge(first: Ranked, second: Ranked) -> tuple[Verdict, str | None]:
         return "unknown", None
     if len(both) == 1:
         return "only", both[0].repository
-    best = max(both, key=lambda r: (r.score or 0.0, r.wins))
-    verdict: Verdict = certainty(best.wins)
+    best = max(both, key=lambda r: (r.score or 0.0, r.wins or 0.0))
+    verdict: Verdict = certainty(best.wins or 0.0)
     return verdict, None if verdict == "tie" else best.repository
 
 
