@@ -19,6 +19,7 @@ from pydantic import ValidationError, model_validator
 from advisor.errors import describe_unknown
 from finetune.errors import SpecError
 from finetune.sections import (
+    ABSENT_FIELDS,
     Data,
     Devices,
     Evaluation,
@@ -314,7 +315,8 @@ def _describe_problems(error: ValidationError, origins: Mapping[str, str]) -> st
         name = ".".join(
             str(part) for part in details["loc"] if not str(part).startswith(("literal", "tuple"))
         )
-        what = "there is no such field" if details["type"] == "extra_forbidden" else details["msg"]
+        absent = ABSENT_FIELDS.get(name.rpartition(".")[2], "there is no such field")
+        what = absent if details["type"] == "extra_forbidden" else details["msg"]
         source = f" (from {origins[name]})" if name in origins else ""
         problems.append(f"{name or 'run'}: {what.removeprefix('Value error, ')}{source}")
     return "invalid run spec: " + "; ".join(problems)
