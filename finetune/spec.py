@@ -20,6 +20,7 @@ from advisor.errors import InputError, describe_unknown
 from advisor.files import read_text
 from finetune.errors import SpecError
 from finetune.sections import (
+    ABSENT_FIELDS,
     Data,
     Devices,
     Evaluation,
@@ -68,12 +69,14 @@ class RunSpec(Section):
         """Micro-batches of one optimiser step in one process; needs a resolved spec."""
         return self.training.batch_size // ((self.training.micro_batch_size or 1) * self.world_size)
 
+    def count_samples(self, rows: int) -> int:
+        """Return how many samples the run trains on: its rows, each as often as it is trained."""
+        t = self.training
+        return max(1, round(rows * t.epochs)) if t.steps is None else t.steps * t.batch_size
+
     def count_steps(self, rows: int) -> int:
-        """Return the optimiser steps for this many rows; a smaller last batch counts."""
-        if self.training.steps is not None:
-            return self.training.steps
-        epoch_steps = -(-rows // self.training.batch_size)
-        return max(1, round(epoch_steps * self.training.epochs))
+        """Return the optimiser steps for this many rows. Only the last one of a run can be smaller."""
+        return -(-self.count_samples(rows) // self.training.batch_size)
 
     def count_warmup_steps(self, rows: int) -> int:
         """Return the steps of linear warm-up for this many training rows."""
@@ -311,7 +314,8 @@ def _describe_problems(error: ValidationError, origins: Mapping[str, str]) -> st
         name = ".".join(
             str(part) for part in details["loc"] if not str(part).startswith(("literal", "tuple"))
         )
-        what = "there is no such field" if details["type"] == "extra_forbidden" else details["msg"]
+        absent = ABSENT_FIELDS.get(name.rpartition(".")[2], "there is no such field")
+        what = absent if details["type"] == "extra_forbidden" else details["msg"]
         source = f" (from {origins[name]})" if name in origins else ""
         problems.append(f"{name or 'run'}: {what.removeprefix('Value error, ')}{source}")
     return "invalid run spec: " + "; ".join(problems)
