@@ -26,6 +26,10 @@ from advisor.measure.one_day import measure_days
 from advisor.outlook.measurements import add_outlook_metric
 
 
+WHOLE_MONTHS = 36
+"""Past ends of months with all that an answer has; of those before, only what the page draws is kept."""
+
+
 def write_answer_cache(store: Store, past_months: int = history.MONTHS) -> None:
     """Write the caches beside a bundled snapshot.
 
@@ -65,12 +69,14 @@ def _write_months(store: Store, names: Sequence[str], past_months: int) -> None:
     past = measure_days(FactsView(store, repositories, store.as_of), days)
     entries: dict[str, Any] = {}
     scored = {}
+    whole_days = days[-WHOLE_MONTHS:]
     for day in days:
         outlooks = cache.compute_outlooks_of(FactsView(store, repositories, day))
-        entries[months.day_entry(day)] = months.encode_day(past[day], outlooks)
         scored[day] = add_outlook_metric(past[day], outlooks)
+        if day in whole_days:
+            entries[months.day_entry(day)] = months.encode_day(past[day], outlooks)
     months.write_entries(store, entries)  # the draws and scores below read them
-    for day in days:
+    for day in whole_days:
         entries[months.day_entry(day)]["draws"] = _sample(store, names, day)
     timeline: dict[str, Any] = {"days": [day.isoformat() for day in days]}
     for name in names:
