@@ -25,7 +25,6 @@ from advisor.measure.list_figures import write_cached_figures
 from advisor.measure.one_day import measure_days
 from advisor.outlook.measurements import add_outlook_metric
 
-
 WHOLE_MONTHS = 36
 """Past ends of months with all that an answer has; of those before, only what the page draws is kept."""
 

@@ -1,8 +1,8 @@
 """Answers as of the past ends of months, kept beside a bundled snapshot: its facts do not change.
 
-``months.zip`` has an entry for each of the last days with the measurements, outlooks and draws as of that day,
-and what `advisor.answers` adds: ``timeline.json`` and ``coverage.json``. The entry ``key`` is made from the inputs,
-as that of ``measurements.json`` (see `cache`), and the file has a seal (see `seals`).
+``months.zip`` has an entry for each of the last days with the measurements, outlooks and draws as of that
+day, and what `advisor.answers` adds: ``timeline.json`` and ``coverage.json``. The entry ``key`` is made from
+the inputs, as that of ``measurements.json`` (see `cache`), and the file has a seal (see `seals`).
 """
 
 from __future__ import annotations
