@@ -26,6 +26,11 @@ def main() -> None:
     snapshots = data_folder() / "snapshots"
     for folder in options.snapshots or sorted(snapshots.iterdir()):
         write_answer_cache(reading.open_store(folder), options.months)
+        write_digests(snapshots)
+
+
+def write_digests(snapshots: Path) -> None:
+    """Write the hashes of all caches, and remove what belongs to this machine."""
     digests = {}
     for name in ("draws.json", "list_figures.json", "measurements.json", "months.zip"):
         for path in sorted(snapshots.glob(f"*/{name}")):

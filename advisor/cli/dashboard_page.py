@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 MOST_CHARTS = 60  # with more candidates, charts and sliders show only the first
-TOP = 20
+TOP = 10
 FEWER_MONTHS = 11  # then: the months of a year are measured at once (see `one_day.DAYS_PER_STACK`)
 
 
