@@ -28,7 +28,7 @@ LOOKUP_TABLES: Mapping[str, Mapping[str, str]] = {
     "organisation_domains": {"domain": "VARCHAR", "organisation": "VARCHAR"},
     "percentiles": {"figure": "VARCHAR", "percent": "INTEGER", "value": "DOUBLE"},
 }
-DAYS_PER_STACK, REPOSITORIES_PER_STACK = 12, 120  # limit the memory of measure_days
+DAYS_PER_STACK, REPOSITORIES_PER_STACK = 12, 240  # limit the memory of measure_days
 
 
 def measure_view(
