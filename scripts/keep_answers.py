@@ -1,31 +1,42 @@
 """Write the caches beside bundled snapshots and the hashes of all, so that questions without options are fast.
 
-Usage: python scripts/keep_answers.py [SNAPSHOT…]; default: all of data/snapshots.
+Usage: python scripts/keep_answers.py [--months N] [SNAPSHOT…]; default: 72 past ends of months, and all of
+data/snapshots. It takes some minutes.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
-import sys
 from pathlib import Path
 
 from advisor.answers.answer_cache import write_answer_cache
+from advisor.answers.history import MONTHS
 from advisor.domain.files import data_folder
 from advisor.facts import reading
 from advisor.measure import seals
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--months", type=int, default=MONTHS)
+    parser.add_argument("snapshots", type=Path, nargs="*")
+    options = parser.parse_args()
     snapshots = data_folder() / "snapshots"
-    for folder in map(Path, sys.argv[1:] or sorted(snapshots.iterdir())):
-        write_answer_cache(reading.open_store(folder))
+    for folder in options.snapshots or sorted(snapshots.iterdir()):
+        write_answer_cache(reading.open_store(folder), options.months)
+        write_digests(snapshots)
+
+
+def write_digests(snapshots: Path) -> None:
+    """Write the hashes of all caches, and remove what belongs to this machine."""
     digests = {}
     for name in ("draws.json", "list_figures.json", "measurements.json", "months.zip"):
         for path in sorted(snapshots.glob(f"*/{name}")):
             seals.seal_path(path).unlink(missing_ok=True)  # a seal is of one machine, a hash of all
             (path.parent / ".lock").unlink(missing_ok=True)
-            digests[f"{path.parent.name}/{name}"] = hashlib.sha256(path.read_bytes()).hexdigest()
+            digests[f"{path.parent.name}/{path.name}"] = hashlib.sha256(path.read_bytes()).hexdigest()
     (data_folder() / seals.DIGESTS_FILE).write_text(json.dumps(digests, indent=1, sort_keys=True) + "\n")
 
 

@@ -7,7 +7,7 @@ public lists, and the timeline of the page. `scripts/keep_answers.py` calls this
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -17,13 +17,21 @@ from advisor.answers.question import Request, read_request
 from advisor.answers.recommend import rankable_scores, score_candidates
 from advisor.decide import acceptability
 from advisor.domain.domain import available_domains, load_domain
+from advisor.domain.files import data_folder
 from advisor.errors import FactsError
 from advisor.facts.facts_view import FactsView
 from advisor.facts.store import Store
 from advisor.measure import cache, months
 from advisor.measure.list_figures import write_cached_figures
 from advisor.measure.one_day import measure_days
+from advisor.model import Measurement
+from advisor.outlook.candidates import compute_past_outlooks
 from advisor.outlook.measurements import add_outlook_metric
+
+Measurements = dict[str, dict[str, Measurement]]
+Past = Mapping[date, Measurements]
+WHOLE_MONTHS = 36
+"""Past ends of months with all that an answer has; of those before, only what the page draws is kept."""
 
 
 def write_answer_cache(store: Store, past_months: int = history.MONTHS) -> None:
@@ -64,13 +72,14 @@ def _write_months(store: Store, names: Sequence[str], past_months: int) -> None:
     repositories = tuple(store.repositories())
     past = measure_days(FactsView(store, repositories, store.as_of), days)
     entries: dict[str, Any] = {}
-    scored = {}
-    for day in days:
+    whole_days = days[-WHOLE_MONTHS:]
+    scored = _add_outlooks(FactsView(store, repositories, store.as_of), past, days[:-WHOLE_MONTHS])
+    for day in whole_days:
         outlooks = cache.compute_outlooks_of(FactsView(store, repositories, day))
-        entries[months.day_entry(day)] = months.encode_day(past[day], outlooks)
         scored[day] = add_outlook_metric(past[day], outlooks)
+        entries[months.day_entry(day)] = months.encode_day(past[day], outlooks)
     months.write_entries(store, entries)  # the draws and scores below read them
-    for day in days:
+    for day in whole_days:
         entries[months.day_entry(day)]["draws"] = _sample(store, names, day)
     timeline: dict[str, Any] = {"days": [day.isoformat() for day in days]}
     for name in names:
@@ -82,6 +91,17 @@ def _write_months(store: Store, names: Sequence[str], past_months: int) -> None:
     timeline["facts"] = history.query_chart_facts(facts)
     support = coverage.keep_coverage(facts)
     months.write_entries(store, {**entries, timeline_cache.ENTRY: timeline, coverage.ENTRY: support})
+
+
+def _add_outlooks(facts: FactsView, past: Past, days: Sequence[date]) -> dict[date, Measurements]:
+    """Return the measurements of days with the chance of abandonment, without its explanation."""
+    if not days:
+        return {}
+    outlooks = compute_past_outlooks(facts, days, data_folder() / "reference" / "outlook.json")
+    return {
+        day: add_outlook_metric(past[day], {name: (one,) for name, one in outlooks[day].items()})
+        for day in days
+    }
 
 
 def _merge(target: dict[str, Any], content: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from advisor.measure.definitions import DEFINITIONS
 from advisor.model import (
     Candidate,
     CriterionScore,
+    Finding,
     Flip,
     Measurement,
     Outlook,
@@ -112,8 +113,21 @@ def score_candidate(
         question: criteria, weights and rules.
     """
     criteria = utilities.score_criteria(question.domain.criteria, measurements)
-    score, low, high, coverage = utilities.total_score(criteria, question.weights)
     findings, open_findings = rules.apply_rules(question.ruleset, rules.rule_values(candidate, measurements))
+    rows = tuple(measurements[name] for name in sorted(measurements))
+    return weigh_candidate(question, candidate, criteria, findings, open_findings, rows)
+
+
+def weigh_candidate(
+    question: Question,
+    candidate: Candidate,
+    criteria: tuple[CriterionScore, ...],
+    findings: tuple[Finding, ...],
+    undecided: tuple[Finding, ...],
+    measurements: tuple[Measurement, ...],
+) -> ScoredCandidate:
+    """Return a candidate with the score that its criteria have by the weights of the question."""
+    score, low, high, coverage = utilities.total_score(criteria, question.weights)
     return ScoredCandidate(
         candidate=candidate,
         score=score,
@@ -123,8 +137,8 @@ def score_candidate(
         excluded=any(f.verdict == "exclude" for f in findings),
         criteria=criteria,
         findings=findings,
-        undecided=open_findings,
-        measurements=tuple(measurements[name] for name in sorted(measurements)),
+        undecided=undecided,
+        measurements=measurements,
     )
 
 

@@ -14,9 +14,8 @@ from datetime import date
 from typing import Any
 
 from advisor.answers.question import Question
-from advisor.answers.recommend import score_candidate
+from advisor.answers.recommend import score_candidate, weigh_candidate
 from advisor.decide.rules import Rule
-from advisor.decide.utilities import total_score
 from advisor.domain.files import data_folder
 from advisor.facts.store import Store
 from advisor.measure import months
@@ -123,19 +122,8 @@ def _decode(
         CriterionScore(c.name, mean, low, high, coverage, metrics=(), benched=c.benched)
         for c, (mean, low, high, coverage) in zip(question.domain.criteria, utilities, strict=True)
     )
-    score, low, high, coverage = total_score(criteria, question.weights)
-    return ScoredCandidate(
-        candidate=candidate,
-        score=score,
-        low=low,
-        high=high,
-        coverage=coverage,
-        excluded=any(verdict == "exclude" for _, verdict, _ in findings),
-        criteria=criteria,
-        findings=tuple(Finding(*values) for values in findings),
-        undecided=(),
-        measurements=tuple(_measurement(candidate.repository, *point) for point in points.items()),
-    )
+    rows = tuple(_measurement(candidate.repository, *point) for point in points.items())
+    return weigh_candidate(question, candidate, criteria, tuple(Finding(*f) for f in findings), (), rows)
 
 
 def _measurement(repository: str, metric: str, point: Sequence[float] | None) -> Measurement:

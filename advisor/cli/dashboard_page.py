@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 MOST_CHARTS = 60  # with more candidates, charts and sliders show only the first
-TOP = 20
+TOP = 10
+FEWER_MONTHS = 11  # then: the months of a year are measured at once (see `one_day.DAYS_PER_STACK`)
 
 
 def render_page(request: Request, months: int, task: Task | None = None) -> tuple[Recommendation, str]:
@@ -24,7 +25,7 @@ def render_page(request: Request, months: int, task: Task | None = None) -> tupl
 
     Args:
         request: what to rank.
-        months: how many months the page looks back.
+        months: how many months the page looks back; with more than `MOST_CHARTS` candidates, at most 11.
         task: a training task that the page shows in every library.
     """
     from advisor.answers.any_question import read_any_request
@@ -41,7 +42,7 @@ def render_page(request: Request, months: int, task: Task | None = None) -> tupl
         question = read_any_request(request)
         recommendation = recommend(question, has_outlooks=len(question.candidates) <= MOST_CHARTS)
     page_answer, question, others = _select_for_page(recommendation, question)
-    timeline = read_timeline(question, months, show_progress)
+    timeline = read_timeline(question, min(months, FEWER_MONTHS) if others else months, show_progress)
     return recommendation, render(page_answer, timeline, request.requirements, task, others)
 
 

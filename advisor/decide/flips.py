@@ -60,10 +60,15 @@ def weight_flips(
     flips = []
     for k, name in enumerate(c.criterion for c in candidates[0].criteria) if len(candidates) > 1 else ():
         now = weights.get(name, 0.0)
-        lines = [_line(c, weights, k) for c in candidates] if now < 1 else []
+        if now >= 1:
+            continue
+        lines = {c.repository: _line(c, weights, k) for c in candidates}
+        own = lines.pop(choice)
+        others = _drop_dominated(list(lines.values()))
+        leads_now = own.score(now) >= max(line.score(now) for line in others)
         shares = sorted((i / STEPS for i in range(STEPS + 1)), key=lambda share: (abs(share - now), share))
-        winners = ((share, _winner(choice, lines, now, share)) for share in shares if lines)
-        for then, winner in winners:
+        for then in shares:
+            winner = _winner(own, others, then, leads_now=leads_now)
             if winner is not None:
                 event = "comes first" if winner.score is not None else "has enough data and comes first"
                 text = f"{winner.candidate.name} {event} if "
@@ -74,15 +79,24 @@ def weight_flips(
     return [f for _, f in sorted(flips, key=lambda pair: (pair[0], pair[1].name))][:FLIPS]
 
 
-def _winner(choice: str, lines: Sequence[_Line], now: float, share: float) -> ScoredCandidate | None:
+def _winner(own: _Line, others: Sequence[_Line], share: float, *, leads_now: bool) -> ScoredCandidate | None:
     """Return who comes first at a share if that is a change for the choice."""
-    own = next(line for line in lines if line.candidate.repository == choice)
-    others = [line for line in lines if line is not own]
-    leads_now = own.score(now) >= max(line.score(now) for line in others)
     best = max(others, key=lambda line: line.score(share))
     if leads_now:
         return best.candidate if best.score(share) > own.score(share) + MARGIN else None
     return own.candidate if own.score(share) > best.score(share) + MARGIN else None
+
+
+def _drop_dominated(lines: Sequence[_Line]) -> list[_Line]:
+    """Return the lines that may come first at some share: no other one is above them at both ends.
+
+    The one above must have enough data at both ends, and so at every share.
+    """
+    front: list[_Line] = []
+    for line in sorted(lines, key=lambda line: (-line.others, -line.own)):
+        if min(line.score(0.0), line.score(1.0)) >= 0 and (not front or line.own > front[-1].own):
+            front.append(line)
+    return [line for line in lines if not any(x.others > line.others and x.own > line.own for x in front)]
 
 
 def _line(candidate: ScoredCandidate, weights: Mapping[str, float], k: int) -> _Line:

@@ -21,9 +21,14 @@ ROUNDING = 1e-6  # of a share; the dashboard page has six digits
 
 def utility(scale: Scale, value: float) -> float:
     """Return the place of a value between ``worst`` (0) and ``best`` (1), cut off at both ends."""
+    return _utilities(scale, (value,))[0]
+
+
+def _utilities(scale: Scale, values: Sequence[float]) -> list[float]:
     curve = _CURVES[scale.curve]
-    worst, best = curve(scale.worst), curve(scale.best)
-    return min(1.0, max(0.0, (curve(value) - worst) / (best - worst)))
+    worst = curve(scale.worst)
+    span = curve(scale.best) - worst
+    return [min(1.0, max(0.0, (curve(value) - worst) / span)) for value in values]
 
 
 def _logit(share: float) -> float:
@@ -55,15 +60,14 @@ def score_metric(
     """
     if measurement is None or not isinstance(measurement.value, int | float):
         values = predictor.likely_values(scale.metric, known or {}) if predictor else None
-        likely = sorted(utility(scale, value) for value in values or ())
+        likely = sorted(_utilities(scale, values or ()))
         if not likely:
             return MetricScore(scale.metric, scale.weight, None, 0.5, 0.0, 1.0)
         mean = math.fsum(likely) / len(likely)
         return MetricScore(scale.metric, scale.weight, None, mean, likely[0], likely[-1])
-    point = utility(scale, measurement.value)
     bounds = [b for b in (measurement.low, measurement.high) if b is not None]
-    ends = [point, *(utility(scale, bound) for bound in bounds)]
-    low, high = min(ends), max(ends)
+    point, *others = _utilities(scale, (measurement.value, *bounds))
+    low, high = min((point, *others)), max((point, *others))
     mean = point if low == high else math.fsum((low, point, high)) / 3
     return MetricScore(scale.metric, scale.weight, point, mean, low, high)
 

@@ -195,7 +195,7 @@ def measure_fresh(facts: FactsView, *, has_outlooks: bool = True) -> SnapshotMea
         measurements |= measure_view(part) if rows is None else {r: rows[r] for r in names}
         if has_outlooks:
             outlooks |= compute_outlooks_of(part)
-        if part is not facts:
+        if part is not facts and "connection" in vars(part):  # opened on first use
             part.connection.close()
     return SnapshotMeasurements(measurements, outlooks, facts.damages)
 

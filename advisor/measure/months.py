@@ -1,8 +1,8 @@
 """Answers as of the past ends of months, kept beside a bundled snapshot: its facts do not change.
 
-``months.zip`` has an entry for each day with the measurements, outlooks and draws as of that day, and
-``timeline.json``, which `advisor.answers.timeline_cache` writes. The entry ``key`` is made from the inputs,
-as that of ``measurements.json`` (see `cache`), and the file has a seal (see `seals`).
+``months.zip`` has an entry for each of the last days with the measurements, outlooks and draws as of that
+day, and what `advisor.answers` adds: ``timeline.json`` and ``coverage.json``. The entry ``key`` is made from
+the inputs, as that of ``measurements.json`` (see `cache`), and the file has a seal (see `seals`).
 """
 
 from __future__ import annotations
@@ -77,9 +77,7 @@ def write_entries(store: Store, entries: Mapping[str, Any]) -> None:
     }
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, text in {_KEY: _key(store), **texts}.items():
-            entry = zipfile.ZipInfo(name, _START_OF_ZIP)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, text)
+            archive.writestr(zipfile.ZipInfo(name, _START_OF_ZIP), text, zipfile.ZIP_DEFLATED)
     with lock_store(store.path):
         write_with_seal(store.path / FILE, buffer.getvalue())
 

@@ -28,7 +28,7 @@ LOOKUP_TABLES: Mapping[str, Mapping[str, str]] = {
     "organisation_domains": {"domain": "VARCHAR", "organisation": "VARCHAR"},
     "percentiles": {"figure": "VARCHAR", "percent": "INTEGER", "value": "DOUBLE"},
 }
-DAYS_PER_STACK = 12  # limits the memory of measure_days
+DAYS_PER_STACK, REPOSITORIES_PER_STACK = 12, 240  # limit the memory of measure_days
 
 
 def measure_view(
@@ -55,7 +55,7 @@ def measure_days(
     metrics: Mapping[str, Metric] = METRICS,
     progress: Callable[[int], None] = lambda _: None,
 ) -> dict[date, dict[str, dict[str, Measurement]]]:
-    """Measure repositories as of many days, with one query per metric for twelve days.
+    """Measure repositories as of many days, with one query per metric for up to twelve days.
 
     A metric keeps its value if all times and the as-of date move by the same number of days (the tests
     check this law for every metric). So this function stacks the views of several days: it shifts the
@@ -75,8 +75,9 @@ def measure_days(
         return measurements
     common = max(days)
     db = open_metric_views(facts)
-    for start in range(0, len(days), DAYS_PER_STACK):
-        batch = days[start : start + DAYS_PER_STACK]
+    size = min(DAYS_PER_STACK, max(1, REPOSITORIES_PER_STACK // max(1, len(facts.repositories))))
+    for start in range(0, len(days), size):
+        batch = days[start : start + size]
         _stack_days(db, batch, common)
         set_requested_repositories(db, facts.intact_repositories, common, batch)
         create_derived_views(db, common, metrics)

@@ -26,6 +26,9 @@ from measuring import measure_repositories
 from advisor.answers import recommend
 from advisor.answers.dependencies import files
 from advisor.answers.question import Request, read_request
+from advisor.cli.bench_claims import format_claims
+from advisor.cli.bench_results import list_benchmarks
+from advisor.cli.bench_tables import format_markdown, format_text
 from advisor.cli.measure_facts import measure_facts
 from advisor.collect.git.commits import parse_log
 from advisor.collect.github import protocol, shapes
@@ -41,6 +44,7 @@ from advisor.facts.manifest import SCHEMA_VERSION
 from advisor.facts.tables import TABLES
 from advisor.metrics import METRICS
 from advisor.model import Ranked
+from finetune.bench.result import parse_result
 from finetune.data import rows
 from finetune.weights import checkpoints, gguf, pickles, safetensors_header
 
@@ -252,11 +256,21 @@ def training_rows(data: bytes) -> None:
             list(rows.read_rows(str(path)))
 
 
+def bench_result(data: bytes) -> None:
+    def show() -> None:
+        bench = parse_result(data)
+        format_text(bench, 2.0)
+        format_markdown(bench, None)
+        format_claims(list_benchmarks(bench))
+
+    _each(show)
+
+
 READERS: dict[str, Callable[[bytes], None]] = {
     f.__name__: f
     for f in (git_log, github, package_world, domain_toml, rules_toml, dependency_files, parquet, manifest,
               manifest_values, measurements, fact_values,
-              safetensors, weight_index, gguf_header, pickle_opcodes, training_rows)
+              safetensors, weight_index, gguf_header, pickle_opcodes, training_rows, bench_result)
 }  # fmt: skip
 
 
@@ -342,5 +356,6 @@ def seeds(name: str) -> list[bytes]:
         "pickle_opcodes": lambda: [pickle.dumps({"a": [1, InputError]}, n) for n in (0, 2, 4)] + [_zip()],
         "training_rows": lambda: [b'{"messages": [{"role": "user", "content": "a"}]}\n{"text": "b"}\n',
                                   b'[{"prompt": "a", "completion": "b"}]', b"instruction,output\na,b\n"],
+        "bench_result": lambda: [(ROOT / "benchmarks" / "results" / "bench-cpu.json").read_bytes()],
     }  # fmt: skip
     return seeds_by_reader[name]()

@@ -39,7 +39,12 @@ def dashboard(
         typer.Option("--output", "-o", metavar="FILE", help="HTML file to write.", callback=check_output),
     ] = Path("report.html"),
     months: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Number of past months that the page shows.")
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Number of past months that the page shows. With more than 60 candidates: at most 11.",
+        ),
     ] = 72,
     plan: Annotated[
         Path | None,

@@ -19,7 +19,7 @@ from advisor.files import draft_file, state_home, write_atomically
 
 FILE = "collect.sqlite"
 NAME_FILE = ".collection"
-_QUEUE = ".queue"
+_QUEUE, _PARTS = ".queue", "repositories"
 _NAME = re.compile(r"[0-9a-f]{32}")
 _WAL_FILES = (FILE, f"{FILE}-wal", f"{FILE}-shm")
 
@@ -63,7 +63,7 @@ def keep_part(part: Path, store: Path, stem: str) -> None:
     folder = _read_folder(part)
     if folder is None or not (folder / FILE).exists():
         return
-    target = _part_folder(store, stem)
+    target = state_file(store).parent / _PARTS / stem
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(mode=0o700, parents=True)
     for name in _WAL_FILES:
@@ -74,16 +74,15 @@ def keep_part(part: Path, store: Path, stem: str) -> None:
 
 def copy_to_part(store: Path, stem: str, part: Path) -> None:
     """Copy the state of a repository, from an earlier run of the queue, to its new part."""
-    source = _part_folder(store, stem)
+    folder = _read_folder(store)
+    if folder is None or _is_of_another(folder, os.path.realpath(store)):
+        return
+    source = folder / _PARTS / stem
     if (source / FILE).exists():
         target = state_file(part).parent
         for name in _WAL_FILES:
             if (source / name).exists():
                 shutil.copy2(source / name, target / name)
-
-
-def _part_folder(store: Path, stem: str) -> Path:
-    return state_file(store).parent / "repositories" / stem
 
 
 def _home() -> Path:

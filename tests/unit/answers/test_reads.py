@@ -69,7 +69,7 @@ def test_a_view_is_checked_and_opened_once(counts):
     assert counts["hashes"] == counts["connections"] == 0, "on first use"
     for _ in range(2):
         assert question.facts.damages == ()
-        coverage.read_coverage(question)
+        coverage.read_coverage(question, "any")  # "main" is kept and opens nothing
     assert (counts["hashes"], counts["connections"]) == (FACT_FILES, 1)
     other = FactsView(question.store, question.facts.repositories[:1], question.as_of)
     assert other.intact_repositories == question.facts.repositories[:1]

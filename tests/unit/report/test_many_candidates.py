@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+import random
+from dataclasses import fields, replace
+from datetime import date
 
 import pytest
 
+from advisor.answers import history
 from advisor.answers.question import Request, read_request
-from advisor.answers.recommend import MOST_SAMPLES, find_leaders, recommend
+from advisor.answers.recommend import (
+    MOST_SAMPLES,
+    add_outlooks,
+    build_recommendation,
+    find_leaders,
+    recommend,
+)
+from advisor.cli import dashboard_page
+from advisor.decide import flips
+from advisor.model import ScoredCandidate
 from advisor.report.dashboard.answer import rows_of_others
 from advisor.report.ranking import render
 from advisor.report.ranking.text import FEWEST_WARNINGS, MOST_ROWS
@@ -72,3 +85,63 @@ def test_the_page_has_a_row_for_each_candidate_that_it_does_not_draw(many):
     rows = rows_of_others(many.ranking[20:])
     assert [row[0] for row in rows] == [r.repository for r in many.ranking[20:]]
     assert {len(row) for row in rows} == {5}
+
+
+def test_a_candidate_that_was_not_drawn_has_no_wins(many):
+    """It had 0 wins, as if it had been drawn and never won."""
+    names = [f.name for f in fields(ScoredCandidate)]
+    candidates = [ScoredCandidate(**{name: getattr(r, name) for name in names}) for r in many.ranking]
+    answer = build_recommendation(read_request(Request()), candidates, {})
+    ranked = [r for r in answer.ranking if r.rank is not None]
+    assert len(ranked) > MOST_SAMPLES
+    assert [r.wins is not None for r in ranked] == [bool(r.acceptability) for r in ranked]
+    assert sum(r.wins is not None for r in ranked) == MOST_SAMPLES
+    assert sum(r.wins or 0 for r in ranked) == pytest.approx(1)
+    text = render(answer, "markdown")
+    assert text.count("| not drawn |") == len(ranked) - MOST_SAMPLES
+    assert "not drawn: only the candidates with the highest scores" in text
+    rows = json.loads(render(answer, "json"))["ranking"]
+    assert [row["wins"] for row in rows] == [r.wins for r in answer.ranking]
+    assert answer.to_frame()["wins"].isna().sum() == len(ranked) - MOST_SAMPLES
+    assert "not drawn" not in render(recommend(read_request(Request())), "markdown")
+
+
+def test_candidates_that_are_never_first_change_no_flip():
+    """The nearest weight is looked for among those that can come first: the same as among all."""
+    lot = random.Random(18)
+
+    def line():
+        known = [lot.choice((0.0, 0.3, 0.5, 0.8, 1.0)) for _ in range(2)]
+        score = [round(lot.random(), 1) for _ in range(2)]
+        return flips._Line(None, score[0], score[1], known[0], 1.0, known[1], lot.choice((0.0, 1.0)))
+
+    dropped = 0
+    for _ in range(300):
+        lines = [line() for _ in range(lot.randrange(1, 30))]
+        rest = flips._drop_dominated(lines)
+        dropped += len(lines) - len(rest)
+        for share in (step / 100 for step in range(101)):
+            assert max(rest, key=lambda x: x.score(share)) is max(lines, key=lambda x: x.score(share))
+    assert dropped > 1000
+
+
+def test_a_page_of_many_draws_a_year_of_the_first_with_their_outlooks(monkeypatch):
+    """Outlooks and months of candidates that only the table shows take most of the time, and nobody sees them."""
+    monkeypatch.setattr(dashboard_page, "MOST_CHARTS", 2)
+    monkeypatch.setattr(dashboard_page, "TOP", 1)
+    request = Request(repositories=("trl", "unsloth", "litgpt"), as_of=date(2026, 6, 29))
+    asked = {}
+    read_timeline = history.read_timeline
+
+    def read(question, months, progress):
+        asked.update(names=[c.name for c in question.candidates], months=months)
+        return read_timeline(question, 0, progress)
+
+    monkeypatch.setattr(history, "read_timeline", read)
+    answer, page = dashboard_page.render_page(request, 72)
+    assert asked == {"names": ["trl"], "months": 11}
+    assert "2 other candidates" in page
+    question = read_request(request)
+    assert [r.outlook for r in add_outlooks(question, answer.ranking)] == [
+        r.outlook for r in recommend(question).ranking
+    ]
