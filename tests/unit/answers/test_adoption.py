@@ -17,7 +17,6 @@ from advisor.collect.git.local_clone import open_local_clone
 from advisor.collect.git.manifests import read_manifests
 from advisor.model import Recommendation
 
-
 load("replay-adoption")
 
 
