@@ -45,7 +45,8 @@ def leaves(command, words=()):
 
 
 load(None)
-LEAVES = dict(leaves(typer.main.get_command(app)))
+TREE = typer.main.get_command(app)
+LEAVES = dict(leaves(TREE))
 PARAMETERS = [
     (words, parameter)
     for words, command in LEAVES.items()
@@ -64,6 +65,7 @@ def write(parameter, value):
 def run(capsys, monkeypatch, *words):
     """Run a command in this process; return its exit code and its messages."""
     monkeypatch.setattr(sys, "argv", ["advisor", *words])
+    monkeypatch.setattr("advisor.cli.app", TREE)  # built once
     try:
         main()
     except SystemExit as end:

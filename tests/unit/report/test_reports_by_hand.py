@@ -28,7 +28,6 @@ Recommendation: a/one (leaning, not clear)
     - Few facts.
   what would put another candidate first:
     - With activity at 40 % two is first.
-    - With 5000 stars two is first.
   your requirements:
     - It costs nothing.
 
@@ -37,7 +36,7 @@ one           1     71  50–81   65%       75%
 
 excluded: two
 not enough data: three
-score: 0 to 100, higher is healthier. range: possible scores, given what is not known.
+score: 0 to 100, higher is healthier. range: what is possible.
 wins: share of the sampled weightings in which the candidate comes first.
 Add --full for all candidates, their figures, warnings and sources.
 """
