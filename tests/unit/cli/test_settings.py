@@ -87,8 +87,12 @@ def test_config_shows_each_setting_and_its_origin(project, run, monkeypatch):
     monkeypatch.setenv("ADVISOR_GOAL", "fast")
     code, text, _ = run("config")
     assert code == 0
-    assert [line.split()[0] for line in text.splitlines()] == ["setting", *OPTIONS]
-    assert "goal" in text and "fast" in text and "ADVISOR_GOAL" in text
+    assert [line.partition(":")[0] for line in text.splitlines()] == list(OPTIONS)
+    assert text.splitlines()[:3] == [
+        "domain: not set",
+        "goal: fast (ADVISOR_GOAL)",
+        f"as-of: 2026-07-01 ({project / 'pyproject.toml'})",
+    ]
     settings = json.loads(run("config", "--format", "json")[1])["settings"]
     assert settings["goal"] == {"value": "fast", "origin": "ADVISOR_GOAL"}
     assert settings["set"] == {"value": ["models=5", "activity=2"], "origin": str(project / "pyproject.toml")}
@@ -142,8 +146,8 @@ def test_quiet_and_verbose_stand_before_or_after_the_command(run, monkeypatch, t
     code, text, messages = run("-v", "rank", "--as-of", "TODAY", "-o", str(report))
     assert (code, text) == (0, "")
     assert messages.splitlines() == [
-        "advisor: the newest facts answer for today; the report says their day",
         "advisor: domain finetuning, facts in the bundled snapshot",
+        "advisor: the newest facts answer for today; the report says their day",
         f"advisor: written: {report}",
     ]
 
