@@ -34,7 +34,7 @@ Recommendation: a/one (leaning, not clear)
 candidate  rank  score  range  wins  evidence
 one           1     71  50–81   65%       75%
 
-excluded: two
+excluded: two (It is over)
 not enough data: three
 score: 0 to 100, higher is healthier. range: what is possible.
 wins: share of the sampled weightings in which the candidate comes first.
@@ -326,7 +326,7 @@ def test_the_first_screen_has_the_top_five_and_names_the_others():
     rows = [line.split()[0] for line in screen.splitlines() if re.match(r"n\d+ ", line)]
     assert rows == ["n1", "n2", "n3", "n4", "n5", "n9"], "the top five, and the default that wins a tie"
     lower_ranks = ["n6", "n7", "n8", *(f"n{number}" for number in range(10, 27))]
-    assert f"\nlower ranks: {', '.join(lower_ranks)} and 4 more\nexcluded: two\n" in screen
+    assert f"\nlower ranks: {', '.join(lower_ranks)} and 4 more\nexcluded: two (It is over)\n" in screen
     assert "\nnot compared (no facts): rival\n" in screen
     assert "\n  known rivals that were not compared:\n    - r/rival: no facts\n" in text.render(
         answer, full=True
