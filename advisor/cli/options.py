@@ -133,11 +133,11 @@ class RequestOptions:
 
     def _choose_setting(self, names: tuple[str, ...], category: str | None) -> str | None:
         """Return the domain; one from the settings only if it has the libraries that the user names."""
-        from advisor.answers.libraries import has_all
-
         setting = current_settings().get("domain")
         if self.domain is None or setting is None or setting.value != self.domain:
             return self.domain
+        from advisor.answers.libraries import has_all
+
         return self.domain if category is None and has_all(self.domain, names) else None
 
     def build_request(

@@ -18,7 +18,7 @@ from advisor.report.formats import Format
 from advisor.report.ranking import terminal, text
 from advisor.report.tables import escape_markdown
 
-TEXT = """\
+HEAD = """\
 tools: goal balanced, as of 2026-07-04, snapshot made
 
 Recommendation: a/one (leaning, not clear)
@@ -28,7 +28,9 @@ Recommendation: a/one (leaning, not clear)
     - Few facts.
   what would put another candidate first:
     - With activity at 40 % two is first.
-  your requirements:
+"""
+TEXT = f"""\
+{HEAD}  your requirements:
     - It costs nothing.
 
 candidate  rank  score  range  wins  evidence
@@ -40,17 +42,8 @@ score: 0 to 100, higher is healthier. range: what is possible.
 wins: share of the sampled weightings in which the candidate comes first.
 Add --full for all candidates, their figures, warnings and sources.
 """
-FULL_TEXT = """\
-tools: goal balanced, as of 2026-07-04, snapshot made
-
-Recommendation: a/one (leaning, not clear)
-  why:
-    - It has more *users*.
-  doubts:
-    - Few facts.
-  what would put another candidate first:
-    - With activity at 40 % two is first.
-    - With 5000 stars two is first.
+FULL_TEXT = f"""\
+{HEAD}    - With 5000 stars two is first.
   your requirements:
     - It costs nothing.
 
