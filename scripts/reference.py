@@ -82,6 +82,7 @@ def pages() -> dict[str, str]:
         "rules.md": reference_pages.rules_page(),
         "capabilities.md": capabilities_page.capabilities_page(),
         "command-line.md": reference_pages.command_line_page(),
+        "advisor.1": reference_pages.man_page(),
         "python.md": reference_pages.python_page(),
         "run-specification.md": reference_pages.spec_page(),
         "gpus.md": gpu_page.gpu_page(),

@@ -133,6 +133,24 @@ def _helps(command: Any, name: str, parent: Any, lines: list[str]) -> None:
         _helps(command.get_command(context, inner), f"{name} {inner}", context, lines)
 
 
+def man_page() -> str:
+    """Return the man page: the help of every command as text that `man` shows as it is."""
+    text = command_line_page()
+    lines = [
+        f'.TH ADVISOR 1 "" "advisor {advisor.__version__}" "User Commands"',
+        ".SH NAME",
+        r"advisor \- which library should I build on?",
+    ]
+    for name, help_text in re.findall(r"^## (.*)\n\n```text\n(.*?)\n```", text, re.MULTILINE | re.DOTALL):
+        lines += [f".SH {name.upper()}", ".nf", *map(_escape_roff, help_text.splitlines()), ".fi"]
+    return "\n".join(lines) + "\n"
+
+
+def _escape_roff(line: str) -> str:
+    line = line.replace("\\", r"\e").replace("-", r"\-")
+    return rf"\&{line}" if line.startswith((".", "'")) else line
+
+
 def python_page() -> str:
     """Return the page about the Python interface: functions, the values that they return, and errors."""
     lines = [

@@ -114,6 +114,12 @@ def _list_stacks(_ctx: typer.Context) -> Iterable[str]:
     return STACKS
 
 
+def _list_presets(_ctx: typer.Context) -> Iterable[str]:
+    from finetune.spec import PRESETS
+
+    return PRESETS
+
+
 candidates = _complete(_list_candidates)
 domains = _complete(_list_domains)
 goals = _complete(_list_goals)
@@ -128,3 +134,4 @@ hardware = _complete(_list_hardware)
 licenses = _complete(_list_licenses)
 backer_kinds = _complete(_list_backer_kinds)
 stacks = _complete(_list_stacks)
+presets = _complete(_list_presets)

@@ -133,11 +133,11 @@ class RequestOptions:
 
     def _choose_setting(self, names: tuple[str, ...], category: str | None) -> str | None:
         """Return the domain; one from the settings only if it has the libraries that the user names."""
-        from advisor.answers.libraries import has_all
-
         setting = current_settings().get("domain")
         if self.domain is None or setting is None or setting.value != self.domain:
             return self.domain
+        from advisor.answers.libraries import has_all
+
         return self.domain if category is None and has_all(self.domain, names) else None
 
     def build_request(
@@ -158,8 +158,11 @@ class RequestOptions:
 
         names = tuple(repositories or ())
         domain = choose_domain(self._choose_setting(names, category), names, category)
-        print_detail(f"domain {domain}, facts in {self.store or 'your own store or the bundled one'}")
         is_any = domain == ANY_LIBRARIES
+        store = resolve_store(self.store, domain)
+        for name, setting in current_settings().items():
+            print_detail(f"{name} from {setting.origin}: {setting.value}")
+        print_detail(f"domain {domain}, facts in {store or 'the bundled snapshot'}")
         return Request(
             domain=domain,
             repositories=names if selects or is_any else (),
@@ -167,7 +170,7 @@ class RequestOptions:
             as_of=parse_as_of(self.as_of),
             weights=parse_weights(self.weights) if self.weights else None,
             rules=self.rules,
-            store=resolve_store(self.store, domain),
+            store=store,
             benchmarks=store_or_default(None) if self.store is None else None,
             category=category,
             own_store=store_or_default(None) if is_any and self.store is None else None,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from advisor.cli import completion
+
 if TYPE_CHECKING:
     from finetune.callbacks import RunCallbacks
     from finetune.spec import ComposedSpec
@@ -28,10 +30,20 @@ EvalData = Annotated[
     typer.Option(metavar="DATA", help="Held-out rows. Default: a tenth of the rows to train on."),
 ]
 Stack = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Stack that trains. Default: the recommended one.")
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Stack that trains. Default: the recommended one.",
+        autocompletion=completion.stacks,
+    ),
 ]
 Preset = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Set of fields to start from: gpu-poor, quality or quick.")
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Set of fields to start from: gpu-poor, quality or quick.",
+        autocompletion=completion.presets,
+    ),
 ]
 SpecFile = Annotated[
     Path | None,

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.errors import FactsError
+from advisor.files import read_text
 from advisor.outlook.features import FEATURES
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ def load_model(path: Path, outcome: str = ABANDONMENT) -> Model:
         outcome: `ABANDONMENT` or `COLLAPSE`.
 
     Raises:
-        FactsError: it is missing, damaged or of another format.
+        InputError: it cannot be read.
+        FactsError: it is damaged or of another format.
     """
     content = _read_content(path)
     try:
@@ -152,13 +154,13 @@ def load_model(path: Path, outcome: str = ABANDONMENT) -> Model:
 @cache
 def _read_content(path: Path) -> Mapping[str, Any]:
     try:
-        content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: Mapping[str, Any] = json.loads(read_text(path))
         if content["format"] != FORMAT:
             raise FactsError(
                 f"{path}: the model has format {content['format']}, but this version reads format {FORMAT}"
             )
         unknown = set(content["features"]) - set(FEATURES)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise FactsError(f"cannot read the outlook's model {path}: {error!r}") from None
     if unknown:
         raise FactsError(f"{path}: this version cannot compute the features {', '.join(sorted(unknown))}")

@@ -91,7 +91,7 @@ def test_the_choice_and_its_certainty_follow_from_the_ranking(answer):
 
 
 def test_the_report_shows_the_numbers_of_the_answer(answer):
-    text = ranking.render(answer, Format.table)
+    text = ranking.render(answer, Format.table, full=True)
     ranked = contenders(answer)
     head = re.search(r"^Recommendation: (\S+) \((.*)\)$", text, re.MULTILINE)
     assert (head[1] if head else None) == answer.choice
@@ -184,7 +184,7 @@ def test_libraries_of_which_little_is_known_have_no_rank():
 def test_one_candidate_is_no_comparison():
     answer = advisor.recommend("finetuning-wide", as_of=date(2022, 7, 1))
     assert (len(contenders(answer)), answer.certainty, answer.flips) == (1, "only", ())
-    text = ranking.render(answer, Format.table)
+    text = ranking.render(answer, Format.table, full=True)
     assert "clear" not in text.split("candidate ")[0]
     assert "one candidate is no comparison" in text
     alone = advisor.recommend(repositories=["unsloth"])

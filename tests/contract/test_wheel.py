@@ -24,7 +24,9 @@ def test_the_wheel_ranks_from_another_folder(tmp_path):
     python = tmp_path / "env" / "bin" / "python"
     # PyPI's advisor is another project; the import names stay
     (wheel,) = (tmp_path / "dist").glob("library_advisor-*.whl")
-    assert {"advisor/py.typed", "finetune/py.typed"} <= set(zipfile.ZipFile(wheel).namelist())
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {"advisor/py.typed", "finetune/py.typed"} <= set(names)
+    assert any(name.endswith(".data/data/share/man/man1/advisor.1") for name in names)
     run(*uv, "pip", "install", "--quiet", "--python", str(python), "--constraint",
         str(ROOT / "constraints.txt"), str(wheel))  # fmt: skip
     elsewhere = tmp_path / "elsewhere"

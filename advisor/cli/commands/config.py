@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from advisor.cli import app
-from advisor.cli.output import Output, table_width, write_report
+from advisor.cli.output import Output, write_report
 from advisor.report.formats import DomainsFormat, Format
 
 
@@ -30,19 +30,16 @@ def config(
     """
     from advisor.cli.settings import OPTIONS, read_settings
     from advisor.report.json import write_json
-    from advisor.report.tables import text_table
 
     settings = read_settings(Path.cwd(), os.environ)
     if format is Format.json:
         content = {name: {"value": s.value, "origin": s.origin} for name, s in settings.items()}
         write_report(write_json("settings", {"settings": content}), output)
         return
-    rows = []
+    lines = []
     for name in OPTIONS:
         setting = settings.get(name)
-        value = setting.value if setting else ""
+        value = "" if setting is None else setting.value
         text = value if isinstance(value, str) else ", ".join(value)
-        rows.append([name, text or "-", setting.origin if setting else "not set"])
-    write_report(
-        "\n".join(text_table(["setting", "value", "from"], rows, table_width(output))) + "\n", output
-    )
+        lines.append(f"{name}: not set" if setting is None else f"{name}: {text} ({setting.origin})")
+    write_report("\n".join(lines) + "\n", output)

@@ -6,13 +6,17 @@ from typing import Annotated
 
 import typer
 
-from advisor.cli import app
+from advisor.cli import app, completion
 
 
 @app.command()
 def methods(
     name: Annotated[
-        str | None, typer.Argument(help="Part of a method's name: show all about these methods.")
+        str | None,
+        typer.Argument(
+            help="Part of a method's name: show all about these methods.",
+            autocompletion=completion.training_methods,
+        ),
     ] = None,
 ) -> None:
     """Show what LoRA, QLoRA, DoRA and other methods change.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from advisor.cli import app
+from advisor.cli import app, completion
 
 if TYPE_CHECKING:
     from finetune.process.environment import Environment
@@ -16,7 +16,10 @@ stacks = typer.Typer(
     "Without a command: list for each stack the tested version and the state of its environments."
 )
 app.add_typer(stacks, name="stacks")
-Stack = Annotated[str, typer.Argument(help="Name of a stack, for example trl.")]
+Stack = Annotated[
+    str,
+    typer.Argument(help="Name of a stack, for example trl.", autocompletion=completion.stacks),
+]
 
 
 @stacks.callback(invoke_without_command=True)

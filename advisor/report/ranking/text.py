@@ -23,12 +23,13 @@ FEWEST_WARNINGS = 4
 """So many candidates have their warnings in a report that leaves candidates out."""
 
 SHORT_LEGEND = (
-    "score: 0 to 100, higher is healthier. range: possible scores, given what is not known.",
+    "score: 0 to 100, higher is healthier. range: what is possible.",
     "wins: share of the sampled weightings in which the candidate comes first.",
     "Add --full for all candidates, their figures, warnings and sources.",
 )
 LEGEND = (
-    *SHORT_LEGEND[:2],
+    "score: 0 to 100, higher is healthier. range: possible scores, given what is not known.",
+    SHORT_LEGEND[1],
     "evidence: share of the weight that rests on data.",
     "~: not measured; libraries that are alike otherwise have this on average.",
     "out: excluded. ?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound.",
@@ -81,6 +82,8 @@ def lines(answer: Recommendation, width: int, *, full: bool, age: str = "") -> I
         age: the age of the facts in words.
     """
     before, after = sections(answer)
+    if not full:  # of what would change the choice, the nearest is enough
+        before = [(title, texts[:1] if title == flips_title(answer) else texts) for title, texts in before]
     yield Line("context", context(answer, age))
     yield Line("")
     yield Line("choice", headline(answer))
@@ -111,7 +114,7 @@ def _left_out(answer: Recommendation, top: Sequence[Ranked]) -> Iterator[str]:
     gaps = [r.candidate.name for r in rest if r.score is None and not r.excluded]
     groups = (
         ("lower ranks", [r.candidate.name for r in rest if r.rank is not None]),
-        ("excluded", [r.candidate.name for r in rest if r.excluded]),
+        ("excluded", [_excluded(r) for r in rest if r.excluded]),
         ("not enough data", [*gaps, *(name.split("/")[-1] for name in answer.missing)]),
         ("not compared (no facts)", [name.split("/")[-1] for name in answer.rivals]),
     )
@@ -119,6 +122,12 @@ def _left_out(answer: Recommendation, top: Sequence[Ranked]) -> Iterator[str]:
         if names:
             more = f" and {len(names) - MOST_ROWS} more" if len(names) > MOST_ROWS else ""
             yield f"{title}: {', '.join(names[:MOST_ROWS])}{more}"
+
+
+def _excluded(r: Ranked) -> str:
+    """Return the name of an excluded candidate with the beginning of the reason."""
+    reason = next((f.text for f in r.findings if f.verdict == "exclude"), "")
+    return f"{r.candidate.name} ({reason.partition(':')[0].rstrip('.')})" if reason else r.candidate.name
 
 
 def _whole_report(answer: Recommendation, width: int) -> Iterator[Line]:

@@ -105,11 +105,11 @@ def test_the_facts_come_before_the_lists(answers):
 def test_the_report_says_where_figures_come_from_and_how_to_refresh_them(answers):
     for name, answer in answers.items():
         for form in (Format.table, Format.markdown, Format.json):
-            text = render(answer, form).replace("\\", "")
+            text = render(answer, form, full=True).replace("\\", "")
             assert f"up to {answer.as_of}" in text and f"advisor collect --domain {name}" in text
             assert "only figures of public lists, no history: " in text
-    assert "pandas (20" in render(answers["dataframes"], Format.table)
-    assert "duckdb/duckdb: " in render(answers["dataframes"], Format.table)
+    assert "pandas (20" in render(answers["dataframes"], Format.table, full=True)
+    assert "duckdb/duckdb: " in render(answers["dataframes"], Format.table, full=True)
 
 
 def test_a_named_day_sees_no_later_figures():

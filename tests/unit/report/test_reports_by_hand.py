@@ -18,7 +18,7 @@ from advisor.report.formats import Format
 from advisor.report.ranking import terminal, text
 from advisor.report.tables import escape_markdown
 
-TEXT = """\
+HEAD = """\
 tools: goal balanced, as of 2026-07-04, snapshot made
 
 Recommendation: a/one (leaning, not clear)
@@ -28,30 +28,22 @@ Recommendation: a/one (leaning, not clear)
     - Few facts.
   what would put another candidate first:
     - With activity at 40 % two is first.
-    - With 5000 stars two is first.
-  your requirements:
+"""
+TEXT = f"""\
+{HEAD}  your requirements:
     - It costs nothing.
 
 candidate  rank  score  range  wins  evidence
 one           1     71  50–81   65%       75%
 
-excluded: two
+excluded: two (It is over)
 not enough data: three
-score: 0 to 100, higher is healthier. range: possible scores, given what is not known.
+score: 0 to 100, higher is healthier. range: what is possible.
 wins: share of the sampled weightings in which the candidate comes first.
 Add --full for all candidates, their figures, warnings and sources.
 """
-FULL_TEXT = """\
-tools: goal balanced, as of 2026-07-04, snapshot made
-
-Recommendation: a/one (leaning, not clear)
-  why:
-    - It has more *users*.
-  doubts:
-    - Few facts.
-  what would put another candidate first:
-    - With activity at 40 % two is first.
-    - With 5000 stars two is first.
+FULL_TEXT = f"""\
+{HEAD}    - With 5000 stars two is first.
   your requirements:
     - It costs nothing.
 
@@ -327,7 +319,7 @@ def test_the_first_screen_has_the_top_five_and_names_the_others():
     rows = [line.split()[0] for line in screen.splitlines() if re.match(r"n\d+ ", line)]
     assert rows == ["n1", "n2", "n3", "n4", "n5", "n9"], "the top five, and the default that wins a tie"
     lower_ranks = ["n6", "n7", "n8", *(f"n{number}" for number in range(10, 27))]
-    assert f"\nlower ranks: {', '.join(lower_ranks)} and 4 more\nexcluded: two\n" in screen
+    assert f"\nlower ranks: {', '.join(lower_ranks)} and 4 more\nexcluded: two (It is over)\n" in screen
     assert "\nnot compared (no facts): rival\n" in screen
     assert "\n  known rivals that were not compared:\n    - r/rival: no facts\n" in text.render(
         answer, full=True

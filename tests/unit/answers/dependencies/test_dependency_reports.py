@@ -74,7 +74,7 @@ def test_the_headline_counts_packages_below_the_threshold():
 
 
 def test_text_for_a_terminal():
-    assert text.render(ANSWER, 40.0).splitlines() == [
+    assert text.render(ANSWER, 40.0, 120).splitlines() == [
         "req.txt, env.yml: goal balanced",
         "",
         "3 of 4 packages have a score; 2 are below 40 or excluded",
