@@ -23,6 +23,7 @@ from advisor.domain.domain import load_domain
 from advisor.domain.files import data_folder
 from advisor.errors import InputError
 from advisor.facts import reading
+from advisor.measure.definitions import DEFINITIONS
 from advisor.metrics import METRICS
 from advisor.report.compare import render
 from advisor.report.formats import Format
@@ -68,7 +69,7 @@ def test_explain_of_a_past_day_uses_no_later_facts():
 
 def test_explain_as_json_has_definitions():
     content = json.loads(run("explain", "unsloth", "--format", "json").stdout)
-    assert set(content["definitions"]) == set(METRICS)
+    assert set(content["definitions"]) == set(DEFINITIONS)
     assert content["ranked"]["candidate"]["repository"] == "unslothai/unsloth"
     assert "sql" not in content["definitions"]["stars"]
     assert len(content["models"]) > 40
@@ -124,7 +125,7 @@ def test_a_flip_of_a_weight_reverses_the_order(a, b):
 
 
 @pytest.mark.parametrize(("other", "kinds"), [
-    ("huggingface/peft", {"value"}), ("unslothai/unsloth", {"value", "unknown"}),
+    ("unslothai/unsloth", {"value"}), ("modelscope/ms-swift", {"value", "unknown"}),
 ])  # fmt: skip
 def test_a_flip_of_a_value_reverses_the_order(other, kinds):
     result = pair("trl", other, domain="finetuning-wide")

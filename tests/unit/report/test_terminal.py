@@ -51,7 +51,7 @@ def plain(text):
 def test_a_terminal_gets_colours_and_complete_cells():
     screen = in_a_terminal("rank")
     assert re.search(r"\x1b\[3[1-3]m", screen)
-    assert "Recommendation: huggingface/trl" in plain(screen)
+    assert "Recommendation: unslothai/unsloth" in plain(screen)
     assert max(len(line) for line in plain(screen).splitlines()) <= 100
     assert "…" not in plain(screen), "a long cell wraps and is not cut"
 

@@ -198,7 +198,9 @@ def test_the_record_is_of_these_weights_only():
 def test_a_report_says_who_chose_its_weights():
     answer = recommend("web-frameworks", goal="long-lived", repositories=["flask", "falcon"])
     outcomes, experts, record = describe_weights(answer)
-    assert outcomes.startswith("chosen by what became of libraries two years later: alive (not abandoned); contr")
+    assert outcomes.startswith(
+        "chosen by what became of libraries two years later: alive (not abandoned); contr"
+    )
     assert (experts, record[:8]) == ("chosen by an expert: backing 15%", "record: ")
     own = recommend("web-frameworks", repositories=["flask", "falcon"], weights={"activity": 90})
     assert [s[:34] for s in describe_weights(own)] == ["chosen by an expert or by you: con"]

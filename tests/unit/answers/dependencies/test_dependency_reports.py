@@ -66,8 +66,14 @@ def test_the_cells_of_a_package():
 
 def test_the_headline_counts_packages_below_the_threshold():
     assert headline(ANSWER, None) == "3 of 4 packages have a score"
-    assert headline(ANSWER, 30.0) == "3 of 4 packages have a score; 0 are below 30; 1 is excluded by a rule, which fails at any score: old"
-    assert headline(ANSWER, 30.5) == "3 of 4 packages have a score; 1 is below 30.5; 1 is excluded by a rule, which fails at any score: old"
+    assert (
+        headline(ANSWER, 30.0)
+        == "3 of 4 packages have a score; 0 are below 30; 1 is excluded by a rule, which fails at any score: old"
+    )
+    assert (
+        headline(ANSWER, 30.5)
+        == "3 of 4 packages have a score; 1 is below 30.5; 1 is excluded by a rule, which fails at any score: old"
+    )
     zero = build_health("zero", 0.0, 0.0, 0.0)
     assert zero.is_below(0.5) and not zero.is_below(0.0) and not NO_SCORE.is_below(100.0)
     assert (zero.score, NO_SCORE.score) == (0.0, None)

@@ -87,7 +87,7 @@ def test_packages_with_a_score_have_repository_origin_and_date(answer, stores):
 def test_excluded_packages_come_first_then_by_score_and_name(answer):
     order = [(not h.ranked.excluded, h.score, h.dependency.name) for h in answer.known]
     assert order == sorted(order)
-    assert [h.dependency.name for h in answer.known if h.score == order[-1][1]] == ["trl"]
+    assert [h.dependency.name for h in answer.known if h.score == order[-1][1]] == ["unsloth"]
     assert answer.known[0].dependency.name == "torchtune"
 
 
@@ -98,9 +98,10 @@ def test_alternatives_are_the_three_healthiest(answer):
     assert all(fares[name] == score[name] for name in fares.keys() & score.keys())
     assert [(a.name, a.repository, a.category) for a in beside["torchtune"]] == [
         ("transformers", "huggingface/transformers", RELATED_TITLE),
-        ("trl", "huggingface/trl", "Fine-tuning libraries"), ("peft", "huggingface/peft", RELATED_TITLE),
+        ("unsloth", "unslothai/unsloth", "Fine-tuning libraries"),
+        ("trl", "huggingface/trl", "Fine-tuning libraries"),
     ]  # fmt: skip
-    assert [a.name for a in beside["trl"]] == ["transformers"]
+    assert [a.name for a in beside["trl"]] == ["transformers", "unsloth"]
     assert [a.score for a in beside["litgpt"]] == sorted((a.score for a in beside["litgpt"]), reverse=True)
     assert "torchtune" not in fares and "starlette" not in [a.name for a in beside["starlette"]]
 
