@@ -124,11 +124,11 @@ def test_a_flip_of_a_weight_reverses_the_order(a, b):
             assert ((lead < 1e-9) if was_ahead else (lead > -1e-9)) is is_reversed, (flip, share)
 
 
-@pytest.mark.parametrize(("other", "kinds"), [
-    ("unslothai/unsloth", {"value"}), ("modelscope/ms-swift", {"value", "unknown"}),
+@pytest.mark.parametrize(("leader", "other", "kinds"), [
+    ("unsloth", "huggingface/trl", {"value"}), ("trl", "modelscope/ms-swift", {"value", "unknown"}),
 ])  # fmt: skip
-def test_a_flip_of_a_value_reverses_the_order(other, kinds):
-    result = pair("trl", other, domain="finetuning-wide")
+def test_a_flip_of_a_value_reverses_the_order(leader, other, kinds):
+    result = pair(leader, other, domain="finetuning-wide")
     scales = {s.metric: s for c in load_domain("finetuning").criteria for s in c.scales}
     of_values = [f for f in result.flips if f.kind != "weight"]
     assert {f.kind for f in of_values} == kinds
