@@ -133,7 +133,7 @@ def read_request(request: Request, *, whole_store: bool = False) -> Question:
     domain = domain_module.load_domain(request.domain)
     if whole_store:
         criteria = tuple(c for c in domain.criteria if all(s.metric in METRICS for s in c.scales))
-        domain = domain.model_copy(update={"criteria": criteria})
+        domain = domain_module.select_criteria(domain, criteria)
     elif not domain.candidates:
         raise InputError(f"domain {domain.name} has no candidates of its own; name a file with --from")
     store = reading.open_store(request.store or data_folder() / "snapshots" / domain.snapshot)

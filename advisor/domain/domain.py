@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -220,16 +220,22 @@ def _load_domain(name: str, folder: Path) -> Domain:
         domain = Domain.model_validate({"name": path.stem, **content})
     except ValidationError as error:
         raise describe_error(path, error) from None
-    return domain.model_copy(update={"goals": {n: _complete(g, domain) for n, g in domain.goals.items()}})
+    return select_criteria(domain, domain.criteria)
 
 
-def _complete(goal: Goal, domain: Domain) -> Goal:
-    """Return the goal with the weights that its outcomes give."""
+def select_criteria(domain: Domain, criteria: Sequence[Criterion]) -> Domain:
+    """Return the domain with these of its criteria; the outcomes of each goal give the weights again."""
+    names = [c.name for c in criteria]
+    goals = {name: _complete(goal, names) for name, goal in domain.goals.items()}
+    return domain.model_copy(update={"criteria": tuple(criteria), "goals": goals})
+
+
+def _complete(goal: Goal, names: Sequence[str]) -> Goal:
+    """Return the goal with the weights that its outcomes give to these criteria."""
     if not goal.outcomes:
         return goal
-    names = [c.name for c in domain.criteria]
-    fitted = read_fitted_weights(data_folder())
-    weights = complete_weights(goal.outcomes, goal.weights, names, fitted)
+    experts = {name: weight for name, weight in goal.weights.items() if name not in CRITERIA}
+    weights = complete_weights(goal.outcomes, experts, names, read_fitted_weights(data_folder()))
     return goal.model_copy(update={"weights": weights})
 
 

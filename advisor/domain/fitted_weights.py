@@ -26,10 +26,13 @@ OUTCOMES: Mapping[str, str] = {
 }
 """Outcome, two years later → in words."""
 
+WITHOUT = " without the outlook"
+"""Suffix of an outcome: the weights of the other criteria if there is no outlook."""
+
 
 @cache
 def read_fitted_weights(folder: Path) -> Mapping[str, Mapping[str, float]]:
-    """Return outcome → criterion → weight; the weights of an outcome add up to 1.
+    """Return outcome, also with `WITHOUT`, → criterion → weight; the weights of an outcome add up to 1.
 
     Args:
         folder: the data folder.
@@ -40,7 +43,8 @@ def read_fitted_weights(folder: Path) -> Mapping[str, Mapping[str, float]]:
     path = folder / FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))["outcomes"]
-        return {name: {c: float(content[name][c]) for c in CRITERIA} for name in OUTCOMES}
+        names = [name + suffix for name in OUTCOMES for suffix in ("", WITHOUT)]
+        return {name: {c: float(w) for c, w in content[name].items()} for name in names}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"cannot read the fitted weights {path}: {error!r}") from None
 
@@ -60,6 +64,7 @@ def complete_weights(
         fitted: from `read_fitted_weights`.
     """
     names = [c for c in criteria if c in CRITERIA]
-    sums = {name: sum(fitted[outcome][name] for outcome in outcomes) for name in names}
+    suffix = "" if "outlook" in names else WITHOUT
+    sums = {name: sum(fitted[outcome + suffix][name] for outcome in outcomes) for name in names}
     share = (100 - sum(experts.values())) / (sum(sums.values()) or 1.0)
     return {**{name: total * share for name, total in sums.items()}, **experts}

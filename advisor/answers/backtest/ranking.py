@@ -18,7 +18,7 @@ from advisor.answers.backtest.figures import bootstrap
 from advisor.decide.utilities import utility
 from advisor.domain.domain import Criterion, available_domains, load_domain
 from advisor.domain.files import data_folder, read_toml
-from advisor.domain.fitted_weights import CRITERIA, OUTCOMES, complete_weights
+from advisor.domain.fitted_weights import CRITERIA, OUTCOMES, WITHOUT, complete_weights
 from advisor.errors import InputError
 from advisor.files import read_text
 from advisor.outlook import model, panel
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MONTHS = 24
-WITHOUT = " without the outlook"
 DRAWS = 200
 GENERIC_DOMAIN = "libraries"  # its names of goals come first
 FEWEST_RIVALS = 3

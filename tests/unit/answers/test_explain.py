@@ -23,6 +23,7 @@ from advisor.domain.domain import load_domain
 from advisor.domain.files import data_folder
 from advisor.errors import InputError
 from advisor.facts import reading
+from advisor.measure.definitions import DEFINITIONS
 from advisor.metrics import METRICS
 from advisor.report.compare import render
 from advisor.report.formats import Format
@@ -68,7 +69,7 @@ def test_explain_of_a_past_day_uses_no_later_facts():
 
 def test_explain_as_json_has_definitions():
     content = json.loads(run("explain", "unsloth", "--format", "json").stdout)
-    assert set(content["definitions"]) == set(METRICS)
+    assert set(content["definitions"]) == set(DEFINITIONS)
     assert content["ranked"]["candidate"]["repository"] == "unslothai/unsloth"
     assert "sql" not in content["definitions"]["stars"]
     assert len(content["models"]) > 40
@@ -123,11 +124,11 @@ def test_a_flip_of_a_weight_reverses_the_order(a, b):
             assert ((lead < 1e-9) if was_ahead else (lead > -1e-9)) is is_reversed, (flip, share)
 
 
-@pytest.mark.parametrize(("other", "kinds"), [
-    ("huggingface/peft", {"value"}), ("unslothai/unsloth", {"value", "unknown"}),
+@pytest.mark.parametrize(("leader", "other", "kinds"), [
+    ("unsloth", "huggingface/trl", {"value"}), ("trl", "modelscope/ms-swift", {"value", "unknown"}),
 ])  # fmt: skip
-def test_a_flip_of_a_value_reverses_the_order(other, kinds):
-    result = pair("trl", other, domain="finetuning-wide")
+def test_a_flip_of_a_value_reverses_the_order(leader, other, kinds):
+    result = pair(leader, other, domain="finetuning-wide")
     scales = {s.metric: s for c in load_domain("finetuning").criteria for s in c.scales}
     of_values = [f for f in result.flips if f.kind != "weight"]
     assert {f.kind for f in of_values} == kinds

@@ -38,7 +38,11 @@ def test_it_equals_the_ordinary_ranking(store, monkeypatch):
     names = tuple(reading.open_store(store).repositories())
     request = Request(domain="dataframes", store=store)
     monkeypatch.setattr("advisor.answers.list_figures.add_list_figures", lambda _, snapshot: snapshot)
-    one_by_one = recommend(read_request(replace(request, repositories=names)))
+    # It computes no outlooks, and uses the weights without one.
+    monkeypatch.setattr("advisor.answers.recommend.measure_outlooks", lambda *_: {})
+    whole_store = read_request(request, whole_store=True)
+    question = read_request(replace(request, repositories=names))
+    one_by_one = recommend(replace(question, domain=whole_store.domain, weights=whole_store.weights))
     together = shortlist.recommend_all(read_request(request, whole_store=True))
     ordinary = {r.candidate.repository: r for r in one_by_one.ranking}
     assert len(ordinary) > 5

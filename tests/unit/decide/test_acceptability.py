@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from statistics import NormalDist
 
 import numpy as np
@@ -145,13 +146,14 @@ def test_certainty_by_share(share, certainty):
 )
 def test_only_the_first_by_score_can_be_certain(wins, choice, certainty):
     """A candidate with few data can have the highest score and lose most draws; then the default is chosen."""
-    question_of_today = question.read_request(question.Request())
-    first, second = [r for r in advisor.recommend().ranking if r.rank][:2]
+    day = date(2025, 3, 1)
+    question_of_day = question.read_request(question.Request(as_of=day))
+    first, second = [r for r in advisor.recommend(as_of=day).ranking if r.rank][:2]
     pair = [replace(r, wins=share) for r, share in zip((second, first), wins, strict=True)]
-    assert first.candidate.repository == question_of_today.domain.default
+    assert first.candidate.repository == question_of_day.domain.default
     level = {pair[0].repository: {pair[1].repository: 0.5}}
     shares = acceptability.Acceptability({}, level, {})
-    result = recommend._choose(question_of_today, pair, {}, shares)
+    result = recommend._choose(question_of_day, pair, {}, shares)
     assert (result.choice, result.certainty) == (pair[choice].candidate.repository, certainty)
     assert any("this is a tie" in reason for reason in result.reasons) == (choice == 1)
 

@@ -246,14 +246,15 @@ def test_no_requirements_change_nothing():
 
 def test_the_notes_say_what_avoiding_and_preferring_cost():
     baseline = recommend()
-    avoided = recommend(requirements=Requirements(avoid=("company",)))
-    assert entry(avoided, "trl").excluded and entry(avoided, "trl").score == entry(baseline, "trl").score
+    avoided = recommend(requirements=Requirements(avoid=("start-up",)))
+    ours, before = entry(avoided, "unsloth"), entry(baseline, "unsloth")
+    assert ours.excluded and ours.score == before.score
     assert avoided.choice != baseline.choice
-    assert any("points: without them trl" in text for text in avoided.requirement_notes)
-    preferred = recommend(requirements=Requirements(prefer=("start-up",)))
-    assert entry(preferred, preferred.choice.split("/")[1]).candidate.backer_kind == "start-up"
-    assert not entry(preferred, "trl").excluded
-    same = recommend(requirements=Requirements(prefer=("company",)))
+    assert any("points: without them unsloth" in text for text in avoided.requirement_notes)
+    preferred = recommend(requirements=Requirements(prefer=("company",)))
+    assert entry(preferred, preferred.choice.split("/")[1]).candidate.backer_kind == "company"
+    assert not entry(preferred, "unsloth").excluded
+    same = recommend(requirements=Requirements(prefer=("start-up",)))
     assert same.choice == baseline.choice
     assert any("the requirements cost nothing" in text for text in same.requirement_notes)
     none = recommend(requirements=Requirements(prefer=("university",)))

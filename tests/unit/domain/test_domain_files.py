@@ -146,10 +146,14 @@ def test_a_domain_without_a_bundled_snapshot_seeds_no_store(tmp_path):
 
 
 def test_outcomes_share_what_the_experts_leave():
-    fitted = {"alive": {"activity": 0.5, "adoption": 0.3, "outlook": 0.2},
-              "kept up": {"activity": 0.1, "adoption": 0.5, "outlook": 0.4}}  # fmt: skip
-    weights = complete_weights(
-        ["alive", "kept up"], {"backing": 20}, ["activity", "adoption", "backing"], fitted
+    names, experts = ["activity", "adoption", "backing"], {"backing": 20}
+    fitted = {
+        "alive": {"activity": 0.5, "adoption": 0.3, "outlook": 0.2},
+        "kept up": {"activity": 0.1, "adoption": 0.5, "outlook": 0.4},
+        "alive without the outlook": {"activity": 0.9, "adoption": 0.1},
+    }
+    weights = complete_weights(["alive", "kept up"], experts, [*names, "outlook"], fitted)
+    assert weights == pytest.approx({"activity": 24, "adoption": 32, "outlook": 24, "backing": 20})
+    assert complete_weights(["alive"], experts, names, fitted) == pytest.approx(
+        {"activity": 72, "adoption": 8, "backing": 20}
     )
-    # Means 0.3 and 0.4; the outlook is no criterion of this domain.
-    assert weights == pytest.approx({"activity": 80 * 3 / 7, "adoption": 80 * 4 / 7, "backing": 20})

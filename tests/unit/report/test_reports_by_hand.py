@@ -80,6 +80,9 @@ two          ACME        big tech
   not ranked:
     - c/three: not collected
 
+  weights:
+    - chosen by an expert or by you: adoption 80%, activity 20%
+
 score: 0 to 100, higher is healthier. range: possible scores, given what is not known.
 wins: share of the sampled weightings in which the candidate comes first.
 evidence: share of the weight that rests on data.
@@ -158,6 +161,10 @@ Goal balanced, as of 2026-07-04, leaning.
 ## Not ranked
 
 - c/three: not collected
+
+## Weights
+
+- chosen by an expert or by you: adoption 80%, activity 20%
 
 score: 0 to 100, higher is healthier. range: possible scores, given what is not known. \
 wins: share of the sampled weightings in which the candidate comes first. \

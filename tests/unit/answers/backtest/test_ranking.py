@@ -12,13 +12,14 @@ import pandas as pd
 import pytest
 import small_panel
 
+from advisor import recommend
 from advisor.answers.backtest import ranking
 from advisor.decide.flips import value_at
 from advisor.decide.utilities import utility
 from advisor.domain import reliability
 from advisor.domain.domain import Scale, available_domains, load_domain
 from advisor.errors import InputError
-from advisor.report.record import describe_record
+from advisor.report.record import describe_record, describe_weights
 
 ROOT = Path(__file__).resolve().parents[4]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -192,6 +193,17 @@ def test_the_record_is_of_these_weights_only():
     assert describe_record({**goal.weights, "activity": 30.0}, goal.outcomes) is None
     assert describe_record({"contributors": 0.5, "issues": 0.5}, ("alive",)) is None
     assert describe_record({"backing": 1.0}, ("alive",)) is None
+
+
+def test_a_report_says_who_chose_its_weights():
+    answer = recommend("web-frameworks", goal="long-lived", repositories=["flask", "falcon"])
+    outcomes, experts, record = describe_weights(answer)
+    assert outcomes.startswith(
+        "chosen by what became of libraries two years later: alive (not abandoned); contr"
+    )
+    assert (experts, record[:8]) == ("chosen by an expert: backing 15%", "record: ")
+    own = recommend("web-frameworks", repositories=["flask", "falcon"], weights={"activity": 90})
+    assert [s[:34] for s in describe_weights(own)] == ["chosen by an expert or by you: con"]
 
 
 @pytest.mark.parametrize("name", available_domains())

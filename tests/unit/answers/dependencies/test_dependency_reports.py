@@ -52,7 +52,7 @@ def test_the_cells_of_a_package():
         "20–40",
         "75%",
         "25% [20%–30%]",
-        "52% [49%–55%]",
+        "23% [19%–26%]",
         "o/weak",
         "2026-07-01",
     ]
@@ -66,8 +66,14 @@ def test_the_cells_of_a_package():
 
 def test_the_headline_counts_packages_below_the_threshold():
     assert headline(ANSWER, None) == "3 of 4 packages have a score"
-    assert headline(ANSWER, 30.0) == "3 of 4 packages have a score; 1 is below 30 or excluded"
-    assert headline(ANSWER, 30.5) == "3 of 4 packages have a score; 2 are below 30.5 or excluded"
+    assert (
+        headline(ANSWER, 30.0)
+        == "3 of 4 packages have a score; 0 are below 30; 1 is excluded by a rule, which fails at any score: old"
+    )
+    assert (
+        headline(ANSWER, 30.5)
+        == "3 of 4 packages have a score; 1 is below 30.5; 1 is excluded by a rule, which fails at any score: old"
+    )
     zero = build_health("zero", 0.0, 0.0, 0.0)
     assert zero.is_below(0.5) and not zero.is_below(0.0) and not NO_SCORE.is_below(100.0)
     assert (zero.score, NO_SCORE.score) == (0.0, None)
@@ -77,12 +83,12 @@ def test_text_for_a_terminal():
     assert text.render(ANSWER, 40.0, 120).splitlines() == [
         "req.txt, env.yml: goal balanced",
         "",
-        "3 of 4 packages have a score; 2 are below 40 or excluded",
+        "3 of 4 packages have a score; 1 is below 40; 1 is excluded by a rule, which fails at any score: old",
         "",
         "package     score  range  evidence  abandoned in 24 months     at this score  repository       as of",
         "old           out   6–20       75%                       ?                 ?       o/old  2026-07-01",
-        "weak (npm)     30  20–40       75%           25% [20%–30%]     52% [49%–55%]      o/weak  2026-07-01",
-        "fine           80  70–90       75%                       ?  1.7% [1.0%–2.9%]      o/fine  2026-07-01",
+        "weak (npm)     30  20–40       75%           25% [20%–30%]     23% [19%–26%]      o/weak  2026-07-01",
+        "fine           80  70–90       75%                       ?  0.4% [0.1%–2.6%]      o/fine  2026-07-01",
         "",
         "  old:",
         "    - its end was declared",
@@ -112,14 +118,14 @@ def test_markdown_for_a_pull_request():
     heading, summary, risky, *rest = content.split("\n\n")
     assert (heading, summary) == (
         "## Health of dependencies",
-        "req.txt, env.yml: 3 of 4 packages have a score; 2 are below 40 or excluded. Goal balanced.",
+        "req.txt, env.yml: 3 of 4 packages have a score; 1 is below 40; 1 is excluded by a rule, which fails at any score: old. Goal balanced.",
     )
     assert risky.splitlines() == [
         "| package | score | range | evidence | abandoned in 24 months | at this score | repository | as of | risks and alternatives |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
         ("| **old** | out | 6–20 | 75% | ? | ? | [o/old](https://github.com/o/old) | 2026-07-01 | its end was declared"
         "<br>one person does it all<br>http clients with a higher score: new 72, newer 60 |"),
-        (r"| **weak (npm)** | 30 | 20–40 | 75% | 25% \[20%–30%\] | 52% \[49%–55%\] | [o/weak](https://github.com/o/weak) | 2026-07-01"
+        (r"| **weak (npm)** | 30 | 20–40 | 75% | 25% \[20%–30%\] | 23% \[19%–26%\] | [o/weak](https://github.com/o/weak) | 2026-07-01"
         " | one person does it all<br>http clients with a higher score: new 72 |"),
     ]  # fmt: skip
     assert rest[0] == "<details><summary>1 more</summary>" and rest[1].splitlines()[2].startswith(
@@ -200,14 +206,16 @@ def test_csv_has_empty_cells_for_unknown_values():
     rows = list(csv.DictReader(as_csv.render(ANSWER).splitlines()))
     assert list(rows[0].values()) == [
         "pypi", "old", "", "sub dir/req.txt", "4", "dev docs", "o/old", "a table", "2026-07-01", "10.4", "5.5", "20.4",
-        "0.75", "True", "", "its end was declared; one person does it all", "new; newer", "",
+        "0.75", "True", "", "", "", "", "its end was declared; one person does it all", "new; newer", "",
         "False",
     ]  # fmt: skip
+    ends = ("", "_low", "_high")
+    assert [rows[1][f"abandoned_at_this_score{end}"] for end in ends] == ["0.2265", "0.1939", "0.2628"]
     assert (rows[1]["version"], rows[1]["inactive_in_24_months"], rows[1]["excluded"]) == (
         "1.0", "0.25", "False",
     )  # fmt: skip
     assert list(rows[3].values()) == [
-        "conda", "lost", "", "env.yml", "2", "", *[""] * 11, "its repository is not known", "False",
+        "conda", "lost", "", "env.yml", "2", "", *[""] * 14, "its repository is not known", "False",
     ]  # fmt: skip
 
 
@@ -228,6 +236,9 @@ def test_json_has_every_number_and_no_rank():
         "below": ["old", "weak"],
     }  # fmt: skip
     assert [e["name"] for e in content["known"]] == ["old", "weak", "fine"]
+    assert content["excluded"] == ["old"]
+    shares = [e["abandoned_at_this_score"] for e in content["known"]]
+    assert shares[:2] == [None, {"share": 0.2265, "low": 0.1939, "high": 0.2628}]
     weak, without_score = content["known"][1], content["unknown"][0]
     assert (weak["ecosystem"], weak["version"], weak["repository"], weak["as_of"]) == (
         "npm", "1.0", "o/weak", "2026-07-01",
