@@ -2,8 +2,8 @@
 
 The author of a merge commit is the merger, on GitHub and with git. For a single commit of the default branch
 that names a change request ("Add x (#12)"), or that is one ("Closes #12", a rebased head), the committer is
-the merger. The merger is unknown if the committer is GitHub (a squash on GitHub does not record the person) or
-a bot. Often most mergers are unknown.
+the merger. The merger is unknown if the committer is GitHub (a squash on GitHub does not record the person)
+or a bot. Often most mergers are unknown.
 """
 
 from __future__ import annotations
