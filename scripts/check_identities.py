@@ -61,7 +61,7 @@ def main() -> int:
     for history, clusters in read_groups().items():
         folder = find_clone(clones, history)
         if folder is None:
-            print(f"| {history} | no clone | ? | ? | ? |")
+            print(f"| `{history}` | no clone | ? | ? | ? |")
             missing += 1
             continue
         with tempfile.TemporaryDirectory() as cache, open_local_clone(folder, Path(cache)) as clone:
@@ -75,7 +75,9 @@ def main() -> int:
                     counts["right" if is_right else "wrong" if is_joined else "missed"] += 1
         totals += counts
         totals["clusters"] += len(clusters)
-        print(f"| {history} | {len(clusters)} | {counts['right']} | {counts['wrong']} | {counts['missed']} |")
+        print(
+            f"| `{history}` | {len(clusters)} | {counts['right']} | {counts['wrong']} | {counts['missed']} |"
+        )
     right, wrong, missed = totals["right"], totals["wrong"], totals["missed"]
     print(f"| all | {totals['clusters']} | {right} | {wrong} | {missed} |")
     precision, recall = right / max(1, right + wrong), right / max(1, right + missed)
