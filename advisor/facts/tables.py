@@ -85,8 +85,8 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "high": "DOUBLE",
         "definition": "VARCHAR",
     },
-    # A tag or a release. released_by: the number of an author, if the tag names a person. package: the one that
-    # the tag names, in a repository of several.
+    # A tag or a release. released_by: the number of an author, if the tag names a person. package: the one
+    # that the tag names, in a repository of several.
     "releases": {
         "repository": "VARCHAR",
         "tag": "VARCHAR",
