@@ -19,6 +19,7 @@ from advisor.collect.git.merge_patterns import (
     parse_merged_numbers,
 )
 from advisor.collect.git.request_refs import read_refs
+from advisor.domain.identities import load_identities
 from advisor.errors import ConfigError, GitFailed
 from advisor.facts.reading import open_store, read_rows
 
@@ -69,7 +70,7 @@ class History:
         return f"refs/pull/{number}/head"
 
     def read(self):
-        refs = read_refs(self.path / ".git")
+        refs = read_refs(self.path / ".git", load_identities())
         return find_merges(self.path / ".git", "o/n", refs)
 
 
@@ -178,7 +179,7 @@ def test_a_squash_is_known_by_its_changes(history, tmp_path, has_contents):
             ["git", "clone", "-q", "--mirror", "--filter=blob:none", history.path.as_uri(), str(folder)],
             check=True,
         )
-    found = find_merges(folder, "o/n", read_refs(folder))
+    found = find_merges(folder, "o/n", read_refs(folder, load_identities()))
     assert found.times == {1: START + 5 * DAY} | ({2: START + 9 * DAY} if has_contents else {})
     assert set(found.possible) == (set() if has_contents else {2})
 
