@@ -17,7 +17,7 @@ from advisor.collect.git.dates import Warn, format_day, ignore
 from advisor.collect.git.practices import Practice, count_practices, find_practices, load_practices
 from advisor.collect.git.trees import list_file_changes
 from advisor.collect.git.truck_factor import Authorship, compute_truck_factor
-from advisor.collect.git.vendored import is_vendored, read_declarations
+from advisor.collect.git.vendored_files import is_vendored, read_declarations
 from advisor.domain.files import data_folder
 
 if TYPE_CHECKING:
