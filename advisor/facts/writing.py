@@ -112,10 +112,10 @@ def renew_rows(store: Path, repository: str, day: date) -> bool:
             return False
         for file in files:
             sql = f"SELECT * REPLACE ({new_day} AS retrieved_at) FROM {parquet_sql([store / file])}"
-            kept = {k: v for k, v in entries[file].items() if k not in {"sha256", "next_sha256"}}
-            if "read_on" in kept:
-                kept["read_on"] = day.isoformat()
-            _replace_file(store, file, encode_parquet(sql, store), kept)
+            about = {k: v for k, v in entries[file].items() if k not in {"sha256", "next_sha256"}}
+            if "read_on" in about:
+                about["read_on"] = day.isoformat()
+            _replace_file(store, file, encode_parquet(sql, store), about)
     return True
 
 

@@ -1,5 +1,6 @@
 """Contributor retention."""
 
+from advisor.metrics.shared.people import PEOPLE_OF_TWO_YEARS
 from advisor.model import Metric
 
 METRIC = Metric(
@@ -12,13 +13,8 @@ METRIC = Metric(
     ),
     unit="share",
     direction="more",
-    sql="""
-    WITH people AS (
-        SELECT repository, author, min(day) AS start_day, max(day) AS day, min(source) AS source,
-               bool_or(day > $as_of - 2 * CAST($window_days AS INTEGER)
-                       AND day <= $as_of - CAST($window_days AS INTEGER)) AS was_active
-        FROM contributions WHERE NOT is_bot GROUP BY repository, author
-    )
+    sql=f"""
+    {PEOPLE_OF_TWO_YEARS}
     SELECT repository,
            CASE WHEN count(*) FILTER (was_active) > 0 THEN
                count(*) FILTER (was_active AND day > $as_of - CAST($window_days AS INTEGER))

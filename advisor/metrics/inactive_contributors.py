@@ -1,5 +1,6 @@
 """Inactive contributors."""
 
+from advisor.metrics.shared.people import PEOPLE_OF_TWO_YEARS
 from advisor.model import Metric
 
 METRIC = Metric(
@@ -10,13 +11,8 @@ METRIC = Metric(
     ),
     unit="people",
     direction="less",
-    sql="""
-    WITH people AS (
-        SELECT repository, author, min(day) AS start_day, max(day) AS day, min(source) AS source,
-               bool_or(day > $as_of - 2 * CAST($window_days AS INTEGER)
-                       AND day <= $as_of - CAST($window_days AS INTEGER)) AS was_active
-        FROM contributions WHERE NOT is_bot GROUP BY repository, author
-    )
+    sql=f"""
+    {PEOPLE_OF_TWO_YEARS}
     SELECT repository,
            count(*) FILTER (was_active AND day <= $as_of - CAST($window_days AS INTEGER)) AS value,
            value AS low, value AS high, count(*) FILTER (was_active) AS n, 1.0 AS evidence_share,

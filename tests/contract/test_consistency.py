@@ -174,7 +174,7 @@ def test_libraries_of_which_little_is_known_have_no_rank():
     answer = advisor.recommend("finetuning-wide")
     without = {r.candidate.name for r in answer.ranking if r.score is None}
     assert without >= {"h2o-llmstudio", "LMFlow", "autotrain-advanced"}
-    assert answer.ranking[0].coverage == pytest.approx(0.9)  # two thirds of its backing is not known
+    assert answer.ranking[0].coverage > 0.85, "git shows no responses and one organisation is not known"
     before = advisor.recommend(
         "finetuning-wide", as_of=date(2026, 3, 31), repositories=["h2o-llmstudio", "trl"]
     )

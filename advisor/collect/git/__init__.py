@@ -120,15 +120,18 @@ def _read_tables(
     """Return the rows of each fact table, the last commit, and the number of commits without merges."""
     with ThreadPoolExecutor() as pool:  # git processes do the work
         log_future = pool.submit(read_log, folder, warn)
-        refs = pool.submit(read_refs, folder, warn)
+        refs = pool.submit(read_refs, folder, identities, warn)
         evidence = pool.submit(lambda: find_merges(folder, repository, refs.result()))
         statuses = pool.submit(read_statuses, folder, warn)
-        licences, taggers = pool.submit(read_licences, folder, warn), pool.submit(read_taggers, folder)
+        licences, taggers = (
+            pool.submit(read_licences, folder, warn),
+            pool.submit(read_taggers, folder, identities),
+        )
         releases = pool.submit(read_releases, folder, package, warn)
         pool.submit(import_module, "duckdb")  # import it now: it is slow and is needed below
         log = log_future.result()
     commits = list_nonmerge_commits(log, identities)
-    merges = find_mergers(log, repository, evidence.result().by_hand)
+    merges = find_mergers(log, repository, evidence.result().by_hand, identities)
     # People who only merge or tag get numbers after all authors of commits.
     people = number_people([*commits, *merges.values(), *taggers.result().values()], identities)
     released_by = {tag: people[tagger.name, tagger.mail] for tag, tagger in taggers.result().items()}

@@ -19,15 +19,10 @@ from advisor.domain.identities import Identities, load_identities
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["Commit", "find_organisation_domain", "find_organisations", "is_bot", "number_people"]
+__all__ = ["Commit", "find_organisation_domain", "find_organisations", "number_people"]
 
 _SECOND_LEVEL = frozenset(["ac", "co", "com", "edu", "gov", "net", "or", "org"])
 _FAMILY = 3  # so many people can share a private domain
-
-
-def is_bot(name: str, mail: str) -> bool:
-    """Return whether a name or an e-mail address belongs to a service or an agent."""
-    return load_identities().is_machine(name, mail)
 
 
 def find_organisation_domain(mail: str, identities: Identities | None = None) -> str | None:

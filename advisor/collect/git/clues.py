@@ -11,7 +11,7 @@ from advisor.domain.files import data_folder
 from advisor.domain.identities import NOREPLY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 Identity = tuple[str, str]
 """The name and the address of an author."""
@@ -30,13 +30,14 @@ _NOBODY = frozenset({
     "anonymous", "example", "localhost", "no-reply", "nobody", "none", "noreply", "null", "root", "runner",
     "test", "ubuntu", "undefined", "unknown", "user", "username", "vagrant", "vscode", "you",
 })  # fmt: skip
-_ASIDE = re.compile(r"\([^()]*\)|\"[^\"]*\"|\[[^\[\]]*\]|[,;\"]")
+_ASIDE = re.compile(r"\([^()]*\)|\"[^\"]*\"|\[[^\[\]]*\]|\s'[^']+'(?=\s)|[,;\"]|\svia\s.*", re.DOTALL)
 _PUBLIC_HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z][a-z0-9-]+")
 _PRIVATE_HOST = re.compile(
     r"(?:.*\.)?(?:local|localdomain|localhost|internal|lan|home|invalid|example\.(?:com|org|net))"
 )
-_DISTINCT = re.compile(r"[\d_.-]|[a-z][A-Z]")
-_STRONG_LETTERS = 6  # a login of so many letters that is no word for a role and no first name
+_DISTINCT = re.compile(r"[\d_]|[a-z][A-Z]|^[a-z.]+[-.][a-z.-]+$")
+_LONG = 6  # a token of so many letters that is no word for a role and no first name
+_VERY_LONG = 8  # a name of so many letters that is no first name is a handle by itself
 
 
 class Clues(NamedTuple):
@@ -46,7 +47,7 @@ class Clues(NamedTuple):
         account: number of the GitHub account, or its login if no address gives the number.
         login: the login of the account.
         mail: an address that can be somebody's, other than that of an account.
-        local: the part of the address before ``+`` and ``@``.
+        local: the part of any address before ``+`` and ``@``.
         full_name: a name of several words, in order of the alphabet, without accents and initials.
         word: a name of one word that can be a handle.
         words: the words of any name but a generic one.
@@ -60,10 +61,14 @@ class Clues(NamedTuple):
     word: str
     words: tuple[str, ...]
 
+    def tokens(self) -> set[str]:
+        """Return the texts that can be a handle: login, name, address."""
+        return {squeeze(text) for text in (self.login, self.word, self.local, "".join(self.words))}
+
 
 def read_clues(identities: Iterable[Identity]) -> list[Clues]:
     """Return the clues of each identity."""
-    addresses = [mail.strip().lower() for _, mail in identities]
+    addresses = [mail.lower().strip(" \t<>@.,;'") for _, mail in identities]
     numbers: dict[str, str] = {}
     for mail in addresses:
         if (account := NOREPLY.fullmatch(mail)) and account[1]:
@@ -75,8 +80,9 @@ def _read(name: str, mail: str, numbers: Mapping[str, str]) -> Clues:
     account = NOREPLY.fullmatch(mail)
     login = account[2] if account else ""
     number = (account[1] or numbers.get(login, login)) if account else ""
+    local = "" if account else mail.rpartition("@")[0].partition("+")[0]
+    local = "" if local in GENERIC else local
     mail = "" if account or not is_address(mail) else mail
-    local = mail.partition("@")[0].partition("+")[0]
     words = split_name(name)
     is_name = len(words) > 1 or any(map(_is_ideograph, name))
     long_words = [word for word in words if len(word) > 1]
@@ -122,25 +128,43 @@ def look_alike(one: Clues, other: Clues) -> bool:
     )
 
 
-def find_handles(identities: Iterable[Identity], clues: Iterable[Clues]) -> tuple[set[str], set[str]]:
-    """Return the names of one word that one person has, and those that are also clear in an address.
+def find_handles(identities: Iterable[Identity], clues: Sequence[Clues]) -> set[str]:
+    """Return the names of one word that only one person has.
 
     A first name is none: neither a common one, nor one that begins a full name of this history. Another
-    word is a handle if it has a digit, a sign or a capital inside, or if it is a login, or the local part of
-    its author's address.
+    word is a handle if it is long, or has a digit, a sign or a capital inside, or if it is a login, or the
+    local part of its author's address.
     """
-    clues = list(clues)
-    first_names = read_first_names() | {c.words[0] for c in clues if c.full_name}
-    excluded = first_names | GENERIC
+    excluded = GENERIC | read_first_names() | {c.words[0] for c in clues if c.full_name}
     logins = {c.login for c in clues if c.login}
-    handles = {
-        c.word
-        for (name, _), c in zip(identities, clues, strict=True)
-        if c.word and (c.word in logins or c.local == c.word or _DISTINCT.search(name.strip()))
-    }
-    handles = {word for word in handles if len(word) > 2} - excluded
-    known = (handles | logins) - excluded
-    return handles, {w for w in known if len(w) >= _STRONG_LETTERS or (len(w) > 3 and _DISTINCT.search(w))}
+
+    def is_handle(name: str, c: Clues) -> bool:
+        is_own = c.word in logins or c.local == c.word
+        is_rare = len(c.word) >= _VERY_LONG or bool(_DISTINCT.search(name.strip()))
+        return len(c.word) > 2 and (is_own or is_rare) and not set(c.word.split("-")) <= excluded
+
+    return {c.word for (name, _), c in zip(identities, clues, strict=True) if is_handle(name, c)}
+
+
+def find_clear_tokens(clues: Sequence[Clues], handles: Collection[str]) -> tuple[set[str], set[str]]:
+    """Return the tokens that name one person wherever they stand, and those that do so beside a like name.
+
+    The first are logins, handles and full names, the others the local parts of addresses. Each is long or has
+    a digit, and is no first name.
+    """
+    excluded = GENERIC | read_first_names() | {word for c in clues if c.full_name for word in c.words}
+
+    def select(texts: Iterable[str]) -> set[str]:
+        tokens = {squeeze(text) for text in texts if not set(text.split("-")) <= excluded} - excluded
+        return {t for t in tokens if len(t) >= _LONG or (len(t) > 3 and re.search(r"\d", t))}
+
+    full_names = ("".join(c.words) for c in clues if c.full_name)
+    return select([*(c.login for c in clues), *handles, *full_names]), select(c.local for c in clues)
+
+
+def squeeze(text: str) -> str:
+    """Return a login or a local part without the signs that people put between words."""
+    return re.sub(r"[-_.]", "", text)
 
 
 @cache

@@ -74,15 +74,8 @@ def run_git(
             stdin_file.write(stdin.encode())
             stdin_file.seek(0)
         # Only the output has a pipe: a single pipe is faster to read than two.
-        with subprocess.Popen(
-            build_command(folder, *arguments),
-            stdin=stdin_file,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            cwd=os.sep,
-            env=build_environment(remote=remote),
-            pass_fds=() if lock is None else (lock,),
-        ) as process:
+        environment = build_environment(remote=remote)
+        with _start_git(folder, arguments, stdin_file, errors, environment, lock) as process:
             if max_file_bytes is not None and sys.platform == "linux":
                 with suppress(ProcessLookupError):
                     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (max_file_bytes, max_file_bytes))
@@ -126,14 +119,8 @@ def stream_fields(
         for text in stdin:
             stdin_file.write(text.encode())
         stdin_file.seek(0)
-        with subprocess.Popen(
-            build_command(folder, *arguments),
-            stdin=stdin_file,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            cwd=os.sep,
-            env={**build_environment(remote=False), **(variables or {})},
-        ) as process:
+        environment = {**build_environment(remote=False), **(variables or {})}
+        with _start_git(folder, arguments, stdin_file, errors, environment) as process:
             try:
                 yield from _split_fields(cast("IO[bytes]", process.stdout), _find_command(arguments), folder)
             except BaseException:  # also if the caller needs no more fields
@@ -144,6 +131,25 @@ def stream_fields(
     if process.returncode:
         last_line = (message.strip().splitlines() or ["no message"])[-1]
         raise GitFailed(f"git {_find_command(arguments)} on {folder} failed: {last_line}")
+
+
+def _start_git(
+    folder: Path | None,
+    arguments: tuple[str, ...],
+    stdin: IO[bytes],
+    errors: IO[bytes],
+    environment: Mapping[str, str],
+    lock: int | None = None,
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        build_command(folder, *arguments),
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        cwd=os.sep,
+        env=environment,
+        pass_fds=() if lock is None else (lock,),
+    )
 
 
 def _split_fields(output: IO[bytes], command: str, folder: Path) -> Iterator[bytes]:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from datetime import date
 
 # All facts of a history depend on these, besides the history: this folder and the lists that it reads.
-_LISTS = ("vendored.toml", "practices.toml", "licences.toml", "merges.toml", "tags.toml")
+_LISTS = (
+    "vendored.toml", "practices.toml", "licences.toml", "merges.toml", "tags.toml",
+    "identities/first_names.txt",
+)  # fmt: skip
 
 
 def compute_digest(folder: Path, settings: str) -> str:

@@ -36,8 +36,8 @@ def find_licence(text: str) -> str | None:
     """Return the licence whose phrase comes first in a text; None if no phrase is in it."""
     words = re.sub(r"[\s*#=>_\"“”]+", " ", text.lower())
     places = [(words.find(phrase), -len(phrase), name) for phrase, name in _load_phrases()]
-    found = [place for place in places if place[0] >= 0]
-    return min(found)[2] if found else None
+    matches = [place for place in places if place[0] >= 0]
+    return min(matches)[2] if matches else None
 
 
 def read_licences(folder: Path, warn: Warn = ignore) -> list[dict[str, Any]]:

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from advisor.collect.git.authors import Commit, is_bot
+from advisor.collect.git.credit import Commit
 from advisor.collect.git.merge_patterns import parse_merged_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from advisor.collect.git.commits import LogEntry
+    from advisor.domain.identities import Identities
 
 _GITHUB = "noreply@github.com"
 
 
 def find_mergers(
-    log: Sequence[LogEntry], repository: str, by_hand: Mapping[int, str] | None = None
+    log: Sequence[LogEntry], repository: str, by_hand: Mapping[int, str], identities: Identities
 ) -> dict[int, Commit]:
     """Return change request number → the commit that merged it, with the merger's name and address.
 
@@ -33,21 +34,22 @@ def find_mergers(
         log: commits of the default branch, newest first.
         repository: ``owner/name``.
         by_hand: number of a change request → name of the commit that merged it by hand.
+        identities: the classes of authors.
     """
     merges: dict[int, Commit | None] = {}
     for commit in reversed(_list_first_parents(log)):
         for number in parse_merged_numbers(commit.subject, repository, is_subject=True):
-            merges.setdefault(number, _find_merger(commit))
+            merges.setdefault(number, _find_merger(commit, identities))
     commits = {commit.sha: commit for commit in log} if by_hand else {}
-    for number, sha in (by_hand or {}).items():
+    for number, sha in by_hand.items():
         if sha in commits:
-            merges.setdefault(number, _find_merger(commits[sha]))
+            merges.setdefault(number, _find_merger(commits[sha], identities))
     return {number: commit for number, commit in merges.items() if commit is not None}
 
 
-def _find_merger(commit: LogEntry) -> Commit | None:
+def _find_merger(commit: LogEntry, identities: Identities) -> Commit | None:
     name, mail = commit.author if " " in commit.parents else commit.committer
-    is_person = mail.lower() != _GITHUB and not is_bot(name, mail)
+    is_person = mail.lower() != _GITHUB and not identities.is_machine(name, mail)
     return Commit(commit.sha, name, mail, commit.time) if is_person else None
 
 

@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from advisor.collect.git.clues import Clues, Identity, find_handles, look_alike, read_clues
+from advisor.collect.git.clues import (
+    Clues,
+    Identity,
+    find_clear_tokens,
+    find_handles,
+    look_alike,
+    read_clues,
+    squeeze,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -61,7 +69,8 @@ def merge_identities(counts: Mapping[Identity, int]) -> dict[Identity, int]:
     identities = list(counts)
     clues = read_clues(identities)
     commits = [counts[identity] for identity in identities]
-    handles, clear_handles = find_handles(identities, clues)
+    handles = find_handles(identities, clues)
+    clear, local = find_clear_tokens(clues, handles)
     people = _People(clues)
 
     def join_groups(read_keys: Callable[[Clues], tuple[str, ...]], *, by_name: bool = False) -> None:
@@ -76,7 +85,11 @@ def merge_identities(counts: Mapping[Identity, int]) -> dict[Identity, int]:
             people.join(one, other)
     join_groups(lambda c: (c.login, c.word if c.word in handles else ""))
     join_groups(lambda c: (c.full_name,))
-    join_groups(lambda c: tuple(sorted({c.login, c.word, c.local} & clear_handles)), by_name=True)
+    join_groups(lambda c: tuple(sorted(c.tokens() & clear)), by_name=True)
+    for first, *others in _group(clues, commits, lambda c: tuple({squeeze(c.local)} & local)):
+        for n in others:
+            if clues[n].words and clues[first].words and look_alike(clues[n], clues[first]):
+                people.join(first, n)
     numbers: dict[int, int] = {}
     return {i: numbers.setdefault(people.find(n), len(numbers)) for n, i in enumerate(identities)}
 

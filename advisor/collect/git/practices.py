@@ -88,7 +88,10 @@ def count_practices(
         code: its source files that are not vendored.
     """
     kinds = Counter(
-        match for path, found in matches.items() for match in found if path in code or not match[0].is_of_code
+        match
+        for path, kinds_of_path in matches.items()
+        for match in kinds_of_path
+        if path in code or not match[0].is_of_code
     )
     counts = dict.fromkeys((practice.metric for practice in load_practices()), 0)
     for (practice, _), number in kinds.items():

@@ -17,7 +17,7 @@ from advisor.collect.git.dates import Warn, format_day, ignore
 from advisor.collect.git.practices import Practice, count_practices, find_practices, load_practices
 from advisor.collect.git.trees import list_file_changes
 from advisor.collect.git.truck_factor import Authorship, compute_truck_factor
-from advisor.collect.git.vendored import is_vendored, read_declared
+from advisor.collect.git.vendored_files import is_vendored, read_declarations
 from advisor.domain.files import data_folder
 
 if TYPE_CHECKING:
@@ -85,14 +85,14 @@ def _read_quarters(
     ends = [bisect_right(commits, time, key=lambda c: c.time) for time in times]
     keys = _find_keys(commits, people, ends)
     with open_changes(changes_file) as db:
-        known: dict[str, Figures] = {
+        figures: dict[str, Figures] = {
             key: json.loads(text) for key, text in db.execute("SELECT key, figures FROM quarters")
         }
-        missing = [end for end, key in zip(ends, keys, strict=True) if key not in known]
+        missing = [end for end, key in zip(ends, keys, strict=True) if key not in figures]
         authorship, tree, start = Authorship(), _Tree(folder), 0
         changes = read_changes(db, folder, [c.sha for c in commits[: max(missing, default=0)]])
         for end, key in zip(ends, keys, strict=True):
-            if key in known:
+            if key in figures:
                 continue
             for commit, commit_changes in zip(commits[start:end], islice(changes, end - start), strict=True):
                 if not commit.is_bot:
@@ -100,12 +100,12 @@ def _read_quarters(
             start = end
             tree.move_to(commits[end - 1].sha)
             code = tree.list_own_code(warn)
-            known[key] = {
+            figures[key] = {
                 "truck_factor": compute_truck_factor(authorship, code),
                 **count_practices(tree.practices, code),
             }
-            db.execute("INSERT OR REPLACE INTO quarters VALUES (?, ?)", (key, json.dumps(known[key])))
-    return [(time, known[key]) for time, key in zip(times, keys, strict=True)]
+            db.execute("INSERT OR REPLACE INTO quarters VALUES (?, ?)", (key, json.dumps(figures[key])))
+    return [(time, figures[key]) for time, key in zip(times, keys, strict=True)]
 
 
 class _Tree:
@@ -132,8 +132,8 @@ class _Tree:
     def list_own_code(self, warn: Warn) -> set[str]:
         """Return the source files of the project itself."""
         blobs = set(self._attributes.values())
-        declared = read_declared(self._folder, self._commit or "HEAD", self._code, blobs, warn)
-        return {path for path, is_listed in self._code.items() if not declared.get(path, is_listed)}
+        declarations = read_declarations(self._folder, self._commit or "HEAD", self._code, blobs, warn)
+        return {path for path, is_listed in self._code.items() if not declarations.get(path, is_listed)}
 
 
 def _set(values: dict[str, Any], path: str, value: Any) -> None:

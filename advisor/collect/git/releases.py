@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from advisor.collect.git.command import run_git
@@ -18,7 +19,8 @@ def read_releases(folder: Path, package: str | None = None, warn: Warn = ignore)
 
     Args:
         folder: the repository.
-        package: the package to look for. If tags name it, the tags of other packages are left out.
+        package: the package to look for. If tags name it, all others are left out. Tags without a package
+            stay if one of them is newer by a year, because then the project has given up such names.
         warn: receives a sentence about tags that had to be left out.
     """
     tags = run_git(folder, "for-each-ref", "--format=%(refname:lstrip=2)%09%(creatordate:unix)", "refs/tags")
@@ -36,7 +38,14 @@ def read_releases(folder: Path, package: str | None = None, warn: Warn = ignore)
     if undated_count:
         warn(f"{undated_count} tags have a date that no calendar has: they are left out")
     own_rows = [row for row in rows if package and is_package(row["package"], package)]
-    return own_rows or rows
+    if not own_rows:
+        return rows
+    plain_rows = [row for row in rows if row["package"] is None]
+    newest, newest_plain = (
+        max((date.fromisoformat(row["released_on"]) for row in group), default=date.min)
+        for group in (own_rows, plain_rows)
+    )
+    return [*own_rows, *plain_rows] if newest_plain - newest > timedelta(days=365) else own_rows
 
 
 def is_package(name: str | None, package: str) -> bool:

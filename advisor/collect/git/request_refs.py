@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from advisor.collect.git.authors import is_bot
 from advisor.collect.git.command import run_git
 from advisor.collect.git.dates import Warn, ignore, parse_time
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from advisor.domain.identities import Identities
 
 _REF = (
     "%(refname)%00%(committerdate:unix)%00%(objectname)%00%(objecttype)%00%(authorname)%00%(authoremail:trim)"
@@ -30,8 +31,14 @@ Refs = tuple[dict[int, Head], set[int]]
 """The heads by number, and the numbers that GitHub can still merge."""
 
 
-def read_refs(folder: Path, warn: Warn = ignore) -> Refs:
-    """Return the heads by number, and the numbers that GitHub can still merge."""
+def read_refs(folder: Path, identities: Identities, warn: Warn = ignore) -> Refs:
+    """Return the heads by number, and the numbers that GitHub can still merge.
+
+    Args:
+        folder: the git directory.
+        identities: the classes of authors.
+        warn: receives a sentence about heads without a date.
+    """
     heads, mergeable = {}, set()
     undated_count = 0
     for line in run_git(folder, "for-each-ref", f"--format={_REF}", "refs/pull").split("\n"):
@@ -45,7 +52,7 @@ def read_refs(folder: Path, warn: Warn = ignore) -> Refs:
         if match[2] == "merge":
             mergeable.add(number)
         elif (seconds := parse_time(time)) is not None:
-            heads[number] = Head(seconds, sha, is_bot(name, mail))
+            heads[number] = Head(seconds, sha, identities.is_machine(name, mail))
         elif kind == "commit":
             undated_count += 1
     if undated_count:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from advisor.collect.git.authors import Commit, is_bot
 from advisor.collect.git.command import run_git
+from advisor.collect.git.credit import Commit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from advisor.domain.identities import Identities
 
-def read_taggers(folder: Path) -> dict[str, Commit]:
+
+def read_taggers(folder: Path, identities: Identities) -> dict[str, Commit]:
     """Return tag → its person; bots are left out.
 
     Raises:
@@ -21,5 +23,7 @@ def read_taggers(folder: Path) -> dict[str, Commit]:
     lines = run_git(folder, "for-each-ref", f"--format={form}", "refs/tags").split("\n")
     tags = [line.split("\0") for line in lines if line]
     return {
-        tag: Commit(sha, name, mail, 0) for tag, sha, name, mail in tags if mail and not is_bot(name, mail)
+        tag: Commit(sha, name, mail, 0)
+        for tag, sha, name, mail in tags
+        if mail and not identities.is_machine(name, mail)
     }

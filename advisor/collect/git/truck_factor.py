@@ -8,7 +8,7 @@ Leavers with less than a tenth of the first leaver's files do not count. The pap
 (aserg-ufmg/Truck-Factor) does the same; `scripts/replay_truck_factor.py` compares the results.
 
 Two differences: a renamed file keeps its authors only if its contents are unchanged, because other renames
-need the contents of all files; and vendored files do not count (see `vendored`).
+need the contents of all files; and vendored files do not count (see `vendored_files`).
 """
 
 from __future__ import annotations

@@ -103,7 +103,9 @@ def test_the_bundled_distribution_has_the_metrics_of_all_domains():
         if not c.benched
         for s in c.scales
     }
-    assert scales - set(predictor.joint.metrics) <= {"inactive_in_24_months"}
+    # No library of the panel or the snapshots has these, so any value is possible.
+    without_data = {"time_to_first_response", "open_advisories", "security_policy", "workflow_safety"}
+    assert scales - set(predictor.joint.metrics) <= {"inactive_in_24_months", *without_data}
     for metric in predictor.joint.metrics:
         values = predictor.likely_values(metric, {})
         assert len(values) == POINTS

@@ -186,4 +186,4 @@ def test_the_command_tells_what_it_estimated_and_a_killed_run_leaves_nothing(ups
         env={**os.environ, "XDG_DATA_HOME": str(tmp_path / "data")}, check=True, capture_output=True, text=True,
     )  # fmt: skip
     assert "o/n: 1 commit has a date that git cannot read" in run.stderr
-    assert list(cache.iterdir()) == []
+    assert [path.name for path in cache.iterdir()] == ["o__n.changes"], "no clone stays"

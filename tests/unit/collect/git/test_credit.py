@@ -92,8 +92,11 @@ def test_co_authors_are_people_by_their_trailers_and_the_mailmap(tmp_path, by_ad
 def test_a_machine_of_the_users_list_is_no_contributor(tmp_path):
     folder = build_history(tmp_path / "own", (ANN, ANN), ("Build Farm <farm@x.example>", ANN, BOB))
     entry = Identity.model_validate({"class": "service", "patterns": ["build farm"], "source": "our wiki"})
+    subprocess.run(["git", "-C", str(folder), "update-ref", "refs/pull/3/head", "main"], check=True)
     people = read_people(str(folder), tmp_path, identities=load_identities((entry,)))
     assert people == {0: (1, 0, 0, False), 1: (1, 0, 0, True), 2: (0, 0, 1, False)}
+    (request,) = read_rows(open_store(tmp_path / "store"), "threads", "o/n")
+    assert request["is_bot"], "its change requests are a bot's"
 
 
 def test_hostile_trailers_are_left_out():

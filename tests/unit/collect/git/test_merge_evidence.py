@@ -19,6 +19,7 @@ from advisor.collect.git.merge_patterns import (
     parse_merged_numbers,
 )
 from advisor.collect.git.request_refs import read_refs
+from advisor.domain.identities import load_identities
 from advisor.errors import ConfigError, GitFailed
 from advisor.facts.reading import open_store, read_rows
 
@@ -69,7 +70,7 @@ class History:
         return f"refs/pull/{number}/head"
 
     def read(self):
-        refs = read_refs(self.path / ".git")
+        refs = read_refs(self.path / ".git", load_identities())
         return find_merges(self.path / ".git", "o/n", refs)
 
 
@@ -114,7 +115,7 @@ def test_requests_closed_by_a_commit_of_their_author_are_merged(history):
     found = history.read()
     assert set(found.times) == set(found.by_hand) == {1, 2}
     assert found.times[1] == START + 10 * DAY
-    assert set(found.closed) == set(found.possible) == {3}, "Bob may have taken it, or replaced it"
+    assert set(found.closures) == set(found.possible) == {3}, "Bob may have taken it, or replaced it"
 
 
 def test_a_number_of_another_tracker_or_repository_closes_nothing(history):
@@ -122,7 +123,7 @@ def test_a_number_of_another_tracker_or_repository_closes_nothing(history):
     history.commit("b", ANN, 60, "Fixes other/one#1")
     history.propose(1, ANN, 50)
     found = history.read()
-    assert not found.times and not found.closed
+    assert not found.times and not found.closures
 
 
 def test_rebased_and_amended_requests_are_merged(history):
@@ -178,7 +179,7 @@ def test_a_squash_is_known_by_its_changes(history, tmp_path, has_contents):
             ["git", "clone", "-q", "--mirror", "--filter=blob:none", history.path.as_uri(), str(folder)],
             check=True,
         )
-    found = find_merges(folder, "o/n", read_refs(folder))
+    found = find_merges(folder, "o/n", read_refs(folder, load_identities()))
     assert found.times == {1: START + 5 * DAY} | ({2: START + 9 * DAY} if has_contents else {})
     assert set(found.possible) == (set() if has_contents else {2})
 

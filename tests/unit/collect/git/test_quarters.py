@@ -9,7 +9,7 @@ from repositories import Repo
 
 from advisor.collect import git
 from advisor.collect.git import changes, collect_history
-from advisor.collect.git.vendored import is_vendored
+from advisor.collect.git.vendored_files import is_vendored
 from advisor.facts import reading
 
 TODAY = date(2024, 6, 1)

@@ -8,6 +8,7 @@ import subprocess
 from datetime import date
 
 import pytest
+from repositories import Repo
 
 from advisor.collect.git import collect_history
 from advisor.collect.git.releases import is_package
@@ -95,6 +96,23 @@ def monorepo(tmp_path_factory):
     git("tag", "tools@1.2.0")
     git("tag", "stable")
     return folder
+
+
+def test_names_that_a_project_gave_up_do_not_hide_its_releases(tmp_path):
+    repo = Repo(tmp_path / "clone")
+    for day, tag in (
+        ("2018-07-07", "Modin-v0.1.0"),
+        ("2024-01-01", "0.30.0"),
+        ("2024-05-01", "0.31.0"),
+        ("2024-05-01", "x@1.0.0"),
+    ):
+        repo.commit("a.py", day=day)
+        repo.git("tag", tag)
+    collect_history(
+        str(repo.path), tmp_path / "s", tmp_path / "c", retrieved_on=date(2024, 6, 1), package="modin"
+    )
+    rows = read_rows(open_store(tmp_path / "s"), "releases", "own/er")
+    assert {row["tag"] for row in rows} == {"Modin-v0.1.0", "0.30.0", "0.31.0"}
 
 
 @pytest.mark.parametrize(("package", "tags"), [

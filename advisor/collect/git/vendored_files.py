@@ -41,7 +41,7 @@ def is_vendored(path: str) -> bool:
     return bool(_build_pattern().search(path))
 
 
-def read_declared(
+def read_declarations(
     folder: Path, commit: str, paths: Collection[str], blobs: AbstractSet[str], warn: Warn
 ) -> dict[str, bool]:
     """Return path → whether it is vendored, where a ``.gitattributes`` of the commit says so.
