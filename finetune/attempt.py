@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,7 @@ def train(folder: Path, spec: RunSpec, stack: Stack, callbacks: RunCallbacks) ->
     callbacks.on_stage("train")
     try:
         result = _follow_process(folder, stack.command(env.python, spec, job), spec, stack, callbacks, steps)
+        check_work(result.last_event)
         stack.export_adapter(spec, job)
     except (TrainingError, TrainingInterruption) as error:
         outcome = "interrupted" if isinstance(error, TrainingInterruption) else "failed"
@@ -97,6 +99,24 @@ def train(folder: Path, spec: RunSpec, stack: Stack, callbacks: RunCallbacks) ->
         timings_seconds={**record.timings_seconds, **seconds},
         memory_bytes={**record.memory_bytes, **peak},
     )
+
+
+def check_work(finished: Mapping[str, Any]) -> None:
+    """Check that the stack trained on the tokens of the run's rows, as often as the run says.
+
+    Args:
+        finished: the last event of the training process.
+
+    Raises:
+        TrainingError: it counted other tokens, or other tokens that contribute to the loss.
+    """
+    for name in ("tokens", "trained"):
+        count, plan = finished.get(name), finished.get(f"planned_{name}")
+        if plan is not None and count != plan:
+            raise TrainingError(
+                f"the stack did other work than this run says: it counted {count} {name} where the rows have "
+                f"{plan}, so advisor does not use its adapter. Report this as a bug, or use another --stack"
+            )
 
 
 def _write_native_config(spec: RunSpec, stack: Stack, job: Job) -> None:

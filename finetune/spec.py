@@ -68,12 +68,14 @@ class RunSpec(Section):
         """Micro-batches of one optimiser step in one process; needs a resolved spec."""
         return self.training.batch_size // ((self.training.micro_batch_size or 1) * self.world_size)
 
+    def count_samples(self, rows: int) -> int:
+        """Return how many samples the run trains on: its rows, each as often as it is trained."""
+        t = self.training
+        return max(1, round(rows * t.epochs)) if t.steps is None else t.steps * t.batch_size
+
     def count_steps(self, rows: int) -> int:
-        """Return the optimiser steps for this many rows; a smaller last batch counts."""
-        if self.training.steps is not None:
-            return self.training.steps
-        epoch_steps = -(-rows // self.training.batch_size)
-        return max(1, round(epoch_steps * self.training.epochs))
+        """Return the optimiser steps for this many rows. Only the last one of a run can be smaller."""
+        return -(-self.count_samples(rows) // self.training.batch_size)
 
     def count_warmup_steps(self, rows: int) -> int:
         """Return the steps of linear warm-up for this many training rows."""

@@ -19,28 +19,14 @@ if TYPE_CHECKING or __package__:
     from finetune.runners.precision import cast_trained_weights
     from finetune.runners.probe import save_probe
     from finetune.runners.shards import process_count, shut_down
-    from finetune.runners.stream import Stream
-    from finetune.runners.trl_sft import build_callback, count_trained_labels, end_after_last_step
+    from finetune.runners.trl_sft import build_callback, count_work, end_after_last_step, set_order
 else:
     from emit import Emitter, main, rss_bytes
     from initial_adapter import initialise_adapter
     from precision import cast_trained_weights
     from probe import save_probe
     from shards import process_count, shut_down
-    from stream import Stream
-    from trl_sft import build_callback, count_trained_labels, end_after_last_step
-
-
-class TokenCounter(Emitter):
-    """Adds the number of tokens, which axolotl's trainer does not report, from the order of the rows."""
-
-    stream: Stream | None = None
-
-    def __call__(self, event: str, **fields: Any) -> None:
-        """Append one event."""
-        if event == "step" and self.stream is not None and not fields["tokens"]:
-            fields["tokens"] = self.stream.count_tokens(fields["step"])
-        super().__call__(event, **fields)
+    from trl_sft import build_callback, count_work, end_after_last_step, set_order
 
 
 def train(config: Path, run: Path, emit: Emitter) -> None:
@@ -55,10 +41,6 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     for name in ("train", "test"):
         _add_masks(run / "data" / f"{name}.jsonl", run / "work" / f"{name}.jsonl")
     cfg = load_cfg(str(config))
-    token_counter = TokenCounter(run, quiet=emit.quiet)
-    batch = cfg.micro_batch_size * cfg.gradient_accumulation_steps * process_count()
-    rows = str(run / "data" / "train.jsonl")
-    token_counter.stream = Stream(rows, steps=cfg.max_steps, batch=batch, seed=cfg.seed)
     trainers: list[Any] = []
     init = transformers.Trainer.__init__
 
@@ -68,18 +50,20 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         if trainer.args.fp16:
             cast_trained_weights(trainer.model)
         initialise_adapter(trainer.model, cfg.seed, rank=cfg.lora_r)
-        trainer.add_callback(build_callback(token_counter))
+        trainer.add_callback(build_callback(emit))
         trainer.args.eval_on_start = False  # axolotl sets it if there are held-out rows
-        count_trained_labels(trainer, token_counter)
+        if not cfg.sample_packing:  # axolotl packs the rows itself, in its own order
+            set_order(trainer, emit, config)
+        count_work(trainer, emit)
         end_after_last_step(trainer)
-        token_counter.report_model(trainer.model, began)
+        emit.report_model(trainer.model, began)
 
     transformers.Trainer.__init__ = init_with_callback
     do_train(cfg, TrainerCliArgs())
-    if not token_counter.has_stopped:
+    if not emit.has_stopped:
         if process_count() == 1:
             save_probe(trainers[0].model, run)
-        token_counter.report_end(trainers[0].state.global_step, began)
+        emit.report_end(trainers[0].state.global_step, began)
     shut_down()
 
 

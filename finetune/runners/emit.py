@@ -7,12 +7,13 @@ started     pid (only rank 0 writes events)
 imported    rss_bytes
 loaded      parameters, trainable, seconds, rss_bytes, peak_rss_bytes
 spread      processes, parameters, parameters_here (in rank 0; with FSDP a part of all)
-step        step, steps, epoch, loss, learning_rate, grad_norm, tokens (so far), trained (those of them that
-            contributed to the loss, in rank 0 since this start), rss_bytes, gpu_bytes
+step        step, steps, epoch, loss, learning_rate, grad_norm, tokens (so far, no padding), trained (those of
+            them that contributed to the loss), rss_bytes, gpu_bytes
 validated   step, loss
 saved       step, path
 stopping    step, why: `asked` or `wrapper gone`
-finished    step, seconds, peak_rss_bytes, peak_gpu_bytes
+finished    step, seconds, peak_rss_bytes, peak_gpu_bytes; tokens and trained: what the stack counted;
+            planned_tokens, planned_trained: what the order of the rows says, without packing
 failed      kind: `out_of_memory`, `not_finite`, `disk_full`, a kind of `gpu_errors` or `other`; message
 """
 
@@ -25,15 +26,20 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from finetune.runners.stream import Stream
+
 if TYPE_CHECKING or __package__:
     from finetune.runners.gpu_errors import find_gpu_error
+    from finetune.runners.shards import sum_over_processes
     from finetune.runners.template_limit import limit_templates
 else:
     from gpu_errors import find_gpu_error
+    from shards import sum_over_processes
     from template_limit import limit_templates
 
 WRAPPER_PID = "ADVISOR_WRAPPER_PID"
@@ -41,6 +47,11 @@ COMPLETE = "complete"
 IGNORE_INDEX = -100  # the label of a token that does not contribute to the loss
 # The last text is from torch.save, which gives no reason for an incomplete write.
 _DISK_FULL_TEXTS = ("no space left", "file too large", "disk quota", "failed writing file", "unexpected pos")
+
+
+def count_trained(labels: Sequence[Any]) -> int:
+    """Return how many labels contribute to the loss; the first one does not, as no token comes before it."""
+    return sum(int(label) != IGNORE_INDEX for label in labels[1:])
 
 
 class NotFinite(ArithmeticError):
@@ -56,14 +67,22 @@ class Emitter:
 
     Attributes:
         has_stopped: whether training stopped on request.
-        trained_tokens: labels that contributed to the loss so far (a tensor after the first batch).
+        tokens, trained_tokens: tokens (no padding) and labels that contributed to the loss in this process
+            since it started (tensors after the first batch).
+        stream: the order of the rows; None if the stack has its own.
+        is_packed: whether its rows are packed, so that the stack drops some labels.
+        earlier: the counts before this start.
     """
 
     def __init__(self, run: Path, *, quiet: bool = False) -> None:
         self.run = run
         self.quiet = quiet
         self.has_stopped = False
+        self.tokens: Any = 0
         self.trained_tokens: Any = 0
+        self.stream: Stream | None = None
+        self.is_packed = False
+        self.earlier = {"tokens": 0, "trained": 0}
 
     def __call__(self, event: str, **fields: Any) -> None:
         """Append one event in a single write call, so that a reader sees all of it or nothing."""
@@ -77,6 +96,39 @@ class Emitter:
         """Count the labels that contribute to the next loss, without waiting for the GPU."""
         self.trained_tokens = self.trained_tokens + (labels != IGNORE_INDEX).sum().detach()
 
+    def count_rows(self, rows: Iterable[tuple[Any, Any]]) -> None:
+        """Count the tokens of rows that a stack reads; a row without trained labels is a filler.
+
+        Args:
+            rows: tokens and labels of each row, without padding.
+        """
+        self.tokens += sum(len(tokens) for tokens, labels in rows if count_trained(labels))
+
+    def count_batch(self, labels: Any, mask: Any) -> None:
+        """Count the tokens and the trained labels of a micro-batch; a row without trained labels is a filler.
+
+        Args:
+            labels: of shape (rows, tokens); no token comes before the first, so that is not predicted.
+            mask: 1 for each token that is no padding, of the same shape; None: there is no padding.
+        """
+        self.count_labels(labels[:, 1:])
+        rows = (labels[:, 1:] != IGNORE_INDEX).any(dim=1, keepdim=True)
+        tokens = rows.expand_as(labels) if mask is None else rows * mask
+        self.tokens = self.tokens + tokens.sum().detach()
+
+    def count_work(self) -> dict[str, int]:
+        """Return the tokens and the trained tokens of the run so far; all processes must call this."""
+        tokens, trained = sum_over_processes([float(self.tokens), float(self.trained_tokens)])
+        return {
+            "tokens": self.earlier["tokens"] + int(tokens),
+            "trained": self.earlier["trained"] + int(trained),
+        }
+
+    def start_at(self, step: int) -> None:
+        """Count from a step on, the one of the checkpoint that the run resumes from."""
+        if self.stream is not None:
+            self.earlier = self.stream.count_work(step)
+
     def report_model(self, model: Any, began: float) -> None:
         """Report the model's size; ``began`` is a value of `time.monotonic`."""
         self(
@@ -89,13 +141,16 @@ class Emitter:
         )
 
     def report_end(self, step: int, began: float) -> None:
-        """Report the end of a complete training; this is the last event."""
+        """Report the end of a complete training; this is the last event. All processes must call this."""
+        plan = {} if self.stream is None or self.is_packed else self.stream.count_work(step)
         self(
             "finished",
             step=step,
             seconds=round(time.monotonic() - began, 2),
             peak_rss_bytes=peak_rss_bytes(),
             peak_gpu_bytes=gpu_bytes("max_memory_allocated"),
+            **self.count_work(),
+            **{f"planned_{name}": count for name, count in plan.items()},
         )
 
     def should_stop(self, step: int, *, world_size: int = 1) -> bool:

@@ -27,13 +27,13 @@ if TYPE_CHECKING or __package__:
     from finetune.runners import progress, shards
     from finetune.runners.emit import IGNORE_INDEX, Emitter, main, rss_bytes
     from finetune.runners.initial_adapter import initialise_adapter
-    from finetune.runners.stream import Stream
+    from finetune.runners.stream import Stream, open_stream
 else:
     import progress
     import shards
     from emit import IGNORE_INDEX, Emitter, main, rss_bytes
     from initial_adapter import initialise_adapter
-    from stream import Stream
+    from stream import Stream, open_stream
 
 _TOKEN_COUNTS = (
     "raw_tokens",
@@ -54,9 +54,9 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     from litgpt.finetune import lora
 
     if TYPE_CHECKING or __package__:
-        from finetune.runners.litgpt_parts import convert_base
+        from finetune.runners.litgpt_parts import Rows, convert_base
     else:
-        from litgpt_parts import convert_base
+        from litgpt_parts import Rows, convert_base
 
     emit("imported", rss_bytes=rss_bytes())
     around = json.loads(config.with_name("around.json").read_text())
@@ -66,7 +66,8 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         config.parent / "base",
     )
     emit("converted")
-    step_progress = progress.StepProgress(run, Stream(**around["rows"]), **around["progress"])
+    step_progress = progress.StepProgress(run, open_stream(**around["rows"]), **around["progress"])
+    Rows.on_rows = step_progress.emit.count_rows
     norms: list[float] = []
 
     class Events:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from litgpt.data import DataModule, get_sft_collate_fn
@@ -16,11 +17,11 @@ from torch.utils.data import DataLoader, Dataset
 if TYPE_CHECKING or __package__:
     from finetune.runners import shards
     from finetune.runners.emit import COMPLETE, mark_complete
-    from finetune.runners.stream import Stream
+    from finetune.runners.stream import open_stream, read_rows
 else:
     import shards
     from emit import COMPLETE, mark_complete
-    from stream import Stream
+    from stream import open_stream, read_rows
 
 
 class _Tensors(Dataset):  # type: ignore[type-arg, unused-ignore]  # its parents are typed only in the stack's environment
@@ -39,14 +40,11 @@ class _Tensors(Dataset):  # type: ignore[type-arg, unused-ignore]  # its parents
 
 @dataclass
 class Rows(DataModule):  # type: ignore[misc, unused-ignore]  # its parents are typed only in the stack's environment
-    """Tokenised rows, in the order of the run."""
+    """Tokenised rows, in the order of the run; ``on_rows`` gets tokens and labels of what is read."""
 
-    path: str = ""
+    on_rows: ClassVar[Callable[[Iterable[tuple[Any, Any]]], None]]
+    stream: dict[str, Any] = field(default_factory=dict)
     val_path: str = ""
-    steps: int = 1
-    batch: int = 1
-    seed: int = 42
-    first_step: int = 0
     prompt_style: PromptStyle = field(default_factory=Default, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -58,14 +56,18 @@ class Rows(DataModule):  # type: ignore[misc, unused-ignore]  # its parents are 
 
     def setup(self, stage: str = "") -> None:
         """Read the rows."""
-        run = {"steps": self.steps, "batch": self.batch, "seed": self.seed, "first_step": self.first_step}
-        self.stream = Stream(self.path, **run)
-        val_rows = Stream(self.val_path or self.path, steps=0, batch=1, seed=0).rows
-        self.val_rows = val_rows or self.stream.rows[:1]
+        self.rows = open_stream(**self.stream)
+        self.val_rows = read_rows(self.val_path) or self.rows.rows[:1]
 
     def train_dataloader(self) -> Any:
         """Return the training rows in order, without another shuffle."""
-        return DataLoader(_Tensors(self.stream), batch_size=self.batch_size, collate_fn=get_sft_collate_fn())
+        collate = get_sft_collate_fn()
+
+        def collate_counted(samples: list[dict[str, Any]]) -> Any:
+            Rows.on_rows((sample["input_ids"], sample["labels"]) for sample in samples)
+            return collate(samples)
+
+        return DataLoader(_Tensors(self.rows), batch_size=self.batch_size, collate_fn=collate_counted)
 
     def val_dataloader(self) -> Any:
         """Return the held-out rows."""

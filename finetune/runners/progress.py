@@ -56,6 +56,8 @@ class StepProgress:
     def start(self, began: float, model: Any, optimizer: Any, scheduler: Any) -> None:
         """Report the model's size, and restore a checkpoint if the run resumes from one."""
         self.model, self.optimizer, self.scheduler = model, optimizer, scheduler
+        self.emit.stream = self.stream
+        self.emit.start_at(self.stream.first_step)
         if self.stream.first_step:
             self._restore(self._folder(self.stream.first_step))
         self.emit.report_model(model, began)
@@ -80,8 +82,7 @@ class StepProgress:
                 loss=sum(self._losses) / len(self._losses) if is_finite else None,
                 learning_rate=learning_rate,
                 grad_norm=grad_norm if grad_norm is not None and math.isfinite(grad_norm) else None,
-                tokens=self.stream.count_tokens(step),
-                trained=int(self.emit.trained_tokens),
+                **self.emit.count_work(),
                 rss_bytes=rss_bytes(),
                 gpu_bytes=gpu_bytes(),
             )
@@ -102,12 +103,11 @@ class StepProgress:
 
         save_probe(self.model, self.run, quiet=shards.rank() > 0)
         adapter = shards.gather(native)
-        if shards.rank():
-            return
-        save_file(
-            {n: t.detach().float().cpu().contiguous() for n, t in adapter.items()},
-            self.run / "work" / "native.safetensors",
-        )
+        if not shards.rank():
+            save_file(
+                {n: t.detach().float().cpu().contiguous() for n, t in adapter.items()},
+                self.run / "work" / "native.safetensors",
+            )
         self.emit.report_end(self.steps, began)
 
     def _folder(self, step: int) -> Path:

@@ -1,15 +1,24 @@
-"""The rows of a run in training order, for stacks that do not let us set their own order.
+"""The rows of a run in training order, the same for all stacks.
 
-The order is that of transformers' Trainer: each epoch is a permutation drawn from seed + epoch, so all stacks
-train on the same rows in the same steps. If an epoch does not fill its last batch, the first rows of the next
-epoch do (the Trainer makes a smaller batch instead).
+Each epoch is a permutation drawn from seed + epoch, the order of transformers' Trainer. The epochs follow
+each other without a gap: a batch at the end of an epoch also has the first rows of the next one. Only the
+last batch of a run can have fewer rows; fillers, which have no trained token, make it as large as the others.
+So each stack trains on the same rows in the same steps, with any number of processes.
 """
 
 from __future__ import annotations
 
 import json
-from itertools import accumulate
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING or __package__:
+    from finetune.runners.emit import IGNORE_INDEX, count_trained
+else:
+    from emit import IGNORE_INDEX, count_trained
+
+_FILLER_TOKENS = 2  # one to predict, and one before it
 
 
 def row_order(rows: int, count: int, seed: int) -> list[int]:
@@ -26,31 +35,58 @@ def row_order(rows: int, count: int, seed: int) -> list[int]:
 
 
 class Stream:
-    """All rows of a run from its ``first_step`` on.
+    """The rows of a run from its ``first_step`` on, as a data set of torch.
 
     Attributes:
-        rows: the rows of the file.
-        indices: which row comes at each position of the stream.
+        rows: the rows of the data set.
         steps_per_epoch: optimiser steps of one pass over the data (may be a fraction).
+        first_step: the step of the checkpoint that the run resumes from.
     """
 
-    def __init__(self, path: str, *, steps: int, batch: int, seed: int, first_step: int = 0) -> None:
-        with Path(path).open("rb") as lines:
-            self.rows = [json.loads(line) for line in lines]
-        self.batch, self.first_step = batch, first_step
-        order = row_order(len(self.rows), steps * batch, seed)
-        self.indices = order[first_step * batch :]
-        self.steps_per_epoch = len(self.rows) / batch
-        lengths = [len(self.rows[index]["input_ids"]) for index in order]
-        self._tokens = [0, *accumulate(lengths)]
+    def __init__(
+        self,
+        rows: Sequence[dict[str, Any]],
+        *,
+        samples: int,
+        steps: int,
+        batch: int,
+        seed: int,
+        first_step: int = 0,
+    ) -> None:
+        self.rows, self.batch, self.steps, self.first_step = rows, batch, steps, first_step
+        self._order = row_order(len(rows), min(samples, steps * batch), seed)
+        self.steps_per_epoch = len(rows) / batch
+        row = rows[0] if self._order else {}
+        self._filler = {key: [1] * _FILLER_TOKENS for key in row} | {
+            "labels": [IGNORE_INDEX] * _FILLER_TOKENS
+        }
 
     def __len__(self) -> int:
-        return len(self.indices)
+        return (self.steps - self.first_step) * self.batch
 
-    def __getitem__(self, position: int) -> dict[str, list[int]]:
-        row = self.rows[self.indices[position]]
-        return {"input_ids": row["input_ids"], "labels": row["labels"]}
+    def __getitem__(self, position: int) -> dict[str, Any]:
+        place = position + self.first_step * self.batch
+        if place >= self.steps * self.batch:
+            raise IndexError(position)
+        if place >= len(self._order):
+            return self._filler
+        return self.rows[self._order[place]]
 
-    def count_tokens(self, step: int) -> int:
-        """Return the number of tokens (no padding) from the start of the run to the end of a step."""
-        return self._tokens[min(step * self.batch, len(self._tokens) - 1)]
+    def count_work(self, step: int) -> dict[str, int]:
+        """Return the tokens (no padding) and the trained tokens from the start of the run to a step's end."""
+        rows = [self.rows[index] for index in self._order[: step * self.batch]]
+        return {
+            "tokens": sum(len(row["input_ids"]) for row in rows),
+            "trained": sum(count_trained(row["labels"]) for row in rows),
+        }
+
+
+def read_rows(path: str) -> list[dict[str, Any]]:
+    """Return the rows of a file of the tokenised data."""
+    with Path(path).open("rb") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def open_stream(path: str, **options: int) -> Stream:
+    """Return the stream of a file of the tokenised data; the options are those of `Stream`."""
+    return Stream(read_rows(path), **options)

@@ -51,8 +51,7 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         rows = [json.loads(line) for line in held_out.read_text().splitlines()]
         step_progress.validate = lambda: _validation_loss(recipe, rows, int(cfg.batch_size))
     initialise_adapter(recipe._model, int(cfg.seed), rank=int(cfg.model.lora_rank), stack="torchtune")
-    if shards.process_count() == 1:  # the distributed recipe has no `_loss_step`
-        _count_trained_labels(recipe, step_progress.emit)
+    _count_work(recipe, step_progress.emit)
     step_progress.start(began, recipe._model, recipe._optimizer, recipe._lr_scheduler)
     if shards.rank():
         _follow_first_process(recipe, step_progress)
@@ -101,16 +100,27 @@ def _follow_first_process(recipe: Any, step_progress: progress.StepProgress) -> 
     recipe._lr_scheduler.step = report_step
 
 
-def _count_trained_labels(recipe: Any, emit: Emitter) -> None:
-    """Make the recipe count the labels that contribute to the training loss."""
-    loss = recipe._loss_step
+def _count_work(recipe: Any, emit: Emitter) -> None:
+    """Make the recipe count the tokens that it reads, and the labels that contribute to the training loss.
 
-    def compute_counted_loss(batch: dict[str, Any]) -> Any:
+    torchtune divides the loss of a micro-batch by its trained tokens; with fillers alone there are none, and
+    the loss is 0.
+    """
+    collate, compute_loss = recipe._dataloader.collate_fn, recipe._loss_fn.forward
+
+    def collate_counted(samples: list[dict[str, Any]]) -> Any:
+        emit.count_rows((sample["tokens"], sample["labels"]) for sample in samples)
+        return collate(samples)
+
+    def compute_counted_loss(logits: Any, labels: Any) -> Any:
         if recipe._model.training:
-            emit.count_labels(batch["labels"][..., 1:])
-        return loss(batch)
+            emit.count_labels(labels)
+        if (labels != IGNORE_INDEX).any():
+            return compute_loss(logits, labels)
+        return sum(part.sum() for part in (logits if isinstance(logits, list) else [logits])) * 0.0
 
-    recipe._loss_step = compute_counted_loss
+    recipe._dataloader.collate_fn = collate_counted
+    recipe._loss_fn.forward = compute_counted_loss
 
 
 def _validation_loss(recipe: Any, rows: list[dict[str, Any]], batch: int) -> float:

@@ -16,10 +16,10 @@ from torch import nn
 
 if TYPE_CHECKING or __package__:
     from finetune.runners import progress
-    from finetune.runners.stream import Stream
+    from finetune.runners.stream import open_stream
 else:
     import progress
-    from stream import Stream
+    from stream import open_stream
 
 _NAMES = {
     "model.embed_tokens.weight": "tok_embeddings.weight",
@@ -39,10 +39,8 @@ _NAMES = {
 class Rows(torch.utils.data.Dataset):  # type: ignore[type-arg, unused-ignore]  # its parents are typed only in the stack's environment
     """Tokenised rows, in the order of the run."""
 
-    def __init__(
-        self, tokenizer: Any, *, path: str, steps: int, batch: int, seed: int, first_step: int
-    ) -> None:
-        self.stream = Stream(path, steps=steps, batch=batch, seed=seed, first_step=first_step)
+    def __init__(self, tokenizer: Any, **stream: Any) -> None:
+        self.stream = open_stream(**stream)
 
     def __len__(self) -> int:
         return len(self.stream)
@@ -124,7 +122,7 @@ class Events:
     """A torchtune metric logger that writes each step as an event."""
 
     def __init__(self, *, rows: dict[str, Any], **options: Any) -> None:
-        self.progress = progress.StepProgress(Path(options.pop("run")), Stream(**rows), **options)
+        self.progress = progress.StepProgress(Path(options.pop("run")), open_stream(**rows), **options)
 
     def log_dict(self, payload: dict[str, Any], step: int) -> None:
         """Log one optimiser step; the recipe counts from the step that it started at."""

@@ -20,12 +20,14 @@ if TYPE_CHECKING or __package__:
     from finetune.runners.precision import cast_trained_weights
     from finetune.runners.probe import save_probe
     from finetune.runners.shards import count_parameters, shut_down
+    from finetune.runners.stream import Stream
 else:
     from emit import Emitter, NotFinite, gpu_bytes, main, mark_complete, rss_bytes
     from initial_adapter import initialise_adapter
     from precision import cast_trained_weights
     from probe import save_probe
     from shards import count_parameters, shut_down
+    from stream import Stream
 
 
 def train(config: Path, run: Path, emit: Emitter) -> None:
@@ -76,7 +78,8 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         cast_trained_weights(trainer.model)
     if model.use_peft:
         initialise_adapter(trainer.model, args.seed, rank=model.lora_r)
-    count_trained_labels(trainer, emit)
+    set_order(trainer, emit, config)
+    count_work(trainer, emit)
     end_after_last_step(trainer)
     emit.report_model(trainer.model, began)
     trainer.train(resume_from_checkpoint=args.resume_from_checkpoint)
@@ -108,14 +111,34 @@ def find_pad_token(model: Any, args: Any) -> str | None:
     return tokenizer.unk_token or min(vocabulary, key=lambda token: vocabulary[token])
 
 
-def count_trained_labels(trainer: Any, emit: Emitter) -> None:
-    """Make the trainer count the labels that contribute to the training loss."""
+def set_order(trainer: Any, emit: Emitter, config: Path) -> None:
+    """Make the trainer take the rows in the order of all stacks, which ``order.json`` beside its config has.
+
+    By itself the trainer makes a smaller batch at the end of each epoch.
+    """
+    from torch.utils.data import SequentialSampler
+
+    args = trainer.args
+    order = json.loads(config.with_name("order.json").read_text())
+    stream = Stream(
+        trainer.train_dataset,
+        samples=order["samples"],
+        steps=args.max_steps,
+        batch=args.train_batch_size * args.gradient_accumulation_steps * args.world_size,
+        seed=args.seed,
+    )
+    emit.stream, emit.is_packed = stream, order["packed"]
+    trainer.train_dataset = stream
+    trainer._get_train_sampler = SequentialSampler  # noqa: SLF001 - a subclass would not fit axolotl's trainer
+
+
+def count_work(trainer: Any, emit: Emitter) -> None:
+    """Make the trainer count the tokens, and the labels that contribute to the training loss."""
     compute = trainer.compute_loss
 
     def compute_counted_loss(model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         if model.training:
-            labels = inputs["labels"][..., 1:]  # no token comes before the first, so it is not predicted
-            emit.count_labels(labels)
+            emit.count_batch(inputs["labels"], inputs.get("attention_mask"))
         return compute(model, inputs, *args, **kwargs)
 
     trainer.compute_loss = compute_counted_loss
@@ -172,6 +195,7 @@ def build_callback(emit: Emitter) -> Any:
 
     class Reporter(TrainerCallback):  # type: ignore[misc, unused-ignore]  # transformers has no types
         def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+            emit.start_at(state.global_step)
             if args.world_size > 1:
                 emit("spread", processes=args.world_size, **count_parameters(model))
 
@@ -200,12 +224,11 @@ def _report_step(emit: Emitter, state: Any, logs: dict[str, Any]) -> None:
         "step",
         step=state.global_step,
         steps=state.max_steps,
-        epoch=round(float(state.epoch or 0), 4),
+        epoch=round(state.global_step / emit.stream.steps_per_epoch if emit.stream else state.epoch, 4),
         loss=logs["loss"] if is_finite else None,
         learning_rate=logs.get("learning_rate"),
         grad_norm=_finite_number(logs.get("grad_norm")),
-        tokens=int(logs.get("num_tokens") or 0),
-        trained=int(emit.trained_tokens),
+        **emit.count_work(),
         rss_bytes=rss_bytes(),
         gpu_bytes=gpu_bytes(),
     )

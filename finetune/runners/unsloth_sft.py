@@ -19,14 +19,14 @@ if TYPE_CHECKING or __package__:
     from finetune.runners.precision import cast_trained_weights
     from finetune.runners.probe import save_probe
     from finetune.runners.shards import process_count, shut_down
-    from finetune.runners.trl_sft import build_callback, count_trained_labels, end_after_last_step
+    from finetune.runners.trl_sft import build_callback, count_work, end_after_last_step, set_order
 else:
     from emit import Emitter, main, rss_bytes
     from initial_adapter import initialise_adapter
     from precision import cast_trained_weights
     from probe import save_probe
     from shards import process_count, shut_down
-    from trl_sft import build_callback, count_trained_labels, end_after_last_step
+    from trl_sft import build_callback, count_work, end_after_last_step, set_order
 
 
 class PrecisionDowngrade(RuntimeError):
@@ -68,7 +68,8 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     )
     if args.fp16:
         cast_trained_weights(trainer.model)
-    count_trained_labels(trainer, emit)
+    set_order(trainer, emit, config)
+    count_work(trainer, emit)
     end_after_last_step(trainer)
     emit.report_model(trainer.model, began)
     trainer.train(resume_from_checkpoint=settings["resume_from_checkpoint"])

@@ -53,7 +53,8 @@ def render(spec: RunSpec, job: Job) -> NativeConfig:
         **_render_data(spec, job),
         **_render_training(spec, job),
     }
-    return NativeConfig({CONFIG: own_loop.to_yaml(config)}, tuple(_list_deviations(spec, job)))
+    files = {CONFIG: own_loop.to_yaml(config), **hf_trainer.render_order(spec, job)}
+    return NativeConfig(files, tuple(_list_deviations(spec, job)))
 
 
 def command(python: Path, spec: RunSpec, job: Job) -> list[str]:

@@ -77,7 +77,7 @@ def render(spec: RunSpec, job: Job) -> NativeConfig:
         MODEL: own_loop.to_yaml(_render_model(model_family)),
         AROUND: json.dumps(around, indent=1) + "\n",
     }
-    return NativeConfig(files, tuple(_list_deviations(spec, job)))
+    return NativeConfig(files, tuple(_list_deviations(spec)))
 
 
 def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
@@ -122,7 +122,10 @@ def _render_config(spec: RunSpec, job: Job) -> dict[str, Any]:
         "lora_head": False,
         "data": {
             "class_path": "litgpt_parts.Rows",
-            "init_args": {**own_loop.stream_arguments(spec, job), "val_path": str(job.data / "test.jsonl")},
+            "init_args": {
+                "stream": own_loop.stream_arguments(spec, job),
+                "val_path": str(job.data / "test.jsonl"),
+            },
         },
         "train": {
             "save_interval": None,  # our runner saves: litgpt does not save the optimiser's state
@@ -192,8 +195,8 @@ def _render_model(model_family: ModelFamily) -> dict[str, Any]:
     return config
 
 
-def _list_deviations(spec: RunSpec, job: Job) -> list[str]:
-    deviations = own_loop.common_deviations(spec, job)
+def _list_deviations(spec: RunSpec) -> list[str]:
+    deviations = own_loop.common_deviations(spec)
     if spec.method.name == "qlora":
         deviations.append("quantisation: litgpt quantises the output layer too")
     return deviations

@@ -103,7 +103,7 @@ def render(spec: RunSpec, job: Job) -> NativeConfig:
         "dtype": _DTYPES[str(t.dtype)],
     }
     return NativeConfig(
-        {_config_name(spec): own_loop.to_yaml(config)}, tuple(_list_deviations(spec, job, model_family))
+        {_config_name(spec): own_loop.to_yaml(config)}, tuple(_list_deviations(spec, model_family))
     )
 
 
@@ -214,8 +214,8 @@ def _read_pad_id(spec: RunSpec) -> int:
     return pad_id if isinstance(pad_id, int) and pad_id >= 0 else 0
 
 
-def _list_deviations(spec: RunSpec, job: Job, model_family: ModelFamily) -> list[str]:
-    deviations = own_loop.common_deviations(spec, job)
+def _list_deviations(spec: RunSpec, model_family: ModelFamily) -> list[str]:
+    deviations = own_loop.common_deviations(spec)
     odd_layers = [n for n, (i, o) in model_family.shape.linears().items() if i * o % 16384]
     if spec.method.name == "qlora":
         deviations.append(

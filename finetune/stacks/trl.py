@@ -36,7 +36,7 @@ def render(spec: RunSpec, job: Job) -> NativeConfig:
         **_render_method(spec),
         **_render_training(spec, job),
     }
-    files = {CONFIG: to_yaml(config)}
+    files = {CONFIG: to_yaml(config), **hf_trainer.render_order(spec, job)}
     if spec.method.name not in (*LORA_LIKE, "full"):
         files[PEFT_CONFIG] = json.dumps(_render_peft_config(spec), indent=1) + "\n"
     return NativeConfig(files, _list_deviations(spec))

@@ -47,7 +47,8 @@ def render(spec: RunSpec, job: Job) -> NativeConfig:
         "sft": _render_training(spec, job),
         "resume_from_checkpoint": str(job.resume_from) if job.resume_from else None,
     }
-    return NativeConfig({CONFIG: own_loop.to_yaml(config)}, tuple(_list_deviations(spec)))
+    files = {CONFIG: own_loop.to_yaml(config), **hf_trainer.render_order(spec, job)}
+    return NativeConfig(files, tuple(_list_deviations(spec)))
 
 
 def command(python: Path, spec: RunSpec, job: Job) -> list[str]:

@@ -88,7 +88,7 @@ def tiny(tmp_path_factory):
 def train(tiny, tmp_path_factory):
     """Return a function that trains with a stack on the command line, once, and returns the run's folder."""
     folder = tmp_path_factory.mktemp("trained")
-    data = tiny_model.write(folder / "sums.jsonl", tiny_model.sums())
+    data = tiny_model.write(folder / "sums.jsonl", tiny_model.sums(118))
     runs = set()
 
     def run_training(name, processes=1):

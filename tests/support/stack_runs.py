@@ -15,10 +15,11 @@ from finetune.spec import RunSpec
 from finetune.stacks import Job, load_stack
 
 # At rank 8 the final losses differed by 0.023 and 0.026 while each stack drew its own adapter. A step has
-# four micro-batches with different numbers of tokens, two of them on each of two processes.
+# four micro-batches with different numbers of tokens, two of them on each of two processes. Of the 106 rows, 10
+# are left for step 9, which also has 2 of the next epoch; step 12 has 3 rows, and 9 fillers.
 EQUAL = {
     "method.r": 8, "method.alpha": 32, "training.learning_rate": 0.004, "training.batch_size": 12,
-    "training.micro_batch_size": 3, "training.steps": 12, "training.warmup": 2, "data.max_length": 64,
+    "training.micro_batch_size": 3, "training.epochs": 1.27, "training.warmup": 2, "data.max_length": 64,
     "evaluation.generations": 0,
 }  # fmt: skip
 
@@ -32,12 +33,14 @@ def assert_same_work(run, reference):
     """Check that two runs have the same rows and steps, the same initial adapter and the same result."""
     for folder in (run, reference):
         assert record.read_record(folder).state == "finished"
+        (finished,) = events(folder, "finished")
+        assert finished["tokens"] == finished["planned_tokens"]
+        assert finished["trained"] == finished["planned_trained"]
     ours, theirs = events(run, "step"), events(reference, "step")
     assert [e["step"] for e in ours] == list(range(1, 13))
     for figure in ("loss", "grad_norm"):  # the gradients show that A is the same, because B is 0
         assert [e[figure] for e in ours] == pytest.approx([e[figure] for e in theirs], abs=2e-3)
-    # Only the first process counts the tokens that contribute to the loss.
-    for count in ("tokens",) if events(run, "spread") else ("tokens", "trained"):
+    for count in ("tokens", "trained"):
         assert [e[count] for e in ours] == [e[count] for e in theirs]
     assert 0 < theirs[-1]["trained"] < theirs[-1]["tokens"]
     assert events(run, "loaded")[0]["trainable"] == events(reference, "loaded")[0]["trainable"]
@@ -53,7 +56,7 @@ def stop_and_resume(name, source, run):
     """Repeat the run of `source` in the folder `run`: stop it after a step and resume it."""
     spec = RunSpec.model_validate({**record.read_record(source).spec, "evaluation": {"every_steps": 4}})
     job = Job(folder=run, data=source / "data", base=spec.model.base, template=None, steps=12, warmup_steps=2,
-              rows=108, test_rows=12)  # fmt: skip
+              rows=106, test_rows=12)  # fmt: skip
     for folder in (job.native, job.work):
         folder.mkdir()
     (run / "data").symlink_to(source / "data")

@@ -15,6 +15,7 @@ from finetune.weights.base import public_name
 
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 ATTENTION = {"sdpa": "sdpa", "flash": "flash_attention_2", "eager": "eager"}
+ORDER = "order.json"
 _ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
@@ -27,6 +28,12 @@ def refuse_unsupported_fields(stack: str, spec: RunSpec) -> None:
     refusals.refuse_other_methods(stack, spec)
     why = "each of its processes holds the whole model (DDP); trl, torchtune and litgpt can shard it (FSDP2)"
     refusals.refuse_other_values(stack, spec, {"devices.strategy": ("ddp", why)})
+
+
+def render_order(spec: RunSpec, job: Job) -> dict[str, str]:
+    """Return the file that says in which order the runner gives the rows to the trainer."""
+    order = {"samples": spec.count_samples(job.rows), "packed": spec.data.packing}
+    return {ORDER: json.dumps(order) + "\n"}
 
 
 def optimisation_arguments(spec: RunSpec, job: Job) -> dict[str, Any]:

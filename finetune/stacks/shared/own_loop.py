@@ -50,9 +50,10 @@ def refuse_unsupported_fields(stack: str, spec: RunSpec) -> None:
 
 
 def stream_arguments(spec: RunSpec, job: Job) -> dict[str, Any]:
-    """Return the arguments of `finetune.runners.stream.Stream`."""
+    """Return the arguments of `finetune.runners.stream.open_stream`."""
     return {
         "path": str(job.data / "train.jsonl"),
+        "samples": spec.count_samples(job.rows),
         "steps": job.steps,
         "batch": spec.training.batch_size,
         "seed": spec.training.seed,
@@ -76,14 +77,9 @@ def first_step(job: Job) -> int:
     return int(job.resume_from.name.rpartition("-")[2]) if job.resume_from else 0
 
 
-def common_deviations(spec: RunSpec, job: Job) -> list[str]:
+def common_deviations(spec: RunSpec) -> list[str]:
     """Return the deviations that both have."""
     deviations = []
-    if job.rows % spec.training.batch_size and job.steps * spec.training.batch_size > job.rows:
-        deviations.append(
-            f"training.epochs: the last batch of an epoch ({job.rows % spec.training.batch_size} rows) also "
-            "has the first rows of the next epoch; trl makes a smaller batch"
-        )
     if spec.world_size > 1 and spec.devices.strategy == "ddp":
         deviations.append("devices.strategy: its processes shard the model (FSDP2); it has no DDP")
     if spec.training.dtype != "float32":

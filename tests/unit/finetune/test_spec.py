@@ -121,11 +121,13 @@ def test_steps_and_warmup_are_optimiser_steps():
     run_spec = spec.resolve_spec(
         compose(("--set", {"training": {"batch_size": 16, "epochs": 2.0, "warmup": 0.1}})), gpus=0
     ).spec
-    assert run_spec.count_steps(100) == 14
+    assert run_spec.count_samples(100) == 200
+    assert run_spec.count_steps(100) == 13
     assert run_spec.count_warmup_steps(100) == 1
     assert run_spec.accumulation == 4
     explicit = spec.compose_spec([("f", BASE), ("s", {"training": {"steps": 30, "warmup": 5}})]).spec
     assert (explicit.count_steps(100), explicit.count_warmup_steps(100)) == (30, 5)
+    assert explicit.count_samples(100) == 480
 
 
 @pytest.mark.parametrize(("text", "why"), [

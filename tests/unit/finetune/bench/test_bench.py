@@ -27,7 +27,7 @@ from finetune.callbacks import RunCallbacks
 from finetune.errors import RunError, TrainingError, TrainingInterruption
 from finetune.machine import device_memory
 from finetune.runners.progress import build_scheduler
-from finetune.runners.stream import Stream, row_order
+from finetune.runners.stream import Stream, open_stream, row_order
 from finetune.spec import compose_spec, resolve_spec
 
 ONE = RunFigures("trl", 42, tokens_per_second=100.0, trained_tokens_per_second=40.0, step_seconds=1.0, step_spread=0.1,
@@ -55,11 +55,21 @@ def test_stream_resumes_at_its_first_step(tmp_path):
     path.write_text(
         "".join(json.dumps({"input_ids": [n] * (n + 1), "labels": [n]}) + "\n" for n in range(10))
     )
-    whole = Stream(str(path), steps=6, batch=4, seed=1)
-    rest = Stream(str(path), steps=6, batch=4, seed=1, first_step=2)
-    assert [whole[i] for i in range(8, 24)] == [rest[i] for i in range(len(rest))]
+    options = {"samples": 24, "steps": 6, "batch": 4, "seed": 1}
+    whole, rest = open_stream(str(path), **options), open_stream(str(path), **options, first_step=2)
+    assert [whole[i] for i in range(8, 24)] == [rest[i] for i in range(len(rest))] == list(rest)
     count = sum(len(whole[i]["input_ids"]) for i in range(8))
-    assert whole.count_tokens(2) == rest.count_tokens(2) == count
+    assert whole.count_work(2) == rest.count_work(2) == {"tokens": count, "trained": 0}
+
+
+def test_epochs_follow_each_other_and_only_the_last_batch_has_fillers():
+    rows = [{"input_ids": [n, n], "labels": [-100, n]} for n in range(5)]
+    stream = Stream(rows, samples=15, steps=4, batch=4, seed=1)
+    values = [row["input_ids"][0] for row in stream]
+    assert [sorted(values[n : n + 5]) for n in (0, 5, 10)] == [[0, 1, 2, 3, 4]] * 3
+    assert len(values) == 16
+    assert set(stream[15]["labels"]) == {-100}
+    assert stream.count_work(4) == {"tokens": 30, "trained": 15}
 
 
 @pytest.mark.parametrize("name", ["cosine", "linear", "constant"])

@@ -9,7 +9,7 @@ import torch
 
 from finetune.runners.initial_adapter import draw_matrix, initialise_adapter
 from finetune.runners.litgpt_lora import _micro_batch_weights
-from finetune.runners.stream import Stream
+from finetune.runners.stream import open_stream
 
 
 class Model:
@@ -67,7 +67,7 @@ def test_weights_of_litgpts_micro_batches_follow_their_trained_tokens(tmp_path):
     path = tmp_path / "rows.jsonl"
     rows = [{"input_ids": [1] * 6, "labels": [-100] * (5 - n) + [1] * (n + 1)} for n in range(4)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    stream = Stream(str(path), steps=1, batch=4, seed=3)
+    stream = open_stream(str(path), samples=4, steps=1, batch=4, seed=3)
     counts = [sum(label != -100 for label in stream[n]["labels"][1:]) for n in range(4)]
     weights = _micro_batch_weights(stream, 2, 2)
     first, second = sum(counts[:2]), sum(counts[2:])

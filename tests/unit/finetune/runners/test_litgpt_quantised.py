@@ -56,7 +56,7 @@ def stand_in(monkeypatch):
 
     lora.fit = lora.validate = lora.chunked_cross_entropy = lora.parallelize_fn = lambda *_, **__: None
     lora.instantiate_bnb_optimizer = paged_adamw
-    command.main, parts.convert_base = main, lambda *_: None
+    command.main, parts.convert_base, parts.Rows = main, lambda *_: None, SimpleNamespace()
     names = {
         "litgpt": SimpleNamespace(__main__=command),
         "litgpt.__main__": command,

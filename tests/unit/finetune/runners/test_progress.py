@@ -12,7 +12,7 @@ import torch
 from finetune.runners import emit, probe, trl_sft
 from finetune.runners.emit import NotFinite, StopTraining
 from finetune.runners.progress import StepProgress, build_scheduler
-from finetune.runners.stream import Stream
+from finetune.runners.stream import open_stream
 
 
 class Tiny(torch.nn.Module):
@@ -39,7 +39,7 @@ def make(tmp_path):
     )
 
     def start(first_step=0, **changes):
-        stream = Stream(str(rows), steps=6, batch=2, seed=1, first_step=first_step)
+        stream = open_stream(str(rows), samples=12, steps=6, batch=2, seed=1, first_step=first_step)
         options = {"steps": 6, "every": 1, "validate_every": 0, "save_every": 2, "keep": 1, **changes}
         progress = StepProgress(tmp_path, stream, **options)
         model = Tiny()
