@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 LORA_LIKE = ("lora", "qlora")
 MethodName = Literal["lora", "qlora", "full", "ia3", "vera", "prompt-tuning", "prefix-tuning"]
+_EMBEDDINGS = (
+    "LoRA does not train the embedding of a new token, and advisor adds none; use tokens that the model "
+    "knows, or its instruct model"
+)
+# What people look for, and why a run specification does not have it.
+ABSENT_FIELDS: Mapping[str, str] = {
+    "objective": "advisor trains on answers only (SFT); for preferences, rewards and GRPO use trl's own "
+    "commands, such as `trl dpo`, `trl reward` and `trl grpo`",
+    "modules_to_save": "advisor trains linear layers only: its exports and merges would lose whole layers "
+    "that are saved beside them; use method.name = 'full'",
+    "added_tokens": _EMBEDDINGS,
+    "new_tokens": _EMBEDDINGS,
+    "trainable_token_indices": _EMBEDDINGS,
+    "images": "advisor trains on text only",
+}
 Positive = Annotated[int, Field(ge=1)]
 
 

@@ -20,6 +20,7 @@ from advisor.errors import InputError, describe_unknown
 from advisor.files import read_text
 from finetune.errors import SpecError
 from finetune.sections import (
+    ABSENT_FIELDS,
     Data,
     Devices,
     Evaluation,
@@ -313,7 +314,8 @@ def _describe_problems(error: ValidationError, origins: Mapping[str, str]) -> st
         name = ".".join(
             str(part) for part in details["loc"] if not str(part).startswith(("literal", "tuple"))
         )
-        what = "there is no such field" if details["type"] == "extra_forbidden" else details["msg"]
+        absent = ABSENT_FIELDS.get(name.rpartition(".")[2], "there is no such field")
+        what = absent if details["type"] == "extra_forbidden" else details["msg"]
         source = f" (from {origins[name]})" if name in origins else ""
         problems.append(f"{name or 'run'}: {what.removeprefix('Value error, ')}{source}")
     return "invalid run spec: " + "; ".join(problems)

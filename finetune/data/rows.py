@@ -103,6 +103,10 @@ def parse_record(place: int, record: object, required_format: str = "auto") -> R
     if name is None and len(columns) == len(record):
         name = _detect_format(columns)
         record = columns if name else record
+    if name is None and {"chosen", "rejected"} <= record.keys():
+        return Misfit(
+            place, "is a preference (chosen and rejected): advisor trains on answers only; use `trl dpo`"
+        )
     if name is None:
         fields = ", ".join(sorted(map(str, record))) or "none"
         return Misfit(place, f"matches no format; its fields are: {fields}")

@@ -29,6 +29,12 @@ _LABELS = (
     *("topic", "tags", "language", "lang", "license", "author", "url", "timestamp", "date", "created"),
     *("version", "model", "generator", "meta", "metadata"),
 )
+_PREFERENCE = "advisor trains on answers only, not on preferences or rewards; for these use `trl dpo`"
+_TEXT_ONLY = "advisor trains on text only; delete the row, or use a tool for vision or audio"
+_OTHER_TASKS = {
+    **dict.fromkeys(("chosen", "rejected", "reward", "score_chosen", "score_rejected", "label"), _PREFERENCE),
+    **dict.fromkeys(("image", "images", "video", "videos", "audio", "audios"), _TEXT_ONLY),
+}
 _LABEL_ENDINGS = ("_id", "_idx", "_hash")
 
 
@@ -73,7 +79,12 @@ def check_fields(record: Mapping[str, Any], known: Collection[str], texts: Colle
         lower_name = str(name).lower()
         is_label = lower_name in _LABELS or lower_name.endswith(_LABEL_ENDINGS)
         if name not in known and not is_label and not is_empty(value) and value not in texts:
-            raise RowError(f"has the field {name!r}, which advisor does not know; delete it")
+            why = _OTHER_TASKS.get(lower_name)
+            raise RowError(
+                f"has the field {name!r}: {why}"
+                if why
+                else f"has the field {name!r}, which advisor does not know; delete it"
+            )
 
 
 def is_empty(value: object) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from finetune import spec
@@ -149,3 +151,14 @@ def test_unknown_preset_and_value_in_place_of_a_section_are_refused():
         spec.get_preset("best")
     with pytest.raises(SpecError, match=r"model\.base: model is a value, not a section"):
         spec.nest_leaves({"model": "a/b", "model.base": "a/b"})
+
+
+@pytest.mark.parametrize(("leaf", "why"), [
+    ("method.objective", "advisor trains on answers only (SFT); for preferences, rewards and GRPO use trl's own"),
+    ("method.modules_to_save", "advisor trains linear layers only"),
+    ("model.added_tokens", "LoRA does not train the embedding of a new token"),
+    ("data.images", "advisor trains on text only"), ("method.rank", "there is no such field"),
+])  # fmt: skip
+def test_field_that_people_look_for_is_refused_with_the_reason(leaf, why):
+    with pytest.raises(SpecError, match=re.escape(f"invalid run spec: {leaf}: {why}")):
+        compose(("--set", spec.nest_leaves({leaf: "x"})))

@@ -201,8 +201,11 @@ def test_developer_is_the_system():
 
 
 @pytest.mark.parametrize(("record", "why"), [
-    ({"messages": [USER, {**ANSWER, "audio": "x"}]}, "turn 2 has the field 'audio', which advisor does not know"),
-    ({"messages": [USER, ANSWER], "rejected": "b"}, "has the field 'rejected', which advisor does not know"),
+    ({"messages": [USER, {**ANSWER, "audio": "x"}]}, "turn 2 has the field 'audio': advisor trains on text only"),
+    ({"messages": [USER, ANSWER], "images": ["i.png"]}, "has the field 'images': advisor trains on text only"),
+    ({"messages": [USER, ANSWER], "voice": "v"}, "has the field 'voice', which advisor does not know; delete it"),
+    ({"prompt": "q", "chosen": "a", "rejected": "b"}, "is a preference (chosen and rejected): advisor trains on answers"),
+    ({"messages": [USER, ANSWER], "rejected": "b"}, "has the field 'rejected': advisor trains on answers only, not on pref"),
     ({"text": "t", "reward": 0}, "has the field 'reward'"),
     ({"prompt": "q", "completion": "a", "label": False}, "has the field 'label'"),
     ({"prompt": "q", "completion": "a", "tools": [TOOL]}, "has tools, but its prompt is text"),
