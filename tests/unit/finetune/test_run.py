@@ -40,6 +40,16 @@ def folder(make_spec, tokenizer, tmp_path):
     return target
 
 
+def test_other_work_than_the_rows_say_is_an_error():
+    work = {"tokens": 40, "trained": 20, "planned_tokens": 40, "planned_trained": 20}
+    attempt.check_work(work)
+    attempt.check_work({"tokens": 40, "trained": 20})  # packed: the order is the stack's own
+    with pytest.raises(
+        TrainingError, match=r"counted 21 trained where the rows have 20, so advisor does not use"
+    ):
+        attempt.check_work({**work, "trained": 21})
+
+
 def test_resume_after_a_failed_evaluation_only_evaluates(folder, interpreter, monkeypatch):
     monkeypatch.setattr(run.attempt, "train", lambda *_: pytest.fail("trained again"))
     interpreter("echo out of memory >&2; exit 3")

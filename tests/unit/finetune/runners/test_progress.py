@@ -127,18 +127,22 @@ def test_other_processes_run_the_probe_and_write_nothing(make, tmp_path):
     assert not list((tmp_path / "work").iterdir())
 
 
-def test_trl_callback_reports_validation_and_counts_labels_during_training(tmp_path):
+def test_trl_callback_reports_validation_and_counts_work_during_training(tmp_path):
     emitter = emit.Emitter(tmp_path)
     trl_sft.build_callback(emitter).on_log(
         None, SimpleNamespace(global_step=4), None, logs={"eval_loss": 1.5}
     )
     assert [(e["step"], e["loss"]) for e in read_events(tmp_path, "validated")] == [(4, 1.5)]
     trainer = SimpleNamespace(compute_loss=lambda model, inputs: "loss")
-    trl_sft.count_trained_labels(trainer, emitter)
-    labels = {"labels": torch.tensor([[7, emit.IGNORE_INDEX, 5, 6]])}
+    trl_sft.count_work(trainer, emitter)
+    none = emit.IGNORE_INDEX
+    batch = {
+        "labels": torch.tensor([[7, none, 5, 6, none], [none, none, 2, none, none], [none] * 5]),
+        "attention_mask": torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 0, 0, 0]]),
+    }
     for training in (True, False):
-        assert trainer.compute_loss(SimpleNamespace(training=training), labels) == "loss"
-    assert int(emitter.trained_tokens) == 2
+        assert trainer.compute_loss(SimpleNamespace(training=training), batch) == "loss"
+    assert emitter.count_work() == {"tokens": 8, "trained": 3}, "the last row is a filler"
 
 
 def test_runner_ends_with_an_event_and_an_exit_code(tmp_path, monkeypatch, capsys):
