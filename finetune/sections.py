@@ -53,6 +53,7 @@ class Data(Section):
         packing: put several rows into one sequence of ``max_length``; no row sees another one.
         loss_on: ``answers`` trains only the assistant's answers and their end-of-turn tokens.
         misfits: what to do with rows that match no format.
+        ignored_columns: columns of the rows that advisor does not read, such as notes.
     """
 
     train: str = Field(min_length=1)
@@ -65,6 +66,7 @@ class Data(Section):
     loss_on: Literal["answers", "everything"] = "answers"
     packing: bool = False
     misfits: Literal["stop", "skip"] = "stop"
+    ignored_columns: tuple[str, ...] = ()
 
 
 class Method(Section):

@@ -190,7 +190,7 @@ def _write(draft: Path, spec: RunSpec, tokenizer: Any, progress: Callable[[int],
         set()
         if has_own_evaluation
         else choose_held_out_rows(
-            (r for r in read_rows(data.train, data.format) if isinstance(r, Row)),
+            (row for row in read_rows(data.train, data.format, data.ignored_columns) if isinstance(row, Row)),
             data.evaluation_share,
             spec.training.seed,
         )
@@ -201,7 +201,7 @@ def _write(draft: Path, spec: RunSpec, tokenizer: Any, progress: Callable[[int],
         files = {"train": train, "test": test}
         sources = [("train", data.train)] + ([("test", data.evaluation)] if data.evaluation else [])
         for name, source in sources:
-            for row in _prefetch_rows(read_rows(source, data.format), tokenizer):
+            for row in _prefetch_rows(read_rows(source, data.format, data.ignored_columns), tokenizer):
                 split = "test" if row.place in held_out_places and not has_own_evaluation else name
                 outcome, encoded_row = _encode(split, row, tokenizer, spec)
                 outcomes.append(outcome)

@@ -204,11 +204,11 @@ def gather_material(spec: RunSpec, data: Dataset, tokenizer: Any, config: dict[s
     """Read the rows of the source and their tokens."""
     raw: dict[str, dict[int, Row]] = {"train": {}, "test": {}}
     test_places = set() if spec.data.evaluation else {o.place for o in data.outcomes if o.split == "test"}
-    for row in read_rows(spec.data.train, spec.data.format):
+    for row in read_rows(spec.data.train, spec.data.format, spec.data.ignored_columns):
         if isinstance(row, Row):
             raw["test" if row.place in test_places else "train"][row.place] = row
     if spec.data.evaluation:
-        rows = read_rows(spec.data.evaluation, spec.data.format)
+        rows = read_rows(spec.data.evaluation, spec.data.format, spec.data.ignored_columns)
         raw["test"] = {r.place: r for r in rows if isinstance(r, Row)}
     token_rows = {}
     for split in ("train", "test"):

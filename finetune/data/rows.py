@@ -8,7 +8,7 @@ drops a row or a field.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -77,12 +77,15 @@ class Misfit:
     why: str
 
 
-def read_rows(source: str, required_format: str = "auto") -> Iterator[Row | Misfit]:
+def read_rows(
+    source: str, required_format: str = "auto", ignored_columns: Collection[str] = ()
+) -> Iterator[Row | Misfit]:
     """Yield the rows of a file or a hub data set, in their order.
 
     Args:
         source: path of a .jsonl, .jsonl.gz, .json, .csv or .parquet file, or a hub id (``owner/name``).
         required_format: the format that every row must have, or ``auto``.
+        ignored_columns: names of fields of the rows to leave out.
 
     Raises:
         DataError: the source does not exist, or cannot be read.
@@ -91,13 +94,16 @@ def read_rows(source: str, required_format: str = "auto") -> Iterator[Row | Misf
         if isinstance(record, str):
             yield Misfit(place, record)
         else:
-            yield parse_record(place, record, required_format)
+            yield parse_record(place, record, required_format, ignored_columns)
 
 
-def parse_record(place: int, record: object, required_format: str = "auto") -> Row | Misfit:
+def parse_record(
+    place: int, record: object, required_format: str = "auto", ignored_columns: Collection[str] = ()
+) -> Row | Misfit:
     """Return a record as a row in one of the five formats, or as a misfit."""
     if not isinstance(record, Mapping):
         return Misfit(place, f"is a {type(record).__name__}, not an object with fields")
+    record = {field: value for field, value in record.items() if field not in ignored_columns}
     columns = _rename_columns(record)
     name = _detect_format(record)
     if name is None and len(columns) == len(record):
@@ -115,7 +121,7 @@ def parse_record(place: int, record: object, required_format: str = "auto") -> R
     try:
         row = Row(place, name, **_PARSERS[name](record))
         texts = (row.prompt, row.completion, row.text, *(message.content for message in row.messages))
-        check_fields(record, _FIELDS[name], texts)
+        check_fields(record, _FIELDS[name], texts, "delete it, or add its name to data.ignored_columns")
     except RowError as error:
         return Misfit(place, str(error))
     return row

@@ -64,13 +64,19 @@ class Message:
         return self.content + (json.dumps(self.fields, sort_keys=True, default=str) if self.fields else "")
 
 
-def check_fields(record: Mapping[str, Any], known: Collection[str], texts: Collection[str] = ()) -> None:
+def check_fields(
+    record: Mapping[str, Any],
+    known: Collection[str],
+    texts: Collection[str] = (),
+    remedy: str = "delete it",
+) -> None:
     """Check that no field of a row or of a turn would be lost.
 
     Args:
         record: the row or the turn.
         known: the fields that advisor reads.
         texts: the texts of the row; a field that repeats one of them is not lost.
+        remedy: what the message advises.
 
     Raises:
         RowError: a field has a value, is not known, and is not a label such as an id.
@@ -83,7 +89,7 @@ def check_fields(record: Mapping[str, Any], known: Collection[str], texts: Colle
             raise RowError(
                 f"has the field {name!r}: {why}"
                 if why
-                else f"has the field {name!r}, which advisor does not know; delete it"
+                else f"has the field {name!r}, which advisor does not know; {remedy}"
             )
 
 

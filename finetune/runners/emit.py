@@ -30,9 +30,6 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from finetune.runners.stream import Stream
-
 if TYPE_CHECKING or __package__:
     from finetune.runners.gpu_errors import find_gpu_error
     from finetune.runners.shards import sum_over_processes
@@ -69,7 +66,7 @@ class Emitter:
         has_stopped: whether training stopped on request.
         tokens, trained_tokens: tokens (no padding) and labels that contributed to the loss in this process
             since it started (tensors after the first batch).
-        stream: the order of the rows; None if the stack has its own.
+        stream: the order of the rows, a `finetune.runners.stream.Stream`; None if the stack has its own.
         is_packed: whether its rows are packed, so that the stack drops some labels.
         earlier: the counts before this start.
     """
@@ -80,7 +77,7 @@ class Emitter:
         self.has_stopped = False
         self.tokens: Any = 0
         self.trained_tokens: Any = 0
-        self.stream: Stream | None = None
+        self.stream: Any = None
         self.is_packed = False
         self.earlier = {"tokens": 0, "trained": 0}
 

@@ -31,6 +31,7 @@ COMMON_FIELDS: Mapping[str, str] = {
     "data.too_long": "advisor truncates or drops long rows",
     "data.loss_on": "advisor sets the labels",
     "data.misfits": "advisor refuses or skips invalid rows",
+    "data.ignored_columns": "advisor does not read these columns",
     "evaluation.rows": "advisor evaluates the adapter on these rows",
     "evaluation.generations": "advisor generates the answers",
     "evaluation.max_new_tokens": "advisor generates the answers",

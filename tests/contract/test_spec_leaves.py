@@ -185,6 +185,7 @@ def test_our_leaves_do_not_change_the_native_config(name, leaf):
     values = dict(spec.iterate_leaves(run_spec.model_dump()))
     other = {"stack": "trl", "data.evaluation_share": 0.3, "data.format": "chat", "data.template": "chatml",
              "data.too_long": "drop", "data.loss_on": "everything", "data.misfits": "skip", "evaluation.rows": 3,
+             "data.ignored_columns": ("note",),
              "evaluation.generations": 1, "evaluation.max_new_tokens": 5}.get(leaf, "x")  # fmt: skip
     assert leaf in values
     assert render_stack(name, ("change", spec.nest_leaves({leaf: other})))[0] == render_stack(name)[0]
@@ -204,7 +205,7 @@ def test_data_leaves_change_the_hash_of_the_inputs(leaf, tmp_path):
         file.write_text(n)
     other = {"data.train": str(files["b"]), "data.evaluation": str(files["b"]), "data.evaluation_share": 0.3,
              "data.format": "chat", "data.too_long": "drop", "data.loss_on": "everything",
-             "data.misfits": "skip"}  # fmt: skip
+             "data.misfits": "skip", "data.ignored_columns": ("note",)}  # fmt: skip
     composed_spec = spec.compose_spec([("f", BASE), ("d", {"data": {"train": str(files["a"])}})])
     before = dataset.hash_inputs(composed_spec.spec, Tokenizer)
     if leaf == "data.template":  # the tokenizer contains the template

@@ -52,19 +52,16 @@ def stack(request):
     spec = RunSpec.model_validate({**SETTINGS, "stack": name, "model": {"base": "b"}})
     script = Path(__file__).with_name("end_at_event.py")
     variables = {**os.environ, **load_stack(name).environment(spec), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [python, str(script), RUNNER[name], str(RUNNERS)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=variables,
-    )  # fmt: skip
+    command = [python, str(script), RUNNER[name], str(RUNNERS)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True, env=variables) as process:
 
-    def train(*request):
-        process.stdin.write(json.dumps([*map(str, request[:2]), *request[2:]]) + "\n")
-        process.stdin.flush()
-        return int(process.stdout.readline())
+        def train(*request):
+            process.stdin.write(json.dumps([*map(str, request[:2]), *request[2:]]) + "\n")
+            process.stdin.flush()
+            return int(process.stdout.readline())
 
-    yield name, train
-    process.stdin.close()
-    process.wait()
+        yield name, train
 
 
 @pytest.fixture(scope="module")

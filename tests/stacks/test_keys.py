@@ -44,8 +44,7 @@ def render_config(name, tmp_path, change):
                   "method.name": "lora", **change})  # fmt: skip
     spec = resolve_spec(compose_spec([("f", fields)]), gpus=0).spec
     job = Job(tmp_path, tmp_path / "data", str(base), None, steps=10, warmup_steps=2, rows=100, test_rows=9)
-    (text,) = load_stack(name).render(spec, job).files.values()
-    return text
+    return next(iter(load_stack(name).render(spec, job).files.values()))
 
 
 def test_axolotl_knows_every_key_and_uses_the_number_format(tmp_path):

@@ -69,7 +69,8 @@ def test_packed_rows_do_not_see_one_another(make_spec, tokenizer, tmp_path, monk
     (tmp_path / "data").symlink_to(data.folder)
     job = build_job(spec, data, tmp_path, None)
     job.native.mkdir()
-    (job.native / "sft.yaml").write_text(load_stack("trl").render(spec, job).files["sft.yaml"])
+    for name, text in load_stack("trl").render(spec, job).files.items():
+        (job.native / name).write_text(text)
     losses = {}
 
     class Trainer(trl.SFTTrainer):

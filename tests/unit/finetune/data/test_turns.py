@@ -6,7 +6,10 @@ import gzip
 import json
 
 import pytest
+import tiny_model
 
+from finetune.data.dataset import prepare_dataset
+from finetune.data.findings import gather_material
 from finetune.data.rows import Message, Misfit, parse_record, read_rows
 from finetune.data.template import encode_row
 from finetune.errors import DataError
@@ -203,7 +206,7 @@ def test_developer_is_the_system():
 @pytest.mark.parametrize(("record", "why"), [
     ({"messages": [USER, {**ANSWER, "audio": "x"}]}, "turn 2 has the field 'audio': advisor trains on text only"),
     ({"messages": [USER, ANSWER], "images": ["i.png"]}, "has the field 'images': advisor trains on text only"),
-    ({"messages": [USER, ANSWER], "voice": "v"}, "has the field 'voice', which advisor does not know; delete it"),
+    ({"messages": [USER, ANSWER], "voice": "v"}, "has the field 'voice', which advisor does not know; delete it, or add its name to data.ig"),
     ({"prompt": "q", "chosen": "a", "rejected": "b"}, "is a preference (chosen and rejected): advisor trains on answers"),
     ({"messages": [USER, ANSWER], "rejected": "b"}, "has the field 'rejected': advisor trains on answers only, not on pref"),
     ({"text": "t", "reward": 0}, "has the field 'reward'"),
@@ -235,6 +238,18 @@ def test_field_with_an_unknown_meaning_is_a_misfit(record, why):
     assert isinstance(misfit, Misfit), misfit
     assert misfit.place == 3
     assert why in misfit.why
+
+
+def test_ignored_columns_are_not_read(make_spec, tokenizer, tmp_path):
+    record = {"messages": [USER, ANSWER], "voice": "v", "rejected": "b"}
+    row = parse_record(1, record, ignored_columns=("voice", "rejected"))
+    assert row == parse_record(1, {"messages": [USER, ANSWER]})
+    assert isinstance(parse_record(1, record, ignored_columns=("voice",)), Misfit)
+    rows = [{**row, "voice": n} for n, row in enumerate(tiny_model.sums(20), 1)]
+    spec = make_spec(rows, data={"ignored_columns": ["voice"]}).spec
+    data = prepare_dataset(spec, tokenizer, tmp_path / "tokens")
+    assert (data.rows, data.summary["test_rows"]) == (18, 2)
+    assert sum(map(len, gather_material(spec, data, tokenizer, {}).raw.values())) == 20
 
 
 def test_chats_that_differ_only_in_tools_or_calls_are_different_rows():
