@@ -109,8 +109,8 @@ for r in then.ranking:
 # %% [markdown]
 # ## Right and wrong
 #
-# Right: trl, the choice in a tie with axolotl, now has more than three times as many commits a year and is second.
-# axolotl has slowed down since. All five had commits in the last year, as the outlook predicted.
+# Right: trl, the choice in a tie with axolotl, now has more than three times as many commits a year and is
+# second. axolotl has slowed down since. All five had commits in the last year, as the outlook predicted.
 #
 # Wrong, or missed:
 #
