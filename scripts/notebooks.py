@@ -51,7 +51,7 @@ def read_output(notebook: nbformat.NotebookNode) -> str:
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             texts.append(output.get("text") or output.get("data", {}).get("text/plain", ""))
-    return "\n".join(texts)
+    return "".join(texts)  # the kernel sends a stream in pieces of any size
 
 
 def main() -> None:
