@@ -1,6 +1,6 @@
 # Two commands are all a newcomer needs: `make rank` and `make test`.
 .DEFAULT_GOAL := rank
-.PHONY: rank test test-demo test-stacks check audit sbom checksums verify coverage uncovered locks docs wheel clean uv
+.PHONY: rank test test-demo test-stacks check audit sbom checksums verify coverage uncovered locks docs notebooks wheel clean uv
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
@@ -111,6 +111,10 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python -W error scripts/reference.py docs/reference
 	$(BIN)/python -W error scripts/licences.py docs/explanation/dependencies.md
 	$(BIN)/python -m pytest -q -n 0 tests/docs/test_links.py
+
+# Writes the notebooks from their scripts, and runs them: the last one trains for minutes.
+notebooks: $(VENV)/.installed-dev
+	RUN= $(BIN)/python scripts/notebooks.py
 
 # Fails below 100 % of the lines and branches of the deciding half; [tool.coverage.report] lists the exceptions.
 DECIDING := tests/unit tests/contract tests/collect/test_package_index.py tests/security/test_dependency_files.py \

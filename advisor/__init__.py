@@ -3,9 +3,9 @@
 >>> import advisor
 >>> recommendation = advisor.recommend("finetuning", goal="balanced")
 >>> recommendation.choice
-'huggingface/trl'
+'unslothai/unsloth'
 >>> [ranked.candidate.name for ranked in recommendation.ranking][:2]
-['trl', 'unsloth']
+['unsloth', 'trl']
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def rank(
     """Return the ranking alone, best first; the arguments are those of `recommend`.
 
     >>> [ranked.candidate.name for ranked in rank("finetuning")][:2]
-    ['trl', 'unsloth']
+    ['unsloth', 'trl']
 
     Raises:
         InputError: an argument is unknown, malformed or out of range.

@@ -47,6 +47,7 @@ weights = { contributors = 3, issues = 1, activity = 2 }
 ours = advisor.recommend(str(domain))
 print(ours.choice, "-", ours.certainty)
 print(ours.to_frame()[["rank", "score", "low", "high", "wins"]].round(2).to_string())
+ours
 
 # %% [markdown]
 # ## How certain is the answer?

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import pandas as pd
 
@@ -75,4 +76,4 @@ print(
 
 # %%
 print({key: value for key, value in run.data.items() if not isinstance(value, dict | list)})
-print(f"{run.model['base']}; {len(run.environment.get('versions', {}))} packages")
+print(f"{Path(run.model['base']).name}; {len(run.environment.get('versions', {}))} packages")

@@ -33,6 +33,12 @@ frame = then.to_frame()[["rank", "score", "low", "high", "coverage", "wins"]]
 print(frame.round(2).to_string())
 
 # %% [markdown]
+# In a notebook, an answer shows itself as a card:
+
+# %%
+then
+
+# %% [markdown]
 # The same answer on the page (`advisor dashboard --as-of 2024-06-05 --store bundled --png PICTURE`):
 #
 # ![The page of 5 June 2024: trl a clear choice, with reasons and doubts](the-question-of-june-2024.png)
@@ -104,8 +110,7 @@ for r in then.ranking:
 # ## Right and wrong
 #
 # Right: trl, the choice in a tie with axolotl, now has more than three times as many commits a year and is
-# second.
-# axolotl has slowed down since. All five had commits in the last year, as the outlook predicted.
+# second. axolotl has slowed down since. All five had commits in the last year, as the outlook predicted.
 #
 # Wrong, or missed:
 #

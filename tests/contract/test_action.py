@@ -224,8 +224,10 @@ def test_the_image_decides_with_what_its_dockerfile_installs_and_is_small(tmp_pa
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         source.mkdir(exist_ok=True)
         copy(ROOT / name, source / name)
-    script = install.replace("/advisor", str(folder)).replace(
-        "uv pip install", f"uv pip install --python {sys.executable}"
+    script = (
+        install.replace(" --no-cache", "")
+        .replace("/advisor", str(folder))
+        .replace("uv pip install", f"uv pip install --python {sys.executable}")
     )
     env = {
         **os.environ,

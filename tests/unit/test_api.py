@@ -110,7 +110,7 @@ def test_a_requirement_of_one_kind_may_be_a_text():
 
 def test_a_repr_fits_a_line(answer):
     assert repr(answer) == (
-        "<Recommendation finetuning, goal balanced, as of 2026-07-24: huggingface/trl (leaning), 5 candidates>"
+        "<Recommendation finetuning, goal balanced, as of 2026-07-24: unslothai/unsloth (clear), 5 candidates>"
     )
     for value in (answer, *answer.ranking, answer.explain("trl"), answer.compare("trl", "unsloth")):
         assert len(repr(value)) < 300 and "\n" not in repr(value)
@@ -161,7 +161,7 @@ def test_the_card_has_the_choice_and_no_more_than_five_rows(answer):
     card = Tags(answer._repr_html_())
     assert set(card.tags) <= {"div", "b", "ul", "li", "table", "tr", "td", "th"}
     assert {name for name, _ in card.attributes} <= {"style", "colspan"}
-    assert "huggingface/trl" in card.texts and set(answer.reasons + answer.doubts) <= set(card.texts)
+    assert "unslothai/unsloth" in card.texts and set(answer.reasons + answer.doubts) <= set(card.texts)
     assert card.tags.count("tr") == 1 + 5
     six = dataclasses.replace(
         answer, ranking=(*answer.ranking, answer.ranking[0]), missing={"a/b": "no facts"}
