@@ -117,6 +117,18 @@ def test_one_repository_needs_at_most_8_requests_and_12_points(world, tmp_path):
     assert outcome.points == fake.points, "our count of points equals GitHub's"
 
 
+def test_requests_and_points_of_a_large_repository_do_not_grow(world, tmp_path):
+    repository = world.add("o/n", issues=730, pulls=540, discussions=0, weeks=25)
+    for thread in (*repository["issues"], *repository["pullRequests"]):
+        thread["comments"] = []  # so that no first response needs another request
+    fake = FakeGitHub(world)
+    collect(fake, tmp_path, ["o/n"])
+    assert (fake.requests(), fake.points) == (11, 20)
+    fake.reset()
+    collect(fake, tmp_path, ["o/n"])
+    assert (fake.requests(), fake.points) == (3, 2)
+
+
 def test_the_overview_of_100_repositories_needs_at_most_5_requests(world, tmp_path):
     names = [f"o/r{i}" for i in range(100)]
     for name in names:

@@ -17,7 +17,7 @@ import pytest
 from advisor.collect.git import collect_history
 from advisor.collect.git.commits import parse_log
 from advisor.collect.git.local_clone import open_local_clone
-from advisor.collect.git.merges import parse_request_number
+from advisor.collect.git.merge_patterns import parse_closed_numbers, parse_merged_numbers
 from advisor.errors import CollectError, GitFailed, InputError
 from advisor.facts.reading import open_store, read_rows
 
@@ -245,9 +245,10 @@ def test_impossible_dates_refs_and_numbers_are_counted_and_told(tmp_path):
 
 
 def test_long_numbers_name_no_change_request():
-    assert parse_request_number(f"x (#{'9' * 6000})") is None
-    assert parse_request_number(f"Merge pull request #{'9' * 6000} from a/b") is None
-    assert parse_request_number("x (#999999999)") == 999_999_999
+    assert parse_merged_numbers(f"x (#{'9' * 6000})", "o/n") == []
+    assert parse_merged_numbers(f"Merge pull request #{'9' * 6000} from a/b", "o/n") == []
+    assert parse_closed_numbers(f"closes #{'9' * 6000}", "o/n") == []
+    assert parse_merged_numbers("x (#999999999)", "o/n") == [999_999_999]
 
 
 def test_a_history_without_any_date_is_one_message():

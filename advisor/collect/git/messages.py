@@ -71,11 +71,11 @@ def read_messages(
 def _stream_fields(folder: Path, arguments: tuple[str, ...], stdin: str) -> Iterator[str]:
     with subprocess.Popen(
         build_command(folder, *arguments),
+        env=build_environment(remote=False),
+        cwd=os.sep,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        cwd=os.sep,
-        env=build_environment(remote=False),
     ) as process:
         requests, output = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
         with suppress(BrokenPipeError), requests:  # git reads all revisions before it prints a commit
