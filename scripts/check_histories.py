@@ -1,6 +1,6 @@
 """Compare acceptance and releases of public histories with a count by plain git commands.
 
-Usage: python scripts/check_histories.py CLONES
+Usage: python scripts/check_histories.py CLONES [OWNER/NAME…]; default: six repositories
 
 CLONES is a folder of clones named OWNER__NAME or OWNER+NAME with the refs of change requests (`git clone --mirror`).
 The count shares no code with advisor: `git merge-base`, `git cherry` (git's own comparison of patches) and simple
@@ -99,12 +99,12 @@ def find_clone(clones: Path, repository: str) -> Path:
 
 def main() -> int:
     """Run the command line; the exit code is the number of figures that are outside our bounds."""
-    outside = 0
+    clones, outside = Path(sys.argv[1]), 0
     print(
         "| repository | year to | counted | share | ours | days with releases | ours |\n|---|---|---|---|---|---|---|"
     )
-    for repository in REPOSITORIES:
-        folder = find_clone(Path(sys.argv[1]), repository)
+    for repository in sys.argv[2:] or REPOSITORIES:
+        folder = find_clone(clones, repository)
         as_of = date.fromisoformat(
             git(folder, "log", "-1", "--format=%cd", "--date=short-local", "HEAD").strip()
         )

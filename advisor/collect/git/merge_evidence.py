@@ -10,9 +10,9 @@ The evidence, the strongest first:
 5. One commit of the default branch by the same people has the same changes: equal object names, or an equal
    patch-id where the contents of the files are here.
 
-What is left may have been merged in a way that nobody can see, if there is a commit for it on the default
-branch: one that mentions it, or a later one by its author, that belongs to no other change request. If less
-than a tenth of a year's change requests that are not open were merged visibly, any later commit could be it.
+What is left may have been merged in a way that nobody can see. This needs a commit on the default branch that
+belongs to no other change request: one that mentions this one, or a later one by its author. In a year in which
+less than a tenth of the closed change requests were merged visibly, a later commit of anybody is enough.
 """
 
 from __future__ import annotations
