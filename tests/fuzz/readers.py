@@ -28,6 +28,14 @@ from advisor.answers.dependencies import files
 from advisor.answers.question import Request, read_request
 from advisor.cli.measure_facts import measure_facts
 from advisor.collect.git.commits import parse_log
+from advisor.collect.git.merge_patterns import (
+    list_writers,
+    load_merge_patterns,
+    parse_closed_numbers,
+    parse_mentioned_numbers,
+    parse_merged_numbers,
+)
+from advisor.collect.git.tag_schemes import load_tag_schemes, parse_tag
 from advisor.collect.github import protocol, shapes
 from advisor.collect.http.messages import HttpResponse, read_json
 from advisor.collect.http.shapes import read_as
@@ -67,6 +75,14 @@ def _each(*readers: Callable[[], object]) -> None:
 
 def git_log(data: bytes) -> None:
     _each(lambda: parse_log(data.decode("utf-8", "replace")))
+
+
+def git_messages(data: bytes) -> None:
+    text = data.decode("utf-8", "replace")
+    for parse in (parse_merged_numbers, parse_closed_numbers, parse_mentioned_numbers):
+        assert all(0 <= number <= 10**9 for number in parse(text, "o/n"))
+    list_writers("Ann Ash", "ann@x.example", text)
+    parse_tag(text)
 
 
 def github(data: bytes) -> None:
@@ -254,7 +270,7 @@ def training_rows(data: bytes) -> None:
 
 READERS: dict[str, Callable[[bytes], None]] = {
     f.__name__: f
-    for f in (git_log, github, package_world, domain_toml, rules_toml, dependency_files, parquet, manifest,
+    for f in (git_log, git_messages, github, package_world, domain_toml, rules_toml, dependency_files, parquet, manifest,
               manifest_values, measurements, fact_values,
               safetensors, weight_index, gguf_header, pickle_opcodes, training_rows)
 }  # fmt: skip
@@ -321,6 +337,10 @@ def seeds(name: str) -> list[bytes]:
     data, files_ = ROOT / "data", ROOT / "tests" / "unit" / "answers" / "dependencies" / "files"
     seeds_by_reader: dict[str, Callable[[], list[bytes]]] = {
         "git_log": lambda: [_log()],
+        "git_messages": lambda: [
+            *(text.encode() for pattern in load_merge_patterns().pattern for text in pattern.examples),
+            *(tag.encode() for scheme in load_tag_schemes().scheme for tag in scheme.examples),
+            b"x\n\nCloses #1, fixes o/n#2\n\nCo-authored-by: Bob Ray <bob@y.example>"],
         "github": lambda: [_overview(), b'[{"week": 1700000000, "total": 7, "days": [1,1,1,1,1,1,1]}]',
                            b'{"errors": [{"type": "NOT_FOUND", "path": ["r0"], "message": "no"}], "data": null}'],
         "package_world": lambda: [

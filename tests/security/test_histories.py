@@ -248,6 +248,7 @@ def test_long_numbers_name_no_change_request():
     assert parse_merged_numbers(f"x (#{'9' * 6000})", "o/n") == []
     assert parse_merged_numbers(f"Merge pull request #{'9' * 6000} from a/b", "o/n") == []
     assert parse_closed_numbers(f"closes #{'9' * 6000}", "o/n") == []
+    assert parse_merged_numbers(f"x\n\nPR-URL: {'9' * 6000}", "o/n") == []
     assert parse_merged_numbers("x (#999999999)", "o/n") == [999_999_999]
 
 

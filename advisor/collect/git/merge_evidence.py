@@ -11,8 +11,8 @@ The evidence, the strongest first:
    patch-id where the contents of the files are here.
 
 What is left may have been merged in a way that nobody can see. This needs a commit on the default branch that
-belongs to no other change request: one that mentions this one, or a later one by its author. In a year in which
-less than a tenth of the closed change requests were merged visibly, a later commit of anybody is enough.
+belongs to no other change request: one that mentions this one, or a later one by its author. In a year in
+which less than a tenth of the closed ones were merged visibly, a later commit of anybody is enough.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from advisor.collect.git import patches
 from advisor.collect.git.messages import Message, read_messages
+from advisor.errors import GitFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -195,7 +196,10 @@ def _find_same_patches(
         c for c in _list_unexplained(search) if c.time >= oldest and writers & c.writers and c.parents
     ]
     bases |= {c.sha: c.parents[0] for c in candidates}
-    changes = patches.list_changes(folder, bases)
+    try:
+        changes = patches.list_changes(folder, bases)
+    except GitFailed:  # more files than advisor reads: one kind of evidence is missing
+        return
     by_paths: dict[frozenset[str], list[Message]] = defaultdict(list)
     for commit in candidates:
         if commit.sha in changes:

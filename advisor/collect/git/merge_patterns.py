@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 _REQUEST = re.compile(r"(?:#|\bGH-|/(?:pull|issues)/)(?P<number>[0-9]{1,9})\b", re.IGNORECASE)
 _NUMBER = re.compile(r"[#/-][0-9]")  # what every pattern needs
+_PLAIN = re.compile(r"[0-9]{1,9}")
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+$", re.ASCII)
 _LONGEST_NAME = 140  # of a repository on GitHub
 _TRAILER = re.compile(
-    r"^co-authored-by:\s*(?P<name>[^<\n]*?)\s*<(?P<mail>[^>\n]*)>", re.IGNORECASE | re.MULTILINE
+    r"^co-authored-by:(?P<name>[^<\n]{0,200})<(?P<mail>[^>\n]{0,320})>", re.IGNORECASE | re.MULTILINE
 )
 
 
@@ -107,7 +108,7 @@ def list_writers(author: str, mail: str, text: str) -> frozenset[str]:
 
 
 def _parse_requests(text: str, repository: str) -> list[int]:
-    if text.isdecimal():
+    if _PLAIN.fullmatch(text):
         return [int(text)]
     numbers = []
     for match in _REQUEST.finditer(text):
