@@ -3,7 +3,7 @@
 Usage: python scripts/check_histories.py CLONES [OWNER/NAME…]; default: six repositories
 
 CLONES is a folder of clones named OWNER__NAME or OWNER+NAME with the refs of change requests (`git clone --mirror`).
-The count shares no code with advisor: `git merge-base`, `git cherry` (git's own comparison of patches) and simple
+The count shares no code with advisor: `git rev-list`, `git cherry` (git's own comparison of patches) and simple
 expressions over the messages find what was taken, a simple expression over the tags finds releases. The year ends
 on the day of the last commit. The script prints a Markdown table; `docs/explanation/checks.md` has the output.
 """
