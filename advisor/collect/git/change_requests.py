@@ -54,10 +54,10 @@ def list_change_requests(
                 "merged_by_organisation": domain,
             }
         elif number not in mergeable:
-            closed, possible = evidence.closed.get(number), evidence.possible.get(number)
+            closure, possible = evidence.closures.get(number), evidence.possible.get(number)
             row |= {
-                "closed_at": closed and _format_time(closed),
-                "closed_by": None if closed else f"{retrieved_on} 00:00:00",
+                "closed_at": closure and _format_time(closure),
+                "closed_by": None if closure else f"{retrieved_on} 00:00:00",
                 "possibly_merged_at": possible and _format_time(possible),
             }
         rows.append(row)

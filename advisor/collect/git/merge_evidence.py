@@ -40,13 +40,13 @@ _LEAST_VISIBLE = 10  # in one of so many merges: a project whose merges are rare
 class Evidence(NamedTuple):
     """What git shows about the merges: number → …, times in seconds since 1970.
 
-    ``times``: of the merge. ``by_hand``: the commit of a merge that no message names. ``closed``: when
+    ``times``: of the merge. ``by_hand``: the commit of a merge that no message names. ``closures``: when
     a commit of somebody else closed it. ``possible``: when it may have been merged, if nothing shows that.
     """
 
     times: dict[int, int]
     by_hand: dict[int, str]
-    closed: dict[int, int]
+    closures: dict[int, int]
     possible: dict[int, int]
 
 
@@ -56,12 +56,12 @@ class _Search:
     def __init__(self, commits: Sequence[Message]) -> None:
         self.commits = {commit.sha: commit for commit in reversed(commits)}  # oldest first
         self.first_parents = _list_first_parents(commits)
-        self.used: set[str] = set()
+        self.claims: set[str] = set()
         self.result = Evidence({}, {}, {}, {})
 
     def merge(self, number: int, commit: Message, *, by_hand: bool = True) -> None:
         """Record a merge; the first commit that shows it counts."""
-        self.used.add(commit.sha)
+        self.claims.add(commit.sha)
         if number not in self.result.times:
             self.result.times[number] = commit.time
             if by_hand:
@@ -81,7 +81,7 @@ def find_merges(folder: Path, repository: str, refs: Refs) -> Evidence:
         return Evidence({}, {}, {}, {})
     search = _Search(list(read_messages(folder, repository, "HEAD", "--")))
     other_branches = list(read_messages(folder, repository, "--branches", "--remotes", "--not", "HEAD", "--"))
-    _find_named(search, heads.keys(), other_branches)
+    _find_merge_messages(search, heads.keys(), other_branches)
     for number, head in heads.items():
         if head.sha in search.commits:
             search.merge(number, search.commits[head.sha], by_hand=False)
@@ -89,10 +89,12 @@ def find_merges(folder: Path, repository: str, refs: Refs) -> Evidence:
     own_commits = _read_own_commits(folder, repository, open_heads)
     authors = {n: {key for c in commits for key in c.writers} for n, commits in own_commits.items()}
     since = {n: heads[n].time - _SLACK_SECONDS for n in open_heads}
-    _find_closed(search, authors, since)
-    _find_rebased(search, own_commits, since)
-    closed = {n: own for n, own in own_commits.items() if n not in search.result.times and n not in mergeable}
-    _find_same_patches(folder, search, closed, authors, since)
+    _find_closures(search, authors, since)
+    _find_copies(search, own_commits, since)
+    other_commits = {
+        n: own for n, own in own_commits.items() if n not in search.result.times and n not in mergeable
+    }
+    _find_same_patches(folder, search, other_commits, authors, since)
     closed_heads = {n: heads[n].time for n in since if n not in search.result.times and n not in mergeable}
     _find_possible(search, closed_heads, authors)
     _widen(search, {n: head.time for n, head in heads.items() if n not in mergeable}, closed_heads)
@@ -108,17 +110,17 @@ def _list_first_parents(commits: Sequence[Message]) -> set[str]:
     return chain
 
 
-def _find_named(search: _Search, numbers: Iterable[int], other_branches: Sequence[Message]) -> None:
+def _find_merge_messages(search: _Search, numbers: Iterable[int], other_branches: Sequence[Message]) -> None:
     """Find commits that name what they merge; on other branches only those that GitHub made."""
     numbers = set(numbers)
     for commit in search.commits.values():
-        for number in commit.merged:
-            search.used.add(commit.sha)
+        for number in commit.merges:
+            search.claims.add(commit.sha)
             if number in numbers:
                 search.merge(number, commit, by_hand=False)
     for commit in reversed(other_branches):
         if commit.committer_mail == _GITHUB:
-            for number in commit.merged:
+            for number in commit.merges:
                 if number in numbers:
                     search.merge(number, commit, by_hand=False)
 
@@ -140,18 +142,18 @@ def _walk(commits: Mapping[str, Message], sha: str) -> Iterator[Message]:
         sha = commits[sha].parents[0] if commits[sha].parents else ""
 
 
-def _find_closed(search: _Search, authors: Mapping[int, set[str]], since: Mapping[int, int]) -> None:
+def _find_closures(search: _Search, authors: Mapping[int, set[str]], since: Mapping[int, int]) -> None:
     for commit in search.commits.values():
-        for number in commit.closed:
+        for number in commit.closures:
             if number not in authors or commit.time < since[number]:
                 continue
             if authors[number] & commit.writers:
                 search.merge(number, commit)
             else:
-                search.result.closed.setdefault(number, commit.time)
+                search.result.closures.setdefault(number, commit.time)
 
 
-def _find_rebased(
+def _find_copies(
     search: _Search, own_commits: Mapping[int, Sequence[Message]], since: Mapping[int, int]
 ) -> None:
     copies: dict[tuple[str, int], list[Message]] = defaultdict(list)
@@ -160,8 +162,8 @@ def _find_rebased(
             copies[commit.author_mail, commit.author_time].append(commit)
 
     def find_copy(original: Message, number: int) -> Message | None:
-        found = copies.get((original.author_mail, original.author_time), ())
-        return next((c for c in found if c.sha not in search.used and c.time >= since[number]), None)
+        same = copies.get((original.author_mail, original.author_time), ())
+        return next((c for c in same if c.sha not in search.claims and c.time >= since[number]), None)
 
     for is_first in (
         False,
@@ -172,7 +174,7 @@ def _find_rebased(
                 continue
             if copy := find_copy(commits[-1 if is_first else 0], number):
                 search.merge(number, copy)
-                search.used.update(c.sha for own in commits if (c := find_copy(own, number)))
+                search.claims.update(c.sha for own in commits if (c := find_copy(own, number)))
 
 
 def _find_same_patches(
@@ -193,7 +195,7 @@ def _find_same_patches(
     bases = {head.sha: own_commits[number][-1].parents[0] for number, head in heads.items()}
     oldest, writers = min(since[n] for n in heads), {key for n in heads for key in authors[n]}
     candidates = [
-        c for c in _list_unexplained(search) if c.time >= oldest and writers & c.writers and c.parents
+        c for c in _list_free_commits(search) if c.time >= oldest and writers & c.writers and c.parents
     ]
     bases |= {c.sha: c.parents[0] for c in candidates}
     try:
@@ -217,27 +219,27 @@ def _find_same_patches(
         is_same = changes[head_sha] == changes[commit.sha] or (
             head_sha in patch_ids and patch_ids[head_sha] == patch_ids.get(commit.sha)
         )
-        if is_same and commit.sha not in search.used and number not in search.result.times:
+        if is_same and commit.sha not in search.claims and number not in search.result.times:
             search.merge(number, commit)
 
 
-def _list_unexplained(search: _Search) -> list[Message]:
+def _list_free_commits(search: _Search) -> list[Message]:
     """Return the commits on the default branch itself that belong to no change request, oldest first."""
     commits = (c for c in search.commits.values() if c.sha in search.first_parents and len(c.parents) < 2)
-    return sorted((c for c in commits if c.sha not in search.used), key=lambda c: c.time)
+    return sorted((c for c in commits if c.sha not in search.claims), key=lambda c: c.time)
 
 
 def _find_possible(search: _Search, closed_heads: Mapping[int, int], authors: Mapping[int, set[str]]) -> None:
     possible = search.result.possible
-    possible.update({n: time for n, time in search.result.closed.items() if n in closed_heads})
+    possible.update({n: time for n, time in search.result.closures.items() if n in closed_heads})
     by_author: dict[str, list[Message]] = defaultdict(list)
-    for commit in _list_unexplained(search):
+    for commit in _list_free_commits(search):
         for key in commit.writers:
             by_author[key].append(commit)
-        for number in commit.mentioned:
+        for number in commit.mentions:
             if number in closed_heads and commit.time >= closed_heads[number] - _SLACK_SECONDS:
                 possible.setdefault(number, commit.time)
-                search.used.add(commit.sha)
+                search.claims.add(commit.sha)
     _assign(
         search,
         closed_heads,
@@ -251,9 +253,9 @@ def _widen(search: _Search, ended: Mapping[int, int], closed_heads: Mapping[int,
     for number, time in ended.items():
         totals[_year(time)][0] += number in search.result.times
         totals[_year(time)][1] += 1
-    hidden = {year for year, (merged, total) in totals.items() if _LEAST_VISIBLE * merged < total}
-    commits = _list_unexplained(search)
-    _assign(search, {n: t for n, t in closed_heads.items() if _year(t) in hidden}, lambda _: [commits])
+    years = {year for year, (merges, total) in totals.items() if _LEAST_VISIBLE * merges < total}
+    commits = _list_free_commits(search)
+    _assign(search, {n: t for n, t in closed_heads.items() if _year(t) in years}, lambda _: [commits])
 
 
 def _assign(
@@ -268,11 +270,11 @@ def _assign(
             at = positions[
                 id(commits)
             ]  # heads come in the order of their times, so earlier commits are too old
-            while at < len(commits) and (commits[at].sha in search.used or commits[at].time < time):
+            while at < len(commits) and (commits[at].sha in search.claims or commits[at].time < time):
                 at += 1
             positions[id(commits)] = at
             if at < len(commits):
-                search.used.add(commits[at].sha)
+                search.claims.add(commits[at].sha)
                 search.result.possible[number] = commits[at].time
                 break
 

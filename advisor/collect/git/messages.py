@@ -39,9 +39,9 @@ class Message(NamedTuple):
     author_mail: str
     committer_mail: str
     writers: frozenset[str]
-    merged: tuple[int, ...]
-    closed: tuple[int, ...]
-    mentioned: tuple[int, ...]
+    merges: tuple[int, ...]
+    closures: tuple[int, ...]
+    mentions: tuple[int, ...]
 
 
 def read_messages(

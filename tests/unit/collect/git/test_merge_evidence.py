@@ -114,7 +114,7 @@ def test_requests_closed_by_a_commit_of_their_author_are_merged(history):
     found = history.read()
     assert set(found.times) == set(found.by_hand) == {1, 2}
     assert found.times[1] == START + 10 * DAY
-    assert set(found.closed) == set(found.possible) == {3}, "Bob may have taken it, or replaced it"
+    assert set(found.closures) == set(found.possible) == {3}, "Bob may have taken it, or replaced it"
 
 
 def test_a_number_of_another_tracker_or_repository_closes_nothing(history):
@@ -122,7 +122,7 @@ def test_a_number_of_another_tracker_or_repository_closes_nothing(history):
     history.commit("b", ANN, 60, "Fixes other/one#1")
     history.propose(1, ANN, 50)
     found = history.read()
-    assert not found.times and not found.closed
+    assert not found.times and not found.closures
 
 
 def test_rebased_and_amended_requests_are_merged(history):
