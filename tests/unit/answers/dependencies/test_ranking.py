@@ -48,6 +48,7 @@ def test_the_answer_has_files_goal_and_weights(answer):
             "activity": 3 / 13,
             "adoption": 1 / 13,
             "outlook": 3 / 13,
+            "security": 0,
         }
     )
 
