@@ -42,13 +42,14 @@ def test_the_answer_has_files_goal_and_weights(answer):
     assert (answer.files, answer.goal) == (("r.txt", "env.yml"), "balanced")
     assert answer.weights == pytest.approx(
         {
-            "contributors": 0.85 * 0.0116,
-            "issues": 0.85 * 0.0516,
+            "contributors": 0.78 * 0.0116,
+            "issues": 0.78 * 0.0516,
             "backing": 0.15,
-            "activity": 0.85 * 0.1788,
-            "adoption": 0.85 * 0.2856,
-            "momentum": 0.85 * 0.106,
-            "outlook": 0.85 * 0.3663,
+            "activity": 0.78 * 0.1788,
+            "adoption": 0.78 * 0.2856,
+            "momentum": 0.78 * 0.106,
+            "outlook": 0.78 * 0.3663,
+            "security": 0.07,
         },
         abs=1e-4,
     )
