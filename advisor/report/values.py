@@ -70,12 +70,6 @@ def metric_label(name: str) -> str:
     return (DEFINITIONS[name].label if name in DEFINITIONS else "") or metric_title(name)
 
 
-def metric_title_with_label(name: str) -> str:
-    """Return the title of a metric, and its plain name in parentheses if it has one."""
-    title, label = metric_title(name), metric_label(name)
-    return title if label == title else f"{title} ({label})"
-
-
 def show(measurement: Measurement) -> str:
     """Return a measurement in a few characters, in its unit; ``?``: not enough data, ``n/a``: no meaning."""
     if measurement.status == "unavailable":

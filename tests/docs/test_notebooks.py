@@ -59,7 +59,9 @@ def test_a_notebook_has_the_cells_of_its_script_and_small_outputs(name):
     assert jupytext.writes(stored, "py:percent").partition("# ---\n\n")[2] == NOTEBOOKS[name].read_text()
     code = [c for c in stored.cells if c.cell_type == "code"]
     if name in CHECKS:  # the outputs of the others depend on the machine that trains
-        assert [c.execution_count for c in code] == list(range(1, len(code) + 1)) and any(c.outputs for c in code)
+        assert [c.execution_count for c in code] == list(range(1, len(code) + 1)) and any(
+            c.outputs for c in code
+        )
     size = NOTEBOOKS[name].with_suffix(".ipynb").stat().st_size
     assert size < 60_000 and not re.search(r"/(home|root|tmp|work|Users)/", nbformat.writes(stored))
     for link in re.findall(r"\]\(([^)#:]+)\)", nbformat.writes(stored)):

@@ -97,8 +97,7 @@ def test_a_value_of_a_wrong_type_is_refused(capsys, monkeypatch):
     typed = [
         (words, p)
         for words, p in PARAMETERS
-        if hasattr(p.type, "choices")
-        or p.type.name in {"int", "float", "int range", "float range"}
+        if hasattr(p.type, "choices") or p.type.name in {"int", "float", "int range", "float range"}
     ]
     assert len(typed) > 20
     for words, parameter in typed:
