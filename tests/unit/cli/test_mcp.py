@@ -11,6 +11,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+import tiny_model
 from bare_environment import bare_environment
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
@@ -120,6 +121,36 @@ def test_the_answers_are_those_of_python(answers):
     assert packages["known"] + packages["unknown"] == 3
     assert packages["without_score"][0].startswith("no-such-package-x: ")
     assert many["left_out"] and len(many["packages"]) <= 10
+
+
+def test_libraries_without_a_rank_are_named_with_the_reason(answers):
+    expected = advisor.recommend()
+    not_ranked = " ".join(answers[0][2].structured_content["not_ranked"])
+    assert all(name.partition("/")[2] in not_ranked for name in (*expected.missing, *expected.rivals))
+    excluded = [p for p in answers[0][2].structured_content["ranking"] if p["rank"] is None]
+    assert [p["repository"] for p in excluded] == [
+        r.repository for r in expected.ranking if r.rank is None
+    ] and all(p["note"] for p in excluded)
+
+
+def test_a_run_is_planned_and_not_started(home):
+    model = tiny_model.model(home / "tiny")
+    data = tiny_model.write(home / "sums.jsonl", tiny_model.sums())
+    arguments = {"data": str(data), "model": str(model), "stack": "trl"}
+    before = sorted(home.rglob("*"))
+
+    async def script(session):
+        return await session.call_tool("plan_run", arguments)
+
+    result = talk(script, home)
+    assert not result.is_error, result.content
+    plan = result.structured_content
+    assert (plan["stack"], plan["method"], plan["why"]) == ("trl", "lora", "")
+    assert plan["rows"] == 108 and plan["longest_tokens"] > 10  # a tenth of the 120 rows is held out
+    assert plan["fits"] and 0 < plan["peak_bytes"] < plan["room_bytes"]
+    assert plan["command"].startswith("advisor train ") and str(data) in plan["command"]
+    assert len(json.dumps(plan)) <= agent.MOST_CHARACTERS
+    assert [p for p in sorted(home.rglob("*")) if p not in before and "adapter" in p.name] == []
 
 
 def test_domains_are_resources(home):
