@@ -11,7 +11,7 @@ from advisor.answers.question import Request, read_request
 from advisor.answers.recommend import recommend
 
 TOLERANCE = 0.001  # points; the page's utilities are rounded to six digits
-CRITERIA = ("contributors", "issues", "backing", "models", "activity", "adoption")
+CRITERIA = ("contributors", "issues", "backing", "models", "activity", "adoption", "momentum", "outlook")
 
 
 def questions():
