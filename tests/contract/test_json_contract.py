@@ -53,7 +53,7 @@ def test_a_program_for_the_last_release_reads_the_report_of_today(report):
             "type string",
         ),
         (
-            lambda s: s["$defs"]["Ranked"]["properties"]["wins"].update(type="string"),
+            lambda s: s["$defs"]["Ranked"]["properties"]["low"].update(type="string"),
             "type string in place of number",
         ),
         (lambda s: s["properties"]["certainty"]["enum"].append("maybe"), "other values than"),
