@@ -169,6 +169,7 @@ def test_the_dialogue_writes_a_domain(here):
         (r"\(models\) \[0.0\]: $", "\n"),
         (r"\(momentum\) \[0.0\]: $", "\n"),
         (r"\(outlook\) \[0.0\]: $", "\n"),
+        (r"\(security\) \[0.0\]: $", "\n"),
         (r"\(speed\) \[0.0\]: $", "\n"),
     ])  # fmt: skip
     assert code == 0, output

@@ -19,7 +19,7 @@ from advisor.facts import compaction, reading, writing
 from advisor.facts.facts_view import FactsView
 from advisor.facts.manifest import SCHEMA_VERSION
 from advisor.measure import cache, seals, whole_store
-from advisor.measure.one_day import create_lookup_tables, measure_days
+from advisor.measure.one_day import LOOKUP_TABLES, create_lookup_tables, measure_days
 
 SNAPSHOT = data_folder() / "snapshots" / "dataframes"
 
@@ -158,7 +158,7 @@ def test_no_days_give_no_measurements_and_no_repositories_no_ranges(store):
 
 def test_lookup_tables_may_be_empty(store):
     with reading.open_views(store, NAMES, AS_OF) as db:
-        create_lookup_tables(db, {"percentiles": []})
+        create_lookup_tables(db, dict.fromkeys(LOOKUP_TABLES, ()))
         assert db.execute("SELECT count(*) FROM percentiles").fetchall() == [(0,)]
 
 

@@ -102,7 +102,7 @@ def test_closing_words_are_githubs_list():
 
 def test_a_wrong_file_of_patterns_is_a_clear_error(tmp_path):
     (tmp_path / "merges.toml").write_text("pattern = []\n")
-    with pytest.raises(ConfigError, match=r"merges\.toml: closing: Field required"):
+    with pytest.raises(ConfigError, match=r"merges\.toml: closing: the key is missing"):
         load_merge_patterns(tmp_path)
 
 

@@ -71,7 +71,7 @@ def test_names_of_packages_are_compared_as_an_index_does():
 
 def test_a_wrong_file_is_a_clear_error(tmp_path):
     (tmp_path / "tags.toml").write_text("[prefix]\nwords = []\nno_release = []\n")
-    with pytest.raises(ConfigError, match=r"tags\.toml: scheme: Field required"):
+    with pytest.raises(ConfigError, match=r"tags\.toml: scheme: the key is missing"):
         load_tag_schemes(tmp_path)
 
 
