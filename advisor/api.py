@@ -225,13 +225,13 @@ def build_request(
     )
 
 
-def _wrong(name: str, value: object, expected: str) -> InputError:
+def _wrong(name: str, value: object, form: str) -> InputError:
     try:
         text = " ".join(repr(value).split())
     except Exception:  # noqa: BLE001 - a foreign object may raise anything
         text = type(value).__name__
     text = text if len(text) <= 80 else f"{text[:80]}…"
-    return InputError(f"invalid {name} {text}: expected {expected}")
+    return InputError(f"invalid {name} {text}: expected {form}")
 
 
 def _is_text(value: Any) -> bool:
@@ -258,20 +258,20 @@ def _read_path(name: str, value: Any) -> Path | None:
 
 def _read_names(value: Any) -> tuple[str, ...]:
     """Return the names of repositories; a single one may be a text."""
-    expected = 'names of libraries, for example ["trl", "unsloth"]'
+    form = 'names of libraries, for example ["trl", "unsloth"]'
     if isinstance(value, str):
         value = (value,)
     if isinstance(value, bytes | Mapping) or not isinstance(value, Iterable):
-        raise _wrong("repositories", value, expected)
+        raise _wrong("repositories", value, form)
     names = tuple(value)
     if not all(map(_is_text, names)):
-        raise _wrong("repositories", names, expected)
+        raise _wrong("repositories", names, form)
     return names
 
 
 def _read_day(value: Any) -> date | None:
     """Return the day, in UTC if the value is a time with a zone."""
-    expected = "a date, a datetime or YYYY-MM-DD, for example 2024-06-05"
+    form = "a date, a datetime or YYYY-MM-DD, for example 2024-06-05"
     if value is None:
         return None
     try:
@@ -281,22 +281,22 @@ def _read_day(value: Any) -> date | None:
             moment = value.astimezone(UTC) if value.tzinfo is not None else value
             return date(moment.year, moment.month, moment.day)
     except (ValueError, TypeError, OverflowError):  # also of pandas' NaT
-        raise _wrong("as_of", value, expected) from None
+        raise _wrong("as_of", value, form) from None
     if isinstance(value, date):
         return value
-    raise _wrong("as_of", value, expected)
+    raise _wrong("as_of", value, form)
 
 
 def _read_weights(value: Any) -> dict[str, float]:
-    expected = 'a mapping of criteria to numbers ≥ 0, for example {"models": 5}'
+    form = 'a mapping of criteria to numbers ≥ 0, for example {"models": 5}'
     if not isinstance(value, Mapping):
-        raise _wrong("weights", value, expected)
+        raise _wrong("weights", value, form)
     weights = {}
     for name, weight in value.items():
         if not isinstance(name, str) or not isinstance(weight, Real):
-            raise _wrong("weights", value, expected)
+            raise _wrong("weights", value, form)
         try:
             weights[name] = float(weight)
         except (ValueError, OverflowError):
-            raise _wrong("weights", value, expected) from None
+            raise _wrong("weights", value, form) from None
     return weights

@@ -16,7 +16,7 @@ from advisor.errors import InputError, describe_read_error
 try:
     import fcntl
 except ImportError:  # Windows has no locks of folders
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # a module elsewhere
 
 
 def data_home() -> Path:

@@ -101,17 +101,17 @@ def train(folder: Path, spec: RunSpec, stack: Stack, callbacks: RunCallbacks) ->
     )
 
 
-def check_work(finished: Mapping[str, Any]) -> None:
+def check_work(event: Mapping[str, Any]) -> None:
     """Check that the stack trained on the tokens of the run's rows, as often as the run says.
 
     Args:
-        finished: the last event of the training process.
+        event: the last event of the training process.
 
     Raises:
         TrainingError: it counted other tokens, or other tokens that contribute to the loss.
     """
     for name in ("tokens", "trained"):
-        count, plan = finished.get(name), finished.get(f"planned_{name}")
+        count, plan = event.get(name), event.get(f"planned_{name}")
         if plan is not None and count != plan:
             raise TrainingError(
                 f"the stack did other work than this run says: it counted {count} {name} where the rows have "

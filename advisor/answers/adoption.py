@@ -127,7 +127,7 @@ def find_uses(versions: Iterable[Version], folder: Path) -> Uses:
         folder: an empty folder; the files are written there, because one may include another.
     """
     uses = Uses([])
-    begun: dict[tuple[str, str], Use] = {}
+    open_periods: dict[tuple[str, str], Use] = {}
     contents: dict[str, list[Dependency]] = {}
     for (day, commit), changes in groupby(versions, key=lambda version: version[:2]):
         for _, _, path, text in changes:
@@ -135,14 +135,14 @@ def find_uses(versions: Iterable[Version], folder: Path) -> Uses:
                 contents[path] = _read_version(folder / path, text)
             except InputError:
                 uses.unreadable += 1
-        named = {(d.ecosystem, d.name): (path, d) for path, content in contents.items() for d in content}
+        packages = {(d.ecosystem, d.name): (path, d) for path, content in contents.items() for d in content}
         today = date.fromisoformat(day)
-        for key in begun.keys() - named.keys():
-            uses.periods.append(replace(begun.pop(key), last_day=today))
-        for key in named.keys() - begun.keys():
-            path, package = named[key]
-            begun[key] = Use(package, today, None, path, commit)
-    uses.periods += begun.values()
+        for key in open_periods.keys() - packages.keys():
+            uses.periods.append(replace(open_periods.pop(key), last_day=today))
+        for key in packages.keys() - open_periods.keys():
+            path, package = packages[key]
+            open_periods[key] = Use(package, today, None, path, commit)
+    uses.periods += open_periods.values()
     uses.periods.sort(key=lambda use: (use.first_day, use.dependency.name, use.dependency.ecosystem))
     return uses
 
@@ -212,17 +212,17 @@ def _ask(domain: str, day: date | None) -> Recommendation | str:
 
 
 def _describe(answer: Recommendation, repository: str) -> Answer:
-    found = [ranked for ranked in answer.ranking if repository.lower() in _names(ranked)]
-    chances = [o.probability_inactive for r in found for o in r.outlook if o.horizon_months == _MONTHS]
+    matches = [ranked for ranked in answer.ranking if repository.lower() in _names(ranked)]
+    chances = [o.probability_inactive for r in matches for o in r.outlook if o.horizon_months == _MONTHS]
     return Answer(
         day=answer.as_of,
         choice=answer.choice,
         certainty=answer.certainty,
-        rank=found[0].rank if found else None,
+        rank=matches[0].rank if matches else None,
         ranked=sum(ranked.rank is not None for ranked in answer.ranking),
-        score=found[0].score if found else None,
+        score=matches[0].score if matches else None,
         chance_of_abandonment=chances[0] if chances else None,
-        doubts=tuple(f.text for r in found for f in r.findings if f.verdict != "prefer"),
+        doubts=tuple(f.text for r in matches for f in r.findings if f.verdict != "prefer"),
     )
 
 

@@ -73,10 +73,10 @@ def _write_months(store: Store, names: Sequence[str], past_months: int) -> None:
     past = measure_days(FactsView(store, repositories, store.as_of), days)
     entries: dict[str, Any] = {}
     whole_days = days[-WHOLE_MONTHS:]
-    scored = _add_outlooks(FactsView(store, repositories, store.as_of), past, days[:-WHOLE_MONTHS])
+    measurements = _add_outlooks(FactsView(store, repositories, store.as_of), past, days[:-WHOLE_MONTHS])
     for day in whole_days:
         outlooks = cache.compute_outlooks_of(FactsView(store, repositories, day))
-        scored[day] = add_outlook_metric(past[day], outlooks)
+        measurements[day] = add_outlook_metric(past[day], outlooks)
         entries[months.day_entry(day)] = months.encode_day(past[day], outlooks)
     months.write_entries(store, entries)  # the draws and scores below read them
     for day in whole_days:
@@ -85,7 +85,7 @@ def _write_months(store: Store, names: Sequence[str], past_months: int) -> None:
     for name in names:
         question = read_request(Request(domain=name, store=store.path))
         question = replace(question, domain=load_domain(name))  # with the criteria of benchmarks
-        for part, content in timeline_cache.encode_scores(question, scored).items():
+        for part, content in timeline_cache.encode_scores(question, measurements).items():
             _merge(timeline.setdefault(part, {}), content)
     facts = FactsView(store, repositories, store.as_of)
     timeline["facts"] = history.query_chart_facts(facts)

@@ -120,7 +120,7 @@ def read_coverage(question: Question, route: Route = "main", vendor: str | None 
 
 
 def _read_sides(facts: FactsView, route: Route, vendor: str | None) -> tuple[Side, ...]:
-    rows = _read_kept(facts, "sides") if route == "main" and vendor is None else None
+    rows = _read_cached_rows(facts, "sides") if route == "main" and vendor is None else None
     if rows is None:
         rows = _query_sides(open_metric_views(facts), route, vendor)
     return tuple(Side(**row) for row in rows)
@@ -141,7 +141,7 @@ def read_cells(facts: FactsView, route: Route = "main") -> tuple[Cell, ...]:
     """
     if facts.damages:
         raise FactsError("; ".join(map(str, facts.damages)))
-    rows = _read_kept(facts, "cells") if route == "main" else None
+    rows = _read_cached_rows(facts, "cells") if route == "main" else None
     if rows is None:
         rows = _rows(open_metric_views(facts), _CELLS.format(**_choice(route)))
     cells = tuple(Cell(**row) for row in rows)
@@ -161,7 +161,7 @@ def keep_coverage(facts: FactsView) -> dict[str, Any]:
     }
 
 
-def _read_kept(facts: FactsView, name: str) -> list[dict[str, Any]] | None:
+def _read_cached_rows(facts: FactsView, name: str) -> list[dict[str, Any]] | None:
     """Read the rows of intact repositories of ``coverage.json`` in `advisor.measure.months`."""
     content = months.read_entry(facts.store, ENTRY) if facts.as_of == facts.store.as_of else None
     if content is None:

@@ -125,7 +125,7 @@ def read_timeline(
     """
     facts = question.facts
     days = ends_of_months(facts.store.first_day, facts.as_of, months)
-    today, past = _measure_and_score(question, days, lambda count: progress(count, len(days)))
+    today, past = _score_days(question, days, lambda count: progress(count, len(days)))
     history: dict[str, list[ScoredCandidate | None]] = {r: [] for r in today}
     for candidate in question.candidates:
         repository = candidate.repository
@@ -148,23 +148,25 @@ def read_timeline(
     )
 
 
-def _measure_and_score(
+def _score_days(
     question: Question, days: Sequence[date], progress: Callable[[int], None]
 ) -> tuple[Mapping[str, Mapping[str, Measurement]], timeline_cache.Past]:
     """Return the measurements of the last day, and the scores of the days before, kept as far as possible."""
     facts, past_days = question.facts, days[:-1]
     today = kept_months.read(facts)
     past = timeline_cache.read_scores(question, past_days)
-    kept = {} if past is not None else kept_months.read_days(facts, past_days)
-    missing_days = [] if past is not None else [day for day in past_days if day not in kept]
+    snapshots = {} if past is not None else kept_months.read_days(facts, past_days)
+    missing_days = [] if past is not None else [day for day in past_days if day not in snapshots]
     if today is None:
         missing_days.append(facts.as_of)
-    measured = measure_days(facts, missing_days, progress=progress) if missing_days else {}
+    new_measurements = measure_days(facts, missing_days, progress=progress) if missing_days else {}
     outlooks = _compute_outlooks(question, missing_days)
-    kept |= {day: SnapshotMeasurements(rows, outlooks[day], ()) for day, rows in measured.items()}
+    snapshots |= {
+        day: SnapshotMeasurements(rows, outlooks[day], ()) for day, rows in new_measurements.items()
+    }
     if today is None:
         # Benchmarks and figures of public lists have no history here: they are of the last day.
-        today = kept.pop(facts.as_of)
+        today = snapshots.pop(facts.as_of)
     if past is None:
         past = {
             day: {
@@ -173,7 +175,7 @@ def _measure_and_score(
                 if is_known(rows := measurements.get(c.repository, {}))
             }
             for day in past_days
-            for measurements in [add_outlook_metric(kept[day].measurements, kept[day].outlooks)]
+            for measurements in [add_outlook_metric(snapshots[day].measurements, snapshots[day].outlooks)]
         }
     today = add_list_figures(question, today)
     return add_outlook_metric(today.measurements, today.outlooks), past

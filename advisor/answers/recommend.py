@@ -28,7 +28,7 @@ from advisor.model import (
 )
 from advisor.outlook.measurements import METRIC, add_outlook_metric
 
-_Scored = TypeVar("_Scored", bound=ScoredCandidate)
+_Candidate = TypeVar("_Candidate", bound=ScoredCandidate)
 MOST_SAMPLES = 60
 """Candidates, by score, whose ranks are sampled: the work grows with the square of their number."""
 
@@ -242,7 +242,7 @@ def add_outlooks(question: Question, ranking: Iterable[Ranked]) -> tuple[Ranked,
     return tuple(_add_outlook(r, outlooks.get(r.repository, r.outlook)) for r in ranking)
 
 
-def _add_outlook(candidate: _Scored, outlooks: Iterable[Outlook]) -> _Scored:
+def _add_outlook(candidate: _Candidate, outlooks: Iterable[Outlook]) -> _Candidate:
     """Add the outlook, with the reasons of rules that exclude: the outlook's model cannot know them."""
     ends = "; ".join(f.text for f in candidate.findings if f.verdict == "exclude")
     return replace(candidate, outlook=tuple(replace(o, known=ends) for o in outlooks))

@@ -58,14 +58,16 @@ def encode_scores(question: Question, past: Mapping[date, Mapping[str, Mapping[s
     for candidate in question.candidates:
         repository = candidate.repository
         rows = [each.get(repository, {}) for each in past.values()]
-        scored = [score_candidate(candidate, row, question) if is_known(row) else None for row in rows]
+        past_candidates = [
+            score_candidate(candidate, row, question) if is_known(row) else None for row in rows
+        ]
         for name, key in keys.items():
-            utilities = [_utility(s.criterion(name)) if s else None for s in scored]
+            utilities = [_utility(s.criterion(name)) if s else None for s in past_candidates]
             scores["utilities"].setdefault(key, {})[repository] = utilities
-        findings = [[[f.rule, f.verdict, f.text] for f in s.findings] if s else None for s in scored]
+        findings = [[[f.rule, f.verdict, f.text] for f in s.findings] if s else None for s in past_candidates]
         scores["findings"].setdefault(rules, {})[digest(asdict(candidate))] = findings
         scores["series"][repository] = {
-            name: [_point(s.measurement(name)) if s else None for s in scored] for name in SERIES
+            name: [_point(s.measurement(name)) if s else None for s in past_candidates] for name in SERIES
         }
     return scores
 

@@ -31,7 +31,7 @@ COMMANDS = frozenset({"rank", "explain", "compare", "coverage", "dashboard", "go
 """The commands that settings apply to: those that answer. No setting can change where facts are written."""
 
 _LARGEST_FILE_BYTES = 1 << 20
-_BUNDLED = "bundled"
+_BUNDLED_STORE = "bundled"
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _check(path: Path, name: str, value: object) -> Setting:
         raise ConfigError(f"{where}: expected a text")
     is_path = (
         name == "rules"
-        or (name == "store" and text != _BUNDLED)
+        or (name == "store" and text != _BUNDLED_STORE)
         or (name == "domain" and text.endswith(".toml"))
     )
     return Setting(str(path.parent / text) if is_path else text, str(path))

@@ -64,7 +64,7 @@ def weight_flips(
             continue
         lines = {c.repository: _line(c, weights, k) for c in candidates}
         own = lines.pop(choice)
-        others = _drop_dominated(list(lines.values()))
+        others = _drop_dominated_lines(list(lines.values()))
         leads_now = own.score(now) >= max(line.score(now) for line in others)
         shares = sorted((i / STEPS for i in range(STEPS + 1)), key=lambda share: (abs(share - now), share))
         for then in shares:
@@ -87,7 +87,7 @@ def _winner(own: _Line, others: Sequence[_Line], share: float, *, leads_now: boo
     return own.candidate if own.score(share) > best.score(share) + MARGIN else None
 
 
-def _drop_dominated(lines: Sequence[_Line]) -> list[_Line]:
+def _drop_dominated_lines(lines: Sequence[_Line]) -> list[_Line]:
     """Return the lines that may come first at some share: no other one is above them at both ends.
 
     The one above must have enough data at both ends, and so at every share.

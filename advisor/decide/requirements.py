@@ -107,9 +107,9 @@ class ModelSupport:
     is_loaded: bool = False
 
 
-def _check_type(what: str, value: object, kind: type, expected: str) -> None:
+def _check_type(what: str, value: object, kind: type, form: str) -> None:
     if value is not None and not isinstance(value, kind):
-        raise InputError(f"invalid {what} {value!r}: expected {expected}")
+        raise InputError(f"invalid {what} {value!r}: expected {form}")
 
 
 def _read_kinds(what: str, value: Any) -> tuple[str, ...]:

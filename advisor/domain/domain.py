@@ -201,7 +201,9 @@ def load_bundled_domain(name: str, folder: Path) -> Domain:
 
 def _load_domain(name: str, folder: Path) -> Domain:
     path = (
-        Path(name) if name.endswith(".toml") else folder / "domains" / f"{_find_bundled(name, folder)}.toml"
+        Path(name)
+        if name.endswith(".toml")
+        else folder / "domains" / f"{_find_bundled_name(name, folder)}.toml"
     )
     content = read_toml(path)
     base = content.pop("extends", None)
@@ -239,7 +241,7 @@ def _complete(goal: Goal, names: Sequence[str]) -> Goal:
     return goal.model_copy(update={"weights": weights})
 
 
-def _find_bundled(name: str, folder: Path) -> str:
+def _find_bundled_name(name: str, folder: Path) -> str:
     if Path(name).is_file():
         raise ConfigError(f"{name} is a file, but not a domain: the name of a domain file ends in .toml")
     return find_name("domain", name, available_domains(folder))

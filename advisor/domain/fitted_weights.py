@@ -53,7 +53,7 @@ def complete_weights(
     outcomes: Iterable[str],
     experts: Mapping[str, float],
     criteria: Iterable[str],
-    fitted: Mapping[str, Mapping[str, float]],
+    fitted_weights: Mapping[str, Mapping[str, float]],
 ) -> dict[str, float]:
     """Return the weights of a goal; they add up to 100.
 
@@ -61,10 +61,10 @@ def complete_weights(
         outcomes: those of the goal; each counts the same.
         experts: criterion that a panel does not show → its weight, of 100.
         criteria: the criteria of the domain; the weights of others are left out.
-        fitted: from `read_fitted_weights`.
+        fitted_weights: from `read_fitted_weights`.
     """
     names = [c for c in criteria if c in CRITERIA]
     suffix = "" if "outlook" in names else WITHOUT
-    sums = {name: sum(fitted[outcome + suffix][name] for outcome in outcomes) for name in names}
+    sums = {name: sum(fitted_weights[outcome + suffix][name] for outcome in outcomes) for name in names}
     share = (100 - sum(experts.values())) / (sum(sums.values()) or 1.0)
     return {**{name: total * share for name, total in sums.items()}, **experts}

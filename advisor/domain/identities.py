@@ -72,15 +72,15 @@ class Identities:
     def __init__(self, entries: Sequence[Identity]) -> None:
         """Prepare the patterns of these entries; the first that matches decides."""
         self.entries = tuple(entries)
-        ordered = [(entry.kind, pattern.lower()) for entry in entries for pattern in entry.patterns]
-        self._kinds = [kind for kind, _ in ordered]
-        authors = [(n, p) for n, (kind, p) in enumerate(ordered) if kind in get_args(Kind)]
-        domains = [(n, p) for n, (kind, p) in enumerate(ordered) if kind in get_args(DomainKind)]
+        patterns = [(entry.kind, pattern.lower()) for entry in entries for pattern in entry.patterns]
+        self._kinds = [kind for kind, _ in patterns]
+        authors = [(n, p) for n, (kind, p) in enumerate(patterns) if kind in get_args(Kind)]
+        domains = [(n, p) for n, (kind, p) in enumerate(patterns) if kind in get_args(DomainKind)]
         self._names = _Patterns((n, p) for n, p in authors if "@" not in p)
         self._addresses = _Patterns((n, p) for n, p in authors if "@" in p[1:])
         self._hosts = _Patterns((n, p[1:]) for n, p in authors if p.startswith("@"))
         self._domains = _Patterns((n, p.removeprefix("@")) for n, p in domains)
-        self._machines = {n for n, (kind, _) in enumerate(ordered) if kind in {"service", "agent"}}
+        self._machines = {n for n, (kind, _) in enumerate(patterns) if kind in {"service", "agent"}}
         self._authors: dict[tuple[str, str], Kind] = {}
 
     def classify(self, name: str, mail: str) -> Kind:

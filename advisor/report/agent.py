@@ -75,7 +75,7 @@ class Advice:
     doubts: tuple[str, ...] = ()
     would_change: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
-    not_ranked: tuple[str, ...] = ()
+    without_rank: tuple[str, ...] = ()
     left_out: str = ""
 
 
@@ -127,7 +127,7 @@ class Numbers:
     as_of: str
     facts: tuple[Facts, ...]
     place: Place
-    abandoned: tuple[str, ...]
+    chance_of_abandonment: tuple[str, ...]
     numbers: tuple[Number, ...]
     findings: tuple[str, ...] = ()
     definition: str = ""
@@ -189,9 +189,9 @@ def shorten_recommendation(answer: Recommendation, facts: tuple[Facts, ...], *, 
         doubts=answer.doubts,
         would_change=tuple(f.text for f in answer.flips),
         requirements=(*answer.requirement_notes, *answer.open_questions),
-        not_ranked=tuple(f"{n}: {why}" for n, why in (*answer.missing.items(), *answer.rivals.items())),
+        without_rank=tuple(f"{n}: {why}" for n, why in (*answer.missing.items(), *answer.rivals.items())),
     )
-    return advice if full else _fit(advice, ranking=5, why=4, doubts=4, would_change=3, not_ranked=3)
+    return advice if full else _fit(advice, ranking=5, why=4, doubts=4, would_change=3, without_rank=3)
 
 
 def shorten_comparison(answer: Comparison, facts: tuple[Facts, ...], *, full: bool = False) -> Pair:
@@ -228,7 +228,7 @@ def shorten_explanation(
         as_of=str(answer.as_of),
         facts=facts,
         place=_place(r),
-        abandoned=tuple(f"in {o.horizon_months} months: {show_outlook(o)}" for o in r.outlook),
+        chance_of_abandonment=tuple(f"in {o.horizon_months} months: {show_outlook(o)}" for o in r.outlook),
         numbers=tuple(_number(r.measurement(name)) for name in names),
         findings=tuple(f"{f.verdict}: {f.text}" for f in r.findings),
         definition=METRICS[metric].definition if metric else "",
@@ -321,16 +321,20 @@ def _fit(answer: Any, **most: int) -> Any:
         **most: list → the most entries that it keeps.
     """
     lists = {name: getattr(answer, name) for name in most}
-    kept = {name: [_cut(entry) for entry in entries[: most[name]]] for name, entries in lists.items()}
+    short_lists = {name: [_cut(entry) for entry in entries[: most[name]]] for name, entries in lists.items()}
 
     def build() -> Any:
-        gone = {name: len(lists[name]) - len(kept[name]) for name in lists}
-        texts = [f"{count} more in {name}" for name, count in gone.items() if count]
+        gaps = {name: len(lists[name]) - len(short_lists[name]) for name in lists}
+        texts = [f"{count} more in {name}" for name, count in gaps.items() if count]
         note = f"{', '.join(texts)}: call again with full = true" if texts else ""
-        return replace(answer, **{name: tuple(entries) for name, entries in kept.items()}, left_out=note)
+        return replace(
+            answer, **{name: tuple(entries) for name, entries in short_lists.items()}, left_out=note
+        )
 
-    while _length(short := build()) > MOST_CHARACTERS and any(len(entries) > 1 for entries in kept.values()):
-        max(kept.values(), key=lambda entries: _length(entries) if len(entries) > 1 else 0).pop()
+    while _length(short := build()) > MOST_CHARACTERS and any(
+        len(entries) > 1 for entries in short_lists.values()
+    ):
+        max(short_lists.values(), key=lambda entries: _length(entries) if len(entries) > 1 else 0).pop()
     return short
 
 

@@ -21,17 +21,17 @@ TOLERANCE = 1e-3  # of a weight; the record has four digits
 
 def describe_weights(answer: Recommendation) -> list[str]:
     """Return who chose the weights, and the record of these weights if they were judged."""
-    used = {name: weight for name, weight in answer.weights.items() if weight > 0}
-    fitted = [name for name in used if name in CRITERIA] if answer.outcomes else []
-    experts = [name for name in used if name not in fitted]
+    weights = {name: weight for name, weight in answer.weights.items() if weight > 0}
+    fitted_names = [name for name in weights if name in CRITERIA] if answer.outcomes else []
+    experts = [name for name in weights if name not in fitted_names]
     sentences = []
-    if fitted:
+    if fitted_names:
         ends = ", ".join(f"{name} ({OUTCOMES[name]})" for name in answer.outcomes)
-        shares = ", ".join(f"{name} {used[name]:.0%}" for name in fitted)
+        shares = ", ".join(f"{name} {weights[name]:.0%}" for name in fitted_names)
         sentences.append(f"chosen by what became of libraries two years later: {ends}; {shares}")
     if experts:
-        shares = ", ".join(f"{name} {used[name]:.0%}" for name in experts)
-        sentences.append(f"chosen by {'an expert' if fitted else 'an expert or by you'}: {shares}")
+        shares = ", ".join(f"{name} {weights[name]:.0%}" for name in experts)
+        sentences.append(f"chosen by {'an expert' if fitted_names else 'an expert or by you'}: {shares}")
     record = describe_record(answer.weights, answer.outcomes)
     return [*sentences, *([record] if record else [])]
 
@@ -44,8 +44,8 @@ def describe_record(weights: Mapping[str, float], outcomes: tuple[str, ...]) -> 
         outcomes: those that gave the weights.
     """
     record = _read_record()
-    for goal, judged in record.get("weights", {}).items():
-        if outcomes and _are_equal(weights, judged):
+    for goal, goal_weights in record.get("weights", {}).items():
+        if outcomes and _are_equal(weights, goal_weights):
             figures = [record["outcomes"][name] for name in outcomes]
             ours = ", ".join(
                 f"{100 * row[f'goal {goal}']['value']:.0f} ({name})"
@@ -59,11 +59,12 @@ def describe_record(weights: Mapping[str, float], outcomes: tuple[str, ...]) -> 
     return None
 
 
-def _are_equal(weights: Mapping[str, float], judged: Mapping[str, float]) -> bool:
+def _are_equal(weights: Mapping[str, float], goal_weights: Mapping[str, float]) -> bool:
     """Return whether the weights of the criteria that a panel shows have the same ratios."""
-    ours, theirs = (sum(row.get(name, 0.0) for name in CRITERIA) for row in (weights, judged))
+    ours, theirs = (sum(row.get(name, 0.0) for name in CRITERIA) for row in (weights, goal_weights))
     return ours > 0 and all(
-        abs(weights.get(name, 0.0) / ours - judged.get(name, 0.0) / theirs) <= TOLERANCE for name in CRITERIA
+        abs(weights.get(name, 0.0) / ours - goal_weights.get(name, 0.0) / theirs) <= TOLERANCE
+        for name in CRITERIA
     )
 
 

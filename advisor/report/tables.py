@@ -78,11 +78,11 @@ def _lines(columns: Sequence[Sequence[str]], widths: Sequence[int]) -> list[str]
             height = max(map(len, cells))
             cells = [[""] * (height - len(cell)) + cell for cell in cells]
         for line in zip_longest(*cells, fillvalue=""):
-            padded = (
+            parts = (
                 cell.ljust(width) if left else cell.rjust(width)
                 for cell, width, left in zip(line, widths, is_text, strict=True)
             )
-            lines.append(_GAP.join(padded).rstrip())
+            lines.append(_GAP.join(parts).rstrip())
     return lines
 
 

@@ -29,10 +29,11 @@ def list_forms(messages: Sequence[Message]) -> Iterator[Turns]:
             yield [_write_turn(m, name, is_text=is_text) for m in messages]
 
 
-def _write_turn(message: Message, thought: str | None, *, is_text: bool) -> dict[str, Any]:
-    """Return a turn for a template; ``thought`` is another name for its thought."""
+def _write_turn(message: Message, thought_name: str | None, *, is_text: bool) -> dict[str, Any]:
+    """Return a turn for a template; ``thought_name`` is another name for its thought."""
     fields = {
-        thought if thought and name in THOUGHTS else name: value for name, value in message.fields.items()
+        thought_name if thought_name and name in THOUGHTS else name: value
+        for name, value in message.fields.items()
     }
     turn = {"role": message.role, "content": message.content, **fields}
     if is_text and "tool_calls" in turn:

@@ -46,7 +46,7 @@ IGNORE_INDEX = -100  # the label of a token that does not contribute to the loss
 _DISK_FULL_TEXTS = ("no space left", "file too large", "disk quota", "failed writing file", "unexpected pos")
 
 
-def count_trained(labels: Sequence[Any]) -> int:
+def count_trained_labels(labels: Sequence[Any]) -> int:
     """Return how many labels contribute to the loss; the first one does not, as no token comes before it."""
     return sum(int(label) != IGNORE_INDEX for label in labels[1:])
 
@@ -99,7 +99,7 @@ class Emitter:
         Args:
             rows: tokens and labels of each row, without padding.
         """
-        self.tokens += sum(len(tokens) for tokens, labels in rows if count_trained(labels))
+        self.tokens += sum(len(tokens) for tokens, labels in rows if count_trained_labels(labels))
 
     def count_batch(self, labels: Any, mask: Any) -> None:
         """Count the tokens and the trained labels of a micro-batch; a row without trained labels is a filler.

@@ -63,11 +63,11 @@ class Rows(DataModule):  # type: ignore[misc, unused-ignore]  # its parents are 
         """Return the training rows in order, without another shuffle."""
         collate = get_sft_collate_fn()
 
-        def collate_counted(samples: list[dict[str, Any]]) -> Any:
+        def collate_rows(samples: list[dict[str, Any]]) -> Any:
             Rows.on_rows((sample["input_ids"], sample["labels"]) for sample in samples)
             return collate(samples)
 
-        return DataLoader(_Tensors(self.rows), batch_size=self.batch_size, collate_fn=collate_counted)
+        return DataLoader(_Tensors(self.rows), batch_size=self.batch_size, collate_fn=collate_rows)
 
     def val_dataloader(self) -> Any:
         """Return the held-out rows."""

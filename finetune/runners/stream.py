@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
-    from finetune.runners.emit import IGNORE_INDEX, count_trained
+    from finetune.runners.emit import IGNORE_INDEX, count_trained_labels
 else:
-    from emit import IGNORE_INDEX, count_trained
+    from emit import IGNORE_INDEX, count_trained_labels
 
 _FILLER_TOKENS = 2  # one to predict, and one before it
 
@@ -77,7 +77,7 @@ class Stream:
         rows = [self.rows[index] for index in self._order[: step * self.batch]]
         return {
             "tokens": sum(len(row["input_ids"]) for row in rows),
-            "trained": sum(count_trained(row["labels"]) for row in rows),
+            "trained": sum(count_trained_labels(row["labels"]) for row in rows),
         }
 
 

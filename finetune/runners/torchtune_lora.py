@@ -108,7 +108,7 @@ def _count_work(recipe: Any, emit: Emitter) -> None:
     """
     collate, compute_loss = recipe._dataloader.collate_fn, recipe._loss_fn.forward
 
-    def collate_counted(samples: list[dict[str, Any]]) -> Any:
+    def collate_rows(samples: list[dict[str, Any]]) -> Any:
         emit.count_rows((sample["tokens"], sample["labels"]) for sample in samples)
         return collate(samples)
 
@@ -119,7 +119,7 @@ def _count_work(recipe: Any, emit: Emitter) -> None:
             return compute_loss(logits, labels)
         return sum(part.sum() for part in (logits if isinstance(logits, list) else [logits])) * 0.0
 
-    recipe._dataloader.collate_fn = collate_counted
+    recipe._dataloader.collate_fn = collate_rows
     recipe._loss_fn.forward = compute_counted_loss
 
 

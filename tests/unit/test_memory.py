@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -37,6 +39,28 @@ def test_the_lowest_limit_of_the_groups_counts(tmp_path, groups, files, limit):
     if groups is not None:
         (tmp_path / "own").write_text(groups)
     assert read_memory_limit(tmp_path / "groups", tmp_path / "own") == (limit or PHYSICAL)
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_windows_has_its_own_call_for_the_memory(tmp_path, monkeypatch, is_read):
+    """The status has eight numbers of 8 bytes; the caller sets the length in the first one."""
+
+    def write_status(pointer):
+        status = pointer._obj
+        assert status[0] == ctypes.sizeof(status) == 64
+        status[1] = 5000
+        return is_read
+
+    kernel = SimpleNamespace(GlobalMemoryStatusEx=write_status)
+    monkeypatch.setattr(ctypes, "windll", SimpleNamespace(kernel32=kernel), raising=False)
+    monkeypatch.setattr(ctypes, "WinError", lambda: OSError("no memory status"), raising=False)
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setitem(sys.modules, "resource", None)
+    if is_read:
+        assert read_memory_limit(tmp_path, tmp_path / "own") == 5000
+    else:
+        with pytest.raises(OSError, match="no memory status"):
+            read_memory_limit(tmp_path, tmp_path / "own")
 
 
 def test_the_limit_of_a_process_counts():

@@ -156,8 +156,8 @@ def judge_weights(
         }
         record[outcome] = compare_scores(rivals, scores, outcomes[outcome].to_numpy(), "fitted" + WITHOUT)
     days = (members.as_of.min().date(), members.as_of.max().date())
-    rounded = {name: {c: round(w, 4) for c, w in goal.items()} for name, goal in goals.items()}
-    return Record(days, members.repository.nunique(), rounded, record)
+    goal_weights = {name: {c: round(w, 4) for c, w in goal.items()} for name, goal in goals.items()}
+    return Record(days, members.repository.nunique(), goal_weights, record)
 
 
 def _name_goals() -> dict[tuple[str, ...], str]:

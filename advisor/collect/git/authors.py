@@ -74,8 +74,8 @@ def find_organisations(
         if domain := find_organisation_domain(mail, identities):
             domains[mail] = domain
             users[domain][number] |= _list_labels(name, mail)
-    shared = {d for d, names in users.items() if len(names) > 1 and not _is_own(d, names.values())}
-    return {mail: domain for mail, domain in domains.items() if domain in shared}
+    shared_domains = {d for d, names in users.items() if len(names) > 1 and not _is_own(d, names.values())}
+    return {mail: domain for mail, domain in domains.items() if domain in shared_domains}
 
 
 def _list_labels(name: str, mail: str) -> set[str]:

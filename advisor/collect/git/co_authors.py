@@ -20,9 +20,9 @@ MOST_CO_AUTHORS = 1000
 
 def parse_co_authors(trailers: str) -> tuple[Identity, ...]:
     """Return the different co-authors in the values of trailers, one a line; each has an address."""
-    contacts = (_CONTACT.match(line) for line in trailers.split("\n"))
-    found = dict.fromkeys((match[1].strip(), match[2]) for match in contacts if match)
-    return tuple(found)[:MOST_CO_AUTHORS]
+    matches = (_CONTACT.match(line) for line in trailers.split("\n"))
+    contacts = dict.fromkeys((match[1].strip(), match[2]) for match in matches if match)
+    return tuple(contacts)[:MOST_CO_AUTHORS]
 
 
 def map_contacts(folder: Path, mailmap: str, contacts: Sequence[Identity]) -> dict[Identity, Identity]:
@@ -37,5 +37,5 @@ def map_contacts(folder: Path, mailmap: str, contacts: Sequence[Identity]) -> di
         return {}
     lines = "".join(f"{name} <{mail}>\n" for name, mail in contacts)
     output = run_git(folder, "-c", f"mailmap.blob={mailmap}", "check-mailmap", "--stdin", stdin=lines)
-    mapped = map(parse_co_authors, output.split("\n")[: len(contacts)])
-    return {contact: new[0] for contact, new in zip(contacts, mapped, strict=True) if new}
+    new_contacts = map(parse_co_authors, output.split("\n")[: len(contacts)])
+    return {contact: new[0] for contact, new in zip(contacts, new_contacts, strict=True) if new}

@@ -42,7 +42,7 @@ def state_file(store: Path) -> Path:
         parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if _read_text(folder / "store") != path:
         write_atomically(folder / "store", os.fsencode(path))
-    _remove_abandoned()
+    _remove_orphans()
     return folder / FILE
 
 
@@ -105,7 +105,7 @@ def _is_of_another(folder: Path, path: str) -> bool:
     return owner not in {"", path} and _read_folder(Path(owner)) == folder
 
 
-def _remove_abandoned() -> None:
+def _remove_orphans() -> None:
     """Delete the state of stores that are gone; not if their disk may only be missing."""
     for folder in _home().iterdir():
         owner = _read_text(folder / "store").partition(f"/{_QUEUE}/")[0]

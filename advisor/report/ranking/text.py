@@ -114,7 +114,7 @@ def _left_out(answer: Recommendation, top: Sequence[Ranked]) -> Iterator[str]:
     gaps = [r.candidate.name for r in rest if r.score is None and not r.excluded]
     groups = (
         ("lower ranks", [r.candidate.name for r in rest if r.rank is not None]),
-        ("excluded", [_excluded(r) for r in rest if r.excluded]),
+        ("excluded", [_describe_exclusion(r) for r in rest if r.excluded]),
         ("not enough data", [*gaps, *(name.split("/")[-1] for name in answer.missing)]),
         ("not compared (no facts)", [name.split("/")[-1] for name in answer.rivals]),
     )
@@ -124,7 +124,7 @@ def _left_out(answer: Recommendation, top: Sequence[Ranked]) -> Iterator[str]:
             yield f"{title}: {', '.join(names[:MOST_ROWS])}{more}"
 
 
-def _excluded(r: Ranked) -> str:
+def _describe_exclusion(r: Ranked) -> str:
     """Return the name of an excluded candidate with the beginning of the reason."""
     reason = next((f.text for f in r.findings if f.verdict == "exclude"), "")
     return f"{r.candidate.name} ({reason.partition(':')[0].rstrip('.')})" if reason else r.candidate.name

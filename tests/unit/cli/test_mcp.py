@@ -116,7 +116,8 @@ def test_the_answers_are_those_of_python(answers):
     assert (pair["verdict"], pair["as_of"]) == (past.certainty, "2025-06-05")
     assert (comparison["verdict"], comparison["choice"]) == ("only", "huggingface/trl")
     assert any("excluded" in p["note"] for p in comparison["candidates"])
-    assert numbers["repository"] == "huggingface/trl" and numbers["abandoned"][0].startswith("in 12 months: ")
+    assert numbers["repository"] == "huggingface/trl"
+    assert numbers["chance_of_abandonment"][0].startswith("in 12 months: ")
     assert [n["metric"] for n in metric["numbers"]] == ["contributors"] and metric["definition"]
     assert packages["known"] + packages["unknown"] == 3
     assert packages["without_score"][0].startswith("no-such-package-x: ")
@@ -125,8 +126,8 @@ def test_the_answers_are_those_of_python(answers):
 
 def test_libraries_without_a_rank_are_named_with_the_reason(answers):
     expected = advisor.recommend()
-    not_ranked = " ".join(answers[0][2].structured_content["not_ranked"])
-    assert all(name.partition("/")[2] in not_ranked for name in (*expected.missing, *expected.rivals))
+    without_rank = " ".join(answers[0][2].structured_content["without_rank"])
+    assert all(name.partition("/")[2] in without_rank for name in (*expected.missing, *expected.rivals))
     excluded = [p for p in answers[0][2].structured_content["ranking"] if p["rank"] is None]
     assert [p["repository"] for p in excluded] == [
         r.repository for r in expected.ranking if r.rank is None

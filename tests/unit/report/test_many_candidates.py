@@ -118,7 +118,7 @@ def test_candidates_that_are_never_first_change_no_flip():
     dropped = 0
     for _ in range(300):
         lines = [line() for _ in range(lot.randrange(1, 30))]
-        rest = flips._drop_dominated(lines)
+        rest = flips._drop_dominated_lines(lines)
         dropped += len(lines) - len(rest)
         for share in (step / 100 for step in range(101)):
             assert max(rest, key=lambda x: x.score(share)) is max(lines, key=lambda x: x.score(share))
