@@ -8,6 +8,16 @@ from typing import Any
 import typer  # noqa: TC002 - typer reads these annotations
 
 
+class _Name(str):
+    """A name that a word in any case completes: Typer drops a name that does not start with the word."""
+
+    __slots__ = ()
+
+    def startswith(self, *_: Any) -> bool:
+        """Return True: `_complete` has selected the name."""
+        return True
+
+
 def _complete(list_names: Callable[[typer.Context], Iterable[str]]) -> Callable[..., list[str]]:
     """Return a function for ``autocompletion=``; a name that cannot be read is not proposed."""
 
@@ -18,7 +28,7 @@ def _complete(list_names: Callable[[typer.Context], Iterable[str]]) -> Callable[
             names = list(dict.fromkeys(list_names(ctx)))
         except AdvisorError:
             return []
-        return [name for name in names if name.lower().startswith(incomplete.lower())]
+        return [_Name(name) for name in names if name.lower().startswith(incomplete.lower())]
 
     return complete
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from advisor.domain.organisations import load_organisations
@@ -18,7 +21,6 @@ from advisor.model import Measurement, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import date
 
     import duckdb
 
@@ -59,7 +61,8 @@ def measure_days(
 
     A metric keeps its value if all times and the as-of date move by the same number of days (the tests
     check this law for every metric). So this function stacks the views of several days: it shifts the
-    rows of each day to one common day and adds the day to the names of the repositories.
+    rows of each day to one common day and adds the day to the names of the repositories. The days of a result
+    are shifted back, also those in its reason.
 
     Args:
         facts: the repositories to measure; its last day must not be before the days.
@@ -185,4 +188,22 @@ def _run_metric(db: Any, metric: Metric, as_of: date) -> Iterator[tuple[date, Me
     names = [d[0] for d in result.description]
     for row in result.fetchall():
         values = dict(zip(names, row, strict=True))
-        yield values["as_of"], measurement_of_row(values)
+        measurement = measurement_of_row(values)
+        yield values["as_of"], _move_reason_back(measurement, as_of - values["as_of"])
+
+
+def _move_reason_back(measurement: Measurement, shift: timedelta) -> Measurement:
+    """Return the measurement with the days that its reason names, which stacked facts have shifted.
+
+    The reason of an unavailable measurement names days that are not shifted (see `measurement_sql`).
+    """
+    if not shift or measurement.status == "unavailable":
+        return measurement
+
+    def move(match: re.Match[str]) -> str:
+        try:
+            return (date.fromisoformat(match[0]) - shift).isoformat()
+        except (ValueError, OverflowError):  # digits that are no day
+            return match[0]
+
+    return replace(measurement, reason=re.sub(r"\b\d{4}-\d{2}-\d{2}\b", move, measurement.reason))

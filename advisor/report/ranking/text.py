@@ -20,7 +20,8 @@ MOST_ROWS = 20
 """The whole report has the first so many candidates; all are in CSV, JSON and Markdown."""
 
 FEWEST_WARNINGS = 4
-"""So many candidates have their warnings in a report that leaves candidates out."""
+"""So many candidates have their warnings in a report that leaves candidates out, and on the first screen the
+reason of their exclusion."""
 
 SHORT_LEGEND = (
     "score: 0 to 100, higher is healthier. range: what is possible.",
@@ -112,9 +113,11 @@ def _left_out(answer: Recommendation, top: Sequence[Ranked]) -> Iterator[str]:
     """Yield the names of the candidates that the first screen does not show."""
     rest = [r for r in answer.ranking if r not in top]
     gaps = [r.candidate.name for r in rest if r.score is None and not r.excluded]
+    excluded = [r for r in rest if r.excluded]
+    further = [r.candidate.name for r in excluded[FEWEST_WARNINGS:]]
     groups = (
         ("lower ranks", [r.candidate.name for r in rest if r.rank is not None]),
-        ("excluded", [_describe_exclusion(r) for r in rest if r.excluded]),
+        ("excluded", [*map(_describe_exclusion, excluded[:FEWEST_WARNINGS]), *further]),
         ("not enough data", [*gaps, *(name.split("/")[-1] for name in answer.missing)]),
         ("not compared (no facts)", [name.split("/")[-1] for name in answer.rivals]),
     )

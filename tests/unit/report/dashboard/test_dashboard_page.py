@@ -224,10 +224,15 @@ def test_the_policy_allows_only_the_scripts_and_styles_of_the_page(page):
     assert 0 < script.index("const format =") < script.index("const HEADLINES")
 
 
-def test_the_page_has_the_nearest_flip_of_a_value_and_of_what_is_not_known():
-    answer = recommend(read_request(Request()))
-    values = [f for f in answer.flips if f.kind == "value"]
-    unknowns = [f for f in answer.flips if f.kind == "unknown"]
-    assert len(values) > 1 and len(unknowns) > 1
-    weights = [f for f in answer.flips if f.kind == "weight"]
-    assert list_nearest_flips(answer) == [*weights, values[0], unknowns[0]]
+def test_the_page_has_the_nearest_flip_of_a_value_and_of_what_is_not_known(sample):
+    answer, timeline = sample
+    weights = [FLIP, replace(FLIP, name="activity", text="Less activity, and Two comes first.")]
+    values, unknowns = (
+        [Flip(kind, name, TRL, 0.5, 0.25, UNSLOTH, f"{kind} {name}") for name in ("trend", "stars", "forks")]
+        for kind in ("value", "unknown")
+    )
+    answer = replace(answer, flips=(*weights, *values, *unknowns))
+    nearest = [*weights, values[0], unknowns[0]]
+    assert list_nearest_flips(answer) == nearest
+    assert answer_for_page(answer, timeline)["flips"] == [flip.text for flip in nearest]
+    assert list_nearest_flips(replace(answer, flips=(*weights, *unknowns))) == [*weights, unknowns[0]]
