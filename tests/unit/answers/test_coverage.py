@@ -166,7 +166,8 @@ def test_the_command_prints_both_tables_as_of_two_days():
     then, today = run("--as-of", "2024-06-05", "--store", "bundled"), run()
     assert (then.returncode, today.returncode) == (0, 0)
     for output in (then.stdout, today.stdout):
-        assert re.search(r"^family +vendor +public weights +trl +torchtune", output, re.MULTILINE)
+        assert re.search(r"^family +vendor +public weights +trl$", output, re.MULTILINE)
+        assert re.search(r"^family +torchtune +litgpt +axolotl", output, re.MULTILINE)
         assert re.search(r"^torchtune +Meta +\d of \d", output, re.MULTILINE)
     assert re.search(r"^Gemma 2 .*2024-11-08 \(\+134\)", today.stdout, re.MULTILINE)
     assert "Gemma 2" not in then.stdout
