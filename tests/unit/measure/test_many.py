@@ -246,13 +246,13 @@ def test_generated_histories_have_a_value_of_almost_every_metric(tmp_path):
     missing = {m for ms in measurements.values() for m in ms} - {
         m for ms in measurements.values() for m, each in ms.items() if each.status == "measured"
     }
-    # Few of these few repositories have a known backer; there are no generated merges and benchmarks.
+    # Few of these few repositories have a known backer. There are no generated merges, agents, files, advisories,
+    # checks and benchmarks.
     assert missing <= {
-        "organizational_influence",
-        "organizational_influence_merges",
-        "measured_throughput",
-        "measured_peak_memory",
-    }
+        "organizational_influence", "organizational_influence_merges", "maintainers", "agent_share", "ci_files",
+        "funding_files", "governance_files", "test_files", "licence_changes", "open_advisories",
+        "security_policy", "workflow_safety", "measured_throughput", "measured_peak_memory",
+    }  # fmt: skip
 
 
 def test_collecting_into_a_large_store_measures_the_whole_store(store, monkeypatch):
