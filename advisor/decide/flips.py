@@ -74,7 +74,7 @@ def weight_flips(
                 text = f"{winner.candidate.name} {event} if "
                 text += describe_weight(titles.get(name, name), now, then)
                 flip = Flip("weight", name, None, now, then, winner.repository, text)
-                flips.append((abs(then - now), flip))
+                flips.append((round(abs(then - now), 6), flip))  # sums of weights end in noise
                 break
     return [f for _, f in sorted(flips, key=lambda pair: (pair[0], pair[1].name))][:FLIPS]
 

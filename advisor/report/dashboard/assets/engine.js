@@ -275,8 +275,9 @@ const engine = (() => {
       }
       if (nearest) nearestFlips.push(nearest);
     });
-    const name = (flip) => data.criteria[flip.k].name;
-    return nearestFlips.sort((x, y) => x.size - y.size || (name(x) < name(y) ? -1 : 1));
+    const name = (flip) => data.criteria[flip.k].name,
+      size = (flip) => Math.round(flip.size * 1e6); // sums of weights end in noise
+    return nearestFlips.sort((x, y) => size(x) - size(y) || (name(x) < name(y) ? -1 : 1));
   }
 
   // Return the function from the share of criterion k to a candidate's score (0 to 1); -1 without a rank.
