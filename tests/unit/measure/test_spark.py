@@ -115,6 +115,7 @@ def test_rank_reads_what_spark_wrote(store, measured_store, tmp_path, monkeypatc
         assert result.exit_code == 0, result.output
         answers.append(json.loads(result.output))
         assert answers[-1].pop("snapshot") == folder.name
+        assert answers[-1].pop("generated_from")[0]["store"]
         assert any(folder.name in text for text in answers[-1].pop("sources"))
         monkeypatch.setattr(
             "advisor.measure.one_day.measure_view", measure_benchmarks_only
