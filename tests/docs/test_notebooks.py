@@ -21,7 +21,7 @@ CHECKS = {
     "the-question-of-june-2024": """
 choices = simple_choices
 assert (then.choice, then.certainty, now.choice) == ("huggingface/trl", "tie", "unslothai/unsloth")
-assert list(changes.index)[:2] == ["trl", "axolotl"] and changes["rank now"]["trl"] == 2
+assert list(changes.index)[:2] == ["axolotl", "trl"] and changes["rank now"]["trl"] == 2
 assert changes["and now"]["trl"] > 3 * changes["commits a year then"]["trl"]
 assert list(changes.index)[3] == "torchtune" and changes["declared status now"]["torchtune"] == "unmaintained"
 assert list(changes.index)[-1] == "unsloth" and changes["rank now"]["unsloth"] == 1
@@ -56,7 +56,9 @@ def test_a_notebook_has_the_cells_of_its_script_and_small_outputs(name):
     assert [(c.id, c.cell_type, c.source) for c in stored.cells] == [
         (c.id, c.cell_type, c.source) for c in expected.cells
     ]
-    assert jupytext.writes(stored, "py:percent").partition("# ---\n\n")[2] == NOTEBOOKS[name].read_text()
+    text = jupytext.writes(stored, "py:percent").partition("# ---\n\n")[2]
+    # ruff and jupytext differ in the blank lines before a cell.
+    assert [*filter(None, text.split("\n"))] == [*filter(None, NOTEBOOKS[name].read_text().split("\n"))]
     code = [c for c in stored.cells if c.cell_type == "code"]
     if name in CHECKS:  # the outputs of the others depend on the machine that trains
         assert [c.execution_count for c in code] == list(range(1, len(code) + 1)) and any(
