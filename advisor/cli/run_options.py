@@ -33,7 +33,7 @@ Stack = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Stack that trains. Default: the recommended one.",
+        help="Stack that trains. Default: the recommended one that runs on this machine.",
         autocompletion=completion.stacks,
     ),
 ]
@@ -158,7 +158,10 @@ def compose_run(options: RunOptions, callbacks: RunCallbacks, output: Path | Non
             raise InputError(f"missing option {option}: add it, or try `advisor train --demo`")
     recommendation = None
     if "stack" not in names:
-        stack, recommendation = _recommend_stack()
+        kinds = [
+            value for _, tables in layers for n, value in specs.iterate_leaves(tables) if n == "devices.kind"
+        ]
+        stack, recommendation = _recommend_stack(kinds[-1] if kinds else None)
         layers.append(("recommended", {"stack": stack}))
     composed_spec = specs.compose_spec(layers)
     load_stack(composed_spec.spec.stack)  # reports an unknown name before anything is read
@@ -181,24 +184,34 @@ def _demo_layer(callbacks: RunCallbacks) -> dict[str, Any]:
     return {**settings, "model": model, "data": {**settings["data"], **rows}}
 
 
-def _recommend_stack() -> tuple[str, dict[str, Any]]:
-    """Return the name of the recommended stack, and why it is recommended.
+def _recommend_stack(kind: str | None) -> tuple[str, dict[str, Any]]:
+    """Return the name of the recommended stack that can run here, and why it is recommended.
+
+    Args:
+        kind: ``cpu`` or ``cuda``, if the run says so; None: as the machine has it.
 
     Raises:
-        InputError: advisor has no stack for the recommended library.
+        InputError: advisor has no stack for any of the suitable libraries.
     """
     from advisor import recommend
     from advisor.errors import InputError
+    from finetune.machine.hardware import detect_machine
     from finetune.stacks import STACKS, load_stack
 
     answer = recommend()
-    names = {load_stack(name).repository: name for name in STACKS}
-    if answer.choice not in names:
-        raise InputError(
-            f"cannot train with the recommended library {answer.choice}: choose another with --stack"
-        )
-    why = {"choice": answer.choice, "certainty": answer.certainty, "as_of": str(answer.as_of)}
-    return names[answer.choice], {**why, "reasons": list(answer.reasons)}
+    stacks = {load_stack(name).repository: load_stack(name) for name in STACKS}
+    has_gpu = kind == "cuda" or (kind is None and bool(detect_machine().gpus))
+    ranked = [r.repository for r in answer.ranking if r.rank is not None]
+    for repository in (answer.choice, *ranked):
+        stack = stacks.get(repository or "")
+        if stack is None or (getattr(stack, "needs_gpu", False) and not has_gpu):
+            continue
+        why = {"choice": repository, "certainty": answer.certainty, "as_of": str(answer.as_of)}
+        if repository == answer.choice:
+            return stack.name, {**why, "reasons": list(answer.reasons)}
+        reason = f"the next of the ranking that can train here; {answer.choice} needs a GPU or has no stack"
+        return stack.name, {**why, "reasons": [reason]}
+    raise InputError("cannot train with any of the suitable libraries: choose a stack with --stack")
 
 
 def parse_field(text: str) -> tuple[str, Any]:

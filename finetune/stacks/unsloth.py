@@ -22,6 +22,7 @@ name = "unsloth"
 repository = "unslothai/unsloth"
 lock = Path(__file__).with_suffix(".lock")
 required_packages = ("torch", "unsloth", "unsloth-zoo", "trl", "peft", "bitsandbytes")
+needs_gpu = True
 CONFIG = "unsloth.yaml"
 _RUNNER = Path(__file__).parents[1] / "runners" / "unsloth_sft.py"
 
