@@ -1,4 +1,4 @@
-"""Compare the people whom advisor finds in public histories with groups that were checked by hand.
+"""Compare the people that advisor finds in public histories with groups that were checked by hand.
 
 Usage: python scripts/check_identities.py CLONES
 

@@ -21,7 +21,7 @@ _GITHUB = "noreply@github.com"
 
 
 class Commit(NamedTuple):
-    """A commit with the author whom it is credited to.
+    """A commit with the author who gets the credit.
 
     Attributes:
         sha: its name.
@@ -42,7 +42,7 @@ class Commit(NamedTuple):
 
 
 def credit_commit(commit: Commit, committer: Identity, identities: Identities) -> Commit:
-    """Return a commit with the author whom it is credited to, and with the other people who wrote it."""
+    """Return a commit with the author who gets the credit, and with the other people who wrote it."""
     author = (commit.name, commit.mail)
     kind = identities.classify(*author)
     has_agent = "agent" in {kind, *(identities.classify(*c) for c in commit.co_authors)}

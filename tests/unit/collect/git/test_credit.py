@@ -1,4 +1,4 @@
-"""Whom a commit is credited to: people, agents, services and co-authors of a real history."""
+"""Who gets the credit for a commit: people, agents, services and co-authors of a real history."""
 
 from __future__ import annotations
 
