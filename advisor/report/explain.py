@@ -121,7 +121,8 @@ def _block(m: Measurement, explanation: Explanation, role: str) -> list[str]:
     ]
     if m.low is not None and m.high is not None:
         bounds = f"{number(m.low, metric.unit)} to {number(m.high, metric.unit)}"
-        lines.append(f"      interval {bounds}, n {m.n}, {m.evidence_share:.0%} of the evidence available")
+        count = "" if m.n is None else f", n {m.n}"
+        lines.append(f"      interval {bounds}{count}, {m.evidence_share:.0%} of the evidence available")
     if m.reason:
         lines.append(f"      {m.reason}")
     if m.first_day or m.last_day:

@@ -49,7 +49,7 @@ def test_every_number_names_its_sources_and_their_days(explained):
         assert m["sources"], m["metric"]
         assert [s for s in m["sources"] if not SOURCE.fullmatch(s)] == [], m["metric"]
         assert date.fromisoformat(m["first_day"]) <= date.fromisoformat(m["last_day"]) <= as_of, m["metric"]
-        block = text.split(f"\n  {m['metric']} = ")[1].split("\n  ", 1)[1]
+        block = re.split(rf"\n  \S.* = .*\({m['metric']}\)\n", text)[1].split("\n  ", 1)[1]
         assert f"facts from {m['first_day']} to {m['last_day']}" in block
         assert all(f"source: {s}\n" in block for s in m["sources"])
 

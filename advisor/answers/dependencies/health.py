@@ -231,7 +231,8 @@ def _score_repositories(
     known = _add_list_figures(names, known, as_of)
     scores: dict[str, _Score] = {}
     for name, facts in known.items():
-        measurements = {**facts.measurements, **measure_outlooks(facts.repository, facts.outlooks)}
+        of_outlook = measure_outlooks(facts.repository, facts.outlooks, facts.measurements)
+        measurements = {**facts.measurements, **of_outlook}
         candidate = score_candidate(find_entry(facts.repository), measurements, question)
         if candidate.score is None and not candidate.excluded:
             problems[name] = _describe_problem(candidate)

@@ -39,7 +39,7 @@ def test_it_equals_the_ordinary_ranking(store, monkeypatch):
     request = Request(domain="dataframes", store=store)
     monkeypatch.setattr("advisor.answers.list_figures.add_list_figures", lambda _, snapshot: snapshot)
     # It computes no outlooks, and uses the weights without one.
-    monkeypatch.setattr("advisor.answers.recommend.measure_outlooks", lambda *_: {})
+    monkeypatch.setattr("advisor.answers.recommend.add_outlook_metric", lambda measurements, _: measurements)
     whole_store = read_request(request, whole_store=True)
     question = read_request(replace(request, repositories=names))
     one_by_one = recommend(replace(question, domain=whole_store.domain, weights=whole_store.weights))

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import anyio
@@ -42,8 +43,9 @@ def talk(script, folder):
         async with Client(stdio_client(server, errlog=errors)) as session:
             return await script(session)
 
-    with Path(os.devnull).open("w") as errors:
-        return anyio.run(run, errors)
+    # Not in this thread: in the tests of one process, a browser may run an event loop in it.
+    with Path(os.devnull).open("w") as errors, ThreadPoolExecutor(1) as pool:
+        return pool.submit(anyio.run, run, errors).result()
 
 
 @pytest.fixture(scope="module")

@@ -117,9 +117,12 @@ def test_the_outlook_is_a_measurement_or_has_a_reason(answer):
     assert (measurement.value, measurement.low, measurement.high) == (
         outlook.probability_inactive, outlook.low, outlook.high,
     )  # fmt: skip
-    assert (measurement.evidence_share, measurement.sources) == (1.0, ("outlook",))
+    commits = packages["trl"].measurement("days_since_last_commit")
+    assert (measurement.evidence_share, measurement.n) == (1.0, commits.n)
+    assert set(commits.sources) < set(measurement.sources)
+    assert measurement.first_day <= commits.first_day <= commits.last_day <= measurement.last_day
     idle = Outlook(24, None, 0.0, 1.0, abstained=True, reason="no commit for 400 days")
-    measurement = measure_outlooks("a/idle", [idle])["inactive_in_24_months"]
+    measurement = measure_outlooks("a/idle", [idle], {})["inactive_in_24_months"]
     assert (measurement.repository, measurement.status, measurement.value, measurement.reason) == (
         "a/idle", "unavailable", None, "no commit for 400 days",
     )  # fmt: skip
