@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -205,7 +206,19 @@ def _load_domain(name: str, folder: Path) -> Domain:
         if name.endswith(".toml")
         else folder / "domains" / f"{_find_bundled_name(name, folder)}.toml"
     )
-    content = read_toml(path)
+    return _build_domain(read_toml(path), path, folder)
+
+
+def parse_domain(text: str, path: Path) -> Domain:
+    """Read a domain from the text of a file that is not written yet.
+
+    Raises:
+        ConfigError: the text is invalid.
+    """
+    return _build_domain(tomllib.loads(text), path, data_folder())
+
+
+def _build_domain(content: dict[str, Any], path: Path, folder: Path) -> Domain:
     base = content.pop("extends", None)
     if base is not None:
         parent = read_toml(folder / "domains" / f"{base}.toml")

@@ -94,7 +94,8 @@ def read_manifest(store: Path) -> dict[str, Any]:
             )
         check_manifest(manifest)
     except NotADirectoryError:
-        raise SnapshotMissing(f"{store} is a file: expected a folder of facts") from None
+        file = next(place for place in (store, *store.parents) if place.is_file())
+        raise SnapshotMissing(f"no snapshot at {store}: {file} is a file, not a folder") from None
     except FileNotFoundError:
         raise SnapshotMissing(
             f"no snapshot at {store}: there is no manifest.json; run `advisor collect` first"

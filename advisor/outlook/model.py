@@ -249,9 +249,11 @@ def explain_log_odds(
         unknown: features that the source cannot provide.
 
     Returns:
-        The log-odds, and feature → contribution for every feature on the paths.
+        The log-odds, and feature → contribution for every feature on the paths. The roots and the
+        contributions add up to the log-odds, but for the rounding of the nodes' values in the model's file.
     """
     contributions: dict[str, float] = {}
+    leaves: list[float] = []
     unknown_indices = {i for i, name in enumerate(model.features) if name in unknown}
     numbers = [as_number(values.get(name)) for name in model.features]
     for tree in trees:
@@ -260,6 +262,7 @@ def explain_log_odds(
             at, weight = waiting.pop()
             feature = tree.feature[at]
             if feature < 0:
+                leaves.append(weight * tree.value[at])
                 continue
             ways = [tree.left[at], tree.right[at]]
             if feature in unknown_indices:
@@ -273,8 +276,7 @@ def explain_log_odds(
             change = weight * (tree.value[way] - tree.value[at])
             contributions[name] = contributions.get(name, 0.0) + change
             waiting.append((way, weight))
-    base = math.fsum(tree.value[0] for tree in trees)
-    return base + math.fsum(contributions.values()), contributions
+    return math.fsum(leaves), contributions
 
 
 def expect_trees(trees: Sequence[Tree], values: np.ndarray, unknown: np.ndarray) -> np.ndarray:

@@ -78,7 +78,10 @@ def test_the_examples_in_its_docstrings():
 
 
 def test_the_typical_uses_run():
-    assert runpy.run_path(str(TYPING / "uses.py"))["answer"].choice == advisor.recommend().choice
+    answer = runpy.run_path(str(TYPING / "uses.py"))["answer"]
+    expected = advisor.recommend(as_of=answer.as_of, weights={"issues": 2})
+    assert (answer.choice, answer.weights) == (expected.choice, expected.weights)
+    assert answer.as_of < advisor.recommend().as_of
 
 
 def test_mypy_finds_each_mistake_and_nothing_else(tmp_path):

@@ -43,7 +43,9 @@ WRITERS = {
     "compact": (["compact", "store"], "store"),
     "measure": (["measure", "store"], ""),
 }  # fmt: skip
-READERS = {"rank", "explain", "compare", "domains", "coverage", "schema", "methods", "inspect"}
+READERS = {
+    "rank", "explain", "compare", "domains", "goals", "coverage", "schema", "methods", "inspect", "config", "mcp",
+}  # fmt: skip
 # What the training half writes is in tests/train and in its own tests of full disks.
 OF_TRAINING = {"plan", "preview", "train", "runs", "stacks", "bench"}
 

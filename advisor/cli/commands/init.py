@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,7 +69,7 @@ def init(
       advisor init micro --candidate pallets/flask=flask --candidate falconry/falcon
       advisor init micro --candidate pallets/flask --weight activity=3 --weight issues=0 --force
     """
-    from advisor.domain.domain import load_domain
+    from advisor.domain.domain import parse_domain
     from advisor.domain.draft import Draft, domain_text
     from advisor.errors import InputError
     from advisor.files import write_atomically
@@ -90,15 +89,9 @@ def init(
         raise InputError("missing option --candidate: add it, or run the command on a terminal")
     snapshot = _find_snapshot(list(draft.candidates))
     text = domain_text(draft, snapshot)
-    with tempfile.TemporaryDirectory() as folder:  # write only a file that can be loaded
-        trial = Path(folder) / f"{domain}.toml"
-        with report_write_errors(Path(tempfile.gettempdir())):
-            trial.write_text(text, encoding="utf-8")
-        try:
-            load_domain(str(trial))
-        except InputError as error:
-            raise InputError(str(error).replace(str(trial), str(path))) from None
-    write_atomically(path, text.encode())
+    parse_domain(text, path)  # write only a file that can be loaded
+    with report_write_errors(path):
+        write_atomically(path, text.encode())
     print(f"written: {path}")
     argument = path if path.is_absolute() else f"./{path}"
     if snapshot is None:

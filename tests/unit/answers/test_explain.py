@@ -44,7 +44,7 @@ def torchtune():
 
 def test_explain_prints_definition_and_source_of_every_metric(torchtune):
     for metric in METRICS.values():
-        assert len(re.findall(rf"^  {metric.name} = ", torchtune, re.MULTILINE)) == 1
+        assert len(re.findall(rf"^  \S.* = .*\({metric.name}\)$", torchtune, re.MULTILINE)) == 1, metric.name
         assert metric.definition in torchtune
     assert "source: git:pytorch/torchtune@bd2a0fc7c314" in torchtune
     assert re.search(
@@ -152,7 +152,7 @@ def test_a_flip_of_a_value_reverses_the_order(leader, other, kinds):
 
 def test_compare_on_a_past_day_and_with_wrong_pairs():
     assert pair("torchtune", "axolotl", as_of=date(2024, 6, 5)).as_of == date(2024, 6, 5)
-    with pytest.raises(InputError, match="two different"):
+    with pytest.raises(InputError, match="name different candidates"):
         pair("trl", "huggingface/trl")
 
 

@@ -100,7 +100,7 @@ def test_the_shortlist_ends_with_enough_candidates(store, monkeypatch):
 
 def test_an_excluded_candidate_takes_no_place_on_the_shortlist(tmp_path, monkeypatch):
     facts = rows()
-    (row,) = facts["repositories", NAMES[0]]
+    row = next(r for r in facts["repositories", NAMES[0]] if r["declared_status"])
     row |= {"declared_status": "archived", "evidence": "archived by its owner"}
     opened = fill(tmp_path / "s", facts)
     measure_store(opened, [AS_OF])

@@ -54,11 +54,7 @@ def no_measuring(monkeypatch):
 
 
 def assert_same(left, right):
-    """Compare two values.
-
-    Sums may differ in the last digit, because DuckDB adds in any order, and an outlook that is computed with
-    those of other days differs in its sixth digit.
-    """
+    """Compare two values: sums may differ in the last digits, because DuckDB adds in any order."""
     if isinstance(left, dict):
         assert left.keys() == right.keys()
         left, right = list(left.values()), [right[name] for name in left]
@@ -67,7 +63,7 @@ def assert_same(left, right):
         for a, b in zip(left, right, strict=True):
             assert_same(a, b)
     else:
-        assert left == (pytest.approx(right, rel=1e-6) if isinstance(right, float) else right)
+        assert left == (pytest.approx(right, rel=1e-9) if isinstance(right, float) else right)
 
 
 def page_of(question, answer=None):
