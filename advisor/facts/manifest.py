@@ -94,7 +94,7 @@ def read_manifest(store: Path) -> dict[str, Any]:
             )
         check_manifest(manifest)
     except NotADirectoryError:
-        file = next(place for place in (store, *store.parents) if place.is_file())
+        file = next(place for place in (store, *store.parents) if place.exists())
         raise SnapshotMissing(f"no snapshot at {store}: {file} is a file, not a folder") from None
     except FileNotFoundError:
         raise SnapshotMissing(

@@ -26,7 +26,7 @@ _DEFINITIONS = {
         "the year before the forecast."
     ),
 }
-WIDTH = 40  # characters of the calibration plot
+WIDTH = 32  # characters of the calibration plot
 
 
 def render(backtest: Backtest, output_format: BacktestFormat) -> str:

@@ -235,18 +235,23 @@ TABLE = f"""\
 Abandoned 12 months later: no commit on the default branch in the 365 days before that day. Active: the last commit is at most 90 days old.
 7 repositories; 3 of them were in the training data, and trees that did not see them score them.
 
-day         active  outcome known  abandoned                  AUC    average precision                Brier    calibration error
-2022-01-01       9              0          ?                    ?                    ?                    ?                    ?
-all             10             10      40.0%  0.750 [0.500–1.000]  0.600 [0.510–0.690]  0.100 [0.050–0.150]  0.050 [0.010–0.090]
+                    outcome
+day         active    known  abandoned                  AUC    average precision
+2022-01-01       9        0          ?                    ?                    ?
+all             10       10      40.0%  0.750 [0.500–1.000]  0.600 [0.510–0.690]
+
+day                       Brier    calibration error
+2022-01-01                    ?                    ?
+all         0.100 [0.050–0.150]  0.050 [0.010–0.090]
 
 AUC of               all days
 outlook   0.750 [0.500–1.000]
 stars     0.500 [0.400–0.600]
 releases                    ?
 
-forecasts  forecast  outcome     interval             o forecast, x outcome, 0 to 80%
-4             10.0%     0.0%   0.0%–50.0%  |x----o{"-" * 19}{" " * 15}|
-6             50.0%    40.0%  20.0%–80.0%  |{" " * 10}{"-" * 10}x---o{"-" * 15}|
+forecasts  forecast  outcome     interval  o forecast, x outcome, 0 to 80%
+4             10.0%     0.0%   0.0%–50.0%  |x---o{"-" * 15}{" " * 12}|
+6             50.0%    40.0%  20.0%–80.0%  |{" " * 8}{"-" * 8}x--o{"-" * 12}|
 
 {CHOOSING}[a–b]: 95 % bootstrap interval over repositories (for the groups: over categories and days).
 """

@@ -240,10 +240,11 @@ def test_rank_without_a_file_imports_no_reader():
 
 
 def test_a_day_before_the_first_commit_of_a_package():
-    """The first store has facts of that day about some packages; the others begin later."""
+    """The first store has years of facts before that day about some packages; the others begin later."""
     stores = open_stores(bundled_stores())
     oldest = min(stores, key=lambda store: store.first_day)
     dependencies = [Dependency("pypi", r, "requirements.txt", 1, repository=r) for r in oldest.repositories()]
-    answer = rank_dependencies(dependencies, stores, Request(as_of=oldest.first_day), ["requirements.txt"])
+    middle = oldest.first_day + (oldest.as_of - oldest.first_day) / 2
+    answer = rank_dependencies(dependencies, stores, Request(as_of=middle), ["requirements.txt"])
     assert answer.known and answer.unknown
     assert all(h.unknown for h in answer.unknown)

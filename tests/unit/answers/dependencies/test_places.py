@@ -184,7 +184,7 @@ h \\""")  # fmt: skip
 
 
 def test_a_file_that_cannot_be_read(read, monkeypatch, tmp_path):
-    with pytest.raises(InputError, match=r"^none\.txt cannot be read: No such file or directory$"):
+    with pytest.raises(InputError, match=r"^none\.txt cannot be read: no such file or directory$"):
         files.read_dependencies([Path("none.txt")])
     monkeypatch.setattr(text, "SIZE_LIMIT", 2**20)
     (tmp_path / "large.txt").write_bytes(b"a" + b"\n" * (2**20 - 1))
