@@ -40,8 +40,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 rank: $(VENV)/.installed
 	@$(BIN)/advisor rank --store bundled
 
+# One process runs all tests of a file, so that what they share is set up once; the files keep their order.
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest $(PARALLEL)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -121,14 +123,14 @@ DECIDING := tests/unit tests/contract tests/collect/test_package_index.py tests/
 	--ignore tests/unit/finetune \
 	--ignore tests/unit/measure/test_spark.py --ignore tests/contract/test_spec_leaves.py --ignore tests/contract/test_wheel.py
 coverage: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(DECIDING) --cov --cov-branch --cov-fail-under=100
+	$(BIN)/python -m pytest $(PARALLEL) $(DECIDING) --cov --cov-branch --cov-fail-under=100
 
 # Runs the whole suite and writes the table of unreached lines into docs/explanation/checks.md. The excluded test
 # fills its disk, so its process cannot write coverage.
 NOT_COUNTED := --deselect tests/train/test_robust.py::test_a_disk_that_takes_no_more
 uncovered: $(VENV)/.installed-dev
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n auto --dist loadgroup --cov=advisor --cov=finetune --cov-config=scripts/whole.coveragerc \
+	$(BIN)/python -m pytest $(PARALLEL) --cov=advisor --cov=finetune --cov-config=scripts/whole.coveragerc \
 	--cov-report= $(NOT_COUNTED)
 	$(BIN)/python scripts/uncovered.py docs/explanation/checks.md
 

@@ -19,7 +19,7 @@ from finetune.stacks import STACKS
 
 ORDER = ("trl", *(name for name in STACKS if name != "trl"))  # the first one is the reference and runs twice
 
-pytestmark = [pytest.mark.xdist_group("stacks"), pytest.mark.every_stack]
+pytestmark = pytest.mark.every_stack
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,6 @@ from finetune.errors import TrainingError
 from finetune.stacks.shared import equivalence
 from finetune.weights import family
 
-pytestmark = pytest.mark.xdist_group("stacks")
-
 
 def read_result(run):
     return json.loads((run / "gate.json").read_text())

@@ -18,7 +18,6 @@ from finetune.process import launch
 from finetune.spec import RunSpec
 from finetune.stacks import Job, load_stack
 
-pytestmark = pytest.mark.xdist_group("stacks")
 RUNNER = {
     "trl": "trl_sft",
     "torchtune": "torchtune_lora",

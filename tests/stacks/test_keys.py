@@ -15,7 +15,7 @@ from stack_cases import stack_python
 from finetune.spec import compose_spec, nest_leaves, resolve_spec
 from finetune.stacks import Job, load_stack
 
-pytestmark = [pytest.mark.xdist_group("stacks"), pytest.mark.every_stack]
+pytestmark = pytest.mark.every_stack
 VARIETY = [
     {},
     {"method.name": "qlora", "training.schedule": "constant", "training.gradient_checkpointing": True},

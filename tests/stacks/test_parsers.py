@@ -15,7 +15,6 @@ from finetune.errors import UnsupportedField
 from finetune.spec import compose_spec, nest_leaves, resolve_spec
 from finetune.stacks import STACKS, Job, load_stack
 
-pytestmark = pytest.mark.xdist_group("stacks")
 HERE = ("trl", "torchtune")  # the environments that `make test` has; `make test-stacks` builds the others
 CASES = tuple(product(("lora", "qlora", "full"), ("float16", "bfloat16"), (1, 8)))
 # What a stack refuses of these cases: the field, and when.

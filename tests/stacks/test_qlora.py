@@ -18,7 +18,7 @@ from finetune.spec import RunSpec
 from finetune.stacks import Job, load_stack
 from finetune.stacks.shared import equivalence
 
-pytestmark = [pytest.mark.xdist_group("stacks"), pytest.mark.every_stack]
+pytestmark = pytest.mark.every_stack
 ON_CPU = Path(__file__).with_name("quantise_on_cpu.py")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
 

@@ -19,7 +19,7 @@ from stack_cases import stack_python
 from advisor.files import cache_home
 from finetune import record
 
-pytestmark = [pytest.mark.every_stack, pytest.mark.xdist_group("stacks")]
+pytestmark = pytest.mark.every_stack
 STACKS = ["trl", "torchtune", "litgpt"]  # the three that can use several CPU processes
 SKY = "skypilot==0.14.1"
 KUBERNETES = "kubernetes-validate==1.37.0"

@@ -10,7 +10,6 @@ from stack_runs import assert_same_work, events, stop_and_resume
 
 from finetune.stacks.shared import equivalence
 
-pytestmark = pytest.mark.xdist_group("stacks")
 LITGPT = pytest.param("litgpt", marks=pytest.mark.every_stack)
 
 

@@ -18,8 +18,6 @@ from finetune.runners import unsloth_sft
 from finetune.spec import compose_spec, resolve_spec
 from finetune.stacks import Job, load_stack
 
-pytestmark = pytest.mark.xdist_group("stacks")
-
 
 @pytest.fixture
 def layer(tmp_path):
