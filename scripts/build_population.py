@@ -153,9 +153,10 @@ def add_outlooks(series: pd.DataFrame, newest: pd.DataFrame) -> pd.DataFrame:
     values = compute.compute_features(series, newest)
     recent = newest.day >= newest.day.max() - pd.Timedelta(days=OUTLOOK_DAYS)
     rows = []
-    for features, is_recent in zip(values.to_dict("records"), recent, strict=True):
-        outlooks = forecast.predict_outlooks(trees, features, HORIZONS) if is_recent else ()
-        known = {o.horizon_months: o for o in outlooks if not o.abstained}
+    features = values.to_dict("records")
+    predicted = forecast.predict_outlooks(trees, features, HORIZONS, [()] * len(features))
+    for outlooks, is_recent in zip(predicted, recent, strict=True):
+        known = {o.horizon_months: o for o in outlooks if is_recent and not o.abstained}
         rows.append(
             {
                 f"outlook_{months}{suffix}": getattr(known.get(months), field, None)

@@ -254,10 +254,9 @@ def explain_features(
     """Return the importance of each feature, and the standard deviation of its contribution."""
     whole = as_model(trees)
     sample = values.sample(min(1000, len(values)), random_state=0)
-    contributions = pd.DataFrame(
-        [model.explain_log_odds(whole, whole.folds[0], row)[1] for row in sample.to_dict("records")],
-        columns=list(features.FEATURES),
-    ).fillna(0.0)
+    numbers = sample[list(whole.features)].to_numpy(dtype=float)
+    _, shares = model.explain_trees(whole.forests[0], numbers, np.zeros(numbers.shape, dtype=bool))
+    contributions = pd.DataFrame(shares, columns=list(whole.features))
     weight = contributions.abs().mean()
     return (
         {n: round(float(w), 5) for n, w in (weight / weight.sum()).items()},

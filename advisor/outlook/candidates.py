@@ -126,24 +126,26 @@ def compute_outlooks(facts: FactsView, model_file: Path) -> dict[str, tuple[Outl
     read_on = _read_days(facts)
     last = series[series.day.dt.date == as_of]
     values = compute.compute_features(series, last)
-    rows = dict(zip(last.repository, values.to_dict("records"), strict=True))
+    rows = dict(zip(last.repository, _records(values), strict=True))
     unknown = _unknown_features(series)
-    outlooks = {}
-    for repository in facts.intact_repositories:
-        reason = _no_outlook_reason(repository in rows, read_on.get(repository), as_of)
-        if reason:
-            outlooks[repository] = tuple(_abstain(m, reason) for m in HORIZONS)
-            continue
-        outlooks[repository] = forecast.predict_outlooks(
-            trees, rows[repository], HORIZONS, unknown[repository], collapse
-        )
-    return outlooks
+    reasons = {
+        name: _no_outlook_reason(name in rows, read_on.get(name), as_of) for name in facts.intact_repositories
+    }
+    forecasts = [name for name, reason in reasons.items() if not reason]
+    predicted = forecast.predict_outlooks(
+        trees, [rows[n] for n in forecasts], HORIZONS, [unknown[n] for n in forecasts], collapse
+    )
+    by_name = dict(zip(forecasts, predicted, strict=True))
+    return {
+        name: by_name.get(name) or tuple(_abstain(m, reason) for m in HORIZONS)
+        for name, reason in reasons.items()
+    }
 
 
 def compute_past_outlooks(
     facts: FactsView, days: Sequence[date], model_file: Path
 ) -> dict[date, dict[str, Outlook]]:
-    """Return the outlook for 24 months on many days, without its explanation and without a collapse.
+    """Return the outlook for 24 months on many days, without a collapse.
 
     Args:
         facts: the repositories, with facts up to the last of the days or later.
@@ -168,10 +170,13 @@ def compute_past_outlooks(
     last = series[series.day == ends].reset_index(drop=True)
     values = compute.compute_features(series, last)
     unknown = _unknown_features(series)
-    chances = forecast.predict_many(
-        model.load_model(model_file), values, months, [unknown[n] for n in last.repository]
+    chances = forecast.predict_outlooks(
+        model.load_model(model_file),
+        values.to_dict("records"),
+        [months],
+        [unknown[n] for n in last.repository],
     )
-    by_name = dict(zip(last.repository, chances, strict=True))
+    by_name = {name: outlook for name, (outlook,) in zip(last.repository, chances, strict=True)}
     read_on = _read_days(facts)
     result: dict[date, dict[str, Outlook]] = {}
     for day in days:
@@ -181,6 +186,10 @@ def compute_past_outlooks(
             reason = _no_outlook_reason(name in by_name, read_on.get(repository), day)
             result[day][repository] = _abstain(months, reason) if reason else by_name[name]
     return result
+
+
+def _records(values: pd.DataFrame) -> list[dict[str, float | None]]:
+    return [{str(name): value for name, value in row.items()} for row in values.to_dict("records")]
 
 
 def _read_days(facts: FactsView) -> dict[str, date]:

@@ -1,19 +1,15 @@
-"""The outlook of one library: calibrated chances with their intervals, or why there are none."""
+"""The outlook of libraries: calibrated chances with their intervals, or why there are none."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from advisor.model import Contribution, Outlook
 from advisor.outlook.features import FEATURES
-from advisor.outlook.model import Model, as_number, expect_trees, explain_log_odds
+from advisor.outlook.model import Model, as_number, explain_trees
 from advisor.outlook.panel import FEWEST_COMMITS, YEAR
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # The model abstains if features with more than this share of its importance are unknown or out of range.
 MAX_UNKNOWN_SHARE = 0.5
@@ -31,24 +27,28 @@ class _Sum:
     contributions: Mapping[str, float]
 
 
-def _sum_sets(model: Model, values: Mapping[str, float | None], missing: Collection[str]) -> _Sum:
-    return _join_sets(
-        model, [explain_log_odds(model, trees, values, missing) for trees in model.folds], missing
-    )
+_Values = Mapping[str, float | None]
 
 
-def _join_sets(
-    model: Model, results: Sequence[tuple[float, Mapping[str, float]]], missing: Collection[str]
-) -> _Sum:
-    """Join the log-odds and the contributions of each set of trees."""
-    count = len(results)
-    total = math.fsum(odds for odds, _ in results) / count
-    spread = math.sqrt(math.fsum((odds - total) ** 2 for odds, _ in results) / (count - 1 or 1))
-    means = {
-        name: math.fsum(each.get(name, 0.0) for _, each in results) / count
-        for name in {n for _, each in results for n in each}
-    }
-    return _Sum(total, math.hypot(spread, *(model.spreads.get(name, 0.0) for name in missing)), means)
+def _sum_sets(model: Model, rows: Sequence[_Values], missing: Sequence[Collection[str]]) -> list[_Sum]:
+    """Return the log-odds and the contributions of each library, joined from all sets of trees."""
+    import numpy as np
+
+    names = model.features
+    values = np.array([[as_number(row.get(name)) for name in names] for row in rows])
+    unknown = np.array([[name in absent for name in names] for absent in missing])
+    results = [explain_trees(forest, values, unknown) for forest in model.forests]
+    odds = np.array([each for each, _ in results])
+    contributions = np.mean([each for _, each in results], axis=0)
+    spreads = odds.std(axis=0, ddof=1) if len(results) > 1 else np.zeros(len(rows))
+    return [
+        _Sum(
+            float(mean),
+            math.hypot(spread, *(model.spreads.get(name, 0.0) for name in absent)),
+            dict(zip(names, map(float, each), strict=True)),
+        )
+        for mean, spread, each, absent in zip(odds.mean(axis=0), spreads, contributions, missing, strict=True)
+    ]
 
 
 _Chance = tuple[float, float, float]  # the chance and its interval
@@ -80,12 +80,12 @@ def _at_least(chance: _Chance, floor: _Chance) -> _Chance:
 
 def predict_outlooks(
     model: Model,
-    values: Mapping[str, float | None],
+    rows: Sequence[_Values],
     horizons: Sequence[int],
-    unknown: Collection[str] = (),
+    unknown: Sequence[Collection[str]],
     collapse: Model | None = None,
-) -> tuple[Outlook, ...]:
-    """Return the outlook of one library, one per horizon.
+) -> list[tuple[Outlook, ...]]:
+    """Return the outlooks of libraries, for each one per horizon.
 
     The interval covers three uncertainties: the observed results of libraries with the same outlook, the
     differences between the sets of trees, and the usual contribution of each feature that is unknown or out
@@ -93,83 +93,68 @@ def predict_outlooks(
 
     Args:
         model: the trees for abandonment.
-        values: feature → value; None or NaN is a blank.
+        rows: for each library feature → value; None or NaN is a blank.
         horizons: in months.
-        unknown: features that the source cannot provide.
+        unknown: for each library the features that the source cannot provide.
         collapse: the trees for a collapse; None: the outlooks do not have its chance.
 
     Raises:
         KeyError: the model has no calibration for one of the horizons.
     """
-    outside = _out_of_range(model, values)
-    missing = {*unknown, *outside}
-    abstention = _abstention_reason(model, values, missing)
-    if abstention:
-        return tuple(Outlook(m, None, 0.0, 1.0, abstained=True, reason=abstention) for m in horizons)
-    result = _sum_sets(model, values, missing)
-    chances = _chances(model, result, horizons)
+    if not rows:
+        return []
+    outside = [_out_of_range(model, row) for row in rows]
+    missing = [{*absent, *out} for absent, out in zip(unknown, outside, strict=True)]
+    sums = _sum_sets(model, rows, missing)
+    of_collapse = _sum_sets(collapse, rows, missing) if collapse else [None] * len(rows)
+    outlooks = []
+    for row, out, absent, result, fall in zip(rows, outside, missing, sums, of_collapse, strict=True):
+        abstention = _abstention_reason(model, row, absent)
+        if abstention:
+            outlooks.append(
+                tuple(Outlook(m, None, 0.0, 1.0, abstained=True, reason=abstention) for m in horizons)
+            )
+            continue
+        chances = _chances(model, result, horizons)
+        own = _describe(row, out, result, chances)
+        if collapse and fall and _can_collapse(row, absent):
+            own = _add_collapse(own, _chances(collapse, fall, horizons, chances))
+        outlooks.append(tuple(own[m] for m in horizons))
+    return outlooks
+
+
+def _describe(
+    row: _Values, outside: Collection[str], result: _Sum, chances: Mapping[int, _Chance]
+) -> dict[int, Outlook]:
+    """Return months → outlook with the contributions, the largest first."""
     contributions = tuple(
-        Contribution(name, FEATURES[name].title, _known_value(values.get(name)), log_odds)
+        Contribution(name, FEATURES[name].title, _known_value(row.get(name)), log_odds)
         for name, log_odds in sorted(result.contributions.items(), key=lambda item: (-abs(item[1]), item[0]))
         if abs(log_odds) >= MIN_CONTRIBUTION
     )
     titles = ", ".join(sorted(FEATURES[name].title for name in outside))
     reason = f"outside the range of the training data, so treated as unknown: {titles}" if outside else ""
-    outlooks = {
-        m: Outlook(m, *chances[m], abstained=False, reason=reason, contributions=contributions)
-        for m in horizons
+    return {
+        months: Outlook(months, *chance, abstained=False, reason=reason, contributions=contributions)
+        for months, chance in chances.items()
     }
-    if collapse is not None and _can_collapse(values, missing):
-        for months, chance in _chances(
-            collapse, _sum_sets(collapse, values, missing), horizons, chances
-        ).items():
-            outlooks[months] = replace(
-                outlooks[months], collapse=chance[0], collapse_low=chance[1], collapse_high=chance[2]
-            )
-    return tuple(outlooks[m] for m in horizons)
 
 
-def predict_many(
-    model: Model, values: pd.DataFrame, months: int, unknown: Sequence[Collection[str]]
-) -> list[Outlook]:
-    """Return the outlooks of many libraries, without explanations, as `predict_outlooks` computes them.
-
-    Args:
-        model: the trees for abandonment.
-        values: a row for each library, as `compute.compute_features` returns them.
-        months: the horizon.
-        unknown: for each row the features that the source cannot provide.
-
-    Raises:
-        KeyError: the model has no calibration for the horizon.
-    """
-    import numpy as np
-
-    rows: list[dict[str, float | None]] = [
-        {str(name): value for name, value in row.items()} for row in values.to_dict("records")
-    ]
-    missing = [frozenset({*u, *_out_of_range(model, row)}) for u, row in zip(unknown, rows, strict=True)]
-    numbers = values[list(model.features)].to_numpy(dtype=float)
-    is_unknown = np.array([[name in names for name in model.features] for names in missing])
-    sums = np.array([expect_trees(trees, numbers, is_unknown) for trees in model.folds])
-    result = []
-    for i, row in enumerate(rows):
-        reason = _abstention_reason(model, row, missing[i])
-        if reason:
-            result.append(Outlook(months, None, 0.0, 1.0, abstained=True, reason=reason))
-            continue
-        each = _join_sets(model, [(float(odds), {}) for odds in sums[:, i]], missing[i])
-        result.append(Outlook(months, *_chances(model, each, [months])[months], abstained=False))
-    return result
+def _add_collapse(outlooks: Mapping[int, Outlook], chances: Mapping[int, _Chance]) -> dict[int, Outlook]:
+    return {
+        months: replace(outlook, collapse=chance[0], collapse_low=chance[1], collapse_high=chance[2])
+        for months, outlook in outlooks.items()
+        for chance in [chances[months]]
+    }
 
 
-def _can_collapse(values: Mapping[str, float | None], missing: Collection[str]) -> bool:
+def _can_collapse(values: _Values, missing: Collection[str]) -> bool:
     """Return whether the library had enough commits in the last year for a collapse to mean something."""
     monthly = as_number(values.get(COMMITS_A_MONTH))
     return COMMITS_A_MONTH not in missing and monthly * YEAR / MONTH_DAYS >= FEWEST_COMMITS
 
 
-def _abstention_reason(model: Model, values: Mapping[str, float | None], missing: Collection[str]) -> str:
+def _abstention_reason(model: Model, values: _Values, missing: Collection[str]) -> str:
     """Return why the model makes no prediction for this library; empty if it makes one."""
     idle = as_number(values.get("idle_days"))
     if not idle < model.longest_idle_days + 1:  # days, as in the cohorts of the training
@@ -197,7 +182,7 @@ def _known_value(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else float(value)
 
 
-def _out_of_range(model: Model, values: Mapping[str, float | None]) -> set[str]:
+def _out_of_range(model: Model, values: _Values) -> set[str]:
     names = set()
     for name, (low, high) in model.ranges.items():
         value = _known_value(values.get(name))

@@ -12,7 +12,7 @@ the mean of all sets. So no figure of a back-test is for a library that the tree
 A blank value in the panel follows the branch that blanks took in training. A value that a source cannot
 provide follows both branches, weighted by the number of libraries in each: the mean over the reference
 population. The contribution of a feature is the change of the expected value along the path (Saabas 2014).
-So the base and the contributions add up exactly to the log-odds.
+The roots and the contributions add up to the log-odds, but for the rounding of the values in the file.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +85,20 @@ class Tree:
 
 
 @dataclass(frozen=True)
+class Forest:
+    """The nodes of a set of trees, one array for each column of `Tree`, and the place of each root."""
+
+    feature: np.ndarray
+    threshold: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    blank_left: np.ndarray
+    value: np.ndarray
+    count: np.ndarray
+    roots: np.ndarray
+
+
+@dataclass(frozen=True)
 class Model:
     """What a model file has for one outcome; see `load_model`.
 
@@ -109,6 +123,11 @@ class Model:
     calibrations: Mapping[int, Calibration]
     longest_idle_days: float
     about: Mapping[str, Any]
+
+    @cached_property
+    def forests(self) -> tuple[Forest, ...]:
+        """The sets of trees as arrays."""
+        return tuple(join_trees(trees) for trees in self.folds)
 
 
 def digest(repository: str) -> str:
@@ -237,74 +256,60 @@ def predict_probabilities(
     return chances
 
 
-def explain_log_odds(
-    model: Model, trees: Sequence[Tree], values: Mapping[str, float | None], unknown: Collection[str] = ()
-) -> tuple[float, dict[str, float]]:
-    """Return the log-odds of one library from one set of trees, and each feature's contribution.
+def join_trees(trees: Sequence[Tree]) -> Forest:
+    """Return a set of trees as arrays of all nodes."""
+    import numpy as np
+
+    sizes = [len(tree.feature) for tree in trees]
+    roots = np.cumsum([0, *sizes[:-1]])
+    columns = {f.name: np.concatenate([getattr(tree, f.name) for tree in trees]) for f in fields(Tree)}
+    shift = np.repeat(roots, sizes)
+    for name in ("left", "right"):
+        columns[name] = columns[name] + shift
+    columns["blank_left"] = columns["blank_left"].astype(bool)
+    return Forest(**columns, roots=roots)
+
+
+def explain_trees(forest: Forest, values: np.ndarray, unknown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the log-odds of libraries from one set of trees, and the contribution of each feature.
+
+    The result of a row does not depend on the other rows, not even in its last digit.
 
     Args:
-        model: the model with the names of the features.
-        trees: one of its sets.
-        values: feature → value; None or NaN is a blank.
-        unknown: features that the source cannot provide.
+        forest: the set of trees.
+        values: float array of shape (rows, features); NaN is a blank.
+        unknown: which of them the source cannot provide, bool of the same shape. Their value at a node is the
+            weighted mean of the two nodes below it.
 
     Returns:
-        The log-odds, and feature → contribution for every feature on the paths. The roots and the
-        contributions add up to the log-odds, but for the rounding of the nodes' values in the model's file.
-    """
-    contributions: dict[str, float] = {}
-    leaves: list[float] = []
-    unknown_indices = {i for i, name in enumerate(model.features) if name in unknown}
-    numbers = [as_number(values.get(name)) for name in model.features]
-    for tree in trees:
-        waiting = [(0, 1.0)]
-        while waiting:
-            at, weight = waiting.pop()
-            feature = tree.feature[at]
-            if feature < 0:
-                leaves.append(weight * tree.value[at])
-                continue
-            ways = [tree.left[at], tree.right[at]]
-            if feature in unknown_indices:
-                # Follow both branches: a node's value is the weighted mean of the two nodes below it.
-                waiting += [(way, weight * tree.count[way] / tree.count[at]) for way in ways]
-                continue
-            value = numbers[feature]
-            is_left = tree.blank_left[at] if math.isnan(value) else value <= tree.threshold[at]
-            way = ways[0] if is_left else ways[1]
-            name = model.features[feature]
-            change = weight * (tree.value[way] - tree.value[at])
-            contributions[name] = contributions.get(name, 0.0) + change
-            waiting.append((way, weight))
-    return math.fsum(leaves), contributions
-
-
-def expect_trees(trees: Sequence[Tree], values: np.ndarray, unknown: np.ndarray) -> np.ndarray:
-    """Return the log-odds of many libraries from a set of trees, as `explain_log_odds` does for one.
-
-    Args:
-        trees: a set of trees.
-        values: array of shape (rows, features); NaN is a blank.
-        unknown: which of them the source cannot provide, bool of the same shape; both branches count.
+        The log-odds, shape (rows,), and the contributions, shape (rows, features).
     """
     import numpy as np
 
-    blank = np.isnan(values)
-    total = np.zeros(len(values))
-    for tree in trees:
-        waiting = [(0, np.ones(len(values)))]
-        while waiting:
-            at, weight = waiting.pop()
-            feature, left, right = tree.feature[at], tree.left[at], tree.right[at]
-            if feature < 0:
-                total += weight * tree.value[at]
-                continue
-            is_left = np.where(
-                blank[:, feature], bool(tree.blank_left[at]), values[:, feature] <= tree.threshold[at]
-            )
-            share = np.where(unknown[:, feature], tree.count[left] / tree.count[at], is_left)
-            waiting += [(left, weight * share), (right, weight * (1 - share))]
-    return total
+    rows, features = values.shape
+    log_odds, contributions = np.zeros(rows), np.zeros(rows * features)
+    # Each entry is a row at a node, with the share of the row that gets there.
+    row = np.repeat(np.arange(rows), len(forest.roots))
+    node = np.tile(forest.roots, rows)
+    weight = np.ones(len(row))
+    while len(row):
+        is_leaf = forest.feature[node] < 0
+        leaves = weight[is_leaf] * forest.value[node[is_leaf]]
+        log_odds += np.bincount(row[is_leaf], leaves, minlength=rows)
+        row, node, weight = row[~is_leaf], node[~is_leaf], weight[~is_leaf]
+        feature = forest.feature[node]
+        value = values[row, feature]
+        is_left = np.where(np.isnan(value), forest.blank_left[node], value <= forest.threshold[node])
+        way = np.where(is_left, forest.left[node], forest.right[node])
+        both = unknown[row, feature]
+        one = ~both
+        change = weight[one] * (forest.value[way[one]] - forest.value[node[one]])
+        contributions += np.bincount(row[one] * features + feature[one], change, minlength=rows * features)
+        branches = [forest.left[node[both]], forest.right[node[both]]]
+        shares = [weight[both] * forest.count[branch] / forest.count[node[both]] for branch in branches]
+        row = np.concatenate([row[one], row[both], row[both]])
+        node, weight = np.concatenate([way[one], *branches]), np.concatenate([weight[one], *shares])
+    return log_odds, contributions.reshape(rows, features)
 
 
 def as_number(value: float | None) -> float:

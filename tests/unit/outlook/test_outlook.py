@@ -7,6 +7,7 @@ import math
 import shutil
 from datetime import date
 
+import numpy as np
 import pandas as pd
 import pytest
 import small_panel
@@ -126,7 +127,7 @@ def test_chances_do_not_fall_with_the_horizon_and_a_collapse_is_at_least_as_like
             for i, name in enumerate(names)
         }
         values |= {"idle_days": 6.0 * k, "commits_a_month_400": 30.0 * (k % 3)}
-        year, two = forecast.predict_outlooks(bundled_model, values, [12, 24], (), collapse)
+        year, two = predict(bundled_model, values, [12, 24], (), collapse)
         for early, late in (
             (year.probability_inactive, two.probability_inactive),
             (year.low, two.low),
@@ -144,7 +145,7 @@ def test_chances_do_not_fall_with_the_horizon_and_a_collapse_is_at_least_as_like
         24: model.Calibration(-1.0, 1.0, ((9.0, 0.0, 1.0),)),
     }
     crossed = replace(bundled_model, calibrations=lines)
-    year, two = forecast.predict_outlooks(crossed, values, [12, 24])
+    year, two = predict(crossed, values, [12, 24])
     assert year.probability_inactive == two.probability_inactive
 
 
@@ -247,9 +248,32 @@ def test_contributions_add_up(read_series, table):
     members = panel.select_cohort(series, AT)
     values = compute.compute_features(series, members)
     log_odds = model.sum_log_odds(bundled_model, values, members.repository)
-    for row, expected in zip(values.to_dict("records"), log_odds, strict=True):
-        each = [model.explain_log_odds(bundled_model, trees, row) for trees in bundled_model.folds]
-        assert sum(total for total, _ in each) / 5 == pytest.approx(expected, abs=1e-9)
+    numbers = values[list(bundled_model.features)].to_numpy(dtype=float)
+    known = np.zeros(numbers.shape, dtype=bool)
+    sums = []
+    for forest, trees in zip(bundled_model.forests, bundled_model.folds, strict=True):
+        odds, contributions = model.explain_trees(forest, numbers, known)
+        base = sum(tree.value[0] for tree in trees)
+        assert base + contributions.sum(axis=1) == pytest.approx(odds, abs=1e-3)  # rounded in the file
+        sums.append(odds)
+    assert np.mean(sums, axis=0) == pytest.approx(log_odds, abs=1e-9)
+
+
+def test_an_outlook_does_not_depend_on_the_other_libraries():
+    bundled_model = model.load_model(MODEL_FILE)
+    rows = [medium_values(bundled_model) | {"stars": float(10**n), "idle_days": 9.0 * n} for n in range(5)]
+    unknown = [[], ["stars"], ["commits", "downloads"], list(bundled_model.ranges)[:3], ["releases"]]
+    together = forecast.predict_outlooks(bundled_model, rows, [12, 24], unknown)
+    assert together == [
+        predict(bundled_model, row, [12, 24], absent) for row, absent in zip(rows, unknown, strict=True)
+    ]
+    assert len({outlooks[0].probability_inactive for outlooks in together}) == 5
+    assert forecast.predict_outlooks(bundled_model, [], [12], []) == []
+
+
+def predict(trained, values, horizons, unknown=(), collapse=None):
+    """Return the outlooks of one library."""
+    return forecast.predict_outlooks(trained, [values], horizons, [unknown], collapse)[0]
 
 
 def medium_values(bundled_model):
@@ -260,15 +284,15 @@ def test_unknown_features_widen_the_interval_until_the_model_abstains():
     bundled_model = model.load_model(MODEL_FILE)
     values = medium_values(bundled_model)
     order = sorted(bundled_model.importance, key=lambda n: bundled_model.importance[n])
-    whole = forecast.predict_outlooks(bundled_model, values, [12])[0]
-    part = forecast.predict_outlooks(bundled_model, values, [12], order[-6:-1])[0]
+    whole = predict(bundled_model, values, [12])[0]
+    part = predict(bundled_model, values, [12], order[-6:-1])[0]
     assert whole.low < whole.probability_inactive < whole.high
     width, width_whole = (
         math.log(o.high / (1 - o.high)) - math.log(o.low / (1 - o.low)) for o in (part, whole)
     )
     assert width > width_whole
     assert not {c.feature for c in part.contributions} & set(order[-6:-1])
-    none = forecast.predict_outlooks(bundled_model, values, [12], order)[0]
+    none = predict(bundled_model, values, [12], order)[0]
     assert (none.abstained, none.probability_inactive, none.low, none.high) == (True, None, 0.0, 1.0)
 
 
@@ -279,15 +303,13 @@ def test_unknown_features_widen_the_interval_until_the_model_abstains():
 ])  # fmt: skip
 def test_it_abstains_outside_the_training_data(idle, reason):
     bundled_model = model.load_model(MODEL_FILE)
-    outlook = forecast.predict_outlooks(
-        bundled_model, medium_values(bundled_model) | {"idle_days": idle}, [24]
-    )[0]
+    outlook = predict(bundled_model, medium_values(bundled_model) | {"idle_days": idle}, [24])[0]
     assert (outlook.abstained, outlook.reason) == (True, reason)
 
 
 def test_a_value_out_of_range_is_unknown_with_a_reason():
     bundled_model = model.load_model(MODEL_FILE)
-    outlook = forecast.predict_outlooks(bundled_model, medium_values(bundled_model) | {"stars": 1e9}, [12])[0]
+    outlook = predict(bundled_model, medium_values(bundled_model) | {"stars": 1e9}, [12])[0]
     assert "stars" in outlook.reason
     assert all(c.feature != "stars" for c in outlook.contributions)
 
