@@ -172,7 +172,7 @@ def compute_past_outlooks(
     unknown = _unknown_features(series)
     chances = forecast.predict_outlooks(
         model.load_model(model_file),
-        values.to_dict("records"),
+        _records(values),
         [months],
         [unknown[n] for n in last.repository],
     )
