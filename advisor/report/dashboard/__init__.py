@@ -26,9 +26,9 @@ _ASSETS = Path(__file__).parent / "assets"
 # A script comes after those that it uses. The charts do not use each other.
 _SCRIPTS = (
     *("format", "sampling", "engine", "tables", "plot", "charts/*"),
-    *("gallery", "state", "words", "task", "page"),
+    *("gallery", "state", "words", "first_screen", "task", "page"),
 )
-_STYLES = ("colours", "page", "ranking", "controls", "figures", "task", "narrow", "paper")
+_STYLES = ("colours", "page", "ranking", "controls", "figures", "task", "narrow", "first_screen", "paper")
 # plotly adds its rules to a style element with this text; the policy blocks other inline styles.
 _PLOTLY_STYLE = "/* plotly adds its rules here */"
 

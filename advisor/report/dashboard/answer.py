@@ -8,6 +8,7 @@ from typing import Any
 
 from advisor.answers.history import Timeline
 from advisor.model import Flip, Ranked, Recommendation
+from advisor.report.dashboard.first_screen import first_screen
 from advisor.report.ranking.text import flips_title, list_gaps
 from advisor.report.values import CONFIDENCE, describe_kind, show_criterion, show_wins
 
@@ -38,11 +39,10 @@ def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any
         "choice_repository": answer.choice or "",
         "certainty": answer.certainty,
         "confidence": CONFIDENCE[kind],
-        "reasons": answer.reasons,
         "doubts": doubts_without_flips(answer),
         "requirements": [{"name": "", "text": text} for text in answer.requirement_notes],
         "flips_title": flips_title(answer).capitalize(),
-        "flips": [f.text for f in list_nearest_flips(answer)],
+        "flips": [f.text for f in list_nearest_flips(answer)] or ["follows when the page has loaded"],
         "alternatives": [{"name": "", "text": text} for text in answer.leaving_default],
         "default_name": (answer.default or "").rpartition("/")[2],
         "rows": [_row(r) for r in answer.ranking],
@@ -63,6 +63,7 @@ def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any
         ],
         "goals": [{"name": name, "title": g.title} for name, g in domain.goals.items()],
         "months": len(timeline.days),
+        **first_screen(answer),
     }
 
 

@@ -22,6 +22,7 @@ from advisor.measure.definitions import DEFINITIONS
 from advisor.model import CriterionScore, Finding, Recommendation, ScoredCandidate
 from advisor.report.dashboard import reference
 from advisor.report.dashboard.answer import doubts_without_flips, list_nearest_flips
+from advisor.report.dashboard.first_screen import first_screen
 from advisor.report.json import plain
 
 SCHEMA = 1
@@ -44,6 +45,7 @@ def page_data(
         "title": domain.title,
         "question": domain.question,
         "snapshot": answer.snapshot,
+        "refresh": f"advisor collect --domain {domain.name}",
         "facts": key[:16],
         "goal": answer.goal,
         "is_open": bool(answer.open_questions),
@@ -61,7 +63,7 @@ def page_data(
             }
             for c in domain.criteria
         ],
-        "reasons": answer.reasons,
+        "reasons": first_screen(answer)["reasons"],
         "doubts": doubts_without_flips(answer),
         "flips": [[f.kind, f.text] for f in list_nearest_flips(answer)],
         "requirements": plain(asdict(requirements)),

@@ -12,7 +12,7 @@ function toAddress() {
     parts = new URLSearchParams();
   if (state.goal && state.goal !== defaults.goal) parts.set("goal", state.goal);
   if (!state.goal)
-    parts.set("w", data.criteria.map((c, k) => `${c.name}:${+state.weights[k].toFixed(4)}`).join(","));
+    parts.set("w", data.criteria.map((c, k) => `${c.name}:${+state.weights[k].toPrecision(4)}`).join(","));
   if (state.day !== defaults.day) parts.set("as-of", data.days[state.day]);
   if (state.selection.size !== defaults.selection.size)
     parts.set("only", [...state.selection].map((i) => data.candidates[i].repository).join(","));
@@ -34,8 +34,9 @@ function fromAddress(text) {
         .map(([name, w]) => [name, Number(w)]),
     );
     const weights = data.criteria.map((c) => shares.get(c.name) ?? 0);
-    if (weights.every((w) => Number.isFinite(w) && w >= 0) && weights.some((w) => w > 0))
-      Object.assign(result, { goal: "", weights });
+    const most = Math.max(...weights); // only ratios matter, and the sum of 1e308 and 1e308 is no number
+    if (weights.every((w) => Number.isFinite(w) && w >= 0) && most > 0)
+      Object.assign(result, { goal: "", weights: engine.normalise(weights.map((w) => w / most)) });
   }
   const day = data.days.indexOf(parts.get("as-of"));
   if (day >= 0) result.day = day;
