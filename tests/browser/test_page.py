@@ -317,13 +317,28 @@ def test_the_figures_are_valid_plotly(open_page, page_file):
     assert report.page.evaluate("Plotly.version") == get_plotlyjs_version()
 
 
-def test_the_picture_shows_the_page(chromium_path, tmp_path):
+def test_the_pictures_and_the_badge_show_the_answer(chromium_path, open_page, tmp_path):
     import struct
+    from xml.etree import ElementTree as ET
 
     process = advisor(
-        "dashboard", "-o", str(tmp_path / "r.html"), "--months", "3", "--png", str(tmp_path / "r.png")
-    )
+        "dashboard", "-o", str(tmp_path / "r.html"), "--months", "3", "--png", str(tmp_path / "r.png"),
+        "--card", str(tmp_path / "card.png"), "--badge", str(tmp_path / "badge.svg"),
+    )  # fmt: skip
     assert (process.returncode, process.stderr) == (0, "")
-    picture = (tmp_path / "r.png").read_bytes()
-    assert picture[:8] == b"\x89PNG\r\n\x1a\n"
-    assert struct.unpack(">II", picture[16:24]) == (1440, 1000)
+    for name, size in (("r.png", (1440, 1000)), ("card.png", (1200, 630))):
+        picture = (tmp_path / name).read_bytes()
+        assert picture[:8] == b"\x89PNG\r\n\x1a\n"
+        assert struct.unpack(">II", picture[16:24]) == size
+    report = open_page(tmp_path / "r.html", viewport={"width": 1200, "height": 630})
+    choice, score = report.text("#choice"), report.text("#top .chosen b")
+    assert f"{choice} {score}, first in" in "".join(ET.parse(tmp_path / "badge.svg").getroot().itertext())
+    report.page.evaluate("document.documentElement.dataset.card = 'yes'")
+    assert report.page.evaluate("document.querySelector('#flips li').getBoundingClientRect().bottom") <= 630
+    assert not report.page.is_visible("#controls")
+    tags = dict(
+        report.page.eval_on_selector_all(
+            "meta[property]", "(all) => all.map((e) => [e.getAttribute('property'), e.content])"
+        )
+    )
+    assert choice in tags["og:title"] and report.text("#wins-text") in tags["og:description"]

@@ -25,7 +25,7 @@ from advisor.report.dashboard.task import Task
 _ASSETS = Path(__file__).parent / "assets"
 # A script comes after those that it uses. The charts do not use each other.
 _SCRIPTS = (
-    *("format", "sampling", "engine", "tables", "plot", "charts/*"),
+    *("format", "links", "tips", "sampling", "engine", "tables", "plot", "pictures", "charts/*"),
     *("gallery", "state", "words", "first_screen", "task", "page"),
 )
 _STYLES = ("colours", "page", "ranking", "controls", "figures", "task", "narrow", "first_screen", "paper")

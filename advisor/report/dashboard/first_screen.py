@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from advisor.answers.requirement_check import find_favourites
 from advisor.decide.acceptability import CLEAR, LEANING
 from advisor.model import Ranked, Recommendation
+from advisor.report.values import CONFIDENCE, describe_kind
 
 TOP = 3
 REASONS, DOUBTS, FLIPS = 2, 1, 2  # of each list; the rest is folded
@@ -20,8 +21,10 @@ def first_screen(answer: Recommendation) -> dict[str, Any]:
     """Return the values of the first screen, for the template."""
     choice, contenders = answer.first_choice, _contenders(answer)
     wins_text = _describe_wins(answer, choice, contenders)
+    instead = _describe_instead(answer, choice, contenders)
     return {
-        "instead": _describe_instead(answer, choice, contenders),
+        "summary": _summarise(answer, instead, wins_text),
+        "instead": instead,
         "wins_text": wins_text,
         "wins_percent": round(100 * (choice.wins or 0.0), 2) if choice else 0.0,
         # The first reason is the share of the weightings, which stands above the reasons already.
@@ -32,6 +35,15 @@ def first_screen(answer: Recommendation) -> dict[str, Any]:
         "choice_at": round(choice.score, 2) if choice and choice.score is not None else -1,
         "most": {"reasons": REASONS, "doubts": DOUBTS, "flips": FLIPS},
     }
+
+
+def _summarise(answer: Recommendation, instead: Mapping[str, str], wins_text: str) -> str:
+    """Return the answer in a sentence, for search engines and for those who see a link to the page."""
+    confidence = CONFIDENCE[describe_kind(answer)]
+    rival = f"{instead['before']} {instead['name']}, {instead['after']}" if instead["name"] else ""
+    parts = [rival, confidence, wins_text, f"as of {answer.as_of}"]
+    text = "; ".join(part for part in parts if part)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def top_rows(answer: Recommendation) -> list[Ranked]:

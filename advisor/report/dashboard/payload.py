@@ -26,6 +26,7 @@ from advisor.report.dashboard.first_screen import first_screen
 from advisor.report.json import plain
 
 SCHEMA = 1
+MOST_PEOPLE = 20  # candidates whose people the page has: those of 60 would double its data
 
 
 def page_data(
@@ -119,6 +120,7 @@ def page_data(
             ]
             for s in timeline.support
         ],
+        "people": [_people(timeline, r) if place < MOST_PEOPLE else None for place, r in enumerate(order)],
         "benchmarks": [
             [order.index(b.repository), *(plain(v) for v in list(asdict(b).values())[1:])]
             for b in answer.benchmarks
@@ -158,6 +160,32 @@ def _outlooks(answer: Recommendation, repository: str) -> list[dict[str, Any]]:
         if r.candidate.repository == repository
         for o in r.outlook
     ]
+
+
+def _people(timeline: Timeline, repository: str) -> dict[str, Any] | None:
+    """Return the people of a library; their months as pairs (months after the page's first, commits)."""
+    people = timeline.people.get(repository)
+    if people is None:
+        return None
+    first = timeline.days[0]
+
+    def place(month: date) -> int:
+        return 12 * (month.year - first.year) + month.month - first.month
+
+    return {
+        "top": [
+            [
+                _number(p.share),
+                _day(p.first_day),
+                _day(p.last_day),
+                [x for month, commits in p.months if place(month) >= 0 for x in (place(month), commits)],
+            ]
+            for p in people.top
+        ],
+        "newcomers": people.newcomers,
+        "stayed_3": people.stayed_3,
+        "stayed_6": people.stayed_6,
+    }
 
 
 def _finding(f: Finding) -> list[str]:

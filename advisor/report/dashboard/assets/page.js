@@ -79,8 +79,8 @@ function writeAnswer() {
   $("goal-title").textContent = state.goal ? data.goals[state.goal].title : "your own weights";
   $("as-of-text").textContent = format.longDay(data.days[state.day]);
   $("as-of-text").setAttribute("datetime", data.days[state.day]);
-  writeList("reasons", items(toAddress() ? reasons() : data.reasons), firstScreen.MOST.reasons);
-  writeList("doubts", items(toAddress() ? doubts() : data.doubts), firstScreen.MOST.doubts);
+  writeList("reasons", items(questionAddress() ? reasons() : data.reasons), firstScreen.MOST.reasons);
+  writeList("doubts", items(questionAddress() ? doubts() : data.doubts), firstScreen.MOST.doubts);
   $("flips-title").textContent = flipsTitle();
   writeList("flips", items(flipTexts()), firstScreen.MOST.flips);
   firstScreen.write(answer);
@@ -175,6 +175,19 @@ function writeControls() {
   document.querySelectorAll("#controls [data-candidate]").forEach((box) => {
     box.checked = state.selection.has(Number(box.dataset.candidate));
   });
+}
+
+// Compare two candidates head to head; of the same candidate twice, nothing changes.
+function showPair(pair) {
+  if (pair[0] !== pair[1]) state.compare = pair;
+  update();
+}
+
+// Move to the first day of the slider that is not before this one.
+function showDay(iso) {
+  const day = data.days.findIndex((each) => each >= iso);
+  state.day = day < 0 ? data.days.length - 1 : day;
+  update();
 }
 
 // Put the view in the address. Each pause is a step that Back undoes.
@@ -297,6 +310,7 @@ function listen() {
       ),
     );
   task.listen();
+  tips.listen(data);
   firstScreen.listen();
   addEventListener("hashchange", () => {
     if (location.hash && !location.hash.includes("=")) return; // a section of the page, not a view

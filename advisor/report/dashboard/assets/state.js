@@ -4,10 +4,24 @@ const defaultState = () => ({
   weights: data.criteria.map((c) => data.weights[c.name]),
   day: data.days.length - 1,
   selection: new Set(data.candidates.map((_, i) => i).filter((i) => data.scores[i].length)),
+  compare: null,
 });
 
-// The address, without defaults: #goal=…&w=contributors:3,issues:2&as-of=2024-06-30&only=a/b,c/d
+// The address, without defaults: #goal=…&w=contributors:3,issues:2&as-of=2024-06-30&only=a/b,c/d&compare=a/b,c/d
 function toAddress() {
+  const parts = new URLSearchParams(questionAddress());
+  if (state.compare) parts.set("compare", state.compare.map(shortName).join(","));
+  return parts.toString();
+}
+
+// The name of a candidate, or its repository if others have the name too.
+function shortName(i) {
+  const { name, repository } = data.candidates[i];
+  return data.candidates.filter((c) => c.name === name).length === 1 && !name.includes(",") ? name : repository;
+}
+
+// The part of the address that the answer depends on.
+function questionAddress() {
   const defaults = defaultState(),
     parts = new URLSearchParams();
   if (state.goal && state.goal !== defaults.goal) parts.set("goal", state.goal);
@@ -45,8 +59,13 @@ function fromAddress(text) {
     const selection = [...result.selection].filter((i) => names.has(data.candidates[i].repository));
     if (selection.length) result.selection = new Set(selection);
   }
+  const pair = (parts.get("compare") ?? "").split(",").map(findCandidate);
+  if (pair.length === 2 && pair.every((i) => i >= 0) && pair[0] !== pair[1]) result.compare = pair;
   return result;
 }
+
+const findCandidate = (text) =>
+  data.candidates.findIndex((c, i) => data.scores[i].length && (c.repository === text || c.name === text));
 
 const goalWeights = (goal) =>
   goal === data.goal

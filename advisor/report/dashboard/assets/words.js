@@ -131,7 +131,7 @@ function flipTexts() {
         `${data.candidates[flip.first].name} ${describeEvent(flip.first)} if ${describeWeight(data.criteria[flip.k].title.toLowerCase(), flip.now, flip.then)}`,
     );
   // Flips of a value exist only for the question that the page starts with.
-  if (!toAddress())
+  if (!questionAddress())
     sentences.push(...data.flips.filter(([kind]) => kind !== "weight").map(([, text]) => text));
   if (!sentences.length)
     sentences.push(

@@ -87,7 +87,7 @@ def test_the_page_before_any_script_runs(sample):
     answer, timeline = sample
     domain = timeline.question.domain
     context = answer_for_page(answer, timeline)
-    rows = context.pop("rows")
+    rows, projects = context.pop("rows"), context.pop("projects")
     assert context == {
         "domain": domain, "goal": answer.goal, "as_of": "2026-07-04", "as_of_long": "4 July 2026",
         "snapshot": "made", "sources": answer.sources, "headline": "Choose", "choice": "One <1>", "choice_repository": TRL,
@@ -104,12 +104,14 @@ def test_the_page_before_any_script_runs(sample):
         "criteria": [{"name": c.name, "title": c.title, "weight": 0.125, "percent": "12%"} for c in domain.criteria],
         "goals": [{"name": name, "title": goal.title} for name, goal in domain.goals.items()], "months": 2,
         # Only one candidate has a rank: there is no runner-up, and no share to say.
+        "summary": "A clear choice; as of 2026-07-04.",
         "instead": {"before": "", "name": "", "after": ""}, "wins_text": "", "wins_percent": 50.0,
         "thresholds": [60.0, 80.0], "top": [TRL], "choice_at": 71.46, "most": {"reasons": 2, "doubts": 1, "flips": 2},
         "indices": {r.repository: i for i, r in enumerate(answer.ranking)},
     }  # fmt: skip
+    assert [p["url"] for p in projects] == [f"https://github.com/{r.repository}" for r in answer.ranking]
     assert rows[0] == {
-        "repository": TRL, "name": "One <1>", "backer": "?", "rank": "1", "is_ranked": True, "score": "71",
+        "repository": TRL, "url": f"https://github.com/{TRL}", "name": "One <1>", "backer": "?", "rank": "1", "is_ranked": True, "score": "71",
         "at": 71.46, "low": 60.44, "high": 80.56, "interval": "60–81", "wins": "50%", "evidence": "88%",
         "chances": [{"from": 0.0, "to": 50.0}, {"from": 50.0, "to": 75.0}, {"from": 75.0, "to": 87.5},
                     {"from": 87.5, "to": 100.0}],
