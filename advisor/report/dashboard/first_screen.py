@@ -72,8 +72,9 @@ def _describe_instead(
     points = f"{abs(choice.score - rival.score):.1f} points"
     if contenders[0] is not choice:
         return {"before": "level with", "name": rival.candidate.name, "after": f"which has {points} more"}
-    before = "just ahead of" if answer.certainty == "tie" else "rather than"
-    return {"before": before, "name": rival.candidate.name, "after": f"{points} behind"}
+    is_tie = answer.certainty == "tie"
+    before, after = ("just ahead of", f"by {points}") if is_tie else ("rather than", f"{points} behind")
+    return {"before": before, "name": rival.candidate.name, "after": after}
 
 
 def _describe_wins(answer: Recommendation, choice: Ranked | None, contenders: Sequence[Ranked]) -> str:

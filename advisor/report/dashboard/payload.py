@@ -12,6 +12,7 @@ from typing import Any
 
 from advisor.answers.goal_check import list_unmet_goals
 from advisor.answers.history import Timeline
+from advisor.answers.list_figures import describe_collection
 from advisor.answers.timeline_cache import SERIES
 from advisor.decide import acceptability
 from advisor.decide.acceptability import CLEAR, LEANING
@@ -46,7 +47,7 @@ def page_data(
         "title": domain.title,
         "question": domain.question,
         "snapshot": answer.snapshot,
-        "refresh": f"advisor collect --domain {domain.name}",
+        "refresh": describe_collection(timeline.question),
         "facts": key[:16],
         "goal": answer.goal,
         "is_open": bool(answer.open_questions),

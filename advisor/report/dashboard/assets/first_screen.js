@@ -19,8 +19,9 @@ const firstScreen = (() => {
     const points = `${Math.abs(choice.score - rival.score).toFixed(1)} points`;
     if (first !== choice)
       return { before: "level with", name: name(rival), after: `which has ${points} more` };
-    const before = certainty === "tie" ? "just ahead of" : "rather than";
-    return { before, name: name(rival), after: `${points} behind` };
+    return certainty === "tie"
+      ? { before: "just ahead of", name: name(rival), after: `by ${points}` }
+      : { before: "rather than", name: name(rival), after: `${points} behind` };
   }
 
   // In how many weightings the choice comes first; empty without a comparison of all candidates.

@@ -125,7 +125,7 @@ def test_the_page_before_any_script_runs(sample):
 
 @pytest.mark.parametrize(("changes", "instead", "wins"), [
     ({"certainty": "clear"}, ("rather than", "2.5 points behind"), "first in 50 of 100 weightings; clear from 80"),
-    ({"certainty": "tie"}, ("just ahead of", "2.5 points behind"), "first in 50 of 100 weightings; clear from 80"),
+    ({"certainty": "tie"}, ("just ahead of", "by 2.5 points"), "first in 50 of 100 weightings; clear from 80"),
     ({"certainty": "tie", "choice": UNSLOTH}, ("level with", "which has 2.5 points more"),
      "first in 40 of 100 weightings, One <1> in 50; clear from 80"),
 ])  # fmt: skip
