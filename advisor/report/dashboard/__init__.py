@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -60,9 +61,10 @@ def render(
         keep_trailing_newline=True,
     )
     files = [file for pattern in _SCRIPTS for file in sorted(_ASSETS.glob(f"{pattern}.js"))]
-    script = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    script = _without_comments("\n".join(file.read_text(encoding="utf-8") for file in files))
     script = f'(() => {{\n"use strict";\n{script}}})();\n'
-    style = "\n".join(_asset(f"{name}.css") for name in _STYLES)
+    style = re.sub(r"/\*.*?\*/", "", "\n".join(_asset(f"{name}.css") for name in _STYLES), flags=re.DOTALL)
+    style = _without_comments(style)
     plotly = _asset("vendor/plotly-basic.min.js")
     data = json.dumps(page_data(answer, timeline, requirements), ensure_ascii=False, separators=(",", ":"))
     return environment.get_template("page.html.j2").render(
@@ -80,6 +82,12 @@ def render(
 
 def _asset(name: str) -> str:
     return (_ASSETS / name).read_text(encoding="utf-8")
+
+
+def _without_comments(text: str) -> str:
+    """Return the lines without indents, lines of comments and empty lines; no text spans lines."""
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//")) + "\n"
 
 
 def _compress(text: str) -> str:

@@ -83,7 +83,7 @@ def page_data(
             }
             for r in order
         ],
-        "scores": [[_scores(x) for x in timeline.candidates.get(r, ())] for r in order],
+        "scores": [_without_repeats([_scores(x) for x in timeline.candidates.get(r, ())]) for r in order],
         "findings": [
             [_findings(x, extra_findings[r]) for x in timeline.candidates.get(r, ())] for r in order
         ],
@@ -135,6 +135,17 @@ def _scores(candidate: ScoredCandidate | None) -> list[float | int | None] | Non
     if candidate is None:
         return None
     return [_number(x) for c in candidate.criteria for x in _criterion(c)]
+
+
+def _without_repeats(
+    months: list[list[float | int | None] | None],
+) -> list[list[float | int | str | None] | None]:
+    """Return the months with "" for each number that is that of the month before: they need less space."""
+    return [
+        None if now is None else [*now] if before is None
+        else ["" if x == y else x for x, y in zip(now, before, strict=True)]
+        for before, now in zip([None, *months], months, strict=False)
+    ]  # fmt: skip
 
 
 def _criterion(c: CriterionScore) -> tuple[float, float, float, float]:

@@ -46,6 +46,16 @@ const firstPaint = () =>
     setTimeout(resolve, document.visibilityState === "hidden" ? 0 : TIMEOUT);
   });
 
+// In the file, "" is the number of the month before.
+function fillRepeats(scores) {
+  for (const months of scores)
+    months.forEach((cells, d) =>
+      cells?.forEach((x, j) => {
+        if (x === "") cells[j] = months[d - 1][j];
+      }),
+    );
+}
+
 // Let the browser handle input and paint between two pieces of work.
 const pause = () => new Promise((resolve) => setTimeout(resolve));
 
@@ -326,6 +336,7 @@ const setStatus = (text) => {
 async function start() {
   await firstPaint();
   data = JSON.parse(await unpack("data"));
+  fillRepeats(data.scores);
   await pause();
   state = fromAddress(location.hash.slice(1));
   listen();

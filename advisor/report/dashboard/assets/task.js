@@ -2,7 +2,7 @@
 const task = (() => {
   async function copy(button) {
     const text = document.getElementById(button.dataset.copy),
-      label = text.getAttribute("aria-label");
+      label = text.getAttribute("aria-label") ?? text.textContent;
     try {
       await navigator.clipboard.writeText(text.textContent);
       return `Copied: ${label}.`;
