@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from advisor.answers.question import Request, read_request
@@ -67,6 +69,9 @@ def test_a_click_on_the_timeline_moves_the_day(open_page, page_file):
     report = open_page(page_file)
     report.draw_all()
     text = report.text("#figure-timeline h3")
+    days = report.page.evaluate("advisor.data.days")
+    before = recommend(read_request(Request(as_of=date.fromisoformat(days[-13])))).ranking[0].candidate.name
+    assert f"{before} had the highest score, now {report.text('#choice')} has" in text
     assert "model families appeared" in text and "a rule excludes torchtune since" in text
     report.page.evaluate(
         """() => { const f = advisor.charts.figures.find((f) => f.id === 'timeline');
@@ -82,8 +87,6 @@ def test_a_click_on_the_timeline_moves_the_day(open_page, page_file):
 
 
 def test_an_exclusion_on_the_timeline_begins_when_the_rule_fires(open_page, page_file):
-    from datetime import date
-
     report = open_page(page_file)
     traces = report.page.evaluate("advisor.charts.figures.find((f) => f.id === 'timeline').chart.traces")
     [ends] = [t for t in traces if t["name"] == "an exclusion begins"]

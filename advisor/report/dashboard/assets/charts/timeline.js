@@ -42,16 +42,25 @@ const timeline = (() => {
     };
   }
 
-  // The choice twelve months before, with the same weights and candidates; empty if it is the same.
+  // The candidate with the highest score on a day, with the weights of the answer. A whole answer for another day would
+  // draw all weightings again.
+  function leaderOn(data, answer, d) {
+    const scores = answer.rows
+      .filter((r) => data.scores[r.i][d] && !data.findings[r.i][d].some(([, v]) => v === "exclude"))
+      .map((r) => ({ i: r.i, score: engine.total(data, data.scores[r.i][d], answer.weights).score }))
+      .filter((r) => r.score !== null);
+    return scores.sort((x, y) => y.score - x.score)[0]?.i;
+  }
+
+  // Who had the highest score twelve months before, if it was another one; empty if not.
   const YEAR = 12; // months
   function describeChange(data, answer, state) {
-    if (state.day < YEAR) return "";
-    const day = state.day - YEAR,
-      before = engine.recommend(data, { ...state, day });
-    if (before.choice?.i === answer.choice?.i) return "";
-    const was = before.choice ? data.candidates[before.choice.i].name : "nothing suitable";
-    const now = answer.choice ? data.candidates[answer.choice.i].name : "nothing suitable";
-    return `The choice was ${was} on ${format.longDay(data.days[day])} and is ${now} now. `;
+    const day = state.day - YEAR;
+    if (day < 0) return "";
+    const [before, now] = [day, state.day].map((d) => leaderOn(data, answer, d));
+    if (before === undefined || now === undefined || before === now) return "";
+    const [was, is] = [before, now].map((i) => data.candidates[i].name);
+    return `On ${format.longDay(data.days[day])} ${was} had the highest score, now ${is} has. `;
   }
 
   function events(data, answer, state) {
