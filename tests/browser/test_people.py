@@ -39,6 +39,7 @@ def test_each_library_shows_its_people_as_letters(open_page, page_file):
 def test_on_an_earlier_day_there_are_no_people(open_page, page_file):
     report = open_page(page_file)
     report.slide("#day", 5)
+    report.page.locator("#figure-people").scroll_into_view_if_needed()
     report.page.wait_for_function("() => document.querySelector('#figure-people .none')")
     assert "only for the last day" in report.text("#figure-people .none")
     assert not re.search(r"\bA made\b", report.text("#figure-people"))
