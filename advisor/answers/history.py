@@ -7,12 +7,14 @@ beside a bundled snapshot. The answer of a day uses no fact of a later day.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
 from advisor.answers import timeline_cache
 from advisor.answers.list_figures import add_list_figures
+from advisor.answers.people import People, read_people
+from advisor.answers.projects import Project, read_projects
 from advisor.answers.question import Question
 from advisor.answers.recommend import score_candidate
 from advisor.answers.timeline_cache import is_known
@@ -87,6 +89,8 @@ class Timeline:
             criteria, and measurements that are not in `timeline_cache.SERIES`.
         born: repository → day of its first commit.
         issues, releases, support: facts by the last day, by repository and day.
+        projects: repository → what it says about itself by the last day.
+        people: repository → the people with the most commits as of the last day.
     """
 
     question: Question
@@ -96,6 +100,8 @@ class Timeline:
     issues: tuple[IssueCount, ...]
     releases: tuple[Release, ...]
     support: tuple[Support, ...]
+    projects: Mapping[str, Project] = field(default_factory=dict)
+    people: Mapping[str, People] = field(default_factory=dict)
 
 
 def ends_of_months(first: date, last: date, months: int) -> tuple[date, ...]:
@@ -145,6 +151,8 @@ def read_timeline(
         issues=tuple(IssueCount(*row) for row in charts["issues"]),
         releases=tuple(Release(*row) for row in charts["releases"]),
         support=tuple(Support(*row) for row in charts["support"]),
+        projects=read_projects(facts),
+        people=read_people(facts),
     )
 
 

@@ -96,17 +96,28 @@ def describe_missing(repository: str, question: Question) -> str:
     return f"{place}, and no public list {lists}; for facts: `advisor collect {repository}`"
 
 
+def describe_collection(question: Question) -> str:
+    """Return the command that collects newer facts for a question."""
+    domain = question.domain
+    return f"advisor collect {f'--domain {domain.name}' if domain.candidates else _name_few(question)}"
+
+
+def _name_few(question: Question) -> str:
+    few = [c.repository for c in question.candidates[: _FEW + 1]]
+    return " ".join(few) if len(few) <= _FEW else "OWNER/NAME"
+
+
 def describe_sources(question: Question, ranking: Sequence[ScoredCandidate]) -> Iterator[str]:
     """Yield where the figures come from and up to which day, and how to refresh them, in sentences."""
     domain = question.domain
     yield from question.notes
-    few = [c.repository for c in question.candidates[: _FEW + 1]]
-    names = " ".join(few) if len(few) <= _FEW else "OWNER/NAME"
     for view in question.views:
-        wish = f"--domain {domain.name}" if domain.candidates else names
-        yield f"facts in {view.store.path.name} up to {view.as_of}; for newer ones: `advisor collect {wish}`"
+        yield (
+            f"facts in {view.store.path.name} up to {view.as_of}; "
+            f"for newer ones: `{describe_collection(question)}`"
+        )
     if not question.views:
-        yield f"for facts with a history: `advisor collect {names}`"
+        yield f"for facts with a history: `advisor collect {_name_few(question)}`"
     whole: list[tuple[str, date]] = []
     partly: list[tuple[str, date]] = []
     for candidate in ranking:

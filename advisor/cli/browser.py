@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import IO, Any, Self, cast
+from typing import IO, Any, NamedTuple, Self, cast
 
 from advisor.errors import AdvisorError
 from advisor.files import write_atomically
@@ -26,8 +26,19 @@ PLACES = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
 )
-WIDTH, HEIGHT = 1440, 1000  # pixels
+
+
+class Shape(NamedTuple):
+    """What a picture shows: its size in pixels, and whether only the answer, in large letters."""
+
+    width: int
+    height: int
+    is_card: bool = False
+
+
+SCREEN, CARD = Shape(1440, 1000), Shape(1200, 630, is_card=True)
 TIMEOUT_SECONDS = 60
+_AS_CARD = 'document.documentElement.dataset.card = "yes"'
 _IS_READY = """
 new Promise((resolve) => {
   const isReady = () => document.documentElement.dataset.ready === "yes";
@@ -43,7 +54,7 @@ def find_browser() -> str | None:
     return next((p for p in on_path if p), next((p for p in PLACES if Path(p).exists()), None))
 
 
-def take_picture(page: Path, png: Path) -> None:
+def take_picture(page: Path, png: Path, shape: Shape = SCREEN) -> None:
     """Write a picture of the top of a page, in the light colour scheme.
 
     Raises:
@@ -63,12 +74,14 @@ def take_picture(page: Path, png: Path) -> None:
     ):
         target = chrome.call("Target.createTarget", url="about:blank")
         session = chrome.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
-        chrome.call("Emulation.setDeviceMetricsOverride", session, width=WIDTH, height=HEIGHT,
+        chrome.call("Emulation.setDeviceMetricsOverride", session, width=shape.width, height=shape.height,
                     deviceScaleFactor=1, mobile=False)  # fmt: skip
         chrome.call("Page.enable", session)
         chrome.call("Page.navigate", session, url=page.resolve().as_uri())
         chrome.wait_for("Page.loadEventFired")
         chrome.call("Runtime.evaluate", session, expression=_IS_READY, awaitPromise=True)
+        if shape.is_card:
+            chrome.call("Runtime.evaluate", session, expression=_AS_CARD)
         shot = base64.b64decode(chrome.call("Page.captureScreenshot", session, format="png")["data"])
     with report_write_errors(png):
         png.parent.stat()

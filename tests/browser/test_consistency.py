@@ -104,3 +104,48 @@ def test_a_title_names_a_winner_only_where_the_ranges_are_apart(page):
             if m.value is not None and n not in said
         )
         assert low > top, said
+
+
+JUMP = """() => {
+    const { data, charts } = advisor, K = data.criteria.length, d = data.days.length;
+    const row = data.scores[0], facts = row[d - 3].slice();
+    // From two months ago on, only one criterion is known, and it is the best possible.
+    for (const month of [d - 2, d - 1]) {
+        row[month] = facts.slice();
+        for (let k = 0; k < K; k += 1) row[month].splice(4 * k, 4, ...(k ? [0.5, 0, 1, 0] : [1, 1, 1, 1]));
+    }
+    advisor.state.weights = data.criteria.map((_, k) => (k ? 0.4 / (K - 1) : 0.6));
+    document.querySelector('#day').dispatchEvent(new Event('input'));
+    charts.refresh({ all: true });
+    document.querySelector('#figure-scores').scrollIntoView({ behavior: 'instant' });
+}"""
+
+
+def test_a_line_breaks_where_the_facts_of_a_library_end(open_page, page_file):
+    report = open_page(page_file)
+    report.page.evaluate(JUMP)
+    report.page.wait_for_function("() => !advisor.charts.figures.find((f) => f.id === 'scores').dirty")
+    name, days = report.page.evaluate("[advisor.data.candidates[0].name, advisor.data.days]")
+    [line] = report.page.evaluate(
+        "(name) => advisor.charts.figures.find((f) => f.id === 'scores').chart.traces.filter((t) => t.name === name)",
+        name,
+    )
+    points = list(zip(line["x"], line["y"], strict=True))
+    assert (days[-2], None) in points, "no line joins scores that rest on other facts"
+    assert [value for day, value in points if day in days[-3:] and value is not None][-1] > 70
+    title = report.text("#figure-scores h3")
+    assert (
+        "has had the highest score since" not in title
+        or "when its facts changed" in title
+        or name not in title
+    )
+
+
+def test_a_leader_with_an_overlapping_range_is_named_with_the_overlap(open_page, page_file):
+    report = open_page(page_file)
+    answer = recommend(read_request(Request()))
+    first, *others = [r for r in answer.ranking if r.rank is not None]
+    near = [r.candidate.name for r in others if r.high >= first.low]
+    title = report.text("#figure-scores h3")
+    assert answer.certainty == "clear" and near
+    assert all(name in title.partition("; the range of ")[2] for name in near)

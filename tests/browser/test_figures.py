@@ -114,3 +114,27 @@ def test_removed_support_is_not_support(bench_report):
     bench_report.slide("#day", days.index("2025-04-30"))
     bench_report.draw_all()
     assert cell()[0] in {"yes", "246 d"}
+
+
+def test_a_chart_is_saved_as_svg_and_png_with_its_title_and_source(bench_report):
+    import struct
+    from xml.etree import ElementTree as ET
+
+    page = bench_report.page
+    page.locator("#figure-scores summary").click()
+    title = bench_report.text("#figure-scores h3")
+
+    def save(kind):
+        with page.expect_download() as download:
+            page.locator(f"#figure-scores button:has-text('({kind})')").click()
+        return download.value.suggested_filename, download.value.path().read_bytes()
+
+    name, svg = save("SVG")
+    assert name == "scores.svg"
+    text = " ".join("".join(ET.fromstring(svg).itertext()).split())
+    assert title.replace(" ", "") in text.replace(" ", "")
+    assert "Source: git histories" in text and "unsloth" in text
+    name, png = save("PNG")
+    assert name == "scores.png" and png[:8] == b"\x89PNG\r\n\x1a\n"
+    assert struct.unpack(">II", png[16:24]) == (2000, 1120)
+    assert bench_report.messages == []

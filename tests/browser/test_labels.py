@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from many_candidates import fill_with_many
 
@@ -70,6 +72,86 @@ def test_each_label_is_whole(open_page, files, name, width):
             ]
             assert not overlaps, (figure["id"], group, overlaps)
     assert report.messages == []
+
+
+ENDS = """() => advisor.charts.figures.filter((f) => f.chart.layout?.annotations?.length).map((f) => ({ id: f.id,
+    isLog: f.chart.layout.yaxis.type === 'log',
+    labels: f.chart.layout.annotations.map((a) => [a.text, a.y, a.showarrow]),
+    dashes: f.chart.traces.map((t) => [t.marker?.symbol, t.line?.dash]),
+    values: f.chart.traces.flatMap((t) => t.y).filter((v) => v !== null) }))"""
+
+
+@pytest.mark.parametrize("name", ["long", "many"])
+def test_each_label_leads_to_the_end_of_its_own_line(open_page, files, name):
+    import math
+
+    report = open_page(files[name])
+    charts = report.page.evaluate(ENDS)
+    assert {"scores", "issues", "contributors"} <= {c["id"] for c in charts}
+    for chart in charts:
+        names = [text for text, _, _ in chart["labels"]]
+        assert len(names) == len(set(names)), (chart["id"], "each name once")
+        values = [math.log10(max(v, 1)) if chart["isLog"] else v for v in chart["values"]]
+        for text, y, has_leader in chart["labels"]:
+            assert has_leader, (chart["id"], text)
+            assert min(abs(v - y) for v in values) < 1e-9, (chart["id"], text, y)
+
+
+def test_coincident_lines_can_be_told_apart(open_page, files):
+    report = open_page(files["many"])
+    charts = {c["id"]: c for c in report.page.evaluate(ENDS)}
+    for chart in ("scores", "downloads", "closed-share"):
+        dashes = [dash for _, dash in charts[chart]["dashes"]]
+        assert len(set(dashes)) == len(dashes) > 2, chart
+
+
+def test_a_chart_says_which_candidates_it_leaves_out(open_page, files):
+    report = open_page(files["many"])
+    charts = report.page.evaluate(
+        """() => advisor.charts.figures.filter((f) => f.chart.traces).map((f) => ({ id: f.id, note: f.note.textContent,
+            shown: f.id === 'timeline' ? f.chart.layout.yaxis.ticktext.filter((t) => t !== 'Model launches').length
+                : new Set(f.chart.traces.map((t) => (t.name ?? '').replace(/ (open|closed)$/, '')).filter(Boolean)).size,
+            rows: advisor.answer.rows.length }))"""
+    )
+    said = {c["id"]: c for c in charts if "The chart shows the first" in c["note"]}
+    assert "scores" in said and "releases" in said
+    for chart in said.values():
+        assert f"the first {chart['shown']} candidates of the ranking that have data" in chart["note"], chart
+        assert chart["shown"] < chart["rows"]
+    few = open_page(files["long"])
+    notes = few.page.evaluate("advisor.charts.figures.map((f) => f.note.textContent)")
+    assert not any("The chart shows the first" in note for note in notes)
+
+
+@pytest.mark.parametrize("width", [1440, 1024, 768])
+def test_headers_of_neighbours_do_not_touch(open_page, page_file, width):
+    report = open_page(page_file, viewport={"width": width, "height": 900})
+    boxes = report.page.eval_on_selector_all(
+        "#ranking-table thead th, #top thead th",
+        """(all) => all.map((th) => { const range = document.createRange(); range.selectNodeContents(th);
+            const box = range.getBoundingClientRect(); return [th.innerText, th.closest('table').id, box.left, box.right]; })""",
+    )
+    for (text, table, _, right), (after, same, left, _) in pairwise(boxes):
+        assert table != same or right + 3 <= left, (text, after)
+
+
+def test_a_table_shows_that_it_scrolls(open_page, page_file):
+    report = open_page(page_file, viewport={"width": 768, "height": 900})
+    wide, shadow = report.page.eval_on_selector(
+        "#ranking .scroll",
+        "(e) => [e.scrollWidth > e.clientWidth, getComputedStyle(e).backgroundAttachment.split(', ')]",
+    )
+    assert wide and shadow == ["local", "local", "scroll", "scroll"]
+
+
+def test_forced_colours_keep_dots_keys_and_bars(open_page, page_file):
+    report = open_page(page_file, forced_colors="active")
+    colours = report.page.evaluate(
+        "['.dot', '.key.k0', '.key.k1', '.legend .r0', '#gauge .fill'].map((s) => { const c = getComputedStyle(document.querySelector(s));"
+        " return s === '#gauge .fill' ? c.stroke : c.backgroundColor; })"
+    )
+    assert len(set(colours)) == len(colours), colours
+    assert "rgba(0, 0, 0, 0)" not in colours
 
 
 def test_no_header_of_the_ranking_is_cut(open_page, page_file):

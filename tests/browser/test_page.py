@@ -10,6 +10,9 @@ import sys
 
 import pytest
 
+from advisor.answers.question import Request, read_request
+from advisor.answers.recommend import recommend
+
 AXE_LEVELS = {"serious", "critical"}
 
 
@@ -58,19 +61,29 @@ def test_the_page_without_scripts_has_the_same_texts(open_page, page_file):
     context.close()
 
 
-def test_sliders_goals_and_candidates_change_the_ranking(open_page, page_file):
+@pytest.fixture(scope="module")
+def choice():
+    """The name of the choice of the bundled question."""
+    return recommend(read_request(Request())).first_choice.candidate.name
+
+
+def test_sliders_goals_and_candidates_change_the_ranking(open_page, page_file, choice):
     report = open_page(page_file)
-    assert report.text("#choice") == "trl"
+    assert report.text("#choice") == choice
     before = read_ranking(report)
-    report.slide('[data-weight="contributors"]', 90)
-    assert read_ranking(report)[0][1].split()[0] == "unsloth"
+    report.slide('[data-weight="backing"]', 90)
+    assert read_ranking(report)[0][1].split()[0] == "trl" != choice
     assert report.page.input_value("#goal") == ""
+    weights = read_request(Request()).weights
+    rest = 1 - weights["backing"]
+    expected = {c: 0.9 if c == "backing" else 0.1 * w / rest for c, w in weights.items()}
     shares = report.page.eval_on_selector_all("[data-weight]", "(all) => all.map((e) => e.value)")
-    assert shares == ["90", "2", "2", "3", "3", "1"]
-    assert report.text('[data-share="contributors"]') == "90%"
+    assert shares == [f"{100 * w:.0f}" for w in expected.values()]
+    assert report.text('[data-share="backing"]') == "90%"
     report.page.select_option("#goal", "independence")
     assert report.text("#goal-title") == "independence from one person or one company"
-    report.page.uncheck('#controls [data-candidate="0"]')
+    trl = report.page.evaluate("advisor.data.candidates.findIndex((c) => c.name === 'trl')")
+    report.page.uncheck(f'#controls [data-candidate="{trl}"]')
     assert "trl" not in {row[1].split()[0] for row in read_ranking(report)}
     assert "was not compared" in report.text("#alternatives")
     report.page.click("#reset")
@@ -126,9 +139,9 @@ def test_the_state_is_in_the_address(open_page, page_file):
 
 @pytest.mark.parametrize("address", ["#goal=__proto__&w=models:NaN,issues:-1&as-of=x&only=nobody", "#w=models:0", "#%%%", "#only=",
                                      "#goal=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E"])  # fmt: skip
-def test_an_invalid_address_changes_nothing(open_page, page_file, address):
+def test_an_invalid_address_changes_nothing(open_page, page_file, choice, address):
     report = open_page(page_file, address)
-    assert report.text("#choice") == "trl"
+    assert report.text("#choice") == choice
     assert len(read_ranking(report)) == 5
     assert report.messages == []
 
@@ -155,13 +168,14 @@ def test_a_saved_view_is_reproduced_by_rank(open_page, page_file, tmp_path):
 
 
 def test_any_table_is_saved_as_csv(open_page, page_file):
+    first = recommend(read_request(Request())).ranking[0].candidate
     report = open_page(page_file)
     name, text = save(report, "#ranking + * button.csv, button.csv")
     rows = list(csv.reader(io.StringIO(text)))
     assert (name, rows[0][:3], rows[1][1]) == (
         "ranking.csv",
         ["Rank", "Candidate", "Score"],
-        "trl Hugging Face",
+        f"{first.name} {first.backer}",
     )
     report.draw_all()
     figures = report.page.evaluate("advisor.charts.figures.filter((f) => f.chart.table).map((f) => f.id)")
@@ -303,13 +317,28 @@ def test_the_figures_are_valid_plotly(open_page, page_file):
     assert report.page.evaluate("Plotly.version") == get_plotlyjs_version()
 
 
-def test_the_picture_shows_the_page(chromium_path, tmp_path):
+def test_the_pictures_and_the_badge_show_the_answer(chromium_path, open_page, tmp_path):
     import struct
+    from xml.etree import ElementTree as ET
 
     process = advisor(
-        "dashboard", "-o", str(tmp_path / "r.html"), "--months", "3", "--png", str(tmp_path / "r.png")
-    )
+        "dashboard", "-o", str(tmp_path / "r.html"), "--months", "3", "--png", str(tmp_path / "r.png"),
+        "--card", str(tmp_path / "card.png"), "--badge", str(tmp_path / "badge.svg"),
+    )  # fmt: skip
     assert (process.returncode, process.stderr) == (0, "")
-    picture = (tmp_path / "r.png").read_bytes()
-    assert picture[:8] == b"\x89PNG\r\n\x1a\n"
-    assert struct.unpack(">II", picture[16:24]) == (1440, 1000)
+    for name, size in (("r.png", (1440, 1000)), ("card.png", (1200, 630))):
+        picture = (tmp_path / name).read_bytes()
+        assert picture[:8] == b"\x89PNG\r\n\x1a\n"
+        assert struct.unpack(">II", picture[16:24]) == size
+    report = open_page(tmp_path / "r.html", viewport={"width": 1200, "height": 630})
+    choice, score = report.text("#choice"), report.text("#top .chosen b")
+    assert f"{choice} {score}, first in" in "".join(ET.parse(tmp_path / "badge.svg").getroot().itertext())
+    report.page.evaluate("document.documentElement.dataset.card = 'yes'")
+    assert report.page.evaluate("document.querySelector('#flips li').getBoundingClientRect().bottom") <= 630
+    assert not report.page.is_visible("#controls")
+    tags = dict(
+        report.page.eval_on_selector_all(
+            "meta[property]", "(all) => all.map((e) => [e.getAttribute('property'), e.content])"
+        )
+    )
+    assert choice in tags["og:title"] and report.text("#wins-text") in tags["og:description"]

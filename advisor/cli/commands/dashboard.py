@@ -58,6 +58,18 @@ def dashboard(
             callback=check_output,
         ),
     ] = None,
+    card: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also write a picture of 1200 x 630 pixels for links to the page. Needs Chromium or Chrome.",
+            callback=check_output,
+        ),
+    ] = None,
+    badge: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write an SVG badge for a README.", callback=check_output),
+    ] = None,
 ) -> None:
     """Write the recommendation as one HTML file.
 
@@ -66,10 +78,12 @@ def dashboard(
     Examples:
       advisor dashboard -o report.html
       advisor dashboard --goal independence --png report.png
+      advisor dashboard --badge choice.svg --card choice.png
       advisor dashboard --plan run.toml
     """
     from advisor.cli.dashboard_page import render_page
     from advisor.files import write_atomically
+    from advisor.report import badge as badge_report
 
     options = RequestOptions(domain, goal, as_of, weights, rules, store)
     request = options.build_request(repositories)
@@ -77,13 +91,22 @@ def dashboard(
     answer, text = render_page(request, months, task)
     page = text.encode()
     write_atomically(output, page)
-    print(f"{output}: {len(page) / 1000:,.0f} kB")
-    if png is not None:
-        from advisor.cli.browser import take_picture
+    _report_size(output)
+    if badge is not None:
+        write_atomically(badge, badge_report.render(answer).encode())
+        _report_size(badge)
+    if png is not None or card is not None:
+        from advisor.cli.browser import CARD, SCREEN, take_picture
 
-        take_picture(output, png)
-        print(f"{png}: {png.stat().st_size / 1000:,.0f} kB")
+        for picture, shape in ((png, SCREEN), (card, CARD)):
+            if picture is not None:
+                take_picture(output, picture, shape)
+                _report_size(picture)
     exit_with_status(answer)
+
+
+def _report_size(file: Path) -> None:
+    print(f"{file}: {file.stat().st_size / 1000:,.0f} kB")
 
 
 def _read_task(file: Path) -> Task:

@@ -118,6 +118,10 @@ def rank(
             help="Rank as in this view, saved from the dashboard, and show what changed since.",
         ),
     ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="Also show what changed since this date (YYYY-MM-DD)."),
+    ] = None,
     from_: Annotated[
         list[Path] | None,
         typer.Option(
@@ -156,6 +160,7 @@ def rank(
       advisor rank
       advisor rank --full
       advisor rank --as-of 2024-06-05
+      advisor rank --since 2026-01-31
       advisor rank --format html -o report.html
       advisor rank trl unsloth --goal independence
       advisor rank --set models=5 --format json
@@ -177,6 +182,7 @@ def rank(
     from advisor.errors import InputError
 
     options = RequestOptions(domain, goal, as_of, weights, rules, store)
+    _check_since(since, is_possible=not (all_ or from_ or replay) and format is Format.table)
     if all_:
         others = (
             from_,
@@ -236,11 +242,37 @@ def rank(
             question = read_any_request(request)
             answer = recommend(question)
         text = _render(answer, format, output, question, full=full)
+        text += _render_changes(request, since, answer)
     write_report(text, output)
     if view is not None:
         for difference in find_differences(view, answer):
             print(f"advisor: {replay}: {difference}", file=sys.stderr)
     exit_with_status(answer)
+
+
+def _check_since(since: str | None, *, is_possible: bool) -> None:
+    from advisor.errors import InputError
+
+    if since is not None and not is_possible:
+        raise InputError("--since cannot be combined with --all, --from, --replay or --format")
+
+
+def _render_changes(request: Request, since: str | None, answer: Recommendation) -> str:
+    from dataclasses import replace
+
+    from advisor.answers.any_question import read_any_request
+    from advisor.answers.recommend import recommend
+    from advisor.errors import InputError
+    from advisor.report import changes
+
+    if since is None:
+        return ""
+    day = parse_as_of(since)
+    if day is None or day >= answer.as_of:
+        raise InputError(f"invalid date {since} for --since: expected a day before {answer.as_of}")
+    with show_wait("ranking"):
+        before = recommend(read_any_request(replace(request, as_of=day)))
+    return f"\n{changes.render(before, answer)}"
 
 
 def _rank_all(request: Request, format: Format, output: Path | None, *, full: bool) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,10 +26,10 @@ from advisor.report.dashboard.task import Task
 _ASSETS = Path(__file__).parent / "assets"
 # A script comes after those that it uses. The charts do not use each other.
 _SCRIPTS = (
-    *("format", "sampling", "engine", "tables", "plot", "charts/*"),
-    *("gallery", "state", "words", "task", "page"),
+    *("format", "links", "tips", "sampling", "engine", "tables", "plot", "pictures", "charts/*"),
+    *("gallery", "state", "words", "first_screen", "task", "page"),
 )
-_STYLES = ("colours", "page", "ranking", "controls", "figures", "task", "narrow", "paper")
+_STYLES = ("colours", "page", "ranking", "controls", "figures", "task", "narrow", "first_screen", "paper")
 # plotly adds its rules to a style element with this text; the policy blocks other inline styles.
 _PLOTLY_STYLE = "/* plotly adds its rules here */"
 
@@ -60,9 +61,10 @@ def render(
         keep_trailing_newline=True,
     )
     files = [file for pattern in _SCRIPTS for file in sorted(_ASSETS.glob(f"{pattern}.js"))]
-    script = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    script = _without_comments("\n".join(file.read_text(encoding="utf-8") for file in files))
     script = f'(() => {{\n"use strict";\n{script}}})();\n'
-    style = "\n".join(_asset(f"{name}.css") for name in _STYLES)
+    style = re.sub(r"/\*.*?\*/", "", "\n".join(_asset(f"{name}.css") for name in _STYLES), flags=re.DOTALL)
+    style = _without_comments(style)
     plotly = _asset("vendor/plotly-basic.min.js")
     data = json.dumps(page_data(answer, timeline, requirements), ensure_ascii=False, separators=(",", ":"))
     return environment.get_template("page.html.j2").render(
@@ -80,6 +82,12 @@ def render(
 
 def _asset(name: str) -> str:
     return (_ASSETS / name).read_text(encoding="utf-8")
+
+
+def _without_comments(text: str) -> str:
+    """Return the lines without indents, lines of comments and empty lines; no text spans lines."""
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//")) + "\n"
 
 
 def _compress(text: str) -> str:

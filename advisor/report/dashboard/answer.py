@@ -7,10 +7,14 @@ from datetime import date
 from typing import Any
 
 from advisor.answers.history import Timeline
+from advisor.answers.projects import Project
 from advisor.model import Flip, Ranked, Recommendation
+from advisor.report.dashboard.first_screen import first_screen
+from advisor.report.dashboard.links import project_row, repository_url
 from advisor.report.ranking.text import flips_title, list_gaps
 from advisor.report.values import CONFIDENCE, describe_kind, show_criterion, show_wins
 
+NO_PROJECT = Project()
 _HEADLINES = {
     "clear": "Choose",
     "leaning": "Leaning to",
@@ -38,14 +42,16 @@ def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any
         "choice_repository": answer.choice or "",
         "certainty": answer.certainty,
         "confidence": CONFIDENCE[kind],
-        "reasons": answer.reasons,
         "doubts": doubts_without_flips(answer),
         "requirements": [{"name": "", "text": text} for text in answer.requirement_notes],
         "flips_title": flips_title(answer).capitalize(),
-        "flips": [f.text for f in list_nearest_flips(answer)],
+        "flips": [f.text for f in list_nearest_flips(answer)] or ["follows when the page has loaded"],
         "alternatives": [{"name": "", "text": text} for text in answer.leaving_default],
         "default_name": (answer.default or "").rpartition("/")[2],
         "rows": [_row(r) for r in answer.ranking],
+        "projects": [
+            project_row(r.candidate, timeline.projects.get(r.repository, NO_PROJECT)) for r in answer.ranking
+        ],
         "exclusions": [_exclusion(r) for r in answer.ranking if r.excluded],
         "warnings": [
             {"name": r.candidate.name, "text": f.text}
@@ -63,6 +69,7 @@ def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any
         ],
         "goals": [{"name": name, "title": g.title} for name, g in domain.goals.items()],
         "months": len(timeline.days),
+        **first_screen(answer),
     }
 
 
@@ -81,6 +88,7 @@ def doubts_without_flips(answer: Recommendation) -> list[str]:
 def _row(r: Ranked) -> dict[str, Any]:
     return {
         "repository": r.candidate.repository,
+        "url": repository_url(r.repository),
         "name": r.candidate.name,
         "backer": r.candidate.backer or "?",
         "rank": "out" if r.excluded else "?" if r.rank is None else str(r.rank),

@@ -12,6 +12,7 @@ from typing import Any
 
 from advisor.answers.goal_check import list_unmet_goals
 from advisor.answers.history import Timeline
+from advisor.answers.list_figures import describe_collection
 from advisor.answers.timeline_cache import SERIES
 from advisor.decide import acceptability
 from advisor.decide.acceptability import CLEAR, LEANING
@@ -22,9 +23,11 @@ from advisor.measure.definitions import DEFINITIONS
 from advisor.model import CriterionScore, Finding, Recommendation, ScoredCandidate
 from advisor.report.dashboard import reference
 from advisor.report.dashboard.answer import doubts_without_flips, list_nearest_flips
+from advisor.report.dashboard.first_screen import first_screen
 from advisor.report.json import plain
 
 SCHEMA = 1
+MOST_PEOPLE = 20  # candidates whose people the page has: those of 60 would double its data
 
 
 def page_data(
@@ -44,6 +47,7 @@ def page_data(
         "title": domain.title,
         "question": domain.question,
         "snapshot": answer.snapshot,
+        "refresh": describe_collection(timeline.question),
         "facts": key[:16],
         "goal": answer.goal,
         "is_open": bool(answer.open_questions),
@@ -61,7 +65,7 @@ def page_data(
             }
             for c in domain.criteria
         ],
-        "reasons": answer.reasons,
+        "reasons": first_screen(answer)["reasons"],
         "doubts": doubts_without_flips(answer),
         "flips": [[f.kind, f.text] for f in list_nearest_flips(answer)],
         "requirements": plain(asdict(requirements)),
@@ -79,7 +83,7 @@ def page_data(
             }
             for r in order
         ],
-        "scores": [[_scores(x) for x in timeline.candidates.get(r, ())] for r in order],
+        "scores": [_without_repeats([_scores(x) for x in timeline.candidates.get(r, ())]) for r in order],
         "findings": [
             [_findings(x, extra_findings[r]) for x in timeline.candidates.get(r, ())] for r in order
         ],
@@ -117,6 +121,7 @@ def page_data(
             ]
             for s in timeline.support
         ],
+        "people": [_people(timeline, r) if place < MOST_PEOPLE else None for place, r in enumerate(order)],
         "benchmarks": [
             [order.index(b.repository), *(plain(v) for v in list(asdict(b).values())[1:])]
             for b in answer.benchmarks
@@ -130,6 +135,17 @@ def _scores(candidate: ScoredCandidate | None) -> list[float | int | None] | Non
     if candidate is None:
         return None
     return [_number(x) for c in candidate.criteria for x in _criterion(c)]
+
+
+def _without_repeats(
+    months: list[list[float | int | None] | None],
+) -> list[list[float | int | str | None] | None]:
+    """Return the months with "" for each number that is that of the month before: they need less space."""
+    return [
+        None if now is None else [*now] if before is None
+        else ["" if x == y else x for x, y in zip(now, before, strict=True)]
+        for before, now in zip([None, *months], months, strict=False)
+    ]  # fmt: skip
 
 
 def _criterion(c: CriterionScore) -> tuple[float, float, float, float]:
@@ -156,6 +172,32 @@ def _outlooks(answer: Recommendation, repository: str) -> list[dict[str, Any]]:
         if r.candidate.repository == repository
         for o in r.outlook
     ]
+
+
+def _people(timeline: Timeline, repository: str) -> dict[str, Any] | None:
+    """Return the people of a library; their months as pairs (months after the page's first, commits)."""
+    people = timeline.people.get(repository)
+    if people is None:
+        return None
+    first = timeline.days[0]
+
+    def place(month: date) -> int:
+        return 12 * (month.year - first.year) + month.month - first.month
+
+    return {
+        "top": [
+            [
+                _number(p.share),
+                _day(p.first_day),
+                _day(p.last_day),
+                [x for month, commits in p.months if place(month) >= 0 for x in (place(month), commits)],
+            ]
+            for p in people.top
+        ],
+        "newcomers": people.newcomers,
+        "stayed_3": people.stayed_3,
+        "stayed_6": people.stayed_6,
+    }
 
 
 def _finding(f: Finding) -> list[str]:

@@ -3,7 +3,8 @@
 // data, as advisor/report/dashboard/payload.py writes it:
 //   criteria    [{name, title, benched}], K of them; weights have the same order
 //   candidates  [{repository, name, seed, …}]; a candidate's number i is its index in this list
-//   scores      [i][day] → null or 4K numbers: expected utility, low, high, coverage (0: not measured)
+//   scores      [i][day] → null or 4K numbers: expected utility, low, high, coverage (0: not measured);
+//              in the file, "" is the number of the month before
 //   findings    [i][day] → [[rule, verdict, text]]
 //   is_open  whether a requirement could not be checked; unmet_goals: goals that no candidate is known to meet
 // state: {weights: [K numbers], day: index in data.days, selection: Set of candidates}

@@ -6,8 +6,8 @@
 //   metrics       names of the metrics, which give the sources; or `sources`, a list of texts
 //   traces, layout, table   for plotly, and the same numbers as a table
 //   none          in place of these: why there is no chart
-// }; optional: day (ISO date), key (candidates to name above the chart), heat (a table in place of traces),
-// hasWeights (whether the chart depends on the weights).
+// }; optional: drawn (how many candidates the chart shows, where there is no room for more with data), day (ISO date), key (candidates to name above the chart), heat (a table in place of traces),
+// hasWeights (whether the chart depends on the weights), open (what a click on a point does).
 const gallery = (() => {
   const { element, foreign } = format;
   const line = (metric) => (data, answer, state) => timeSeries.line(data, answer, state, metric);
@@ -18,12 +18,15 @@ const gallery = (() => {
       [
         ["criteria", "Criteria", criteria.utilities, "wide"],
         ["scores", "Scores", timeSeries.scores, "wide"],
+        ["timeline", "Timeline", timeline.events, "wide"],
       ],
     ],
+    ["Head to head", [["compare", "Head to head", headToHead.slope, "wide"]]],
     [
       "Contributors and commits",
       [
         ["contributors", "Contributors", line("contributors"), "wide"],
+        ["people", "People", people.tops, "wide"],
         ["new_contributors", "New contributors", line("new_contributors")],
         ["code_changes_commits", "Commits", line("code_changes_commits")],
       ],
@@ -89,16 +92,28 @@ const gallery = (() => {
       { rootMargin: "300px" },
     );
     for (const [title, rows] of SECTIONS) {
-      $("charts").append(element("h2", {}, title));
+      const heading = element("h2", {}, title);
+      $("charts").append(heading);
       for (const row of rows) {
         await pause();
         const figure = frame(...row);
-        writeTexts(figure);
+        figure.heading = heading;
         figures.push(figure);
         $("charts").append(figure.box);
+        writeTexts(figure);
         observer.observe(figure.box);
       }
+      hideEmpty(heading);
     }
+    $("figure-compare").querySelector("figcaption").prepend(headToHead.controls(data, showPair));
+    headToHead.writeControls(answer, state);
+    const ofPeople = figures.find((f) => f.id === "people");
+    const redraw = () => {
+      ofPeople.dirty = true;
+      schedule();
+    };
+    ofPeople.box.querySelector("figcaption").prepend(people.controls(data, redraw));
+    people.writeControls(answer);
     $("charts").append(allMeasurements());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => refresh({ all: true }));
     addEventListener("beforeprint", toPaper);
@@ -124,6 +139,8 @@ const gallery = (() => {
     const figure = { id, name, compute, box, title, note, key, facts, place };
     Object.assign(figure, { dirty: true, visible: false, chart: null });
     figure.table = tables.behind(id, () => figure.chart.table());
+    figure.pictures = pictures.buttons(figure, load);
+    figure.table.box.append(figure.pictures);
     box.append(figure.table.box);
     return figure;
   }
@@ -132,12 +149,11 @@ const gallery = (() => {
   function writeTexts(figure) {
     figure.chart = figure.compute(data, answer, state);
     figure.signature = signature(figure);
-    const { title, note, none, heat, unit, day, traces, key = [] } = figure.chart;
+    const { title, note, none, heat, unit, day, drawn, key = [] } = figure.chart;
     figure.title.replaceChildren(foreign(title ?? figure.name));
-    const limit =
-      traces && answer.rows.length > plot.MAX_LINES
-        ? ` The chart shows the first ${plot.MAX_LINES} candidates of the ranking.`
-        : "";
+    const limit = drawn
+      ? ` The chart shows the first ${drawn} candidates of the ranking that have data; the table has all.`
+      : "";
     figure.note.replaceChildren((note ?? "") + limit);
     figure.key.replaceChildren(
       ...key.map((i) =>
@@ -149,7 +165,7 @@ const gallery = (() => {
         ),
       ),
     );
-    figure.place.hidden = figure.table.box.hidden = Boolean(none ?? heat);
+    figure.place.hidden = figure.table.box.hidden = figure.pictures.hidden = Boolean(none ?? heat);
     figure.place.setAttribute("aria-label", `Chart: ${title ?? figure.name}`);
     figure.box.querySelector(".none")?.remove();
     figure.box.querySelector(".heatmap")?.remove();
@@ -160,8 +176,16 @@ const gallery = (() => {
       ...fact("unit", unit && `Unit: ${unit}.`),
       ...fact("as-of", `As of ${format.longDay(day ?? data.days[state.day])}.`),
       ...fact("source", describeSources(figure.chart)),
+      ...describeMetrics(figure.chart),
     );
     figure.table.refresh();
+  }
+
+  // A section in which no chart has data is not there.
+  function hideEmpty(heading) {
+    const section = figures.filter((f) => f.heading === heading),
+      isEmpty = section.every((f) => f.chart.none);
+    for (const node of [heading, ...section.map((f) => f.box)]) node.hidden = isEmpty;
   }
 
   // The sources of the most metrics first.
@@ -173,6 +197,15 @@ const gallery = (() => {
     return sorted.length
       ? `Source: ${sorted.slice(0, 4).join("; ")}${sorted.length > 4 ? "; and others" : ""}.`
       : "";
+  }
+
+  // The metrics of a chart, with their definitions; those of whole criteria are in the header of the ranking.
+  const MOST_TERMS = 4;
+  function describeMetrics({ metrics = [] }) {
+    const known = metrics.filter((name) => data.metrics[name]);
+    if (!known.length || known.length > MOST_TERMS) return [];
+    const terms = known.flatMap((name, j) => [...(j ? [", "] : []), tips.metric(data, name)]);
+    return [element("span", { "data-fact": "definition" }, "Definition: ", ...terms, ".")];
   }
 
   async function load() {
@@ -188,8 +221,10 @@ const gallery = (() => {
   const CONFIG = { displayModeBar: false, responsive: true, doubleClick: false };
   async function draw(figure) {
     figure.dirty = false;
-    if (figure.chart.traces)
-      await (await load()).react(figure.place, figure.chart.traces, figure.chart.layout, CONFIG);
+    if (!figure.chart.traces) return;
+    await (await load()).react(figure.place, figure.chart.traces, figure.chart.layout, CONFIG);
+    if (!figure.listens) figure.place.on("plotly_click", ({ points: [point] }) => figure.chart.open?.(point));
+    figure.listens = true;
   }
 
   // What a chart depends on: the day, the order of the candidates and, for scores, the weights.
@@ -198,6 +233,7 @@ const gallery = (() => {
       state.day,
       answer.rows.map((r) => [r.i, r.excluded]),
       chart.hasWeights ? answer.weights : [],
+      state.compare,
     ]);
 
   let isWaiting = false,
@@ -210,9 +246,10 @@ const gallery = (() => {
       () =>
         requestAnimationFrame(async () => {
           isWaiting = false;
-          const next = figures.find((f) => f.dirty && f.visible);
+          const next = figures.find((f) => f.dirty && (f.visible || f.box.hidden));
           if (!next) return;
           writeTexts(next);
+          hideEmpty(next.heading);
           await draw(next);
           schedule();
         }),
@@ -223,6 +260,10 @@ const gallery = (() => {
   // Draw again what a change affects, once the user pauses.
   function refresh({ all = false } = {}) {
     for (const figure of figures) figure.dirty ||= all || figure.signature !== signature(figure);
+    if ($("pair")) {
+      headToHead.writeControls(answer, state);
+      people.writeControls(answer);
+    }
     if (all) plot.repaint();
     clearTimeout(timer);
     timer = setTimeout(schedule, 120);
@@ -271,14 +312,14 @@ const gallery = (() => {
     ];
     const show = (v) => (v === null ? "" : typeof v === "number" ? String(+v.toPrecision(6)) : v);
     const cells = (repository, m) => [
-      repository,
-      data.metrics[m.metric]?.title ?? m.metric,
+      links.anchor(repository, links.repository(repository)),
+      tips.metric(data, m.metric),
       m.status === "measured" ? show(m.value) : m.status === "unavailable" ? "?" : "n/a",
       show(m.low),
       show(m.high),
       show(m.n),
       format.percent(m.evidence_share),
-      m.sources.join("; "),
+      links.sources(m.sources),
       show(m.first_day),
       show(m.last_day),
       m.reason,

@@ -18,7 +18,8 @@ const CONFIDENCE = {
   none: "every candidate is excluded or has too little data",
 };
 const MAX_ITEMS = 8; // of a list before the rest is folded
-let data, state, answer, addressTimer;
+const SPEECH_DELAY = 1000; // ms: a screen reader hears the answer once the user pauses
+let data, state, answer, addressTimer, speechTimer;
 
 function bytesOf(base64) {
   if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
@@ -45,6 +46,16 @@ const firstPaint = () =>
     setTimeout(resolve, document.visibilityState === "hidden" ? 0 : TIMEOUT);
   });
 
+// In the file, "" is the number of the month before.
+function fillRepeats(scores) {
+  for (const months of scores)
+    months.forEach((cells, d) =>
+      cells?.forEach((x, j) => {
+        if (x === "") cells[j] = months[d - 1][j];
+      }),
+    );
+}
+
 // Let the browser handle input and paint between two pieces of work.
 const pause = () => new Promise((resolve) => setTimeout(resolve));
 
@@ -53,13 +64,13 @@ const items = (texts) => texts.map((text) => element("li", {}, foreign(text)));
 const namedItems = (pairs) =>
   pairs.map(([name, text]) => element("li", {}, element("b", {}, foreign(name)), ": ", foreign(text)));
 // The tail of a long list is folded, so that it costs no layout.
-function writeList(id, children) {
+function writeList(id, children, most = MAX_ITEMS) {
   const [head, rest] = $(id).querySelectorAll("ul"),
     tail = $(id).querySelector("details");
-  head.replaceChildren(...children.slice(0, MAX_ITEMS));
-  rest.replaceChildren(...children.slice(MAX_ITEMS));
-  tail.hidden = children.length <= MAX_ITEMS;
-  tail.querySelector("summary").textContent = `${children.length - MAX_ITEMS} more`;
+  head.replaceChildren(...children.slice(0, most));
+  rest.replaceChildren(...children.slice(most));
+  tail.hidden = children.length <= most;
+  tail.querySelector("summary").textContent = `${children.length - most} more`;
   $(id).hidden = !children.length;
 }
 
@@ -78,10 +89,12 @@ function writeAnswer() {
   $("goal-title").textContent = state.goal ? data.goals[state.goal].title : "your own weights";
   $("as-of-text").textContent = format.longDay(data.days[state.day]);
   $("as-of-text").setAttribute("datetime", data.days[state.day]);
-  $("reasons").replaceChildren(...items(toAddress() ? reasons() : data.reasons));
-  $("doubts").replaceChildren(...items(toAddress() ? doubts() : data.doubts));
+  writeList("reasons", items(questionAddress() ? reasons() : data.reasons), firstScreen.MOST.reasons);
+  writeList("doubts", items(questionAddress() ? doubts() : data.doubts), firstScreen.MOST.doubts);
   $("flips-title").textContent = flipsTitle();
-  $("flips").replaceChildren(...items(flipTexts()));
+  writeList("flips", items(flipTexts()), firstScreen.MOST.flips);
+  firstScreen.write(answer);
+  document.title = `${$("choice").textContent || $("headline").textContent} · ${data.title}, ${data.days[state.day]}`;
   writeList(
     "exclusions",
     namedItems(
@@ -117,6 +130,13 @@ function setLine(line, from, to) {
   line.setAttribute("x2", Math.max(from, to).toFixed(2));
 }
 
+// The range and the score of a candidate, in a row of a table.
+function drawInterval(row, r) {
+  const [, range, mark] = row.querySelectorAll("svg.interval line");
+  setLine(range, r.low, r.high);
+  setLine(mark, (r.score ?? 0) - HALF_MARK, (r.score ?? 0) + HALF_MARK);
+}
+
 // Ranks 1, 2, 3 and later as four lines end to end.
 function writeChances(svg, chances) {
   let x = 0;
@@ -139,9 +159,7 @@ function writeRanking() {
     setText(cell("rank"), r.excluded ? "out" : `${r.rank ?? "?"}`);
     setText(cell("score").querySelector("b"), format.score(r.score));
     setText(cell("score").querySelector("small"), `${format.whole(r.low)}–${format.whole(r.high)}`);
-    const [, range, mark] = row.querySelectorAll("svg.interval line");
-    setLine(range, r.low, r.high);
-    setLine(mark, (r.score ?? 0) - HALF_MARK, (r.score ?? 0) + HALF_MARK);
+    drawInterval(row, r);
     setText(cell("wins"), r.rank === null ? "" : format.percent(r.wins));
     writeChances(row.querySelector("svg.chances"), r.chances);
     data.criteria.forEach((c, k) => {
@@ -169,6 +187,35 @@ function writeControls() {
   });
 }
 
+// Compare two candidates head to head; of the same candidate twice, nothing changes.
+function showPair(pair) {
+  if (pair[0] !== pair[1]) state.compare = pair;
+  update();
+}
+
+// Move to the first day of the slider that is not before this one.
+function showDay(iso) {
+  const day = data.days.findIndex((each) => each >= iso);
+  state.day = day < 0 ? data.days.length - 1 : day;
+  update();
+}
+
+// Put the view in the address. Each pause is a step that Back undoes.
+function remember() {
+  const address = `#${toAddress()}`;
+  if (address !== (location.hash || "#")) history.pushState(null, "", address);
+}
+
+// The age of the facts, which only the reader's clock knows.
+const OLD = 30; // days
+function writeAge() {
+  const last = data.days[data.days.length - 1],
+    age = format.daysBetween(last, new Date().toISOString().slice(0, 10));
+  if (age < 1) return;
+  const advice = age > OLD ? [". For newer facts: ", element("code", {}, data.refresh)] : [];
+  $("age").replaceChildren(`The facts are ${age} ${age === 1 ? "day" : "days"} old`, ...advice);
+}
+
 // Compute the answer and write the texts that depend on it; the charts follow when the browser is idle.
 function update({ keepAddress = false } = {}) {
   answer = engine.recommend(data, state);
@@ -177,8 +224,10 @@ function update({ keepAddress = false } = {}) {
   writeControls();
   if (!keepAddress) {
     clearTimeout(addressTimer);
-    addressTimer = setTimeout(() => history.replaceState(null, "", `#${toAddress()}`), 150);
+    addressTimer = setTimeout(remember, 150);
   }
+  clearTimeout(speechTimer);
+  speechTimer = setTimeout(() => setText($("spoken"), firstScreen.sentence(answer)), SPEECH_DELAY);
   gallery.refresh();
 }
 
@@ -250,12 +299,17 @@ function listen() {
     setStatus("Saved. To see this view again: advisor rank --replay advisor-view.json");
   });
   $("link").addEventListener("click", async () => {
-    history.replaceState(null, "", `#${toAddress()}`);
+    remember();
+    // A path of this computer opens nothing on another one.
+    const hint =
+      location.protocol === "file:"
+        ? " It opens only on this computer. To show others this view, send them the file and the part of the link after “#”."
+        : "";
     try {
       await navigator.clipboard.writeText(location.href);
-      setStatus("Copied the link.");
+      setStatus(`Copied the link.${hint}`);
     } catch {
-      setStatus("The link is in the address bar.");
+      setStatus(`The link is in the address bar.${hint}`);
     }
   });
   document
@@ -266,6 +320,8 @@ function listen() {
       ),
     );
   task.listen();
+  tips.listen(data);
+  firstScreen.listen();
   addEventListener("hashchange", () => {
     if (location.hash && !location.hash.includes("=")) return; // a section of the page, not a view
     state = fromAddress(location.hash.slice(1));
@@ -280,13 +336,16 @@ const setStatus = (text) => {
 async function start() {
   await firstPaint();
   data = JSON.parse(await unpack("data"));
+  fillRepeats(data.scores);
   await pause();
   state = fromAddress(location.hash.slice(1));
   listen();
   document.querySelectorAll("fieldset, button").forEach((control) => {
     control.disabled = false;
   });
+  writeAge();
   update({ keepAddress: true });
+  clearTimeout(speechTimer); // nothing has changed yet
   await gallery.build(data);
   Object.defineProperty(window, "advisor", {
     value: {

@@ -21,6 +21,12 @@ const plot = (() => {
   }
   const colour = (i) => css(`--k${i % 8}`);
   const symbol = (i) => SYMBOLS[(i + Math.floor(i / 8)) % SYMBOLS.length];
+  // Lines of one chart that coincide stay visible: the first is solid, those over it have gaps.
+  const DASHES = [
+    ...["solid", "8px,3px", "16px,3px", "12px,3px,3px,3px", "4px,3px", "18px,3px,3px,3px,3px,3px", "2px,2px"],
+    "16px,3px,6px,3px",
+  ];
+  const dash = (place) => DASHES[place % DASHES.length];
   const isNarrow = () => window.innerWidth < 600;
   const MAX_LINES = 8; // more lines than this cannot be told apart
 
@@ -35,7 +41,7 @@ const plot = (() => {
     right: 18, // half of a label that stands under the end of an axis
     bottom: 46, // two lines: "May" over "2024"
   };
-  const endMargin = () => (isNarrow() ? 82 : 112);
+  const endMargin = () => (isNarrow() ? 92 : 124);
   const GAP = 12; // px between a label and the edge or the axis
 
   let ruler = null;
@@ -128,26 +134,52 @@ const plot = (() => {
     };
   }
 
+  // Places for labels, each as near to its line as the gap allows: labels that would touch share the mean of their
+  // distances (isotonic regression by pooling neighbours).
+  function spread(sorted, gap, bottom, top) {
+    const groups = [];
+    const mean = (group) => group.sum / group.size;
+    sorted.forEach(({ y }, j) => {
+      let group = { sum: y - j * gap, size: 1 };
+      while (groups.length && mean(groups[groups.length - 1]) > mean(group)) {
+        const last = groups.pop();
+        group = { sum: last.sum + group.sum, size: last.size + group.size };
+      }
+      groups.push(group);
+    });
+    const highest = Math.max(bottom, top - (sorted.length - 1) * gap);
+    const starts = groups.flatMap((group) =>
+      Array(group.size).fill(Math.min(highest, Math.max(bottom, mean(group)))),
+    );
+    return sorted.map((end, j) => ({ ...end, at: starts[j] + j * gap }));
+  }
+
   // The parts of a layout with a label at the right end of each line. Labels move apart so that none covers another.
   function endLabels(ends, top, height, bottom = 0) {
     const gap = (15 / height) * (top - bottom);
-    const sorted = [...ends].sort((a, b) => a.y - b.y);
-    sorted.forEach((end, j) => {
-      end.at = j ? Math.max(end.y, sorted[j - 1].at + gap) : end.y;
-    });
-    for (let j = sorted.length - 1, limit = top; j >= 0; j -= 1, limit -= gap)
-      sorted[j].at = Math.min(sorted[j].at, limit);
-    const annotations = sorted.map(({ i, name, at }) => ({
+    const sorted = spread(
+      [...ends].sort((a, b) => a.y - b.y),
+      gap,
+      bottom,
+      top,
+    );
+    // The label is at the tail of a line without a head that leads to the end of the candidate's own line.
+    const annotations = sorted.map(({ i, name, y, at, color = colour(i) }) => ({
       x: 1,
       xref: "paper",
+      ax: 2 * GAP,
       xanchor: "left",
-      xshift: GAP / 2,
-      y: at,
+      y,
       yref: "y",
+      ay: at,
+      ayref: "y",
       yanchor: "middle",
-      text: plain(fit(name, endMargin() - GAP)),
-      showarrow: false,
-      font: { color: colour(i), size: 12 },
+      text: plain(fit(name, endMargin() - 2.2 * GAP)),
+      showarrow: true,
+      arrowhead: 0,
+      arrowwidth: 1,
+      arrowcolor: color,
+      font: { color, size: 12 },
     }));
     return { margin: { r: endMargin() }, annotations };
   }
@@ -179,6 +211,7 @@ const plot = (() => {
     SIGNS,
     colour,
     css,
+    dash,
     endLabels,
     fit,
     isApart,

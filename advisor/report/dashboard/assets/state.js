@@ -4,15 +4,29 @@ const defaultState = () => ({
   weights: data.criteria.map((c) => data.weights[c.name]),
   day: data.days.length - 1,
   selection: new Set(data.candidates.map((_, i) => i).filter((i) => data.scores[i].length)),
+  compare: null,
 });
 
-// The address, without defaults: #goal=…&w=contributors:3,issues:2&as-of=2024-06-30&only=a/b,c/d
+// The address, without defaults: #goal=…&w=contributors:3,issues:2&as-of=2024-06-30&only=a/b,c/d&compare=a/b,c/d
 function toAddress() {
+  const parts = new URLSearchParams(questionAddress());
+  if (state.compare) parts.set("compare", state.compare.map(shortName).join(","));
+  return parts.toString();
+}
+
+// The name of a candidate, or its repository if others have the name too.
+function shortName(i) {
+  const { name, repository } = data.candidates[i];
+  return data.candidates.filter((c) => c.name === name).length === 1 && !name.includes(",") ? name : repository;
+}
+
+// The part of the address that the answer depends on.
+function questionAddress() {
   const defaults = defaultState(),
     parts = new URLSearchParams();
   if (state.goal && state.goal !== defaults.goal) parts.set("goal", state.goal);
   if (!state.goal)
-    parts.set("w", data.criteria.map((c, k) => `${c.name}:${+state.weights[k].toFixed(4)}`).join(","));
+    parts.set("w", data.criteria.map((c, k) => `${c.name}:${+state.weights[k].toPrecision(4)}`).join(","));
   if (state.day !== defaults.day) parts.set("as-of", data.days[state.day]);
   if (state.selection.size !== defaults.selection.size)
     parts.set("only", [...state.selection].map((i) => data.candidates[i].repository).join(","));
@@ -34,8 +48,9 @@ function fromAddress(text) {
         .map(([name, w]) => [name, Number(w)]),
     );
     const weights = data.criteria.map((c) => shares.get(c.name) ?? 0);
-    if (weights.every((w) => Number.isFinite(w) && w >= 0) && weights.some((w) => w > 0))
-      Object.assign(result, { goal: "", weights });
+    const most = Math.max(...weights); // only ratios matter, and the sum of 1e308 and 1e308 is no number
+    if (weights.every((w) => Number.isFinite(w) && w >= 0) && most > 0)
+      Object.assign(result, { goal: "", weights: engine.normalise(weights.map((w) => w / most)) });
   }
   const day = data.days.indexOf(parts.get("as-of"));
   if (day >= 0) result.day = day;
@@ -44,8 +59,13 @@ function fromAddress(text) {
     const selection = [...result.selection].filter((i) => names.has(data.candidates[i].repository));
     if (selection.length) result.selection = new Set(selection);
   }
+  const pair = (parts.get("compare") ?? "").split(",").map(findCandidate);
+  if (pair.length === 2 && pair.every((i) => i >= 0) && pair[0] !== pair[1]) result.compare = pair;
   return result;
 }
+
+const findCandidate = (text) =>
+  data.candidates.findIndex((c, i) => data.scores[i].length && (c.repository === text || c.name === text));
 
 const goalWeights = (goal) =>
   goal === data.goal

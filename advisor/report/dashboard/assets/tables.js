@@ -2,7 +2,8 @@
 const tables = (() => {
   const { element, foreign } = format;
 
-  // header: texts; rows: lists of texts or numbers, of which the first names the row.
+  // header: texts; rows: lists of texts, numbers or elements, of which the first names the row.
+  const content = (cell) => (cell instanceof Node ? cell : foreign(cell));
   function table(header, rows, attributes = {}) {
     const node = element("table", attributes);
     const top = element("tr");
@@ -14,7 +15,7 @@ const tables = (() => {
     for (const row of rows) {
       const line = element("tr");
       row.forEach((cell, j) =>
-        line.append(element(j ? "td" : "th", j ? {} : { scope: "row", class: "name" }, foreign(cell))),
+        line.append(element(j ? "td" : "th", j ? {} : { scope: "row", class: "name" }, content(cell))),
       );
       body.append(line);
     }

@@ -1,8 +1,8 @@
-// The buttons that copy a config or a command.
+// The buttons that copy a config, a command or an install line.
 const task = (() => {
   async function copy(button) {
     const text = document.getElementById(button.dataset.copy),
-      label = text.getAttribute("aria-label");
+      label = text.getAttribute("aria-label") ?? text.textContent;
     try {
       await navigator.clipboard.writeText(text.textContent);
       return `Copied: ${label}.`;
@@ -15,7 +15,8 @@ const task = (() => {
   function listen() {
     document.querySelectorAll("button.copy").forEach((button) =>
       button.addEventListener("click", async () => {
-        document.getElementById("task-status").textContent = await copy(button);
+        const status = button.closest("details, section").querySelector("[role=status]");
+        status.textContent = await copy(button);
       }),
     );
   }

@@ -16,9 +16,10 @@ function reasons() {
       "no other candidate is left, and one candidate is no comparison",
       ...findingsOf(choice, "prefer"),
     ];
-  sentences.push(
-    `comes first in ${format.percent(choice.wins)} of the sampled weightings, among ${contenders.length} candidates`,
-  );
+  if (!firstScreen.describeWins(answer))
+    sentences.push(
+      `comes first in ${format.percent(choice.wins)} of the sampled weightings, among ${contenders.length} candidates`,
+    );
   if (first !== choice)
     sentences.push(
       `${name(first)} ${lead(first, choice)} but comes first in only ${format.percent(first.wins)} of the weightings: this is a tie, and in a tie advisor recommends the default of the domain (${data.default_reason})`,
@@ -130,7 +131,7 @@ function flipTexts() {
         `${data.candidates[flip.first].name} ${describeEvent(flip.first)} if ${describeWeight(data.criteria[flip.k].title.toLowerCase(), flip.now, flip.then)}`,
     );
   // Flips of a value exist only for the question that the page starts with.
-  if (!toAddress())
+  if (!questionAddress())
     sentences.push(...data.flips.filter(([kind]) => kind !== "weight").map(([, text]) => text));
   if (!sentences.length)
     sentences.push(

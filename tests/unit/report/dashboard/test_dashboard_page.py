@@ -87,11 +87,11 @@ def test_the_page_before_any_script_runs(sample):
     answer, timeline = sample
     domain = timeline.question.domain
     context = answer_for_page(answer, timeline)
-    rows = context.pop("rows")
+    rows, projects = context.pop("rows"), context.pop("projects")
     assert context == {
         "domain": domain, "goal": answer.goal, "as_of": "2026-07-04", "as_of_long": "4 July 2026",
         "snapshot": "made", "sources": answer.sources, "headline": "Choose", "choice": "One <1>", "choice_repository": TRL,
-        "certainty": "clear", "confidence": "a clear choice", "reasons": ("Scores é.",),
+        "certainty": "clear", "confidence": "a clear choice", "reasons": ["Scores é."],
         "doubts": ["Few facts."], "requirements": [{"name": "", "text": "It costs nothing."}], "flips": [FLIP.text],
         "flips_title": "What would put another candidate first",
         "alternatives": [{"name": "", "text": "Gains 3 points."}], "default_name": "trl",
@@ -103,9 +103,15 @@ def test_the_page_before_any_script_runs(sample):
         ],
         "criteria": [{"name": c.name, "title": c.title, "weight": 0.125, "percent": "12%"} for c in domain.criteria],
         "goals": [{"name": name, "title": goal.title} for name, goal in domain.goals.items()], "months": 2,
+        # Only one candidate has a rank: there is no runner-up, and no share to say.
+        "summary": "A clear choice; as of 2026-07-04.",
+        "instead": {"before": "", "name": "", "after": ""}, "wins_text": "", "wins_percent": 50.0,
+        "thresholds": [60.0, 80.0], "top": [TRL], "choice_at": 71.46, "most": {"reasons": 2, "doubts": 1, "flips": 2},
+        "indices": {r.repository: i for i, r in enumerate(answer.ranking)},
     }  # fmt: skip
+    assert [p["url"] for p in projects] == [f"https://github.com/{r.repository}" for r in answer.ranking]
     assert rows[0] == {
-        "repository": TRL, "name": "One <1>", "backer": "?", "rank": "1", "is_ranked": True, "score": "71",
+        "repository": TRL, "url": f"https://github.com/{TRL}", "name": "One <1>", "backer": "?", "rank": "1", "is_ranked": True, "score": "71",
         "at": 71.46, "low": 60.44, "high": 80.56, "interval": "60–81", "wins": "50%", "evidence": "88%",
         "chances": [{"from": 0.0, "to": 50.0}, {"from": 50.0, "to": 75.0}, {"from": 75.0, "to": 87.5},
                     {"from": 87.5, "to": 100.0}],
@@ -115,6 +121,42 @@ def test_the_page_before_any_script_runs(sample):
     assert unknown.items() <= rows[1].items()
     assert rows[1]["chances"] == [{"from": 0.0, "to": 0.0}] * 4
     assert (rows[2]["rank"], rows[2]["score"], rows[2]["wins"]) == ("out", "12", "")
+
+
+@pytest.mark.parametrize(("changes", "instead", "wins"), [
+    ({"certainty": "clear"}, ("rather than", "2.5 points behind"), "first in 50 of 100 weightings; clear from 80"),
+    ({"certainty": "tie"}, ("just ahead of", "by 2.5 points"), "first in 50 of 100 weightings; clear from 80"),
+    ({"certainty": "tie", "choice": UNSLOTH}, ("level with", "which has 2.5 points more"),
+     "first in 40 of 100 weightings, One <1> in 50; clear from 80"),
+])  # fmt: skip
+def test_the_first_screen_says_instead_of_what_and_how_sure(sample, changes, instead, wins):
+    answer, timeline = sample
+    first, second, out = answer.ranking
+    rival = replace(second, rank=2, score=first.score - 2.5, wins=0.4, acceptability=(0.4, 0.6))
+    answer = replace(
+        answer,
+        ranking=(first, rival, out),
+        reasons=("comes first in", "It is busy.", "It is liked."),
+        **changes,
+    )
+    context = answer_for_page(answer, timeline)
+    rival_name = "One <1>" if "choice" in changes else "Two"
+    assert context["instead"] == {"before": instead[0], "name": rival_name, "after": instead[1]}
+    assert context["wins_text"] == wins
+    assert context["reasons"] == ["It is busy.", "It is liked."], (
+        "the share of the weightings is not said twice"
+    )
+    assert context["top"] == [TRL, UNSLOTH]
+
+
+def test_an_open_requirement_is_the_reason_for_less_certainty(sample):
+    answer, timeline = sample
+    first, second, out = answer.ranking
+    rival = replace(second, rank=2, score=50.0, wins=0.1, acceptability=(0.1, 0.9))
+    answer = replace(answer, ranking=(replace(first, wins=0.9), rival, out), certainty="leaning")
+    assert answer_for_page(answer, timeline)["wins_text"] == (
+        "first in 90 of 100 weightings; clear from 80, but a requirement or goal could not be checked"
+    )
 
 
 def test_without_draws_the_first_place_has_the_share_of_wins(sample):

@@ -82,9 +82,10 @@ const benchmarks = (() => {
         title: `${subject}: no data`,
         none: "This snapshot has no such results. `advisor bench` measures the libraries on your machine.",
       };
-    const rows = largest(all.filter((b) => b.figure === figure))
-      .sort((a, b) => (isHigherBetter ? b.value - a.value : a.value - b.value))
-      .slice(0, 2 * plot.MAX_LINES);
+    const bench = largest(all.filter((b) => b.figure === figure)).sort((a, b) =>
+        isHigherBetter ? b.value - a.value : a.value - b.value,
+      ),
+      rows = bench.slice(0, 2 * plot.MAX_LINES);
     const { unit, setting, machine, day } = rows[0],
       scale = unit === "bytes" ? 2 ** 30 : 1,
       name = (b) => data.candidates[b.i].name;
@@ -99,6 +100,7 @@ const benchmarks = (() => {
           ? `${subject}: ${name(first)}${isBest ? ` ${best}` : ""}, ${describe(first.value, unit)}; ${name(last)}${isWorst ? ` ${worst}` : ""}, ${describe(last.value, unit)}`
           : `${subject}: ${name(first)}, ${describe(first.value, unit)}`,
       note: `${machine}; ${setting}. The line goes from the lowest to the highest run. The table has the other settings, machines and figures.`,
+      drawn: bench.length > rows.length ? rows.length : 0,
       unit: unit === "bytes" ? "GiB" : unit,
       day,
       sources: [...new Set(rows.map((b) => b.source))],

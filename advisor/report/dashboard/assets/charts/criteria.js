@@ -65,6 +65,7 @@ const criteria = (() => {
         : "In no criterion is a candidate surely the best",
       note: "Expected utility of the metrics of each criterion, 0 to 100 on fixed scales. The line is the range of possible values, given what is not known; “~”: nothing was measured. Excluded candidates are faint.",
       key: rows.map((r) => r.i),
+      drawn: answer.rows.length > n ? n : 0,
       traces,
       unit: "utility, 0 to 100",
       metrics: data.criteria.flatMap((c) => c.metrics),

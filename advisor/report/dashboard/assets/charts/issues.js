@@ -1,7 +1,7 @@
 // Open and closed issues on the days for which a source has totals, and the share of closed issues.
 const issues = (() => {
   const { plain, number } = format;
-  const { layout, endLabels, timeAxis, colour, symbol, MAX_LINES } = plot;
+  const { layout, endLabels, timeAxis, colour, symbol, dash, MAX_LINES } = plot;
 
   // data.issues: [[candidate, day, open, closed, low, high, source]]; low and high of the closed ones.
   const issuesBy = (data, answer, state) =>
@@ -17,7 +17,7 @@ const issues = (() => {
     const rows = issuesBy(data, answer, state);
     if (!rows.length) return { none: "No data on issues of these candidates by this day.", metrics: [] };
     const lines = rows.slice(0, MAX_LINES);
-    const trace = (r, column, dash) => {
+    const trace = (r, column, style) => {
       const points = r.points.filter((p) => p[column] !== null);
       return {
         type: "scatter",
@@ -25,8 +25,8 @@ const issues = (() => {
         name: `${plain(r.name)} ${column === 2 ? "open" : "closed"}`,
         x: points.map((p) => p[1]),
         y: points.map((p) => p[column]),
-        line: { color: colour(r.i), width: 2, dash },
-        marker: { color: colour(r.i), size: 5, symbol: column === 2 ? "circle" : "circle-open" },
+        line: { color: colour(r.i), width: 2, dash: style },
+        marker: { color: colour(r.i), size: 6, symbol: symbol(r.i) + (column === 2 ? "" : "-open") },
         hovertemplate: "%{fullData.name}: %{y:,} on %{x|%d %b %Y}<extra></extra>",
       };
     };
@@ -36,21 +36,20 @@ const issues = (() => {
       .sort((a, b) => b.open[2] - a.open[2]);
     const all = lines.flatMap((r) => r.points.flatMap((p) => [p[2], p[3]])).filter((v) => v !== null);
     const top = Math.max(...all, 1) * 1.08;
+    // One label for each candidate, at its closed issues, which are further apart; else at its open ones.
+    const lastOf = (r, column) => [...r.points].reverse().find((p) => p[column] !== null)?.[column];
     const ends = lines
-      .flatMap((r) =>
-        [2, 3].map((column) => ({
-          i: r.i,
-          name: r.name,
-          y: [...r.points].reverse().find((p) => p[column] !== null)?.[column],
-        })),
-      )
+      .map((r) => ({ i: r.i, name: r.name, y: lastOf(r, 3) ?? lastOf(r, 2) }))
       .filter((e) => e.y !== undefined);
+    const most = latest.filter((r) => r.open[2] === latest[0].open[2]).map((r) => r.name);
     return {
       title: latest.length
-        ? `${latest[0].name} has the most open issues: ${number(latest[0].open[2])} on ${format.longDay(latest[0].open[1])}`
+        ? `${format.join(most)} ${most.length > 1 ? "have" : "has"} the most open issues: ${number(latest[0].open[2])} on ${format.longDay(latest[0].open[1])}`
         : "No data on open issues",
-      note: "Open issues (solid lines, filled dots) and closed issues (dashed lines, hollow dots) on the days for which a source has totals. Totals that come from the issue number counter include discussions.",
+      note: "Open issues (solid lines, filled dots) and closed issues (dashed lines, hollow dots) on the days for which a source has totals; a name is at the closed issues. Totals that come from the issue number counter include discussions.",
       traces: lines.flatMap((r) => [trace(r, 2, "solid"), trace(r, 3, "dash")]),
+      key: lines.map((r) => r.i),
+      drawn: rows.length > lines.length ? lines.length : 0,
       unit: "issues",
       sources: [
         ...new Set(
@@ -99,14 +98,14 @@ const issues = (() => {
       rangeOf(sorted[0]),
       sorted.slice(1).map((r) => rangeOf(r)),
     );
-    const traces = lines.map((r) => ({
+    const traces = lines.map((r, place) => ({
       type: "scatter",
       mode: "lines+markers",
       name: plain(r.name),
       x: r.points.map((p) => p[1]),
       y: r.points.map(share),
-      line: { color: colour(r.i), width: 2 },
-      marker: { color: colour(r.i), size: 5, symbol: symbol(r.i) },
+      line: { color: colour(r.i), width: 2, dash: dash(place) },
+      marker: { color: colour(r.i), size: 6, symbol: symbol(r.i) },
       hovertemplate: "%{fullData.name}: %{y:.0%} on %{x|%d %b %Y}<extra></extra>",
     }));
     return {
@@ -118,6 +117,7 @@ const issues = (() => {
             .join("; ")})`,
       note: "Closed issues as a share of all issues, on the days with data on both. This share alone predicts little (AUC 0.57 to 0.66), so its weight is small.",
       traces,
+      drawn: rows.length > lines.length ? lines.length : 0,
       unit: "per cent of all issues",
       metrics: ["issues_closed_share"],
       layout: layout({

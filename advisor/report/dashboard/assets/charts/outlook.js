@@ -17,7 +17,8 @@ const outlook = (() => {
       .map((r) => ({ i: r.i, name: data.candidates[r.i].name, horizons: data.outlooks[r.i] }))
       .filter((r) => r.horizons.length)
       .map((r) => ({ ...r, first: r.horizons[0] }));
-    const lines = rows.filter((r) => r.first.probability_inactive !== null).slice(0, plot.MAX_LINES);
+    const known = rows.filter((r) => r.first.probability_inactive !== null),
+      lines = known.slice(0, plot.MAX_LINES);
     if (!lines.length)
       return {
         none: "There is no outlook for these candidates: not enough data, or they differ too much from the libraries of the model.",
@@ -47,6 +48,7 @@ const outlook = (() => {
         .join(" "),
       key: lines.map((r) => r.i),
       traces,
+      drawn: known.length > lines.length ? lines.length : 0,
       unit: "chance in per cent",
       sources: [`the model in data/reference/outlook.json, with the facts of snapshot ${data.snapshot}`],
       layout: plot.layout({

@@ -1,7 +1,7 @@
 // A metric as lines over the months. Lines end at the as-of date, because later facts are invisible on that day.
 const timeSeries = (() => {
   const { plain, number } = format;
-  const { layout, endLabels, timeAxis, colour, symbol, valueOf, rangeOf, isApart, MAX_LINES } = plot;
+  const { layout, endLabels, timeAxis, colour, symbol, dash, valueOf, rangeOf, isApart, MAX_LINES } = plot;
   const MIN_TREND = 0.5; // with a smaller share of the commits of the year before, concentration means little
 
   // For each metric: `say` gives the title from the names of the leaders, their value, and whether they are several;
@@ -102,7 +102,7 @@ const timeSeries = (() => {
   }
 
   function traces(rows, days, spec, unit, isFaint) {
-    return rows.flatMap((r) => {
+    return rows.flatMap((r, place) => {
       const values = days.map((_, d) => valueOf(r.values[d]));
       const base = {
         type: "scatter",
@@ -113,7 +113,7 @@ const timeSeries = (() => {
         hovertemplate: "%{fullData.name}: %{text}, %{x|%b %Y}<extra></extra>",
         text: values.map((v) => number(v, unit)),
         marker: { color: colour(r.i), symbol: symbol(r.i), size: 6 },
-        line: { color: colour(r.i), width: 2 },
+        line: { color: colour(r.i), width: 2, dash: dash(place) },
       };
       if (!spec.hasGate) return [{ ...base, y: values }];
       return [
@@ -141,7 +141,8 @@ const timeSeries = (() => {
       now: valueOf(data.series[metric][r.i][day]),
       isFaint: isFaint(r.i, day),
     }));
-    const lines = rows.slice(0, MAX_LINES).filter((r) => r.values.slice(0, day + 1).some((v) => v !== null));
+    const known = rows.filter((r) => r.values.slice(0, day + 1).some((v) => v !== null)),
+      lines = known.slice(0, MAX_LINES);
     if (!lines.length)
       return { none: `${title}: no data for these candidates by this day.`, metrics: [metric] };
     const days = data.days.slice(0, day + 1);
@@ -158,6 +159,7 @@ const timeSeries = (() => {
       note: spec.note + (spec.hasGate ? gateNote : ""),
       metrics: [metric],
       traces: traces(lines, days, spec, unit, isFaint),
+      drawn: known.length > lines.length ? lines.length : 0,
       unit: describeUnit(data.metrics[metric]),
       layout: layout({
         ...endLabels(ends, top, 250, low),
@@ -186,15 +188,48 @@ const timeSeries = (() => {
   // Some facts are older than the first commit, for example a model family that came before the library.
   const isBorn = (data, i, d) => data.candidates[i].born !== null && data.candidates[i].born <= data.days[d];
 
-  // The title names a leader only if the answer does.
-  function titleOfScores(data, { ranking, certainty }, leader, since) {
+  // The title names a leader only if the answer does, and says which ranges overlap with that of the leader.
+  function titleOfScores(data, { ranking, certainty }, leader, since, isNew) {
     if (leader === undefined) return "No candidate can be ranked on this day";
     const names = ranking.slice(0, 2).map((r) => data.candidates[r.i].name);
-    if (certainty === "clear" || certainty === "leaning")
-      return `${data.candidates[leader].name} has had the highest score since ${format.longDay(since)}`;
+    if (certainty === "clear" || certainty === "leaning") {
+      const first = ranking.find((r) => r.i === leader),
+        near = ranking.filter((r) => r !== first && r.high >= first.low).map((r) => data.candidates[r.i].name);
+      const rivals = near.length > 3 ? `${near.length} others` : format.join(near);
+      const overlap = near.length ? `; the range of ${rivals} overlaps` : "";
+      return `${data.candidates[leader].name} has had the highest score since ${format.longDay(since)}${isNew ? ", when its facts changed" : ""}${overlap}`;
+    }
     return names.length < 2
       ? `Only ${data.candidates[leader].name} can be ranked on this day`
       : `${format.join(names)} are too close to name a leader`;
+  }
+
+  // Scores before and after a large change of the evidence rest on different facts: the line breaks there.
+  const BREAK = 0.25; // of the weight
+  const breaks = (r, d) =>
+    d > 0 &&
+    r.totals[d - 1] !== null &&
+    r.totals[d] !== null &&
+    Math.abs(r.totals[d].coverage - r.totals[d - 1].coverage) >= BREAK;
+
+  // The points of a line, with a point without a value at each break; a point without neighbours gets a dot.
+  function pointsOf(r, days) {
+    const points = days.flatMap((day, d) => [
+      ...(breaks(r, d) ? [[day, null]] : []),
+      [day, r.totals[d]?.score ?? null],
+    ]);
+    const isAlone = (j) => [j - 1, j + 1].every((at) => (points[at]?.[1] ?? null) === null);
+    return {
+      x: points.map(([day]) => day),
+      y: points.map(([, score]) => score),
+      sizes: points.map((_, j) => (isAlone(j) ? 6 : 0)),
+    };
+  }
+
+  const isExcluded = (data, i, d) => data.findings[i][d].some(([, verdict]) => verdict === "exclude");
+  function leaderOn(data, rows, d) {
+    const ranked = rows.filter((r) => (r.totals[d]?.score ?? null) !== null && !isExcluded(data, r.i, d));
+    return ranked.sort((a, b) => b.totals[d].score - a.totals[d].score)[0];
   }
 
   // The score over the months, with the current weights.
@@ -203,37 +238,41 @@ const timeSeries = (() => {
       i: r.i,
       name: data.candidates[r.i].name,
       excluded: r.excluded,
-      values: data.scores[r.i].map((cells, d) =>
-        cells && isBorn(data, r.i, d) ? engine.total(data, cells, answer.weights).score : null,
+      totals: data.scores[r.i].map((cells, d) =>
+        cells && isBorn(data, r.i, d) ? engine.total(data, cells, answer.weights) : null,
       ),
     }));
+    const scoreOf = (r, d) => r.totals[d]?.score ?? null;
     const days = data.days.slice(0, state.day + 1),
-      lines = rows.slice(0, MAX_LINES);
-    const leaders = days.map(
-      (_, d) =>
-        rows
-          .filter((r) => r.values[d] !== null && !data.findings[r.i][d].some(([, v]) => v === "exclude"))
-          .sort((a, b) => b.values[d] - a.values[d])[0]?.i,
-    );
-    const leader = leaders[state.day];
+      known = rows.filter((r) => days.some((_, d) => scoreOf(r, d) !== null)),
+      lines = known.slice(0, MAX_LINES);
+    const leader = leaderOn(data, rows, state.day);
     let since = state.day;
-    while (since > 0 && leaders[since - 1] === leader) since -= 1;
+    while (since > 0 && leaderOn(data, rows, since - 1) === leader && !(leader && breaks(leader, since)))
+      since -= 1;
+    const isNew = Boolean(leader) && since > 0 && breaks(leader, since);
     const ends = lines
-      .filter((r) => r.values[state.day] !== null)
-      .map((r) => ({ i: r.i, name: r.name, y: r.values[state.day] }));
+      .filter((r) => scoreOf(r, state.day) !== null)
+      .map((r) => ({ i: r.i, name: r.name, y: scoreOf(r, state.day) }));
     return {
-      title: titleOfScores(data, answer, leader, data.days[since]),
-      note: "Score from 0 to 100 with the current weights. Each month uses only the facts of its own time. A line ends where less than half of the weight is known. Excluded candidates are faint.",
-      traces: lines.map((r) => ({
-        type: "scatter",
-        mode: "lines",
-        name: plain(r.name),
-        x: days,
-        y: r.values.slice(0, state.day + 1),
-        opacity: r.excluded ? 0.45 : 1,
-        line: { color: colour(r.i), width: 2 },
-        hovertemplate: "%{fullData.name}: %{y:.0f}, %{x|%b %Y}<extra></extra>",
-      })),
+      title: titleOfScores(data, answer, leader?.i, data.days[since], isNew),
+      note: "Score from 0 to 100 with the current weights. Each month uses only the facts of its own time. A line ends where less than half of the weight is known, and breaks where a quarter of the weight begins or ceases to be known. Excluded candidates are faint.",
+      traces: lines.map((r, place) => {
+        const { x, y, sizes } = pointsOf(r, days);
+        return {
+          type: "scatter",
+          mode: "lines+markers",
+          name: plain(r.name),
+          x,
+          y,
+          connectgaps: false,
+          opacity: r.excluded ? 0.45 : 1,
+          marker: { color: colour(r.i), symbol: symbol(r.i), size: sizes },
+          line: { color: colour(r.i), width: 2, dash: dash(place) },
+          hovertemplate: "%{fullData.name}: %{y:.0f}, %{x|%b %Y}<extra></extra>",
+        };
+      }),
+      drawn: known.length > lines.length ? lines.length : 0,
       unit: "points of 100",
       metrics: data.criteria.flatMap((c) => c.metrics),
       hasWeights: true,
@@ -242,7 +281,13 @@ const timeSeries = (() => {
         xaxis: timeAxis(data),
         yaxis: { range: [0, 101], dtick: 25 },
       }),
-      table: () => monthTable(data, rows, state.day, (v) => format.score(v)),
+      table: () =>
+        monthTable(
+          data,
+          rows.map((r) => ({ ...r, values: r.totals.map((total) => total?.score ?? null) })),
+          state.day,
+          (v) => format.score(v),
+        ),
     };
   }
 
