@@ -10,6 +10,7 @@ import typer
 
 from advisor.cli.messages import show_wait
 from advisor.cli.output import table_width, write_report
+from advisor.cli.streams import read_stdin
 from advisor.report.formats import DependenciesFormat, Format
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def rank_files(
         raise InputError(f"--from has no format {format}: use one of {formats}")
     if request.repositories:
         raise InputError("name either repositories or files (--from), not both")
-    dependencies = dependency_files.read_dependencies(files, include_folders)
+    files = dependency_files.find_paths(files)
+    dependencies = dependency_files.read_dependencies(files, include_folders, read_stdin(files))
     if store is None:
         stores = open_stores([store_or_default(None), *bundled_stores()])
     elif store == BUNDLED_STORE:

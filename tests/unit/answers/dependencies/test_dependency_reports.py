@@ -228,7 +228,9 @@ def test_no_cell_begins_a_formula(start):
 
 def test_json_has_every_number_and_no_rank():
     content = as_json.render(ANSWER, 31.0)
-    assert content.startswith('{\n "files": [\n') and content.endswith("}\n")
+    assert content.startswith('{\n "schema": "urn:library-advisor:dependencies:1"') and content.endswith(
+        "}\n"
+    )
     assert '"its end was declared"' in content and "–" not in content
     content = json.loads(content)
     assert {k: content[k] for k in ("files", "goal", "weights", "fail_under", "below")} == {
