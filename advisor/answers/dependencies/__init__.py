@@ -24,7 +24,7 @@ class Dependency:
         index: host of the index that the project takes it from, if a file names one; of several indexes
             one that is not public, because the package may come from there.
         is_claim: whether only the package itself names the repository, for example in an installed copy.
-        via: packages that lead to it, a direct dependency first; empty: the project itself names it; None:
+        parents: packages that lead to it, a direct dependency first; empty: the project itself names it; None:
             the files do not say it.
         requires: names of the packages that it needs, as far as a lock file says it.
     """
@@ -41,5 +41,5 @@ class Dependency:
     index: str = ""
     is_claim: bool = False
     # Two entries are equal whatever path leads to them.
-    via: tuple[str, ...] | None = field(default=(), compare=False)
+    parents: tuple[str, ...] | None = field(default=(), compare=False)
     requires: tuple[str, ...] = field(default=(), compare=False)

@@ -134,6 +134,6 @@ def _conda_packages(
             repository=github_repository(url) if is_address else None,
             local=remove_credentials(url) if is_address else "",
             index=pick_index("pypi", [url]) if is_pip and url and not is_address else "",
-            via=None,
+            parents=None,
             requires=tuple(map(str, entry.get("dependencies") or {})),
         )

@@ -78,7 +78,7 @@ def read_file(path: Path, include_folders: Sequence[Path] = (), stdin: bytes = b
         _check_place(path, include_folders)
         text = decode(path, stdin) if path == STDIN else read_text(path)
         dependencies = find_reader(path, text, include_folders)(path, text)
-        if dependencies and all(d.via is None for d in dependencies):
+        if dependencies and all(d.parents is None for d in dependencies):
             dependencies = add_roots(dependencies, _read_roots(path.parent, dependencies[0].ecosystem))
     except InputError as error:
         message = remove_credentials(str(error))
@@ -129,7 +129,7 @@ def _merge(entries: Sequence[Dependency]) -> Dependency:
     is_always_needed = any(not e.groups for e in entries)
     source = next((e for e in entries if e.repository and not e.is_claim), None)
     source = source or next((e for e in entries if e.repository), first)
-    paths = [e.via for e in entries if e.via is not None]
+    paths = [e.parents for e in entries if e.parents is not None]
     private = next((e for e in entries if not is_public(e)), first)
     return replace(
         first,
@@ -140,5 +140,5 @@ def _merge(entries: Sequence[Dependency]) -> Dependency:
         is_claim=source.is_claim,
         local=private.local,
         index=private.index,
-        via=min(paths, key=len) if paths else None,
+        parents=min(paths, key=len) if paths else None,
     )

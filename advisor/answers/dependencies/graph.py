@@ -33,7 +33,9 @@ def trace(
     paths = _find_paths(roots, edges)
     groups = _find_groups(roots, edges) if sets_groups else {}
     return [
-        replace(d, via=paths.get(d.name), groups=groups.get(d.name, d.groups) if sets_groups else d.groups)
+        replace(
+            d, parents=paths.get(d.name), groups=groups.get(d.name, d.groups) if sets_groups else d.groups
+        )
         for d in dependencies
     ]
 

@@ -84,7 +84,7 @@ def _package(path: Path, entry: Mapping[str, Any], line: int) -> Dependency:
         repository=github_repository(place),
         local=remove_credentials(place),
         index="" if place else _index(entry, source),
-        via=None,
+        parents=None,
         requires=_requires(entry, source),
     )
 
@@ -149,10 +149,10 @@ def add_roots(dependencies: Sequence[Dependency], roots: Mapping[str, Groups]) -
         dependencies: packages of the lock.
         roots: names in the project's own file → groups.
     """
-    if not roots or any(d.via is not None for d in dependencies):
+    if not roots or any(d.parents is not None for d in dependencies):
         return list(dependencies)
     has_own_groups = any(d.groups for d in dependencies)
     known = {d.name for d in dependencies}
     roots = {name: groups for name, groups in roots.items() if name in known}
     traced = trace(dependencies, roots, sets_groups=not has_own_groups)
-    return traced if roots else [replace(d, via=None) for d in dependencies]
+    return traced if roots else [replace(d, parents=None) for d in dependencies]

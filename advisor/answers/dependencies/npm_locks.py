@@ -176,6 +176,6 @@ def _dependency(path: Path, lines: Lines, entry: Entry) -> Dependency:
         local="" if is_plain else remove_credentials(version),
         index=index_host(entry.registry) if is_plain and entry.registry else "",
         is_claim=claim is not None,
-        via=None,
+        parents=None,
         requires=entry.requires,
     )

@@ -80,5 +80,5 @@ def _dependencies(
                 repository=github_repository(place),
                 local=remove_credentials(place),
                 index="" if place else index,
-                via=None if is_lock else (),
+                parents=None if is_lock else (),
             )

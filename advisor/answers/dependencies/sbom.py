@@ -170,7 +170,7 @@ def _dependency(
         ]
     return Dependency(
         ecosystem, name, path.name, line, version=version, groups=groups, repository=repository,
-        index=pick_index(ecosystem, addresses), is_claim=is_claim, via=None,
+        index=pick_index(ecosystem, addresses), is_claim=is_claim, parents=None,
     )  # fmt: skip
 
 

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from advisor.answers.dependencies import Dependency
 from advisor.answers.dependencies.npm_locks import Entry, build_dependencies
@@ -17,6 +16,7 @@ from advisor.answers.dependencies.text import parse_yaml
 from advisor.errors import InputError
 
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*+)"?|([^\s",:]+(?::[^\s",:]+)*+)')
+_QUOTED = re.compile(r"%([2-7][0-9A-Fa-f])")
 _PATCH = re.compile(r"[^#]*@npm(?:%3A|:)(?P<version>[^#:]+)", re.IGNORECASE)
 
 
@@ -87,7 +87,12 @@ def _berry_entries(path: Path, text: str) -> Iterator[Entry]:
             plain = f"npm:{patch['version']}"
         version = plain.removeprefix("npm:")
         requires = _names(entry.get("dependencies"))
-        yield Entry(name, version, unquote(archive), requires=requires)
+        yield Entry(name, version, _unquote(archive), requires=requires)
+
+
+def _unquote(text: str) -> str:
+    """Return an address with its ASCII characters unquoted; urllib can open connections, so it is not used."""
+    return _QUOTED.sub(lambda m: chr(int(m[1], 16)), text)
 
 
 def _names(table: Mapping[str, Any] | None) -> tuple[str, ...]:

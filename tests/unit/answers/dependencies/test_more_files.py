@@ -90,7 +90,7 @@ def test_yarn_of_both_formats(read, tmp_path, text):
     }  # fmt: skip
     assert packages["g"].repository == "o/g" and packages["g"].local
     assert packages["ms"].index == "npm.corp.example" and not indexes.is_public(packages["ms"])
-    assert packages["@s/p"].via == () and packages["ms"].via == ("@s/p",)
+    assert packages["@s/p"].parents == () and packages["ms"].parents == ("@s/p",)
     assert (packages["ms"].groups, packages["left-pad"].groups) == ((), ("dev",))
     lines = text.splitlines()
     assert all(f"{n}@" in lines[packages[n].line - 1] for n in ("@s/p", "ms"))
@@ -121,7 +121,7 @@ def test_bun_with_comments_and_commas_after_the_last_element(read):
     "t": ["t@5.1.0", "", { "bin": { "t": "bin/t" } }, "sha512-z=="],
   }
 }""")}  # fmt: skip
-    assert {n: (d.version, d.groups, d.via) for n, d in packages.items()} == {
+    assert {n: (d.version, d.groups, d.parents) for n, d in packages.items()} == {
         "a": ("1.0.0", (), ()), "c": (None, (), ()), "@s/d": ("2.0.0", (), None), "t": ("5.1.0", ("dev",), ()),
     }  # fmt: skip
     assert packages["c"].repository == "o/c" and packages["@s/d"].index == "npm.corp.example"
@@ -160,7 +160,7 @@ def test_pipenv_and_its_lock(read, tmp_path):
             "default": {"flask": {"version": "==3.0.0", "index": "pypi"}, "jinja2": {"version": "==3.1.4"}},
             "develop": {"pytest": {"version": "==8.1.0"}}}  # fmt: skip
     locked = {d.name: d for d in read("Pipfile.lock", json.dumps(lock, indent=4))}
-    assert {n: (d.version, d.groups, d.via) for n, d in locked.items()} == {
+    assert {n: (d.version, d.groups, d.parents) for n, d in locked.items()} == {
         "flask": ("3.0.0", (), ()), "jinja2": ("3.1.4", (), None), "pytest": ("8.1.0", ("dev",), ()),
     }  # fmt: skip
     assert locked["jinja2"].line == 15 and indexes.is_public(locked["jinja2"])
@@ -188,7 +188,7 @@ git = "https://github.com/acme/trl.git"
 revision = "abc"
 groups = ["dev"]
 """)}  # fmt: skip
-    assert {n: (d.groups, d.via, d.line) for n, d in packages.items()} == {
+    assert {n: (d.groups, d.parents, d.line) for n, d in packages.items()} == {
         "aiohttp": ((), (), 4), "yarl": ((), ("aiohttp",), 10), "trl": (("dev",), None, 15),
     }  # fmt: skip
     assert packages["trl"].repository == "acme/trl" and packages["yarl"].marker == "python_version < '3.11'"
@@ -223,7 +223,7 @@ name = "six"
 version = "1.0"
 source = { registry = "https://pypi.org/simple" }
 """)}  # fmt: skip
-    assert {n: (d.line, d.groups, d.via) for n, d in packages.items()} == {
+    assert {n: (d.line, d.groups, d.parents) for n, d in packages.items()} == {
         "werkzeug": (11, (), ()), "flask": (15, (), ()), "tornado": (20, ("dev",), ()),
         "six": (25, ("dev",), ("tornado",)),
     }  # fmt: skip
@@ -325,10 +325,12 @@ def test_cyclonedx_in_xml_is_the_same_as_in_json(read):
         {"type": "library", "bom-ref": "j", "group": "@s", "name": "j", "scope": "optional"},
         {"type": "operating-system", "name": "debian"}],
         "dependencies": [{"ref": "ours", "dependsOn": ["f"]}, {"ref": "f", "dependsOn": ["j"]}]}))  # fmt: skip
-    assert [(d.name, d.version, d.groups, d.repository, d.via) for d in of_xml] == [
+    assert [(d.name, d.version, d.groups, d.repository, d.parents) for d in of_xml] == [
         ("flask", "3.0.0", (), "pallets/flask", ()), ("@s/j", None, ("optional",), None, ("flask",)),
     ]  # fmt: skip
-    assert [(d.name, d.via, d.repository) for d in of_json] == [(d.name, d.via, d.repository) for d in of_xml]
+    assert [(d.name, d.parents, d.repository) for d in of_json] == [
+        (d.name, d.parents, d.repository) for d in of_xml
+    ]
     assert [d.line for d in of_xml] == [6, 9]
 
 
@@ -360,7 +362,7 @@ packages:
 snapshots:
   t@1.0.0: {dependencies: {u: 1.0.0}}
 """)  # fmt: skip
-    assert [(d.name, d.groups, d.via) for d in packages] == [
+    assert [(d.name, d.groups, d.parents) for d in packages] == [
         ("left", (), ()), ("t", ("dev",), ()), ("u", ("dev",), ("t",)),
     ]  # fmt: skip
 
@@ -519,5 +521,5 @@ def test_a_deep_or_wide_lock_is_read_in_linear_time(tmp_path):
     path = tmp_path / "uv.lock"
     path.write_text(own + entries)
     packages = files.read_dependencies([path])
-    assert packages[-1].via == tuple(f"p{n}" for n in range(20))
+    assert packages[-1].parents == tuple(f"p{n}" for n in range(20))
     assert Path(packages[-1].file) == path
