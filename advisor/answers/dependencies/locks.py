@@ -86,6 +86,7 @@ def _package(path: Path, entry: Mapping[str, Any], line: int) -> Dependency:
         index="" if place else _index(entry, source),
         parents=None,
         requires=_requires(entry, source),
+        size_bytes=_size(entry),
     )
 
 
@@ -100,6 +101,13 @@ def _marker(entry: Mapping[str, Any]) -> str:
     """Return the condition; poetry writes one for each group if they differ, and then none holds for all."""
     marker = entry.get("marker") or entry.get("markers") or ""
     return marker if isinstance(marker, str) else ""
+
+
+def _size(entry: Mapping[str, Any]) -> int | None:
+    """Return the size of the largest wheel, or of the source; uv and PEP 751 write it."""
+    files = [*entry.get("wheels", [])] or [entry.get("sdist") or {}]
+    sizes = [file["size"] for file in files if isinstance(file, dict) and isinstance(file.get("size"), int)]
+    return max(sizes, default=None)
 
 
 def _requires(entry: Mapping[str, Any], source: Mapping[str, Any]) -> tuple[str, ...]:

@@ -91,7 +91,7 @@ def _berry_entries(path: Path, text: str) -> Iterator[Entry]:
 
 
 def _unquote(text: str) -> str:
-    """Return an address with its ASCII characters unquoted; urllib can open connections, so it is not used."""
+    """Return an address with ASCII characters unquoted; urllib can open connections, so it is not used."""
     return _QUOTED.sub(lambda m: chr(int(m[1], 16)), text)
 
 
