@@ -7,14 +7,14 @@ on the other packages. A package without a score stays in the answer, with the r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
 from advisor.answers.dependencies import Dependency
 from advisor.answers.dependencies.packages import Origin, find_origin, read_origins
-from advisor.answers.dependencies.public_lists import find_listed_origins, find_neighbours
-from advisor.answers.dependencies.scores import Details, Score, score_repositories
+from advisor.answers.dependencies.public_lists import Pair, find_listed_origins, find_neighbours
+from advisor.answers.dependencies.scores import Details, Score, Scores, score_repositories
 from advisor.answers.question import Question, Request, read_rules, weights_of
 from advisor.domain.domain import Domain, available_domains, candidate_of, load_domain, read_candidates
 from advisor.domain.files import data_folder
@@ -26,6 +26,7 @@ from advisor.facts.facts_view import FactsView
 from advisor.facts.store import Store
 from advisor.model import Candidate, ScoredCandidate
 from advisor.population.figures import rests_on_lists
+from advisor.population.reading import read_libraries
 
 ALTERNATIVES = 3
 """Number of alternatives that a package gets at most."""
@@ -180,7 +181,7 @@ def rank_dependencies(
     organisations = load_organisations()
     question = _question(stores, request, domains["dependencies"])
     pairs = [(d, find_origin(d, origins)) for d in dependencies]
-    pairs = find_listed_origins(pairs)
+    pairs = _follow_renames(find_listed_origins(pairs), domains.values(), organisations)
     others = _other_candidates(domains.values(), organisations)
     entries = {c.repository: c for d in domains.values() for c in read_candidates(d, organisations)}
     owners = {owner.lower(): o for o in organisations.values() for owner in o.github}
@@ -194,8 +195,8 @@ def rank_dependencies(
         entries_of_lists = {n: (category, find_entry(n)) for category, n in neighbours}
         others[repository] = list(entries_of_lists.values())
     names |= {c.repository for name in names for _, c in others.get(name, ())}
-    scores, problems = score_repositories(sorted(names), stores, request.as_of, question, find_entry)
-    packages = [_health(d, o, scores, problems, others) for d, o in pairs]
+    results = score_repositories(sorted(names), stores, request.as_of, question, find_entry)
+    packages = [_health(d, o, results, others) for d, o in pairs]
     return Dependencies(
         files=tuple(files),
         goal=question.goal,
@@ -203,6 +204,24 @@ def rank_dependencies(
         known=tuple(sorted((h for h in packages if h.ranked), key=_risk)),
         unknown=tuple(sorted((h for h in packages if not h.ranked), key=lambda h: h.dependency.name)),
     )
+
+
+def _follow_renames(
+    pairs: Sequence[Pair], domains: Iterable[Domain], organisations: Mapping[str, Organisation]
+) -> list[Pair]:
+    """Return the packages with the names that their repositories have now; files keep old ones for years."""
+    libraries = read_libraries(origin.repository for _, origin in pairs if origin)
+    names = {earlier: library.repository for earlier, library in libraries.items()}
+    for domain in domains:
+        for candidate in read_candidates(domain, organisations):
+            names |= {name.lower(): candidate.repository for name in candidate.formerly}
+    result: list[Pair] = []
+    for dependency, origin in pairs:
+        now = names.get(origin.repository.lower(), "") if origin else ""
+        if origin and now and now.lower() != origin.repository.lower():
+            origin = origin._replace(repository=now)  # noqa: PLW2901 - the pair as it is now
+        result.append((dependency, origin))
+    return result
 
 
 def _risk(health: Health) -> tuple[bool, float, str]:
@@ -246,19 +265,20 @@ def _other_candidates(
 def _health(
     dependency: Dependency,
     origin: Origin | None,
-    scores: Mapping[str, Score],
-    problems: Mapping[str, str],
+    results: Scores,
     others: Mapping[str, Sequence[tuple[str, Candidate]]],
 ) -> Health:
     if origin is None:
         reason = f"it comes from {dependency.local}" if dependency.local else "its repository is not known"
-        return Health(dependency, unknown=reason)
-    repository = origin.repository
+        return Health(dependency, unknown=reason, details=Details(download_bytes=dependency.size_bytes))
+    repository, scores = origin.repository, results.scores
+    details = results.describe(repository, dependency)
     if repository not in scores:
-        reason = problems.get(repository, "there are no facts about it")
+        reason = results.problems.get(repository, "there are no facts about it")
         return Health(
-            dependency, repository, origin.source, unknown=f"{repository}: {reason}", is_claim=origin.is_claim
-        )
+            dependency, repository, origin.source, unknown=f"{repository}: {reason}",
+            is_claim=origin.is_claim, details=details,
+        )  # fmt: skip
     score = scores[repository]
     return Health(
         dependency,
@@ -268,11 +288,7 @@ def _health(
         score.as_of,
         alternatives=tuple(_alternatives(score.candidate, scores, others.get(repository, ()))),
         is_claim=origin.is_claim,
-        details=replace(
-            score.details,
-            is_yanked=score.yanked.get((dependency.name, dependency.version or "")),
-            download_bytes=dependency.size_bytes,
-        ),
+        details=details,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+from advisor.answers.dependencies import Dependency
 from advisor.answers.list_figures import fill_gaps
 from advisor.answers.question import Question
 from advisor.answers.reasons import describe_gap
@@ -49,16 +50,36 @@ class Details:
 
 @dataclass(frozen=True)
 class Score:
-    """The score of a repository, its date, and what else is known.
-
-    Attributes:
-        yanked: (package, version) → whether the index withdrew it.
-    """
+    """The score of a repository and its date."""
 
     candidate: ScoredCandidate
     as_of: date
-    details: Details = field(default_factory=Details)
-    yanked: Mapping[tuple[str, str], bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What is known about repositories.
+
+    Attributes:
+        scores: repository → its score.
+        problems: repository → why it has none.
+        details: repository → licence, downloads and the like.
+        yanked: repository → (package, version) → whether the index withdrew it.
+    """
+
+    scores: Mapping[str, Score]
+    problems: Mapping[str, str]
+    details: Mapping[str, Details]
+    yanked: Mapping[str, Mapping[tuple[str, str], bool]]
+
+    def describe(self, repository: str, dependency: Dependency) -> Details:
+        """Return what is known about a package of a repository."""
+        withdrawn = self.yanked.get(repository, {})
+        return replace(
+            self.details.get(repository, Details()),
+            is_yanked=withdrawn.get((dependency.name, dependency.version or "")),
+            download_bytes=dependency.size_bytes,
+        )
 
 
 @dataclass(frozen=True)
@@ -79,30 +100,32 @@ def score_repositories(
     as_of: date | None,
     question: Question,
     find_entry: Callable[[str], Candidate],
-) -> tuple[dict[str, Score], dict[str, str]]:
-    """Return the scores of repositories, and why the others have none."""
+) -> Scores:
+    """Return the scores of repositories, why the others have none, and what else is known about all."""
     known, problems = _measure_repositories(names, stores, as_of)
     known = _add_list_figures(names, known, as_of)
     ruleset = None
     if question.requirements:
         ruleset = rules.load_rules(data_folder() / "rules" / "requirements.toml", NAMES)
     scores: dict[str, Score] = {}
+    details: dict[str, Details] = {}
     for name, facts in known.items():
         of_outlook = measure_outlooks(facts.repository, facts.outlooks, facts.measurements)
         measurements = {**facts.measurements, **of_outlook}
         candidate = score_candidate(find_entry(facts.repository), measurements, question)
         if ruleset is not None:
             candidate = _require(candidate, question.requirements, ruleset, facts.details)
-        if candidate.score is None and not candidate.excluded:
-            problems[name] = _describe_problem(candidate)
-            continue
-        details = replace(
+        details[name] = replace(
             facts.details,
             downloads=_whole(measurements.get("downloads")),
             advisories=_whole(measurements.get("open_advisories")),
         )
-        scores[name] = Score(replace(candidate, outlook=facts.outlooks), facts.as_of, details, facts.yanked)
-    return scores, {n: reason for n, reason in problems.items() if n not in scores}
+        if candidate.score is None and not candidate.excluded:
+            problems[name] = _describe_problem(candidate)
+            continue
+        scores[name] = Score(replace(candidate, outlook=facts.outlooks), facts.as_of)
+    problems = {name: reason for name, reason in problems.items() if name not in scores}
+    return Scores(scores, problems, details, {name: facts.yanked for name, facts in known.items()})
 
 
 def _require(

@@ -70,10 +70,8 @@ def label(health: Health) -> str:
 
 def risks(health: Health) -> list[str]:
     """Return the reasons of the rules that exclude the package or warn about it, and a withdrawn version."""
-    candidate = health.ranked
-    if candidate is None:
-        return []
-    texts = [f.text for verdict in ("exclude", "warn") for f in candidate.findings if f.verdict == verdict]
+    findings = health.ranked.findings if health.ranked else ()
+    texts = [f.text for verdict in ("exclude", "warn") for f in findings if f.verdict == verdict]
     if health.details.is_yanked:
         texts.append(f"its index withdrew version {health.dependency.version}")
     return texts
@@ -142,4 +140,4 @@ def _describe_failures(answer: Dependencies, fail_under: float) -> str:
 def unknown_line(health: Health) -> str:
     """Return a package without a score, its place in the file and the reason."""
     place = f"{health.dependency.file}:{health.dependency.line}"
-    return f"{label(health)} ({place}): {health.unknown}"
+    return "; ".join([f"{label(health)} ({place}): {health.unknown}", *risks(health)])

@@ -39,7 +39,7 @@ def render(answer: Dependencies, fail_under: float | None = None) -> str:
     """
     results: list[dict[str, Any]] = []
     rules: dict[str, dict[str, Any]] = {}
-    for health in answer.known:
+    for health in (*answer.known, *answer.unknown):
         for rule, level, text in _findings(health, fail_under, is_certain=answer.is_certain):
             rules.setdefault(rule, _rule(rule, level))
             results.append(_result(health, rule, level, text))
@@ -68,17 +68,16 @@ def render(answer: Dependencies, fail_under: float | None = None) -> str:
 def _findings(health: Health, fail_under: float | None, *, is_certain: bool) -> list[tuple[str, str, str]]:
     """Return (rule, level, text); a score that may be above the line is a warning."""
     candidate = health.ranked
-    assert candidate is not None  # noqa: S101 - for the type checker
     suffix = f" ({alternatives(health)})" if health.alternatives else ""
     findings = [
         (f.rule, _LEVELS[f.verdict], f"{label(health)}: {f.text}{suffix if f.verdict == 'exclude' else ''}")
-        for f in candidate.findings
+        for f in (candidate.findings if candidate else ())
         if f.verdict in _LEVELS
     ]
     if health.details.is_yanked:
         text = f"{label(health)}: its index withdrew version {health.dependency.version}"
         findings.append(("yanked-version", "warning", text))
-    if fail_under is not None and candidate.score is not None and candidate.score < fail_under:
+    if fail_under is not None and candidate and candidate.score is not None and candidate.score < fail_under:
         may_pass = candidate.high >= fail_under
         doubt = f"; it may be up to {candidate.high:.0f}" if may_pass else ""
         if not (may_pass and is_certain):
