@@ -12,9 +12,10 @@ from datetime import date
 from pathlib import Path
 
 from advisor.answers.dependencies import Dependency
+from advisor.answers.dependencies.details import Details
 from advisor.answers.dependencies.packages import Origin, find_origin, read_origins
 from advisor.answers.dependencies.public_lists import Pair, find_listed_origins, find_neighbours
-from advisor.answers.dependencies.scores import Details, Score, Scores, score_repositories
+from advisor.answers.dependencies.scores import Score, Scores, score_repositories
 from advisor.answers.question import Question, Request, read_rules, weights_of
 from advisor.domain.domain import Domain, available_domains, candidate_of, load_domain, read_candidates
 from advisor.domain.files import data_folder

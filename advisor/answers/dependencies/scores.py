@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from advisor.answers.dependencies import Dependency
+from advisor.answers.dependencies.details import Details, read_details
 from advisor.answers.list_figures import fill_gaps
 from advisor.answers.question import Question
 from advisor.answers.reasons import describe_gap
@@ -15,7 +16,6 @@ from advisor.decide import rules
 from advisor.decide.requirements import NAMES, Requirements, requirement_values
 from advisor.domain.files import data_folder
 from advisor.domain.licences import kind_of_licence
-from advisor.facts.database import fetch_rows
 from advisor.facts.facts_view import FactsView
 from advisor.facts.store import Store
 from advisor.measure import months
@@ -23,29 +23,6 @@ from advisor.model import Candidate, Measurement, Outlook, ScoredCandidate
 from advisor.outlook.measurements import measure_outlooks
 from advisor.population.figures import read_figures
 from advisor.population.reading import read_libraries
-
-
-@dataclass(frozen=True)
-class Details:
-    """What is known about a package apart from its health.
-
-    Attributes:
-        licence: SPDX identifier; None: unknown.
-        licence_source: where it is from.
-        downloads: in the last month.
-        dependents: packages and repositories that need it.
-        advisories: open security advisories.
-        is_yanked: whether the index withdrew the version that the file pins; None: unknown.
-        download_bytes: size of the largest wheel of the version, from the lock file.
-    """
-
-    licence: str | None = None
-    licence_source: str = ""
-    downloads: int | None = None
-    dependents: int | None = None
-    advisories: int | None = None
-    is_yanked: bool | None = None
-    download_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +35,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Scores:
-    """What is known about repositories.
+    """The facts about repositories.
 
     Attributes:
         scores: repository → its score.
@@ -73,7 +50,7 @@ class Scores:
     yanked: Mapping[str, Mapping[tuple[str, str], bool]]
 
     def describe(self, repository: str, dependency: Dependency) -> Details:
-        """Return what is known about a package of a repository."""
+        """Return the facts about a package of a repository."""
         withdrawn = self.yanked.get(repository, {})
         return replace(
             self.details.get(repository, Details()),
@@ -176,7 +153,7 @@ def _measure_repositories(
             continue
         facts = FactsView(store, tuple(sorted(set(names_in_store.values()))), day)
         result = months.measure(facts)
-        details, yanked = _read_details(facts)
+        details, yanked = read_details(store, sorted(set(names_in_store.values())), day)
         problems |= {d.repository: str(d) for d in result.damages}
         for name, own in names_in_store.items():
             measurements = result.measurements.get(own)
@@ -190,32 +167,6 @@ def _measure_repositories(
                     yanked.get(own, {}),
                 )
     return known, problems
-
-
-_Yanked = dict[str, dict[tuple[str, str], bool]]
-
-
-def _read_details(facts: FactsView) -> tuple[dict[str, Details], _Yanked]:
-    """Return the licence and the number of dependents of each repository, and its withdrawn versions."""
-    details: dict[str, Details] = {}
-    rows = fetch_rows(facts.connection.execute(
-        "SELECT repository, arg_max(licence, observed_on), max(observed_on) FROM repositories"
-        " WHERE licence IS NOT NULL GROUP BY repository"
-    ))  # fmt: skip
-    for repository, licence, day in rows:
-        details[repository] = Details(licence=licence, licence_source=f"its repository, {day}")
-    rows = fetch_rows(facts.connection.execute(
-        "SELECT repository, arg_max(value, day) FROM counts WHERE metric = 'dependents' GROUP BY repository"
-    ))  # fmt: skip
-    for repository, value in rows:
-        details[repository] = replace(details.get(repository, Details()), dependents=int(value))
-    rows = fetch_rows(facts.connection.execute(
-        "SELECT repository, package, version, is_yanked FROM package_releases WHERE is_yanked IS NOT NULL"
-    ))  # fmt: skip
-    yanked: _Yanked = {}
-    for repository, package, version, is_yanked in rows:
-        yanked.setdefault(repository, {})[package, version] = is_yanked
-    return details, yanked
 
 
 def _add_list_figures(

@@ -21,22 +21,14 @@ from advisor.report.dependencies.rows import (
 )
 from advisor.report.dependencies.text import LEGEND
 
-_FOLDER = Path(__file__).parent
+_TEMPLATE = Path(__file__).parent / "page.html.j2"
 
 
 def render(answer: Dependencies, fail_under: float | None = None) -> str:
     """Return the page."""
-    import jinja2
+    from advisor.report.templates import read_template
 
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("page.html.j2").render(
+    return read_template(_TEMPLATE).render(
         files=", ".join(answer.files),
         goal=answer.goal,
         headline=headline(answer, fail_under),

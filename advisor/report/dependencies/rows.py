@@ -41,7 +41,7 @@ def row(health: Health) -> list[str]:
 
 
 def has_needs(answer: Dependencies) -> bool:
-    """Return whether a package is not simply a direct dependency that is always needed."""
+    """Return whether a package is no direct dependency, or is not always needed."""
     return any(h.dependency.parents != () or h.dependency.groups for h in answer.known)
 
 

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from advisor.answers.dependencies import Dependency, files
+from advisor.answers.dependencies.details import Details
 from advisor.answers.dependencies.health import (
     Dependencies,
     Exemption,
@@ -19,7 +20,6 @@ from advisor.answers.dependencies.health import (
     rank_dependencies,
 )
 from advisor.answers.dependencies.imports import count_importing_files
-from advisor.answers.dependencies.scores import Details
 from advisor.answers.question import Request
 from advisor.domain.domain import load_domain
 from advisor.facts import writing
