@@ -235,7 +235,7 @@ def parse_weights(texts: list[str], option: str = "--set") -> dict[str, float]:
     return weights
 
 
-def _equals(value: object, setting: str | tuple[str, ...]) -> bool:
+def _equals(value: object, setting: object) -> bool:
     return tuple(value) == setting if isinstance(value, list) else str(value) == setting
 
 

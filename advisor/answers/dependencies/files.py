@@ -60,8 +60,10 @@ def read_dependencies(
         except pyproject.DynamicDependencies as error:
             dynamic = error  # another file may have them
             continue
+        places = {name: (path.parent / name).as_posix() for name in {d.file for d in dependencies}}
         for entry in dependencies:
-            dependency = replace(entry, file=(path.parent / entry.file).as_posix())
+            place = places[entry.file]
+            dependency = entry if place == entry.file else replace(entry, file=place)
             entries.setdefault((dependency.ecosystem, dependency.name), []).append(dependency)
     if dynamic and not entries:
         raise dynamic
@@ -113,6 +115,9 @@ def _check_place(path: Path, include_folders: Sequence[Path]) -> None:
 def _remove_secrets(dependency: Dependency) -> Dependency:
     """Return the dependency without credentials, whatever field the file has them in."""
     version = dependency.version
+    texts = (dependency.name, version or "", dependency.marker, dependency.local, *dependency.groups)
+    if not any("/" in text or "@" in text for text in texts):
+        return dependency
     return replace(
         dependency,
         name=remove_credentials(dependency.name),
@@ -126,6 +131,8 @@ def _remove_secrets(dependency: Dependency) -> Dependency:
 def _merge(entries: Sequence[Dependency]) -> Dependency:
     """Merge all entries of one package; it is always needed or private if one of them is."""
     first = entries[0]
+    if len(entries) == 1:
+        return first
     is_always_needed = any(not e.groups for e in entries)
     source = next((e for e in entries if e.repository and not e.is_claim), None)
     source = source or next((e for e in entries if e.repository), first)

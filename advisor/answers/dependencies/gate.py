@@ -57,9 +57,14 @@ def decide(answer: Dependencies, gate: Gate) -> Decision:
             )
         else:
             exemptions[_plain(exemption.package)] = exemption
-    known = tuple(replace(h, exemption=exemptions.get(_plain(h.dependency.name))) for h in answer.known)
-    unknown = tuple(replace(h, exemption=exemptions.get(_plain(h.dependency.name))) for h in answer.unknown)
-    names = {_plain(h.dependency.name) for h in (*known, *unknown)}
+    known, unknown = answer.known, answer.unknown
+    names: set[str] = set()
+    if exemptions:
+        known, unknown = (
+            tuple(replace(h, exemption=exemptions.get(_plain(h.dependency.name))) for h in packages)
+            for packages in (known, unknown)
+        )
+        names = {_plain(h.dependency.name) for h in (*known, *unknown)}
     notes += [
         f"the exception for {e.package} has no effect: no such package"
         for n, e in exemptions.items()

@@ -88,10 +88,10 @@ def find_reader(path: Path, text: str, include_folders: Sequence[Path] = ()) -> 
     read_environment = partial(conda.read_environment, include_folders=include_folders)
     if path.suffix.lower() in {".txt", ".in"}:
         return read_requirements
-    for pattern, reader in _NAMES:
+    for pattern, reader_of_name in _NAMES:
         if re.fullmatch(pattern, path.name, re.IGNORECASE):
-            return reader
-    reader = None
+            return reader_of_name
+    reader: Reader | None = None
     match path.suffix.lower():
         case ".json":
             reader = _find_json_reader(path, text)

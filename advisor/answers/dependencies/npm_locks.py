@@ -141,7 +141,7 @@ def _pnpm_entries(content: Mapping[str, Any]) -> Iterator[Entry]:
         is_address = address and not resolution.get("integrity")
         requires = tuple(snapshots.get(plain, ())) or _requires(entry, _REQUIREMENTS)
         registry = str(resolution.get("tarball") or "")
-        yield Entry(name, address if is_address else version, registry, _groups(entry), requires)
+        yield Entry(name, str(address if is_address else version), registry, _groups(entry), requires)
 
 
 def _split_key(key: str) -> tuple[str, str, str]:

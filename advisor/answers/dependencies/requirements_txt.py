@@ -54,6 +54,8 @@ def read_requirements(path: Path, text: str, include_folders: Sequence[Path] = (
     reading = _Reading((path.parent, *include_folders))
     dependencies = _read(path, text, path.name, reading, is_constraint=False)
     index = pick_index("pypi", reading.indexes)
+    if not index and not reading.pins:
+        return dependencies
     return [
         replace(d, version=d.version or reading.pins.get(d.name), index="" if d.local else index)
         for d in dependencies

@@ -61,7 +61,7 @@ class Selection:
         if self.python and not _PYTHON.fullmatch(self.python):
             raise InputError(f"invalid version {self.python!r} for --python: expected for example 3.12")
         if self.platform and self.platform not in _PLATFORMS:
-            raise UnknownName("platform", self.platform, PLATFORMS)
+            raise UnknownName("platform", self.platform, list(PLATFORMS))
 
 
 def select_dependencies(

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -121,18 +121,16 @@ _BLOCK = re.compile(r"^[ \t]*\[\[packages?\]\]", re.MULTILINE)
 _NAME = re.compile(r"^[ \t]*name[ \t]*=", re.MULTILINE)
 
 
-def find_blocks(text: str) -> list[int]:
-    """Return the line of the name in each block ``[[package]]`` of a TOML text."""
+def split_blocks(text: str) -> Iterator[tuple[int, str]]:
+    """Yield (line of the name, text) of each block ``[[package]]`` of a TOML text, with its own tables."""
     starts = [m.start() for m in _BLOCK.finditer(text)]
-    lines = []
     line, position = 1, 0
     for start, end in zip(starts, [*starts[1:], len(text)], strict=False):
         name = _NAME.search(text, start, end)
         place = name.start() if name else start
         line += text.count("\n", position, place)
         position = place
-        lines.append(line)
-    return lines
+        yield line, text[start:end]
 
 
 def find_items(text: str, key: str) -> list[int]:
