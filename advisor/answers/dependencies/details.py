@@ -1,9 +1,9 @@
-"""Reads what facts say about packages apart from their health: licence, dependents, withdrawn versions."""
+"""Reads the facts about packages apart from their health: licences and withdrawn versions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -21,7 +21,8 @@ class Details:
         licence: SPDX identifier; None: unknown.
         licence_source: where it is from.
         downloads: in the last month.
-        dependents: packages and repositories that need it.
+        dependents: packages and repositories that need it, on a public list; deps.dev counts only those of
+            one version.
         advisories: open security advisories.
         is_yanked: whether the index withdrew the version that the file pins; None: unknown.
         download_bytes: size of the largest wheel of the version, from the lock file.
@@ -42,8 +43,6 @@ Yanked = dict[str, dict[tuple[str, str], bool]]
 _QUERIES = {
     "repositories": "SELECT repository, arg_max(licence, observed_on), max(observed_on) FROM ({rows})"
     " WHERE licence IS NOT NULL AND observed_on <= DATE '{day}' GROUP BY repository",
-    "counts": "SELECT repository, arg_max(value, day) FROM ({rows})"
-    " WHERE metric = 'dependents' AND day <= DATE '{day}' GROUP BY repository",
     "package_releases": "SELECT repository, package, version, is_yanked FROM ({rows})"
     " WHERE is_yanked IS NOT NULL AND released_on <= DATE '{day}'",
 }
@@ -58,8 +57,6 @@ def read_details(store: Store, repositories: Sequence[str], day: date) -> tuple[
     details: dict[str, Details] = {}
     for repository, licence, observed_on in _query(store, "repositories", repositories, day):
         details[repository] = Details(licence=licence, licence_source=f"its repository, {observed_on}")
-    for repository, value in _query(store, "counts", repositories, day):
-        details[repository] = replace(details.get(repository, Details()), dependents=int(value))
     yanked: Yanked = {}
     for repository, package, version, is_yanked in _query(store, "package_releases", repositories, day):
         yanked.setdefault(repository, {})[package, version] = is_yanked

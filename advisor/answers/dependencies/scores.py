@@ -189,7 +189,6 @@ def _add_list_figures(
             if details.licence is None and library.licence:
                 source = f"public list, {library.day}"
                 details = replace(details, licence=library.licence, licence_source=source)
-            if details.dependents is None:
-                details = replace(details, dependents=library.dependents)
+            details = replace(details, dependents=library.dependents)
         result[name] = replace(facts, measurements=rows, details=details)
     return result

@@ -97,14 +97,14 @@ def details(health: Health) -> str:
     """Return licence, downloads, dependents and the like in a line; empty if nothing is known."""
     known = health.details
     parts = [known.licence or ""]
-    for value, noun in (
-        (known.downloads, "downloads in a month"),
-        (known.dependents, "dependents"),
-        (known.advisories, "open advisories"),
-        (health.importing_files, "files of the project import it"),
+    for value, one, many in (
+        (known.downloads, "download in a month", "downloads in a month"),
+        (known.dependents, "dependent", "dependents"),
+        (known.advisories, "open advisory", "open advisories"),
+        (health.importing_files, "file of the project imports it", "files of the project import it"),
     ):
         if value is not None:
-            parts.append(f"{value:,} {noun}")
+            parts.append(f"{value:,} {one if value == 1 else many}")
     if known.download_bytes is not None:
         parts.append(f"{known.download_bytes / 2**20:.1f} MB to download")
     return ", ".join(part for part in parts if part)
