@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import shutil
 import stat
@@ -71,11 +72,28 @@ def read_text(path: Path, limit_bytes: int = TEXT_LIMIT_BYTES) -> str:
         raise InputError(f"{str(path)!r} is not the name of a file") from None
     if len(content) > limit_bytes:
         raise InputError(f"{path} is larger than {limit_bytes // 2**20} MiB")
+    return decode(path, content)
+
+
+# The longest first: the mark of UTF-16 is the start of that of UTF-32. PowerShell's `>` writes UTF-16.
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
+
+
+def decode(path: Path, content: bytes) -> str:
+    """Return the text of bytes, with line ends of one kind; a byte order mark names its encoding.
+
+    Raises:
+        InputError: it is not UTF-8, and no mark names another encoding.
+    """
+    encoding = next((name for mark, name in _BYTE_ORDER_MARKS if content.startswith(mark)), "utf-8-sig")
     try:
         # universal newlines, as Path.read_text has them
-        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        return content.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError:
-        raise InputError(f"{path} is not UTF-8 text") from None
+        raise InputError(f"{path} is not {encoding.removesuffix('-sig').upper()} text") from None
 
 
 DRAFT_PREFIX = ".draft."

@@ -10,6 +10,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from advisor.cli.streams import read_stdin
+
 if TYPE_CHECKING:
     from advisor.answers.dependencies import Dependency
     from advisor.cli.collect_progress import CollectionProgress
@@ -162,7 +164,8 @@ def _plan_packages(files: Sequence[Path], store: Path, permissions: Permissions)
     from advisor.facts import reading
 
     settings = read_user_settings(os.environ, Path.home())
-    dependencies = dependency_files.read_dependencies(files, permissions.include_folders)
+    stdin = read_stdin(files)
+    dependencies = dependency_files.read_dependencies(files, permissions.include_folders, stdin)
     try:
         origin_table = read_origins([reading.open_store(store, may_lack_days=True)])
     except SnapshotMissing:

@@ -123,7 +123,7 @@ class RequestOptions:
 
     def without_settings(self) -> RequestOptions:
         """Return the options that were typed, without those from variables and pyproject.toml."""
-        settings = {OPTIONS[name]: setting.value for name, setting in current_settings().items()}
+        settings = {OPTIONS[n]: setting.value for n, setting in current_settings().items() if n in OPTIONS}
         kept_options = {
             name: value
             for name, value in vars(self).items()
@@ -161,7 +161,8 @@ class RequestOptions:
         is_any = domain == ANY_LIBRARIES
         store = resolve_store(self.store, domain)
         for name, setting in current_settings().items():
-            print_detail(f"{name} from {setting.origin}: {setting.value}")
+            if name in OPTIONS:
+                print_detail(f"{name} from {setting.origin}: {setting.value}")
         print_detail(f"domain {domain}, facts in {store or 'the bundled snapshot'}")
         return Request(
             domain=domain,
@@ -234,7 +235,7 @@ def parse_weights(texts: list[str], option: str = "--set") -> dict[str, float]:
     return weights
 
 
-def _equals(value: object, setting: str | tuple[str, ...]) -> bool:
+def _equals(value: object, setting: object) -> bool:
     return tuple(value) == setting if isinstance(value, list) else str(value) == setting
 
 

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,6 +28,20 @@ OPTIONS = {
 }
 """The name of a setting, which is that of its option → the parameter of the commands."""
 
+GATE = {
+    "fail-under": str,
+    "certain": bool,
+    "min-known": str,
+    "fail-unknown": bool,
+    "without": tuple,
+    "python": str,
+    "platform": str,
+    "license": str,
+    "avoid": tuple,
+    "exceptions": dict,
+}
+"""Settings for `advisor rank --from` alone → the kind of their value; ``exceptions`` are tables."""
+
 COMMANDS = frozenset({"rank", "explain", "compare", "coverage", "dashboard", "goals"})
 """The commands that settings apply to: those that answer. No setting can change where facts are written."""
 
@@ -38,7 +53,7 @@ _BUNDLED_STORE = "bundled"
 class Setting:
     """A default and where it comes from: the name of a variable, or the path of a file."""
 
-    value: str | tuple[str, ...]
+    value: str | tuple[str, ...] | tuple[Mapping[str, Any], ...]
     origin: str
 
 
@@ -51,7 +66,7 @@ def current_settings() -> Mapping[str, Setting]:
 
 
 def read_settings(folder: Path, environment: Mapping[str, str]) -> dict[str, Setting]:
-    """Return the settings by name, in the order of `OPTIONS`.
+    """Return the settings by name, in the order of `OPTIONS` and `GATE`.
 
     Args:
         folder: where to look for pyproject.toml, then its parents.
@@ -61,12 +76,14 @@ def read_settings(folder: Path, environment: Mapping[str, str]) -> dict[str, Set
         ConfigError: the table of pyproject.toml is malformed.
     """
     settings = _read_project(folder)
-    for name in OPTIONS:
+    names = (*OPTIONS, *GATE)
+    for name in names:
         variable = f"ADVISOR_{name.upper().replace('-', '_')}"
-        if text := environment.get(variable):
-            values = tuple(part.strip() for part in text.split(",")) if name == "set" else text
+        if (text := environment.get(variable)) and name != "exceptions":
+            is_list = name == "set" or GATE.get(name) is tuple
+            values = tuple(part.strip() for part in text.split(",")) if is_list else text
             settings[name] = Setting(values, variable)
-    return {name: settings[name] for name in OPTIONS if name in settings}
+    return {name: settings[name] for name in names if name in settings}
 
 
 def apply_settings(command: str, parameters: Iterable[Any]) -> dict[str, Any]:
@@ -80,12 +97,19 @@ def apply_settings(command: str, parameters: Iterable[Any]) -> dict[str, Any]:
     known = {p.name: p for p in parameters}
     defaults = {}
     for name, setting in settings.items():
+        if name in GATE:  # they mean nothing without --from
+            continue
         parameter = known.get(OPTIONS[name])
         choices = getattr(getattr(parameter, "type", None), "choices", None)
         if parameter is not None and (choices is None or setting.value in list(map(str, choices))):
             is_list = not isinstance(setting.value, str)
             defaults[OPTIONS[name]] = list(setting.value) if is_list else setting.value
     return defaults
+
+
+def gate_setting(name: str) -> Setting | None:
+    """Return a setting of `GATE`; None if there is none."""
+    return current_settings().get(name)
 
 
 def name_origins(message: str) -> str:
@@ -98,7 +122,7 @@ def name_origins(message: str) -> str:
     return f" ({', '.join(origins)})" if origins else ""
 
 
-def _as_tuple(value: str | tuple[str, ...]) -> tuple[str, ...]:
+def _as_tuple(value: str | tuple[Any, ...]) -> tuple[Any, ...]:
     return (value,) if isinstance(value, str) else value
 
 
@@ -127,8 +151,10 @@ def _find_table(path: Path) -> Mapping[str, Any] | None:
 
 def _check(path: Path, name: str, value: object) -> Setting:
     where = f"{path}: tool.advisor.{name}"
-    if name not in OPTIONS:
-        raise ConfigError(f"{path}: tool.advisor: {describe_unknown('setting', name, OPTIONS)}")
+    if name not in OPTIONS and name not in GATE:
+        raise ConfigError(f"{path}: tool.advisor: {describe_unknown('setting', name, [*OPTIONS, *GATE])}")
+    if name in GATE:
+        return Setting(_check_gate(where, name, value), str(path))
     if name == "set":
         if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
             raise ConfigError(f'{where}: expected a list of texts, for example ["models=5"]')
@@ -142,3 +168,44 @@ def _check(path: Path, name: str, value: object) -> Setting:
         or (name == "domain" and text.endswith(".toml"))
     )
     return Setting(str(path.parent / text) if is_path else text, str(path))
+
+
+def _check_gate(
+    where: str, name: str, value: object
+) -> str | tuple[str, ...] | tuple[Mapping[str, Any], ...]:
+    """Return the value of a setting for the gate as an option has it; a list of tables as they are."""
+    kind = GATE[name]
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise ConfigError(f"{where}: expected true or false")
+        return "true" if value else "false"
+    if kind is tuple:
+        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+            raise ConfigError(f'{where}: expected a list of texts, for example ["dev"]')
+        return tuple(value)
+    if kind is dict:
+        if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
+            raise ConfigError(f"{where}: expected tables [[tool.advisor.exceptions]]")
+        return tuple(_check_exception(where, table) for table in value)
+    if not value or isinstance(value, bool | list | dict):
+        raise ConfigError(f"{where}: expected a text or a number")
+    return str(value)
+
+
+_EXCEPTION = ("package", "reason", "expires")
+
+
+def _check_exception(where: str, table: Mapping[str, Any]) -> Mapping[str, Any]:
+    for name in table:
+        if name not in _EXCEPTION:
+            raise ConfigError(f"{where}: {describe_unknown('key', name, _EXCEPTION)}")
+    for name in ("package", "reason"):
+        if not isinstance(table.get(name), str) or not table[name].strip():
+            raise ConfigError(f"{where}: each exception needs a {name}")
+    expires = table.get("expires")
+    if expires is not None and type(expires) is not date:
+        package = table["package"]
+        raise ConfigError(
+            f"{where}: expires of {package}: expected a date, for example 2027-01-31 without quotes"
+        )
+    return table

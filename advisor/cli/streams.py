@@ -6,8 +6,11 @@ import codecs
 import io
 import os
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 
-from advisor.errors import AdvisorError
+from advisor.errors import AdvisorError, InputError
+from advisor.files import TEXT_LIMIT_BYTES
 
 _LETTERS = {
     "–": "-",
@@ -68,6 +71,22 @@ def prepare_streams() -> None:
         buffering = sys.stdout.line_buffering
         encoding = sys.stdout.encoding
         sys.stdout = _Output(sys.stdout.detach(), encoding=encoding, errors="plain", line_buffering=buffering)
+
+
+def read_stdin(files: Iterable[Path]) -> bytes:
+    """Return what standard input has if one of these files is ``-``.
+
+    Raises:
+        InputError: standard input is closed, or has more than a file may have.
+    """
+    if Path("-") not in files:
+        return b""
+    if sys.stdin is None:
+        raise InputError("--from - needs standard input, which is closed")
+    content = sys.stdin.buffer.read(TEXT_LIMIT_BYTES + 1)
+    if len(content) > TEXT_LIMIT_BYTES:
+        raise InputError(f"standard input has more than {TEXT_LIMIT_BYTES // 2**20} MiB")
+    return content
 
 
 def discard_output() -> None:

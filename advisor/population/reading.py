@@ -95,7 +95,9 @@ def read_packages(
             conditions.append(f"{_PACKAGE_KEYS[ecosystem]} IN ({_literals(keys)})")
     if not conditions:
         return {}
-    rows = _read(" OR ".join(conditions), file)
+    # A list of many names takes DuckDB longer than reading all rows.
+    is_long = sum(len(names) for names in packages.values()) > _LONG_LIST
+    rows = _read("true" if is_long else " OR ".join(conditions), file)
     rows.sort(key=lambda row: (row.day, row.stars or 0))
     owners = {
         (ecosystem, _package_key(ecosystem, name)): row
@@ -108,6 +110,7 @@ def read_packages(
     return {wish: owners[key] for wish, key in keys_of.items() if key in owners}
 
 
+_LONG_LIST = 5_000
 _PACKAGE_KEYS = {
     "pypi": "regexp_replace(lower(pypi), '[-_.]+', '-', 'g')",
     "conda": "lower(regexp_replace(conda, '^.*/', ''))",

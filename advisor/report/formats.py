@@ -22,7 +22,9 @@ class Format(StrEnum):
 
 
 RankingFormat = Literal[Format.table, Format.json, Format.markdown, Format.csv]
-DependenciesFormat = Literal[Format.table, Format.json, Format.markdown, Format.csv, Format.sarif]
+DependenciesFormat = Literal[
+    Format.table, Format.json, Format.markdown, Format.csv, Format.html, Format.sarif
+]
 ExplanationFormat = Literal[Format.table, Format.json, Format.markdown]
 ComparisonFormat = Literal[Format.table, Format.json, Format.markdown]
 CoverageFormat = Literal[Format.table, Format.json, Format.markdown, Format.csv]

@@ -130,6 +130,16 @@ def dependency_files(data: bytes) -> None:
         "package-lock.json",
         "pnpm-lock.yaml",
         "bom.json",
+        "bom.xml",
+        "yarn.lock",
+        "bun.lock",
+        "pdm.lock",
+        "Pipfile",
+        "Pipfile.lock",
+        "setup.cfg",
+        "conda-lock.yml",
+        "script.py",
+        "any.lock",
     ):
         path = _file(name, data)
         with suppress(AdvisorError):

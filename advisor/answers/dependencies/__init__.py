@@ -5,7 +5,7 @@ Each module reads one kind of file; `health` ranks the packages.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,10 @@ class Dependency:
         index: host of the index that the project takes it from, if a file names one; of several indexes
             one that is not public, because the package may come from there.
         is_claim: whether only the package itself names the repository, for example in an installed copy.
+        parents: packages that lead to it, a direct dependency first; empty: the project itself names it;
+            None: the files do not say it.
+        requires: names of the packages that it needs, as far as a lock file says it.
+        size_bytes: size of its largest wheel, as far as a lock file says it.
     """
 
     ecosystem: str
@@ -37,3 +41,7 @@ class Dependency:
     local: str = ""
     index: str = ""
     is_claim: bool = False
+    # Two entries are equal whatever path leads to them.
+    parents: tuple[str, ...] | None = field(default=(), compare=False)
+    requires: tuple[str, ...] = field(default=(), compare=False)
+    size_bytes: int | None = field(default=None, compare=False)

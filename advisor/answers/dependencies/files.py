@@ -2,66 +2,75 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from advisor.addresses import remove_credentials
-from advisor.answers.dependencies import (
-    Dependency,
-    conda,
-    locks,
-    npm,
-    npm_locks,
-    pyproject,
-    requirements_txt,
-    sbom,
-)
+from advisor.answers.dependencies import Dependency, npm, pipenv, pyproject, setup_cfg
+from advisor.answers.dependencies.graph import Groups
 from advisor.answers.dependencies.indexes import is_public, read_project_settings
-from advisor.answers.dependencies.text import is_inside, parse_json, read_text
+from advisor.answers.dependencies.kinds import STDIN, Reader, find_files, find_reader
+from advisor.answers.dependencies.locks import add_roots
+from advisor.answers.dependencies.text import is_inside, read_text
 from advisor.errors import InputError, describe_read_error
+from advisor.files import decode
 
-_READERS: tuple[tuple[str, Callable[[Path], list[Dependency]]], ...] = (
-    (r"pyproject.*\.toml", pyproject.read_pyproject),
-    (r"(?:uv|poetry)\.lock|pylock(?:\..+)?\.toml", locks.read_lock),
-    (r"package\.json", npm.read_package_json),
-    (r"(?:package-lock|npm-shrinkwrap)\.json|pnpm-lock\.ya?ml", npm_locks.read_lock),
-    (r".*\.ya?ml", conda.read_environment),
-)
 MESSAGE_LIMIT = 2000
 """Most characters in the message about a file."""
-KINDS = (
-    "requirements.txt, pyproject.toml, uv.lock, poetry.lock, pylock.toml, environment.yml, package.json, "
-    "package-lock.json, pnpm-lock.yaml, SBOM"
-)
+_MANIFESTS: Mapping[str, Mapping[str, Reader]] = {
+    "pypi": {
+        "pyproject.toml": pyproject.read_pyproject,
+        "Pipfile": pipenv.read_pipfile,
+        "setup.cfg": setup_cfg.read_setup_cfg,
+    },
+    "npm": {"package.json": npm.read_package_json},
+}
+"""Ecosystem → files that say what the project itself requires."""
 
 
-def read_dependencies(paths: Iterable[Path], include_folders: Sequence[Path] = ()) -> list[Dependency]:
-    """Return the packages that these files name, each once, in the order of the files.
-
-    Args:
-        paths: the files.
-        include_folders: folders besides that of a file whose files it may include or link to.
+def find_paths(paths: Iterable[Path]) -> list[Path]:
+    """Return the files; in place of a folder, the dependency files in it.
 
     Raises:
-        InputError: a file cannot be read, is malformed or of an unsupported kind, or no file names a package.
-            The message has no user, password, query or fragment of an address.
+        InputError: a folder has none.
+    """
+    return [file for path in paths for file in (find_files(path) if path.is_dir() else [path])]
+
+
+def read_dependencies(
+    paths: Iterable[Path], include_folders: Sequence[Path] = (), stdin: bytes = b""
+) -> list[Dependency]:
+    """Return the packages that these files name, each once, in the order of the files; there may be none.
+
+    Args:
+        paths: the files, or folders that have some; ``-`` is standard input.
+        include_folders: folders besides that of a file whose files it may include or link to.
+        stdin: what standard input has.
+
+    Raises:
+        InputError: a file cannot be read, is malformed or of an unsupported kind. The message has no user,
+            password, query or fragment of an address.
     """
     entries: dict[tuple[str, str], list[Dependency]] = {}
-    names = []
-    for path in paths:
-        names.append(str(path))
-        for entry in read_file(path, include_folders):
-            dependency = replace(entry, file=(path.parent / entry.file).as_posix())
+    dynamic: pyproject.DynamicDependencies | None = None
+    for path in find_paths(paths):
+        try:
+            dependencies = read_file(path, include_folders, stdin)
+        except pyproject.DynamicDependencies as error:
+            dynamic = error  # another file may have them
+            continue
+        places = {name: (path.parent / name).as_posix() for name in {d.file for d in dependencies}}
+        for entry in dependencies:
+            place = places[entry.file]
+            dependency = entry if place == entry.file else replace(entry, file=place)
             entries.setdefault((dependency.ecosystem, dependency.name), []).append(dependency)
-    if not entries:
-        raise InputError(f"{', '.join(names)}: no package in it")
+    if dynamic and not entries:
+        raise dynamic
     return list(map(_merge, entries.values()))
 
 
-def read_file(path: Path, include_folders: Sequence[Path] = ()) -> list[Dependency]:
+def read_file(path: Path, include_folders: Sequence[Path] = (), stdin: bytes = b"") -> list[Dependency]:
     """Return the packages of a file with their indexes, without secrets; none if it names none.
 
     Raises:
@@ -69,18 +78,33 @@ def read_file(path: Path, include_folders: Sequence[Path] = ()) -> list[Dependen
     """
     try:
         _check_place(path, include_folders)
-        dependencies = _reader(path, include_folders)(path)
+        text = decode(path, stdin) if path == STDIN else read_text(path)
+        dependencies = find_reader(path, text, include_folders)(path, text)
+        if dependencies and all(d.parents is None for d in dependencies):
+            dependencies = add_roots(dependencies, _read_roots(path.parent, dependencies[0].ecosystem))
     except InputError as error:
         message = remove_credentials(str(error))
         if len(message) > MESSAGE_LIMIT:
             message = f"{message[:MESSAGE_LIMIT]}…"
-        raise InputError(message) from None
+        raise type(error)(message) from None
     except OSError as error:
         raise InputError(describe_read_error(path, error)) from None
     except RecursionError:
         raise InputError(f"{path}: it is nested too deeply") from None
     settings = read_project_settings(path.parent)
     return [settings.apply(_remove_secrets(dependency)) for dependency in dependencies]
+
+
+def _read_roots(folder: Path, ecosystem: str) -> dict[str, Groups]:
+    """Return what the project's own file beside a lock requires → groups; a lock may not say it itself."""
+    for name, read in _MANIFESTS.get(ecosystem, {}).items():
+        file = folder / name
+        try:
+            if file.is_file() and is_inside(file, [folder]) and (entries := read(file, read_text(file))):
+                return {d.name: d.groups for d in entries}
+        except (InputError, RecursionError):  # the lock alone is the question
+            continue
+    return {}
 
 
 def _check_place(path: Path, include_folders: Sequence[Path]) -> None:
@@ -91,6 +115,9 @@ def _check_place(path: Path, include_folders: Sequence[Path]) -> None:
 def _remove_secrets(dependency: Dependency) -> Dependency:
     """Return the dependency without credentials, whatever field the file has them in."""
     version = dependency.version
+    texts = (dependency.name, version or "", dependency.marker, dependency.local, *dependency.groups)
+    if not any("/" in text or "@" in text for text in texts):
+        return dependency
     return replace(
         dependency,
         name=remove_credentials(dependency.name),
@@ -101,28 +128,15 @@ def _remove_secrets(dependency: Dependency) -> Dependency:
     )
 
 
-def _reader(path: Path, include_folders: Sequence[Path]) -> Callable[[Path], list[Dependency]]:
-    if path.suffix.lower() in {".txt", ".in"}:
-        return partial(requirements_txt.read_requirements, include_folders=include_folders)
-    for pattern, reader in _READERS:
-        if re.fullmatch(pattern, path.name, re.IGNORECASE):
-            return reader
-    if path.suffix == ".json":
-        content = parse_json(path, read_text(path))
-        if sbom.is_sbom(content):
-            return sbom.read_sbom
-        if "dependencies" in content or "devDependencies" in content:
-            return npm.read_package_json
-    with path.open("rb"):  # a file that is missing, or a folder, has that error instead
-        raise InputError(f"{path} is not of a supported kind: {KINDS} (CycloneDX or SPDX, as JSON)")
-
-
 def _merge(entries: Sequence[Dependency]) -> Dependency:
     """Merge all entries of one package; it is always needed or private if one of them is."""
     first = entries[0]
+    if len(entries) == 1:
+        return first
     is_always_needed = any(not e.groups for e in entries)
     source = next((e for e in entries if e.repository and not e.is_claim), None)
     source = source or next((e for e in entries if e.repository), first)
+    paths = [e.parents for e in entries if e.parents is not None]
     private = next((e for e in entries if not is_public(e)), first)
     return replace(
         first,
@@ -133,4 +147,5 @@ def _merge(entries: Sequence[Dependency]) -> Dependency:
         is_claim=source.is_claim,
         local=private.local,
         index=private.index,
+        parents=min(paths, key=len) if paths else None,
     )

@@ -6,18 +6,17 @@ on the other packages. A package without a score stays in the answer, with the r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
 from advisor.answers.dependencies import Dependency
+from advisor.answers.dependencies.details import Details
 from advisor.answers.dependencies.packages import Origin, find_origin, read_origins
-from advisor.answers.dependencies.public_lists import find_listed_origins, find_neighbours
-from advisor.answers.list_figures import fill_gaps
+from advisor.answers.dependencies.public_lists import Pair, find_listed_origins, find_neighbours
+from advisor.answers.dependencies.scores import Score, Scores, score_repositories
 from advisor.answers.question import Question, Request, read_rules, weights_of
-from advisor.answers.reasons import describe_gap
-from advisor.answers.recommend import score_candidate
 from advisor.domain.domain import Domain, available_domains, candidate_of, load_domain, read_candidates
 from advisor.domain.files import data_folder
 from advisor.domain.organisations import Organisation, load_organisations
@@ -26,10 +25,9 @@ from advisor.errors import InputError
 from advisor.facts import reading
 from advisor.facts.facts_view import FactsView
 from advisor.facts.store import Store
-from advisor.measure import months
-from advisor.model import Candidate, Measurement, Outlook, ScoredCandidate
-from advisor.outlook.measurements import measure_outlooks
-from advisor.population.figures import read_figures, rests_on_lists
+from advisor.model import Candidate, ScoredCandidate
+from advisor.population.figures import rests_on_lists
+from advisor.population.reading import read_libraries
 
 ALTERNATIVES = 3
 """Number of alternatives that a package gets at most."""
@@ -50,6 +48,24 @@ class Alternative:
 
 
 @dataclass(frozen=True)
+class Exemption:
+    """A package that passes the gate although it would fail.
+
+    Attributes:
+        reason: why it passes.
+        expires: last day on which it does; None: there is no end.
+    """
+
+    package: str
+    reason: str
+    expires: date | None = None
+
+    def is_over(self, day: date) -> bool:
+        """Return whether it holds no more on a day."""
+        return self.expires is not None and day > self.expires
+
+
+@dataclass(frozen=True)
 class Health:
     """A dependency and its health.
 
@@ -61,6 +77,9 @@ class Health:
         as_of: date of the score.
         unknown: why there is no score; else empty.
         alternatives: healthier packages for the same purpose, the healthiest first.
+        exemption: why the package passes the gate in any case; None: it does not.
+        details: licence, downloads, dependents and the like.
+        importing_files: number of files of the project that import the package; None: unknown.
     """
 
     dependency: Dependency
@@ -71,6 +90,9 @@ class Health:
     unknown: str = ""
     alternatives: tuple[Alternative, ...] = ()
     is_claim: bool = False
+    exemption: Exemption | None = None
+    details: Details = field(default_factory=Details)
+    importing_files: int | None = None
 
     @property
     def score(self) -> float | None:
@@ -89,28 +111,41 @@ class Health:
         """Whether all that is measured comes from public lists."""
         return self.ranked is not None and rests_on_lists(self.ranked.measurements)
 
-    def is_below(self, score: float) -> bool:
-        """Return whether a rule excludes the package or its score is below this one."""
-        return self.ranked is not None and (self.ranked.excluded or (self.ranked.score or 0.0) < score)
+    def is_below(self, score: float, *, certainly: bool = False) -> bool:
+        """Return whether the package fails: a rule excludes it, or its score is below this one.
+
+        Args:
+            score: lowest score that passes.
+            certainly: whether its highest possible score must be below it.
+        """
+        if self.ranked is None or self.exemption is not None:
+            return False
+        own = self.ranked.high if certainly else self.ranked.score or 0.0
+        return self.ranked.excluded or own < score
 
 
 @dataclass(frozen=True)
 class Dependencies:
-    """The answer: ``known`` has packages with a score, the riskiest first; ``unknown`` the others by name."""
+    """The answer.
+
+    Attributes:
+        known: packages with a score, the riskiest first.
+        unknown: the others, by name.
+        notes: what was left out, and exemptions that have no effect, in sentences.
+        problems: why the answer fails the gate apart from scores, in sentences.
+        is_certain: whether only those packages fail whose highest possible score is too low.
+        fails_unknown: whether a package without a score fails.
+    """
 
     files: tuple[str, ...]
     goal: str
     weights: Mapping[str, float]
     known: tuple[Health, ...]
     unknown: tuple[Health, ...]
-
-
-@dataclass(frozen=True)
-class _Score:
-    """The score of a repository, from the first store that has it, and its date."""
-
-    candidate: ScoredCandidate
-    as_of: date
+    notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    is_certain: bool = False
+    fails_unknown: bool = False
 
 
 def open_stores(paths: Iterable[Path]) -> list[Store]:
@@ -135,7 +170,7 @@ def rank_dependencies(
     Args:
         dependencies: packages to score.
         stores: facts; the first store with facts about a repository counts.
-        request: goal, weights, rules and as-of date; other fields are ignored.
+        request: goal, weights, rules, as-of date, licence and backers; other fields are ignored.
         files: files of the dependencies.
 
     Raises:
@@ -147,7 +182,7 @@ def rank_dependencies(
     organisations = load_organisations()
     question = _question(stores, request, domains["dependencies"])
     pairs = [(d, find_origin(d, origins)) for d in dependencies]
-    pairs = find_listed_origins(pairs)
+    pairs = _follow_renames(find_listed_origins(pairs), domains.values(), organisations)
     others = _other_candidates(domains.values(), organisations)
     entries = {c.repository: c for d in domains.values() for c in read_candidates(d, organisations)}
     owners = {owner.lower(): o for o in organisations.values() for owner in o.github}
@@ -161,8 +196,8 @@ def rank_dependencies(
         entries_of_lists = {n: (category, find_entry(n)) for category, n in neighbours}
         others[repository] = list(entries_of_lists.values())
     names |= {c.repository for name in names for _, c in others.get(name, ())}
-    scores, problems = _score_repositories(sorted(names), stores, request.as_of, question, find_entry)
-    packages = [_health(d, o, scores, problems, others) for d, o in pairs]
+    results = score_repositories(sorted(names), stores, request.as_of, question, find_entry)
+    packages = [_health(d, o, results, others) for d, o in pairs]
     return Dependencies(
         files=tuple(files),
         goal=question.goal,
@@ -170,6 +205,24 @@ def rank_dependencies(
         known=tuple(sorted((h for h in packages if h.ranked), key=_risk)),
         unknown=tuple(sorted((h for h in packages if not h.ranked), key=lambda h: h.dependency.name)),
     )
+
+
+def _follow_renames(
+    pairs: Sequence[Pair], domains: Iterable[Domain], organisations: Mapping[str, Organisation]
+) -> list[Pair]:
+    """Return the packages with the names that their repositories have now; files keep old ones for years."""
+    libraries = read_libraries(origin.repository for _, origin in pairs if origin)
+    names = {earlier: library.repository for earlier, library in libraries.items()}
+    for domain in domains:
+        for candidate in read_candidates(domain, organisations):
+            names |= {name.lower(): candidate.repository for name in candidate.formerly}
+    result: list[Pair] = []
+    for dependency, origin in pairs:
+        now = names.get(origin.repository.lower(), "") if origin else ""
+        if origin and now and now.lower() != origin.repository.lower():
+            origin = origin._replace(repository=now)  # noqa: PLW2901 - the pair as it is now
+        result.append((dependency, origin))
+    return result
 
 
 def _risk(health: Health) -> tuple[bool, float, str]:
@@ -190,6 +243,7 @@ def _question(stores: Sequence[Store], request: Request, domain: Domain) -> Ques
         weights=weights,
         ruleset=read_rules(domain, request),
         candidates=(),
+        requirements=request.requirements,
     )
 
 
@@ -209,103 +263,23 @@ def _other_candidates(
     return others
 
 
-@dataclass(frozen=True)
-class _Facts:
-    """The facts about a repository: measurements, outlooks, and the day."""
-
-    repository: str
-    measurements: Mapping[str, Measurement]
-    outlooks: tuple[Outlook, ...]
-    as_of: date
-
-
-def _score_repositories(
-    names: Sequence[str],
-    stores: Sequence[Store],
-    as_of: date | None,
-    question: Question,
-    find_entry: Callable[[str], Candidate],
-) -> tuple[dict[str, _Score], dict[str, str]]:
-    """Return the scores of repositories, and why the others have none."""
-    known, problems = _measure_repositories(names, stores, as_of)
-    known = _add_list_figures(names, known, as_of)
-    scores: dict[str, _Score] = {}
-    for name, facts in known.items():
-        of_outlook = measure_outlooks(facts.repository, facts.outlooks, facts.measurements)
-        measurements = {**facts.measurements, **of_outlook}
-        candidate = score_candidate(find_entry(facts.repository), measurements, question)
-        if candidate.score is None and not candidate.excluded:
-            problems[name] = _describe_problem(candidate)
-            continue
-        scores[name] = _Score(replace(candidate, outlook=facts.outlooks), facts.as_of)
-    return scores, {n: reason for n, reason in problems.items() if n not in scores}
-
-
-def _describe_problem(candidate: ScoredCandidate) -> str:
-    """Return why a candidate has no score, with what the rules know of it."""
-    if candidate.coverage == 0:
-        return next((m.reason for m in candidate.measurements if m.reason), "there are no facts about it")
-    warnings = [f.text for f in candidate.findings if f.verdict == "warn"]
-    return "; ".join([describe_gap(candidate), *warnings])
-
-
-def _measure_repositories(
-    names: Sequence[str], stores: Sequence[Store], as_of: date | None
-) -> tuple[dict[str, _Facts], dict[str, str]]:
-    """Return what the first store that has it knows about each repository, and the problems of the others."""
-    known: dict[str, _Facts] = {}
-    problems: dict[str, str] = {}
-    for store in stores:
-        if as_of is not None and not store.first_day <= as_of <= store.as_of:
-            continue
-        day = as_of or store.as_of
-        # GitHub ignores the case of names, and package files use any.
-        spellings = {name.lower(): name for name in store.repositories()}
-        names_in_store = {n: spellings[n.lower()] for n in names if n.lower() in spellings and n not in known}
-        facts = FactsView(store, tuple(sorted(set(names_in_store.values()))), day)
-        result = months.measure(facts)
-        problems |= {d.repository: str(d) for d in result.damages}
-        for name, own in names_in_store.items():
-            measurements = result.measurements.get(own)
-            if measurements and any(m.status == "measured" for m in measurements.values()):
-                known[name] = _Facts(own, measurements, result.outlooks[own], day)
-    return known, problems
-
-
-def _add_list_figures(
-    names: Sequence[str], known: Mapping[str, _Facts], as_of: date | None
-) -> dict[str, _Facts]:
-    """Fill gaps with the figures of public lists; without a date in the request, those of any age."""
-    result = dict(known)
-    for name, figures in read_figures(names).items():
-        if as_of is not None and not figures.is_usable_on(as_of):
-            continue
-        facts = known.get(name)
-        if facts is None:
-            rows = fill_gaps(name, None, figures)
-            result[name] = _Facts(name, rows, figures.outlooks, figures.day)
-        else:
-            rows = fill_gaps(facts.repository, facts.measurements, figures)
-            result[name] = replace(facts, measurements=rows)
-    return result
-
-
 def _health(
     dependency: Dependency,
     origin: Origin | None,
-    scores: Mapping[str, _Score],
-    problems: Mapping[str, str],
+    results: Scores,
     others: Mapping[str, Sequence[tuple[str, Candidate]]],
 ) -> Health:
     if origin is None:
         reason = f"it comes from {dependency.local}" if dependency.local else "its repository is not known"
-        return Health(dependency, unknown=reason)
-    repository = origin.repository
+        return Health(dependency, unknown=reason, details=Details(download_bytes=dependency.size_bytes))
+    repository, scores = origin.repository, results.scores
+    details = results.describe(repository, dependency)
     if repository not in scores:
-        reason = problems.get(repository, "there are no facts about it")
+        reason = results.problems.get(repository, "there are no facts about it")
         return Health(
-            dependency, repository, origin.source, unknown=f"{repository}: {reason}", is_claim=origin.is_claim
-        )
+            dependency, repository, origin.source, unknown=f"{repository}: {reason}",
+            is_claim=origin.is_claim, details=details,
+        )  # fmt: skip
     score = scores[repository]
     return Health(
         dependency,
@@ -315,11 +289,12 @@ def _health(
         score.as_of,
         alternatives=tuple(_alternatives(score.candidate, scores, others.get(repository, ()))),
         is_claim=origin.is_claim,
+        details=details,
     )
 
 
 def _alternatives(
-    candidate: ScoredCandidate, scores: Mapping[str, _Score], others: Sequence[tuple[str, Candidate]]
+    candidate: ScoredCandidate, scores: Mapping[str, Score], others: Sequence[tuple[str, Candidate]]
 ) -> list[Alternative]:
     alternatives = []
     for category, other in others:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from advisor.addresses import github_repository, remove_credentials
 from advisor.answers.dependencies import Dependency
+from advisor.answers.dependencies.graph import Groups
 from advisor.answers.dependencies.text import Lines, is_inside, parse_json, read_text
 from advisor.errors import InputError
 
-_KINDS = {
+_KINDS: Mapping[str, Groups] = {
     "dependencies": (),
     "optionalDependencies": ("optional",),
     "peerDependencies": ("peer",),
@@ -25,13 +28,12 @@ _NAME = re.compile(r"(?:@[\w~-][\w~.-]*/)?[\w~!'()*-][\w~!'()*.-]*", re.ASCII)
 _LOCAL = re.compile(r"[./]|~/|git@|(?!npm:|catalog:)[A-Za-z][\w+.-]*:")
 
 
-def read_package_json(path: Path) -> list[Dependency]:
+def read_package_json(path: Path, text: str) -> list[Dependency]:
     """Return the packages that a package.json names.
 
     Raises:
         InputError: the file is malformed.
     """
-    text = read_text(path)
     content, lines = parse_json(path, text), Lines(text)
     dependencies = []
     for key, groups in _KINDS.items():
@@ -63,6 +65,16 @@ def read_package_json(path: Path) -> list[Dependency]:
                 )
             )
     return dependencies
+
+
+def find_roots(entry: Mapping[str, Any]) -> dict[str, Groups]:
+    """Return the names that a package.json, or the entry of a project in a lock, requires → groups."""
+    roots: dict[str, Groups] = {}
+    for key, groups in _KINDS.items():
+        table = entry.get(key)
+        for name in table if isinstance(table, dict) else ():
+            roots.setdefault(name, groups)
+    return roots
 
 
 def check_name(path: Path, name: str) -> None:

@@ -7,72 +7,141 @@ Sources: docs.npmjs.com, "package-lock.json" (``lockfileVersion`` 1 to 3); githu
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from advisor.addresses import github_repository, remove_credentials
 from advisor.answers.dependencies import Dependency
+from advisor.answers.dependencies.graph import Groups, trace
 from advisor.answers.dependencies.indexes import index_host
-from advisor.answers.dependencies.npm import check_name, installed_repository
-from advisor.answers.dependencies.text import Lines, parse_json, read_text
+from advisor.answers.dependencies.npm import check_name, find_roots, installed_repository
+from advisor.answers.dependencies.text import Lines, parse_json, parse_yaml
 from advisor.errors import InputError
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+[\w.+-]*")
 _FOLDER = "node_modules/"
+_FLAGS = ("dev", "optional", "peer")
+_REQUIREMENTS = ("dependencies", "optionalDependencies", "peerDependencies")
 
 
-def read_lock(path: Path) -> list[Dependency]:
-    """Return the packages of a lock file without the project itself and the others of its workspace.
+class Entry(NamedTuple):
+    """A package of a lock file.
+
+    Attributes:
+        version: or the address that it comes from instead of a registry.
+        registry: address of its archive in a registry; empty: the configured registry.
+    """
+
+    name: str
+    version: str
+    registry: str = ""
+    groups: Groups = ()
+    requires: tuple[str, ...] = ()
+
+
+def read_npm_lock(path: Path, text: str) -> list[Dependency]:
+    """Return the packages of a lock file of npm without the project itself and its workspaces.
 
     Raises:
         InputError: the file is malformed.
     """
-    text = read_text(path)
-    lines = Lines(text)
+    content = parse_json(path, text)
     try:
-        if path.suffix == ".json":
-            content = parse_json(path, text)
-            entries = _npm_entries(content["packages"]) if "packages" in content else _npm_1_entries(content)
-        else:
-            entries = _pnpm_entries(_parse_yaml(path, text))
-        return [_dependency(path, lines, *entry) for entry in entries]
+        if "packages" not in content:
+            return build_dependencies(path, text, _npm_1_entries(content), {})
+        packages = content["packages"]
+        own = [entry for place, entry in packages.items() if _FOLDER not in place]
+        roots = merge_roots(map(find_roots, own))
+        return build_dependencies(path, text, _npm_entries(packages), roots)
     except (TypeError, AttributeError, KeyError, ValueError) as error:
         raise InputError(f"{path}: not a lock file of npm or pnpm ({error})") from None
 
 
-_Entry = tuple[str, str, Mapping[str, Any]]  # name, version or URL, entry of the lock file
+def read_pnpm_lock(path: Path, text: str) -> list[Dependency]:
+    """Return the packages of a lock file of pnpm; of two documents the last, the first is pnpm's own.
+
+    Raises:
+        InputError: the file is malformed.
+    """
+    content = parse_yaml(path, text)
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a mapping")
+    try:
+        entries = list(_pnpm_entries(content))
+        projects = content.get("importers") or {".": content}
+        roots = merge_roots(map(find_roots, projects.values()))
+        says_groups = any(entry.groups for entry in entries)  # versions 6 and earlier
+        return build_dependencies(path, text, entries, roots, sets_groups=not says_groups)
+    except (TypeError, AttributeError, KeyError, ValueError) as error:
+        raise InputError(f"{path}: not a lock file of npm or pnpm ({error})") from None
 
 
-def _npm_entries(packages: Mapping[str, Mapping[str, Any]]) -> Iterator[_Entry]:
+def merge_roots(tables: Iterable[Mapping[str, Groups]]) -> dict[str, Groups]:
+    """Return what the projects of a workspace require → groups; one that needs it always decides."""
+    roots: dict[str, Groups] = {}
+    for table in tables:
+        for name, groups in table.items():
+            earlier = roots.get(name, groups)
+            roots[name] = tuple(dict.fromkeys((*earlier, *groups))) if groups and earlier else ()
+    return roots
+
+
+def build_dependencies(
+    path: Path,
+    text: str,
+    entries: Iterable[Entry],
+    roots: Mapping[str, Groups],
+    *,
+    sets_groups: bool = False,
+) -> list[Dependency]:
+    """Return the dependencies of a lock's entries, with the path to each if the roots are known.
+
+    Raises:
+        InputError: npm allows no such name.
+    """
+    lines = Lines(text)
+    dependencies = [_dependency(path, lines, entry) for entry in entries]
+    return trace(dependencies, roots, sets_groups=sets_groups) if roots else dependencies
+
+
+def _npm_entries(packages: Mapping[str, Mapping[str, Any]]) -> Iterator[Entry]:
     for place, entry in packages.items():
         if _FOLDER in place and not entry.get("link"):
             name = entry.get("name") or place.rpartition(_FOLDER)[2]
-            version = str(entry.get("version", ""))
             url = str(entry.get("resolved", ""))
-            yield name, url if url.startswith(("git", "file:")) else version, entry
+            is_address = url.startswith(("git", "file:"))
+            version = url if is_address else str(entry.get("version", ""))
+            yield Entry(name, version, url, _groups(entry), _requires(entry, _REQUIREMENTS))
 
 
-def _npm_1_entries(content: Mapping[str, Any]) -> Iterator[_Entry]:
-    for name, entry in content.get("dependencies", {}).items():
-        version = str(entry.get("version", ""))
+def _npm_1_entries(content: Mapping[str, Any]) -> Iterator[Entry]:
+    for key, entry in content.get("dependencies", {}).items():
+        name, version = key, str(entry.get("version", ""))
         if version.startswith("npm:"):  # an alias
-            yield *version[4:].rsplit("@", 1), entry
-        else:
-            yield name, version, entry
+            name, version = version[4:].rsplit("@", 1)
+        url = str(entry.get("resolved") or "")
+        yield Entry(name, version, url, _groups(entry), _requires(entry, ("requires",)))
         yield from _npm_1_entries(entry)
 
 
-def _pnpm_entries(content: Mapping[str, Any]) -> Iterator[_Entry]:
-    is_old = float(str(content["lockfileVersion"])) < 6  # version of the format
-    for key, entry in content.get("packages", {}).items():
+def _pnpm_entries(content: Mapping[str, Any]) -> Iterator[Entry]:
+    is_old = float(str(content["lockfileVersion"]).partition("-")[0]) < 6  # version of the format
+    snapshots: dict[str, list[str]] = {}
+    for key, entry in (content.get("snapshots") or {}).items():
+        snapshots.setdefault(re.sub(r"\(.*", "", key), []).extend(_requires(entry or {}, _REQUIREMENTS))
+    for key, entry in (content.get("packages") or {}).items():
         name, version = entry.get("name"), entry.get("version")
+        plain = re.sub(r"\(.*", "", key.removeprefix("/"))  # without the peer dependencies
         if not (name and version):
-            plain = re.sub(r"\(.*", "", key.removeprefix("/"))  # without the peer dependencies
             name, _, version = plain.rpartition("/") if is_old else _split_key(plain)
             version = version.partition("_")[0] if is_old else version
-        address = entry.get("resolution", {}).get("tarball") or entry.get("resolution", {}).get("repo")
-        yield name, address if address and not entry["resolution"].get("integrity") else version, entry
+        resolution = entry.get("resolution") or {}
+        address = resolution.get("tarball") or resolution.get("repo")
+        is_address = address and not resolution.get("integrity")
+        requires = tuple(snapshots.get(plain, ())) or _requires(entry, _REQUIREMENTS)
+        registry = str(resolution.get("tarball") or "")
+        yield Entry(name, str(address if is_address else version), registry, _groups(entry), requires)
 
 
 def _split_key(key: str) -> tuple[str, str, str]:
@@ -80,35 +149,33 @@ def _split_key(key: str) -> tuple[str, str, str]:
     return key[:at], "@", key[at + 1 :]
 
 
-def _parse_yaml(path: Path, text: str) -> Mapping[str, Any]:
-    import yaml
-
-    try:
-        content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: expected a mapping")
-    return content
+def _groups(entry: Mapping[str, Any]) -> Groups:
+    groups = tuple(kind for kind in _FLAGS if entry.get(kind))
+    return groups or (("dev", "optional") if entry.get("devOptional") else ())
 
 
-def _dependency(path: Path, lines: Lines, name: str, version: str, entry: Mapping[str, Any]) -> Dependency:
+def _requires(entry: Mapping[str, Any], tables: Iterable[str]) -> tuple[str, ...]:
+    names = [entry.get(table) for table in tables]
+    return tuple(dict.fromkeys(name for table in names if isinstance(table, dict) for name in table))
+
+
+def _dependency(path: Path, lines: Lines, entry: Entry) -> Dependency:
+    name, version = entry.name, entry.version
     check_name(path, name)
-    keys = (f"{_FOLDER}{name}", f"{name}@{version}", f"{name}/{version}", name)
+    keys = (f"{_FOLDER}{name}", f"{name}@{version}", f"{name}/{version}", f"{name}@", f"{name}@npm", name)
     is_plain = bool(_VERSION.fullmatch(version))
     claim = installed_repository(path.parent, name) if is_plain else None
-    resolution = entry.get("resolution") or {}
-    address = str(entry.get("resolved") or resolution.get("tarball") or "")
-    groups = [kind for kind in ("dev", "optional", "peer") if entry.get(kind)]
     return Dependency(
         "npm",
         name,
         path.name,
         next((line for line in map(lines.find, keys) if line > 1), 1),
         version=version if is_plain else None,
-        groups=tuple(groups or (("dev", "optional") if entry.get("devOptional") else ())),
+        groups=entry.groups,
         repository=claim if is_plain else github_repository(version),
         local="" if is_plain else remove_credentials(version),
-        index=index_host(address) if is_plain and address else "",
+        index=index_host(entry.registry) if is_plain and entry.registry else "",
         is_claim=claim is not None,
+        parents=None,
+        requires=entry.requires,
     )

@@ -40,32 +40,37 @@ class _Reading:
     files: set[tuple[Path, bool]] = field(default_factory=set)
 
 
-def read_requirements(path: Path, include_folders: Sequence[Path] = ()) -> list[Dependency]:
+def read_requirements(path: Path, text: str, include_folders: Sequence[Path] = ()) -> list[Dependency]:
     """Return the packages of a requirements file and of its includes.
 
     Args:
         path: the file.
+        text: its content.
         include_folders: folders besides its own whose files it may include.
 
     Raises:
         InputError: a file cannot be read or is in another folder, or a line is not a requirement.
     """
     reading = _Reading((path.parent, *include_folders))
-    dependencies = _read(path, path.name, reading, is_constraint=False)
+    dependencies = _read(path, text, path.name, reading, is_constraint=False)
     index = pick_index("pypi", reading.indexes)
+    if not index and not reading.pins:
+        return dependencies
     return [
         replace(d, version=d.version or reading.pins.get(d.name), index="" if d.local else index)
         for d in dependencies
     ]
 
 
-def _read(path: Path, label: str, reading: _Reading, *, is_constraint: bool) -> list[Dependency]:
+def _read(
+    path: Path, content: str | None, label: str, reading: _Reading, *, is_constraint: bool
+) -> list[Dependency]:
     key = (resolve(path), is_constraint)
     if key in reading.files:  # once is enough, and a circle ends
         return []
     reading.files.add(key)
     dependencies = []
-    for number, text in _logical_lines(read_text(path)):
+    for number, text in _logical_lines(read_text(path) if content is None else content):
         if other := _FILE.match(text):
             target = other[1].strip()
             if "://" in target:
@@ -75,7 +80,8 @@ def _read(path: Path, label: str, reading: _Reading, *, is_constraint: bool) -> 
                 problem = f"{target} is outside the folder {folder}: allow its folder with --include"
                 raise InputError(f"{path}:{number}: {problem}")
             is_pin = is_constraint or text.startswith(("-c", "--c"))
-            entries = _read(path.parent / target, _sibling(label, target), reading, is_constraint=is_pin)
+            other_file, other_label = path.parent / target, _sibling(label, target)
+            entries = _read(other_file, None, other_label, reading, is_constraint=is_pin)
             if is_pin:
                 reading.pins |= {d.name: d.version for d in entries if d.version}
             else:

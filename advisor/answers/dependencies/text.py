@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,34 @@ def parse_toml(path: Path, text: str) -> dict[str, Any]:
         raise InputError(f"{path}: {error}") from None
 
 
+def parse_yaml(path: Path, text: str) -> Any:
+    """Return the content of a YAML text; of several documents, the last one, as pnpm reads its locks.
+
+    Raises:
+        InputError: the text is not YAML.
+    """
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        documents = [d for d in yaml.load_all(text, Loader=loader) if d is not None]
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: {' '.join(str(error).split())}") from None
+    return documents[-1] if documents else None
+
+
+_COMMENT_OR_COMMA = re.compile(r'"(?:[^"\\]|\\.)*+"?|(?P<drop>//[^\n]*+|,(?=\s*+[}\]]))', re.DOTALL)
+
+
+def parse_json_with_commas(path: Path, text: str) -> dict[str, Any]:
+    """Return the object of a JSON text that may have comments and commas after the last element.
+
+    Raises:
+        InputError: the text is not a JSON object.
+    """
+    return parse_json(path, _COMMENT_OR_COMMA.sub(lambda m: "" if m["drop"] else m[0], text))
+
+
 def parse_json(path: Path, text: str) -> dict[str, Any]:
     """Return the object of a JSON text.
 
@@ -87,14 +115,54 @@ def shorten(text: str) -> str:
     return text if len(text) <= _QUOTE_LIMIT else f"{text[:_QUOTE_LIMIT]}…"
 
 
+_WORD = re.compile(r"[@A-Za-z0-9][\w./@-]*")
+_KEY = re.compile(r"""[\s"'{,]*([@A-Za-z0-9][\w./@-]*)["']?\s*[:=]""")
+_BLOCK = re.compile(r"^[ \t]*\[\[packages?\]\]", re.MULTILINE)
+_NAME = re.compile(r"^[ \t]*name[ \t]*=", re.MULTILINE)
+
+
+def split_blocks(text: str) -> Iterator[tuple[int, str]]:
+    """Yield (line of the name, text) of each block ``[[package]]`` of a TOML text, with its own tables."""
+    starts = [m.start() for m in _BLOCK.finditer(text)]
+    line, position = 1, 0
+    for start, end in zip(starts, [*starts[1:], len(text)], strict=False):
+        name = _NAME.search(text, start, end)
+        place = name.start() if name else start
+        line += text.count("\n", position, place)
+        position = place
+        yield line, text[start:end]
+
+
+def find_items(text: str, key: str) -> list[int]:
+    """Return the line of each item in the list of a key at the start of a line of a YAML text."""
+    lines: list[int] = []
+    is_inside_list, indent = False, None
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = line.lstrip(" ")
+        depth = len(line) - len(words)
+        if depth == 0 and words and not words.startswith(("-", "#")):
+            is_inside_list, indent = words.startswith(f"{key}:"), None
+        elif is_inside_list and words.startswith("- ") and depth == (depth if indent is None else indent):
+            indent = depth
+            lines.append(number)
+    return lines
+
+
 class Lines:
     """The first line of each name in a text; built once, because lock files have thousands of names."""
 
     def __init__(self, text: str) -> None:
         self._first_lines: dict[str, int] = {}
+        self._first_keys: dict[str, int] = {}
         for number, line in enumerate(text.splitlines(), start=1):
-            for word in re.findall(r"[@A-Za-z0-9][\w./@-]*", line):
+            if key := _KEY.match(line):
+                self._first_keys.setdefault(key[1].lower(), number)
+            for word in _WORD.findall(line):
                 self._first_lines.setdefault(word.rstrip(".").lower(), number)
+
+    def find_key(self, name: str) -> int:
+        """Return the number of the first line that starts with the name as a key; else as `find`."""
+        return self._first_keys.get(name.lower()) or self.find(name)
 
     def find(self, name: str) -> int:
         """Return the number of the line, from 1; 1 if the name is not in the text."""

@@ -21,8 +21,9 @@ def config(
     """Show your defaults for options, and where each comes from.
 
     A setting has the name of an option: domain, goal, as-of, set, rules, store or format. It applies to the
-    commands that answer. An option that you type comes first, then a variable such as ADVISOR_GOAL, then the
-    table [tool.advisor] of the nearest pyproject.toml that has one.
+    commands that answer; fail-under, min-known, without and the like apply to `advisor rank --from`. An
+    option that you type comes first, then a variable such as ADVISOR_GOAL, then the table [tool.advisor] of
+    the nearest pyproject.toml that has one.
 
     Examples:
       advisor config
@@ -37,9 +38,10 @@ def config(
         write_report(write_json("settings", {"settings": content}), output)
         return
     lines = []
-    for name in OPTIONS:
+    for name in (*OPTIONS, *(name for name in settings if name not in OPTIONS)):
         setting = settings.get(name)
         value = "" if setting is None else setting.value
-        text = value if isinstance(value, str) else ", ".join(value)
+        parts = [part if isinstance(part, str) else part["package"] for part in value]
+        text = value if isinstance(value, str) else ", ".join(parts)
         lines.append(f"{name}: not set" if setting is None else f"{name}: {text} ({setting.origin})")
     write_report("\n".join(lines) + "\n", output)

@@ -10,6 +10,16 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 
 from advisor.cli import app, completion
+from advisor.cli.gate_options import (
+    Certain,
+    FailUnder,
+    FailUnknown,
+    GateOptions,
+    MinKnown,
+    Platform,
+    Python,
+    Without,
+)
 from advisor.cli.messages import show_wait
 from advisor.cli.options import (
     AsOf,
@@ -127,17 +137,18 @@ def rank(
         typer.Option(
             "--from",
             metavar="FILE",
-            help="Rank the packages that this file names: requirements, lock file or SBOM. Repeatable.",
+            help="Rank the packages that this file names: requirements, lock file or SBOM; also a folder, or "
+            "- for standard input. Repeatable.",
         ),
     ] = None,
     include: Includes = None,
-    fail_under: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SCORE",
-            help='With --from: exit with code 4 if a score is below this one; also "5% abandoned".',
-        ),
-    ] = None,
+    fail_under: FailUnder = None,
+    certain: Certain = False,
+    min_known: MinKnown = None,
+    fail_unknown: FailUnknown = False,
+    without: Without = None,
+    python: Python = None,
+    platform: Platform = None,
     category: Annotated[
         str | None,
         typer.Option(
@@ -172,6 +183,7 @@ def rank(
       advisor rank --replay view.json
       advisor rank --from requirements.txt --fail-under 40
       advisor rank --from requirements.txt --fail-under "5% abandoned"
+      advisor rank --from . --without dev --min-known 60%
       advisor rank --all --store facts --domain dependencies
     """
     from dataclasses import replace
@@ -183,10 +195,13 @@ def rank(
 
     options = RequestOptions(domain, goal, as_of, weights, rules, store)
     _check_since(since, is_possible=not (all_ or from_ or replay) and format is Format.table)
+    gate = GateOptions(
+        fail_under, certain, min_known, fail_unknown, without, python, platform, license, avoid
+    )
     if all_:
         others = (
             from_,
-            fail_under is not None,
+            gate.list_typed(),
             replay,
             model,
             method,
@@ -206,8 +221,14 @@ def rank(
         options = replace(options, store=options.store or store_or_default(None))
         _rank_all(options.build_request(repositories), format, output, full=full)
         return
-    if from_ or fail_under is not None or format is Format.sarif:
-        _rank_files(from_, repositories, options, format, fail_under, include or (), output)
+    if from_ or gate.list_typed() or format is Format.sarif:
+        refused = {
+            "--model": model, "--method": method, "--hardware": hardware, "--gpu-memory": gpu_memory,
+            "--gpus": gpus, "--prefer": prefer, "--replay": replay, "--category": category, "--full": full,
+            "--domain": options.without_settings().domain,
+        }  # fmt: skip
+        _check_from(from_, repositories, gate, [name for name, value in refused.items() if value])
+        _rank_files(from_ or [], options, format, gate, include or (), output)
         return
     if include:
         raise InputError("missing option --from: --include needs it")
@@ -289,27 +310,39 @@ def _rank_all(request: Request, format: Format, output: Path | None, *, full: bo
     exit_with_status(answer)
 
 
+def _check_from(
+    files: list[Path] | None, repositories: list[str] | None, gate: GateOptions, refused: list[str]
+) -> None:
+    """Refuse what means nothing with --from, and options for --from without it."""
+    from advisor.errors import InputError
+
+    if not files:
+        names = " and ".join(gate.list_typed() or ["--format sarif"])
+        raise InputError(f"missing option --from: {names} {'need' if ' and ' in names else 'needs'} it")
+    if repositories:
+        raise InputError("name either repositories or files (--from), not both")
+    if refused:
+        verb = "mean" if len(refused) > 1 else "means"
+        raise InputError(f"{' and '.join(refused)} {verb} nothing with --from: leave it out")
+
+
 def _rank_files(
-    files: list[Path] | None,
-    repositories: list[str] | None,
+    files: list[Path],
     options: RequestOptions,
     format: Format,
-    fail_under: str | None,
+    gate: GateOptions,
     include_folders: Sequence[Path],
     output: Path | None,
 ) -> None:
     from advisor.answers.question import Request
     from advisor.cli.rank_from import rank_files
-    from advisor.domain.reliability import parse_line
-    from advisor.errors import InputError
 
-    if not files:
-        raise InputError("missing option --from: --fail-under and --format sarif need it")
-    line = parse_line(fail_under) if fail_under is not None else None
     weights = parse_weights(options.weights) if options.weights else None
-    names = tuple(repositories or ())
-    request = Request("dependencies", names, options.goal, parse_as_of(options.as_of), weights, options.rules)
-    rank_files(files, request, options.store, format, line, include_folders, output)
+    request = Request(
+        "dependencies", (), options.goal, parse_as_of(options.as_of), weights, options.rules,
+        requirements=gate.build_requirements(),
+    )  # fmt: skip
+    rank_files(files, request, options.store, format, gate, include_folders, output)
 
 
 def _render(

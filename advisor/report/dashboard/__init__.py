@@ -50,16 +50,8 @@ def render(
         task: the user's own run in every library; None: no task on the page.
         others: candidates that only a table shows, because there are too many to draw.
     """
-    import jinja2
+    from advisor.report.templates import read_template
 
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_ASSETS),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     files = [file for pattern in _SCRIPTS for file in sorted(_ASSETS.glob(f"{pattern}.js"))]
     script = _without_comments("\n".join(file.read_text(encoding="utf-8") for file in files))
     script = f'(() => {{\n"use strict";\n{script}}})();\n'
@@ -67,7 +59,7 @@ def render(
     style = _without_comments(style)
     plotly = _asset("vendor/plotly-basic.min.js")
     data = json.dumps(page_data(answer, timeline, requirements), ensure_ascii=False, separators=(",", ":"))
-    return environment.get_template("page.html.j2").render(
+    return read_template(_ASSETS / "page.html.j2").render(
         policy=_policy(scripts=(script, plotly), styles=(style, _PLOTLY_STYLE)),
         style=style,
         plotly_style=_PLOTLY_STYLE,

@@ -42,6 +42,10 @@ def render(
             from advisor.report.dependencies import csv
 
             return csv.render(answer)
+        case Format.html:
+            from advisor.report.dependencies import html
+
+            return html.render(answer, fail_under)
         case Format.sarif:
             from advisor.report.dependencies import sarif
 

@@ -22,8 +22,17 @@ def render(answer: Dependencies, fail_under: float | None = None) -> str:
             "weights": dict(answer.weights),
             "fail_under": fail_under,
             "below": [
-                h.dependency.name for h in answer.known if fail_under is not None and h.is_below(fail_under)
+                h.dependency.name
+                for h in answer.known
+                if fail_under is not None and h.is_below(fail_under, certainly=answer.is_certain)
             ],
+            "certainly_below": [
+                h.dependency.name
+                for h in answer.known
+                if fail_under is not None and h.is_below(fail_under, certainly=True)
+            ],
+            "problems": answer.problems,
+            "notes": answer.notes,
             "excluded": [h.dependency.name for h in answer.known if h.ranked and h.ranked.excluded],
             "known": [_entry(h) for h in answer.known],
             "unknown": [_entry(h) for h in answer.unknown],
@@ -36,4 +45,5 @@ def _entry(health: Health) -> dict[str, Any]:
     band = health.band
     share = {"share": band.share, "low": band.low, "high": band.high} if band else None
     lists = {"rests_on_lists": health.rests_on_lists}
-    return {**asdict(health.dependency), **own, **lists, "abandoned_at_this_score": share}
+    dependency = {k: v for k, v in asdict(health.dependency).items() if k not in {"requires", "size_bytes"}}
+    return {**dependency, **own, **lists, "abandoned_at_this_score": share}

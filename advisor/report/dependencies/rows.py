@@ -16,6 +16,8 @@ HEADER = [
     "repository",
     "as of",
 ]
+NEED = "needed by"
+"""A column after the package, if the project does not always need all packages itself."""
 
 _LIST_MARK = "(list): all figures are from a public list of that day; there is no history."
 _CLAIM_MARK = "*: only the package itself names this repository; anybody can publish such a package."
@@ -38,6 +40,18 @@ def row(health: Health) -> list[str]:
     ]
 
 
+def has_needs(answer: Dependencies) -> bool:
+    """Return whether a package is no direct dependency, or is not always needed."""
+    return any(h.dependency.parents != () or h.dependency.groups for h in answer.known)
+
+
+def need(health: Health) -> str:
+    """Return who needs a package: the project itself, or the path of packages to it; then its groups."""
+    parents = health.dependency.parents
+    path = "?" if parents is None else " › ".join(parents) or "the project"
+    return f"{path} ({', '.join(health.dependency.groups)})" if health.dependency.groups else path
+
+
 def marks(answer: Dependencies) -> list[str]:
     """Return what the marks at a day and at a repository mean, as far as the answer has them."""
     texts = [_LIST_MARK] if any(h.rests_on_lists for h in answer.known) else []
@@ -55,11 +69,12 @@ def label(health: Health) -> str:
 
 
 def risks(health: Health) -> list[str]:
-    """Return the reasons of the rules that exclude the package or warn about it."""
-    candidate = health.ranked
-    if candidate is None:
-        return []
-    return [f.text for verdict in ("exclude", "warn") for f in candidate.findings if f.verdict == verdict]
+    """Return the reasons of the rules that exclude the package or warn about it, and a withdrawn version."""
+    findings = health.ranked.findings if health.ranked else ()
+    texts = [f.text for verdict in ("exclude", "warn") for f in findings if f.verdict == verdict]
+    if health.details.is_yanked:
+        texts.append(f"its index withdrew version {health.dependency.version}")
+    return texts
 
 
 def alternatives(health: Health) -> str:
@@ -70,16 +85,50 @@ def alternatives(health: Health) -> str:
     return f"{health.alternatives[0].category.lower()} with a higher score: {names}"
 
 
+def exemption(health: Health) -> str:
+    """Return why a package passes in any case; empty if it has no exemption."""
+    if health.exemption is None:
+        return ""
+    end = f" until {health.exemption.expires}" if health.exemption.expires else ""
+    return f"passes{end}: {health.exemption.reason}"
+
+
+def details(health: Health) -> str:
+    """Return licence, downloads, dependents and the like in a line; empty if nothing is known."""
+    known = health.details
+    parts = [known.licence or ""]
+    for value, one, many in (
+        (known.downloads, "download in a month", "downloads in a month"),
+        (known.dependents, "dependent", "dependents"),
+        (known.advisories, "open advisory", "open advisories"),
+        (health.importing_files, "file of the project imports it", "files of the project import it"),
+    ):
+        if value is not None:
+            parts.append(f"{value:,} {one if value == 1 else many}")
+    if known.download_bytes is not None:
+        parts.append(f"{known.download_bytes / 2**20:.1f} MB to download")
+    return ", ".join(part for part in parts if part)
+
+
 def headline(answer: Dependencies, fail_under: float | None) -> str:
     """Return how many packages have a score and how many of them fail."""
     total = len(answer.known) + len(answer.unknown)
     text = f"{len(answer.known)} of {total} packages have a score"
-    if fail_under is None:
-        return text
-    failing = [h for h in answer.known if h.is_below(fail_under)]
+    if fail_under is not None:
+        text += _describe_failures(answer, fail_under)
+    return "; ".join([text, *answer.problems])
+
+
+def _describe_failures(answer: Dependencies, fail_under: float) -> str:
+    failing = [h for h in answer.known if h.is_below(fail_under, certainly=answer.is_certain)]
     excluded = [label(h) for h in failing if h.ranked and h.ranked.excluded]
     below = len(failing) - len(excluded)
-    text += f"; {below} {'is' if below == 1 else 'are'} below {fail_under:g}"
+    text = f"; {below} {'is' if below == 1 else 'are'} below {fail_under:g}"
+    certain = sum(h.is_below(fail_under, certainly=True) for h in failing) - len(excluded)
+    if answer.is_certain:
+        text += " for certain"
+    elif below:
+        text += f" ({certain or 'none'} for certain)"
     if excluded:
         verb = "is" if len(excluded) == 1 else "are"
         text += (
@@ -91,4 +140,4 @@ def headline(answer: Dependencies, fail_under: float | None) -> str:
 def unknown_line(health: Health) -> str:
     """Return a package without a score, its place in the file and the reason."""
     place = f"{health.dependency.file}:{health.dependency.line}"
-    return f"{label(health)} ({place}): {health.unknown}"
+    return "; ".join([f"{label(health)} ({place}): {health.unknown}", *risks(health)])

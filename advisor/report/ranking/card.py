@@ -9,21 +9,14 @@ from advisor.report.ranking.text import context
 from advisor.report.values import CONFIDENCE, describe_kind
 
 MOST_ROWS = 5
-_FOLDER = Path(__file__).parent
+_TEMPLATE = Path(__file__).parent / "card.html.j2"
 
 
 def render(answer: Recommendation) -> str:
     """Return one ``div`` with its own style: no script, no address to load from."""
-    import jinja2
+    from advisor.report.templates import read_template
 
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("card.html.j2").render(
+    return read_template(_TEMPLATE, keeps_last_line_end=False).render(
         answer=answer,
         context=context(answer),
         confidence=CONFIDENCE[describe_kind(answer)],

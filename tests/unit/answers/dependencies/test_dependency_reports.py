@@ -72,7 +72,7 @@ def test_the_headline_counts_packages_below_the_threshold():
     )
     assert (
         headline(ANSWER, 30.5)
-        == "3 of 4 packages have a score; 1 is below 30.5; 1 is excluded by a rule, which fails at any score: old"
+        == "3 of 4 packages have a score; 1 is below 30.5 (none for certain); 1 is excluded by a rule, which fails at any score: old"
     )
     zero = build_health("zero", 0.0, 0.0, 0.0)
     assert zero.is_below(0.5) and not zero.is_below(0.0) and not NO_SCORE.is_below(100.0)
@@ -80,15 +80,15 @@ def test_the_headline_counts_packages_below_the_threshold():
 
 
 def test_text_for_a_terminal():
-    assert text.render(ANSWER, 40.0, 120).splitlines() == [
+    assert text.render(ANSWER, 40.0, 150).splitlines() == [
         "req.txt, env.yml: goal balanced",
         "",
-        "3 of 4 packages have a score; 1 is below 40; 1 is excluded by a rule, which fails at any score: old",
+        "3 of 4 packages have a score; 1 is below 40 (none for certain); 1 is excluded by a rule, which fails at any score: old",
         "",
-        "package     score  range  evidence  abandoned in 24 months     at this score  repository       as of",
-        "old           out   6–20       75%                       ?                 ?       o/old  2026-07-01",
-        "weak (npm)     30  20–40       75%           25% [20%–30%]     23% [19%–26%]      o/weak  2026-07-01",
-        "fine           80  70–90       75%                       ?  0.4% [0.1%–2.6%]      o/fine  2026-07-01",
+        "package     score  range  evidence  abandoned in 24 months     at this score  repository       as of                needed by",
+        "old           out   6–20       75%                       ?                 ?       o/old  2026-07-01  the project (dev, docs)",
+        "weak (npm)     30  20–40       75%           25% [20%–30%]     23% [19%–26%]      o/weak  2026-07-01              the project",
+        "fine           80  70–90       75%                       ?  0.4% [0.1%–2.6%]      o/fine  2026-07-01              the project",
         "",
         "  old:",
         "    - its end was declared",
@@ -118,14 +118,14 @@ def test_markdown_for_a_pull_request():
     heading, summary, risky, *rest = content.split("\n\n")
     assert (heading, summary) == (
         "## Health of dependencies",
-        "req.txt, env.yml: 3 of 4 packages have a score; 1 is below 40; 1 is excluded by a rule, which fails at any score: old. Goal balanced.",
+        "req.txt, env.yml: 3 of 4 packages have a score; 1 is below 40 (none for certain); 1 is excluded by a rule, which fails at any score: old. Goal balanced.",
     )
     assert risky.splitlines() == [
-        "| package | score | range | evidence | abandoned in 24 months | at this score | repository | as of | risks and alternatives |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-        ("| **old** | out | 6–20 | 75% | ? | ? | [o/old](https://github.com/o/old) | 2026-07-01 | its end was declared"
+        "| package | score | range | evidence | abandoned in 24 months | at this score | repository | as of | needed by | risks and alternatives |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        ("| **old** | out | 6–20 | 75% | ? | ? | [o/old](https://github.com/o/old) | 2026-07-01 | the project (dev, docs) | its end was declared"
         "<br>one person does it all<br>http clients with a higher score: new 72, newer 60 |"),
-        (r"| **weak (npm)** | 30 | 20–40 | 75% | 25% \[20%–30%\] | 23% \[19%–26%\] | [o/weak](https://github.com/o/weak) | 2026-07-01"
+        (r"| **weak (npm)** | 30 | 20–40 | 75% | 25% \[20%–30%\] | 23% \[19%–26%\] | [o/weak](https://github.com/o/weak) | 2026-07-01 | the project"
         " | one person does it all<br>http clients with a higher score: new 72 |"),
     ]  # fmt: skip
     assert rest[0] == "<details><summary>1 more</summary>" and rest[1].splitlines()[2].startswith(
@@ -163,7 +163,6 @@ def test_sarif_of_findings_scores_and_packages_without_a_score():
         ("below-score", "The health score is below --fail-under", "error"),
         ("declared-end", "Declared end", "error"),
         ("few-people", "Few people", "warning"),
-        ("unknown-health", "The package has no health score", "note"),
     ]
     assert {tuple(r["properties"]["tags"]) for r in driver["rules"]} == {("dependencies", "maintenance")}
     both, one = (
@@ -176,16 +175,22 @@ def test_sarif_of_findings_scores_and_packages_without_a_score():
         ("below-score", 0, "error", f"old: health 10 is below 80{both}"),
         ("few-people", 2, "warning", "weak (npm): one person does it all"),
         ("below-score", 0, "error", f"weak (npm): health 30 is below 80{one}"),
-        ("unknown-health", 3, "note", "lost (conda): its repository is not known"),
     ]
     first, last = run["results"][0], run["results"][-1]
     place = {"uri": "sub%20dir/req.txt", "uriBaseId": "%SRCROOT%"}
     assert first["locations"] == [
         {"physicalLocation": {"artifactLocation": place, "region": {"startLine": 4}}}
     ]
-    assert first["partialFingerprints"] == {"advisor/v1": "few-people:pypi:old"}
+    fingerprints = [r["partialFingerprints"] for r in run["results"]]
+    assert fingerprints[0]["advisor/v1"] == "few-people:pypi:old"
+    assert len({f["primaryLocationLineHash"] for f in fingerprints}) == len(run["results"])
     assert first["properties"] == {"score": 10.4, "repository": "o/old", "is_claim": False}
-    assert last["properties"] == {"score": None, "repository": None, "is_claim": False}
+    assert last["properties"] == {"score": 30.0, "repository": "o/weak", "is_claim": False}
+    unknown = json.loads(sarif.render(replace(ANSWER, fails_unknown=True), 80.0))["runs"][0]["results"][-1]
+    assert (unknown["ruleId"], unknown["level"], unknown["message"]["text"]) == (
+        "unknown-health", "error", "lost (conda): its repository is not known",
+    )  # fmt: skip
+    assert unknown["properties"] == {"score": None, "repository": None, "is_claim": False}
 
 
 def test_sarif_without_alternatives_and_with_an_absolute_path():
@@ -193,7 +198,7 @@ def test_sarif_without_alternatives_and_with_an_absolute_path():
     answer = Dependencies((), "balanced", {}, (alone, build_health("unmeasured", None, 0.0, 100.0)), ())
     results = json.loads(sarif.render(answer, 20.0))["runs"][0]["results"]
     assert [r["message"]["text"] for r in results] == [
-        "alone: its end was declared", "alone: health 10 is below 20",
+        "alone: its end was declared", "alone: health 10 is below 20; it may be up to 20",
     ]  # fmt: skip
     artifact = results[0]["locations"][0]["physicalLocation"]["artifactLocation"]
     assert artifact == {"uri": "file:///abs/my%20r.txt"}
@@ -207,7 +212,7 @@ def test_csv_has_empty_cells_for_unknown_values():
     assert list(rows[0].values()) == [
         "pypi", "old", "", "sub dir/req.txt", "4", "dev docs", "o/old", "a table", "2026-07-01", "10.4", "5.5", "20.4",
         "0.75", "True", "", "", "", "", "its end was declared; one person does it all", "new; newer", "",
-        "False",
+        "False", "the project (dev, docs)", *[""] * 8,
     ]  # fmt: skip
     ends = ("", "_low", "_high")
     assert [rows[1][f"abandoned_at_this_score{end}"] for end in ends] == ["0.2265", "0.1939", "0.2628"]
@@ -216,6 +221,7 @@ def test_csv_has_empty_cells_for_unknown_values():
     )  # fmt: skip
     assert list(rows[3].values()) == [
         "conda", "lost", "", "env.yml", "2", "", *[""] * 14, "its repository is not known", "False",
+        "the project", *[""] * 8,
     ]  # fmt: skip
 
 

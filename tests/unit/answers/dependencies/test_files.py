@@ -71,7 +71,6 @@ git+https://gitlab.example/team/tool.git
         ("flask==\n", r"r\.txt:1: 'flask==' is not a requirement"),
         ("-r missing.txt\n", r"missing\.txt cannot be read"),
         ("-r https://example.org/r.txt\n", "cannot read https://example.org/r.txt from the network"),
-        ("# nothing\n", "no package in it"),
     ],
 )
 def test_an_error_names_the_place(tmp_path, text, why):
@@ -148,6 +147,7 @@ def test_the_lock_files_and_sboms_of_one_project_agree():
 
 
 def test_conda_with_a_pip_section(tmp_path):
+    write(tmp_path, "more.txt", "rich==14\n")
     path = write(tmp_path, "environment.yml", """name: sea
 dependencies:
   - python=3.12
@@ -162,7 +162,7 @@ dependencies:
     packages = by_name(path)
     assert [(d.ecosystem, d.name, d.version) for d in packages.values()] == [
         ("conda", "python", "3.12"), ("conda", "numpy", None), ("conda", "dask", "2024.1.0"),
-        ("conda", "pip", None), ("pypi", "trl", "1.0"), ("pypi", "peft", None),
+        ("conda", "pip", None), ("pypi", "rich", "14"), ("pypi", "trl", "1.0"), ("pypi", "peft", None),
     ]  # fmt: skip
     assert packages["trl"].line == 9
 
@@ -275,6 +275,6 @@ def test_a_package_in_two_files_is_one_dependency(tmp_path):
 
 def test_an_unsupported_file_gives_an_error(tmp_path):
     with pytest.raises(InputError, match="is not of a supported kind"):
-        files.read_dependencies([write(tmp_path, "setup.cfg", "[metadata]\n")])
+        files.read_dependencies([write(tmp_path, "Gemfile.lock2", "GEM\n")])
     with pytest.raises(InputError, match="is not of a supported kind"):
         files.read_dependencies([write(tmp_path, "some.json", "{}")])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from advisor.answers.dependencies import Dependency, files, text
+from advisor.answers.dependencies.kinds import KINDS
 from advisor.answers.dependencies.packages import Origin, find_origin, read_origins
 from advisor.answers.dependencies.python_requirement import parse_requirement
 from advisor.domain.files import data_folder
@@ -100,7 +101,7 @@ def test_the_name_or_the_content_gives_the_kind_of_a_file(read):
             read(name, "{}")
         assert (
             str(error_info.value)
-            == f"{name} is not of a supported kind: {files.KINDS} (CycloneDX or SPDX, as JSON)"
+            == f"{name} is not of a supported kind: {KINDS} (CycloneDX, or SPDX as JSON)"
         )
 
 

@@ -17,7 +17,7 @@ CYCLONE = {"bomFormat": "CycloneDX"}
     ("environment.yml", "a: [", "while parsing"),
     ("environment.yml", "name: sea\n", "expected a list"),
     ("environment.yml", "dependencies: ['==1']\n", "'==1' is not a conda package"),
-    ("uv.lock", "package = [1]", "not a lock file of uv, poetry or PEP 751"),
+    ("uv.lock", "package = [1]", "not a lock file of uv, poetry, pdm or PEP 751"),
     ("uv.lock", "package = [", "Invalid value"),
     ("package.json", '{"dependencies": []}', "dependencies must be an object"),
     ("package.json", "[]", "expected a JSON object"),

@@ -1,0 +1,78 @@
+"""Reads the facts about packages apart from their health: licences and withdrawn versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from advisor.errors import FactsError
+from advisor.facts.database import fetch_rows, open_database
+from advisor.facts.reading import check_rows
+from advisor.facts.store import Store, all_rows_sql, list_files
+
+
+@dataclass(frozen=True)
+class Details:
+    """The facts about a package apart from its health.
+
+    Attributes:
+        licence: SPDX identifier; None: unknown.
+        licence_source: where it is from.
+        downloads: in the last month.
+        dependents: packages and repositories that need it, on a public list; deps.dev counts only those of
+            one version.
+        advisories: open security advisories.
+        is_yanked: whether the index withdrew the version that the file pins; None: unknown.
+        download_bytes: size of the largest wheel of the version, from the lock file.
+    """
+
+    licence: str | None = None
+    licence_source: str = ""
+    downloads: int | None = None
+    dependents: int | None = None
+    advisories: int | None = None
+    is_yanked: bool | None = None
+    download_bytes: int | None = None
+
+
+Yanked = dict[str, dict[tuple[str, str], bool]]
+"""Repository → (package, version) → whether the index withdrew it."""
+
+_QUERIES = {
+    "repositories": "SELECT repository, arg_max(licence, observed_on), max(observed_on) FROM ({rows})"
+    " WHERE licence IS NOT NULL AND observed_on <= DATE '{day}' GROUP BY repository",
+    "package_releases": "SELECT repository, package, version, is_yanked FROM ({rows})"
+    " WHERE is_yanked IS NOT NULL AND released_on <= DATE '{day}'",
+}
+
+
+def read_details(store: Store, repositories: Sequence[str], day: date) -> tuple[dict[str, Details], Yanked]:
+    """Return the facts about repositories on a day, and their versions.
+
+    Raises:
+        FactsError: a table cannot be read.
+    """
+    details: dict[str, Details] = {}
+    for repository, licence, observed_on in _query(store, "repositories", repositories, day):
+        details[repository] = Details(licence=licence, licence_source=f"its repository, {observed_on}")
+    yanked: Yanked = {}
+    for repository, package, version, is_yanked in _query(store, "package_releases", repositories, day):
+        yanked.setdefault(repository, {})[package, version] = is_yanked
+    return details, yanked
+
+
+def _query(store: Store, table: str, repositories: Sequence[str], day: date) -> Iterator[tuple[Any, ...]]:
+    files = list_files(store, table, repositories)
+    if not files:
+        return
+    import duckdb
+
+    try:
+        with open_database([store.path]) as db:
+            check_rows(db, store, files)
+            query = _QUERIES[table].format(rows=all_rows_sql(store, table, repositories), day=day)
+            yield from fetch_rows(db.execute(query))
+    except duckdb.Error as error:
+        raise FactsError(f"{table} in {store.path} cannot be read: {error}") from None
