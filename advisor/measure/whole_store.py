@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from advisor.model import Metric
 
 ROWS_PER_RANGE = 4_000_000  # about 0.5 GB in memory; every query costs a few milliseconds per range
+_ROOM = 1.05  # of a range: repositories have no equal sizes, and another small range would cost time
 # Columns with few distinct values. With an ENUM type a query over them takes two thirds of the time.
 ENUM_COLUMNS: Mapping[str, Sequence[str]] = {
     "contributions": ("organisation", "source"),
@@ -163,8 +164,8 @@ def measure_store(
     # One thread per range: two ranges at a time use the cores better than one query on two threads.
     pool = ThreadPoolExecutor(limits.threads)
     files: dict[str, dict[str, str]] = {}
-    # At least one range for each thread, so that all of them have work.
-    rows_per_range = min(limits.rows_per_range, max(1, -(-row_count // limits.threads)))
+    # A range for each thread, so that all of them have work; the last one may be smaller than the others.
+    rows_per_range = min(limits.rows_per_range, int(_ROOM * row_count / limits.threads))
     with tempfile.TemporaryDirectory(prefix="advisor-") as scratch:
         try:
             futures = [

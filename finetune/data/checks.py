@@ -205,7 +205,7 @@ def check_default_system(m: Material) -> Iterator[Finding]:
     mark = "Zebra 4711"
     try:
         before = render_chat([{"role": "user", "content": mark}], m.tokenizer).partition(mark)[0]
-    except ChatRefusal:  # encode_row() has reported that
+    except ChatRefusal:  # encode_rows() has reported that
         return
     for token in m.tokenizer.all_special_tokens:
         before = before.replace(token, " ")

@@ -177,11 +177,6 @@ def _check_template(tokenizer: Any, name: str) -> None:
         raise DataError(f"data.template {name} drops the text of the turns; it rendered {text[:80]!r}")
 
 
-def encode_row(row: Row, tokenizer: Any, data: Data) -> EncodedRow | str:
-    """Return a row as tokens before truncation, or the reason why that is impossible."""
-    return encode_rows([row], tokenizer, data)[0]
-
-
 def encode_rows(rows: Sequence[Row], tokenizer: Any, data: Data) -> list[EncodedRow | str]:
     """Return each row as tokens before truncation, or the reason why that is impossible.
 
@@ -348,7 +343,7 @@ def _list_trained_turns(row: Row) -> list[int]:
 
 
 def prefetch_chats(rows: Iterable[Row | Misfit], tokenizer: Any) -> None:
-    """Render what `encode_row` usually needs for these rows in one go.
+    """Render what `encode_rows` usually needs for these rows in one go.
 
     Raises:
         DataError: the template takes too long.

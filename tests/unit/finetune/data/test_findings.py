@@ -180,7 +180,7 @@ def test_material_pairs_rows_with_their_tokens(make_spec, tokenizer, tmp_path):
     spec = make_spec([*CLEAN, {"question": 1}, *CLEAN[:2]], data={"misfits": "skip"}).spec
     data = dataset.prepare_dataset(spec, tokenizer, tmp_path / "c")
     material = findings.gather_material(spec, data, tokenizer, tiny_model.config())
-    from finetune.data.template import encode_row
+    from encoding import encode_row
 
     for split, pairs in material.token_rows.items():
         assert pairs
