@@ -2,7 +2,8 @@
 
 Each row is a separate process with its own memory peak. The histories are generated (generate.py), 30 MB for a
 thousand repositories, in a temporary folder or in FOLDER for the next run. The rows are: every metric at one date,
-and at many monthly dates at the largest size up to 10,000; `advisor rank --all` over these; every metric alone
+and at many monthly dates at the smallest size and the largest up to 10,000; measuring the smallest again after ten
+commits in one repository; `advisor rank --all` over these; every metric alone
 against a bare scan of its columns; one metric against a loop in pandas; Spark against DuckDB with the start of Spark
 separate. The exponent is that of time over repositories.
 """
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import timedelta
 from pathlib import Path
 
 from advisor.facts import reading
@@ -47,6 +49,31 @@ def measure(path, months):
     began = clock()
     summary = measure_store(store, days)
     return {**since(began), "repositories": summary.repositories, "rows": summary.rows, "days": len(days)}
+
+
+def again(path):
+    """Measure a copy of a store, then once more after ten commits in one repository, then without a change."""
+    from advisor.facts import writing
+    from advisor.measure.whole_store import measure_store
+
+    with tempfile.TemporaryDirectory(prefix="advisor-again-") as scratch:
+        copy = Path(shutil.copytree(path, Path(scratch, "store")))
+        store = reading.open_store(copy)
+        name = store.repositories()[len(store.repositories()) // 2]
+        commits = [
+            {"repository": name, "day": store.as_of - timedelta(days=n), "author": 1, "organisation": None,
+             "is_bot": False, "commits": 1, "source": "git:new", "retrieved_at": store.as_of}
+            for n in range(10)
+        ]  # fmt: skip
+        results = []
+        for rows in ([], commits, []):
+            if rows:
+                writing.write_rows(copy, "contributions", name, rows, part="new")
+            store = reading.open_store(copy)
+            began = clock()
+            measure_store(store, [store.as_of])
+            results.append(since(began))
+    return results
 
 
 def scans(path):
@@ -165,7 +192,7 @@ def on_spark(path):
     return {"start": start, "first": first, "again": again, "duckdb": clock()[0] - began[0]}
 
 
-PARTS = {"scans": scans, "loop": loop, "spark": on_spark, "rank": rank_all}
+PARTS = {"scans": scans, "loop": loop, "spark": on_spark, "rank": rank_all, "again": again}
 
 
 def run_part(part, path, *more):
@@ -205,11 +232,17 @@ def main(sizes, days, with_spark, folder):
     middle = at(folder, max(s for s in sizes if s <= MIDDLE))
     results = [run_part("measure", at(folder, size), "1") for size in sizes]
     if days > 1:
-        again = run_part("measure", at(folder, int(middle.name)), str(days))
+        sizes_of_many = sorted({sizes[0], int(middle.name)})
+        many = [run_part("measure", at(folder, size), str(days)) for size in sizes_of_many]
     head = ["repositories", "dates", "rows", "wall s", "CPU s", "rows x dates/s", "peak MiB"]
-    table(head, map(row, [*results, *([again] if days > 1 else [])]))
+    table(head, map(row, [*results, *(many if days > 1 else [])]))
     if len(sizes) > 1:
         print(f"\ngrowth exponent from {sizes[0]:,} to {sizes[-1]:,} repositories: {growth(results)}")
+    whole, *more = run_part("again", at(folder, sizes[0]))
+    table([f"measuring {sizes[0]:,} repositories at one date", "CPU s", "ratio"], [
+        [name, f"{r['cpu']:.2f}", f"{r['cpu'] / whole['cpu']:.2f}"]
+        for name, r in zip(("everything", "again, ten commits in one", "again, nothing new"), [whole, *more],
+                           strict=True)])  # fmt: skip
     r = run_part("rank", middle)
     table(["advisor rank --all, repositories", "wall s", "CPU s", "peak MiB"],
           [[f"{r['repositories']:,}", f"{r['wall']:.2f}", f"{r['cpu']:.2f}", r["mib"]]])  # fmt: skip

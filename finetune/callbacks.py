@@ -13,7 +13,7 @@ class RunCallbacks:
 
     Attributes:
         on_stage: gets the name of each stage.
-        on_rows: gets the number of tokenised rows.
+        on_rows: gets the number of rows that the stage has read, tokenised or compared.
         on_event: gets each event of the training process.
         on_stop: called after Ctrl-C, while the training process writes its checkpoint.
     """

@@ -88,8 +88,7 @@ def plan_run(composed_spec: ComposedSpec, callbacks: RunCallbacks = RunCallbacks
     )
     tokenizer = attempt.load_run_tokenizer(spec)
     data = dataset.prepare_dataset(spec, tokenizer, cache_home() / "tokens", progress=callbacks.on_rows)
-    callbacks.on_stage("check the data")
-    findings = checks.check_data(spec, data, tokenizer, model_config)
+    findings = checks.check_data(spec, data, tokenizer, model_config, callbacks)
     shape = base.read_shape(model_config)
     proposed_spec = composed_spec
     composed_spec, native_config = render_with_fallbacks(

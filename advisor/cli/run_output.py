@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from finetune.callbacks import RunCallbacks
     from finetune.data.findings import Finding
 
+_ROWS_A_COUNT = 100
+
 
 @contextmanager
 def show_progress() -> Iterator[RunCallbacks]:
@@ -39,20 +41,22 @@ def show_progress() -> Iterator[RunCallbacks]:
     def on_stage(text: str) -> None:
         write_line(text)
         progress_log.start_stage(text)
+        bar.update(task, description="", count="", total=None, visible=False)
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TextColumn("{task.fields[count]}"),
         TextColumn("{task.fields[figures]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
+    bar = Progress(*columns, console=console, transient=False)
+    task = bar.add_task("", total=None, count="", figures="", visible=False)
     with ExitStack() as stack:
         stack.enter_context(progress_log)
         train_extra.enter_environment(sys.argv[1:], on_stage)  # before the bar, which hides the cursor
-        bar = stack.enter_context(Progress(*columns, console=console, transient=False))
-        task = bar.add_task("prepare", total=None, figures="", visible=False)
+        stack.enter_context(bar)
 
         def on_event(event: dict[str, Any]) -> None:
             if event["event"] == "step" and event["loss"] is not None:
@@ -62,6 +66,7 @@ def show_progress() -> Iterator[RunCallbacks]:
                 bar.update(
                     task,
                     description="train",
+                    count=f"{event['step']}/{event['steps']}",
                     completed=event["step"],
                     total=event["steps"],
                     figures=figures,
@@ -73,6 +78,8 @@ def show_progress() -> Iterator[RunCallbacks]:
 
         def on_rows(count: int) -> None:
             progress_log.figures = f"{count:,} rows"
+            if count % _ROWS_A_COUNT == 0:
+                bar.update(task, count=progress_log.figures, visible=True)
 
         yield RunCallbacks(on_stage=on_stage, on_rows=on_rows, on_event=on_event, on_stop=on_stop)
 

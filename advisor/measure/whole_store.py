@@ -4,8 +4,8 @@ The store is read range by range (see `compaction.split_into_ranges`). The rows 
 each metric is one query per day over all repositories of the range, and the measurements of a range are
 one file. The memory for a range does not grow with the store; DuckDB spills to disk if a range has a very
 large repository. A range is not measured again if its file exists and was made from the same facts and
-definitions. So an interrupted run resumes where it stopped, and after a collection only changed ranges are
-measured.
+definitions, so an interrupted run resumes where it stopped. Of a range that changed, only the repositories
+with other facts and the other days are measured; the rest comes from the previous run (see `previous_run`).
 """
 
 from __future__ import annotations
@@ -18,13 +18,21 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.errors import InputError
 from advisor.facts import reading
 from advisor.facts.compaction import count_rows_by_repository, split_into_ranges
-from advisor.facts.database import copy_sql, default_memory, join_with_commas, open_database, quote
+from advisor.facts.database import (
+    copy_sql,
+    default_memory,
+    join_with_commas,
+    open_database,
+    parquet_sql,
+    quote,
+)
 from advisor.facts.store import Store, all_rows_sql, list_files
 from advisor.facts.tables import TABLES, columns
 from advisor.facts.views import FILLED_FROM_OTHERS, UNIQUE_KEY, VIEWS
@@ -36,6 +44,7 @@ from advisor.measure.one_day import (
     read_lookup_rows,
     set_requested_repositories,
 )
+from advisor.measure.previous_run import RUN_FILE, PreviousRun, hash_facts, read_previous_run, write_run
 from advisor.measure.seals import is_sealed, write_seal, write_with_seal
 from advisor.measure.sql import COLUMNS, measurement_sql, read_on_sql
 from advisor.metrics import METRICS
@@ -47,6 +56,7 @@ if TYPE_CHECKING:
     from advisor.model import Metric
 
 ROWS_PER_RANGE = 4_000_000  # about 0.5 GB in memory; every query costs a few milliseconds per range
+_ROOM = 1.05  # of a range: repositories have no equal sizes, and another small range would cost time
 # Columns with few distinct values. With an ENUM type a query over them takes two thirds of the time.
 ENUM_COLUMNS: Mapping[str, Sequence[str]] = {
     "contributions": ("organisation", "source"),
@@ -130,41 +140,89 @@ def measure_store(
     folder = store.path / FOLDER
     folder.mkdir(exist_ok=True)
     definitions = definitions_key(metrics)
+    previous_run = read_previous_run(store, definitions)
     lookup_rows = read_lookup_rows()
 
-    def measure_one(names: list[str], scratch: str) -> tuple[list[str], Path, list[reading.Damage], bool]:
+    def measure_one(names: list[str], scratch: str) -> _Range:
         key = digest([definitions, [d.isoformat() for d in days], names, facts_key(store, names)])
         file = folder / f"{key[:32]}.parquet"
         damages = reading.verify_files(store, names)
         damaged_names = {d.repository for d in damages}
+        keys = hash_facts(store, [n for n in names if n not in damaged_names])
         is_reused = is_sealed(file, file.name) and not damaged_names
         if not is_reused:
-            sound = [n for n in names if n not in damaged_names]
-            measure_range(store, sound, days, file, limits.settings(scratch), lookup_rows, metrics)
-        return names, file, damages, is_reused
+            measure = partial(
+                measure_range,
+                store,
+                settings=limits.settings(scratch),
+                lookup_rows=lookup_rows,
+                metrics=metrics,
+            )
+            _measure_changes(measure, previous_run, keys, days, file)
+        return _Range(names, file, keys, damages, is_reused)
 
     # One thread per range: two ranges at a time use the cores better than one query on two threads.
     pool = ThreadPoolExecutor(limits.threads)
-    files = []
+    files: dict[str, dict[str, str]] = {}
+    # A range for each thread, so that all of them have work; the last one may be smaller than the others.
+    rows_per_range = min(limits.rows_per_range, int(_ROOM * row_count / limits.threads))
     with tempfile.TemporaryDirectory(prefix="advisor-") as scratch:
         try:
             futures = [
                 pool.submit(measure_one, names, scratch)
-                for names in split_into_ranges(sorted(store.repositories()), rows, limits.rows_per_range)
+                for names in split_into_ranges(sorted(store.repositories()), rows, rows_per_range)
             ]
             for future in futures:
-                names, file, damages, is_reused = future.result()
-                files.append(file.name)
+                one = future.result()
+                files[one.file.name] = one.keys
                 summary.ranges += 1
-                summary.reused_ranges += is_reused
-                summary.damages += damages
-                summary.repositories += len(names) - len({d.repository for d in damages})
-                summary.rows += sum(rows[n] for n in names)
+                summary.reused_ranges += one.is_reused
+                summary.damages += one.damages
+                summary.repositories += len(one.keys)
+                summary.rows += sum(rows[n] for n in one.names)
                 progress(summary.rows, row_count)
         finally:
             pool.shutdown(cancel_futures=True)
-    _write_index(store, days, files, summary.damages)
+    write_run(store, definitions, days, files)
+    _write_index(store, days, list(files), summary.damages)
     return summary
+
+
+@dataclass(frozen=True)
+class _Range:
+    """A measured range: its repositories, its file, the keys of the facts that are in it."""
+
+    names: list[str]
+    file: Path
+    keys: dict[str, str]
+    damages: list[reading.Damage]
+    is_reused: bool
+
+
+def _measure_changes(
+    measure: Callable[..., None],
+    previous_run: PreviousRun,
+    keys: Mapping[str, str],
+    days: Sequence[date],
+    file: Path,
+) -> None:
+    """Measure a range with `measure_range`, less what the previous run measured from the same facts."""
+    unchanged_names = previous_run.list_unchanged(keys)
+    earlier_days = [day for day in days if day in previous_run.days] if unchanged_names else []
+    if not earlier_days:
+        measure(list(keys), days, file)
+        return
+    other_names = sorted(keys.keys() - set(unchanged_names))
+    other_days = [day for day in days if day not in previous_run.days]
+    rows = list(previous_run.select_rows(unchanged_names, earlier_days))
+    if other_names and other_days:
+        part = file.with_name(f"part-{file.name}")  # `_write_index` removes it
+        measure(other_names, earlier_days, part)
+        rows.append(f"SELECT * FROM {parquet_sql([part])}")
+    if other_days:
+        measure(list(keys), other_days, file, rows=rows)
+    else:
+        measure(other_names, earlier_days if other_names else [], file, rows=rows)
 
 
 def render_index(
@@ -186,7 +244,7 @@ def _write_index(
 ) -> None:
     folder = store.path / FOLDER
     write_with_seal(folder / "index.json", render_index(store, days, files, "duckdb", damages).encode())
-    names = {"index.json", *files}
+    names = {"index.json", RUN_FILE, *files}
     for file in folder.iterdir():
         # This also removes drafts of killed runs.
         if file.is_file() and file.name.removesuffix(".seal") not in names:
@@ -201,8 +259,12 @@ def measure_range(
     settings: Mapping[str, Any],
     lookup_rows: Mapping[str, Sequence[tuple[Any, ...]]],
     metrics: Mapping[str, Metric] = METRICS,
+    rows: Sequence[str] = (),
 ) -> None:
-    """Measure repositories as of some days into a Parquet file with the columns of `sql.COLUMNS`."""
+    """Measure repositories as of some days into a Parquet file with the columns of `sql.COLUMNS`.
+
+    ``rows`` are queries of more measurements for the file.
+    """
     columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
     with draft_file(file.parent) as draft:
         with open_database([store.path], settings) as db:
@@ -217,6 +279,8 @@ def measure_range(
                 create_derived_views(db, day, metrics)
                 for metric in metrics.values():
                     db.execute(f"INSERT INTO measurements {measurement_sql(metric, day)}")
+            for query in rows:
+                db.execute(f"INSERT INTO measurements BY NAME {query}")
             db.execute(copy_sql("SELECT * FROM measurements ORDER BY as_of, metric, repository", draft))
         with draft.open("rb") as content:
             sha256 = hashlib.file_digest(content, "sha256").hexdigest()

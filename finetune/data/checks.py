@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
+from finetune.callbacks import RunCallbacks
 from finetune.data.dataset import Dataset
 from finetune.data.findings import Finding, Material, gather_material, make_finding
 from finetune.data.rendering import ChatRefusal
@@ -18,9 +19,6 @@ from finetune.runners.emit import IGNORE_INDEX
 from finetune.spec import RunSpec
 from finetune.weights import base
 
-NEAR = 0.85
-_NEAR_LIMIT = 20_000
-_MIN_WORDS = 6
 _MIN_BASE_ROWS = 1000
 _MIN_NORM_SHARE = 0.1
 _NORM_SAMPLE = 4000
@@ -71,9 +69,7 @@ def check_duplicates(m: Material) -> Iterator[Finding]:
     if repeats:
         what = _describe_rows(repeats, "repeats an earlier row exactly", "repeat an earlier row exactly")
         yield make_finding("duplicates", what, m.where(repeats), repeats)
-    repeat_places = set(repeats)
-    texts = {p: f"{r.question}\n{r.answer}" for p, r in m.raw["train"].items() if p not in repeat_places}
-    if near := find_near_pairs(texts):
+    if near := m.near.train:
         places = sorted({later for _, later in near})
         pairs = ", ".join(f"{a}~{b}" for a, b in near[:4])
         same = "nearly the same as an earlier row"
@@ -89,47 +85,9 @@ def check_overlap(m: Material) -> Iterator[Finding]:
         verb = "has" if len(same) == 1 else "have"
         what = f"{len(same)} of {len(m.raw['test'])} held-out rows {verb} the same prompt as a training row"
         yield make_finding("overlap", what, m.where(same, "test"), same)
-    same_places = set(same)
-    if same_places.issuperset(m.raw["test"]):
-        return
-    texts = {("train", p): f"{r.question}\n{r.answer}" for p, r in m.raw["train"].items()}
-    texts |= {
-        ("test", p): f"{r.question}\n{r.answer}" for p, r in m.raw["test"].items() if p not in same_places
-    }
-    near = sorted({b[1] for a, b in find_near_pairs(texts) if a[0] == "train" and b[0] == "test"})
-    if near:
+    if near := m.near.test:
         what = _describe_rows(near, "is", "are", "test") + " nearly the same as a training row"
         yield make_finding("near-overlap", what, m.where(near, "test"), near)
-
-
-def find_near_pairs(texts: dict[Any, str]) -> list[tuple[Any, Any]]:
-    """Return pairs (earlier, later) of texts that are nearly the same.
-
-    The sets of their three-word sequences have a Jaccard similarity of at least `NEAR`. MinHash (Broder
-    1997) with locality-sensitive hashing finds candidates; an exact count decides. Only the first 20,000
-    texts count, and no text with fewer than six words.
-    """
-    sequences = {}
-    for key, text in list(texts.items())[:_NEAR_LIMIT]:
-        words = text.lower().split()
-        if len(words) >= _MIN_WORDS:
-            sequences[key] = {" ".join(words[i : i + 3]) for i in range(len(words) - 2)}
-    if len(sequences) < 2:
-        return []
-    from datasketch import MinHash, MinHashLSH  # with scipy, which nothing else here needs
-
-    index = MinHashLSH(threshold=NEAR, num_perm=64)
-    pairs = []
-    for key, own_sequences in sequences.items():
-        sketch = MinHash(num_perm=64)
-        sketch.update_batch([sequence.encode() for sequence in own_sequences])
-        for other in index.query(sketch):
-            common, all_sequences = own_sequences & sequences[other], own_sequences | sequences[other]
-            if len(common) >= NEAR * len(all_sequences):
-                pairs.append((other, key))
-                break
-        index.insert(key, sketch)
-    return pairs
 
 
 def check_ends(m: Material) -> Iterator[Finding]:
@@ -194,7 +152,8 @@ def _rows_with_tokens(m: Material, tokens: list[int]) -> list[int]:
 def _check_special_text(m: Material) -> Iterator[Finding]:
     names = [t for t in m.tokenizer.all_special_tokens if len(t) > len("<s>") - 1]
     for split, rows in m.raw.items():
-        places = [p for p, row in rows.items() if any(t in row.question + row.answer for t in names)]
+        texts = ((place, row.question + row.answer) for place, row in rows.items())
+        places = [place for place, text in texts if any(name in text for name in names)]
         if places:
             what = _describe_rows(places, "has", "have", split) + " special tokens in the text"
             yield make_finding("special-in-text", what, m.where(places, split), places)
@@ -246,7 +205,7 @@ def check_default_system(m: Material) -> Iterator[Finding]:
     mark = "Zebra 4711"
     try:
         before = render_chat([{"role": "user", "content": mark}], m.tokenizer).partition(mark)[0]
-    except ChatRefusal:  # encode_row() has reported that
+    except ChatRefusal:  # encode_rows() has reported that
         return
     for token in m.tokenizer.all_special_tokens:
         before = before.replace(token, " ")
@@ -310,8 +269,14 @@ CHECKS: tuple[Callable[[Material], Iterator[Finding]], ...] = (
 )
 
 
-def check_data(spec: RunSpec, data: Dataset, tokenizer: Any, config: dict[str, Any]) -> tuple[Finding, ...]:
+def check_data(
+    spec: RunSpec,
+    data: Dataset,
+    tokenizer: Any,
+    config: dict[str, Any],
+    callbacks: RunCallbacks = RunCallbacks(),
+) -> tuple[Finding, ...]:
     """Return the findings of all checks, errors first."""
-    material = gather_material(spec, data, tokenizer, config)
+    material = gather_material(spec, data, tokenizer, config, callbacks)
     order = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted((f for check in CHECKS for f in check(material)), key=lambda f: order[f.severity]))

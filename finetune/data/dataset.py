@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from typing import Any
 from advisor.files import draft_folder, remove_dead_drafts
 from finetune.data import packing
 from finetune.data.rows import Misfit, Row, read_rows
-from finetune.data.template import EncodedRow, encode_row, prefetch_chats
+from finetune.data.template import EncodedRow, encode_rows, prefetch_chats
 from finetune.data.training_template import find_training_template
 from finetune.errors import DataError, explain_os_errors
 from finetune.layout import DATA_NAMES
@@ -201,38 +201,40 @@ def _write(draft: Path, spec: RunSpec, tokenizer: Any, progress: Callable[[int],
         files = {"train": train, "test": test}
         sources = [("train", data.train)] + ([("test", data.evaluation)] if data.evaluation else [])
         for name, source in sources:
-            for row in _prefetch_rows(read_rows(source, data.format, data.ignored_columns), tokenizer):
+            rows = read_rows(source, data.format, data.ignored_columns)
+            for row, encoded_row in _encode_in_groups(rows, tokenizer, spec):
                 split = "test" if row.place in held_out_places and not has_own_evaluation else name
-                outcome, encoded_row = _encode(split, row, tokenizer, spec)
+                outcome, tokens = _judge(split, row, encoded_row, spec)
                 outcomes.append(outcome)
-                if encoded_row is not None:
-                    files[split].write(json.dumps(asdict(encoded_row)) + "\n")
+                if tokens is not None:
+                    files[split].write(json.dumps(vars(tokens)) + "\n")
                 progress(len(outcomes))
     for name in ("train", "test"):
         with (draft / f"{name}.jsonl").open("rb") as file:
             hashes[f"{name}_sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
     _check_outcomes(outcomes, spec)
     with (draft / "rows.jsonl").open("w") as file:
-        file.writelines(json.dumps(asdict(o)) + "\n" for o in outcomes)
+        file.writelines(json.dumps(vars(o)) + "\n" for o in outcomes)
     summary = {**_count(outcomes, spec.data.max_length), **hashes, "source_sha256": hash_source(data.train)}
     if data.evaluation:
         summary["evaluation_source_sha256"] = hash_source(data.evaluation)
     (draft / "summary.json").write_text(json.dumps(summary, indent=1))
 
 
-def _prefetch_rows(rows: Iterator[Row | Misfit], tokenizer: Any) -> Iterator[Row | Misfit]:
-    """Yield the rows; their chats are rendered in groups."""
+def _encode_in_groups(
+    rows: Iterator[Row | Misfit], tokenizer: Any, spec: RunSpec
+) -> Iterator[tuple[Row | Misfit, EncodedRow | str]]:
+    """Yield each row with its tokens, or with the reason why it has none."""
     while group := list(islice(rows, _GROUP)):
         prefetch_chats(group, tokenizer)
-        yield from group
+        encoded_rows = iter(encode_rows([row for row in group if isinstance(row, Row)], tokenizer, spec.data))
+        yield from ((row, row.why if isinstance(row, Misfit) else next(encoded_rows)) for row in group)
 
 
-def _encode(
-    split: str, row: Row | Misfit, tokenizer: Any, spec: RunSpec
+def _judge(
+    split: str, row: Row | Misfit, encoded_row: EncodedRow | str, spec: RunSpec
 ) -> tuple[RowOutcome, EncodedRow | None]:
-    if isinstance(row, Misfit):
-        return RowOutcome(split, row.place, 0, 0, "misfit", row.why), None
-    encoded_row = encode_row(row, tokenizer, spec.data)
+    """Return the outcome of a row, and its tokens if they are used."""
     if isinstance(encoded_row, str):
         return RowOutcome(split, row.place, 0, 0, "misfit", encoded_row), None
     tokens, limit = len(encoded_row.input_ids), spec.data.max_length

@@ -5,12 +5,14 @@ An error stops the run; a warning or a note does not. `checks` has the checks, t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from finetune.callbacks import RunCallbacks
 from finetune.data.dataset import Dataset
+from finetune.data.near import NearRows, find_near_rows
 from finetune.data.rows import Row, read_rows
 from finetune.data.template import EncodedRow
 from finetune.spec import RunSpec
@@ -174,6 +176,7 @@ class Material:
         config: the model's config.json.
         raw: split → place → row of the source.
         token_rows: split → the first rows of the data set, as (place, tokens).
+        near: the rows that are nearly the same as another one.
     """
 
     spec: RunSpec
@@ -182,6 +185,7 @@ class Material:
     config: dict[str, Any]
     raw: dict[str, dict[int, Row]]
     token_rows: dict[str, list[tuple[int, EncodedRow]]]
+    near: NearRows
 
     def where(self, places: Sequence[int], split: str = "train") -> str:
         """Return the source and its places: ``train.jsonl: rows 3, 5, 8 and 4 more``."""
@@ -200,19 +204,36 @@ class Material:
         return (self.config.get("text_config") or self.config).get(name)
 
 
-def gather_material(spec: RunSpec, data: Dataset, tokenizer: Any, config: dict[str, Any]) -> Material:
-    """Read the rows of the source and their tokens."""
-    raw: dict[str, dict[int, Row]] = {"train": {}, "test": {}}
-    test_places = set() if spec.data.evaluation else {o.place for o in data.outcomes if o.split == "test"}
-    for row in read_rows(spec.data.train, spec.data.format, spec.data.ignored_columns):
-        if isinstance(row, Row):
-            raw["test" if row.place in test_places else "train"][row.place] = row
-    if spec.data.evaluation:
-        rows = read_rows(spec.data.evaluation, spec.data.format, spec.data.ignored_columns)
-        raw["test"] = {r.place: r for r in rows if isinstance(r, Row)}
+def gather_material(
+    spec: RunSpec,
+    data: Dataset,
+    tokenizer: Any,
+    config: dict[str, Any],
+    callbacks: RunCallbacks = RunCallbacks(),
+) -> Material:
+    """Read the rows of the source and their tokens, and compare the rows."""
+    callbacks.on_stage("check the data")
+    raw = _read_sources(spec, data, callbacks.on_rows)
     token_rows = {}
     for split in ("train", "test"):
         places = [o.place for o in data.outcomes if o.split == split and o.fate in ("kept", "cut")]
         sample = (row for row, _ in zip(data.read_rows(split), range(_SAMPLE), strict=False))
         token_rows[split] = list(zip(places, sample, strict=False))
-    return Material(spec, data, tokenizer, config, raw, token_rows)
+    callbacks.on_stage("look for rows that are nearly the same")
+    near = find_near_rows(raw, callbacks.on_rows)
+    return Material(spec, data, tokenizer, config, raw, token_rows, near)
+
+
+def _read_sources(spec: RunSpec, data: Dataset, progress: Callable[[int], None]) -> dict[str, dict[int, Row]]:
+    raw: dict[str, dict[int, Row]] = {"train": {}, "test": {}}
+    test_places = set() if spec.data.evaluation else {o.place for o in data.outcomes if o.split == "test"}
+    sources = [("train", spec.data.train)]
+    sources += [("test", spec.data.evaluation)] if spec.data.evaluation else []
+    count = 0
+    for split, source in sources:
+        for row in read_rows(source, spec.data.format, spec.data.ignored_columns):
+            if isinstance(row, Row):
+                raw["test" if row.place in test_places else split][row.place] = row
+            count += 1
+            progress(count)
+    return raw

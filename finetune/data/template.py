@@ -177,23 +177,54 @@ def _check_template(tokenizer: Any, name: str) -> None:
         raise DataError(f"data.template {name} drops the text of the turns; it rendered {text[:80]!r}")
 
 
-def encode_row(row: Row, tokenizer: Any, data: Data) -> EncodedRow | str:
-    """Return a row as tokens before truncation, or the reason why that is impossible.
+def encode_rows(rows: Sequence[Row], tokenizer: Any, data: Data) -> list[EncodedRow | str]:
+    """Return each row as tokens before truncation, or the reason why that is impossible.
 
     Chat: the answers are trained, each with its stop token (see `finetune.data.spans`), except those of a
     prompt and those with weight 0. Text: all tokens are trained. Prompt and
     completion as strings: the completion is trained. Text and completion end in EOS.
     """
     everything = data.loss_on == "everything"
+    texts = [_render(row, tokenizer, everything=everything) for row in rows]
+    encoded_rows: list[EncodedRow | str] = [text if isinstance(text, str) else "" for text in texts]
+    for is_chat in (True, False):
+        group = [(n, t) for n, t in enumerate(texts) if isinstance(t, _Text) and t.is_chat == is_chat]
+        if not group:
+            continue
+        # Many texts in one call take half the time.
+        tokens = tokenizer(
+            [text.text for _, text in group], add_special_tokens=not is_chat, return_offsets_mapping=True
+        )
+        pairs = zip(tokens["input_ids"], tokens["offset_mapping"], strict=True)
+        for (n, text), (ids, offsets) in zip(group, pairs, strict=True):
+            encoded_rows[n] = _finish(text, ids, offsets, tokenizer.eos_token_id)
+    return encoded_rows
+
+
+@dataclass(frozen=True)
+class _Text:
+    """A row as one text.
+
+    Attributes:
+        text: what becomes tokens; of a chat, the special tokens are in it.
+        spans: the characters that are trained; None: all tokens are.
+    """
+
+    text: str
+    spans: Sequence[tuple[int, int]] | None
+    is_chat: bool
+
+
+def _render(row: Row, tokenizer: Any, *, everything: bool) -> _Text | str:
     try:
         if row.messages:
-            return _encode_chat(row, tokenizer, everything=everything)
-        return _encode_text(row, tokenizer, everything=everything)
+            return _render_messages(row, tokenizer, everything=everything)
+        return _join_text(row, tokenizer, everything=everything)
     except RowError as error:
         return str(error)
 
 
-def _encode_text(row: Row, tokenizer: Any, *, everything: bool) -> EncodedRow:
+def _join_text(row: Row, tokenizer: Any, *, everything: bool) -> _Text:
     if tokenizer.eos_token_id is None:
         raise RowError(
             "is text, but the tokenizer has no EOS token to end it; set eos_token in the model's "
@@ -202,25 +233,24 @@ def _encode_text(row: Row, tokenizer: Any, *, everything: bool) -> EncodedRow:
     if row.format == "text":
         if not row.text.strip():
             raise RowError("has an empty text")
-        ids = [*_tokenise(tokenizer, row.text), tokenizer.eos_token_id]
-        return EncodedRow(ids, list(ids))
+        return _Text(row.text, None, is_chat=False)
     if not row.completion.strip():
         raise RowError("has an empty completion")
-    prompt = _tokenise(tokenizer, row.prompt)
-    whole = tokenizer(row.prompt + row.completion, return_offsets_mapping=True)
-    ids = [*whole["input_ids"], tokenizer.eos_token_id]
-    if whole["input_ids"] and whole["input_ids"][-1] == tokenizer.eos_token_id:
-        ids.pop()
-    if everything:
+    text = row.prompt + row.completion
+    return _Text(text, None if everything else [(len(row.prompt), len(text))], is_chat=False)
+
+
+def _finish(text: _Text, ids: list[int], offsets: Sequence[tuple[int, int]], eos: int) -> EncodedRow:
+    """Return the tokens of a row with their labels; a text that is no chat ends in EOS."""
+    if text.is_chat:
+        return EncodedRow(ids, _label(ids, offsets, text.spans or ()))
+    if not ids or ids[-1] != eos:
+        ids = [*ids, eos]
+    if text.spans is None:
         return EncodedRow(ids, list(ids))
-    start = len(row.prompt)
-    first = next((i for i, (a, b) in enumerate(whole["offset_mapping"]) if b > start and b > a), len(prompt))
+    start, _ = text.spans[0]
+    first = next((i for i, (a, b) in enumerate(offsets) if b > start and b > a), len(ids) - 1)
     return EncodedRow(ids, [IGNORE_INDEX] * first + ids[first:])
-
-
-def _tokenise(tokenizer: Any, text: str) -> list[int]:
-    ids: list[int] = tokenizer(text)["input_ids"]
-    return ids[:-1] if ids and ids[-1] == tokenizer.eos_token_id else ids
 
 
 def render_chat(
@@ -239,7 +269,7 @@ def render_chat(
     return rendering.render(tokenizer, turns, tools=tools, template=template).text
 
 
-def _encode_chat(row: Row, tokenizer: Any, *, everything: bool) -> EncodedRow:
+def _render_messages(row: Row, tokenizer: Any, *, everything: bool) -> _Text:
     if not tokenizer.chat_template:
         raise RowError("is a chat, but the model has no chat template; set data.template")
     if everything and not all(m.is_trained for m in row.messages if m.role == "assistant"):
@@ -249,7 +279,7 @@ def _encode_chat(row: Row, tokenizer: Any, *, everything: bool) -> EncodedRow:
         try:
             chat = _render_row(row, tokenizer, template)
             spans = [(0, len(chat.text))] if everything else find_trained_spans(chat, tokenizer)
-            return _label(chat.text, spans, tokenizer)
+            return _Text(chat.text, spans, is_chat=True)
         except ChatRefusal as error:
             reasons.append(f"the chat template refuses this chat: {error}")
         except RowError as error:
@@ -273,18 +303,18 @@ def _list_templates(row: Row, tokenizer: Any, *, everything: bool) -> list[str]:
     return [own, training] if row.prompt_turns else [training]
 
 
-def _label(text: str, spans: Sequence[tuple[int, int]], tokenizer: Any) -> EncodedRow:
-    """Return the tokens of a text; those that overlap a span are trained."""
-    tokens = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    ids: list[int] = tokens["input_ids"]
+def _label(
+    ids: Sequence[int], offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]
+) -> list[int]:
+    """Return the labels; the tokens that overlap a span are trained."""
     labels = [IGNORE_INDEX] * len(ids)
     span = 0
-    for i, (start, end) in enumerate(tokens["offset_mapping"]):
+    for i, (start, end) in enumerate(offsets):
         while span < len(spans) and start >= spans[span][1]:
             span += 1
         if span < len(spans) and start < spans[span][1] and end > spans[span][0] and end > start:
             labels[i] = ids[i]
-    return EncodedRow(ids, labels)
+    return labels
 
 
 def _render_row(row: Row, tokenizer: Any, template: str) -> Chat:
@@ -313,7 +343,7 @@ def _list_trained_turns(row: Row) -> list[int]:
 
 
 def prefetch_chats(rows: Iterable[Row | Misfit], tokenizer: Any) -> None:
-    """Render what `encode_row` usually needs for these rows in one go.
+    """Render what `encode_rows` usually needs for these rows in one go.
 
     Raises:
         DataError: the template takes too long.

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 import tiny_model
+from encoding import encode_row
 
 from advisor.errors import AdvisorError
 from advisor.files import draft_folder
@@ -28,7 +29,7 @@ from finetune import isolation, record, run
 from finetune.after import card, merge
 from finetune.data import chat_process, dataset, rendering
 from finetune.data.rows import Misfit, parse_record, read_rows
-from finetune.data.template import encode_row, load_tokenizer, set_template
+from finetune.data.template import load_tokenizer, set_template
 from finetune.errors import DataError, ModelError, RunError, SpecError, TrainingError
 from finetune.process import environment, launch
 from finetune.runners import emit

@@ -29,7 +29,7 @@ class Engine(StrEnum):
 def measure(
     store: Annotated[
         str,
-        typer.Argument(help="A folder of facts. With spark also an address, for example s3://bucket/facts."),
+        typer.Argument(help="A folder of facts, or an address, for example s3://bucket/facts."),
     ],
     as_of: Annotated[
         str | None,
@@ -92,20 +92,21 @@ def _list_days(first: date, last: date, months: int) -> Sequence[date]:
 def _measure_on_duckdb(
     store: str, day: date | None, months: int, memory: str | None, threads: int
 ) -> MeasuringSummary:
-    from pathlib import Path
+    from contextlib import nullcontext
 
-    from advisor.facts import reading
     from advisor.facts.database import default_memory
+    from advisor.measure.address import is_address, local_copy, open_address
     from advisor.measure.whole_store import Limits, measure_store
 
-    facts = reading.open_store(Path(store))
+    facts = open_address(store)
     days = _list_days(facts.first_day, day or facts.as_of, months)
     limits = Limits(memory or default_memory(), threads)
-    return measure_store(facts, days, limits, progress=_show_progress)
+    with local_copy(facts, store) if is_address(store) else nullcontext(facts) as readable_facts:
+        return measure_store(readable_facts, days, limits, progress=_show_progress)
 
 
 def _measure_on_spark(store: str, day: date | None, months: int, master: str) -> MeasuringSummary:
-    from advisor.measure.spark.address import open_address
+    from advisor.measure.address import open_address
     from advisor.measure.spark.engine import measure_on_spark
 
     facts = open_address(store)

@@ -103,7 +103,10 @@ def _split_rows(plan: Plan, count: int, numbers: list[int]) -> list[tuple[int, l
         raise InputError(f"--row {min(unknown_numbers)}: the run does not train on a row with this number")
     selection = set(numbers or places[:count])
     rows: list[tuple[int, list[Piece]]] = []
-    for place, row in zip(places, plan.data.read_rows("train"), strict=True):
+    last = max(selection, default=0)
+    for place, row in zip(places, plan.data.read_rows("train"), strict=False):
+        if place > last:
+            break
         if place in selection:
             rows.append((place, list(tokens.split_pieces(row, plan.tokenizer))))
     return rows

@@ -14,9 +14,9 @@ from advisor.facts.compaction import count_rows_by_repository
 from advisor.facts.store import Store, parse_file_path, split_files
 from advisor.facts.tables import TABLES, columns
 from advisor.facts.views import as_of_view, merge_sources_sql
+from advisor.measure.address import open_address, publish_measurements, reachable_store
 from advisor.measure.cache import FOLDER, definitions_key, digest, facts_key
 from advisor.measure.one_day import LOOKUP_TABLES, read_lookup_rows
-from advisor.measure.spark.address import open_address, publish_measurements, reachable_store
 from advisor.measure.spark.dialect import to_spark
 from advisor.measure.spark.session import open_session
 from advisor.measure.sql import measurement_sql, read_on_sql

@@ -16,9 +16,9 @@ from advisor.cli import app, load
 from advisor.domain.draft import CRITERIA, Draft, domain_text
 from advisor.errors import FactsError, InputError, SnapshotMissing
 from advisor.facts import compaction, reading, writing
+from advisor.measure.address import open_address
 from advisor.measure.cache import read_store_measurements
 from advisor.measure.one_day import measure_view
-from advisor.measure.spark.address import open_address
 from advisor.measure.spark.dialect import to_spark
 from advisor.measure.spark.engine import measure_on_spark
 from advisor.measure.spark.session import open_session

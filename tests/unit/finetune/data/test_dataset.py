@@ -6,10 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 import tiny_model
+from encoding import encode_row
 
 from finetune.data import dataset
 from finetune.data.rows import parse_record
-from finetune.data.template import encode_row, load_tokenizer, set_template
+from finetune.data.template import load_tokenizer, set_template
 from finetune.errors import DataError, ModelError
 from finetune.runners.emit import IGNORE_INDEX
 

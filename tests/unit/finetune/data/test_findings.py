@@ -180,37 +180,10 @@ def test_material_pairs_rows_with_their_tokens(make_spec, tokenizer, tmp_path):
     spec = make_spec([*CLEAN, {"question": 1}, *CLEAN[:2]], data={"misfits": "skip"}).spec
     data = dataset.prepare_dataset(spec, tokenizer, tmp_path / "c")
     material = findings.gather_material(spec, data, tokenizer, tiny_model.config())
-    from finetune.data.template import encode_row
+    from encoding import encode_row
 
     for split, pairs in material.token_rows.items():
         assert pairs
         for place, row in pairs:
             assert encode_row(material.raw[split][place], tokenizer, spec.data) == row
     assert parse_record(1, CLEAN[0])
-
-
-def test_near_pairs_are_similar_enough():
-    from finetune.data.checks import NEAR, find_near_pairs
-
-    words = [f"w{i}" for i in range(60)]
-    texts = {
-        n: " ".join([*words[:keep], *(f"x{n}{i}" for i in range(60 - keep))])
-        for n, keep in enumerate(range(40, 61))
-    }
-    sequences = {n: {" ".join(t.split()[i : i + 3]) for i in range(58)} for n, t in texts.items()}
-    pairs = find_near_pairs(texts)
-    assert pairs
-    assert all(len(sequences[a] & sequences[b]) >= NEAR * len(sequences[a] | sequences[b]) for a, b in pairs)
-
-
-def test_near_pairs_need_no_package_where_there_is_nothing_to_compare(monkeypatch):
-    import sys
-
-    from finetune.data.checks import find_near_pairs
-
-    monkeypatch.setitem(sys.modules, "datasketch", None)  # makes the import fail
-    long = "one two three four five six seven"
-    assert find_near_pairs({}) == []
-    assert find_near_pairs({1: long, 2: "too short", 3: ""}) == []
-    with pytest.raises(ImportError):
-        find_near_pairs({1: long, 2: long})

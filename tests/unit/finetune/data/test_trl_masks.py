@@ -12,10 +12,11 @@ from importlib.resources import files
 from types import SimpleNamespace
 
 import pytest
+from encoding import encode_row
 from tiny_model import tokenizer as write_tokenizer
 
 from finetune.data.rows import parse_record
-from finetune.data.template import EncodedRow, encode_row, load_tokenizer
+from finetune.data.template import EncodedRow, load_tokenizer
 from finetune.data.training_template import find_training_template, has_marks
 from finetune.runners.emit import IGNORE_INDEX
 from finetune.sections import Data

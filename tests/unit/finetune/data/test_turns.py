@@ -7,11 +7,11 @@ import json
 
 import pytest
 import tiny_model
+from encoding import encode_row
 
 from finetune.data.dataset import prepare_dataset
 from finetune.data.findings import gather_material
 from finetune.data.rows import Message, Misfit, parse_record, read_rows
-from finetune.data.template import encode_row
 from finetune.errors import DataError
 from finetune.runners.emit import IGNORE_INDEX
 

@@ -1,0 +1,141 @@
+"""A store that is measured again costs what changed, and equals one that is measured for the first time."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from measuring import measure_repositories
+from small_world import AS_OF, fill, rows
+
+from advisor.facts import compaction, reading, writing
+from advisor.measure import whole_store
+from advisor.measure.cache import read_store_measurements
+from advisor.measure.whole_store import Limits, measure_store
+from advisor.metrics import METRICS
+
+DAYS = [AS_OF - timedelta(days=31), AS_OF]
+FEW = {name: METRICS[name] for name in ("contributors", "release_frequency", "change_requests_duration")}
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = fill(tmp_path / "store", rows())
+    compaction.compact_store(store.path, 10**6)
+    return reading.open_store(store.path)
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Return the list of (repositories, days) that were measured, not taken from the previous run."""
+    calls = []
+    real = whole_store.set_requested_repositories
+
+    def record(db, names, day):
+        calls.extend((name, day) for name in names)
+        real(db, names, day)
+
+    monkeypatch.setattr(whole_store, "set_requested_repositories", record)
+    return calls
+
+
+def add_release(store, name):
+    row = {"repository": name, "tag": "v99", "released_on": AS_OF - timedelta(days=40), "is_prerelease": False,
+           "source": "git:x", "retrieved_at": AS_OF}  # fmt: skip
+    writing.write_rows(store.path, "releases", name, [row], part="new")
+    return reading.open_store(store.path)
+
+
+def check(store, days=DAYS):
+    names = store.repositories()
+    for day in days:
+        assert read_store_measurements(store, names, day) == measure_repositories(store, names, day)[0]
+
+
+def test_only_the_changed_repository_is_measured(store, measured):
+    """All repositories are in one partition and one range."""
+    measure_store(store, DAYS, Limits(threads=1))
+    measured.clear()
+    name = store.repositories()[1]
+    new_store = add_release(store, name)
+    measure_store(new_store, DAYS, Limits(threads=1))
+    assert measured == [(name, day) for day in DAYS]
+    check(new_store)
+
+
+def test_other_days_are_measured_and_no_others(store, measured):
+    measure_store(store, DAYS, Limits(threads=1))
+    measured.clear()
+    names, new_day = store.repositories(), AS_OF - timedelta(days=7)
+    new_store = add_release(store, names[0])
+    days = [DAYS[1], new_day]
+    measure_store(new_store, days, Limits(threads=1))
+    assert sorted(measured) == sorted([(names[0], DAYS[1]), *((name, new_day) for name in names)])
+    check(new_store, days)
+    files = {file.name for file in (store.path / "measurements").glob("*.parquet")}
+    assert files == set(json.loads((store.path / "measurements" / "index.json").read_text())["files"])
+
+
+def test_other_ranges_take_what_is_there(store, measured):
+    measure_store(store, DAYS, Limits(threads=1))
+    measured.clear()
+    measure_store(store, DAYS, Limits(threads=2, rows_per_range=700))
+    assert measured == []
+    check(store)
+
+
+def test_rows_that_went_away_count_as_a_change(store, measured):
+    name = store.repositories()[0]
+    measure_store(store, DAYS, Limits(threads=1))
+    measured.clear()
+    writing.write_rows(store.path, "releases", name, [])
+    new_store = reading.open_store(store.path)
+    measure_store(new_store, DAYS, Limits(threads=1))
+    assert measured == [(name, day) for day in DAYS]
+    check(new_store)
+
+
+def test_another_definition_of_a_metric_measures_everything(store, measured):
+    measure_store(store, [AS_OF], Limits(threads=1), FEW)
+    measured.clear()
+    metric = FEW["contributors"]
+    measure_store(store, [AS_OF], Limits(threads=1), {**FEW, "contributors": replace(metric, window_days=7)})
+    assert [name for name, _ in measured] == store.repositories()
+
+
+@pytest.mark.parametrize("kind", ["facts", "measurements", "seal"])
+def test_a_file_that_somebody_changed_is_not_used(store, measured, kind):
+    """One range with a new repository of facts, so that its own file cannot be used either."""
+    measure_store(store, DAYS, Limits(threads=1))
+    measured.clear()
+    folder = store.path / "measurements"
+    if kind == "facts":
+        (folder / "facts.json").write_text((folder / "facts.json").read_text().replace('"days"', ' "days"'))
+    else:
+        (file,) = folder.glob("*.parquet" if kind == "measurements" else "*.parquet.seal")
+        file.write_bytes(file.read_bytes()[:-1] + b"x")
+    new_store = add_release(store, store.repositories()[0])
+    measure_store(new_store, DAYS, Limits(threads=1))
+    assert len(measured) == len(DAYS) * len(store.repositories())
+    check(new_store)
+
+
+def test_a_repository_whose_facts_are_damaged_has_no_measurements(store):
+    measure_store(store, DAYS, Limits(threads=1))
+    name = store.repositories()[0]
+    new_store = add_release(store, name)
+    measure_store(new_store, DAYS, Limits(threads=1))
+    (new_store.path / "releases" / f"{name.replace('/', '__')}@new.parquet").write_bytes(b"")
+    damaged_store = reading.open_store(store.path)
+    summary = measure_store(damaged_store, DAYS, Limits(threads=1))
+    assert {damage.repository for damage in summary.damages} == {name}
+    names = damaged_store.repositories()
+    measurements = read_store_measurements(damaged_store, names, AS_OF)
+    assert [n for n in names if not measurements[n]] == [name]
+
+
+def test_every_thread_has_work(store):
+    """A store with few rows was one range, and so one thread."""
+    assert measure_store(store, [AS_OF], Limits(threads=2), FEW).ranges >= 2
