@@ -44,6 +44,13 @@ VIEWS: Mapping[str, tuple[str, Mapping[str, str]]] = {
             "known_until": "least(known_until, {d})",
         },
     ),
+    "recipes": (
+        "changed_on <= {d}",
+        {
+            "replaced_on": "CASE WHEN replaced_on <= {d} THEN replaced_on END",
+            "known_until": "least(known_until, {d})",
+        },
+    ),
     # A stranger may write NaN, infinity or NULL; DuckDB and Spark take NaN as larger than any number.
     "benchmarks": (
         "day BETWEEN DATE '1000-01-01' AND {d} AND low BETWEEN 0 AND value AND high BETWEEN value AND 1e18",
