@@ -191,7 +191,7 @@ def find_recipes(
             by_library.setdefault(recipe.repository, []).append(recipe)
     nearest = {name: tuple(sorted(recipes, key=_rank_of)[:most]) for name, recipes in by_library.items()}
     missing = {
-        name: "no recipe in its tree" if name in read else "no data: run `advisor collect-recipes`"
+        name: "no recipe in its tree" if name in read else "no data: run `advisor collect-docs`"
         for name in names
         if name not in nearest
     }
@@ -231,7 +231,7 @@ def _open_recipes(stores: Sequence[Path], names: Sequence[str], as_of: date | No
                 raise FactsError("; ".join(map(str, view.damages)))
             return view
     raise FactsError(
-        "no facts about recipes of these libraries: run `advisor collect-recipes OWNER/NAME` for each of them"
+        "no facts about recipes of these libraries: run `advisor collect-docs OWNER/NAME` for each of them"
     )
 
 

@@ -34,7 +34,7 @@ COMMANDS = (
     "init",
     "collect",
     "collect-support",
-    "collect-recipes",
+    "collect-docs",
     "merge",
     "import-counts",
     "import-gharchive",

@@ -58,7 +58,7 @@ def recipes(
     """Find the ready-made recipe of each library for your task.
 
     A recipe is a configuration, a script, a notebook or a how-to page in the library's own tree. The report
-    has its address, its age and what differs from your task. Reads the facts of `advisor collect-recipes`.
+    has its address, its age and what differs from your task. Reads the facts of `advisor collect-docs`.
 
     Examples:
       advisor recipes --model llama-3 --method qlora --gpu 24GB

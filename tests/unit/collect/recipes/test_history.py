@@ -45,7 +45,7 @@ def store(tmp_path_factory):
           "# tune run --nproc_per_node 4 lora_finetune_distributed\n"
           "model:\n  _component_: torchtune.models.llama3_1.lora_llama3_1_8b\n", "2024-07-25")  # fmt: skip
     for repo, name in ((litgpt, LITGPT), (torchtune, TORCHTUNE)):
-        run("collect-recipes", repo.path, "--name", name, "--store", folder / "s", "--retrieved-on", READ_ON)
+        run("collect-docs", repo.path, "--name", name, "--store", folder / "s", "--retrieved-on", READ_ON)
     return folder / "s"
 
 
@@ -76,7 +76,7 @@ def test_each_version_has_its_days(store):
 def test_a_history_without_recipes_is_known_to_have_none(tmp_path):
     repo = Repo(tmp_path / "clone")
     repo.commit("README.md", day="2024-02-03")
-    run("collect-recipes", repo.path, "--name", LITGPT, "--store", tmp_path / "s", "--retrieved-on", READ_ON)
+    run("collect-docs", repo.path, "--name", LITGPT, "--store", tmp_path / "s", "--retrieved-on", READ_ON)
     (row,) = reading.read_rows(reading.open_store(tmp_path / "s"), "recipes", LITGPT)
     assert (row["path"], row["changed_on"], row["known_until"]) == (None, date(2024, 2, 3), date(2024, 12, 1))
     text = run("recipes", "litgpt", "--store", tmp_path / "s", code=4)
@@ -98,7 +98,7 @@ def test_the_nearest_recipe_says_what_differs(store):
         "lora, not qlora",
         "for 4 GPUs",
     ]
-    assert report["missing"]["huggingface/trl"] == "no data: run `advisor collect-recipes`"
+    assert report["missing"]["huggingface/trl"] == "no data: run `advisor collect-docs`"
 
 
 def test_the_answer_for_a_past_day_has_what_was_there(store):
@@ -145,7 +145,7 @@ def test_a_wrong_wish_is_an_error(store, options, message):
 def test_another_history_of_a_library_needs_its_layout(tmp_path, store):
     repo = Repo(tmp_path / "clone")
     repo.commit("README.md")
-    result = CliRunner().invoke(app, ["collect-recipes", str(repo.path), "--name", "own/er", "--library", LITGPT,
+    result = CliRunner().invoke(app, ["collect-docs", str(repo.path), "--name", "own/er", "--library", LITGPT,
                                       "--store", str(tmp_path / "s")])  # fmt: skip
     assert "own/er is not a repository with recipes of Lightning-AI/litgpt" in str(result.exception)
     assert not (tmp_path / "s").exists()
