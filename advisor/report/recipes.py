@@ -65,6 +65,10 @@ def _rows(recipes: Recipes) -> list[list[str]]:
     ]
 
 
+def _count_steps(steps: int) -> str:
+    return "1 step" if steps == 1 else f"{steps} steps"
+
+
 def _describe_age(days: int) -> str:
     return f"{days} days ago" if days != 1 else "1 day ago"
 
@@ -72,7 +76,7 @@ def _describe_age(days: int) -> str:
 def _text(recipes: Recipes) -> str:
     lines = [f"ready-made recipes as of {recipes.as_of} for: {recipes.task}"]
     for recipe in _list_recipes(recipes):
-        lines += ["", *_describe(recipe)]
+        lines += ["", *describe(recipe)]
     if recipes.missing:
         lines += ["", *(f"{name}: {reason}" for name, reason in recipes.missing.items())]
     if recipes.nearest:
@@ -80,7 +84,8 @@ def _text(recipes: Recipes) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _describe(recipe: NearRecipe) -> list[str]:
+def describe(recipe: NearRecipe) -> list[str]:
+    """Return a recipe in lines: what it is for, what differs, its age, its address."""
     words = [
         recipe.method,
         recipe.task,
@@ -88,7 +93,7 @@ def _describe(recipe: NearRecipe) -> list[str]:
         recipe.hardware,
     ]
     return [
-        f"{recipe.repository.split('/')[1]} ({recipe.steps} steps): {recipe.path}",
+        f"{recipe.repository.split('/')[1]} ({_count_steps(recipe.steps)}): {recipe.path}",
         f"  {recipe.kind} for {recipe.model}: {', '.join(filter(None, words)) or 'no more is said'}",
         f"  differs: {'; '.join(recipe.differences) or 'nothing'}",
         f"  since {recipe.added_on}, last change {recipe.changed_on} ({_describe_age(recipe.age_days)})",

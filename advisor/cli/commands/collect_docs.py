@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from datetime import date
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -41,47 +43,50 @@ def collect_docs(
       advisor collect-docs pytorch/torchtune unslothai/unsloth
       advisor collect-docs ./notebooks --name unslothai/notebooks --library unslothai/unsloth
     """
-    from advisor.collect.documentation import collect_documentation
-    from advisor.collect.recipes import collect_recipes
-    from advisor.domain.families import load_families
-    from advisor.domain.recipe_words import load_words
     from advisor.errors import EXIT_PARTIAL, CollectError, InputError
 
     if (name or library) and len(repositories) != 1:
         raise InputError("--name and --library need exactly one repository")
-    families, words = load_families(), load_words()
-    folder, cache, day = store_or_default(store), data_home() / "git", date_or_today(retrieved_on)
-
-    def show(text: str) -> None:
-        print(text, file=sys.stderr)
-
-    def collect(where: str, owner: str | None) -> None:
-        own_name = collect_recipes(
-            where,
-            folder,
-            cache,
-            words,
-            families,
-            retrieved_on=day,
-            repository=name,
-            library=owner,
-            progress=show,
-        )
-        if owner is not None:
-            return
-        collect_documentation(where, folder, cache, retrieved_on=day, repository=name, progress=show)
-        if name is None:
-            for also in words.find_layout(own_name).also:
-                collect(also, own_name)
-
+    folder, day = store_or_default(store), date_or_today(retrieved_on)
     failure_count = 0
     for where in repositories:
         try:
-            collect(where, library)
+            _collect(where, folder, day, name, library)
         except CollectError as error:
             if len(repositories) == 1:
                 raise
             failure_count += 1
-            show(f"advisor: {error}")
+            _show(f"advisor: {error}")
     if failure_count:
         raise typer.Exit(EXIT_PARTIAL)
+
+
+def _collect(where: str, store: Path, day: date, name: str | None, library: str | None) -> None:
+    """Collect the recipes of a library, those in other repositories too, and its documentation."""
+    from advisor.collect.documentation import collect_documentation
+    from advisor.collect.recipes import collect_recipes
+    from advisor.domain.families import load_families
+    from advisor.domain.recipe_words import load_words
+
+    families, words, cache = load_families(), load_words(), data_home() / "git"
+    own_name = collect_recipes(
+        where,
+        store,
+        cache,
+        words,
+        families,
+        retrieved_on=day,
+        repository=name,
+        library=library,
+        progress=_show,
+    )
+    if library is not None:
+        return
+    collect_documentation(where, store, cache, retrieved_on=day, repository=name, progress=_show)
+    if name is None:
+        for also in words.find_layout(own_name).also:
+            _collect(also, store, day, None, own_name)
+
+
+def _show(text: str) -> None:
+    print(text, file=sys.stderr)
