@@ -2,86 +2,50 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from advisor.answers.question import select_candidates
-from advisor.decide.training_memory import parse_parameters
+from advisor.answers.recipe_distance import WEIGHTS, Task, describe_task, measure_distance
 from advisor.domain.capabilities import METHODS
 from advisor.domain.domain import load_domain
 from advisor.domain.families import Family, load_families
 from advisor.domain.model_names import find_family, find_near_names
+from advisor.domain.recipe import Recipe
 from advisor.domain.recipe_words import KINDS
 from advisor.errors import FactsError, InputError, SnapshotMissing, UnknownName, find_name
 from advisor.facts.database import fetch_rows
 from advisor.facts.facts_view import FactsView
 from advisor.facts.reading import open_store
 
-WEIGHTS = ("full", "freeze", "lora", "qlora", "dora", "qdora", "oft", "adapter")
-"""Methods by the weights that they train; every other method is a task, with its own loss and data."""
-_LOW_RANK = frozenset({"lora", "qlora", "dora", "qdora"})
 DEFAULT_TASK = "sft"
-
-# What a user must change in a recipe, in steps: another task needs other data and another loss; another
-# family needs another chat template; the rest are values of the same file. The fewest steps are nearest.
-_STEPS = {
-    "task": 6,
-    "family": 4,
-    "series": 2,
-    "weights": 2,
-    "adapter": 1,
-    "size": 1,
-    "hardware": 1,
-    "silence": 1,
-}
+"""The task of a user who names only the weights to train."""
+_COLUMNS = (
+    *("repository", "published_in", "path", "added_on", "changed_on", "commit"),
+    *(field.name for field in fields(Recipe)),
+)
 
 
 @dataclass(frozen=True)
-class Task:
-    """What the user wants to do; None or empty: anything.
+class NearRecipe(Recipe):
+    """A recipe of a library, and how far it is from the task.
 
     Attributes:
-        model: name of the model or of its family, as typed.
-        family: tracked family of the model.
-        weights: method by the weights that it trains, for example ``qlora``.
-        objective: the task, for example ``dpo``; ``sft`` if only ``weights`` is given.
-        gpu_memory_gib: memory of the one GPU.
-    """
-
-    model: str | None = None
-    family: Family | None = None
-    weights: str | None = None
-    objective: str | None = None
-    gpu_memory_gib: float | None = None
-
-
-@dataclass(frozen=True)
-class NearRecipe:
-    """A recipe of a library; the fields without a word here are columns of the table ``recipes``.
-
-    Attributes:
+        repository, path: the library, and the path of the file.
         address: of this version of the file on GitHub.
+        added_on, changed_on: first day of the path, and last change of the file.
         age_days: since the last change.
+        commit: of the last change.
         differences: what differs from the task, in words; empty: nothing.
         steps: how much differs.
     """
 
     repository: str
     path: str
-    kind: str
     address: str
-    model: str
-    family: str | None
-    method: str | None
-    task: str | None
-    data_format: str | None
-    gpus: int | None
-    memory_gb: float | None
-    hardware: str | None
     added_on: date
     changed_on: date
     age_days: int
@@ -183,15 +147,15 @@ def find_recipes(
     view = _open_recipes(stores, names, as_of)
     families = {family.name: family for family in load_families()}
     by_library: dict[str, list[NearRecipe]] = {}
-    read = set()
+    repositories_read = set()
     for row in _read_rows(view):
-        read.add(row["repository"])
+        repositories_read.add(row["repository"])
         if row["path"] is not None:
-            recipe = _compare(task, row, families, view.as_of)
+            recipe = _describe(task, row, families, view.as_of)
             by_library.setdefault(recipe.repository, []).append(recipe)
     nearest = {name: tuple(sorted(recipes, key=_rank_of)[:most]) for name, recipes in by_library.items()}
     missing = {
-        name: "no recipe in its tree" if name in read else "no data: run `advisor collect-docs`"
+        name: "no recipe in its tree" if name in repositories_read else "no data: run `advisor collect-docs`"
         for name in names
         if name not in nearest
     }
@@ -199,20 +163,8 @@ def find_recipes(
     return Recipes(view.as_of, describe_task(task), {name: nearest[name] for name in order}, missing), view
 
 
-def describe_task(task: Task) -> str:
-    """Return a task in words."""
-    parts = [
-        task.family.name if task.family else "any model",
-        task.weights or "any weights",
-        task.objective or "any task",
-    ]
-    if task.gpu_memory_gib is not None:
-        parts.append(f"one GPU with {task.gpu_memory_gib:g} GB")
-    return ", ".join(parts)
-
-
 def _rank_of(recipe: NearRecipe) -> tuple[int, int, int, str]:
-    kinds: tuple[str, ...] = KINDS
+    kinds: tuple[str, ...] = (*KINDS, recipe.kind)  # a stranger may write another kind: it comes last
     return recipe.steps, kinds.index(recipe.kind), recipe.age_days, recipe.path
 
 
@@ -225,8 +177,8 @@ def _open_recipes(stores: Sequence[Path], names: Sequence[str], as_of: date | No
         files = [file for name in names for file in store.files.get(name, ()) if file.startswith("recipes/")]
         if files:
             last_day = max(store.manifest["files"][file].get("read_on", str(store.as_of)) for file in files)
-            known = [name for name in names if name in store.files]
-            view = FactsView(store, tuple(known), as_of or max(store.as_of, date.fromisoformat(last_day)))
+            names_there = tuple(name for name in names if name in store.files)
+            view = FactsView(store, names_there, as_of or max(store.as_of, date.fromisoformat(last_day)))
             if view.damages:
                 raise FactsError("; ".join(map(str, view.damages)))
             return view
@@ -236,28 +188,24 @@ def _open_recipes(stores: Sequence[Path], names: Sequence[str], as_of: date | No
 
 
 def _read_rows(view: FactsView) -> list[dict[str, Any]]:
-    columns = (
-        "repository, published_in, path, kind, family, model, method, task, data_format, gpus, memory_gb,"
-        " hardware, added_on, changed_on, commit"
-    )
-    result = view.connection.execute(f"SELECT {columns} FROM recipes WHERE replaced_on IS NULL")
-    return [dict(zip(columns.replace(" ", "").split(","), row, strict=True)) for row in fetch_rows(result)]
+    result = view.connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM recipes WHERE replaced_on IS NULL")
+    return [dict(zip(_COLUMNS, row, strict=True)) for row in fetch_rows(result)]
 
 
-def _compare(task: Task, row: Mapping[str, Any], families: Mapping[str, Family], as_of: date) -> NearRecipe:
-    values = dict(row)
-    published_in = values.pop("published_in")
-    differences = [
-        *_compare_model(task, row, families),
-        *_compare_method(task, row),
-        *_compare_hardware(task, row),
-    ]
+def _describe(task: Task, row: Mapping[str, Any], families: Mapping[str, Family], as_of: date) -> NearRecipe:
+    tags = {field.name: row[field.name] for field in fields(Recipe)}
+    distance = measure_distance(task, Recipe(**tags), families)
     return NearRecipe(
-        **values,
-        address=f"https://github.com/{published_in}/blob/{row['commit']}/{_quote(str(row['path']))}",
-        age_days=(as_of - values["changed_on"]).days,
-        differences=tuple(words for _, words in differences),
-        steps=sum(_STEPS[step] for step, _ in differences),
+        **tags,
+        repository=row["repository"],
+        path=row["path"],
+        address=f"https://github.com/{row['published_in']}/blob/{row['commit']}/{_quote(row['path'])}",
+        added_on=row["added_on"],
+        changed_on=row["changed_on"],
+        age_days=(as_of - row["changed_on"]).days,
+        commit=row["commit"],
+        differences=distance.differences,
+        steps=distance.steps,
     )
 
 
@@ -265,49 +213,3 @@ def _quote(path: str) -> str:
     """Return a path as an address has it."""
     plain = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-._~"
     return "".join(chr(byte) if byte in plain else f"%{byte:02X}" for byte in path.encode())
-
-
-def _compare_model(
-    task: Task, row: Mapping[str, Any], families: Mapping[str, Family]
-) -> list[tuple[str, str]]:
-    if task.family is None or task.model is None:
-        return []
-    model, family = str(row["model"]), families.get(str(row["family"]))
-    if family is None or family.name != task.family.name:
-        is_near = family is not None and _series(family) == _series(task.family)
-        return [("series" if is_near else "family", f"made for {model}, not for {task.family.name}")]
-    own, other = (parse_parameters(name) or task.family.find_billions(name) for name in (task.model, model))
-    if own and other and not 0.5 < own / other < 2:
-        return [("size", f"made for {other:g} billion parameters, not for {own:g}")]
-    return []
-
-
-def _series(family: Family) -> tuple[str, str]:
-    """Return the vendor and the first word of a family: Llama 3 and Llama 3.1 are of one series."""
-    match = re.match(r"[A-Za-z]+", family.name)
-    return family.vendor, match[0] if match else family.name
-
-
-def _compare_method(task: Task, row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    differences = []
-    method, objective = row["method"], row["task"]
-    if task.objective is not None and objective != task.objective:
-        words = f"{objective}, not {task.objective}" if objective else "does not say its task"
-        differences.append(("task" if objective else "silence", words))
-    if task.weights is not None and method != task.weights:
-        is_near = {method, task.weights} <= _LOW_RANK
-        words = f"{method}, not {task.weights}" if method else "does not say which weights it trains"
-        differences.append((("adapter" if is_near else "weights") if method else "silence", words))
-    return differences
-
-
-def _compare_hardware(task: Task, row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    if task.gpu_memory_gib is None:
-        return []
-    differences = []
-    gpus, memory = row["gpus"], row["memory_gb"]
-    if isinstance(memory, float) and memory > task.gpu_memory_gib:
-        differences.append(("hardware", f"says a GPU of {memory:g} GB, not {task.gpu_memory_gib:g} GB"))
-    if isinstance(gpus, int) and gpus > 1:
-        differences.append(("hardware", "for several GPUs" if gpus == 2 else f"for {gpus} GPUs"))
-    return differences

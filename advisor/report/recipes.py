@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from typing import assert_never
 
 from advisor.answers.recipes import NearRecipe, Recipes
@@ -13,6 +13,10 @@ from advisor.report.formats import Format, RecipesFormat
 from advisor.report.json import write_json
 from advisor.report.tables import markdown_table
 
+_FIELDS = (
+    *("repository", "path", "kind", "model", "family", "method", "task", "data_format", "gpus", "memory_gb"),
+    *("hardware", "added_on", "changed_on", "age_days", "commit", "address", "steps"),
+)
 _HEADER = ("library", "steps", "model", "method", "task", "hardware", "last change", "differs")
 
 
@@ -35,10 +39,10 @@ def render(
             return _markdown(recipes)
         case Format.csv:
             rows = (
-                [*astuple(recipe)[:-2], "; ".join(recipe.differences), recipe.steps]
+                [*(getattr(recipe, name) for name in _FIELDS), "; ".join(recipe.differences)]
                 for recipe in _list_recipes(recipes)
             )
-            return write_csv(list(NearRecipe.__dataclass_fields__), rows)
+            return write_csv([*_FIELDS, "differences"], rows)
         case Format.json:
             return write_json("recipes", asdict(recipes), views)
         case _:

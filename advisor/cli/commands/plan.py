@@ -78,7 +78,8 @@ def plan(
 
 def _describe_recipe(plan: Plan) -> str:
     """Return the library's own recipe to compare the native config with; "" without facts about recipes."""
-    from advisor.answers.recipes import Task, find_recipes
+    from advisor.answers.recipe_distance import Task
+    from advisor.answers.recipes import find_recipes
     from advisor.cli.options import store_or_default
     from advisor.domain.families import load_families
     from advisor.domain.files import data_folder

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
 
 SEVERAL = 2
 """At least two GPUs, where nobody says how many."""
@@ -38,22 +37,10 @@ _MEMORY = (
 )
 
 
-class Hardware(NamedTuple):
-    """What a recipe says about its hardware; None: it does not say.
-
-    Attributes:
-        gpus: number of GPUs; ``SEVERAL`` stands also for an unknown number above one.
-        memory_gb: of one GPU.
-        words: the text that says it.
-    """
-
-    gpus: int | None = None
-    memory_gb: float | None = None
-    words: str | None = None
-
-
-def find_hardware(path: str, text: str, gpu_memory: Mapping[str, float]) -> Hardware:
-    """Return the hardware that a path and a text name.
+def find_hardware(
+    path: str, text: str, gpu_memory: Mapping[str, float]
+) -> tuple[int | None, float | None, str | None]:
+    """Return the hardware that a path and a text name: GPUs, memory of one in GB, the words (see `Recipe`).
 
     Args:
         path: of the file; ``lora_single_device.yaml`` says one GPU.
@@ -63,7 +50,7 @@ def find_hardware(path: str, text: str, gpu_memory: Mapping[str, float]) -> Hard
     gpus, words = _count_gpus(path, text)
     memory, memory_words = _find_memory(text, gpu_memory)
     phrases = [" ".join(re.sub(r"[*`]+", " ", w).split()) for w in (words, memory_words) if w]
-    return Hardware(gpus, memory, "; ".join(dict.fromkeys(phrases)) or None)
+    return gpus, memory, "; ".join(dict.fromkeys(phrases)) or None
 
 
 def _count_gpus(path: str, text: str) -> tuple[int | None, str | None]:

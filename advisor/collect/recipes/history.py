@@ -11,7 +11,8 @@ from typing import Any
 from advisor.collect.coverage.history import REMOVAL, Step, list_commits
 from advisor.collect.git.blobs import BlobReader
 from advisor.collect.git.clone import fetch_blobs
-from advisor.collect.recipes.tags import Recipe, RecipeReader
+from advisor.collect.recipes.tags import RecipeReader
+from advisor.domain.recipe import Recipe
 
 _COMMIT_LENGTH = 12
 MAX_FETCH_BYTES = 2**31  # many notebooks, compressed

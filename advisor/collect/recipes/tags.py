@@ -4,38 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 
 from advisor.collect.recipes.hardware import find_hardware
 from advisor.collect.recipes.units import Unit, split_file
 from advisor.domain.families import Family, family_of
+from advisor.domain.recipe import Recipe
 from advisor.domain.recipe_words import Kind, Layout, RecipeWords, Tag, Word, compile_pattern
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A recipe in a file; None: it does not say.
-
-    Attributes:
-        kind: of the file.
-        family: tracked family of the model; None: the model is of no tracked family.
-        model: its name in the file.
-        method: which weights it trains, for example ``lora``.
-        task: what it teaches, for example ``sft`` or ``dpo``.
-        data_format: of the rows of data.
-        gpus, memory_gb, hardware: see `hardware.Hardware`.
-    """
-
-    kind: Kind
-    family: str | None
-    model: str
-    method: str | None
-    task: str | None
-    data_format: str | None
-    gpus: int | None
-    memory_gb: float | None
-    hardware: str | None
 
 
 class RecipeReader:
