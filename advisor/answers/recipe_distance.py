@@ -17,6 +17,7 @@ _LOW_RANK = frozenset({"lora", "qlora", "dora", "qdora"})
 # What a user must change in a recipe, in steps: another task needs other data and another loss; another
 # family needs another chat template; the rest are values of the same file. The fewest steps are nearest.
 _STEPS = {
+    "pretraining": 7,
     "task": 6,
     "family": 4,
     "series": 2,
@@ -26,6 +27,7 @@ _STEPS = {
     "hardware": 1,
     "silence": 1,
 }
+_UNKNOWN_GAP = 10_000  # days: a model of no tracked family comes after all others
 _SAME_SIZE = 2  # up to this ratio of parameters, the batch and the memory of a recipe hold
 
 
@@ -50,10 +52,19 @@ class Task:
 
 @dataclass(frozen=True)
 class Distance:
-    """How much differs: steps, and what in words."""
+    """How much differs.
+
+    Attributes:
+        steps: what a user must change, counted.
+        differences: the same in words.
+        age_gap_days: between the releases of the two families: the next one is nearer.
+        billions: parameters of the recipe's model: a small one is easier to try; 0 if its name does not say.
+    """
 
     steps: int
     differences: tuple[str, ...]
+    age_gap_days: int = 0
+    billions: float = 0
 
 
 def measure_distance(task: Task, recipe: Recipe, families: Mapping[str, Family]) -> Distance:
@@ -70,7 +81,12 @@ def measure_distance(task: Task, recipe: Recipe, families: Mapping[str, Family])
         *_compare_hardware(task, recipe),
     ]
     steps = sum(_STEPS[step] for step, _ in differences)
-    return Distance(steps, tuple(words for _, words in differences))
+    family = families.get(recipe.family or "")
+    if task.family is None:
+        gap = 0
+    else:
+        gap = abs((family.released - task.family.released).days) if family else _UNKNOWN_GAP
+    return Distance(steps, tuple(words for _, words in differences), gap, parse_parameters(recipe.model) or 0)
 
 
 def describe_task(task: Task) -> str:
@@ -110,7 +126,8 @@ def _compare_method(task: Task, recipe: Recipe) -> list[tuple[str, str]]:
     differences = []
     if task.objective is not None and recipe.task != task.objective:
         words = f"{recipe.task}, not {task.objective}" if recipe.task else "does not say its task"
-        differences.append(("task" if recipe.task else "silence", words))
+        step = "pretraining" if recipe.task == "pretraining" else "task" if recipe.task else "silence"
+        differences.append((step, words))
     if task.weights is not None and recipe.method is None:
         differences.append(("silence", "does not say which weights it trains"))
     elif task.weights is not None and recipe.method != task.weights:

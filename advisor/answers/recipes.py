@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.answers.question import select_candidates
-from advisor.answers.recipe_distance import WEIGHTS, Task, describe_task, measure_distance
+from advisor.answers.recipe_distance import WEIGHTS, Distance, Task, describe_task, measure_distance
 from advisor.domain.capabilities import METHODS
 from advisor.domain.domain import load_domain
 from advisor.domain.families import Family, load_families
@@ -146,26 +146,37 @@ def find_recipes(
     names = tuple(c.repository for c in select_candidates(load_domain(domain), repositories))
     view = _open_recipes(stores, names, as_of)
     families = {family.name: family for family in load_families()}
-    by_library: dict[str, list[NearRecipe]] = {}
+    by_library: dict[str, list[tuple[NearRecipe, Distance]]] = {}
     repositories_read = set()
     for row in _read_rows(view):
         repositories_read.add(row["repository"])
         if row["path"] is not None:
-            recipe = _describe(task, row, families, view.as_of)
-            by_library.setdefault(recipe.repository, []).append(recipe)
-    nearest = {name: tuple(sorted(recipes, key=_rank_of)[:most]) for name, recipes in by_library.items()}
+            distance = measure_distance(task, Recipe(**_read_tags(row)), families)
+            recipe = _describe(row, distance, view.as_of)
+            by_library.setdefault(recipe.repository, []).append((recipe, distance))
+    ranking = {name: sorted(pairs, key=_rank_of)[:most] for name, pairs in by_library.items()}
+    order = sorted(ranking, key=lambda name: (_rank_of(ranking[name][0]), name.lower()))
+    nearest = {name: tuple(recipe for recipe, _ in ranking[name]) for name in order}
     missing = {
         name: "no recipe in its tree" if name in repositories_read else "no data: run `advisor collect-docs`"
         for name in names
         if name not in nearest
     }
-    order = sorted(nearest, key=lambda name: (_rank_of(nearest[name][0]), name.lower()))
-    return Recipes(view.as_of, describe_task(task), {name: nearest[name] for name in order}, missing), view
+    return Recipes(view.as_of, describe_task(task), nearest, missing), view
 
 
-def _rank_of(recipe: NearRecipe) -> tuple[int, int, int, str]:
+def _rank_of(pair: tuple[NearRecipe, Distance]) -> tuple[int, int, int, float, int, str]:
+    recipe, distance = pair
     kinds: tuple[str, ...] = (*KINDS, recipe.kind)  # a stranger may write another kind: it comes last
-    return recipe.steps, kinds.index(recipe.kind), recipe.age_days, recipe.path
+    place = kinds.index(recipe.kind)
+    return (
+        distance.steps,
+        distance.age_gap_days,
+        place,
+        distance.billions,
+        recipe.age_days,
+        recipe.path,
+    )
 
 
 def _open_recipes(stores: Sequence[Path], names: Sequence[str], as_of: date | None) -> FactsView:
@@ -192,11 +203,13 @@ def _read_rows(view: FactsView) -> list[dict[str, Any]]:
     return [dict(zip(_COLUMNS, row, strict=True)) for row in fetch_rows(result)]
 
 
-def _describe(task: Task, row: Mapping[str, Any], families: Mapping[str, Family], as_of: date) -> NearRecipe:
-    tags = {field.name: row[field.name] for field in fields(Recipe)}
-    distance = measure_distance(task, Recipe(**tags), families)
+def _read_tags(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {field.name: row[field.name] for field in fields(Recipe)}
+
+
+def _describe(row: Mapping[str, Any], distance: Distance, as_of: date) -> NearRecipe:
     return NearRecipe(
-        **tags,
+        **_read_tags(row),
         repository=row["repository"],
         path=row["path"],
         address=f"https://github.com/{row['published_in']}/blob/{row['commit']}/{_quote(row['path'])}",

@@ -47,7 +47,7 @@ class _Library:
         """Read a file that is new or different, or forget one that is gone."""
         path = change.path
         for files in (self.modules, self.pages, self.examples):
-            files.pop(path, None)  # type: ignore[attr-defined] # three kinds of values
+            files.pop(path, None)
         if change.blob is None or not blobs.has(change.blob):
             return
         text = blobs.read_text(change.blob)

@@ -13,25 +13,26 @@ def counts(day="2023-12-01", **totals):
     return [{"day": day, "metric": m, "value": v, "definition": "by hand"} for m, v in totals.items()]
 
 
-@pytest.mark.parametrize(
-    ("metric", "total", "base", "value"),
-    [
-        ("docstring_share", ("api_docstrings", 30), ("api_symbols", 40), 0.75),
-        ("docs_per_symbol", ("documentation_words", 5000), ("api_symbols", 40), 125),
-        ("docs_freshness", ("fresh_api_mentions", 45), ("api_mentions", 50), 0.9),
-        ("working_examples", ("working_code_examples", 17), ("code_examples", 20), 0.85),
-    ],
-)
-def test_a_ratio_is_that_of_the_last_day_on_which_both_were_counted(measure, metric, total, base, value):
-    rows = counts(**dict([total, base])) + counts("2023-09-01", **{total[0]: 1, base[0]: 20})
-    measurement = measure(metric, counts=rows)
-    assert (measurement.value, measurement.low, measurement.high, measurement.n) == (
-        value,
-        value,
-        value,
-        base[1],
-    )
-    assert measure(metric, date(2023, 10, 1)).value == 1 / 20, "as of October, the count of September"
+def test_docstring_share_is_that_of_the_last_day_of_a_count(measure):
+    rows = counts(api_docstrings=30, api_symbols=40) + counts("2023-09-01", api_docstrings=1, api_symbols=20)
+    measurement = measure("docstring_share", counts=rows)
+    assert (measurement.value, measurement.low, measurement.high, measurement.n) == (0.75, 0.75, 0.75, 40)
+    assert measure("docstring_share", as_of=date(2023, 10, 1)).value == 1 / 20
+
+
+def test_docs_per_symbol_counts_words(measure):
+    rows = counts(documentation_words=5000, api_symbols=40)
+    assert measure("docs_per_symbol", counts=rows).value == 125
+
+
+def test_docs_freshness_is_a_share_of_mentions(measure):
+    rows = counts(fresh_api_mentions=45, api_mentions=50)
+    assert measure("docs_freshness", counts=rows).value == 0.9
+
+
+def test_working_examples_is_a_share_of_examples(measure):
+    measurement = measure("working_examples", counts=counts(working_code_examples=17, code_examples=20))
+    assert (measurement.value, measurement.n) == (0.85, 20)
 
 
 def test_no_api_no_value_and_no_count_no_data(measure):
@@ -72,7 +73,7 @@ def test_recipe_coverage_is_the_share_of_recent_families_and_methods(measure):
     ]
     measurement = measure("recipe_coverage", recipes=recipes, model_support=FAMILIES)
     assert (measurement.value, measurement.n) == (pytest.approx(2 / 6), 6)
-    past = measure("recipe_coverage", date(2023, 9, 1))
+    past = measure("recipe_coverage", as_of=date(2023, 9, 1))
     assert past.value == pytest.approx(3 / 6), "the recipe for all weights was still there"
 
 
