@@ -17,7 +17,7 @@ _LINES_BEFORE = 8  # of prose before a block of code that can say what hardware 
 # A command with its continued lines; it trains only if it names a model.
 _COMMAND = re.compile(
     r"^[ \t>$!]*(?:[A-Z_]+=\S+[ \t]+)*(?:uv[ \t]+run|accelerate|torchrun|python3?|deepspeed|trl|litgpt|tune"
-    r"|axolotl|swift|xtuner|llamafactory-cli|autotrain)\b(?:[^\n]*\\\n)*[^\n]*",
+    r"|axolotl|swift|xtuner|llamafactory-cli|autotrain)(?=[ \t])(?:[^\n]*\\\n)*[^\n]*",
     re.MULTILINE,
 )
 _SERVES = re.compile(r"vllm[ -]serve|\bserve\b|litgpt (?:chat|generate|download)|\btune (?:download|ls|cp)\b")

@@ -106,6 +106,12 @@ def test_a_page_has_the_blocks_that_train():
     assert (recipe.kind, recipe.gpus, recipe.memory_gb) == ("page", 1, 24)
 
 
+def test_a_key_of_a_configuration_is_no_command():
+    block = "base_model: Qwen/Qwen2.5-1.5B\nrl: grpo\nadapter: lora\ntrl:\n  use_vllm: true\n"
+    (recipe,) = read(AXOLOTL, "docs/grpo.qmd", f"Create it:\n\n```yaml\n{block}```\n")
+    assert tags(recipe) == ("Qwen2.5", "lora", "grpo", "prompts")
+
+
 def notebook(*cells):
     return json.dumps({"cells": [{"cell_type": kind, "source": [text]} for kind, text in cells]})
 
