@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-NOT_COUNTED = "its documentation was not counted: run `advisor collect-docs`"
+NO_COUNT = "its documentation was not counted: run `advisor collect-docs`"
 
 
 def latest_ratio_sql(total: str, base: str, reason: str) -> str:
@@ -30,7 +30,7 @@ def latest_ratio_sql(total: str, base: str, reason: str) -> str:
         FROM latest
         UNION ALL
         SELECT repository, CAST(NULL AS DOUBLE), CAST(0 AS BIGINT), 0.0, list(DISTINCT source), min(day), max(day),
-               '{NOT_COUNTED}'
+               '{NO_COUNT}'
         FROM counts WHERE repository NOT IN (SELECT repository FROM latest) GROUP BY repository
     )
     SELECT repository, value, value AS low, value AS high, n, evidence_share, sources, first_day, last_day, reason

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from advisor.metrics.shared.documentation import NOT_COUNTED
+from advisor.metrics.shared.documentation import NO_COUNT
 
 
 def counts(day="2023-12-01", **totals):
@@ -42,11 +42,11 @@ def test_no_api_no_value_and_no_count_no_data(measure):
         "no Python package with a public API in its tree",
     )
     measurement = measure("docstring_share", counts=counts(stars=7))
-    assert (measurement.status, measurement.reason) == ("unavailable", NOT_COUNTED)
+    assert (measurement.status, measurement.reason) == ("unavailable", NO_COUNT)
 
 
-def test_getting_started_counts_pages(measure):
-    assert measure("getting_started", counts=counts(getting_started_pages=2)).value == 2
+def test_starter_pages_counts_pages(measure):
+    assert measure("starter_pages", counts=counts(getting_started_pages=2)).value == 2
 
 
 def recipe(family, method, changed_on="2023-06-01", **more):

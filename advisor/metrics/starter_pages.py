@@ -4,7 +4,7 @@ from advisor.metrics.shared.totals import latest_total_sql
 from advisor.model import Metric
 
 METRIC = Metric(
-    name="getting_started",
+    name="starter_pages",
     title="Pages to get started",
     label="pages to get started",
     definition=(
