@@ -140,7 +140,7 @@ def read_request(request: Request, *, whole_store: bool = False) -> Question:
     goal, weights = weights_of(domain, request)
     ruleset = read_rules(domain, request)
     check_scales(domain)
-    candidates = () if whole_store else tuple(_select_candidates(domain, request.repositories))
+    candidates = () if whole_store else tuple(select_candidates(domain, request.repositories))
     names = [c.repository for c in candidates]
     benchmarks = read_benchmarks(request.benchmarks or store, names, request.as_of)
     domain = benchmarks.drop_unmeasured_criteria(domain, weights)
@@ -232,7 +232,12 @@ def check_scales(domain: Domain) -> None:
                 raise UnknownName(f"metric in criterion {criterion.name}", scale.metric, list(DEFINITIONS))
 
 
-def _select_candidates(domain: Domain, names: Sequence[str]) -> list[Candidate]:
+def select_candidates(domain: Domain, names: Sequence[str]) -> list[Candidate]:
+    """Return the candidates of a domain with these names; without names, all of them.
+
+    Raises:
+        InputError: a name is unknown or there twice.
+    """
     candidates = domain_module.read_candidates(domain, organisations.load_organisations())
     if not names:
         return candidates

@@ -128,6 +128,29 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "evidence_path": "VARCHAR",
         "evidence_commit": "VARCHAR",
     },
+    # A ready-made recipe in one version of a file, from changed_on until replaced_on (NULL: still there on
+    # known_until). kind: config, script, notebook or page. published_in: the repository with the file.
+    # added_on: first day of the path. method: which weights it trains; task: what it teaches. gpus, memory_gb
+    # (of one GPU), hardware: what it says; 2 GPUs stand also for several. path NULL: the history was read.
+    "recipes": {
+        "repository": "VARCHAR",
+        "published_in": "VARCHAR",
+        "path": "VARCHAR",
+        "kind": "VARCHAR",
+        "family": "VARCHAR",
+        "model": "VARCHAR",
+        "method": "VARCHAR",
+        "task": "VARCHAR",
+        "data_format": "VARCHAR",
+        "gpus": "INTEGER",
+        "memory_gb": "DOUBLE",
+        "hardware": "VARCHAR",
+        "added_on": "DATE",
+        "changed_on": "DATE",
+        "replaced_on": "DATE",
+        "known_until": "DATE",
+        "commit": "VARCHAR",
+    },
     # One figure of one library, measured on one machine by `advisor bench`. figure: tokens_per_second,
     # peak_memory, …; relative_throughput and relative_peak_memory are multiples of a plain trl run in the
     # same bench. low and high: smallest and largest value of the runs, widened by the noise floor.
@@ -166,6 +189,7 @@ DAYS: Mapping[str, list[str]] = {
     "package_releases": ["released_on"],
     "packages": [],
     "model_support": ["supported_on"],
+    "recipes": ["changed_on"],
     "benchmarks": ["day"],
 }
 

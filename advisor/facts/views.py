@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from advisor.facts.tables import columns
 
-MAX_TEXT = 300  # characters of a text of a benchmark
+MAX_TEXT = 300  # characters of a text of a benchmark or a recipe
 
 # The views have the names of the tables. They exclude rows after the as-of date and hide later events. The
 # SQL of a metric reads these views and nothing else. table → (condition of the rows, column → expression).
@@ -42,6 +42,18 @@ VIEWS: Mapping[str, tuple[str, Mapping[str, str]]] = {
                 for name in ("evidence_name", "evidence_path", "evidence_commit")
             },
             "known_until": "least(known_until, {d})",
+        },
+    ),
+    "recipes": (
+        "changed_on <= {d}",
+        {
+            "replaced_on": "CASE WHEN replaced_on <= {d} THEN replaced_on END",
+            "known_until": "least(known_until, {d})",
+            "memory_gb": "CASE WHEN memory_gb BETWEEN 0 AND 1e6 THEN memory_gb END",
+            **{
+                name: f"substr({name}, 1, {MAX_TEXT})"
+                for name in ("kind", "family", "model", "method", "task", "data_format", "hardware")
+            },
         },
     ),
     # A stranger may write NaN, infinity or NULL; DuckDB and Spark take NaN as larger than any number.

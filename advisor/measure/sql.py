@@ -28,6 +28,7 @@ TABLE_CONTENTS: Mapping[str, Sequence[str]] = {
     "releases": ("releases",),
     "package_releases": ("versions of a package",),
     "model_support": ("supported model families",),
+    "recipes": ("recipes",),
     "benchmarks": ("benchmarks",),
 }
 

@@ -28,6 +28,7 @@ DependenciesFormat = Literal[
 ExplanationFormat = Literal[Format.table, Format.json, Format.markdown]
 ComparisonFormat = Literal[Format.table, Format.json, Format.markdown]
 CoverageFormat = Literal[Format.table, Format.json, Format.markdown, Format.csv]
+RecipesFormat = Literal[Format.table, Format.json, Format.markdown, Format.csv]
 BacktestFormat = Literal[Format.table, Format.json]
 AdoptionFormat = Literal[Format.table, Format.json]
 DomainsFormat = Literal[Format.table, Format.json]

@@ -50,7 +50,7 @@ def values_with_a_future(tmp_path_factory):
     tables = rows()
     for key, table_rows in rows(shift=FAR, seed=8).items():
         date_column = {"contributions": "day", "co_authorships": "day", "counts": "day", "releases": "released_on",
-                       "repositories": "observed_on", "model_support": "family_released_on",
+                       "repositories": "observed_on", "model_support": "family_released_on", "recipes": "changed_on",
                        "threads": "opened_at", "benchmarks": "day"}[key[0]]  # fmt: skip
         late = [r for r in table_rows if str(r[date_column])[:10] > AS_OF.isoformat()]
         for r in late:

@@ -79,6 +79,8 @@ def rows(shift: int = 0, seed: int = 7) -> dict[tuple[str, str], list[dict]]:
             add("model_support", name, family=f"family{i}", vendor="Hugging Face" if i % 5 == 0 else f"vendor{i % 5}",
                 family_released_on=day(release_day), known_until=day(end),
                 supported_on=day(release_day + timedelta(days=late)) if yes else None)  # fmt: skip
+        for table, row in _documentation_rows(name, people, end + timedelta(days=shift)):
+            add(table, name, **row)
         for month, speed in enumerate((0.8, 1.1)):
             add("benchmarks", name, day=day(end - timedelta(days=200 - 30 * month)), stack="lively", version="1.0",
                 figure="relative_throughput", unit="times trl", value=speed, low=speed - 0.1, high=speed + 0.1,
@@ -91,6 +93,23 @@ def rows(shift: int = 0, seed: int = 7) -> dict[tuple[str, str], list[dict]]:
             add("repositories", name, observed_on=day(start + timedelta(days=100 * number)), licence=licence,
                 evidence_path="LICENSE", evidence_commit=f"{number:040}")  # fmt: skip
     return tables
+
+
+def _documentation_rows(name, people, end):
+    """Yield (table, row) of recipes and documentation, without random numbers."""
+    for i in range(12):
+        changed_on = str(end - timedelta(days=900 - 80 * i + 7 * people))
+        yield "recipes", {"published_in": name, "path": f"examples/family{i}.yaml", "kind": "config",
+                          "family": f"family{i}", "model": f"owner/family{i}", "task": "sft",
+                          "method": ("full", "lora", "qlora")[i % 3], "added_on": changed_on, "changed_on": changed_on,
+                          "known_until": str(end), "commit": f"{i:012}"}  # fmt: skip
+    for quarter in range(8):
+        totals = {"api_symbols": 40 * people, "api_docstrings": 30 * people - quarter, "api_mentions": 60,
+                  "documentation_words": 900 * people - 50 * quarter, "fresh_api_mentions": 50 - quarter,
+                  "code_examples": 20, "working_code_examples": 17, "getting_started_pages": 1 + people % 3}  # fmt: skip
+        for metric, value in totals.items():
+            yield "counts", {"day": str(end - timedelta(days=91 * quarter)), "metric": metric, "value": value,
+                             "definition": "generated"}  # fmt: skip
 
 
 def fill(store, tables):

@@ -69,9 +69,37 @@ def plan(
         print(f"deviation: {deviation}")
     if native:
         return
+    if recipe := _describe_recipe(plan):
+        print(f"\n── nearest ready-made recipe of {plan.spec.stack}\n{recipe}")
     console = Console()
     print("\n── cost\n" + "\n".join(cost.describe_costs(plan)) + "\n\n── findings")
     print_findings(console, plan.findings)
+
+
+def _describe_recipe(plan: Plan) -> str:
+    """Return the library's own recipe to compare the native config with; "" without facts about recipes."""
+    from advisor.answers.recipe_distance import Task
+    from advisor.answers.recipes import find_recipes
+    from advisor.cli.options import store_or_default
+    from advisor.domain.families import load_families
+    from advisor.domain.files import data_folder
+    from advisor.domain.model_names import find_family
+    from advisor.errors import FactsError, InputError
+    from advisor.report.recipes import describe
+    from finetune.stacks import load_stack
+
+    model = plan.spec.model.base
+    try:
+        family = find_family(model, load_families())
+    except InputError:
+        family = None
+    task = Task(model, family, plan.spec.method.name, "sft")
+    stores = (store_or_default(None), data_folder() / "snapshots" / "finetuning")
+    try:
+        answer, _ = find_recipes(task, stores, repositories=(load_stack(plan.spec.stack).repository,))
+    except FactsError:
+        return ""
+    return "\n".join(line for recipes in answer.nearest.values() for line in describe(recipes[0]))
 
 
 def _format_all_stacks(plan: Plan, *, native: bool) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -17,7 +17,8 @@ from advisor.collect.git.command import run_git
 from advisor.collect.git.dates import choose_time
 from advisor.domain.families import Family
 
-_REMOVAL = "0" * 40
+REMOVAL = "0" * 40
+"""In place of the blob of a file that a commit removes."""
 
 
 class PackageRelease(NamedTuple):
@@ -28,7 +29,9 @@ class PackageRelease(NamedTuple):
     commit: str
 
 
-class _Step(NamedTuple):
+class Step(NamedTuple):
+    """A commit or a release: its name, its day and the files that it changes."""
+
     label: str
     day: date
     files: list[tuple[str, str]]  # path, blob
@@ -46,7 +49,9 @@ def follow_main_branch(folder: Path, extractor: Extractor, families: Sequence[Fa
     Raises:
         GitFailed: git ended with an error.
     """
-    return _find_spans(folder, list(_list_commits(folder, extractor)), extractor, families)
+    return _find_spans(
+        folder, list(list_commits(folder, extractor.paths, extractor.is_relevant)), extractor, families
+    )
 
 
 def follow_releases(
@@ -57,8 +62,8 @@ def follow_releases(
     for release in sorted(releases, key=lambda r: r.day):
         files = list_files(folder, release.commit, extractor)
         updates = [(path, blob) for path, blob in files.items() if old_files.get(path) != blob]
-        removals = [(path, _REMOVAL) for path in old_files.keys() - files.keys()]
-        steps.append(_Step(release.version, release.day, updates + removals))
+        removals = [(path, REMOVAL) for path in old_files.keys() - files.keys()]
+        steps.append(Step(release.version, release.day, updates + removals))
         old_files = files
     return _find_spans(folder, steps, extractor, families)
 
@@ -86,16 +91,16 @@ def list_files(folder: Path, commit: str, extractor: Extractor) -> dict[str, str
 
 
 def _find_spans(
-    folder: Path, steps: Sequence[_Step], extractor: Extractor, families: Sequence[Family]
+    folder: Path, steps: Sequence[Step], extractor: Extractor, families: Sequence[Family]
 ) -> dict[Key, Span]:
-    contents = {blob for step in steps for _, blob in step.files if blob != _REMOVAL}
+    contents = {blob for step in steps for _, blob in step.files if blob != REMOVAL}
     fetch_blobs(folder, contents, max_bytes=2**31)  # many source files
     spans: dict[Key, Span] = {}
     tree = Tree(extractor, families)
     with BlobReader(folder, contents) as blobs:
         for step in steps:
             for path, blob in step.files:
-                if blob == _REMOVAL:
+                if blob == REMOVAL:
                     tree.remove(path)
                 else:
                     tree.put_blob(path, blob, blobs)
@@ -111,10 +116,24 @@ def _find_spans(
     return spans
 
 
-def _list_commits(folder: Path, extractor: Extractor) -> Iterator[_Step]:
+def list_commits(
+    folder: Path, paths: Iterable[str], is_relevant: Callable[[str], bool], since: str | None = None
+) -> Iterator[Step]:
+    """Yield the commits of the default branch along first parents, oldest first, that change such files.
+
+    Args:
+        folder: the repository.
+        paths: git pathspecs of all files that can be relevant.
+        is_relevant: whether a path is.
+        since: leave out this commit and those before it.
+
+    Raises:
+        GitFailed: git ended with an error.
+    """
+    commits = "HEAD" if since is None else f"{since}..HEAD"
     log = run_git(
-        folder, "log", "HEAD", "--first-parent", "-m", "--reverse", "--raw", "--no-abbrev", "--no-renames",
-        "-z", "--format=%x1e%H %ct %at", "--", *extractor.paths,
+        folder, "log", commits, "--first-parent", "-m", "--reverse", "--raw", "--no-abbrev", "--no-renames",
+        "-z", "--format=%x1e%H %ct %at", "--", *paths,
     )  # fmt: skip
     time = 0  # a commit without a date counts on the day of the commit before
     for record in log.split("\x1e")[1:]:
@@ -125,7 +144,7 @@ def _list_commits(folder: Path, extractor: Extractor) -> Iterator[_Step]:
         files = [
             (path, about.split()[3])
             for about, path in zip(fields[::2], fields[1::2], strict=True)
-            if extractor.is_relevant(path)
+            if is_relevant(path)
         ]
         if files:
-            yield _Step(sha, datetime.fromtimestamp(time, UTC).date(), files)
+            yield Step(sha, datetime.fromtimestamp(time, UTC).date(), files)
