@@ -33,6 +33,7 @@ COMMANDS = (
     "init",
     "collect",
     "collect-support",
+    "collect-stability",
     "merge",
     "import-counts",
     "import-gharchive",

@@ -28,6 +28,9 @@ TABLE_CONTENTS: Mapping[str, Sequence[str]] = {
     "releases": ("releases",),
     "package_releases": ("versions of a package",),
     "model_support": ("supported model families",),
+    "api_releases": ("public API of the releases",),
+    "api_names": ("public API of the releases",),
+    "api_changes": ("public API of the releases",),
     "benchmarks": ("benchmarks",),
 }
 
