@@ -27,6 +27,7 @@ COMMANDS = (
     "goals",
     "config",
     "coverage",
+    "upgrade",
     "dashboard",
     "backtest",
     "replay-adoption",

@@ -26,6 +26,7 @@ DependenciesFormat = Literal[Format.table, Format.json, Format.markdown, Format.
 ExplanationFormat = Literal[Format.table, Format.json, Format.markdown]
 ComparisonFormat = Literal[Format.table, Format.json, Format.markdown]
 CoverageFormat = Literal[Format.table, Format.json, Format.markdown, Format.csv]
+UpgradeFormat = Literal[Format.table, Format.markdown, Format.csv]
 BacktestFormat = Literal[Format.table, Format.json]
 AdoptionFormat = Literal[Format.table, Format.json]
 DomainsFormat = Literal[Format.table, Format.json]

@@ -26,7 +26,7 @@ class Change(NamedTuple):
         name: import path of the class, function or constant.
         member: the method or attribute of the class; None: the object itself.
         kind: one of `KINDS`, or ``removed``.
-        detail: the parameter with its position among the positional ones, such as ``x@2``; else the kinds.
+        detail: the parameter, with its position if it has one, such as ``x@2``; else the kinds or the bases.
         is_alias: whether the object has a better name.
         was_deprecated: whether the release before said that it will change.
     """
@@ -45,7 +45,7 @@ KINDS = {
     "CLASS_REMOVED_BASE": "base class removed",
     "PARAMETER_REMOVED": "parameter removed",
     "PARAMETER_MOVED": "parameter moved",
-    "PARAMETER_CHANGED_KIND": "parameter by name or place only",
+    "PARAMETER_CHANGED_KIND": "parameter by place only",  # or by name only
     "PARAMETER_CHANGED_REQUIRED": "parameter required",
     "PARAMETER_ADDED_REQUIRED": "parameter required",
 }
@@ -81,7 +81,7 @@ def find_changes(old: Api, new: Api, changed_modules: Iterable[str]) -> list[Cha
 def _compare_objects(old: Api, new: Api, changed_modules: set[str]) -> Iterator[Change]:
     moves: dict[tuple[str, str | None], Change] = {}
     for breakage in _find_breakages(old, new, changed_modules):
-        kind = KINDS.get(breakage.kind.name)
+        kind = _find_kind(breakage)
         place = _find_place(old, breakage.obj)
         if kind is None or place is None or _is_harmless(old, breakage):
             continue
@@ -112,7 +112,10 @@ def _find_breakages(old: Api, new: Api, changed_modules: set[str]) -> Iterator[g
 
 
 def _add_heirs(api: Api, modules: set[str]) -> set[str]:
-    """Add the modules with classes that inherit, over any number of steps, from classes in these modules."""
+    """Add the modules with classes that inherit from private ones in these modules, over any number of steps.
+
+    What a public class loses is reported at that class.
+    """
     heirs = set(modules)
     while more := {m for m, bases in api.bases.items() if m not in heirs and bases & heirs}:
         heirs |= more
@@ -156,7 +159,8 @@ def _find_place(old: Api, item: griffe.Object | griffe.Alias) -> tuple[str, str 
 
 
 def _find_path(item: griffe.Object | griffe.Alias) -> str:
-    return item.path if item.is_alias else item.canonical_path
+    """Return where an object is: what a class inherits is reported once, at the class that defines it."""
+    return item.path if item.is_alias and not item.inherited else item.canonical_path
 
 
 def _find_object(old: Api, breakage: griffe.Breakage) -> griffe.Object | griffe.Alias | None:
@@ -169,6 +173,12 @@ def _find_object(old: Api, breakage: griffe.Breakage) -> griffe.Object | griffe.
     return item
 
 
+def _find_kind(breakage: griffe.Breakage) -> str | None:
+    if breakage.kind.name == "PARAMETER_CHANGED_KIND" and "keyword" in breakage.new_value.kind.value:
+        return "parameter by name only"
+    return KINDS.get(breakage.kind.name)
+
+
 def _find_parameter(breakage: griffe.Breakage) -> str | None:
     if not breakage.kind.name.startswith("PARAMETER_"):
         return None
@@ -179,8 +189,9 @@ def _describe(
     breakage: griffe.Breakage, before: griffe.Object | griffe.Alias | None, parameter: str | None
 ) -> str | None:
     if parameter is not None:
-        names = [p.name for p in getattr(before, "parameters", ())]
-        names = [n for n in names if n not in {"self", "cls"}]
+        function = breakage.obj if breakage.kind.name == "PARAMETER_ADDED_REQUIRED" else before
+        places = [p for p in getattr(function, "parameters", ()) if p.kind.value.startswith("positional")]
+        names = [p.name for p in places if p.name not in {"self", "cls"}]
         return f"{parameter}@{names.index(parameter)}" if parameter in names else parameter
     if breakage.kind.name == "OBJECT_CHANGED_KIND":
         return f"{breakage.old_value.value} became {breakage.new_value.value}"

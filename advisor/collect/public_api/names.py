@@ -56,7 +56,7 @@ class Api:
         paths: path where an object is defined → its best import path.
         tree: griffe's tree.
         modules: import path → module.
-        bases: module → modules of the classes that its classes inherit from.
+        bases: module → modules of the classes without a public name that its classes inherit from.
         heirs: path of a class without a public name → public name of a class that inherits from it.
     """
 
@@ -88,8 +88,20 @@ def read_api(folder: Path, package: str) -> Api:
 def _build_api(folder: Path, package: str) -> Api:
     import griffe
 
+    class WithoutImports(griffe.Extension):
+        """Forget what classes import from elsewhere: griffe's reader of dataclasses fails on it."""
+
+        def on_class_members(self, *, cls: griffe.Class, **_: object) -> None:
+            aliases = [
+                (name, member) for name, member in cls.members.items() if isinstance(member, griffe.Alias)
+            ]
+            for name, alias in aliases:
+                if not alias.target_path.startswith(f"{package}."):
+                    del cls.members[name]
+
     tree = griffe.load(
         package,
+        extensions=griffe.load_extensions(WithoutImports()),
         search_paths=[folder],
         try_relative_path=False,
         allow_inspection=False,
@@ -144,8 +156,6 @@ def is_deprecated(item: griffe.Object | griffe.Alias, name: str) -> bool:
 def _read_module(api: Api, module: griffe.Module) -> None:
     """Add the public names of a module and of the modules in it."""
     api.modules[module.path] = module
-    own_classes = (item for item in module.classes.values() if not item.is_alias)
-    api.bases[module.path] = {base.module.path for item in own_classes for base in _find_bases(item)}
     is_public = not any(part.startswith("_") for part in module.path.split("."))
     lazy_names = _find_lazy_names(module) if is_public else set()
     for name, member in module.members.items():
@@ -170,13 +180,17 @@ def _read_module(api: Api, module: griffe.Module) -> None:
 
 def _find_heirs(api: Api) -> None:
     classes = {c.path: c for m in api.modules.values() for c in m.classes.values() if not c.is_alias}
+    bases = {path: [b for b in _find_bases(c) if b.path in classes] for path, c in classes.items()}
+    for path, own_bases in bases.items():
+        private = {base.module.path for base in own_bases if base.path not in api.paths}
+        api.bases.setdefault(classes[path].module.path, set()).update(private)
     for path, name in api.paths.items():
-        bases = [classes[path]] if path in classes else []
-        while bases:
-            for base in _find_bases(bases.pop()):
-                if base.path in classes and base.path not in api.paths and base.path not in api.heirs:
-                    api.heirs[base.path] = name
-                    bases.append(classes[base.path])
+        rest = list(bases.get(path, ()))
+        while rest:
+            base = rest.pop().path
+            if base not in api.paths and base not in api.heirs:
+                api.heirs[base] = name
+                rest += bases[base]
 
 
 def _find_bases(item: griffe.Class) -> list[griffe.Object]:
@@ -194,7 +208,7 @@ def _limit_comparisons(api: Api) -> None:
 
 
 def _is_published(api: Api, module: griffe.Module, name: str, member: griffe.Object | griffe.Alias) -> bool:
-    if name.startswith("__"):
+    if name.startswith("__") or _is_type_variable(member):
         return False
     if module.exports:
         return member.is_public
@@ -203,6 +217,11 @@ def _is_published(api: Api, module: griffe.Module, name: str, member: griffe.Obj
     if not member.is_alias:
         return True
     return module.is_init_module and member.target_path.startswith(f"{api.tree.name}.")  # type: ignore[union-attr]
+
+
+def _is_type_variable(member: griffe.Object | griffe.Alias) -> bool:
+    value = getattr(member, "value", None) if not member.is_alias else None
+    return bool(re.match(r"(?:\w+\.)*(?:TypeVar|ParamSpec|TypeVarTuple)\(", str(value or "")))
 
 
 def _find_target(item: griffe.Object | griffe.Alias) -> griffe.Object | None:
