@@ -151,6 +151,46 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "known_until": "DATE",
         "commit": "VARCHAR",
     },
+    # A final release of the main line, by its tag, with the public API that its files have. step: the number
+    # of the version that it raises (major, minor, patch; first), NULL if versions are dates. package: what
+    # users import. names: its public names, aliases left out. reason: why the API is unknown.
+    "api_releases": {
+        "repository": "VARCHAR",
+        "tag": "VARCHAR",
+        "version": "VARCHAR",
+        "released_on": "DATE",
+        "step": "VARCHAR",
+        "package": "VARCHAR",
+        "names": "INTEGER",
+        "evidence_commit": "VARCHAR",
+        "reason": "VARCHAR",
+    },
+    # A public name of a module, and the releases in which it came, was first deprecated, and was gone.
+    # is_alias: the object has a better name.
+    "api_names": {
+        "repository": "VARCHAR",
+        "name": "VARCHAR",
+        "kind": "VARCHAR",
+        "is_alias": "BOOLEAN",
+        "added_in": "VARCHAR",
+        "added_on": "DATE",
+        "deprecated_on": "DATE",
+        "removed_in": "VARCHAR",
+        "removed_on": "DATE",
+    },
+    # An incompatible change of a public name, or of a member of a public class. kind: removed, parameter
+    # removed, … detail: the parameter, as name@position. was_deprecated: the release before announced it.
+    "api_changes": {
+        "repository": "VARCHAR",
+        "version": "VARCHAR",
+        "released_on": "DATE",
+        "name": "VARCHAR",
+        "member": "VARCHAR",
+        "kind": "VARCHAR",
+        "detail": "VARCHAR",
+        "is_alias": "BOOLEAN",
+        "was_deprecated": "BOOLEAN",
+    },
     # One figure of one library, measured on one machine by `advisor bench`. figure: tokens_per_second,
     # peak_memory, …; relative_throughput and relative_peak_memory are multiples of a plain trl run in the
     # same bench. low and high: smallest and largest value of the runs, widened by the noise floor.
@@ -190,6 +230,9 @@ DAYS: Mapping[str, list[str]] = {
     "packages": [],
     "model_support": ["supported_on"],
     "recipes": ["changed_on"],
+    "api_releases": ["released_on"],
+    "api_names": ["added_on"],
+    "api_changes": ["released_on"],
     "benchmarks": ["day"],
 }
 

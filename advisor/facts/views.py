@@ -56,6 +56,16 @@ VIEWS: Mapping[str, tuple[str, Mapping[str, str]]] = {
             },
         },
     ),
+    "api_releases": ("released_on <= {d}", {}),
+    "api_names": (
+        "added_on <= {d}",
+        {
+            "deprecated_on": "CASE WHEN deprecated_on <= {d} THEN deprecated_on END",
+            "removed_in": "CASE WHEN removed_on <= {d} THEN removed_in END",
+            "removed_on": "CASE WHEN removed_on <= {d} THEN removed_on END",
+        },
+    ),
+    "api_changes": ("released_on <= {d}", {}),
     # A stranger may write NaN, infinity or NULL; DuckDB and Spark take NaN as larger than any number.
     "benchmarks": (
         "day BETWEEN DATE '1000-01-01' AND {d} AND low BETWEEN 0 AND value AND high BETWEEN value AND 1e18",

@@ -29,6 +29,9 @@ TABLE_CONTENTS: Mapping[str, Sequence[str]] = {
     "package_releases": ("versions of a package",),
     "model_support": ("supported model families",),
     "recipes": ("recipes",),
+    "api_releases": ("public API of the releases",),
+    "api_names": ("public API of the releases",),
+    "api_changes": ("public API of the releases",),
     "benchmarks": ("benchmarks",),
 }
 

@@ -55,6 +55,10 @@ class BlobReader:
         """Return whether a file of the history has more than `MAX_BYTES`."""
         return self._sizes[blob] > MAX_BYTES
 
+    def find_size(self, blob: str) -> int:
+        """Return the size in bytes of a file that the history has."""
+        return self._sizes[blob]
+
     def read_text(self, blob: str) -> str:
         """Return the text of a file; "" if it is too large.
 

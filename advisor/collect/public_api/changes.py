@@ -1,0 +1,201 @@
+"""Find the incompatible changes between the public APIs of two releases.
+
+griffe compares them. What it reports and code does not notice is left out: other annotations, other values of
+constants, and other places of the fields of a dataclass, which callers give by name. Other default values
+are not reported either: the call still works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from advisor.collect.public_api.names import Api, is_deprecated
+from advisor.errors import Unsound
+
+if TYPE_CHECKING:
+    import griffe
+
+_MAX_TEXT = 200
+
+
+class Change(NamedTuple):
+    """An incompatible change of a public object.
+
+    Attributes:
+        name: import path of the class, function or constant.
+        member: the method or attribute of the class; None: the object itself.
+        kind: one of `KINDS`, or ``removed``.
+        detail: the parameter, with its position if it has one, such as ``x@2``; else the kinds or the bases.
+        is_alias: whether the object has a better name.
+        was_deprecated: whether the release before said that it will change.
+    """
+
+    name: str
+    member: str | None
+    kind: str
+    detail: str | None
+    is_alias: bool
+    was_deprecated: bool
+
+
+KINDS = {
+    "OBJECT_REMOVED": "removed",
+    "OBJECT_CHANGED_KIND": "other kind",
+    "CLASS_REMOVED_BASE": "base class removed",
+    "PARAMETER_REMOVED": "parameter removed",
+    "PARAMETER_MOVED": "parameter moved",
+    "PARAMETER_CHANGED_KIND": "parameter by place only",  # or by name only
+    "PARAMETER_CHANGED_REQUIRED": "parameter required",
+    "PARAMETER_ADDED_REQUIRED": "parameter required",
+}
+
+
+def find_changes(old: Api, new: Api, changed_modules: Iterable[str]) -> list[Change]:
+    """Return the incompatible changes, in the order of names.
+
+    Args:
+        old: the API of a release.
+        new: the API of the next one.
+        changed_modules: import paths of the modules whose files differ. Only they are compared, and the
+            modules with classes that inherit from theirs.
+
+    Raises:
+        Unsound: griffe cannot compare the releases.
+    """
+    changes = {
+        (path, "", "removed", ""): Change(path, None, "removed", None, name.is_alias, name.is_deprecated)
+        for path, name in old.names.items()
+        if path not in new.names
+    }
+    try:
+        for change in _compare_objects(old, new, set(changed_modules)):
+            if change.member is not None or change.name not in new.names or change.kind != "removed":
+                key = (change.name, change.member or "", change.kind, change.detail or "")
+                changes.setdefault(key, change)
+    except Exception as error:  # noqa: BLE001 - the code of a stranger can lead griffe into any error
+        raise Unsound(f"griffe cannot compare the releases: {type(error).__name__}: {error}"[:300]) from None
+    return [changes[key] for key in sorted(changes)]
+
+
+def _compare_objects(old: Api, new: Api, changed_modules: set[str]) -> Iterator[Change]:
+    moves: dict[tuple[str, str | None], Change] = {}
+    for breakage in _find_breakages(old, new, changed_modules):
+        kind = _find_kind(breakage)
+        place = _find_place(old, breakage.obj)
+        if kind is None or place is None or _is_harmless(old, breakage):
+            continue
+        name, member = place
+        before = _find_object(old, breakage)
+        parameter = _find_parameter(breakage)
+        was_deprecated = (name in old.names and old.names[name].is_deprecated) or (
+            before is not None and is_deprecated(before, parameter or before.name)
+        )
+        change = Change(
+            name, member, kind, _describe(breakage, before, parameter),
+            old.names[name].is_alias, was_deprecated,
+        )  # fmt: skip
+        if kind == "parameter moved":
+            moves.setdefault((name, member), change)  # one parameter more moves all after it
+        else:
+            yield change
+    yield from moves.values()
+
+
+def _find_breakages(old: Api, new: Api, changed_modules: set[str]) -> Iterator[griffe.Breakage]:
+    import griffe
+
+    for path in sorted(_add_heirs(new, _add_heirs(old, changed_modules))):
+        old_module, new_module = old.modules.get(path), new.modules.get(path)
+        if old_module is not None and new_module is not None:
+            yield from griffe.find_breaking_changes(old_module, new_module)
+
+
+def _add_heirs(api: Api, modules: set[str]) -> set[str]:
+    """Add the modules with classes that inherit from private ones in these modules, over any number of steps.
+
+    What a public class loses is reported at that class.
+    """
+    heirs = set(modules)
+    while more := {m for m, bases in api.bases.items() if m not in heirs and bases & heirs}:
+        heirs |= more
+    return heirs
+
+
+def _is_harmless(old: Api, breakage: griffe.Breakage) -> bool:
+    """Return whether no call breaks: fields of a dataclass, other names of *args, **kwargs and self."""
+    kind, item = breakage.kind.name, breakage.obj
+    if kind == "CLASS_REMOVED_BASE":
+        return _describe(breakage, None, None) is None
+    if kind == "PARAMETER_MOVED":
+        parent = item.parent
+        return item.name == "__init__" and parent is not None and "dataclass" in parent.labels
+    if kind == "PARAMETER_REMOVED":
+        removed = breakage.old_value
+        return "variadic" in removed.kind.value and any(
+            p.kind is removed.kind for p in getattr(item, "parameters", ())
+        )
+    if kind == "PARAMETER_ADDED_REQUIRED":  # another name for a parameter is reported once, as a removal
+        before = _find_object(old, breakage)
+        return before is not None and _count_required(before) >= _count_required(item)
+    return False
+
+
+def _count_required(item: griffe.Object | griffe.Alias) -> int:
+    return sum(p.required for p in getattr(item, "parameters", ()) if "variadic" not in p.kind.value)
+
+
+def _find_place(old: Api, item: griffe.Object | griffe.Alias) -> tuple[str, str | None] | None:
+    """Return the public name around an object, and the rest of its path; None if it has no public name."""
+    parts = _find_path(item).split(".")
+    for end in range(len(parts), 1, -1):
+        place = ".".join(parts[:end])
+        path, rest = old.paths.get(place) or old.heirs.get(place), parts[end:]
+        if path is not None and old.names[path].kind != "module":
+            if any(p.startswith("_") and not p.startswith("__") for p in rest):
+                return None
+            return path, ".".join(rest) or None
+    return None
+
+
+def _find_path(item: griffe.Object | griffe.Alias) -> str:
+    """Return where an object is: what a class inherits is reported once, at the class that defines it."""
+    return item.path if item.is_alias and not item.inherited else item.canonical_path
+
+
+def _find_object(old: Api, breakage: griffe.Breakage) -> griffe.Object | griffe.Alias | None:
+    import griffe
+
+    try:
+        item: griffe.Object | griffe.Alias = old.tree[_find_path(breakage.obj).partition(".")[2]]
+    except (KeyError, ValueError, griffe.GriffeError):
+        return None
+    return item
+
+
+def _find_kind(breakage: griffe.Breakage) -> str | None:
+    if breakage.kind.name == "PARAMETER_CHANGED_KIND" and "keyword" in breakage.new_value.kind.value:
+        return "parameter by name only"
+    return KINDS.get(breakage.kind.name)
+
+
+def _find_parameter(breakage: griffe.Breakage) -> str | None:
+    if not breakage.kind.name.startswith("PARAMETER_"):
+        return None
+    return str((breakage.old_value or breakage.new_value).name)[:_MAX_TEXT]
+
+
+def _describe(
+    breakage: griffe.Breakage, before: griffe.Object | griffe.Alias | None, parameter: str | None
+) -> str | None:
+    if parameter is not None:
+        function = breakage.obj if breakage.kind.name == "PARAMETER_ADDED_REQUIRED" else before
+        places = [p for p in getattr(function, "parameters", ()) if p.kind.value.startswith("positional")]
+        names = [p.name for p in places if p.name not in {"self", "cls"}]
+        return f"{parameter}@{names.index(parameter)}" if parameter in names else parameter
+    if breakage.kind.name == "OBJECT_CHANGED_KIND":
+        return f"{breakage.old_value.value} became {breakage.new_value.value}"
+    if breakage.kind.name == "CLASS_REMOVED_BASE":
+        rest = {"object", *map(str, breakage.new_value)}
+        return ", ".join(str(b) for b in breakage.old_value if str(b) not in rest)[:_MAX_TEXT] or None
+    return None

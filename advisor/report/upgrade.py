@@ -1,0 +1,122 @@
+"""What an upgrade breaks, as text, Markdown or CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from advisor.answers.code_uses import Use, count_places
+from advisor.answers.upgrade import Break, Upgrade
+from advisor.report.csv import write_csv
+from advisor.report.formats import Format, UpgradeFormat
+from advisor.report.tables import PLAIN_WIDTH, markdown_table, text_table, wrap_line
+
+LEGEND = (
+    "Seen are public names, methods, attributes and parameters in the Python source. Behaviour, defaults and "
+    "what the library makes at run time are not seen: read its changelog too."
+)
+_COLUMNS = ["version", "day", "name", "member", "kind", "detail", "announced", "path", "line", "fails"]
+
+
+def render(
+    upgrade: Upgrade,
+    output_format: UpgradeFormat,
+    uses: Sequence[Use] | None = None,
+    width: int = PLAIN_WIDTH,
+) -> str:
+    """Return the breaks of an upgrade; with uses, only those that the user's code meets.
+
+    Args:
+        upgrade: the two releases and what breaks.
+        output_format: how to write it.
+        uses: where the user's code meets the breaks; None: no code was searched.
+        width: columns that a table of plain text may have.
+    """
+    match output_format:
+        case Format.table:
+            lines = [line for text in _sentences(upgrade, uses) for line in wrap_line(text, width)]
+            header, rows = _table(upgrade, uses)
+            table = ["", *text_table(header, rows, width), ""] if rows else []
+            return "\n".join([*lines, *table, *wrap_line(LEGEND, width)]) + "\n"
+        case Format.markdown:
+            header, rows = _table(upgrade, uses)
+            parts = [
+                " ".join(_sentences(upgrade, uses)),
+                *([markdown_table(header, rows)] if rows else []),
+                LEGEND,
+            ]
+            title = f"# {upgrade.repository}: {upgrade.old} to {upgrade.new}"
+            return "\n\n".join([title, *parts]) + "\n"
+        case Format.csv:
+            return write_csv(_COLUMNS, _list_cells(upgrade, uses))
+        case _:
+            assert_never(output_format)
+
+
+def describe(change: Break) -> str:
+    """Return what breaks in words: the object, and how it changed."""
+    name = f"{change.name}.{change.member}" if change.member else change.name
+    parameter, _, place = (change.detail or "").partition("@")
+    words = {
+        "removed": "removed",
+        "other kind": change.detail or "changed",
+        "base class removed": f"no longer inherits from {change.detail}",
+        "parameter removed": f"without parameter {parameter}",
+        "parameter moved": f"parameter {parameter} moved from position {int(place) + 1 if place else '?'}",
+        "parameter required": f"needs parameter {parameter}",
+        "parameter by name only": f"parameter {parameter} only by name",
+        "parameter by place only": f"parameter {parameter} only by position",
+    }
+    moved = f", now {' or '.join(change.other_names)}" if change.other_names else ""
+    return f"{name}: {words.get(change.kind, change.kind)}{moved}"
+
+
+def _sentences(upgrade: Upgrade, uses: Sequence[Use] | None) -> list[str]:
+    count = len(upgrade.breaks)
+    removed = sum(b.kind == "removed" and b.member is None for b in upgrade.breaks)
+    announced = sum(b.was_announced for b in upgrade.breaks)
+    releases = (
+        f"{upgrade.repository} {upgrade.old} ({upgrade.old_day}) to {upgrade.new} ({upgrade.new_day}), "
+        f"{upgrade.releases} release{'s' if upgrade.releases > 1 else ''}, as of {upgrade.as_of}."
+    )
+    total = (
+        f"{count} incompatible changes: {removed} names removed, {count - removed} other changes; "
+        f"{announced} were announced by a deprecation."
+    )
+    sentences = [releases, total, *(f"{note[0].upper()}{note[1:]}." for note in upgrade.notes)]
+    if uses is not None:
+        met = len({use.change for use in uses})
+        sentences.append(
+            f"Your code meets {met} of them on {count_places(uses)} lines."
+            if uses
+            else "Your code meets none of them."
+        )
+    return sentences
+
+
+def _table(upgrade: Upgrade, uses: Sequence[Use] | None) -> tuple[list[str], list[list[str]]]:
+    if uses is not None:
+        return ["place", "what breaks", "since", "fails"], [
+            [f"{u.path}:{u.line}", describe(u.change), u.change.version, "yes" if u.is_certain else "perhaps"]
+            for u in uses
+        ]
+    return ["since", "day", "what breaks", "announced"], [
+        [b.version, str(b.day), describe(b), "yes" if b.was_announced else "no"] for b in upgrade.breaks
+    ]
+
+
+def _list_cells(upgrade: Upgrade, uses: Sequence[Use] | None) -> list[list[object]]:
+    def cells(change: Break) -> list[object]:
+        return [
+            change.version,
+            change.day,
+            change.name,
+            change.member,
+            change.kind,
+            change.detail,
+            change.was_announced,
+        ]
+
+    if uses is None:
+        return [[*cells(change), None, None, None] for change in upgrade.breaks]
+    return [[*cells(use.change), use.path, use.line, use.is_certain] for use in uses]
