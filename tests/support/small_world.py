@@ -88,16 +88,8 @@ def rows(shift: int = 0, seed: int = 7) -> dict[tuple[str, str], list[dict]]:
             add("benchmarks", name, day=day(end - timedelta(days=200 - 30 * month)), stack="lively", version="1.0",
                 figure="relative_peak_memory", unit="times trl", value=1.2, low=1.2, high=1.2,
                 setting="round A", machine="a machine")  # fmt: skip
-        for number in range(12):
-            released_on = day(end - timedelta(days=1200 - 100 * number))
-            add("api_releases", name, tag=f"v1.{number}", version=f"1.{number}", released_on=released_on,
-                step="minor" if number else "first", package="lib", names=10)  # fmt: skip
-            gone_on = day(end - timedelta(days=900 - 100 * number)) if number % 3 else None
-            add("api_names", name, name=f"lib.name{number}", kind="class", is_alias=False, added_in=f"1.{number}",
-                added_on=released_on, removed_in=gone_on and f"1.{number + 3}", removed_on=gone_on)  # fmt: skip
-            if number % 2:
-                add("api_changes", name, version=f"1.{number}", released_on=released_on, name=f"lib.old{number}",
-                    kind="removed", is_alias=False, was_deprecated=number % 3 == 0)  # fmt: skip
+        for table, row in _api_rows(end + timedelta(days=shift)):
+            add(table, name, **row)
         add("repositories", name, observed_on=day(start), declared_status="active", evidence="")
         for number, licence in enumerate(("MIT", None, "Apache-2.0")):
             add("repositories", name, observed_on=day(start + timedelta(days=100 * number)), licence=licence,
@@ -120,6 +112,21 @@ def _documentation_rows(name, people, end):
         for metric, value in totals.items():
             yield "counts", {"day": str(end - timedelta(days=91 * quarter)), "metric": metric, "value": value,
                              "definition": "generated"}  # fmt: skip
+
+
+def _api_rows(end):
+    """Yield (table, row) of the releases of a package and of its public names."""
+    for number in range(12):
+        released_on = str(end - timedelta(days=1200 - 100 * number))
+        yield "api_releases", {"tag": f"v1.{number}", "version": f"1.{number}", "released_on": released_on,
+                               "step": "minor" if number else "first", "package": "lib", "names": 10}  # fmt: skip
+        gone_on = str(end - timedelta(days=900 - 100 * number)) if number % 3 else None
+        yield "api_names", {"name": f"lib.name{number}", "kind": "class", "is_alias": False,
+                            "added_in": f"1.{number}", "added_on": released_on,
+                            "removed_in": gone_on and f"1.{number + 3}", "removed_on": gone_on}  # fmt: skip
+        if number % 2:
+            yield "api_changes", {"version": f"1.{number}", "released_on": released_on, "name": f"lib.old{number}",
+                                  "kind": "removed", "is_alias": False, "was_deprecated": number % 3 == 0}  # fmt: skip
 
 
 def fill(store, tables):
