@@ -32,7 +32,9 @@ Certain = Annotated[
 MinKnown = Annotated[
     str | None,
     typer.Option(
-        metavar="SHARE", help="With --from: exit with code 4 if fewer packages have a score, for example 60%."
+        "--min-known",
+        metavar="SHARE",
+        help="With --from: exit with code 4 if fewer packages have a score, for example 60%.",
     ),
 ]
 FailUnknown = Annotated[
@@ -62,13 +64,17 @@ Platform = Annotated[
 ]
 
 
+_FIELDS = {"min-known": "min_share"}  # setting → field, where they differ
+_SETTINGS = {field: name for name, field in _FIELDS.items()}
+
+
 @dataclass(frozen=True)
 class GateOptions:
     """The options as typed; settings stand in for the others."""
 
     fail_under: str | None = None
     certain: bool = False
-    min_known: str | None = None
+    min_share: str | None = None
     fail_unknown: bool = False
     without: Sequence[str] | None = None
     python: str | None = None
@@ -76,14 +82,14 @@ class GateOptions:
     license: str | None = None
     avoid: Sequence[str] | None = None
 
-    def list_typed(self) -> list[str]:
+    def list_options(self) -> list[str]:
         """Return the options that mean nothing without --from, as typed."""
         names = [f.name for f in fields(self) if f.name not in {"license", "avoid"} and getattr(self, f.name)]
-        return [f"--{name.replace('_', '-')}" for name in names]
+        return [f"--{_SETTINGS.get(name, name).replace('_', '-')}" for name in names]
 
     def _read(self, name: str) -> Any:
         """Return the value of an option; the setting if it is not typed."""
-        if value := getattr(self, name.replace("-", "_")):
+        if value := getattr(self, _FIELDS.get(name, name.replace("-", "_"))):
             return value
         setting = gate_setting(name)
         if setting is None:
@@ -101,7 +107,7 @@ class GateOptions:
         from advisor.domain.reliability import parse_line
         from advisor.errors import InputError
 
-        fail_under, min_known = self._read("fail-under"), self._read("min-known")
+        fail_under, min_share = self._read("fail-under"), self._read("min-known")
         if self.certain and fail_under is None:
             raise InputError("missing option --fail-under: --certain needs it")
         setting = gate_setting("exceptions")
@@ -109,9 +115,9 @@ class GateOptions:
         return Gate(
             fail_under=None if fail_under is None else parse_line(fail_under),
             is_certain=bool(self._read("certain")),
-            min_known=None if min_known is None else parse_share(min_known, "--min-known"),
+            min_share=None if min_share is None else parse_share(min_share, "--min-known"),
             fails_unknown=bool(self._read("fail-unknown")),
-            fails_excluded=bool(self._read("license") or self._read("avoid")),
+            fails_exclusions=bool(self._read("license") or self._read("avoid")),
             exemptions=[Exemption(**table) for table in tables if isinstance(table, dict)],
             day=datetime.now(UTC).date(),
         )

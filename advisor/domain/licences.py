@@ -28,14 +28,14 @@ _COPYLEFT = (
     "ms-rl",
     "osl",
 )
-_RESTRICTED = ("busl", "cc-by-nc", "cc-by-nd", "elastic", "fsl", "sspl", "polyform")
+_CONDITIONS = ("busl", "cc-by-nc", "cc-by-nd", "elastic", "fsl", "sspl", "polyform")
 
 
 def kind_of_licence(identifier: str) -> Kind | None:
     """Return the kind of a licence; None: unknown, or an expression of several licences."""
     name = identifier.strip().lower()
     kinds: dict[Kind, tuple[str, ...]] = {
-        "restricted": _RESTRICTED, "copyleft": _COPYLEFT, "permissive": _PERMISSIVE,
+        "restricted": _CONDITIONS, "copyleft": _COPYLEFT, "permissive": _PERMISSIVE,
     }  # fmt: skip
     if " " in name:
         return None

@@ -37,7 +37,7 @@ class Details:
     download_bytes: int | None = None
 
 
-Yanked = dict[str, dict[tuple[str, str], bool]]
+Withdrawals = dict[str, dict[tuple[str, str], bool]]
 """Repository → (package, version) → whether the index withdrew it."""
 
 _QUERIES = {
@@ -48,7 +48,9 @@ _QUERIES = {
 }
 
 
-def read_details(store: Store, repositories: Sequence[str], day: date) -> tuple[dict[str, Details], Yanked]:
+def read_details(
+    store: Store, repositories: Sequence[str], day: date
+) -> tuple[dict[str, Details], Withdrawals]:
     """Return the facts about repositories on a day, and their versions.
 
     Raises:
@@ -57,10 +59,10 @@ def read_details(store: Store, repositories: Sequence[str], day: date) -> tuple[
     details: dict[str, Details] = {}
     for repository, licence, observed_on in _query(store, "repositories", repositories, day):
         details[repository] = Details(licence=licence, licence_source=f"its repository, {observed_on}")
-    yanked: Yanked = {}
+    withdrawals: Withdrawals = {}
     for repository, package, version, is_yanked in _query(store, "package_releases", repositories, day):
-        yanked.setdefault(repository, {})[package, version] = is_yanked
-    return details, yanked
+        withdrawals.setdefault(repository, {})[package, version] = is_yanked
+    return details, withdrawals
 
 
 def _query(store: Store, table: str, repositories: Sequence[str], day: date) -> Iterator[tuple[Any, ...]]:

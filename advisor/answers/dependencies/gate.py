@@ -22,18 +22,18 @@ class Gate:
     Attributes:
         fail_under: lowest score that passes; None: any.
         is_certain: whether only a package fails whose highest possible score is lower.
-        min_known: lowest share of packages with a score that passes; None: any.
+        min_share: lowest share of packages with a score that passes; None: any.
         fails_unknown: whether a package without a score fails.
-        fails_excluded: whether a package fails that a rule excludes, without a lowest score.
+        fails_exclusions: whether a package fails that a rule excludes, without a lowest score.
         exemptions: packages that pass all the same.
         day: the day on which exemptions must not be over.
     """
 
     fail_under: float | None = None
     is_certain: bool = False
-    min_known: float | None = None
+    min_share: float | None = None
     fails_unknown: bool = False
-    fails_excluded: bool = False
+    fails_exclusions: bool = False
     exemptions: Sequence[Exemption] = ()
     day: date = date.max
 
@@ -70,7 +70,7 @@ def decide(answer: Dependencies, gate: Gate) -> Decision:
         for n, e in exemptions.items()
         if n not in names
     ]
-    line = 0.0 if gate.fail_under is None and gate.fails_excluded else gate.fail_under
+    line = 0.0 if gate.fail_under is None and gate.fails_exclusions else gate.fail_under
     is_below = line is not None and any(h.is_below(line, certainly=gate.is_certain) for h in known)
     problems = _list_problems(known, unknown, gate)
     result = replace(
@@ -88,9 +88,9 @@ def decide(answer: Dependencies, gate: Gate) -> Decision:
 def _list_problems(known: Sequence[Health], unknown: Sequence[Health], gate: Gate) -> tuple[str, ...]:
     problems = []
     total = len(known) + len(unknown)
-    if gate.min_known is not None and total and len(known) / total < gate.min_known:
+    if gate.min_share is not None and total and len(known) / total < gate.min_share:
         share = f"{len(known)} of {total} packages have a score ({len(known) / total:.0%})"
-        problems.append(f"{share}, and --min-known needs {gate.min_known:.0%}")
+        problems.append(f"{share}, and --min-known needs {gate.min_share:.0%}")
     if gate.fails_unknown and (names := [h.dependency.name for h in unknown if h.exemption is None]):
         more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
         problems.append(f"--fail-unknown: no score for {', '.join(names[:_NAMES])}{more}")

@@ -19,7 +19,7 @@ from advisor.errors import InputError
 
 _OWN = ("editable", "virtual")
 _PLACES = ("git", "url", "directory", "path")
-_NEEDED = frozenset({"main", "default"})  # the groups of poetry and pdm that are always needed
+_ALWAYS = frozenset({"main", "default"})  # the groups of poetry and pdm that are always needed
 _NAME = re.compile(r"[\w.-]+")
 
 
@@ -108,7 +108,7 @@ def _package(path: Path, entry: Mapping[str, Any], line: int) -> Dependency:
 def _groups(entry: Mapping[str, Any]) -> Groups:
     """Return the groups of a package; poetry before 1.5 writes a category instead."""
     groups = tuple(entry.get("groups") or ([entry["category"]] if "category" in entry else ()))
-    groups = () if _NEEDED & set(groups) else groups
+    groups = () if _ALWAYS & set(groups) else groups
     return (*groups, "optional") if entry.get("optional") is True and "optional" not in groups else groups
 
 
@@ -177,5 +177,5 @@ def add_roots(dependencies: Sequence[Dependency], roots: Mapping[str, Groups]) -
     has_own_groups = any(d.groups for d in dependencies)
     known = {d.name for d in dependencies}
     roots = {name: groups for name, groups in roots.items() if name in known}
-    traced = trace(dependencies, roots, sets_groups=not has_own_groups)
-    return traced if roots else [replace(d, parents=None) for d in dependencies]
+    result = trace(dependencies, roots, sets_groups=not has_own_groups)
+    return result if roots else [replace(d, parents=None) for d in dependencies]

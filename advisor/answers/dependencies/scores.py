@@ -41,20 +41,20 @@ class Scores:
         scores: repository → its score.
         problems: repository → why it has none.
         details: repository → licence, downloads and the like.
-        yanked: repository → (package, version) → whether the index withdrew it.
+        withdrawals: repository → (package, version) → whether the index withdrew it.
     """
 
     scores: Mapping[str, Score]
     problems: Mapping[str, str]
     details: Mapping[str, Details]
-    yanked: Mapping[str, Mapping[tuple[str, str], bool]]
+    withdrawals: Mapping[str, Mapping[tuple[str, str], bool]]
 
     def describe(self, repository: str, dependency: Dependency) -> Details:
         """Return the facts about a package of a repository."""
-        withdrawn = self.yanked.get(repository, {})
+        versions = self.withdrawals.get(repository, {})
         return replace(
             self.details.get(repository, Details()),
-            is_yanked=withdrawn.get((dependency.name, dependency.version or "")),
+            is_yanked=versions.get((dependency.name, dependency.version or "")),
             download_bytes=dependency.size_bytes,
         )
 
@@ -68,7 +68,7 @@ class _Facts:
     outlooks: tuple[Outlook, ...]
     as_of: date
     details: Details = field(default_factory=Details)
-    yanked: Mapping[tuple[str, str], bool] = field(default_factory=dict)
+    withdrawals: Mapping[tuple[str, str], bool] = field(default_factory=dict)
 
 
 def score_repositories(
@@ -102,7 +102,7 @@ def score_repositories(
             continue
         scores[name] = Score(replace(candidate, outlook=facts.outlooks), facts.as_of)
     problems = {name: reason for name, reason in problems.items() if name not in scores}
-    return Scores(scores, problems, details, {name: facts.yanked for name, facts in known.items()})
+    return Scores(scores, problems, details, {name: facts.withdrawals for name, facts in known.items()})
 
 
 def _require(
@@ -153,7 +153,7 @@ def _measure_repositories(
             continue
         facts = FactsView(store, tuple(sorted(set(names_in_store.values()))), day)
         result = months.measure(facts)
-        details, yanked = read_details(store, sorted(set(names_in_store.values())), day)
+        details, withdrawals = read_details(store, sorted(set(names_in_store.values())), day)
         problems |= {d.repository: str(d) for d in result.damages}
         for name, own in names_in_store.items():
             measurements = result.measurements.get(own)
@@ -164,7 +164,7 @@ def _measure_repositories(
                     result.outlooks[own],
                     day,
                     details.get(own, Details()),
-                    yanked.get(own, {}),
+                    withdrawals.get(own, {}),
                 )
     return known, problems
 

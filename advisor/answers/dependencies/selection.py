@@ -72,19 +72,19 @@ def select_dependencies(
     Raises:
         InputError: no file has a group of a name in ``without``.
     """
-    unwanted = {_plain(group) for group in selection.without}
+    exclusions = {_plain(group) for group in selection.without}
     groups = {_plain(group): group for d in dependencies for group in d.groups}
     for name in () if selection.may_lack_groups else selection.without:
         if dependencies and _plain(name) not in groups:
             known = ", ".join(sorted(groups.values())) or "none"
             raise InputError(f"--without {name}: no package has this group; groups in the files: {known}")
-    needed = [d for d in dependencies if not d.groups or not {_plain(g) for g in d.groups} <= unwanted]
-    answers = {marker: _is_needed(marker, selection) for marker in {d.marker for d in needed}}
-    result = [d for d in needed if answers[d.marker]]
+    rest = [d for d in dependencies if not d.groups or not {_plain(g) for g in d.groups} <= exclusions]
+    answers = {marker: _is_needed(marker, selection) for marker in {d.marker for d in rest}}
+    result = [d for d in rest if answers[d.marker]]
     notes = []
-    if count := len(dependencies) - len(needed):
+    if count := len(dependencies) - len(rest):
         notes.append(f"left out: {_packages(count)} only of the groups {', '.join(selection.without)}")
-    if count := len(needed) - len(result):
+    if count := len(rest) - len(result):
         python = f"Python {selection.python}" if selection.python else ""
         notes.append(f"left out: {_packages(count)} not needed on {f'{python} {selection.platform}'.strip()}")
     return result, tuple(notes)

@@ -16,7 +16,7 @@ from advisor.answers.dependencies.text import parse_yaml
 from advisor.errors import InputError
 
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*+)"?|([^\s",:]+(?::[^\s",:]+)*+)')
-_QUOTED = re.compile(r"%([2-7][0-9A-Fa-f])")
+_ESCAPE = re.compile(r"%([2-7][0-9A-Fa-f])")
 _PATCH = re.compile(r"[^#]*@npm(?:%3A|:)(?P<version>[^#:]+)", re.IGNORECASE)
 
 
@@ -43,7 +43,7 @@ def _entries(path: Path, text: str) -> Iterator[Entry]:
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         indent = len(line) - len(line.lstrip(" "))
-        words = [quoted or plain for quoted, plain in _WORD.findall(line)]
+        words = [inner or plain for inner, plain in _WORD.findall(line)]
         if indent == 0:
             if key:
                 yield _entry(key, fields, requires)
@@ -92,7 +92,7 @@ def _berry_entries(path: Path, text: str) -> Iterator[Entry]:
 
 def _unquote(text: str) -> str:
     """Return an address with ASCII characters unquoted; urllib can open connections, so it is not used."""
-    return _QUOTED.sub(lambda m: chr(int(m[1], 16)), text)
+    return _ESCAPE.sub(lambda m: chr(int(m[1], 16)), text)
 
 
 def _names(table: Mapping[str, Any] | None) -> tuple[str, ...]:

@@ -144,7 +144,7 @@ def rank(
     include: Includes = None,
     fail_under: FailUnder = None,
     certain: Certain = False,
-    min_known: MinKnown = None,
+    min_share: MinKnown = None,
     fail_unknown: FailUnknown = False,
     without: Without = None,
     python: Python = None,
@@ -196,12 +196,12 @@ def rank(
     options = RequestOptions(domain, goal, as_of, weights, rules, store)
     _check_since(since, is_possible=not (all_ or from_ or replay) and format is Format.table)
     gate = GateOptions(
-        fail_under, certain, min_known, fail_unknown, without, python, platform, license, avoid
+        fail_under, certain, min_share, fail_unknown, without, python, platform, license, avoid
     )
     if all_:
         others = (
             from_,
-            gate.list_typed(),
+            gate.list_options(),
             replay,
             model,
             method,
@@ -221,13 +221,13 @@ def rank(
         options = replace(options, store=options.store or store_or_default(None))
         _rank_all(options.build_request(repositories), format, output, full=full)
         return
-    if from_ or gate.list_typed() or format is Format.sarif:
-        refused = {
+    if from_ or gate.list_options() or format is Format.sarif:
+        refusals = {
             "--model": model, "--method": method, "--hardware": hardware, "--gpu-memory": gpu_memory,
             "--gpus": gpus, "--prefer": prefer, "--replay": replay, "--category": category, "--full": full,
             "--domain": options.without_settings().domain,
         }  # fmt: skip
-        _check_from(from_, repositories, gate, [name for name, value in refused.items() if value])
+        _check_from(from_, repositories, gate, [name for name, value in refusals.items() if value])
         _rank_files(from_ or [], options, format, gate, include or (), output)
         return
     if include:
@@ -311,19 +311,19 @@ def _rank_all(request: Request, format: Format, output: Path | None, *, full: bo
 
 
 def _check_from(
-    files: list[Path] | None, repositories: list[str] | None, gate: GateOptions, refused: list[str]
+    files: list[Path] | None, repositories: list[str] | None, gate: GateOptions, refusals: list[str]
 ) -> None:
     """Refuse what means nothing with --from, and options for --from without it."""
     from advisor.errors import InputError
 
     if not files:
-        names = " and ".join(gate.list_typed() or ["--format sarif"])
+        names = " and ".join(gate.list_options() or ["--format sarif"])
         raise InputError(f"missing option --from: {names} {'need' if ' and ' in names else 'needs'} it")
     if repositories:
         raise InputError("name either repositories or files (--from), not both")
-    if refused:
-        verb = "mean" if len(refused) > 1 else "means"
-        raise InputError(f"{' and '.join(refused)} {verb} nothing with --from: leave it out")
+    if refusals:
+        verb = "mean" if len(refusals) > 1 else "means"
+        raise InputError(f"{' and '.join(refusals)} {verb} nothing with --from: leave it out")
 
 
 def _rank_files(

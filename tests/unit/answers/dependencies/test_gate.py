@@ -52,13 +52,13 @@ def test_a_certain_failure_is_told_from_a_possible_one():
 
 def test_what_is_not_known_can_fail():
     assert decide(ANSWER, Gate()).passes
-    assert decide(ANSWER, Gate(min_known=0.75)).passes
-    low = decide(ANSWER, Gate(min_known=0.76))
+    assert decide(ANSWER, Gate(min_share=0.75)).passes
+    low = decide(ANSWER, Gate(min_share=0.76))
     assert not low.passes
     assert low.answer.problems == ("3 of 4 packages have a score (75%), and --min-known needs 76%",)
     unknown = decide(ANSWER, Gate(fails_unknown=True))
     assert (unknown.passes, unknown.answer.problems) == (False, ("--fail-unknown: no score for @s/lost",))
-    assert decide(Dependencies((), "g", {}, (), ()), Gate(min_known=1.0, fails_unknown=True)).passes
+    assert decide(Dependencies((), "g", {}, (), ()), Gate(min_share=1.0, fails_unknown=True)).passes
     many = tuple(Health(Dependency("pypi", f"p{n:02}", "r.txt"), unknown="?") for n in range(12))
     (problem,) = decide(Dependencies((), "g", {}, (), many), Gate(fails_unknown=True)).answer.problems
     assert problem.endswith("p08, p09 and 2 more")
