@@ -1,4 +1,4 @@
-"""The methods of fine-tuning, with paper, cost and the stacks that have them.
+"""The methods of fine-tuning and its objectives, with paper, cost and the stacks that have them.
 
 ``evidence`` names the option or class of each stack. trl supports every method of PEFT; our tests train
 each method that has ``runs`` (`tests/train/test_methods.py`). The options of the other stacks come from
@@ -133,5 +133,25 @@ METHODS: tuple[MethodNote, ...] = (
         "GaLore", "all weights, with gradients projected to a low rank", "2403.03507 (2024)",
         "full fine-tuning with smaller moments", "", {"trl": "optim: galore_adamw"},
         "an optimizer, not an adapter",
+    ),
+    MethodNote(
+        "DPO", "what LoRA, QLoRA or full trains: chosen answers become likelier than rejected ones",
+        "2305.18290 (2023)",
+        "two answers for each row, and a reference: the model without its adapter (full: a second model)",
+        "method.objective=dpo",
+        {"trl": "DPOConfig", "axolotl": "rl: dpo", "torchtune": "lora_dpo_*", "unsloth": "PatchDPOTrainer"},
+        "rows with prompt, chosen and rejected; start from an instruct model; method.beta is the strength of "
+        "the reference",
+    ),
+    MethodNote(
+        "KTO", "what LoRA, QLoRA or full trains: desirable answers become likelier, the others less likely",
+        "2402.01306 (2024)", "as DPO, with one answer for each row", "method.objective=kto",
+        {"trl": "KTOConfig", "axolotl": "rl: kto"},
+        "rows with prompt, completion and label; takes pairs too, as two rows each",
+    ),
+    MethodNote(
+        "ORPO", "what LoRA, QLoRA or full trains: answers and preferences in one loss, without a reference",
+        "2403.07691 (2024)", "two answers for each row", "", {"axolotl": "rl: orpo"},
+        "trl 1.16 has it in its experimental part only, so advisor does not train with it",
     ),
 )  # fmt: skip

@@ -63,8 +63,8 @@ class Record:
         findings: the findings about the data.
         deviations: the fields that the stack follows only approximately.
         recommendation: why this stack (empty if the user chose it).
-        losses: first, last and lowest training loss; held-out losses of base and adapter; why a base
-            was not judged.
+        losses: first, last and lowest training loss; held-out losses of base and adapter, and their figures
+            about preferences (`finetune.after.preferences`); why a base was not judged.
         timings_seconds: seconds of each stage.
         memory_bytes: predicted and measured peaks.
         outcome: one line for people.

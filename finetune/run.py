@@ -284,6 +284,8 @@ def _evaluate(folder: Path, record: Record) -> Record:
         )
     evaluation = json.loads((folder / "evaluation.json").read_text("utf-8"))
     losses = {"held_out": evaluation["losses"], "held_out_tokens": evaluation["tokens"]}
+    if evaluation.get("preferences"):
+        losses |= {"preferences": evaluation["preferences"], "held_out_rows": evaluation["rows"]}
     if evaluation.get("not_judged"):
         losses["not_judged"] = evaluation["not_judged"]
     return update_record(
@@ -302,5 +304,14 @@ def _describe_outcome(record: Record) -> str:
     suffix = "_quantised" if "base_quantised" in losses else ""
     pair = [losses[name + suffix] for name in ("base", "adapter") if name + suffix in losses]
     numbers = " → ".join(f"{loss:.4f}" for loss in pair)
-    text = f"held-out loss {numbers} on {record.losses['held_out_tokens']} tokens"
+    text = f"held-out loss {numbers}{_describe_preferences(record, suffix)}"
     return "; not judged: ".join([text, *reasons])
+
+
+def _describe_preferences(record: Record, suffix: str) -> str:
+    """Return what the held-out loss was measured on, with accuracy and margin of preferences."""
+    figures = record.losses.get("preferences", {}).get(f"adapter{suffix}", {})
+    if "accuracy" not in figures:
+        return f" on {record.losses['held_out_tokens']} tokens"
+    numbers = f", reward accuracy {figures['accuracy']:.0%}, margin {figures['margin']:.3f}"
+    return f"{numbers} on {record.losses['held_out_rows']} preferences"

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 LORA_LIKE = ("lora", "qlora")
+Objective = Literal["sft", "dpo", "kto"]
+# Objective → the format of its rows.
+PREFERENCE_FORMATS: Mapping[str, str] = {"dpo": "preference", "kto": "unpaired-preference"}
+# Objectives that people look for, and why advisor does not train with them.
+_OTHER_OBJECTIVES = {
+    "orpo": "trl has ORPO in its experimental part only, whose interfaces change without notice; use 'dpo'",
+    "grpo": "GRPO needs a reward function and generates its rows during the training; use `trl grpo`",
+    "reward": "a reward model has another output layer than a language model; use `trl reward`",
+}
 MethodName = Literal["lora", "qlora", "full", "ia3", "vera", "prompt-tuning", "prefix-tuning"]
 _EMBEDDINGS = (
     "LoRA does not train the embedding of a new token, and advisor adds none; use tokens that the model "
@@ -15,8 +24,8 @@ _EMBEDDINGS = (
 )
 # What people look for, and why a run specification does not have it.
 ABSENT_FIELDS: Mapping[str, str] = {
-    "objective": "advisor trains on answers only (SFT); for preferences, rewards and GRPO use trl's own "
-    "commands, such as `trl dpo`, `trl reward` and `trl grpo`",
+    "objective": "the field is method.objective",
+    "reward": "advisor trains no reward model; use `trl reward`",
     "modules_to_save": "advisor trains linear layers only: its exports and merges would lose whole layers "
     "that are saved beside them; use method.name = 'full'",
     "added_tokens": _EMBEDDINGS,
@@ -59,7 +68,9 @@ class Data(Section):
     train: str = Field(min_length=1)
     evaluation: str | None = None
     evaluation_share: float = Field(0.1, ge=0, lt=1)
-    format: Literal["auto", "alpaca", "chat", "sharegpt", "prompt-completion", "text"] = "auto"
+    format: Literal[
+        "auto", "alpaca", "chat", "sharegpt", "prompt-completion", "text", "preference", "unpaired-preference"
+    ] = "auto"
     template: str = "auto"
     max_length: Positive = 2048
     too_long: Literal["truncate", "drop", "stop"] = "truncate"
@@ -74,12 +85,17 @@ class Method(Section):
 
     Attributes:
         name: None: ``qlora`` on a machine with a GPU, ``lora`` without.
+        objective: ``sft`` trains on answers, ``dpo`` on pairs of a chosen and a rejected answer, ``kto`` on
+            answers with the label true (desirable) or false.
+        beta: how strongly ``dpo`` and ``kto`` hold the model to its reference, the untrained model.
         r, alpha, dropout, rslora, dora: for LoRA and QLoRA; ``r`` for VeRA too.
         targets: names of linear layers, or ``all-linear``.
         virtual_tokens: for prompt tuning and prefix tuning.
     """
 
     name: MethodName | None = None
+    objective: Objective = "sft"
+    beta: float = Field(0.1, gt=0)
     r: Positive = 16
     alpha: Positive = 32
     dropout: float = Field(0.0, ge=0, lt=1)
@@ -87,6 +103,13 @@ class Method(Section):
     rslora: bool = False
     dora: bool = False
     virtual_tokens: Positive = 20
+
+    @field_validator("objective", mode="before")
+    @classmethod
+    def _other_objectives(cls, value: object) -> object:
+        if isinstance(value, str) and value in _OTHER_OBJECTIVES:
+            raise ValueError(f"{value}: {_OTHER_OBJECTIVES[value]}")
+        return value
 
     @model_validator(mode="after")
     def _lora_options_need_lora(self) -> Method:
@@ -115,6 +138,7 @@ class Training(Section):
         epochs, steps: ``steps`` takes precedence if it is set.
         warmup: below 1 a share of the steps; 1 or more, a number of steps.
         gradient_checkpointing: None: on with a GPU, off on a CPU.
+        learning_rate: of a preference objective by default 1e-5, and 1e-6 for ``full``; see `resolve_spec`.
         optimizer: torch's AdamW, or the paged 8-bit AdamW of bitsandbytes.
         fused_optimizer: one kernel updates all weights; bitsandbytes' optimizers always do this.
         attention: how attention is computed: ``sdpa`` is torch's own function, which chooses a kernel for the

@@ -59,6 +59,15 @@ class RunSpec(Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _preferences_train_answers(self) -> RunSpec:
+        if self.method.objective != "sft" and self.data.loss_on != "answers":
+            raise ValueError(
+                f"data.loss_on = '{self.data.loss_on}' is for method.objective = 'sft'; "
+                f"{self.method.objective} compares answers"
+            )
+        return self
+
     @property
     def world_size(self) -> int:
         """The number of training processes on all nodes."""
@@ -106,6 +115,9 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         },
     },
 }
+
+
+_PREFERENCE_RATES = {"full": 1e-6, "adapter": 1e-5}
 
 
 @dataclass(frozen=True)
@@ -243,10 +255,24 @@ def resolve_spec(composed_spec: ComposedSpec, *, gpus: int, bfloat16: bool = Tru
     }
     current_values = dict(iterate_leaves(spec.model_dump()))
     values = {leaf: value for leaf, value in automatic_values.items() if current_values[leaf] is None}
-    resolved_spec = override_fields(composed_spec, source, values)
+    resolved_spec = _lower_learning_rate(override_fields(composed_spec, source, values))
     _check_devices(resolved_spec.spec)
     _check_kernels(resolved_spec.spec, bfloat16=bfloat16)
     return resolved_spec
+
+
+def _lower_learning_rate(composed_spec: ComposedSpec) -> ComposedSpec:
+    """Replace the learning rate for answers (the default's or a preset's) by the one of a preference.
+
+    trl's own default for DPO and KTO is 1e-6 for all weights; its documentation advises ten times that for
+    an adapter.
+    """
+    spec, origin = composed_spec.spec, composed_spec.origins.get("training.learning_rate", "default")
+    if spec.method.objective == "sft" or not origin.startswith(("default", "--preset ")):
+        return composed_spec
+    rate = _PREFERENCE_RATES["full" if spec.method.name == "full" else "adapter"]
+    source = f"{spec.method.objective}, instead of {spec.training.learning_rate} ({origin})"
+    return override_fields(composed_spec, source, {"training.learning_rate": rate})
 
 
 def _check_devices(spec: RunSpec) -> None:

@@ -158,10 +158,10 @@ def compose_run(options: RunOptions, callbacks: RunCallbacks, output: Path | Non
             raise InputError(f"missing option {option}: add it, or try `advisor train --demo`")
     recommendation = None
     if "stack" not in names:
-        kinds = [
-            value for _, tables in layers for n, value in specs.iterate_leaves(tables) if n == "devices.kind"
-        ]
-        stack, recommendation = _recommend_stack(kinds[-1] if kinds else None)
+        values_so_far = {n: value for _, tables in layers for n, value in specs.iterate_leaves(tables)}
+        stack, recommendation = _recommend_stack(
+            values_so_far.get("devices.kind"), values_so_far.get("method.objective", "sft")
+        )
         layers.append(("recommended", {"stack": stack}))
     composed_spec = specs.compose_spec(layers)
     load_stack(composed_spec.spec.stack)  # reports an unknown name before anything is read
@@ -184,11 +184,12 @@ def _demo_layer(callbacks: RunCallbacks) -> dict[str, Any]:
     return {**settings, "model": model, "data": {**settings["data"], **rows}}
 
 
-def _recommend_stack(kind: str | None) -> tuple[str, dict[str, Any]]:
+def _recommend_stack(kind: str | None, objective: str) -> tuple[str, dict[str, Any]]:
     """Return the name of the recommended stack that can run here, and why it is recommended.
 
     Args:
         kind: ``cpu`` or ``cuda``, if the run says so; None: as the machine has it.
+        objective: ``sft``, or a preference, which not every stack trains on.
 
     Raises:
         InputError: advisor has no stack for any of the suitable libraries.
@@ -197,6 +198,7 @@ def _recommend_stack(kind: str | None) -> tuple[str, dict[str, Any]]:
     from advisor.errors import InputError
     from finetune.machine.hardware import detect_machine
     from finetune.stacks import STACKS, load_stack
+    from finetune.stacks.shared.refusals import PREFERENCE_STACKS
 
     answer = recommend()
     stacks = {load_stack(name).repository: load_stack(name) for name in STACKS}
@@ -206,10 +208,15 @@ def _recommend_stack(kind: str | None) -> tuple[str, dict[str, Any]]:
         stack = stacks.get(repository or "")
         if stack is None or (getattr(stack, "needs_gpu", False) and not has_gpu):
             continue
+        if objective != "sft" and stack.name not in PREFERENCE_STACKS:
+            continue
         why = {"choice": repository, "certainty": answer.certainty, "as_of": str(answer.as_of)}
         if repository == answer.choice:
             return stack.name, {**why, "reasons": list(answer.reasons)}
-        reason = f"the next of the ranking that can train here; {answer.choice} needs a GPU or has no stack"
+        obstacle = f"{answer.choice} needs a GPU or has no stack"
+        if objective != "sft":
+            obstacle = f"advisor does not run {objective} with {answer.choice}"
+        reason = f"the next of the ranking that can train here; {obstacle}"
         return stack.name, {**why, "reasons": [reason]}
     raise InputError("cannot train with any of the suitable libraries: choose a stack with --stack")
 

@@ -61,8 +61,10 @@ def show_progress() -> Iterator[RunCallbacks]:
         def on_event(event: dict[str, Any]) -> None:
             if event["event"] == "step" and event["loss"] is not None:
                 memory = (event["gpu_bytes"] or event["rss_bytes"]) / 2**30
-                progress_log.figures = f"step {event['step']} of {event['steps']}, loss {event['loss']:.3f}"
-                figures = f"loss {event['loss']:.3f}  {event['tokens']:,} tokens  {memory:.1f} GiB"
+                loss, accuracy = f"loss {event['loss']:.3f}", event.get("accuracy")
+                loss += "" if accuracy is None else f", accuracy {accuracy:.0%}"
+                progress_log.figures = f"step {event['step']} of {event['steps']}, {loss}"
+                figures = f"{loss}  {event['tokens']:,} tokens  {memory:.1f} GiB"
                 bar.update(
                     task,
                     description="train",

@@ -9,6 +9,14 @@ from typing import Any
 from finetune.record import Record, write_text
 from finetune.weights.base import public_name
 
+_SHARES = ("accuracy", "likelier_chosen")
+_PREFERENCE_FIGURES = {
+    "accuracy": "reward accuracy",
+    "margin": "reward margin",
+    "chosen_reward": "reward of the better answers",
+    "rejected_reward": "reward of the worse answers",
+    "likelier_chosen": "pairs whose chosen answer is the likelier one",
+}
 _COUNTS = ("train_rows", "train_tokens", "trained_tokens")
 
 
@@ -21,16 +29,16 @@ def render_card(folder: Path, record: Record) -> str:
     """Return the card in the hub's format: a YAML header, then Markdown."""
     spec: dict[str, Any] = dict(record.spec)
     base = public_name(spec["model"]["base"])
-    method = spec["method"]["name"]
+    method, objective = spec["method"]["name"], spec["method"].get("objective", "sft")
     head = [
         "---",
         f"base_model: {json.dumps(base)}",
         f"library_name: {'transformers' if method == 'full' else 'peft'}",
         "pipeline_tag: text-generation",
-        f"tags: [{method}, sft, {record.stack}]",
+        f"tags: [{method}, {objective}, {record.stack}]",
         "---",
         "",
-        f"# {Path(base).name}, fine-tuned with {method}",
+        f"# {Path(base).name}, fine-tuned with {method}{f' and {objective}' if objective != 'sft' else ''}",
         "",
     ]
     sections = [*_render_measurements(record), *_render_inputs(record, spec), *_render_answers(folder)]
@@ -47,7 +55,8 @@ def _render_measurements(record: Record) -> list[str]:
         lines.append(f"| held-out loss, {name.replace('_', ', ')} | not judged: {reason} |")
     if losses:
         lines.append(f"| held-out tokens that count for the loss | {record.losses['held_out_tokens']} |")
-    elif not shortages:
+    lines += _render_preferences(record)
+    if not losses and not shortages:
         lines.append("| held-out loss | not measured: there are no held-out rows |")
     if "measured_peak" in record.memory_bytes:
         what = "GPU" if record.memory_bytes["device"] == "gpu" else "resident"
@@ -55,6 +64,18 @@ def _render_measurements(record: Record) -> list[str]:
     for stage, seconds in record.timings_seconds.items():
         lines.append(f"| seconds, {stage} | {seconds:.0f} |")
     return [*lines, ""]
+
+
+def _render_preferences(record: Record) -> list[str]:
+    """Return a line for each figure about held-out preferences."""
+    lines = []
+    for name, figures in record.losses.get("preferences", {}).items():
+        for figure, value in figures.items():
+            text = f"{value:.1%}" if figure in _SHARES else f"{value:.3f}"
+            lines.append(f"| {_PREFERENCE_FIGURES[figure]}, {name.replace('_', ', ')} | {text} |")
+    if lines:
+        lines.append(f"| held-out preferences | {record.losses['held_out_rows']} |")
+    return lines
 
 
 def _render_inputs(record: Record, spec: dict[str, Any]) -> list[str]:

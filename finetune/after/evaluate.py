@@ -1,10 +1,10 @@
 """One evaluator for all stacks: `python -m finetune.after.evaluate RUN`, a fresh process.
 
 Loss is token-weighted: the sum of -log p over all trained tokens of the held-out rows, divided by their
-number; perplexity is its exponential. The base model is the same object with the adapter switched off, so the
-adapter is the only difference. For a QLoRA run this evaluates both bases: first the quantised one that the
-adapter was trained on, then the 16- or 32-bit one that a merge uses, if it fits into the free memory. Only
-one model is in memory at a time.
+number; perplexity is its exponential. `preferences` has the figures of preferences. The base model is the
+same object with the adapter switched off, so the adapter is the only difference. For a QLoRA run this
+evaluates both bases: first the quantised one that the adapter was trained on, then the 16- or 32-bit one
+that a merge uses, if it fits into the free memory. Only one model is in memory at a time.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune import record
+from finetune.after import preferences
 from finetune.data import dataset
 from finetune.data.template import load_tokenizer
 from finetune.machine import hardware, memory
@@ -31,9 +32,10 @@ from finetune.spec import RunSpec
 from finetune.weights import base
 
 if TYPE_CHECKING:
-    from finetune.data.template import EncodedRow
+    from finetune.data.encoded_row import EncodedRow
 
 _ORDER = ("base", "adapter", "base_quantised", "adapter_quantised")
+Scores = list[tuple[float, int]]  # of each row: the sum of -log p over its trained tokens, and their number
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,8 @@ def evaluate_run(folder: Path) -> dict[str, Any]:
 
     Returns:
         ``losses`` (``base`` → loss, ``adapter`` → loss, and the same with ``_quantised``), ``not_judged``
-        (name of a loss → why it and its pair are missing), ``tokens``, ``rows``, ``perplexity``,
-        ``generations`` (question, wanted, base, adapter) and ``seconds``.
+        (name of a loss → why it and its pair are missing), ``tokens``, ``rows``, ``perplexity``, or
+        ``preferences`` (name → figures), ``generations`` (question, wanted, base, adapter) and ``seconds``.
     """
     began = time.monotonic()
     spec = record.read_spec(folder, record.read_record(folder))
@@ -75,18 +77,33 @@ def evaluate_run(folder: Path) -> dict[str, Any]:
     rows = read_held_out(data, spec.evaluation.rows)
     tokenizer = load_tokenizer(str(folder / "adapter"), trust_remote_code=spec.model.trust_remote_code)
     models, shortages = select_models(spec, int(data.summary["longest"]))
-    losses, tokens, answers = _judge_models(models, shortages, folder, spec, rows, tokenizer)
+    scores, answers = _judge_models(models, shortages, folder, spec, rows, tokenizer)
+    losses, figures = _summarise(scores, rows, spec)
     result = {
         "rows": len(rows),
         "losses": {name: losses[name] for name in _ORDER if name in losses},
         "not_judged": shortages,
-        "tokens": tokens,
-        "perplexity": {name: math.exp(min(loss, 700)) for name, loss in losses.items() if rows},
+        "tokens": sum(count for _, count in next(iter(scores.values()), [])),
+        **figures,
         "generations": _pair_answers(data, tokenizer, spec, answers),
         "seconds": round(time.monotonic() - began, 1),
     }
     record.write_text(folder / "evaluation.json", json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     return result
+
+
+def _summarise(
+    scores: Mapping[str, Scores], rows: list[EncodedRow], spec: RunSpec
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Return the losses of the models, and their perplexity or their figures about preferences."""
+    if spec.method.objective == "sft":
+        losses = {name: compute_mean_loss(values) for name, values in scores.items()}
+        return losses, {
+            "perplexity": {name: math.exp(min(loss, 700)) for name, loss in losses.items() if rows}
+        }
+    log_probabilities = {name: [-total for total, _ in values] for name, values in scores.items()}
+    losses, figures = preferences.compare_models(rows, spec.method, log_probabilities)
+    return losses, {"preferences": figures}
 
 
 def select_models(spec: RunSpec, longest: int) -> tuple[tuple[JudgedModel, ...], dict[str, str]]:
@@ -144,25 +161,24 @@ def _judge_models(
     spec: RunSpec,
     rows: list[EncodedRow],
     tokenizer: Any,
-) -> tuple[dict[str, float], int, dict[str, list[str]]]:
-    """Return the losses, their tokens and the answers of all models; one that does not fit is not judged."""
-    losses: dict[str, float] = {}
+) -> tuple[dict[str, Scores], dict[str, list[str]]]:
+    """Return the scores and the answers of all models; one that does not fit is not judged."""
+    scores: dict[str, Scores] = {}
     answers: dict[str, list[str]] = {}
-    tokens = 0
+    sequences = preferences.list_sequences(rows, spec.method.objective)
     for model in models:
         has_answers = model is models[-1] or not model.is_quantised
         try:
-            new_losses, tokens = _judge_model(
-                model, folder, spec, rows, tokenizer, answers, has_answers=has_answers
+            scores |= _judge_model(
+                model, folder, spec, sequences, tokenizer, answers, has_answers=has_answers
             )
-            losses |= new_losses
         except RuntimeError as error:
             if model is models[0] or find_gpu_error(str(error)) != "out_of_memory":
                 raise
             shortages[model.losses[0]] = f"{_name_model(spec, model)} needs more than the free memory"
         finally:
             release_memory()
-    return losses, tokens, answers
+    return scores, answers
 
 
 def _judge_model(
@@ -174,17 +190,17 @@ def _judge_model(
     answers: dict[str, list[str]],
     *,
     has_answers: bool,
-) -> tuple[dict[str, float], int]:
-    """Return the losses of one model, and add its answers; nothing refers to the model afterwards."""
+) -> dict[str, Scores]:
+    """Return the scores of one model, and add its answers; nothing refers to the model afterwards."""
     model = load_model(folder, spec, is_quantised=choice.is_quantised, is_trained=choice.is_trained)
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-    losses, tokens = {}, 0
+    scores = {}
     for name in choice.losses:
         with _without_adapter(model, spec) if name.startswith("base") else nullcontext():
-            losses[name], tokens = measure_loss(model, rows, pad)
+            scores[name] = score_rows(model, rows, pad)
             if has_answers:
                 answers[name.removesuffix("_quantised")] = _generate_answers(model, tokenizer, folder, spec)
-    return losses, tokens
+    return scores
 
 
 def read_held_out(data: dataset.Dataset, limit: int) -> list[EncodedRow]:
@@ -236,11 +252,18 @@ def _without_adapter(model: Any, spec: RunSpec) -> AbstractContextManager[None]:
     return nullcontext() if spec.method.name == "full" else model.disable_adapter()
 
 
-def measure_loss(model: Any, rows: list[EncodedRow], pad: int) -> tuple[float, int]:
-    """Return the mean -log p of a trained token (NaN without one), and the number of these tokens."""
+def compute_mean_loss(scores: Scores) -> float:
+    """Return the mean -log p of a trained token; NaN without one."""
+    count = sum(count for _, count in scores)
+    return sum(total for total, _ in scores) / count if count else math.nan
+
+
+def score_rows(model: Any, rows: list[EncodedRow], pad: int) -> Scores:
+    """Return the sum of -log p over the trained tokens of each row, and their number."""
     import torch
 
-    total, count = 0.0, 0
+    scores: Scores = [(0.0, 0)] * len(rows)
+    places_by_length = iter(sorted(range(len(rows)), key=lambda n: len(rows[n].input_ids)))
     for batch in batch_by_length(rows):
         longest = max(len(row.input_ids) for row in batch)
         ids = torch.tensor([row.input_ids + [pad] * (longest - len(row.input_ids)) for row in batch])
@@ -255,14 +278,18 @@ def measure_loss(model: Any, rows: list[EncodedRow], pad: int) -> tuple[float, i
         logits = logits[:, -longest:][:, :-1]  # prompt tuning puts virtual tokens before the row's own
         targets = labels[:, 1:].to(logits.device)
         mask = targets != IGNORE_INDEX
+        totals = torch.zeros(len(batch), dtype=torch.float64, device=logits.device)
         for places in torch.split(
             mask.nonzero(), memory.LOSS_TOKENS
         ):  # the float32 copies are the largest part
             part = logits[places[:, 0], places[:, 1]].float()
             part_targets = targets[places[:, 0], places[:, 1]]
-            total += torch.nn.functional.cross_entropy(part, part_targets, reduction="sum").item()
-        count += int(mask.sum())
-    return (total / count if count else math.nan), count
+            token_losses = torch.nn.functional.cross_entropy(part, part_targets, reduction="none")
+            totals.index_add_(0, places[:, 0], token_losses.double())
+        counts = mask.sum(dim=1).tolist()
+        for total, count in zip(totals.tolist(), counts, strict=True):
+            scores[next(places_by_length)] = (total, count)
+    return scores
 
 
 def batch_by_length(rows: list[EncodedRow]) -> Iterator[list[EncodedRow]]:

@@ -16,11 +16,13 @@ from finetune.process import launch
 from finetune.record import Record
 from finetune.spec import iterate_leaves
 
-_METRICS = ("loss", "learning_rate", "grad_norm", "tokens", "rss_bytes", "gpu_bytes")
+_METRICS = ("loss", "accuracy", "margin", "learning_rate", "grad_norm", "tokens", "rss_bytes", "gpu_bytes")
 # trackio 0.43 truncates column names to ten letters, digits and slashes, and groups by the part before a
 # slash.
 _TRACKIO = {
     "loss": "train/loss",
+    "accuracy": "train/acc",
+    "margin": "train/marg",
     "learning_rate": "train/lr",
     "grad_norm": "train/norm",
     "tokens": "tokens",
@@ -131,10 +133,11 @@ def _metric_lines(folder: Path, run_record: Record) -> dict[str, list[str]]:
                 text = f"{round(row['time'] * 1000)} {row[name]} {row['step']}\n"
                 lines.setdefault(name, []).append(text)
     last = rows[-1]["step"] if rows else 0
-    for name, loss in run_record.losses.get("held_out", {}).items():
-        lines[f"held_out_loss_{name}"] = [
-            f"{_milliseconds(run_record.ended or run_record.started)} {loss} {last}\n"
-        ]
+    results = {f"held_out_loss_{n}": loss for n, loss in run_record.losses.get("held_out", {}).items()}
+    for name, figures in run_record.losses.get("preferences", {}).items():
+        results |= {f"held_out_{figure}_{name}": value for figure, value in figures.items()}
+    for name, value in results.items():
+        lines[name] = [f"{_milliseconds(run_record.ended or run_record.started)} {value} {last}\n"]
     return lines
 
 

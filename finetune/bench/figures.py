@@ -145,7 +145,8 @@ def _measure_run(stack: str, seed: int, folder: Path) -> RunFigures:
     times = [b["time"] - a["time"] for a, b in pairwise(timed_steps)]
     quarters = statistics.quantiles(times, n=4)
     data = open_dataset(folder / "data").summary
-    losses = run_record.losses.get("held_out") or {}
+    is_sft = run_record.spec["method"].get("objective", "sft") == "sft"  # others have another loss
+    losses = (run_record.losses.get("held_out") or {}) if is_sft else {}
     packages = run_record.environment.get("packages") or {}
     build_costs = environment.read_build_costs(load_stack(stack).lock)
     logits_check = folder / "gate.json"

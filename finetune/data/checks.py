@@ -7,12 +7,21 @@ overlap of training and held-out rows, base or instruct model.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from finetune.callbacks import RunCallbacks
 from finetune.data.dataset import Dataset
-from finetune.data.findings import Finding, Material, gather_material, make_finding
+from finetune.data.findings import (
+    Finding,
+    Material,
+    count_rows,
+    describe_rows,
+    gather_material,
+    make_finding,
+)
+from finetune.data.near import join_answers
+from finetune.data.preference_checks import PREFERENCE_CHECKS
 from finetune.data.rendering import ChatRefusal
 from finetune.data.template import render_chat
 from finetune.runners.emit import IGNORE_INDEX
@@ -46,17 +55,22 @@ def check_lengths(m: Material) -> Iterator[Finding]:
             f"are longer than data.max_length = {limit} tokens and are dropped",
         ),
         "misfit": ("misfit", "matches no format and is skipped", "match no format and are skipped"),
+        "no difference": (
+            "no-difference",
+            "has the same tokens in the chosen and the rejected answer and is dropped",
+            "have the same tokens in the chosen and the rejected answer and are dropped",
+        ),
     }
     for split in ("train", "test"):
         for fate, (code, one, many) in fates.items():
             if places := m.places(fate, split=split):
-                what = _describe_rows(places, one, many, split)
+                what = describe_rows(places, one, many, split)
                 yield make_finding(code, what, m.where(places, split), places)
     window = m.model_setting("max_position_embeddings")
     if isinstance(window, int) and m.data.summary["longest"] > window:
         places = [o.place for o in m.data.outcomes if min(o.tokens, limit) > window and o.split == "train"]
         of_model = f"longer than the model's context window of {window} tokens"
-        what = _describe_rows(places, f"is {of_model}", f"are {of_model}")
+        what = describe_rows(places, f"is {of_model}", f"are {of_model}")
         yield make_finding("beyond-window", what, m.where(places), places)
 
 
@@ -64,16 +78,16 @@ def check_duplicates(m: Material) -> Iterator[Finding]:
     """Find rows that are the same as an earlier row, or nearly the same."""
     groups: dict[tuple[str, str], list[int]] = defaultdict(list)
     for place, row in m.raw["train"].items():
-        groups[row.question, row.answer].append(place)
+        groups[row.question, join_answers(row)].append(place)
     repeats = sorted(p for places in groups.values() for p in places[1:])
     if repeats:
-        what = _describe_rows(repeats, "repeats an earlier row exactly", "repeat an earlier row exactly")
+        what = describe_rows(repeats, "repeats an earlier row exactly", "repeat an earlier row exactly")
         yield make_finding("duplicates", what, m.where(repeats), repeats)
     if near := m.near.train:
         places = sorted({later for _, later in near})
         pairs = ", ".join(f"{a}~{b}" for a, b in near[:4])
         same = "nearly the same as an earlier row"
-        what = f"{_describe_rows(places, f'is {same}', f'are {same}')} (for example {pairs})"
+        what = f"{describe_rows(places, f'is {same}', f'are {same}')} (for example {pairs})"
         yield make_finding("near-duplicates", what, m.where(places), places)
 
 
@@ -86,7 +100,7 @@ def check_overlap(m: Material) -> Iterator[Finding]:
         what = f"{len(same)} of {len(m.raw['test'])} held-out rows {verb} the same prompt as a training row"
         yield make_finding("overlap", what, m.where(same, "test"), same)
     if near := m.near.test:
-        what = _describe_rows(near, "is", "are", "test") + " nearly the same as a training row"
+        what = describe_rows(near, "is", "are", "test") + " nearly the same as a training row"
         yield make_finding("near-overlap", what, m.where(near, "test"), near)
 
 
@@ -99,11 +113,13 @@ def check_ends(m: Material) -> Iterator[Finding]:
         place
         for place, row in m.token_rows["train"]
         if place not in truncated_places
-        and [label for label in row.labels if label != IGNORE_INDEX][-1] not in stops
+        and any(
+            [label for label in side.labels if label != IGNORE_INDEX][-1] not in stops for side in row.sides
+        )
     ]
     if missing:
         names = ", ".join(repr(m.tokenizer.decode([s])) for s in sorted(stops))
-        rows = _count_rows(missing)
+        rows = count_rows(missing)
         what = f"the trained part of {rows} does not end in a token that stops the model ({names})"
         yield make_finding("end-not-trained", what, m.where(missing), missing)
     if m.tokenizer.pad_token_id is not None and m.tokenizer.pad_token_id == eos:
@@ -116,13 +132,14 @@ def check_beginnings(m: Material) -> Iterator[Finding]:
     bos = m.tokenizer.bos_token_id
     places = [p for p, row in m.token_rows["train"] if row.input_ids[:2] == [bos, bos]]
     if bos is not None and places:
-        what = _describe_rows(places, "begins", "begin") + f" with two {m.tokenizer.bos_token!r} tokens"
+        what = describe_rows(places, "begins", "begin") + f" with two {m.tokenizer.bos_token!r} tokens"
         yield make_finding("double-bos", what, m.where(places), places)
 
 
 def check_special_tokens(m: Material) -> Iterator[Finding]:
     """Find unknown token ids, untrained special tokens and special tokens in texts."""
-    row_tokens = {token for rows in m.token_rows.values() for _, row in rows for token in row.input_ids}
+    sides = [side for rows in m.token_rows.values() for _, row in rows for side in row.sides]
+    row_tokens = {token for side in sides for token in side.input_ids}
     size = m.model_setting("vocab_size")
     beyond = sorted(t for t in row_tokens if isinstance(size, int) and t >= size)
     if beyond:
@@ -146,16 +163,21 @@ def check_special_tokens(m: Material) -> Iterator[Finding]:
 
 
 def _rows_with_tokens(m: Material, tokens: list[int]) -> list[int]:
-    return [p for p, row in m.token_rows["train"] if not set(tokens).isdisjoint(row.input_ids)]
+    wanted_tokens = set(tokens)
+    return [
+        place
+        for place, row in m.token_rows["train"]
+        if any(not wanted_tokens.isdisjoint(side.input_ids) for side in row.sides)
+    ]
 
 
 def _check_special_text(m: Material) -> Iterator[Finding]:
     names = [t for t in m.tokenizer.all_special_tokens if len(t) > len("<s>") - 1]
     for split, rows in m.raw.items():
-        texts = ((place, row.question + row.answer) for place, row in rows.items())
+        texts = ((place, row.question + join_answers(row)) for place, row in rows.items())
         places = [place for place, text in texts if any(name in text for name in names)]
         if places:
-            what = _describe_rows(places, "has", "have", split) + " special tokens in the text"
+            what = describe_rows(places, "has", "have", split) + " special tokens in the text"
             yield make_finding("special-in-text", what, m.where(places, split), places)
 
 
@@ -177,7 +199,8 @@ def _find_short_embeddings(m: Material, tokens: list[int]) -> list[int]:
 def check_roles(m: Material) -> Iterator[Finding]:
     """Find rows with turns in an unusual order, and rows with an empty answer."""
     disorder, empty = [], []
-    for place, row in m.raw["train"].items():
+    sides = [(place, side) for place, row in m.raw["train"].items() for side in row.sides]
+    for place, row in sides:
         order = [t.role for t in row.messages if t.role != "tool" and "tool_calls" not in t.fields]
         order = order[1:] if order[:1] == ["system"] else order
         if order != (["user", "assistant"] * len(order))[: len(order)]:
@@ -187,13 +210,12 @@ def check_roles(m: Material) -> Iterator[Finding]:
             for t in row.messages
         ):
             empty.append(place)
+    disorder, empty = sorted(set(disorder)), sorted(set(empty))
     if disorder:
-        what = (
-            _describe_rows(disorder, "does not alternate", "do not alternate") + " user and assistant turns"
-        )
+        what = describe_rows(disorder, "does not alternate", "do not alternate") + " user and assistant turns"
         yield make_finding("role-order", what, m.where(disorder), disorder)
     if empty:
-        what = _describe_rows(empty, "has an empty answer", "have an empty answer")
+        what = describe_rows(empty, "has an empty answer", "have an empty answer")
         yield make_finding("empty-answer", what, m.where(empty), empty)
 
 
@@ -212,7 +234,7 @@ def check_default_system(m: Material) -> Iterator[Finding]:
     words = before.split()
     if len(words) > len(["system", "user", "assistant", ":"]):
         text = " ".join(words)
-        what = f"the chat template adds its own system text to {_count_rows(places)}: {text!r}"
+        what = f"the chat template adds its own system text to {count_rows(places)}: {text!r}"
         yield make_finding("default-system", what, m.where(places), places)
 
 
@@ -232,7 +254,7 @@ def check_model_kind(m: Material) -> Iterator[Finding]:
     chats = [p for p, r in m.raw["train"].items() if r.messages]
     raw = [p for p, r in m.raw["train"].items() if not r.messages]
     is_instruct = bool(m.tokenizer.chat_template) and m.spec.data.template == "auto"
-    rows = _count_rows(m.raw["train"])
+    rows = count_rows(m.raw["train"])
     if is_instruct and not chats:
         what = "the model is an instruct model (it has a chat template), but the rows are raw text"
         yield make_finding("instruct-raw", what, m.where(raw), raw)
@@ -242,17 +264,6 @@ def check_model_kind(m: Material) -> Iterator[Finding]:
     else:
         kind = "an instruct model" if is_instruct else "a base model"
         yield make_finding("base-or-instruct", f"{kind} suits these data", rows)
-
-
-def _count_rows(rows: Collection[object], kind: str = "") -> str:
-    """Return ``1 row`` or ``N rows``; ``kind`` is an adjective with a space."""
-    return f"{len(rows):,} {kind}row{'s' * (len(rows) != 1)}"
-
-
-def _describe_rows(places: Sequence[int], one: str, many: str, split: str = "train") -> str:
-    """Return the number of rows and a verb: ``one`` for one row, else ``many``."""
-    count = _count_rows(places, "held-out " if split == "test" else "")
-    return f"{count} {one if len(places) == 1 else many}"
 
 
 CHECKS: tuple[Callable[[Material], Iterator[Finding]], ...] = (
@@ -266,6 +277,7 @@ CHECKS: tuple[Callable[[Material], Iterator[Finding]], ...] = (
     check_default_system,
     check_trained_share,
     check_model_kind,
+    *PREFERENCE_CHECKS,
 )
 
 

@@ -1,6 +1,7 @@
 """Tokenise a data set once, into a folder of token ids and labels for every stack.
 
-    FOLDER/train.jsonl    one object per row: input_ids, labels (-100: not trained)
+    FOLDER/train.jsonl    one object per row: input_ids, labels (-100: not trained); of a preference also
+                          rejected (the same for the rejected answer), or is_desirable
     FOLDER/test.jsonl     the held-out rows, in the same form
     FOLDER/rows.jsonl     the outcome of each source row: split, place, tokens, trained tokens, fate
     FOLDER/summary.json   counts and hashes
@@ -16,22 +17,24 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from advisor.files import draft_folder, remove_dead_drafts
 from finetune.data import packing
+from finetune.data.encoded_row import EncodedRow, row_from_json
 from finetune.data.rows import Misfit, Row, read_rows
-from finetune.data.template import EncodedRow, encode_rows, prefetch_chats
+from finetune.data.template import encode_rows, prefetch_chats
 from finetune.data.training_template import find_training_template
 from finetune.errors import DataError, explain_os_errors
 from finetune.layout import DATA_NAMES
 from finetune.runners.emit import IGNORE_INDEX
+from finetune.sections import PREFERENCE_FORMATS
 from finetune.spec import RunSpec
 
-_VERSION = 3
+_VERSION = 4
 _EXAMPLES = 5
 _TRAINING_FATES = ("kept", "cut")
 _GROUP = 64  # rows
@@ -44,10 +47,12 @@ class RowOutcome:
     Attributes:
         split: ``train`` or ``test``.
         place: line or number of the row in its source, from 1.
-        tokens: number of tokens before truncation.
+        tokens: number of tokens before truncation; of a preference, those of the longer side.
         trained: number of trained tokens after truncation.
-        fate: ``kept``, ``cut``, ``too long`` (dropped), ``no answer left`` (dropped) or ``misfit``.
+        fate: ``kept``, ``cut``, ``too long`` (dropped), ``no answer left`` (dropped), ``no difference`` (two
+            equal answers, dropped) or ``misfit``.
         why: the reason of a misfit.
+        total: number of tokens after truncation, of both sides of a preference.
     """
 
     split: str
@@ -56,6 +61,7 @@ class RowOutcome:
     trained: int
     fate: str
     why: str = ""
+    total: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ class Dataset:
         """Yield the rows of ``train`` or ``test``."""
         with (self.folder / f"{split}.jsonl").open("rb") as lines:
             for line in lines:
-                yield EncodedRow(**json.loads(line))
+                yield row_from_json(json.loads(line))
 
 
 def count_sequences(data: Dataset, spec: RunSpec) -> int:
@@ -136,6 +142,7 @@ def hash_inputs(spec: RunSpec, tokenizer: Any) -> str:
             for k, v in spec.data.model_dump().items()
             if k not in ("train", "evaluation", "packing", "template")
         },
+        "objective": spec.method.objective,
         "seed": spec.training.seed,
         "tokenizer": hash_tokenizer(tokenizer),
         "training_templates": _list_training_templates(tokenizer.chat_template),
@@ -201,13 +208,15 @@ def _write(draft: Path, spec: RunSpec, tokenizer: Any, progress: Callable[[int],
         files = {"train": train, "test": test}
         sources = [("train", data.train)] + ([("test", data.evaluation)] if data.evaluation else [])
         for name, source in sources:
-            rows = read_rows(source, data.format, data.ignored_columns)
+            rows = read_objective_rows(
+                read_rows(source, data.format, data.ignored_columns), spec.method.objective
+            )
             for row, encoded_row in _encode_in_groups(rows, tokenizer, spec):
                 split = "test" if row.place in held_out_places and not has_own_evaluation else name
                 outcome, tokens = _judge(split, row, encoded_row, spec)
                 outcomes.append(outcome)
                 if tokens is not None:
-                    files[split].write(json.dumps(vars(tokens)) + "\n")
+                    files[split].write(json.dumps(tokens.to_json()) + "\n")
                 progress(len(outcomes))
     for name in ("train", "test"):
         with (draft / f"{name}.jsonl").open("rb") as file:
@@ -219,6 +228,32 @@ def _write(draft: Path, spec: RunSpec, tokenizer: Any, progress: Callable[[int],
     if data.evaluation:
         summary["evaluation_source_sha256"] = hash_source(data.evaluation)
     (draft / "summary.json").write_text(json.dumps(summary, indent=1))
+
+
+def read_objective_rows(rows: Iterator[Row | Misfit], objective: str) -> Iterator[Row | Misfit]:
+    """Yield the rows as an objective trains on them; a row that it cannot use becomes a misfit.
+
+    KTO takes a preference as two rows, the chosen answer as desirable and the rejected one as undesirable.
+    """
+    needed_format = PREFERENCE_FORMATS.get(objective)
+    for row in rows:
+        if isinstance(row, Misfit):
+            yield row
+        elif objective == "kto" and row.rejected:
+            for side, is_desirable in ((replace(row, rejected=None), True), (row.rejected, False)):
+                yield replace(side, format="unpaired-preference", is_desirable=is_desirable)
+        elif needed_format is None and row.format in PREFERENCE_FORMATS.values():
+            names = " or ".join(
+                f"'{name}'" for name, form in PREFERENCE_FORMATS.items() if form == row.format
+            )
+            what = "two answers (chosen and rejected)" if row.rejected else "an answer with a label"
+            remedy = f"set method.objective = {names}, or name a column in data.ignored_columns"
+            yield Misfit(row.place, f"has {what}, but method.objective is 'sft'; {remedy}")
+        elif needed_format not in (None, row.format):
+            why = f"has the format {row.format}, but method.objective = '{objective}' needs {needed_format}"
+            yield Misfit(row.place, why)
+        else:
+            yield row
 
 
 def _encode_in_groups(
@@ -237,15 +272,17 @@ def _judge(
     """Return the outcome of a row, and its tokens if they are used."""
     if isinstance(encoded_row, str):
         return RowOutcome(split, row.place, 0, 0, "misfit", encoded_row), None
-    tokens, limit = len(encoded_row.input_ids), spec.data.max_length
+    tokens, limit = max(len(side.input_ids) for side in encoded_row.sides), spec.data.max_length
     if tokens > limit and spec.data.too_long != "truncate":
         return RowOutcome(split, row.place, tokens, 0, "too long"), None
-    encoded_row = EncodedRow(encoded_row.input_ids[:limit], encoded_row.labels[:limit])
+    encoded_row = encoded_row.truncate(limit)
     # No model predicts the first label, so a row needs a trained token after the first one.
-    if all(label == IGNORE_INDEX for label in encoded_row.labels[1:]):
+    if any(all(label == IGNORE_INDEX for label in side.labels[1:]) for side in encoded_row.sides):
         return RowOutcome(split, row.place, tokens, 0, "no answer left"), None
-    fate = "cut" if tokens > limit else "kept"
-    return RowOutcome(split, row.place, tokens, encoded_row.trained_tokens, fate), encoded_row
+    if encoded_row.rejected and encoded_row.rejected.input_ids == encoded_row.input_ids:
+        return RowOutcome(split, row.place, tokens, 0, "no difference"), None
+    fate, total = "cut" if tokens > limit else "kept", sum(len(side.input_ids) for side in encoded_row.sides)
+    return RowOutcome(split, row.place, tokens, encoded_row.trained_tokens, fate, total=total), encoded_row
 
 
 def _check_outcomes(outcomes: list[RowOutcome], spec: RunSpec) -> None:
@@ -281,7 +318,7 @@ def _count(outcomes: list[RowOutcome], limit: int) -> dict[str, Any]:
     return {
         "train_rows": len(train),
         "test_rows": len(usable) - len(train),
-        "train_tokens": sum(lengths),
+        "train_tokens": sum(o.total for o in train),
         "trained_tokens": sum(o.trained for o in train),
         "longest": lengths[-1] if lengths else 0,
         "median_length": lengths[len(lengths) // 2] if lengths else 0,

@@ -5,16 +5,16 @@ An error stops the run; a warning or a note does not. `checks` has the checks, t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from finetune.callbacks import RunCallbacks
 from finetune.data.dataset import Dataset
+from finetune.data.encoded_row import EncodedRow
 from finetune.data.near import NearRows, find_near_rows
 from finetune.data.rows import Row, read_rows
-from finetune.data.template import EncodedRow
 from finetune.spec import RunSpec
 
 Severity = Literal["error", "warning", "note"]
@@ -69,6 +69,36 @@ WORDS = {
         "increase data.max_length, or set data.too_long = 'truncate'",
     ),
     "misfit": _Words("warning", "the model does not learn from these rows", "correct them"),
+    "no-difference": _Words(
+        "warning",
+        "two equal answers have the same probability, so the model learns nothing from them",
+        "delete these rows; if the answers differ only after their first tokens, increase data.max_length",
+    ),
+    "contradiction": _Words(
+        "warning",
+        "these rows cancel each other, and the held-out accuracy cannot reach 100 %",
+        "keep the right one of each two rows",
+    ),
+    "lower-score": _Words(
+        "warning",
+        "the chosen and the rejected answer are probably exchanged, and the model learns the opposite",
+        "exchange the answers of these rows, or delete the rows",
+    ),
+    "longer-answers": _Words(
+        "note",
+        "a preference for longer answers is the easiest to learn; the model then gives longer answers",
+        "add rows whose chosen answer is the shorter one",
+    ),
+    "unbalanced-labels": _Words(
+        "note",
+        "KTO gives each row the same weight, so it learns mostly from the more frequent label",
+        "delete rows with the more frequent label until it is at most a third more frequent",
+    ),
+    "one-label": _Words(
+        "error",
+        "without the other label there is nothing to compare the answers with",
+        "add rows with the other label, or train on the good answers with method.objective = 'sft'",
+    ),
     "beyond-window": _Words(
         "error",
         "the model has not learned positions beyond its context window; training can crash",
@@ -165,6 +195,17 @@ def make_finding(code: str, what: str, where: str, rows: Sequence[int] = ()) -> 
     """Return a finding with the severity, reason and remedy of its code."""
     words = WORDS[code]
     return Finding(code, words.severity, what, where, tuple(rows), words.why, words.remedy)
+
+
+def count_rows(rows: Collection[object], kind: str = "") -> str:
+    """Return ``1 row`` or ``N rows``; ``kind`` is an adjective with a space."""
+    return f"{len(rows):,} {kind}row{'s' * (len(rows) != 1)}"
+
+
+def describe_rows(places: Sequence[int], one: str, many: str, split: str = "train") -> str:
+    """Return the number of rows and a verb: ``one`` for one row, else ``many``."""
+    count = count_rows(places, "held-out " if split == "test" else "")
+    return f"{count} {one if len(places) == 1 else many}"
 
 
 @dataclass(frozen=True)

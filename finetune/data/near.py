@@ -57,7 +57,7 @@ def find_near_rows(
     answered_questions: set[tuple[int, int]] = set()
     pairs, places = [], []
     for count, (place, row) in enumerate(train.items(), 1):
-        question, answer = row.question, row.answer
+        question, answer = row.question, join_answers(row)
         key = (hash(question), hash(answer))
         if key not in answered_questions:
             answered_questions.add(key)
@@ -75,7 +75,13 @@ def find_near_rows(
 
 
 def _join_text(row: Row) -> str:
-    return f"{row.question}\n{row.answer}"
+    return f"{row.question}\n{join_answers(row)}"
+
+
+def join_answers(row: Row) -> str:
+    """Return the answer of a row, with its label; of a preference, both answers."""
+    label = "" if row.is_desirable is None else f"\n{row.is_desirable}"
+    return "\n".join(side.answer for side in row.sides) + label
 
 
 def _are_comparable(texts: Iterable[str]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from finetune.data.template import EncodedRow
+from finetune.data.encoded_row import EncodedRow
 from finetune.runners.emit import IGNORE_INDEX
 
 if TYPE_CHECKING:
@@ -26,6 +26,19 @@ class Piece:
     token: int
     text: str
     is_trained: bool
+
+
+def split_sides(place: int, row: EncodedRow, tokenizer: Any) -> list[tuple[str, list[Piece]]]:
+    """Return the tokens of a row, or of both answers of a preference, each with its title."""
+    if row.rejected:
+        names = [", chosen", ", rejected"]
+    elif row.is_desirable is not None:
+        names = [", desirable" if row.is_desirable else ", undesirable"]
+    else:
+        names = [""]
+    return [
+        (f"{place}{name}", split_pieces(side, tokenizer)) for name, side in zip(names, row.sides, strict=True)
+    ]
 
 
 def split_pieces(row: EncodedRow, tokenizer: Any) -> list[Piece]:
@@ -58,7 +71,7 @@ def list_lengths(data: Dataset) -> list[int]:
     return [o.tokens for o in data.outcomes if o.tokens and o.split == "train"]
 
 
-def render_text(rows: Iterable[tuple[int, list[Piece]]], *, with_marks: bool = False) -> Text:
+def render_text(rows: Iterable[tuple[str, list[Piece]]], *, with_marks: bool = False) -> Text:
     """Render the tokens for a terminal.
 
     Trained tokens are green, the others dim; every second token is underlined. ``with_marks`` also puts each
@@ -67,8 +80,8 @@ def render_text(rows: Iterable[tuple[int, list[Piece]]], *, with_marks: bool = F
     from rich.text import Text
 
     out = Text()
-    for place, pieces in rows:
-        out.append(f"\nrow {place}: ", "bold")
+    for title, pieces in rows:
+        out.append(f"\nrow {title}: ", "bold")
         out.append(f"{len(pieces)} tokens, {_count_trained_tokens(pieces)} trained\n", "bold")
         was_trained = False
         for i, piece in enumerate(pieces):
@@ -98,7 +111,7 @@ td,th{border-bottom:1px solid #d5dce4;padding:.3rem .5rem;text-align:left;vertic
 
 def render_html(
     title: str,
-    rows: Iterable[tuple[int, list[Piece]]],
+    rows: Iterable[tuple[str, list[Piece]]],
     findings: Sequence[Finding],
     data: Dataset,
     limit: int,
@@ -123,9 +136,9 @@ def render_html(
         bar = f"<span class=bar style='width:{30 * count / largest:.1f}rem'></span>"
         parts.append(f"<tr><td>{low}–{high}<td>{count}<td>{bar}</tr>")
     parts.append("</table><h2>Tokens</h2>")
-    for place, pieces in rows:
+    for row_title, pieces in rows:
         numbers = f"{len(pieces)} tokens, {_count_trained_tokens(pieces)} trained"
-        parts.append(f"<p><b>Row {place}</b>: {numbers}</p><pre>")
+        parts.append(f"<p><b>Row {row_title}</b>: {numbers}</p><pre>")
         parts += [
             f"<span class={'t' if p.is_trained else 'u'} title={p.token}>{html.escape(p.text)}</span>"
             for p in pieces

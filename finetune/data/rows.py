@@ -1,4 +1,4 @@
-"""Read the rows of a user in five formats.
+"""Read the rows of a user: five formats of answers, and two of preferences.
 
 Each row may have another format. A row that matches no format, or that has a field with a meaning that
 advisor does not know, becomes a `Misfit` with its place and the reason. The reader never guesses and never
@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from finetune.data import preferences
 from finetune.data.files import read_records
 from finetune.data.turns import Message, RowError, check_fields, is_empty, parse_tools, parse_turns
 
-Format = Literal["alpaca", "chat", "sharegpt", "prompt-completion", "text"]
+AnswerFormat = Literal["alpaca", "chat", "sharegpt", "prompt-completion", "text"]
+Format = AnswerFormat | preferences.PreferenceFormat
 _COLUMNS = {
     "question": "instruction",
     "context": "input",
@@ -34,16 +36,19 @@ _FIELDS = {
 
 @dataclass(frozen=True)
 class Row:
-    """A row in one of the five formats.
+    """A row in one of the formats.
 
     Attributes:
         place: line of the file (JSONL, CSV) or number of the record (JSON, Parquet, hub), from 1.
         format: the format of the row.
         messages: the turns; empty for plain text and for prompt and completion as strings.
-        prompt_turns: how many of the turns are the prompt of a prompt-completion row.
+        prompt_turns: how many of the turns are the prompt of a prompt-completion row or of a preference.
         tools: the tools of the chat, in OpenAI's form.
         prompt, completion: the strings of a prompt-completion row.
         text: the text of a plain text row.
+        rejected: of a preference, the prompt with the rejected answer; the row itself has the chosen one.
+        is_desirable: the label of an unpaired preference.
+        score_gap: how much better the scores of a preference rate its chosen answer, if it has scores.
     """
 
     place: int
@@ -54,19 +59,30 @@ class Row:
     prompt: str = ""
     completion: str = ""
     text: str = ""
+    rejected: Row | None = None
+    is_desirable: bool | None = None
+    score_gap: float | None = None
 
     @property
     def question(self) -> str:
         """Everything before the last answer; equal questions stay on the same side."""
         if self.messages:
             tools = [json.dumps(tool, sort_keys=True, default=str) for tool in self.tools]
-            return "\n".join([*tools, *(f"{m.role}: {m.text}" for m in self.messages[:-1])])
+            turns = self.messages[: self.prompt_turns] if self.rejected else self.messages[:-1]
+            return "\n".join([*tools, *(f"{m.role}: {m.text}" for m in turns)])
         return self.prompt or self.text
 
     @property
     def answer(self) -> str:
-        """The last answer."""
+        """The last answer; of a preference, the whole chosen answer."""
+        if self.rejected and self.messages:
+            return "\n".join(message.text for message in self.messages[self.prompt_turns :])
         return self.messages[-1].text if self.messages else self.completion or self.text
+
+    @property
+    def sides(self) -> tuple[Row, ...]:
+        """The row, and the one with the rejected answer if it is a preference."""
+        return (self, self.rejected) if self.rejected else (self,)
 
 
 @dataclass(frozen=True)
@@ -100,19 +116,58 @@ def read_rows(
 def parse_record(
     place: int, record: object, required_format: str = "auto", ignored_columns: Collection[str] = ()
 ) -> Row | Misfit:
-    """Return a record as a row in one of the five formats, or as a misfit."""
+    """Return a record as a row in one of the formats, or as a misfit."""
     if not isinstance(record, Mapping):
         return Misfit(place, f"is a {type(record).__name__}, not an object with fields")
     record = {field: value for field, value in record.items() if field not in ignored_columns}
+    name = preferences.detect_preference(record)
+    if name and required_format not in ("auto", name):
+        return Misfit(place, f"has the format {name}, but data.format is {required_format}")
+    if name:
+        return _parse_pair(place, record) if name == "preference" else _parse_labelled(place, record)
+    return _parse_answers(place, record, required_format)
+
+
+def _parse_pair(place: int, record: Mapping[str, Any]) -> Row | Misfit:
+    """Return a preference: the row with the chosen answer, which has the one with the rejected answer."""
+    try:
+        sides = preferences.split_pair(record)
+    except RowError as error:
+        return Misfit(place, str(error))
+    rows = [_parse_answers(place, side) for side in sides]
+    for side, row in zip(preferences.PAIR, rows, strict=True):
+        if isinstance(row, Misfit):
+            return Misfit(place, f"({side}) {row.why}")
+    chosen, rejected = (
+        replace(row, format="preference", prompt_turns=_count_prompt_turns(row))
+        for row in rows
+        if isinstance(row, Row)
+    )
+    return replace(chosen, rejected=rejected, score_gap=preferences.read_score_gap(record))
+
+
+def _parse_labelled(place: int, record: Mapping[str, Any]) -> Row | Misfit:
+    """Return an unpaired preference: a row with a label."""
+    rest, label = preferences.remove_label(record)
+    row = _parse_answers(place, rest)
+    if isinstance(row, Misfit):
+        return row
+    return replace(
+        row, format="unpaired-preference", is_desirable=label, prompt_turns=_count_prompt_turns(row)
+    )
+
+
+def _count_prompt_turns(row: Row) -> int:
+    """Return the turns before the answer that a preference is about: the last one, or the completion."""
+    return row.prompt_turns or max(0, len(row.messages) - 1)
+
+
+def _parse_answers(place: int, record: Mapping[str, Any], required_format: str = "auto") -> Row | Misfit:
     columns = _rename_columns(record)
     name = _detect_format(record)
     if name is None and len(columns) == len(record):
         name = _detect_format(columns)
         record = columns if name else record
-    if name is None and {"chosen", "rejected"} <= record.keys():
-        return Misfit(
-            place, "is a preference (chosen and rejected): advisor trains on answers only; use `trl dpo`"
-        )
     if name is None:
         fields = ", ".join(sorted(map(str, record))) or "none"
         return Misfit(place, f"matches no format; its fields are: {fields}")
@@ -132,7 +187,7 @@ def _rename_columns(record: Mapping[str, Any]) -> Mapping[str, Any]:
     return {_COLUMNS.get(str(name), name): value for name, value in record.items()}
 
 
-def _detect_format(record: Mapping[str, Any]) -> Format | None:
+def _detect_format(record: Mapping[str, Any]) -> AnswerFormat | None:
     present = {k for k, v in record.items() if v is not None}
     if "messages" in present:
         return "chat"

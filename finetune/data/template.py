@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune.data import rendering
+from finetune.data.encoded_row import EncodedRow
 from finetune.data.fields import find_lost_field, list_forms
 from finetune.data.rendering import ChatRefusal
 from finetune.data.rows import Misfit, Row
@@ -43,24 +44,6 @@ ALPACA = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '### Response:\n' }}{% endif %}"
 )
-
-
-@dataclass(frozen=True)
-class EncodedRow:
-    """A row as tokens.
-
-    Attributes:
-        input_ids: token ids, before truncation.
-        labels: the same ids for trained tokens, -100 for the others.
-    """
-
-    input_ids: list[int]
-    labels: list[int]
-
-    @property
-    def trained_tokens(self) -> int:
-        """The number of trained tokens."""
-        return sum(label != IGNORE_INDEX for label in self.labels)
 
 
 def load_tokenizer(base: str, revision: str | None = None, *, trust_remote_code: bool = False) -> Any:
@@ -182,28 +165,47 @@ def encode_rows(rows: Sequence[Row], tokenizer: Any, data: Data) -> list[Encoded
 
     Chat: the answers are trained, each with its stop token (see `finetune.data.spans`), except those of a
     prompt and those with weight 0. Text: all tokens are trained. Prompt and
-    completion as strings: the completion is trained. Text and completion end in EOS.
+    completion as strings: the completion is trained. Text and completion end in EOS. Both answers of a
+    preference follow the same tokens.
     """
     everything = data.loss_on == "everything"
-    texts = [_render(row, tokenizer, everything=everything) for row in rows]
-    encoded_rows: list[EncodedRow | str] = [text if isinstance(text, str) else "" for text in texts]
+    sides = [_render(row, tokenizer, everything=everything) for row in rows]
+    encoded_texts = iter(
+        _encode_texts([t for each in sides if not isinstance(each, str) for t in each], tokenizer)
+    )
+    return [
+        each if isinstance(each, str) else _join_sides(row, [next(encoded_texts) for _ in each])
+        for row, each in zip(rows, sides, strict=True)
+    ]
+
+
+def _encode_texts(texts: Sequence[_Text], tokenizer: Any) -> list[EncodedRow]:
+    """Return the tokens of texts; many texts in one call of the tokenizer take half the time."""
+    encoded_texts: dict[int, EncodedRow] = {}
     for is_chat in (True, False):
-        group = [(n, t) for n, t in enumerate(texts) if isinstance(t, _Text) and t.is_chat == is_chat]
+        group = [(n, text) for n, text in enumerate(texts) if text.is_chat == is_chat]
         if not group:
             continue
-        # Many texts in one call take half the time.
         tokens = tokenizer(
             [text.text for _, text in group], add_special_tokens=not is_chat, return_offsets_mapping=True
         )
         pairs = zip(tokens["input_ids"], tokens["offset_mapping"], strict=True)
         for (n, text), (ids, offsets) in zip(group, pairs, strict=True):
-            encoded_rows[n] = _finish(text, ids, offsets, tokenizer.eos_token_id)
-    return encoded_rows
+            encoded_texts[n] = _finish(text, ids, offsets, tokenizer.eos_token_id)
+    return [encoded_texts[n] for n in range(len(texts))]
+
+
+def _join_sides(row: Row, sides: Sequence[EncodedRow]) -> EncodedRow | str:
+    try:
+        encoded_row = sides[0] if len(sides) == 1 else _pair_sides(*sides)
+    except RowError as error:
+        return str(error)
+    return replace(encoded_row, is_desirable=row.is_desirable)
 
 
 @dataclass(frozen=True)
 class _Text:
-    """A row as one text.
+    """A row, or a side of a preference, as one text.
 
     Attributes:
         text: what becomes tokens; of a chat, the special tokens are in it.
@@ -215,13 +217,34 @@ class _Text:
     is_chat: bool
 
 
-def _render(row: Row, tokenizer: Any, *, everything: bool) -> _Text | str:
+def _render(row: Row, tokenizer: Any, *, everything: bool) -> list[_Text] | str:
     try:
         if row.messages:
-            return _render_messages(row, tokenizer, everything=everything)
-        return _join_text(row, tokenizer, everything=everything)
+            return _render_chats(row.sides, tokenizer, everything=everything)
+        return [_join_text(side, tokenizer, everything=everything) for side in row.sides]
     except RowError as error:
         return str(error)
+
+
+def _pair_sides(chosen: EncodedRow, rejected: EncodedRow) -> EncodedRow:
+    """Return a preference whose answers start at the same token, as in trl.
+
+    If the end of the prompt and the start of an answer are one token, the answers differ from an earlier
+    token on. What both have before the first difference changes no preference.
+    """
+    start = min(chosen.answer_start, rejected.answer_start)
+    if chosen.input_ids[:start] != rejected.input_ids[:start]:
+        raise RowError("has two answers to which the chat template gives different prompts")
+    chosen, rejected = (
+        replace(
+            side,
+            labels=side.labels[:start]
+            + side.input_ids[start : side.answer_start]
+            + side.labels[side.answer_start :],
+        )
+        for side in (chosen, rejected)
+    )
+    return replace(chosen, rejected=rejected)
 
 
 def _join_text(row: Row, tokenizer: Any, *, everything: bool) -> _Text:
@@ -269,7 +292,9 @@ def render_chat(
     return rendering.render(tokenizer, turns, tools=tools, template=template).text
 
 
-def _render_messages(row: Row, tokenizer: Any, *, everything: bool) -> _Text:
+def _render_chats(rows: Sequence[Row], tokenizer: Any, *, everything: bool) -> list[_Text]:
+    """Return a chat as text, or the two of a preference, in the first template that renders them."""
+    row = rows[0]
     if not tokenizer.chat_template:
         raise RowError("is a chat, but the model has no chat template; set data.template")
     if everything and not all(m.is_trained for m in row.messages if m.role == "assistant"):
@@ -277,14 +302,18 @@ def _render_messages(row: Row, tokenizer: Any, *, everything: bool) -> _Text:
     reasons = []
     for template in _list_templates(row, tokenizer, everything=everything):
         try:
-            chat = _render_row(row, tokenizer, template)
-            spans = [(0, len(chat.text))] if everything else find_trained_spans(chat, tokenizer)
-            return _Text(chat.text, spans, is_chat=True)
+            return [_render_chat(side, tokenizer, template, everything=everything) for side in rows]
         except ChatRefusal as error:
             reasons.append(f"the chat template refuses this chat: {error}")
         except RowError as error:
             reasons.append(str(error))
     raise RowError(reasons[0])
+
+
+def _render_chat(row: Row, tokenizer: Any, template: str, *, everything: bool) -> _Text:
+    chat = _render_row(row, tokenizer, template)
+    spans = [(0, len(chat.text))] if everything else find_trained_spans(chat, tokenizer)
+    return _Text(chat.text, spans, is_chat=True)
 
 
 def _list_templates(row: Row, tokenizer: Any, *, everything: bool) -> list[str]:
@@ -350,8 +379,8 @@ def prefetch_chats(rows: Iterable[Row | Misfit], tokenizer: Any) -> None:
     """
     chats: list[dict[str, Any]] = []
     characters = 0
-    for row in rows:
-        if not isinstance(row, Row) or not row.messages or not tokenizer.chat_template:
+    for row in (side for pair in rows if isinstance(pair, Row) for side in pair.sides):
+        if not row.messages or not tokenizer.chat_template:
             continue
         try:
             template = _list_templates(row, tokenizer, everything=False)[0]

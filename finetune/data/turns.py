@@ -29,10 +29,16 @@ _LABELS = (
     *("topic", "tags", "language", "lang", "license", "author", "url", "timestamp", "date", "created"),
     *("version", "model", "generator", "meta", "metadata"),
 )
-_PREFERENCE = "advisor trains on answers only, not on preferences or rewards; for these use `trl dpo`"
+_REWARD = "advisor trains no reward model; for rewards use `trl reward`"
+_PAIR = "a preference needs 'chosen' and 'rejected', and method.objective = 'dpo'"
+_LABEL = (
+    "the label of a preference is true or false beside a prompt and its answer (method.objective = 'kto')"
+)
 _TEXT_ONLY = "advisor trains on text only; delete the row, or use a tool for vision or audio"
 _OTHER_TASKS = {
-    **dict.fromkeys(("chosen", "rejected", "reward", "score_chosen", "score_rejected", "label"), _PREFERENCE),
+    **dict.fromkeys(("chosen", "rejected", "score_chosen", "score_rejected"), _PAIR),
+    **dict.fromkeys(("label", "kto_tag"), _LABEL),
+    "reward": _REWARD,
     **dict.fromkeys(("image", "images", "video", "videos", "audio", "audios"), _TEXT_ONLY),
 }
 _LABEL_ENDINGS = ("_id", "_idx", "_hash")

@@ -51,6 +51,7 @@ class Prediction:
     Attributes:
         runtime: interpreter, torch and the stack (CPU), or CUDA's context.
         weights: the base weights, quantised if the run quantises them.
+        reference: the second model that a preference of all weights needs; an adapter is turned off instead.
         adapter: trained weights with gradients and the two moments of AdamW (for ``full``, without the
             weights).
         activations: what one micro-batch saves for the backward pass.
@@ -69,11 +70,12 @@ class Prediction:
     loading: int = 0
     workspace: int = 0
     evaluation: int = 0
+    reference: int = 0
 
     @property
     def total(self) -> int:
         """The peak of training or of loading, whichever is larger."""
-        steady = self.runtime + self.weights + self.workspace
+        steady = self.runtime + self.weights + self.reference + self.workspace
         return max(steady + self.adapter + self.activations + self.logits, steady + self.loading)
 
     def as_dict(self) -> dict[str, int]:
@@ -125,11 +127,13 @@ def predict_memory(shape: Shape, spec: RunSpec, longest: int, file_bytes: int = 
         file_bytes: bytes of the weight files.
     """
     length = spec.data.max_length if spec.data.packing else min(longest, spec.data.max_length)
-    rows = spec.training.micro_batch_size or 1
+    rows = count_sequences_at_once(spec)
     count = _count_gpu_activations if spec.devices.kind == "cuda" else _count_cpu_activations
     activation_bytes, logits = count(shape, spec, length, rows)
     adapter = count_training_state_bytes(shape, spec)
     weights = count_weight_bytes(shape, spec)
+    needs_reference = spec.method.name == "full" and spec.method.objective != "sft"
+    reference = weights if needs_reference else 0
     if spec.method.name == "full":
         # When the gradients of all weights exist, the activations are freed; the moments remain.
         moments, gradients = adapter * 2 // 3, adapter // 3
@@ -148,7 +152,16 @@ def predict_memory(shape: Shape, spec: RunSpec, longest: int, file_bytes: int = 
         loading=0 if cuda else file_bytes,
         workspace=activations.count_workspace_bytes(shape, spec) if cuda else 0,
         evaluation=predict_evaluation(shape, spec, length) if cuda and spec.evaluation.rows else 0,
+        reference=reference,
     )
+
+
+def count_sequences_at_once(spec: RunSpec) -> int:
+    """Return the sequences of a micro-batch: DPO has both answers of each row in memory.
+
+    The passes through the reference save nothing for the backward pass.
+    """
+    return (spec.training.micro_batch_size or 1) * (2 if spec.method.objective == "dpo" else 1)
 
 
 def _count_gpu_activations(shape: Shape, spec: RunSpec, length: int, rows: int) -> tuple[int, int]:

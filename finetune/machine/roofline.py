@@ -86,7 +86,15 @@ def count_flops(shape: Shape, spec: RunSpec, length: float) -> float:
     adapter = 0
     if spec.method.name in LORA_LIKE:
         adapter = 2 * (3 + is_computed_again) * memory.count_trainable_parameters(shape, spec)
-    return layers + output + attention + adapter
+    return layers + output + attention + adapter + _count_reference_flops(shape, spec, length)
+
+
+def _count_reference_flops(shape: Shape, spec: RunSpec, length: float) -> float:
+    """Return the operations of the passes without gradients: DPO has one, KTO three."""
+    passes = {"sft": 0, "dpo": 1, "kto": 3}[spec.method.objective]
+    weights = shape.linear_parameters + shape.vocabulary_size * shape.hidden_size
+    attention = length * shape.heads * shape.head_size * shape.layers
+    return 2 * passes * (weights + attention)
 
 
 def predict_limit(shape: Shape, spec: RunSpec, length: float, gpus: tuple[Gpu, ...]) -> SpeedLimit | None:
@@ -95,16 +103,18 @@ def predict_limit(shape: Shape, spec: RunSpec, length: float, gpus: tuple[Gpu, .
     Args:
         shape: shape of the base model.
         spec: the run.
-        length: mean tokens of a row.
+        length: mean tokens of a row, of both answers of a preference.
         gpus: the GPUs of this machine; the run uses one for each process.
     """
     cards = [find_card(gpu.name) for gpu in gpus[: spec.devices.processes]]
     if spec.devices.kind != "cuda" or not cards or None in cards or shape.experts > 1 or length <= 0:
         return None
+    sequences = memory.count_sequences_at_once(spec)
+    length = length * (spec.training.micro_batch_size or 1) / sequences
     work = count_flops(shape, spec, length)
     weights = memory.count_weight_bytes(shape, spec)
     passes = 2 + bool(spec.training.gradient_checkpointing)
-    read_bytes = passes * weights / ((spec.training.micro_batch_size or 1) * length)
+    read_bytes = passes * weights / (sequences * length)
     seconds = [
         (work / card.flops[str(spec.training.dtype)], read_bytes / card.bandwidth)
         for card in cards

@@ -59,9 +59,10 @@ def task_title(plan: Plan) -> str:
     steps = spec.count_steps(dataset.count_sequences(plan.data, spec))
     unit = "packed sequences" if spec.data.packing else "rows"
     kind = spec.devices.kind
+    name = f"{spec.method.name}{'' if spec.method.objective == 'sft' else f' ({spec.method.objective})'}"
     devices = f"{spec.world_size} x {kind}" if spec.world_size > 1 else str(kind)
     return (
-        f"{spec.method.name} of {Path(spec.model.base).name} on {plan.data.rows:,} rows of "
+        f"{name} of {Path(spec.model.base).name} on {plan.data.rows:,} rows of "
         f"{Path(spec.data.train).name}, {steps:,} steps of {spec.training.batch_size} {unit}, "
         f"{spec.training.dtype} on {devices}"
     )

@@ -109,6 +109,7 @@ def _seconds_per_work(values: Mapping[str, Any], plan: Plan) -> float | None:
         values["state"] == "finished"
         and values["stack"] == plan.spec.stack
         and values["spec"]["method"]["name"] == plan.spec.method.name
+        and values["spec"]["method"].get("objective", "sft") == plan.spec.method.objective
         and machine.get("processor") == plan.machine.processor
         and gpus == [gpu.name for gpu in plan.machine.gpus]
     )

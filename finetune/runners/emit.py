@@ -8,8 +8,9 @@ imported    rss_bytes
 loaded      parameters, trainable, seconds, rss_bytes, peak_rss_bytes
 spread      processes, parameters, parameters_here (in rank 0; with FSDP a part of all)
 step        step, steps, epoch, loss, learning_rate, grad_norm, tokens (so far, no padding), trained (those of
-            them that contributed to the loss), rss_bytes, gpu_bytes
-validated   step, loss
+            them that contributed to the loss), rss_bytes, gpu_bytes. Preferences also have accuracy (share of
+            the pairs with a higher reward for the chosen answer) and margin (of the rewards).
+validated   step, loss. Preferences also have accuracy and margin.
 saved       step, path
 stopping    step, why: `asked` or `wrapper gone`
 finished    step, seconds, peak_rss_bytes, peak_gpu_bytes; tokens and trained: what the stack counted;

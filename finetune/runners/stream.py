@@ -56,10 +56,7 @@ class Stream:
         self.rows, self.batch, self.steps, self.first_step = rows, batch, steps, first_step
         self._order = row_order(len(rows), min(samples, steps * batch), seed)
         self.steps_per_epoch = len(rows) / batch
-        row = rows[0] if self._order else {}
-        self._filler = {key: [1] * _FILLER_TOKENS for key in row} | {
-            "labels": [IGNORE_INDEX] * _FILLER_TOKENS
-        }
+        self._filler = _build_filler(rows[0] if self._order else {})
 
     def __len__(self) -> int:
         return (self.steps - self.first_step) * self.batch
@@ -72,13 +69,33 @@ class Stream:
             return self._filler
         return self.rows[self._order[place]]
 
+    def count_rows(self, step: int) -> int:
+        """Return the rows of a step, without fillers."""
+        return min(self.batch, len(self._order) - (step - 1) * self.batch)
+
     def count_work(self, step: int) -> dict[str, int]:
         """Return the tokens (no padding) and the trained tokens from the start of the run to a step's end."""
-        rows = [self.rows[index] for index in self._order[: step * self.batch]]
+        rows = [side for index in self._order[: step * self.batch] for side in _list_sides(self.rows[index])]
         return {
             "tokens": sum(len(row["input_ids"]) for row in rows),
             "trained": sum(count_trained_labels(row["labels"]) for row in rows),
         }
+
+
+def _build_filler(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of the same form that has no trained token."""
+    filler: dict[str, Any] = {"labels": [IGNORE_INDEX] * _FILLER_TOKENS}
+    for key, value in row.items():
+        if isinstance(value, dict):
+            filler[key] = _build_filler(value)
+        elif key != "labels":
+            filler[key] = value if isinstance(value, bool) else [1] * _FILLER_TOKENS
+    return filler
+
+
+def _list_sides(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the row, and the one with the rejected answer if it is a preference."""
+    return [row, row["rejected"]] if "rejected" in row else [row]
 
 
 def read_rows(path: str) -> list[dict[str, Any]]:

@@ -34,7 +34,6 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     """Train with the config, and write the adapter (or the model) to ``RUN/adapter``."""
     began = time.monotonic()
     import transformers
-    from datasets import load_dataset
     from trl import (
         ModelConfig,
         ScriptArguments,
@@ -51,33 +50,20 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     script, args, model = parser.parse_args_and_config(["--config", str(config)])
     if args.use_cpu and args.fsdp:
         shard_on_cpus()
-    args.model_init_kwargs = {
-        "revision": model.model_revision,
-        "attn_implementation": model.attn_implementation,
-        "dtype": model.dtype,
-    }
+    set_model_arguments(args, model)
     args.pad_token = substitute = find_pad_token(model, args)
-    splits = load_dataset(
-        "json",
-        data_files={  # datasets reads them as patterns
-            name: f"{glob.escape(script.dataset_name)}/{name}.jsonl" for name in _list_splits(script, args)
-        },
-        cache_dir=str(run / "work" / "arrow"),
-    )
+    train_rows, test_rows = load_splits(script, args, run)
     peft_file = config.with_name("peft.json")
     trainer = SFTTrainer(
         model=model.model_name_or_path,
         args=args,
-        train_dataset=splits[script.dataset_train_split],
-        eval_dataset=splits[script.dataset_test_split] if args.eval_strategy != "no" else None,
+        train_dataset=train_rows,
+        eval_dataset=test_rows,
         quantization_config=get_quantization_config(model),
         peft_config=_read_peft_config(peft_file) if peft_file.is_file() else get_peft_config(model),
         callbacks=[build_callback(emit)],
     )
-    if args.fp16:
-        cast_trained_weights(trainer.model)
-    if model.use_peft:
-        initialise_adapter(trainer.model, args.seed, rank=model.lora_r)
+    prepare_weights(trainer, model)
     set_order(trainer, emit, config)
     count_work(trainer, emit)
     end_after_last_step(trainer)
@@ -91,6 +77,33 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
             save_probe(trainer.model, run)
         emit.report_end(trainer.state.global_step, began)
     shut_down()
+
+
+def set_model_arguments(args: Any, model: Any) -> None:
+    """Set how the trainer loads the base model."""
+    args.model_init_kwargs = {
+        "revision": model.model_revision,
+        "attn_implementation": model.attn_implementation,
+        "dtype": model.dtype,
+    }
+
+
+def load_splits(script: Any, args: Any, run: Path) -> tuple[Any, Any]:
+    """Return the tokenised training rows and the held-out rows, None if there is no validation."""
+    from datasets import load_dataset
+
+    names = [script.dataset_train_split] + ([script.dataset_test_split] if args.eval_strategy != "no" else [])
+    files = {name: f"{glob.escape(script.dataset_name)}/{name}.jsonl" for name in names}  # they are patterns
+    splits = load_dataset("json", data_files=files, cache_dir=str(run / "work" / "arrow"))
+    return splits[names[0]], splits[names[1]] if names[1:] else None
+
+
+def prepare_weights(trainer: Any, model: Any) -> None:
+    """Give the trained weights their type, and an adapter its initial values."""
+    if trainer.args.fp16:
+        cast_trained_weights(trainer.model)
+    if model.use_peft:
+        initialise_adapter(trainer.model, trainer.args.seed, rank=model.lora_r)
 
 
 def find_pad_token(model: Any, args: Any) -> str | None:
@@ -179,10 +192,6 @@ def shard_on_cpus() -> None:
     PartialState().distributed_type = DistributedType.MULTI_GPU
 
 
-def _list_splits(script: Any, args: Any) -> list[str]:
-    return [script.dataset_train_split] + ([script.dataset_test_split] if args.eval_strategy != "no" else [])
-
-
 def _read_peft_config(path: Path) -> Any:
     from peft import PeftConfig
 
@@ -201,7 +210,8 @@ def build_callback(emit: Emitter) -> Any:
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
             if "eval_loss" in (logs or {}):
-                emit("validated", step=state.global_step, loss=logs["eval_loss"])
+                figures = _read_preferences(logs, "eval_")
+                emit("validated", step=state.global_step, loss=logs["eval_loss"], **figures)
             if "loss" in (logs or {}):
                 _report_step(emit, state, logs)
 
@@ -228,12 +238,19 @@ def _report_step(emit: Emitter, state: Any, logs: dict[str, Any]) -> None:
         loss=logs["loss"] if is_finite else None,
         learning_rate=logs.get("learning_rate"),
         grad_norm=_finite_number(logs.get("grad_norm")),
+        **_read_preferences(logs),
         **emit.count_work(),
         rss_bytes=rss_bytes(),
         gpu_bytes=gpu_bytes(),
     )
     if not is_finite:
         raise NotFinite(f"the loss of step {state.global_step} is {logs['loss']}")
+
+
+def _read_preferences(logs: dict[str, Any], prefix: str = "") -> dict[str, float | None]:
+    """Return trl's figures about preferences, by our names; nothing for another objective."""
+    names = {"accuracy": f"{prefix}rewards/accuracies", "margin": f"{prefix}rewards/margins"}
+    return {name: _finite_number(logs[key]) for name, key in names.items() if key in logs}
 
 
 def _finite_number(value: Any) -> float | None:

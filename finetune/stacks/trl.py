@@ -1,8 +1,10 @@
 """trl: the spec as a `trl sft` config; our runner uses it and adds the stream of events.
 
-The keys and defaults are those of trl 1.16 (SFTConfig, ModelConfig, ScriptArguments), taken from its source.
-The YAML is complete, so `trl sft --config native/sft.yaml` can use it too. trl's command line does not have
-some methods (IA3, VeRA, prompt and prefix tuning); for them there is a PEFT config file beside it.
+The keys and defaults are those of trl 1.16 (SFTConfig, DPOConfig, KTOConfig, ModelConfig, ScriptArguments),
+taken from its source. The YAML is complete, so `trl sft --config native/sft.yaml` can use it too. trl's
+command line does not have some methods (IA3, VeRA, prompt and prefix tuning); for them there is a PEFT
+config file beside it. `trl dpo` and `trl kto` read texts, so their configs need our runner, which gives them
+the tokens.
 """
 
 from __future__ import annotations
@@ -12,31 +14,32 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finetune.errors import TrainingError
+from finetune.errors import TrainingError, UnsupportedField
 from finetune.process import torchrun
-from finetune.runners import trl_sft
+from finetune.runners import trl_preference, trl_sft
 from finetune.sections import LORA_LIKE
 from finetune.spec import RunSpec
 from finetune.stacks import Job, NativeConfig
-from finetune.stacks.shared import hf_trainer, own_loop
+from finetune.stacks.shared import hf_trainer, own_loop, refusals
 
 name = "trl"
 repository = "huggingface/trl"
 lock = Path(__file__).with_suffix(".lock")
 required_packages = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "bitsandbytes")
-CONFIG = "sft.yaml"
 PEFT_CONFIG = "peft.json"
 
 
 def render(spec: RunSpec, job: Job) -> NativeConfig:
-    """Render `sft.yaml`, and `peft.json` for the methods that need it."""
+    """Render the YAML file of the objective, and `peft.json` for the methods that need it."""
+    if spec.method.objective != "sft":
+        _refuse_for_preferences(spec)
     config = {
         **_render_model(spec, job),
         **_render_data(spec, job),
         **_render_method(spec),
         **_render_training(spec, job),
     }
-    files = {CONFIG: to_yaml(config), **hf_trainer.render_order(spec, job)}
+    files = {_name_config(spec): to_yaml(config), **hf_trainer.render_order(spec, job)}
     if spec.method.name not in (*LORA_LIKE, "full"):
         files[PEFT_CONFIG] = json.dumps(_render_peft_config(spec), indent=1) + "\n"
     return NativeConfig(files, _list_deviations(spec))
@@ -48,7 +51,8 @@ def command(python: Path, spec: RunSpec, job: Job) -> list[str]:
     `accelerate launch` starts a single process if its config has MULTI_CPU (accelerate 1.15), and uses one
     fixed port, so that two runs on a machine collide.
     """
-    script = [str(Path(trl_sft.__file__)), str(job.native / CONFIG), str(job.folder)]
+    runner = trl_sft.__file__ if spec.method.objective == "sft" else trl_preference.__file__
+    script = [str(Path(runner)), str(job.native / _name_config(spec)), str(job.folder)]
     return [str(python), *torchrun.build_arguments(spec), *script]
 
 
@@ -70,6 +74,31 @@ def export_adapter(spec: RunSpec, job: Job) -> Path:
     return adapter
 
 
+def _name_config(spec: RunSpec) -> str:
+    return f"{spec.method.objective}.yaml"
+
+
+def _refuse_for_preferences(spec: RunSpec) -> None:
+    """Refuse what trl's trainers for preferences do not support, or what we do not test with them."""
+    method, objective = spec.method, spec.method.objective
+    why = f"trl's {objective.upper()}Trainer does not pack rows"
+    refusals.refuse_other_values(name, spec, {"data.packing": (False, why)})
+    if method.name not in (*LORA_LIKE, "full"):
+        why = f"advisor runs {objective} for lora, qlora and full only"
+        raise UnsupportedField(name, "method.name", method.name, why)
+    why = f"trl's {objective.upper()}Trainer turns dropout off, so that model and reference are comparable"
+    refusals.refuse_other_values(name, spec, {"method.dropout": (0.0, why)})
+    if "lm_head" in method.targets:
+        why = f"trl's {objective.upper()}Trainer computes with the output layer itself, without its adapter"
+        raise UnsupportedField(name, "method.targets", list(method.targets), why)
+    if spec.world_size > 1:
+        why = f"advisor shards no reference model; {objective} runs with ddp"
+        refusals.refuse_other_values(name, spec, {"devices.strategy": ("ddp", why)})
+    if objective == "kto" and spec.training.micro_batch_size == 1:
+        why = "KTO compares each answer with that of another row in memory, so it needs two at least"
+        raise UnsupportedField(name, "training.micro_batch_size", 1, why)
+
+
 def _render_model(spec: RunSpec, job: Job) -> dict[str, Any]:
     # float16 needs trained weights in float32, and `full` trains all of them.
     is_cast = spec.method.name == "full" and spec.training.dtype == "float16"
@@ -80,20 +109,21 @@ def _render_model(spec: RunSpec, job: Job) -> dict[str, Any]:
         "dtype": "float32" if is_cast else spec.training.dtype,
         "attn_implementation": hf_trainer.ATTENTION[spec.training.attention],
     }
-    if job.template is not None:
+    if job.template is not None and spec.method.objective == "sft":
         config["chat_template_path"] = str(job.template)
     return config
 
 
 def _render_data(spec: RunSpec, job: Job) -> dict[str, Any]:
-    return {
+    config = {
         "dataset_name": str(job.data),
         "dataset_train_split": "train",
         "dataset_test_split": "test",
         "max_length": spec.data.max_length,
-        "packing": spec.data.packing,
-        "shuffle_dataset": False,
     }
+    if spec.method.objective != "sft":
+        return {**config, "beta": spec.method.beta, "remove_unused_columns": False}
+    return {**config, "packing": spec.data.packing, "shuffle_dataset": False}
 
 
 def _render_method(spec: RunSpec) -> dict[str, Any]:

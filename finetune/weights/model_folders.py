@@ -39,6 +39,7 @@ _DEQUANTISATION = {
     "mlx": "mlx_lm.convert --hf-path FOLDER --mlx-path OUT --dequantize, on a Mac",
 }
 _LOSS = "; this does not restore the precision that the quantisation lost, so prefer the original model"
+_CLASSIFIER = "SEQ_CLS: a classifier or a reward model, not a language model"
 
 
 def describe_folder(path: Path) -> CheckpointDescription:
@@ -166,6 +167,7 @@ def _describe_adapter(path: Path) -> CheckpointDescription | None:
         "method": f"{config.get('peft_type')} r={config.get('r')} alpha={config.get('lora_alpha')}",
         "base": str(config.get("base_model_name_or_path")),
         "targets": ", ".join(map(str, targets)) if isinstance(targets, list) else str(targets),
+        **({"task": _CLASSIFIER} if config.get("task_type") == "SEQ_CLS" else {}),
         **_tokenizer_details(path),
     }
     convert = "`advisor runs merge RUN` merges it into its base model"

@@ -41,7 +41,7 @@ CHANGES = {
     "model.base": model_folder(num_hidden_layers=3), "model.revision": "abc", "model.trust_remote_code": True,
     "data.max_length": 77, "data.packing": True,
     "method.name": "full", "method.r": 3, "method.alpha": 5, "method.dropout": 0.25,
-    "method.targets": ["q_proj"], "method.rslora": True, "method.dora": True, "method.virtual_tokens": 7,
+    "method.objective": "dpo", "method.beta": 0.3, "method.targets": ["q_proj"], "method.rslora": True, "method.dora": True, "method.virtual_tokens": 7,
     "quantisation.type": "fp4", "quantisation.double": False,
     "training.dtype": "float16", "training.batch_size": 32, "training.micro_batch_size": 2,
     "training.epochs": 2.0, "training.steps": 9, "training.learning_rate": 0.5, "training.schedule": "linear",
@@ -56,6 +56,7 @@ CHANGES = {
 # The other settings that a leaf needs to have an effect.
 REQUIRED_SETTINGS = {
     "method.virtual_tokens": {"method": {"name": "prompt-tuning"}},
+    "method.beta": {"method": {"objective": "dpo"}},
     "quantisation.type": {"method": {"name": "qlora"}},
     "quantisation.double": {"method": {"name": "qlora"}},
     "devices.strategy": {"devices": {"processes": 2}},

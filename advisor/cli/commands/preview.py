@@ -88,8 +88,8 @@ def preview(
         raise typer.Exit(EXIT_INPUT)
 
 
-def _split_rows(plan: Plan, count: int, numbers: list[int]) -> list[tuple[int, list[Piece]]]:
-    """Return number and tokens of the rows with these numbers; without any, of the first ``count`` rows.
+def _split_rows(plan: Plan, count: int, numbers: list[int]) -> list[tuple[str, list[Piece]]]:
+    """Return title and tokens of the rows with these numbers; without any, of the first ``count`` rows.
 
     Raises:
         InputError: no row with such a number is trained on.
@@ -102,13 +102,13 @@ def _split_rows(plan: Plan, count: int, numbers: list[int]) -> list[tuple[int, l
     if unknown_numbers:
         raise InputError(f"--row {min(unknown_numbers)}: the run does not train on a row with this number")
     selection = set(numbers or places[:count])
-    rows: list[tuple[int, list[Piece]]] = []
+    rows: list[tuple[str, list[Piece]]] = []
     last = max(selection, default=0)
     for place, row in zip(places, plan.data.read_rows("train"), strict=False):
         if place > last:
             break
         if place in selection:
-            rows.append((place, list(tokens.split_pieces(row, plan.tokenizer))))
+            rows += tokens.split_sides(place, row, plan.tokenizer)
     return rows
 
 

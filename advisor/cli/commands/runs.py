@@ -59,13 +59,17 @@ def _format_row(folder: Path, run: Record) -> list[str]:
     suffix = "_quantised" if _look_up(held_out, "base_quantised") is not None else ""
     values = [_look_up(held_out, name + suffix) for name in ("base", "adapter")]
     losses = " → ".join(f"{value:.3f}" for value in values if isinstance(value, int | float)) or "?"
+    accuracy = _look_up(run.losses, "preferences", f"adapter{suffix}", "accuracy")
+    if isinstance(accuracy, int | float):
+        losses += f", accuracy {accuracy:.0%}"
+    method, objective = (_look_up(run.spec, "method", name) for name in ("name", "objective"))
     steps = str(max((attempt.to_step for attempt in run.attempts), default=0))
     seconds = sum(attempt.seconds for attempt in run.attempts)
     return [
         folder.name,
         run.current_state,
         Path(str(_look_up(run.spec, "model", "base") or "?")).name,
-        str(_look_up(run.spec, "method", "name") or "?"),
+        f"{method}, {objective}" if objective in ("dpo", "kto") else str(method or "?"),
         losses,
         steps,
         f"{seconds:.0f}" if seconds else "?",

@@ -25,6 +25,7 @@ def refuse_unsupported_fields(stack: str, spec: RunSpec) -> None:
     Raises:
         UnsupportedField: the spec has such a value.
     """
+    refusals.refuse_preferences(stack, spec)
     refusals.refuse_other_methods(stack, spec)
     why = "each of its processes holds the whole model (DDP); trl, torchtune and litgpt can shard it (FSDP2)"
     refusals.refuse_other_values(stack, spec, {"devices.strategy": ("ddp", why)})

@@ -23,6 +23,7 @@ def refuse_unsupported_fields(stack: str, spec: RunSpec) -> None:
     Raises:
         UnsupportedField: the spec has such a value.
     """
+    refusals.refuse_preferences(stack, spec)
     refusals.refuse_other_methods(stack, spec)
     refusals.refuse_other_values(
         stack,

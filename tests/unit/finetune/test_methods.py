@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from typing import get_args
 
 import pytest
 
@@ -23,6 +24,7 @@ def test_table_contains_the_methods_of_the_issue():
 @pytest.mark.parametrize("method", METHODS, ids=NAMES)
 def test_trl_evidence_exists_in_trl_and_peft(method):
     import peft
+    import trl
     from transformers.training_args import OptimizerNames
     from trl import ModelConfig, SFTConfig
 
@@ -33,6 +35,8 @@ def test_trl_evidence_exists_in_trl_and_peft(method):
             assert hasattr(peft, name), name
         if "init_lora_weights" in evidence:
             assert "init_lora_weights" in {f.name for f in dataclasses.fields(peft.LoraConfig)}
+    elif evidence.endswith("Config"):
+        assert hasattr(trl, evidence)
     elif evidence:
         option, _, value = evidence.partition(": ")
         assert option in options
@@ -54,3 +58,4 @@ def test_setting_of_a_method_is_a_spec(method):
 def test_table_contains_every_method_of_the_spec():
     names = {m.runs.partition("=")[2] for m in METHODS}
     assert set(spec.Method.model_fields["name"].annotation.__args__[0].__args__) <= names
+    assert set(get_args(spec.Method.model_fields["objective"].annotation)) - {"sft"} <= names

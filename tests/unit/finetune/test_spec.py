@@ -154,7 +154,7 @@ def test_unknown_preset_and_value_in_place_of_a_section_are_refused():
 
 
 @pytest.mark.parametrize(("leaf", "why"), [
-    ("method.objective", "advisor trains on answers only (SFT); for preferences, rewards and GRPO use trl's own"),
+    ("data.objective", "the field is method.objective"), ("method.reward", "advisor trains no reward model"),
     ("method.modules_to_save", "advisor trains linear layers only"),
     ("model.added_tokens", "LoRA does not train the embedding of a new token"),
     ("data.images", "advisor trains on text only"), ("method.rank", "there is no such field"),
@@ -162,3 +162,34 @@ def test_unknown_preset_and_value_in_place_of_a_section_are_refused():
 def test_field_that_people_look_for_is_refused_with_the_reason(leaf, why):
     with pytest.raises(SpecError, match=re.escape(f"invalid run spec: {leaf}: {why}")):
         compose(("--set", spec.nest_leaves({leaf: "x"})))
+
+
+@pytest.mark.parametrize(("objective", "why"), [
+    ("orpo", "trl has ORPO in its experimental part only"), ("grpo", "GRPO needs a reward function"),
+    ("reward", "a reward model has another output layer"), ("ppo", "Input should be 'sft', 'dpo' or 'kto'"),
+])  # fmt: skip
+def test_other_objective_is_refused_with_the_reason(objective, why):
+    with pytest.raises(SpecError, match=f"method.objective: .*{re.escape(why)}"):
+        compose(("--set", {"method": {"objective": objective}}))
+
+
+def test_preferences_compare_answers_only():
+    with pytest.raises(
+        SpecError, match=r"loss_on = 'everything' is for method\.objective = 'sft'; dpo compares"
+    ):
+        compose(("--set", {"method": {"objective": "dpo"}, "data": {"loss_on": "everything"}}))
+
+
+@pytest.mark.parametrize(("method", "training", "preset", "rate"), [
+    ({"objective": "sft"}, {}, {}, 2e-4), ({"objective": "dpo"}, {}, {}, 1e-5),
+    ({"objective": "kto", "name": "full"}, {}, {}, 1e-6), ({"objective": "dpo"}, {"learning_rate": 0.5}, {}, 0.5),
+    ({"objective": "dpo"}, {}, spec.PRESETS["quick"], 1e-5), ({"objective": "sft"}, {}, spec.PRESETS["quick"], 5e-4),
+])  # fmt: skip
+def test_learning_rate_of_a_preference_is_lower_unless_you_set_it(method, training, preset, rate):
+    layers = [("--preset quick", preset), ("--set", {"method": method, "training": training})]
+    resolved_spec = spec.resolve_spec(compose(*layers), gpus=0)
+    assert resolved_spec.spec.training.learning_rate == rate
+    if rate in (1e-5, 1e-6):
+        assert resolved_spec.origins["training.learning_rate"].startswith(
+            f"{method['objective']}, instead of "
+        )

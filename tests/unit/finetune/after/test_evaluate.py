@@ -170,7 +170,9 @@ def test_full_run_evaluates_the_trained_model_and_then_the_base(judge):
 
 def test_loss_in_parts_is_the_loss_of_all_tokens(monkeypatch):
     rows = [EncodedRow(list(range(3, 13)), [IGNORE_INDEX] * 4 + [0] * 6) for _ in range(3)]
-    whole = evaluate.measure_loss(StubModel(is_base=True), rows, 0)
+    whole = evaluate.score_rows(StubModel(is_base=True), rows, 0)
     monkeypatch.setattr(evaluate.memory, "LOSS_TOKENS", 4)
-    assert evaluate.measure_loss(StubModel(is_base=True), rows, 0) == pytest.approx(whole)
-    assert whole == (pytest.approx(math.log(math.exp(5) + 699) - 5, rel=1e-5), 18)
+    parts = evaluate.score_rows(StubModel(is_base=True), rows, 0)
+    assert [count for _, count in parts] == [count for _, count in whole] == [6, 6, 6]
+    assert evaluate.compute_mean_loss(parts) == pytest.approx(evaluate.compute_mean_loss(whole))
+    assert evaluate.compute_mean_loss(whole) == pytest.approx(math.log(math.exp(5) + 699) - 5, rel=1e-5)

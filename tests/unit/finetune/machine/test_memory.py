@@ -167,3 +167,18 @@ def test_changes_leave_out_what_the_spec_has_already():
     assert (
         next(memory._list_changes(odd, 256))["training.micro_batch_size"] == 1
     )  # 2 rows in each of 3 processes do not divide 9
+
+
+def test_preference_needs_both_answers_and_for_all_weights_a_second_model():
+    answers, pairs = (
+        memory.predict_memory(SHAPE, make_spec(method={"objective": objective, "name": "lora"}), 100)
+        for objective in ("sft", "dpo")
+    )
+    assert pairs.activations == 2 * answers.activations
+    assert (pairs.reference, pairs.weights) == (0, answers.weights), "the adapter is turned off"
+    labels = memory.predict_memory(SHAPE, make_spec(method={"objective": "kto", "name": "lora"}), 100)
+    assert labels.activations == answers.activations
+    full = memory.predict_memory(SHAPE, make_spec(method={"objective": "dpo", "name": "full"}), 100)
+    assert full.reference == full.weights
+    without = memory.predict_memory(SHAPE, make_spec(method={"name": "full"}), 100)
+    assert without.reference == 0
