@@ -78,11 +78,13 @@ LIST_METRICS = frozenset(
 def _read(candidates: Mapping[str, Candidate], question: Question) -> dict[str, ListFigures]:
     """Return the figures of candidates, also under their earlier names, from the caches or from the file."""
     cache: dict[str, ListFigures | None] = {}
-    for view in question.views if candidates else ():
+    views = question.views if candidates and question.population is None else ()
+    for view in views:
         cache |= read_cached_figures(view.store)
     figures = {r: cache[r] for r in candidates if r in cache}
     others = {r: c for r, c in candidates.items() if r not in cache}
-    rows = read_figures(name for r, c in others.items() for name in (r, *c.formerly)) if others else {}
+    names = [name for r, c in others.items() for name in (r, *c.formerly)]
+    rows = read_figures(names, question.population) if names else {}
     for repository, candidate in others.items():
         names = (repository, *candidate.formerly)
         figures[repository] = next((rows[name] for name in names if name in rows), None)

@@ -6,7 +6,7 @@ panel, its features are unknown, which is different from blank (see `model`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,12 +109,15 @@ def _read_rows(db: Any, days: Sequence[date]) -> pd.DataFrame:
     return rows[list(COLUMNS)].astype(dict.fromkeys(DATES, "datetime64[us]"))
 
 
-def compute_outlooks(facts: FactsView, model_file: Path) -> dict[str, tuple[Outlook, ...]]:
+def compute_outlooks(
+    facts: FactsView, model_file: Path, unseen: Mapping[str, Collection[str]] | None = None
+) -> dict[str, tuple[Outlook, ...]]:
     """Return the outlook of each repository for 12 and 24 months; it abstains if too little is known.
 
     Args:
         facts: the repositories, and the day of the outlook.
         model_file: see `model.load_model`.
+        unseen: for a back-test: repository → its names now and before; only trees that did not see it count.
 
     Raises:
         FactsError: the model's file cannot be read.
@@ -134,9 +137,11 @@ def compute_outlooks(facts: FactsView, model_file: Path) -> dict[str, tuple[Outl
         if reason:
             outlooks[repository] = tuple(_abstain(m, reason) for m in HORIZONS)
             continue
+        names = (unseen or {}).get(repository, ())
         outlooks[repository] = forecast.predict_outlooks(
-            trees, rows[repository], HORIZONS, unknown[repository], collapse
-        )
+            model.leave_out(trees, names), rows[repository], HORIZONS, unknown[repository],
+            model.leave_out(collapse, names),
+        )  # fmt: skip
     return outlooks
 
 

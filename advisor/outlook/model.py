@@ -20,8 +20,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,6 +119,17 @@ def digest(repository: str) -> str:
 def fold_of(repository: str, folds: int) -> int:
     """Return the number of the set of trees trained without a repository; it depends only on its name."""
     return int(digest(repository), 16) % folds
+
+
+def leave_out(model: Model, names: Iterable[str]) -> Model:
+    """Return the model with only the trees that did not see a library; all of them if none saw it.
+
+    Args:
+        model: the model.
+        names: the names of the library's repository, now and before; the training data may have any of them.
+    """
+    seen = [name for name in names if digest(name) in model.trained_on]
+    return replace(model, folds=(model.folds[fold_of(seen[0], len(model.folds))],)) if seen else model
 
 
 @cache
