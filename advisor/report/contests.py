@@ -16,9 +16,9 @@ from advisor.report.tables import markdown_table, text_table
 Table = tuple[list[str], list[list[str]]]
 
 _RULE = (
-    "Winner: the best mean place over five measures, of those known: commits by people in the year before",
-    "the outcome; the same as a multiple of the year before the question; releases in that year; downloads a",
-    "month gained; stars gained. The abandoned (no commit in that year, or a declared end) and the collapsed",
+    "The winner has the best mean place over five measures. These are commits by people in the year before",
+    "the outcome, the same as a multiple of the year before the question, releases in that year, downloads a",
+    "month gained, and stars gained. Unknown ones do not count. The abandoned (no commit in that year, or a declared end) and the collapsed",
     "(less than a fifth of the commits before) come last and cannot win.",
 )
 _LEGEND = (

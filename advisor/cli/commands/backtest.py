@@ -42,7 +42,7 @@ def backtest(
         bool,
         typer.Option(
             "--contests",
-            help="Judge the advice in public contests: whom it picked on a past day, and who won. No panel.",
+            help="Judge the advice in public contests: the pick of a past day, and what won. No panel.",
         ),
     ] = False,
     contests_folder: Annotated[
