@@ -18,8 +18,8 @@ Table = tuple[list[str], list[list[str]]]
 _RULE = (
     "The winner has the best mean place over five measures. These are commits by people in the year before",
     "the outcome, the same as a multiple of the year before the question, releases in that year, downloads a",
-    "month gained, and stars gained. Unknown ones do not count. The abandoned (no commit in that year, or a declared end) and the collapsed",
-    "(less than a fifth of the commits before) come last and cannot win.",
+    "month gained, and stars gained. Unknown ones do not count. The abandoned (no commit in that year, or a",
+    "declared end) and the collapsed (less than a fifth of the commits before) come last and cannot win.",
 )
 _LEGEND = (
     "name 2/7: the pick came second of seven. †: it was abandoned or collapsed. [a–b]: 95 % interval (Wilson",
