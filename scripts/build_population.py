@@ -1,6 +1,7 @@
 """Build the population: the newest figures of each library on the public lists, from their panel.
 
     python scripts/build_population.py PANEL.parquet -o data/population/population.parquet
+    python scripts/build_population.py PANEL.parquet -o then.parquet --until 2022-01-01 --only names.txt
 
 The panel has one row per repository, list and month, as `advisor.outlook.panel` describes it, with package
 ids. Only the lists in ``data/population/lists.toml`` count. A library has one row: its newest figures, the
@@ -12,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import tomllib
+from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +31,17 @@ LISTED_DAYS = 100  # a library is in a category if the list had it at most so lo
 OUTLOOK_DAYS = 365  # an outlook from older figures says nothing about today
 
 
-def read_monthly_rows(panel_file: Path, lists: dict[str, Any]) -> duckdb.DuckDBPyConnection:
-    """Return a database with the table ``monthly``: the panel's rows with today's name of each repository."""
+def read_monthly_rows(
+    panel_file: Path, lists: dict[str, Any], until: date | None = None, only: Sequence[str] = ()
+) -> duckdb.DuckDBPyConnection:
+    """Return a database with the table ``monthly``: the panel's rows with today's name of each repository.
+
+    Args:
+        panel_file: the panel.
+        lists: what ``lists.toml`` says.
+        until: leave out rows of later days, but not what they say about names.
+        only: leave out other repositories; empty: all of them.
+    """
     names = {entry.get("panel_name", name): name for name, entry in lists.items()}
     db = duckdb.connect()
     db.execute("CREATE TABLE lists (panel_name VARCHAR, list VARCHAR)")
@@ -45,6 +57,11 @@ def read_monthly_rows(panel_file: Path, lists: dict[str, Any]) -> duckdb.DuckDBP
     )
     db.execute("CREATE TABLE monthly AS SELECT r.* REPLACE (n.name AS repo), r.repo AS listed_as"
                " FROM rows AS r JOIN renames AS n USING (repo)")  # fmt: skip
+    db.execute("DELETE FROM monthly WHERE snap > $1", [until or date.max])
+    if only:
+        db.execute("CREATE TABLE wishes AS SELECT lower(unnest($1)) AS name", [list(only)])
+        names = "SELECT name FROM renames WHERE lower(repo) IN (FROM wishes) OR lower(name) IN (FROM wishes)"
+        db.execute(f"DELETE FROM monthly WHERE repo NOT IN ({names})")
     return db
 
 
@@ -147,14 +164,18 @@ def add_changes(series: pd.DataFrame, newest: pd.DataFrame) -> pd.DataFrame:
     return result
 
 
-def add_outlooks(series: pd.DataFrame, newest: pd.DataFrame) -> pd.DataFrame:
-    """Add the outlook and its interval for each horizon; NaN: the outlook abstains or the figures are old."""
+def add_outlooks(series: pd.DataFrame, newest: pd.DataFrame, *, is_past: bool) -> pd.DataFrame:
+    """Add the outlook and its interval for each horizon; NaN: the outlook abstains or the figures are old.
+
+    The outlook of a past day comes only from trees that did not see the library.
+    """
     trees = model.load_model(data_folder() / "reference" / "outlook.json")
     values = compute.compute_features(series, newest)
     recent = newest.day >= newest.day.max() - pd.Timedelta(days=OUTLOOK_DAYS)
     rows = []
     features = values.to_dict("records")
-    predicted = forecast.predict_outlooks(trees, features, HORIZONS, [()] * len(features))
+    names = [(name,) if is_past else () for name in newest.repository]
+    predicted = forecast.predict_outlooks(trees, features, HORIZONS, [()] * len(features), names)
     for outlooks, is_recent in zip(predicted, recent, strict=True):
         known = {o.horizon_months: o for o in outlooks if is_recent and not o.abstained}
         rows.append(
@@ -167,13 +188,21 @@ def add_outlooks(series: pd.DataFrame, newest: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([newest, pd.DataFrame(rows, index=newest.index, dtype=float)], axis=1)
 
 
-def build(panel_file: Path, lists: dict[str, Any], output: Path) -> int:
-    """Write the file; return the number of libraries."""
-    db = read_monthly_rows(panel_file, lists)
+def build(
+    panel_file: Path,
+    lists: dict[str, Any],
+    output: Path,
+    until: date | None = None,
+    only: Sequence[str] = (),
+) -> int:
+    """Write the file; return the number of libraries (see `read_monthly_rows`)."""
+    db = read_monthly_rows(panel_file, lists, until, only)
     series = read_series(db)
     filled = fill_zeros(series)
     newest = select_newest(filled)
-    table = add_outlooks(series, add_changes(filled, newest)).drop(columns="category")
+    table = add_outlooks(series, add_changes(filled, newest), is_past=until is not None).drop(
+        columns="category"
+    )
     table = table.rename(columns={"created": "created_on"})
     table = table.merge(read_ids(db), on="repository", validate="one_to_one")
     sources = db.execute(
@@ -210,9 +239,12 @@ def main() -> None:
     parser.add_argument("panel", type=Path)
     parser.add_argument("--lists", type=Path, default=data_folder() / "population" / "lists.toml")
     parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--until", type=date.fromisoformat, help="the newest figures on this day")
+    parser.add_argument("--only", type=Path, help="a file with the repositories to write, one a line")
     options = parser.parse_args()
+    only = options.only.read_text(encoding="utf-8").split() if options.only else ()
     lists = tomllib.loads(options.lists.read_text(encoding="utf-8"))
-    count = build(options.panel, lists, options.output)
+    count = build(options.panel, lists, options.output, options.until, only)
     print(f"wrote {options.output}: {count} libraries, {options.output.stat().st_size / 1000:.0f} kB")
 
 

@@ -58,7 +58,9 @@ def _read_libraries(request: Request) -> Question:
     paths = [request.store] if request.store else bundled_stores()
     stores = open_stores([request.own_store, *paths] if request.own_store else paths)
     stores = [store for store in stores if store.manifest.get("as_of")]
-    libraries = find_libraries(request.repositories, request.category, stores, request.as_of)
+    libraries = find_libraries(
+        request.repositories, request.category, stores, request.as_of, request.population
+    )
     goal, weights = weights_of(domain, request)
     check_scales(domain)
     views = libraries.views or tuple(FactsView(store, (), libraries.as_of) for store in stores[:1])
@@ -76,4 +78,6 @@ def _read_libraries(request: Request) -> Question:
         is_past=request.as_of is not None,
         notes=libraries.notes,
         outcomes=() if request.weights else domain.goals[goal].outcomes,
+        population=request.population,
+        is_backtest=request.is_backtest,
     )

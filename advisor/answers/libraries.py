@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
@@ -79,7 +80,11 @@ def has_all(domain: str, names: Sequence[str]) -> bool:
 
 
 def find_libraries(
-    names: Sequence[str], category: str | None, stores: Sequence[Store], as_of: date | None
+    names: Sequence[str],
+    category: str | None,
+    stores: Sequence[Store],
+    as_of: date | None,
+    population: Path | None = None,
 ) -> Libraries:
     """Find libraries by name or category, and the stores that have facts about them.
 
@@ -88,6 +93,7 @@ def find_libraries(
         category: a category of the population in place of names.
         stores: facts; the first store that has a repository counts.
         as_of: the day of the answer; None: the newest.
+        population: file of the figures of public lists; None: the bundled one.
 
     Raises:
         InputError: a name or the category is unknown, or nothing is known about any library.
@@ -116,14 +122,14 @@ def find_libraries(
         if spelling_of:
             views.append(FactsView(store, tuple(spelling_of.values()), as_of or store.as_of))
     views.sort(key=lambda view: view.as_of, reverse=True)
-    day = views[0].as_of if views else _day_of_figures(candidates, as_of)
+    day = views[0].as_of if views else _day_of_figures(candidates, as_of, population)
     name = ANY_LIBRARIES if category is None else first.name
     return Libraries(tuple(candidates), tuple(views), day, name, notes)
 
 
-def _day_of_figures(candidates: Sequence[Candidate], as_of: date | None) -> date:
+def _day_of_figures(candidates: Sequence[Candidate], as_of: date | None, population: Path | None) -> date:
     """Return the day of the request if public lists have figures then; without one, their newest day."""
-    figures = read_figures(c.repository for c in candidates)
+    figures = read_figures((c.repository for c in candidates), population)
     names = " ".join(c.repository for c in candidates)
     if not figures:
         near = difflib.get_close_matches(candidates[0].name.lower(), _list_candidates(), 2, 0.6)

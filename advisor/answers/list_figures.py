@@ -78,14 +78,16 @@ LIST_METRICS = frozenset(
 def _read(candidates: Mapping[str, Candidate], question: Question) -> dict[str, ListFigures]:
     """Return the figures of candidates, also under their earlier names, from the caches or from the file."""
     cache: dict[str, ListFigures | None] = {}
-    for view in question.views if candidates else ():
+    views = question.views if candidates and question.population is None else ()
+    for view in views:
         cache |= read_cached_figures(view.store)
     figures = {r: cache[r] for r in candidates if r in cache}
     others = {r: c for r, c in candidates.items() if r not in cache}
-    rows = read_figures(name for r, c in others.items() for name in (r, *c.formerly)) if others else {}
-    for repository, candidate in others.items():
-        names = (repository, *candidate.formerly)
-        figures[repository] = next((rows[name] for name in names if name in rows), None)
+    names = {r: (r, *c.formerly) for r, c in others.items()}
+    all_names = [name for each in names.values() for name in each]
+    rows = read_figures(all_names, question.population) if all_names else {}
+    for repository, own_names in names.items():
+        figures[repository] = next((rows[name] for name in own_names if name in rows), None)
     return {repository: row for repository, row in figures.items() if row is not None}
 
 

@@ -45,6 +45,9 @@ class Request:
         benchmarks: folder of facts with the benchmarks that count; None: ``store``.
         category: for any libraries: a category of the population, in place of repositories.
         own_store: for any libraries: the user's own facts; they come before the bundled ones.
+        population: file of the figures of public lists; None: the bundled one.
+        is_backtest: whether the answer is compared with what happened later: the outlook of a library that
+            the trees were trained on comes from those that did not see it.
     """
 
     domain: str = DEFAULT_DOMAIN
@@ -58,6 +61,8 @@ class Request:
     benchmarks: Path | None = None
     category: str | None = None
     own_store: Path | None = None
+    population: Path | None = None
+    is_backtest: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,8 @@ class Question:
         is_past: whether the request names the day; then later figures of public lists do not count.
         notes: what to say about the choice of candidates, in sentences.
         outcomes: those that gave the weights of the goal; empty: an expert or the user gave all weights.
+        population: file of the figures of public lists; None: the bundled one.
+        is_backtest: whether trees that saw a library may not give its outlook.
     """
 
     domain: Domain
@@ -94,6 +101,8 @@ class Question:
     is_past: bool = False
     notes: tuple[str, ...] = ()
     outcomes: tuple[str, ...] = ()
+    population: Path | None = None
+    is_backtest: bool = False
 
     @property
     def views(self) -> tuple[FactsView, ...]:

@@ -209,7 +209,10 @@ def _measure(question: Question, *, has_outlooks: bool) -> tuple[cache.SnapshotM
     snapshot = cache.SnapshotMeasurements({}, {}, ())
     has_outlooks |= any(s.metric == METRIC.name for c in question.domain.criteria for s in c.scales)
     for view in question.views:
-        part = months.measure(view, has_outlooks=has_outlooks)
+        part = months.measure(view, has_outlooks=has_outlooks and not question.is_backtest)
+        if question.is_backtest:
+            earlier_names = {c.repository: c.formerly for c in question.candidates}
+            part = replace(part, outlooks=cache.compute_outlooks_of(view, earlier_names))
         missing |= {d.repository: str(d) for d in part.damages}
         snapshot = cache.SnapshotMeasurements(
             snapshot.measurements | part.measurements,

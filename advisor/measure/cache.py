@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -168,11 +168,13 @@ def outlook_from_json(row: dict[str, Any]) -> Outlook:
     return Outlook(**{**row, "contributions": tuple(Contribution(**c) for c in row["contributions"])})
 
 
-def compute_outlooks_of(facts: FactsView) -> dict[str, tuple[Outlook, ...]]:
-    """Return the outlooks of the intact repositories by the bundled model."""
+def compute_outlooks_of(
+    facts: FactsView, earlier_names: Mapping[str, Collection[str]] | None = None
+) -> dict[str, tuple[Outlook, ...]]:
+    """Return the outlooks of the intact repositories by the bundled model (see `compute_outlooks`)."""
     from advisor.outlook.candidates import compute_outlooks
 
-    return compute_outlooks(facts, data_folder() / "reference" / "outlook.json")
+    return compute_outlooks(facts, data_folder() / "reference" / "outlook.json", earlier_names)
 
 
 def measure_fresh(facts: FactsView, *, has_outlooks: bool = True) -> SnapshotMeasurements:

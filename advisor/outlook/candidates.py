@@ -6,7 +6,7 @@ panel, its features are unknown, which is different from blank (see `model`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,12 +109,15 @@ def _read_rows(db: Any, days: Sequence[date]) -> pd.DataFrame:
     return rows[list(COLUMNS)].astype(dict.fromkeys(DATES, "datetime64[us]"))
 
 
-def compute_outlooks(facts: FactsView, model_file: Path) -> dict[str, tuple[Outlook, ...]]:
+def compute_outlooks(
+    facts: FactsView, model_file: Path, earlier_names: Mapping[str, Collection[str]] | None = None
+) -> dict[str, tuple[Outlook, ...]]:
     """Return the outlook of each repository for 12 and 24 months; it abstains if too little is known.
 
     Args:
         facts: the repositories, and the day of the outlook.
         model_file: see `model.load_model`.
+        earlier_names: repository → names that it had before; the training data may have one of them.
 
     Raises:
         FactsError: the model's file cannot be read.
@@ -133,7 +136,12 @@ def compute_outlooks(facts: FactsView, model_file: Path) -> dict[str, tuple[Outl
     }
     forecasts = [name for name, reason in reasons.items() if not reason]
     predicted = forecast.predict_outlooks(
-        trees, [rows[n] for n in forecasts], HORIZONS, [unknown[n] for n in forecasts], collapse
+        trees,
+        [rows[n] for n in forecasts],
+        HORIZONS,
+        [unknown[n] for n in forecasts],
+        [(n, *(earlier_names or {}).get(n, ())) for n in forecasts],
+        collapse,
     )
     by_name = dict(zip(forecasts, predicted, strict=True))
     return {
@@ -175,6 +183,7 @@ def compute_past_outlooks(
         _records(values),
         [months],
         [unknown[n] for n in last.repository],
+        [(n.split(" ")[0],) for n in last.repository],
     )
     by_name = {name: outlook for name, (outlook,) in zip(last.repository, chances, strict=True)}
     read_on = _read_days(facts)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from advisor.model import Contribution, Outlook
 from advisor.outlook.features import FEATURES
-from advisor.outlook.model import Model, as_number, explain_trees
+from advisor.outlook.model import Model, as_number, explain_trees, find_unseen_set
 from advisor.outlook.panel import FEWEST_COMMITS, YEAR
 
 # The model abstains if features with more than this share of its importance are unknown or out of range.
@@ -30,25 +30,34 @@ class _Sum:
 _Values = Mapping[str, float | None]
 
 
-def _sum_sets(model: Model, rows: Sequence[_Values], missing: Sequence[Collection[str]]) -> list[_Sum]:
-    """Return the log-odds and the contributions of each library, joined from all sets of trees."""
+def _sum_sets(
+    model: Model,
+    rows: Sequence[_Values],
+    missing: Sequence[Collection[str]],
+    names: Sequence[Collection[str]],
+) -> list[_Sum]:
+    """Return the log-odds and the contributions of each library.
+
+    They come from the set of trees that did not see the library; from the mean of all sets if none saw it.
+    """
     import numpy as np
 
-    names = model.features
-    values = np.array([[as_number(row.get(name)) for name in names] for row in rows])
-    unknown = np.array([[name in absent for name in names] for absent in missing])
+    features = model.features
+    values = np.array([[as_number(row.get(name)) for name in features] for row in rows])
+    unknown = np.array([[name in absent for name in features] for absent in missing])
     results = [explain_trees(forest, values, unknown) for forest in model.forests]
     odds = np.array([each for each, _ in results])
-    contributions = np.mean([each for _, each in results], axis=0)
+    contributions = np.array([each for _, each in results])
     spreads = odds.std(axis=0, ddof=1) if len(results) > 1 else np.zeros(len(rows))
-    return [
-        _Sum(
-            float(mean),
-            math.hypot(spread, *(model.spreads.get(name, 0.0) for name in absent)),
-            dict(zip(names, map(float, each), strict=True)),
-        )
-        for mean, spread, each, absent in zip(odds.mean(axis=0), spreads, contributions, missing, strict=True)
-    ]
+    sums = []
+    for row, (absent, own_names) in enumerate(zip(missing, names, strict=True)):
+        own = find_unseen_set(model, own_names)
+        chosen = slice(None) if own is None else slice(own, own + 1)
+        means = contributions[chosen, row].mean(axis=0)
+        error = math.hypot(spreads[row], *(model.spreads.get(name, 0.0) for name in absent))
+        of_feature = dict(zip(features, map(float, means), strict=True))
+        sums.append(_Sum(float(odds[chosen, row].mean()), error, of_feature))
+    return sums
 
 
 _Chance = tuple[float, float, float]  # the chance and its interval
@@ -83,6 +92,7 @@ def predict_outlooks(
     rows: Sequence[_Values],
     horizons: Sequence[int],
     unknown: Sequence[Collection[str]],
+    names: Sequence[Collection[str]],
     collapse: Model | None = None,
 ) -> list[tuple[Outlook, ...]]:
     """Return the outlooks of libraries, for each one per horizon.
@@ -96,6 +106,7 @@ def predict_outlooks(
         rows: for each library feature → value; None or NaN is a blank.
         horizons: in months.
         unknown: for each library the features that the source cannot provide.
+        names: for each library the names of its repository, now and before.
         collapse: the trees for a collapse; None: the outlooks do not have its chance.
 
     Raises:
@@ -105,8 +116,8 @@ def predict_outlooks(
         return []
     outside = [_out_of_range(model, row) for row in rows]
     missing = [{*absent, *out} for absent, out in zip(unknown, outside, strict=True)]
-    sums = _sum_sets(model, rows, missing)
-    of_collapse = _sum_sets(collapse, rows, missing) if collapse else [None] * len(rows)
+    sums = _sum_sets(model, rows, missing, names)
+    of_collapse = _sum_sets(collapse, rows, missing, names) if collapse else [None] * len(rows)
     outlooks = []
     for row, out, absent, result, fall in zip(rows, outside, missing, sums, of_collapse, strict=True):
         abstention = _abstention_reason(model, row, absent)

@@ -20,7 +20,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from pathlib import Path
@@ -138,6 +138,17 @@ def digest(repository: str) -> str:
 def fold_of(repository: str, folds: int) -> int:
     """Return the number of the set of trees trained without a repository; it depends only on its name."""
     return int(digest(repository), 16) % folds
+
+
+def find_unseen_set(model: Model, names: Iterable[str]) -> int | None:
+    """Return the number of the set of trees that did not see a library; None if no set saw it.
+
+    Args:
+        model: the model.
+        names: the names of the library's repository, now and before; the training data may have any of them.
+    """
+    seen = [name for name in names if digest(name) in model.trained_on]
+    return fold_of(seen[0], len(model.folds)) if seen else None
 
 
 @cache

@@ -12,7 +12,7 @@ import typer
 from advisor.cli import app
 from advisor.cli.messages import shows_progress
 from advisor.cli.output import Output, check_output, write_report
-from advisor.report.formats import BacktestFormat, Format
+from advisor.report.formats import ContestsFormat, Format
 
 
 class Horizon(StrEnum):
@@ -32,12 +32,27 @@ class Outcome(StrEnum):
 @app.command()
 def backtest(
     panel: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             metavar="FILE",
             help="Parquet file of monthly rows; its columns are in docs/explanation/method.md.",
         ),
-    ],
+    ] = None,
+    contests: Annotated[
+        bool,
+        typer.Option(
+            "--contests",
+            help="Judge the advice in public contests: the pick of a past day, and what won. No panel.",
+        ),
+    ] = False,
+    contests_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--contests-from",
+            metavar="FOLDER",
+            help="The same for contests of your own (see docs/explanation/contests.md).",
+        ),
+    ] = None,
     at: Annotated[
         list[str] | None,
         typer.Option(
@@ -82,7 +97,9 @@ def backtest(
             help="Judge how well these weights of scripts/fit_weights.py order libraries.",
         ),
     ] = None,
-    format: Annotated[BacktestFormat, typer.Option(help="Format of the figures.")] = Format.table,
+    format: Annotated[
+        ContestsFormat, typer.Option(help="Format of the figures; markdown and csv need --contests.")
+    ] = Format.table,
     output: Output = None,
     predict: Annotated[
         Path | None,
@@ -99,6 +116,7 @@ def backtest(
     that the outlook was trained on is scored by trees that were trained without it.
 
     Examples:
+      advisor backtest --contests
       advisor backtest --panel panel.parquet
       advisor backtest --panel panel.parquet --at 2023-07-01 --horizon 24m
       advisor backtest --panel panel.parquet --outlook mine.json --only unseen.txt
@@ -113,6 +131,13 @@ def backtest(
     from advisor.outlook.panel import read_panel
     from advisor.report import backtest as report
 
+    if contests or contests_folder is not None:
+        _judge_contests(contests_folder, panel, format, output)
+        return
+    if panel is None:
+        raise InputError("name a panel (--panel FILE), or judge the public contests (--contests)")
+    if format is Format.markdown or format is Format.csv:
+        raise InputError(f"--format {format} needs --contests; the formats of a panel: table, json")
     days = sorted({day for day in map(parse_date, at or []) if day is not None})
     months = int(horizon.value.removesuffix("m"))
     trees = model.load_model(outlook or data_folder() / "reference" / "outlook.json", outcome.value)
@@ -142,6 +167,20 @@ def backtest(
         write_report(f"{len(members)} forecasts; the panel does not contain their outcomes\n", output)
         return
     write_report(report.render(result, format), output)
+
+
+def _judge_contests(
+    folder: Path | None, panel: Path | None, output_format: ContestsFormat, output: Path | None
+) -> None:
+    from advisor.answers.backtest.contests import judge_contests
+    from advisor.domain.contests import contests_folder
+    from advisor.errors import InputError
+    from advisor.report.contests import render
+
+    if panel is not None:
+        raise InputError("--contests needs no panel: leave out --panel")
+    record = judge_contests(folder or contests_folder(), _show_progress)
+    write_report(render(record, output_format), output)
 
 
 def _show_progress(text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -263,17 +264,37 @@ def test_an_outlook_does_not_depend_on_the_other_libraries():
     bundled_model = model.load_model(MODEL_FILE)
     rows = [medium_values(bundled_model) | {"stars": float(10**n), "idle_days": 9.0 * n} for n in range(5)]
     unknown = [[], ["stars"], ["commits", "downloads"], list(bundled_model.ranges)[:3], ["releases"]]
-    together = forecast.predict_outlooks(bundled_model, rows, [12, 24], unknown)
+    names = [[]] * 5
+    together = forecast.predict_outlooks(bundled_model, rows, [12, 24], unknown, names)
     assert together == [
         predict(bundled_model, row, [12, 24], absent) for row, absent in zip(rows, unknown, strict=True)
     ]
     assert len({outlooks[0].probability_inactive for outlooks in together}) == 5
-    assert forecast.predict_outlooks(bundled_model, [], [12], []) == []
+    assert forecast.predict_outlooks(bundled_model, [], [12], [], []) == []
 
 
-def predict(trained, values, horizons, unknown=(), collapse=None):
+def test_a_library_of_the_training_data_is_judged_by_the_trees_that_did_not_see_it():
+    bundled_model = model.load_model(MODEL_FILE)
+    values = medium_values(bundled_model)
+    of_set = []
+    for k in range(5):
+        one_set = replace(bundled_model, folds=(bundled_model.folds[k],))
+        of_set.append(predict(one_set, values, [12])[0].probability_inactive)
+    name = "huggingface/trl"
+    assert model.digest(name) in bundled_model.trained_on
+    own = model.fold_of(name, 5)
+    for names in ([name], ["new-owner/trl", name]):
+        outlook = predict(bundled_model, values, [12], names=names)[0]
+        assert outlook.probability_inactive == pytest.approx(of_set[own], rel=1e-9)
+        assert outlook.low < outlook.probability_inactive < outlook.high
+    assert len(set(of_set)) == 5
+    unseen = predict(bundled_model, values, [12], names=["nobody/unseen"])
+    assert unseen == predict(bundled_model, values, [12])
+
+
+def predict(trained, values, horizons, unknown=(), collapse=None, names=()):
     """Return the outlooks of one library."""
-    return forecast.predict_outlooks(trained, [values], horizons, [unknown], collapse)[0]
+    return forecast.predict_outlooks(trained, [values], horizons, [unknown], [names], collapse)[0]
 
 
 def medium_values(bundled_model):
