@@ -7,6 +7,7 @@ RUN/native/          the stack's native config
 RUN/events.jsonl     the stream of events        RUN/log.txt    everything the stack printed
 RUN/work/            checkpoints                 RUN/adapter/   the trained adapter
 RUN/evaluation.json  losses and answers          RUN/merged/    the adapter merged into its base model
+RUN/answers.jsonl    all answers to the held-out questions
 
 A folder may have other files too. advisor deletes none of them.
 """
@@ -65,6 +66,7 @@ class Record:
         recommendation: why this stack (empty if the user chose it).
         losses: first, last and lowest training loss; held-out losses of base and adapter; why a base
             was not judged.
+        task: the metrics of the task, of base and adapter (`finetune.after.task.judge`).
         timings_seconds: seconds of each stage.
         memory_bytes: predicted and measured peaks.
         outcome: one line for people.
@@ -86,6 +88,7 @@ class Record:
     deviations: tuple[str, ...] = ()
     recommendation: Mapping[str, Any] = field(default_factory=dict)
     losses: Mapping[str, Any] = field(default_factory=dict)
+    task: Mapping[str, Any] = field(default_factory=dict)
     timings_seconds: Mapping[str, float] = field(default_factory=dict)
     memory_bytes: Mapping[str, Any] = field(default_factory=dict)
     outcome: str = ""

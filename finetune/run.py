@@ -15,7 +15,7 @@ from typing import Any
 
 from advisor.files import cache_home
 from finetune import attempt, isolation
-from finetune.after import card
+from finetune.after import card, metrics
 from finetune.callbacks import RunCallbacks
 from finetune.data import checks, dataset
 from finetune.data.findings import Finding
@@ -81,6 +81,7 @@ def plan_run(composed_spec: ComposedSpec, callbacks: RunCallbacks = RunCallbacks
     if idle_note := hardware.describe_unused_gpus(machine, spec.devices.kind, spec.devices.processes):
         callbacks.on_stage(idle_note)
     stack = load_stack(spec.stack)
+    metrics.check_metrics(spec.evaluation.metrics)
     callbacks.on_stage("tokenise")
     model = spec.model
     model_config = base.read_model_config(
@@ -291,6 +292,7 @@ def _evaluate(folder: Path, record: Record) -> Record:
         folder,
         record,
         losses={**record.losses, **losses},
+        task=evaluation["task"],
         timings_seconds={**record.timings_seconds, "evaluate": evaluation["seconds"]},
     )
 

@@ -57,6 +57,15 @@ Fields = Annotated[
         help="Value of a field of the run spec, for example training.epochs=3. Repeatable.",
     ),
 ]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        metavar="METRIC",
+        help="How right an answer is: exact-match, label-f1, json-valid, json-fields, or your own function "
+        "FILE.py:FUNCTION. Repeatable. Default: what suits the answers in the rows.",
+    ),
+]
 Output = Annotated[
     Path | None,
     typer.Option(
@@ -97,6 +106,7 @@ class RunOptions:
         spec: file of a run spec.
         fields: texts ``field=value``.
         demo: whether to start from the settings of the demo.
+        metrics: names of metrics of the task.
     """
 
     data: str | None = None
@@ -107,6 +117,7 @@ class RunOptions:
     spec: Path | None = None
     fields: list[str] | None = None
     demo: bool = False
+    metrics: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -141,12 +152,13 @@ def compose_run(options: RunOptions, callbacks: RunCallbacks, output: Path | Non
         layers.append((f"--preset {options.preset}", specs.get_preset(options.preset)))
     if options.spec is not None:
         layers.append((str(options.spec), specs.read_layer(options.spec)))
-    values = {
+    values: dict[str, tuple[str, Any]] = {
         "data.train": ("--data", options.data),
         "data.evaluation": ("--eval-data", options.eval_data),
         "model.base": ("--model", options.model),
         "output": ("--output", str(output) if output else None),
         "stack": ("--stack", options.stack),
+        "evaluation.metrics": ("--metric", options.metrics or None),
     }
     for name, (option, value) in values.items():
         if value is not None:

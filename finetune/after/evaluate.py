@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune import record
+from finetune.after import task
 from finetune.data import dataset
 from finetune.data.template import load_tokenizer
 from finetune.machine import hardware, memory
@@ -67,7 +68,7 @@ def evaluate_run(folder: Path) -> dict[str, Any]:
     Returns:
         ``losses`` (``base`` → loss, ``adapter`` → loss, and the same with ``_quantised``), ``not_judged``
         (name of a loss → why it and its pair are missing), ``tokens``, ``rows``, ``perplexity``,
-        ``generations`` (question, wanted, base, adapter) and ``seconds``.
+        ``generations`` (question, wanted, base, adapter), ``task`` (see `task.judge`) and ``seconds``.
     """
     began = time.monotonic()
     spec = record.read_spec(folder, record.read_record(folder))
@@ -75,7 +76,9 @@ def evaluate_run(folder: Path) -> dict[str, Any]:
     rows = read_held_out(data, spec.evaluation.rows)
     tokenizer = load_tokenizer(str(folder / "adapter"), trust_remote_code=spec.model.trust_remote_code)
     models, shortages = select_models(spec, int(data.summary["longest"]))
-    losses, tokens, answers = _judge_models(models, shortages, folder, spec, rows, tokenizer)
+    questions = task.select_questions(data, tokenizer, spec.evaluation)
+    losses, tokens, answers = _judge_models(models, shortages, folder, spec, rows, tokenizer, questions)
+    task.write_answers(folder, questions)
     result = {
         "rows": len(rows),
         "losses": {name: losses[name] for name in _ORDER if name in losses},
@@ -83,6 +86,7 @@ def evaluate_run(folder: Path) -> dict[str, Any]:
         "tokens": tokens,
         "perplexity": {name: math.exp(min(loss, 700)) for name, loss in losses.items() if rows},
         "generations": _pair_answers(data, tokenizer, spec, answers),
+        "task": task.judge(questions),
         "seconds": round(time.monotonic() - began, 1),
     }
     record.write_text(folder / "evaluation.json", json.dumps(result, indent=1, ensure_ascii=False) + "\n")
@@ -144,6 +148,7 @@ def _judge_models(
     spec: RunSpec,
     rows: list[EncodedRow],
     tokenizer: Any,
+    questions: task.Questions,
 ) -> tuple[dict[str, float], int, dict[str, list[str]]]:
     """Return the losses, their tokens and the answers of all models; one that does not fit is not judged."""
     losses: dict[str, float] = {}
@@ -153,7 +158,7 @@ def _judge_models(
         has_answers = model is models[-1] or not model.is_quantised
         try:
             new_losses, tokens = _judge_model(
-                model, folder, spec, rows, tokenizer, answers, has_answers=has_answers
+                model, folder, spec, rows, tokenizer, answers, questions, has_answers=has_answers
             )
             losses |= new_losses
         except RuntimeError as error:
@@ -172,6 +177,7 @@ def _judge_model(
     rows: list[EncodedRow],
     tokenizer: Any,
     answers: dict[str, list[str]],
+    questions: task.Questions,
     *,
     has_answers: bool,
 ) -> tuple[dict[str, float], int]:
@@ -184,6 +190,9 @@ def _judge_model(
             losses[name], tokens = measure_loss(model, rows, pad)
             if has_answers:
                 answers[name.removesuffix("_quantised")] = _generate_answers(model, tokenizer, folder, spec)
+                questions.answers[name.removesuffix("_quantised")] = task.answer_questions(
+                    model, tokenizer, questions
+                )
     return losses, tokens
 
 

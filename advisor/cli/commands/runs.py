@@ -13,6 +13,7 @@ import typer
 
 from advisor.cli import app
 from advisor.cli.output import check_output
+from advisor.cli.run_options import Metrics
 from advisor.files import data_home
 
 if TYPE_CHECKING:
@@ -117,6 +118,26 @@ def _format_value(value: Any) -> str:
         return f"{value:.6g}"
     text = str(value)
     return text if len(text) <= 40 else text[:18] + "…" + text[-18:]  # the width of a column
+
+
+@runs.command()
+def judge(run: Run, metric: Metrics = None) -> None:
+    """Judge the answers of a finished run by metrics of the task.
+
+    Shows base and adapter with 95 % intervals and a paired test, and writes the result into the record and
+    the model card. Uses the answers in RUN/answers.jsonl, and no model.
+    """
+    from finetune import record
+    from finetune.after import card, task
+    from finetune.sections import AUTOMATIC_METRIC
+
+    folder = record.find_run(run)
+    run_record = record.read_record(folder)
+    result = task.judge_answers(folder, metric or [AUTOMATIC_METRIC])
+    if any("error" not in one for one in result["metrics"].values()):
+        run_record = record.update_record(folder, run_record, task=result)
+        card.write_card(folder, run_record)
+    print("\n".join(task.describe(result)) or f"no metric: {result['reason']}")
 
 
 @runs.command()

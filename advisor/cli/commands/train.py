@@ -18,6 +18,7 @@ from advisor.cli.run_options import (
     Fields,
     Gpus,
     Image,
+    Metrics,
     Model,
     Nodes,
     Output,
@@ -46,6 +47,7 @@ def train(
     spec: SpecFile = None,
     fields: Fields = None,
     demo: Demo = False,
+    metric: Metrics = None,
     output: Output = None,
     gpus: Gpus = None,
     nodes: Nodes = None,
@@ -66,12 +68,13 @@ def train(
     Examples:
       advisor train --demo
       advisor train --data mine.jsonl --model HuggingFaceTB/SmolLM2-135M-Instruct
+      advisor train --data mine.jsonl --model MODEL --metric judge.py:score
       advisor train --resume RUN
       advisor train --spec run.toml --gpus 8 --nodes 2 --submit slurm -o JOB
     """
     from finetune import record, run, train_extra
 
-    options = RunOptions(data, model, eval_data, stack, preset, spec, fields, demo)
+    options = RunOptions(data, model, eval_data, stack, preset, spec, fields, demo, metric)
     devices = {"devices.processes": gpus, "devices.nodes": nodes}
     device_fields = [f"{field}={count}" for field, count in devices.items() if count is not None]
     options = replace(options, fields=[*(options.fields or []), *device_fields])
