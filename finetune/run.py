@@ -112,8 +112,19 @@ def start_run(
     *,
     recommendation: Mapping[str, Any] | None = None,
     callbacks: RunCallbacks = RunCallbacks(),
+    parent: str = "",
+    note: str = "",
+    tags: tuple[str, ...] = (),
 ) -> Path:
     """Plan and run; return the run's folder.
+
+    Args:
+        composed_spec: the spec of the run.
+        recommendation: why this stack trains; None if the user chose it.
+        callbacks: called with stages and events.
+        parent: id of the run that this one varies.
+        note: words of the user, for the record.
+        tags: short words of the user, to find the run.
 
     Raises:
         DataError: the checks found an error in the data (warnings do not stop a run).
@@ -135,6 +146,9 @@ def start_run(
             origins=dict(composed_spec.origins),
             stack=spec.stack,
             recommendation=dict(recommendation or {}),
+            parent=parent,
+            note=note,
+            tags=tags,
         ),
     )
     with _record_failure(folder):

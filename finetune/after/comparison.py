@@ -1,9 +1,9 @@
 """How sure a value of a metric is, and whether two models really differ on the same rows.
 
 Values have 95 % intervals of the percentile bootstrap over rows (Efron 1979). Two models answer the same
-rows, so the test is paired: exact McNemar (1947) if a row is right or wrong, else a permutation test that
-swaps the two answers of a row (Fisher 1935; for F1 as in Yeh 2000, "More accurate tests for the statistical
-significance of result differences").
+rows, so the test is paired. If a row is right or wrong, it is the exact test of McNemar (1947). Else it is a
+permutation test that swaps the two answers of a row (Fisher 1935; for F1 as in Yeh 2000, "More accurate tests
+for the statistical significance of result differences").
 """
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ def _find_permutation_p(first: Scores, second: Scores) -> float:
     change = swaps @ (second.parts - first.parts)
     lower = first.combine(first.parts.sum(axis=0) + change)
     upper = second.combine(second.parts.sum(axis=0) - change)
-    observed = abs(second.value - first.value)
-    extreme = int((np.abs(upper - lower) >= observed - _ROUNDING).sum())
+    actual = abs(second.value - first.value)
+    extreme = int((np.abs(upper - lower) >= actual - _ROUNDING).sum())
     return extreme / len(swaps) if is_exact else (1 + extreme) / (1 + len(swaps))
 
 

@@ -44,19 +44,19 @@ def match_exactly(answers: Texts, references: Texts, _: Texts) -> Scores:
 
 def measure_label_f1(answers: Texts, references: Texts, _: Texts) -> Scores:
     """Mean F1 over the labels of the references (macro F1); upper and lower case are equal."""
-    wanted_labels = [_strip(text).casefold() for text in references]
-    given_labels = [_strip(text).casefold() for text in answers]
-    labels = sorted(set(wanted_labels))
-    wanted = np.array([[text == label for label in labels] for text in wanted_labels], float)
-    given = np.array([[text == label for label in labels] for text in given_labels], float)
+    reference_labels = [_strip(text).casefold() for text in references]
+    answer_labels = [_strip(text).casefold() for text in answers]
+    labels = sorted(set(reference_labels))
+    in_reference = np.array([[text == label for label in labels] for text in reference_labels], float)
+    in_answer = np.array([[text == label for label in labels] for text in answer_labels], float)
 
     def combine(sums: np.ndarray) -> np.ndarray:
-        hits, count_wanted, count_given = np.split(sums, 3, axis=-1)
-        f1 = divide(2 * hits, count_wanted + count_given)
-        is_present = count_wanted > 0
+        hits, references_of_label, answers_of_label = np.split(sums, 3, axis=-1)
+        f1 = divide(2 * hits, references_of_label + answers_of_label)
+        is_present = references_of_label > 0
         return divide((np.nan_to_num(f1) * is_present).sum(axis=-1), is_present.sum(axis=-1))
 
-    return Scores(np.hstack([wanted * given, wanted, given]), combine)
+    return Scores(np.hstack([in_reference * in_answer, in_reference, in_answer]), combine)
 
 
 def measure_json_validity(answers: Texts, _: Texts, __: Texts) -> Scores:
@@ -68,9 +68,10 @@ def measure_json_fields(answers: Texts, references: Texts, _: Texts) -> Scores:
     """Share of right fields among all fields of answer and reference; a code fence around it is ignored."""
     parts = []
     for answer, reference in zip(answers, references, strict=True):
-        wanted = _flatten(_parse_json(_remove_fence(reference)))
-        given = _flatten(_parse_json(_remove_fence(answer)))
-        parts.append([sum(wanted[k] == given.get(k) for k in wanted), len(wanted.keys() | given.keys())])
+        right_fields = _flatten(_parse_json(_remove_fence(reference)))
+        fields = _flatten(_parse_json(_remove_fence(answer)))
+        hits = sum(right_fields[name] == fields.get(name) for name in right_fields)
+        parts.append([hits, len(right_fields.keys() | fields.keys())])
     return Scores(np.array(parts, float), lambda sums: divide(sums[..., 0], sums[..., 1]))
 
 
@@ -101,8 +102,8 @@ def choose_metrics(references: Texts) -> tuple[str, ...]:
 
 def list_metrics(names: Sequence[str], references: Texts) -> tuple[str, ...]:
     """Return the names of the metrics, with those that suit the answers in place of ``auto``."""
-    chosen = [choose_metrics(references) if name == AUTOMATIC_METRIC else (name,) for name in names]
-    return tuple(dict.fromkeys(name for group in chosen for name in group))
+    groups = [choose_metrics(references) if name == AUTOMATIC_METRIC else (name,) for name in names]
+    return tuple(dict.fromkeys(name for group in groups for name in group))
 
 
 def check_metrics(names: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,12 +77,17 @@ def select_questions(data: Dataset, tokenizer: Any, evaluation: Evaluation) -> Q
 
 def _read_questions(data: Dataset, tokenizer: Any, evaluation: Evaluation) -> Questions:
     outcomes = (o for o in data.outcomes if o.split == "test" and o.fate in ("kept", "cut"))
+    pairs = zip(outcomes, islice(data.read_rows("test"), evaluation.rows), strict=False)
+    whole_rows = [row for outcome, row in pairs if outcome.fate == "kept"]
+    return build_questions(whole_rows, tokenizer, evaluation.max_new_tokens)
+
+
+def build_questions(rows: Sequence[EncodedRow], tokenizer: Any, max_new_tokens: int) -> Questions:
+    """Return the last question of each row that has one, and its answer."""
     prompts, references, stops, longest = [], [], set(), 0
-    for number, (outcome, row) in enumerate(zip(outcomes, data.read_rows("test"), strict=False)):
-        if number == evaluation.rows:
-            break
+    for row in rows:
         start, end = find_last_answer(row)
-        if start == 0 or outcome.fate == "cut":
+        if start == 0:
             continue
         prompts.append(row.input_ids[:start])
         references.append(decode(tokenizer, row.input_ids[start:end]))
@@ -93,7 +99,7 @@ def _read_questions(data: Dataset, tokenizer: Any, evaluation: Evaluation) -> Qu
         tuple(decode(tokenizer, prompt) for prompt in prompts),
         tuple(references),
         frozenset(stops),
-        max(evaluation.max_new_tokens, longest + _MARGIN_TOKENS),
+        max(max_new_tokens, longest + _MARGIN_TOKENS),
     )
 
 
@@ -116,7 +122,7 @@ def answer_questions(model: Any, tokenizer: Any, questions: Questions) -> list[s
     import torch
 
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id or 0
-    stops = sorted(questions.stop_tokens | _list_stop_tokens(model))
+    stops = sorted(questions.stop_tokens | list_stop_tokens(model))
     answers: dict[int, str] = {}
     for batch in _batch_prompts(questions):
         width = max(len(questions.prompts[n]) for n in batch)
@@ -137,7 +143,8 @@ def answer_questions(model: Any, tokenizer: Any, questions: Questions) -> list[s
     return [answers[n] for n in range(len(questions.prompts))]
 
 
-def _list_stop_tokens(model: Any) -> frozenset[int]:
+def list_stop_tokens(model: Any) -> frozenset[int]:
+    """Return the tokens that end an answer by the model's generation config."""
     stop = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
     return frozenset(stop if isinstance(stop, list) else [] if stop is None else [stop])
 
@@ -184,14 +191,18 @@ def _summarise(scores: Mapping[str, Scores]) -> dict[str, Any]:
         summary[model] = _round(score.value)
         summary[f"{model}_interval"] = [_round(bound) for bound in find_interval(score)]
     if len(scores) == len(MODELS):
-        comparison = compare(*(scores[model] for model in MODELS))
-        summary |= {
-            "difference": _round(comparison.difference),
-            "difference_interval": [_round(comparison.low), _round(comparison.high)],
-            "p_value": comparison.p_value,
-            "test": comparison.test,
-        }
+        summary |= _summarise_difference(*(scores[model] for model in MODELS))
     return summary
+
+
+def _summarise_difference(first: Scores, second: Scores) -> dict[str, Any]:
+    comparison = compare(first, second)
+    return {
+        "difference": _round(comparison.difference),
+        "difference_interval": [_round(comparison.low), _round(comparison.high)],
+        "p_value": comparison.p_value,
+        "test": comparison.test,
+    }
 
 
 def _round(value: float) -> float | None:
@@ -216,10 +227,22 @@ def judge_answers(folder: Path, names: Sequence[str]) -> dict[str, Any]:
         SpecError: a metric does not exist.
     """
     metrics.check_metrics(names)
+    questions = read_answers(folder)
+    chosen_names = metrics.list_metrics(names, questions.references)
+    reason = "" if chosen_names else _LONG_TEXTS
+    return judge(replace(questions, metrics=chosen_names, reason=reason))
+
+
+def read_answers(folder: Path) -> Questions:
+    """Return the questions and answers of a finished run.
+
+    Raises:
+        RunError: the run has no answers, or they cannot be read.
+    """
     path = folder / ANSWERS_FILE
     try:
         rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-        questions, references = ([row[name] for row in rows] for name in ("question", "reference"))
+        questions, references = (tuple(row[name] for row in rows) for name in ("question", "reference"))
         answers = {model: [row[model] for row in rows] for model in MODELS if rows and model in rows[0]}
     except FileNotFoundError:
         raise RunError(
@@ -228,17 +251,22 @@ def judge_answers(folder: Path, names: Sequence[str]) -> dict[str, Any]:
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"cannot read {path}: {error}") from None
-    chosen_names = metrics.list_metrics(names, references)
-    reason = "" if chosen_names else _LONG_TEXTS
-    return judge(
-        Questions(
-            questions=tuple(questions),
-            references=tuple(references),
-            metrics=chosen_names,
-            reason=reason,
-            answers=answers,
-        )
-    )
+    return Questions(questions=questions, references=references, answers=answers)
+
+
+def compare_runs(first: Path, second: Path, name: str) -> dict[str, Any] | None:
+    """Return difference, p-value and test of the adapters of two runs; None if they cannot be compared."""
+    try:
+        runs = [read_answers(folder) for folder in (first, second)]
+        if name not in metrics.METRICS:  # a record of a stranger may name any file
+            return None
+        if runs[0].questions != runs[1].questions or any("adapter" not in run.answers for run in runs):
+            return None
+        metric = metrics.load_metric(name)
+        scores = [metric(run.answers["adapter"], run.references, run.questions) for run in runs]
+    except (RunError, metrics.MetricError):
+        return None
+    return _summarise_difference(*scores)
 
 
 def describe(task: Mapping[str, Any]) -> list[str]:

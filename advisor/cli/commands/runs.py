@@ -141,6 +141,61 @@ def judge(run: Run, metric: Metrics = None) -> None:
 
 
 @runs.command()
+def tree(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FOLDER]", help="Folder of runs. Default: the one in your data folder."),
+    ] = None,
+    tag: Annotated[str | None, typer.Option(metavar="WORD", help="Only runs with this tag.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write an HTML page.", callback=check_output)
+    ] = None,
+) -> None:
+    """Show what was tried: each run under its parent, what it changed and brought, and which is best.
+
+    Runs are compared by the first metric of the task that all of them have, else by the held-out loss, and
+    only if their held-out rows are the same.
+    """
+    from advisor.cli.run_tree import format_tree, read_groups, render_page
+    from advisor.files import write_atomically
+
+    groups = read_groups(folder, tag)
+    print("\n".join(format_tree(groups)) or f"no runs yet in {folder or data_home() / 'runs'}")
+    if html is not None:
+        write_atomically(html, render_page(groups).encode())
+        print(f"written: {html}")
+
+
+@runs.command()
+def note(
+    run: Run, text: Annotated[str, typer.Argument(help="The note. It replaces an earlier one.")]
+) -> None:
+    """Write a note into the record of a run: why you tried it, or what you learned."""
+    from finetune import record
+
+    folder = record.find_run(run)
+    record.update_record(folder, record.read_record(folder), note=text)
+    print(f"{folder.name}: {text}")
+
+
+@runs.command()
+def tag(
+    run: Run,
+    words: Annotated[list[str], typer.Argument(metavar="WORD...", help="Words to add.")],
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the words.")] = False,
+) -> None:
+    """Add tags to the record of a run, or remove them."""
+    from finetune import record
+
+    folder = record.find_run(run)
+    run_record = record.read_record(folder)
+    other_tags = [word for word in run_record.tags if word not in words]
+    tags = tuple(dict.fromkeys([*other_tags, *([] if remove else words)]))
+    record.update_record(folder, run_record, tags=tags)
+    print(f"{folder.name}: {', '.join(tags) or 'no tags'}")
+
+
+@runs.command()
 def prune(
     names: Annotated[
         list[str] | None,

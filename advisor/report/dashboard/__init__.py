@@ -13,7 +13,7 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from advisor.answers.history import Timeline
 from advisor.decide.requirements import NO_REQUIREMENTS, Requirements
@@ -21,6 +21,9 @@ from advisor.model import Ranked, Recommendation
 from advisor.report.dashboard.answer import answer_for_page, rows_of_others
 from advisor.report.dashboard.payload import page_data
 from advisor.report.dashboard.task import Task
+
+if TYPE_CHECKING:
+    import jinja2
 
 _ASSETS = Path(__file__).parent / "assets"
 # A script comes after those that it uses. The charts do not use each other.
@@ -30,7 +33,7 @@ _SCRIPTS = (
 )
 _STYLES = ("colours", "page", "ranking", "controls", "figures", "task", "narrow", "paper")
 # plotly adds its rules to a style element with this text; the policy blocks other inline styles.
-_PLOTLY_STYLE = "/* plotly adds its rules here */"
+PLOTLY_STYLE = "/* plotly adds its rules here */"
 
 
 def render(
@@ -49,26 +52,17 @@ def render(
         task: the user's own run in every library; None: no task on the page.
         others: candidates that only a table shows, because there are too many to draw.
     """
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_ASSETS),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = open_templates(_ASSETS)
     files = [file for pattern in _SCRIPTS for file in sorted(_ASSETS.glob(f"{pattern}.js"))]
     script = "\n".join(file.read_text(encoding="utf-8") for file in files)
     script = f'(() => {{\n"use strict";\n{script}}})();\n'
-    style = "\n".join(_asset(f"{name}.css") for name in _STYLES)
-    plotly = _asset("vendor/plotly-basic.min.js")
+    style = "\n".join(read_asset(f"{name}.css") for name in _STYLES)
+    plotly = read_asset("vendor/plotly-basic.min.js")
     data = json.dumps(page_data(answer, timeline, requirements), ensure_ascii=False, separators=(",", ":"))
     return environment.get_template("page.html.j2").render(
-        policy=_policy(scripts=(script, plotly), styles=(style, _PLOTLY_STYLE)),
+        policy=render_policy(scripts=(script, plotly), styles=(style, PLOTLY_STYLE)),
         style=style,
-        plotly_style=_PLOTLY_STYLE,
+        plotly_style=PLOTLY_STYLE,
         script=script,
         plotly=_compress(plotly),
         data=_compress(data),
@@ -78,7 +72,22 @@ def render(
     )
 
 
-def _asset(name: str) -> str:
+def open_templates(folder: Path) -> jinja2.Environment:
+    """Return the templates of a page, which escape every value."""
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def read_asset(name: str) -> str:
+    """Return the text of a style or a script."""
     return (_ASSETS / name).read_text(encoding="utf-8")
 
 
@@ -86,7 +95,9 @@ def _compress(text: str) -> str:
     return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
 
-def _policy(scripts: tuple[str, ...], styles: tuple[str, ...]) -> str:
+def render_policy(scripts: tuple[str, ...], styles: tuple[str, ...]) -> str:
+    """Return the Content-Security-Policy that allows only these inline scripts and styles."""
+
     def hashes(texts: tuple[str, ...]) -> str:
         digests = (base64.b64encode(hashlib.sha256(t.encode()).digest()).decode() for t in texts)
         return " ".join(f"'sha256-{digest}'" for digest in digests)
