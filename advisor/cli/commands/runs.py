@@ -241,6 +241,58 @@ def _is_link(folder: Path) -> bool:
 
 
 @runs.command()
+def serve(
+    run: Run,
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="Port; 0: any free one.")] = 8080,
+) -> None:
+    """Serve base and adapter as an OpenAI-compatible endpoint on this machine, until Ctrl-C.
+
+    The models are `adapter` and `base`. Only programs on this machine reach it.
+    """
+    from contextlib import closing
+
+    from finetune import record
+    from finetune.after.serve import ModelProcess, build_server
+
+    folder = record.find_run(run)
+    print(f"load the model of {folder.name}", file=sys.stderr)
+    with closing(ModelProcess(folder)) as models, build_server(models, folder.name, port) as server:
+        print(
+            f"http://127.0.0.1:{server.server_address[1]}/v1 serves the models adapter and base", flush=True
+        )
+        server.serve_forever()
+
+
+@runs.command()
+def chat(
+    run: Run,
+    max_tokens: Annotated[int, typer.Option(min=1, metavar="N", help="Longest answer in tokens.")] = 256,
+) -> None:
+    """Ask base and adapter in the terminal, side by side.
+
+    A line is a question without the earlier ones. Ends at the end of the input (Ctrl-D).
+    """
+    from contextlib import closing
+
+    from finetune import record
+    from finetune.after.serve import MODELS, ModelProcess
+
+    folder = record.find_run(run)
+    print(f"load the model of {folder.name}", file=sys.stderr)
+    with closing(ModelProcess(folder)) as models:
+        print("ask a question; Ctrl-D ends", file=sys.stderr)
+        for line in sys.stdin:
+            if not line.strip():
+                continue
+            for model in MODELS[::-1]:
+                messages = [{"role": "user", "content": line.strip()}]
+                request = {"model": model, "messages": messages, "max_tokens": max_tokens, "temperature": 0}
+                pieces = list(models.answer(request))
+                text = "".join(piece.get("text", "") for piece in pieces).strip()
+                print(f"{model + ':':<9}{pieces[-1].get('error') or text}", flush=True)
+
+
+@runs.command()
 def merge(
     run: Run,
     output: Annotated[
