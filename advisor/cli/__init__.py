@@ -41,6 +41,8 @@ COMMANDS = (
     "measure",
     "schema",
     "plan",
+    "probe",
+    "bases",
     "preview",
     "train",
     "runs",
