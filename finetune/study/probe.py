@@ -131,10 +131,11 @@ def split_rows(spec: RunSpec, folder: Path) -> dict[int | str, Path]:
     random.Random(spec.training.seed).shuffle(train)  # noqa: S311 - a sample, not a secret
     groups: dict[int | str, list[tuple[Row, Any]]] = {"held-out": held_out[: spec.evaluation.rows]}
     groups |= {share: train[: max(2, math.ceil(len(train) * share / 100))] for share in SHARES}
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)  # for the user alone, as the folder of a run
     files = {}
     for key, pairs in groups.items():
         files[key] = folder / (f"rows-{key}.jsonl" if isinstance(key, int) else f"{key}.jsonl")
-        files[key].parent.mkdir(parents=True, exist_ok=True)
         lines = [json.dumps(raw, ensure_ascii=False, default=str) + "\n" for _, raw in pairs]
         record.write_text(files[key], "".join(lines))
     return files

@@ -99,7 +99,7 @@ def _encode(
     """Return the rows that are not too long, without and with examples, and how many examples fit."""
     limit = min(data.max_length, window or data.max_length)
     plain_rows = _encode_all(rows, tokenizer, data, limit)
-    for count in range(len(examples), 0, -1):
+    for count in range(len(examples) if plain_rows else 0, 0, -1):
         longer_rows = {n: add_examples(rows[n], examples[:count]) for n in plain_rows}
         prompted_rows = _encode_all(longer_rows, tokenizer, data, window or math.inf)
         if len(prompted_rows) == len(plain_rows):

@@ -73,7 +73,9 @@ def test_page_draws_tree_results_and_curves_without_network(chromium, groups, tm
     assert "second ★" in page.text("tr.winner")
     assert HOSTILE in page.text("table"), "a note is text"
     assert page.page.evaluate("document.querySelectorAll('table b').length") == 4, "only the states are bold"
-    page.page.hover("#tree-0 path.point >> nth=1")
+    page.page.hover("#tree-0 path.point >> nth=1", force=True)  # plotly's own layer gets the pointer
+    page.page.wait_for_selector("#tree-0 .hovertext")
+    assert "effect +0.2500" in page.page.text_content("#tree-0 .hoverlayer")
     page.context.close()
 
 

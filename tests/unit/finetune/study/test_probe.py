@@ -20,6 +20,7 @@ def test_smaller_shares_are_parts_of_larger_ones_and_of_no_held_out_row(make_spe
     spec = make_spec(tiny_model.sums(100)).spec
     files = probe.split_rows(spec, tmp_path / "probe")
     held_out, *shares = (read(files[key]) for key in ("held-out", 10, 30, 100))
+    assert (tmp_path / "probe").stat().st_mode & 0o777 == 0o700, "the rows are for the user alone"
     assert [len(rows) for rows in (held_out, *shares)] == [10, 9, 27, 90]
     assert shares[0] == shares[1][:9] == shares[2][:9]
     assert all(row not in held_out for row in shares[2])
