@@ -54,8 +54,9 @@ class Comparison:
 
 def divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """Return the quotient; NaN where the denominator is 0."""
-    quotient = np.full(np.broadcast(numerator, denominator).shape, np.nan)
-    return np.divide(numerator, denominator, out=quotient, where=denominator != 0)
+    quotient: np.ndarray = np.full(np.broadcast(numerator, denominator).shape, np.nan)
+    np.divide(numerator, denominator, out=quotient, where=denominator != 0)
+    return quotient
 
 
 def average(scores: list[float]) -> Scores:
@@ -95,7 +96,7 @@ def find_mcnemar_p(losses: int, wins: int) -> float:
     """Return the two-sided p-value of exact McNemar: a binomial test of the rows on which models differ."""
     rows = losses + wins
     tail = sum(math.comb(rows, k) for k in range(min(losses, wins) + 1))
-    return min(1.0, 2 * tail / 2**rows)
+    return min(1.0, float(2 * tail / 2**rows))
 
 
 def _find_permutation_p(first: Scores, second: Scores) -> float:

@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Generator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from finetune import isolation, record
 from finetune.errors import RunError, TrainingError
@@ -241,7 +241,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _has_own_host(self) -> bool:
         """Return whether the request names this server; refuse others (DNS rebinding)."""
-        host, port = self.headers.get("Host", ""), self.server.server_address[1]
+        host, port = self.headers.get("Host", ""), cast("ThreadingHTTPServer", self.server).server_port
         if host in (f"{_LOOPBACK}:{port}", f"localhost:{port}"):
             return True
         self._send_error(403, "this server answers only requests to its own address")

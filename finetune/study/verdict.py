@@ -99,5 +99,5 @@ def fit_slope(curve: Mapping[int, float]) -> float:
 
 def round_up(rows: float) -> int:
     """Return the number with two digits that are not 0, as it is a rough one."""
-    size = 10 ** max(0, math.floor(math.log10(rows)) - 1)
+    size = int(10 ** max(0, math.floor(math.log10(rows)) - 1))
     return math.ceil(round(rows / size, 9)) * size

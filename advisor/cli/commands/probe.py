@@ -59,12 +59,13 @@ def probe(
 
     if models is None and not demo:
         raise InputError("missing option --models: add it, or try `advisor probe --demo`")
-    names = list(dict.fromkeys(name.strip() for name in (models or "").split(",") if name.strip()))
+    names: list[str | None] = [name.strip() for name in (models or "").split(",") if name.strip()]
     folder = output or data_home() / "probes" / record.utc_now().replace(":", "")
     options = RunOptions(data, None, eval_data, stack, "quick", None, fields, demo, metric)
     with show_progress() as callbacks:
         specs = [
-            compose_run(replace(options, model=name), callbacks).composed_spec for name in names or [None]
+            compose_run(replace(options, model=name), callbacks).composed_spec
+            for name in dict.fromkeys(names or [None])
         ]
         result = run_probe(specs, folder.expanduser().resolve(), callbacks)
     print("\n".join(_format_probe(result)))
