@@ -21,7 +21,16 @@ NAMES = frozenset(
             "adapter",
             "merged",
         ),
-        *("evaluation.json", "gate.json", "device-peak-bytes", "slow-template.txt", "go", "stop", "stop-at"),
+        *(
+            "evaluation.json",
+            "answers.jsonl",
+            "gate.json",
+            "device-peak-bytes",
+            "slow-template.txt",
+            "go",
+            "stop",
+            "stop-at",
+        ),
     }
 )
 DRAFT = re.compile(r"\.(?:draft[.-]|advisor-draft-)[a-z0-9_]{8}")

@@ -7,6 +7,7 @@ RUN/native/          the stack's native config
 RUN/events.jsonl     the stream of events        RUN/log.txt    everything the stack printed
 RUN/work/            checkpoints                 RUN/adapter/   the trained adapter
 RUN/evaluation.json  losses and answers          RUN/merged/    the adapter merged into its base model
+RUN/answers.jsonl    all answers to the held-out questions
 
 A folder may have other files too. advisor deletes none of them.
 """
@@ -65,10 +66,13 @@ class Record:
         recommendation: why this stack (empty if the user chose it).
         losses: first, last and lowest training loss; held-out losses of base and adapter, and their figures
             about preferences (`finetune.after.preferences`); why a base was not judged.
+        task: the metrics of the task, of base and adapter (`finetune.after.task.judge`).
         timings_seconds: seconds of each stage.
         memory_bytes: predicted and measured peaks.
         outcome: one line for people.
         attempts: every start of the training process.
+        parent: id of the run that this one continues from or varies; empty: none.
+        note, tags: words of the user.
     """
 
     id: str
@@ -86,10 +90,14 @@ class Record:
     deviations: tuple[str, ...] = ()
     recommendation: Mapping[str, Any] = field(default_factory=dict)
     losses: Mapping[str, Any] = field(default_factory=dict)
+    task: Mapping[str, Any] = field(default_factory=dict)
     timings_seconds: Mapping[str, float] = field(default_factory=dict)
     memory_bytes: Mapping[str, Any] = field(default_factory=dict)
     outcome: str = ""
     attempts: tuple[Attempt, ...] = ()
+    parent: str = ""
+    note: str = ""
+    tags: tuple[str, ...] = ()
     schema: int = SCHEMA
 
     @property
@@ -239,8 +247,8 @@ def read_record(folder: Path) -> Record:
             raise RunError(f"cannot read {path}: it is not a file")
         fields: dict[str, Any] = json.loads(path.read_text("utf-8"))
         attempts = tuple(Attempt(**a) for a in fields.pop("attempts"))
-        for name in ("findings", "deviations"):
-            fields[name] = tuple(fields[name])
+        for name in ("findings", "deviations", "tags"):
+            fields[name] = tuple(fields.get(name, ()))
         record = Record(**fields, attempts=attempts)
         _schema().validate_python(asdict(record))
     except (FileNotFoundError, NotADirectoryError):
@@ -299,9 +307,16 @@ def find_run(name: str) -> Path:
     raise RunError(f"unknown run {name!r}: it is not a run's folder, and no run in {home} has this id")
 
 
-def iterate_runs(report: Callable[[str], None] = lambda _: None) -> Iterator[tuple[Path, Record]]:
-    """Yield folder and record of the user's readable runs, oldest first; report why others are not."""
-    home = data_home() / "runs"
+def iterate_runs(
+    report: Callable[[str], None] = lambda _: None, home: Path | None = None
+) -> Iterator[tuple[Path, Record]]:
+    """Yield folder and record of the readable runs, oldest first; report why others are not.
+
+    Args:
+        report: called with a sentence about each folder that is no readable run.
+        home: the folder of the runs; None: the user's.
+    """
+    home = home or data_home() / "runs"
     for folder in sorted(home.iterdir()) if home.is_dir() else ():
         try:
             yield folder, read_record(folder)

@@ -15,7 +15,7 @@ from typing import Any
 
 from advisor.files import cache_home
 from finetune import attempt, isolation
-from finetune.after import card
+from finetune.after import card, metrics
 from finetune.callbacks import RunCallbacks
 from finetune.data import checks, dataset
 from finetune.data.findings import Finding
@@ -81,6 +81,7 @@ def plan_run(composed_spec: ComposedSpec, callbacks: RunCallbacks = RunCallbacks
     if idle_note := hardware.describe_unused_gpus(machine, spec.devices.kind, spec.devices.processes):
         callbacks.on_stage(idle_note)
     stack = load_stack(spec.stack)
+    metrics.check_metrics(spec.evaluation.metrics)
     callbacks.on_stage("tokenise")
     model = spec.model
     model_config = base.read_model_config(
@@ -110,8 +111,19 @@ def start_run(
     *,
     recommendation: Mapping[str, Any] | None = None,
     callbacks: RunCallbacks = RunCallbacks(),
+    parent: str = "",
+    note: str = "",
+    tags: tuple[str, ...] = (),
 ) -> Path:
     """Plan and run; return the run's folder.
+
+    Args:
+        composed_spec: the spec of the run.
+        recommendation: why this stack trains; None if the user chose it.
+        callbacks: called with stages and events.
+        parent: id of the run that this one varies.
+        note: words of the user, for the record.
+        tags: short words of the user, to find the run.
 
     Raises:
         DataError: the checks found an error in the data (warnings do not stop a run).
@@ -133,6 +145,9 @@ def start_run(
             origins=dict(composed_spec.origins),
             stack=spec.stack,
             recommendation=dict(recommendation or {}),
+            parent=parent,
+            note=note,
+            tags=tags,
         ),
     )
     with _record_failure(folder):
@@ -292,6 +307,7 @@ def _evaluate(folder: Path, record: Record) -> Record:
         folder,
         record,
         losses={**record.losses, **losses},
+        task=evaluation["task"],
         timings_seconds={**record.timings_seconds, "evaluate": evaluation["seconds"]},
     )
 

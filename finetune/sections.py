@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -34,6 +35,8 @@ ABSENT_FIELDS: Mapping[str, str] = {
     "images": "advisor trains on text only",
 }
 Positive = Annotated[int, Field(ge=1)]
+AUTOMATIC_METRIC = "auto"
+METRIC_NAMES = (AUTOMATIC_METRIC, "exact-match", "label-f1", "json-valid", "json-fields")
 
 
 class Section(BaseModel):
@@ -174,12 +177,25 @@ class Evaluation(Section):
         rows: maximum number of held-out rows.
         generations: number of sample answers.
         max_new_tokens: maximum number of tokens of a sample answer.
+        metrics: how right the answers to the held-out rows are: ``exact-match``, ``label-f1``,
+            ``json-valid``, ``json-fields``, or your own function ``FILE.py:FUNCTION`` of answer and reference
+            (and question). ``auto``: those that suit the answers in the rows; empty: only the loss.
     """
 
     every_steps: int = Field(0, ge=0)
     rows: int = Field(200, ge=0)
     generations: int = Field(3, ge=0)
     max_new_tokens: Positive = 64
+    metrics: tuple[str, ...] = (AUTOMATIC_METRIC,)
+
+    @field_validator("metrics")
+    @classmethod
+    def _names_are_metrics(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in METRIC_NAMES and not re.fullmatch(r".+\.py:[^\W\d]\w*", name):
+                known_names = ", ".join(METRIC_NAMES)
+                raise ValueError(f"unknown metric {name!r}: expected {known_names}, or FILE.py:FUNCTION")
+        return names
 
 
 class Logging(Section):

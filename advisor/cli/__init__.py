@@ -45,6 +45,8 @@ COMMANDS = (
     "measure",
     "schema",
     "plan",
+    "probe",
+    "bases",
     "preview",
     "train",
     "runs",

@@ -57,6 +57,35 @@ Fields = Annotated[
         help="Value of a field of the run spec, for example training.epochs=3. Repeatable.",
     ),
 ]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        metavar="METRIC",
+        help="How right an answer is: exact-match, label-f1, json-valid, json-fields, or your own function "
+        "FILE.py:FUNCTION. Repeatable. Default: what suits the answers in the rows.",
+    ),
+]
+Sweep = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sweep",
+        metavar="FIELD=VALUE,VALUE",
+        help="Train once with each value, for example learning_rate=1e-4,2e-4. Repeatable: all combinations, "
+        "at most 12 runs. A hopeless run is stopped early.",
+    ),
+]
+FromRun = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RUN", help="Start from the spec of this run, and record it as the parent of the new run."
+    ),
+]
+Note = Annotated[str, typer.Option(metavar="TEXT", help="Why you try this, for `advisor runs tree`.")]
+Tags = Annotated[
+    list[str] | None,
+    typer.Option("--tag", metavar="WORD", help="Word to find the run by. Repeatable."),
+]
 Output = Annotated[
     Path | None,
     typer.Option(
@@ -97,6 +126,8 @@ class RunOptions:
         spec: file of a run spec.
         fields: texts ``field=value``.
         demo: whether to start from the settings of the demo.
+        metrics: names of metrics of the task.
+        parent: name of the run whose spec is the start.
     """
 
     data: str | None = None
@@ -107,6 +138,8 @@ class RunOptions:
     spec: Path | None = None
     fields: list[str] | None = None
     demo: bool = False
+    metrics: list[str] | None = None
+    parent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -137,16 +170,19 @@ def compose_run(options: RunOptions, callbacks: RunCallbacks, output: Path | Non
     layers: list[tuple[str, Mapping[str, Any]]] = []
     if options.demo:
         layers.append(("--demo", _demo_layer(callbacks)))
+    if options.parent is not None:
+        layers.append((f"run {options.parent}", _parent_layer(options.parent)))
     if options.preset is not None:
         layers.append((f"--preset {options.preset}", specs.get_preset(options.preset)))
     if options.spec is not None:
         layers.append((str(options.spec), specs.read_layer(options.spec)))
-    values = {
+    values: dict[str, tuple[str, Any]] = {
         "data.train": ("--data", options.data),
         "data.evaluation": ("--eval-data", options.eval_data),
         "model.base": ("--model", options.model),
         "output": ("--output", str(output) if output else None),
         "stack": ("--stack", options.stack),
+        "evaluation.metrics": ("--metric", options.metrics or None),
     }
     for name, (option, value) in values.items():
         if value is not None:
@@ -182,6 +218,17 @@ def _demo_layer(callbacks: RunCallbacks) -> dict[str, Any]:
     }
     model = {"base": str(demo.prepare_model(callbacks.on_stage))}
     return {**settings, "model": model, "data": {**settings["data"], **rows}}
+
+
+def _parent_layer(name: str) -> dict[str, Any]:
+    """Return the spec of a run, without its folder."""
+    from finetune import record
+    from finetune.spec import iterate_leaves, nest_leaves
+
+    folder = record.find_run(name)
+    spec = record.read_spec(folder, record.read_record(folder))
+    leaves = dict(iterate_leaves(spec.model_dump(exclude={"output"})))
+    return nest_leaves({leaf: value for leaf, value in leaves.items() if value is not None})
 
 
 def _recommend_stack(kind: str | None, objective: str) -> tuple[str, dict[str, Any]]:

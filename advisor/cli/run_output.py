@@ -94,13 +94,19 @@ def format_summary(folder: Path) -> str:
     import json
 
     from finetune import record
+    from finetune.after import task
     from finetune.process import torchrun
 
     run = record.read_record(folder)
     if run.spec["devices"]["nodes"] > 1 and torchrun.node_rank():
         node = torchrun.node_rank()
         return f"machine {node} is done; machine 0 evaluates and writes the record in {folder}"
-    lines = [f"{run.outcome}", f"adapter: {folder / 'adapter'}", f"record:  {folder / 'record.json'}"]
+    lines = [
+        run.outcome,
+        *task.describe(run.task),
+        f"adapter: {folder / 'adapter'}",
+        f"record:  {folder / 'record.json'}",
+    ]
     evaluation = folder / "evaluation.json"
     if evaluation.is_file():
         for answer in json.loads(evaluation.read_text("utf-8"))["generations"]:

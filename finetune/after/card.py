@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
+from finetune.after import task
 from finetune.record import Record, write_text
 from finetune.weights.base import public_name
 
@@ -41,8 +43,10 @@ def render_card(folder: Path, record: Record) -> str:
         f"# {Path(base).name}, fine-tuned with {method}{f' and {objective}' if objective != 'sft' else ''}",
         "",
     ]
-    sections = [*_render_measurements(record), *_render_inputs(record, spec), *_render_answers(folder)]
-    return "\n".join([*head, *sections, *_render_usage(base, method)]) + "\n"
+    sections = [*_render_measurements(record), *_render_task(record), *_render_inputs(record, spec)]
+    sections += _render_answers(folder)
+    usage = [*_render_usage(base, method), *_render_public_tasks(base, method)]
+    return "\n".join([*head, *sections, *usage]) + "\n"
 
 
 def _render_measurements(record: Record) -> list[str]:
@@ -76,6 +80,23 @@ def _render_preferences(record: Record) -> list[str]:
     if lines:
         lines.append(f"| held-out preferences | {record.losses['held_out_rows']} |")
     return lines
+
+
+def _render_task(record: Record) -> list[str]:
+    results = {n: r for n, r in record.task.get("metrics", {}).items() if "error" not in r}
+    if not results:
+        return []
+    rows = record.task["rows"]
+    lines = [
+        f"## The task, on {rows} held-out rows",
+        "",
+        "| metric | base | fine-tuned | |",
+        "|---|---|---|---|",
+    ]
+    for name, result in results.items():
+        values = [task.format_value(result, m) if m in result else "not judged" for m in task.MODELS]
+        lines.append(f"| {Path(name).name} | {' | '.join(values)} | {task.describe_test(result)} |")
+    return [*lines, "", "Values have 95 % intervals of the bootstrap over the rows.", ""]
 
 
 def _render_inputs(record: Record, spec: dict[str, Any]) -> list[str]:
@@ -135,3 +156,13 @@ def _render_usage(base: str, method: str) -> list[str]:
         'model = PeftModel.from_pretrained(model, "path/of/this/folder")',
         "```",
     ]
+
+
+def _render_public_tasks(base: str, method: str) -> list[str]:
+    """Return the command of lm-evaluation-harness, which judges what the model may have forgotten."""
+    folder = "path/of/this/folder"
+    model = f"pretrained={folder}" if method == "full" else f"pretrained={base},peft={folder}"
+    command = (
+        f"lm_eval --model hf --model_args {shlex.quote(model)} --tasks hellaswag,arc_easy --batch_size auto"
+    )
+    return ["", "## Public tasks", "", "```", "pip install lm-eval", command, "```"]

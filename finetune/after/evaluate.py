@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune import record
-from finetune.after import preferences
+from finetune.after import preferences, task
 from finetune.data import dataset
 from finetune.data.template import load_tokenizer
 from finetune.machine import hardware, memory
@@ -69,7 +69,8 @@ def evaluate_run(folder: Path) -> dict[str, Any]:
     Returns:
         ``losses`` (``base`` → loss, ``adapter`` → loss, and the same with ``_quantised``), ``not_judged``
         (name of a loss → why it and its pair are missing), ``tokens``, ``rows``, ``perplexity``, or
-        ``preferences`` (name → figures), ``generations`` (question, wanted, base, adapter) and ``seconds``.
+        ``preferences`` (name → figures), ``generations`` (question, wanted, base, adapter), ``task`` (see
+        `task.judge`) and ``seconds``.
     """
     began = time.monotonic()
     spec = record.read_spec(folder, record.read_record(folder))
@@ -77,8 +78,10 @@ def evaluate_run(folder: Path) -> dict[str, Any]:
     rows = read_held_out(data, spec.evaluation.rows)
     tokenizer = load_tokenizer(str(folder / "adapter"), trust_remote_code=spec.model.trust_remote_code)
     models, shortages = select_models(spec, int(data.summary["longest"]))
-    scores, answers = _judge_models(models, shortages, folder, spec, rows, tokenizer)
+    questions = _select_questions(data, tokenizer, spec)
+    scores, answers = _judge_models(models, shortages, folder, spec, rows, tokenizer, questions)
     losses, figures = _summarise(scores, rows, spec)
+    task.write_answers(folder, questions)
     result = {
         "rows": len(rows),
         "losses": {name: losses[name] for name in _ORDER if name in losses},
@@ -86,10 +89,17 @@ def evaluate_run(folder: Path) -> dict[str, Any]:
         "tokens": sum(count for _, count in next(iter(scores.values()), [])),
         **figures,
         "generations": _pair_answers(data, tokenizer, spec, answers),
+        "task": task.judge(questions),
         "seconds": round(time.monotonic() - began, 1),
     }
     record.write_text(folder / "evaluation.json", json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     return result
+
+
+def _select_questions(data: dataset.Dataset, tokenizer: Any, spec: RunSpec) -> task.Questions:
+    if spec.method.objective != "sft":
+        return task.Questions(reason="a preference says which answer is better, not which one is right")
+    return task.select_questions(data, tokenizer, spec.evaluation)
 
 
 def _summarise(
@@ -161,6 +171,7 @@ def _judge_models(
     spec: RunSpec,
     rows: list[EncodedRow],
     tokenizer: Any,
+    questions: task.Questions,
 ) -> tuple[dict[str, Scores], dict[str, list[str]]]:
     """Return the scores and the answers of all models; one that does not fit is not judged."""
     scores: dict[str, Scores] = {}
@@ -170,7 +181,7 @@ def _judge_models(
         has_answers = model is models[-1] or not model.is_quantised
         try:
             scores |= _judge_model(
-                model, folder, spec, sequences, tokenizer, answers, has_answers=has_answers
+                model, folder, spec, sequences, tokenizer, answers, questions, has_answers=has_answers
             )
         except RuntimeError as error:
             if model is models[0] or find_gpu_error(str(error)) != "out_of_memory":
@@ -188,6 +199,7 @@ def _judge_model(
     rows: list[EncodedRow],
     tokenizer: Any,
     answers: dict[str, list[str]],
+    questions: task.Questions,
     *,
     has_answers: bool,
 ) -> dict[str, Scores]:
@@ -200,6 +212,9 @@ def _judge_model(
             scores[name] = score_rows(model, rows, pad)
             if has_answers:
                 answers[name.removesuffix("_quantised")] = _generate_answers(model, tokenizer, folder, spec)
+                questions.answers[name.removesuffix("_quantised")] = task.answer_questions(
+                    model, tokenizer, questions
+                )
     return scores
 
 

@@ -44,6 +44,7 @@ QUICK: Mapping[str, Any] = {
     "data.max_length": 256,
     "evaluation.rows": 24,
     "evaluation.generations": 0,
+    "evaluation.metrics": (),
     "evaluation.every_steps": 0,
 }
 THOROUGH: Mapping[str, Any] = {

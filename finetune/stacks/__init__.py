@@ -35,6 +35,7 @@ COMMON_FIELDS: Mapping[str, str] = {
     "evaluation.rows": "advisor evaluates the adapter on these rows",
     "evaluation.generations": "advisor generates the answers",
     "evaluation.max_new_tokens": "advisor generates the answers",
+    "evaluation.metrics": "advisor judges the answers",
     "output": "advisor creates the run's folder",
 }
 

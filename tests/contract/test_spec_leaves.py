@@ -187,7 +187,8 @@ def test_our_leaves_do_not_change_the_native_config(name, leaf):
     other = {"stack": "trl", "data.evaluation_share": 0.3, "data.format": "chat", "data.template": "chatml",
              "data.too_long": "drop", "data.loss_on": "everything", "data.misfits": "skip", "evaluation.rows": 3,
              "data.ignored_columns": ("note",),
-             "evaluation.generations": 1, "evaluation.max_new_tokens": 5}.get(leaf, "x")  # fmt: skip
+             "evaluation.generations": 1, "evaluation.max_new_tokens": 5,
+             "evaluation.metrics": ["exact-match"]}.get(leaf, "x")  # fmt: skip
     assert leaf in values
     assert render_stack(name, ("change", spec.nest_leaves({leaf: other})))[0] == render_stack(name)[0]
 

@@ -74,6 +74,7 @@ def test_model_card_has_the_data_and_the_losses(finished_run):
     assert record.data["source_sha256"] in card
     assert f"{record.losses['held_out']['adapter']:.4f}" in card
     assert "huggingface/trl" in card or "trl:" in card
+    assert "lm_eval --model hf --model_args pretrained=tiny,peft=path/of/this/folder --tasks" in card
 
 
 def test_adapter_has_no_pickle_and_names_its_base(finished_run, tiny):

@@ -13,6 +13,7 @@ import typer
 
 from advisor.cli import app
 from advisor.cli.output import check_output
+from advisor.cli.run_options import Metrics
 from advisor.files import data_home
 
 if TYPE_CHECKING:
@@ -124,6 +125,81 @@ def _format_value(value: Any) -> str:
 
 
 @runs.command()
+def judge(run: Run, metric: Metrics = None) -> None:
+    """Judge the answers of a finished run by metrics of the task.
+
+    Shows base and adapter with 95 % intervals and a paired test, and writes the result into the record and
+    the model card. Uses the answers in RUN/answers.jsonl, and no model.
+    """
+    from finetune import record
+    from finetune.after import card, task
+    from finetune.sections import AUTOMATIC_METRIC
+
+    folder = record.find_run(run)
+    run_record = record.read_record(folder)
+    result = task.judge_answers(folder, metric or [AUTOMATIC_METRIC])
+    if any("error" not in one for one in result["metrics"].values()):
+        run_record = record.update_record(folder, run_record, task=result)
+        card.write_card(folder, run_record)
+    print("\n".join(task.describe(result)) or f"no metric: {result['reason']}")
+
+
+@runs.command()
+def tree(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FOLDER]", help="Folder of runs. Default: the one in your data folder."),
+    ] = None,
+    tag: Annotated[str | None, typer.Option(metavar="WORD", help="Only runs with this tag.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write an HTML page.", callback=check_output)
+    ] = None,
+) -> None:
+    """Show what was tried: each run under its parent, what it changed and brought, and which is best.
+
+    Runs are compared by the first metric of the task that all of them have, else by the held-out loss, and
+    only if their held-out rows are the same.
+    """
+    from advisor.cli.run_tree import format_tree, read_groups, render_page
+    from advisor.files import write_atomically
+
+    groups = read_groups(folder, tag)
+    print("\n".join(format_tree(groups)) or f"no runs yet in {folder or data_home() / 'runs'}")
+    if html is not None:
+        write_atomically(html, render_page(groups).encode())
+        print(f"written: {html}")
+
+
+@runs.command()
+def note(
+    run: Run, text: Annotated[str, typer.Argument(help="The note. It replaces an earlier one.")]
+) -> None:
+    """Write a note into the record of a run: why you tried it, or what you learned."""
+    from finetune import record
+
+    folder = record.find_run(run)
+    record.update_record(folder, record.read_record(folder), note=text)
+    print(f"{folder.name}: {text}")
+
+
+@runs.command()
+def tag(
+    run: Run,
+    words: Annotated[list[str], typer.Argument(metavar="WORD...", help="Words to add.")],
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the words.")] = False,
+) -> None:
+    """Add tags to the record of a run, or remove them."""
+    from finetune import record
+
+    folder = record.find_run(run)
+    run_record = record.read_record(folder)
+    other_tags = [word for word in run_record.tags if word not in words]
+    tags = tuple(dict.fromkeys([*other_tags, *([] if remove else words)]))
+    record.update_record(folder, run_record, tags=tags)
+    print(f"{folder.name}: {', '.join(tags) or 'no tags'}")
+
+
+@runs.command()
 def prune(
     names: Annotated[
         list[str] | None,
@@ -166,6 +242,58 @@ def _is_link(folder: Path) -> bool:
     if folder.is_symlink():
         print(f"kept {folder}: it is a symbolic link to {folder.resolve()}", file=sys.stderr)
     return folder.is_symlink()
+
+
+@runs.command()
+def serve(
+    run: Run,
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="Port; 0: any free one.")] = 8080,
+) -> None:
+    """Serve base and adapter as an OpenAI-compatible endpoint on this machine, until Ctrl-C.
+
+    The models are `adapter` and `base`. Only programs on this machine reach it.
+    """
+    from contextlib import closing
+
+    from finetune import record
+    from finetune.after.serve import ModelProcess, build_server
+
+    folder = record.find_run(run)
+    print(f"load the model of {folder.name}", file=sys.stderr)
+    with closing(ModelProcess(folder)) as models, build_server(models, folder.name, port) as server:
+        print(
+            f"http://127.0.0.1:{server.server_address[1]}/v1 serves the models adapter and base", flush=True
+        )
+        server.serve_forever()
+
+
+@runs.command()
+def chat(
+    run: Run,
+    max_tokens: Annotated[int, typer.Option(min=1, metavar="N", help="Longest answer in tokens.")] = 256,
+) -> None:
+    """Ask base and adapter in the terminal, side by side.
+
+    A line is a question without the earlier ones. Ends at the end of the input (Ctrl-D).
+    """
+    from contextlib import closing
+
+    from finetune import record
+    from finetune.after.serve import MODELS, ModelProcess
+
+    folder = record.find_run(run)
+    print(f"load the model of {folder.name}", file=sys.stderr)
+    with closing(ModelProcess(folder)) as models:
+        print("ask a question; Ctrl-D ends", file=sys.stderr)
+        for line in sys.stdin:
+            if not line.strip():
+                continue
+            for model in MODELS[::-1]:
+                messages = [{"role": "user", "content": line.strip()}]
+                request = {"model": model, "messages": messages, "max_tokens": max_tokens, "temperature": 0}
+                pieces = list(models.answer(request))
+                text = "".join(piece.get("text", "") for piece in pieces).strip()
+                print(f"{model + ':':<9}{pieces[-1].get('error') or text}", flush=True)
 
 
 @runs.command()

@@ -31,7 +31,7 @@ _SCRIPTS = (
 )
 _STYLES = ("colours", "page", "ranking", "controls", "figures", "task", "narrow", "first_screen", "paper")
 # plotly adds its rules to a style element with this text; the policy blocks other inline styles.
-_PLOTLY_STYLE = "/* plotly adds its rules here */"
+PLOTLY_STYLE = "/* plotly adds its rules here */"
 
 
 def render(
@@ -55,14 +55,16 @@ def render(
     files = [file for pattern in _SCRIPTS for file in sorted(_ASSETS.glob(f"{pattern}.js"))]
     script = _without_comments("\n".join(file.read_text(encoding="utf-8") for file in files))
     script = f'(() => {{\n"use strict";\n{script}}})();\n'
-    style = re.sub(r"/\*.*?\*/", "", "\n".join(_asset(f"{name}.css") for name in _STYLES), flags=re.DOTALL)
+    style = re.sub(
+        r"/\*.*?\*/", "", "\n".join(read_asset(f"{name}.css") for name in _STYLES), flags=re.DOTALL
+    )
     style = _without_comments(style)
-    plotly = _asset("vendor/plotly-basic.min.js")
+    plotly = read_asset("vendor/plotly-basic.min.js")
     data = json.dumps(page_data(answer, timeline, requirements), ensure_ascii=False, separators=(",", ":"))
     return read_template(_ASSETS / "page.html.j2").render(
-        policy=_policy(scripts=(script, plotly), styles=(style, _PLOTLY_STYLE)),
+        policy=render_policy(scripts=(script, plotly), styles=(style, PLOTLY_STYLE)),
         style=style,
-        plotly_style=_PLOTLY_STYLE,
+        plotly_style=PLOTLY_STYLE,
         script=script,
         plotly=_compress(plotly),
         data=_compress(data),
@@ -72,7 +74,8 @@ def render(
     )
 
 
-def _asset(name: str) -> str:
+def read_asset(name: str) -> str:
+    """Return the text of a style or a script."""
     return (_ASSETS / name).read_text(encoding="utf-8")
 
 
@@ -86,7 +89,9 @@ def _compress(text: str) -> str:
     return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
 
-def _policy(scripts: tuple[str, ...], styles: tuple[str, ...]) -> str:
+def render_policy(scripts: tuple[str, ...], styles: tuple[str, ...]) -> str:
+    """Return the Content-Security-Policy that allows only these inline scripts and styles."""
+
     def hashes(texts: tuple[str, ...]) -> str:
         digests = (base64.b64encode(hashlib.sha256(t.encode()).digest()).decode() for t in texts)
         return " ".join(f"'sha256-{digest}'" for digest in digests)

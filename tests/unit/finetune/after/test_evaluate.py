@@ -15,7 +15,7 @@ import tiny_model
 from finetune import record
 from finetune.after import evaluate
 from finetune.data import dataset
-from finetune.data.template import EncodedRow
+from finetune.data.encoded_row import EncodedRow
 from finetune.machine import hardware
 from finetune.runners.emit import IGNORE_INDEX
 
@@ -113,6 +113,13 @@ def judge(make_spec, tokenizer, tmp_path, monkeypatch):
         monkeypatch.setattr(evaluate, "load_model", load)
         monkeypatch.setattr(evaluate.hardware, "read_room", lambda _: hardware.Room(free, total))
         monkeypatch.setattr(evaluate, "generate_text", lambda model, *_: f"base: {model.is_base}")
+        monkeypatch.setattr(
+            evaluate.task,
+            "answer_questions",
+            lambda model, _, questions: [
+                "nothing" if model.is_base else reference for reference in questions.references
+            ],
+        )
         return evaluate.evaluate_run(folder), list(loads)
 
     return run
@@ -124,6 +131,8 @@ def test_qlora_run_evaluates_4_bits_first_and_one_model_at_a_time(judge):
     assert list(result["losses"]) == ["base", "adapter", "base_quantised", "adapter_quantised"]
     assert result["losses"]["adapter"] == pytest.approx(math.log(700), rel=1e-6)
     assert result["losses"]["base"] > result["losses"]["adapter"]
+    task = result["task"]["metrics"]["exact-match"]
+    assert (task["base"], task["adapter"]) == (0, 1), "the 16-bit model answers"
     assert (result["not_judged"], len(result["generations"])) == ({}, 2)
     assert {(one["base"], one["adapter"]) for one in result["generations"]} == {("base: True", "base: False")}
 

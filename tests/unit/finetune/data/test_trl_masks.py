@@ -15,8 +15,9 @@ import pytest
 from encoding import encode_row
 from tiny_model import tokenizer as write_tokenizer
 
+from finetune.data.encoded_row import EncodedRow
 from finetune.data.rows import parse_record
-from finetune.data.template import EncodedRow, load_tokenizer
+from finetune.data.template import load_tokenizer
 from finetune.data.training_template import find_training_template, has_marks
 from finetune.runners.emit import IGNORE_INDEX
 from finetune.sections import Data
