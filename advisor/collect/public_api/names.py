@@ -199,7 +199,7 @@ def _find_bases(item: griffe.Class) -> list[griffe.Object]:
 
 
 def _limit_comparisons(api: Api) -> None:
-    """Let griffe compare one module without those in it, and also the public objects of private modules."""
+    """Let griffe compare one module without those in it, but with the public objects of private modules."""
     for module in api.modules.values():
         module.public = False
         for member in module.members.values():
