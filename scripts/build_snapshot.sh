@@ -24,6 +24,8 @@ for name in "${repositories[@]}"; do
   read_on=$(date -u +%F)
   [ "$where" = "$name" ] || read_on=$(git -C "$where" for-each-ref --sort=-committerdate --count=1 --format='%(committerdate:short)')
   "$python" -m advisor collect "$where" --git-only --name "$name" --store "$work/store" --retrieved-on "$read_on"
+  "$python" -m advisor collect-stability "$where" --domain "$domain" --name "$name" --store "$work/store" \
+    --retrieved-on "$as_of"
 done
 if [ "$studies" != - ]; then
   "$python" "$here/scripts/figures_from_studies.py" "$studies" "$work/figures" "${repositories[@]}"

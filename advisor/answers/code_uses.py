@@ -175,8 +175,8 @@ def _match(path: str, call: ast.Call | None, breaks: dict[str, list[Break]]) -> 
                 if change.member is None or rest == change.member or rest.startswith(f"{change.member}."):
                     yield change, True
             elif change.kind.startswith("parameter"):
-                called = "" if change.member in {None, "__init__"} else change.member
-                if call is not None and rest == called:
+                callee = "" if change.member in {None, "__init__"} else change.member
+                if call is not None and rest == callee:
                     is_certain = _fails(call, change)
                     if is_certain is not None:
                         yield change, is_certain

@@ -151,18 +151,18 @@ def read_upgrade(facts: FactsView, old: str, new: str | None = None) -> Upgrade:
 def _find_release(known: Sequence[Mapping[str, Any]], text: str, option: str, notes: list[str]) -> int:
     """Return the number of a release: of this version, else the newest of its series, else the one before."""
     try:
-        wanted = Version(text)
+        version = Version(text)
     except InvalidVersion:
         raise InputError(f"invalid version {text!r} of {option}: expected a version such as 1.16") from None
     versions = [Version(r["version"]) for r in known]
-    if wanted in versions:
-        return versions.index(wanted)
-    series = [n for n, v in enumerate(versions) if v.release[: len(wanted.release)] == wanted.release]
-    earlier = [n for n, v in enumerate(versions) if v < wanted]
+    if version in versions:
+        return versions.index(version)
+    series = [n for n, v in enumerate(versions) if v.release[: len(version.release)] == version.release]
+    earlier = [n for n, v in enumerate(versions) if v < version]
     if series:
         notes.append(f"{text} is read as {versions[series[-1]]}, the newest release of this series")
         return series[-1]
-    if earlier and wanted < versions[-1]:
+    if earlier and version < versions[-1]:
         notes.append(f"{text} is not on the main line of releases: {versions[earlier[-1]]} stands for it")
         return earlier[-1]
     raise InputError(f"no release {text} ({option}): the facts have {versions[0]} to {versions[-1]}")

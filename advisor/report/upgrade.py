@@ -67,21 +67,21 @@ def describe(change: Break) -> str:
         "parameter by name only": f"parameter {parameter} only by name",
         "parameter by place only": f"parameter {parameter} only by position",
     }
-    moved = f", now {' or '.join(change.other_names)}" if change.other_names else ""
-    return f"{name}: {words.get(change.kind, change.kind)}{moved}"
+    place = f", now {' or '.join(change.other_names)}" if change.other_names else ""
+    return f"{name}: {words.get(change.kind, change.kind)}{place}"
 
 
 def _sentences(upgrade: Upgrade, uses: Sequence[Use] | None) -> list[str]:
     count = len(upgrade.breaks)
-    removed = sum(b.kind == "removed" and b.member is None for b in upgrade.breaks)
-    announced = sum(b.was_announced for b in upgrade.breaks)
+    removals = sum(b.kind == "removed" and b.member is None for b in upgrade.breaks)
+    announcements = sum(b.was_announced for b in upgrade.breaks)
     releases = (
         f"{upgrade.repository} {upgrade.old} ({upgrade.old_day}) to {upgrade.new} ({upgrade.new_day}), "
         f"{upgrade.releases} release{'s' if upgrade.releases > 1 else ''}, as of {upgrade.as_of}."
     )
     total = (
-        f"{count} incompatible changes: {removed} names removed, {count - removed} other changes; "
-        f"{announced} were announced by a deprecation."
+        f"{count} incompatible changes: {removals} names removed, {count - removals} other changes; "
+        f"{announcements} were announced by a deprecation."
     )
     sentences = [releases, total, *(f"{note[0].upper()}{note[1:]}." for note in upgrade.notes)]
     if uses is not None:

@@ -133,8 +133,8 @@ def _read_releases(
     progress: Callable[[str], None],
 ) -> None:
     """Add the releases that the timeline lacks; the last known one is read again, to compare with it."""
-    known_count = timeline.count_known()
-    base = line[known_count - 1] if known_count else None
+    readable_count = timeline.count_readable()
+    base = line[readable_count - 1] if readable_count else None
     releases = [*([base] if base else []), *line[len(timeline.releases) :]]
     steps = list(_list_steps(folder, releases, names))
     contents = {blob for step in steps if step.package for blob in step.package.files.values()}

@@ -131,17 +131,17 @@ def _is_harmless(old: Api, breakage: griffe.Breakage) -> bool:
         parent = item.parent
         return item.name == "__init__" and parent is not None and "dataclass" in parent.labels
     if kind == "PARAMETER_REMOVED":
-        removed = breakage.old_value
-        return "variadic" in removed.kind.value and any(
-            p.kind is removed.kind for p in getattr(item, "parameters", ())
+        parameter = breakage.old_value
+        return "variadic" in parameter.kind.value and any(
+            p.kind is parameter.kind for p in getattr(item, "parameters", ())
         )
     if kind == "PARAMETER_ADDED_REQUIRED":  # another name for a parameter is reported once, as a removal
         before = _find_object(old, breakage)
-        return before is not None and _count_required(before) >= _count_required(item)
+        return before is not None and _count_mandatory(before) >= _count_mandatory(item)
     return False
 
 
-def _count_required(item: griffe.Object | griffe.Alias) -> int:
+def _count_mandatory(item: griffe.Object | griffe.Alias) -> int:
     return sum(p.required for p in getattr(item, "parameters", ()) if "variadic" not in p.kind.value)
 
 

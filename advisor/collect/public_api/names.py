@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     import griffe
 
 _WARNING = re.compile(r"DeprecationWarning|FutureWarning|deprecat", re.IGNORECASE)
-_DOCUMENTED = re.compile(
-    r"\.\. deprecated::|\A\W{0,4}deprecated\b|\A[^.]{0,80}\bis deprecated", re.IGNORECASE
-)
+_DOCSTRING = re.compile(r"\.\. deprecated::|\A\W{0,4}deprecated\b|\A[^.]{0,80}\bis deprecated", re.IGNORECASE)
 _NEARBY = 300  # characters between a warning and the name that it is about
 
 
@@ -141,14 +139,14 @@ def is_deprecated(item: griffe.Object | griffe.Alias, name: str) -> bool:
         if any("deprecat" in str(d.value).lower() for d in getattr(target, "decorators", ())):
             return True
         text = target.docstring.value[:2000] if target.docstring else ""
-        if _DOCUMENTED.search(text):
+        if _DOCSTRING.search(text):
             return True
     if target.is_attribute:
         return False
     source = "\n".join(target.source.splitlines()[1:])
-    quoted = re.compile(rf"['\"`{{.]{re.escape(name)}\b")
+    mention = re.compile(rf"['\"`{{.]{re.escape(name)}\b")
     return any(
-        quoted.search(source, max(0, match.start() - _NEARBY), match.end() + _NEARBY)
+        mention.search(source, max(0, match.start() - _NEARBY), match.end() + _NEARBY)
         for match in _WARNING.finditer(source)
     )
 
@@ -199,7 +197,7 @@ def _find_bases(item: griffe.Class) -> list[griffe.Object]:
 
 
 def _limit_comparisons(api: Api) -> None:
-    """Let griffe compare one module without those in it, and also the public objects of private modules."""
+    """Let griffe compare one module without those in it, but with the public objects of private modules."""
     for module in api.modules.values():
         module.public = False
         for member in module.members.values():

@@ -91,8 +91,8 @@ def _read_commits(folder: Path) -> dict[str, str]:
     )
     commits = {}
     for line in output.splitlines():
-        tag, own, peeled = line.split("\t")
-        for text in (peeled, own):
+        tag, own, target = line.split("\t")
+        for text in (target, own):
             kind, _, name = text.partition(" ")
             if kind == "commit":
                 commits[tag] = name

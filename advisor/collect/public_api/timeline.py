@@ -26,7 +26,7 @@ class Timeline:
         commits = [(row["tag"], row["evidence_commit"]) for row in self.releases]
         return commits == [(release.tag, release.commit) for release in line[: len(commits)]]
 
-    def count_known(self) -> int:
+    def count_readable(self) -> int:
         """Return how many releases there are up to the last one whose API is known."""
         known = [number for number, row in enumerate(self.releases, 1) if row["reason"] is None]
         return max(known, default=0)
