@@ -1,8 +1,8 @@
 """What advice was worth: the libraries that a project took in, and what was recommended on those days.
 
-The project's own history says when each package came and went. For a package that is a candidate of a
-domain, the domain's question is answered as of the day on which it came, with the facts of that day, and
-once more as of the newest day: what became of it. Nothing of a later day enters the first answer.
+The project's own history says when each package came and went. A package may be a candidate of a domain.
+Then the domain's question is answered twice: as of the day on which the package came, and as of the newest
+day. The second answer shows what became of it. Nothing of a later day enters the first one.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, assert_never
 
-from advisor.answers.backtest.contests import ADVISOR, BY_CHANCE, CHOOSERS, Contests, Entry, Result, Share
+from advisor.answers.backtest.contests import ADVISOR, BY_CHANCE, CHOOSERS, Contests, Entry, Result
+from advisor.answers.backtest.selection import Share
 from advisor.report.csv import write_csv
 from advisor.report.formats import ContestsFormat, Format
 from advisor.report.json import write_json

@@ -11,6 +11,7 @@ from pathlib import Path
 from advisor.answers.any_question import read_any_request
 from advisor.answers.backtest.figures import bootstrap, wilson
 from advisor.answers.backtest.outcomes import Outcome, read_outcomes
+from advisor.answers.backtest.selection import Share
 from advisor.answers.question import ANY_LIBRARIES, Question, Request
 from advisor.answers.recommend import recommend
 from advisor.domain.contests import Contest, load_contests
@@ -84,15 +85,6 @@ class Result:
     def place(self, entry: Entry) -> float:
         """Return the share of the other candidates that did better."""
         return (entry.outcome.position - 1) / (len(self.entries) - 1)
-
-
-@dataclass(frozen=True)
-class Share:
-    """A figure with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)

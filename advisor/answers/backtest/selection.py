@@ -19,7 +19,7 @@ DRAWS = 200
 
 @dataclass(frozen=True)
 class Share:
-    """A share with its 95 % bootstrap interval over categories and days."""
+    """A share with its 95 % interval."""
 
     value: float
     low: float
