@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import assert_never
 
 from advisor.answers.code_uses import Use, count_places
 from advisor.answers.upgrade import Break, Upgrade
 from advisor.report.csv import write_csv
 from advisor.report.formats import Format, UpgradeFormat
-from advisor.report.tables import PLAIN_WIDTH, markdown_table, text_table, wrap_line
+from advisor.report.tables import PLAIN_WIDTH, markdown_table, wrap_line
 
 LEGEND = (
     "Seen are public names, methods, attributes and parameters in the Python source. Behaviour, defaults and "
     "what the library makes at run time are not seen: read its changelog too."
 )
+# Kinds of changes of which many parameters of one object share a line.
+_SHARED_LINES = {
+    "parameter removed",
+    "parameter required",
+    "parameter by name only",
+    "parameter by place only",
+}
 _COLUMNS = ["version", "day", "name", "member", "kind", "detail", "announced", "path", "line", "fails"]
 
 
@@ -30,14 +38,13 @@ def render(
         upgrade: the two releases and what breaks.
         output_format: how to write it.
         uses: where the user's code meets the breaks; None: no code was searched.
-        width: columns that a table of plain text may have.
+        width: columns that a line of plain text may have.
     """
     match output_format:
         case Format.table:
-            lines = [line for text in _sentences(upgrade, uses) for line in wrap_line(text, width)]
-            header, rows = _table(upgrade, uses)
-            table = ["", *text_table(header, rows, width), ""] if rows else []
-            return "\n".join([*lines, *table, *wrap_line(LEGEND, width)]) + "\n"
+            changes = _list_releases(upgrade) if uses is None else _list_places(uses)
+            lines = [*_sentences(upgrade, uses), "", *changes, LEGEND]
+            return "\n".join(part for line in lines for part in wrap_line(line, width) or [""]) + "\n"
         case Format.markdown:
             header, rows = _table(upgrade, uses)
             parts = [
@@ -55,20 +62,58 @@ def render(
 
 def describe(change: Break) -> str:
     """Return what breaks in words: the object, and how it changed."""
-    name = f"{change.name}.{change.member}" if change.member else change.name
-    parameter, _, place = (change.detail or "").partition("@")
+    return _join_words(change, (change.detail or "").partition("@")[0])
+
+
+def _join_words(change: Break, parameters: str) -> str:
+    _, _, place = (change.detail or "").partition("@")
+    parameters = f"parameter{'s' if ',' in parameters else ''} {parameters}"
     words = {
         "removed": "removed",
         "other kind": change.detail or "changed",
         "base class removed": f"no longer inherits from {change.detail}",
-        "parameter removed": f"without parameter {parameter}",
-        "parameter moved": f"parameter {parameter} moved from position {int(place) + 1 if place else '?'}",
-        "parameter required": f"needs parameter {parameter}",
-        "parameter by name only": f"parameter {parameter} only by name",
-        "parameter by place only": f"parameter {parameter} only by position",
+        "parameter removed": f"without {parameters}",
+        "parameter moved": f"{parameters} moved from position {int(place) + 1 if place else '?'}",
+        "parameter required": f"needs {parameters}",
+        "parameter by name only": f"{parameters} only by name",
+        "parameter by place only": f"{parameters} only by position",
     }
     place = f", now {' or '.join(change.other_names)}" if change.other_names else ""
-    return f"{name}: {words.get(change.kind, change.kind)}{place}"
+    return f"{_name_object(change)}: {words.get(change.kind, change.kind)}{place}"
+
+
+def _name_object(change: Break) -> str:
+    return f"{change.name}.{change.member}" if change.member else change.name
+
+
+def _list_releases(upgrade: Upgrade) -> list[str]:
+    """Return a block of lines for each release; parameters that an object loses share a line."""
+    lines: list[str] = []
+    for (version, day), changes in groupby(upgrade.breaks, key=lambda change: (change.version, change.day)):
+        lines.append(f"{version} ({day})")
+        groups: dict[tuple[object, ...], list[Break]] = {}
+        for change in changes:
+            detail = None if change.kind in _SHARED_LINES else change.detail
+            key = (_name_object(change), change.kind, detail, change.was_announced, change.other_names)
+            groups.setdefault(key, []).append(change)
+        for group in groups.values():
+            parameters = ", ".join((change.detail or "").partition("@")[0] for change in group)
+            announced = " (announced)" if group[0].was_announced else ""
+            lines.append(f"  - {_join_words(group[0], parameters)}{announced}")
+        lines.append("")
+    return lines
+
+
+def _list_places(uses: Sequence[Use]) -> list[str]:
+    """Return a block of lines for each place in the user's code."""
+    lines: list[str] = []
+    for place, meetings in groupby(uses, key=lambda use: f"{use.path}:{use.line}"):
+        lines.append(place)
+        for use in meetings:
+            effect = "fails" if use.is_certain else "may fail"
+            lines.append(f"  - {effect} since {use.change.version}: {describe(use.change)}")
+        lines.append("")
+    return lines
 
 
 def _sentences(upgrade: Upgrade, uses: Sequence[Use] | None) -> list[str]:

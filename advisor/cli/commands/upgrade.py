@@ -9,7 +9,7 @@ import typer
 
 from advisor.cli import app
 from advisor.cli.messages import print_note, show_wait
-from advisor.cli.options import AsOf, Store, parse_as_of, store_or_default
+from advisor.cli.options import BUNDLED_STORE, AsOf, Store, parse_as_of, store_or_default
 from advisor.cli.output import Output, table_width, write_report
 from advisor.report.formats import Format, UpgradeFormat
 
@@ -50,7 +50,8 @@ def upgrade(
     from advisor.report.upgrade import render
 
     with show_wait("comparing the releases"):
-        paths = [store] if store else [store_or_default(None), *bundled_stores()]
+        paths = [] if store == BUNDLED_STORE else [store_or_default(store)]
+        paths += bundled_stores() if store in {None, BUNDLED_STORE} else []
         answer = read_upgrade(find_library(library, open_stores(paths), parse_as_of(as_of)), old, new)
         uses, notes = find_uses(code, answer) if code else (None, [])
     for note in notes:

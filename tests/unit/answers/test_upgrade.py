@@ -153,6 +153,10 @@ def test_report_in_words(store, tmp_path):
     )
     assert "er.Trainer.\\_\\_init\\_\\_: without parameter tokenizer" in text
     assert "er.Thing: removed, now er.things.Thing" in text
+    blocks = run("own/er", "--from", "0.9.6", "--to", "1.0", "--store", store).split("\n\n")
+    assert blocks[1].startswith("1.0 (")
+    assert "  - er.Thing: removed, now er.things.Thing" in blocks[1].splitlines()
+    assert max(map(len, "\n".join(blocks).splitlines())) <= 80
     (tmp_path / "a.py").write_text("import er\nprint(er.Trainer)\n")
     (tmp_path / "b.py").write_text("import er\nprint er.plot\n")
     load("upgrade")
