@@ -33,6 +33,10 @@ _PATTERNS = (
         rf"{_PROJECT}\s+is\s+(?:now\s+)?(?:unmaintained|in maintenance(?:-only)? mode)",
     ),
 )
+# "Since X is not maintained, …" and "an X that is not maintained" are about something else.
+_OTHER_SUBJECT = re.compile(
+    r"\b(?:since|because|as|if|when|where|while|although|unless|until)\b|\b(?:that|which)\s*$", re.IGNORECASE
+)
 # Every pattern needs one of these words; most lines have none and are skipped fast.
 _STATUS_WORDS = re.compile(r"maint|develop|archiv|deprecat|discontinu|sunset", re.IGNORECASE)
 _LINES = 60
@@ -57,9 +61,17 @@ def _find_declaration(line: str) -> tuple[str, str] | None:
         return None
     for sentence in re.split(r"(?<=[.!?])\s+", _strip_markup(line[:_LINE_LENGTH])):
         for status, pattern in _PATTERNS:
-            if re.search(pattern, sentence, re.IGNORECASE):
+            match = re.search(pattern, sentence, re.IGNORECASE)
+            if match and not _is_about_another(sentence[: match.start()], match[0]):
                 return status, sentence.strip()[:_MAX_LENGTH]
     return None
+
+
+def _is_about_another(text_before: str, declaration: str) -> bool:
+    """Return whether the clause of a declaration has another subject than the project."""
+    clause = re.split(r"[,;:()]", text_before)[-1]
+    is_of_project = re.search(_PROJECT, clause + declaration, re.IGNORECASE)
+    return bool(_OTHER_SUBJECT.search(clause)) and not is_of_project
 
 
 def _iterate_prose(readme: str) -> Iterator[str]:

@@ -189,6 +189,8 @@ def test_files_of_a_commit_and_their_changes(repo):
     "Support for Python 3.8 is deprecated.", "The `foo` argument is deprecated and will go.",
     "This library is actively maintained.", "```\nThis project is deprecated\n```",
     "We replaced a package that was archived.",
+    "Since the old backend is no longer maintained, the library moves to a new one.",
+    "Use this if your framework is not maintained by anybody.", "It wraps a parser that is not maintained.",
 ])  # fmt: skip
 def test_status_of_a_feature_is_not_the_projects_status(text):
     assert find_declared_status(text) == ("active", "")
@@ -198,6 +200,10 @@ def test_status_of_a_feature_is_not_the_projects_status(text):
     ("This repository has been archived.", "archived"), ("## DEPRECATED", "deprecated"),
     ("This project is unmaintained.", "unmaintained"), ("Foo is not maintained anymore.", "unmaintained"),
     ("Note: this library is in maintenance mode", "unmaintained"),
+    ("As this project is no longer maintained, use Bar.", "unmaintained"),
+    ("Because this library is archived, use Bar.", "archived"),
+    ("Please note that Foo is no longer actively maintained.", "unmaintained"),
+    ("We are sorry: since 2024, Foo is not maintained.", "unmaintained"),
 ])  # fmt: skip
 def test_readme_declares_the_end_of_a_project(text, status):
     assert find_declared_status(text)[0] == status
