@@ -44,7 +44,7 @@ class PreviousRun:
         """The files that advisor wrote and nobody changed."""
         return frozenset(name for name in set(self.files.values()) if is_sealed(self.folder / name, name))
 
-    def list_unchanged(self, keys: Mapping[str, str]) -> list[str]:
+    def list_unchanged_repositories(self, keys: Mapping[str, str]) -> list[str]:
         """Return the repositories whose facts are those that the run measured; ``keys`` are today's."""
         return [
             name

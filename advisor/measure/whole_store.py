@@ -207,7 +207,7 @@ def _measure_changes(
     file: Path,
 ) -> None:
     """Measure a range with `measure_range`, less what the previous run measured from the same facts."""
-    unchanged_names = previous_run.list_unchanged(keys)
+    unchanged_names = previous_run.list_unchanged_repositories(keys)
     earlier_days = [day for day in days if day in previous_run.days] if unchanged_names else []
     if not earlier_days:
         measure(list(keys), days, file)

@@ -135,7 +135,7 @@ def compute_outlooks(
         name: _no_outlook_reason(name in rows, read_on.get(name), as_of) for name in facts.intact_repositories
     }
     forecasts = [name for name, reason in reasons.items() if not reason]
-    predicted = forecast.predict_outlooks(
+    predictions = forecast.predict_outlooks(
         trees,
         [rows[n] for n in forecasts],
         HORIZONS,
@@ -143,7 +143,7 @@ def compute_outlooks(
         [(n, *(earlier_names or {}).get(n, ())) for n in forecasts],
         collapse,
     )
-    by_name = dict(zip(forecasts, predicted, strict=True))
+    by_name = dict(zip(forecasts, predictions, strict=True))
     return {
         name: by_name.get(name) or tuple(_abstain(m, reason) for m in HORIZONS)
         for name, reason in reasons.items()

@@ -52,11 +52,11 @@ def _sum_sets(
     sums = []
     for row, (absent, own_names) in enumerate(zip(missing, names, strict=True)):
         own = find_unseen_set(model, own_names)
-        chosen = slice(None) if own is None else slice(own, own + 1)
-        means = contributions[chosen, row].mean(axis=0)
+        own_sets = slice(None) if own is None else slice(own, own + 1)
+        means = contributions[own_sets, row].mean(axis=0)
         error = math.hypot(spreads[row], *(model.spreads.get(name, 0.0) for name in absent))
         of_feature = dict(zip(features, map(float, means), strict=True))
-        sums.append(_Sum(float(odds[chosen, row].mean()), error, of_feature))
+        sums.append(_Sum(float(odds[own_sets, row].mean()), error, of_feature))
     return sums
 
 

@@ -147,8 +147,8 @@ def find_unseen_set(model: Model, names: Iterable[str]) -> int | None:
         model: the model.
         names: the names of the library's repository, now and before; the training data may have any of them.
     """
-    seen = [name for name in names if digest(name) in model.trained_on]
-    return fold_of(seen[0], len(model.folds)) if seen else None
+    trained_names = [name for name in names if digest(name) in model.trained_on]
+    return fold_of(trained_names[0], len(model.folds)) if trained_names else None
 
 
 @cache

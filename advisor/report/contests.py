@@ -31,7 +31,7 @@ _LEGEND = (
 )
 COLUMNS = (
     "contest", "day", "outcome_day", "candidate", "position", "mean_place", "abandoned", "collapsed",
-    "commits_before", "commits", "releases", "downloads_gained", "stars_gained", "source", "rank", "score",
+    "commits_before", "commits", "releases", "download_gain", "star_gain", "source", "rank", "score",
     "excluded", "chance_abandoned", "stars", "contributors", "picked_by",
 )  # fmt: skip
 
@@ -74,7 +74,7 @@ def _markdown(contests: Contests) -> str:
         title = f"**{result.contest.question}** {result.contest.day}; outcome {result.outcome_day}."
         lines = [f"{title} {result.contest.why} [Text of the time]({result.contest.text})."]
         if result.unknown:
-            lines.append(f"Outcome not known: {', '.join(result.unknown)}.")
+            lines.append(f"ContestOutcome not known: {', '.join(result.unknown)}.")
         parts += [" ".join(lines), markdown_table(*_outcomes(result))]
     return "\n\n".join(parts) + "\n"
 
@@ -96,7 +96,7 @@ def _summaries(contests: Contests) -> Table:
             _percent(s.winners),
             _percent(s.failures),
             _percent(s.place),
-            "" if s.chooser == ADVISOR else _percent(s.gain, signed=True),
+            "" if s.chooser == ADVISOR else _percent(s.gain, has_sign=True),
         ]
         for s in contests.summaries
     ]
@@ -107,11 +107,13 @@ def _summaries(contests: Contests) -> Table:
     return header, rows
 
 
-def _percent(share: Share, *, signed: bool = False) -> str:
+def _percent(share: Share, *, has_sign: bool = False) -> str:
     if math.isnan(share.value):
         return "?"
-    value, low, high = (f"{100 * v:{'+' if signed else ''}.0f}" for v in (share.value, share.low, share.high))
-    return f"{value} % [{low}–{high}]" if not signed else f"{value} [{low}, {high}]"
+    value, low, high = (
+        f"{100 * v:{'+' if has_sign else ''}.0f}" for v in (share.value, share.low, share.high)
+    )
+    return f"{value} % [{low}–{high}]" if not has_sign else f"{value} [{low}, {high}]"
 
 
 def _picks(contests: Contests) -> Table:
@@ -164,8 +166,8 @@ def _outcomes(result: Result) -> Table:
                     e.outcome.commits_before,
                     e.outcome.commits,
                     e.outcome.releases,
-                    e.outcome.downloads_gained,
-                    e.outcome.stars_gained,
+                    e.outcome.download_gain,
+                    e.outcome.star_gain,
                 )
             ),
             _fate(e),
@@ -194,7 +196,7 @@ def _row(result: Result, entry: Entry) -> Sequence[object]:
     return [
         result.contest.name, result.contest.day, result.outcome_day, outcome.repository, outcome.position,
         round(outcome.mean_place, 4), outcome.is_abandoned, outcome.is_collapsed, outcome.commits_before,
-        outcome.commits, outcome.releases, outcome.downloads_gained, outcome.stars_gained, outcome.source,
+        outcome.commits, outcome.releases, outcome.download_gain, outcome.star_gain, outcome.source,
         entry.rank, entry.score, entry.is_excluded, entry.chance, entry.stars, entry.contributors,
         "; ".join(entry.picked_by),
     ]  # fmt: skip

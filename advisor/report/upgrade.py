@@ -98,8 +98,8 @@ def _list_releases(upgrade: Upgrade) -> list[str]:
             groups.setdefault(key, []).append(change)
         for group in groups.values():
             parameters = ", ".join((change.detail or "").partition("@")[0] for change in group)
-            announced = " (announced)" if group[0].was_announced else ""
-            lines.append(f"  - {_join_words(group[0], parameters)}{announced}")
+            note = " (announced)" if group[0].was_announced else ""
+            lines.append(f"  - {_join_words(group[0], parameters)}{note}")
         lines.append("")
     return lines
 

@@ -90,10 +90,10 @@ def _follow_prompt(prompt: object, chosen: object, rejected: object) -> tuple[ob
     sides = _to_turns(chosen), _to_turns(rejected)
     if all(_read_role(side[0]) == "assistant" for side in sides):
         return turns, sides[0], sides[1]
-    shared, *answers = _find_prompt(*sides)
-    if shared != turns and _read_text(shared[-1]) != prompt:
+    common_prompt, *answers = _find_prompt(*sides)
+    if common_prompt != turns and _read_text(common_prompt[-1]) != prompt:
         raise RowError("has another prompt in chosen and rejected than in 'prompt'; delete one of them")
-    return shared, answers[0], answers[1]
+    return common_prompt, answers[0], answers[1]
 
 
 def _find_prompt(chosen: object, rejected: object) -> tuple[Any, Any, Any]:
@@ -103,23 +103,23 @@ def _find_prompt(chosen: object, rejected: object) -> tuple[Any, Any, Any]:
     if not isinstance(chosen, list) or not isinstance(rejected, list):
         raise RowError("chosen and rejected must both be text, or both lists of messages")
     longest = min(len(chosen), len(rejected)) - 1
-    shared = next((n for n in range(max(0, longest)) if chosen[n] != rejected[n]), max(0, longest))
-    if not shared:
+    length = next((n for n in range(max(0, longest)) if chosen[n] != rejected[n]), max(0, longest))
+    if not length:
         raise RowError("has no prompt: chosen and rejected do not begin with the same turn; add a 'prompt'")
-    if any(_read_role(side[shared]) != "assistant" for side in (chosen, rejected)):
-        raise RowError(f"has different prompts: turn {shared + 1} of chosen and rejected must be the answer")
-    return chosen[:shared], chosen[shared:], rejected[shared:]
+    if any(_read_role(side[length]) != "assistant" for side in (chosen, rejected)):
+        raise RowError(f"has different prompts: turn {length + 1} of chosen and rejected must be the answer")
+    return chosen[:length], chosen[length:], rejected[length:]
 
 
 def _find_prompt_text(chosen: str, rejected: str) -> tuple[str, str, str]:
     """Return the implicit prompt of two texts: up to the last speaker, or up to a white space."""
     shortest = min(len(chosen), len(rejected))
-    shared = next((n for n in range(shortest) if chosen[n] != rejected[n]), shortest)
-    end = chosen.rfind(_LAST_SPEAKER, 0, shared)
+    length = next((n for n in range(shortest) if chosen[n] != rejected[n]), shortest)
+    end = chosen.rfind(_LAST_SPEAKER, 0, length)
     if end >= 0:
         end += len(_LAST_SPEAKER)
     else:
-        end = max(chosen.rfind(space, 0, shared) for space in " \n\t")
+        end = max(chosen.rfind(space, 0, length) for space in " \n\t")
     if end <= 0 or not chosen[:end].strip():
         raise RowError("has no prompt: chosen and rejected do not begin with the same words; add a 'prompt'")
     return chosen[:end], chosen[end:], rejected[end:]

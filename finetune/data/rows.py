@@ -124,7 +124,7 @@ def parse_record(
     if name and required_format not in ("auto", name):
         return Misfit(place, f"has the format {name}, but data.format is {required_format}")
     if name:
-        return _parse_pair(place, record) if name == "preference" else _parse_labelled(place, record)
+        return _parse_pair(place, record) if name == "preference" else _parse_answer_with_label(place, record)
     return _parse_answers(place, record, required_format)
 
 
@@ -146,7 +146,7 @@ def _parse_pair(place: int, record: Mapping[str, Any]) -> Row | Misfit:
     return replace(chosen, rejected=rejected, score_gap=preferences.read_score_gap(record))
 
 
-def _parse_labelled(place: int, record: Mapping[str, Any]) -> Row | Misfit:
+def _parse_answer_with_label(place: int, record: Mapping[str, Any]) -> Row | Misfit:
     """Return an unpaired preference: a row with a label."""
     rest, label = preferences.remove_label(record)
     row = _parse_answers(place, rest)

@@ -95,7 +95,7 @@ def _choose_trainer(objective: str) -> tuple[Any, Any, Callable[[list[dict[str, 
         return _without_preparation(DPOTrainer), DPOConfig, collate_pairs
     from trl import KTOConfig, KTOTrainer
 
-    return _without_preparation(KTOTrainer), KTOConfig, collate_labelled
+    return _without_preparation(KTOTrainer), KTOConfig, collate_answers_with_labels
 
 
 def _without_preparation(trainer_class: Any) -> Any:
@@ -129,7 +129,7 @@ def collate_pairs(rows: Sequence[dict[str, Any]], pad: int) -> dict[str, Any]:
     return _pad_rows([*rows, *(row["rejected"] for row in rows)], pad)
 
 
-def collate_labelled(rows: Sequence[dict[str, Any]], pad: int) -> dict[str, Any]:
+def collate_answers_with_labels(rows: Sequence[dict[str, Any]], pad: int) -> dict[str, Any]:
     """Return the tensors of a micro-batch of labelled answers.
 
     Those with the prefix ``KL_`` have each prompt with the answer of the row before it, for the estimate of
@@ -197,10 +197,11 @@ def weigh_rows(trainer: Any, emit: Emitter) -> None:
         if rows:
             real_inputs = {name: tensor[has_answer] for name, tensor in inputs.items()}
             return compute(model, real_inputs, *more, **options) * (rows * micro_batches / step_rows)
-        figures = {name: list(values) for name, values in trainer._metrics["train"].items()}  # noqa: SLF001
+        metrics = trainer._metrics["train"]  # noqa: SLF001 - trl has no other way to leave out a batch
+        figures = {name: list(values) for name, values in metrics.items()}
         loss = compute(model, inputs, *more, **options) * 0
-        trainer._metrics["train"].clear()  # noqa: SLF001 - trl has no other way to leave out a batch
-        trainer._metrics["train"].update(figures)  # noqa: SLF001
+        metrics.clear()
+        metrics.update(figures)
         return loss
 
     trainer.compute_loss = compute_weighted_loss

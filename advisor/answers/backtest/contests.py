@@ -10,7 +10,7 @@ from pathlib import Path
 
 from advisor.answers.any_question import read_any_request
 from advisor.answers.backtest.figures import bootstrap, wilson
-from advisor.answers.backtest.outcomes import Outcome, read_outcomes
+from advisor.answers.backtest.outcomes import ContestOutcome, read_outcomes
 from advisor.answers.backtest.selection import Share
 from advisor.answers.question import ANY_LIBRARIES, Question, Request
 from advisor.answers.recommend import recommend
@@ -46,7 +46,7 @@ class Entry:
         picked_by: names of the choosers that picked it.
     """
 
-    outcome: Outcome
+    outcome: ContestOutcome
     rank: int | None
     score: float | None
     is_excluded: bool
@@ -204,7 +204,7 @@ def _names_of(library: Library | None) -> tuple[str, ...]:
     return (library.repository, *library.formerly) if library else ()
 
 
-def _describe(outcome: Outcome, answer: Recommendation, then: Library | None) -> Entry:
+def _describe(outcome: ContestOutcome, answer: Recommendation, then: Library | None) -> Entry:
     name = outcome.repository.lower()
     ranked = next((r for r in answer.ranking if r.repository.lower() == name), None)
     chances = (
@@ -248,7 +248,7 @@ def summarise(results: Sequence[Result], chooser: str) -> Summary:
     def interval(column: int) -> Share:
         if not len(values):
             return Share(float("nan"), float("nan"), float("nan"))
-        low, high = bootstrap(lambda chosen: float(values[chosen, column].mean()), numbers, DRAWS)
+        low, high = bootstrap(lambda sample: float(values[sample, column].mean()), numbers, DRAWS)
         return Share(float(values[:, column].mean()), low, high)
 
     def share(column: int) -> Share:

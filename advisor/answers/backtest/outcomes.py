@@ -14,12 +14,12 @@ FEWEST_COMMITS = 12  # in the year before the day, for a ratio or a collapse to 
 COLLAPSE = 0.2
 MAX_LIST_DAYS = 130  # figures of a list that are older do not describe a day
 ENDS = ("unmaintained", "deprecated", "archived", "gone")
-MEASURES = ("commits", "commits_kept", "releases", "downloads_gained", "stars_gained")
+MEASURES = ("commits", "commit_ratio", "releases", "download_gain", "star_gain")
 """What orders the candidates; each counts the same."""
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ContestOutcome:
     """What became of a candidate by the day of the outcome.
 
     Attributes:
@@ -27,10 +27,10 @@ class Outcome:
             which also count bots and merges.
         commits_before: commits by people in the year before the day of the question.
         commits: the same in the year before the day of the outcome.
-        commits_kept: the ratio of both; None if there were under 12 before.
+        commit_ratio: the ratio of both; None if there were under 12 before.
         releases: days with a stable release in the year before the day of the outcome.
-        downloads_gained: downloads a month on the day of the outcome, less those on the day of the question.
-        stars_gained: the same for stars.
+        download_gain: downloads a month on the day of the outcome, less those on the day of the question.
+        star_gain: the same for stars.
         is_abandoned: no commit by a person in that year, or a declared end.
         is_collapsed: in that year less than a fifth of the commits before.
         mean_place: over all measures, the share of the other candidates that did better, 0 to 1.
@@ -42,15 +42,15 @@ class Outcome:
     commits_before: float | None
     commits: float | None
     releases: float | None
-    downloads_gained: float | None = None
-    stars_gained: float | None = None
+    download_gain: float | None = None
+    star_gain: float | None = None
     is_abandoned: bool = False
     is_collapsed: bool = False
     mean_place: float = 1.0
     position: int = 0
 
     @property
-    def commits_kept(self) -> float | None:
+    def commit_ratio(self) -> float | None:
         """The commits as a multiple of those before."""
         if self.commits is None or self.commits_before is None or self.commits_before < FEWEST_COMMITS:
             return None
@@ -68,7 +68,7 @@ Lists = Mapping[str, Library]
 
 def read_outcomes(
     candidates: Sequence[str], view: FactsView, day: date, then: Lists, later: Lists
-) -> list[Outcome]:
+) -> list[ContestOutcome]:
     """Return what became of the candidates of which something is known, the winner first.
 
     Args:
@@ -91,15 +91,17 @@ def read_outcomes(
     return order(outcomes)
 
 
-def order(outcomes: Sequence[Outcome]) -> list[Outcome]:
+def order(outcomes: Sequence[ContestOutcome]) -> list[ContestOutcome]:
     """Return the outcomes with their places, the winner first; equal places: more commits first."""
     columns = [_places([getattr(o, measure) for o in outcomes]) for measure in MEASURES]
-    placed = []
+    ordered_outcomes = []
     for row, outcome in enumerate(outcomes):
         known = [place for column in columns if (place := column[row]) is not None]
-        placed.append(replace(outcome, mean_place=sum(known) / len(known) if known else 1.0))
-    placed.sort(key=lambda o: (o.has_failed, round(o.mean_place, 9), -(o.commits or 0), o.repository.lower()))
-    return [replace(outcome, position=i) for i, outcome in enumerate(placed, 1)]
+        ordered_outcomes.append(replace(outcome, mean_place=sum(known) / len(known) if known else 1.0))
+    ordered_outcomes.sort(
+        key=lambda o: (o.has_failed, round(o.mean_place, 9), -(o.commits or 0), o.repository.lower())
+    )
+    return [replace(outcome, position=i) for i, outcome in enumerate(ordered_outcomes, 1)]
 
 
 def _places(values: Sequence[float | None]) -> list[float | None]:
@@ -115,12 +117,12 @@ def _places(values: Sequence[float | None]) -> list[float | None]:
     ]
 
 
-def _read_histories(view: FactsView, day: date) -> dict[str, Outcome]:
+def _read_histories(view: FactsView, day: date) -> dict[str, ContestOutcome]:
     if not view.repositories:
         return {}
     rows = view.connection.execute(_SQL, {"day": day, "end": view.as_of, "ends": list(ENDS)}).fetchall()
     return {
-        str(name).lower(): Outcome(name, "history", before, commits, releases, is_abandoned=is_ended)
+        str(name).lower(): ContestOutcome(name, "history", before, commits, releases, is_abandoned=is_ended)
         for name, before, commits, releases, is_ended in rows
     }
 
@@ -143,10 +145,12 @@ FROM work LEFT JOIN tags USING (repository) LEFT JOIN states USING (repository) 
 """
 
 
-def _outcome_of_lists(name: str, then: Library | None, later: Library | None, end: date) -> Outcome | None:
+def _outcome_of_lists(
+    name: str, then: Library | None, later: Library | None, end: date
+) -> ContestOutcome | None:
     if later is None or later.last_commit is None:
         return None
-    return Outcome(
+    return ContestOutcome(
         name,
         "lists",
         commits_before=then.changes.get(("commits", YEAR)) if then else None,
@@ -160,19 +164,19 @@ def _usable(library: Library | None, day: date) -> Library | None:
     return library if library and library.day > day - timedelta(days=MAX_LIST_DAYS) else None
 
 
-def _add_gains(outcome: Outcome, then: Library | None, later: Library | None) -> Outcome:
+def _add_gains(outcome: ContestOutcome, then: Library | None, later: Library | None) -> ContestOutcome:
     if then is None or later is None:
         return outcome
     pairs = ((then.downloads_pypi, later.downloads_pypi), (then.downloads, later.downloads))
     downloads = next((float(b - a) for a, b in pairs if a is not None and b is not None), None)
     stars = None if then.stars is None or later.stars is None else float(later.stars - then.stars)
-    return replace(outcome, downloads_gained=downloads, stars_gained=stars)
+    return replace(outcome, download_gain=downloads, star_gain=stars)
 
 
-def _judge(outcome: Outcome) -> Outcome:
-    kept = outcome.commits_kept
+def _judge(outcome: ContestOutcome) -> ContestOutcome:
+    ratio = outcome.commit_ratio
     return replace(
         outcome,
         is_abandoned=outcome.is_abandoned or outcome.commits == 0,
-        is_collapsed=kept is not None and kept < COLLAPSE,
+        is_collapsed=ratio is not None and ratio < COLLAPSE,
     )

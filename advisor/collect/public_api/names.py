@@ -214,7 +214,8 @@ def _is_published(api: Api, module: griffe.Module, name: str, member: griffe.Obj
         return False
     if not member.is_alias:
         return True
-    return module.is_init_module and member.target_path.startswith(f"{api.tree.name}.")  # type: ignore[union-attr]
+    target: str = member.target_path  # type: ignore[union-attr] # an alias has it
+    return module.is_init_module and target.startswith(f"{api.tree.name}.")
 
 
 def _is_type_variable(member: griffe.Object | griffe.Alias) -> bool:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from advisor.answers.any_question import read_any_request
 from advisor.answers.backtest.contests import ADVISOR, judge_contests
-from advisor.answers.backtest.outcomes import Outcome, order
+from advisor.answers.backtest.outcomes import ContestOutcome, order
 from advisor.answers.question import Request
 from advisor.answers.recommend import recommend
 from advisor.cli import app, load
@@ -113,16 +113,16 @@ def test_the_advice_does_not_see_what_came_later(folder, tmp_path):
 
 
 def outcome(name, **figures):
-    return Outcome(name, "history", **{"commits_before": 100, "commits": 50, "releases": 5, **figures})
+    return ContestOutcome(name, "history", **{"commits_before": 100, "commits": 50, "releases": 5, **figures})
 
 
 def test_the_rule_for_the_winner():
     """Places by hand: a leads b in releases and stars, b leads a in commits and the ratio; c has failed."""
     ordered = order(
         [
-            outcome("o/a", releases=9, stars_gained=70),
-            outcome("o/b", commits=80, stars_gained=60),
-            outcome("o/c", commits=500, releases=90, stars_gained=900, is_abandoned=True),
+            outcome("o/a", releases=9, star_gain=70),
+            outcome("o/b", commits=80, star_gain=60),
+            outcome("o/c", commits=500, releases=90, star_gain=900, is_abandoned=True),
         ]
     )
     assert [o.repository for o in ordered] == ["o/b", "o/a", "o/c"]
