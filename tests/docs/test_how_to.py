@@ -64,7 +64,8 @@ def folder(tmp_path):
 
 def run(script, folder):
     """Run a shell script in a folder, with nothing of the developer's environment."""
-    env = bare_environment(HOME=str(folder), XDG_DATA_HOME=str(folder / "data"))
+    summary = str(folder / "summary.md")  # as GitHub sets it for a step
+    env = bare_environment(HOME=str(folder), XDG_DATA_HOME=str(folder / "data"), GITHUB_STEP_SUMMARY=summary)
     env["PATH"] = f"{folder / 'bin'}:{env['PATH']}"
     return subprocess.run(
         ["sh", "-ec", script], cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=300

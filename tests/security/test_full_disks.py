@@ -35,6 +35,8 @@ WRITERS = {
     "collect --replay": (["collect", "own/lib", "--source", "pypi", "--replay", "none.jsonl", "--store", "store"], "store"),
     "replay-adoption": (["replay-adoption", "clone"], ""),
     "collect-support": (["collect-support", "clone", "--store", "store"], ""),
+    "collect-docs": (["collect-docs", "clone", "--store", "store"], ""),
+    "collect-stability": (["collect-stability", "clone", "--store", "store"], ""),
     "merge": (["merge", "other", "--store", "store"], "store"),
     "merge into a new store": (["merge", "other", "--store", "new"], "new"),
     "import-counts": (["import-counts", "counts.csv", "--store", "store"], ""),
@@ -45,9 +47,10 @@ WRITERS = {
 }  # fmt: skip
 READERS = {
     "rank", "explain", "compare", "domains", "goals", "coverage", "schema", "methods", "inspect", "config", "mcp",
+    "recipes", "upgrade",
 }  # fmt: skip
 # What the training half writes is in tests/train and in its own tests of full disks.
-OF_TRAINING = {"plan", "preview", "train", "runs", "stacks", "bench"}
+OF_TRAINING = {"plan", "preview", "train", "runs", "stacks", "bench", "probe", "bases"}
 
 
 def test_every_command_says_whether_it_writes():
