@@ -31,7 +31,7 @@ CHOICES = {
     "explain": typing.get_args(formats.ExplanationFormat),
     "compare": typing.get_args(formats.ComparisonFormat),
     "coverage": typing.get_args(formats.CoverageFormat),
-    "backtest": typing.get_args(formats.BacktestFormat),
+    "backtest": typing.get_args(formats.ContestsFormat),
     "bench": typing.get_args(formats.BenchFormat),
 }
 ARGUMENTS = {"explain": ["trl"], "compare": ["trl", "unsloth"], "backtest": ["--panel", "none.parquet"]}
@@ -82,9 +82,15 @@ def test_a_command_refuses_a_format_that_it_does_not_offer(command, output_forma
 @pytest.mark.parametrize(("arguments", "message", "formats_of_report"), [
     (["--all", "--format", "html"], "--all has no format html", formats.RankingFormat),
     (["--all", "--format", "sarif"], "--all has no format sarif", formats.RankingFormat),
-    (["--from", "r.txt", "--format", "html"], "--from has no format html", formats.DependenciesFormat),
 ])  # fmt: skip
 def test_rank_refuses_a_format_that_this_kind_of_ranking_lacks(arguments, message, formats_of_report):
     error = run("rank", *arguments).exception
     assert isinstance(error, InputError) and error.exit_code == 2
     assert str(error) == f"{message}: use one of {', '.join(typing.get_args(formats_of_report))}"
+
+
+@pytest.mark.parametrize("output_format", ["markdown", "csv"])
+def test_the_record_of_a_panel_lacks_formats_of_contests(output_format):
+    error = run("backtest", "--panel", "none.parquet", "--format", output_format).exception
+    choices = ", ".join(typing.get_args(formats.BacktestFormat))
+    assert str(error) == f"--format {output_format} needs --contests; the formats of a panel: {choices}"
