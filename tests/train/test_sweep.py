@@ -10,6 +10,9 @@ import pytest
 from finetune import record
 
 
+STEPS = 400
+
+
 def write_validations(folder, loss):
     """Add held-out losses at the quarters of a run of 12 steps."""
     lines = (folder / "events.jsonl").read_text().splitlines()
@@ -26,8 +29,10 @@ def sweep(advisor, finished_run, tmp_path_factory):
     """The folder and the process of a sweep from a run in it; its first two runs were finished before."""
     folder = tmp_path_factory.mktemp("sweep")
     shutil.copytree(finished_run[0], folder / "parent", symlinks=True)
-    record.update_record(folder / "parent", record.read_record(folder / "parent"), id="parent")
     spec = record.read_record(folder / "parent").spec
+    # Long enough that the third run is stopped before its end: the wrapper looks five times a second.
+    spec = {**spec, "training": {**spec["training"], "steps": STEPS}}
+    record.update_record(folder / "parent", record.read_record(folder / "parent"), id="parent", spec=spec)
     for number, loss in ((1, 3.0), (2, 3.5)):
         shutil.copytree(folder / "parent", folder / f"run-{number}", symlinks=True)
         write_validations(folder / f"run-{number}", loss)
@@ -46,9 +51,9 @@ def test_hopeless_run_is_stopped_and_the_finished_ones_do_not_run_again(sweep, f
     assert run.state == "interrupted"
     assert run.outcome.startswith("stopped early after 2 of 4 quarters: its held-out loss is 6.")
     assert run.outcome.endswith("and the median of 2 earlier runs there is 3.2500")
-    assert run.attempts[0].to_step < 12
+    assert run.attempts[0].to_step < STEPS
     assert (run.parent, run.note, run.tags) == ("parent", "a <b>note</b>", ("first",))
-    assert run.spec["evaluation"]["every_steps"] == 3
+    assert run.spec["evaluation"]["every_steps"] == STEPS // 4
     spec = record.read_record(folder / "parent").spec
     assert run.spec["training"] == {**spec["training"], "learning_rate": 1e-7}, (
         "the spec is that of the parent"

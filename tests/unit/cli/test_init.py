@@ -171,6 +171,7 @@ def test_the_dialogue_writes_a_domain(here):
         (r"\(outlook\) \[0.0\]: $", "\n"),
         (r"\(security\) \[0.0\]: $", "\n"),
         (r"\(speed\) \[0.0\]: $", "\n"),
+        (r"\(stability\) \[0.0\]: $", "\n"),
     ])  # fmt: skip
     assert code == 0, output
     domain = load_domain(str(here / "micro.toml"))

@@ -33,7 +33,7 @@ NEEDED_WORDS = {
 }
 # Only these: a folder of facts may be new.
 FILE_NAMES = re.compile(r"FILE|PATH")
-OUTPUTS = {"output", "png", "predict", "html"}
+OUTPUTS = {"output", "png", "card", "badge", "predict", "html"}
 LOGS = {"json_log", "record"}  # of a collection, which the network or its recording must begin
 
 

@@ -154,7 +154,9 @@ def test_dependencies_with_or_without_a_score_only(health, which):
 def test_sarif_of_an_absolute_path_has_no_checkout_root(health):
     elsewhere = health[1]
     here = replace(elsewhere, dependency=replace(elsewhere.dependency, file="requirements.txt"))
-    answer = Dependencies(files=("two",), goal="balanced", weights={}, known=(), unknown=(elsewhere, here))
+    answer = Dependencies(
+        files=("two",), goal="balanced", weights={}, known=(), unknown=(elsewhere, here), fails_unknown=True
+    )
     results = json.loads(render_dependencies(answer, Format.sarif))["runs"][0]["results"]
     artifacts = [r["locations"][0]["physicalLocation"]["artifactLocation"] for r in results]
     assert ["uriBaseId" in artifact for artifact in artifacts] == [False, True]
