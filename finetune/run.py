@@ -307,7 +307,7 @@ def _evaluate(folder: Path, record: Record) -> Record:
         folder,
         record,
         losses={**record.losses, **losses},
-        task=evaluation["task"],
+        task=evaluation.get("task", {}),
         timings_seconds={**record.timings_seconds, "evaluate": evaluation["seconds"]},
     )
 

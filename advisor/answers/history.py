@@ -13,8 +13,8 @@ from typing import Any
 
 from advisor.answers import timeline_cache
 from advisor.answers.list_figures import add_list_figures
-from advisor.answers.people import People, read_people
-from advisor.answers.projects import Project, read_projects
+from advisor.answers.people import PEOPLE_SQL, STAYS_SQL, People, build_people
+from advisor.answers.projects import PROJECTS_SQL, Project, build_projects
 from advisor.answers.question import Question
 from advisor.answers.recommend import score_candidate
 from advisor.answers.timeline_cache import is_known
@@ -151,8 +151,8 @@ def read_timeline(
         issues=tuple(IssueCount(*row) for row in charts["issues"]),
         releases=tuple(Release(*row) for row in charts["releases"]),
         support=tuple(Support(*row) for row in charts["support"]),
-        projects=read_projects(facts),
-        people=read_people(facts),
+        projects=build_projects(charts["projects"]),
+        people=build_people(charts["people"], charts["stays"]),
     )
 
 
@@ -214,8 +214,12 @@ def _read_chart_facts(facts: FactsView) -> dict[str, Any]:
 
 
 def query_chart_facts(facts: FactsView) -> dict[str, Any]:
-    """Return the first commits, issues, releases and support of all repositories as rows."""
-    return {name: fetch_rows(facts.connection.execute(sql)) for name, sql in _CHARTS.items()}
+    """Return what the charts need of all repositories as rows, by chart."""
+    as_of = {"as_of": facts.as_of}
+    return {
+        name: fetch_rows(facts.connection.execute(sql, as_of if "$as_of" in sql else None))
+        for name, sql in _CHARTS.items()
+    }
 
 
 _ISSUES = """
@@ -251,5 +255,12 @@ _CHARTS = {
     "issues": _ISSUES,
     "releases": _RELEASES,
     "support": _SUPPORT,
+    "projects": PROJECTS_SQL,
+    "people": PEOPLE_SQL,
+    "stays": STAYS_SQL,
 }
-_DATES = {"born": (1,), "issues": (1,), "releases": (2,), "support": (3, 4, 5, 6)}  # columns with days
+# Columns with days.
+_DATES: dict[str, tuple[int, ...]] = {
+    "born": (1,), "issues": (1,), "releases": (2,), "support": (3, 4, 5, 6), "people": (2, 3),
+    "projects": (), "stays": (),
+}  # fmt: skip

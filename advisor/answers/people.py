@@ -5,12 +5,10 @@ A person is a letter: A has the most commits of the last year. Bots do not count
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-
-from advisor.facts.database import fetch_rows
-from advisor.facts.facts_view import FactsView
+from typing import Any
 
 TOP = 10
 
@@ -47,16 +45,20 @@ class People:
     stayed_6: int
 
 
-def read_people(facts: FactsView) -> dict[str, People]:
-    """Return the people of each repository with a commit of a person in the last year."""
-    rows = fetch_rows(facts.connection.execute(_PEOPLE, {"as_of": facts.as_of, "top": TOP}))
+def build_people(rows: Iterable[Sequence[Any]], stays: Iterable[Sequence[Any]]) -> dict[str, People]:
+    """Return the people of each repository with a commit of a person in the last year.
+
+    Args:
+        rows: of `PEOPLE_SQL`.
+        stays: of `STAYS_SQL`.
+    """
     by_repository: dict[str, list[Person]] = {}
     for repository, share, first_day, last_day, months in rows:
-        person = Person(share, first_day, last_day, tuple((m["month"], m["commits"]) for m in months))
-        by_repository.setdefault(repository, []).append(person)
-    stays = {row[0]: row[1:] for row in fetch_rows(facts.connection.execute(_STAYS, {"as_of": facts.as_of}))}
+        counts = tuple((date.fromisoformat(m["month"]), m["commits"]) for m in months)
+        by_repository.setdefault(repository, []).append(Person(share, first_day, last_day, counts))
+    of_newcomers = {row[0]: row[1:] for row in stays}
     return {
-        repository: People(tuple(top), *_stay(stays.get(repository, ())))
+        repository: People(tuple(top), *_stay(of_newcomers.get(repository, ())))
         for repository, top in by_repository.items()
     }
 
@@ -68,7 +70,7 @@ def _stay(row: Sequence[int]) -> tuple[int, int, int]:
 
 _COMMITS = "SELECT repository, author, day, commits FROM contributions WHERE NOT is_bot"
 
-_PEOPLE = f"""
+PEOPLE_SQL = f"""
 WITH commits AS ({_COMMITS}),
 people AS (
     SELECT repository, author, min(day) AS first_day, max(day) AS last_day,
@@ -79,10 +81,11 @@ top AS (
     SELECT *, year_commits / sum(year_commits) OVER (PARTITION BY repository) AS share
     FROM people
     WHERE year_commits > 0
-    QUALIFY row_number() OVER (PARTITION BY repository ORDER BY year_commits DESC, first_day, author) <= $top
+    QUALIFY row_number() OVER (PARTITION BY repository ORDER BY year_commits DESC, first_day, author) <= {TOP}
 ),
 months AS (
-    SELECT repository, author, date_trunc('month', day)::DATE AS month, sum(commits)::INTEGER AS commits
+    SELECT repository, author, strftime(date_trunc('month', day), '%Y-%m-%d') AS month,
+           sum(commits)::INTEGER AS commits
     FROM commits GROUP BY ALL
 )
 SELECT t.repository, t.share, t.first_day, t.last_day,
@@ -91,7 +94,7 @@ FROM top AS t JOIN months AS m USING (repository, author)
 GROUP BY ALL ORDER BY t.repository, t.share DESC, t.first_day
 """
 
-_STAYS = f"""
+STAYS_SQL = f"""
 WITH people AS (
     SELECT repository, author, min(day) AS first_day, max(day) AS last_day FROM ({_COMMITS}) GROUP BY ALL
 )

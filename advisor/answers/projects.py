@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-from advisor.facts.database import fetch_rows
-from advisor.facts.facts_view import FactsView
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -24,12 +23,12 @@ class Project:
     commit: str = ""
 
 
-def read_projects(facts: FactsView) -> dict[str, Project]:
-    """Return the newest words of each repository of which there are some."""
-    return {row[0]: Project(*row[1:]) for row in fetch_rows(facts.connection.execute(_SQL))}
+def build_projects(rows: Iterable[Sequence[Any]]) -> dict[str, Project]:
+    """Return the newest words of each repository of which there are some, from the rows of `PROJECTS_SQL`."""
+    return {row[0]: Project(*row[1:]) for row in rows}
 
 
-_SQL = """
+PROJECTS_SQL = """
 WITH newest AS (
     SELECT repository, arg_max(licence, observed_on) FILTER (licence IS NOT NULL) AS licence,
            arg_max(struct_pack(evidence, evidence_path, evidence_commit), observed_on)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from advisor.answers.projects import read_projects
+from chart_facts import read_projects
+
 from advisor.answers.question import Request, read_request
 
 ANCHORS = "(all) => all.map((a) => [a.innerText, a.href, a.target, a.rel])"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
+from chart_facts import read_people
 
-from advisor.answers.people import read_people
 from advisor.answers.question import Request, read_request
 
 CHART = "advisor.charts.figures.find((f) => f.id === 'people').chart"

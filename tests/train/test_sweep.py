@@ -9,7 +9,6 @@ import pytest
 
 from finetune import record
 
-
 STEPS = 400
 
 

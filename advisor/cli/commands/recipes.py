@@ -36,7 +36,7 @@ def recipes(
         list[str] | None,
         typer.Option(
             metavar="METHOD",
-            help="Weights to train (full, lora, qlora, dora) or task (sft, dpo, orpo, kto, grpo, reward, ...). "
+            help="Weights to train (full, lora, qlora, dora) or task (sft, dpo, orpo, kto, reward, ...). "
             "Give it twice for both.",
         ),
     ] = None,

@@ -20,6 +20,7 @@ from advisor.answers.question import Request, read_request
 from advisor.answers.recommend import recommend
 from advisor.domain.files import data_folder
 from advisor.facts import manifest, reading, writing
+from advisor.facts.tables import DAYS
 
 SNAPSHOT = data_folder() / "snapshots" / "finetuning"
 FIVE = {"trl", "torchtune", "litgpt", "axolotl", "unsloth"}
@@ -109,17 +110,17 @@ def test_facts_of_later_days_change_no_byte(tmp_path):
 
     day = date(2024, 6, 5)
     store, past_store = reading.open_store(SNAPSHOT), tmp_path / "finetuning"
-    columns = {"repositories": "observed_on", "contributions": "day", "co_authorships": "day", "counts": "day", "releases": "released_on",
-               "threads": "opened_at", "model_support": "family_released_on"}  # fmt: skip
-    for table, column in columns.items():
-        for repository in store.repositories():
-            rows = [
-                r
-                for r in reading.read_rows(store, table, repository)
-                if str(r[column])[:10] <= day.isoformat()
-            ]
-            if rows:
-                writing.write_rows(past_store, table, repository, rows)
+    for file in store.manifest["files"]:
+        table, _, name = file.removesuffix(".parquet").partition("/")
+        name, _, part = name.partition("@")
+        column, repository = DAYS[table][0], name.replace("__", "/", 1)
+        rows = [
+            r
+            for r in reading.read_rows(store, table, repository, part)
+            if str(r[column])[:10] <= day.isoformat()
+        ]
+        if rows:
+            writing.write_rows(past_store, table, repository, rows, part=part)
     manifest.pin_as_of(past_store, day)
     before = render(recommend(read_request(Request(as_of=day))), Format.json)
     assert render(recommend(read_request(Request(as_of=day, store=past_store))), Format.json) == before

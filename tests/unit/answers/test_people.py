@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from datetime import date
 
 import pytest
+from chart_facts import read_people, read_projects
 
-from advisor.answers.people import TOP, read_people
-from advisor.answers.projects import read_projects
+from advisor.answers.people import TOP
 from advisor.answers.question import Request, read_request
 from advisor.answers.recommend import recommend
 
