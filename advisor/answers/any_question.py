@@ -12,11 +12,13 @@ from advisor.answers.question import (
     check_scales,
     read_request,
     read_rules,
+    select_candidates,
     weights_of,
 )
 from advisor.domain.domain import load_domain
 from advisor.errors import InputError
 from advisor.facts.facts_view import FactsView
+from advisor.facts.store import Store
 
 
 def read_any_request(request: Request) -> Question:
@@ -48,16 +50,36 @@ def choose_domain(domain: str | None, names: Sequence[str], category: str | None
     return find_domain(names)
 
 
-def _read_libraries(request: Request) -> Question:
+def find_missing_repositories(request: Request) -> list[str]:
+    """Return the repositories of the libraries of a request that none of its stores has facts about.
+
+    Raises:
+        InputError: a library is unknown.
+        FactsError: a store is damaged.
+    """
+    from advisor.answers.libraries import find_missing
+
+    if request.domain == ANY_LIBRARIES:
+        return find_missing(request.repositories, _open_stores(request))
+    candidates = select_candidates(load_domain(request.domain), request.repositories)
+    return find_missing([c.repository for c in candidates], _open_stores(request))
+
+
+def _open_stores(request: Request) -> list[Store]:
+    """Open the stores of a request about any libraries, the user's own first."""
     from advisor.answers.dependencies.health import bundled_stores, open_stores
+
+    paths = [request.store] if request.store else bundled_stores()
+    return open_stores([request.own_store, *paths] if request.own_store else paths)
+
+
+def _read_libraries(request: Request) -> Question:
     from advisor.answers.libraries import find_libraries
 
     if (request.category is None) == (not request.repositories):
         raise InputError("name libraries, or a category of the public lists (--category): one of the two")
     domain = load_domain(ANY_LIBRARIES)
-    paths = [request.store] if request.store else bundled_stores()
-    stores = open_stores([request.own_store, *paths] if request.own_store else paths)
-    stores = [store for store in stores if store.manifest.get("as_of")]
+    stores = [store for store in _open_stores(request) if store.manifest.get("as_of")]
     libraries = find_libraries(
         request.repositories, request.category, stores, request.as_of, request.population
     )

@@ -127,6 +127,22 @@ def find_libraries(
     return Libraries(tuple(candidates), tuple(views), day, name, notes)
 
 
+def find_missing(names: Sequence[str], stores: Sequence[Store]) -> list[str]:
+    """Return the repositories of these libraries that no store has facts about, in order.
+
+    Raises:
+        InputError: a name is unknown.
+    """
+    known = {
+        repository.lower()
+        for store in stores
+        for repository in store.repositories()
+        if any(not file.startswith("packages/") for file in store.files[repository])
+    }
+    candidates = _read_candidates(_find_repositories(names, stores))
+    return list(dict.fromkeys(c.repository for c in candidates if c.repository.lower() not in known))
+
+
 def _day_of_figures(candidates: Sequence[Candidate], as_of: date | None, population: Path | None) -> date:
     """Return the day of the request if public lists have figures then; without one, their newest day."""
     figures = read_figures((c.repository for c in candidates), population)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from advisor.cli import EXIT_INTERRUPT
+from advisor.cli.collect_repositories import find_packages
 from advisor.cli.repository_list import read_list, select_shard
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def collect_many(
         return
     today = datetime.now(UTC).date().isoformat()
     limit = parse_size(cache_limit) if cache_limit else None
-    packages = _find_packages(histories, store)
+    packages = find_packages(histories, store)
     plan = QueuePlan(histories, packages, tuple(sources), today, str(cache), limit, github_url, max_wait)
     queue = Queue(store)
     with queue.lock_run():
@@ -74,19 +75,6 @@ def collect_many(
         for name, reason in failures.items():
             print(f"  {name}: {reason}", file=sys.stderr)
         raise typer.Exit(EXIT_PARTIAL if len(failures) < len(histories) else EXIT_FAILURE)
-
-
-def _find_packages(histories: dict[str, str], store: Path) -> dict[str, str | None]:
-    """Return ``owner/name`` → package on PyPI, or None if no facts name it."""
-    from advisor.answers.dependencies.health import open_stores
-    from advisor.answers.dependencies.packages import read_origins
-
-    packages = {
-        o.repository: package
-        for (kind, package), o in read_origins(open_stores([store])).items()
-        if kind == "pypi"
-    }
-    return {name: packages.get(name) for name in histories}
 
 
 def _run_workers(

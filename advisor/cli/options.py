@@ -96,6 +96,14 @@ OwnStore = Annotated[
     Path | None,
     typer.Option("--store", metavar="FOLDER", help="Folder of facts. Default: $XDG_DATA_HOME/advisor/facts."),
 ]
+Collect = Annotated[
+    bool,
+    typer.Option(
+        "--collect",
+        help="First collect the libraries that neither your own facts nor the bundled ones have. Without a "
+        "token for GitHub: only their git histories.",
+    ),
+]
 Includes = Annotated[
     list[Path] | None,
     typer.Option(
@@ -278,12 +286,16 @@ def _find_own_store(domain: str) -> Path | None:
     return path if has_facts_about(path, (c.repository for c in load_domain(domain).candidates)) else None
 
 
-def exit_with_status(answer: Recommendation) -> None:
+def exit_with_status(answer: Recommendation, *, is_complete: bool = True) -> None:
     """Print the missing candidates on stderr, and exit with the code that fits the answer.
 
+    Args:
+        answer: what the command answers.
+        is_complete: whether all facts were collected that the user wanted.
+
     Raises:
-        typer.Exit: 3: candidates are missing, or a requirement was not checked for the choice; 4: there is no
-            suitable candidate.
+        typer.Exit: 3: candidates or wanted facts are missing, or a requirement was not checked for the
+            choice; 4: there is no suitable candidate.
     """
     from advisor.errors import EXIT_NOTHING_SUITABLE, EXIT_PARTIAL
 
@@ -293,5 +305,5 @@ def exit_with_status(answer: Recommendation) -> None:
         print_note(f"cannot rank {repository}: {reason}")
     if answer.open_questions:
         print_note(f"not checked for {answer.choice}: {'; '.join(answer.open_questions)}")
-    if answer.missing or answer.open_questions:
+    if answer.missing or answer.open_questions or not is_complete:
         raise typer.Exit(EXIT_PARTIAL)

@@ -35,8 +35,9 @@ PAGES = [
 # test_tutorial.py and test_how_to.py run these pages.
 OTHER_TESTS = {"tutorial", "use-in-ci", "rank-your-dependencies", "a-domain-of-your-own", "collect-many"}
 LOCAL = {"rank", "explain", "compare", "coverage", "dashboard", "methods", "schema"}
-# Names of files that only the reader has; a picture or a saved view needs a browser (tests/browser).
-PLACEHOLDER = re.compile(r"\b(FILE|FOLDER|NAME|PATH|DAY|GOAL)\b|--png|--replay")
+# Names of files that only the reader has; a picture or a saved view needs a browser (tests/browser); --collect
+# needs the network (tests/collect).
+PLACEHOLDER = re.compile(r"\b(FILE|FOLDER|NAME|PATH|DAY|GOAL)\b|--png|--replay|--collect")
 
 
 def commands(page):

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from advisor.cli import EXIT_INTERRUPT, app
+from advisor.cli.collect_repositories import MAX_WAIT_SECONDS, SOURCES, collect_apis, collect_histories
 from advisor.cli.measure_facts import measure_facts
 from advisor.cli.options import Includes, OwnStore, RetrievedOn, date_or_today, store_or_default
-from advisor.collect import sources
 from advisor.files import data_home
 
 if TYPE_CHECKING:
     from advisor.cli.collect_progress import CollectionProgress
-
-SOURCES = ("git", "github", *sources.SOURCES)
 
 
 @app.command()
@@ -61,7 +58,7 @@ def collect(
     max_wait: Annotated[
         float,
         typer.Option(min=0, metavar="SECONDS", help="Longest total time to wait for rate limits."),
-    ] = 900,
+    ] = MAX_WAIT_SECONDS,
     json_log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write each step as a line of JSON to this file.")
     ] = None,
@@ -177,14 +174,14 @@ def collect(
             else:
                 groups = [(packages, api_names)]
             for group, names_of_sources in groups:
-                _collect_apis(
+                collect_apis(
                     group, names_of_sources, folder, progress, github_url=github_url, budget=budget,
                     dry_run=dry_run, max_wait=max_wait, record=record, replay=replay,
                     append_to_record=bool(from_),
                 )  # fmt: skip
             if "git" in source_names and not dry_run:
                 day = date_or_today(retrieved_on)
-                _collect_histories(histories, packages, folder, progress, day, name, github_url, domain)
+                collect_histories(histories, packages, folder, progress, day, name, github_url, domain)
         except KeyboardInterrupt:
             print("advisor: interrupted; run the same command again to resume", file=sys.stderr)
             raise typer.Exit(EXIT_INTERRUPT) from None
@@ -246,83 +243,3 @@ def _parse_repositories(
         if not Path(place).is_dir() and "://" not in place:
             packages[check_repository(place)] = domain_packages.get(place)
     return packages, {place: place for place in places}
-
-
-def _collect_apis(
-    packages: dict[str, str | None],
-    source_names: set[str],
-    store: Path,
-    progress: CollectionProgress,
-    *,
-    github_url: str | None,
-    budget: int | None,
-    dry_run: bool,
-    max_wait: float,
-    record: Path | None,
-    replay: Path | None,
-    append_to_record: bool = False,
-) -> None:
-    if not packages or not source_names:
-        return
-    import asyncio
-    import os
-
-    import stamina
-
-    from advisor.collect import apis
-    from advisor.collect.github.protocol import check_input_url, find_endpoints
-    from advisor.collect.http import auth
-    from advisor.collect.http.recording import replay as open_recording
-    from advisor.collect.http.transport import Patience
-
-    stamina.instrumentation.set_on_retry_hooks(())  # the progress shows retries
-    endpoints = find_endpoints(os.environ, check_input_url(github_url) if github_url else None)
-    needs_token = "github" in source_names
-    credential = auth.find_credential(endpoints.rest, os.environ, Path.home()) if needs_token else None
-    progress.show_event("token", {"found_in": credential.source if credential else None})
-    request = apis.CollectionRequest(
-        packages, source_names, store, endpoints, credential, lambda: datetime.now(UTC), budget=budget,
-        is_dry_run=dry_run, patience=Patience(limits=max_wait), record=record,
-        append_to_record=append_to_record, wire=open_recording(replay) if replay else None,
-    )  # fmt: skip
-    progress.add_outcome(asyncio.run(apis.collect_from_apis(request, progress.show_event)))
-
-
-def _collect_histories(
-    histories: dict[str, str],
-    packages: dict[str, str | None],
-    store: Path,
-    progress: CollectionProgress,
-    day: date,
-    name: str | None,
-    github_url: str | None,
-    domain: str,
-) -> None:
-    import os
-
-    from advisor.collect.git import collect_history
-    from advisor.collect.github.protocol import find_endpoints
-    from advisor.domain.domain import load_domain
-    from advisor.domain.identities import load_identities
-    from advisor.errors import CollectError
-
-    identities = load_identities(load_domain(domain).identities)
-    web = find_endpoints(os.environ, github_url).web
-    for place, where in histories.items():
-        is_name = not Path(where).is_dir() and "://" not in where
-        try:
-            repository = collect_history(
-                f"{web}/{where}.git" if is_name and web != "https://github.com" else where,
-                store,
-                data_home() / "git",
-                retrieved_on=day,
-                repository=name or (where if is_name else None),
-                identities=identities,
-                package=packages.get(place),
-                progress=lambda text: progress.show_event("git", {"text": text}),
-                warn=lambda text: progress.show_event("note", {"text": text}),
-            )
-        except CollectError as error:
-            progress.add_failure(place, "git", error)
-        else:
-            progress.repositories.add(repository)

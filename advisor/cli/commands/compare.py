@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from advisor.cli import app
+from advisor.cli.collect_missing import collect_missing
 from advisor.cli.messages import show_wait
 from advisor.cli.options import (
     AsOf,
     Candidate,
+    Collect,
     Domain,
     Goal,
     RequestOptions,
@@ -32,6 +34,7 @@ def compare(
     weights: Weights = None,
     rules: Rules = None,
     store: Store = None,
+    collect: Collect = False,
     format: Annotated[ComparisonFormat, typer.Option(help="Format of the report.")] = Format.table,
     output: Output = None,
 ) -> None:
@@ -43,14 +46,20 @@ def compare(
       advisor compare trl unsloth
       advisor compare trl unsloth --goal independence
       advisor compare flask fastapi
+      advisor compare flask pallets/quart --collect
     """
     from advisor.answers.any_question import read_any_request
     from advisor.answers.compare import compare as compare_candidates
+    from advisor.errors import EXIT_PARTIAL
     from advisor.report.compare import render
 
     options = RequestOptions(domain, goal, as_of, weights, rules, store)
+    request = options.build_request([first, second])
+    is_complete = not collect or collect_missing(request, store)
     with show_wait("comparing"):
-        question = read_any_request(options.build_request([first, second]))
+        question = read_any_request(request)
         comparison = compare_candidates(question)
     text = render(comparison, format, table_width(output), question.views)
     write_report(text, output, has_sentences=format is Format.table)
+    if not is_complete:
+        raise typer.Exit(EXIT_PARTIAL)

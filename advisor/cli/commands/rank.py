@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 
 from advisor.cli import app, completion
+from advisor.cli.collect_missing import collect_missing
 from advisor.cli.gate_options import (
     Certain,
     FailUnder,
@@ -24,6 +25,7 @@ from advisor.cli.messages import show_wait
 from advisor.cli.options import (
     AsOf,
     Candidates,
+    Collect,
     Domain,
     Goal,
     Includes,
@@ -162,10 +164,12 @@ def rank(
         bool,
         typer.Option("--all", help="Rank every repository that `advisor measure` measured in the store."),
     ] = False,
+    collect: Collect = False,
 ) -> None:
     """Rank the candidates and recommend one.
 
-    Gives reasons, doubts, and what would change the order. Reads only local facts, and no network.
+    Gives reasons, doubts, and what would change the order. Reads only local facts, and no network
+    without --collect.
 
     Examples:
       advisor rank
@@ -176,6 +180,7 @@ def rank(
       advisor rank trl unsloth --goal independence
       advisor rank --set models=5 --format json
       advisor rank httpx requests aiohttp
+      advisor rank httpx encode/httpcore --collect
       advisor rank --category "Web Frameworks"
       advisor rank --model google/gemma-2-9b --method qlora --gpu-memory 24GB
       advisor rank --method dpo --hardware amd
@@ -194,12 +199,14 @@ def rank(
     from advisor.errors import InputError
 
     options = RequestOptions(domain, goal, as_of, weights, rules, store)
+    others = {"--all": all_, "--from": from_, "--category": category, "--replay": replay}
+    _refuse("--collect", [name for name, value in others.items() if collect and value])
     _check_since(since, is_possible=not (all_ or from_ or replay) and format is Format.table)
     gate = GateOptions(
         fail_under, certain, min_share, fail_unknown, without, python, platform, license, avoid
     )
     if all_:
-        others = (
+        other_options = (
             from_,
             gate.list_options(),
             replay,
@@ -214,7 +221,7 @@ def rank(
             include,
             category,
         )
-        if any(others):
+        if any(other_options):
             raise InputError(
                 "--all can be combined only with --domain, --goal, --as-of, --set, --rules, --store, --format"
             )
@@ -247,6 +254,7 @@ def rank(
             hardware=hardware,
         ),
     )
+    is_complete = not collect or collect_missing(request, options.store)
     view = None
     if replay is not None:
         from advisor.cli.saved_view import build_request, find_differences, read_view
@@ -268,7 +276,7 @@ def rank(
     if view is not None:
         for difference in find_differences(view, answer):
             print(f"advisor: {replay}: {difference}", file=sys.stderr)
-    exit_with_status(answer)
+    exit_with_status(answer, is_complete=is_complete)
 
 
 def _check_since(since: str | None, *, is_possible: bool) -> None:
@@ -321,9 +329,16 @@ def _check_from(
         raise InputError(f"missing option --from: {names} {'need' if ' and ' in names else 'needs'} it")
     if repositories:
         raise InputError("name either repositories or files (--from), not both")
-    if refusals:
-        verb = "mean" if len(refusals) > 1 else "means"
-        raise InputError(f"{' and '.join(refusals)} {verb} nothing with --from: leave it out")
+    _refuse("--from", refusals)
+
+
+def _refuse(option: str, others: Sequence[str]) -> None:
+    """Refuse other options that mean nothing with this one."""
+    from advisor.errors import InputError
+
+    if others:
+        verb = "mean" if len(others) > 1 else "means"
+        raise InputError(f"{' and '.join(others)} {verb} nothing with {option}: leave it out")
 
 
 def _rank_files(
