@@ -349,6 +349,7 @@ class Recommendation:
             choice is not ``clear``.
         outcomes: what became of libraries, which gave the goal's weights of the criteria that a panel shows;
             empty: an expert or the user gave all weights.
+        has_own_weights: whether the user's weights differ from those of the goal.
     """
 
     domain: str
@@ -372,6 +373,7 @@ class Recommendation:
     benchmarks: tuple[Benchmark, ...] = ()
     open_questions: tuple[str, ...] = ()
     outcomes: tuple[str, ...] = ()
+    has_own_weights: bool = False
 
     def __repr__(self) -> str:
         """Return the choice and its certainty: all fields are pages long."""

@@ -27,6 +27,8 @@ from advisor.model import Candidate
 DEFAULT_DOMAIN = "finetuning"
 ANY_LIBRARIES = "libraries"
 """The domain for libraries that no other domain has: generic criteria, no candidates of its own."""
+SAME_WEIGHT = 1e-5
+"""A share of the weights that differs by less is the same: a saved view has rounded ones."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,13 @@ class Question:
     outcomes: tuple[str, ...] = ()
     population: Path | None = None
     is_backtest: bool = False
+
+    @property
+    def has_own_weights(self) -> bool:
+        """Whether the user's weights differ from those of the goal."""
+        weights = self.domain.goals[self.goal].weights
+        total = sum(weights.values())
+        return any(abs(w - weights.get(c, 0.0) / total) > SAME_WEIGHT for c, w in self.weights.items())
 
     @property
     def views(self) -> tuple[FactsView, ...]:

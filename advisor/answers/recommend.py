@@ -190,6 +190,7 @@ def _choose(
         flips=tuple(_find_flips(question, winner.repository, ranking)) if winner else (),
         benchmarks=question.benchmarks.rows,
         outcomes=question.outcomes,
+        has_own_weights=question.has_own_weights,
     )
 
 

@@ -36,10 +36,11 @@ class SavedRow(_Strict):
 
 
 class SavedAnswer(_Strict):
-    """The answer on the page."""
+    """The answer on the page; ``flips`` are those of weights, which older views do not have."""
 
     choice: str | None
     certainty: Literal["clear", "leaning", "tie", "only", "none"]
+    flips: tuple[str, ...] | None = None
     ranking: tuple[SavedRow, ...]
 
 
@@ -118,6 +119,10 @@ def find_differences(view: SavedView, recommendation: Recommendation) -> Iterato
             yield f"{row.repository} had rank {ranks[0]} in the view and has {ranks[1]} now"
         elif not _is_near(match.score, row.score):
             yield f"{row.repository} had score {row.score} in the view and has {match.score} now"
+    flips = [flip.text for flip in recommendation.flips if flip.kind == "weight"]
+    if before.flips is not None and list(before.flips) != flips:
+        texts = ("; ".join(before.flips) or "nothing", "; ".join(flips) or "nothing")
+        yield f"what would change the choice was in the view: {texts[0]}; and is now: {texts[1]}"
 
 
 def _is_near(a: float | None, b: float | None) -> bool:

@@ -167,6 +167,46 @@ def test_a_saved_view_is_reproduced_by_rank(open_page, page_file, tmp_path):
     assert "had score" in advisor("rank", "--replay", str(view)).stderr
 
 
+def test_replay_prints_the_goal_and_the_flips_of_the_view(open_page, page_file, tmp_path):
+    report = open_page(page_file)
+    report.page.select_option("#goal", "independence")
+    for criterion, share in (("momentum", 40), ("models", 35)):
+        report.slide(f'[data-weight="{criterion}"]', share)
+    title = "your own weights (from independence from one person or one company)"
+    assert report.text("#goal-title") == title
+    *weight_flips, behind = report.page.evaluate(
+        "[...document.querySelectorAll('#flips li')].map((e) => e.textContent)"
+    )
+    assert len(weight_flips) == 3 and behind.endswith("points behind by score")
+    name, text = save(report, "#export")
+    view = tmp_path / name
+    view.write_text(text)
+    process = advisor("rank", "--replay", str(view))
+    assert (process.returncode, process.stderr) == (0, "")
+    assert process.stdout.startswith("finetuning: own weights (from independence), as of ")
+    _, _, rest = process.stdout.partition("what would put another candidate first:\n")
+    assert rest.partition("\n\n")[0].splitlines() == [f"    - {flip}" for flip in weight_flips]
+    # The address and a page of the view say the same.
+    report.page.wait_for_function("() => location.hash.includes('goal=independence&w=')")
+    again = open_page(page_file, f"#{report.page.url.partition('#')[2]}")
+    assert again.text("#goal-title") == title
+    view_data = json.loads(text)
+    view_data["answer"]["flips"][0] = "a flip of another day"
+    view.write_text(json.dumps(view_data))
+    process = advisor("rank", "--replay", str(view), "--format", "html", "-o", str(tmp_path / "replay.html"))
+    assert "what would change the choice was in the view: a flip of another day; " in process.stderr
+    replay = open_page(tmp_path / "replay.html")
+    assert replay.text("#goal-title") == title
+    assert replay.page.input_value("#goal") == ""
+    assert replay.page.url.partition("#")[2] == ""
+    replay.page.select_option("#goal", "independence")
+    assert replay.text("#goal-title") == "independence from one person or one company"
+    assert replay.page.evaluate("advisor.view().weights") != view_data["weights"]
+    replay.page.click("#reset")
+    assert replay.text("#goal-title") == title
+    assert replay.messages == []
+
+
 def test_any_table_is_saved_as_csv(open_page, page_file):
     first = recommend(read_request(Request())).ranking[0].candidate
     report = open_page(page_file)

@@ -8,10 +8,10 @@ from typing import Any
 
 from advisor.answers.history import Timeline
 from advisor.answers.projects import Project
-from advisor.model import Flip, Ranked, Recommendation
+from advisor.model import Ranked, Recommendation
 from advisor.report.dashboard.first_screen import first_screen
 from advisor.report.dashboard.links import project_row, repository_url
-from advisor.report.ranking.text import flips_title, list_gaps
+from advisor.report.ranking.text import flips_title, list_gaps, list_nearest_flips
 from advisor.report.values import CONFIDENCE, describe_kind, show_criterion, show_wins
 
 NO_PROJECT = Project()
@@ -34,6 +34,7 @@ def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any
     return {
         "domain": domain,
         "goal": answer.goal,
+        "has_own_weights": answer.has_own_weights,
         "as_of": answer.as_of.isoformat(),
         "as_of_long": long_day(answer.as_of),
         "snapshot": answer.snapshot,
@@ -71,12 +72,6 @@ def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any
         "months": len(timeline.days),
         **first_screen(answer),
     }
-
-
-def list_nearest_flips(answer: Recommendation) -> list[Flip]:
-    """Return the flips of weights, and the nearest of each other kind: more of them hide the ranking."""
-    others = {flip.kind: flip for flip in reversed(answer.flips) if flip.kind != "weight"}
-    return [f for f in answer.flips if f.kind == "weight" or f is others[f.kind]]
 
 
 def doubts_without_flips(answer: Recommendation) -> list[str]:

@@ -22,9 +22,10 @@ from advisor.measure.cache import measurements_key
 from advisor.measure.definitions import DEFINITIONS
 from advisor.model import CriterionScore, Finding, Recommendation, ScoredCandidate
 from advisor.report.dashboard import reference
-from advisor.report.dashboard.answer import doubts_without_flips, list_nearest_flips
+from advisor.report.dashboard.answer import doubts_without_flips
 from advisor.report.dashboard.first_screen import first_screen
 from advisor.report.json import plain
+from advisor.report.ranking.text import list_nearest_flips
 
 SCHEMA = 1
 MOST_PEOPLE = 20  # candidates whose people the page has: those of 60 would double its data
@@ -50,6 +51,7 @@ def page_data(
         "refresh": describe_collection(timeline.question),
         "facts": key[:16],
         "goal": answer.goal,
+        "has_own_weights": answer.has_own_weights,
         "is_open": bool(answer.open_questions),
         "unmet_goals": list_unmet_goals(timeline.question, answer.ranking),
         "weights": {name: _number(w) for name, w in answer.weights.items()},

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from advisor.model import Recommendation
 from advisor.report.ranking.figures import criterion_tables, other_tables
-from advisor.report.ranking.text import RANKING_HEADER, list_legend, ranking_row, sections
+from advisor.report.ranking.text import RANKING_HEADER, describe_goal, list_legend, ranking_row, sections
 from advisor.report.tables import escape_markdown, markdown_table
 
 
@@ -16,7 +16,7 @@ def render(answer: Recommendation) -> str:
     before, after = sections(answer)
     parts = [
         f"# {escape_markdown(answer.domain)}: {choice}",
-        f"Goal {escape_markdown(answer.goal)}, as of {answer.as_of}, {answer.certainty}.",
+        f"{escape_markdown(_capitalise(describe_goal(answer)))}, as of {answer.as_of}, {answer.certainty}.",
         *(_list(*section) for section in before),
         "## Ranking",
         markdown_table(RANKING_HEADER, [ranking_row(r) for r in answer.ranking]),
@@ -30,10 +30,14 @@ def render(answer: Recommendation) -> str:
 
 def _figures(answer: Recommendation) -> Iterator[str]:
     for title, header, rows in (*criterion_tables(answer), *other_tables(answer)):
-        yield f"### {escape_markdown(title[:1].upper() + title[1:])}"
+        yield f"### {escape_markdown(_capitalise(title))}"
         yield markdown_table(header, rows)
 
 
 def _list(title: str, texts: Sequence[str]) -> str:
     items = "\n".join(f"- {escape_markdown(text)}" for text in texts)
-    return f"## {escape_markdown(title[:1].upper() + title[1:])}\n\n{items}"
+    return f"## {escape_markdown(_capitalise(title))}\n\n{items}"
+
+
+def _capitalise(text: str) -> str:
+    return text[:1].upper() + text[1:]

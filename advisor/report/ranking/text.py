@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from advisor.answers.reasons import describe_gap
-from advisor.model import Ranked, Recommendation
+from advisor.model import Flip, Ranked, Recommendation
 from advisor.report.ranking.figures import criterion_tables, other_tables
 from advisor.report.record import describe_weights
 from advisor.report.tables import PLAIN_WIDTH, text_table
@@ -83,8 +83,11 @@ def lines(answer: Recommendation, width: int, *, full: bool, age: str = "") -> I
         age: the age of the facts in words.
     """
     before, after = sections(answer)
-    if not full:  # of what would change the choice, the nearest is enough
-        before = [(title, texts[:1] if title == flips_title(answer) else texts) for title, texts in before]
+    if not full:  # of what would change the choice, the nearest is enough, unless the user tries out weights
+        few = [f.text for f in answer.flips if answer.has_own_weights and f.kind == "weight"]
+        before = [
+            (title, (few or texts[:1]) if title == flips_title(answer) else texts) for title, texts in before
+        ]
     yield Line("context", context(answer, age))
     yield Line("")
     yield Line("choice", headline(answer))
@@ -169,9 +172,14 @@ def shorten(answer: Recommendation) -> tuple[Recommendation, list[str]]:
     return short, [f"… and {' and '.join(texts)}; all of them: --format csv or --format json"]
 
 
+def describe_goal(answer: Recommendation) -> str:
+    """Return the goal, or that the weights are the user's own and from which goal they come."""
+    return f"own weights (from {answer.goal})" if answer.has_own_weights else f"goal {answer.goal}"
+
+
 def context(answer: Recommendation, age: str = "") -> str:
     """Return the domain, the goal, the day with its age, and the facts of an answer in a line."""
-    return f"{answer.domain}: goal {answer.goal}, as of {answer.as_of}{age}, snapshot {answer.snapshot}"
+    return f"{answer.domain}: {describe_goal(answer)}, as of {answer.as_of}{age}, snapshot {answer.snapshot}"
 
 
 def headline(answer: Recommendation) -> str:
@@ -193,8 +201,7 @@ def sections(answer: Recommendation) -> tuple[list[Section], list[Section]]:
         if f.verdict != "prefer" and r.candidate.repository != answer.choice
     ]
     missing = [f"{name}: {why}" for name, why in list_gaps(answer)]
-    nearest = {flip.kind: flip.text for flip in reversed(answer.flips)}
-    flips = [nearest[kind] for kind in ("weight", "value", "unknown") if kind in nearest]
+    flips = [flip.text for flip in list_nearest_flips(answer)]
     before = [
         ("why", answer.reasons),
         ("doubts", answer.doubts),
@@ -210,6 +217,12 @@ def sections(answer: Recommendation) -> tuple[list[Section], list[Section]]:
         ("facts", answer.sources),
     ]
     return [s for s in before if s[1]], [s for s in after if s[1]]
+
+
+def list_nearest_flips(answer: Recommendation) -> list[Flip]:
+    """Return the flips of weights, and the nearest of each other kind: more of them hide the ranking."""
+    others = {flip.kind: flip for flip in reversed(answer.flips) if flip.kind != "weight"}
+    return [f for f in answer.flips if f.kind == "weight" or f is others[f.kind]]
 
 
 def flips_title(answer: Recommendation) -> str:

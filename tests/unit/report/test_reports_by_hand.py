@@ -43,7 +43,8 @@ wins: share of the sampled weightings in which the candidate comes first.
 Add --full for all candidates, their figures, warnings and sources.
 """
 FULL_TEXT = f"""\
-{HEAD}    - With 5000 stars two is first.
+{HEAD}    - With adoption at 10 % two is first.
+    - With 5000 stars two is first.
   your requirements:
     - It costs nothing.
 
@@ -107,6 +108,7 @@ Goal balanced, as of 2026-07-04, leaning.
 ## What would put another candidate first
 
 - With activity at 40 % two is first.
+- With adoption at 10 % two is first.
 - With 5000 stars two is first.
 
 ## Your requirements

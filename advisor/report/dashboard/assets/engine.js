@@ -221,7 +221,7 @@ const engine = (() => {
       : ranking;
     const first = contenders[0] ?? null;
     // With a requirement or a goal that could not be checked, nothing is clear.
-    const isOpen = data.is_open || data.unmet_goals.includes(state.goal);
+    const isOpen = data.is_open || data.unmet_goals.includes(state.goal || state.base);
     const ownCertainty = certaintyOf(data, contenders);
     const certainty = isOpen && ownCertainty === "clear" ? "leaning" : ownCertainty;
     // In a tie the default is the choice, if the first does not clearly beat it.

@@ -86,7 +86,7 @@ function writeAnswer() {
   $("choice").textContent = choice ? name(choice) : "";
   $("confidence").dataset.certainty = certainty;
   $("confidence-text").textContent = CONFIDENCE[kind];
-  $("goal-title").textContent = state.goal ? data.goals[state.goal].title : "your own weights";
+  $("goal-title").textContent = describeGoal();
   $("as-of-text").textContent = format.longDay(data.days[state.day]);
   $("as-of-text").setAttribute("datetime", data.days[state.day]);
   writeList("reasons", items(questionAddress() ? reasons() : data.reasons), firstScreen.MOST.reasons);
@@ -238,7 +238,7 @@ function view() {
     advisor_view: 1,
     domain: data.domain,
     facts: data.facts,
-    goal: state.goal || data.goal,
+    goal: state.goal || state.base,
     weights: Object.fromEntries(data.criteria.map((c, k) => [c.name, answer.weights[k]])),
     as_of: data.days[state.day],
     requirements: data.requirements,
@@ -249,6 +249,7 @@ function view() {
     answer: {
       choice: answer.choice ? data.candidates[answer.choice.i].repository : null,
       certainty: answer.certainty,
+      flips: weightFlips(),
       ranking: answer.rows.map((r) => ({
         repository: data.candidates[r.i].repository,
         rank: r.rank,
@@ -264,6 +265,7 @@ function view() {
 function listen() {
   document.querySelectorAll("[data-weight]").forEach((slider, k) =>
     slider.addEventListener("input", () => {
+      state.base = state.goal || state.base;
       state.goal = "";
       state.weights = withShare(k, Number(slider.value) / 100);
       update();

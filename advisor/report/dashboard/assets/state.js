@@ -1,6 +1,7 @@
 // The question of the page (goal, weights, day, candidates): its defaults, and how the address holds it.
 const defaultState = () => ({
-  goal: data.goal,
+  goal: data.has_own_weights ? "" : data.goal,
+  base: data.goal, // the goal that own weights come from
   weights: data.criteria.map((c) => data.weights[c.name]),
   day: data.days.length - 1,
   selection: new Set(data.candidates.map((_, i) => i).filter((i) => data.scores[i].length)),
@@ -24,8 +25,10 @@ function shortName(i) {
 function questionAddress() {
   const defaults = defaultState(),
     parts = new URLSearchParams();
-  if (state.goal && state.goal !== defaults.goal) parts.set("goal", state.goal);
-  if (!state.goal)
+  const goal = state.goal || state.base,
+    hasWeights = !state.goal && state.weights.some((w, k) => w !== defaults.weights[k]);
+  if (goal !== defaults.base || (state.goal && !defaults.goal)) parts.set("goal", goal);
+  if (hasWeights || (!state.goal && (defaults.goal || goal !== defaults.base)))
     parts.set("w", data.criteria.map((c, k) => `${c.name}:${+state.weights[k].toPrecision(4)}`).join(","));
   if (state.day !== defaults.day) parts.set("as-of", data.days[state.day]);
   if (state.selection.size !== defaults.selection.size)
@@ -38,7 +41,7 @@ function fromAddress(text) {
     parts = new URLSearchParams(text);
   const goal = parts.get("goal");
   if (goal !== null && Object.hasOwn(data.goals, goal))
-    Object.assign(result, { goal, weights: goalWeights(goal) });
+    Object.assign(result, { goal, base: goal, weights: goalWeights(goal) });
   if (parts.has("w")) {
     const shares = new Map(
       parts
@@ -68,9 +71,12 @@ const findCandidate = (text) =>
   data.candidates.findIndex((c, i) => data.scores[i].length && (c.repository === text || c.name === text));
 
 const goalWeights = (goal) =>
-  goal === data.goal
+  goal === data.goal && !data.has_own_weights
     ? data.criteria.map((c) => data.weights[c.name])
     : engine.normalise(data.criteria.map((c) => data.goals[goal].weights[c.name] ?? 0));
+
+const describeGoal = () =>
+  state.goal ? data.goals[state.goal].title : `your own weights (from ${data.goals[state.base].title})`;
 
 // Return weights in which criterion k has this share and the others keep their ratios. If one slider at 100 %
 // left the others at 0, they get the ratios of the goal.

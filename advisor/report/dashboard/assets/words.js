@@ -121,15 +121,19 @@ function describeEvent(i) {
   return hasScore ? "comes first" : "has enough data and comes first";
 }
 
-function flipTexts() {
-  if (!answer.choice) return ["other rules or other candidates"];
-  const sentences = engine
+const MOST_FLIPS = 3;
+const weightFlips = () =>
+  engine
     .flips(data, answer)
-    .slice(0, 3)
+    .slice(0, MOST_FLIPS)
     .map(
       (flip) =>
         `${data.candidates[flip.first].name} ${describeEvent(flip.first)} if ${describeWeight(data.criteria[flip.k].title.toLowerCase(), flip.now, flip.then)}`,
     );
+
+function flipTexts() {
+  if (!answer.choice) return ["other rules or other candidates"];
+  const sentences = weightFlips();
   // Flips of a value exist only for the question that the page starts with.
   if (!questionAddress())
     sentences.push(...data.flips.filter(([kind]) => kind !== "weight").map(([, text]) => text));

@@ -243,6 +243,18 @@ def test_each_difference_from_a_saved_view_is_one_line():
         build_request(view, Request(goal="fast"))
 
 
+@pytest.mark.parametrize(("weights", "is_own"), [
+    (None, False), ({"models": 3.0}, True), ("rounded", False), ("scaled", False)])  # fmt: skip
+def test_own_weights_are_those_that_differ_from_the_goal(weights, is_own):
+    goal = read_request(Request(goal="independence")).weights
+    if weights == "rounded":
+        weights = {name: round(w, 6) for name, w in goal.items()}
+    elif weights == "scaled":
+        weights = {name: 7 * w for name, w in goal.items()}
+    question = read_request(Request(goal="independence", weights=weights))
+    assert question.has_own_weights is is_own
+
+
 def test_replay_refuses_candidates(tmp_path):
     process = run("rank", "trl", "--replay", str(tmp_path / "none.json"))
     assert (process.returncode, "none.json" in process.stderr) == (2, True)
