@@ -247,8 +247,11 @@ def test_generated_histories_have_a_value_of_almost_every_metric(tmp_path):
         m for ms in measurements.values() for m, each in ms.items() if each.status == "measured"
     }
     # Few of these few repositories have a known backer. There are no generated merges, agents, files, advisories,
-    # checks and benchmarks.
+    # checks, benchmarks, recipes, documentation and public APIs.
     assert missing <= {
+        "recipe_coverage", "docstring_share", "docs_per_symbol", "docs_freshness", "working_examples",
+        "starter_pages", "breaking_changes", "announced_breaks", "semantic_versioning", "api_lifetime",
+        "api_retention",
         "organizational_influence", "organizational_influence_merges", "maintainers", "agent_share", "ci_files",
         "funding_files", "governance_files", "test_files", "licence_changes", "open_advisories",
         "security_policy", "workflow_safety", "measured_throughput", "measured_peak_memory",

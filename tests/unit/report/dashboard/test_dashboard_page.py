@@ -89,6 +89,7 @@ def test_the_page_before_any_script_runs(sample):
     context = answer_for_page(answer, timeline)
     rows, projects = context.pop("rows"), context.pop("projects")
     assert context == {
+        "has_own_weights": False,
         "domain": domain, "goal": answer.goal, "as_of": "2026-07-04", "as_of_long": "4 July 2026",
         "snapshot": "made", "sources": answer.sources, "headline": "Choose", "choice": "One <1>", "choice_repository": TRL,
         "certainty": "clear", "confidence": "a clear choice", "reasons": ["Scores é."],
