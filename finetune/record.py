@@ -67,6 +67,7 @@ class Record:
         losses: first, last and lowest training loss; held-out losses of base and adapter, and their figures
             about preferences (`finetune.after.preferences`); why a base was not judged.
         task: the metrics of the task, of base and adapter (`finetune.after.task.judge`).
+        export: the checks of the last merged model (`finetune.after.export_checks.Check`).
         timings_seconds: seconds of each stage.
         memory_bytes: predicted and measured peaks.
         outcome: one line for people.
@@ -91,6 +92,7 @@ class Record:
     recommendation: Mapping[str, Any] = field(default_factory=dict)
     losses: Mapping[str, Any] = field(default_factory=dict)
     task: Mapping[str, Any] = field(default_factory=dict)
+    export: tuple[Mapping[str, Any], ...] = ()
     timings_seconds: Mapping[str, float] = field(default_factory=dict)
     memory_bytes: Mapping[str, Any] = field(default_factory=dict)
     outcome: str = ""
@@ -247,7 +249,7 @@ def read_record(folder: Path) -> Record:
             raise RunError(f"cannot read {path}: it is not a file")
         fields: dict[str, Any] = json.loads(path.read_text("utf-8"))
         attempts = tuple(Attempt(**a) for a in fields.pop("attempts"))
-        for name in ("findings", "deviations", "tags"):
+        for name in ("findings", "deviations", "export", "tags"):
             fields[name] = tuple(fields.get(name, ()))
         record = Record(**fields, attempts=attempts)
         _schema().validate_python(asdict(record))

@@ -44,7 +44,7 @@ def render_card(folder: Path, record: Record) -> str:
         "",
     ]
     sections = [*_render_measurements(record), *_render_task(record), *_render_inputs(record, spec)]
-    sections += _render_answers(folder)
+    sections += [*_render_export(record), *_render_answers(folder)]
     usage = [*_render_usage(base, method), *_render_public_tasks(base, method)]
     return "\n".join([*head, *sections, *usage]) + "\n"
 
@@ -121,6 +121,14 @@ def _render_inputs(record: Record, spec: dict[str, Any]) -> list[str]:
         lines.append(f"| stack | {record.stack}, chosen by the user |")
     lines += [f"| deviation | {d} |" for d in record.deviations]
     lines += [f"| finding | {f['what']} |" for f in record.findings if f["severity"] != "note"]
+    return [*lines, ""]
+
+
+def _render_export(record: Record) -> list[str]:
+    if not record.export:
+        return []
+    lines = ["## Merged model, loaded afresh", "", "| check | state | result |", "|---|---|---|"]
+    lines += [f"| {check['name']} | {check['state']} | {check['result']} |" for check in record.export]
     return [*lines, ""]
 
 

@@ -239,27 +239,35 @@ def load_model(folder: Path, spec: RunSpec, *, is_quantised: bool, is_trained: b
     """
     import torch
     from peft import PeftModel
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers import BitsAndBytesConfig
 
-    dtype = getattr(torch, str(spec.training.dtype))
-    extra: dict[str, Any] = {"device_map": {"": 0}} if spec.devices.kind == "cuda" else {}
+    if spec.method.name == "full" and is_trained:
+        return load_whole_model(folder / "adapter", spec)
+    extra: dict[str, Any] = {"revision": spec.model.revision}
     if is_quantised:
         extra["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type=spec.quantisation.type,
             bnb_4bit_use_double_quant=spec.quantisation.double,
-            bnb_4bit_compute_dtype=dtype,
+            bnb_4bit_compute_dtype=getattr(torch, str(spec.training.dtype)),
         )
-    if spec.method.name == "full" and is_trained:
-        return AutoModelForCausalLM.from_pretrained(folder / "adapter", dtype=dtype, **extra).eval()
-    model = AutoModelForCausalLM.from_pretrained(
-        spec.model.base,
-        revision=spec.model.revision,
-        dtype=dtype,
+    model = load_whole_model(spec.model.base, spec, **extra)
+    return PeftModel.from_pretrained(model, folder / "adapter").eval() if is_trained else model
+
+
+def load_whole_model(name: str | Path, spec: RunSpec, **extra: Any) -> Any:
+    """Return a model that has all its weights itself, in the run's dtype and on its device."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    if spec.devices.kind == "cuda":
+        extra["device_map"] = {"": 0}
+    return AutoModelForCausalLM.from_pretrained(
+        name,
+        dtype=getattr(torch, str(spec.training.dtype)),
         trust_remote_code=spec.model.trust_remote_code,
         **extra,
-    )
-    return PeftModel.from_pretrained(model, folder / "adapter").eval() if is_trained else model.eval()
+    ).eval()
 
 
 def _without_adapter(model: Any, spec: RunSpec) -> AbstractContextManager[None]:

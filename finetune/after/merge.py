@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from advisor.files import draft_folder
 from finetune import isolation, record
+from finetune.after import card
 from finetune.errors import RunError, TrainingError, explain_os_errors
 from finetune.weights import base
 
@@ -19,11 +24,13 @@ def merge_adapter(folder: Path, out: Path | None = None) -> Path:
     """Merge the adapter into the base's 16- or 32-bit weights, and write a complete model in safetensors.
 
     A QLoRA adapter was trained on the quantised base and is merged into the original; the run's
-    ``evaluation.json`` has its loss on both. The model is written to a draft folder, which is then renamed.
+    ``evaluation.json`` has its loss on both. The model is written to a draft folder, loaded afresh and
+    checked (`finetune.after.export_checks`). If no check fails, the draft is renamed, and record and card
+    have the checks.
 
     Raises:
         RunError: the run is not finished, or its adapter cannot be merged, or ``out`` is not empty.
-        TrainingError: the merging process failed.
+        TrainingError: the merging process failed, or the model does not answer as the adapter.
     """
     run_record = record.read_record(folder)
     if run_record.current_state != "finished":
@@ -41,10 +48,23 @@ def merge_adapter(folder: Path, out: Path | None = None) -> Path:
         if process.returncode:
             last = (process.stderr.strip().splitlines() or ["it printed nothing"])[-1]
             raise TrainingError(f"merging failed with exit code {process.returncode}: {last}")
+        checks = json.loads(process.stdout.splitlines()[-1])
+        _refuse_failures(checks, folder)
         if out.exists():
             out.rmdir()
         (draft / "model").rename(out)
+    run_record = record.update_record(folder, run_record, export=tuple(checks))
+    card.write_card(folder, run_record)
     return out
+
+
+def _refuse_failures(checks: list[Mapping[str, Any]], folder: Path) -> None:
+    failures = [f"{check['name']}: {check['result']}" for check in checks if check["state"] == "failed"]
+    if failures:
+        raise TrainingError(
+            f"the merged model does not answer as the run did, so advisor does not write it. "
+            f"{'; '.join(failures)}. If {folder / 'adapter'} changed after the run, restore it"
+        )
 
 
 def find_converter() -> list[str] | None:
@@ -80,13 +100,19 @@ def write_gguf(folder: Path, out: Path, kind: str = "f16") -> Path:
 
 
 def _merge_in_process(folder: Path, out: Path) -> None:
-    from finetune.after.evaluate import load_model
+    from finetune.after import evaluate, export_checks
+    from finetune.data import dataset
     from finetune.data.template import load_tokenizer
 
     spec = record.read_spec(folder, record.read_record(folder))
-    model = load_model(folder, spec, is_quantised=False)
-    model.merge_and_unload().save_pretrained(out)
+    ends = export_checks.find_end_tokens(dataset.open_dataset(folder / "data"), spec)
+    model = evaluate.load_model(folder, spec, is_quantised=False).merge_and_unload()
+    export_checks.add_end_tokens(model, list(ends))
+    model.save_pretrained(out)
     load_tokenizer(str(folder / "adapter")).save_pretrained(out)
+    del model
+    evaluate.release_memory()
+    print(json.dumps([asdict(check) for check in export_checks.check_export(folder, out)]))
 
 
 if __name__ == "__main__":

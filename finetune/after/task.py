@@ -76,10 +76,15 @@ def select_questions(data: Dataset, tokenizer: Any, evaluation: Evaluation) -> Q
 
 
 def _read_questions(data: Dataset, tokenizer: Any, evaluation: Evaluation) -> Questions:
-    outcomes = (o for o in data.outcomes if o.split == "test" and o.fate in ("kept", "cut"))
-    pairs = zip(outcomes, islice(data.read_rows("test"), evaluation.rows), strict=False)
-    whole_rows = [row for outcome, row in pairs if outcome.fate == "kept"]
+    whole_rows = read_whole_rows(data, "test", evaluation.rows)
     return build_questions(whole_rows, tokenizer, evaluation.max_new_tokens)
+
+
+def read_whole_rows(data: Dataset, split: str, limit: int) -> list[EncodedRow]:
+    """Return those of the first ``limit`` rows of a split that were not cut."""
+    outcomes = (o for o in data.outcomes if o.split == split and o.fate in ("kept", "cut"))
+    pairs = zip(outcomes, islice(data.read_rows(split), limit), strict=False)
+    return [row for outcome, row in pairs if outcome.fate == "kept"]
 
 
 def build_questions(rows: Sequence[EncodedRow], tokenizer: Any, max_new_tokens: int) -> Questions:

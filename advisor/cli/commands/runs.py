@@ -304,11 +304,18 @@ def merge(
         typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the model. Default: RUN/merged."),
     ] = None,
 ) -> None:
-    """Merge the adapter into the base model (safetensors)."""
+    """Merge the adapter into the base model (safetensors).
+
+    Loads the model afresh and compares it with the run: token ids of the held-out rows and their prompts,
+    the token that ends an answer, and the held-out loss. Writes no model that fails a check.
+    """
     from finetune import record
     from finetune.after.merge import merge_adapter
 
-    print(merge_adapter(record.find_run(run), output))
+    folder = record.find_run(run)
+    print(merge_adapter(folder, output))
+    for check in record.read_record(folder).export:
+        print(f"{check['state']}: {check['name']}: {check['result']}", file=sys.stderr)
 
 
 @runs.command()

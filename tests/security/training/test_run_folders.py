@@ -109,7 +109,7 @@ def test_merge_deletes_nothing_beside_its_output(refused_run, tmp_path, monkeypa
 
     def write_model(command, _):
         Path(command[-1]).mkdir()
-        return subprocess.CompletedProcess(command, 0, "", "")
+        return subprocess.CompletedProcess(command, 0, "[]", "")
 
     monkeypatch.setattr(isolation, "run_program", write_model)
     assert merge.merge_adapter(refused_run, tmp_path / "out").is_dir()

@@ -244,7 +244,9 @@ def test_gguf_converts_the_merged_model_and_reports_a_failure(folder, interprete
         merge.write_gguf(folder, tmp_path / "m.gguf")
     (tmp_path / merge.CONVERTER).touch()
     monkeypatch.setenv("LLAMA_CPP", str(tmp_path))
-    interpreter('case "$2" in finetune.after.merge) mkdir "$4";; *) echo unknown architecture; exit 1;; esac')
+    interpreter(
+        'case "$2" in finetune.after.merge) mkdir "$4"; echo "[]";; *) echo unknown architecture; exit 1;; esac'
+    )
     with pytest.raises(
         TrainingError, match=r"convert_hf_to_gguf\.py failed with exit code 1: unknown architecture"
     ):
@@ -256,6 +258,6 @@ def test_gguf_converts_the_merged_model_and_reports_a_failure(folder, interprete
 
 def test_merge_into_an_empty_folder(folder, interpreter, tmp_path):
     record.update_record(folder, record.read_record(folder), state="finished")
-    interpreter('mkdir "$4"; touch "$4/model.safetensors"')
+    interpreter('mkdir "$4"; touch "$4/model.safetensors"; echo "[]"')
     (tmp_path / "out").mkdir()
     assert (merge.merge_adapter(folder, tmp_path / "out") / "model.safetensors").is_file()
