@@ -115,8 +115,8 @@ def _check_tokens(data: dataset.Dataset, spec: RunSpec, own: Any) -> Check:
         problem = _compare_rows(row, wanted_row, spec.data.max_length)
         if problem:
             return Check(name, "failed", f"held-out row {n} of {len(rows)} {problem}")
-    for n, row in enumerate(source_rows, 1):
-        prompts = [_encode_prompt(row, tokenizer) for tokenizer in (reference, own)]
+    for n, source_row in enumerate(source_rows, 1):
+        prompts = [_encode_prompt(source_row, tokenizer) for tokenizer in (reference, own)]
         if prompts[0] != prompts[1]:
             return Check(
                 name, "failed", f"the prompt of held-out row {n} {_describe(prompts[1], prompts[0])}"

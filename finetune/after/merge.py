@@ -48,6 +48,8 @@ def merge_adapter(folder: Path, out: Path | None = None) -> Path:
         if process.returncode:
             last = (process.stderr.strip().splitlines() or ["it printed nothing"])[-1]
             raise TrainingError(f"merging failed with exit code {process.returncode}: {last}")
+        if not process.stdout.strip():
+            raise TrainingError("merging printed no checks of the model, so advisor does not use it")
         checks = json.loads(process.stdout.splitlines()[-1])
         _refuse_failures(checks, folder)
         if out.exists():
