@@ -224,8 +224,8 @@ def _check_loss(folder: Path, model_folder: Path, spec: RunSpec) -> Check:
         f"bound {bound:.1e} ({dtype})"
     )
     if "adapter_quantised" in losses:
-        quantised = losses["adapter_quantised"]
-        result += f"; {quantised:.4f} with the 4-bit base that it was trained on ({loss - quantised:+.4f})"
+        on_4_bits = losses["adapter_quantised"]
+        result += f"; {on_4_bits:.4f} with the 4-bit base that it was trained on ({loss - on_4_bits:+.4f})"
     return Check(name, "passed" if difference <= bound else "failed", result)
 
 
