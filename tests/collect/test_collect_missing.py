@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from types import SimpleNamespace
 
@@ -40,7 +41,9 @@ def user(tmp_path, monkeypatch):
             repo.commit("a.py", day=day)
 
     def run(*words):
-        result = CliRunner().invoke(app, list(words))
+        # Not in this thread: in the tests of one process, a browser may run an event loop in it.
+        with ThreadPoolExecutor(1) as pool:
+            result = pool.submit(CliRunner().invoke, app, list(words)).result()
         if isinstance(result.exception, AdvisorError):
             return SimpleNamespace(code=result.exception.exit_code, out=result.stdout,
                                    err=f"{result.stderr}{result.exception}")  # fmt: skip
