@@ -47,6 +47,7 @@ def test_choosing_two_changes_the_address_the_chart_and_the_table(open_page, pag
     report.page.locator("#figure-compare").scroll_into_view_if_needed()
     report.page.wait_for_function("() => document.querySelector('#figure-compare h3').textContent.startsWith('unsloth instead of axolotl')")  # fmt: skip
     report.page.click("#figure-compare summary")
+    report.page.wait_for_selector("#figure-compare thead th")
     header = report.page.eval_on_selector_all("#figure-compare thead th", "(all) => all.map((e) => e.innerText)")  # fmt: skip
     assert header == ["Criterion", "unsloth", "axolotl", "Difference", "Sure"]
     lines = report.page.evaluate("advisor.charts.figures.find((f) => f.id === 'compare').chart.traces")

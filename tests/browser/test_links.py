@@ -46,11 +46,13 @@ def test_the_sentence_of_a_readme_leads_to_its_line_of_history(open_page, page_f
 
 def test_tags_and_sources_in_the_tables_are_links(open_page, page_file):
     report = open_page(page_file)
-    report.page.click("#figure-releases summary")
+    report.page.click("#figure-releases summary")  # the page fills a table when it opens
+    report.page.wait_for_selector("#figure-releases tbody a")
     tags = report.page.eval_on_selector_all("#figure-releases tbody a", ANCHORS)
     known = set(map(tuple, report.page.evaluate("advisor.data.releases.map((r) => [advisor.data.candidates[r[0]].repository, r[2]])")))  # fmt: skip
     assert {(h.removeprefix("https://github.com/").partition("/releases/tag/")[0], t) for t, h, _, _ in tags} == known  # fmt: skip
     report.page.click("#figure-everything summary")
+    report.page.wait_for_selector("#figure-everything tbody td a")
     sources = report.page.eval_on_selector_all("#figure-everything tbody td a", ANCHORS)
     histories = {h for t, h, _, _ in sources if t.startswith("git:")}
     assert histories and all(re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+/tree/[0-9a-f]{7,40}", h) for h in histories)  # fmt: skip
