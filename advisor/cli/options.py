@@ -291,10 +291,10 @@ def exit_with_status(answer: Recommendation, *, is_complete: bool = True) -> Non
 
     Args:
         answer: what the command answers.
-        is_complete: whether all facts were collected that the user wanted.
+        is_complete: whether all requested facts were collected.
 
     Raises:
-        typer.Exit: 3: candidates or wanted facts are missing, or a requirement was not checked for the
+        typer.Exit: 3: candidates or requested facts are missing, or a requirement was not checked for the
             choice; 4: there is no suitable candidate.
     """
     from advisor.errors import EXIT_NOTHING_SUITABLE, EXIT_PARTIAL

@@ -1,4 +1,4 @@
-"""The tree of runs: who came from whom, what changed, what it brought, and which is best."""
+"""The tree of runs: the parent of each run, what changed, what it brought, and which run is best."""
 
 from __future__ import annotations
 
