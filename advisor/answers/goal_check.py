@@ -22,7 +22,7 @@ def check_goal(question: Question, answer: Recommendation) -> Recommendation:
         if c.benched and question.weights[c.name] and not answer.benchmarks
     ]
     doubts = [
-        *_describe_missing_benchmarks(question, [c.name for c in missing]),
+        *_describe_missing_benchmarks(question, [c.name for c in missing], answer.ranking),
         *_describe_unmet(question, question.goal, answer.ranking),
     ]
     if not doubts:
@@ -35,7 +35,9 @@ def check_goal(question: Question, answer: Recommendation) -> Recommendation:
     )
 
 
-def _describe_missing_benchmarks(question: Question, criteria: Sequence[str]) -> list[str]:
+def _describe_missing_benchmarks(
+    question: Question, criteria: Sequence[str], ranking: Sequence[Ranked]
+) -> list[str]:
     if not criteria:
         return []
     share = sum(question.weights[name] for name in criteria)
@@ -45,17 +47,18 @@ def _describe_missing_benchmarks(question: Question, criteria: Sequence[str]) ->
         f"{missing}: run `advisor bench`",
         *(
             f"{c['stack']} claims, and nobody measured here: “{c['says']}” ({c['date']}, {c['source']})"
-            for c in _newest_claims(question)
+            for c in _newest_claims(question.as_of, ranking)
         ),
     ]
 
 
-def _newest_claims(question: Question) -> list[dict[str, Any]]:
-    """Return the newest claim of each candidate up to the as-of date."""
+def _newest_claims(day: date, ranking: Sequence[Ranked]) -> list[dict[str, Any]]:
+    """Return the newest claim, up to the day, of each candidate with a rank."""
     claims = tomllib.loads((data_folder() / "claims.toml").read_text("utf-8"))["claim"]
-    known = [c for c in claims if date.fromisoformat(c["date"]) <= question.as_of]
+    known = [c for c in claims if date.fromisoformat(c["date"]) <= day]
     newest = {c["stack"]: c for c in sorted(known, key=lambda c: str(c["date"]))}
-    return [newest[c.name] for c in question.candidates if c.name in newest]
+    names = [r.candidate.name for r in ranking if r.rank is not None]
+    return [newest[name] for name in names if name in newest]
 
 
 def list_unmet_goals(question: Question, ranking: Sequence[Ranked]) -> list[str]:

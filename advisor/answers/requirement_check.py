@@ -149,7 +149,13 @@ def list_open_questions(choice: Ranked | None, requirements: Requirements) -> tu
     if choice is None:
         return ()
     subjects = [subject for subject, deciding in _subjects(requirements) if not _rules_of(choice) & deciding]
-    return (*subjects, *_missing_for_memory(requirements))
+    fit = [f"whether {_need_for_memory(requirements)}"] if "unknown-memory" in _rules_of(choice) else []
+    return (*subjects, *fit, *_missing_for_memory(requirements))
+
+
+def _need_for_memory(requirements: Requirements) -> str:
+    gpus = f"{requirements.gpus} GPUs of " if (requirements.gpus or 1) > 1 else ""
+    return f"{requirements.model} fits into {gpus}{requirements.gpu_memory_gib:g} GiB"
 
 
 def _subjects(requirements: Requirements) -> list[tuple[str, set[str]]]:
@@ -234,6 +240,13 @@ def _unknown_notes(recommendation: Recommendation, requirements: Requirements) -
         if names:
             whose = "any candidate" if len(names) == len(ranking) else ", ".join(names)
             notes.append(f"no data on {subject} for {whose}")
+    unknown, known = (
+        ", ".join(r.candidate.name for r in ranking if rule in _rules_of(r) and not r.excluded)
+        for rule in ("unknown-memory", "tight-memory")
+    )
+    if unknown:
+        others = f"; {known} can keep less on the GPUs" if known else ""
+        notes.append(f"no data on whether {_need_for_memory(requirements)} for {unknown}{others}")
     return notes + _missing_for_memory(requirements)
 
 

@@ -156,11 +156,10 @@ def _memory_values(
     entry = library.can("offload") if library else None
     values = dict(fit_memory(requirements, billions, can_offload=entry is None or entry.can == "yes"))
     if values.get("fits") == "tight":
-        values["memory_recipe"] = (
-            "no data on such a recipe of this library"
-            if entry is None or library is None
-            else f"{entry.says} ({entry.path} at {library.commit[:9]})"
-        )
+        if entry is None or library is None or entry.can != "yes":
+            values["fits"] = "unknown"
+        else:
+            values["memory_recipe"] = f"{entry.says} ({entry.path} at {library.commit[:9]})"
     return values
 
 

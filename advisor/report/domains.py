@@ -34,7 +34,9 @@ def render(
 def _text(domains: Sequence[Domain], categories: Sequence[NamedCategory], width: int) -> str:
     lines: list[str] = []
     if domains:
-        rows = [[d.name, d.title, str(len(d.candidates) or "yours"), ", ".join(d.goals)] for d in domains]
+        rows = [
+            [d.name, d.title, str(len(d.candidates) + len(d.rivals) or "yours"), ", ".join(d.goals)] for d in domains
+        ]
         lines += text_table(["domain", "title", "candidates", "goals"], rows, width)
     if categories:
         rows = [[c.name, c.title, str(c.libraries)] for c in categories]

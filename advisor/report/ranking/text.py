@@ -25,7 +25,7 @@ reason of their exclusion."""
 
 SHORT_LEGEND = (
     "score: 0 to 100, higher is healthier. range: what is possible.",
-    "wins: share of the sampled weightings in which the candidate comes first.",
+    "wins: share of the sampled weightings (and unknown values) in which it comes first.",
     "Add --full for all candidates, their figures, warnings and sources.",
 )
 LEGEND = (

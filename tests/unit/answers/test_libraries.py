@@ -103,6 +103,7 @@ def test_every_category_of_the_population_can_be_asked():
 def test_the_list_of_domains_can_be_narrowed():
     code, output = run("domains", "frames")
     assert code == 0 and "dataframes" in output and "finetuning" not in output
+    assert "14  balanced" in output  # 8 candidates with a history and 6 rivals from the public lists
     assert run("domains", "no such thing")[0] == 2
 
 

@@ -137,9 +137,9 @@ def test_all_values_for_the_rules():
     )
     support = ModelSupport("Y", None, "not by then")
     of_the_user = {
-        "memory_needed_gib": 3.8, "memory_there_gib": 3.0, "fits": "tight",
+        "memory_needed_gib": 3.8, "memory_there_gib": 3.0, "fits": "unknown",
         "memory_evidence": "8 billion parameters, 0.516 bytes each",
-        "memory_recipe": "no data on such a recipe of this library", "wanted_hardware": "AMD GPUs",
+        "wanted_hardware": "AMD GPUs",
         "wanted_model": "x/y-8b", "wanted_method": "qlora", "wanted_gpus": 2, "wanted_license": "permissive",
         "wanted_family": "Y", "serves_model": "no", "model_evidence": "not by then",
         "kind_is_avoided": "no", "kind_is_preferred": "yes",
@@ -154,7 +154,7 @@ def test_all_values_for_the_rules():
     }  # fmt: skip
     values = requirement_values(META, requirements, library, support, 8)
     assert values == {**of_the_user, **of_the_library}
-    assert set(NAMES) == set(of_the_user) | set(of_the_library)
+    assert set(NAMES) == set(of_the_user) | set(of_the_library) | {"memory_recipe"}
     assert requirement_values(META, requirements, None, support, 8) == of_the_user
     lora = requirement_values(META, Requirements(method="lora", gpus=2), library, None)
     assert lora == {
@@ -295,6 +295,14 @@ def test_full_training_of_8b_on_a_gpu_of_24_gib_is_tight_and_not_excluded():
     warnings = {f.rule: f.text for f in entry(answer, "trl").findings}
     assert "119.2 GiB" in warnings["tight-memory"]
     assert "DeepSpeed keeps weights and optimizer in CPU memory" in warnings["tight-memory"]
+    assert "unknown-memory" in {f.rule for f in entry(answer, "unsloth").findings}
+    assert answer.choice == "unslothai/unsloth"
+    assert answer.certainty == "leaning"  # it comes first in over 80 % of the weightings, but may not fit
+    assert answer.open_questions == ("whether meta-llama/Llama-3.1-8B fits into 24 GiB",)
+    assert answer.requirement_notes == (
+        "no data on whether meta-llama/Llama-3.1-8B fits into 24 GiB for unsloth, litgpt; "
+        "trl, axolotl can keep less on the GPUs",
+    )
     smaller = recommend(requirements=replace(requirements, gpu_memory_gib=12))
     assert "too-big" in {f.rule for f in entry(smaller, "litgpt").findings}  # it has no option to offload
 

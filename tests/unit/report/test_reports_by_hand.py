@@ -39,7 +39,7 @@ one           1     71  50–81   65%       75%
 excluded: two (It is over)
 not enough data: three
 score: 0 to 100, higher is healthier. range: what is possible.
-wins: share of the sampled weightings in which the candidate comes first.
+wins: share of the sampled weightings (and unknown values) in which it comes first.
 Add --full for all candidates, their figures, warnings and sources.
 """
 FULL_TEXT = f"""\
@@ -85,7 +85,7 @@ two          ACME        big tech
     - chosen by an expert or by you: adoption 80%, activity 20%
 
 score: 0 to 100, higher is healthier. range: possible scores, given what is not known.
-wins: share of the sampled weightings in which the candidate comes first.
+wins: share of the sampled weightings (and unknown values) in which it comes first.
 evidence: share of the weight that rests on data.
 ~: not measured; libraries that are alike otherwise have this on average.
 out: excluded. ?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound.
@@ -169,7 +169,7 @@ Goal balanced, as of 2026-07-04, leaning.
 - chosen by an expert or by you: adoption 80%, activity 20%
 
 score: 0 to 100, higher is healthier. range: possible scores, given what is not known. \
-wins: share of the sampled weightings in which the candidate comes first. \
+wins: share of the sampled weightings (and unknown values) in which it comes first. \
 evidence: share of the weight that rests on data. \
 ~: not measured; libraries that are alike otherwise have this on average. \
 out: excluded. ?: not enough data. n/a: not meaningful here. \\[a–b\\]: lower and upper bound. \
