@@ -35,7 +35,8 @@ def _text(domains: Sequence[Domain], categories: Sequence[NamedCategory], width:
     lines: list[str] = []
     if domains:
         rows = [
-            [d.name, d.title, str(len(d.candidates) + len(d.rivals) or "yours"), ", ".join(d.goals)] for d in domains
+            [d.name, d.title, str(len(d.candidates) + len(d.rivals) or "yours"), ", ".join(d.goals)]
+            for d in domains
         ]
         lines += text_table(["domain", "title", "candidates", "goals"], rows, width)
     if categories:

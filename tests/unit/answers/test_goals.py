@@ -77,7 +77,12 @@ def test_a_goal_without_a_bench_says_so_and_shows_claims_as_claims(goal, names, 
         f"nobody measured {names} on your machine, which is {share} of the weight of this goal: run `advisor bench`"
     )
     claims = [text for text in answer.doubts if "claims, and nobody measured here: “" in text]
-    assert {text.split()[0] for text in claims} == {"trl", "litgpt", "axolotl", "unsloth"}  # torchtune is excluded
+    assert {text.split()[0] for text in claims} == {
+        "trl",
+        "litgpt",
+        "axolotl",
+        "unsloth",
+    }  # torchtune is excluded
     assert all("https://github.com/" in text for text in claims)
     assert answer.certainty != "clear"
     assert answer.open_questions
