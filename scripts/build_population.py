@@ -134,6 +134,15 @@ def fill_zeros(series: pd.DataFrame) -> pd.DataFrame:
     return filled
 
 
+def clear_lost_dependents(series: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows without numbers of dependents under half of an earlier one.
+
+    Dependents hardly fall: such a row of a list lacks one of its sources, for example the repositories.
+    """
+    largest = series.groupby("repository", sort=False).dependents.cummax()
+    return series.assign(dependents=series.dependents.where(series.dependents * 2 >= largest))
+
+
 def select_newest(series: pd.DataFrame) -> pd.DataFrame:
     """Return the best row of each repository's newest `LISTED_DAYS`.
 
@@ -198,7 +207,7 @@ def build(
     """Write the file; return the number of libraries (see `read_monthly_rows`)."""
     db = read_monthly_rows(panel_file, lists, until, only)
     series = read_series(db)
-    filled = fill_zeros(series)
+    filled = clear_lost_dependents(fill_zeros(series))
     newest = select_newest(filled)
     table = add_outlooks(series, add_changes(filled, newest), is_past=until is not None).drop(
         columns="category"

@@ -43,6 +43,11 @@ def file(tmp_path_factory):
     table.loc[(table.repo == "owner2/lib2") & (table.snap < last), "repo"] = "before/lib2"
     table.loc[table.repo == "before/lib2", "updated_github_id"] = "owner2/lib2"
     table.loc[table.repo == "owner3/lib3", "closed_issue_count"] = None
+    table["dependent_project_count"] = 900.0
+    lost = (table.repo == "owner5/lib5") & (table.snap == last)
+    table.loc[lost, "dependent_project_count"] = 440.0
+    fewer = (table.repo == "owner6/lib6") & (table.snap == last)
+    table.loc[fewer, "dependent_project_count"] = 460.0
     panel = small_panel.write(folder / "panel.parquet", table)
     (folder / "lists.toml").write_text(LISTS)
     out = folder / "population.parquet"
@@ -71,6 +76,13 @@ def test_each_library_of_the_named_lists_has_its_newest_row(file):
     assert lib.changes["stars", 90] == pytest.approx(3.0)
     assert lib.changes["stars", 365] == pytest.approx(365 / 30, abs=0.06)
     assert all(low <= chance <= high for chance, low, high in lib.outlooks.values())
+
+
+def test_a_number_of_dependents_under_half_of_an_earlier_one_is_unknown(file):
+    libraries = read_libraries(["owner4/lib4", "owner5/lib5", "owner6/lib6"], file[0])
+    assert {name: lib.dependents for name, lib in libraries.items()} == {
+        "owner4/lib4": 900, "owner5/lib5": None, "owner6/lib6": 460,
+    }  # fmt: skip
 
 
 def test_a_run_that_failed_does_not_hide_the_row_before(file):
