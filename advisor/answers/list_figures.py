@@ -70,6 +70,7 @@ LIST_METRICS = frozenset(
     {
         "stars", "forks", "downloads", "open_issues", "issues_closed_share", "days_since_last_commit",
         "code_changes_commits", "new_contributors", "release_frequency", "stars_growth", "downloads_growth",
+        "dependents", "project_age",
     }
 )  # fmt: skip
 """The metrics that `population.figures` knows."""

@@ -108,6 +108,7 @@ def _values(library: Library) -> Iterator[tuple[str, float, str]]:
         "forks": library.forks,
         "downloads": downloads,
         "open_issues": library.open_issues,
+        "dependents": library.dependents,
     }
     for metric, total in totals.items():
         if total is not None:
@@ -115,6 +116,9 @@ def _values(library: Library) -> Iterator[tuple[str, float, str]]:
     if library.open_issues is not None and library.closed_issues:
         share = library.closed_issues / (library.open_issues + library.closed_issues)
         yield "issues_closed_share", share, ""
+    if library.created_on is not None:
+        years = (library.day - library.created_on).days / 365.25
+        yield "project_age", years, "since the repository was created"
     if library.last_commit is not None:
         days = max(0, (library.day - library.last_commit).days)
         yield "days_since_last_commit", float(days), f"as of {library.day}; commits of bots count"

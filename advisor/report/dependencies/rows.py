@@ -69,12 +69,15 @@ def label(health: Health) -> str:
 
 
 def risks(health: Health) -> list[str]:
-    """Return the reasons of the rules that exclude the package or warn about it, and a withdrawn version."""
+    """Return the reasons of the rules that exclude the package or warn about it, and a withdrawn version.
+
+    What speaks for a mature library with few commits stands after them.
+    """
     findings = health.ranked.findings if health.ranked else ()
     texts = [f.text for verdict in ("exclude", "warn") for f in findings if f.verdict == verdict]
     if health.details.is_yanked:
         texts.append(f"its index withdrew version {health.dependency.version}")
-    return texts
+    return [*texts, *(f.text for f in findings if f.rule == "mature" and texts)]
 
 
 def alternatives(health: Health) -> str:

@@ -1,5 +1,6 @@
 """Figures of public lists fill gaps of the facts, with their list and day, and never against a named day."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -8,7 +9,9 @@ import advisor
 from advisor.answers import list_figures
 from advisor.answers.compare import compare
 from advisor.answers.question import Request, read_request
+from advisor.decide.rules import apply_rules, load_rules
 from advisor.domain.domain import available_domains, load_domain
+from advisor.domain.files import data_folder
 from advisor.metrics import METRICS
 from advisor.model import Measurement
 from advisor.population.figures import ListFigures, is_listed, measure_library, read_figures, rests_on_lists
@@ -142,3 +145,28 @@ def test_a_bundled_answer_reads_no_population(monkeypatch):
     monkeypatch.setattr(list_figures, "read_figures", refuse)
     assert advisor.recommend().choice
     assert figures_of(advisor.recommend("dataframes"), "pandas").measurement("stars").value > 40_000
+
+
+def test_a_mature_library_with_few_commits_has_a_word_for_it():
+    rules = load_rules(
+        data_folder() / "rules" / "library.toml", {name: m.unit for name, m in METRICS.items()}
+    )
+    mature = replace(
+        LIBRARY, created_on=date(2012, 3, 1), dependents=2_000_000, changes={("commits", 365): 9.0},
+        open_issues=10, closed_issues=90,
+    )  # fmt: skip
+
+    def rules_for(library):
+        values = {m: v.value for m, v in measure_library(library, {}).measurements.items()}
+        return {f.rule: f.text for f in apply_rules(rules, values)[0]}
+
+    assert rules_for(mature)["mature"].startswith(
+        "few commits, but it is 14 years old and 2,000,000 projects depend"
+    )
+    for other in (
+        {"dependents": 999},
+        {"dependents": None},
+        {"created_on": date(2021, 4, 1)},
+        {"open_issues": 40},
+    ):
+        assert "mature" not in rules_for(replace(mature, **other))

@@ -254,3 +254,19 @@ def test_stale_commits_are_unavailable(measure):
         measurement = measure(metric, contributions=rows)
         assert (measurement.status, measurement.reason) == (
             "unavailable", "its commits were last collected on 2023-10-30; collect them again")  # fmt: skip
+
+
+def test_project_age_runs_from_the_first_commit_to_the_day(measure):
+    people = commits_of(1, day="2019-01-01") + commits_of(1, day="2023-12-01")
+    measurement = measure("project_age", contributions=people)
+    assert measurement.value == pytest.approx(5.0, abs=0.001)  # 1,826 days of 365.25
+
+
+def test_dependents_are_the_latest_total(measure):
+    rows = [
+        {"metric": "dependents", "day": day, "value": value}
+        for day, value in (("2023-06-01", 40), ("2023-12-01", 55), ("2022-01-01", 90))
+    ]
+    measurement = measure("dependents", counts=rows)
+    assert (measurement.value, str(measurement.last_day)) == (55, "2023-12-01")
+    assert measure("dependents", counts=rows[2:]).status == "unavailable"
