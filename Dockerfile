@@ -1,5 +1,5 @@
 # The deciding half: rank, explain, compare, coverage, dashboard, backtest. It cannot collect or train.
-FROM python:3.11-slim-bookworm AS build
+FROM python:3.13-slim-trixie AS build
 WORKDIR /src
 COPY . .
 RUN sed -n '/^uv==/,/[^\\]$/p' constraints.txt > uv.txt && pip install --no-cache-dir --require-hashes --requirement uv.txt
@@ -9,7 +9,7 @@ RUN printf '%s\n' $PACKAGES > packages.txt && \
     uv pip install --no-cache --target /advisor --no-deps --build-constraint constraints.txt . && \
     rm -rf /advisor/numpy/tests /advisor/numpy/*/tests /advisor/pandas/tests /advisor/bin
 
-FROM gcr.io/distroless/python3-debian12:nonroot
+FROM gcr.io/distroless/python3-debian13:nonroot
 COPY --from=build /advisor /advisor
 ENV PYTHONPATH=/advisor
 WORKDIR /work

@@ -36,9 +36,20 @@ def cache_home() -> Path:
     return _find_folder("XDG_CACHE_HOME", ".cache", "user_cache_path")
 
 
+def home_folder() -> Path:
+    """Return the user's home folder; ``/``, as in a container, for a user who has none."""
+    home = expand_home("~")
+    return home if home.is_absolute() else Path("/")
+
+
+def expand_home(path: str | Path) -> Path:
+    """Return a path with the home folder for ``~``; the name of an unknown user stays, as in a shell."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises for an unknown user
+
+
 def _find_folder(variable: str, linux_folder: str, kind: str) -> Path:
     if (folder := os.environ.get(variable)) or sys.platform == "linux":
-        return Path(folder or Path.home() / linux_folder) / "advisor"
+        return Path(folder or home_folder() / linux_folder) / "advisor"
     import platformdirs  # as slow to import as all that `rank` needs, so not on Linux
 
     path: Path = getattr(platformdirs, kind)("advisor", appauthor=False)

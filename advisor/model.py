@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 Status = Literal["measured", "unavailable", "not_applicable"]
 Verdict = Literal["exclude", "warn", "prefer"]
+Direction = Literal["more", "less", "neither"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Metric:
     title: str
     definition: str
     unit: str
-    direction: Literal["more", "less", "neither"]
+    direction: Direction
     sql: str
     needs: tuple[str, ...]
     window_days: int | None = None

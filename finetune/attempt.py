@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from advisor.files import expand_home
 from finetune import isolation
 from finetune.callbacks import RunCallbacks
 from finetune.data import dataset
@@ -41,7 +42,7 @@ def load_run_tokenizer(spec: RunSpec) -> Any:
 
 def build_job(spec: RunSpec, data: dataset.Dataset, folder: Path, resume_from: Path | None) -> Job:
     """Return the input of a stack for this run."""
-    local = Path(spec.model.base).expanduser()
+    local = expand_home(spec.model.base)
     sequences = dataset.count_sequences(data, spec)
     return Job(
         folder=folder,

@@ -27,7 +27,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from advisor.files import data_home, write_atomically
+from advisor.files import data_home, expand_home, write_atomically
 from finetune import layout
 from finetune.errors import RunError, explain_os_error, explain_os_errors
 from finetune.runners.emit import COMPLETE, is_alive
@@ -125,9 +125,7 @@ def create_run_folder(output: str | None, model: str) -> Path:
     """
     home = data_home() / "runs"
     try:
-        return (
-            _create_new_folder(home, model) if output is None else _prepare_folder(Path(output).expanduser())
-        )
+        return _create_new_folder(home, model) if output is None else _prepare_folder(expand_home(output))
     except OSError as error:
         raise RunError(f"cannot use {output or home} as the folder of a run: {error.strerror}") from None
 
@@ -296,7 +294,7 @@ def find_run(name: str) -> Path:
     Raises:
         RunError: no run matches the name, or several do.
     """
-    path = Path(name).expanduser()
+    path = expand_home(name)
     if os.path.lexists(path / "record.json"):
         return path.resolve()
     home = data_home() / "runs"

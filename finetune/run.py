@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from advisor.files import cache_home
+from advisor.files import cache_home, expand_home
 from finetune import attempt, isolation
 from finetune.after import card, metrics
 from finetune.callbacks import RunCallbacks
@@ -132,7 +132,7 @@ def start_run(
     spec = composed_spec.spec
     torchrun.check_nodes(spec)
     if spec.devices.nodes > 1 and torchrun.node_rank():
-        return _join_run(Path(str(spec.output)).expanduser(), callbacks)
+        return _join_run(expand_home(str(spec.output)), callbacks)
     folder = create_run_folder(spec.output, spec.model.base)
     record = write_record(
         folder,

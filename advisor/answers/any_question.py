@@ -65,6 +65,19 @@ def find_missing_repositories(request: Request) -> list[str]:
     return find_missing([c.repository for c in candidates], _open_stores(request))
 
 
+def find_unknown_packages(request: Request) -> list[tuple[str, str]]:
+    """Return (ecosystem, package) of each name of a request that nothing on this machine knows.
+
+    Raises:
+        FactsError: a store is damaged.
+    """
+    from advisor.answers import libraries
+
+    if request.domain != ANY_LIBRARIES:
+        return []
+    return libraries.find_unknown_packages(request.repositories, _open_stores(request))
+
+
 def _open_stores(request: Request) -> list[Store]:
     """Open the stores of a request about any libraries, the user's own first."""
     from advisor.answers.dependencies.health import bundled_stores, open_stores

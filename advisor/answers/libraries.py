@@ -143,6 +143,13 @@ def find_missing(names: Sequence[str], stores: Sequence[Store]) -> list[str]:
     return list(dict.fromkeys(c.repository for c in candidates if c.repository.lower() not in known))
 
 
+def find_unknown_packages(names: Sequence[str], stores: Sequence[Store]) -> list[tuple[str, str]]:
+    """Return (ecosystem, package) of each name that no store, domain or list knows; without one, of PyPI."""
+    pairs = zip(names, _resolve(names, stores), strict=True)
+    packages = (next(iter(_packages_of(name)), None) for name, repository in pairs if repository is None)
+    return [package for package in packages if package is not None]
+
+
 def _day_of_figures(candidates: Sequence[Candidate], as_of: date | None, population: Path | None) -> date:
     """Return the day of the request if public lists have figures then; without one, their newest day."""
     figures = read_figures((c.repository for c in candidates), population)
@@ -184,13 +191,23 @@ def _find_repositories(names: Sequence[str], stores: Sequence[Store]) -> list[st
     Raises:
         InputError: a name is unknown.
     """
+    repositories = []
+    for name, repository in zip(names, _resolve(names, stores), strict=True):
+        if repository is None:
+            raise _unknown_library(name)
+        repositories.append(repository)
+    return repositories
+
+
+def _resolve(names: Sequence[str], stores: Sequence[Store]) -> list[str | None]:
+    """Return the repository of each name; None if it is unknown."""
     origins = read_origins(stores)
     wishes: dict[str, set[str]] = {ecosystem: set() for ecosystem in ECOSYSTEMS}
     for name in names:
         for ecosystem, package in _packages_of(name):
             wishes[ecosystem].add(package)
     libraries = read_packages(wishes)
-    result = []
+    result: list[str | None] = []
     for name in names:
         repository = _repository_of(name)
         if _REPOSITORY.fullmatch(repository):
@@ -199,10 +216,7 @@ def _find_repositories(names: Sequence[str], stores: Sequence[Store]) -> list[st
         packages = list(_packages_of(name))
         from_origins = (origins[e, p].repository for e, p in packages if (e, p) in origins)
         from_lists = (libraries[wish].repository for wish in packages if wish in libraries)
-        origin = next(from_origins, None) or next(from_lists, None) or _candidate_with_name(name)
-        if origin is None:
-            raise _unknown_library(name)
-        result.append(origin)
+        result.append(next(from_origins, None) or next(from_lists, None) or _candidate_with_name(name))
     return result
 
 

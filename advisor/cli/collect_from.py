@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor.cli.streams import read_stdin
+from advisor.files import home_folder
 
 if TYPE_CHECKING:
     from advisor.answers.dependencies import Dependency
@@ -107,7 +108,9 @@ def find_repositories(
     packages = [entry.package for entry in plan if entry.is_askable]
     answers: dict[package_index.Package, str] = {}
     if packages:
-        answers = _ask_indexes(packages, store, progress, permissions, max_wait, record, replay)
+        answers = ask_indexes(
+            packages, store, progress, permissions.services, max_wait=max_wait, record=record, replay=replay
+        )
     repositories = Repositories()
     for entry in plan:
         _add_repository(entry, answers.get(entry.package), repositories, progress)
@@ -163,7 +166,7 @@ def _plan_packages(files: Sequence[Path], store: Path, permissions: Permissions)
     from advisor.errors import SnapshotMissing
     from advisor.facts import reading
 
-    settings = read_user_settings(os.environ, Path.home())
+    settings = read_user_settings(os.environ, home_folder())
     stdin = read_stdin(files)
     dependencies = dependency_files.read_dependencies(files, permissions.include_folders, stdin)
     try:
@@ -179,7 +182,7 @@ def _plan_packages(files: Sequence[Path], store: Path, permissions: Permissions)
                 Package(dependency.ecosystem, dependency.name),
                 origin.repository if origin else None,
                 next((p for p in permissions.exclude if fnmatchcase(dependency.name, p)), None),
-                _why_private(dependency),
+                why_private(dependency),
                 plan_services(dependency.ecosystem, permissions.services),
             )
         )
@@ -207,7 +210,7 @@ def _add_repository(
         repositories.public[repository] = repositories.public.get(repository) or name
 
 
-def _why_private(dependency: Dependency) -> str:
+def why_private(dependency: Dependency) -> str:
     """Return why no service may be asked about a package; empty: they may."""
     from advisor.answers.dependencies.indexes import is_public
 
@@ -218,15 +221,21 @@ def _why_private(dependency: Dependency) -> str:
     return f"it may come from {dependency.index or 'a private host'}, which is not a public index"
 
 
-def _ask_indexes(
+def ask_indexes(
     packages: Sequence[package_index.Package],
     store: Path,
     progress: CollectionProgress,
-    permissions: Permissions,
+    services: Sequence[str],
+    *,
     max_wait: float,
-    record: Path | None,
-    replay: Path | None,
+    record: Path | None = None,
+    replay: Path | None = None,
 ) -> dict[package_index.Package, str]:
+    """Ask services for the repositories of packages, and add those without one to the progress.
+
+    Returns:
+        package → ``owner/name``; the store has it too.
+    """
     import asyncio
 
     import stamina
@@ -248,7 +257,7 @@ def _ask_indexes(
         ) as transport:
             day = datetime.now(UTC).date()
             return await package_index.find_repositories(
-                packages, transport, store, day, progress.show_event, outcome, record, permissions.services
+                packages, transport, store, day, progress.show_event, outcome, record, services
             )
 
     repositories = asyncio.run(ask())

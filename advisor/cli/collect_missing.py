@@ -12,6 +12,7 @@ import typer
 from advisor.cli import EXIT_INTERRUPT
 from advisor.cli.messages import print_detail, print_note
 from advisor.cli.options import BUNDLED_STORE, date_or_today, store_or_default
+from advisor.files import home_folder
 
 if TYPE_CHECKING:
     from advisor.answers.question import Request
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 def collect_missing(request: Request, store: Path | None) -> bool:
     """Collect the libraries of a request that no store of it has facts about, and show the progress.
 
-    Without a token for GitHub, reads only git histories.
+    Asks the package index about a name that nothing on this machine knows, unless the settings of the
+    project or the user name a private index. Without a token for GitHub, reads only git histories.
 
     Args:
         request: names the libraries.
@@ -34,7 +36,7 @@ def collect_missing(request: Request, store: Path | None) -> bool:
         InputError: the request names no library or an unknown one, or the store is the bundled one.
         typer.Exit: 130: interrupted.
     """
-    from advisor.answers.any_question import find_missing_repositories
+    from advisor.answers.any_question import find_missing_repositories, find_unknown_packages
     from advisor.cli.collect_progress import CollectionProgress
     from advisor.errors import InputError
 
@@ -42,13 +44,19 @@ def collect_missing(request: Request, store: Path | None) -> bool:
         raise InputError("--collect cannot write to the bundled facts: leave out --store bundled")
     if not request.repositories:
         raise InputError("--collect needs names of libraries; `advisor collect` collects a whole domain")
-    repositories = find_missing_repositories(request)
-    if not repositories:
+    packages = find_unknown_packages(request)
+    repositories = [] if packages else find_missing_repositories(request)
+    if not packages and not repositories:
         print_detail("nothing to collect: there are facts about all libraries")
         return True
+    folder = store_or_default(store)
     with CollectionProgress() as progress:
         try:
-            _collect(repositories, store_or_default(store), progress, request.domain)
+            if packages:
+                _look_up(packages, folder, progress)
+                repositories = find_missing_repositories(request)
+            if repositories:
+                _collect(repositories, folder, progress, request.domain)
         except KeyboardInterrupt:
             print("advisor: interrupted; run the same command again to resume", file=sys.stderr)
             raise typer.Exit(EXIT_INTERRUPT) from None
@@ -58,13 +66,35 @@ def collect_missing(request: Request, store: Path | None) -> bool:
     return not progress.missing and progress.only_error is None
 
 
+def _look_up(packages: list[tuple[str, str]], store: Path, progress: CollectionProgress) -> None:
+    """Find the repositories of packages by the services that may be asked, and add them to the store."""
+    from advisor.answers.dependencies import Dependency
+    from advisor.answers.dependencies.indexes import read_project_settings, read_user_settings
+    from advisor.cli.collect_from import ask_indexes, why_private
+    from advisor.cli.collect_repositories import MAX_WAIT_SECONDS
+    from advisor.collect.package_index import SERVICES, Package
+
+    settings = (read_project_settings(Path.cwd()), read_user_settings(os.environ, home_folder()))
+    public = []
+    for ecosystem, name in packages:
+        dependency = Dependency(ecosystem, name, file="")
+        for kind in settings:
+            dependency = kind.apply(dependency)
+        if reason := why_private(dependency):
+            print_note(f"no index is asked about {name}: {reason}")
+        else:
+            public.append(Package(ecosystem, name))
+    if public:
+        ask_indexes(public, store, progress, list(SERVICES), max_wait=MAX_WAIT_SECONDS)
+
+
 def _collect(repositories: list[str], store: Path, progress: CollectionProgress, domain: str) -> None:
     from advisor.cli.collect_repositories import SOURCES, collect_apis, collect_histories, find_packages
     from advisor.collect.github.protocol import find_endpoints
     from advisor.collect.http.auth import find_credential
 
     packages = find_packages(repositories, store)
-    if find_credential(find_endpoints(os.environ).rest, os.environ, Path.home()):
+    if find_credential(find_endpoints(os.environ).rest, os.environ, home_folder()):
         collect_apis(packages, set(SOURCES) - {"git"}, store, progress)
     else:
         print_note("no token for GitHub: only git histories are collected")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor.collect import sources
-from advisor.files import data_home
+from advisor.files import data_home, home_folder
 
 if TYPE_CHECKING:
     from advisor.cli.collect_progress import CollectionProgress
@@ -64,7 +64,7 @@ def collect_apis(
     stamina.instrumentation.set_on_retry_hooks(())  # the progress shows retries
     endpoints = find_endpoints(os.environ, check_input_url(github_url) if github_url else None)
     needs_token = "github" in source_names
-    credential = auth.find_credential(endpoints.rest, os.environ, Path.home()) if needs_token else None
+    credential = auth.find_credential(endpoints.rest, os.environ, home_folder()) if needs_token else None
     progress.show_event("token", {"found_in": credential.source if credential else None})
     request = apis.CollectionRequest(
         packages, source_names, store, endpoints, credential, lambda: datetime.now(UTC), budget=budget,

@@ -101,7 +101,7 @@ Collect = Annotated[
     typer.Option(
         "--collect",
         help="First collect the libraries that neither your own facts nor the bundled ones have. Without a "
-        "token for GitHub: only their git histories.",
+        "token for GitHub: only their git histories. Asks the package index about an unknown name.",
     ),
 ]
 Includes = Annotated[

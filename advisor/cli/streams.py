@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from advisor.errors import AdvisorError, InputError
@@ -92,7 +93,8 @@ def read_stdin(files: Iterable[Path]) -> bytes:
 def discard_output() -> None:
     """Send what is left in standard output nowhere, so that Python does not try to write it at exit."""
     if isinstance(sys.stdout, _Output):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with suppress(OSError):  # a bare root file system has no such device
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from advisor.report.csv import write_csv
 from advisor.report.formats import BacktestFormat, Format
+from advisor.report.json import write_json
 from advisor.report.tables import text_table
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def render(backtest: Backtest, output_format: BacktestFormat) -> str:
         case Format.table:
             return _text(backtest)
         case Format.json:
-            return json.dumps(_plain(asdict(backtest)), indent=1) + "\n"
+            return write_json("backtest", asdict(backtest))
         case _:
             assert_never(output_format)
 
@@ -43,7 +43,7 @@ def render(backtest: Backtest, output_format: BacktestFormat) -> str:
 def render_record(record: Record, output_format: BacktestFormat) -> str:
     """Return how well weights ordered libraries, in a format."""
     if output_format is Format.json:
-        return json.dumps(_plain(asdict(record)), indent=1) + "\n"
+        return write_json("weights-record", asdict(record))
     first, last = record.days
     lines = [
         f"{record.repositories} repositories of which the weights had learned nothing, {first} to {last}.",
@@ -76,16 +76,6 @@ def render_forecasts(members: pd.DataFrame) -> str:
             )
         ),
     )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(v) for key, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, float):
-        return None if math.isnan(value) else round(value, 6)
-    return value if value is None or isinstance(value, int | str) else str(value)
 
 
 def _text(backtest: Backtest) -> str:

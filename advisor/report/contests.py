@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, assert_never
+from typing import assert_never
 
 from advisor.answers.backtest.contests import ADVISOR, BY_CHANCE, CHOOSERS, Contests, Entry, Result
 from advisor.answers.backtest.selection import Share
@@ -44,7 +44,11 @@ def render(contests: Contests, output_format: ContestsFormat) -> str:
         case Format.markdown:
             return _markdown(contests)
         case Format.json:
-            return write_json("contests", _plain(asdict(contests)))
+            content = asdict(contests)
+            content["results"] = [
+                {**r, "contest": r["contest"].model_dump(mode="json")} for r in content["results"]
+            ]
+            return write_json("contests", content)
         case Format.csv:
             return write_csv(COLUMNS, [_row(r, e) for r in contests.results for e in r.entries])
         case _:
@@ -200,12 +204,3 @@ def _row(result: Result, entry: Entry) -> Sequence[object]:
         entry.rank, entry.score, entry.is_excluded, entry.chance, entry.stars, entry.contributors,
         "; ".join(entry.picked_by),
     ]  # fmt: skip
-
-
-def _plain(value: Any) -> Any:
-    """Return the value without NaN, which JSON does not have."""
-    if isinstance(value, dict):
-        return {key: _plain(v) for key, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return None if isinstance(value, float) and math.isnan(value) else value

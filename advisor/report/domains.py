@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import assert_never
 
 from advisor.answers.libraries import NamedCategory
@@ -11,6 +12,53 @@ from advisor.report.formats import DomainsFormat, Format
 from advisor.report.json import write_json
 from advisor.report.tables import PLAIN_WIDTH, text_table
 from advisor.report.values import metric_label
+
+
+@dataclass(frozen=True)
+class DomainEntry:
+    """A domain as the JSON shows it: goals by name with their titles, candidates and rivals as owner/name."""
+
+    name: str
+    title: str
+    question: str
+    default: str | None
+    goals: Mapping[str, str]
+    candidates: tuple[str, ...]
+    rivals: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DomainsReport:
+    """The domains and the categories of public lists."""
+
+    domains: tuple[DomainEntry, ...]
+    categories: tuple[NamedCategory, ...]
+
+
+@dataclass(frozen=True)
+class NeedEntry:
+    """What a goal needs of a candidate: a metric, and its lowest value."""
+
+    metric: str
+    at_least: float
+
+
+@dataclass(frozen=True)
+class GoalEntry:
+    """A goal as the JSON shows it: criterion → weight, and what it needs."""
+
+    title: str
+    weights: Mapping[str, float]
+    needs: tuple[NeedEntry, ...]
+
+
+@dataclass(frozen=True)
+class GoalsReport:
+    """The goals of a domain by name."""
+
+    domain: str
+    default: str
+    goals: Mapping[str, GoalEntry]
 
 
 def render(
@@ -24,9 +72,8 @@ def render(
         case Format.table:
             return _text(domains, categories, width)
         case Format.json:
-            return write_json(
-                "domains", {"domains": [_entry(d) for d in domains], "categories": list(categories)}
-            )
+            report = DomainsReport(tuple(map(_entry, domains)), tuple(categories))
+            return write_json("domains", asdict(report))
         case _:
             assert_never(output_format)
 
@@ -46,16 +93,16 @@ def _text(domains: Sequence[Domain], categories: Sequence[NamedCategory], width:
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def _entry(domain: Domain) -> dict[str, object]:
-    return {
-        "name": domain.name,
-        "title": domain.title,
-        "question": domain.question,
-        "default": domain.default,
-        "goals": {name: goal.title for name, goal in domain.goals.items()},
-        "candidates": [c.repository for c in domain.candidates],
-        "rivals": [c.repository for c in domain.rivals],
-    }
+def _entry(domain: Domain) -> DomainEntry:
+    return DomainEntry(
+        name=domain.name,
+        title=domain.title,
+        question=domain.question,
+        default=domain.default,
+        goals={name: goal.title for name, goal in domain.goals.items()},
+        candidates=tuple(c.repository for c in domain.candidates),
+        rivals=tuple(c.repository for c in domain.rivals),
+    )
 
 
 def render_goals(domain: Domain, output_format: DomainsFormat, width: int = PLAIN_WIDTH) -> str:
@@ -65,8 +112,7 @@ def render_goals(domain: Domain, output_format: DomainsFormat, width: int = PLAI
             return _goals_text(domain, width)
         case Format.json:
             return write_json(
-                "goals",
-                {"domain": domain.name, "default": domain.default_goal, "goals": _goal_entries(domain)},
+                "goals", asdict(GoalsReport(domain.name, domain.default_goal, _goal_entries(domain)))
             )
         case _:
             assert_never(output_format)
@@ -98,12 +144,12 @@ def _needs(goal: Goal) -> str:
     return f"; it needs {' and '.join(needs)}" if needs else ""
 
 
-def _goal_entries(domain: Domain) -> dict[str, object]:
+def _goal_entries(domain: Domain) -> dict[str, GoalEntry]:
     return {
-        name: {
-            "title": goal.title,
-            "weights": dict(goal.weights),
-            "needs": [{"metric": n.metric, "at_least": n.at_least} for n in goal.needs],
-        }
+        name: GoalEntry(
+            title=goal.title,
+            weights=dict(goal.weights),
+            needs=tuple(NeedEntry(n.metric, n.at_least) for n in goal.needs),
+        )
         for name, goal in domain.goals.items()
     }

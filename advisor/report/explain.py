@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import assert_never
 
 from advisor.answers.explain import Evidence, Explanation, Rows
 from advisor.facts.facts_view import FactsView
 from advisor.measure.definitions import DEFINITIONS
-from advisor.model import Benchmark, Candidate, CriterionScore, Measurement, MetricScore, Ranked
+from advisor.model import Benchmark, Candidate, CriterionScore, Direction, Measurement, MetricScore, Ranked
 from advisor.population.figures import rests_on_lists
 from advisor.report.formats import ExplanationFormat, Format
 from advisor.report.json import write_json
@@ -19,6 +19,30 @@ LEGEND = (
     "?: not enough data. n/a: not meaningful here. [a–b]: lower and upper bound. n: sample size.",
     "utility: the value on the scale of its criterion; 1 is healthiest.",
 )
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A metric as the JSON defines it: a `advisor.model.Metric` without its query."""
+
+    name: str
+    title: str
+    definition: str
+    unit: str
+    direction: Direction
+    needs: tuple[str, ...]
+    window_days: int | None
+    chaoss: int | None
+    label: str
+
+
+@dataclass(frozen=True)
+class ExplanationReport(Explanation):
+    """An explanation with the definition of each metric in it."""
+
+    definitions: Mapping[str, Definition] = field(default_factory=dict)
+
+
 _ONLY_LISTS = "all figures are from public lists, each as of its own day; there is no history"
 
 
@@ -35,14 +59,15 @@ def render(
         case Format.markdown:
             return f"# {explanation.ranked.candidate.repository}\n\n```text\n{_text(explanation)}```\n"
         case Format.json:
-            content = asdict(explanation)
-            content["definitions"] = {
-                m.metric: {k: v for k, v in asdict(DEFINITIONS[m.metric]).items() if k != "sql"}
-                for m in explanation.ranked.measurements
-            }
-            return write_json("explanation", content, views)
+            definitions = {m.metric: _define(m.metric) for m in explanation.ranked.measurements}
+            report = ExplanationReport(**vars(explanation), definitions=definitions)
+            return write_json("explanation", asdict(report), views)
         case _:
             assert_never(output_format)
+
+
+def _define(metric: str) -> Definition:
+    return Definition(**{k: v for k, v in vars(DEFINITIONS[metric]).items() if k != "sql"})
 
 
 def select_metrics(explanation: Explanation, names: Sequence[str]) -> Explanation:

@@ -35,3 +35,9 @@ ContestsFormat = Literal[Format.table, Format.json, Format.markdown, Format.csv]
 AdoptionFormat = Literal[Format.table, Format.json]
 DomainsFormat = Literal[Format.table, Format.json]
 BenchFormat = Literal[Format.table, Format.markdown]
+
+ReportName = Literal[
+    "recommendation", "explanation", "comparison", "coverage", "recipes", "dependencies", "domains", "goals",
+    "settings", "adoption", "backtest", "contests", "weights-record",
+]  # fmt: skip
+"""The reports that have JSON; the name is in the ``$id`` of the schema."""

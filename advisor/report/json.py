@@ -6,6 +6,7 @@ Every report begins with the same keys, `HEADER`. docs/reference/json.md is the 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from advisor.version import __version__
 
 if TYPE_CHECKING:
     from advisor.facts.facts_view import FactsView
+    from advisor.report.formats import ReportName
 
 SCHEMA_VERSION = 1
 """Goes up if a key is removed or renamed, or if its type or meaning changes; a new key leaves it as it is."""
@@ -24,12 +26,12 @@ RANKED_KEYS = (
 )
 
 
-def schema_id(report: str) -> str:
+def schema_id(report: ReportName) -> str:
     """Return the ``$id`` of the schema of a report."""
     return f"urn:library-advisor:{report}:{SCHEMA_VERSION}"
 
 
-def write_json(report: str, content: Mapping[str, Any], views: Sequence[FactsView] = ()) -> str:
+def write_json(report: ReportName, content: Mapping[str, Any], views: Sequence[FactsView] = ()) -> str:
     """Return JSON with an indent of one; dates as YYYY-MM-DD, numbers rounded to ten digits.
 
     Args:
@@ -54,7 +56,7 @@ def _origin(view: FactsView) -> dict[str, object]:
     return {"store": path.name, "as_of": view.as_of, "manifest_sha256": manifest_digest(path)}
 
 
-def complete_schema(report: str, schema: dict[str, Any]) -> dict[str, Any]:
+def complete_schema(report: ReportName, schema: dict[str, Any]) -> dict[str, Any]:
     """Return the JSON schema of a report with its ``$id`` and the keys that all reports have."""
     text = {"type": "string"}
     origin = {
@@ -78,12 +80,12 @@ def complete_schema(report: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Convert a value to JSON's own types: dates to text, numbers to ten digits."""
+    """Convert a value to JSON's own types: dates to text, numbers to ten digits, NaN to null."""
     if isinstance(value, dict):
         keys = RANKED_KEYS if value.keys() == set(RANKED_KEYS) else value
         return {key: plain(value[key]) for key in keys}
     if isinstance(value, list | tuple):
         return [plain(v) for v in value]
     if isinstance(value, float):
-        return round(value, 10)
+        return None if math.isnan(value) else round(value, 10)
     return value if value is None or isinstance(value, bool | int | str) else str(value)

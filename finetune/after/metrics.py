@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from advisor.files import expand_home
 from finetune.after.comparison import Scores, average, divide
 from finetune.errors import SpecError
 from finetune.sections import AUTOMATIC_METRIC, METRIC_NAMES
@@ -164,7 +165,7 @@ def load_metric(name: str) -> Metric:
 
 def _split_name(name: str) -> tuple[Path, str]:
     path, _, function = name.rpartition(":")
-    return Path(path).expanduser(), function
+    return expand_home(path), function
 
 
 def _strip(text: str) -> str:

@@ -22,7 +22,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from advisor.files import draft_folder, remove_dead_drafts
+from advisor.files import draft_folder, expand_home, remove_dead_drafts
 from finetune.data import packing
 from finetune.data.encoded_row import EncodedRow, row_from_json
 from finetune.data.rows import Misfit, Row, read_rows
@@ -157,7 +157,7 @@ def _list_training_templates(chat_template: str | dict[str, str] | None) -> list
 
 def hash_source(source: str) -> str:
     """Return the sha256 of a file, or the hub id itself."""
-    path = Path(source).expanduser()
+    path = expand_home(source)
     if not path.is_file():
         return f"hub:{source}"
     with path.open("rb") as file:

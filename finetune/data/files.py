@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from advisor.files import expand_home
 from finetune.errors import DataError
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -23,7 +24,7 @@ def read_records(source: str) -> Iterator[tuple[int, Any]]:
     Raises:
         DataError: the source does not exist, or cannot be read.
     """
-    path = Path(source).expanduser()
+    path = expand_home(source)
     if path.is_file():
         readers = {
             ".jsonl": _read_jsonl,

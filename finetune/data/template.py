@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from advisor.files import expand_home
 from finetune.data import rendering
 from finetune.data.encoded_row import EncodedRow
 from finetune.data.fields import find_lost_field, list_forms
@@ -134,7 +135,7 @@ def set_template(tokenizer: Any, name: str) -> Any:
     if name in templates:
         tokenizer.chat_template = templates[name]
         return tokenizer
-    path = Path(name).expanduser()
+    path = expand_home(name)
     if not path.is_file():
         raise DataError(
             f"invalid data.template {name!r}: expected auto, chatml, alpaca or the path of a Jinja file"

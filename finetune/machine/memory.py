@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
+from advisor.files import expand_home
 from finetune.machine import activations
 from finetune.sections import LORA_LIKE
 from finetune.spec import RunSpec
@@ -93,11 +93,7 @@ class Change:
 
 def count_file_bytes(base: str) -> int:
     """Return the bytes of the weight files in a model's folder; 0 for a hub id."""
-    return (
-        sum(path.stat().st_size for path in list_weight_files(base))
-        if Path(base).expanduser().is_dir()
-        else 0
-    )
+    return sum(path.stat().st_size for path in list_weight_files(base)) if expand_home(base).is_dir() else 0
 
 
 def count_trainable_parameters(shape: Shape, spec: RunSpec) -> int:

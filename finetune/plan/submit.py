@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from advisor.files import expand_home
 from finetune.errors import SpecError
 from finetune.spec import ComposedSpec, RunSpec, resolve_spec, to_toml
 from finetune.stacks import Job, load_stack
@@ -88,7 +89,7 @@ def _uses_gpus(spec: RunSpec) -> bool:
 
 def _local_path(value: str | None) -> Path | None:
     """Return the local file or folder that a field names; None for a hub id."""
-    path = Path(value).expanduser() if value else None
+    path = expand_home(value) if value else None
     return path.resolve() if path is not None and path.exists() else None
 
 
@@ -115,7 +116,7 @@ def _local_inputs(spec: RunSpec) -> dict[str, Path]:
 def _slurm_files(spec: RunSpec, folder: Path, cluster: ClusterSettings) -> dict[str, str]:
     del cluster
     paths = {leaf: str(path) for leaf, path in _local_inputs(spec).items()}
-    run = Path(spec.output).expanduser().resolve() if spec.output else folder / "run"
+    run = expand_home(spec.output).resolve() if spec.output else folder / "run"
     options = {
         "job-name": _job_name(spec),
         "nodes": str(spec.devices.nodes),

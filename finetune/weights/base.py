@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from advisor.files import expand_home
 from finetune.errors import ModelError
 from finetune.weights.json_files import describe_kind, read_object
 
@@ -80,7 +81,7 @@ def find_folder(base: str) -> Path | None:
     Raises:
         ModelError: ``base`` is neither an existing folder nor a hub id.
     """
-    folder = Path(base).expanduser()
+    folder = expand_home(base)
     if folder.is_dir():
         return folder
     if base.startswith(("/", ".", "~")) or base.count("/") != 1:
@@ -90,7 +91,7 @@ def find_folder(base: str) -> Path | None:
 
 def public_name(base: str) -> str:
     """Return a model's name for files that leave the machine: the hub id, or the last name of a folder."""
-    folder = Path(base).expanduser()
+    folder = expand_home(base)
     if not folder.is_dir():
         return base
     folder = folder.resolve()
@@ -197,7 +198,7 @@ def read_stop_tokens(base: str, model_config: dict[str, Any]) -> set[int]:
     Raises:
         ModelError: the config is wrong.
     """
-    path = Path(base).expanduser() / "generation_config.json"
+    path = expand_home(base) / "generation_config.json"
     tokens: Any = None
     source = str(path)
     if path.is_file():
@@ -213,7 +214,7 @@ def read_stop_tokens(base: str, model_config: dict[str, Any]) -> set[int]:
 
 def list_weight_files(base: str) -> list[Path]:
     """Return the safetensors files of a model's folder, sorted by name."""
-    return sorted(Path(base).expanduser().glob("*.safetensors"))
+    return sorted(expand_home(base).glob("*.safetensors"))
 
 
 def fingerprint_model(base: str, revision: str | None = None) -> str:
@@ -222,7 +223,7 @@ def fingerprint_model(base: str, revision: str | None = None) -> str:
     For a folder: a sha256 of config.json, tokenizer.json and, for each weight file, its name, its size
     and a megabyte of its beginning, middle and end. For a hub id: the id and the revision.
     """
-    folder = Path(base).expanduser()
+    folder = expand_home(base)
     if not folder.is_dir():
         return f"hub:{base}@{revision or 'main'}"
     digest = hashlib.sha256()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from types import SimpleNamespace
 
+import httpx
 import pytest
 from collecting import TOKEN, build_environment, serve_fake
 from fake_github import FakeGitHub, World
@@ -117,13 +119,74 @@ def test_a_library_that_does_not_exist_is_named_before_the_answer(user):
         (("rank", "flask", "--store", "bundled"), "leave out --store bundled"),
         (("compare", "flask", "no/body", "--store", "bundled"), "leave out --store bundled"),
         (("rank",), "--collect needs names of libraries"),
-        (("rank", "no-such-package-anywhere"), "unknown library 'no-such-package-anywhere'"),
     ],
 )
 def test_collect_is_refused_where_it_means_nothing(user, words, message):
     result = user.run(*words, "--collect")
     assert result.code == 2 and message in result.err
     assert not (user.home / "data").exists()
+
+
+@pytest.fixture
+def index(monkeypatch):
+    """PyPI and npm's registry know `zzz-new`; list the addresses that are asked."""
+    addresses = []
+
+    async def answer(_self, request):
+        addresses.append(str(request.url))
+        links = {"info": {"project_urls": {"Source": "https://github.com/ann/new-one"}}}
+        page = {"pypi.org": links, "registry.npmjs.org": {"repository": "github:ann/other"}}.get(
+            request.url.host
+        )
+        if page is None or "zzz-new" not in str(request.url):
+            return httpx.Response(404, json={}, request=request)
+        return httpx.Response(200, json=page, request=request)
+
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", answer)
+    for name in list(os.environ):
+        if name.upper().startswith(("PIP_", "UV_", "NPM_")):
+            monkeypatch.delenv(name)
+    return addresses
+
+
+@pytest.mark.parametrize("words", [
+    ("rank", "zzz-new", "flask"), ("compare", "ZZZ_new", "flask"), ("explain", "zzz-new"),
+    ("dashboard", "zzz-new", "flask", "--months", "0", "-o", "page.html"),
+])  # fmt: skip
+def test_a_name_that_nothing_here_knows_is_looked_up_in_its_index(user, index, monkeypatch, words):
+    monkeypatch.chdir(user.home)
+    user.publish("ann/new-one")
+    result = user.run(*words, "--collect")
+    assert result.code == 0, result.err
+    assert index[0] == "https://pypi.org/pypi/zzz-new/json" and user.collected() == ["ann/new-one"]
+    del index[:]
+    assert user.run(*words, "--collect").code == 0 and index == [], "the store knows it now"
+
+
+def test_a_name_of_npm_is_looked_up_in_its_registry(user, index):
+    user.publish("ann/other")
+    result = user.run("rank", "npm:zzz-new", "flask", "--collect")
+    assert result.code == 0, result.err
+    assert index[0] == "https://registry.npmjs.org/zzz-new/latest" and user.collected() == ["ann/other"]
+
+
+def test_a_name_that_no_index_knows_is_an_error(user, index):
+    result = user.run("rank", "no-such-package-anywhere", "--collect")
+    assert result.code == 2 and "unknown library 'no-such-package-anywhere'" in result.err
+    assert index == ["https://pypi.org/pypi/no-such-package-anywhere/json"]
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("config/pip/pip.conf", "[global]\nindex-url = https://pypi.corp.example/simple\n"),
+    ("uv.toml", '[[index]]\nurl = "https://pypi.corp.example/simple"\n'),
+])  # fmt: skip
+def test_a_name_stays_at_home_if_a_private_index_may_have_it(user, index, monkeypatch, name, content):
+    monkeypatch.chdir(user.home)
+    (user.home / name).parent.mkdir(parents=True, exist_ok=True)
+    (user.home / name).write_text(content)
+    result = user.run("rank", "zzz-new", "flask", "--collect")
+    assert result.code == 2 and index == []
+    assert "no index is asked about zzz-new: it may come from pypi.corp.example" in result.err
 
 
 def test_with_a_token_github_is_asked_too(user, monkeypatch):

@@ -47,7 +47,23 @@ def wire(monkeypatch, tmp_path):
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", answer)
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     for name in os.environ:
-        if name.upper().startswith(("PIP_", "UV_", "NPM_", "GH_", "GITHUB_", "XDG_")):
+        if name.upper().startswith(
+            (
+                "PIP",
+                "UV_",
+                "NPM_",
+                "PNPM_",
+                "YARN_",
+                "BUN_",
+                "PDM_",
+                "GO",
+                "GH_",
+                "GITHUB_",
+                "XDG_",
+                "VIRTUAL_ENV",
+                "CONDA_",
+            )
+        ):
             monkeypatch.delenv(name)
     (tmp_path / "home").mkdir()
     (tmp_path / ".git").mkdir()  # the settings of a project end here
@@ -138,10 +154,28 @@ def test_no_private_name_leaves_the_machine(wire, tmp_path, case):
     ({}, {".config/uv/uv.toml": f'[[index]]\nurl = "{CORP}"\ndefault = true\n'}, "pypi"),
     ({"NPM_CONFIG_REGISTRY": "https://npm.corp.example"}, {}, "npm"),
     ({}, {".npmrc": "//npm.corp.example/:_authToken=SECRETSIG\nregistry = https://npm.corp.example\n"}, "npm"),
+    ({"UV_NO_INDEX": "1"}, {}, "pypi"),
+    ({"PDM_PYPI_URL": CORP}, {}, "pypi"),
+    ({"PIPENV_PYPI_MIRROR": CORP}, {}, "pypi"),
+    ({}, {".config/uv/uv.toml": f'[pip]\nextra-index-url = ["{CORP}"]\n'}, "pypi"),
+    ({}, {".config/pdm/config.toml": f'[pypi]\nurl = "{CORP}"\n'}, "pypi"),
+    ({}, {".config/pdm/config.toml": f'[pypi.corp]\nurl = "{CORP}"\n'}, "pypi"),
+    ({}, {"Library/Application Support/pip/pip.conf": f"[global]\nindex-url = {CORP}\n"}, "pypi"),
+    ({}, {"../etc/xdg/pip/pip.conf": f"[global]\nindex-url = {CORP}\n"}, "pypi"),
+    ({"VIRTUAL_ENV": "{home}/venv"}, {"venv/pip.conf": f"[global]\nindex-url = {CORP}\n"}, "pypi"),
+    ({"APPDATA": "{home}/Roaming"}, {"Roaming/pip/pip.ini": f"[global]\nindex-url = {CORP}\n"}, "pypi"),
+    ({"PIP_CONFIG_FILE": "{home}/x"}, {".config/pip/pip.conf": f"[global]\nindex-url = {CORP}\n"}, "pypi"),
+    ({"YARN_NPM_REGISTRY_SERVER": "https://npm.corp.example"}, {}, "npm"),
+    ({"BUN_CONFIG_REGISTRY": "https://npm.corp.example"}, {}, "npm"),
+    ({}, {".yarnrc.yml": "npmAuthToken: SECRETSIG\nnpmRegistryServer: https://npm.corp.example\n"}, "npm"),
+    ({}, {".yarnrc": 'registry "https://npm.corp.example"\n'}, "npm"),
+    ({}, {".bunfig.toml": '[install]\nregistry = { url = "https://npm.corp.example", token = "SECRETSIG" }\n'}, "npm"),
+    ({}, {".config/pnpm/rc": "registry=https://npm.corp.example\n"}, "npm"),
+    ({}, {"../etc/npmrc": "registry=https://npm.corp.example\n"}, "npm"),
 ])  # fmt: skip
 def test_the_settings_of_the_user_keep_names_at_home(wire, tmp_path, monkeypatch, variables, home, ecosystem):
     for name, value in variables.items():
-        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(name, value.replace("{home}", str(tmp_path / "home")))
     for name, content in home.items():
         path = tmp_path / "home" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -153,6 +187,49 @@ def test_the_settings_of_the_user_keep_names_at_home(wire, tmp_path, monkeypatch
     for kind, host in hosts.items():
         assert any(request.startswith(host) for request in wire) is (kind != ecosystem), wire
     assert not [word for word in SECRETS if word in result.output + str(result.exception)]
+
+
+@pytest.mark.parametrize(("name", "content", "packages"), [
+    (".yarnrc.yml", "npmScopes:\n  acme:\n    npmRegistryServer: https://npm.corp.example\n", "@acme/billing"),
+    (".yarnrc", '"@acme:registry" "https://npm.corp.example"\n', "@acme/billing"),
+    (".npmrc", "@acme:registry=${NPM_CORP}\n", "@acme/billing"),
+    ("bunfig.toml", '[install.scopes]\nacme = { url = "https://npm.corp.example", token = "x" }\n', "@acme/billing"),
+    ("pnpm-workspace.yaml", "registries:\n  '@acme': https://npm.corp.example\n", "@acme/billing"),
+    ("pnpm-workspace.yaml", "registries:\n  default: https://npm.corp.example\n", "billing"),
+    ("bunfig.toml", '[install]\nregistry = "https://npm.corp.example"\n', "billing"),
+    (".npmrc", "@acme:registry=https://npm.corp.example\n", "@acme/billing"),
+    ("pdm.toml", f'[pypi]\nurl = "{CORP}"\n', "billing"),
+    ("uv.toml", f'[pip]\nindex-url = "{CORP}"\n', "billing"),
+])  # fmt: skip
+def test_the_settings_of_a_project_keep_names_at_home(wire, tmp_path, name, content, packages):
+    """They lie in the folder of the file, or above it with settings of another kind between."""
+    (tmp_path / name).write_text(content)
+    below = tmp_path / "app"
+    below.mkdir()
+    (below / ".npmrc").write_text("@other:registry=https://registry.npmjs.org\n")
+    is_python = name.endswith(".toml") and name != "bunfig.toml"
+    file = "requirements.txt" if is_python else "package.json"
+    other = below / ("package.json" if is_python else "requirements.txt")
+    for path in (below / "requirements.txt", below / "package.json"):
+        word = "zzz-public" if path == other else packages
+        text = f"{word}\n" if path.suffix == ".txt" else json.dumps({"dependencies": {word: "1"}})
+        path.write_text(text)
+    collect(tmp_path, f"app/{file}", f"app/{other.name}")
+    assert any("zzz-public" in request for request in wire)
+    assert not any("billing" in request or "corp" in request for request in wire), wire
+
+
+@pytest.mark.parametrize("variables", [
+    {"GOPRIVATE": "*.corp.example,go.uber.org/acme"}, {"GONOPROXY": "*.uber.org/ac*"},
+    {"GOPROXY": "https://go.corp.example,direct"}, {},
+])  # fmt: skip
+def test_a_private_go_module_stays_at_home(wire, tmp_path, monkeypatch, variables):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    component = {"name": "billing", "purl": "pkg:golang/go.uber.org/acme/billing@v1"}
+    (tmp_path / "bom.json").write_text(json.dumps({"bomFormat": "CycloneDX", "components": [component]}))
+    result = collect(tmp_path, "bom.json", more=("--dry-run",))
+    assert ("asks nobody" in result.output) is bool(variables), result.output
 
 
 def test_a_public_entry_of_a_lock_file_still_goes_to_the_public_index(wire, tmp_path, monkeypatch):

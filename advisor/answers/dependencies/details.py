@@ -26,6 +26,7 @@ class Details:
         advisories: open security advisories.
         is_yanked: whether the index withdrew the version that the file pins; None: unknown.
         download_bytes: size of the largest wheel of the version, from the lock file.
+        deprecation: why its authors advise against the version, from the lock file; empty: it does not say.
     """
 
     licence: str | None = None
@@ -35,6 +36,7 @@ class Details:
     advisories: int | None = None
     is_yanked: bool | None = None
     download_bytes: int | None = None
+    deprecation: str = ""
 
 
 Withdrawals = dict[str, dict[tuple[str, str], bool]]

@@ -1,7 +1,8 @@
 """Finds the index that a package comes from, so that no private name is sent to a public service.
 
 Sources: pip's documentation, "Configuration" and "Requirements File Format"; uv's documentation, "Package
-indexes"; docs.npmjs.com, "npmrc" and "scope"; the documentation of poetry, "Repositories".
+indexes"; the documentation of poetry, "Repositories", and of PDM, "Configurations"; pipenv's
+``PIPENV_PYPI_MIRROR``; go.dev/ref/mod, "Environment variables". `npm_settings` has the registries of npm.
 """
 
 from __future__ import annotations
@@ -10,11 +11,19 @@ import configparser
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from advisor.answers.dependencies import Dependency
-from advisor.answers.dependencies.text import parse_toml, read_text
+from advisor.answers.dependencies.npm_settings import (
+    Registries,
+    read_npmrc,
+    read_optional,
+    read_registries,
+    read_variables,
+)
+from advisor.answers.dependencies.text import parse_toml
 from advisor.errors import InputError
 
 PUBLIC: Mapping[str, frozenset[str]] = {
@@ -87,10 +96,12 @@ class IndexSettings:
     Attributes:
         indexes: ecosystem → addresses.
         scopes: scope of npm (``@acme``) → address.
+        go_patterns: beginnings of private Go modules, as patterns of `GOPRIVATE`.
     """
 
     indexes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     scopes: Mapping[str, str] = field(default_factory=dict)
+    go_patterns: Sequence[str] = ()
 
     def apply(self, dependency: Dependency) -> Dependency:
         """Return the package with its index; an index in its own entry stays."""
@@ -100,57 +111,108 @@ class IndexSettings:
         scope = dependency.name.partition("/")[0]
         if ecosystem == "npm" and scope in self.scopes:
             return replace(dependency, index=index_host(self.scopes[scope]))
+        if ecosystem == "golang" and any(_begins(dependency.name, p) for p in self.go_patterns):
+            return replace(dependency, index="a private host")
         index = pick_index(ecosystem, self.indexes.get(ecosystem, ()))
         return replace(dependency, index=index or dependency.index)
 
 
 def read_project_settings(folder: Path) -> IndexSettings:
-    """Return the settings of a project: .npmrc, uv.toml and pyproject.toml in its folder and those above.
+    """Return the settings of a project: those of pip's, uv's, PDM's and npm's kind in its folder and above.
 
     The search ends at the root of a Git repository. A file that cannot be read has no effect.
     """
     python: list[str] = []
-    npm = IndexSettings()
+    npm = Registries()
     place = folder.absolute()
     for parent in (place, *place.parents):
-        npm = npm if npm.indexes or npm.scopes else read_npmrc(parent / ".npmrc")
+        npm = npm.join(read_registries(parent))
         python += uv_indexes(_read_toml(parent / "uv.toml"))
+        python += _pdm_indexes(_read_toml(parent / "pdm.toml"))
         tool = _read_toml(parent / "pyproject.toml").get("tool", {})
         if isinstance(tool, dict):
             python += project_indexes(tool)
         if (parent / ".git").exists():
             break
-    return IndexSettings({**npm.indexes, "pypi": python}, npm.scopes)
+    return IndexSettings({"npm": npm.default, "pypi": python}, npm.scopes)
 
 
 def read_user_settings(environ: Mapping[str, str], home: Path) -> IndexSettings:
-    """Return the settings of the user: variables and files of pip, uv and npm."""
+    """Return the settings of the user: variables and files of pip, uv, PDM, pipenv, npm and Go."""
     variables = {name.lower(): value for name, value in environ.items() if value}
     names = (
         "pip_index_url", "pip_extra_index_url", "pip_find_links", "uv_index_url", "uv_extra_index_url",
-        "uv_default_index", "uv_index", "uv_find_links",
+        "uv_default_index", "uv_index", "uv_find_links", "pdm_pypi_url", "pipenv_pypi_mirror",
     )  # fmt: skip
     python = [
         address.partition("=")[2] if re.match(r"[\w-]+=", address) else address  # uv: name=address
         for name in names
         for address in variables.get(name, "").split()
     ]
-    if variables.get("pip_no_index", "0").lower() not in {"0", "false", "no", "off"}:
-        python.append(_NO_INDEX)
-    config = Path(variables.get("xdg_config_home") or home / ".config")
-    for path in (Path(variables.get("pip_config_file") or home / ".pip" / "pip.conf"),
-                 config / "pip" / "pip.conf", SYSTEM_FOLDER / "pip.conf"):  # fmt: skip
-        python += _read_pip_conf(path)
+    for name in ("pip_no_index", "uv_no_index"):
+        if variables.get(name, "0").lower() not in {"0", "false", "no", "off"}:
+            python.append(_NO_INDEX)
+    folders = _config_folders(variables, home)
     for path in (
-        config / "uv" / "uv.toml",
-        Path(variables.get("uv_config_file") or SYSTEM_FOLDER / "uv" / "uv.toml"),
+        *_named_files(variables, "pip_config_file"),
+        home / ".pip" / "pip.conf",
+        *(folder / "pip" / name for folder in folders for name in ("pip.conf", "pip.ini")),
+        SYSTEM_FOLDER / "pip.conf",
+        *(
+            Path(variables[name]) / "pip.conf"
+            for name in ("virtual_env", "conda_prefix")
+            if name in variables
+        ),
     ):
+        python += _read_pip_conf(path)
+    for path in (*_named_files(variables, "uv_config_file"), *(f / "uv" / "uv.toml" for f in folders)):
         python += uv_indexes(_read_toml(path))
-    npm = read_npmrc(Path(variables.get("npm_config_userconfig") or home / ".npmrc"))
-    registry = variables.get("npm_config_registry")
+    for folder in folders:
+        python += _pdm_indexes(_read_toml(folder / "pdm" / "config.toml"))
+    npm = read_variables(variables).join(read_registries(home))
+    for path in (
+        *_named_files(variables, "npm_config_userconfig", "npm_config_globalconfig"),
+        *(folder / "pnpm" / "rc" for folder in folders),
+        SYSTEM_FOLDER / "npmrc",
+    ):
+        npm = npm.join(read_npmrc(path))
+    go = _read_go(variables, folders)
+    patterns = ",".join(go.get(name, "") for name in ("goprivate", "gonoproxy")).split(",")
+    proxies = [p for p in re.split(r"[,|]", go.get("goproxy", "")) if p not in {"", "direct", "off"}]
     return IndexSettings(
-        {**npm.indexes, **({"npm": [registry]} if registry else {}), "pypi": python}, npm.scopes
+        {"npm": npm.default, "pypi": python, "golang": proxies}, npm.scopes, [p for p in patterns if p]
     )
+
+
+def _config_folders(variables: Mapping[str, str], home: Path) -> list[Path]:
+    """Return the folders with settings of programs, on each system: the user's, then those of all users."""
+    folders = [Path(variables.get("xdg_config_home") or home / ".config")]
+    folders += [home / "Library" / "Application Support", home / "Library" / "Preferences"]
+    folders += [Path(variables[name]) for name in ("appdata", "programdata") if name in variables]
+    places = variables.get("xdg_config_dirs")
+    return [*folders, *map(Path, places.split(":") if places else ()), SYSTEM_FOLDER / "xdg", SYSTEM_FOLDER]
+
+
+def _named_files(variables: Mapping[str, str], *names: str) -> list[Path]:
+    """Return the paths in those variables that are set."""
+    return [Path(variables[name]) for name in names if name in variables]
+
+
+def _read_go(variables: Mapping[str, str], folders: Iterable[Path]) -> dict[str, str]:
+    """Return the variables of Go, also those that ``go env -w`` keeps in a file."""
+    go: dict[str, str] = {}
+    for path in (*_named_files(variables, "goenv"), *(folder / "go" / "env" for folder in folders)):
+        for line in read_optional(path).splitlines():
+            name, _, value = line.partition("=")
+            go.setdefault(name.strip().lower(), value.strip())
+    return {**go, **{name: value for name, value in variables.items() if name.startswith("go")}}
+
+
+def _begins(module: str, pattern: str) -> bool:
+    """Return whether a pattern names the first parts of the name of a module."""
+    parts = pattern.strip("/ ").split("/")
+    names = module.split("/")
+    return len(names) >= len(parts) and all(map(fnmatchcase, names, parts))
 
 
 def project_indexes(tool: Mapping[str, Any]) -> list[str]:
@@ -161,26 +223,22 @@ def project_indexes(tool: Mapping[str, Any]) -> list[str]:
     return addresses
 
 
+def _pdm_indexes(content: Mapping[str, Any]) -> list[str]:
+    """Return the addresses of the indexes in PDM's own settings, ``url`` in ``[pypi]`` and below."""
+    table = _table(content, "pypi")
+    tables = [table, *(value for value in table.values() if isinstance(value, dict))]
+    return [entry["url"] for entry in tables if isinstance(entry.get("url"), str)]
+
+
 def uv_indexes(table: Mapping[str, Any]) -> list[str]:
     """Return the addresses of the indexes in a table of uv, without those that packages must ask for."""
     addresses = list(_entries(table.get("index")))
+    if isinstance(pip := table.get("pip"), dict):  # the settings of `uv pip`
+        addresses += uv_indexes({name: value for name, value in pip.items() if name != "pip"})
     for name in ("index-url", "extra-index-url", "find-links"):
         value = table.get(name, [])
         addresses += [str(v) for v in (value if isinstance(value, list) else [value])]
     return [*addresses, *([_NO_INDEX] if table.get("no-index") is True else [])]
-
-
-def read_npmrc(path: Path) -> IndexSettings:
-    """Return the registries that a .npmrc names; everything else in it, tokens above all, is ignored."""
-    indexes: dict[str, list[str]] = {}
-    scopes: dict[str, str] = {}
-    for line in _read_optional(path).splitlines():
-        key, _, value = (part.strip().strip("\"'") for part in line.partition("="))
-        if key == "registry":
-            indexes["npm"] = [value]
-        elif key.startswith("@") and key.endswith(":registry"):
-            scopes[key.removesuffix(":registry")] = value
-    return IndexSettings(indexes, scopes)
 
 
 def _entries(value: object) -> Iterator[str]:
@@ -197,7 +255,7 @@ def _table(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _read_pip_conf(path: Path) -> list[str]:
     parser = configparser.RawConfigParser(strict=False)
     try:
-        parser.read_string(_read_optional(path))
+        parser.read_string(read_optional(path))
     except configparser.Error:
         return []
     addresses = []
@@ -213,13 +271,6 @@ def _read_pip_conf(path: Path) -> list[str]:
 
 def _read_toml(path: Path) -> Mapping[str, Any]:
     try:
-        return parse_toml(path, _read_optional(path))
+        return parse_toml(path, read_optional(path))
     except InputError:
         return {}
-
-
-def _read_optional(path: Path) -> str:
-    try:
-        return read_text(path)
-    except InputError:  # the file is optional
-        return ""

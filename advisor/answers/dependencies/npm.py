@@ -41,6 +41,8 @@ def read_package_json(path: Path, text: str) -> list[Dependency]:
         if not isinstance(entries, dict):
             raise InputError(f"{path}: {key} must be an object of names and versions")
         for alias, requirement in entries.items():
+            if alias.startswith("//"):  # a comment: JSON has no others
+                continue
             spec = str(requirement)
             name = alias
             if spec.startswith("npm:"):  # an alias: npm:real-name@1.2

@@ -16,8 +16,9 @@ from advisor.answers.dependencies import Dependency
 from advisor.answers.dependencies.graph import Groups, trace
 from advisor.answers.dependencies.indexes import index_host
 from advisor.answers.dependencies.npm import check_name, find_roots, installed_repository
-from advisor.answers.dependencies.text import Lines, parse_json, parse_yaml
+from advisor.answers.dependencies.text import Lines, parse_json, parse_yaml, shorten
 from advisor.errors import InputError
+from advisor.texts import replace_controls
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+[\w.+-]*")
 _FOLDER = "node_modules/"
@@ -31,6 +32,7 @@ class Entry(NamedTuple):
     Attributes:
         version: or the address that it comes from instead of a registry.
         registry: address of its archive in a registry; empty: the configured registry.
+        deprecation: why its authors advise against the version.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Entry(NamedTuple):
     registry: str = ""
     groups: Groups = ()
     requires: tuple[str, ...] = ()
+    deprecation: str = ""
 
 
 def read_npm_lock(path: Path, text: str) -> list[Dependency]:
@@ -112,7 +115,8 @@ def _npm_entries(packages: Mapping[str, Mapping[str, Any]]) -> Iterator[Entry]:
             url = str(entry.get("resolved", ""))
             is_address = url.startswith(("git", "file:"))
             version = url if is_address else str(entry.get("version", ""))
-            yield Entry(name, version, url, _groups(entry), _requires(entry, _REQUIREMENTS))
+            requires = _requires(entry, _REQUIREMENTS)
+            yield Entry(name, version, url, _groups(entry), requires, _deprecation(entry))
 
 
 def _npm_1_entries(content: Mapping[str, Any]) -> Iterator[Entry]:
@@ -141,7 +145,19 @@ def _pnpm_entries(content: Mapping[str, Any]) -> Iterator[Entry]:
         is_address = address and not resolution.get("integrity")
         requires = tuple(snapshots.get(plain, ())) or _requires(entry, _REQUIREMENTS)
         registry = str(resolution.get("tarball") or "")
-        yield Entry(name, str(address if is_address else version), registry, _groups(entry), requires)
+        yield Entry(
+            name, str(address if is_address else version), registry, _groups(entry), requires,
+            _deprecation(entry),
+        )  # fmt: skip
+
+
+def _deprecation(entry: Mapping[str, Any]) -> str:
+    """Return the message of a deprecated version in a line; an author may leave it empty."""
+    message = entry.get("deprecated")
+    if not message or not isinstance(message, str | bool):
+        return ""
+    words = " ".join(str(message).split()) if isinstance(message, str) else ""
+    return shorten(replace_controls(words)) or "without a reason"
 
 
 def _split_key(key: str) -> tuple[str, str, str]:
@@ -178,4 +194,5 @@ def _dependency(path: Path, lines: Lines, entry: Entry) -> Dependency:
         is_claim=claim is not None,
         parents=None,
         requires=entry.requires,
+        deprecation=entry.deprecation,
     )

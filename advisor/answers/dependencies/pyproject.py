@@ -44,6 +44,9 @@ def read_pyproject(path: Path, text: str) -> list[Dependency]:
     return dependencies
 
 
+_SETUP_KEYS = re.compile(r"\b(?:install_requires|extras_require|tests_require)\b")
+
+
 def read_script(path: Path, text: str) -> list[Dependency]:
     """Return the dependencies in the metadata of a Python script (PEP 723); none if it has no such block.
 
@@ -52,6 +55,11 @@ def read_script(path: Path, text: str) -> list[Dependency]:
     """
     lines = text.splitlines()
     starts = [number for number, line in enumerate(lines) if line == "# /// script"]
+    if not starts and path.name == "setup.py" and _SETUP_KEYS.search(text):
+        raise InputError(
+            f"{path}: a setup.py is a program, which advisor never runs: name a file of its packages, "
+            "for example setup.cfg, pyproject.toml, requirements.txt or a lock file"
+        )
     if not starts:
         return []
     end = starts[0]

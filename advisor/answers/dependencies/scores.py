@@ -56,6 +56,7 @@ class Scores:
             self.details.get(repository, Details()),
             is_yanked=versions.get((dependency.name, dependency.version or "")),
             download_bytes=dependency.size_bytes,
+            deprecation=dependency.deprecation,
         )
 
 

@@ -149,7 +149,7 @@ def backtest(
         days = days or run.default_days(series, ranking.MONTHS)
         members, values = run.forecast(series, days, ranking.MONTHS, active_days, trees)
         record = ranking.judge_weights(ranking.read_weights(weights), series, members, values)
-        write_report(report.render_record(record, format), output)
+        write_report(report.render_record(record, format), output, has_sentences=format is Format.table)
         return
     days = days or run.default_days(series, months)
     members, values = run.forecast(series, days, months, active_days, trees)
@@ -166,7 +166,7 @@ def backtest(
         # The outcome of recent dates is not known yet: the forecasts alone are the answer.
         write_report(f"{len(members)} forecasts; the panel does not contain their outcomes\n", output)
         return
-    write_report(report.render(result, format), output)
+    write_report(report.render(result, format), output, has_sentences=format is Format.table)
 
 
 def _judge_contests(
@@ -180,7 +180,7 @@ def _judge_contests(
     if panel is not None:
         raise InputError("--contests needs no panel: leave out --panel")
     record = judge_contests(folder or contests_folder(), _show_progress)
-    write_report(render(record, output_format), output)
+    write_report(render(record, output_format), output, has_sentences=output_format is Format.table)
 
 
 def _show_progress(text: str) -> None:

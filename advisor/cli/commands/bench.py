@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -100,12 +101,11 @@ def bench(
         write_result,
     )
     from advisor.cli.bench_tables import format_markdown, format_text
-    from advisor.texts import replace_controls
 
     if from_ is not None:
         bench = read_result(from_)
     elif claims and output is None:
-        print("\n".join(format_claims(read_stored_benchmarks(store))))
+        _show(format_claims(read_stored_benchmarks(store)))
         return
     else:
         folder = output or _new_folder()
@@ -115,9 +115,9 @@ def bench(
         bench = _run(options, stacks, seeds, _parse_rounds(rounds), folder, quick=quick)
         write_result(bench, folder / "bench.json", result)
     style = format_markdown if format is Format.markdown else format_text
-    print(replace_controls("\n".join(style(bench, price))))
+    _show(style(bench, price))
     if claims:
-        print(replace_controls("\n".join(["", *format_claims(list_benchmarks(bench))])))
+        _show(["", *format_claims(list_benchmarks(bench))])
     if from_ is None:
         print(f"\nall figures: {folder / 'bench.json'}\n{store_benchmarks(bench, store)}")
 
@@ -140,6 +140,13 @@ def _run(
                 f"{run.stack}, seed {run.seed}, round {run.round}: {run.reason or 'measured'}"
             ),
         )
+
+
+def _show(lines: Iterable[str]) -> None:
+    from advisor.cli.output import write_report
+    from advisor.texts import replace_controls
+
+    write_report(replace_controls("\n".join(lines)) + "\n", None, has_sentences=True)
 
 
 def _new_folder() -> Path:

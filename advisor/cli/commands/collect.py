@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.cli import EXIT_INTERRUPT, app
+from advisor.cli.collect_each import LocalName, check_one_place
 from advisor.cli.collect_repositories import MAX_WAIT_SECONDS, SOURCES, collect_apis, collect_histories
 from advisor.cli.measure_facts import measure_facts
 from advisor.cli.options import Includes, OwnStore, RetrievedOn, date_or_today, store_or_default
@@ -40,10 +41,7 @@ def collect(
     git_only: Annotated[
         bool, typer.Option("--git-only", help="Read only git histories. Needs no token.")
     ] = False,
-    name: Annotated[
-        str | None,
-        typer.Option(metavar="OWNER/NAME", help="Name of the one local clone, if it has no remote."),
-    ] = None,
+    name: LocalName = None,
     store: OwnStore = None,
     retrieved_on: RetrievedOn = None,
     github_url: Annotated[
@@ -231,11 +229,9 @@ def _parse_repositories(
     """
     from advisor.addresses import check_repository
     from advisor.domain.domain import load_domain
-    from advisor.errors import InputError
 
     domain_packages = {c.repository: c.package for c in load_domain(domain).candidates}
-    if name and (not places or len(places) != 1):
-        raise InputError("--name needs exactly one repository")
+    check_one_place(places or [], name=name)
     if not places:
         return domain_packages, {repository: repository for repository in domain_packages}
     packages: dict[str, str | None] = {}

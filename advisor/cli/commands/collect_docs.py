@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -10,19 +9,15 @@ from typing import Annotated
 import typer
 
 from advisor.cli import app
+from advisor.cli.collect_each import LocalName, Repositories, check_one_place, collect_each, show_line
 from advisor.cli.options import OwnStore, RetrievedOn, date_or_today, store_or_default
 from advisor.files import data_home
 
 
 @app.command("collect-docs")
 def collect_docs(
-    repositories: Annotated[
-        list[str], typer.Argument(help="Repositories: owner/name, a URL, or the path of a local clone.")
-    ],
-    name: Annotated[
-        str | None,
-        typer.Option(metavar="OWNER/NAME", help="Name of the one local clone, if it has no remote."),
-    ] = None,
+    repositories: Repositories,
+    name: LocalName = None,
     library: Annotated[
         str | None,
         typer.Option(
@@ -43,22 +38,9 @@ def collect_docs(
       advisor collect-docs pytorch/torchtune unslothai/unsloth
       advisor collect-docs ./notebooks --name unslothai/notebooks --library unslothai/unsloth
     """
-    from advisor.errors import EXIT_PARTIAL, CollectError, InputError
-
-    if (name or library) and len(repositories) != 1:
-        raise InputError("--name and --library need exactly one repository")
+    check_one_place(repositories, name=name, library=library)
     folder, day = store_or_default(store), date_or_today(retrieved_on)
-    failure_count = 0
-    for where in repositories:
-        try:
-            _collect(where, folder, day, name, library)
-        except CollectError as error:
-            if len(repositories) == 1:
-                raise
-            failure_count += 1
-            _show(f"advisor: {error}")
-    if failure_count:
-        raise typer.Exit(EXIT_PARTIAL)
+    collect_each(repositories, lambda where: _collect(where, folder, day, name, library))
 
 
 def _collect(where: str, store: Path, day: date, name: str | None, library: str | None) -> None:
@@ -78,15 +60,11 @@ def _collect(where: str, store: Path, day: date, name: str | None, library: str 
         retrieved_on=day,
         repository=name,
         library=library,
-        progress=_show,
+        progress=show_line,
     )
     if library is not None:
         return
-    collect_documentation(where, store, cache, retrieved_on=day, repository=name, progress=_show)
+    collect_documentation(where, store, cache, retrieved_on=day, repository=name, progress=show_line)
     if name is None:
         for also in words.find_layout(own_name).also:
             _collect(also, store, day, None, own_name)
-
-
-def _show(text: str) -> None:
-    print(text, file=sys.stderr)

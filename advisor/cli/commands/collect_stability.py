@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from advisor.cli import app
+from advisor.cli.collect_each import LocalName, check_one_place, collect_each, show_line
 from advisor.cli.options import OwnStore, RetrievedOn, date_or_today, store_or_default
 from advisor.files import data_home
 
@@ -24,10 +24,7 @@ def collect_stability(
     domain: Annotated[
         str, typer.Option(metavar="DOMAIN", help="Domain whose candidates to read if you name none.")
     ] = "finetuning",
-    name: Annotated[
-        str | None,
-        typer.Option(metavar="OWNER/NAME", help="Name of the one local clone, if it has no remote."),
-    ] = None,
+    name: LocalName = None,
     store: OwnStore = None,
     retrieved_on: RetrievedOn = None,
 ) -> None:
@@ -41,29 +38,19 @@ def collect_stability(
     """
     from advisor.collect.public_api import collect_api
     from advisor.domain.domain import load_domain
-    from advisor.errors import EXIT_PARTIAL, CollectError, InputError
 
-    if name and len(repositories or ()) != 1:
-        raise InputError("--name needs exactly one repository")
+    check_one_place(repositories or [], name=name)
     packages = {candidate.repository: candidate.package for candidate in load_domain(domain).candidates}
-    places = repositories or list(packages)
-    failure_count = 0
-    for where in places:
-        try:
-            collect_api(
-                where,
-                store_or_default(store),
-                data_home() / "git",
-                retrieved_on=date_or_today(retrieved_on),
-                repository=name,
-                package=packages.get(name or where),
-                progress=lambda text: print(text, file=sys.stderr),
-                warn=lambda text: print(f"note: {text}", file=sys.stderr),
-            )
-        except CollectError as error:
-            if len(places) == 1:
-                raise
-            failure_count += 1
-            print(f"advisor: {error}", file=sys.stderr)
-    if failure_count:
-        raise typer.Exit(EXIT_PARTIAL)
+    collect_each(
+        repositories or list(packages),
+        lambda where: collect_api(
+            where,
+            store_or_default(store),
+            data_home() / "git",
+            retrieved_on=date_or_today(retrieved_on),
+            repository=name,
+            package=packages.get(name or where),
+            progress=show_line,
+            warn=lambda text: show_line(f"note: {text}"),
+        ),
+    )

@@ -30,12 +30,11 @@ def config(
       ADVISOR_GOAL=independence advisor config
     """
     from advisor.cli.settings import OPTIONS, read_settings
-    from advisor.report.json import write_json
+    from advisor.report.settings import SettingEntry, render_json
 
     settings = read_settings(Path.cwd(), os.environ)
     if format is Format.json:
-        content = {name: {"value": s.value, "origin": s.origin} for name, s in settings.items()}
-        write_report(write_json("settings", {"settings": content}), output)
+        write_report(render_json({n: SettingEntry(s.value, s.origin) for n, s in settings.items()}), output)
         return
     lines = []
     for name in (*OPTIONS, *(name for name in settings if name not in OPTIONS)):

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.cli import app
+from advisor.cli.collect_missing import collect_missing
 from advisor.cli.options import (
     AsOf,
     Candidates,
+    Collect,
     Domain,
     Goal,
     RequestOptions,
@@ -34,6 +36,7 @@ def dashboard(
     rules: Rules = None,
     store: Store = None,
     repositories: Candidates = None,
+    collect: Collect = False,
     output: Annotated[
         Path,
         typer.Option("--output", "-o", metavar="FILE", help="HTML file to write.", callback=check_output),
@@ -82,11 +85,13 @@ def dashboard(
       advisor dashboard --plan run.toml
     """
     from advisor.cli.dashboard_page import render_page
+    from advisor.errors import EXIT_PARTIAL
     from advisor.files import write_atomically
     from advisor.report import badge as badge_report
 
     options = RequestOptions(domain, goal, as_of, weights, rules, store)
     request = options.build_request(repositories)
+    is_complete = not collect or collect_missing(request, store)
     task = _read_task(plan) if plan is not None else None
     answer, text = render_page(request, months, task)
     page = text.encode()
@@ -102,6 +107,8 @@ def dashboard(
             if picture is not None:
                 take_picture(output, picture, shape)
                 _report_size(picture)
+    if not is_complete:
+        raise typer.Exit(EXIT_PARTIAL)
     exit_with_status(answer)
 
 

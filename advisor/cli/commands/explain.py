@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from advisor.cli import app, completion
+from advisor.cli.collect_missing import collect_missing
 from advisor.cli.messages import show_wait
-from advisor.cli.options import AsOf, Candidate, Domain, Goal, RequestOptions, Rules, Store, Weights
+from advisor.cli.options import AsOf, Candidate, Collect, Domain, Goal, RequestOptions, Rules, Store, Weights
 from advisor.cli.output import Output, write_report
 from advisor.report.formats import ExplanationFormat, Format
 
@@ -22,6 +23,7 @@ def explain(
     weights: Weights = None,
     rules: Rules = None,
     store: Store = None,
+    collect: Collect = False,
     metric: Annotated[
         list[str] | None,
         typer.Option(
@@ -41,17 +43,19 @@ def explain(
       advisor explain axolotl
       advisor explain axolotl --metric contributors --metric stars
       advisor explain axolotl --as-of 2024-06-05 --format markdown
+      advisor explain encode/httpcore --collect
     """
     from advisor.answers.any_question import read_any_request
     from advisor.answers.explain import explain as explain_candidate
     from advisor.answers.question import ANY_LIBRARIES, find_candidate
     from advisor.answers.recommend import recommend
-    from advisor.errors import find_name
+    from advisor.errors import EXIT_PARTIAL, find_name
     from advisor.metrics import METRICS
     from advisor.report.explain import render, select_metrics
 
     metrics = [find_name("metric", name, METRICS) for name in metric or ()]
     options = RequestOptions(domain, goal, as_of, weights, rules, store)
+    is_complete = not collect or collect_missing(options.build_request([name]), store)
     request = options.build_request([name], selects=False)  # with all candidates: a rank needs the others
     question = read_any_request(request)
     is_any = request.domain == ANY_LIBRARIES
@@ -63,3 +67,5 @@ def explain(
         explanation = select_metrics(explanation, metrics)
     views = tuple(view for view in question.views if repository in view.repositories)[:1]
     write_report(render(explanation, format, views), output, has_sentences=format is Format.table)
+    if not is_complete:
+        raise typer.Exit(EXIT_PARTIAL)

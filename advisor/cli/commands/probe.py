@@ -11,7 +11,7 @@ import typer
 from advisor.cli import app
 from advisor.cli.run_options import Data, Demo, EvalData, Fields, Metrics, RunOptions, Stack, compose_run
 from advisor.cli.run_output import show_progress
-from advisor.files import data_home
+from advisor.files import data_home, expand_home
 
 if TYPE_CHECKING:
     from finetune.study.probe import Probe
@@ -67,7 +67,7 @@ def probe(
             compose_run(replace(options, model=name), callbacks).composed_spec
             for name in dict.fromkeys(names or [None])
         ]
-        result = run_probe(specs, folder.expanduser().resolve(), callbacks)
+        result = run_probe(specs, expand_home(folder).resolve(), callbacks)
     print("\n".join(_format_probe(result)))
     print(f"\nall figures: {folder / 'probe.json'}")
 

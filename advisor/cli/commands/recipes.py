@@ -81,6 +81,6 @@ def recipes(
         stores = [store_or_default(None), *stores]
     with show_wait("reading the recipes"):
         answer, view = find_recipes(task, stores, domain_name, names, parse_as_of(as_of), most)
-    write_report(render(answer, format, [view]), output)
+    write_report(render(answer, format, [view]), output, has_sentences=format is Format.table)
     if not answer.nearest:
         raise typer.Exit(EXIT_NOTHING_SUITABLE)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from advisor.cli import app
 from advisor.cli.output import Output, write_report
+from advisor.report.formats import ReportName
 
 
 @app.command()
 def schema(
     report: Annotated[
-        Literal["recommendation", "comparison", "coverage"],
-        typer.Argument(help="The report: of `advisor rank`, `compare` or `coverage`."),
+        ReportName,
+        typer.Argument(
+            help="The report: that of `advisor rank` is the recommendation. Default: recommendation."
+        ),
     ] = "recommendation",
     output: Output = None,
 ) -> None:
@@ -22,7 +25,7 @@ def schema(
 
     Examples:
       advisor schema
-      advisor schema comparison -o comparison.schema.json
+      advisor schema dependencies -o dependencies.schema.json
     """
     import json
 

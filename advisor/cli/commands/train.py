@@ -36,6 +36,7 @@ from advisor.cli.run_options import (
 )
 from advisor.cli.run_output import format_summary, show_progress
 from advisor.cli.run_tree import run_sweep
+from advisor.files import expand_home
 
 if TYPE_CHECKING:
     from finetune.plan.submit import ClusterSettings
@@ -150,7 +151,7 @@ def _write_job(scheduler: str, spec: RunSpec, output: Path | None, settings: Clu
 
     if output is None:
         raise InputError("missing option -o: --submit needs a folder for the files of the job")
-    folder = output.expanduser().resolve()
+    folder = expand_home(output).resolve()
     files = submit.render_job(scheduler, spec, folder, settings)
     with explain_os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from advisor.collect.http.host_lock import HostLocks
 from advisor.collect.many.queue import Queue, QueuePlan
 from advisor.errors import AdvisorError, CannotWrite, CollectError
+from advisor.files import home_folder
 from advisor.write_errors import explain_write_error
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ async def _collect_from_apis(
     stamina.instrumentation.set_on_retry_hooks(())
     endpoints = find_endpoints(os.environ, check_input_url(plan.github_url) if plan.github_url else None)
     credentials = (
-        auth.find_credentials(endpoints.rest, os.environ, Path.home()) if "github" in sources else []
+        auth.find_credentials(endpoints.rest, os.environ, home_folder()) if "github" in sources else []
     )
     request = apis.CollectionRequest(
         {name: plan.packages.get(name)}, sources, store, endpoints, credentials[0] if credentials else None,

@@ -69,15 +69,24 @@ def label(health: Health) -> str:
 
 
 def risks(health: Health) -> list[str]:
-    """Return the reasons of the rules that exclude the package or warn about it, and a withdrawn version.
+    """Return the reasons of the rules that exclude the package or warn about it, and those of its index.
 
     What speaks for a mature library with few commits stands after them.
     """
     findings = health.ranked.findings if health.ranked else ()
     texts = [f.text for verdict in ("exclude", "warn") for f in findings if f.verdict == verdict]
-    if health.details.is_yanked:
-        texts.append(f"its index withdrew version {health.dependency.version}")
+    texts += index_warnings(health).values()
     return [*texts, *(f.text for f in findings if f.rule == "mature" and texts)]
+
+
+def index_warnings(health: Health) -> dict[str, str]:
+    """Return what the index says against the version: rule → sentence."""
+    version, warnings = health.dependency.version, {}
+    if health.details.is_yanked:
+        warnings["yanked-version"] = f"its index withdrew version {version}"
+    if health.details.deprecation:
+        warnings["deprecated-version"] = f"version {version} is deprecated: {health.details.deprecation}"
+    return warnings
 
 
 def alternatives(health: Health) -> str:

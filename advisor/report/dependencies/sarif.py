@@ -16,7 +16,7 @@ from typing import Any
 from advisor.answers.dependencies.health import Dependencies, Health
 from advisor.domain.files import data_folder, read_toml
 from advisor.measure.definitions import DEFINITIONS
-from advisor.report.dependencies.rows import alternatives, exemption, label
+from advisor.report.dependencies.rows import alternatives, exemption, index_warnings, label
 from advisor.report.json import plain
 from advisor.version import __version__
 
@@ -29,6 +29,7 @@ _RULES = {
     "below-score": ("The health score is below --fail-under", "error"),
     "unknown-health": ("The package has no health score", "note"),
     "yanked-version": ("The package index withdrew the version", "warning"),
+    "deprecated-version": ("The authors of the package advise against the version", "warning"),
 }
 
 
@@ -74,9 +75,9 @@ def _findings(health: Health, fail_under: float | None, *, is_certain: bool) -> 
         for f in (candidate.findings if candidate else ())
         if f.verdict in _LEVELS
     ]
-    if health.details.is_yanked:
-        text = f"{label(health)}: its index withdrew version {health.dependency.version}"
-        findings.append(("yanked-version", "warning", text))
+    findings += [
+        (rule, "warning", f"{label(health)}: {text}") for rule, text in index_warnings(health).items()
+    ]
     if fail_under is not None and candidate and candidate.score is not None and candidate.score < fail_under:
         may_pass = candidate.high >= fail_under
         doubt = f"; it may be up to {candidate.high:.0f}" if may_pass else ""

@@ -11,13 +11,19 @@ import pytest
 
 from advisor import __version__, recommend
 from advisor.cli import COMMANDS
+from advisor.files import expand_home, home_folder
 
 REPORTS = (
     ["rank"],
     ["explain", "trl"],
     ["compare", "trl", "unsloth"],
     ["methods"],
-    ["schema"],
+    *(["schema", report] for report in ("recommendation", "dependencies")),
+    ["domains"],
+    ["goals"],
+    ["config"],
+    ["coverage"],
+    ["recipes", "--model", "Qwen/Qwen3-0.6B"],
     *([command, "--help"] for command in COMMANDS),
 )
 EVERY_REPORT = f"""
@@ -109,6 +115,23 @@ def test_any_other_error_is_one_line(raised: str, code: int, message: str) -> No
         "-c", script, "schema", stdout=subprocess.DEVNULL, env={**os.environ, "ADVISOR_TRACEBACK": "1"}
     )
     assert b"Traceback" in shown.stderr
+
+
+def test_a_user_without_a_home_folder_gets_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_home = """
+import os, pwd
+def fail(_): raise KeyError("uid not found")
+pwd.getpwuid = fail
+del os.environ["HOME"]
+from advisor.cli import main
+main()
+"""
+    done = run("-c", without_home, "rank", stdout=subprocess.DEVNULL)
+    assert (done.returncode, b"internal error" in done.stderr) == (0, False), done.stderr
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    monkeypatch.delenv("HOME")
+    assert home_folder() == Path("/")
+    assert expand_home("~nobody-has-this-name/x") == Path("~nobody-has-this-name/x")
 
 
 def test_the_version_and_the_short_help() -> None:

@@ -95,6 +95,38 @@ def test_a_withdrawn_version_is_a_risk(tmp_path):
     )
 
 
+NPM_3 = """{"lockfileVersion": 3, "packages": {"": {"dependencies": {"request": "2", "b": "1", "react": "18"}},
+ "node_modules/request": {"version": "2.88.2", "deprecated": "request is <b>gone</b> | see\\n #3142\\u001b[31m"},
+ "node_modules/b": {"version": "1.0.0", "deprecated": ""}, "node_modules/c": {"version": "1.0.0", "deprecated": true},
+ "node_modules/react": {"version": "18.2.0", "deprecated": {"no": "text"}}}}"""
+PNPM_9 = """lockfileVersion: '9.0'
+importers: {.: {dependencies: {request: {specifier: ^2, version: 2.88.2}}}}
+packages:
+  request@2.88.2: {resolution: {integrity: x}, deprecated: request is gone}
+"""
+
+
+def test_a_deprecated_version_in_a_lock_file_is_a_risk(tmp_path):
+    (tmp_path / "package-lock.json").write_text(NPM_3)
+    (tmp_path / "pnpm-lock.yaml").write_text(PNPM_9)
+    packages = files.read_dependencies([tmp_path / "package-lock.json"])
+    message = "request is <b>gone</b> | see #3142\N{REPLACEMENT CHARACTER}[31m"
+    assert {p.name: p.deprecation for p in packages} == {
+        "request": message, "b": "", "c": "without a reason", "react": "",
+    }  # fmt: skip
+    answer = rank_dependencies(packages, open_stores(bundled_stores()), Request(), ["package-lock.json"])
+    health = {h.dependency.name: h for h in (*answer.known, *answer.unknown)}
+    assert risks(health["request"])[-1] == f"version 2.88.2 is deprecated: {message}"
+    assert risks(health["b"]) == []
+    assert f"is deprecated: {message}" in " ".join(text.render(answer).split())
+    assert r"request is \<b\>gone" in markdown.render(answer)
+    results = json.loads(sarif.render(answer))["runs"][0]["results"]
+    alerts = {(r["ruleId"], r["message"]["text"].partition(":")[0]) for r in results}
+    assert {("deprecated-version", "request (npm)"), ("deprecated-version", "c (npm)")} <= alerts
+    (package,) = files.read_dependencies([tmp_path / "pnpm-lock.yaml"])
+    assert package.deprecation == "request is gone"
+
+
 def test_a_repository_under_an_earlier_name_is_the_same():
     domain = load_domain("finetuning")
     candidate = next(c for c in domain.candidates if c.formerly)

@@ -523,3 +523,19 @@ def test_a_deep_or_wide_lock_is_read_in_linear_time(tmp_path):
     packages = files.read_dependencies([path])
     assert packages[-1].parents == tuple(f"p{n}" for n in range(20))
     assert Path(packages[-1].file) == path
+
+
+def test_a_comment_in_package_json_is_no_package(tmp_path):
+    (tmp_path / "package.json").write_text(
+        '{"dependencies": {"// why": "see #1", "left-pad": "1.3.0", "//": "x"}}'
+    )
+    assert [d.name for d in files.read_dependencies([tmp_path / "package.json"])] == ["left-pad"]
+
+
+def test_a_setup_py_with_dependencies_is_refused_and_not_taken_for_empty(tmp_path):
+    path = tmp_path / "setup.py"
+    path.write_text("from setuptools import setup\nsetup(install_requires=['flask'])\n")
+    with pytest.raises(InputError, match=r"a setup\.py is a program, which advisor never runs"):
+        files.read_dependencies([path])
+    path.write_text("from setuptools import setup\nsetup()\n")
+    assert files.read_dependencies([path]) == []
