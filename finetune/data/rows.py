@@ -99,7 +99,7 @@ def read_rows(
     """Yield the rows of a file or a hub data set, in their order.
 
     Args:
-        source: path of a .jsonl, .jsonl.gz, .json, .csv or .parquet file, or a hub id (``owner/name``).
+        source: path of a file (see `read_records`), or a hub id (``owner/name``).
         required_format: the format that every row must have, or ``auto``.
         ignored_columns: names of fields of the rows to leave out.
 
