@@ -133,7 +133,9 @@ def parse_turns(value: object) -> tuple[Message, ...]:
 def _parse_turn(turn: object) -> Message:
     if not isinstance(turn, Mapping):
         raise RowError(f"has no 'role': it is a {type(turn).__name__}")
-    role_key, content_key = ("from", "value") if "from" in turn else ("role", "content")
+    role_key = "from" if "from" in turn else "role"
+    is_content = "content" in turn or (role_key == "role" and "value" not in turn)
+    content_key = "content" if is_content else "value"
     if role_key not in turn:
         raise RowError("has no 'role'")
     given_role, content = turn[role_key], turn.get(content_key)

@@ -174,6 +174,16 @@ def test_names_of_roles(turns):
     assert parse_record(1, {"messages": turns}).messages == (Message("user", "q"), Message("assistant", "a"))
 
 
+def test_names_of_sharegpt_and_chat_may_be_mixed():
+    turns = (Message("user", "q"), Message("assistant", "a"))
+    for role, content in (("from", "content"), ("role", "value"), ("from", "value")):
+        mixed = [{role: "user", content: "q"}, {role: "assistant", content: "a"}]
+        assert parse_record(1, {"conversations": mixed}).messages == turns
+    row = parse_record(1, {**SHAREGPT, "system_prompt": "s"})
+    assert row.messages == (Message("system", "s"), *turns)
+    assert "different system turn" in parse_record(1, {**SHAREGPT, "system_prompt": "s", "system": "t"}).why
+
+
 def test_calls_of_functions_before_tools_are_tool_calls():
     call = {"name": "sum", "arguments": '{"a": 1}'}
     old = [*CHAT["messages"][:1], {"role": "assistant", "content": None, "function_call": call},
