@@ -22,7 +22,7 @@ if TYPE_CHECKING or __package__:
         find_pad_token,
         load_splits,
         set_model_arguments,
-        train_and_save,
+        run_trainer,
     )
 else:
     from emit import IGNORE_INDEX, Emitter, main, rss_bytes
@@ -31,7 +31,7 @@ else:
         find_pad_token,
         load_splits,
         set_model_arguments,
-        train_and_save,
+        run_trainer,
     )
 
 TEMPLATE = "chat_template.jinja"
@@ -67,7 +67,7 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         callbacks=[build_callback(emit)],
     )
     weigh_rows(trainer, emit)
-    train_and_save(trainer, model, config, run, emit, pad_token, began)
+    run_trainer(trainer, model, config, run, emit, pad_token, began)
 
 
 def _choose_trainer(objective: str) -> tuple[Any, Any, Callable[[list[dict[str, Any]], int], dict[str, Any]]]:

@@ -65,10 +65,10 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
     )
     count_work(trainer, emit)
     own_pad_token = trainer.processing_class.pad_token if substitute is None else None
-    train_and_save(trainer, model, config, run, emit, own_pad_token, began)
+    run_trainer(trainer, model, config, run, emit, own_pad_token, began)
 
 
-def train_and_save(
+def run_trainer(
     trainer: Any, model: Any, config: Path, run: Path, emit: Emitter, pad_token: str | None, began: float
 ) -> None:
     """Train the rows in the order of all stacks, and save the adapter (or the model).

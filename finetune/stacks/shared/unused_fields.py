@@ -11,7 +11,7 @@ from finetune.spec import ComposedSpec, RunSpec, iterate_leaves, override_fields
 
 # Only these values are replaced; the others were set by a person, for this run.
 _PROPOSALS = ("default", "--preset ", "run ")
-_RANKED = (*LORA_LIKE, "vera")
+_WITH_RANK = (*LORA_LIKE, "vera")
 
 
 def _list_methods(*names: str) -> tuple[Callable[[RunSpec], bool], str]:
@@ -34,9 +34,9 @@ _USES: dict[str, tuple[Callable[[RunSpec], bool], str]] = {
         "data.evaluation has the held-out rows",
     ),
     "method.beta": (lambda spec: spec.method.objective != "sft", "only dpo, orpo and kto use it"),
-    "method.r": _list_methods(*_RANKED),
+    "method.r": _list_methods(*_WITH_RANK),
     "method.alpha": _list_methods(*LORA_LIKE),
-    "method.dropout": _list_methods(*_RANKED),
+    "method.dropout": _list_methods(*_WITH_RANK),
     "method.targets": _list_methods(*LORA_LIKE, "ia3", "vera"),
     "method.rslora": _list_methods(*LORA_LIKE),
     "method.dora": _list_methods(*LORA_LIKE),
