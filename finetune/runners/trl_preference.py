@@ -21,8 +21,8 @@ if TYPE_CHECKING or __package__:
         build_callback,
         find_pad_token,
         load_splits,
-        set_model_arguments,
         run_trainer,
+        set_model_arguments,
     )
 else:
     from emit import IGNORE_INDEX, Emitter, main, rss_bytes
@@ -30,8 +30,8 @@ else:
         build_callback,
         find_pad_token,
         load_splits,
-        set_model_arguments,
         run_trainer,
+        set_model_arguments,
     )
 
 TEMPLATE = "chat_template.jinja"
