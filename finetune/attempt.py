@@ -15,6 +15,7 @@ from finetune.callbacks import RunCallbacks
 from finetune.data import dataset
 from finetune.data.template import load_tokenizer, set_template
 from finetune.errors import StackEnvironmentError, TrainingError, TrainingInterruption
+from finetune.machine import hardware
 from finetune.process import environment, gpu_check, launch, torchrun
 from finetune.record import Attempt, Record, read_record, update_record, utc_now, write_text
 from finetune.spec import RunSpec, iterate_leaves
@@ -81,6 +82,8 @@ def train(folder: Path, spec: RunSpec, stack: Stack, callbacks: RunCallbacks) ->
     _write_native_config(spec, stack, job)
     attempt = _start_attempt(folder, spec, stack, env, job)
     steps: list[dict[str, Any]] = []
+    if load := hardware.describe_load():
+        callbacks.on_stage(load)
     callbacks.on_stage("train")
     try:
         result = _follow_process(folder, stack.command(env.python, spec, job), spec, stack, callbacks, steps)

@@ -151,7 +151,8 @@ METHODS: tuple[MethodNote, ...] = (
     ),
     MethodNote(
         "ORPO", "what LoRA, QLoRA or full trains: answers and preferences in one loss, without a reference",
-        "2403.07691 (2024)", "two answers for each row", "", {"axolotl": "rl: orpo"},
-        "trl 1.16 has it in its experimental part only, so advisor does not train with it",
+        "2403.07691 (2024)", "two answers for each row", "method.objective=orpo",
+        {"trl": "experimental.orpo.ORPOConfig", "axolotl": "rl: orpo"},
+        "rows as for DPO; can start from a base model; method.beta is the weight of the preference",
     ),
 )  # fmt: skip

@@ -42,6 +42,7 @@ from finetune.record import (
 from finetune.spec import ComposedSpec, RunSpec, resolve_spec, to_toml
 from finetune.stacks import NativeConfig, load_stack
 from finetune.stacks.shared.defaults import render_with_fallbacks
+from finetune.stacks.shared.unused_fields import replace_unused_fields
 from finetune.weights import base
 
 
@@ -77,6 +78,7 @@ def plan_run(composed_spec: ComposedSpec, callbacks: RunCallbacks = RunCallbacks
     machine = hardware.detect_machine()
     has_bfloat16 = machine.has_bfloat16(composed_spec.spec.devices.processes)
     composed_spec = resolve_spec(composed_spec, gpus=len(machine.gpus), bfloat16=has_bfloat16)
+    replace_unused_fields(composed_spec)  # refuses before the rows are tokenised
     spec = composed_spec.spec
     if idle_note := hardware.describe_unused_gpus(machine, spec.devices.kind, spec.devices.processes):
         callbacks.on_stage(idle_note)

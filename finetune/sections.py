@@ -6,15 +6,18 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 LORA_LIKE = ("lora", "qlora")
-Objective = Literal["sft", "dpo", "kto"]
+Objective = Literal["sft", "dpo", "orpo", "kto"]
 # Objective → the format of its rows.
-PREFERENCE_FORMATS: Mapping[str, str] = {"dpo": "preference", "kto": "unpaired-preference"}
+PREFERENCE_FORMATS: Mapping[str, str] = {
+    "dpo": "preference",
+    "orpo": "preference",
+    "kto": "unpaired-preference",
+}
 # Objectives that people look for, and why advisor does not train with them.
 _OTHER_OBJECTIVES = {
-    "orpo": "trl has ORPO in its experimental part only, whose interfaces change without notice; use 'dpo'",
     "grpo": "GRPO needs a reward function and generates its rows during the training; use `trl grpo`",
     "reward": "a reward model has another output layer than a language model; use `trl reward`",
 }
@@ -88,9 +91,10 @@ class Method(Section):
 
     Attributes:
         name: None: ``qlora`` on a machine with a GPU, ``lora`` without.
-        objective: ``sft`` trains on answers, ``dpo`` on pairs of a chosen and a rejected answer, ``kto`` on
-            answers with the label true (desirable) or false.
-        beta: how strongly ``dpo`` and ``kto`` hold the model to its reference, the untrained model.
+        objective: ``sft`` trains on answers, ``dpo`` and ``orpo`` on pairs of a chosen and a rejected answer,
+            ``kto`` on answers with the label true (desirable) or false.
+        beta: how strongly ``dpo`` and ``kto`` hold the model to its reference, the untrained model; for
+            ``orpo`` the weight of the preference beside the loss of the chosen answer.
         r, alpha, dropout, rslora, dora: for LoRA and QLoRA; ``r`` for VeRA too.
         targets: names of linear layers, or ``all-linear``.
         virtual_tokens: for prompt tuning and prefix tuning.
@@ -114,13 +118,12 @@ class Method(Section):
             raise ValueError(f"{value}: {_OTHER_OBJECTIVES[value]}")
         return value
 
-    @model_validator(mode="after")
-    def _lora_options_need_lora(self) -> Method:
-        if self.name is not None and self.name not in LORA_LIKE and (self.rslora or self.dora):
-            raise ValueError(f"rslora and dora need the method lora or qlora, not {self.name}")
-        if self.targets == ():
-            raise ValueError("targets is empty: expected names of layers, or all-linear")
-        return self
+    @field_validator("targets")
+    @classmethod
+    def _targets_have_names(cls, targets: tuple[str, ...]) -> tuple[str, ...]:
+        if not targets:
+            raise ValueError("it is empty: expected names of layers, or all-linear")
+        return targets
 
 
 class Quantisation(Section):
@@ -138,7 +141,7 @@ class Training(Section):
         batch_size: rows of one optimiser step over all processes; a multiple of
             ``micro_batch_size`` x processes.
         micro_batch_size: rows in memory at once in one process; None: at most 4.
-        epochs, steps: ``steps`` takes precedence if it is set.
+        epochs, steps: the length of the run; of two layers, the later one has precedence (`compose_spec`).
         warmup: below 1 a share of the steps; 1 or more, a number of steps.
         gradient_checkpointing: None: on with a GPU, off on a CPU.
         learning_rate: of a preference objective by default 1e-5, and 1e-6 for ``full``; see `resolve_spec`.

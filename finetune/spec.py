@@ -183,13 +183,18 @@ def get_preset(name: str) -> Mapping[str, Any]:
 def compose_spec(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> ComposedSpec:
     """Build a spec from layers over the defaults; later layers take precedence.
 
+    The length of a run is in ``training.epochs`` or ``training.steps``: a layer that sets one of them
+    replaces the other one of an earlier layer.
+
     Raises:
         SpecError: fields do not exist or have invalid values; the message lists all of them.
     """
     flat: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for source, tables in layers:
-        for name, value in iterate_leaves(tables):
+        values = dict(iterate_leaves(tables))
+        _replace_length(flat, values, origins, source)
+        for name, value in values.items():
             flat[name], origins[name] = value, source
             if isinstance(value, str) and not _is_utf8(value):
                 raise SpecError(f"invalid {name} {value!r} (from {source}): it is not valid UTF-8")
@@ -200,6 +205,20 @@ def compose_spec(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> ComposedSpe
     return ComposedSpec(
         spec, {name: origins.get(name, "default") for name, _ in iterate_leaves(spec.model_dump())}
     )
+
+
+def _replace_length(
+    flat: dict[str, Any], values: Mapping[str, Any], origins: dict[str, str], source: str
+) -> None:
+    """Remove the length of earlier layers if the values have the other one."""
+    for name, other in (("training.epochs", "training.steps"), ("training.steps", "training.epochs")):
+        if (
+            values.get(name) is not None
+            and values.get(other) is None
+            and origins.get(other, source) != source
+        ):
+            flat.pop(other, None)
+            origins.pop(other, None)
 
 
 def _is_utf8(text: str) -> bool:
@@ -213,8 +232,10 @@ def _is_utf8(text: str) -> bool:
 def override_fields(composed_spec: ComposedSpec, source: str, values: Mapping[str, Any]) -> ComposedSpec:
     """Return the spec with some leaves set by another layer."""
     flat = dict(iterate_leaves(composed_spec.spec.model_dump()))
-    spec = compose_spec([("", nest_leaves({**flat, **values}))]).spec
-    return ComposedSpec(spec, {**composed_spec.origins, **dict.fromkeys(values, source)})
+    spec = compose_spec([("", nest_leaves(flat)), (source, nest_leaves(values))]).spec
+    new_values = dict(iterate_leaves(spec.model_dump()))
+    changed_fields = {name for name, value in flat.items() if new_values[name] != value}
+    return ComposedSpec(spec, {**composed_spec.origins, **dict.fromkeys({*values, *changed_fields}, source)})
 
 
 def resolve_spec(composed_spec: ComposedSpec, *, gpus: int, bfloat16: bool = True) -> ComposedSpec:

@@ -1,12 +1,17 @@
 """How well a model tells better answers from worse ones: loss, accuracy and margin on held-out preferences.
 
 The reward of an answer is ``beta`` times (its log-probability minus that of the reference, the base model).
+ORPO has no reference: there it is ``beta`` times the mean log-probability of its tokens.
 
 DPO (arXiv 2305.18290): the loss is the mean of -log sigmoid(margin) over the pairs; the margin is the reward
 of the chosen minus that of the rejected answer. KTO (arXiv 2402.01306): the loss is the mean of 1 -
 sigmoid(reward - z) over the desirable answers and of 1 - sigmoid(z - reward) over the others; z is ``beta``
 times the mean log-ratio of answers to other prompts, and 0 at least. A model that equals its reference has
 the loss log 2 (DPO) or 0.5 (KTO), and the margin 0.
+
+ORPO (arXiv 2403.07691): the loss has two parts. One is the mean of -log p over the tokens of the prompts and
+their chosen answers. The other is ``beta`` times the mean of -log sigmoid(the log odds of the chosen answer
+minus those of the rejected one). The p of an answer is the geometric mean over its tokens.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from finetune.data.encoded_row import EncodedRow
+from finetune.runners.emit import count_trained_labels
 from finetune.sections import Method
 
 Figures = dict[str, float]
@@ -25,12 +31,15 @@ def list_sequences(rows: Sequence[EncodedRow], objective: str) -> list[EncodedRo
     """Return what a model must read to judge the rows of an objective.
 
     Returns:
-        For ``sft`` the rows, for ``dpo`` the chosen and the rejected side of each row, and for ``kto`` the
-        rows and then each prompt with the answer of the row before it.
+        For ``sft`` the rows, for ``dpo`` the chosen and the rejected side of each row, for ``orpo`` also the
+        chosen sides with all tokens trained, and for ``kto`` the rows and then each prompt with the answer of
+        the row before it.
     """
-    if objective != "kto":
-        return [side for row in rows for side in row.sides]
-    return [*rows, *(_join(row, rows[n - 1]) for n, row in enumerate(rows))]
+    if objective == "kto":
+        return [*rows, *(_join(row, rows[n - 1]) for n, row in enumerate(rows))]
+    sides = [side for row in rows for side in row.sides]
+    whole_rows = [replace(row, labels=row.input_ids, rejected=None) for row in rows]
+    return [*sides, *whole_rows] if objective == "orpo" else sides
 
 
 def _join(row: EncodedRow, other: EncodedRow) -> EncodedRow:
@@ -42,7 +51,7 @@ def _join(row: EncodedRow, other: EncodedRow) -> EncodedRow:
 def compare_models(
     rows: Sequence[EncodedRow], method: Method, log_probabilities: Mapping[str, Sequence[float]]
 ) -> tuple[dict[str, float], dict[str, Figures]]:
-    """Return the losses and the other figures of each model that has its reference beside it.
+    """Return the losses and the other figures of each model that has its reference beside it (ORPO has none).
 
     Args:
         rows: the held-out preferences.
@@ -51,13 +60,17 @@ def compare_models(
             log-probability of each of `list_sequences`.
 
     Returns:
-        Name → loss; name → ``accuracy``, ``margin``, ``chosen_reward``, ``rejected_reward``, and for pairs
-        ``likelier_chosen`` (the share of pairs whose chosen answer is the likelier one; also of ``base``).
+        Name → loss; name → ``accuracy``, ``margin``, ``chosen_reward`` and ``rejected_reward`` (for ``orpo``
+        also of ``base``), and for ``dpo`` ``likelier_chosen`` (the share of pairs whose chosen answer is the
+        likelier one; also of ``base``).
     """
     losses: dict[str, float] = {}
     figures: dict[str, Figures] = {}
     labels = [bool(row.is_desirable) for row in rows]
     for name, values in log_probabilities.items():
+        if rows and method.objective == "orpo":
+            losses[name], figures[name] = _judge_odds(rows, method.beta, values)
+            continue
         reference = log_probabilities.get(name.replace("adapter", "base"))
         if reference is None or not rows:
             continue
@@ -72,10 +85,30 @@ def compare_models(
 
 
 def _judge_pairs(rewards: Sequence[float]) -> tuple[float, Figures]:
+    margins = [chosen - rejected for chosen, rejected in _pair(rewards)]
+    return _mean([_log1p_exp(-margin) for margin in margins]), _describe_rewards(rewards)
+
+
+def _judge_odds(rows: Sequence[EncodedRow], beta: float, values: Sequence[float]) -> tuple[float, Figures]:
+    """Return loss and figures of ORPO from the log-probabilities of `list_sequences`."""
+    sides = [side for row in rows for side in row.sides]
+    means = [value / count_trained_labels(side.labels) for value, side in zip(values, sides, strict=False)]
+    ratios = [_log_odds(chosen) - _log_odds(rejected) for chosen, rejected in _pair(means)]
+    tokens = sum(len(row.input_ids) - 1 for row in rows)  # no token comes before the first one
+    chosen_loss = -math.fsum(values[len(sides) :]) / tokens
+    loss = chosen_loss + beta * _mean([_log1p_exp(-ratio) for ratio in ratios])
+    return loss, _describe_rewards([beta * value for value in means])
+
+
+def _log_odds(log_probability: float) -> float:
+    """Return log(p / (1 - p)) of a p below 1."""
+    return log_probability - math.log(-math.expm1(min(log_probability, -1e-12)))
+
+
+def _describe_rewards(rewards: Sequence[float]) -> Figures:
     pairs = _pair(rewards)
     margins = [chosen - rejected for chosen, rejected in pairs]
-    loss = _mean([_log1p_exp(-margin) for margin in margins])
-    return loss, {
+    return {
         "accuracy": _share(margin > 0 for margin in margins),
         "margin": _mean(margins),
         "chosen_reward": _mean([chosen for chosen, _ in pairs]),

@@ -266,6 +266,14 @@ def check_model_kind(m: Material) -> Iterator[Finding]:
         yield make_finding("base-or-instruct", f"{kind} suits these data", rows)
 
 
+def check_senses(m: Material) -> Iterator[Finding]:
+    """Find a model that also reads images or sound."""
+    parts = [name for name in ("vision_config", "audio_config") if m.config.get(name)]
+    if parts:
+        what = f"the model also reads images or sound ({', '.join(parts)}); advisor trains on text alone"
+        yield make_finding("other-senses", what, "config.json")
+
+
 CHECKS: tuple[Callable[[Material], Iterator[Finding]], ...] = (
     check_lengths,
     check_duplicates,
@@ -277,6 +285,7 @@ CHECKS: tuple[Callable[[Material], Iterator[Finding]], ...] = (
     check_default_system,
     check_trained_share,
     check_model_kind,
+    check_senses,
     *PREFERENCE_CHECKS,
 )
 

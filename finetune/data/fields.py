@@ -85,8 +85,14 @@ def _remove_fields(turn: dict[str, Any], text: str) -> Iterator[tuple[str, dict[
         if name in turn:
             yield name, {key: value for key, value in turn.items() if key != name}
     content = turn["content"].strip()
-    if content and (calls or content not in text):
+    # Templates write the thought of a content (`<think>…</think>`) with other white space.
+    is_in_text = content in text or _remove_spaces(content) in _remove_spaces(text)
+    if content and (calls or not is_in_text):
         yield "the content", {**turn, "content": f"{content} {content}"}
+
+
+def _remove_spaces(text: str) -> str:
+    return "".join(text.split())
 
 
 def _changes(text: str, render: Callable[..., str], turns: Turns, tools: Sequence[dict[str, Any]]) -> bool:

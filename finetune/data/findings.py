@@ -183,6 +183,11 @@ WORDS = {
         "instruct model gives better results",
         "use the instruct model of the family",
     ),
+    "other-senses": _Words(
+        "warning",
+        "its parts for images or sound stay as they are, and an adapter on their layers learns nothing",
+        "set method.targets to layers of its text model, or use another tool to train on images or sound",
+    ),
     "base-or-instruct": _Words(
         "note",
         "with few rows an instruct model learns a style faster; with many rows a base model is more flexible",

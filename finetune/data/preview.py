@@ -1,10 +1,11 @@
-"""The exact tokens of the training rows, as coloured text and as HTML."""
+"""The exact tokens of the training rows, as coloured text, as HTML and as JSON."""
 
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from finetune.data.encoded_row import EncodedRow
@@ -145,3 +146,30 @@ def render_html(
         ]
         parts.append("</pre>")
     return "".join(parts) + "</html>\n"
+
+
+def render_json(
+    title: str,
+    rows: Iterable[tuple[str, list[Piece]]],
+    findings: Sequence[Finding],
+    data: Dataset,
+    limit: int,
+) -> str:
+    """Render what `render_html` has: each token has its id, its text and whether it is trained."""
+    report = {
+        "title": title,
+        "summary": dict(data.summary),
+        "findings": [asdict(finding) for finding in findings],
+        "lengths": [
+            {"from": low, "to": high, "rows": count}
+            for low, high, count in count_by_length(list_lengths(data), limit)
+        ],
+        "rows": [
+            {
+                "row": row_title,
+                "tokens": [{"id": p.token, "text": p.text, "is_trained": p.is_trained} for p in pieces],
+            }
+            for row_title, pieces in rows
+        ],
+    }
+    return json.dumps(report, indent=1, ensure_ascii=False) + "\n"

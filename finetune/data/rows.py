@@ -26,8 +26,8 @@ _COLUMNS = {
     "system_prompt": "system",
 }
 _FIELDS = {
-    "chat": ("messages", "tools", "system"),
-    "sharegpt": ("conversations", "tools", "system"),
+    "chat": ("messages", "tools", "system", "system_prompt"),
+    "sharegpt": ("conversations", "tools", "system", "system_prompt"),
     "alpaca": ("instruction", "input", "output", "system", "history", "tools"),
     "prompt-completion": ("prompt", "completion", "tools", "system"),
     "text": ("text",),
@@ -99,7 +99,7 @@ def read_rows(
     """Yield the rows of a file or a hub data set, in their order.
 
     Args:
-        source: path of a .jsonl, .jsonl.gz, .json, .csv or .parquet file, or a hub id (``owner/name``).
+        source: path of a file (see `read_records`), or a hub id (``owner/name``).
         required_format: the format that every row must have, or ``auto``.
         ignored_columns: names of fields of the rows to leave out.
 
@@ -214,8 +214,8 @@ def _add_context(
     """Return the turns with the system text and the tools of the row."""
     if not any(turn.is_trained for turn in turns[prompt_turns:] if turn.role == "assistant"):
         raise RowError("has weight 0 for every answer: there is no answer to learn")
-    system = record.get("system")
-    if not is_empty(system):
+    systems = [record[name] for name in ("system", "system_prompt") if not is_empty(record.get(name))]
+    for system in systems:
         if not isinstance(system, str):
             raise RowError(f"has system of type {type(system).__name__}, not text")
         if turns[0].role != "system":

@@ -18,8 +18,14 @@ _ROLE_NAMES = {
     "gpt": "assistant",
     "chatgpt": "assistant",
     "bot": "assistant",
+    "ai": "assistant",  # LangChain
+    "model": "assistant",  # Gemini
     "function_call": "assistant",
+    "tool_call": "assistant",
     "observation": "tool",
+    "tool_response": "tool",
+    "function_response": "tool",
+    "function": "tool",  # OpenAI, before tools
 }
 _WEIGHTS = ("weight", "train", "trainable")
 _TOOL_FIELDS = ("name", "tool_call_id")
@@ -110,6 +116,7 @@ def parse_turns(value: object) -> tuple[Message, ...]:
     Raises:
         RowError: a turn cannot be read, or the chat does not end with an answer.
     """
+    value = _parse_json(value)  # a cell of CSV or Parquet has the list as a text
     if not isinstance(value, list) or not value:
         raise RowError("has no list of turns")
     turns = []
@@ -126,15 +133,20 @@ def parse_turns(value: object) -> tuple[Message, ...]:
 def _parse_turn(turn: object) -> Message:
     if not isinstance(turn, Mapping):
         raise RowError(f"has no 'role': it is a {type(turn).__name__}")
-    role_key, content_key = ("from", "value") if "from" in turn else ("role", "content")
+    role_key = "from" if "from" in turn else "role"
+    is_content = "content" in turn or (role_key == "role" and "value" not in turn)
+    content_key = "content" if is_content else "value"
     if role_key not in turn:
         raise RowError("has no 'role'")
     given_role, content = turn[role_key], turn.get(content_key)
-    role = _ROLE_NAMES.get(str(given_role), given_role)
+    lower_role = str(given_role).lower()
+    role = _ROLE_NAMES.get(lower_role, lower_role if lower_role in ROLES else given_role)
     if role not in ROLES:
         raise RowError(f"has the unknown role {role!r}; known roles: {', '.join(ROLES)}")
+    if not is_empty(turn.get("function_call")) and is_empty(turn.get("tool_calls")):  # OpenAI, before tools
+        turn = {**turn, "tool_calls": [turn["function_call"]], "function_call": None}
     check_fields(turn, (role_key, content_key, "tool_calls", *THOUGHTS, *_WEIGHTS, *_TOOL_FIELDS))
-    if given_role == "function_call":
+    if lower_role in ("function_call", "tool_call"):
         turn, content = {**turn, "tool_calls": content}, None
     fields = _read_fields(turn, role)
     if "tool_calls" in fields and content is None:

@@ -25,6 +25,7 @@ from finetune.errors import SpecError
 GPUS_VARIABLE, VISIBLE_VARIABLE = "ADVISOR_GPUS", "CUDA_VISIBLE_DEVICES"
 _BFLOAT16_SINCE = 8.0
 _MIB = 2**20
+_BUSY = 1.5  # processes a core in the last minute; a run's own preparation uses one core
 _QUERY = "name,uuid,memory.total,memory.free,compute_cap"
 # Each of these files means that an NVIDIA driver is loaded (the second one: in Windows' Linux).
 _DRIVER_FILES = ("/proc/driver/nvidia/version", "/dev/dxg")
@@ -107,6 +108,21 @@ def read_room(kind: str | None) -> Room | None:
     import torch
 
     return Room(*torch.cuda.mem_get_info(0))
+
+
+def describe_load() -> str:
+    """Return a sentence if other programs keep the cores busy, so that a run takes longer; else nothing."""
+    try:
+        load = os.getloadavg()[0]
+    except OSError:  # a system without it
+        return ""
+    cores = os.cpu_count() or 1
+    if load < _BUSY * cores:
+        return ""
+    return (
+        f"the machine is busy: {load:.0f} processes share {cores} cores, so the run takes longer, and its "
+        "seconds say little about the stack"
+    )
 
 
 def describe_unused_gpus(machine: Machine, kind: str | None, processes: int) -> str:

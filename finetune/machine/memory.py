@@ -128,7 +128,7 @@ def predict_memory(shape: Shape, spec: RunSpec, longest: int, file_bytes: int = 
     activation_bytes, logits = count(shape, spec, length, rows)
     adapter = count_training_state_bytes(shape, spec)
     weights = count_weight_bytes(shape, spec)
-    needs_reference = spec.method.name == "full" and spec.method.objective != "sft"
+    needs_reference = spec.method.name == "full" and spec.method.objective in ("dpo", "kto")
     reference = weights if needs_reference else 0
     if spec.method.name == "full":
         # When the gradients of all weights exist, the activations are freed; the moments remain.
@@ -153,11 +153,11 @@ def predict_memory(shape: Shape, spec: RunSpec, longest: int, file_bytes: int = 
 
 
 def count_sequences_at_once(spec: RunSpec) -> int:
-    """Return the sequences of a micro-batch: DPO has both answers of each row in memory.
+    """Return the sequences of a micro-batch: DPO and ORPO have both answers of each row in memory.
 
     The passes through the reference save nothing for the backward pass.
     """
-    return (spec.training.micro_batch_size or 1) * (2 if spec.method.objective == "dpo" else 1)
+    return (spec.training.micro_batch_size or 1) * (2 if spec.method.objective in ("dpo", "orpo") else 1)
 
 
 def _count_gpu_activations(shape: Shape, spec: RunSpec, length: int, rows: int) -> tuple[int, int]:

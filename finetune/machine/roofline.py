@@ -90,8 +90,8 @@ def count_flops(shape: Shape, spec: RunSpec, length: float) -> float:
 
 
 def _count_reference_flops(shape: Shape, spec: RunSpec, length: float) -> float:
-    """Return the operations of the passes without gradients: DPO has one, KTO three."""
-    passes = {"sft": 0, "dpo": 1, "kto": 3}[spec.method.objective]
+    """Return the operations of the passes without gradients: DPO has one, KTO three, ORPO none."""
+    passes = {"dpo": 1, "kto": 3}.get(spec.method.objective, 0)
     weights = shape.linear_parameters + shape.vocabulary_size * shape.hidden_size
     attention = length * shape.heads * shape.head_size * shape.layers
     return 2 * passes * (weights + attention)

@@ -194,7 +194,7 @@ def ensure_environment(
         return current.environment
     with _lock_build(lock, progress):
         if not read_build_costs(lock):  # there is none, or the process that built it was killed
-            return build_environment(lock, progress)
+            return _build(lock, progress)
     cache = check_environment(lock)
     if cache.environment is None:
         raise StackEnvironmentError(
@@ -218,13 +218,28 @@ def _lock_build(lock: Path, progress: Callable[[str], None]) -> Iterator[None]:
         yield
 
 
-def build_environment(lock: Path, progress: Callable[[str], None] = lambda _: None) -> Environment:
+def build_environment(
+    lock: Path, progress: Callable[[str], None] = lambda _: None, *, unless_ready: bool = False
+) -> Environment:
     """Build the environment of a lock file; an existing one is deleted first.
+
+    Args:
+        lock: the lock file.
+        progress: called with a sentence about each stage.
+        unless_ready: use an environment that is ready, such as one that another process builds now.
 
     Raises:
         StackEnvironmentError: uv is not installed, a package cannot be installed, or the result differs from
             the lock file.
     """
+    with _lock_build(lock, progress):
+        health = check_environment(lock) if unless_ready else None
+        if health is not None and health.environment is not None:
+            return health.environment
+        return _build(lock, progress)
+
+
+def _build(lock: Path, progress: Callable[[str], None]) -> Environment:
     uv = find_uv()
     folder = environment_folder(lock)
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -54,6 +54,7 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         trainer.args.eval_on_start = False  # axolotl sets it if there are held-out rows
         if not cfg.sample_packing:  # axolotl packs the rows itself, in its own order
             set_order(trainer, emit, config)
+            trainer.train_dataset.column_names = ()  # axolotl would remove columns that its collator drops
         count_work(trainer, emit)
         end_after_last_step(trainer)
         emit.report_model(trainer.model, began)

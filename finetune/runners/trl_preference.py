@@ -1,12 +1,14 @@
 """Train on preferences with trl, in its environment: `python trl_preference.py CONFIG RUN`, with events.
 
-The trainers are trl's DPOTrainer and KTOTrainer. They get the tokens and labels that advisor has prepared, so
-they read no text: the log-probability of an answer is the sum over its trained tokens. Their reference is the
-model without its adapter, or for all weights a second model.
+The trainers are trl's DPOTrainer and KTOTrainer, and ORPOTrainer of its experimental part. They get the
+tokens and labels that advisor has prepared, so they read no text: the log-probability of an answer is the sum
+over its trained tokens, for ORPO their mean. The reference of DPO and KTO is the model without its adapter,
+or for all weights a second model; ORPO has none.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -15,29 +17,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
     from finetune.runners.emit import IGNORE_INDEX, Emitter, main, rss_bytes
-    from finetune.runners.probe import save_probe
-    from finetune.runners.shards import shut_down
     from finetune.runners.trl_sft import (
         build_callback,
-        end_after_last_step,
         find_pad_token,
         load_splits,
-        prepare_weights,
+        run_trainer,
         set_model_arguments,
-        set_order,
     )
 else:
     from emit import IGNORE_INDEX, Emitter, main, rss_bytes
-    from probe import save_probe
-    from shards import shut_down
     from trl_sft import (
         build_callback,
-        end_after_last_step,
         find_pad_token,
         load_splits,
-        prepare_weights,
+        run_trainer,
         set_model_arguments,
-        set_order,
     )
 
 TEMPLATE = "chat_template.jinja"
@@ -46,7 +40,7 @@ TEMPLATE = "chat_template.jinja"
 def train(config: Path, run: Path, emit: Emitter) -> None:
     """Train with the config, and write the adapter (or the model) to ``RUN/adapter``.
 
-    The name of the config is the objective: ``dpo.yaml`` or ``kto.yaml``.
+    The name of the config is the objective: ``dpo.yaml``, ``kto.yaml`` or ``orpo.yaml``.
     """
     began = time.monotonic()
     import transformers
@@ -68,23 +62,12 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         train_dataset=train_rows,
         eval_dataset=test_rows,
         processing_class=tokenizer,
-        quantization_config=get_quantization_config(model),
+        **_quantise(config.stem, args, get_quantization_config(model)),
         peft_config=get_peft_config(model),
         callbacks=[build_callback(emit)],
     )
-    prepare_weights(trainer, model)
-    set_order(trainer, emit, config)
     weigh_rows(trainer, emit)
-    end_after_last_step(trainer)
-    emit.report_model(trainer.model, began)
-    trainer.train(resume_from_checkpoint=args.resume_from_checkpoint)
-    if not emit.has_stopped:
-        trainer.processing_class.pad_token = pad_token  # the adapter's tokenizer stays the model's
-        trainer.save_model(str(run / "adapter"))
-        if model.use_peft and args.world_size == 1:
-            save_probe(trainer.model, run)
-        emit.report_end(trainer.state.global_step, began)
-    shut_down()
+    run_trainer(trainer, model, config, run, emit, pad_token, began)
 
 
 def _choose_trainer(objective: str) -> tuple[Any, Any, Callable[[list[dict[str, Any]], int], dict[str, Any]]]:
@@ -93,9 +76,22 @@ def _choose_trainer(objective: str) -> tuple[Any, Any, Callable[[list[dict[str, 
         from trl import DPOConfig, DPOTrainer
 
         return _without_preparation(DPOTrainer), DPOConfig, collate_pairs
+    if objective == "orpo":
+        os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"  # the run's record says that it is experimental
+        from trl.experimental.orpo import ORPOConfig, ORPOTrainer
+
+        return _with_our_tokens(ORPOTrainer), ORPOConfig, collate_pairs
     from trl import KTOConfig, KTOTrainer
 
     return _without_preparation(KTOTrainer), KTOConfig, collate_answers_with_labels
+
+
+def _quantise(objective: str, args: Any, quantisation: Any) -> dict[str, Any]:
+    """Return the trainer's argument that quantises the base; ORPOTrainer has it among those of the model."""
+    if objective != "orpo":
+        return {"quantization_config": quantisation}
+    args.model_init_kwargs |= {"quantization_config": quantisation, "device_map": {"": str(args.device)}}
+    return {}
 
 
 def _without_preparation(trainer_class: Any) -> Any:
@@ -107,6 +103,58 @@ def _without_preparation(trainer_class: Any) -> Any:
 
     Trainer.__name__ = trainer_class.__name__
     return Trainer
+
+
+def _with_our_tokens(trainer_class: Any) -> Any:
+    """Return an ORPOTrainer that takes the rows, and the batches of `collate_pairs`, as they are."""
+
+    class Trainer(trainer_class):  # type: ignore[misc]  # trl has no types
+        def __init__(self, *, train_dataset: Any, eval_dataset: Any = None, **options: Any) -> None:
+            eval_rows = None if eval_dataset is None else _PreparedRows(eval_dataset)
+            super().__init__(train_dataset=_PreparedRows(train_dataset), eval_dataset=eval_rows, **options)
+            self._metrics = self._stored_metrics  # the name in trl's other trainers
+
+        def concatenated_forward(self, model: Any, batch: dict[str, Any]) -> Any:
+            return super().concatenated_forward(model, _split_sides(batch))
+
+    Trainer.__name__ = trainer_class.__name__
+    return Trainer
+
+
+class _PreparedRows:
+    """Rows that have their tokens: trl's ORPOTrainer maps each data set to prompts, and then to tokens."""
+
+    def __init__(self, rows: Sequence[dict[str, Any]]) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, place: int) -> dict[str, Any]:
+        return self.rows[place]
+
+    def map(self, *_: Any, **__: Any) -> _PreparedRows:
+        return self
+
+
+def _split_sides(batch: dict[str, Any]) -> dict[str, Any]:
+    """Return a micro-batch of `collate_pairs` with ORPOTrainer's names.
+
+    A filler has no answer, whose mean log-probability would be NaN, so all of its tokens are the answer: its
+    loss counts nothing.
+    """
+    mask = batch["completion_mask"].bool()
+    mask = mask | ~mask.any(dim=1, keepdim=True)
+    tensors = {
+        "input_ids": batch["input_ids"],
+        "attention_mask": batch["attention_mask"],
+        "labels": batch["input_ids"].masked_fill(~mask, IGNORE_INDEX),
+    }
+    pairs = len(mask) // 2
+    sides = {"chosen": slice(None, pairs), "rejected": slice(pairs, None)}
+    return {
+        f"{side}_{name}": tensor[part] for side, part in sides.items() for name, tensor in tensors.items()
+    }
 
 
 def _load_tokenizer(model: Any, args: Any, template: Path) -> tuple[Any, str | None]:
@@ -180,7 +228,6 @@ def weigh_rows(trainer: Any, emit: Emitter) -> None:
     which have no answer: they must neither change that mean nor trl's own figures.
     """
     compute, args = trainer.compute_loss, trainer.args
-    stream = emit.stream
     micro_batches = args.gradient_accumulation_steps * args.world_size
 
     def compute_weighted_loss(model: Any, inputs: Any, *more: Any, **options: Any) -> Any:
@@ -188,10 +235,10 @@ def weigh_rows(trainer: Any, emit: Emitter) -> None:
             return compute(model, inputs, *more, **options)
         labels = inputs["input_ids"].masked_fill(inputs["completion_mask"] == 0, IGNORE_INDEX)
         emit.count_batch(labels, inputs["attention_mask"])
-        step_rows = stream.count_rows(trainer.state.global_step + 1)
+        step_rows = emit.stream.count_rows(trainer.state.global_step + 1)
         sides = 1 if "label" in inputs else 2
         has_answer = inputs["completion_mask"].any(dim=1)
-        if step_rows == stream.batch:
+        if step_rows == emit.stream.batch:
             return compute(model, inputs, *more, **options)
         rows = int(has_answer.sum()) // sides
         if rows:

@@ -63,17 +63,34 @@ def train(config: Path, run: Path, emit: Emitter) -> None:
         peft_config=_read_peft_config(peft_file) if peft_file.is_file() else get_peft_config(model),
         callbacks=[build_callback(emit)],
     )
+    count_work(trainer, emit)
+    own_pad_token = trainer.processing_class.pad_token if substitute is None else None
+    run_trainer(trainer, model, config, run, emit, own_pad_token, began)
+
+
+def run_trainer(
+    trainer: Any, model: Any, config: Path, run: Path, emit: Emitter, pad_token: str | None, began: float
+) -> None:
+    """Train the rows in the order of all stacks, and save the adapter (or the model).
+
+    Args:
+        trainer: trl's trainer, with the run's data.
+        model: trl's ``ModelConfig``.
+        config: the run's config, with the order of the rows beside it.
+        run: the run's folder.
+        emit: the stream of events.
+        pad_token: the padding token of the saved tokenizer, which is the model's.
+        began: a value of `time.monotonic`.
+    """
     prepare_weights(trainer, model)
     set_order(trainer, emit, config)
-    count_work(trainer, emit)
     end_after_last_step(trainer)
     emit.report_model(trainer.model, began)
-    trainer.train(resume_from_checkpoint=args.resume_from_checkpoint)
+    trainer.train(resume_from_checkpoint=trainer.args.resume_from_checkpoint)
     if not emit.has_stopped:
-        if substitute is not None:  # the adapter's tokenizer stays the model's
-            trainer.processing_class.pad_token = None
+        trainer.processing_class.pad_token = pad_token
         trainer.save_model(str(run / "adapter"))
-        if model.use_peft and args.world_size == 1:
+        if model.use_peft and trainer.args.world_size == 1:
             save_probe(trainer.model, run)
         emit.report_end(trainer.state.global_step, began)
     shut_down()

@@ -1,10 +1,10 @@
 """trl: the spec as a `trl sft` config; our runner uses it and adds the stream of events.
 
-The keys and defaults are those of trl 1.16 (SFTConfig, DPOConfig, KTOConfig, ModelConfig, ScriptArguments),
-taken from its source. The YAML is complete, so `trl sft --config native/sft.yaml` can use it too. trl's
-command line does not have some methods (IA3, VeRA, prompt and prefix tuning); for them there is a PEFT
-config file beside it. `trl dpo` and `trl kto` read texts, so their configs need our runner, which gives them
-the tokens.
+The keys and defaults are those of trl 1.16 (SFTConfig, DPOConfig, KTOConfig, ORPOConfig, ModelConfig,
+ScriptArguments), taken from its source. The YAML is complete, so `trl sft --config native/sft.yaml` can use
+it too. trl's command line does not have some methods (IA3, VeRA, prompt and prefix tuning); for them there is
+a PEFT config file beside it. `trl dpo` and `trl kto` read texts, so their configs need our runner, which
+gives them the tokens. ORPO is in trl's experimental part, of which the lock file has one version.
 """
 
 from __future__ import annotations
@@ -86,13 +86,16 @@ def _refuse_for_preferences(spec: RunSpec) -> None:
     if method.name not in (*LORA_LIKE, "full"):
         why = f"advisor runs {objective} for lora, qlora and full only"
         raise UnsupportedField(name, "method.name", method.name, why)
-    why = f"trl's {objective.upper()}Trainer turns dropout off, so that model and reference are comparable"
+    why = f"trl's {objective.upper()}Trainer turns dropout off, so that the answers are comparable"
     refusals.refuse_other_values(name, spec, {"method.dropout": (0.0, why)})
-    if "lm_head" in method.targets:
+    if objective == "orpo":
+        why = "advisor has not tested trl's ORPOTrainer with them"
+        refusals.refuse_other_values(name, spec, {"training.liger_kernels": (False, why)})
+    if "lm_head" in method.targets and objective != "orpo":
         why = f"trl's {objective.upper()}Trainer computes with the output layer itself, without its adapter"
         raise UnsupportedField(name, "method.targets", list(method.targets), why)
     if spec.world_size > 1:
-        why = f"advisor shards no reference model; {objective} runs with ddp"
+        why = f"advisor shards no model for {objective}, which runs with ddp"
         refusals.refuse_other_values(name, spec, {"devices.strategy": ("ddp", why)})
     if objective == "kto" and spec.training.micro_batch_size == 1:
         why = "KTO compares each answer with that of another row in memory, so it needs two at least"
@@ -195,6 +198,13 @@ def _render_training(spec: RunSpec, job: Job) -> dict[str, Any]:
 
 def _list_deviations(spec: RunSpec) -> tuple[str, ...]:
     deviations = []
+    if spec.method.objective == "orpo":
+        deviations.append("method.objective: orpo is in the experimental part of trl")
+        deviations.append(
+            "data.loss_on: ORPO's loss of the chosen answer counts its prompt too, as its authors do"
+        )
+        if spec.method.name == "qlora":
+            deviations.append("method: trl's ORPOTrainer holds the weights that are not quantised in float32")
     if spec.method.name == "qlora" and spec.training.dtype != "float16":
         deviations.append("method: trl keeps the weights of a QLoRA adapter in bfloat16 during training")
     if spec.devices.kind == "cpu" and spec.training.dtype == "bfloat16":

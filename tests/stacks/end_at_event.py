@@ -59,8 +59,10 @@ def train(runner, config, run, number, how):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-name = sys.argv[1]
-for module in IMPORTS[name]:
-    importlib.import_module(module)
-for line in sys.stdin:
-    print(train(importlib.import_module(name), *json.loads(line)), flush=True)
+# axolotl spawns processes, which import this file again.
+if __name__ == "__main__":
+    name = sys.argv[1]
+    for module in IMPORTS[name]:
+        importlib.import_module(module)
+    for line in sys.stdin:
+        print(train(importlib.import_module(name), *json.loads(line)), flush=True)

@@ -141,13 +141,19 @@ def test_preview_shows_tokens_findings_and_a_page(advisor, tiny, tmp_path):
     rows = [*tiny_model.sums(30), tiny_model.sums(1)[0]]
     data = tiny_model.write(tmp_path / "d.jsonl", rows)
     page = tmp_path / "p.html"
-    words = ("preview", "--data", data, "--model", tiny, "--set", "data.max_length=64", "--html", page)
+    words = ("preview", "--data", data, "--model", tiny, "--set", "data.max_length=64")
     output = advisor(*words, "--row", "2").stdout
     assert "row 2: 32 tokens" in output
     assert "assistant↵\n⟦it is 1 .<|im_end|>⟧" in output, "the mask without colours"
     assert "row 1:" not in output
     assert "warning duplicates: 1 row repeats an earlier row exactly" in output
     assert "do:" in output
+    report = json.loads(advisor(*words, "--row", "2", "--format", "json").stdout)
+    (row,) = report["rows"]
+    assert (row["row"], len(row["tokens"]), report["summary"]["train_rows"]) == ("2", 32, 28)
+    assert "".join(t["text"] for t in row["tokens"] if t["is_trained"]) == "it is 1 .<|im_end|>"
+    assert [finding["code"] for finding in report["findings"]][:1] == ["duplicates"]
+    advisor(*words, "--format", "html", "-o", page)
     html = page.read_text()
     assert "<span class=t" in html
     assert "<span class=u" in html

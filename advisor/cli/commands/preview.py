@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from advisor.cli import app
-from advisor.cli.output import check_output
+from advisor.cli.output import Output, write_report
 from advisor.cli.run_options import (
     Data,
     Demo,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from finetune.data.preview import Piece
     from finetune.run import Plan
 
+_ROWS_OF_A_PAGE, _FILE_WIDTH = 20, 100
+
 
 @app.command()
 def preview(
@@ -45,12 +48,11 @@ def preview(
         list[int] | None,
         typer.Option(metavar="N", help="Show the row of this number (in JSONL: its line). Repeatable."),
     ] = None,
-    html: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Also write an HTML page, with at least 20 rows.", callback=check_output
-        ),
-    ] = None,
+    format: Annotated[
+        Literal["text", "html", "json"],
+        typer.Option(help="Format of the report; html and json have at least 20 rows."),
+    ] = "text",
+    output: Output = None,
 ) -> None:
     """Show the tokens of the data, and what is wrong with it.
 
@@ -60,32 +62,40 @@ def preview(
 
     Examples:
       advisor preview --data mine.jsonl --model MODEL
-      advisor preview --data mine.jsonl --model MODEL --html preview.html
+      advisor preview --data mine.jsonl --model MODEL --format html -o preview.html
     """
-    from rich.console import Console
-
     from advisor.errors import EXIT_INPUT
-    from advisor.files import write_atomically
     from finetune import run
     from finetune.data import preview as tokens
 
     options = RunOptions(data, model, eval_data, stack, preset, spec, fields, demo)
     with show_progress() as callbacks:
         plan = run.plan_run(compose_run(options, callbacks).composed_spec, callbacks)
-    console = Console()
-    has_colour = console.color_system is not None and not console.no_color
-    console.print(tokens.render_text(_split_rows(plan, rows, row or []), with_marks=not has_colour))
-    _print_lengths(console, plan)
-    print_findings(console, plan.findings)
-    if html is not None:
-        pieces = _split_rows(plan, max(rows, 20), row or [])
-        limit = plan.spec.data.max_length
+    if format == "text":
+        _print_text(plan, _split_rows(plan, rows, row or []), output)
+    else:
         title = f"{Path(plan.spec.data.train).name} for {Path(plan.spec.model.base).name}"
-        page = tokens.render_html(title, pieces, plan.findings, plan.data, limit)
-        write_atomically(html, page.encode())
-        console.print(f"written: {html}")
+        render = tokens.render_html if format == "html" else tokens.render_json
+        pieces = _split_rows(plan, max(rows, _ROWS_OF_A_PAGE), row or [])
+        write_report(render(title, pieces, plan.findings, plan.data, plan.spec.data.max_length), output)
     if any(finding.severity == "error" for finding in plan.findings):
         raise typer.Exit(EXIT_INPUT)
+
+
+def _print_text(plan: Plan, rows: list[tuple[str, list[Piece]]], output: Path | None) -> None:
+    """Print the preview, or write it into a file, which has no colours."""
+    from rich.console import Console
+
+    from finetune.data import preview as tokens
+
+    text = None if output is None else io.StringIO()
+    console = Console() if text is None else Console(file=text, width=_FILE_WIDTH, color_system=None)
+    has_colour = console.color_system is not None and not console.no_color
+    console.print(tokens.render_text(rows, with_marks=not has_colour))
+    _print_lengths(console, plan)
+    print_findings(console, plan.findings)
+    if text is not None:
+        write_report(text.getvalue(), output)
 
 
 def _split_rows(plan: Plan, count: int, numbers: list[int]) -> list[tuple[str, list[Piece]]]:

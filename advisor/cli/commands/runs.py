@@ -70,7 +70,7 @@ def _format_row(folder: Path, run: Record) -> list[str]:
         folder.name,
         run.current_state,
         Path(str(_look_up(run.spec, "model", "base") or "?")).name,
-        f"{method}, {objective}" if objective in ("dpo", "kto") else str(method or "?"),
+        f"{method}, {objective}" if isinstance(objective, str) and objective != "sft" else str(method or "?"),
         losses,
         steps,
         f"{seconds:.0f}" if seconds else "?",

@@ -76,7 +76,7 @@ def build(stack: Stack) -> None:
     lock = load_stack(stack).lock
     health = environment.check_environment(lock)
     if health.environment is None:
-        environment.build_environment(lock, print)
+        environment.build_environment(lock, print, unless_ready=True)
     else:
         print(f"ready: {health.why}")
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from finetune.errors import UnsupportedField
 from finetune.spec import ComposedSpec, override_fields
 from finetune.stacks import Job, NativeConfig, Stack
+from finetune.stacks.shared.unused_fields import replace_unused_fields
 
 _PROPOSALS = ("default", "machine:", "--preset ")
 
@@ -16,6 +17,8 @@ def render_with_fallbacks(
     stack: Stack, composed_spec: ComposedSpec, build_job: Callable[[ComposedSpec], Job]
 ) -> tuple[ComposedSpec, NativeConfig]:
     """Render the native config; only a value that a person set can be refused.
+
+    A field that the run does not use gets its default.
 
     Args:
         stack: the stack.
@@ -27,8 +30,9 @@ def render_with_fallbacks(
 
     Raises:
         UnsupportedField: the stack does not support a value, and a person set it or there is no other.
+        SpecError: a person set a field that the run does not use.
     """
-    deviations: dict[str, str] = {}
+    composed_spec, deviations = replace_unused_fields(composed_spec)
     while True:
         try:
             config = stack.render(composed_spec.spec, build_job(composed_spec))

@@ -89,8 +89,7 @@ def test_sharding_over_one_process_is_refused():
     ({"training": {"learning_rat": 1}}, "training.learning_rat: there is no such field (from --set)"),
     ({"training": {"learning_rate": -1}}, "training.learning_rate"),
     ({"training": {"batch_size": 10, "micro_batch_size": 4}}, "not a multiple of micro_batch_size"),
-    ({"method": {"name": "ia3", "dora": True}}, "need the method lora or qlora"),
-    ({"method": {"targets": []}}, "targets is empty"),
+    ({"method": {"targets": []}}, "method.targets: it is empty"),
     ({"nonsense": 1}, "nonsense: there is no such field"),
 ])  # fmt: skip
 def test_error_shows_the_field_and_its_origin(layer, message):
@@ -165,8 +164,8 @@ def test_field_that_people_look_for_is_refused_with_the_reason(leaf, why):
 
 
 @pytest.mark.parametrize(("objective", "why"), [
-    ("orpo", "trl has ORPO in its experimental part only"), ("grpo", "GRPO needs a reward function"),
-    ("reward", "a reward model has another output layer"), ("ppo", "Input should be 'sft', 'dpo' or 'kto'"),
+    ("grpo", "GRPO needs a reward function"),
+    ("reward", "a reward model has another output layer"), ("ppo", "Input should be 'sft', 'dpo', 'orpo' or 'kto'"),
 ])  # fmt: skip
 def test_other_objective_is_refused_with_the_reason(objective, why):
     with pytest.raises(SpecError, match=f"method.objective: .*{re.escape(why)}"):
@@ -193,3 +192,23 @@ def test_learning_rate_of_a_preference_is_lower_unless_you_set_it(method, traini
         assert resolved_spec.origins["training.learning_rate"].startswith(
             f"{method['objective']}, instead of "
         )
+
+
+@pytest.mark.parametrize(("layers", "length"), [
+    ([("f", {"training": {"steps": 60}}), ("--set", {"training": {"epochs": 3.0}})], (3.0, None)),
+    ([("f", {"training": {"epochs": 3.0}}), ("--set", {"training": {"steps": 60}})], (1.0, 60)),
+    ([("f", {"training": {"steps": 60, "epochs": 3.0}})], (3.0, 60)),
+    ([("--set", {"training": {"steps": 60}}), ("--set", {"training": {"epochs": 3.0}})], (3.0, 60)),
+])  # fmt: skip
+def test_the_later_layer_says_how_long_a_run_is(layers, length):
+    base = ("base", {"model": {"base": "m"}, "data": {"train": "d"}})
+    training = spec.compose_spec([base, *layers]).spec.training
+    assert (training.epochs, training.steps) == length
+
+
+def test_a_sweep_over_epochs_replaces_the_steps_of_a_preset():
+    base = ("base", {"model": {"base": "m"}, "data": {"train": "d"}})
+    quick = spec.compose_spec([base, ("--preset quick", spec.PRESETS["quick"])])
+    long = spec.override_fields(quick, "--sweep", {"training.epochs": 2.0})
+    assert (long.spec.training.epochs, long.spec.training.steps) == (2.0, None)
+    assert long.origins["training.steps"] == "--sweep"

@@ -37,6 +37,16 @@ def check(make_spec, tokenizer, tmp_path):
     return run
 
 
+def test_model_that_also_sees_is_a_warning(check):
+    finding = check(CLEAN, {"text_config": tiny_model.config(), "vision_config": {"hidden_size": 8}})[
+        "other-senses"
+    ]
+    assert finding.what == (
+        "the model also reads images or sound (vision_config); advisor trains on text alone"
+    )
+    assert finding.severity == "warning"
+
+
 def test_clean_data_have_only_notes(check):
     assert {f.severity for f in check(CLEAN).values()} <= {"note"}
 

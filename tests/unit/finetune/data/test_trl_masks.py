@@ -53,6 +53,7 @@ CASES = {
     "chat, system": ({"messages": [SYSTEM, *TURNS]},) * 2,
     "chat, empty answer": ({"messages": [USER, EMPTY]},) * 2,
     "chat, thoughts": ({"messages": [USER, THOUGHT, SECOND_USER, SECOND_ANSWER]},) * 2,
+    "chat, thought in content": ({"messages": [USER, {**ANSWER, "content": "<think>two</think>it is 2 ."}]},) * 2,
     "chat, tools": ({"messages": [USER, CALLING, RESULT, ANSWER], "tools": [TOOL]},) * 2,
     "ShareGPT": ({"conversations": SHAREGPT}, {"messages": TURNS}),
     "alpaca": ({"instruction": USER["content"], "output": ANSWER["content"]}, {"messages": [USER, ANSWER]}),
@@ -77,6 +78,7 @@ REFUSED = {
     **dict.fromkeys((case for case in CASES if "text" not in case), VISION),
     "chat, system": {*VISION, "gemma"},
     "chat, thoughts": {*KNOWN} - THINKING,
+    "chat, thought in content": {*VISION, "deepseekv3"},
     "chat, tools": VISION | NO_TOOLS,
 }
 

@@ -247,3 +247,11 @@ def test_driver_version_is_unknown_without_an_answer(smi):
     assert hardware.read_driver_version() is None
     smi("exit 9")
     assert hardware.read_driver_version() is None
+
+
+def test_a_busy_machine_is_said(monkeypatch):
+    monkeypatch.setattr(hardware.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(hardware.os, "getloadavg", lambda: (2.9, 0.0, 0.0))
+    assert hardware.describe_load() == ""
+    monkeypatch.setattr(hardware.os, "getloadavg", lambda: (14.2, 0.0, 0.0))
+    assert hardware.describe_load().startswith("the machine is busy: 14 processes share 2 cores, so the run")

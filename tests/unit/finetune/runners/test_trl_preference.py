@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import preferences_in_processes
 import pytest
 import tiny_model
 import torch
+from safetensors.torch import load_file
 from torch.nn.functional import logsigmoid
 
 from finetune import attempt, run, spec
@@ -24,7 +29,7 @@ from finetune.runners import trl_preference
 from finetune.runners.emit import IGNORE_INDEX, Emitter
 from finetune.runners.stream import Stream
 from finetune.sections import Method
-from finetune.stacks import STACKS, load_stack
+from finetune.stacks import STACKS, Job, load_stack
 
 # trl 1.16 still uses these names of transformers.
 pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning")
@@ -97,7 +102,9 @@ def compute_rewards(model, rows):
 
 
 def compute_plain_loss(model, objective, rows):
-    """Return the loss of the papers: DPO, equation 7; KTO, equation 7."""
+    """Return the loss of the papers: DPO, equation 7; KTO, equation 7; ORPO, equations 6 and 7."""
+    if objective == "orpo":
+        return compute_plain_orpo(model, rows)
     if objective == "dpo":
         margins = compute_rewards(model, rows) - compute_rewards(model, [row["rejected"] for row in rows])
         return -logsigmoid(margins).mean()
@@ -110,7 +117,22 @@ def compute_plain_loss(model, objective, rows):
     return (1 - torch.sigmoid(signs * (compute_rewards(model, rows) - zero_point))).mean()
 
 
-@pytest.mark.parametrize(("objective", "rows"), [("dpo", PAIRS), ("kto", LABELLED)])
+def compute_plain_orpo(model, rows):
+    """The authors count the prompt in the loss of the chosen answers, which is a mean over tokens."""
+    whole_rows = [{**row, "labels": [IGNORE_INDEX, *row["input_ids"][1:]]} for row in rows]
+    chosen_loss = -sum(sum_log_probabilities(model, row) for row in whole_rows)
+    chosen_loss = chosen_loss / sum(len(row["input_ids"]) - 1 for row in rows)
+    odds = []
+    for side in (rows, [row["rejected"] for row in rows]):
+        answers = [len(row["labels"]) - row["labels"].count(IGNORE_INDEX) for row in side]
+        p = torch.stack(
+            [sum_log_probabilities(model, row) / n for row, n in zip(side, answers, strict=True)]
+        ).exp()
+        odds.append(p / (1 - p))
+    return chosen_loss - BETA * logsigmoid((odds[0] / odds[1]).log()).mean()
+
+
+@pytest.mark.parametrize(("objective", "rows"), [("dpo", PAIRS), ("kto", LABELLED), ("orpo", PAIRS)])
 def test_loss_gradient_and_figures_are_those_of_plain_code(build_trainer, base, tmp_path, objective, rows):
     trainer = build_trainer(objective, rows)
     model = trainer.model
@@ -119,7 +141,8 @@ def test_loss_gradient_and_figures_are_those_of_plain_code(build_trainer, base, 
     plain_gradients = torch.autograd.grad(plain_loss, trained_weights)
     loss = trainer.compute_loss(model, trainer.data_collator(rows))
     gradients = torch.autograd.grad(loss, trained_weights)
-    assert abs(loss.item() - (math.log(2) if objective == "dpo" else 0.5)) > 0.01, "the adapter does nothing"
+    untrained_loss = {"dpo": math.log(2), "kto": 0.5}.get(objective, 0.0)
+    assert abs(loss.item() - untrained_loss) > 0.01, "the adapter does nothing"
     assert loss.item() == pytest.approx(plain_loss.item(), abs=1e-5)
     for gradient, plain_gradient in zip(gradients, plain_gradients, strict=True):
         torch.testing.assert_close(gradient, plain_gradient, atol=1e-5, rtol=1e-3)
@@ -134,13 +157,15 @@ def test_loss_gradient_and_figures_are_those_of_plain_code(build_trainer, base, 
     method = Method(objective=objective, beta=BETA)
     losses, figures = preferences.compare_models(encoded_rows, method, {"base": reference, "adapter": own})
     assert losses["adapter"] == pytest.approx(plain_loss.item(), abs=1e-5)
-    assert losses["base"] == pytest.approx(math.log(2) if objective == "dpo" else 0.5)
+    with model.disable_adapter():
+        plain_base = compute_plain_loss(model, "orpo", rows).item() if objective == "orpo" else untrained_loss
+    assert losses["base"] == pytest.approx(plain_base, abs=1e-5)
     assert figures["adapter"]["margin"] == pytest.approx(
         figures["adapter"]["chosen_reward"] - figures["adapter"]["rejected_reward"]
     )
     trl_figures = trainer._metrics["train"]
     assert figures["adapter"]["margin"] == pytest.approx(trl_figures["rewards/margins"][0], abs=1e-5)
-    if objective == "dpo":
+    if objective != "kto":
         assert figures["adapter"]["accuracy"] == trl_figures["rewards/accuracies"][0]
 
     # Four micro-batches of a last step with five rows weigh each row the same; fillers change nothing.
@@ -154,12 +179,27 @@ def test_loss_gradient_and_figures_are_those_of_plain_code(build_trainer, base, 
     step_loss = sum(trainer.compute_loss(model, trainer.data_collator(batch)) / 4 for batch in batches)
     plain_losses = [compute_plain_loss(model, objective, batch) for batch in (batches[0], batches[1][:1])]
     assert step_loss.item() == pytest.approx(((4 * plain_losses[0] + plain_losses[1]) / 5).item(), abs=1e-5)
-    assert len(trl_figures["rewards/chosen"]) == 2 if objective == "dpo" else True
+    assert len(trl_figures["rewards/chosen"]) == 2 if objective != "kto" else True
     sides = [side for n in range(5) for side in row_from_json(emit.stream[n]).sides]
     assert (
         int(emit.tokens) == sum(len(side.input_ids) for side in sides) == emit.stream.count_work(1)["tokens"]
     )
     assert int(emit.trained_tokens) == emit.stream.count_work(1)["trained"]
+
+
+def test_figures_of_odds_worked_out_by_hand():
+    # Two answers of two tokens with p = 1/2 and 1/4 each, so odds of 1 and 1/3. All three tokens after the first
+    # of the chosen row have -log p = 3 together.
+    row = EncodedRow([1, 2, 3, 4], [-100, -100, 3, 4], EncodedRow([1, 2, 5, 6], [-100, -100, 5, 6]))
+    values = [2 * math.log(1 / 2), 2 * math.log(1 / 4), -3.0]
+    losses, figures = preferences.compare_models(
+        [row], Method(objective="orpo", beta=0.5), {"adapter": values}
+    )
+    assert losses["adapter"] == pytest.approx(3 / 3 + 0.5 * math.log(1 + 1 / 3))
+    assert figures["adapter"] == pytest.approx({
+        "accuracy": 1.0, "margin": 0.5 * math.log(2), "chosen_reward": 0.5 * math.log(1 / 2),
+        "rejected_reward": 0.5 * math.log(1 / 4),
+    })  # fmt: skip
 
 
 def test_figures_of_pairs_worked_out_by_hand():
@@ -202,10 +242,13 @@ def plan_training(base, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("objective", "method", "rate"), [
-    ("kto", "lora", 0.01), ("dpo", "qlora", 0.01), ("dpo", "full", 0.002),
+    ("kto", "lora", 0.01), ("dpo", "qlora", 0.01), ("dpo", "full", 0.002), ("orpo", "lora", 0.03),
+    ("orpo", "qlora", 0.03),
 ])  # fmt: skip
 def test_run_learns_its_preferences(plan_training, tmp_path, objective, method, rate):
-    plan, folder = plan_training(rate, objective=objective, name=method), tmp_path / "run"
+    # The random model must learn the words from ORPO's loss of the chosen answers, beside the preference.
+    beta = 5.0 if objective == "orpo" else 0.1
+    plan, folder = plan_training(rate, objective=objective, name=method, beta=beta), tmp_path / "run"
     assert plan.data.rows == (2 * 54 if objective == "kto" else 54), "KTO takes a pair as two rows"
     (folder / "native").mkdir(parents=True)
     dataset.link_dataset(plan.data, folder / "data")
@@ -218,13 +261,65 @@ def test_run_learns_its_preferences(plan_training, tmp_path, objective, method, 
     result = evaluate_run(folder)
     suffix = "_quantised" if method == "qlora" else ""
     losses, figures = result["losses"], result["preferences"]["adapter" + suffix]
-    assert losses["base" + suffix] == pytest.approx(math.log(2) if objective == "dpo" else 0.5, abs=1e-6)
+    if objective != "orpo":
+        assert losses["base" + suffix] == pytest.approx(math.log(2) if objective == "dpo" else 0.5, abs=1e-6)
     assert losses["adapter" + suffix] < losses["base" + suffix] - 0.02
     assert figures["accuracy"] > 0.8
     assert figures["margin"] == pytest.approx(figures["chosen_reward"] - figures["rejected_reward"])
     last = [event for _, event in launch.read_events(folder)][-1]
     assert (last["tokens"], last["trained"]) == (last["planned_tokens"], last["planned_trained"])
     assert last["tokens"] == plan.data.summary["train_tokens"]
+
+
+@pytest.fixture
+def write_run(base, tmp_path):
+    """Return a function that writes a run of ten rows: two whole steps, and one with two rows and two fillers."""
+
+    def write(objective, processes):
+        fields = {
+            "model": {"base": str(base)}, "data": {"train": "d", "max_length": 32},
+            "method": {"name": "lora", "r": 4, "objective": objective, "beta": BETA},
+            "training": {"batch_size": 4, "micro_batch_size": 2, "dtype": "float32", "learning_rate": 0.01,
+                         "epochs": 2.5, "gradient_checkpointing": False},
+            "devices": {"kind": "cpu", "processes": processes},
+        }  # fmt: skip
+        run_spec = spec.RunSpec.model_validate(fields)
+        folder = tmp_path / f"{objective}-{processes}"
+        for name in ("data", "native", "work"):
+            (folder / name).mkdir(parents=True)
+        tiny_model.write(folder / "data" / "train.jsonl", LABELLED if objective == "kto" else PAIRS)
+        job = Job(folder, folder / "data", str(base), None, steps=3, warmup_steps=0, rows=4, test_rows=0)
+        for name, text in load_stack("trl").render(run_spec, job).files.items():
+            (job.native / name).write_text(text)
+        return folder
+
+    return write
+
+
+def test_two_processes_train_as_one(write_run):
+    runs = {n: [write_run(objective, n) for objective in ("dpo", "orpo", "kto")] for n in (1, 2)}
+    script = Path(preferences_in_processes.__file__)
+    command = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", str(script)]
+    variables = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(script.parents[2])}
+    process = subprocess.run(
+        [sys.executable, *command, *map(str, runs[2])],
+        env=variables,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0, process.stderr[-3000:]
+    for one, two in zip(*runs.values(), strict=True):
+        (config,) = one.joinpath("native").glob("*.yaml")
+        trl_preference.train(config, one, Emitter(one))
+        ends = [[event for _, event in launch.read_events(run)][-1] for run in (one, two)]
+        for end in ends:
+            assert (end["tokens"], end["trained"]) == (end["planned_tokens"], end["planned_trained"])
+        assert ends[0]["tokens"] == ends[1]["tokens"]
+        adapter, other = (load_file(run / "adapter" / "adapter_model.safetensors") for run in (one, two))
+        difference = max(float((adapter[key] - other[key]).abs().max()) for key in adapter)
+        # KTO compares with the other answers of all processes, which one process has not in memory.
+        assert difference < (0.05 if config.stem == "kto" else 1e-6), config.stem
 
 
 def test_plan_and_preview_know_preferences(plan_training):
