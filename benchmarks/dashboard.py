@@ -31,7 +31,7 @@ from advisor.report.dashboard import render
 
 BUNDLED_SIZE = 5
 # What is promised of the pages of 15 and of 60 candidates.
-MOST_KILOBYTES, MOST_PAINT_MS, MOST_ANSWER_MS = 2000, 300, 50
+MOST_KILOBYTES, MOST_PAINT_MS, MOST_ANSWER_MS = 900, 300, 50
 SLIDE = """
 (selector) => {
   const sliders = [...document.querySelectorAll(selector)], took = [];
@@ -112,9 +112,9 @@ def main() -> None:
         }
     paints = {label: statistics.median(run.paint for run in runs_) for label, runs_ in results.items()}
     base = paints["an empty page"]
-    print("| page | kB | writing, CPU s | first paint, ms | ratio | weights: CPU ms | median ms | slowest ms "
-          "| as of: CPU ms | median ms | slowest ms |")  # fmt: skip
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    print("| page | kB | writing, CPU s | first paint, ms | ratio | weights: CPU ms | median ms | p95 ms "
+          "| slowest ms | as of: CPU ms | median ms | p95 ms | slowest ms |")  # fmt: skip
+    print(f"{13 * '|---'}|")
     for label, (kilobytes, seconds) in sizes.items():
         cells = [
             label,
@@ -131,8 +131,8 @@ def main() -> None:
         bounds = (
             ("kB", sizes[label][0], MOST_KILOBYTES),
             ("ms to first paint", paints[label], MOST_PAINT_MS),
-            ("ms to an answer (weights, median)", middle(results[label], WEIGHTS), MOST_ANSWER_MS),
-            ("ms to an answer (as of, median)", middle(results[label], DAY), MOST_ANSWER_MS),
+            ("ms to an answer (weights, p95)", percentile_95(results[label], WEIGHTS), MOST_ANSWER_MS),
+            ("ms to an answer (as of, p95)", percentile_95(results[label], DAY), MOST_ANSWER_MS),
         )
         for what, value, most in bounds:
             print(f"{label}: {value:.0f} of {most} {what}: {'met' if value < most else 'NOT MET'}")
@@ -142,12 +142,17 @@ def middle(runs: list[Run], slider: str) -> float:
     return statistics.median(ms for run in runs for ms in run.answers[slider])
 
 
+def percentile_95(runs: list[Run], slider: str) -> float:
+    return statistics.quantiles((ms for run in runs for ms in run.answers[slider]), n=20)[-1]
+
+
 def answers(runs: list[Run], slider: str) -> list[str]:
     if not runs[0].answers:
-        return ["", "", ""]
+        return ["", "", "", ""]
     cpu = statistics.median(run.cpu[slider] for run in runs)
     slowest = max(ms for run in runs for ms in run.answers[slider])
-    return [f"{cpu:.1f}", f"{middle(runs, slider):.1f}", f"{slowest:.1f}"]
+    times = (cpu, middle(runs, slider), percentile_95(runs, slider), slowest)
+    return [f"{ms:.1f}" for ms in times]
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ READ = """() => {
     const list = (id) => [...document.querySelectorAll(`#${id} li`)].map((e) => e.textContent);
     const rows = [...document.querySelectorAll("#ranking-table tbody tr:not([hidden])")];
     const cell = (row, name) => row.querySelector(`[data-cell="${name}"]`).textContent.trim();
+    const columns = [...document.querySelectorAll("#ranking-table [data-criterion]")].map((e) => e.cellIndex);
     return {
         headline: document.querySelector("#headline").textContent,
         confidence: document.querySelector("#confidence-text").textContent,
@@ -25,7 +26,7 @@ READ = """() => {
         alternatives: list("alternatives"), missing: list("missing"),
         rows: rows.map((row) => [row.querySelector("bdi").textContent, cell(row, "rank"), cell(row, "score"),
             cell(row, "wins"), cell(row, "evidence"),
-            ...advisor.data.criteria.map((c) => cell(row, `c-${c.name}`))]),
+            ...columns.map((column) => row.cells[column].textContent.trim())]),
         titles: advisor.charts.figures.map((f) => [f.id, f.title.textContent]),
     };
 }"""

@@ -72,7 +72,7 @@ def test_hostile_text_appears_as_text(open_page, hostile, width):
     assert report.messages == []
     assert report.requests == [hostile.as_uri()]
     assert report.page.locator("img, b:has-text('bold') >> css=b, iframe, object, a:not(.skip)").count() == 0
-    assert report.page.locator("script:not([type])").count() == 2  # that of the page, and plotly
+    assert report.page.locator("script:not([type])").count() == 3  # the loader, that of the page, and plotly
     text_of_page = report.page.inner_text("body")
     for text in EVIL:
         assert " ".join(text.split())[:60] in " ".join(text_of_page.split())

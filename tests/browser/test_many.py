@@ -36,7 +36,7 @@ def test_sixty_candidates_open_and_answer(open_page, many):
     from dataclasses import replace
 
     request, file = many
-    assert file.stat().st_size < 2_000_000
+    assert file.stat().st_size < 900_000
     report = open_page(file)
     assert report.page.evaluate("advisor.data.days.length") > AT_LEAST_DAYS
     assert len(read_ranking(report)) == CANDIDATES

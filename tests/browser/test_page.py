@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ import pytest
 from advisor.answers.question import Request, read_request
 from advisor.answers.recommend import recommend
 
+WITHOUT_TIMES = re.compile(rb"/(?:CreationDate|ModDate) \([^)]*\)")
 AXE_LEVELS = {"serious", "critical"}
 
 
@@ -264,7 +266,6 @@ def test_each_scheme_has_its_own_background(open_page, page_file):
 
 def test_dark_pages_print_light_with_all_charts(open_page, page_file):
     report = open_page(page_file, color_scheme="dark")
-    report.page.evaluate("() => advisor.charts.load().then(() => true)")
     before = report.page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--text')")
     report.page.evaluate("dispatchEvent(new Event('beforeprint'))")
     on_paper = report.page.evaluate(
@@ -289,15 +290,20 @@ def test_dark_pages_print_light_with_all_charts(open_page, page_file):
     assert report.messages == []
 
 
-def test_before_plotly_is_loaded_paper_shows_the_tables(open_page, page_file):
+def test_a_print_at_once_equals_a_later_one(open_page, page_file, chromium):
+    """At once, the script of the page has not even started."""
+    context = chromium.new_context(viewport={"width": 1400, "height": 900})
+    page = context.new_page()
+    page.goto(page_file.as_uri())
+    at_once = page.pdf()
+    context.close()
     report = open_page(page_file)
-    report.page.evaluate("() => { window.Plotly = undefined; dispatchEvent(new Event('beforeprint')); }")
-    script = "advisor.charts.figures.filter((f) => f.chart.traces).map((f) => [f.place.hidden, f.table.box.open, f.box.querySelectorAll('details tbody tr').length])"
-    on_paper = report.page.evaluate(script)
-    assert len(on_paper) > 10
-    assert all(is_hidden and is_open and rows for is_hidden, is_open, rows in on_paper)
-    report.page.evaluate("dispatchEvent(new Event('afterprint'))")
-    assert not any(is_hidden or is_open for is_hidden, is_open, _ in report.page.evaluate(script))
+    report.draw_all()
+    later = report.page.pdf()
+    pages = [re.findall(rb"/Type /Page\b", pdf) for pdf in (at_once, later)]
+    assert len(pages[0]) == len(pages[1]) > 10
+    assert WITHOUT_TIMES.sub(b"", at_once) == WITHOUT_TIMES.sub(b"", later)
+    assert report.messages == []
 
 
 def test_the_keyboard_alone_is_enough(open_page, page_file):

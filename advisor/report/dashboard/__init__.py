@@ -1,8 +1,9 @@
 """The recommendation as one HTML file: answer, ranking, charts, weight sliders, and the user's task.
 
 The file needs no network: it holds its styles, scripts, plotly and data, and its Content-Security-Policy
-blocks everything else. The answer is plain HTML. The data and plotly are compressed, and a script
-unpacks them after the first paint. Jinja or, in the page, `textContent` escapes every value from outside.
+blocks everything else. The answer is plain HTML. The data, the script and plotly are compressed, and a small
+script unpacks them after the first paint, or at once before a print. Jinja or, in the page, `textContent`
+escapes every value from outside.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from advisor.report.dashboard.task import Task
 _ASSETS = Path(__file__).parent / "assets"
 # A script comes after those that it uses. The charts do not use each other.
 _SCRIPTS = (
-    *("format", "links", "tips", "sampling", "engine", "tables", "plot", "pictures", "charts/*"),
+    *("data", "format", "links", "tips", "sampling", "engine", "tables", "plot", "pictures", "charts/*"),
     *("gallery", "state", "words", "first_screen", "task", "page"),
 )
 _STYLES = ("colours", "page", "ranking", "controls", "figures", "task", "narrow", "first_screen", "paper")
@@ -59,13 +60,15 @@ def render(
         r"/\*.*?\*/", "", "\n".join(read_asset(f"{name}.css") for name in _STYLES), flags=re.DOTALL
     )
     style = _without_comments(style)
+    loader = read_asset("vendor/fflate-unzlib.min.js") + _without_comments(read_asset("loader.js"))
     plotly = read_asset("vendor/plotly-basic.min.js")
     data = json.dumps(page_data(answer, timeline, requirements), ensure_ascii=False, separators=(",", ":"))
     return read_template(_ASSETS / "page.html.j2").render(
-        policy=render_policy(scripts=(script, plotly), styles=(style, PLOTLY_STYLE)),
+        policy=render_policy(scripts=(loader, script, plotly), styles=(style, PLOTLY_STYLE)),
         style=style,
         plotly_style=PLOTLY_STYLE,
-        script=script,
+        loader=loader,
+        script=_compress(script),
         plotly=_compress(plotly),
         data=_compress(data),
         task=task,

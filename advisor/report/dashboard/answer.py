@@ -15,6 +15,7 @@ from advisor.report.ranking.text import flips_title, list_gaps, list_nearest_fli
 from advisor.report.values import CONFIDENCE, describe_kind, show_criterion, show_wins
 
 NO_PROJECT = Project()
+HALF_MARK = 0.6  # of the mark of a score on a bar from 0 to 100
 _HEADLINES = {
     "clear": "Choose",
     "leaning": "Leaning to",
@@ -89,7 +90,8 @@ def _row(r: Ranked) -> dict[str, Any]:
         "rank": "out" if r.excluded else "?" if r.rank is None else str(r.rank),
         "is_ranked": r.rank is not None,
         "score": "?" if r.score is None else f"{r.score:.0f}",
-        "at": 0.0 if r.score is None else round(r.score, 2),
+        "mark_from": round((r.score or 0.0) - HALF_MARK, 2),
+        "mark_to": round((r.score or 0.0) + HALF_MARK, 2),
         "low": round(r.low, 2),
         "high": round(r.high, 2),
         "interval": f"{r.low:.0f}–{r.high:.0f}",

@@ -6,6 +6,8 @@ from Python's by less than 0.001 points.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
 from typing import Any
@@ -20,7 +22,7 @@ from advisor.decide.requirements import NO_REQUIREMENTS, Requirements
 from advisor.decide.utilities import FLOOR
 from advisor.measure.cache import measurements_key
 from advisor.measure.definitions import DEFINITIONS
-from advisor.model import CriterionScore, Finding, Recommendation, ScoredCandidate
+from advisor.model import CriterionScore, Finding, Measurement, Recommendation, ScoredCandidate
 from advisor.report.dashboard import reference
 from advisor.report.dashboard.answer import doubts_without_flips
 from advisor.report.dashboard.first_screen import first_screen
@@ -41,6 +43,7 @@ def page_data(
     order = [r.candidate.repository for r in answer.ranking]
     order += [r for r in by_repository if r not in order]
     extra_findings = {r: _extra_findings(answer, timeline, r) for r in order}
+    source_names = sorted({s for r in answer.ranking for m in r.measurements for s in m.sources})
     key = measurements_key(timeline.question.store, answer.as_of)
     return {
         "schema": SCHEMA,
@@ -85,7 +88,7 @@ def page_data(
             }
             for r in order
         ],
-        "scores": [_without_repeats([_scores(x) for x in timeline.candidates.get(r, ())]) for r in order],
+        "scores": [_months([_scores(x) for x in timeline.candidates.get(r, ())]) for r in order],
         "findings": [
             [_findings(x, extra_findings[r]) for x in timeline.candidates.get(r, ())] for r in order
         ],
@@ -99,30 +102,36 @@ def page_data(
         "percentiles": reference.percentiles(),
         "calibration": reference.calibration(),
         "sources": {name: _sources(answer, name) for name in DEFINITIONS},
+        "source_names": source_names,
         "measurements": {
-            r.candidate.repository: [plain(asdict(m)) for m in r.measurements] for r in answer.ranking
+            r.candidate.repository: _columns([_measurement(m, source_names) for m in r.measurements])
+            for r in answer.ranking
         },
-        "issues": [
+        "issues": _columns(
             [
-                order.index(i.repository),
-                _day(i.day),
-                *map(_number, (i.open_issues, i.closed_issues, i.low, i.high)),
-                i.source,
+                [
+                    order.index(i.repository),
+                    _day(i.day),
+                    *map(_number, (i.open_issues, i.closed_issues, i.low, i.high)),
+                    i.source,
+                ]
+                for i in timeline.issues
             ]
-            for i in timeline.issues
-        ],
-        "releases": [
-            [order.index(x.repository), _day(x.day), x.tag, int(x.is_prerelease)] for x in timeline.releases
-        ],
-        "support": [
+        ),
+        "releases": _columns(
+            [[order.index(x.repository), _day(x.day), x.tag, int(x.is_prerelease)] for x in timeline.releases]
+        ),
+        "support": _columns(
             [
-                order.index(s.repository),
-                s.family,
-                s.vendor,
-                *map(_day, (s.family_released_on, s.supported_on, s.removed_on, s.known_until)),
+                [
+                    order.index(s.repository),
+                    s.family,
+                    s.vendor,
+                    *map(_day, (s.family_released_on, s.supported_on, s.removed_on, s.known_until)),
+                ]
+                for s in timeline.support
             ]
-            for s in timeline.support
-        ],
+        ),
         "people": [_people(timeline, r) if place < MOST_PEOPLE else None for place, r in enumerate(order)],
         "benchmarks": [
             [order.index(b.repository), *(plain(v) for v in list(asdict(b).values())[1:])]
@@ -132,6 +141,26 @@ def page_data(
     }
 
 
+def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """Return the columns of rows: equal values side by side need less space."""
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _measurement(m: Measurement, source_names: Sequence[str]) -> list[Any]:
+    """Return what the page shows of a measurement; a source is its place in the names."""
+    return [
+        m.metric,
+        m.status,
+        *(_number(x) if isinstance(x, int | float) else x for x in (m.value, m.low, m.high)),
+        m.n,
+        _number(m.evidence_share),
+        [bisect_left(source_names, name) for name in m.sources],
+        _day(m.first_day),
+        _day(m.last_day),
+        m.reason,
+    ]
+
+
 def _scores(candidate: ScoredCandidate | None) -> list[float | int | None] | None:
     """Return utility, low, high and coverage of each criterion in a flat list; None: no measurements."""
     if candidate is None:
@@ -139,15 +168,14 @@ def _scores(candidate: ScoredCandidate | None) -> list[float | int | None] | Non
     return [_number(x) for c in candidate.criteria for x in _criterion(c)]
 
 
-def _without_repeats(
-    months: list[list[float | int | None] | None],
-) -> list[list[float | int | str | None] | None]:
-    """Return the months with "" for each number that is that of the month before: they need less space."""
-    return [
-        None if now is None else [*now] if before is None
-        else ["" if x == y else x for x, y in zip(now, before, strict=True)]
-        for before, now in zip([None, *months], months, strict=False)
-    ]  # fmt: skip
+def _months(months: list[list[float | int | None] | None]) -> list[list[float | int | str | None]]:
+    """Return the months of each number, "" where it is that of the month before; they need less space."""
+    columns = zip(*(now for now in months if now is not None), strict=True)
+    return [[place for place, now in enumerate(months) if now is None], *map(_without_repeats, columns)]
+
+
+def _without_repeats(values: Sequence[float | int | None]) -> list[float | int | str | None]:
+    return ["" if place and value == values[place - 1] else value for place, value in enumerate(values)]
 
 
 def _criterion(c: CriterionScore) -> tuple[float, float, float, float]:

@@ -18,7 +18,12 @@ from advisor.errors import FactsError, InputError
 from advisor.facts import compaction, reading, writing
 from advisor.facts.facts_view import FactsView
 from advisor.facts.store import parse_file_path
-from advisor.measure.cache import measure_fresh, read_store_measurements
+from advisor.measure.cache import (
+    compute_outlooks_of,
+    measure_fresh,
+    read_cached_measurements,
+    read_store_measurements,
+)
 from advisor.measure.whole_store import Limits, measure_store
 
 DAYS = (AS_OF - timedelta(days=200), AS_OF)
@@ -258,10 +263,17 @@ def test_generated_histories_have_a_value_of_almost_every_metric(tmp_path):
     }  # fmt: skip
 
 
-def test_collecting_into_a_large_store_measures_the_whole_store(store, monkeypatch):
+@pytest.mark.parametrize("has_outlooks", [True, False])
+def test_collecting_into_a_large_store_measures_the_whole_store(store, monkeypatch, has_outlooks):
     from advisor.cli import measure_facts
 
-    monkeypatch.setattr(measure_facts, "MAX_CACHED_REPOSITORIES", 2)
+    monkeypatch.setattr(measure_facts, "MOST_IN_MEMORY", 2)
+    monkeypatch.setattr(measure_facts, "MOST_IN_ONE_FILE", len(NAMES) if has_outlooks else 2)
     measure_facts.measure_facts(store.path)
-    assert not (store.path / "measurements.json").exists()
     assert read_store_measurements(store, NAMES, AS_OF) == measure_directly(store)
+    assert (store.path / "measurements.json").exists() is has_outlooks
+    if has_outlooks:  # a page of many candidates reads them from one file, and no facts
+        view = FactsView(store, tuple(NAMES), AS_OF)
+        kept = read_cached_measurements(view)
+        assert kept.measurements == measure_directly(store)
+        assert kept.outlooks == compute_outlooks_of(view)

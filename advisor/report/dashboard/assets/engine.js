@@ -4,7 +4,7 @@
 //   criteria    [{name, title, benched}], K of them; weights have the same order
 //   candidates  [{repository, name, seed, …}]; a candidate's number i is its index in this list
 //   scores      [i][day] → null or 4K numbers: expected utility, low, high, coverage (0: not measured);
-//              in the file, "" is the number of the month before
+//              in the file, the months of each number (see data.js)
 //   findings    [i][day] → [[rule, verdict, text]]
 //   is_open  whether a requirement could not be checked; unmet_goals: goals that no candidate is known to meet
 // state: {weights: [K numbers], day: index in data.days, selection: Set of candidates}

@@ -78,10 +78,10 @@ const gallery = (() => {
     ],
   ];
   const figures = [];
-  let data, plotly;
+  let data;
 
-  // One figure at a time, so that the page answers in between.
-  async function build(pageData) {
+  // One figure a step, so that the page answers in between.
+  function* build(pageData) {
     data = pageData;
     const observer = new IntersectionObserver(
       (entries) => {
@@ -95,7 +95,7 @@ const gallery = (() => {
       const heading = element("h2", {}, title);
       $("charts").append(heading);
       for (const row of rows) {
-        await pause();
+        yield;
         const figure = frame(...row);
         figure.heading = heading;
         figures.push(figure);
@@ -116,9 +116,7 @@ const gallery = (() => {
     people.writeControls(answer);
     $("charts").append(allMeasurements());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => refresh({ all: true }));
-    addEventListener("beforeprint", toPaper);
-    addEventListener("afterprint", fromPaper);
-    // Load plotly early, because a print cannot wait for it.
+    // Load plotly before the reader scrolls to a chart.
     if (window.requestIdleCallback) requestIdleCallback(load, { timeout: 500 });
     else setTimeout(load, 500);
   }
@@ -208,21 +206,16 @@ const gallery = (() => {
     return [element("span", { "data-fact": "definition" }, "Definition: ", ...terms, ".")];
   }
 
-  async function load() {
-    plotly ??= unpack("plotly").then((text) => {
-      const script = document.createElement("script");
-      script.textContent = text;
-      document.head.append(script);
-      return window.Plotly;
-    });
-    return plotly;
+  function load() {
+    if (!window.Plotly) loader.run("plotly");
+    return window.Plotly;
   }
 
   const CONFIG = { displayModeBar: false, responsive: true, doubleClick: false };
   async function draw(figure) {
     figure.dirty = false;
     if (!figure.chart.traces) return;
-    await (await load()).react(figure.place, figure.chart.traces, figure.chart.layout, CONFIG);
+    await load().react(figure.place, figure.chart.traces, figure.chart.layout, CONFIG);
     if (!figure.listens) figure.place.on("plotly_click", ({ points: [point] }) => figure.chart.open?.(point));
     figure.listens = true;
   }
@@ -269,29 +262,20 @@ const gallery = (() => {
     timer = setTimeout(schedule, 120);
   }
 
-  // Paper is light and narrow, and shows every chart; before plotly is loaded, the tables.
+  // Paper is light and narrow, and shows every chart.
   const PAPER = { width: 670, height: 290 }; // px, as in paper.css; A4 and Letter have more between their margins
   function toPaper() {
     document.documentElement.dataset.paper = "yes";
     plot.repaint();
     for (const figure of figures) {
       writeTexts(figure);
-      if (!figure.chart.traces) continue;
-      if (window.Plotly)
-        window.Plotly.react(figure.place, figure.chart.traces, { ...figure.chart.layout, ...PAPER }, CONFIG);
-      else {
-        figure.place.hidden = true;
-        figure.table.box.open = figure.hasTable = true;
-        figure.table.fill();
-      }
+      const { traces, layout } = figure.chart;
+      if (traces) load().react(figure.place, traces, { ...layout, ...PAPER }, CONFIG);
     }
   }
 
   function fromPaper() {
     delete document.documentElement.dataset.paper;
-    for (const figure of figures.filter((f) => f.hasTable)) {
-      figure.place.hidden = figure.table.box.open = figure.hasTable = false;
-    }
     refresh({ all: true });
   }
 
@@ -311,18 +295,18 @@ const gallery = (() => {
       "Remark",
     ];
     const show = (v) => (v === null ? "" : typeof v === "number" ? String(+v.toPrecision(6)) : v);
-    const cells = (repository, m) => [
+    const cells = (repository, [metric, status, value, low, high, n, share, sources, first, last, reason]) => [
       links.anchor(repository, links.repository(repository)),
-      tips.metric(data, m.metric),
-      m.status === "measured" ? show(m.value) : m.status === "unavailable" ? "?" : "n/a",
-      show(m.low),
-      show(m.high),
-      show(m.n),
-      format.percent(m.evidence_share),
-      links.sources(m.sources),
-      show(m.first_day),
-      show(m.last_day),
-      m.reason,
+      tips.metric(data, metric),
+      status === "measured" ? show(value) : status === "unavailable" ? "?" : "n/a",
+      show(low),
+      show(high),
+      show(n),
+      format.percent(share),
+      links.sources(sources.map((place) => data.source_names[place])),
+      show(first),
+      show(last),
+      reason,
     ];
     const table = tables.behind("figures", () =>
       tables.table(
@@ -347,5 +331,5 @@ const gallery = (() => {
     );
   }
 
-  return { build, refresh, figures, load };
+  return { build, refresh, toPaper, fromPaper, figures, load };
 })();

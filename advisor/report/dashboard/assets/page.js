@@ -21,41 +21,6 @@ const MAX_ITEMS = 8; // of a list before the rest is folded
 const SPEECH_DELAY = 1000; // ms: a screen reader hears the answer once the user pauses
 let data, state, answer, addressTimer, speechTimer;
 
-function bytesOf(base64) {
-  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
-  const text = atob(base64),
-    bytes = new Uint8Array(text.length);
-  for (let place = 0; place < text.length; place += 1) bytes[place] = text.charCodeAt(place);
-  return bytes;
-}
-
-async function unpack(id) {
-  const stream = new Blob([bytesOf($(id).textContent)])
-    .stream()
-    .pipeThrough(new DecompressionStream("deflate"));
-  return new Response(stream).text();
-}
-
-// Wait until the plain HTML is on the screen, so that no script delays it. A hidden page is never painted.
-const TIMEOUT = 1000; // ms
-const firstPaint = () =>
-  new Promise((resolve) => {
-    new PerformanceObserver((list) => {
-      if (list.getEntriesByName("first-contentful-paint").length) resolve();
-    }).observe({ type: "paint", buffered: true });
-    setTimeout(resolve, document.visibilityState === "hidden" ? 0 : TIMEOUT);
-  });
-
-// In the file, "" is the number of the month before.
-function fillRepeats(scores) {
-  for (const months of scores)
-    months.forEach((cells, d) =>
-      cells?.forEach((x, j) => {
-        if (x === "") cells[j] = months[d - 1][j];
-      }),
-    );
-}
-
 // Let the browser handle input and paint between two pieces of work.
 const pause = () => new Promise((resolve) => setTimeout(resolve));
 
@@ -150,6 +115,7 @@ function writeRanking() {
   const body = $("ranking-table").tBodies[0];
   const lines = new Map([...body.rows].map((row) => [Number(row.dataset.candidate), row]));
   const indices = new Set(answer.rows.map((r) => r.i));
+  const columns = [...$("ranking-table").querySelectorAll("[data-criterion]")].map((head) => head.cellIndex);
   for (const [i, row] of lines) if (row.hidden === indices.has(i)) row.hidden = !indices.has(i);
   let next = body.firstElementChild;
   for (const r of answer.rows) {
@@ -162,8 +128,8 @@ function writeRanking() {
     drawInterval(row, r);
     setText(cell("wins"), r.rank === null ? "" : format.percent(r.wins));
     writeChances(row.querySelector("svg.chances"), r.chances);
-    data.criteria.forEach((c, k) => {
-      setText(cell(`c-${c.name}`), format.points(r, k));
+    columns.forEach((column, k) => {
+      setText(row.cells[column], format.points(r, k));
     });
     setText(cell("evidence"), format.percent(r.coverage));
     if (row === next) next = next.nextElementSibling;
@@ -335,11 +301,10 @@ const setStatus = (text) => {
   $("status").textContent = text;
 };
 
-async function start() {
-  await firstPaint();
-  data = JSON.parse(await unpack("data"));
-  fillRepeats(data.scores);
-  await pause();
+// The page in small steps, between which the browser answers.
+function* build() {
+  data = pageData.parse(loader.unpack("data"));
+  yield;
   state = fromAddress(location.hash.slice(1));
   listen();
   document.querySelectorAll("fieldset, button").forEach((control) => {
@@ -348,7 +313,7 @@ async function start() {
   writeAge();
   update({ keepAddress: true });
   clearTimeout(speechTimer); // nothing has changed yet
-  await gallery.build(data);
+  yield* gallery.build(data);
   Object.defineProperty(window, "advisor", {
     value: {
       engine,
@@ -368,4 +333,15 @@ async function start() {
   document.documentElement.dataset.ready = "yes";
 }
 
+const steps = build();
+async function start() {
+  while (!steps.next().done) await pause();
+}
+
+// Paper gets the whole page, whatever the start has done so far.
+loader.actions.beforePrint = () => {
+  while (!steps.next().done);
+  gallery.toPaper();
+};
+addEventListener("afterprint", () => gallery.fromPaper());
 start();

@@ -43,8 +43,7 @@ const pictures = (() => {
   }
 
   async function draw(figure, load) {
-    const plotly = await load();
-    const address = await plotly.toImage(
+    const address = await load().toImage(
       { data: figure.chart.traces, layout: layoutOf(figure) },
       { format: "svg", ...SIZE },
     );

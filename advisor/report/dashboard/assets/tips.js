@@ -3,6 +3,7 @@ const tips = (() => {
   const { element } = format;
   const GAP = 6; // px
   const definitions = new WeakMap();
+  let term = null; // whose definition shows
 
   // A metric's title that shows its definition.
   function metric(data, name) {
@@ -19,6 +20,7 @@ const tips = (() => {
   }
 
   function show(node) {
+    term = node;
     const tip = $("tip"),
       box = node.getBoundingClientRect();
     tip.textContent = definitions.get(node);
@@ -30,6 +32,7 @@ const tips = (() => {
   }
 
   const hide = () => {
+    term = null;
     $("tip").hidden = true;
   };
 
@@ -40,15 +43,17 @@ const tips = (() => {
       define(node, `${title}: ${titles.join(", ")}.`);
     });
     for (const start of ["mouseover", "focusin"])
-      document.addEventListener(start, ({ target }) => {
+      document.addEventListener(start, ({ type, target }) => {
         const node = target.closest?.(".term, [data-criterion]");
         if (node && definitions.has(node)) show(node);
-        else hide();
+        // A focus may scroll the page under a pointer that rests; that hides nothing.
+        else if (type === "focusin" || term !== document.activeElement) hide();
       });
     document.addEventListener("keydown", ({ key }) => {
       if (key === "Escape") hide();
     });
-    addEventListener("scroll", hide, { passive: true });
+    // The tip stays with its term: a focus that scrolls the page would otherwise hide it.
+    addEventListener("scroll", () => term && show(term), { passive: true, capture: true });
   }
 
   return { metric, listen };

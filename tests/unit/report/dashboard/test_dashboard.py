@@ -146,10 +146,11 @@ def test_equal_input_gives_equal_bytes_and_a_small_page():
     assert str(SNAPSHOT.parent) not in first
 
 
-def test_the_bundled_plotly_is_the_one_that_the_docs_name():
+@pytest.mark.parametrize("name", ["plotly-basic.min.js", "fflate-unzlib.min.js"])
+def test_a_bundled_script_is_the_one_that_the_docs_name(name):
     root = Path(__file__).resolve().parents[4]
-    plotly = (root / "advisor/report/dashboard/assets/vendor/plotly-basic.min.js").read_bytes()
-    assert hashlib.sha256(plotly).hexdigest() in (root / "docs/explanation/dependencies.md").read_text()
+    script = (root / "advisor/report/dashboard/assets/vendor" / name).read_bytes()
+    assert hashlib.sha256(script).hexdigest() in (root / "docs/explanation/dependencies.md").read_text()
 
 
 def test_the_command_writes_one_file(tmp_path):

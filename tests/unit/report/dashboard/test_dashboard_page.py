@@ -113,12 +113,20 @@ def test_the_page_before_any_script_runs(sample):
     assert [p["url"] for p in projects] == [f"https://github.com/{r.repository}" for r in answer.ranking]
     assert rows[0] == {
         "repository": TRL, "url": f"https://github.com/{TRL}", "name": "One <1>", "backer": "?", "rank": "1", "is_ranked": True, "score": "71",
-        "at": 71.46, "low": 60.44, "high": 80.56, "interval": "60–81", "wins": "50%", "evidence": "88%",
+        "mark_from": 70.86, "mark_to": 72.06, "low": 60.44, "high": 80.56, "interval": "60–81", "wins": "50%", "evidence": "88%",
         "chances": [{"from": 0.0, "to": 50.0}, {"from": 50.0, "to": 75.0}, {"from": 75.0, "to": 87.5},
                     {"from": 87.5, "to": 100.0}],
         "criteria": [{"name": "activity", "text": "61"}, {"name": "support", "text": "~25"}],
     }  # fmt: skip
-    unknown = {"backer": "ACME", "rank": "?", "is_ranked": False, "score": "?", "at": 0.0, "wins": ""}
+    unknown = {
+        "backer": "ACME",
+        "rank": "?",
+        "is_ranked": False,
+        "score": "?",
+        "mark_from": -0.6,
+        "mark_to": 0.6,
+        "wins": "",
+    }
     assert unknown.items() <= rows[1].items()
     assert rows[1]["chances"] == [{"from": 0.0, "to": 0.0}] * 4
     assert (rows[2]["rank"], rows[2]["score"], rows[2]["wins"]) == ("out", "12", "")
@@ -191,7 +199,9 @@ def test_the_data_of_the_page(sample):
     assert [c["repository"] for c in data["candidates"]] == [TRL, UNSLOTH, third]
     assert [c["born"] for c in data["candidates"]] == ["2020-03-01", None, None]
     assert data["days"] == ["2026-06-30", "2026-07-04"]
-    assert data["scores"] == [[None, [0.612346, 0.5, 0.75, 1, 0.25, 0, 1, 0]], [], []]
+    # The places of months without data, then a column for each number.
+    columns = [[0.612346], [0.5], [0.75], [1], [0.25], [0], [1], [0]]
+    assert data["scores"] == [[[0], *columns], [[]], [[]]]
     # A requirement is not a rule of the domain: it counts for every month with data.
     warning, preference = ["old", "warn", "Nobody answers."], ["asked", "prefer", "It is liked."]
     assert data["findings"] == [[[], [warning, preference]], [], []]
@@ -206,9 +216,11 @@ def test_the_data_of_the_page(sample):
     assert data["outlooks"][0] == [
         {"horizon_months": 12, "probability_inactive": 0.25, "low": 0.1, "high": 0.5, "reason": "few", "known": "kept"}
     ]  # fmt: skip
-    assert data["issues"] == [[1, "2026-06-30", 3, None, 1.5, 2, "s"]]
-    assert data["releases"] == [[0, "2026-06-30", "v1", 1]]
-    assert data["support"] == [[0, "qwen", "Alibaba", "2026-06-30", "2026-07-04", None, "2026-07-04"]]
+    assert data["issues"] == [[1], ["2026-06-30"], [3], [None], [1.5], [2], ["s"]]
+    assert data["releases"] == [[0], ["2026-06-30"], ["v1"], [1]]
+    assert data["support"] == [
+        [x] for x in (0, "qwen", "Alibaba", "2026-06-30", "2026-07-04", None, "2026-07-04")
+    ]
     assert data["benchmarks"] == [
         [1, "trl", "1.0", "peak_memory", "GiB", 2.0, 1.5, 2.5, "A", "box", "2026-06-30", "b"]
     ]
@@ -220,6 +232,25 @@ def test_the_data_of_the_page(sample):
     )
     assert set(data["weights"].values()) == {0.125}
     assert set(data["measurements"]) == {TRL, UNSLOTH, third}
+    rows = {row[0]: row[1:] for row in zip(*data["measurements"][TRL], strict=True)}
+    [trend] = [m for m in answer.ranking[0].measurements if m.metric == "trend"]
+    status, value, low, high, n, share, sources, first_day, last_day, reason = rows["trend"]
+    assert (value, low, high, n, reason) == (0.123457, 0.1, 0.2, trend.n, trend.reason)
+    assert (status, share) == (trend.status, pytest.approx(trend.evidence_share, abs=1e-6))
+    assert (first_day, last_day) == (str(trend.first_day), str(trend.last_day))
+    assert tuple(data["source_names"][place] for place in sources) == trend.sources
+
+
+def test_a_number_that_stays_is_written_once(sample):
+    answer, timeline = sample
+    row = timeline.candidates[TRL][1]
+    days = (*DAYS, date(2026, 7, 5), date(2026, 7, 6))
+    later = replace(row, criteria=(replace(row.criteria[0], low=0.25), row.criteria[1]))
+    data = page_data(answer, replace(timeline, days=days, candidates={TRL: (row, None, row, later)}))
+    assert data["scores"][0] == [
+        [1], [0.612346, "", ""], [0.5, "", 0.25], [0.75, "", ""], [1, "", ""], [0.25, "", ""], [0, "", ""], [1, "", ""],
+        [0, "", ""],
+    ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -258,13 +289,15 @@ def test_the_policy_allows_only_the_scripts_and_styles_of_the_page(page):
     [script] = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     styles = re.findall(r"<style.*?>(.*?)</style>", page, re.DOTALL)
     assert len(styles) == 2
+    compressed = [decompress(page, name) for name in ("script", "plotly")]
     assert html.unescape(policy) == (
-        f"default-src 'none'; script-src {source(script)} {source(decompress(page, 'plotly'))}; "
+        f"default-src 'none'; script-src {' '.join(map(source, (script, *compressed)))}; "
         f"style-src {' '.join(map(source, styles))}; img-src data:; base-uri 'none'; form-action 'none'"
     )
-    assert script.startswith('(() => {\n"use strict";\n') and script.endswith("})();\n")
+    assert compressed[0].startswith('(() => {\n"use strict";\n') and compressed[0].endswith("})();\n")
     # A script comes after those that it uses.
-    assert 0 < script.index("const format =") < script.index("const HEADLINES")
+    assert 0 < compressed[0].index("const format =") < compressed[0].index("const HEADLINES")
+    assert 0 == script.index("var fflate") < script.index("const loader")
 
 
 def test_the_page_has_the_nearest_flip_of_a_value_and_of_what_is_not_known(sample):
