@@ -163,6 +163,7 @@ def test_a_commit_with_an_odd_time_zone_counts(upstream, tmp_path):
     warnings = []
     after = collect(upstream, tmp_path, "b", warn=warnings.append)
     assert count_commits(after) == count_commits(before) + 1
+    assert min(r["day"] for r in after["contributions"]) == min(r["day"] for r in before["contributions"])
     assert warnings == ["o/n: 1 commit has a date that git cannot read: the date of the author or of the commit before stands in"]  # fmt: skip
 
 
