@@ -55,7 +55,7 @@ def read_releases(folder: Path, package: str | None = None, warn: Warn = ignore)
 def _read_commit_times(folder: Path, tags: list[str]) -> dict[str, str]:
     """Return tag → time of the commit that an annotated tag names; "" if it names none."""
     form = "--format=%(refname:lstrip=2)%09%(*committerdate:unix)"
-    times = {}
+    times: dict[str, str] = {}
     for start in range(0, len(tags), 1000):
         names = (f"refs/tags/{tag}" for tag in tags[start : start + 1000])
         lines = run_git(folder, "for-each-ref", form, *names).split("\n")
