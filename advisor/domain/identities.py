@@ -30,6 +30,10 @@ NOREPLY = re.compile(r"(?:(\d+)\+)?([^@]+)@users\.noreply\.github\.com")
 """An address that hides a GitHub user, in lower case: number of the account (if it has one) and login."""
 
 
+_CONTACT = re.compile(r"([^<>\n]*)<\s*([^<>\s]+)\s*>")
+_AGENT_AND_MODEL = re.compile(r"\s*[\w.+ -]{1,40}:(?!//)[\w.+-]*[0-9-][\w.+-]*(\s|$)")
+
+
 class Identity(StrictModel):
     """Patterns of one class, and the source that shows it."""
 
@@ -104,6 +108,20 @@ class Identities:
         """Return whether an author, or a GitHub login, is a service or an agent."""
         return self.classify(name, mail) != "person"
 
+    def name_an_agent(self, trailers: str) -> bool:
+        """Return whether trailers such as ``Assisted-by``, one a line, name an agent.
+
+        The Linux kernel writes ``Assisted-by: AGENT:MODEL`` (docs.kernel.org/process/coding-assistants.html),
+        others an agent with its address, or its name alone.
+        """
+        for line in trailers.splitlines():
+            if contact := _CONTACT.search(line):
+                if self.classify(contact[1].strip(), contact[2]) == "agent":
+                    return True
+            elif _AGENT_AND_MODEL.match(line) or _compile_assistants().match(line.strip()):
+                return True
+        return False
+
     def classify_domain(self, domain: str) -> DomainKind:
         """Return the class of an e-mail domain; a domain that no pattern matches is a company's."""
         place = self._domains.find(*_list_domains(domain.lower()))
@@ -140,3 +158,10 @@ def load_identities(more: tuple[Identity, ...] = (), folder: Path | None = None)
         except ValidationError as error:
             raise describe_error(path, error) from None
     return Identities(entries)
+
+
+@cache
+def _compile_assistants() -> re.Pattern[str]:
+    """Return what matches the names of agents at the start of a trailer without an address."""
+    names = (data_folder() / "identities" / "assistants.txt").read_text(encoding="utf-8").splitlines()
+    return re.compile(rf"(?:{'|'.join(map(re.escape, names))})\b", re.IGNORECASE)

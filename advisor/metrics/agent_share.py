@@ -7,8 +7,8 @@ METRIC = Metric(
     title="Agent share",
     label="commits with an AI agent",
     definition=(
-        "Share of the last year's commits that an AI agent wrote or co-wrote, by the author or a trailer "
-        "Co-authored-by. An agent that leaves no trace is not counted, so the share is what a project shows. "
+        "Share of the last year's commits that an AI agent wrote or helped to write, by the author or a trailer "
+        "Co-authored-by, Co-developed-by, Assisted-by or Generated-by. An agent that leaves no trace is not counted, so the share is what a project shows. "
         "Such a commit counts for its human co-author or committer, if there is one. Shown, not scored."
     ),
     unit="share",

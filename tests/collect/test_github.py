@@ -107,6 +107,21 @@ def test_a_first_response_after_the_first_comments(world, tmp_path):
     assert all(r["responses_seen"] and r["first_response_at"] for r in rows.values())
 
 
+def test_a_review_before_all_comments_is_the_first_response(world, tmp_path):
+    from fake_github.world import user
+
+    repository = world.add("o/n", issues=0, pulls=1, discussions=0)
+    (thread,) = repository["pullRequests"]
+    thread |= {"author": user(1), "comments": [], "reviews": []}
+    for author in [user(1)] * 12 + [user(2), user(3)]:
+        world.comment("o/n", thread["number"], author)
+    review = thread["comments"].pop(-2)
+    thread["reviews"] = [{**review, "submittedAt": review["createdAt"], "state": "COMMENTED"}]
+    collect(FakeGitHub(world), tmp_path, ["o/n"])
+    (row,) = read_threads(tmp_path, "o/n").values()
+    assert row["first_response_at"].strftime("%Y-%m-%dT%H:%M:%SZ") == review["createdAt"]
+
+
 def test_one_repository_needs_at_most_8_requests_and_12_points(world, tmp_path):
     world.add("o/n", issues=100, pulls=100, discussions=10, releases=10, weeks=200)
     fake = FakeGitHub(world)
@@ -123,7 +138,7 @@ def test_requests_and_points_of_a_large_repository_do_not_grow(world, tmp_path):
         thread["comments"] = []  # so that no first response needs another request
     fake = FakeGitHub(world)
     collect(fake, tmp_path, ["o/n"])
-    assert (fake.requests(), fake.points) == (11, 20)
+    assert (fake.requests(), fake.points) == (11, 10)
     fake.reset()
     collect(fake, tmp_path, ["o/n"])
     assert (fake.requests(), fake.points) == (3, 2)
@@ -322,8 +337,10 @@ def test_a_budget_is_not_exceeded(world, tmp_path):
     outcome, _ = collect(fake, tmp_path, names, budget=plan["points"] // 2)
     assert fake.points <= plan["points"] // 2
     assert outcome.repositories and outcome.missing and all("budget" in m.reason for m in outcome.missing)
-    for _ in range(4):
+    for _ in range(20):  # each run gets on, whatever it pays again
         outcome, _ = collect(fake, tmp_path, names, budget=plan["points"] // 2)
+        if not outcome.missing:
+            break
     assert outcome.missing == []
     for name in names:
         assert to_expected_form(read_threads(tmp_path, name)) == list_expected_threads(

@@ -35,7 +35,7 @@ def test_a_query_that_is_too_heavy_is_halved(world, tmp_path):
     fake = FakeGitHub(world)
     fake.faults.queue.extend([None, "gateway_timeout", "resource_limits", "bad_gateway"])
     outcome, events = collect(fake, tmp_path, ["o/n"])
-    assert [n["size"] for kind, n in events if kind == "smaller"] == [25, 12, 10]
+    assert [n["size"] for kind, n in events if kind == "smaller"] == [72, 36, 18]
     assert outcome.missing == []
     assert to_expected_form(read_threads(tmp_path, "o/n")) == list_expected_threads(world.repositories["o/n"])
 
@@ -93,9 +93,9 @@ NO_DATA = {"errors": [{"message": "Something went wrong while executing your que
 def test_an_answer_without_data_is_asked_for_again_in_smaller_pages(world, tmp_path):
     world.add("o/n", issues=300, pulls=100)
     fake = FakeGitHub(world)
-    fake.faults.queue.extend(["no_data", None, *["no_data"] * 6])
+    fake.faults.queue.extend(["no_data", None, *["no_data"] * 7])
     outcome, events = collect(fake, tmp_path, ["o/n"])
-    assert [n["size"] for kind, n in events if kind == "smaller"] == [25, 12, 10]
+    assert [n["size"] for kind, n in events if kind == "smaller"] == [72, 36, 18, 10]
     assert [kind for kind, _ in events].count("retry") == 4, "the overview, and the smallest pages"
     assert outcome.missing == []
     assert to_expected_form(read_threads(tmp_path, "o/n")) == list_expected_threads(world.repositories["o/n"])

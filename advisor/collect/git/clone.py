@@ -116,6 +116,11 @@ def _clone_or_fetch(url: str, folder: Path, lock: int, progress: Callable[[str],
     except GitFailed as error:
         if "remote ref HEAD" not in str(error):
             raise
+        if run_git(folder, "for-each-ref", "--count=1", "refs/heads"):
+            raise GitFailed(
+                f"{url} has no default branch: its HEAD names a branch that does not exist; "
+                "set it there with git symbolic-ref HEAD refs/heads/BRANCH"
+            ) from None
         raise GitFailed(f"{url}: the history is empty") from None
     choose_head(folder)
 

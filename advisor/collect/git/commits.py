@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 # Fields end in NUL, which no name or subject contains.
 _COMMIT = "commit "
 _CO_AUTHORS = "%(trailers:key=Co-authored-by,valueonly,unfold)"
-_FIELDS = (_COMMIT + "%H", "%P", "%ct", "%at", "%aN", "%aE", "%cN", "%cE", _CO_AUTHORS, "%s")
+_ASSISTANTS = "%(trailers:key=Assisted-by,key=Generated-by,key=Co-developed-by,valueonly,unfold)"
+_PEOPLE = ("%aN", "%aE", "%cN", "%cE", _CO_AUTHORS, _ASSISTANTS)
+_FIELDS = (_COMMIT + "%H", "%P", "%ct", "%at", *_PEOPLE, "%s")
 _FORMAT = "%x00".join(_FIELDS)
 
 
@@ -29,7 +31,7 @@ class LogEntry(NamedTuple):
 
     ``time`` is the committer's date in seconds since 1970. The author's date can be years older, or set by
     hand. ``is_estimated``: git cannot read the committer's date, so ``time`` is the author's, or that of the
-    first parent.
+    first parent. ``assistants``: the values of the trailers that name an assistant, one a line.
     """
 
     sha: str
@@ -40,6 +42,7 @@ class LogEntry(NamedTuple):
     subject: str
     co_authors: tuple[Identity, ...] = ()
     is_estimated: bool = False
+    assistants: str = ""
 
 
 def read_log(folder: Path, warn: Warn = ignore) -> list[LogEntry]:
@@ -85,16 +88,19 @@ def _parse(log: str) -> tuple[list[LogEntry], list[int | None]]:
     if end:
         raise ValueError("the last field is cut")
     for record in zip(*[iter(fields)] * len(_FIELDS), strict=True):
-        head, parents, commit_time, author_time, *who, co_authors, subject = record
+        head, parents, commit_time, author_time, *who, co_authors, assistants, subject = record
         if not head.startswith(_COMMIT):
             raise ValueError("a commit has more or fewer fields")
         sha = head.removeprefix(_COMMIT)
         author, committer = (who[0], who[1]), (who[2], who[3])
         time = parse_time(commit_time)
         is_estimated = time is None
-        dates.append(parse_time(author_time) if time is None else time)
+        time = parse_time(author_time) if time is None else time
+        dates.append(time)
         people = parse_co_authors(co_authors)
-        entries.append(LogEntry(sha, parents, time or 0, author, committer, subject, people, is_estimated))
+        entries.append(
+            LogEntry(sha, parents, time or 0, author, committer, subject, people, is_estimated, assistants)
+        )
     return entries, dates
 
 
@@ -124,7 +130,8 @@ def list_nonmerge_commits(log: Sequence[LogEntry], identities: Identities | None
     """
     identities = identities or load_identities()
     single = sorted((c for c in reversed(log) if " " not in c.parents), key=lambda c: c.time)
-    return [
-        credit_commit(Commit(c.sha, *c.author, c.time, co_authors=c.co_authors), c.committer, identities)
+    commits = (
+        Commit(c.sha, *c.author, c.time, False, identities.name_an_agent(c.assistants), c.co_authors)
         for c in single
-    ]
+    )
+    return [credit_commit(commit, c.committer, identities) for commit, c in zip(commits, single, strict=True)]

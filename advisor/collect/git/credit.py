@@ -28,7 +28,7 @@ class Commit(NamedTuple):
         name, mail: of the author.
         time: seconds since 1970, UTC.
         is_bot: the author is a service or an agent.
-        has_agent: an agent is its author or a co-author.
+        has_agent: an agent is its author or a co-author, or has assisted.
         co_authors: the other people who wrote it.
     """
 
@@ -45,7 +45,7 @@ def credit_commit(commit: Commit, committer: Identity, identities: Identities) -
     """Return a commit with the author who gets the credit, and with the other people who wrote it."""
     author = (commit.name, commit.mail)
     kind = identities.classify(*author)
-    has_agent = "agent" in {kind, *(identities.classify(*c) for c in commit.co_authors)}
+    has_agent = commit.has_agent or "agent" in {kind, *(identities.classify(*c) for c in commit.co_authors)}
     people = [c for c in commit.co_authors if not identities.is_machine(*c)]
     if kind == "agent":
         is_person = committer[1].lower() != _GITHUB and not identities.is_machine(*committer)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # All facts of a history depend on these, besides the history: this folder and the lists that it reads.
 _LISTS = (
     "vendored.toml", "practices.toml", "licences.toml", "merges.toml", "tags.toml",
-    "identities/first_names.txt",
+    "identities/first_names.txt", "identities/assistants.txt",
 )  # fmt: skip
 
 

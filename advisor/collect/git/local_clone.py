@@ -58,7 +58,7 @@ def open_local_clone(folder: Path, cache: Path) -> Iterator[Path]:
     """Yield a bare repository with the history of a local clone; it exists during the block.
 
     ``HEAD`` is the default branch of the remote (``origin/HEAD``), or what is checked out if the clone does
-    not know the default branch.
+    not know the default branch, or the only branch if ``HEAD`` names none that exists.
 
     Args:
         folder: the clone, bare or with a work tree, or a folder in its work tree.
@@ -93,6 +93,9 @@ def open_local_clone(folder: Path, cache: Path) -> Iterator[Path]:
             _write(view / "objects" / "info" / "alternates", b"".join(lines))
             _copy_refs(git_folder, view)
             choose_head(view)
+            _replace_missing_head(view)
+            if settings.get("remote.origin.partialclonefilter", "").startswith("tree:"):
+                _check_trees(view)
             yield view
         except GitFailed as error:
             raise type(error)(str(error).replace(str(view), str(folder))) from None
@@ -213,3 +216,41 @@ def choose_head(repository: Path) -> None:
     except GitFailed:
         return
     run_git(repository, "update-ref", "--no-deref", "HEAD", commit)
+
+
+def _replace_missing_head(repository: Path) -> None:
+    """Set HEAD to the only branch if it names a branch that does not exist.
+
+    Raises:
+        GitFailed: there are several branches.
+    """
+    head = run_git(repository, "symbolic-ref", "--quiet", "HEAD").strip() if _is_symbolic(repository) else ""
+    branches = run_git(repository, "for-each-ref", "--format=%(refname)", "refs/heads").split()
+    if not head or not branches or head in branches:
+        return
+    if len(branches) > 1:
+        raise GitFailed(
+            f"{repository} has no default branch: HEAD names {head}, which does not exist; choose one of its "
+            f"{len(branches)} branches with git -C {repository} symbolic-ref HEAD {branches[0]}"
+        )
+    run_git(repository, "symbolic-ref", "HEAD", branches[0])
+
+
+def _is_symbolic(repository: Path) -> bool:
+    return (repository / "HEAD").read_bytes().startswith(b"ref:")
+
+
+def _check_trees(repository: Path) -> None:
+    """Check that the first commit of a clone that once had a filter for trees has its tree.
+
+    Raises:
+        GitFailed: it is not there.
+    """
+    first = run_git(repository, "rev-list", "--max-parents=0", "HEAD").split()[-1]
+    try:
+        run_git(repository, "cat-file", "-e", f"{first}^{{tree}}")
+    except GitFailed:
+        raise GitFailed(
+            f"{repository} is a clone without trees (--filter=tree): "
+            f"complete it with git -C {repository} fetch --refetch --filter=blob:none"
+        ) from None

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 def read_releases(folder: Path, package: str | None = None, warn: Warn = ignore) -> list[dict[str, Any]]:
     """Build the rows of ``releases``; the day is the tag's, or the commit's for a tag without a date.
 
+    Git before 2005-07 wrote no tagger and no date into annotated tags, so their commit has the day.
+
+
     Args:
         folder: the repository.
         package: the package to look for. If tags name it, all others are left out. Tags without a package
@@ -26,8 +29,9 @@ def read_releases(folder: Path, package: str | None = None, warn: Warn = ignore)
     tags = run_git(folder, "for-each-ref", "--format=%(refname:lstrip=2)%09%(creatordate:unix)", "refs/tags")
     rows = []
     undated_count = 0
-    for line in tags.split("\n"):
-        tag, _, time = line.partition("\t")
+    times = dict(line.split("\t", 1) for line in tags.split("\n") if line)
+    times |= _read_commit_times(folder, [tag for tag, time in times.items() if not time and parse_tag(tag)])
+    for tag, time in times.items():
         if not time or (version := parse_tag(tag)) is None:
             continue
         seconds = parse_time(time)
@@ -46,6 +50,17 @@ def read_releases(folder: Path, package: str | None = None, warn: Warn = ignore)
         for group in (own_rows, plain_rows)
     )
     return [*own_rows, *plain_rows] if newest_plain - newest > timedelta(days=365) else own_rows
+
+
+def _read_commit_times(folder: Path, tags: list[str]) -> dict[str, str]:
+    """Return tag → time of the commit that an annotated tag names; "" if it names none."""
+    form = "--format=%(refname:lstrip=2)%09%(*committerdate:unix)"
+    times: dict[str, str] = {}
+    for start in range(0, len(tags), 1000):
+        names = (f"refs/tags/{tag}" for tag in tags[start : start + 1000])
+        lines = run_git(folder, "for-each-ref", form, *names).split("\n")
+        times |= dict(line.split("\t", 1) for line in lines if line)
+    return times
 
 
 def is_package(name: str | None, package: str) -> bool:

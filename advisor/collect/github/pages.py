@@ -29,7 +29,8 @@ from advisor.collect.outcome import EventHandler
 from advisor.errors import Unsound
 from advisor.facts import writing
 
-START, LARGEST, SMALLEST, GROWTH = 50, 100, 10, 10
+LARGEST, SMALLEST, GROWTH = queries.ROWS_OF_A_POINT, 10, 10  # rows with replies in a query
+PAGE = 100  # rows of a kind in a query: GitHub's limit
 NEWEST = 25  # page size of a reading that starts at the newest change
 THREADS_PER_QUERY = 25  # in a search for first responses
 SOURCE = "github:graphql"
@@ -75,24 +76,46 @@ class _PageData:
     total: int
 
 
-def plan_next_page(kind: str, progress: ReadingProgress, total: int, count: int, size: int) -> Page:
-    """Return the next page to read of a kind.
+def plan_next_pages(
+    progress_by_kind: Mapping[str, ReadingProgress],
+    totals: Mapping[str, int],
+    counts: Mapping[str, int],
+    size: int,
+) -> dict[str, Page]:
+    """Return the next page of each kind.
+
+    The kinds share the rows of a query by what they still need, so that their readings end together.
 
     Args:
-        kind: a key of `KINDS`.
-        progress: of this kind.
-        total: the source's total.
-        count: rows that the current reading has stored.
-        size: preferred page size.
+        progress_by_kind: key of `KINDS` → progress of the reading.
+        totals: key → the source's total.
+        counts: key → rows that the current reading has stored.
+        size: largest number of threads in the query, of all kinds together.
     """
-    if kind == "releases":
-        size = min(size, NEWEST if progress.known_until else max(1, total - count + 1))
-        return Page(size, progress.cursor, is_ascending=False)
-    if progress.known_until is None:
-        return Page(min(size, max(SMALLEST, total - count + 1)), progress.cursor)
-    if kind in queries.HAS_SINCE:
-        return Page(size, progress.cursor, since=progress.known_until)
-    return Page(min(size, NEWEST), progress.cursor, is_ascending=False)
+    needs = {
+        kind: max(SMALLEST, totals[kind] - counts[kind] + 1)
+        if progress.known_until is None
+        else PAGE
+        if kind in queries.HAS_SINCE
+        else NEWEST
+        for kind, progress in progress_by_kind.items()
+    }
+    open_size, open_need = size, sum(need for kind, need in needs.items() if kind != "releases")
+    next_pages = {}
+    for kind in sorted(needs, key=lambda kind: needs[kind]):
+        progress, need = progress_by_kind[kind], needs[kind]
+        if kind == "releases":  # they have no replies
+            next_pages[kind] = Page(min(size, PAGE, need), progress.cursor, is_ascending=False)
+            continue
+        first = min(PAGE, need, max(SMALLEST, open_size * need // open_need))
+        open_size, open_need = open_size - first, open_need - need
+        if progress.known_until is None:
+            next_pages[kind] = Page(first, progress.cursor)
+        elif kind in queries.HAS_SINCE:
+            next_pages[kind] = Page(first, progress.cursor, since=progress.known_until)
+        else:
+            next_pages[kind] = Page(first, progress.cursor, is_ascending=False)
+    return {kind: next_pages[kind] for kind in progress_by_kind}
 
 
 async def read_threads(
@@ -113,11 +136,12 @@ async def read_threads(
     counts = {kind: count_for_planning(state, name, kind, p) for kind, p in progress_by_kind.items()}
     repeatable_kinds = set(totals)
     page_counts = dict.fromkeys(totals, 0)
-    size = START
+    size = LARGEST
+    if all(progress.known_until for progress in progress_by_kind.values()):
+        # What an earlier run left open comes first, so that a small budget gets on with each run.
+        await _find_first_responses(client, state, repository, on_event)
     while progress_by_kind:
-        next_pages = {
-            k: plan_next_page(k, p, totals[k], counts[k], size) for k, p in progress_by_kind.items()
-        }
+        next_pages = plan_next_pages(progress_by_kind, totals, counts, size)
         document = queries.build_pages_query(*repository.name_parts, next_pages)
 
         def read(response: HttpResponse, next_pages: Mapping[str, Page] = next_pages) -> dict[str, _PageData]:
@@ -204,7 +228,7 @@ def _read_pages(
 
 def _build_thread_row(thread: shapes.Thread, kind: str) -> StoredRow:
     login = thread.author.login if thread.author else None
-    response = shapes.find_first_response(login, thread.comments, thread.reviews)
+    response = shapes.find_first_response(login, thread.comments)
     row = {
         "kind": kind,
         "number": thread.number,
@@ -344,14 +368,16 @@ def _read_unanswered_threads(state: CollectionState, repository: Repository) -> 
 
 def _add_response(value: object, error: str | None, row: StoredRow) -> StoredRow:
     if value is None and error is not None:
+        if error.startswith("INVALID_CURSOR") and row.more:
+            return replace(row, more="")  # the search starts again
         if not error.startswith("NOT_FOUND"):
             raise RetryableError(f"GitHub: {error}")
         return replace(row, more=None)  # the thread was deleted, so its response stays unknown
     replies = read_as(shapes.ThreadReplies, value, "comments of a thread")
-    response = shapes.find_first_response(row.author, replies.comments, replies.reviews, is_later_page=True)
+    response = shapes.find_first_response(row.author, replies.comments)
     info = replies.comments.pageInfo
     cursor = None
-    if info is not None and not response.is_sure:
+    if not response.is_sure:
         cursor = protocol.check_cursor(row.more or None, info.endCursor, has_next=info.hasNextPage)
     if cursor is not None:
         return replace(row, more=cursor)

@@ -14,8 +14,9 @@ KINDS: Mapping[str, str] = {
 }
 # Only issues have a "changed since" filter; of the other kinds, later readings start at the newest.
 HAS_SINCE = frozenset({"issues"})
-COMMENTS, REVIEWS = 5, 5
+COMMENTS, COMMENTS_AND_REVIEWS = 5, 10
 MORE_COMMENTS = 100  # comments per follow-up, for a thread whose first comments are by its author or bots
+ROWS_OF_A_POINT = 144  # one connection each, five of the lists: 149, which GitHub rounds to one point
 
 _RATE = "rateLimit { cost limit remaining resetAt }"
 
@@ -40,25 +41,30 @@ _OVERVIEW = """fragment Overview on Repository {
 _OVERVIEW_CONNECTIONS = 8
 
 _PERSON = "author { __typename login }"
-_RESPONSES = f"totalCount nodes {{ createdAt {_PERSON} }}"
+_REPLIES = f"pageInfo {{ hasNextPage endCursor }} nodes {{ createdAt {_PERSON} }}"
+# One connection for comments and reviews, in order of time: two would cost twice as many points.
+_TIMELINE = (
+    "pageInfo { hasNextPage endCursor } nodes { __typename "
+    f"... on IssueComment {{ createdAt {_PERSON} }} ... on PullRequestReview {{ submittedAt {_PERSON} }} }}"
+)
+_TYPES = "itemTypes: [ISSUE_COMMENT, PULL_REQUEST_REVIEW]"
 _NODES: Mapping[str, str] = {
     "issues": (
         f"number createdAt updatedAt closedAt {_PERSON} authorAssociation "
-        f"comments(first: {COMMENTS}) {{ {_RESPONSES} }}"
+        f"comments(first: {COMMENTS}) {{ {_REPLIES} }}"
     ),
     "pullRequests": (
         f"number createdAt updatedAt closedAt mergedAt {_PERSON} authorAssociation "
         "mergedBy { __typename login ... on User { company } } "
-        f"comments(first: {COMMENTS}) {{ {_RESPONSES} }} "
-        f"reviews(first: {REVIEWS}) {{ totalCount nodes {{ submittedAt {_PERSON} }} }}"
+        f"comments: timelineItems(first: {COMMENTS_AND_REVIEWS}, {_TYPES}) {{ {_TIMELINE} }}"
     ),
     "discussions": (
         f"number createdAt updatedAt closedAt {_PERSON} authorAssociation "
-        f"comments(first: {COMMENTS}) {{ {_RESPONSES} }}"
+        f"comments(first: {COMMENTS}) {{ {_REPLIES} }}"
     ),
     "releases": "tagName createdAt publishedAt isDraft isPrerelease",
 }
-_CONNECTIONS_OF_A_NODE = {"issues": 1, "pullRequests": 2, "discussions": 1, "releases": 0}
+_CONNECTIONS_OF_A_NODE = {"issues": 1, "pullRequests": 1, "discussions": 1, "releases": 0}
 
 
 @dataclass(frozen=True)
@@ -152,17 +158,14 @@ def build_responses_query(
     for alias, (kind, number, after) in threads.items():
         parameters += [f"${alias}: Int!", f"${alias}After: String"]
         variables |= {alias: number, f"{alias}After": after}
-        comments = (
-            f"comments(first: {MORE_COMMENTS}, after: ${alias}After)"
-            f" {{ pageInfo {{ hasNextPage endCursor }} {_RESPONSES} }}"
-        )
-        reviews = f"reviews(first: {MORE_COMMENTS}) {{ totalCount nodes {{ submittedAt {_PERSON} }} }}"
+        page = f"first: {MORE_COMMENTS}, after: ${alias}After"
+        comments = f"comments({page}) {{ {_REPLIES} }}"
         connections += 1
         if kind == "discussion":
             selections.append(f"{alias}: discussion(number: ${alias}) {{ {comments} }}")
         elif kind == "change_request":
-            selections.append(f"{alias}: pullRequest(number: ${alias}) {{ {comments} {reviews} }}")
-            connections += 1
+            timeline = f"comments: timelineItems({page}, {_TYPES}) {{ {_TIMELINE} }}"
+            selections.append(f"{alias}: pullRequest(number: ${alias}) {{ {timeline} }}")
         else:
             selections.append(f"{alias}: issue(number: ${alias}) {{ {comments} }}")
     query = (

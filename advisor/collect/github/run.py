@@ -96,21 +96,17 @@ def _plan_repository(state: CollectionState, repository: Repository) -> Reposito
     totals = repository.read_totals()
     progress = {kind: state.read_progress(repository.name, kind) for kind in totals}
     counts = {k: pages.count_for_planning(state, repository.name, k, p) for k, p in progress.items()}
-    requests, points, size = rest.STAR_PAGES, 0, pages.START
+    requests, points = rest.STAR_PAGES, 0
     open_kinds = set(totals)
     while open_kinds:
-        next_pages = {
-            k: pages.plan_next_page(k, progress[k], totals[k], counts[k], size)
-            for k in totals
-            if k in open_kinds
-        }
+        open_progress = {k: progress[k] for k in totals if k in open_kinds}
+        next_pages = pages.plan_next_pages(open_progress, totals, counts, pages.LARGEST)
         points += queries.build_pages_query("o", "n", next_pages).points
         requests += 1
         for kind, page in next_pages.items():
             counts[kind] += page.first
             if progress[kind].known_until is not None or counts[kind] >= totals[kind]:
                 open_kinds.discard(kind)
-        size = min(pages.LARGEST, size + pages.GROWTH)
     return RepositoryPlan(repository, requests, points)
 
 

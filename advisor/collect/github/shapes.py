@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AliasPath, Field
 
 from advisor.collect.http.messages import clean_text
-from advisor.collect.http.shapes import EARLIEST, Count, Cursor, Number, Shape, Text, Time, read_as
+from advisor.collect.http.shapes import Count, Cursor, Number, Shape, Text, Time, read_as
 from advisor.domain.identities import load_identities
 from advisor.errors import Unsound
 
@@ -71,11 +71,10 @@ class PageInfo(Shape):
 
 
 class Replies(Shape):
-    """The first comments or reviews of a thread, oldest first."""
+    """A page of the comments of a thread, for a change request with its reviews, oldest first."""
 
-    totalCount: Count
     nodes: Annotated[list[Reply | None], Field(max_length=100)]
-    pageInfo: PageInfo | None = None
+    pageInfo: PageInfo
 
 
 class Thread(Shape):
@@ -90,14 +89,12 @@ class Thread(Shape):
     author: Actor | None
     association: Annotated[str, Field(validation_alias="authorAssociation", max_length=40)]
     comments: Replies
-    reviews: Replies | None = None
 
 
 class ThreadReplies(Shape):
     """The comments and reviews of a thread, without the thread itself."""
 
     comments: Replies
-    reviews: Replies | None = None
 
 
 class ReleaseNode(Shape):
@@ -170,42 +167,23 @@ class FirstResponse:
     is_sure: bool
 
 
-def find_first_response(
-    author: str | None, comments: Replies, reviews: Replies | None = None, *, is_later_page: bool = False
-) -> FirstResponse:
+def find_first_response(author: str | None, replies: Replies) -> FirstResponse:
     """Find the earliest comment or review by a person who is not the author.
 
     Args:
         author: login of the thread's author; None: a deleted account, which counts as the same
             person as any other deleted account.
-        comments: the first comments, oldest first.
-        reviews: the first reviews of a change request, oldest first.
-        is_later_page: whether ``comments`` is a later page, so that its total cannot be compared.
+        replies: a page of comments and reviews; no earlier page has a response.
     """
-    first_times: list[datetime] = []
-    unread_after: list[datetime] = []
-    for replies in (comments, reviews):
-        if replies is None:
-            continue
-        times = []
-        last = EARLIEST
-        for reply in replies.nodes:
-            at = (reply.submitted_at or reply.at) if reply is not None else None
-            if reply is None or at is None:
-                continue
-            last = max(last, at)
-            login = reply.author.login if reply.author else None
-            if login != author and not (reply.author and reply.author.is_bot):
-                times.append(at)
-        if times:
-            first_times.append(min(times))
-        elif is_later_page and replies is comments:
-            if replies.pageInfo is not None and replies.pageInfo.hasNextPage:
-                unread_after.append(last)
-        elif replies.totalCount > len(replies.nodes):
-            unread_after.append(last)
-    best = min(first_times, default=None)
-    return FirstResponse(best, not any(best is None or u < best for u in unread_after))
+    times = [
+        at
+        for reply in replies.nodes
+        if reply is not None and (at := reply.submitted_at or reply.at) is not None
+        if (reply.author.login if reply.author else None) != author
+        and not (reply.author and reply.author.is_bot)
+    ]
+    best = min(times, default=None)
+    return FirstResponse(best, best is not None or not replies.pageInfo.hasNextPage)
 
 
 SHARED_FIELDS = {"github_id", "known_as", "description", "licence", "is_archived", "has_issues"}

@@ -89,6 +89,8 @@ class GraphQLApi:
                     f"Could not resolve to a {kind} with the number of {args['number']}.", "NOT_FOUND"
                 )
             return thread
+        if name == "timelineItems":
+            return self._connection(self._timeline(source, args["itemTypes"]), args, info)
         if get_named_type(info.return_type).name.endswith("Connection"):
             return self._connection(source.get(name) or [], args, info)
         return source.get(name)
@@ -102,6 +104,14 @@ class GraphQLApi:
         if repository is None:
             raise build_error(f"Could not resolve to a Repository with the name '{full}'.", "NOT_FOUND")
         return repository
+
+    def _timeline(self, pull: dict[str, Any], types: list[str]) -> list[Any]:
+        """Return the comments and reviews of a change request in order of time."""
+        items = {"ISSUE_COMMENT": ("IssueComment", "comments", "createdAt"),
+                 "PULL_REQUEST_REVIEW": ("PullRequestReview", "reviews", "submittedAt")}  # fmt: skip
+        rows = [(row[column], {**row, "__typename": type_})
+                for type_, key, column in (items[t] for t in types) for row in pull[key]]  # fmt: skip
+        return [row for _, row in sorted(rows, key=lambda entry: entry[0])]
 
     def _connection(self, rows: list[Any], args: dict[str, Any], info: Any) -> dict[str, Any]:
         if args.get("states"):

@@ -18,7 +18,9 @@ SERVICES = [
     ("Weblate", "noreply@weblate.org"), ("bors", "bors@rust-lang.org"), ("semantic-release", "s@example.org"),
     ("osv-robot", f"80022306+osv-robot@{NOREPLY}"), ("zuul", "zuul@review.opendev.org"),
     ("Copybara-Service", "copybara-worker@google.com"), ("pyup.io bot", "github-bot@pyup.io"),
-    ("Update", f"1+acme-bot@{NOREPLY}"),
+    ("Update", f"1+acme-bot@{NOREPLY}"), ("Travis CI", "builds@travis-ci.org"),
+    ("ImgBot", "ImgBotHelp@gmail.com"), ("Scala Steward", "me@scala-steward.org"),
+    ("aio-libs bot", "aiolibsbot@koston.org"), ("SCALIBR Team", "copybara-servicebot@google.com"),
 ]  # fmt: skip
 AGENTS = [
     ("Claude", "noreply@anthropic.com"), ("Claude Opus 4.6", "noreply@anthropic.com"),
@@ -27,6 +29,11 @@ AGENTS = [
     ("Devin AI", f"158243242+devin-ai-integration@{NOREPLY}"), ("OpenHands", "openhands@all-hands.dev"),
     ("gemini-code-assist", "gca@google.com"), ("Copilot", f"198982749+Copilot@{NOREPLY}"),
     ("aider (gpt-5)", "aider@aider.chat"), ("copilot-swe-agent[bot]", f"198982749+Copilot@{NOREPLY}"),
+    ("Claude", "no-reply@anthropic.com"), ("Crush", "crush@charm.land"), ("Oz", "oz-agent@warp.dev"),
+    ("Qwen-Coder", "qwen-coder@alibabacloud.com"), ("Junie", "junie@jetbrains.com"),
+    ("factory-droid[bot]", f"138933559+factory-droid[bot]@{NOREPLY}"), ("Roo Code", "roomote@roocode.com"),
+    ("Kiro Agent", f"244629292+kiro-agent@{NOREPLY}"), ("Codex Agent", "codex@example.com"),
+    ("opencode", f"opencode-agent[bot]@{NOREPLY}"),
 ]  # fmt: skip
 # Names of people in public histories that have a word of a machine in them, at made-up addresses.
 PEOPLE = [
@@ -45,6 +52,20 @@ PEOPLE = [
 def test_people_services_and_agents_are_told_apart(kind, authors):
     identities = load_identities()
     assert [author for author in authors if identities.classify(*author) != kind] == []
+
+
+@pytest.mark.parametrize(
+    ("trailers", "is_agent"),
+    [
+        ("Claude:claude-3-opus coccinelle sparse", True), ("Crush:gpt-5", True), ("OpenAI Codex", True),
+        ("Claude Opus 4.8 (effort: high)", True), ("Ann Lee <ann@x.org>\nClaude <noreply@anthropic.com>", True),
+        ("Grok Code Fast via Crush <crush@charm.land>", True), ("", False), ("Ann Lee <ann@x.org>", False),
+        ("Claude Paroz <claude@x.org>", False), ("Ann Lee", False), ("Claudette Ray", False),
+        ("https://x.org/1", False), ("protoc v3.1", False),
+    ],
+)  # fmt: skip
+def test_a_trailer_names_an_agent(trailers, is_agent):
+    assert load_identities().name_an_agent(trailers) == is_agent
 
 
 @pytest.mark.parametrize(

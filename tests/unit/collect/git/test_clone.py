@@ -163,6 +163,7 @@ def test_a_commit_with_an_odd_time_zone_counts(upstream, tmp_path):
     warnings = []
     after = collect(upstream, tmp_path, "b", warn=warnings.append)
     assert count_commits(after) == count_commits(before) + 1
+    assert min(r["day"] for r in after["contributions"]) == min(r["day"] for r in before["contributions"])
     assert warnings == ["o/n: 1 commit has a date that git cannot read: the date of the author or of the commit before stands in"]  # fmt: skip
 
 
@@ -187,3 +188,35 @@ def test_the_command_tells_what_it_estimated_and_a_killed_run_leaves_nothing(ups
     )  # fmt: skip
     assert "o/n: 1 commit has a date that git cannot read" in run.stderr
     assert [path.name for path in cache.iterdir()] == ["o__n.changes"], "no clone stays"
+
+
+def test_the_only_branch_counts_if_head_names_none(upstream, tmp_path):
+    git(upstream, "symbolic-ref", "HEAD", "refs/heads/gone")
+    assert count_commits(collect(upstream, tmp_path)) == 12
+    git(upstream, "branch", "other", "main~1")
+    with pytest.raises(GitFailed, match="no default branch: HEAD names refs/heads/gone") as refusal:
+        collect(upstream, tmp_path, "b")
+    assert f"choose one of its 2 branches with git -C {upstream} symbolic-ref HEAD" in str(refusal.value)
+    with pytest.raises(GitFailed, match="has no default branch: its HEAD names a branch that does not exist"):
+        collect(upstream.as_uri(), tmp_path, "c")
+
+
+def test_a_clone_without_trees_is_refused_with_the_command_that_completes_it(upstream, tmp_path):
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "-q", "--filter=tree:0", "--no-checkout", upstream.as_uri(), str(clone))
+    with pytest.raises(GitFailed, match="is a clone without trees") as refusal:
+        collect(clone, tmp_path)
+    command = str(refusal.value).partition("complete it with git -C ")[2].removeprefix(f"{clone} ")
+    git(clone, *command.split(), "--quiet")
+    assert count_commits(collect(clone, tmp_path, "b")) == 12
+
+
+def test_an_old_annotated_tag_has_the_day_of_its_commit(upstream, tmp_path):
+    head = git(upstream, "rev-parse", "HEAD").strip()
+    tag = subprocess.run(
+        ["git", "-C", str(upstream), "hash-object", "-w", "-t", "tag", "--literally", "--stdin"],
+        input=f"object {head}\ntype commit\ntag v0.99\n\nTest\n".encode(), check=True, capture_output=True,
+    ).stdout.decode().strip()  # fmt: skip
+    git(upstream, "update-ref", "refs/tags/v0.99", tag)
+    (release,) = collect(upstream, tmp_path)["releases"]
+    assert (release["tag"], str(release["released_on"])) == ("v0.99", "2025-06-01")

@@ -130,3 +130,15 @@ def test_only_employers_and_schools_of_two_people_are_organisations(authors, org
     pairs = [(author.partition(" <")[0], author.partition(" <")[2].rstrip(">")) for author in authors]
     people = number_people([Commit("", *pair, 0) for pair in pairs])
     assert set(find_organisations(people).values()) == organisations
+
+
+def test_an_agent_that_assisted_counts_and_its_commit_stays_the_authors(tmp_path):
+    folder = build_history(tmp_path / "repository", (ANN, ANN), (ANN, ANN), (BOB, BOB))
+    for trailer, author in (
+        ("Assisted-by: Claude:claude-opus-4-8", "Ann Lee"),
+        ("Assisted-by: Cy Fox", "Ann Lee"),
+    ):
+        command = ["git", "-C", str(folder), "-c", f"user.name={author}", "-c", "user.email=ann@x.example"]
+        subprocess.run([*command, "commit", "-q", "--allow-empty", "-m", f"Change\n\n{trailer}"], check=True)
+    people = read_people(str(folder), tmp_path)
+    assert {people[0], people[1]} == {(4, 1, 0, False), (1, 0, 0, False)}
