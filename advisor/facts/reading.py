@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     import duckdb
 
 
+# A second thread costs more than it saves: the time of small queries is that of planning them.
+ROWS_OF_ONE_THREAD = 1_000_000
+
+
 @dataclass(frozen=True)
 class Damage:
     """A file of a store that cannot be used, with the reason."""
@@ -120,6 +124,8 @@ def open_views(
     """
     import duckdb
 
+    if settings is None and _count_rows(store, repositories) < ROWS_OF_ONE_THREAD:
+        settings = {"threads": 1}
     db = database.open_database([store.path], settings)
     for table in TABLES:
         # Copy each table into memory once: about twenty metrics read it.
@@ -131,6 +137,11 @@ def open_views(
             raise FactsError(f"{table} in {store.path} cannot be read: {error}") from None
     set_views(db, as_of)
     return db
+
+
+def _count_rows(store: Store, repositories: Iterable[str]) -> int:
+    files = store.manifest["files"]
+    return sum(most_rows(files[file]) for name in repositories for file in store.files.get(name, ()))
 
 
 def check_rows(db: duckdb.DuckDBPyConnection, store: Store, files: Iterable[str]) -> None:

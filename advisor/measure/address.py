@@ -1,16 +1,14 @@
-"""A store at an address: open it, make it readable for an engine, and publish measurements beside it.
+"""A store at an address: open it, copy what an engine reads, and publish measurements beside it.
 
-An address is a URL that fsspec can read (``s3://…``). A cluster reads the facts at that address, so Spark
-must support it too. DuckDB here loads no extensions and a local Spark has no Hadoop connectors, so both
-read a local copy.
+An address is a URL that fsspec can read (``s3://…``). DuckDB here loads no extensions, so it reads a local
+copy: of the whole store on one machine, of a range of repositories on an executor of Spark.
 """
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,6 @@ from advisor.errors import FactsError, InputError, SnapshotMissing
 from advisor.facts import reading
 from advisor.facts.store import Store
 from advisor.measure.cache import FOLDER
-from advisor.measure.seals import make_seal
 
 
 def is_address(store: str) -> bool:
@@ -65,41 +62,35 @@ def open_address(address: str) -> Store:
     return Store(Path(address.partition("://")[2]), manifest)
 
 
-@contextmanager
-def reachable_store(store: Store, address: str, master: str) -> Iterator[tuple[Store, str]]:
-    """Yield the store and the address where Spark can read it, which may be a temporary copy."""
-    if "://" not in address:
-        yield store, Path(address).resolve().as_uri()
-    elif address.startswith("file://") or not master.startswith("local"):
-        yield store, address.rstrip("/")
-    else:
-        with tempfile.TemporaryDirectory(prefix="advisor-") as folder:
-            copy = _copy_facts(store, address, Path(folder))
-            yield copy, copy.path.as_uri()
-
-
-def _copy_facts(store: Store, address: str, folder: Path) -> Store:
-    system, path = _import_fsspec(address).core.url_to_fs(address)
+def _copy_facts(system: Any, path: str, store: Store, names: Sequence[str], folder: Path) -> Store:
+    """Copy the facts of repositories; a file that is not there is missing in the copy too."""
     copy = Store(folder, store.manifest)
-    files = sorted({entry.get("in", f) for f, entry in store.manifest["files"].items()})
-    system.get([f"{path.rstrip('/')}/{f}" for f in files], [str(copy.path / f) for f in files])
+    for file in sorted({store.manifest["files"][f].get("in", f) for n in names for f in store.files[n]}):
+        (copy.path / file).parent.mkdir(exist_ok=True)
+        with suppress(FileNotFoundError):
+            system.get_file(f"{path}/{file}", str(copy.path / file))
     return copy
 
 
 @contextmanager
-def local_copy(store: Store, address: str) -> Iterator[Store]:
+def local_copy(store: Store, address: str, *, has_facts: bool = True) -> Iterator[Store]:
     """Yield a temporary copy of a store; then its measurements replace those at the address, the index last.
 
     The copy has the measurements of earlier runs, so that only what changed is measured.
 
+    Args:
+        store: the store at the address.
+        address: the address.
+        has_facts: whether the copy has the facts; without them, it has only the measurements.
+
     Raises:
         FactsError: a file cannot be read or written.
     """
-    system, path = _import_fsspec(address).core.url_to_fs(address)
-    target = f"{path.rstrip('/')}/{FOLDER}"
+    system, path = _find_system(address)
+    target = f"{path}/{FOLDER}"
     with tempfile.TemporaryDirectory(prefix="advisor-") as folder:
         try:
-            copy = _copy_facts(store, address, Path(folder))
+            copy = _copy_facts(system, path, store, list(store.files) if has_facts else [], Path(folder))
             measurements = copy.path / FOLDER
             measurements.mkdir()
             earlier_files = system.find(target, maxdepth=1) if system.exists(target) else []
@@ -116,37 +107,25 @@ def local_copy(store: Store, address: str) -> Iterator[Store]:
             raise FactsError(f"{address} cannot be read or written: {error}") from None
 
 
-def publish_measurements(place: str, address: str, name: str, index: Callable[[Sequence[str]], str]) -> None:
-    """Copy the measurements beside the facts, write their index, and delete older measurements.
-
-    Args:
-        place: the address where Spark wrote the measurements (from `reachable_store`).
-        address: the address of the facts.
-        name: folder of the measurements.
-        index: function that returns the text of the index for a list of files.
-    """
-    fsspec = _import_fsspec(address)
-    system, origin = fsspec.core.url_to_fs(f"{place}/{FOLDER}/{name}")
-    files = sorted(Path(f).name for f in system.glob(f"{origin}/*.parquet"))
-    system, target = fsspec.core.url_to_fs(f"{address.rstrip('/')}/{FOLDER}")
-    if f"{target}/{name}" != origin:
+@contextmanager
+def range_copy(store: Store, address: str, names: Sequence[str], files: Iterable[str]) -> Iterator[Store]:
+    """Yield a temporary copy of the facts of some repositories, and of files of earlier measurements."""
+    system, path = _find_system(address)
+    with tempfile.TemporaryDirectory(prefix="advisor-") as folder:
+        copy = _copy_facts(system, path, store, names, Path(folder))
+        (copy.path / FOLDER).mkdir()
         for file in files:
-            system.makedirs(f"{target}/{name}", exist_ok=True)
-            system.put_file(f"{origin}/{file}", f"{target}/{name}/{file}")
-    for file in files:
-        with system.open(f"{target}/{name}/{file}", "rb") as content:
-            sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-        _write_seal(system, target, f"{name}/{file}", sha256)
-    text = index([f"{name}/{f}" for f in files]).encode()
-    with system.open(f"{target}/index.json", "wb") as file:
-        file.write(text)
-    _write_seal(system, target, "index.json", hashlib.sha256(text).hexdigest())
-    for old in system.glob(f"{target}/spark-*"):
-        if Path(old).name != name:
-            system.rm(old, recursive=True)
+            system.get_file(f"{path}/{FOLDER}/{file}", str(copy.path / FOLDER / file))
+        yield copy
 
 
-def _write_seal(system: Any, folder: str, name: str, sha256: str) -> None:
-    if (seal := make_seal(name, sha256)) is not None:
-        with system.open(f"{folder}/{name}.seal", "wb") as file:
-            file.write(seal)
+def put_file(file: Path, address: str) -> None:
+    """Copy a file of measurements to an address."""
+    system, path = _find_system(address)
+    system.makedirs(f"{path}/{FOLDER}", exist_ok=True)
+    system.put_file(str(file), f"{path}/{FOLDER}/{file.name}")
+
+
+def _find_system(address: str) -> tuple[Any, str]:
+    system, path = _import_fsspec(address).core.url_to_fs(address)
+    return system, path.rstrip("/")

@@ -12,7 +12,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
 from pathlib import Path
 
 from advisor.facts.database import join_with_commas, parquet_sql, quote
@@ -25,7 +24,7 @@ RUN_FILE = "facts.json"
 
 @dataclass(frozen=True)
 class PreviousRun:
-    """The measurements of a run.
+    """The measurements of a run, in files that advisor wrote and nobody changed.
 
     Attributes:
         folder: the folder of its files.
@@ -39,18 +38,9 @@ class PreviousRun:
     keys: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
 
-    @cached_property
-    def intact_files(self) -> frozenset[str]:
-        """The files that advisor wrote and nobody changed."""
-        return frozenset(name for name in set(self.files.values()) if is_sealed(self.folder / name, name))
-
     def list_unchanged_repositories(self, keys: Mapping[str, str]) -> list[str]:
         """Return the repositories whose facts are those that the run measured; ``keys`` are today's."""
-        return [
-            name
-            for name, key in keys.items()
-            if self.keys.get(name) == key and self.files[name] in self.intact_files
-        ]
+        return [name for name, key in keys.items() if self.keys.get(name) == key]
 
     def select_rows(self, names: Sequence[str], days: Sequence[date]) -> Iterator[str]:
         """Yield SQL of the measurements of some repositories as of some days."""
@@ -71,7 +61,10 @@ def read_previous_run(store: Store, definitions: str) -> PreviousRun:
     if content.get("definitions") != definitions:
         return PreviousRun(folder)
     repositories = {
-        name: (key, file) for file, keys in content["files"].items() for name, key in keys.items()
+        name: (key, file)
+        for file, keys in content["files"].items()
+        if is_sealed(folder / file, file)
+        for name, key in keys.items()
     }
     return PreviousRun(
         folder,

@@ -133,63 +133,116 @@ def measure_store(
     """
     from concurrent.futures import ThreadPoolExecutor
 
-    rows = count_rows_by_repository(store)
-    row_count = sum(rows.values())
-    summary = MeasuringSummary()
-    limits.settings("")  # reject invalid limits before any work
-    folder = store.path / FOLDER
-    folder.mkdir(exist_ok=True)
-    definitions = definitions_key(metrics)
-    previous_run = read_previous_run(store, definitions)
-    lookup_rows = read_lookup_rows()
-
-    def measure_one(names: list[str], scratch: str) -> _Range:
-        key = digest([definitions, [d.isoformat() for d in days], names, facts_key(store, names)])
-        file = folder / f"{key[:32]}.parquet"
-        damages = reading.verify_files(store, names)
-        damaged_names = {d.repository for d in damages}
-        keys = hash_facts(store, [n for n in names if n not in damaged_names])
-        is_reused = is_sealed(file, file.name) and not damaged_names
-        if not is_reused:
-            measure = partial(
-                measure_range,
-                store,
-                settings=limits.settings(scratch),
-                lookup_rows=lookup_rows,
-                metrics=metrics,
-            )
-            _measure_changes(measure, previous_run, keys, days, file)
-        return _Range(names, file, keys, damages, is_reused)
-
+    job = prepare_job(store, days, limits, metrics)
     # One thread per range: two ranges at a time use the cores better than one query on two threads.
     pool = ThreadPoolExecutor(limits.threads)
-    files: dict[str, dict[str, str]] = {}
     # A range for each thread, so that all of them have work; the last one may be smaller than the others.
+    row_count = sum(job.rows.values())
     rows_per_range = min(limits.rows_per_range, int(_ROOM * row_count / limits.threads))
+    ranges = []
     with tempfile.TemporaryDirectory(prefix="advisor-") as scratch:
         try:
             futures = [
-                pool.submit(measure_one, names, scratch)
-                for names in split_into_ranges(sorted(store.repositories()), rows, rows_per_range)
+                pool.submit(measure_names, job, names, scratch)
+                for names in job.split_into_ranges(rows_per_range)
             ]
+            measured_rows = 0
             for future in futures:
-                one = future.result()
-                files[one.file.name] = one.keys
-                summary.ranges += 1
-                summary.reused_ranges += one.is_reused
-                summary.damages += one.damages
-                summary.repositories += len(one.keys)
-                summary.rows += sum(rows[n] for n in one.names)
-                progress(summary.rows, row_count)
+                ranges.append(future.result())
+                measured_rows += sum(job.rows[n] for n in ranges[-1].names)
+                progress(measured_rows, row_count)
         finally:
             pool.shutdown(cancel_futures=True)
-    write_run(store, definitions, days, files)
-    _write_index(store, days, list(files), summary.damages)
-    return summary
+    return finish_job(job, ranges, "duckdb")
 
 
 @dataclass(frozen=True)
-class _Range:
+class Job:
+    """What each range of a run needs, on this machine or another.
+
+    Attributes:
+        store: the facts.
+        days: as-of dates.
+        limits: memory and threads.
+        metrics: metrics to compute.
+        definitions: hash of the metrics' definitions.
+        previous_run: what an earlier run measured.
+        rows: repository → number of its rows of facts.
+        lookup_rows: see `one_day.read_lookup_rows`.
+    """
+
+    store: Store
+    days: Sequence[date]
+    limits: Limits
+    metrics: Mapping[str, Metric]
+    definitions: str
+    previous_run: PreviousRun
+    rows: Mapping[str, int]
+    lookup_rows: Mapping[str, Sequence[tuple[Any, ...]]]
+
+    def split_into_ranges(self, rows_per_range: int) -> list[list[str]]:
+        """Return ranges of repositories with about this many rows each."""
+        return list(split_into_ranges(sorted(self.store.repositories()), self.rows, rows_per_range))
+
+    def file_of(self, names: Sequence[str]) -> Path:
+        """Return the file for the measurements of some repositories."""
+        days = [day.isoformat() for day in self.days]
+        key = digest([self.definitions, days, list(names), facts_key(self.store, names)])
+        return self.store.path / FOLDER / f"{key[:32]}.parquet"
+
+
+def prepare_job(store: Store, days: Sequence[date], limits: Limits, metrics: Mapping[str, Metric]) -> Job:
+    """Return the job that measures a store.
+
+    Raises:
+        InputError: a limit is invalid.
+    """
+    limits.settings("")  # reject invalid limits before any work
+    (store.path / FOLDER).mkdir(exist_ok=True)
+    definitions = definitions_key(metrics)
+    return Job(
+        store, days, limits, metrics, definitions, read_previous_run(store, definitions),
+        count_rows_by_repository(store), read_lookup_rows(),
+    )  # fmt: skip
+
+
+def measure_names(job: Job, names: Sequence[str], scratch: str) -> Range:
+    """Measure a range of repositories, or leave its file as it is if the facts are the same."""
+    damages = reading.verify_files(job.store, names)
+    damaged_names = {d.repository for d in damages}
+    intact_names = [n for n in names if n not in damaged_names]
+    keys = hash_facts(job.store, intact_names)
+    file = job.file_of(intact_names)
+    is_reused = is_sealed(file, file.name)
+    if not is_reused:
+        measure = partial(
+            measure_range,
+            job.store,
+            settings=job.limits.settings(scratch),
+            lookup_rows=job.lookup_rows,
+            metrics=job.metrics,
+        )
+        _measure_changes(measure, job.previous_run, keys, job.days, file)
+    return Range(list(names), file, keys, damages, is_reused)
+
+
+def finish_job(job: Job, ranges: Sequence[Range], engine: str) -> MeasuringSummary:
+    """Write what the run measured and its index, and remove the files of earlier runs."""
+    damages = [damage for one in ranges for damage in one.damages]
+    files = {one.file.name: one.keys for one in ranges}
+    write_run(job.store, job.definitions, job.days, files)
+    _write_index(job.store, job.days, list(files), engine, damages)
+    return MeasuringSummary(
+        repositories=sum(len(one.keys) for one in ranges),
+        rows=sum(job.rows[n] for one in ranges for n in one.names),
+        ranges=len(ranges),
+        reused_ranges=sum(one.is_reused for one in ranges),
+        damages=damages,
+    )
+
+
+@dataclass(frozen=True)
+class Range:
     """A measured range: its repositories, its file, the keys of the facts that are in it."""
 
     names: list[str]
@@ -225,10 +278,10 @@ def _measure_changes(
         measure(other_names, earlier_days if other_names else [], file, rows=rows)
 
 
-def render_index(
+def _write_index(
     store: Store, days: Sequence[date], files: Sequence[str], engine: str, damages: Sequence[reading.Damage]
-) -> str:
-    """Return the text of the index of a store's measurements: their key, days and files."""
+) -> None:
+    folder = store.path / FOLDER
     index = {
         "key": measurements_key_of_store(store),
         "engine": engine,
@@ -236,14 +289,7 @@ def render_index(
         "files": list(files),
         "missing": {d.repository: str(d) for d in damages},
     }
-    return json.dumps(index, indent=1) + "\n"
-
-
-def _write_index(
-    store: Store, days: Sequence[date], files: Sequence[str], damages: Sequence[reading.Damage]
-) -> None:
-    folder = store.path / FOLDER
-    write_with_seal(folder / "index.json", render_index(store, days, files, "duckdb", damages).encode())
+    write_with_seal(folder / "index.json", (json.dumps(index, indent=1) + "\n").encode())
     names = {"index.json", RUN_FILE, *files}
     for file in folder.iterdir():
         # This also removes drafts of killed runs.

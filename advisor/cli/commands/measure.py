@@ -53,8 +53,12 @@ def measure(
         Engine, typer.Option(help="What runs the queries: duckdb on this machine, or spark on a cluster.")
     ] = Engine.duckdb,
     master: Annotated[
-        str, typer.Option(metavar="URL", help="Master of Spark, for example spark://host:7077.")
-    ] = "local[2]",
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Master of Spark, for example spark://host:7077. Default: of spark-submit, or local[2].",
+        ),
+    ] = None,
 ) -> None:
     """Measure all repositories of a store with every metric.
 
@@ -105,15 +109,17 @@ def _measure_on_duckdb(
         return measure_store(readable_facts, days, limits, progress=_show_progress)
 
 
-def _measure_on_spark(store: str, day: date | None, months: int, master: str) -> MeasuringSummary:
+def _measure_on_spark(store: str, day: date | None, months: int, master: str | None) -> MeasuringSummary:
     from advisor.measure.address import open_address
     from advisor.measure.spark.engine import measure_on_spark
 
     facts = open_address(store)
     days = _list_days(facts.first_day, day or facts.as_of, months)
+    if shows_progress():
+        print("starting Spark", end="", file=sys.stderr, flush=True)
     return measure_on_spark(store, days, master, progress=_show_progress)
 
 
 def _show_progress(count: int, total: int) -> None:
     if shows_progress():
-        print(f"\r{count / max(total, 1):4.0%}", end="" if count < total else "\r", file=sys.stderr)
+        print(f"\r{count / max(total, 1):4.0%}{' ' * 10}", end="" if count < total else "\r", file=sys.stderr)

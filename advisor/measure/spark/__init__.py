@@ -1,1 +1,1 @@
-"""The same measurements on Spark: the same SQL, transpiled, over the same Parquet files."""
+"""The same measurements on Spark, which runs DuckDB in its tasks."""

@@ -1,50 +1,55 @@
-"""Measure every repository of a store on Spark.
+"""Measure every repository of a store on Spark: one job, whose tasks are ranges of repositories.
 
-The store is a folder or an address (see `address`). The measurements are written beside the facts.
+A task measures its range with DuckDB, as `advisor measure` does on one machine, so both engines write the
+same bytes. A range of sorted names reads only its own partitions of the facts. A range is skipped if its
+file exists, and of a range that changed only the repositories with other facts are measured.
 """
 
 from __future__ import annotations
 
+import hashlib
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from advisor.facts import reading
-from advisor.facts.compaction import count_rows_by_repository
-from advisor.facts.store import Store, parse_file_path, split_files
-from advisor.facts.tables import TABLES, columns
-from advisor.facts.views import as_of_view, merge_sources_sql
-from advisor.measure.address import open_address, publish_measurements, reachable_store
-from advisor.measure.cache import FOLDER, definitions_key, digest, facts_key
-from advisor.measure.one_day import LOOKUP_TABLES, read_lookup_rows
-from advisor.measure.spark.dialect import to_spark
-from advisor.measure.spark.session import open_session
-from advisor.measure.sql import measurement_sql, read_on_sql
-from advisor.measure.whole_store import MeasuringSummary, render_index
+from advisor.facts.store import Store
+from advisor.measure.address import is_address, local_copy, open_address, put_file, range_copy
+from advisor.measure.cache import FOLDER
+from advisor.measure.previous_run import hash_facts
+from advisor.measure.seals import is_sealed, write_seal
+from advisor.measure.spark.session import default_master, open_session
+from advisor.measure.whole_store import (
+    Job,
+    Limits,
+    MeasuringSummary,
+    Range,
+    finish_job,
+    measure_names,
+    prepare_job,
+)
 from advisor.metrics import METRICS
-from advisor.metrics.shared.views import derived_views
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
     from advisor.model import Metric
 
-# DuckDB's column types → Spark's.
-_TYPES = {
-    "VARCHAR": "STRING",
-    "INTEGER": "INT",
-    "BIGINT": "BIGINT",
-    "DOUBLE": "DOUBLE",
-    "BOOLEAN": "BOOLEAN",
-    "DATE": "DATE",
-    "TIMESTAMP": "TIMESTAMP",
-}
+# Rows of facts of a task: few enough for many executors, and so many that its 70 queries are worth it. The
+# number does not depend on the cluster, so that a run on another cluster finds the same files.
+ROWS_PER_TASK = 1_000_000
+_POLL_SECONDS = 0.5
 
 
 def measure_on_spark(
     address: str,
     days: Sequence[date] | None = None,
-    master: str = "local[2]",
+    master: str | None = None,
     settings: Mapping[str, str] | None = None,
     metrics: Mapping[str, Metric] = METRICS,
     progress: Callable[[int, int], None] = lambda _count, _total: None,
@@ -52,91 +57,95 @@ def measure_on_spark(
     """Measure all repositories of a store on Spark and write the measurements that `cache` reads.
 
     Args:
-        address: folder of the store, or an address with a protocol (hashes are not verified on a cluster).
+        address: folder of the store that all executors can read, or an address with a protocol.
         days: as-of dates; None: the store's own date.
-        master: URL of the cluster.
+        master: URL of the cluster; None: that of spark-submit, or two cores of this machine.
         settings: Spark settings.
         metrics: metrics to compute.
-        progress: called with the number of finished queries and the total.
+        progress: called with the number of measured ranges and the total.
 
     Raises:
         InputError: Spark or Java is missing or does not start.
         SnapshotMissing, FactsError: the store is missing or damaged.
     """
-    with reachable_store(open_address(address), address, master) as (store, place):
-        days = [store.as_of] if days is None else days
-        names = store.repositories()
-        damages = reading.verify_files(store, names) if place.startswith("file:") else []
-        sound = sorted(set(names) - {d.repository for d in damages})
-        rows = count_rows_by_repository(store)
-        inputs = [definitions_key(metrics), [day.isoformat() for day in days], facts_key(store, names)]
-        name = f"spark-{digest(inputs)[:32]}"
-        with open_session(master, settings or {}) as spark:
-            load_views(spark, store, place, sound)
-            frames = [frame for day in days for frame in measurement_frames(spark, sound, day, metrics)]
-            for number, frame in enumerate(frames):
-                mode = "append" if number else "overwrite"
-                frame.coalesce(1).write.mode(mode).parquet(f"{place}/{FOLDER}/{name}")
-                progress(number + 1, len(frames))
-        publish_measurements(
-            place, address, name, lambda files: render_index(store, days, files, "spark", damages)
-        )
-    return MeasuringSummary(len(sound), sum(rows[n] for n in sound), 1, 0, damages)
+    facts = open_address(address)
+    if address.startswith("file://") or not is_address(address):
+        facts = Store(Path(address.removeprefix("file://")).resolve(), facts.manifest)
+        copy: AbstractContextManager[Store] = nullcontext(facts)
+        remote_address = None
+    else:
+        master = master or default_master()
+        remote_address = None if master and master.startswith("local") else address
+        copy = local_copy(facts, address, has_facts=remote_address is None)
+    with copy as store:
+        job = prepare_job(store, days or [store.as_of], Limits(), metrics)
+        reused, tasks = [], []
+        for names in job.split_into_ranges(ROWS_PER_TASK):
+            file = job.file_of(names)
+            if is_sealed(file, file.name):
+                reused.append(Range(names, file, hash_facts(store, names), [], is_reused=True))
+            else:
+                tasks.append(names)
+        measured = []
+        if tasks:
+            with open_session(master, settings or {}) as spark:
+                results = _run_tasks(spark, partial(_measure_range, job, remote_address), tasks, progress)
+            for one, sha256 in results:
+                write_seal(one.file, one.file.name, sha256)
+                measured.append(one)
+        return finish_job(job, sorted([*reused, *measured], key=lambda one: one.names), "spark")
 
 
-def load_views(spark: SparkSession, store: Store, address: str, repositories: Sequence[str]) -> None:
-    """Create the views ``all_…`` of the tables' rows, cached in memory, and the lookup tables."""
-    for table in TABLES:
-        frame = _rows(spark, store, address, table, repositories)
-        frame.createOrReplaceTempView(f"raw_{table}")
-        rows_of_table = spark.sql(to_spark(merge_sources_sql(table, f"SELECT * FROM raw_{table}")))
-        rows_of_table.cache().createOrReplaceTempView(f"all_{table}")
-    for table, rows in read_lookup_rows().items():
-        kinds = ", ".join(f"{name} {_TYPES[kind]}" for name, kind in LOOKUP_TABLES[table].items())
-        spark.createDataFrame(rows, kinds).createOrReplaceTempView(table)
-    spark.sql(to_spark(read_on_sql())).cache().createOrReplaceTempView("read_on")
+def _run_tasks(
+    spark: SparkSession,
+    measure: Callable[[list[str]], tuple[Range, str]],
+    tasks: Sequence[list[str]],
+    progress: Callable[[int, int], None],
+) -> list[tuple[Range, str]]:
+    """Run one Spark job with a task for each range."""
+    context = spark.sparkContext
+    tracker = context.statusTracker()
+
+    def collect() -> list[tuple[Range, str]]:
+        context.setJobGroup("advisor", "advisor measure", interruptOnCancel=True)
+        return list(context.parallelize(tasks, len(tasks)).map(measure).collect())
+
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(collect)
+        try:
+            while not wait([future], _POLL_SECONDS).done:
+                progress(_count_completed_tasks(tracker), len(tasks))
+            results = future.result()
+        finally:
+            context.cancelJobGroup("advisor")
+    progress(len(tasks), len(tasks))
+    return results
 
 
-def _rows(
-    spark: SparkSession, store: Store, address: str, table: str, repositories: Sequence[str]
-) -> DataFrame:
-    from pyspark.sql import functions as f
-
-    kinds = columns(table)
-    schema = ", ".join(f"{name} {_TYPES[kind]}" for name, kind in kinds.items())
-    loose, partitions = split_files(store, table, repositories)
-    frame = spark.createDataFrame([], schema)
-    if loose:
-        # The schema adds the columns that an older file does not have, and casts integers of other types.
-        frame = frame.unionByName(_read(spark, address, loose, schema))
-    if partitions:
-        rows = _read(spark, address, sorted(partitions), f"{schema}, part STRING")
-        old = [parse_file_path(file) for p in partitions for file in store.partitions[p].get("replaced", ())]
-        if old:
-            old_parts = spark.createDataFrame(old, "repository STRING, part STRING")
-            rows = rows.join(f.broadcast(old_parts), ["repository", "part"], "left_anti")
-        if any(store.file_counts[p] != count for p, count in partitions.items()):
-            names = spark.createDataFrame([(r,) for r in repositories], "repository STRING")
-            rows = rows.join(f.broadcast(names), "repository", "left_semi")
-        frame = frame.unionByName(rows.select(*kinds))
-    return frame
+def _count_completed_tasks(tracker: Any) -> int:
+    stages = [
+        tracker.getStageInfo(stage)
+        for number in tracker.getJobIdsForGroup("advisor")
+        if (info := tracker.getJobInfo(number))
+        for stage in info.stageIds
+    ]
+    return sum(stage.numCompletedTasks for stage in stages if stage)
 
 
-def _read(spark: SparkSession, address: str, files: Sequence[str], schema: str) -> DataFrame:
-    return spark.read.schema(schema).parquet(*(f"{address.rstrip('/')}/{file}" for file in files))
+def _measure_range(job: Job, address: str | None, names: list[str]) -> tuple[Range, str]:
+    """Measure a range on an executor, from a folder or from an address; return also its file's SHA-256."""
+    with tempfile.TemporaryDirectory(prefix="advisor-") as scratch:
+        if address is None:
+            one = measure_names(job, names, scratch)
+            return one, _hash_file(one.file)
+        earlier_files = {job.previous_run.files[n] for n in names if n in job.previous_run.files}
+        with range_copy(job.store, address, names, earlier_files) as store:
+            previous_run = replace(job.previous_run, folder=store.path / FOLDER)
+            one = measure_names(replace(job, store=store, previous_run=previous_run), names, scratch)
+            put_file(one.file, address)
+            return replace(one, file=job.store.path / FOLDER / one.file.name), _hash_file(one.file)
 
 
-def measurement_frames(
-    spark: SparkSession, repositories: Sequence[str], day: date, metrics: Mapping[str, Metric]
-) -> list[DataFrame]:
-    """Return the measurements of repositories as of a day, one frame per metric; call `load_views` first."""
-    literal = f"DATE '{day.isoformat()}'"
-    for table in TABLES:
-        view = as_of_view(table, f"all_{table}", literal)
-        spark.sql(to_spark(view)).createOrReplaceTempView(table)
-    for name, text in derived_views(day):
-        spark.sql(to_spark(text)).createOrReplaceTempView(name)
-    requests = [(r, r, day) for r in repositories]
-    frame = spark.createDataFrame(requests, "key STRING, repository STRING, as_of DATE")
-    frame.createOrReplaceTempView("requested_repositories")
-    return [spark.sql(to_spark(measurement_sql(metric, day))) for metric in metrics.values()]
+def _hash_file(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -34,12 +35,17 @@ _OPEN_PACKAGES = (
 _GATEWAY = ("PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET")
 
 
+def default_master() -> str | None:
+    """Return two cores of this machine; None under spark-submit, which has a master."""
+    return None if any(name in os.environ for name in _GATEWAY) else "local[2]"
+
+
 @contextmanager
-def open_session(master: str, settings: Mapping[str, str]) -> Iterator[SparkSession]:
-    """Open a Spark session in UTC; stop it at the end, with its Java process if we started that.
+def open_session(master: str | None, settings: Mapping[str, str]) -> Iterator[SparkSession]:
+    """Open a Spark session; stop it at the end, with its Java process if we started that.
 
     Args:
-        master: URL of a cluster, or ``local[N]``.
+        master: URL of a cluster, or ``local[N]``; None: that of spark-submit, or ``local[2]``.
         settings: more Spark settings.
 
     Raises:
@@ -52,15 +58,18 @@ def open_session(master: str, settings: Mapping[str, str]) -> Iterator[SparkSess
         raise InputError(
             "the engine spark needs the package pyspark; run: pip install 'library-advisor[scale]'"
         ) from None
+    master = master or default_master()
+    is_local = master is not None and master.startswith("local")
+    if is_local:  # its workers need the packages of this Python
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     all_settings = {
         "spark.ui.enabled": "false",
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.ansi.enabled": "false",  # division by zero gives NULL, as in DuckDB
-        "spark.sql.parquet.inferTimestampNTZ.enabled": "false",  # our times are UTC
-        **({"spark.driver.host": "127.0.0.1"} if master.startswith("local") else {}),
+        **({"spark.driver.host": "127.0.0.1"} if is_local else {}),
         **settings,
     }
-    builder = SparkSession.builder.master(master).appName("advisor measure")
+    builder = SparkSession.builder.appName("advisor measure")
+    if master is not None:
+        builder = builder.master(master)
     for name, value in all_settings.items():
         builder = builder.config(name, value)
     with _start_java(all_settings):
@@ -68,7 +77,8 @@ def open_session(master: str, settings: Mapping[str, str]) -> Iterator[SparkSess
             spark = builder.getOrCreate()
         except (PySparkException, RuntimeError, OSError) as error:
             first = str(error).strip().splitlines()[0]
-            raise InputError(f"cannot start Spark at {master}: {first}") from None
+            place = f" at {master}" if master else ""
+            raise InputError(f"cannot start Spark{place}: {first}") from None
         try:
             yield spark
         finally:

@@ -12,7 +12,7 @@ from small_world import AS_OF, fill, rows
 
 from advisor.facts import compaction, reading, writing
 from advisor.measure import whole_store
-from advisor.measure.cache import read_store_measurements
+from advisor.measure.cache import read_measurement_files, read_store_measurements
 from advisor.measure.whole_store import Limits, measure_store
 from advisor.metrics import METRICS
 
@@ -134,6 +134,21 @@ def test_a_repository_whose_facts_are_damaged_has_no_measurements(store):
     names = damaged_store.repositories()
     measurements = read_store_measurements(damaged_store, names, AS_OF)
     assert [n for n in names if not measurements[n]] == [name]
+
+
+def test_a_repaired_file_is_measured(store):
+    """A run without its repository once left a file that the next run took for complete."""
+    name = store.repositories()[0]
+    new_store = add_release(store, name)
+    file = new_store.path / "releases" / f"{name.replace('/', '__')}@new.parquet"
+    content = file.read_bytes()
+    file.write_bytes(b"")
+    assert measure_store(new_store, [AS_OF], Limits(threads=1), FEW).damages
+    file.write_bytes(content)
+    assert not measure_store(reading.open_store(store.path), [AS_OF], Limits(threads=1), FEW).damages
+    folder = store.path / "measurements"
+    files = sorted(folder.glob("*.parquet"))
+    assert read_measurement_files(files, [name], AS_OF)[name].keys() == FEW.keys()
 
 
 def test_every_thread_has_work(store):

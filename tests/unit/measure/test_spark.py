@@ -1,9 +1,10 @@
-"""Spark and DuckDB give the same values, bounds, reasons, sources and days for every metric."""
+"""Spark measures in one job what DuckDB measures on one machine."""
 
 from __future__ import annotations
 
 import json
 import sys
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import fsspec
@@ -17,33 +18,20 @@ from advisor.domain.draft import CRITERIA, Draft, domain_text
 from advisor.errors import FactsError, InputError, SnapshotMissing
 from advisor.facts import compaction, reading, writing
 from advisor.measure.address import open_address
-from advisor.measure.cache import read_store_measurements
+from advisor.measure.cache import read_measurement_files, read_store_measurements
 from advisor.measure.one_day import measure_view
-from advisor.measure.spark.dialect import to_spark
+from advisor.measure.spark import engine
 from advisor.measure.spark.engine import measure_on_spark
-from advisor.measure.spark.session import open_session
+from advisor.measure.spark.session import default_master, open_session
 from advisor.metrics import METRICS
 
-# For a few hundred rows Spark spends its time on generating and compiling code.
-QUICK = {
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    "spark.sql.adaptive.enabled": "false",
-    "spark.sql.shuffle.partitions": "1",
-    "spark.default.parallelism": "1",
-    "spark.sql.files.minPartitionNum": "1",
-    "spark.log.level": "OFF",
-}
 JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss4m"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def spark_as_configured(tmp_path_factory):
-    """Write the settings of Spark to its own configuration file."""
-    folder = tmp_path_factory.mktemp("conf")
-    (folder / "spark-defaults.conf").write_text("".join(f"{k} {v}\n" for k, v in QUICK.items()))
+def quick_java():
+    """Let Java start fast and compile little."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SPARK_CONF_DIR", str(folder))
         patch.setenv("JAVA_TOOL_OPTIONS", JAVA)
         yield
 
@@ -63,38 +51,23 @@ def measured_store(store, tmp_path_factory):
     """The store after `advisor measure --engine spark` in an object store, copied back."""
     load(None)
     system = fsspec.filesystem("memory")
-    system.put(f"{store.path}/", "/bucket/facts/", recursive=True)
-    system.pipe("/bucket/facts/measurements/spark-old/part.parquet", b"of other facts")
+    system.put(f"{store.path}/", "/lake/facts/", recursive=True)
+    system.pipe("/lake/facts/measurements/old.parquet", b"of other facts")
     result = CliRunner().invoke(
-        app, ["measure", "memory://bucket/facts", "--engine", "spark", "--master", "local[2]"]
+        app, ["measure", "memory://lake/facts", "--engine", "spark", "--master", "local[2]"]
     )
     assert result.exit_code == 0, result.output
-    assert f"memory://bucket/facts: {len(NAMES)} repositories" in result.output
-    assert not system.glob("/bucket/facts/measurements/spark-old*")
+    assert f"memory://lake/facts: {len(NAMES)} repositories" in result.output
+    assert not system.exists("/lake/facts/measurements/old.parquet")
     folder = tmp_path_factory.mktemp("back") / "facts"
-    system.get("/bucket/facts/", f"{folder}/", recursive=True)
+    system.get("/lake/facts/", f"{folder}/", recursive=True)
     return reading.open_store(folder)
 
 
-@pytest.fixture(scope="module")
-def pairs_by_metric(store, measured_store):
-    """Metric → (measurement of Spark, measurement of DuckDB) of each repository."""
+def test_both_engines_write_the_same_measurements(store, measured_store):
     expected, damages = measure_repositories(store, NAMES, store.as_of)
-    measurements = read_store_measurements(measured_store, NAMES, store.as_of)
-    assert not damages and measurements is not None
-    return {name: [(measurements[r][name], expected[r][name]) for r in NAMES] for name in METRICS}
-
-
-def test_each_metric_is_measured_for_some_repository(pairs_by_metric):
-    assert len(pairs_by_metric) == len(METRICS) > 20
-    for name, pairs in pairs_by_metric.items():
-        assert any(of_duckdb.status == "measured" for _, of_duckdb in pairs), name
-
-
-@pytest.mark.parametrize("name", METRICS)
-def test_both_engines_agree(name, pairs_by_metric):
-    for of_spark, of_duckdb in pairs_by_metric[name]:
-        assert of_spark == of_duckdb
+    assert not damages
+    assert read_store_measurements(measured_store, NAMES, store.as_of) == expected
 
 
 def measure_benchmarks_only(facts, metrics=METRICS):
@@ -131,11 +104,64 @@ def test_facts_at_a_local_address_are_read_in_place(store):
     assert read_store_measurements(store, NAMES, AS_OF) == measure_repositories(store, NAMES, AS_OF, few)[0]
 
 
-def test_invalid_sql_is_an_error():
-    from sqlglot.errors import SqlglotError
+@pytest.fixture
+def tasks_here(monkeypatch):
+    """Run the tasks of Spark in this process, and return the ranges that they measure."""
+    measured_ranges = []
 
-    with pytest.raises(SqlglotError):
-        to_spark("SELECT a FROM")
+    def run(spark, measure, tasks, progress):
+        measured_ranges.extend(tasks)
+        return [measure(names) for names in tasks]
+
+    monkeypatch.setattr(engine, "open_session", lambda master, settings: nullcontext())
+    monkeypatch.setattr(engine, "_run_tasks", run)
+    monkeypatch.setattr(engine, "ROWS_PER_TASK", 1)
+    return measured_ranges
+
+
+FEW = {name: METRICS[name] for name in ("contributors", "stars")}
+
+
+def test_a_second_run_measures_only_the_range_that_changed(tmp_path, tasks_here):
+    fill(tmp_path, rows())
+    measure_on_spark(str(tmp_path), [AS_OF], metrics=FEW)
+    assert sorted(tasks_here) == [[name] for name in sorted(NAMES)]
+    tasks_here.clear()
+    writing.write_rows(tmp_path, "releases", NAMES[2], [])
+    result = measure_on_spark(str(tmp_path), [AS_OF], metrics=FEW)
+    assert (result.reused_ranges, tasks_here) == (len(NAMES) - 1, [[NAMES[2]]])
+
+
+def test_nothing_new_starts_no_spark(tmp_path, tasks_here, monkeypatch):
+    fill(tmp_path, rows())
+    measure_on_spark(str(tmp_path), [AS_OF], metrics=FEW)
+    monkeypatch.setattr(engine, "open_session", lambda master, settings: pytest.fail("Spark starts"))
+    result = measure_on_spark(str(tmp_path), [AS_OF], metrics=FEW)
+    assert result.reused_ranges == result.ranges == len(NAMES)
+
+
+def test_executors_of_a_cluster_read_and_write_at_the_address(tmp_path, tasks_here):
+    """The driver has no facts, and a damaged file is a damage of its repository."""
+    fill(tmp_path, rows())
+    next((tmp_path / "contributions").glob("*.parquet")).write_bytes(b"damaged")
+    address = f"local://{tmp_path}"
+    result = measure_on_spark(address, [AS_OF], "spark://host:7077", metrics=FEW)
+    assert (result.repositories, len(result.damages)) == (len(NAMES) - 1, 1)
+    damaged_name = result.damages[0].repository
+    names = [name for name in NAMES if name != damaged_name]
+    store = reading.open_store(tmp_path)
+    expected = measure_repositories(store, names, AS_OF, FEW)[0]
+    assert (
+        read_measurement_files(list((tmp_path / "measurements").glob("*.parquet")), names, AS_OF) == expected
+    )
+    again = measure_on_spark(address, [AS_OF], "spark://host:7077", metrics=FEW)
+    assert again.reused_ranges == len(NAMES) - 1
+
+
+def test_spark_submit_decides_the_master(monkeypatch):
+    assert default_master() == "local[2]"
+    monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
+    assert default_master() is None
 
 
 def test_an_address_without_a_store_is_an_error(tmp_path):
