@@ -33,7 +33,10 @@ def build_spec(figure: dict[str, Any]) -> RunSpec:
         "stack": figure["stack"],
         "model": {"base": figure["model"]},
         "data": {"train": "rows", "max_length": figure["length"]},
-        "method": {"name": figure["method"], "r": figure["r"], **get_fields(figure, "targets", "dropout")},
+        "method": {
+            "name": figure["method"],
+            **get_fields(figure, "r", "targets", "dropout", "dora", "virtual_tokens"),
+        },
         "quantisation": {"double": figure.get("double", True)},
         "training": {"dtype": "bfloat16", **batch, **training},
         "devices": {"kind": "cuda", "processes": processes, **get_fields(figure, "strategy")},
@@ -84,8 +87,11 @@ def apply_difference(
     elif difference == "bfloat16-adapter":
         changes["adapter"] = -prediction.adapter // 2
     elif difference == "plain" and spec.method.name == "lora":
-        inputs = sum(2 * shape.linears()[name][0] for name in spec.method.targets)
-        changes["activations"] = shape.layers * inputs * tokens
+        linears = [shape.linears()[name] for name in spec.method.targets]
+        values = sum(2 * inputs + (2 * outputs if spec.method.dora else 0) for inputs, outputs in linears)
+        changes["activations"] = shape.layers * values * tokens
+    elif difference == "head-adapter":  # the logits of the adapter beside those of the base
+        changes["logits"] = 2 * shape.vocabulary_size * tokens
     elif difference == "embedding":  # the sum of the gradients and the new ones, in 16 bits
         changes["adapter"] = 4 * table
     return replace(
@@ -96,7 +102,11 @@ def apply_difference(
 def describe_figure(figure: dict[str, Any]) -> str:
     """Return the settings of a figure in words."""
     gradient = "checkpointing" if figure["gradient_checkpointing"] else "no checkpointing"
-    parts = [f"{figure['micro_batch_size']} × {figure['length']:,}", f"r {figure['r']}", gradient]
+    parts = [f"{figure['micro_batch_size']} × {figure['length']:,}"]
+    parts += [f"r {figure['r']}"] if "r" in figure else []
+    parts += ["DoRA"] if figure.get("dora") else []
+    parts += [f"{figure['virtual_tokens']} virtual tokens"] if "virtual_tokens" in figure else []
+    parts.append(gradient)
     parts += figure.get("differs", ())
     if figure.get("processes", 1) > 1:
         parts.append(f"{figure['processes']} GPUs")

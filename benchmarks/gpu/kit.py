@@ -1,7 +1,7 @@
 """Prove the GPU path on a machine with one GPU and without network, in steps of at most ten minutes.
 
     python3 benchmarks/gpu/kit.py all         # everything, at most half an hour
-    python3 benchmarks/gpu/kit.py STEP        # facts, tiny, qlora, failures, stacks or unsloth
+    python3 benchmarks/gpu/kit.py STEP        # facts, qlora, stacks, failures, unsloth or tiny
     options: --wheels FOLDER (build/gpu-kit), --out FOLDER (benchmarks/results),
              --state FOLDER (build/gpu-state), --dry-run (a CPU stands in for the GPU, with tiny models)
 
@@ -105,8 +105,10 @@ class Step:
         self.check(name, None if self.is_dry else passed, found)
 
     def write(self) -> None:
-        self.out.mkdir(parents=True, exist_ok=True)
-        (self.out / f"gpu-{self.name}.json").write_text(json.dumps(self.result, indent=1) + "\n")
+        """Write the result, and a copy for later steps: OUT may be another folder then."""
+        for folder in (self.out, self.state / "results"):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"gpu-{self.name}.json").write_text(json.dumps(self.result, indent=1) + "\n")
 
     def train(
         self, name: str, stack: str, method: str, *words: str, shape: str = "", **options: object
@@ -238,7 +240,7 @@ def check_tiny(step: Step, name: str, figures: dict) -> None:
 def prove_qlora(step: Step) -> None:
     """LoRA and QLoRA of the 8B-shaped model with trl; QLoRA with evaluation."""
     peaks = {}
-    for method in ("qlora",) if step.is_dry else ("lora", "qlora"):
+    for method in ("qlora",) if step.is_dry else ("qlora", "lora"):
         options = {"evaluation.rows": 2} if method == "qlora" else {}
         figures = step.train(f"trl-{method}", "trl", method, **options)
         check_run(step, f"trl-{method}", figures)
@@ -297,7 +299,7 @@ def prove_stack(step: Step, stack: str, options: dict) -> None:
         return
     figures = step.train(f"{stack}-qlora", stack, "qlora", **options)
     check_run(step, f"{stack}-qlora", figures)
-    file = step.out / "gpu-qlora.json"
+    file = step.state / "results" / "gpu-qlora.json"
     losses = (
         json.loads(file.read_text())["runs"].get("trl-qlora", {}).get("losses") if file.is_file() else None
     )
@@ -316,13 +318,15 @@ class Plan:
     bundles: tuple[str, ...]
 
 
+# The most valuable figures come first: a machine may be taken away. Half an hour is more than the sum of the
+# limits, because starts and transfers need time too.
 STEPS = {
     "facts": Plan(prove_facts, 90, "kit", ("trl", "tools")),
-    "tiny": Plan(prove_tiny, 180, "kit", ("trl", "tools")),
     "qlora": Plan(prove_qlora, 480, "kit", ("trl", "tools")),
-    "failures": Plan(prove_failures, 420, "kit", ("trl", "tools")),
     "stacks": Plan(prove_stacks, 420, "kit", ("trl", "tools", "stacks")),
+    "failures": Plan(prove_failures, 330, "kit", ("trl", "tools")),
     "unsloth": Plan(prove_unsloth, 210, "unsloth", ("trl", "tools", "unsloth")),
+    "tiny": Plan(prove_tiny, 90, "kit", ("trl", "tools")),
 }
 
 
@@ -331,7 +335,12 @@ def prepare_environment(plan: Plan, wheels: Path, state: Path) -> Path:
     home = state / f"environment-{plan.environment}"
     python = home / "bin" / "python"
     if not python.is_file():
-        subprocess.run([sys.executable, "-m", "venv", "--system-site-packages", str(home)], check=True)
+        # Without pip, because some systems lack ensurepip. The packages of the machine come by a path file,
+        # because `--system-site-packages` does not see those of a virtual environment.
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True)
+        (site,) = home.glob("lib/python*/site-packages")
+        folders = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+        (site / "machine.pth").write_text("\n".join(folders) + "\n")
     for bundle in plan.bundles:
         files = sorted(str(file) for file in (wheels / bundle).glob("*.whl"))
         mark = home / f"{bundle}.installed"
@@ -341,7 +350,8 @@ def prepare_environment(plan: Plan, wheels: Path, state: Path) -> Path:
             raise SystemExit(
                 f"no wheels in {wheels / bundle}: make them with python benchmarks/gpu/wheels.py {wheels}"
             )
-        install = [str(python), "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", *files]
+        pip = [sys.executable, "-m", "pip", "--python", str(python)]
+        install = [*pip, "install", "--quiet", "--no-index", "--no-deps", *files]
         subprocess.run(install, check=True)
         mark.touch()
     return python

@@ -125,6 +125,8 @@ def count_layer_bytes(shape: Shape, spec: RunSpec, length: int, rows: int) -> in
         token += stack.quantised_stream * (h + q)
     if spec.method.name in LORA_LIKE:
         token += _count_input_bytes(shape, spec, own_copies=_saves_own_copies(spec))
+    if spec.method.dora or spec.method.name == "ia3":
+        token += _count_scaled_bytes(shape, spec)
     if stack.is_padded_by_mask and rows > 1 and not spec.data.packing:
         token += _MASK_BYTES * length
     if spec.training.attention == "eager":  # the probabilities in float32, and in 16 bits for the product
@@ -217,6 +219,24 @@ def _count_input_bytes(shape: Shape, spec: RunSpec, *, own_copies: bool) -> int:
         return sum((width + mask) * linears[name][0] for name in names)
     groups = ((_QKV, shape.hidden_size), (_GATES, shape.hidden_size), (_DOWN, shape.intermediate_size))
     return sum(width * size for group, size in groups if any(name in group for name in names))
+
+
+def _count_scaled_bytes(shape: Shape, spec: RunSpec) -> int:
+    """Return the bytes, for each token, of the values that DoRA and IA3 multiply by a trained vector.
+
+    DoRA saves the output of the layer and that of the adapter. IA3 saves the output of a layer of the
+    attention, and casts the input of the last layer of the MLP to float32. Its layers are those of PEFT's
+    table, unless the run names others.
+    """
+    width = 4 if spec.training.dtype == "float32" else 2
+    linears, targets = shape.linears(), spec.method.targets
+    if spec.method.name == "ia3":
+        names = ("k_proj", "v_proj", "down_proj") if targets == "all-linear" else targets
+        sizes = {name: linears[name] for name in names if name in linears}
+        return sum(4 * i if "down" in name else width * o for name, (i, o) in sizes.items())
+    return sum(
+        2 * width * o for name, (_, o) in linears.items() if targets == "all-linear" or name in targets
+    )
 
 
 def _active_experts(shape: Shape) -> int:

@@ -26,7 +26,7 @@ GPUS_VARIABLE, VISIBLE_VARIABLE = "ADVISOR_GPUS", "CUDA_VISIBLE_DEVICES"
 _BFLOAT16_SINCE = 8.0
 _MIB = 2**20
 _BUSY = 1.5  # processes a core in the last minute; a run's own preparation uses one core
-_QUERY = "name,uuid,memory.total,memory.free,compute_cap"
+_QUERY = "name,uuid,memory.total,memory.free,compute_cap,mig.mode.current"
 # Each of these files means that an NVIDIA driver is loaded (the second one: in Windows' Linux).
 _DRIVER_FILES = ("/proc/driver/nvidia/version", "/dev/dxg")
 _TORCH_QUERY = """
@@ -197,7 +197,9 @@ def _parse_description(text: str) -> tuple[Gpu, ...]:
     """Return the GPUs of ``8 x NVIDIA H100, 80, 9.0; Tesla T4, 16, 7.5``: name, GiB, compute capability."""
     gpus: list[Gpu] = []
     for part in filter(None, (part.strip() for part in text.split(";"))):
-        match = re.fullmatch(r"(?:(\d+) x )?([^,]+), *(\d+(?:\.\d+)?) *(?:GiB)?, *(\d+\.\d+)", part)
+        match = re.fullmatch(
+            r"(?:([1-9]\d*) ?x )?([^,]+), *(\d+(?:\.\d+)?) *(?:Gi?B)?, *(\d+(?:\.\d+)?)", part
+        )
         if match is None:
             raise SpecError(
                 f"{GPUS_VARIABLE}: cannot read {part!r}; expected a name, the memory in GiB and the compute "
@@ -209,7 +211,10 @@ def _parse_description(text: str) -> tuple[Gpu, ...]:
 
 
 def _ask_driver(visible: str | None) -> tuple[Gpu, ...] | None:
-    """Return the visible GPUs by nvidia-smi; None if it is missing or fails."""
+    """Return the visible GPUs by nvidia-smi; None if it is missing or fails, or if a GPU is divided.
+
+    CUDA shows one instance of a divided GPU (MIG), whose memory nvidia-smi does not list here.
+    """
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return None
@@ -227,8 +232,10 @@ def _ask_driver(visible: str | None) -> tuple[Gpu, ...] | None:
     gpus: dict[str, Gpu] = {}
     for line in output.splitlines():
         values = [value.strip() for value in line.rsplit(",", _QUERY.count(","))]
-        if len(values) > _QUERY.count(","):
-            name, uuid, *numbers = values
+        if len(values) > _QUERY.count(",") and not values[0].startswith("["):  # [GPU is lost]
+            name, uuid, *numbers, mig_mode = values
+            if mig_mode == "Enabled":
+                return None
             total, free, capability = map(_parse_number, numbers)
             # A GPU that shares the system's memory (GB10) has no memory of its own: nvidia-smi says [N/A].
             memory = read_memory_limit() if total is None else int(total) * _MIB

@@ -31,6 +31,8 @@ _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 _RUNTIME_CPU = 600 * _MIB
 # CUDA's context and the workspaces of its libraries: an estimate.
 _RUNTIME_CUDA = 600 * _MIB
+# NCCL's buffers on a GPU of a run with several, which torch does not count: an estimate.
+_RUNTIME_NCCL = 400 * _MIB
 # trl's fused output layer works in tiles of at most this many tokens and columns.
 _TILE_TOKENS, _TILE_COLUMNS = 4096, 32768
 # Bytes per element of a tile in the backward pass on a CPU: torch needs about nine float32 copies and a mask.
@@ -49,7 +51,7 @@ class Prediction:
     """Bytes by part; ``total`` is the peak of training.
 
     Attributes:
-        runtime: interpreter, torch and the stack (CPU), or CUDA's context.
+        runtime: interpreter, torch and the stack (CPU), or CUDA's context and the buffers of NCCL.
         weights: the base weights, quantised if the run quantises them.
         reference: the second model that a preference of all weights needs; an adapter is turned off instead.
         adapter: trained weights with gradients and the two moments of AdamW (for ``full``, without the
@@ -123,6 +125,7 @@ def predict_memory(shape: Shape, spec: RunSpec, longest: int, file_bytes: int = 
         file_bytes: bytes of the weight files.
     """
     length = spec.data.max_length if spec.data.packing else min(longest, spec.data.max_length)
+    length += spec.method.virtual_tokens if spec.method.name == "prompt-tuning" else 0
     rows = count_sequences_at_once(spec)
     count = _count_gpu_activations if spec.devices.kind == "cuda" else _count_cpu_activations
     activation_bytes, logits = count(shape, spec, length, rows)
@@ -140,7 +143,7 @@ def predict_memory(shape: Shape, spec: RunSpec, longest: int, file_bytes: int = 
         weights, adapter = weights // spec.world_size, adapter // spec.world_size
     cuda = spec.devices.kind == "cuda"
     return Prediction(
-        runtime=_RUNTIME_CUDA if cuda else _RUNTIME_CPU,
+        runtime=_count_runtime_bytes(spec),
         weights=weights,
         adapter=adapter,
         activations=activation_bytes,
@@ -150,6 +153,12 @@ def predict_memory(shape: Shape, spec: RunSpec, longest: int, file_bytes: int = 
         evaluation=predict_evaluation(shape, spec, length) if cuda and spec.evaluation.rows else 0,
         reference=reference,
     )
+
+
+def _count_runtime_bytes(spec: RunSpec) -> int:
+    if spec.devices.kind != "cuda":
+        return _RUNTIME_CPU
+    return _RUNTIME_CUDA + (_RUNTIME_NCCL if spec.world_size > 1 else 0)
 
 
 def count_sequences_at_once(spec: RunSpec) -> int:

@@ -132,6 +132,32 @@ def test_without_nvidia_smi_torch_knows_the_gpus(interpreter, tmp_path, monkeypa
     assert hardware.detect_machine().gpus == ()
 
 
+def test_divided_gpu_is_the_instance_that_torch_sees(cards, interpreter, tmp_path, monkeypatch):
+    """With MIG, nvidia-smi lists the whole card, and CUDA shows one instance of it."""
+    cards({**H100, "mig.mode.current": "Disabled"})
+    assert [gpu.name for gpu in hardware.detect_machine().gpus] == ["NVIDIA H100 80GB HBM3"]
+    cards({**card("NVIDIA A100-SXM4-80GB", "81920", "81000", "8.0"), "mig.mode.current": "Enabled"})
+    assert hardware.detect_machine().gpus == (), "nobody says how large the instance is"
+    driver = tmp_path / "version"
+    driver.touch()
+    monkeypatch.setattr(hardware, "_DRIVER_FILES", (str(driver),))
+    interpreter("""echo '[["NVIDIA A100-SXM4-80GB MIG 1g.10gb", 10200547328, 8.0, 10000000000]]'""")
+    (gpu,) = hardware.detect_machine().gpus
+    assert gpu.memory_bytes == 10200547328
+
+
+def test_lost_gpu_is_none(cards):
+    lost = dict.fromkeys(("name", "uuid", "memory.total", "memory.free", "compute_cap"), "[GPU is lost]")
+    cards(H100, lost)
+    assert [gpu.name for gpu in hardware.detect_machine().gpus] == ["NVIDIA H100 80GB HBM3"]
+
+
+@pytest.mark.parametrize(("text", "count"), [("2x Tesla T4, 16 GB, 7", 2), ("Tesla T4, 16, 7.5", 1)])
+def test_description_of_gpus_is_read_as_people_write_it(monkeypatch, text, count):
+    monkeypatch.setenv("ADVISOR_GPUS", text)
+    assert [gpu.name for gpu in hardware.detect_machine().gpus] == ["Tesla T4"] * count
+
+
 def test_person_can_describe_the_gpus(monkeypatch):
     monkeypatch.setenv("ADVISOR_GPUS", "2 x NVIDIA GeForce RTX 4090, 24, 8.9; Tesla T4, 14.5 GiB, 7.5")
     card_4090 = Gpu("NVIDIA GeForce RTX 4090", 24 * 2**30, 8.9)

@@ -49,7 +49,7 @@ def test_table_has_each_stack_that_publishes_peaks_with_sources_and_settings():
     assert {figure["stack"] for figure in FIGURES} == {*STACKS} - {
         "trl"
     }  # trl's documentation has charts only
-    assert len(PEAKS) >= 50
+    assert len(PEAKS) >= 70
     assert {figure["source"] for figure in FIGURES} == set(PUBLISHED.TABLE["sources"])
     assert all(source["url"].startswith("https://") for source in PUBLISHED.TABLE["sources"].values())
 
@@ -183,7 +183,7 @@ class LiveMemory:
 
 
 def count_live_bytes(monkeypatch, layers, *, targets="all-linear", has_float32_adapter=True, vocabulary=640,
-                     dtype="bfloat16", attention="sdpa", length=256):  # fmt: skip
+                     dtype="bfloat16", attention="sdpa", length=256, adapter=None):  # fmt: skip
     """Return the bytes after the forward pass, and the peak, of a Llama; 16 bits under autocast."""
     import torch
     from peft import LoraConfig, get_peft_model
@@ -203,8 +203,8 @@ def count_live_bytes(monkeypatch, layers, *, targets="all-linear", has_float32_a
             model = LlamaForCausalLM(config)
         finally:
             torch.set_default_dtype(torch.float32)
-        lora = LoraConfig(r=8, target_modules=targets, task_type="CAUSAL_LM")
-        model = get_peft_model(model, lora, autocast_adapter_dtype=has_float32_adapter)
+        adapter = adapter or LoraConfig(r=8, target_modules=targets, task_type="CAUSAL_LM")
+        model = get_peft_model(model, adapter, autocast_adapter_dtype=has_float32_adapter)
         if not has_float32_adapter:
             for parameter in model.parameters():
                 if parameter.requires_grad:
@@ -242,6 +242,39 @@ def test_bytes_of_a_layer_are_those_that_torch_keeps(monkeypatch, targets, has_f
     run_spec = resolve("trl", method=method, training={"micro_batch_size": 2})
     predicted = activations.count_layer_bytes(SHAPE, run_spec, 256, 2)
     assert predicted == pytest.approx((four - two) / 2, rel=0.06)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("method", ["dora", "ia3"])
+def test_bytes_of_a_layer_count_the_values_that_are_scaled(monkeypatch, method):
+    import peft
+
+    adapter = {
+        "dora": peft.LoraConfig(r=8, target_modules="all-linear", task_type="CAUSAL_LM", use_dora=True),
+        "ia3": peft.IA3Config(task_type="CAUSAL_LM"),
+    }[method]
+    four, two = (count_live_bytes(monkeypatch, layers, adapter=adapter)[0] for layers in (4, 2))
+    fields = {"name": "lora", "r": 8, "dora": True} if method == "dora" else {"name": "ia3"}
+    run_spec = resolve("trl", method=fields, training={"micro_batch_size": 2})
+    predicted = activations.count_layer_bytes(SHAPE, run_spec, 256, 2)
+    assert predicted == pytest.approx((four - two) / 2, rel=0.06)
+
+
+def test_virtual_tokens_of_a_prompt_lengthen_every_row():
+    def predict_tokens(longest, **method):
+        run_spec = resolve("axolotl", method=method, data={"train": "d", "max_length": 768})
+        return memory.predict_memory(LLAMA_8B, run_spec, longest)
+
+    prompt = predict_tokens(768, name="prompt-tuning", virtual_tokens=200)
+    assert prompt.activations == predict_tokens(768, name="lora").activations * 968 // 768
+    prefix = predict_tokens(768, name="prefix-tuning", virtual_tokens=200)
+    assert prefix.activations < prompt.activations
+
+
+def test_several_gpus_need_the_buffers_of_nccl():
+    training = {"batch_size": 8, "micro_batch_size": 4}
+    two = predict("trl", devices={"processes": 2}, training=training)
+    assert two.runtime - predict("trl").runtime == 400 * 2**20
 
 
 @pytest.mark.filterwarnings("ignore")
