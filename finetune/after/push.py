@@ -11,6 +11,7 @@ from advisor.files import draft_folder
 from finetune import record
 from finetune.errors import RunError, TrainingError, explain_os_errors
 
+_NO_CONNECTION = ("ConnectError", "ConnectTimeout", "ReadTimeout", "ReadError", "ProxyError")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 # What a program that loads the model needs; a folder can contain other files of a user.
 _FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "merges.txt", "vocab.txt", "README.md", "*.py")
@@ -52,7 +53,9 @@ def push_run(folder: Path, name: str, part: str = "adapter", *, is_public: bool 
         raise RunError("HF_HUB_OFFLINE is set, so the hub cannot be reached; unset it") from None
     except HfHubHTTPError as error:
         raise TrainingError(f"the hub refuses to take {name}: {_explain(error)}") from None
-    except OSError as error:
+    except Exception as error:
+        if type(error).__name__ not in _NO_CONNECTION:  # of the hub's HTTP library, which may change
+            raise
         raise TrainingError(f"cannot reach the hub at {api.endpoint}: {error}") from None
     return str(commit.commit_url)
 
@@ -75,4 +78,4 @@ def _explain(error: Any) -> str:
         403: "; the token may not write there: it needs the role write",
     }
     reason = getattr(error, "server_message", None) or str(error).strip().splitlines()[0]
-    return f"{reason}{advice.get(status, '')}"
+    return f"{reason.rstrip('.')}{advice.get(status, '')}"

@@ -79,7 +79,11 @@ def serve_hub():
                 if name in hub.repositories:
                     self.reply(409, {"error": "You already created this model repo", "url": name})
                     return
-                hub.repositories[name] = {"private": bool(body.get("private")), "files": {}, "card": None}
+                hub.repositories[name] = {
+                    "private": body.get("visibility") == "private",
+                    "files": {},
+                    "card": None,
+                }
                 self.reply(200, {"url": f"{hub.address}/{name}", "name": name, "id": name})
             elif path == "/api/validate-yaml":
                 self.reply(200, {"errors": [], "warnings": []})
