@@ -34,7 +34,7 @@ $(VENV)/.installed: $(BIN)/uv pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(TORCH)
-	$(INSTALL) --requirement pyproject.toml --extra dev --extra mcp --extra plot --extra scale --extra train
+	$(INSTALL) --requirement pyproject.toml --extra dev --extra gguf --extra mcp --extra plot --extra scale --extra train
 	touch $@
 
 rank: $(VENV)/.installed

@@ -16,16 +16,18 @@ from finetune.data import dataset
 from finetune.data.template import load_tokenizer, set_template
 from finetune.errors import StackEnvironmentError, TrainingError, TrainingInterruption
 from finetune.machine import hardware
-from finetune.process import environment, gpu_check, launch, torchrun
+from finetune.process import environment, gpu_check, launch, reporting, torchrun
 from finetune.record import Attempt, Record, read_record, update_record, utc_now, write_text
 from finetune.spec import RunSpec, iterate_leaves
 from finetune.stacks import Job, Stack
 from finetune.weights import base
 
-# Field → the value that needs a package outside the lock files, the package, and another value.
+# Field and a value of it that needs a package outside the lock files → the package, and another value.
 _OPTIONAL_PACKAGES = {
-    "training.attention": ("flash", "flash-attn", '"sdpa"'),
-    "training.liger_kernels": (True, "liger-kernel", "false"),
+    ("training.attention", "flash"): ("flash-attn", '"sdpa"'),
+    ("training.liger_kernels", True): ("liger-kernel", "false"),
+    ("logging.report_to", "trackio"): ("trackio", '"none"'),
+    ("logging.report_to", "wandb"): ("wandb", '"none"'),
 }
 
 
@@ -176,7 +178,7 @@ def _follow_process(
             result = launch.run_process(
                 command,
                 folder,
-                stack.environment(spec),
+                {**stack.environment(spec), **reporting.build_variables(folder, spec)},
                 needs_network=spec.devices.nodes > 1,
                 on_event=on_event,
                 on_start=on_start,
@@ -196,7 +198,7 @@ def check_packages(spec: RunSpec, env: environment.Environment) -> None:
         StackEnvironmentError: one is missing; the message says what to install or to change.
     """
     fields = dict(iterate_leaves(spec.model_dump()))
-    for field, (value, package, other) in _OPTIONAL_PACKAGES.items():
+    for (field, value), (package, other) in _OPTIONAL_PACKAGES.items():
         if fields[field] == value and package not in env.packages:
             raise StackEnvironmentError(
                 f"{field} = {json.dumps(value)} needs the package {package}, which the environment of "

@@ -20,6 +20,7 @@ NAMES = frozenset(
             "work",
             "adapter",
             "merged",
+            "wandb",
         ),
         *(
             "evaluation.json",

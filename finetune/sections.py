@@ -202,11 +202,18 @@ class Evaluation(Section):
 
 
 class Logging(Section):
-    """How often the stack reports and saves, in optimiser steps."""
+    """How often the stack reports and saves, in optimiser steps, and to which tool it reports too.
+
+    Attributes:
+        report_to: ``trackio`` or ``wandb``: transformers' own integration reports to it as well. The training
+            has no network, so wandb writes its files into ``RUN/work/wandb`` for ``wandb sync``, and trackio
+            into its own folder on this machine.
+    """
 
     every_steps: Positive = 1
     save_every_steps: Positive = 100
     keep_checkpoints: Positive = 2
+    report_to: Literal["none", "trackio", "wandb"] = "none"
 
 
 class Devices(Section):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,14 @@ from advisor.cli import completion
 if TYPE_CHECKING:
     from finetune.callbacks import RunCallbacks
     from finetune.spec import ComposedSpec
+
+
+class Tracker(StrEnum):
+    """A tool that a stack reports to."""
+
+    trackio = "trackio"
+    wandb = "wandb"
+
 
 Data = Annotated[
     str | None,
@@ -86,6 +95,14 @@ Tags = Annotated[
     list[str] | None,
     typer.Option("--tag", metavar="WORD", help="Word to find the run by. Repeatable."),
 ]
+ReportTo = Annotated[
+    Tracker | None,
+    typer.Option(
+        "--report-to",
+        help="Also report each step to trackio, or to Weights & Biases (wandb), whose offline files "
+        "`wandb sync` uploads.",
+    ),
+]
 Output = Annotated[
     Path | None,
     typer.Option(
@@ -128,6 +145,7 @@ class RunOptions:
         demo: whether to start from the settings of the demo.
         metrics: names of metrics of the task.
         parent: name of the run whose spec is the start.
+        report_to: the tool that the stack reports to.
     """
 
     data: str | None = None
@@ -140,6 +158,7 @@ class RunOptions:
     demo: bool = False
     metrics: list[str] | None = None
     parent: str | None = None
+    report_to: Tracker | None = None
 
 
 @dataclass(frozen=True)
@@ -183,6 +202,7 @@ def compose_run(options: RunOptions, callbacks: RunCallbacks, output: Path | Non
         "output": ("--output", str(output) if output else None),
         "stack": ("--stack", options.stack),
         "evaluation.metrics": ("--metric", options.metrics or None),
+        "logging.report_to": ("--report-to", options.report_to and options.report_to.value),
     }
     for name, (option, value) in values.items():
         if value is not None:

@@ -95,7 +95,7 @@ def format_summary(folder: Path) -> str:
 
     from finetune import record
     from finetune.after import task
-    from finetune.process import torchrun
+    from finetune.process import reporting, torchrun
 
     run = record.read_record(folder)
     if run.spec["devices"]["nodes"] > 1 and torchrun.node_rank():
@@ -107,6 +107,9 @@ def format_summary(folder: Path) -> str:
         f"adapter: {folder / 'adapter'}",
         f"record:  {folder / 'record.json'}",
     ]
+    tool = run.spec["logging"].get("report_to", "none")
+    if tool != "none":
+        lines.append(f"{tool}: {reporting.describe_next_step(folder, tool)}")
     evaluation = folder / "evaluation.json"
     if evaluation.is_file():
         for answer in json.loads(evaluation.read_text("utf-8"))["generations"]:

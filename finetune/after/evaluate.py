@@ -237,12 +237,27 @@ def load_model(folder: Path, spec: RunSpec, *, is_quantised: bool, is_trained: b
         is_quantised: whether to load the base in 4 bits.
         is_trained: false for the base model alone.
     """
-    import torch
     from peft import PeftModel
-    from transformers import BitsAndBytesConfig
 
     if spec.method.name == "full" and is_trained:
         return load_whole_model(folder / "adapter", spec)
+    model = _load_base(spec, is_quantised=is_quantised)
+    return PeftModel.from_pretrained(model, folder / "adapter").eval() if is_trained else model
+
+
+def load_from_4_bits(folder: Path, spec: RunSpec) -> Any:
+    """Return the adapter on the quantised base whose weights are converted back to the run's dtype."""
+    import torch
+    from peft import PeftModel
+
+    model = _load_base(spec, is_quantised=True).dequantize(dtype=getattr(torch, str(spec.training.dtype)))
+    return PeftModel.from_pretrained(model, folder / "adapter").eval()
+
+
+def _load_base(spec: RunSpec, *, is_quantised: bool) -> Any:
+    import torch
+    from transformers import BitsAndBytesConfig
+
     extra: dict[str, Any] = {"revision": spec.model.revision}
     if is_quantised:
         extra["quantization_config"] = BitsAndBytesConfig(
@@ -251,8 +266,7 @@ def load_model(folder: Path, spec: RunSpec, *, is_quantised: bool, is_trained: b
             bnb_4bit_use_double_quant=spec.quantisation.double,
             bnb_4bit_compute_dtype=getattr(torch, str(spec.training.dtype)),
         )
-    model = load_whole_model(spec.model.base, spec, **extra)
-    return PeftModel.from_pretrained(model, folder / "adapter").eval() if is_trained else model
+    return load_whole_model(spec.model.base, spec, **extra)
 
 
 def load_whole_model(name: str | Path, spec: RunSpec, **extra: Any) -> Any:

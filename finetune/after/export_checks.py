@@ -1,4 +1,4 @@
-"""Check that an exported model answers as its run does: tokens, end tokens and held-out loss.
+"""Check that an exported model answers as its run does: tokens, end tokens, held-out loss and answers.
 
 The export is loaded afresh from its folder. What it must equal comes from the run, not from the adapter's
 folder: the tokens that the run trained on, the tokenizer and template of its spec, and the loss of its
@@ -8,12 +8,13 @@ evaluation. So these checks also find an adapter's folder that somebody changed 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from finetune import record
 from finetune.after import evaluate, preferences, task
+from finetune.after.answer_checks import Answers, Check, answer_with, check_answers, select_questions
 from finetune.data import dataset, rendering
 from finetune.data.fields import list_forms
 from finetune.data.rows import Row, read_rows
@@ -24,35 +25,41 @@ from finetune.spec import RunSpec
 if TYPE_CHECKING:
     from finetune.data.encoded_row import EncodedRow
 
-State = Literal["passed", "failed", "not checked"]
 SMALLEST_BOUND = 1e-3  # nats a token: the order of the sums on several threads or on another device
 ROUNDINGS = 4  # the rounding of the merged weight, of the adapter's product, and of both sums
 
 
-@dataclass(frozen=True)
-class Check:
-    """One check of an export: its name, its state, and one sentence with the figures or the reason."""
-
-    name: str
-    state: State
-    result: str
-
-
-def check_export(folder: Path, model_folder: Path) -> list[Check]:
+def check_export(
+    folder: Path, model_folder: Path, answers: Answers | None = None, *, is_dequantised: bool = False
+) -> list[Check]:
     """Return the checks of a model that was exported from a run.
 
     Args:
         folder: the run's folder.
         model_folder: the exported model, with its tokenizer.
+        answers: the adapter's answers; None: this loads the adapter for them.
+        is_dequantised: whether the export has the weights of the quantised base.
     """
     spec = record.read_spec(folder, record.read_record(folder))
     data = dataset.open_dataset(folder / "data")
     own = load_tokenizer(str(model_folder), trust_remote_code=spec.model.trust_remote_code)
-    return [
+    reference = load_run_tokenizer(spec)
+    questions = select_questions(data, reference, spec)
+    if answers is None:
+        answers = answer_with(
+            evaluate.load_model(folder, spec, is_quantised=is_dequantised), reference, questions
+        )
+        evaluate.release_memory()
+    checks = [
         _check_tokens(data, spec, own),
         _check_end_tokens(model_folder, own, find_end_tokens(data, spec)),
-        _check_loss(folder, model_folder, spec),
+        _check_loss(folder, model_folder, spec, is_dequantised=is_dequantised),
     ]
+    if not questions.prompts:
+        return [*checks, *check_answers(questions, answers, answers)]
+    model = evaluate.load_whole_model(model_folder, spec)
+    own_questions = replace(questions, stop_tokens=frozenset())  # its own config must end its answers
+    return [*checks, *check_answers(questions, answers, answer_with(model, own, own_questions))]
 
 
 def load_run_tokenizer(spec: RunSpec) -> Any:
@@ -104,7 +111,7 @@ def _check_tokens(data: dataset.Dataset, spec: RunSpec, own: Any) -> Check:
     if not rows:
         return Check(name, "not checked", "the run has no held-out rows")
     try:
-        source_rows = _read_source(data, spec)[: len(rows)]
+        source_rows = read_source(data, spec)[: len(rows)]
         reference = load_run_tokenizer(spec)
     except (DataError, ModelError) as error:
         return Check(name, "not checked", str(error))
@@ -116,15 +123,17 @@ def _check_tokens(data: dataset.Dataset, spec: RunSpec, own: Any) -> Check:
         if problem:
             return Check(name, "failed", f"held-out row {n} of {len(rows)} {problem}")
     for n, source_row in enumerate(source_rows, 1):
-        prompts = [_encode_prompt(source_row, tokenizer) for tokenizer in (reference, own)]
+        prompts = [encode_prompt(source_row, tokenizer) for tokenizer in (reference, own)]
         if prompts[0] != prompts[1]:
             return Check(
-                name, "failed", f"the prompt of held-out row {n} {_describe(prompts[1], prompts[0])}"
+                name,
+                "failed",
+                f"the prompt of held-out row {n} {describe_difference(prompts[1], prompts[0])}",
             )
     return Check(name, "passed", f"{len(rows)} held-out rows and their prompts have the run's token ids")
 
 
-def _read_source(data: dataset.Dataset, spec: RunSpec) -> list[Row]:
+def read_source(data: dataset.Dataset, spec: RunSpec) -> list[Row]:
     """Return the held-out rows as they were before they became tokens, in the order of ``test.jsonl``."""
     name = "evaluation_source_sha256" if spec.data.evaluation else "source_sha256"
     source = spec.data.evaluation or spec.data.train
@@ -147,11 +156,12 @@ def _compare_rows(row: EncodedRow | str, wanted_row: EncodedRow, limit: int) -> 
         return row
     for side, wanted_side in zip(row.truncate(limit).sides, wanted_row.sides, strict=True):
         if side.input_ids != wanted_side.input_ids:
-            return _describe(side.input_ids, wanted_side.input_ids)
+            return describe_difference(side.input_ids, wanted_side.input_ids)
     return ""
 
 
-def _describe(ids: list[int] | str, wanted_ids: list[int] | str) -> str:
+def describe_difference(ids: list[int] | str, wanted_ids: list[int] | str) -> str:
+    """Return how tokens, or a reason for none, differ from those of the run."""
     if isinstance(ids, str) or isinstance(wanted_ids, str):
         reason = ids if isinstance(ids, str) else wanted_ids
         return f"cannot be rendered: {reason}"
@@ -161,7 +171,7 @@ def _describe(ids: list[int] | str, wanted_ids: list[int] | str) -> str:
     return f"has token {ids[place]} at place {place}, and {wanted_ids[place]} in the run"
 
 
-def _encode_prompt(row: Row, tokenizer: Any) -> list[int] | str:
+def encode_prompt(row: Row, tokenizer: Any) -> list[int] | str:
     """Return the tokens of a chat up to its last answer as a server renders it, or why that is impossible."""
     turns = next(list_forms(row.messages))[:-1] if row.messages else []
     if not turns:
@@ -202,7 +212,8 @@ def _join(ids: Sequence[int]) -> str:
     return ", ".join(map(str, ids)) or "nothing"
 
 
-def _check_loss(folder: Path, model_folder: Path, spec: RunSpec) -> Check:
+def _check_loss(folder: Path, model_folder: Path, spec: RunSpec, *, is_dequantised: bool) -> Check:
+    """Compare the loss with the adapter's on the base that the export has."""
     name = "held-out loss"
     data = dataset.open_dataset(folder / "data")
     rows = preferences.list_sequences(
@@ -212,22 +223,25 @@ def _check_loss(folder: Path, model_folder: Path, spec: RunSpec) -> Check:
         return Check(name, "not checked", "the run has no held-out rows")
     dtype = str(spec.training.dtype)
     losses = record.read_record(folder).losses.get("held_out", {})
-    adapter_loss = losses.get("adapter") if spec.method.objective == "sft" else None
+    own, other = ("adapter_quantised", "adapter") if is_dequantised else ("adapter", "adapter_quantised")
+    adapter_loss = losses.get(own) if spec.method.objective == "sft" else None
     if adapter_loss is None:
-        adapter_loss = _measure_loss(evaluate.load_model(folder, spec, is_quantised=False), rows)
+        adapter_loss = measure_loss(evaluate.load_model(folder, spec, is_quantised=is_dequantised), rows)
         evaluate.release_memory()
-    loss = _measure_loss(evaluate.load_whole_model(model_folder, spec), rows)
+    loss = measure_loss(evaluate.load_whole_model(model_folder, spec), rows)
     evaluate.release_memory()
     difference, bound = abs(loss - adapter_loss), find_loss_bound(dtype)
+    base = " on the 4-bit base" if is_dequantised else ""
     result = (
-        f"{loss:.4f}, and {adapter_loss:.4f} with the adapter: difference {difference:.1e}, "
+        f"{loss:.4f}, and {adapter_loss:.4f} with the adapter{base}: difference {difference:.1e}, "
         f"bound {bound:.1e} ({dtype})"
     )
-    if "adapter_quantised" in losses:
-        on_4_bits = losses["adapter_quantised"]
-        result += f"; {on_4_bits:.4f} with the 4-bit base that it was trained on ({loss - on_4_bits:+.4f})"
+    if other in losses:
+        what = "16- or 32-bit base" if is_dequantised else "4-bit base that it was trained on"
+        result += f"; {losses[other]:.4f} with the {what} ({loss - losses[other]:+.4f})"
     return Check(name, "passed" if difference <= bound else "failed", result)
 
 
-def _measure_loss(model: Any, rows: list[EncodedRow]) -> float:
+def measure_loss(model: Any, rows: list[EncodedRow]) -> float:
+    """Return the mean -log p of a trained token of the rows."""
     return evaluate.compute_mean_loss(evaluate.score_rows(model, rows, 0))

@@ -1,10 +1,8 @@
-"""Write a run's result for other programs: a merged model or a GGUF file."""
+"""Merge a run's adapter into its base, and check the model."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,18 +13,26 @@ from advisor.files import draft_folder
 from finetune import isolation, record
 from finetune.after import card
 from finetune.errors import RunError, TrainingError, explain_os_errors
+from finetune.spec import RunSpec
 from finetune.weights import base
 
-CONVERTER = "convert_hf_to_gguf.py"
+AUTOMATIC, ORIGINAL, FROM_4_BITS = "auto", "original", "dequantised"
+LOSS_MARGIN = 1e-3  # nats a token: less is rounding
 
 
-def merge_adapter(folder: Path, out: Path | None = None) -> Path:
-    """Merge the adapter into the base's 16- or 32-bit weights, and write a complete model in safetensors.
+def merge_adapter(folder: Path, out: Path | None = None, base_weights: str = AUTOMATIC) -> Path:
+    """Merge the adapter into its base, and write a complete model in safetensors.
 
-    A QLoRA adapter was trained on the quantised base and is merged into the original; the run's
-    ``evaluation.json`` has its loss on both. The model is written to a draft folder, loaded afresh and
-    checked (`finetune.after.export_checks`). If no check fails, the draft is renamed, and record and card
-    have the checks.
+    A QLoRA adapter was trained on the base in 4 bits. It can be merged into the original weights, or into
+    the 4-bit weights after they are converted back to 16 or 32 bits (``dequantised``). The model is written
+    to a draft folder, loaded afresh and checked (`finetune.after.export_checks`). If no check fails, the
+    draft is renamed, and record and card have the checks.
+
+    Args:
+        folder: the run's folder.
+        out: folder of the model; None: RUN/merged.
+        base_weights: ``original``, ``dequantised``, or ``auto``: the one on which the run's evaluation gave
+            the adapter the lower loss.
 
     Raises:
         RunError: the run is not finished, or its adapter cannot be merged, or ``out`` is not empty.
@@ -38,13 +44,18 @@ def merge_adapter(folder: Path, out: Path | None = None) -> Path:
     spec = record.read_spec(folder, run_record)
     if spec.method.name in ("full", "prompt-tuning", "prefix-tuning"):
         raise RunError(f"a {spec.method.name} run has nothing to merge into the base's weights")
+    if base_weights == FROM_4_BITS and spec.method.name != "qlora":
+        raise RunError(f"a {spec.method.name} run has no quantised base; merge it into the original weights")
     out = out or folder / "merged"
     if out.exists() and any(out.iterdir()):
         raise RunError(f"{out} is not empty")
+    chosen_weights = choose_base(run_record) if base_weights == AUTOMATIC else base_weights
     base.fetch_model(spec.model.base, spec.model.revision)
     with explain_os_errors(out), draft_folder(out.parent, ".advisor-draft-") as draft:
-        command = [sys.executable, "-m", "finetune.after.merge", str(folder), str(draft / "model")]
-        process = isolation.run_program(command, isolation.OFFLINE)
+        command = [sys.executable, "-m", "finetune.after.merge"]
+        process = isolation.run_program(
+            [*command, str(folder), str(draft / "model"), chosen_weights], isolation.OFFLINE
+        )
         if process.returncode:
             last = (process.stderr.strip().splitlines() or ["it printed nothing"])[-1]
             raise TrainingError(f"merging failed with exit code {process.returncode}: {last}")
@@ -60,6 +71,19 @@ def merge_adapter(folder: Path, out: Path | None = None) -> Path:
     return out
 
 
+def choose_base(run_record: record.Record) -> str:
+    """Return the weights that a merge needs: those on which the adapter has the lower held-out loss.
+
+    The original weights win within rounding, because they have no rounding of 4 bits.
+    """
+    losses = run_record.losses.get("held_out", {})
+    if "adapter_quantised" not in losses:
+        return ORIGINAL
+    if "adapter" not in losses:  # the original base did not fit into the memory
+        return FROM_4_BITS
+    return FROM_4_BITS if losses["adapter"] > losses["adapter_quantised"] + LOSS_MARGIN else ORIGINAL
+
+
 def _refuse_failures(checks: list[Mapping[str, Any]], folder: Path) -> None:
     failures = [f"{check['name']}: {check['result']}" for check in checks if check["state"] == "failed"]
     if failures:
@@ -69,53 +93,34 @@ def _refuse_failures(checks: list[Mapping[str, Any]], folder: Path) -> None:
         )
 
 
-def find_converter() -> list[str] | None:
-    """Return the command of llama.cpp's converter, from PATH or the checkout in LLAMA_CPP."""
-    converter = shutil.which(CONVERTER)
-    checkout = os.environ.get("LLAMA_CPP")
-    if converter is None and checkout and (Path(checkout) / CONVERTER).is_file():
-        converter = str(Path(checkout) / CONVERTER)
-    return [sys.executable, converter] if converter else None
-
-
-def write_gguf(folder: Path, out: Path, kind: str = "f16") -> Path:
-    """Merge the adapter if that is not done yet, and convert the model to GGUF.
-
-    Raises:
-        RunError: llama.cpp's converter is not installed.
-        TrainingError: the converter failed.
-    """
-    command = find_converter()
-    if command is None:
-        raise RunError(
-            f"cannot find {CONVERTER}: clone llama.cpp, pip install its requirements, and set LLAMA_CPP to "
-            "the checkout"
-        )
-    model = folder / "merged"
-    if not model.is_dir():
-        merge_adapter(folder)
-    process = isolation.run_program([*command, str(model), "--outfile", str(out), "--outtype", kind])
-    if process.returncode or not out.is_file():
-        last = ((process.stderr or process.stdout).strip().splitlines() or ["it printed nothing"])[-1]
-        raise TrainingError(f"{CONVERTER} failed with exit code {process.returncode}: {last}")
-    return out
-
-
-def _merge_in_process(folder: Path, out: Path) -> None:
-    from finetune.after import evaluate, export_checks
+def _merge_in_process(folder: Path, out: Path, base_weights: str) -> None:
+    from finetune.after import answer_checks, evaluate, export_checks
     from finetune.data import dataset
     from finetune.data.template import load_tokenizer
 
     spec = record.read_spec(folder, record.read_record(folder))
-    ends = export_checks.find_end_tokens(dataset.open_dataset(folder / "data"), spec)
-    model = evaluate.load_model(folder, spec, is_quantised=False).merge_and_unload()
+    data = dataset.open_dataset(folder / "data")
+    ends = export_checks.find_end_tokens(data, spec)
+    is_dequantised = base_weights == FROM_4_BITS
+    adapter = (evaluate.load_from_4_bits if is_dequantised else _load_original)(folder, spec)
+    tokenizer = export_checks.load_run_tokenizer(spec)
+    questions = answer_checks.select_questions(data, tokenizer, spec)
+    answers = answer_checks.answer_with(adapter, tokenizer, questions)
+    model = adapter.merge_and_unload()
     export_checks.add_end_tokens(model, list(ends))
     model.save_pretrained(out)
     load_tokenizer(str(folder / "adapter")).save_pretrained(out)
-    del model
+    del adapter, model
     evaluate.release_memory()
-    print(json.dumps([asdict(check) for check in export_checks.check_export(folder, out)]))
+    checks = export_checks.check_export(folder, out, answers, is_dequantised=is_dequantised)
+    print(json.dumps([asdict(check) for check in checks]))
+
+
+def _load_original(folder: Path, spec: RunSpec) -> Any:
+    from finetune.after import evaluate
+
+    return evaluate.load_model(folder, spec, is_quantised=False)
 
 
 if __name__ == "__main__":
-    _merge_in_process(Path(sys.argv[1]), Path(sys.argv[2]))
+    _merge_in_process(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

@@ -123,12 +123,20 @@ def decode(tokenizer: Any, ids: Sequence[int]) -> str:
 
 
 def answer_questions(model: Any, tokenizer: Any, questions: Questions) -> list[str]:
-    """Return the model's greedy answers, generated in batches of prompts of similar length."""
+    """Return the model's greedy answers as text."""
+    return [decode(tokenizer, ids) for ids in generate_answers(model, tokenizer, questions)]
+
+
+def generate_answers(model: Any, tokenizer: Any, questions: Questions) -> list[list[int]]:
+    """Return the tokens of the greedy answers, each up to the token that ends it.
+
+    Prompts of similar length are in one batch.
+    """
     import torch
 
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id or 0
     stops = sorted(questions.stop_tokens | list_stop_tokens(model))
-    answers: dict[int, str] = {}
+    answers: dict[int, list[int]] = {}
     for batch in _batch_prompts(questions):
         width = max(len(questions.prompts[n]) for n in batch)
         rows = [questions.prompts[n] for n in batch]
@@ -144,8 +152,14 @@ def answer_questions(model: Any, tokenizer: Any, questions: Questions) -> list[s
                 eos_token_id=stops or None,
             )
         new = out[:, width:] if out.shape[1] > width else out
-        answers |= {n: decode(tokenizer, row) for n, row in zip(batch, new.tolist(), strict=True)}
+        answers |= {n: _cut_after(row, stops) for n, row in zip(batch, new.tolist(), strict=True)}
     return [answers[n] for n in range(len(questions.prompts))]
+
+
+def _cut_after(ids: list[int], stops: Sequence[int]) -> list[int]:
+    """Return the tokens up to the first stop token, with it."""
+    end = next((n for n, token in enumerate(ids) if token in stops), len(ids))
+    return ids[: end + 1]
 
 
 def list_stop_tokens(model: Any) -> frozenset[int]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.errors import UnsupportedField
+from finetune.process import reporting
 from finetune.spec import RunSpec
 from finetune.stacks import Job, NativeConfig
 from finetune.stacks.shared import hf_trainer, own_loop
@@ -159,7 +160,8 @@ def _render_training(spec: RunSpec, job: Job) -> dict[str, Any]:
         "save_only_model": False,
         "eval_strategy": "steps" if validate else "no",
         "logging_steps": spec.logging.every_steps,
-        "use_wandb": False,
+        "use_wandb": spec.logging.report_to == "wandb",
+        **_name_run(spec, job),
         "strict": False,
     }
     if validate:
@@ -171,6 +173,19 @@ def _render_training(spec: RunSpec, job: Job) -> dict[str, Any]:
     if job.resume_from is not None:
         config["resume_from_checkpoint"] = str(job.resume_from)
     return config
+
+
+def _name_run(spec: RunSpec, job: Job) -> dict[str, Any]:
+    """Return project and name of the run for the tool that it reports to."""
+    names: dict[str, dict[str, Any]] = {
+        "wandb": {"wandb_project": reporting.PROJECT, "wandb_name": job.folder.name},
+        "trackio": {
+            "use_trackio": True,
+            "trackio_project_name": reporting.PROJECT,
+            "trackio_run_name": job.folder.name,
+        },
+    }
+    return names.get(spec.logging.report_to, {})
 
 
 def _list_deviations(spec: RunSpec, job: Job) -> list[str]:

@@ -180,7 +180,7 @@ def _render_training(spec: RunSpec, job: Job) -> dict[str, Any]:
         "bf16": t.dtype == "bfloat16" and spec.devices.kind == "cuda",
         "fp16": t.dtype == "float16",
         "use_cpu": spec.devices.kind == "cpu",
-        **hf_trainer.logging_arguments(spec, validate=validate),
+        **hf_trainer.logging_arguments(spec, job, validate=validate),
         "output_dir": str(job.work),
     }
     if spec.world_size > 1 and spec.devices.strategy == "fsdp":

@@ -116,7 +116,7 @@ def _render_training(spec: RunSpec, job: Job) -> dict[str, Any]:
         "gradient_checkpointing": t.gradient_checkpointing,  # TRL's default is True
         "bf16": t.dtype == "bfloat16",
         "fp16": t.dtype == "float16",
-        **hf_trainer.logging_arguments(spec, validate=validate),
+        **hf_trainer.logging_arguments(spec, job, validate=validate),
         "dataset_num_proc": 1,
     }
     if validate:

@@ -50,7 +50,7 @@ CHANGES = {
     "training.own_speedups": True, "training.fused_optimizer": False, "training.attention": "eager",
     "training.liger_kernels": True,
     "evaluation.every_steps": 11, "logging.every_steps": 4, "logging.save_every_steps": 9,
-    "logging.keep_checkpoints": 5, "devices.kind": "cpu", "devices.processes": 4, "devices.nodes": 4,
+    "logging.keep_checkpoints": 5, "logging.report_to": "wandb", "devices.kind": "cpu", "devices.processes": 4, "devices.nodes": 4,
     "devices.strategy": "fsdp",
 }  # fmt: skip
 # The other settings that a leaf needs to have an effect.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -114,27 +113,6 @@ def test_merged_model_gives_the_same_logits_as_the_adapter(advisor, finished_run
     assert float(process.stdout) < 1e-4
     assert "chat template: yes" in advisor("inspect", out).stdout
     assert "is not empty" in advisor("runs", "merge", folder, "-o", out, code=2).stderr
-
-
-def test_gguf_runs_the_converter_of_llama_cpp(advisor, finished_run, variables, tmp_path):
-    """A fake converter instead of llama.cpp's writes its arguments."""
-    folder, _ = finished_run
-    words = ("runs", "gguf", folder, "-o", tmp_path / "m.gguf", "--type", "q8_0")
-    errors = advisor(*words, code=2).stderr
-    assert "LLAMA_CPP" in errors
-    checkout = tmp_path / "llama.cpp"
-    checkout.mkdir()
-    script = checkout / "convert_hf_to_gguf.py"
-    script.write_text("import sys, pathlib\npathlib.Path(sys.argv[3]).write_text(' '.join(sys.argv[1:]))\n")
-    script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    process = subprocess.run(
-        [sys.executable, "-m", "advisor", *map(str, words)],
-        capture_output=True, text=True, check=False, env={**variables, "LLAMA_CPP": str(checkout)},
-    )  # fmt: skip
-    assert process.returncode == 0, process.stderr
-    arguments = (tmp_path / "m.gguf").read_text()
-    assert arguments.startswith(str(folder / "merged"))
-    assert arguments.endswith("--outtype q8_0")
 
 
 def test_preview_shows_tokens_findings_and_a_page(advisor, tiny, tmp_path):

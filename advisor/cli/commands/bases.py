@@ -121,9 +121,30 @@ def _describe(one: Base, results: dict[str, str]) -> dict[str, str]:
         "rows with special tokens": str(one.rows_with_special_tokens),
         "template": ("none: plain text" if one.kind == "base" else "; ".join(one.quirks) or "no quirks"),
         "licence": one.licence,
-        "languages": one.languages,
-        "published data": one.data,
+        **_describe_pretraining(one),
         "access": one.access,
         **{f"memory, {name}": size for name, size in memory.items()},
     }
     return lines | ({"measured": results.get(one.name, "not probed")} if results else {})
+
+
+def _describe_pretraining(one: Base) -> dict[str, str]:
+    """Return what the model card says, else what the vendor description of the family."""
+    from advisor.domain.pretraining import find_pretraining
+    from finetune.study.bases import UNKNOWN
+
+    entry = find_pretraining(one.name)
+    if entry is None:
+        return {
+            "languages": one.languages,
+            "newest pre-training data": UNKNOWN,
+            "pre-training data": one.data,
+            "source, read on": "the model card" if one.data != UNKNOWN else UNKNOWN,
+        }
+    description = ", ".join(filter(None, (entry.tokens and f"{entry.tokens} tokens", entry.data)))
+    return {
+        "languages": one.languages if one.languages != UNKNOWN else entry.languages or UNKNOWN,
+        "newest pre-training data": entry.cutoff or UNKNOWN,
+        "pre-training data": one.data if one.data != UNKNOWN else description or UNKNOWN,
+        "source, read on": f"{entry.source}, {entry.read}",
+    }

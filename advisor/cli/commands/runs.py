@@ -1,10 +1,10 @@
-"""advisor runs: list, compare, delete, merge and export the runs on this machine."""
+"""advisor runs: list, compare, delete, merge, push and export the runs on this machine."""
 
 from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,11 +20,26 @@ if TYPE_CHECKING:
     from finetune.record import Record
 
 runs = typer.Typer(
-    help="List, compare, delete, merge and export training runs.\n\n"
+    help="List, compare, delete, merge, push and export training runs.\n\n"
     "Without a command: list the runs, oldest first."
 )
 app.add_typer(runs, name="runs")
 Run = Annotated[str, typer.Argument(help="A run: its folder, its id, or the start of its id.")]
+
+
+class BaseWeights(StrEnum):
+    """The weights of the base that an adapter is merged into."""
+
+    auto = "auto"
+    original = "original"
+    from_4_bits = "dequantised"
+
+
+class Part(StrEnum):
+    """A part of a run that the hub can have."""
+
+    adapter = "adapter"
+    whole_model = "merged"
 
 
 class Tool(StrEnum):
@@ -303,18 +318,29 @@ def merge(
         Path | None,
         typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the model. Default: RUN/merged."),
     ] = None,
+    base: Annotated[
+        BaseWeights,
+        typer.Option(
+            help="Weights of a QLoRA run to merge into: the original ones, or the 4-bit ones converted back. "
+            "auto: those on which the adapter has the lower held-out loss."
+        ),
+    ] = BaseWeights.auto,
 ) -> None:
     """Merge the adapter into the base model (safetensors).
 
     Loads the model afresh and compares it with the run: token ids of the held-out rows and their prompts,
-    the token that ends an answer, and the held-out loss. Writes no model that fails a check.
+    the token that ends an answer, the held-out loss, and real answers. Writes no model that fails a check.
     """
     from finetune import record
     from finetune.after.merge import merge_adapter
 
     folder = record.find_run(run)
-    print(merge_adapter(folder, output))
-    for check in record.read_record(folder).export:
+    print(merge_adapter(folder, output, base.value))
+    _print_checks(record.read_record(folder).export)
+
+
+def _print_checks(checks: Iterable[Mapping[str, Any]]) -> None:
+    for check in checks:
         print(f"{check['state']}: {check['name']}: {check['result']}", file=sys.stderr)
 
 
@@ -326,17 +352,48 @@ def gguf(
         typer.Option("--output", "-o", metavar="FILE", help="The GGUF file to write.", callback=check_output),
     ],
     kind: Annotated[
-        str, typer.Option("--type", metavar="TYPE", help="Type of the weights: f32, f16, bf16 or q8_0.")
+        str,
+        typer.Option(
+            "--type",
+            metavar="TYPE",
+            help="Type of the weights: f32, f16, bf16 or q8_0; with llama.cpp's llama-quantize also q6_k, "
+            "q5_k_m, q4_k_m and others.",
+        ),
     ] = "f16",
 ) -> None:
-    """Convert the merged model to GGUF.
+    """Write the merged model as a GGUF file that answers as the adapter did.
 
-    Uses llama.cpp's converter, from PATH or from a checkout whose folder is in LLAMA_CPP.
+    Loads the file in llama.cpp and compares it with the run: token ids, chat template, held-out loss, and
+    real answers. Writes no file that fails a check. Beside the file it writes how to serve it: a Modelfile
+    for Ollama, and the commands for llama.cpp and vLLM.
     """
     from finetune import record
-    from finetune.after.merge import write_gguf
+    from finetune.after.gguf import export_gguf
 
-    print(write_gguf(record.find_run(run), output, kind))
+    checks = export_gguf(record.find_run(run), output, kind)
+    print(output)
+    _print_checks(checks)
+    print(f"how to serve it: {output.with_suffix('.serve.md')}", file=sys.stderr)
+
+
+@runs.command()
+def push(
+    run: Run,
+    name: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Repository of the hub.")],
+    part: Annotated[Part, typer.Option(help="What to upload.")] = Part.adapter,
+    public: Annotated[
+        bool, typer.Option("--public", help="Make a new repository public. Default: private.")
+    ] = False,
+) -> None:
+    """Push the adapter or the merged model to the Hugging Face Hub, with its model card.
+
+    Creates the repository if it is missing. Uses the token of `hf auth login` or HF_TOKEN. The card has the
+    measurements, versions and hashes of the run; rows of your data are in it only as the sample answers.
+    """
+    from finetune import record
+    from finetune.after.push import push_run
+
+    print(push_run(record.find_run(run), name, part.value, is_public=public))
 
 
 @runs.command()

@@ -25,6 +25,7 @@ from advisor.cli.run_options import (
     Note,
     Output,
     Preset,
+    ReportTo,
     RunOptions,
     SpecFile,
     Stack,
@@ -58,6 +59,7 @@ def train(
     from_run: FromRun = None,
     note: Note = "",
     tag: Tags = None,
+    report_to: ReportTo = None,
     output: Output = None,
     gpus: Gpus = None,
     nodes: Nodes = None,
@@ -85,7 +87,9 @@ def train(
     """
     from finetune import record, run, train_extra
 
-    options = RunOptions(data, model, eval_data, stack, preset, spec, fields, demo, metric, from_run)
+    options = RunOptions(
+        data, model, eval_data, stack, preset, spec, fields, demo, metric, from_run, report_to
+    )
     devices = {"devices.processes": gpus, "devices.nodes": nodes}
     device_fields = [f"{field}={count}" for field, count in devices.items() if count is not None]
     options = replace(options, fields=[*(options.fields or []), *device_fields])

@@ -60,7 +60,7 @@ def name_optimizer(spec: RunSpec) -> str:
     return {"adamw": f"adamw_torch{suffix}", "paged_adamw_8bit": "paged_adamw_8bit"}[spec.training.optimizer]
 
 
-def logging_arguments(spec: RunSpec, *, validate: bool) -> dict[str, Any]:
+def logging_arguments(spec: RunSpec, job: Job, *, validate: bool) -> dict[str, Any]:
     """Return the fields of transformers' ``TrainingArguments`` for seeds, logs and checkpoints."""
     return {
         "seed": spec.training.seed,
@@ -72,7 +72,8 @@ def logging_arguments(spec: RunSpec, *, validate: bool) -> dict[str, Any]:
         "save_strategy": "steps",
         "save_steps": spec.logging.save_every_steps,
         "save_total_limit": spec.logging.keep_checkpoints,
-        "report_to": "none",
+        "report_to": spec.logging.report_to,
+        **({"run_name": job.folder.name} if spec.logging.report_to != "none" else {}),
         "disable_tqdm": True,
     }
 

@@ -36,6 +36,10 @@ def refuse_unsupported_fields(stack: str, spec: RunSpec) -> None:
                 False,
                 "these kernels do not fit its own model code",
             ),
+            "logging.report_to": (
+                "none",
+                "it reports only to advisor; trl and axolotl report to trackio and W&B",
+            ),
             "method.dora": (False, "its DoRA cannot be converted exactly to PEFT's yet"),
         },
     )

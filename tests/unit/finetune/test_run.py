@@ -12,7 +12,7 @@ import pytest
 import tiny_model
 
 from finetune import attempt, record, run
-from finetune.after import merge
+from finetune.after import gguf, llama_cpp, merge
 from finetune.callbacks import RunCallbacks
 from finetune.data import dataset
 from finetune.errors import DiskFull, RunError, StackEnvironmentError, TrainingError
@@ -236,24 +236,26 @@ def test_only_a_finished_adapter_run_can_be_merged(folder, interpreter):
         merge.merge_adapter(folder)
 
 
-def test_gguf_converts_the_merged_model_and_reports_a_failure(folder, interpreter, tmp_path, monkeypatch):
+def test_gguf_merges_first_and_reports_a_failure_of_the_converter(folder, interpreter, tmp_path, monkeypatch):
     record.update_record(folder, record.read_record(folder), state="finished")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    monkeypatch.delenv("LLAMA_CPP", raising=False)
-    with pytest.raises(RunError, match=r"clone llama\.cpp"):
-        merge.write_gguf(folder, tmp_path / "m.gguf")
-    (tmp_path / merge.CONVERTER).touch()
     monkeypatch.setenv("LLAMA_CPP", str(tmp_path))
+    (tmp_path / gguf.CONVERTER).touch()
     interpreter(
         'case "$2" in finetune.after.merge) mkdir "$4"; echo "[]";; *) echo unknown architecture; exit 1;; esac'
     )
     with pytest.raises(
         TrainingError, match=r"convert_hf_to_gguf\.py failed with exit code 1: unknown architecture"
     ):
-        merge.write_gguf(folder, tmp_path / "m.gguf")
+        gguf.export_gguf(folder, tmp_path / "m.gguf")
     assert (folder / "merged").is_dir()
-    interpreter('touch "$4"')
-    assert merge.write_gguf(folder, tmp_path / "m.gguf").is_file()
+    assert not list(tmp_path.glob("*.gguf"))
+
+
+def test_gguf_is_not_written_without_llama_cpp_to_try_it(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(llama_cpp, "is_installed", lambda: False)
+    with pytest.raises(RunError, match=r"pip install 'library-advisor\[gguf\]', which installs xllamacpp"):
+        gguf.export_gguf(folder, tmp_path / "m.gguf")
 
 
 def test_merge_into_an_empty_folder(folder, interpreter, tmp_path):
