@@ -10,8 +10,14 @@ from advisor.answers.compare import Comparison
 from advisor.answers.coverage import Coverage
 from advisor.model import Recommendation
 from advisor.report.json import complete_schema
+from advisor.report.upgrade import UpgradeReport
 
-REPORTS: dict[str, Any] = {"recommendation": Recommendation, "comparison": Comparison, "coverage": Coverage}
+REPORTS: dict[str, Any] = {
+    "recommendation": Recommendation,
+    "comparison": Comparison,
+    "coverage": Coverage,
+    "upgrade": UpgradeReport,
+}
 """The name of a report → its class."""
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from sample_answer import ANSWER, COVERAGE, PAIR, TWO
+from sample_answer import ANSWER, COVERAGE, PAIR, TWO, UPGRADE, USES
 from schema_compatibility import find_breaks
 
 import advisor
 from advisor.answers.question import Request, read_request
 from advisor.facts.manifest import manifest_digest
-from advisor.report import compare, coverage, explain, ranking
+from advisor.report import compare, coverage, explain, ranking, upgrade
 from advisor.report.formats import Format
 from advisor.report.json import SCHEMA_VERSION, schema_id
 from advisor.report.schemas import REPORTS, report_schema
@@ -27,6 +27,7 @@ REPORTS_AS_TEXT = {
     "recommendation": ranking.render(ANSWER, Format.json),
     "comparison": compare.render(PAIR, Format.json),
     "coverage": coverage.render(COVERAGE, Format.json),
+    "upgrade": upgrade.render(UPGRADE, Format.json, USES),
 }
 
 

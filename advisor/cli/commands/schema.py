@@ -13,8 +13,8 @@ from advisor.cli.output import Output, write_report
 @app.command()
 def schema(
     report: Annotated[
-        Literal["recommendation", "comparison", "coverage"],
-        typer.Argument(help="The report: of `advisor rank`, `compare` or `coverage`."),
+        Literal["recommendation", "comparison", "coverage", "upgrade"],
+        typer.Argument(help="The report: of `advisor rank`, `compare`, `coverage` or `upgrade`."),
     ] = "recommendation",
     output: Output = None,
 ) -> None:
