@@ -58,7 +58,7 @@ def answers(home):
     """Tool → (arguments, answer) of typical questions, in one session."""
     (home / "requirements.txt").write_text("httpx\nflask\nno-such-package-x\n")
     (home / "code").mkdir()
-    (home / "code/train.py").write_text("from torchtune.utils import get_world_size_and_rank\n")
+    (home / "code/train.py").write_text("from torchtune.rlhf.loss import SimPOLoss\n")
     calls = [
         ("recommend", {}),
         ("recommend", {"libraries": ["trl", "unsloth"], "weights": {"activity": 1}, "as_of": "2025-06-05"}),
@@ -109,7 +109,7 @@ def test_every_answer_names_its_day_and_its_facts_and_is_short(answers):
 
 
 def test_the_answers_are_those_of_python(answers):
-    short, pair, _, full, comparison, numbers, metric, packages, many = (
+    short, pair, _, full, comparison, numbers, metric, packages, many, places, _ = (
         r.structured_content for _, _, r in answers
     )
     expected = advisor.recommend()
@@ -125,6 +125,10 @@ def test_the_answers_are_those_of_python(answers):
     assert numbers["repository"] == "huggingface/trl"
     assert numbers["chance_of_abandonment"][0].startswith("in 12 months: ")
     assert [n["metric"] for n in metric["numbers"]] == ["contributors"] and metric["definition"]
+    assert (places["repository"], places["old"]) == ("pytorch/torchtune", "0.5.0")
+    assert places["places"] == ["code/train.py:1 fails: torchtune.rlhf.loss.SimPOLoss: removed"], (
+        "the only line of the code, and a name that 0.6 does not have"
+    )
     assert packages["known"] + packages["unknown"] == 3
     assert packages["without_score"][0].startswith("no-such-package-x: ")
     assert many["left_out"] and len(many["packages"]) <= 10
