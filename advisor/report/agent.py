@@ -167,14 +167,17 @@ class PackageList:
 
 @dataclass(frozen=True)
 class UpgradeCheck:
-    """What an upgrade breaks, in short; places: lines of the user's code, None if no code was searched."""
+    """What an upgrade breaks, in short; places: lines of the user's code, None: no code was searched.
+
+    ``count`` is the number of all incompatible changes.
+    """
 
     repository: str
     old: str
     new: str
     as_of: str
     facts: tuple[Facts, ...]
-    incompatible_changes: int
+    count: int
     breaks: tuple[str, ...]
     places: tuple[str, ...] | None
     notes: tuple[str, ...] = ()
@@ -284,7 +287,7 @@ def shorten_upgrade(
         new=upgrade.new,
         as_of=str(upgrade.as_of),
         facts=facts,
-        incompatible_changes=len(upgrade.breaks),
+        count=len(upgrade.breaks),
         breaks=tuple(f"{change.version}: {describe(change)}" for change in changes),
         places=None
         if uses is None
