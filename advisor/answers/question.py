@@ -187,7 +187,7 @@ def _drop_optional_criteria(
     if not requirements.has_task:
         names |= {c.name for c in domain.criteria if any(s.metric == RECIPE_STEPS.name for s in c.scales)}
     rest = {name: weight for name, weight in weights.items() if name not in names}
-    total = sum(rest.values())
+    total = sum(rest.values()) if any(weights.get(name) for name in names) else 1.0
     if not total:
         raise InputError("these weights rest on recipes for your task: name it with --model or --method")
     return domain_module.drop_criteria(domain, names, goal), {n: w / total for n, w in rest.items()}

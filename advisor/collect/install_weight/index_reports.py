@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from advisor.collect.http.messages import clean_text
 from advisor.collect.http.shapes import Shape, Text, read_as
 from advisor.collect.install_weight.lock import Lock
-from advisor.collect.install_weight.programs import ProgramFailed, Programs, run_program
+from advisor.collect.install_weight.programs import ProgramError, Programs, run_program
 from advisor.errors import Unsound
 
 _LOCK, _REPORT = "lock.txt", "report.json"
@@ -60,13 +60,13 @@ def _count(value: object) -> object:
     return len(value) if isinstance(value, list) else value
 
 
-class _Audited(Shape):
+class _AuditEntry(Shape):
     name: Annotated[Text, Field(max_length=200)]
     advisories: Annotated[int | None, BeforeValidator(_count)] = Field(validation_alias="vulns", default=None)
 
 
 class _Audit(Shape):
-    dependencies: list[_Audited]
+    dependencies: list[_AuditEntry]
 
 
 def read_licences(lock: Lock, programs: Programs) -> tuple[dict[str, str], str]:
@@ -105,7 +105,7 @@ def read_licences(lock: Lock, programs: Programs) -> tuple[dict[str, str], str]:
         report = read_as(
             _Report, json.loads(run_program(command, programs, {_LOCK: lines}, _REPORT)), "pip's report"
         )
-    except (ProgramFailed, Unsound, ValueError) as error:
+    except (ProgramError, Unsound, ValueError) as error:
         return {}, f"the licences are unknown: {error}"
     licences = {_normalise(e.metadata.name): _find_licence(e.metadata) for e in report.install}
     return {name: licence for name, licence in licences.items() if licence}, ""
@@ -146,7 +146,7 @@ def read_advisories(lock: Lock, programs: Programs) -> tuple[dict[str, int], str
     try:
         text = run_program(command, programs, {_LOCK: lines}, _REPORT, codes=(0, 1))
         audit = read_as(_Audit, json.loads(text), "pip-audit's report")
-    except (ProgramFailed, Unsound, ValueError) as error:
+    except (ProgramError, Unsound, ValueError) as error:
         return {}, f"the advisories are unknown: {error}"
     advisories = {_normalise(a.name): a.advisories for a in audit.dependencies if a.advisories is not None}
     unknown = len(lock.parts) - len(advisories)

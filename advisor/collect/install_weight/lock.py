@@ -13,7 +13,7 @@ from packaging.version import InvalidVersion, Version
 from pydantic import Field
 
 from advisor.collect.http.shapes import Shape, Text, read_as
-from advisor.collect.install_weight.programs import ProgramFailed, Programs, run_program
+from advisor.collect.install_weight.programs import ProgramError, Programs, run_program
 from advisor.domain.pythons import pythons_on
 from advisor.errors import Unsound
 
@@ -85,20 +85,20 @@ def find_lock(package: str, day: date, programs: Programs, *, may_build: bool = 
     version, reason = _find_version(package, pythons, day, programs)
     if version is None:
         return Lock(package, reason=reason)
-    pinned = f"{package}=={version}"
+    requirement = f"{package}=={version}"
     locks: dict[str, tuple[Part, ...]] = {}
     for python in pythons:
         try:
-            locks[python] = _lock(pinned, python, "linux", day, programs)
-        except ProgramFailed as error:
+            locks[python] = _lock(requirement, python, "linux", day, programs)
+        except ProgramError as error:
             reason = reason or str(error)
     supported = tuple(locks)
     if not locks and may_build:
         for python in reversed(pythons):
             try:
-                locks[python] = _lock(pinned, python, "linux", day, programs, may_build=True)
+                locks[python] = _lock(requirement, python, "linux", day, programs, may_build=True)
                 break
-            except ProgramFailed as error:
+            except ProgramError as error:
                 reason = str(error)
     if not locks:
         return Lock(package, version, reason=reason or "no Python version is maintained on this day")
@@ -106,7 +106,7 @@ def find_lock(package: str, day: date, programs: Programs, *, may_build: bool = 
     systems = [
         system
         for system in SYSTEMS
-        if system != "linux" and _is_installable(pinned, python, system, day, programs)
+        if system != "linux" and _is_installable(requirement, python, system, day, programs)
     ]
     return Lock(
         package, version, python, locks[python], supported, (*(["linux"] if supported else []), *systems)
@@ -122,15 +122,15 @@ def _find_version(
         try:
             parts = _lock(package, python, "linux", day, programs, may_build=True, only_itself=True)
             versions += [Version(part.version) for part in parts]
-        except (ProgramFailed, InvalidVersion) as error:
+        except (ProgramError, InvalidVersion) as error:
             reason = str(error)
     return (str(max(versions)), None) if versions else (None, reason)
 
 
-def _is_installable(pinned: str, python: str, system: str, day: date, programs: Programs) -> bool:
+def _is_installable(requirement: str, python: str, system: str, day: date, programs: Programs) -> bool:
     try:
-        return bool(_lock(pinned, python, system, day, programs))
-    except ProgramFailed:
+        return bool(_lock(requirement, python, system, day, programs))
+    except ProgramError:
         return False
 
 

@@ -39,7 +39,7 @@ class Programs:
         return self.audit or (*self.uv, "tool", "run", "pip-audit")
 
 
-class ProgramFailed(CollectError):
+class ProgramError(CollectError):
     """A program ended with an error; the message is its last line."""
 
 
@@ -60,7 +60,7 @@ def run_program(
         codes: exit codes of success.
 
     Raises:
-        ProgramFailed: it is missing, failed, took too long or wrote nothing.
+        ProgramError: it is missing, failed, took too long or wrote nothing.
     """
     with tempfile.TemporaryDirectory() as folder:
         for name, text in files.items():
@@ -71,14 +71,14 @@ def run_program(
                 timeout=_MAX_SECONDS, stdin=subprocess.DEVNULL,
             )  # fmt: skip
         except FileNotFoundError:
-            raise ProgramFailed(
+            raise ProgramError(
                 f"{command[0]} is not installed: pip install {Path(command[0]).name}"
             ) from None
         except subprocess.TimeoutExpired:
-            raise ProgramFailed(f"{command[0]} did not end within {_MAX_SECONDS} seconds") from None
+            raise ProgramError(f"{command[0]} did not end within {_MAX_SECONDS} seconds") from None
         path = Path(folder) / output
         if result.returncode not in codes or not path.is_file():
-            raise ProgramFailed(_describe_failure(result.stderr.decode(errors="replace")))
+            raise ProgramError(_describe_failure(result.stderr.decode(errors="replace")))
         return path.read_text(encoding="utf-8")
 
 

@@ -21,7 +21,7 @@ from advisor.collect.install_weight import collect_weight
 from advisor.collect.install_weight.import_time import measure_import
 from advisor.collect.install_weight.index_reports import read_advisories
 from advisor.collect.install_weight.lock import Lock, Part, find_lock
-from advisor.collect.install_weight.programs import ProgramFailed, Programs, run_program
+from advisor.collect.install_weight.programs import ProgramError, Programs, run_program
 from advisor.domain.licences import kind_of_expression
 from advisor.domain.pythons import pythons_on
 from advisor.errors import InputError
@@ -159,9 +159,9 @@ def test_advisories_by_the_report_of_pip_audit(tmp_path):
 
 
 def test_a_program_that_is_missing_or_silent_is_an_error():
-    with pytest.raises(ProgramFailed, match="nowhere is not installed"):
+    with pytest.raises(ProgramError, match="nowhere is not installed"):
         run_program(["nowhere"], Programs(("uv",)), {}, "out")
-    with pytest.raises(ProgramFailed, match="it did not say why"):
+    with pytest.raises(ProgramError, match="it did not say why"):
         run_program([sys.executable, "-c", "pass"], Programs(("uv",)), {}, "out")
 
 
