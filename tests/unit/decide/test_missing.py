@@ -88,6 +88,8 @@ def test_the_age_is_the_time_from_the_first_to_the_last_fact():
         "declared_status": Measurement("a/b", "declared_status", "measured", "active"),
     }
     assert age_in_days(measurements) == 1471
+    lock = Measurement("o/n", "install_packages", "measured", 5.0, last_day=date(2030, 1, 1))
+    assert age_in_days({**measurements, "install_packages": lock}) == 1471, "the day of a reading is no fact"
     assert known_values(measurements) == {"days_since_last_commit": 1.0, "stars": 1.0, "age_days": 1471.0}
     assert age_in_days({"stars": measurements["stars"]}) is None
     assert known_values({}) == {}
