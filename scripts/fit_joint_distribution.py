@@ -59,7 +59,7 @@ def domain_scales() -> dict[str, Scale]:
         s.metric: s
         for name in available_domains()
         for c in load_domain(name).criteria
-        if not c.benched
+        if not (c.benched or c.optional)
         for s in c.scales
     }
 

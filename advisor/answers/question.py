@@ -20,7 +20,7 @@ from advisor.facts import reading
 from advisor.facts.facts_view import FactsView
 from advisor.facts.store import Store
 from advisor.measure.benchmarks import NO_BENCHMARKS, BenchmarkFacts, read_benchmarks
-from advisor.measure.definitions import DEFINITIONS
+from advisor.measure.definitions import DEFINITIONS, RECIPE_STEPS
 from advisor.metrics import METRICS
 from advisor.model import Candidate
 
@@ -162,6 +162,7 @@ def read_request(request: Request, *, whole_store: bool = False) -> Question:
     names = [c.repository for c in candidates]
     benchmarks = read_benchmarks(request.benchmarks or store, names, request.as_of)
     domain = benchmarks.drop_unmeasured_criteria(domain, weights)
+    domain, weights = _drop_optional_criteria(domain, goal, weights, request.requirements)
     with_facts = set(store.repositories()) if names else set()
     repositories = tuple(n for n in names if n in with_facts)
     return Question(
@@ -176,6 +177,20 @@ def read_request(request: Request, *, whole_store: bool = False) -> Question:
         is_past=request.as_of is not None,
         outcomes=() if request.weights else domain.goals[goal].outcomes,
     )
+
+
+def _drop_optional_criteria(
+    domain: Domain, goal: str, weights: Mapping[str, float], requirements: Requirements
+) -> tuple[Domain, dict[str, float]]:
+    """Leave out optional criteria without a weight, and recipes for a task that the request does not name."""
+    names = {c.name for c in domain.criteria if c.optional and not weights[c.name]}
+    if not requirements.has_task:
+        names |= {c.name for c in domain.criteria if any(s.metric == RECIPE_STEPS.name for s in c.scales)}
+    rest = {name: weight for name, weight in weights.items() if name not in names}
+    total = sum(rest.values()) if any(weights.get(name) for name in names) else 1.0
+    if not total:
+        raise InputError("these weights rest on recipes for your task: name it with --model or --method")
+    return domain_module.drop_criteria(domain, names, goal), {n: w / total for n, w in rest.items()}
 
 
 def read_rules(domain: Domain, request: Request) -> tuple[rules.Rule, ...]:

@@ -145,6 +145,19 @@ def find_recipes(
     """
     names = tuple(c.repository for c in select_candidates(load_domain(domain), repositories))
     view = _open_recipes(stores, names, as_of)
+    nearest, repositories_read = list_nearest(task, view, most)
+    missing = {
+        name: "no recipe in its tree" if name in repositories_read else "no data: run `advisor collect-docs`"
+        for name in names
+        if name not in nearest
+    }
+    return Recipes(view.as_of, describe_task(task), nearest, missing), view
+
+
+def list_nearest(
+    task: Task, view: FactsView, most: int = 1
+) -> tuple[dict[str, tuple[NearRecipe, ...]], set[str]]:
+    """Return the nearest recipes of each library of a view, and the libraries whose trees were read."""
     families = {family.name: family for family in load_families()}
     by_library: dict[str, list[tuple[NearRecipe, Distance]]] = {}
     repositories_read = set()
@@ -156,13 +169,7 @@ def find_recipes(
             by_library.setdefault(recipe.repository, []).append((recipe, distance))
     ranking = {name: sorted(pairs, key=_rank_of)[:most] for name, pairs in by_library.items()}
     order = sorted(ranking, key=lambda name: (_rank_of(ranking[name][0]), name.lower()))
-    nearest = {name: tuple(recipe for recipe, _ in ranking[name]) for name in order}
-    missing = {
-        name: "no recipe in its tree" if name in repositories_read else "no data: run `advisor collect-docs`"
-        for name in names
-        if name not in nearest
-    }
-    return Recipes(view.as_of, describe_task(task), nearest, missing), view
+    return {name: tuple(recipe for recipe, _ in ranking[name]) for name in order}, repositories_read
 
 
 def _rank_of(pair: tuple[NearRecipe, Distance]) -> tuple[int, int, int, float, int, str]:

@@ -11,10 +11,11 @@ from advisor.answers.goal_check import check_goal
 from advisor.answers.list_figures import describe_sources
 from advisor.answers.question import Question
 from advisor.answers.reasons import describe_leaving_default, list_doubts, list_reasons
+from advisor.answers.task_recipes import describe_recipes, measure_recipes, weighs_recipes
 from advisor.decide import acceptability, choice, flips, rules, utilities
 from advisor.errors import FactsError
 from advisor.measure import cache, months
-from advisor.measure.definitions import DEFINITIONS
+from advisor.measure.definitions import DEFINITIONS, RECIPE_STEPS
 from advisor.model import (
     Candidate,
     CriterionScore,
@@ -45,9 +46,10 @@ def recommend(question: Question, *, has_outlooks: bool = True) -> Recommendatio
     """
     candidates, missing = score_candidates(question, has_outlooks=has_outlooks)
     baseline = build_recommendation(question, candidates, missing)
+    answer = baseline
     if question.requirements:
-        return check_goal(question, _require(question, candidates, missing, baseline))
-    return check_goal(question, baseline)
+        answer = _require(question, candidates, missing, baseline)
+    return describe_recipes(question, check_goal(question, answer))
 
 
 def _require(
@@ -231,6 +233,12 @@ def _measure(question: Question, *, has_outlooks: bool) -> tuple[cache.SnapshotM
         raise FactsError("no candidate can be ranked: " + "; ".join(map(str, snapshot.damages)))
     missing = {name: reason for name, reason in missing.items() if name not in measurements}
     measurements = add_outlook_metric(measurements, snapshot.outlooks)
+    if weighs_recipes(question):
+        steps = measure_recipes(question)
+        measurements = {
+            name: {**rows, RECIPE_STEPS.name: steps[name]} if name in steps else rows
+            for name, rows in measurements.items()
+        }
     return replace(snapshot, measurements=measurements), missing
 
 

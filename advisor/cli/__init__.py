@@ -37,6 +37,7 @@ COMMANDS = (
     "collect-support",
     "collect-docs",
     "collect-stability",
+    "collect-weight",
     "merge",
     "import-counts",
     "import-gharchive",

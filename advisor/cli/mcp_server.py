@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -76,7 +77,7 @@ def build_server() -> MCPServer[Any]:
     server: MCPServer[Any] = MCPServer(
         "advisor", title="advisor", instructions=INSTRUCTIONS, version=__version__, log_level="ERROR"
     )
-    for function in (recommend, compare, explain, check_dependencies, plan_run):
+    for function in (recommend, compare, explain, check_dependencies, check_upgrade, plan_run):
         server.tool(annotations=_READS, structured_output=True)(_report_errors(function))
     server.resource(
         "advisor://domains", title="What can be asked", mime_type="application/json",
@@ -166,6 +167,31 @@ def check_dependencies(
     answer = rank_dependencies(dependencies, stores, request, files)
     facts = agent.hash_facts(store for store in stores if store.manifest.get("as_of"))
     return agent.shorten_dependencies(answer, facts, fail_under, full=full)
+
+
+def check_upgrade(
+    library: Name,
+    old: Annotated[Name, Field(description="The version in use, or its series.")],
+    new: Annotated[
+        Name | None, Field(description="The version to upgrade to; the newest without it.")
+    ] = None,
+    code: Annotated[
+        PathName | None, Field(description="Folder of Python code: only what it uses, and where.")
+    ] = None,
+    as_of: AsOf = None,
+    full: Full = False,
+) -> agent.UpgradeCheck:
+    """Say which public names break between two releases of a library, and where code uses them."""
+    from advisor.answers.code_uses import find_uses
+    from advisor.answers.dependencies.health import bundled_stores, open_stores
+    from advisor.answers.upgrade import find_library, read_upgrade
+
+    stores = open_stores([store_or_default(None), *bundled_stores()])
+    facts = find_library(library, stores, parse_date(as_of))
+    upgrade = read_upgrade(facts, old, new)
+    uses, notes = find_uses(Path(code), upgrade) if code else (None, [])
+    upgrade = replace(upgrade, notes=(*upgrade.notes, *notes))
+    return agent.shorten_upgrade(upgrade, uses, agent.hash_facts([facts.store]), full=full)
 
 
 def plan_run(

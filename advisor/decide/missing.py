@@ -19,13 +19,16 @@ from advisor.model import Measurement
 AGE = "age_days"
 # Metrics whose first fact is about as old as the repository.
 _OLDEST_FACTS = ("days_since_last_commit", "declared_status", "release_frequency")
+# Metrics of an install: their day is that of a reading, and says nothing about how old the repository is.
+_READINGS = ("import_time", "install_", "supported_")
 
 
 def age_in_days(measurements: Mapping[str, Measurement]) -> float | None:
     """Return the days from the first to the last fact about a repository; None if no fact shows it."""
     facts = [measurements[n] for n in _OLDEST_FACTS if n in measurements]
     first = min((m.first_day for m in facts if m.first_day), default=None)
-    last = max((m.last_day for m in measurements.values() if m.last_day), default=None)
+    own_facts = [m for name, m in measurements.items() if not name.startswith(_READINGS)]
+    last = max((m.last_day for m in own_facts if m.last_day), default=None)
     return None if first is None or last is None else float((last - first).days)
 
 

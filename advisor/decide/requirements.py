@@ -92,6 +92,11 @@ class Requirements:
     def __bool__(self) -> bool:
         return self != Requirements()
 
+    @property
+    def has_task(self) -> bool:
+        """Whether they say what to train: the model, the method, or the memory of the GPU."""
+        return self.model is not None or self.method is not None or self.gpu_memory_gib is not None
+
 
 @dataclass(frozen=True)
 class ModelSupport:

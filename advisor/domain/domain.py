@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -51,12 +51,13 @@ class Criterion(StrictModel):
     """A criterion: a few metrics with their scales.
 
     A ``benched`` criterion depends only on benchmarks of `advisor bench`. It counts only if there are
-    benchmarks, or if its weight is not 0.
+    benchmarks, or if its weight is not 0. An ``optional`` one counts only if its weight is not 0.
     """
 
     name: str
     title: str
     benched: bool = False
+    optional: bool = False
     scales: tuple[Scale, ...] = Field(min_length=1)
 
 
@@ -75,10 +76,12 @@ class Goal(StrictModel):
     """A named set of weights of the criteria (only their ratios matter), and what meets the goal.
 
     With ``outcomes``, what became of libraries gives the weights of the criteria that a panel shows, and the
-    file has the weights of the others, of 100; `load_domain` completes them.
+    file has the weights of the others, of 100; `load_domain` completes them. With ``asks_task``, the answer
+    asks for the model, the method and the GPU if the request does not name them.
     """
 
     title: str
+    asks_task: bool = False
     outcomes: tuple[str, ...] = ()
     weights: Mapping[str, float] = {}
     needs: tuple[Need, ...] = ()
@@ -243,6 +246,21 @@ def select_criteria(domain: Domain, criteria: Sequence[Criterion]) -> Domain:
     names = [c.name for c in criteria]
     goals = {name: _complete(goal, names) for name, goal in domain.goals.items()}
     return domain.model_copy(update={"criteria": tuple(criteria), "goals": goals})
+
+
+def drop_criteria(domain: Domain, names: Collection[str], goal: str) -> Domain:
+    """Return the domain without criteria; other goals that weigh one of them go too.
+
+    Args:
+        domain: the domain.
+        names: of the criteria to drop.
+        goal: the goal of the question; it keeps its other weights.
+    """
+    own = domain.goals[goal]
+    own = own.model_copy(update={"weights": {n: w for n, w in own.weights.items() if n not in names}})
+    goals = {n: g for n, g in domain.goals.items() if n == goal or not set(names) & set(g.weights)}
+    criteria = tuple(c for c in domain.criteria if c.name not in names)
+    return domain.model_copy(update={"criteria": criteria, "goals": {**goals, goal: own}})
 
 
 def _complete(goal: Goal, names: Sequence[str]) -> Goal:

@@ -191,6 +191,26 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "is_alias": "BOOLEAN",
         "was_deprecated": "BOOLEAN",
     },
+    # A package that an install of a library brings, itself among them, by a lock of the day for Linux and one
+    # Python version. size_bytes: of its download. is_wheel: False: the install builds it. pythons,
+    # systems: those that install all of it from wheels. reason: why there is no lock; part is then NULL.
+    "installs": {
+        "repository": "VARCHAR",
+        "day": "DATE",
+        "package": "VARCHAR",
+        "version": "VARCHAR",
+        "python": "VARCHAR",
+        "part": "VARCHAR",
+        "part_version": "VARCHAR",
+        "is_wheel": "BOOLEAN",
+        "size_bytes": "BIGINT",
+        "licence": "VARCHAR",
+        "licence_kind": "VARCHAR",
+        "advisories": "INTEGER",
+        "pythons": "VARCHAR",
+        "systems": "VARCHAR",
+        "reason": "VARCHAR",
+    },
     # One figure of one library, measured on one machine by `advisor bench`. figure: tokens_per_second,
     # peak_memory, …; relative_throughput and relative_peak_memory are multiples of a plain trl run in the
     # same bench. low and high: smallest and largest value of the runs, widened by the noise floor.
@@ -233,6 +253,7 @@ DAYS: Mapping[str, list[str]] = {
     "api_releases": ["released_on"],
     "api_names": ["added_on"],
     "api_changes": ["released_on"],
+    "installs": ["day"],
     "benchmarks": ["day"],
 }
 

@@ -66,6 +66,17 @@ VIEWS: Mapping[str, tuple[str, Mapping[str, str]]] = {
         },
     ),
     "api_changes": ("released_on <= {d}", {}),
+    "installs": (
+        "day <= {d}",
+        {
+            "size_bytes": "CASE WHEN size_bytes BETWEEN 0 AND 1e15 THEN size_bytes END",
+            "advisories": "CASE WHEN advisories >= 0 THEN advisories END",
+            **{
+                name: f"substr({name}, 1, {MAX_TEXT})"
+                for name in ("part", "licence", "pythons", "systems", "reason")
+            },
+        },
+    ),
     # A stranger may write NaN, infinity or NULL; DuckDB and Spark take NaN as larger than any number.
     "benchmarks": (
         "day BETWEEN DATE '1000-01-01' AND {d} AND low BETWEEN 0 AND value AND high BETWEEN value AND 1e18",

@@ -220,6 +220,6 @@ def write_measurement_cache(store: Store) -> None:
         },
         "outlooks": {r: [asdict(o) for o in each] for r, each in sorted(results.outlooks.items())},
     }
-    text = json.dumps(content, indent=1, default=str) + "\n"
+    text = json.dumps(content, separators=(",", ":"), default=str) + "\n"
     with lock_store(store.path):
         write_with_seal(store.path / "measurements.json", text.encode())

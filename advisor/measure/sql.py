@@ -32,6 +32,7 @@ TABLE_CONTENTS: Mapping[str, Sequence[str]] = {
     "api_releases": ("public API of the releases",),
     "api_names": ("public API of the releases",),
     "api_changes": ("public API of the releases",),
+    "installs": ("packages that an install brings",),
     "benchmarks": ("benchmarks",),
 }
 

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from advisor.answers.code_uses import Use
 from advisor.answers.compare import Comparison
 from advisor.answers.dependencies.health import Dependencies, Health
 from advisor.answers.explain import Explanation
 from advisor.answers.reasons import describe_gap, is_ahead
+from advisor.answers.upgrade import Upgrade
 from advisor.decide.acceptability import certainty
 from advisor.facts.store import Store
 from advisor.metrics import METRICS
 from advisor.model import Measurement, Ranked, Recommendation
 from advisor.report.dependencies.rows import alternatives, risks
+from advisor.report.upgrade import LEGEND as UPGRADE_LEGEND
+from advisor.report.upgrade import describe
 from advisor.report.values import show, show_outlook
 
 MOST_CHARACTERS = 4500
@@ -161,6 +165,25 @@ class PackageList:
     left_out: str = ""
 
 
+@dataclass(frozen=True)
+class UpgradeCheck:
+    """What an upgrade breaks, in short; places: lines of the user's code, None: no code was searched.
+
+    ``count`` is the number of all incompatible changes.
+    """
+
+    repository: str
+    old: str
+    new: str
+    as_of: str
+    facts: tuple[Facts, ...]
+    count: int
+    breaks: tuple[str, ...]
+    places: tuple[str, ...] | None
+    notes: tuple[str, ...] = ()
+    left_out: str = ""
+
+
 def hash_facts(stores: Iterable[Store]) -> tuple[Facts, ...]:
     """Return each store with the hash of its manifest, which has the hashes of all files."""
     return tuple(
@@ -251,6 +274,30 @@ def shorten_dependencies(
         without_score=tuple(f"{h.dependency.name}: {h.unknown}" for h in answer.unknown),
     )
     return short if full else _fit(short, packages=10, without_score=5)
+
+
+def shorten_upgrade(
+    upgrade: Upgrade, uses: Sequence[Use] | None, facts: tuple[Facts, ...], *, full: bool = False
+) -> UpgradeCheck:
+    """Return what an upgrade breaks in short; with uses, only the changes that the user's code meets."""
+    changes = upgrade.breaks if uses is None else list(dict.fromkeys(use.change for use in uses))
+    short = UpgradeCheck(
+        repository=upgrade.repository,
+        old=upgrade.old,
+        new=upgrade.new,
+        as_of=str(upgrade.as_of),
+        facts=facts,
+        count=len(upgrade.breaks),
+        breaks=tuple(f"{change.version}: {describe(change)}" for change in changes),
+        places=None
+        if uses is None
+        else tuple(
+            f"{use.path}:{use.line} {'fails' if use.is_certain else 'may fail'}: {describe(use.change)}"
+            for use in uses
+        ),
+        notes=(*upgrade.notes, UPGRADE_LEGEND),
+    )
+    return short if full else _fit(short, breaks=20, **({} if uses is None else {"places": 15}))
 
 
 def _place(r: Ranked) -> Place:

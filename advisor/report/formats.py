@@ -29,7 +29,7 @@ ExplanationFormat = Literal[Format.table, Format.json, Format.markdown]
 ComparisonFormat = Literal[Format.table, Format.json, Format.markdown]
 CoverageFormat = Literal[Format.table, Format.json, Format.markdown, Format.csv]
 RecipesFormat = Literal[Format.table, Format.json, Format.markdown, Format.csv]
-UpgradeFormat = Literal[Format.table, Format.markdown, Format.csv]
+UpgradeFormat = Literal[Format.table, Format.json, Format.markdown, Format.csv]
 BacktestFormat = Literal[Format.table, Format.json]
 ContestsFormat = Literal[Format.table, Format.json, Format.markdown, Format.csv]
 AdoptionFormat = Literal[Format.table, Format.json]
@@ -37,7 +37,7 @@ DomainsFormat = Literal[Format.table, Format.json]
 BenchFormat = Literal[Format.table, Format.markdown]
 
 ReportName = Literal[
-    "recommendation", "explanation", "comparison", "coverage", "recipes", "dependencies", "domains", "goals",
+    "recommendation", "explanation", "comparison", "coverage", "recipes", "upgrade", "dependencies", "domains", "goals",
     "settings", "adoption", "backtest", "contests", "weights-record",
 ]  # fmt: skip
 """The reports that have JSON; the name is in the ``$id`` of the schema."""

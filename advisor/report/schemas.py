@@ -20,6 +20,7 @@ from advisor.report.explain import ExplanationReport
 from advisor.report.formats import ReportName
 from advisor.report.json import complete_schema
 from advisor.report.settings import SettingsReport
+from advisor.report.upgrade import UpgradeReport
 
 REPORTS: dict[ReportName, Any] = {
     "recommendation": Recommendation,
@@ -27,6 +28,7 @@ REPORTS: dict[ReportName, Any] = {
     "comparison": Comparison,
     "coverage": Coverage,
     "recipes": Recipes,
+    "upgrade": UpgradeReport,
     "dependencies": DependenciesReport,
     "domains": DomainsReport,
     "goals": GoalsReport,

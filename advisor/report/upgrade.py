@@ -1,15 +1,19 @@
-"""What an upgrade breaks, as text, Markdown or CSV."""
+"""What an upgrade breaks, as text, Markdown, CSV or JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
 from itertools import groupby
 from typing import assert_never
 
 from advisor.answers.code_uses import Use, count_places
 from advisor.answers.upgrade import Break, Upgrade
+from advisor.facts.facts_view import FactsView
 from advisor.report.csv import write_csv
 from advisor.report.formats import Format, UpgradeFormat
+from advisor.report.json import write_json
 from advisor.report.tables import PLAIN_WIDTH, markdown_table, wrap_line
 
 LEGEND = (
@@ -26,11 +30,85 @@ _SHARED_LINES = {
 _COLUMNS = ["version", "day", "name", "member", "kind", "detail", "announced", "path", "line", "fails"]
 
 
+@dataclass(frozen=True)
+class ReportedBreak(Break):
+    """A break, also in words.
+
+    Attributes:
+        text: what breaks, as a sentence for a person.
+    """
+
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of the user's code that a break concerns.
+
+    Attributes:
+        path, line: where it is.
+        is_certain: whether the line fails; False: it may.
+        change: its number in ``breaks``, from 0.
+    """
+
+    path: str
+    line: int
+    is_certain: bool
+    change: int
+
+
+@dataclass(frozen=True)
+class UpgradeReport:
+    """The JSON report of `advisor upgrade`.
+
+    Attributes:
+        repository: ``owner/name``.
+        old, new: versions.
+        old_day, new_day: their days.
+        as_of: last day of the facts.
+        releases: number of releases from the old to the new one, without the old one.
+        breaks: all incompatible changes, in the order of the releases.
+        places: where the user's code meets them; None: no code was searched.
+        notes: how the versions were understood, in words.
+    """
+
+    repository: str
+    old: str
+    new: str
+    old_day: date
+    new_day: date
+    as_of: date
+    releases: int
+    breaks: tuple[ReportedBreak, ...]
+    places: tuple[Place, ...] | None
+    notes: tuple[str, ...]
+
+
+def build_report(upgrade: Upgrade, uses: Sequence[Use] | None = None) -> UpgradeReport:
+    """Return the content of the JSON report."""
+    numbers = {change: number for number, change in enumerate(upgrade.breaks)}
+    return UpgradeReport(
+        repository=upgrade.repository,
+        old=upgrade.old,
+        new=upgrade.new,
+        old_day=upgrade.old_day,
+        new_day=upgrade.new_day,
+        as_of=upgrade.as_of,
+        releases=upgrade.releases,
+        breaks=tuple(ReportedBreak(**vars(change), text=describe(change)) for change in upgrade.breaks),
+        places=None
+        if uses is None
+        else tuple(Place(use.path, use.line, use.is_certain, numbers[use.change]) for use in uses),
+        notes=upgrade.notes,
+    )
+
+
 def render(
     upgrade: Upgrade,
     output_format: UpgradeFormat,
     uses: Sequence[Use] | None = None,
     width: int = PLAIN_WIDTH,
+    views: Sequence[FactsView] = (),
 ) -> str:
     """Return the breaks of an upgrade; with uses, only those that the user's code meets.
 
@@ -39,6 +117,7 @@ def render(
         output_format: how to write it.
         uses: where the user's code meets the breaks; None: no code was searched.
         width: columns that a line of plain text may have.
+        views: the facts behind them, which JSON names.
     """
     match output_format:
         case Format.table:
@@ -56,6 +135,8 @@ def render(
             return "\n\n".join([title, *parts]) + "\n"
         case Format.csv:
             return write_csv(_COLUMNS, _list_cells(upgrade, uses))
+        case Format.json:
+            return write_json("upgrade", asdict(build_report(upgrade, uses)), views)
         case _:
             assert_never(output_format)
 

@@ -17,6 +17,10 @@ HEADLINES = {
     "outlook": (),  # the last rows have the outlook of both horizons
     "speed": ("measured_throughput",),
     "memory": ("measured_peak_memory",),
+    "documentation": ("recipe_coverage", "docstring_share"),
+    "stability": ("api_retention",),
+    "weight": ("install_packages", "install_size"),
+    "task": ("recipe_steps",),
 }
 
 # How sure a choice is, in words; `describe_kind` gives the keys.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from sample_answer import ANSWER, COVERAGE, PAIR, TWO
+from sample_answer import ANSWER, COVERAGE, PAIR, TWO, UPGRADE, USES
 from schema_compatibility import find_breaks
 from typer.testing import CliRunner
 
@@ -46,6 +46,7 @@ from advisor.report import (
     ranking,
     recipes,
     settings,
+    upgrade,
 )
 from advisor.report.formats import Format, ReportName
 from advisor.report.json import SCHEMA_VERSION, schema_id
@@ -94,6 +95,7 @@ REPORTS_AS_TEXT = {
     "coverage": coverage.render(COVERAGE, Format.json),
     "recipes": recipes.render(Recipes(DAY, "LoRA", {"a/one": (RECIPE,)}, {"b/two": "no recipe"}), Format.json),
     "dependencies": dependencies.render(HEALTH, Format.json, 80.0),
+    "upgrade": upgrade.render(UPGRADE, Format.json, USES),
     "domains": domains.render(
         [load_domain(n) for n in available_domains()], [NamedCategory("l/c", "C", 3)], Format.json
     ),

@@ -52,7 +52,7 @@ def values_with_a_future(tmp_path_factory):
         date_column = {"contributions": "day", "co_authorships": "day", "counts": "day", "releases": "released_on",
                        "repositories": "observed_on", "model_support": "family_released_on", "recipes": "changed_on",
                        "threads": "opened_at", "benchmarks": "day", "api_releases": "released_on",
-                       "api_names": "added_on", "api_changes": "released_on"}[key[0]]  # fmt: skip
+                       "api_names": "added_on", "api_changes": "released_on", "installs": "day"}[key[0]]  # fmt: skip
         late = [r for r in table_rows if str(r[date_column])[:10] > AS_OF.isoformat()]
         for r in late:
             r.update({k: f"new {r[k]}" for k in ("tag", "family") if k in r})

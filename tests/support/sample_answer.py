@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
+from advisor.answers.code_uses import Use
 from advisor.answers.compare import Comparison
 from advisor.answers.coverage import SPREAD, Cell, Coverage, Side
+from advisor.answers.upgrade import Break, Upgrade
 from advisor.model import (
     Benchmark,
     Candidate,
@@ -107,3 +109,12 @@ COVERAGE = Coverage(
     {r: {n: measurement(r, n, reason=why) if n == "vendor_gap" else measurement(r, n, 2.0) for n in SPREAD}
      for r, why in (("a/one", ""), ("b/two", "It has no backer."))},
 )  # fmt: skip
+
+LOST = Break(
+    "er.plot", None, "removed", None, "1.0", EARLIER, was_announced=False, other_names=("er.draw.plot",)
+)
+MOVED = Break("er.load", None, "parameter moved", "mode@2", "1.0", EARLIER, was_announced=True)
+UPGRADE = Upgrade(
+    "own/er", "0.9.6", "1.0", EARLIER, EARLIER, DAY, 1, (LOST, MOVED), {}, ("0.9 is read as 0.9.6",)
+)
+USES = (Use("src/train.py", 3, MOVED, is_certain=False),)

@@ -88,7 +88,8 @@ def rows(shift: int = 0, seed: int = 7) -> dict[tuple[str, str], list[dict]]:
             add("benchmarks", name, day=day(end - timedelta(days=200 - 30 * month)), stack="lively", version="1.0",
                 figure="relative_peak_memory", unit="times trl", value=1.2, low=1.2, high=1.2,
                 setting="round A", machine="a machine")  # fmt: skip
-        for table, row in _api_rows(end + timedelta(days=shift)):
+        last_day = end + timedelta(days=shift)
+        for table, row in (*_install_rows(people, last_day), *_api_rows(last_day)):
             add(table, name, **row)
         add("repositories", name, observed_on=day(start), declared_status="active", evidence="")
         for number, licence in enumerate(("MIT", None, "Apache-2.0")):
@@ -112,6 +113,19 @@ def _documentation_rows(name, people, end):
         for metric, value in totals.items():
             yield "counts", {"day": str(end - timedelta(days=91 * quarter)), "metric": metric, "value": value,
                              "definition": "generated"}  # fmt: skip
+
+
+def _install_rows(people, end):
+    """Yield (table, row) of what an install brings, on two days."""
+    for age in (300, 20):
+        for number in range(people):
+            yield "installs", {"day": str(end - timedelta(days=age)), "package": "lib", "version": "1.0", "python": "3.12",
+                               "part": f"part{number}", "part_version": "1", "is_wheel": True, "size_bytes": 1000 * (number + age),
+                               "licence": "MIT" if number % 3 else "GPL-3.0-only", "advisories": number % 2,
+                               "licence_kind": "permissive" if number % 3 else "copyleft",
+                               "pythons": "3.11 3.12", "systems": "linux macos"}  # fmt: skip
+        yield "counts", {"day": str(end - timedelta(days=age)), "metric": "import_seconds", "value": 0.1 * people,
+                         "definition": "generated"}  # fmt: skip
 
 
 def _api_rows(end):

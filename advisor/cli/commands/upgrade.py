@@ -31,7 +31,8 @@ def upgrade(
     as_of: AsOf = None,
     store: Store = None,
     format: Annotated[
-        UpgradeFormat, typer.Option(help="Format of the report. csv has the place of each parameter.")
+        UpgradeFormat,
+        typer.Option(help="Format of the report. csv and json have the place of each parameter."),
     ] = Format.table,
     output: Output = None,
 ) -> None:
@@ -52,10 +53,13 @@ def upgrade(
     with show_wait("comparing the releases"):
         paths = [] if store == BUNDLED_STORE else [store_or_default(store)]
         paths += bundled_stores() if store in {None, BUNDLED_STORE} else []
-        answer = read_upgrade(find_library(library, open_stores(paths), parse_as_of(as_of)), old, new)
+        facts = find_library(library, open_stores(paths), parse_as_of(as_of))
+        answer = read_upgrade(facts, old, new)
         uses, notes = find_uses(code, answer) if code else (None, [])
     for note in notes:
         print_note(note)
     write_report(
-        render(answer, format, uses, table_width(output)), output, has_sentences=format is Format.table
+        render(answer, format, uses, table_width(output), [facts]),
+        output,
+        has_sentences=format is Format.table,
     )

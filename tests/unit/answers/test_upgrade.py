@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from datetime import date
 
 import pytest
@@ -110,6 +111,20 @@ def test_breaks_between_a_series_and_the_newest_release(store):
     (thing,) = [b for b in upgrade.breaks if b.name == "er.Thing"]
     assert thing.other_names == ("er.things.Thing",)
     assert not read(store, "0.9.4", "0.9.6").breaks
+
+
+def test_json_has_each_break_and_each_place(store, tmp_path):
+    (tmp_path / "train.py").write_text("from er import plot, load\nload('x', 'w')\n")
+    words = ("er", "--from", "0.9", "--store", store, "--format", "json")
+    report = json.loads(run(*words, "--code", tmp_path))
+    assert (report["schema"], report["repository"]) == ("urn:library-advisor:upgrade:1", "own/er")
+    assert (report["old"], report["old_day"], report["new"], report["releases"]) == (
+        "0.9.6", "2024-02-01", "1.0", 1,
+    )  # fmt: skip
+    assert len(report["breaks"]) == 9 and report["generated_from"][0]["as_of"] == report["as_of"]
+    places = [(p["line"], p["is_certain"], report["breaks"][p["change"]]["text"]) for p in report["places"]]
+    assert places == [(1, True, "er.plot: removed"), (2, True, "er.load: parameter mode only by name")]
+    assert json.loads(run(*words))["places"] is None, "no code was searched"
 
 
 def test_versions_are_those_of_the_day(store):

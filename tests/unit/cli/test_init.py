@@ -164,6 +164,7 @@ def test_the_dialogue_writes_a_domain(here):
         (r"\(backing\) \[1.0\]: $", "-1\n"),
         (r"expected a number ≥ 0(.|\n)*\(backing\) \[1.0\]: $", "2\n"),
         (r"\(contributors\) \[1.0\]: $", "\n"),
+        (r"\(documentation\) \[0.0\]: $", "\n"),
         (r"\(issues\) \[1.0\]: $", "0\n"),
         (r"\(memory\) \[0.0\]: $", "\n"),
         (r"\(models\) \[0.0\]: $", "\n"),
@@ -172,6 +173,7 @@ def test_the_dialogue_writes_a_domain(here):
         (r"\(security\) \[0.0\]: $", "\n"),
         (r"\(speed\) \[0.0\]: $", "\n"),
         (r"\(stability\) \[0.0\]: $", "\n"),
+        (r"\(weight\) \[0.0\]: $", "\n"),
     ])  # fmt: skip
     assert code == 0, output
     domain = load_domain(str(here / "micro.toml"))

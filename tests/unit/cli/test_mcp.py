@@ -24,7 +24,7 @@ from advisor.domain.files import data_folder
 from advisor.report import agent
 
 ROOT = Path(__file__).resolve().parents[3]
-TOOLS = {"recommend", "compare", "explain", "check_dependencies", "plan_run"}
+TOOLS = {"recommend", "compare", "explain", "check_dependencies", "check_upgrade", "plan_run"}
 LONG = "x" * 100_000
 HOSTILE = ["", "\0", "a\0.toml", "../../etc/passwd", "/etc/passwd", "/dev/zero", "/", LONG, "{{7*7}}", "'; drop table x; --",
            "\u202eevil", "$(id)", "<script>", "-h", "--help", 5, None, [], {}, True, ["x"] * 500, {"a": {"b": []}}]  # fmt: skip
@@ -57,6 +57,8 @@ def home(tmp_path_factory):
 def answers(home):
     """Tool → (arguments, answer) of typical questions, in one session."""
     (home / "requirements.txt").write_text("httpx\nflask\nno-such-package-x\n")
+    (home / "code").mkdir()
+    (home / "code/train.py").write_text("from torchtune.rlhf.loss import SimPOLoss\n")
     calls = [
         ("recommend", {}),
         ("recommend", {"libraries": ["trl", "unsloth"], "weights": {"activity": 1}, "as_of": "2025-06-05"}),
@@ -67,6 +69,8 @@ def answers(home):
         ("explain", {"library": "flask", "metric": "contributors"}),
         ("check_dependencies", {"files": ["requirements.txt"], "fail_under": 50}),
         ("check_dependencies", {"files": [str(ROOT / "constraints.txt")]}),
+        ("check_upgrade", {"library": "torchtune", "old": "0.5", "code": "code"}),
+        ("check_upgrade", {"library": "trl", "old": "0.9", "new": "1.0", "as_of": "2026-06-01"}),
     ]
 
     async def script(session):
@@ -105,7 +109,7 @@ def test_every_answer_names_its_day_and_its_facts_and_is_short(answers):
 
 
 def test_the_answers_are_those_of_python(answers):
-    short, pair, _, full, comparison, numbers, metric, packages, many = (
+    short, pair, _, full, comparison, numbers, metric, packages, many, places, _ = (
         r.structured_content for _, _, r in answers
     )
     expected = advisor.recommend()
@@ -121,6 +125,10 @@ def test_the_answers_are_those_of_python(answers):
     assert numbers["repository"] == "huggingface/trl"
     assert numbers["chance_of_abandonment"][0].startswith("in 12 months: ")
     assert [n["metric"] for n in metric["numbers"]] == ["contributors"] and metric["definition"]
+    assert (places["repository"], places["old"]) == ("pytorch/torchtune", "0.5.0")
+    assert places["places"] == ["code/train.py:1 fails: torchtune.rlhf.loss.SimPOLoss: removed"], (
+        "the only line of the code, and a name that 0.6 does not have"
+    )
     assert packages["known"] + packages["unknown"] == 3
     assert packages["without_score"][0].startswith("no-such-package-x: ")
     assert many["left_out"] and len(many["packages"]) <= 10

@@ -6,14 +6,14 @@ import re
 import typing
 
 import pytest
-from sample_answer import ANSWER, COVERAGE, PAIR, TWO
+from sample_answer import ANSWER, COVERAGE, PAIR, TWO, UPGRADE
 from typer.testing import CliRunner
 
 from advisor.answers.dependencies import Dependency
 from advisor.answers.dependencies.health import Dependencies, Health
 from advisor.cli import app, load
 from advisor.errors import InputError
-from advisor.report import compare, coverage, dependencies, explain, formats, ranking
+from advisor.report import compare, coverage, dependencies, explain, formats, ranking, upgrade
 from advisor.report.formats import Format
 
 PACKAGE = Health(Dependency("pypi", "lost", "r.txt"), unknown="no facts")
@@ -25,16 +25,23 @@ REPORTS = {
     "explain": (explain.render, TWO, formats.ExplanationFormat),
     "compare": (compare.render, PAIR, formats.ComparisonFormat),
     "coverage": (coverage.render, COVERAGE, formats.CoverageFormat),
+    "upgrade": (upgrade.render, UPGRADE, formats.UpgradeFormat),
 }  # fmt: skip
 CHOICES = {
     "rank": list(Format),
     "explain": typing.get_args(formats.ExplanationFormat),
     "compare": typing.get_args(formats.ComparisonFormat),
     "coverage": typing.get_args(formats.CoverageFormat),
+    "upgrade": typing.get_args(formats.UpgradeFormat),
     "backtest": typing.get_args(formats.ContestsFormat),
     "bench": typing.get_args(formats.BenchFormat),
 }
-ARGUMENTS = {"explain": ["trl"], "compare": ["trl", "unsloth"], "backtest": ["--panel", "none.parquet"]}
+ARGUMENTS = {
+    "upgrade": ["trl", "--from", "0.9"],
+    "explain": ["trl"],
+    "compare": ["trl", "unsloth"],
+    "backtest": ["--panel", "none.parquet"],
+}
 
 
 @pytest.fixture(autouse=True)

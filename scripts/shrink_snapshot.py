@@ -1,0 +1,48 @@
+"""Compress the facts of bundled snapshots as far as zstd can: their size counts, the seconds to write them do not.
+
+Usage: python scripts/shrink_snapshot.py [SNAPSHOT…], then scripts/keep_answers.py; default: all of data/snapshots.
+The rows stay as they are; the manifest gets the hashes of the new files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import tempfile
+from pathlib import Path
+
+from advisor.domain.files import data_folder
+from advisor.facts.database import copy_sql, open_database, parquet_sql
+from advisor.facts.manifest import lock_store, read_manifest, write_manifest
+
+LEVEL = 22  # the highest of zstd
+
+
+def main() -> None:
+    folders = [Path(name) for name in sys.argv[1:]] or sorted((data_folder() / "snapshots").iterdir())
+    for folder in folders:
+        print(f"{folder.name}: {shrink(folder):,} bytes less")
+
+
+def shrink(store: Path) -> int:
+    """Write each file of a store again if that makes it smaller; return the number of bytes saved."""
+    saved = 0
+    with lock_store(store), tempfile.TemporaryDirectory() as work:
+        manifest = read_manifest(store)
+        for name, entry in manifest["files"].items():
+            path, target = store / name, Path(work) / "rows.parquet"
+            with open_database([store, Path(work)], {"threads": 1}) as db:
+                copy = copy_sql(f"SELECT * FROM {parquet_sql([path])}", target)
+                db.execute(copy.replace("COMPRESSION zstd", f"COMPRESSION zstd, COMPRESSION_LEVEL {LEVEL}"))
+            content = target.read_bytes()
+            if len(content) < path.stat().st_size:
+                saved += path.stat().st_size - len(content)
+                entry["sha256"] = hashlib.sha256(content).hexdigest()
+                target.replace(path)
+        write_manifest(store, manifest)
+    (store / ".lock").unlink(missing_ok=True)
+    return saved
+
+
+if __name__ == "__main__":
+    main()
