@@ -37,7 +37,7 @@ DomainsFormat = Literal[Format.table, Format.json]
 BenchFormat = Literal[Format.table, Format.markdown]
 
 ReportName = Literal[
-    "recommendation", "explanation", "comparison", "coverage", "recipes", "upgrade", "dependencies", "domains", "goals",
-    "settings", "adoption", "backtest", "contests", "weights-record",
+    "recommendation", "explanation", "comparison", "coverage", "recipes", "upgrade", "dependencies",
+    "domains", "goals", "settings", "adoption", "backtest", "contests", "weights-record",
 ]  # fmt: skip
 """The reports that have JSON; the name is in the ``$id`` of the schema."""
