@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -51,6 +53,21 @@ def test_environment_is_built_once_and_refused_when_broken(lock):
     first.python.unlink()
     assert "interpreter does not work" in environment.check_environment(lock).why
     assert environment.build_environment(lock).packages["iniconfig"]
+
+
+def test_a_build_waits_for_the_build_of_another_process(lock):
+    messages = []
+    with environment._lock_build(lock, messages.append):
+        build = threading.Thread(target=environment.build_environment, args=(lock, messages.append))
+        build.start()
+        while not messages:
+            time.sleep(0.01)
+        assert messages == ["waiting for another advisor that builds the environment of small"]
+        assert not environment.environment_folder(lock).exists()
+    build.join()
+    first = environment.read_build_costs(lock)
+    environment.build_environment(lock, unless_ready=True)
+    assert environment.read_build_costs(lock) == first, "a ready one is not built again"
 
 
 def test_missing_python_version_falls_back_to_the_current_one_with_a_message(lock, monkeypatch):
