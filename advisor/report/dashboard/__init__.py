@@ -28,7 +28,8 @@ _ASSETS = Path(__file__).parent / "assets"
 # A script comes after those that it uses. The charts do not use each other.
 _SCRIPTS = (
     *("data", "format", "links", "tips", "sampling", "engine", "tables", "plot", "pictures", "charts/*"),
-    *("gallery", "state", "words", "first_screen", "task", "page"),
+    *("measurement_table", "gallery", "state", "words", "ranking_table", "first_screen", "task"),
+    *("saved_view", "page"),
 )
 _STYLES = ("colours", "page", "ranking", "controls", "figures", "task", "narrow", "first_screen", "paper")
 # plotly adds its rules to a style element with this text; the policy blocks other inline styles.

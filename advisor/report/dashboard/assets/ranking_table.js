@@ -1,0 +1,50 @@
+// The rows of the ranking, with their bars; first_screen.js draws its bars with the same functions.
+
+// The bars are thick lines: x1 and x2 are attributes without style, so that the browser need not restyle.
+const HALF_MARK = 0.6;
+function setLine(line, from, to) {
+  line.setAttribute("x1", from.toFixed(2));
+  line.setAttribute("x2", Math.max(from, to).toFixed(2));
+}
+
+// The range and the score of a candidate, in a row of a table.
+function drawInterval(row, r) {
+  const [, range, mark] = row.querySelectorAll("svg.interval line");
+  setLine(range, r.low, r.high);
+  setLine(mark, (r.score ?? 0) - HALF_MARK, (r.score ?? 0) + HALF_MARK);
+}
+
+// Ranks 1, 2, 3 and later as four lines end to end.
+function writeChances(svg, chances) {
+  let x = 0;
+  svg.querySelectorAll("line:not(.rail)").forEach((part, place) => {
+    setLine(part, 100 * x, 100 * (x + (chances[place] ?? 0)));
+    x += chances[place] ?? 0;
+  });
+}
+
+function writeRanking() {
+  const body = $("ranking-table").tBodies[0];
+  const lines = new Map([...body.rows].map((row) => [Number(row.dataset.candidate), row]));
+  const indices = new Set(answer.rows.map((r) => r.i));
+  const columns = [...$("ranking-table").querySelectorAll("[data-criterion]")].map((head) => head.cellIndex);
+  for (const [i, row] of lines) if (row.hidden === indices.has(i)) row.hidden = !indices.has(i);
+  let next = body.firstElementChild;
+  for (const r of answer.rows) {
+    const row = lines.get(r.i),
+      cell = (name) => row.querySelector(`[data-cell="${name}"]`);
+    row.classList.toggle("out", r.rank === null);
+    setText(cell("rank"), r.excluded ? "out" : `${r.rank ?? "?"}`);
+    setText(cell("score").querySelector("b"), format.score(r.score));
+    setText(cell("score").querySelector("small"), `${format.whole(r.low)}–${format.whole(r.high)}`);
+    drawInterval(row, r);
+    setText(cell("wins"), r.rank === null ? "" : format.percent(r.wins));
+    writeChances(row.querySelector("svg.chances"), r.chances);
+    columns.forEach((column, k) => {
+      setText(row.cells[column], format.points(r, k));
+    });
+    setText(cell("evidence"), format.percent(r.coverage));
+    if (row === next) next = next.nextElementSibling;
+    else body.insertBefore(row, next);
+  }
+}
