@@ -42,7 +42,7 @@ def test_a_command_runs(page, line):
 
 
 def test_your_own_rows_become_an_adapter(tmp_path):
-    """Section 5, in a folder with a MODEL and mine.jsonl."""
+    """Section 6, in a folder with a MODEL and mine.jsonl."""
     page = (ROOT / "docs" / "tutorial.md").read_text()
     (block,) = re.findall(r"^```sh rows\n(.*?)```$", page, re.MULTILINE | re.DOTALL)
     tiny_model.model(tmp_path / "MODEL")

@@ -27,11 +27,11 @@ def test_trackio_has_every_step_of_a_real_run(advisor, tiny, sums, tmp_path, mon
     words = ["--data", sums, "--model", tiny, "-o", folder, "--set", "training.steps=3", "--stack", "trl"]
     process = advisor("train", *words, *FAST, "--report-to", "trackio", "--set", "evaluation.rows=0")
     assert "trackio: trackio show --project advisor" in process.stdout
-    (database,) = (tmp_path / "trackio").glob("*.db")
+    database = tmp_path / "trackio" / "advisor.db"
     with sqlite3.connect(database) as connection:
         rows = connection.execute("select run_name, metrics from metrics").fetchall()
     assert {name for name, _ in rows} == {"run"}
-    assert sum('"train/loss"' in metrics for _, metrics in rows) == 3
+    assert sum(b'"train/loss"' in metrics for _, metrics in rows) == 3
 
 
 def test_wandb_writes_offline_files_into_the_folder_of_the_run(monkeypatch):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.errors import TrainingError
+from finetune.process import reporting
 from finetune.spec import RunSpec
 from finetune.stacks import Job
 from finetune.stacks.shared import refusals
@@ -73,9 +74,16 @@ def logging_arguments(spec: RunSpec, job: Job, *, validate: bool) -> dict[str, A
         "save_steps": spec.logging.save_every_steps,
         "save_total_limit": spec.logging.keep_checkpoints,
         "report_to": spec.logging.report_to,
-        **({"run_name": job.folder.name} if spec.logging.report_to != "none" else {}),
+        **_name_run(spec, job),
         "disable_tqdm": True,
     }
+
+
+def _name_run(spec: RunSpec, job: Job) -> dict[str, Any]:
+    """Return project and name of the run for the tool that it reports to."""
+    if spec.logging.report_to == "none":
+        return {}
+    return {"project": reporting.PROJECT, "run_name": job.folder.name}
 
 
 def export_adapter(spec: RunSpec, job: Job, source: Path) -> Path:
