@@ -43,8 +43,8 @@ class Break:
 
 
 @dataclass(frozen=True)
-class Upgrade:
-    """The breaks between two releases.
+class Span:
+    """Two releases of a library.
 
     Attributes:
         repository: ``owner/name``.
@@ -52,9 +52,6 @@ class Upgrade:
         old_day, new_day: their days.
         as_of: last day of the facts.
         releases: number of releases from the old to the new one, without the old one.
-        breaks: in the order of the releases.
-        aliases: other import path → the name that a break has.
-        notes: how the versions were understood, in words.
     """
 
     repository: str
@@ -64,6 +61,18 @@ class Upgrade:
     new_day: date
     as_of: date
     releases: int
+
+
+@dataclass(frozen=True)
+class Upgrade(Span):
+    """The breaks between two releases.
+
+    Attributes:
+        breaks: in the order of the releases.
+        aliases: other import path → the name that a break has.
+        notes: how the versions were understood, in words.
+    """
+
     breaks: tuple[Break, ...]
     aliases: Mapping[str, str]
     notes: tuple[str, ...] = ()

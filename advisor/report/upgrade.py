@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import date
+from dataclasses import asdict, dataclass, fields
 from itertools import groupby
 from typing import assert_never
 
 from advisor.answers.code_uses import Use, count_places
-from advisor.answers.upgrade import Break, Upgrade
+from advisor.answers.upgrade import Break, Span, Upgrade
 from advisor.facts.facts_view import FactsView
 from advisor.report.csv import write_csv
 from advisor.report.formats import Format, UpgradeFormat
@@ -58,27 +57,15 @@ class Place:
 
 
 @dataclass(frozen=True)
-class UpgradeReport:
+class UpgradeReport(Span):
     """The JSON report of `advisor upgrade`.
 
     Attributes:
-        repository: ``owner/name``.
-        old, new: versions.
-        old_day, new_day: their days.
-        as_of: last day of the facts.
-        releases: number of releases from the old to the new one, without the old one.
         breaks: all incompatible changes, in the order of the releases.
         places: where the user's code meets them; None: no code was searched.
         notes: how the versions were understood, in words.
     """
 
-    repository: str
-    old: str
-    new: str
-    old_day: date
-    new_day: date
-    as_of: date
-    releases: int
     breaks: tuple[ReportedBreak, ...]
     places: tuple[Place, ...] | None
     notes: tuple[str, ...]
@@ -88,13 +75,7 @@ def build_report(upgrade: Upgrade, uses: Sequence[Use] | None = None) -> Upgrade
     """Return the content of the JSON report."""
     numbers = {change: number for number, change in enumerate(upgrade.breaks)}
     return UpgradeReport(
-        repository=upgrade.repository,
-        old=upgrade.old,
-        new=upgrade.new,
-        old_day=upgrade.old_day,
-        new_day=upgrade.new_day,
-        as_of=upgrade.as_of,
-        releases=upgrade.releases,
+        **{field.name: getattr(upgrade, field.name) for field in fields(Span)},
         breaks=tuple(ReportedBreak(**vars(change), text=describe(change)) for change in upgrade.breaks),
         places=None
         if uses is None
