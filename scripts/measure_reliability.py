@@ -13,6 +13,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from advisor.domain.domain import load_domain
 from advisor.domain.files import data_folder
 from advisor.errors import InputError
 from advisor.outlook import model, panel
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BANDS = 12
 ACTIVE_DAYS = 365
@@ -52,6 +56,20 @@ def merge_bands(
     return result
 
 
+def score_members(
+    series: pd.DataFrame, members: pd.DataFrame, values: pd.DataFrame
+) -> tuple[np.ndarray, dict[str, float]]:
+    """Return the score of each member, 0 to 100, and the weights of the criteria that a panel shows."""
+    domain = load_domain("dependencies")
+    metrics = ranking.compute_metrics(series, members, values)
+    criteria = ranking.score_criteria(
+        [c for c in domain.criteria if any(s.metric in metrics for s in c.scales)], metrics
+    )
+    weights = {n: w for n, w in domain.goals[domain.default_goal].weights.items() if n in criteria}
+    scores = 100 * ranking.weigh(criteria, weights) / sum(weights.values())
+    return scores, weights
+
+
 def main() -> None:
     """Read the panel, score its libraries on past days, and write the bands."""
     parser = argparse.ArgumentParser(
@@ -69,13 +87,7 @@ def main() -> None:
         members, values = run.forecast(series, days, ranking.MONTHS, ACTIVE_DAYS, trees)
     except InputError as error:
         sys.exit(f"error: {error}")
-    domain = load_domain("dependencies")
-    metrics = ranking.compute_metrics(series, members, values)
-    criteria = ranking.score_criteria(
-        [c for c in domain.criteria if any(s.metric in metrics for s in c.scales)], metrics
-    )
-    weights = {n: w for n, w in domain.goals[domain.default_goal].weights.items() if n in criteria}
-    scores = 100 * ranking.weigh(criteria, weights) / sum(weights.values())
+    scores, weights = score_members(series, members, values)
     abandoned = panel.label_abandonment(series, members, ranking.MONTHS).to_numpy()
     known = ~np.isnan(abandoned)
     bands = merge_bands(scores[known], abandoned[known], members.repository.to_numpy(dtype=str)[known])

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from measure_reliability import score_members
 
 from advisor.answers.backtest import ranking, run
 from advisor.answers.backtest.figures import auc
-from advisor.domain.domain import load_domain
 from advisor.domain.files import data_folder
 from advisor.outlook import model, panel
 
@@ -48,13 +48,7 @@ def score_cases(cases: pd.DataFrame, series: pd.DataFrame) -> pd.Series:
     trees = model.load_model(data_folder() / "reference" / "outlook.json")
     days = sorted(set(cases.day))
     members, values = run.forecast(series, days, ranking.MONTHS, ACTIVE_DAYS, trees)
-    domain = load_domain("dependencies")
-    metrics = ranking.compute_metrics(series, members, values)
-    criteria = ranking.score_criteria(
-        [c for c in domain.criteria if any(s.metric in metrics for s in c.scales)], metrics
-    )
-    weights = {n: w for n, w in domain.goals[domain.default_goal].weights.items() if n in criteria}
-    scores = 100 * ranking.weigh(criteria, weights) / sum(weights.values())
+    scores, _ = score_members(series, members, values)
     keys = zip(members.repository.str.lower(), members.as_of.dt.date, strict=True)
     score_by_key = dict(zip(keys, scores, strict=True))
     return pd.Series([score_by_key.get(key, np.nan) for key in zip(cases.repository, cases.day, strict=True)])

@@ -12,8 +12,7 @@ from advisor.domain.files import StrictModel, data_folder, describe_error, read_
 class Organisation(StrictModel):
     """An organisation; ``kind`` is as in its source.
 
-    ``vendor`` is its name as a vendor in model_families.toml, if it publishes models. ``kind_source`` shows
-    the kind where ``source`` shows only the owner.
+    ``vendor`` is its name as a vendor in model_families.toml, if it publishes models.
     """
 
     name: str
@@ -22,7 +21,6 @@ class Organisation(StrictModel):
     domains: tuple[str, ...] = ()
     github: tuple[str, ...] = ()
     source: str
-    kind_source: str = ""
     as_of: str = ""
 
 

@@ -200,9 +200,9 @@ def _find_same_patches(
     bases |= {c.sha: c.parents[0] for c in candidates}
     try:
         changes = patches.list_changes(folder, bases)
-    except GitFailed:  # more files than advisor reads: one kind of evidence is missing
+    except GitFailed:  # a commit or its tree is missing: so is one kind of evidence
         return
-    by_paths: dict[frozenset[str], list[Message]] = defaultdict(list)
+    by_paths: dict[bytes, list[Message]] = defaultdict(list)
     for commit in candidates:
         if commit.sha in changes:
             by_paths[changes[commit.sha].paths].append(commit)

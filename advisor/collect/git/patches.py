@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import tempfile
 from typing import TYPE_CHECKING, NamedTuple
 
-from advisor.collect.git.command import build_command, build_environment, run_git
+from advisor.collect.git.command import build_command, build_environment, stream_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -15,14 +16,16 @@ if TYPE_CHECKING:
 
 
 class Changes(NamedTuple):
-    """What a commit changes: the paths, and for each path the object names before and after."""
+    """Digests of what a commit changes: the paths; and for each path the object names before and after."""
 
-    paths: frozenset[str]
-    objects: frozenset[str]
+    paths: bytes
+    objects: bytes
 
 
 def list_changes(folder: Path, bases: Mapping[str, str]) -> dict[str, Changes]:
     """Return commit → its changes; a blobless clone has all that this needs.
+
+    The listing of a large history has millions of paths, so it is read as a stream and only digests are kept.
 
     Args:
         folder: the clone.
@@ -31,22 +34,30 @@ def list_changes(folder: Path, bases: Mapping[str, str]) -> dict[str, Changes]:
     Raises:
         GitFailed: git failed, or a commit is missing.
     """
-    lines = "".join(f"{commit} {base}\n" for commit, base in bases.items())
-    listing = run_git(
+    lines = (f"{commit} {base}\n" for commit, base in bases.items())
+    fields = stream_fields(
         folder, "diff-tree", "--stdin", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", stdin=lines
     )
     changes: dict[str, Changes] = {}
-    commit, objects, paths = "", set[str](), set[str]()
-    fields = iter(listing.split("\0"))
+    commit, paths, objects = "", _new_digest(), _new_digest()
+    is_empty = True
     for field in fields:
-        if not field.startswith(":"):
-            changes[commit] = Changes(frozenset(paths), frozenset(objects))
-            commit, objects, paths = field, set(), set()
+        if field.startswith(b":"):
+            path = next(fields)
+            paths.update(path + b"\0")
+            objects.update(field + b" " + path + b"\0")
+            is_empty = False
             continue
-        path = next(fields)
-        paths.add(path)
-        objects.add(f"{field} {path}")
-    return {commit: change for commit, change in changes.items() if commit and change.paths}
+        if not is_empty:
+            changes[commit] = Changes(paths.digest(), objects.digest())
+        commit, paths, objects, is_empty = field.decode(), _new_digest(), _new_digest(), True
+    if not is_empty:
+        changes[commit] = Changes(paths.digest(), objects.digest())
+    return changes
+
+
+def _new_digest() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=16)
 
 
 def compute_patch_ids(folder: Path, bases: Mapping[str, str], commits: Iterable[str]) -> dict[str, str]:

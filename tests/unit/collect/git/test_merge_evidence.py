@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tracemalloc
 from datetime import UTC, date, datetime
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from advisor.collect.git.merge_patterns import (
     parse_mentioned_numbers,
     parse_merged_numbers,
 )
+from advisor.collect.git.patches import list_changes
 from advisor.collect.git.request_refs import read_refs
 from advisor.domain.identities import load_identities
 from advisor.errors import ConfigError, GitFailed
@@ -252,3 +254,24 @@ def test_a_head_whose_commits_are_missing_is_an_error(history):
     (history.path / ".git" / "objects" / sha[:2] / sha[2:]).unlink()
     with pytest.raises(GitFailed, match="the messages of its commits cannot be read"):
         history.read()
+
+
+def test_the_listing_of_a_large_change_is_not_held_in_memory(tmp_path):
+    subprocess.run(["git", "init", "-q", "-b", "main", str(tmp_path)], check=True)
+    stream = [b"blob\nmark :1\ndata 1\na\nblob\nmark :2\ndata 1\nb\n"]
+    for mark in (b"1", b"2"):
+        stream.append(b"commit refs/heads/main\ncommitter Ann <a@x.org> 1700000000 +0000\ndata 1\nm\n")
+        stream += [
+            b"M 100644 :%s folder-of-a-long-name/%d/%d.py\n" % (mark, n % 100, n) for n in range(20_000)
+        ]
+    command = ["git", "-C", str(tmp_path), "fast-import", "--quiet"]
+    subprocess.run(command, input=b"".join(stream), check=True)
+    command = ["git", "-C", str(tmp_path), "rev-list", "main"]
+    new, old = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    tracemalloc.start()
+    try:
+        changes = list_changes(tmp_path / ".git", {new: old})
+        assert tracemalloc.get_traced_memory()[1] < 10e6, "20,000 lines have 3 MB, and more as separate texts"
+    finally:
+        tracemalloc.stop()
+    assert set(changes) == {new}
