@@ -9,7 +9,7 @@ METRIC = Metric(
     label="size of an install",
     definition=(
         "Download size of all packages that an install of the newest version brings, in MiB (1,048,576 bytes), by the "
-        "package index. Unpacked, they take two to four times as much."
+        "package index. Unpacked, they take more."
     ),
     unit="MiB",
     direction="less",
