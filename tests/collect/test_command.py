@@ -125,7 +125,8 @@ def test_dry_run_prints_the_plan_and_writes_nothing(tmp_path):
             "collect", "o/n", "--dry-run", "--source", "github", "--store", str(tmp_path / "s"), env=env
         )
         assert (result.returncode, fake.requests()) == (0, 1)
-        assert "o/n: at most 7 requests, 5 points" in result.stdout
+        # three pages of 100 issues for a point each, and two pages of stars that cost no points
+        assert "o/n: at most 5 requests, 3 points" in result.stdout
         assert not (tmp_path / "s" / "manifest.json").exists()
         fake.reset()
         args = ("collect", "o/n", "--source", "github", "--budget", "3", "--store", str(tmp_path / "s"))

@@ -132,14 +132,14 @@ async def read_threads(
     """
     name = repository.name
     totals = repository.read_totals()
+    if all(state.read_progress(name, kind).known_until for kind in totals):
+        # What an earlier run left open comes first, so that a small budget gets on with each run.
+        await _find_first_responses(client, state, repository, on_event)
     progress_by_kind = {kind: state.read_progress(name, kind) for kind in totals}
     counts = {kind: count_for_planning(state, name, kind, p) for kind, p in progress_by_kind.items()}
     repeatable_kinds = set(totals)
     page_counts = dict.fromkeys(totals, 0)
     size = LARGEST
-    if all(progress.known_until for progress in progress_by_kind.values()):
-        # What an earlier run left open comes first, so that a small budget gets on with each run.
-        await _find_first_responses(client, state, repository, on_event)
     while progress_by_kind:
         next_pages = plan_next_pages(progress_by_kind, totals, counts, size)
         document = queries.build_pages_query(*repository.name_parts, next_pages)

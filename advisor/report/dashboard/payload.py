@@ -261,7 +261,7 @@ def _about(name: str) -> dict[str, str | int | None]:
 
 def _sources(answer: Recommendation, metric: str) -> list[str]:
     """Return the sources of a metric without commits and files, which the last table lists."""
-    sources = (s for r in answer.ranking for s in r.measurement(metric).sources)
+    sources = (s for r in answer.ranking for m in r.measurements if m.metric == metric for s in m.sources)
     return sorted({"git histories" if s.startswith("git:") else s.split("@", 1)[0] for s in sources})
 
 
