@@ -37,7 +37,7 @@ WRITERS = {
     "collect-support": (["collect-support", "clone", "--store", "store"], ""),
     "collect-docs": (["collect-docs", "clone", "--store", "store"], ""),
     "collect-stability": (["collect-stability", "clone", "--store", "store"], ""),
-    "collect-weight": (["collect-weight", "own/lib=lib", "--store", "store"], ""),
+    "collect-weight": (["collect-weight", "own/lib=six", "--store", "store"], ""),
     "merge": (["merge", "other", "--store", "store"], "store"),
     "merge into a new store": (["merge", "other", "--store", "new"], "new"),
     "import-counts": (["import-counts", "counts.csv", "--store", "store"], ""),

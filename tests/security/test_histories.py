@@ -253,7 +253,7 @@ def test_long_numbers_name_no_change_request():
 
 
 def test_a_history_without_any_date_is_one_message():
-    fields = "\0".join(["commit " + "a" * 40, "", "", "", "A", "a@x", "C", "c@x", "", "s"])
+    fields = "\0".join(["commit " + "a" * 40, "", "", "", "A", "a@x", "C", "c@x", "", "", "s"])
     with pytest.raises(GitFailed, match="no commit of the history has a date"):
         parse_log(fields + "\0")
 

@@ -109,7 +109,8 @@ def _documentation_rows(name, people, end):
     for quarter in range(8):
         totals = {"api_symbols": 40 * people, "api_docstrings": 30 * people - quarter, "api_mentions": 60,
                   "documentation_words": 900 * people - 50 * quarter, "fresh_api_mentions": 50 - quarter,
-                  "code_examples": 20, "working_code_examples": 17, "getting_started_pages": 1 + people % 3}  # fmt: skip
+                  "code_examples": 20, "working_code_examples": 17, "getting_started_pages": 1 + people % 3,
+                  "dependents": 90 * people}  # fmt: skip
         for metric, value in totals.items():
             yield "counts", {"day": str(end - timedelta(days=91 * quarter)), "metric": metric, "value": value,
                              "definition": "generated"}  # fmt: skip

@@ -79,21 +79,20 @@ def measure_on_spark(
         copy = local_copy(facts, address, has_facts=remote_address is None)
     with copy as store:
         job = prepare_job(store, days or [store.as_of], Limits(), metrics)
-        reused, tasks = [], []
+        ranges, tasks = [], []
         for names in job.split_into_ranges(ROWS_PER_TASK):
             file = job.file_of(names)
             if is_sealed(file, file.name):
-                reused.append(Range(names, file, hash_facts(store, names), [], is_reused=True))
+                ranges.append(Range(names, file, hash_facts(store, names), [], is_reused=True))
             else:
                 tasks.append(names)
-        measured = []
         if tasks:
             with open_session(master, settings or {}) as spark:
                 results = _run_tasks(spark, partial(_measure_range, job, remote_address), tasks, progress)
             for one, sha256 in results:
                 write_seal(one.file, one.file.name, sha256)
-                measured.append(one)
-        return finish_job(job, sorted([*reused, *measured], key=lambda one: one.names), "spark")
+                ranges.append(one)
+        return finish_job(job, sorted(ranges, key=lambda one: one.names), "spark")
 
 
 def _run_tasks(

@@ -108,7 +108,7 @@ def test_merge_deletes_nothing_beside_its_output(refused_run, tmp_path, monkeypa
     (tmp_path / "out.draft" / "mine").touch()
 
     def write_model(command, _):
-        Path(command[-1]).mkdir()
+        Path(command[-2]).mkdir()
         return subprocess.CompletedProcess(command, 0, "[]", "")
 
     monkeypatch.setattr(isolation, "run_program", write_model)
@@ -216,5 +216,5 @@ def test_environment_whose_build_was_killed_is_built_again(tmp_path, monkeypatch
     lock.write_text("")
     (environment.environment_folder(lock) / "bin").mkdir(parents=True)
     new_environment = environment.Environment(Path(sys.executable), "there", {})
-    monkeypatch.setattr(environment, "build_environment", lambda *_: new_environment)
+    monkeypatch.setattr(environment, "_build", lambda *_: new_environment)
     assert environment.ensure_environment(lock, ("no-such-package",)) is new_environment
