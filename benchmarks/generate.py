@@ -1,9 +1,9 @@
 """A store of made-up histories, as many repositories as asked for: python benchmarks/generate.py STORE 10000
 
 Sizes, ages and their rank correlations are those of the panel (`panel_sizes.json`, with its source): a
-Gaussian copula draws eleven figures a repository, and each figure becomes rows: commits by people of whom a
-few make most (days and authors), issues and change requests that stay open for minutes or years, tags,
-monthly totals. What is not in the panel is assumed and stands as a number in the queries. Nothing is drawn
+Gaussian copula draws eleven figures a repository, and each figure becomes rows: commits, issues and change
+requests that stay open for minutes or years, tags, monthly totals. The commits are spread over people and days
+as in one of the bundled histories (`structure.py`). What is in neither is assumed and stands as a number in the queries. Nothing is drawn
 but from hashes of (repository, place): the same number of repositories gives the same rows.
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pandas as pd
+from structure import draw_people, read_structures
 
 from advisor.domain.organisations import load_organisations
 from advisor.facts import compaction
@@ -35,21 +36,27 @@ CREATE MACRO u(salt, id, i) AS (hash(salt, id, i) >> 11) / 9007199254740992.0;
 CREATE MACRO share(x, low, high) AS least(1, greatest(0, (x - low) / (high - low)));
 """
 
+# Every active day of a person has a commit, and the other commits fall on any of them. The days are spread over the
+# person's time in the repository.
 CONTRIBUTIONS = """
 WITH each AS (
-    SELECT r.*, unnest(range(commits)) AS i FROM those AS r
+    SELECT people.*, unnest(range(author_commits)) AS i FROM people
+),
+dated AS (
+    SELECT *, CASE WHEN i < active_days THEN i ELSE floor(active_days * pow(u(1, id, author * 1000003 + i), 4))::BIGINT END AS place
+    FROM each
 ),
 drawn AS (
-    SELECT repository, id, born + (span * pow(u(1, id, i), pace))::INTEGER AS day,
-           (people * pow(u(2, id, i), 3))::INTEGER AS author
-    FROM each
+    SELECT d.*, repository, domain,
+           born + floor(span * pow(first + tenure * (place + u(2, id, author * 1000003 + place)) / active_days, pace))::INTEGER AS day
+    FROM dated AS d JOIN those USING (id)
 )
-SELECT repository, day, author,
-       CASE WHEN u(3, id, author) < 0.35 THEN
-            CASE WHEN u(4, id, author) < 0.5 THEN domain ELSE 'org' || (200 * u(5, id, author))::INTEGER || '.example' END
+SELECT repository, day, author::INTEGER AS author,
+       CASE WHEN organisation_number >= 0 AND u(3, id, hash(author, day)) < affiliated_days THEN
+            CASE organisation_number WHEN 0 THEN domain ELSE 'org' || hash(id, organisation_number) % 200 || '.example' END
        END AS organisation,
-       u(6, id, author) < 0.03 AS is_bot, count(*)::INTEGER AS commits, 'git:' || repository AS source
-FROM drawn JOIN those USING (repository, id) GROUP BY ALL
+       is_bot, count(*)::INTEGER AS commits, 'git:' || repository AS source
+FROM drawn GROUP BY ALL
 """
 
 THREADS = """
@@ -200,13 +207,20 @@ def generate(path: Path, repositories: int, small_files: bool = False) -> int:
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
     sample = draw(repositories).sort_values("repository", ignore_index=True)
+    structures = read_structures()
     files: dict = {}
     partitions: dict = {}
     at_once = 1 if small_files else REPOSITORIES_A_PARTITION
     with duckdb.connect(config={"threads": 2}) as db:
         db.execute(SETUP)
         for start in range(0, repositories, at_once):
-            db.register("frame", sample.iloc[start : start + at_once])
+            those = sample.iloc[start : start + at_once]
+            people = pd.concat(
+                draw_people(structures[row.id % len(structures)], row.id, int(row.people), int(row.commits))
+                for row in those.itertuples()
+            )
+            db.register("frame", those)
+            db.register("people", people)
             db.execute(
                 "CREATE OR REPLACE TEMP TABLE those AS SELECT * REPLACE (born::DATE AS born) FROM frame"
             )

@@ -3,9 +3,9 @@
 Each row is a separate process with its own memory peak. The histories are generated (generate.py), 30 MB for a
 thousand repositories, in a temporary folder or in FOLDER for the next run. The rows are: every metric at one date,
 and at many monthly dates at the smallest size and the largest up to 10,000; measuring the smallest again after ten
-commits in one repository; `advisor rank --all` over these; every metric alone
-against a bare scan of its columns; one metric against a loop in pandas; every metric on Spark and on DuckDB, with the
-start of Spark separate. The exponent is that of time over repositories.
+commits in one repository; `advisor rank --all` over these; every metric and every shared view against a bare scan of
+its columns; one metric against a loop in pandas; every metric on Spark and on DuckDB, with the start of Spark
+separate. The exponent is that of time over repositories.
 """
 
 from __future__ import annotations
@@ -77,11 +77,16 @@ def again(path):
 
 
 def scans(path):
-    """Each metric's query alone on the Parquet files, and the largest value of every column that it names."""
+    """Each shared view and each metric's query, and the largest value of every column that they name.
+
+    As in a run, a view that metrics share is computed once and the metrics read the result.
+    """
+    import re
+
     import duckdb
 
     from advisor.facts.store import all_rows_sql
-    from advisor.measure.one_day import create_lookup_tables, read_lookup_rows
+    from advisor.measure.one_day import create_derived_views, create_lookup_tables, read_lookup_rows
     from advisor.measure.sql import fill_in_parameters
     from advisor.metrics.shared.views import derived_views
 
@@ -93,9 +98,8 @@ def scans(path):
             db.execute(f"CREATE VIEW all_{table} AS {all_rows_sql(store, table, names)}")
         create_lookup_tables(db, read_lookup_rows())
         reading.set_views(db, store.as_of)
+        create_derived_views(db, store.as_of, METRICS)
         views = dict(derived_views(store.as_of))
-        for name, text in views.items():
-            db.execute(f"CREATE TEMP VIEW {name} AS {text}")
 
         def cpu(sql):
             took = []
@@ -105,14 +109,25 @@ def scans(path):
                 took.append(time.process_time() - began)
             return min(took)
 
-        for metric in METRICS.values():
-            text = fill_in_parameters(metric, store.as_of)
-            words = " ".join([text, *(views[name] for name in views if name in text)])
+        def scan(tables, text):
+            words = set(
+                re.findall(r"\w+", " ".join([text, *(views[name] for name in views if name in text)]))
+            )
             bare = 0.0
-            for table in metric.needs:
+            for table in tables:
                 used = [c for c in columns(table) if c in words]
                 bare += cpu(f"SELECT {', '.join(f'max({c})' for c in used)} FROM all_{table}")
-            rows.append({"metric": metric.name, "cpu": cpu(text), "bare": bare})
+            return bare
+
+        for name, text in views.items():
+            readers = sum(name in metric.sql for metric in METRICS.values())
+            tables = [table for table in TABLES if re.search(rf"\b(?:FROM|JOIN) {table}\b", text)]
+            if readers and tables:
+                label = f"the view {name} (metrics that read it: {readers})"
+                rows.append({"metric": label, "cpu": cpu(text), "bare": scan(tables, text)})
+        for metric in METRICS.values():
+            text = fill_in_parameters(metric, store.as_of)
+            rows.append({"metric": metric.name, "cpu": cpu(text), "bare": scan(metric.needs, text)})
     return sorted(rows, key=lambda row: -row["cpu"] / row["bare"])
 
 
@@ -145,11 +160,13 @@ def loop(path):
     import duckdb
     import pandas as pd
 
+    from advisor.facts.store import all_rows_sql
     from advisor.measure.sql import fill_in_parameters
 
     store = reading.open_store(path)
     with duckdb.connect(config={"threads": 1}) as db:
-        db.execute(f"CREATE VIEW contributions AS FROM read_parquet('{path}/contributions/*.parquet')")
+        for table in METRICS["contributors"].needs:
+            db.execute(f"CREATE VIEW {table} AS {all_rows_sql(store, table, store.repositories())}")
         began = time.process_time()
         ours = db.execute(fill_in_parameters(METRICS["contributors"], store.as_of)).fetchall()
         our_cpu = time.process_time() - began

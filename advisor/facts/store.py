@@ -120,8 +120,9 @@ def all_rows_sql(store: Store, table: str, repositories: Sequence[str]) -> str:
         need_all = all(store.file_counts[name] == count for name, count in partitions.items())
         names = join_with_commas(map(quote, sorted(set(repositories))))
         condition = "true" if need_all else f"repository IN ({names})"
+        files = files_sql(store, sorted(partitions))
         source += (
-            f" UNION ALL BY NAME SELECT * EXCLUDE (part) FROM {files_sql(store, sorted(partitions))}"
+            f" UNION ALL BY NAME SELECT * EXCLUDE ({part_column(table)}) FROM {files}"
             f" WHERE {condition} AND {current_rows_condition(store, partitions)}"
         )
     # A file of another version may have more columns, and a file of another tool may have other types.
@@ -135,8 +136,9 @@ def file_rows_sql(store: Store, file: str) -> str:
     if partition is None:
         return f"SELECT * FROM {files_sql(store, [file])}"
     repository, part = parse_file_path(file)
-    names = join_with_commas(columns(file.partition("/")[0]))
-    where = f"repository = {quote(repository)} AND part = {quote(part)}"
+    table = file.partition("/")[0]
+    names = join_with_commas(columns(table))
+    where = f"repository = {quote(repository)} AND {part_column(table)} = {quote(part)}"
     return f"SELECT {names} FROM {files_sql(store, [partition])} WHERE {where} ORDER BY ALL"
 
 
@@ -163,8 +165,19 @@ def files_sql(store: Store, files: Sequence[str]) -> str:
     return parquet_sql([store.path / file for file in files])
 
 
+def part_column(table: str) -> str:
+    """Return the column of a table's partitions that has the part of each row (see `file_path`).
+
+    It is ``part``, unless the table has a column of its own with this name.
+    """
+    return "file_part" if "part" in columns(table) else "part"
+
+
 def current_rows_condition(store: Store, partitions: Iterable[str]) -> str:
     """Return the SQL condition that excludes the replaced rows of partitions."""
-    old = [parse_file_path(file) for p in partitions for file in store.partitions[p].get("replaced", ())]
-    pairs = join_with_commas(f"({quote(repository)}, {quote(part)})" for repository, part in old)
-    return f"(repository, part) NOT IN ({pairs})" if old else "true"
+    old = [file for p in partitions for file in store.partitions[p].get("replaced", ())]
+    if not old:
+        return "true"
+    column = part_column(old[0].partition("/")[0])
+    pairs = join_with_commas(f"({quote(name)}, {quote(part)})" for name, part in map(parse_file_path, old))
+    return f"(repository, {column}) NOT IN ({pairs})"

@@ -15,7 +15,7 @@ import json
 import re
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -57,6 +57,9 @@ if TYPE_CHECKING:
 
 ROWS_PER_RANGE = 4_000_000  # about 0.5 GB in memory; every query costs a few milliseconds per range
 _ROOM = 1.05  # of a range: repositories have no equal sizes, and another small range would cost time
+# For so few repositories most time is planning: eight metrics as one query take three quarters of it.
+FEW_REPOSITORIES = 8
+QUERIES_AT_ONCE = 8
 # Columns with few distinct values. With an ENUM type a query over them takes two thirds of the time.
 ENUM_COLUMNS: Mapping[str, Sequence[str]] = {
     "contributions": ("organisation", "source"),
@@ -312,19 +315,23 @@ def measure_range(
     ``rows`` are queries of more measurements for the file.
     """
     columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+    words = list_query_words(metrics)
+    queries_at_once = QUERIES_AT_ONCE if len(names) <= FEW_REPOSITORIES else 1
     with draft_file(file.parent) as draft:
         with open_database([store.path], settings) as db:
             for table in TABLES:
                 reading.check_rows(db, store, list_files(store, table, names))
-                load_table(db, store, table, names, metrics)
+                load_table(db, store, table, names, words)
             db.execute(f"CREATE TEMP TABLE measurements ({columns})")
             create_lookup_tables(db, lookup_rows)
             for day in days:
                 reading.set_views(db, day)
                 set_requested_repositories(db, names, day)
                 create_derived_views(db, day, metrics)
-                for metric in metrics.values():
-                    db.execute(f"INSERT INTO measurements {measurement_sql(metric, day)}")
+                queries = [measurement_sql(metric, day) for metric in metrics.values()]
+                for start in range(0, len(queries), queries_at_once):
+                    union = " UNION ALL ".join(f"({q})" for q in queries[start : start + queries_at_once])
+                    db.execute(f"INSERT INTO measurements {union}")
             for query in rows:
                 db.execute(f"INSERT INTO measurements BY NAME {query}")
             db.execute(copy_sql("SELECT * FROM measurements ORDER BY as_of, metric, repository", draft))
@@ -334,20 +341,27 @@ def measure_range(
         write_seal(file, file.name, sha256)
 
 
+def list_query_words(metrics: Mapping[str, Metric]) -> set[str]:
+    """Return the words of all queries of a run, among them the names of the columns that it reads."""
+    texts = [*(metric.sql for metric in metrics.values()), *DERIVED_VIEWS.values(), read_on_sql()]
+    return set(re.findall(r"\w+", " ".join([*texts, str([VIEWS, UNIQUE_KEY])])))
+
+
 def load_table(
     db: duckdb.DuckDBPyConnection,
     store: Store,
     table: str,
     names: Sequence[str],
-    metrics: Mapping[str, Metric] = METRICS,
+    words_in_queries: Collection[str],
 ) -> None:
-    """Read the rows of a table into memory, with ENUM types and NULL in columns that no metric uses."""
+    """Read the rows of a table into memory, with NULL in columns that no query names.
+
+    Columns with few distinct values get ENUM types, unless the repositories are few: then it takes longer to
+    look for the values than it saves.
+    """
     rows = all_rows_sql(store, table, names)
-    metric_texts = [m.sql for m in metrics.values()]
-    texts = [*metric_texts, *DERIVED_VIEWS.values(), read_on_sql(), str([VIEWS, UNIQUE_KEY])]
-    words_in_queries = set(re.findall(r"\w+", " ".join(texts)))
     expressions = {c: f"NULL::{kind}" for c, kind in columns(table).items() if c not in words_in_queries}
-    for column in ENUM_COLUMNS.get(table, ()):
+    for column in ENUM_COLUMNS.get(table, ()) if len(names) > FEW_REPOSITORIES else ():
         kind = f"{table}_{column}"
         words = [
             word

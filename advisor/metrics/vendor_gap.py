@@ -25,13 +25,17 @@ METRIC = Metric(
              JOIN backers ON lower(split_part(s.repository, '/', 1)) = owner
         WHERE date_diff('day', family_released_on, known_until) >= {WITHIN_DAYS}
     ),
+    daily_commits AS (
+        SELECT repository, day, sum(commits) AS commits FROM contributions
+        WHERE NOT is_bot AND repository IN (SELECT repository FROM family_support) GROUP BY repository, day
+    ),
     pace AS (
         SELECT s.repository, s.family, any_value(s.backer_vendor) AS backer_vendor, any_value(s.sources) AS sources,
                any_value(s.is_own) AS is_own, any_value(s.is_timely) AS is_timely, any_value(s.released) AS released,
                sum(CASE WHEN date_diff('day', s.released, c.day) BETWEEN 1 AND {WITHIN_DAYS} THEN commits ELSE 0 END) AS later,
                sum(CASE WHEN c.day <= s.released THEN commits ELSE 0 END)
                    / greatest(any_value(date_diff('day', s.born, s.released)), {WITHIN_DAYS}) * {WITHIN_DAYS} AS usual
-        FROM sided AS s JOIN contributions AS c ON s.repository = c.repository AND NOT c.is_bot
+        FROM sided AS s JOIN daily_commits AS c ON s.repository = c.repository
         GROUP BY s.repository, s.family
     ),
     sides AS (

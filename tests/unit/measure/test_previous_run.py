@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -39,6 +40,63 @@ def measured(monkeypatch):
 
     monkeypatch.setattr(whole_store, "set_requested_repositories", record)
     return calls
+
+
+@pytest.fixture
+def queries(monkeypatch):
+    """Return the list of the queries that DuckDB executes."""
+    texts = []
+    real = whole_store.open_database
+
+    class Recorder:
+        def __init__(self, db):
+            self.db = db
+
+        def execute(self, text, *more):
+            texts.append(text)
+            return self.db.execute(text, *more)
+
+    @contextmanager
+    def record(*arguments):
+        with real(*arguments) as db:
+            yield Recorder(db)
+
+    monkeypatch.setattr(whole_store, "open_database", record)
+    return texts
+
+
+def test_the_affiliation_is_computed_once_for_a_date_and_five_metrics_read_it(store, queries):
+    readers = [name for name, metric in METRICS.items() if "affiliated_commits" in metric.sql]
+    assert len(readers) == 5
+    measure_store(store, DAYS, Limits(threads=1))
+    assert sum(
+        "domain_days" in text and text.startswith("CREATE OR REPLACE TEMP TABLE") for text in queries
+    ) == len(DAYS)
+    # The view with the computation is replaced by the table before the first metric reads it.
+    views = [text for text in queries if text.startswith("CREATE OR REPLACE TEMP VIEW affiliated_commits ")]
+    assert [text.endswith("SELECT * FROM shared_affiliated_commits") for text in views] == [
+        False,
+        True,
+    ] * len(DAYS)
+    for day in DAYS:
+        reads = [n for n, text in enumerate(queries) if text.startswith("INSERT") and "affiliated_commits" in text
+                 and day.isoformat() in text]  # fmt: skip
+        assert reads
+        shared = [n for n, text in enumerate(queries) if text == views[1]]
+        assert min(shared) < min(reads)
+
+
+def test_a_few_changed_repositories_take_one_query_for_several_metrics(store, queries):
+    measure_store(store, DAYS, Limits(threads=1))
+    queries.clear()
+    new_store = add_release(store, store.repositories()[1])
+    measure_store(new_store, DAYS, Limits(threads=1))
+    inserts = [
+        text for text in queries if "INSERT INTO measurements" in text and "requested_repositories" in text
+    ]
+    assert len(inserts) <= len(DAYS) * (len(METRICS) / whole_store.QUERIES_AT_ONCE + 1)
+    assert not any("CREATE TYPE" in text for text in queries)
+    check(new_store)
 
 
 def add_release(store, name):
