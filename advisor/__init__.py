@@ -113,7 +113,7 @@ def recommend(
         category: compare the libraries of this category of public lists, in place of repositories.
         goal: one of the domain's goals; its default if None.
         as_of: use only facts up to this day: a date, a datetime (its day in UTC) or ``YYYY-MM-DD``; the
-            snapshot's last day if None, never today.
+            snapshot's last day if None or ``today``.
         weights: criterion → weight (≥ 0; only ratios matter), in place of the goal's.
         rules: a rules file in place of the domain's.
         store: a folder of facts in place of the bundled snapshot; ``bundled`` is the bundled snapshot.

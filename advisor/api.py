@@ -272,7 +272,7 @@ def _read_names(value: Any) -> tuple[str, ...]:
 def _read_day(value: Any) -> date | None:
     """Return the day, in UTC if the value is a time with a zone."""
     form = "a date, a datetime or YYYY-MM-DD, for example 2024-06-05"
-    if value is None:
+    if value is None or (isinstance(value, str) and value.strip().lower() == "today"):
         return None
     try:
         if isinstance(value, str):
@@ -291,12 +291,14 @@ def _read_weights(value: Any) -> dict[str, float]:
     form = 'a mapping of criteria to numbers ≥ 0, for example {"models": 5}'
     if not isinstance(value, Mapping):
         raise _wrong("weights", value, form)
-    weights = {}
+    weights: dict[str, float] = {}
     for name, weight in value.items():
         if not isinstance(name, str) or not isinstance(weight, Real):
             raise _wrong("weights", value, form)
         try:
-            weights[name] = float(weight)
+            number = float(weight)
         except (ValueError, OverflowError):
             raise _wrong("weights", value, form) from None
+        if weights.setdefault(name.strip().lower(), number) != number:
+            raise _wrong("weights", value, form)
     return weights

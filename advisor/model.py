@@ -379,9 +379,10 @@ class Recommendation:
     def __repr__(self) -> str:
         """Return the choice and its certainty: all fields are pages long."""
         choice = f"{self.choice} ({self.certainty})" if self.choice else "no suitable candidate"
+        count = len(self.ranking)
         return (
             f"<{type(self).__name__} {self.domain}, goal {self.goal}, as of {self.as_of}: {choice}, "
-            f"{len(self.ranking)} candidates>"
+            f"{count} candidate{'' if count == 1 else 's'}>"
         )
 
     @property

@@ -125,8 +125,9 @@ def command_line_page() -> str:
 
 def _helps(command: Any, name: str, parent: Any, lines: list[str]) -> None:
     context = click.Context(
-        command, info_name=name.rpartition(" ")[2], parent=parent, terminal_width=100, max_content_width=100
-    )
+        command, info_name=name.rpartition(" ")[2], parent=parent, terminal_width=100, max_content_width=100,
+        **command.context_settings,
+    )  # fmt: skip
     text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
     lines += ["", f"## {name}", "", "```text", text, "```"]
     for inner in command.list_commands(context) if hasattr(command, "list_commands") else ():
@@ -141,7 +142,9 @@ def man_page() -> str:
         ".SH NAME",
         r"advisor \- which library should I build on?",
     ]
-    for name, help_text in re.findall(r"^## (.*)\n\n```text\n(.*?)\n```", text, re.MULTILINE | re.DOTALL):
+    for name, help_text in re.findall(
+        r"^## ([^\n]+)\n\n```text\n(.*?)\n```$", text, re.MULTILINE | re.DOTALL
+    ):
         lines += [f".SH {name.upper()}", ".nf", *map(_escape_roff, help_text.splitlines()), ".fi"]
     return "\n".join(lines) + "\n"
 

@@ -168,6 +168,21 @@ def _day_of_figures(candidates: Sequence[Candidate], as_of: date | None, populat
     return as_of or newest
 
 
+def find_library(name: str) -> Candidate:
+    """Return the library of a name that bundled domains or public lists have, or of ``owner/name``.
+
+    Raises:
+        InputError: the name is unknown.
+    """
+    (repository,) = _resolve([name], [])
+    if repository is None:
+        near = _near_names(name)
+        hint = f" (did you mean {' or '.join(near)}?)" if near else ""
+        raise InputError(f"unknown library {name!r}{hint}: expected owner/name, or a name on a public list")
+    (library,) = _read_candidates([repository])
+    return library
+
+
 def _read_candidates(repositories: Iterable[str]) -> list[Candidate]:
     organisations = load_organisations()
     owners = {owner.lower(): o for o in organisations.values() for owner in o.github}
@@ -246,13 +261,17 @@ def _list_candidates() -> list[str]:
     return list(dict.fromkeys(entry.repository.split("/")[1].lower() for entry in entries))
 
 
+def _near_names(name: str) -> list[str]:
+    near = difflib.get_close_matches(name.lower(), _list_candidates(), 2, 0.6)
+    return near or difflib.get_close_matches(name.lower(), read_all_names(), 3, 0.8)
+
+
 def _unknown_library(name: str) -> InputError:
     if "://" in name:
         return InputError(
             f"unknown library {name!r}: expected the address of a repository on GitHub, or its name"
         )
-    near = difflib.get_close_matches(name.lower(), _list_candidates(), 2, 0.6)
-    near = near or difflib.get_close_matches(name.lower(), read_all_names(), 3, 0.8)
+    near = _near_names(name)
     hint = f"did you mean {' or '.join(near)}? If not, " if near else ""
     return InputError(
         f"unknown library {name!r}: no bundled domain, no facts of yours and no public list has it; {hint}"

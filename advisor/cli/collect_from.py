@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from advisor.cli.streams import read_stdin
 from advisor.files import home_folder
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from advisor.answers.dependencies import Dependency
     from advisor.cli.collect_progress import CollectionProgress
     from advisor.collect import package_index
+    from advisor.collect.deprecations import Version
+    from advisor.collect.http.transport import Transport
+    from advisor.collect.outcome import CollectionOutcome
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,8 @@ def find_repositories(
     Raises:
         InputError: a file is wrong.
     """
+    from advisor.collect.deprecations import Version
+
     plan = _plan_packages(files, store, permissions)
     if permissions.is_dry_run:
         for entry in plan:
@@ -114,6 +121,13 @@ def find_repositories(
     repositories = Repositories()
     for entry in plan:
         _add_repository(entry, answers.get(entry.package), repositories, progress)
+    versions = {
+        Version(entry.dependency.name, entry.dependency.version): repository
+        for entry in plan
+        if entry.asks_about_version and (repository := entry.repository or answers.get(entry.package))
+    }
+    if versions:
+        _ask_npm(versions, store, progress, max_wait=max_wait, record=record, replay=replay)
     for repository in repositories.public:
         repositories.addresses.pop(repository, None)
     return repositories
@@ -142,6 +156,12 @@ class _PlannedPackage:
         return not (self.repository or self.excluded or self.private) and bool(self.services)
 
     @property
+    def asks_about_version(self) -> bool:
+        """Whether npm is asked if the authors deprecated the version, because the file does not say it."""
+        is_open = not (self.excluded or self.private) and "npm" in self.services
+        return is_open and self.dependency.deprecation is None
+
+    @property
     def is_address(self) -> bool:
         """Whether the repository comes from the file itself and may be private."""
         return bool(self.private) and self.dependency.repository == self.repository
@@ -152,6 +172,8 @@ class _PlannedPackage:
             return f"asks nobody: --exclude {self.excluded} names it"
         if self.repository:
             sources = "only GitHub" if self.is_address else "no package index"
+            if self.asks_about_version:
+                sources = "npm about its version"
             return f"asks {sources}: its repository is {self.repository}"
         if self.is_askable:
             return f"asks {', then '.join(self.services)}"
@@ -221,6 +243,27 @@ def why_private(dependency: Dependency) -> str:
     return f"it may come from {dependency.index or 'a private host'}, which is not a public index"
 
 
+def _ask_npm(
+    versions: Mapping[Version, str],
+    store: Path,
+    progress: CollectionProgress,
+    *,
+    max_wait: float,
+    record: Path | None,
+    replay: Path | None,
+) -> None:
+    """Ask npm's registry which versions are deprecated, and write it to the store."""
+    from advisor.collect import deprecations
+
+    async def ask(transport: Transport, outcome: CollectionOutcome) -> None:
+        day = datetime.now(UTC).date()
+        await deprecations.find_deprecations(
+            versions, transport, store, day, progress.show_event, outcome, record
+        )
+
+    _send(ask, [deprecations.ORIGIN], progress, max_wait=max_wait, replay=replay)
+
+
 def ask_indexes(
     packages: Sequence[package_index.Package],
     store: Path,
@@ -236,11 +279,30 @@ def ask_indexes(
     Returns:
         package → ``owner/name``; the store has it too.
     """
+    from advisor.collect import package_index
+
+    async def ask(transport: Transport, outcome: CollectionOutcome) -> dict[package_index.Package, str]:
+        day = datetime.now(UTC).date()
+        return await package_index.find_repositories(
+            packages, transport, store, day, progress.show_event, outcome, record, services
+        )
+
+    return _send(ask, package_index.list_origins(), progress, max_wait=max_wait, replay=replay)
+
+
+def _send(
+    ask: Callable[[Transport, CollectionOutcome], Coroutine[Any, Any, T]],
+    origins: Iterable[str],
+    progress: CollectionProgress,
+    *,
+    max_wait: float,
+    replay: Path | None,
+) -> T:
+    """Run what asks services, with a transport that is open for their origins."""
     import asyncio
 
     import stamina
 
-    from advisor.collect import package_index
     from advisor.collect.http.recording import replay as open_recording
     from advisor.collect.http.transport import Patience, Transport
     from advisor.collect.outcome import CollectionOutcome
@@ -248,18 +310,15 @@ def ask_indexes(
     stamina.instrumentation.set_on_retry_hooks(())  # the progress shows retries
     outcome = CollectionOutcome()
 
-    async def ask() -> dict[package_index.Package, str]:
+    async def run() -> T:
         async with Transport(
-            dict.fromkeys(package_index.list_origins()),
+            dict.fromkeys(origins),
             patience=Patience(limits=max_wait),
             on_event=progress.show_event,
             wire=open_recording(replay) if replay else None,
         ) as transport:
-            day = datetime.now(UTC).date()
-            return await package_index.find_repositories(
-                packages, transport, store, day, progress.show_event, outcome, record, services
-            )
+            return await ask(transport, outcome)
 
-    repositories = asyncio.run(ask())
+    result = asyncio.run(run())
     progress.missing += [f"{m.repository}: {m.part}: {m.reason}" for m in outcome.missing]
-    return repositories
+    return result

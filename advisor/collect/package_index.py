@@ -177,14 +177,14 @@ async def _find_repository(
     plan = plan_services(package.ecosystem, services)
     if "pypi" in plan:
         url = f"{pypi.HOST}/pypi/{quote_segment(package.name)}/json"
-        info = (await _get(transport, url, _PyPI, "PyPI")).info
+        info = (await get_json(transport, url, _PyPI, "PyPI")).info
         repository = repository_of_links(
             [*(info.project_urls or {}).items(), ("homepage", info.home_page or "")]
         )
         source, version = "pypi", info.version
     elif "npm" in plan:
         url = f"{NPM}/{quote_segment(package.name)}/latest"
-        package_json = await _get(transport, url, _Npm, "npm's registry")
+        package_json = await get_json(transport, url, _Npm, "npm's registry")
         links = [("repository", package_json.repository), ("homepage", package_json.homepage)]
         repository, source, version = repository_of_links(links), "npm", package_json.version
     if "deps.dev" not in plan:
@@ -223,14 +223,20 @@ async def _ask_depsdev(transport: Transport, package: Package, version: str) -> 
     name = package.name.replace("/", ":") if system == "maven" else package.name
     base = f"{depsdev.HOST}/v3/systems/{system}/packages/{quote_segment(name)}"
     if not version:
-        versions = (await _get(transport, base, _Versions, "deps.dev")).versions
+        versions = (await get_json(transport, base, _Versions, "deps.dev")).versions
         version = next((v.version for v in versions if v.is_default), "")
         if not version:
             return _Links()
-    return await _get(transport, f"{base}/versions/{quote_segment(version)}", _Links, "deps.dev")
+    return await get_json(transport, f"{base}/versions/{quote_segment(version)}", _Links, "deps.dev")
 
 
-async def _get(transport: Transport, url: str, shape: type[S], source: str) -> S:
+async def get_json(transport: Transport, url: str, shape: type[S], source: str) -> S:
+    """Return the answer of a package index.
+
+    Raises:
+        CollectError: there is none, or it has another shape.
+    """
+
     def parse(response: HttpResponse) -> S:
         return read_as(shape, read_json(check_status(response, source), source), f"{source}'s response")
 

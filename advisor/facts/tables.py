@@ -110,6 +110,15 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "ecosystem": "VARCHAR",
         "package": "VARCHAR",
     },
+    # What the index said on the day of retrieval about a version that a project uses; version NULL: about the
+    # newest. message: why its authors advise against it; NULL: they do not.
+    "deprecations": {
+        "repository": "VARCHAR",
+        "ecosystem": "VARCHAR",
+        "package": "VARCHAR",
+        "version": "VARCHAR",
+        "message": "VARCHAR",
+    },
     # The first day on which a library supported a model family by one route, and the day on which the
     # support ended. supported_on NULL: no support until known_until. Route main: code on the default branch
     # names the family. Route shown: a test, an example, a recipe or a page there uses one of its models.
@@ -248,6 +257,7 @@ DAYS: Mapping[str, list[str]] = {
     "releases": ["released_on"],
     "package_releases": ["released_on"],
     "packages": [],
+    "deprecations": [],
     "model_support": ["supported_on"],
     "recipes": ["changed_on"],
     "api_releases": ["released_on"],

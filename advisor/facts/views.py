@@ -31,6 +31,7 @@ VIEWS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "releases": ("released_on <= {d}", {}),
     "package_releases": ("released_on <= {d}", {}),
     "packages": ("retrieved_at <= {d}", {}),
+    "deprecations": ("retrieved_at <= {d}", {}),
     "model_support": (
         "family_released_on <= {d}",
         {

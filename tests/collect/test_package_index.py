@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import httpx
@@ -10,13 +11,17 @@ import pytest
 from collecting import QUICK, build_environment, run, run_advisor
 from typer.testing import CliRunner
 
+from advisor.answers.dependencies import files
+from advisor.answers.dependencies.health import open_stores, rank_dependencies
+from advisor.answers.question import Request
 from advisor.cli import app, load
 from advisor.collect import package_index
 from advisor.collect.http.transport import Transport
 from advisor.collect.outcome import CollectionOutcome
 from advisor.collect.package_index import Package
-from advisor.facts import reading
+from advisor.facts import reading, writing
 from advisor.facts.store import Store
+from advisor.report.dependencies.rows import risks
 
 load(None)
 
@@ -114,6 +119,112 @@ def test_two_packages_of_one_repository_are_two_rows(tmp_path):
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     rows = reading.read_rows(Store(tmp_path, manifest), "packages", "pallets/flask", "index")
     assert {r["ecosystem"] for r in rows} == {"pypi", "cargo"}
+
+
+YARN_LOCK = """# yarn lockfile v1
+
+request@^2.88.0:
+  version "2.88.2"
+  resolved "https://registry.yarnpkg.com/request/-/request-2.88.2.tgz#1"
+
+react@^18.0.0:
+  version "18.2.0"
+  resolved "https://registry.yarnpkg.com/react/-/react-18.2.0.tgz#2"
+
+acme@^1.0.0:
+  version "1.0.0"
+  resolved "https://npm.corp.example/acme/-/acme-1.0.0.tgz#3"
+"""
+LOCK_WITH_DEPRECATIONS = {"packages": {
+    "": {"dependencies": {"react": "18"}}, "node_modules/react": {"version": "18.2.0", "deprecated": "by the lock"},
+}}  # fmt: skip
+GONE = "request has been deprecated, see\n https://github.com/request/request/issues/3142"
+
+
+@pytest.fixture
+def npm(monkeypatch):
+    """Answer as npm's registry; return the paths that it was asked for."""
+    paths: list[str] = []
+    pages = {
+        "/request/2.88.2": {"version": "2.88.2", "deprecated": GONE},
+        "/request/latest": {"version": "2.88.2", "deprecated": GONE},
+        "/react/18.2.0": {"version": "18.2.0"}, "/react/latest": {"version": "19.0.0", "deprecated": ""},
+        "/mkdirp/0.5.1": {"version": "0.5.1", "deprecated": True}, "/mkdirp/latest": {"version": "3.0.0"},
+        "/chalk/latest": {"version": "5.0.0", "deprecated": {"no": "text"}},
+    }  # fmt: skip
+
+    async def respond(_self, request: httpx.Request) -> httpx.Response:
+        assert request.url.host == "registry.npmjs.org", request.url
+        paths.append(request.url.path)
+        body = pages.get(request.url.path)
+        return httpx.Response(200 if body else 404, json=body or {}, request=request)
+
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", respond)
+    return paths
+
+
+def collect_npm(folder, *names, more=()):
+    """Collect the packages of files into a store that knows their repositories."""
+    rows = [{"repository": "o/lib", "ecosystem": "npm", "package": name, "source": "npm", "retrieved_at": "2026-01-02"}
+            for name in ("request", "react", "mkdirp", "chalk", "acme")]  # fmt: skip
+    store = folder / "store"
+    writing.write_rows(store, "packages", "o/lib", rows)
+    about = {"repository": "o/lib", "source": "x", "retrieved_at": "2026-01-02"}
+    writing.write_rows(
+        store, "counts", "o/lib", [{**about, "day": "2026-01-01", "metric": "stars", "value": 5}]
+    )
+    options = [word for name in names for word in ("--from", str(folder / name))]
+    command = ["collect", *options, "--source", "pypi", "--store", str(store), "--max-wait", "0", *more]
+    with ThreadPoolExecutor(1) as pool:  # playwright's fixture has a running event loop in this thread
+        result = pool.submit(CliRunner().invoke, app, command).result()
+    return result, store
+
+
+def warnings_of(folder, store, name):
+    packages = files.read_dependencies([folder / name])
+    answer = rank_dependencies(packages, open_stores([store]), Request(), [name])
+    return {
+        h.dependency.name: h.details.deprecation and risks(h)[-1] for h in (*answer.known, *answer.unknown)
+    }
+
+
+def test_npm_says_which_versions_of_a_yarn_lock_are_deprecated(tmp_path, npm):
+    (tmp_path / "yarn.lock").write_text(YARN_LOCK)
+    plan, _ = collect_npm(tmp_path, "yarn.lock", more=("--dry-run",))
+    assert "request: asks npm about its version: its repository is o/lib" in plan.stdout and npm == []
+    result, store = collect_npm(tmp_path, "yarn.lock")
+    assert npm == ["/request/2.88.2", "/react/18.2.0"], result.output
+    expected = "version 2.88.2 is deprecated: " + " ".join(GONE.split())
+    assert warnings_of(tmp_path, store, "yarn.lock") == {"request": expected, "react": "", "acme": ""}
+    collect_npm(tmp_path, "yarn.lock")
+    assert len(npm) == 2, "the answers of this day stay"
+
+
+def test_without_a_version_npm_is_asked_about_the_newest(tmp_path, npm):
+    wishes = {"request": "^2.88.0", "react": "^18", "mkdirp": "0.5.1", "chalk": "*"}
+    (tmp_path / "package.json").write_text(json.dumps({"dependencies": wishes}))
+    _, store = collect_npm(tmp_path, "package.json")
+    assert npm == ["/request/latest", "/react/latest", "/mkdirp/0.5.1", "/chalk/latest"]
+    assert warnings_of(tmp_path, store, "package.json") == {
+        "request": "its newest version is deprecated: " + " ".join(GONE.split()), "react": "", "chalk": "",
+        "mkdirp": "version 0.5.1 is deprecated: without a reason",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("more", [("--ask", "pypi"), ("--ask", "none"), ("--exclude", "react")])
+def test_npm_is_not_asked_about_versions_if_it_may_not_be_asked(tmp_path, npm, more):
+    (tmp_path / "package.json").write_text('{"dependencies": {"react": "18.2.0"}}')
+    collect_npm(tmp_path, "package.json", more=more)
+    assert npm == []
+
+
+def test_a_lock_that_says_it_is_not_asked_about_and_not_hidden_by_the_manifest(tmp_path, npm):
+    """npm records in its own lock which versions are deprecated; package.json beside it comes first."""
+    (tmp_path / "package-lock.json").write_text(json.dumps(LOCK_WITH_DEPRECATIONS))
+    (tmp_path / "package.json").write_text('{"dependencies": {"react": "18"}}')
+    _, store = collect_npm(tmp_path, "package.json", "package-lock.json")
+    assert npm == []
+    assert warnings_of(tmp_path, store, ".") == {"react": "version 18.2.0 is deprecated: by the lock"}
 
 
 def test_collect_from_a_file_then_rank_from_it(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,20 @@ def test_make_docs_changes_nothing(tmp_path):
     pages = {p.name: p.read_text() for p in folder.iterdir() if p.name not in MANUAL_PAGES}
     assert new_pages == pages, "run `make docs`"
     assert all(f"| `{name}` | |" in new_pages["metrics.md"] for name in METRICS)
+
+
+def test_the_man_page_has_a_section_with_the_help_of_each_command():
+    page = (ROOT / "docs" / "reference" / "advisor.1").read_text()
+    names = [line.removeprefix(".SH ") for line in page.splitlines() if line.startswith(".SH ")]
+    reference = (ROOT / "docs" / "reference" / "command-line.md").read_text()
+    commands = [line.removeprefix("## ").upper() for line in reference.splitlines() if line.startswith("## ")]
+    assert names == ["NAME", *commands] and "ADVISOR RUNS SHOW" in commands
+    assert "  -h, --help " in page.replace(r"\-", "-") and "```" not in page
+    assert "  Rank the candidates and recommend one." in page
+    if groff := shutil.which("groff"):
+        command = [groff, "-ww", "-man", "-Tutf8", str(ROOT / "docs" / "reference" / "advisor.1")]
+        result = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert result.stderr == ""
 
 
 @pytest.mark.parametrize(("name", "words"), [

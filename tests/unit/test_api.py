@@ -104,6 +104,13 @@ def test_a_wrong_argument_is_named(make, message):
     assert message in str(error.value)
 
 
+def test_today_and_capitals_mean_the_same_as_on_the_command_line(answer):
+    own = advisor.recommend(as_of="Today", weights={"Activity": 2, "issues": 1})
+    assert own.as_of == answer.as_of and own.weights["activity"] == 2 * own.weights["issues"]
+    with pytest.raises(InputError, match="invalid weights"):
+        advisor.recommend(weights={"Activity": 2, "activity": 1})
+
+
 def test_a_requirement_of_one_kind_may_be_a_text():
     assert advisor.Requirements(avoid="big-tech") == advisor.Requirements(avoid=("big-tech",))
 
@@ -115,6 +122,8 @@ def test_a_repr_fits_a_line(answer):
     for value in (answer, *answer.ranking, answer.explain("trl"), answer.compare("trl", "unsloth")):
         assert len(repr(value)) < 300 and "\n" not in repr(value)
     assert "excluded" in repr(next(r for r in answer.ranking if r.excluded))
+    one = dataclasses.replace(answer, ranking=answer.ranking[:1])
+    assert repr(one).endswith("(clear), 1 candidate>")
     nothing = dataclasses.replace(
         answer, choice=None, ranking=(dataclasses.replace(answer.ranking[0], score=None),)
     )

@@ -28,7 +28,8 @@ class Dependency:
             None: the files do not say it.
         requires: names of the packages that it needs, as far as a lock file says it.
         size_bytes: size of its largest wheel, as far as a lock file says it.
-        deprecation: why its authors advise against this version, as far as a lock file says it.
+        deprecation: why its authors advise against this version; empty: they do not; None: the file does
+            not say it.
     """
 
     ecosystem: str
@@ -46,4 +47,4 @@ class Dependency:
     parents: tuple[str, ...] | None = field(default=(), compare=False)
     requires: tuple[str, ...] = field(default=(), compare=False)
     size_bytes: int | None = field(default=None, compare=False)
-    deprecation: str = field(default="", compare=False)
+    deprecation: str | None = field(default=None, compare=False)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from advisor.answers.dependencies.text import parse_xml
 from advisor.errors import InputError
 
 _DEPTH_LIMIT = 200
@@ -21,12 +22,7 @@ def parse(path: Path, text: str) -> dict[str, Any]:
     Raises:
         InputError: the text is not XML of CycloneDX, or it defines entities, which no SBOM needs.
     """
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise InputError(f"{path}: it has a document type, which advisor does not read")
-    try:
-        root = ET.fromstring(text)  # noqa: S314 - without a document type there are no entities
-    except (ET.ParseError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: {error}") from None
+    root = parse_xml(path, text)
     namespace, _, name = root.tag.rpartition("}")
     if name != "bom" or "cyclonedx.org" not in namespace:
         raise InputError(f"{path}: not an SBOM of CycloneDX: its first element is {name}")

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from advisor.answers.dependencies.text import shorten
 from advisor.errors import FactsError
 from advisor.facts.database import fetch_rows, open_database
 from advisor.facts.reading import check_rows
 from advisor.facts.store import Store, all_rows_sql, list_files
+from advisor.texts import replace_controls
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Details:
         advisories: open security advisories.
         is_yanked: whether the index withdrew the version that the file pins; None: unknown.
         download_bytes: size of the largest wheel of the version, from the lock file.
-        deprecation: why its authors advise against the version, from the lock file; empty: it does not say.
+        deprecation: why its authors advise against the version, from the lock file or the index; empty: they
+            do not, or it is unknown.
     """
 
     licence: str | None = None
@@ -41,12 +44,16 @@ class Details:
 
 Withdrawals = dict[str, dict[tuple[str, str], bool]]
 """Repository → (package, version) → whether the index withdrew it."""
+Deprecations = dict[tuple[str, str, str, str | None], str]
+"""Repository, ecosystem, package and version (None: the newest) → why its authors advise against it."""
 
 _QUERIES = {
     "repositories": "SELECT repository, arg_max(licence, observed_on), max(observed_on) FROM ({rows})"
     " WHERE licence IS NOT NULL AND observed_on <= DATE '{day}' GROUP BY repository",
     "package_releases": "SELECT repository, package, version, is_yanked FROM ({rows})"
     " WHERE is_yanked IS NOT NULL AND released_on <= DATE '{day}'",
+    "deprecations": "SELECT repository, ecosystem, package, version, message FROM ({rows})"
+    " WHERE message IS NOT NULL AND retrieved_at <= DATE '{day}'",
 }
 
 
@@ -65,6 +72,20 @@ def read_details(
     for repository, package, version, is_yanked in _query(store, "package_releases", repositories, day):
         withdrawals.setdefault(repository, {})[package, version] = is_yanked
     return details, withdrawals
+
+
+def read_deprecations(store: Store, repositories: Sequence[str], day: date) -> Deprecations:
+    """Return what was known on a day about deprecated versions of packages of repositories.
+
+    Raises:
+        FactsError: a table cannot be read.
+    """
+    return {
+        (repository, ecosystem, package, version): shorten(replace_controls(message))
+        for repository, ecosystem, package, version, message in _query(
+            store, "deprecations", repositories, day
+        )
+    }
 
 
 def _query(store: Store, table: str, repositories: Sequence[str], day: date) -> Iterator[tuple[Any, ...]]:

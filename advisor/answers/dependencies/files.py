@@ -148,4 +148,7 @@ def _merge(entries: Sequence[Dependency]) -> Dependency:
         local=private.local,
         index=private.index,
         parents=min(paths, key=len) if paths else None,
+        requires=next((e.requires for e in entries if e.requires), ()),
+        size_bytes=max((e.size_bytes for e in entries if e.size_bytes is not None), default=None),
+        deprecation=max((e.deprecation for e in entries if e.deprecation is not None), default=None),
     )

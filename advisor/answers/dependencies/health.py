@@ -271,7 +271,7 @@ def _health(
 ) -> Health:
     if origin is None:
         reason = f"it comes from {dependency.local}" if dependency.local else "its repository is not known"
-        own = Details(download_bytes=dependency.size_bytes, deprecation=dependency.deprecation)
+        own = Details(download_bytes=dependency.size_bytes, deprecation=dependency.deprecation or "")
         return Health(dependency, unknown=reason, details=own)
     repository, scores = origin.repository, results.scores
     details = results.describe(repository, dependency)

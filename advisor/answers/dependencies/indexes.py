@@ -2,7 +2,8 @@
 
 Sources: pip's documentation, "Configuration" and "Requirements File Format"; uv's documentation, "Package
 indexes"; the documentation of poetry, "Repositories", and of PDM, "Configurations"; pipenv's
-``PIPENV_PYPI_MIRROR``; go.dev/ref/mod, "Environment variables". `npm_settings` has the registries of npm.
+``PIPENV_PYPI_MIRROR``; go.dev/ref/mod, "Environment variables". `npm_settings` has the registries of npm, and
+`build_settings` those of Maven, Gradle, NuGet, Cargo and Bundler.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from advisor.answers.dependencies import Dependency
+from advisor.answers.dependencies import Dependency, build_settings
 from advisor.answers.dependencies.npm_settings import (
     Registries,
     read_npmrc,
@@ -32,8 +33,11 @@ PUBLIC: Mapping[str, frozenset[str]] = {
     }),
     "npm": frozenset({"registry.npmjs.org", "registry.yarnpkg.com"}),
     "cargo": frozenset({"crates.io", "static.crates.io", "index.crates.io"}),
-    "gem": frozenset({"rubygems.org"}),
-    "maven": frozenset({"repo.maven.apache.org", "repo1.maven.org"}),
+    "gem": frozenset({"rubygems.org", "index.rubygems.org"}),
+    "maven": frozenset({
+        "central.sonatype.com", "dl.google.com", "maven.google.com", "oss.sonatype.org", "plugins.gradle.org",
+        "repo.maven.apache.org", "repo1.maven.org", "repository.apache.org", "s01.oss.sonatype.org",
+    }),
     "nuget": frozenset({"nuget.org", "www.nuget.org", "api.nuget.org"}),
     "golang": frozenset({"proxy.golang.org"}),
 }  # fmt: skip
@@ -55,7 +59,7 @@ def index_host(address: str) -> str:
     match = _HOST.match(address.strip())
     if match and "@" not in match["host"]:
         return match["host"].lower() or "a folder"
-    return address if address == _NO_INDEX else "a folder"
+    return address if address in {_NO_INDEX, build_settings.UNKNOWN_ADDRESS} else "a folder"
 
 
 def is_public(dependency: Dependency) -> bool:
@@ -120,11 +124,13 @@ class IndexSettings:
 def read_project_settings(folder: Path) -> IndexSettings:
     """Return the settings of a project: those of pip's, uv's, PDM's and npm's kind in its folder and above.
 
-    The search ends at the root of a Git repository. A file that cannot be read has no effect.
+    The search ends at the root of a Git repository; NuGet and Cargo themselves search farther. A file that
+    cannot be read has no effect.
     """
     python: list[str] = []
     npm = Registries()
     place = folder.absolute()
+    builds = build_settings.join(map(build_settings.read_folder, (place, *place.parents)))
     for parent in (place, *place.parents):
         npm = npm.join(read_registries(parent))
         python += uv_indexes(_read_toml(parent / "uv.toml"))
@@ -134,11 +140,11 @@ def read_project_settings(folder: Path) -> IndexSettings:
             python += project_indexes(tool)
         if (parent / ".git").exists():
             break
-    return IndexSettings({"npm": npm.default, "pypi": python}, npm.scopes)
+    return IndexSettings({**builds, "npm": npm.default, "pypi": python}, npm.scopes)
 
 
 def read_user_settings(environ: Mapping[str, str], home: Path) -> IndexSettings:
-    """Return the settings of the user: variables and files of pip, uv, PDM, pipenv, npm and Go."""
+    """Return the settings of the user: variables and files of pip, uv, PDM, pipenv, npm, Go and others."""
     variables = {name.lower(): value for name, value in environ.items() if value}
     names = (
         "pip_index_url", "pip_extra_index_url", "pip_find_links", "uv_index_url", "uv_extra_index_url",
@@ -179,9 +185,9 @@ def read_user_settings(environ: Mapping[str, str], home: Path) -> IndexSettings:
     go = _read_go(variables, folders)
     patterns = ",".join(go.get(name, "") for name in ("goprivate", "gonoproxy")).split(",")
     proxies = [p for p in re.split(r"[,|]", go.get("goproxy", "")) if p not in {"", "direct", "off"}]
-    return IndexSettings(
-        {"npm": npm.default, "pypi": python, "golang": proxies}, npm.scopes, [p for p in patterns if p]
-    )
+    indexes = build_settings.read_user(variables, home, folders, SYSTEM_FOLDER)
+    indexes |= {"npm": list(npm.default), "pypi": python, "golang": proxies}
+    return IndexSettings(indexes, npm.scopes, [p for p in patterns if p])
 
 
 def _config_folders(variables: Mapping[str, str], home: Path) -> list[Path]:

@@ -122,7 +122,7 @@ def _size(entry: Mapping[str, Any]) -> int | None:
     """Return the size of the largest wheel, or of the source; uv and PEP 751 write it."""
     files = [*entry.get("wheels", [])] or [entry.get("sdist") or {}]
     sizes = [file["size"] for file in files if isinstance(file, dict) and isinstance(file.get("size"), int)]
-    return max(sizes, default=None)
+    return max((size for size in sizes if size > 0), default=None)
 
 
 def _requires(entry: Mapping[str, Any], source: Mapping[str, Any]) -> tuple[str, ...]:

@@ -32,7 +32,8 @@ class Entry(NamedTuple):
     Attributes:
         version: or the address that it comes from instead of a registry.
         registry: address of its archive in a registry; empty: the configured registry.
-        deprecation: why its authors advise against the version.
+        deprecation: why its authors advise against the version; empty: they do not; None: the lock does not
+            say it.
     """
 
     name: str
@@ -40,7 +41,7 @@ class Entry(NamedTuple):
     registry: str = ""
     groups: Groups = ()
     requires: tuple[str, ...] = ()
-    deprecation: str = ""
+    deprecation: str | None = None
 
 
 def read_npm_lock(path: Path, text: str) -> list[Dependency]:

@@ -7,7 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from advisor.answers.dependencies import Dependency
-from advisor.answers.dependencies.details import Details, read_details
+from advisor.answers.dependencies.details import (
+    Deprecations,
+    Details,
+    read_deprecations,
+    read_details,
+)
+from advisor.answers.dependencies.indexes import is_public
 from advisor.answers.list_figures import fill_gaps
 from advisor.answers.question import Question
 from advisor.answers.reasons import describe_gap
@@ -42,21 +48,27 @@ class Scores:
         problems: repository → why it has none.
         details: repository → licence, downloads and the like.
         withdrawals: repository → (package, version) → whether the index withdrew it.
+        deprecations: why authors advise against versions, as far as an index says it.
     """
 
     scores: Mapping[str, Score]
     problems: Mapping[str, str]
     details: Mapping[str, Details]
     withdrawals: Mapping[str, Mapping[tuple[str, str], bool]]
+    deprecations: Deprecations
 
     def describe(self, repository: str, dependency: Dependency) -> Details:
         """Return the facts about a package of a repository."""
         versions = self.withdrawals.get(repository, {})
+        message = dependency.deprecation
+        if message is None and is_public(dependency):
+            key = (repository, dependency.ecosystem, dependency.name, dependency.version)
+            message = self.deprecations.get(key)
         return replace(
             self.details.get(repository, Details()),
             is_yanked=versions.get((dependency.name, dependency.version or "")),
             download_bytes=dependency.size_bytes,
-            deprecation=dependency.deprecation,
+            deprecation=message or "",
         )
 
 
@@ -103,7 +115,23 @@ def score_repositories(
             continue
         scores[name] = Score(replace(candidate, outlook=facts.outlooks), facts.as_of)
     problems = {name: reason for name, reason in problems.items() if name not in scores}
-    return Scores(scores, problems, details, {name: facts.withdrawals for name, facts in known.items()})
+    withdrawals = {name: facts.withdrawals for name, facts in known.items()}
+    return Scores(scores, problems, details, withdrawals, _read_deprecations(names, stores, as_of))
+
+
+def _read_deprecations(names: Sequence[str], stores: Sequence[Store], as_of: date | None) -> Deprecations:
+    """Return the deprecated versions that any store knows, by the given names of repositories."""
+    result: Deprecations = {}
+    spellings: dict[str, list[str]] = {}
+    for name in names:
+        spellings.setdefault(name.lower(), []).append(name)
+    for store in reversed(stores):
+        own = sorted(name for name in store.repositories() if name.lower() in spellings)
+        rows = read_deprecations(store, own, as_of or date.max)
+        for (repository, ecosystem, package, version), message in rows.items():
+            for name in spellings[repository.lower()]:
+                result[name, ecosystem, package, version] = message
+    return result
 
 
 def _require(

@@ -1,4 +1,4 @@
-"""Reads text, TOML and JSON of a limited size, and finds the line of a name."""
+"""Reads text, TOML, XML and JSON of a limited size, and finds the line of a name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 from advisor import files
 from advisor.errors import InputError
@@ -78,6 +79,20 @@ def parse_yaml(path: Path, text: str) -> Any:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: {' '.join(str(error).split())}") from None
     return documents[-1] if documents else None
+
+
+def parse_xml(path: Path, text: str) -> ET.Element:
+    """Return the first element of an XML text.
+
+    Raises:
+        InputError: the text is not XML, or it has a document type, which may define entities.
+    """
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise InputError(f"{path}: it has a document type, which advisor does not read")
+    try:
+        return ET.fromstring(text)  # noqa: S314 - without a document type there are no entities
+    except (ET.ParseError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 _COMMENT_OR_COMMA = re.compile(r'"(?:[^"\\]|\\.)*+"?|(?P<drop>//[^\n]*+|,(?=\s*+[}\]]))', re.DOTALL)

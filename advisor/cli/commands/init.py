@@ -24,7 +24,7 @@ def init(
         list[str] | None,
         typer.Option(
             metavar="OWNER/NAME[=PACKAGE]",
-            help="Candidate: owner/name or its address, and its package on PyPI. Repeatable.",
+            help="Candidate: owner/name, its address or a known name, and its package on PyPI. Repeatable.",
         ),
     ] = None,
     default: Annotated[
@@ -123,7 +123,9 @@ def _check_arguments(domain: str, path: Path, *, force: bool) -> None:
     from advisor.errors import InputError
 
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,60}", domain):
-        raise InputError(f"invalid domain name {domain!r}: use lower-case letters, digits and hyphens")
+        near = re.sub(r"[^a-z0-9]+", "-", domain.lower())[:60].strip("-")
+        hint = f", for example {near}" if near else ""
+        raise InputError(f"invalid domain name {domain!r}: use lower-case letters, digits and hyphens{hint}")
     if domain in available_domains():
         raise InputError(f"there is a bundled domain {domain}: choose another name")
     if path.suffix != ".toml":
@@ -135,14 +137,18 @@ def _check_arguments(domain: str, path: Path, *, force: bool) -> None:
 def _parse_candidates(texts: list[str]) -> dict[str, str | None]:
     """Return ``owner/name`` → package (or None), from ``owner/name``, ``owner/name=package`` or with a space.
 
-    An address on GitHub can replace ``owner/name``.
+    An address on GitHub, or a name that `advisor rank` knows, can replace ``owner/name``.
     """
     from advisor.addresses import check_repository, github_repository
+    from advisor.answers.libraries import find_library
     from advisor.errors import InputError
 
     candidates: dict[str, str | None] = {}
     for text in texts:
         repository, _, package = text.replace("=", " ").strip().partition(" ")
+        if repository and "/" not in repository:
+            library = find_library(repository)
+            repository, package = library.repository, package or library.package or ""
         name = check_repository(github_repository(repository) or repository)
         if name.lower() in (other.lower() for other in candidates):
             raise InputError(f"duplicate candidate {name}: name each candidate once")

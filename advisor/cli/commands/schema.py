@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -16,7 +16,9 @@ def schema(
     report: Annotated[
         ReportName,
         typer.Argument(
-            help="The report: that of `advisor rank` is the recommendation. Default: recommendation."
+            metavar="[REPORT]",
+            help="The report: that of `advisor rank` is the recommendation, that of `advisor rank --from` is"
+            f" dependencies. One of {', '.join(get_args(ReportName))}.",
         ),
     ] = "recommendation",
     output: Output = None,

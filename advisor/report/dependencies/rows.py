@@ -85,7 +85,8 @@ def index_warnings(health: Health) -> dict[str, str]:
     if health.details.is_yanked:
         warnings["yanked-version"] = f"its index withdrew version {version}"
     if health.details.deprecation:
-        warnings["deprecated-version"] = f"version {version} is deprecated: {health.details.deprecation}"
+        name = f"version {version}" if version else "its newest version"
+        warnings["deprecated-version"] = f"{name} is deprecated: {health.details.deprecation}"
     return warnings
 
 
@@ -118,8 +119,13 @@ def details(health: Health) -> str:
         if value is not None:
             parts.append(f"{value:,} {one if value == 1 else many}")
     if known.download_bytes is not None:
-        parts.append(f"{known.download_bytes / 2**20:.1f} MB to download")
+        parts.append(f"{_describe_size(known.download_bytes)} to download")
     return ", ".join(part for part in parts if part)
+
+
+def _describe_size(size: int) -> str:
+    """Return a size in words; a small one is not 0.0 MB."""
+    return f"{size / 2**20:.1f} MB" if size >= 2**20 / 10 else f"{max(size / 2**10, 0.1):.1f} kB"
 
 
 def headline(answer: Dependencies, fail_under: float | None) -> str:

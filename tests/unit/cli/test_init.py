@@ -10,6 +10,7 @@ import select
 import subprocess
 import sys
 import termios
+import tomllib
 
 import pytest
 from small_world import NAMES, fill, rows
@@ -69,12 +70,30 @@ def test_bundled_candidates_need_no_collecting(here):
     assert result.exit_code == 0 and "Recommendation: " in result.output
 
 
+def test_a_candidate_may_have_the_name_that_rank_knows(here):
+    code, text = init(
+        "micro", "--candidate", "flask", "--candidate", "TRL", "--candidate", "bottlepy/bottle=bottle"
+    )
+    assert code == 0, text
+    candidates = tomllib.loads((here / "micro.toml").read_text())["candidates"]
+    assert [(c["repository"], c["package"]) for c in candidates] == [
+        ("pallets/flask", "flask"), ("huggingface/trl", "trl"), ("bottlepy/bottle", "bottle"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["Bad Name", "--candidate", "a/b"], "invalid domain name"),
+        (["Bad Name", "--candidate", "a/b"], "lower-case letters, digits and hyphens, for example bad-name"),
+        (["!!", "--candidate", "a/b"], "use lower-case letters, digits and hyphens"),
+        (["mine", "--candidate", "unslot"], "unknown library 'unslot'"),
+        (["mine", "--candidate", "unslot"], "did you mean unsloth?"),
+        (
+            ["mine", "--candidate", "trl", "--candidate", "huggingface/TRL"],
+            "duplicate candidate huggingface/TRL",
+        ),
         (["finetuning", "--candidate", "a/b"], "there is a bundled domain finetuning"),
-        (["mine", "--candidate", "nonsense"], "expected owner/name"),
+        (["mine", "--candidate", "a/b/c"], "expected owner/name"),
         (["mine", "--candidate", "a/b", "--default", "c/d"], "default 'c/d' is not one of the candidates"),
         (
             ["mine", "--candidate", "a/b", "--weight", "fame=1"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from datetime import date
@@ -24,7 +25,9 @@ from advisor.answers.question import Request
 from advisor.domain.domain import load_domain
 from advisor.facts import writing
 from advisor.model import Candidate, Finding, ScoredCandidate
+from advisor.report.dependencies import csv as csv_report
 from advisor.report.dependencies import html, markdown, sarif, text
+from advisor.report.dependencies import json as json_report
 from advisor.report.dependencies.rows import details, need, risks
 
 
@@ -143,7 +146,33 @@ def test_the_line_of_details():
         "MIT, 1,234,567 downloads in a month, 89 dependents, 1 open advisory, 4 files of the project import it, "
         "3.0 MB to download"
     )
-    assert details(build_health("a")) == ""
+    assert details(build_health("a")) == "", "an unknown size is not shown"
+    for size, words in ((1, "0.1 kB"), (2048, "2.0 kB"), (104_858, "0.1 MB")):
+        small = replace(full, details=Details(download_bytes=size), importing_files=None)
+        assert details(small) == f"{words} to download", "a small size is not 0"
+
+
+def test_an_unknown_size_is_blank_and_not_zero(tmp_path):
+    """The size of a package in a lock survives the entry of the manifest, which comes first."""
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\nname = "m"\ndependencies = ["trl", "peft", "datasets"]\n'
+    )
+    blocks = {"trl": 'wheels = [{ url = "https://files.pythonhosted.org/a.whl", size = 5 }]',
+              "peft": 'wheels = [{ url = "https://files.pythonhosted.org/a.whl", size = 0 }]', "datasets": ""}  # fmt: skip
+    (tmp_path / "uv.lock").write_text(
+        "".join(f'[[package]]\nname = "{n}"\nversion = "1"\n{w}\n' for n, w in blocks.items())
+    )
+    packages = files.read_dependencies([tmp_path])
+    assert {p.name: p.size_bytes for p in packages} == {"trl": 5, "peft": None, "datasets": None}
+    answer = rank_dependencies(packages, open_stores(bundled_stores()), Request(), ["."])
+    content = json.loads(json_report.render(answer))
+    sizes = {e["name"]: e["details"]["download_bytes"] for e in (*content["known"], *content["unknown"])}
+    assert sizes == {"trl": 5, "peft": None, "datasets": None}
+    rows = {
+        row["package"]: row["download_bytes"]
+        for row in csv.DictReader(csv_report.render(answer).splitlines())
+    }
+    assert rows == {"trl": "5", "peft": "", "datasets": ""}
 
 
 def test_files_that_import_a_package(tmp_path):
