@@ -101,7 +101,7 @@ def page_data(
         "outlooks": [_outlooks(answer, r) for r in order],
         "percentiles": reference.percentiles(),
         "calibration": reference.calibration(),
-        "sources": _sources(answer),
+        "sources": {name: _sources(answer, name) for name in DEFINITIONS},
         "source_names": source_names,
         "measurements": {
             r.candidate.repository: _columns([_measurement(m, source_names) for m in r.measurements])
@@ -259,14 +259,10 @@ def _about(name: str) -> dict[str, str | int | None]:
     }
 
 
-def _sources(answer: Recommendation) -> dict[str, list[str]]:
-    """Return metric → its sources without commits and files, which the last table lists."""
-    sources: dict[str, set[str]] = {}
-    for r in answer.ranking:
-        for m in r.measurements:
-            names = {"git histories" if s.startswith("git:") else s.split("@", 1)[0] for s in m.sources}
-            sources.setdefault(m.metric, set()).update(names)
-    return {name: sorted(names) for name, names in sorted(sources.items()) if names}
+def _sources(answer: Recommendation, metric: str) -> list[str]:
+    """Return the sources of a metric without commits and files, which the last table lists."""
+    sources = (s for r in answer.ranking for m in r.measurements if m.metric == metric for s in m.sources)
+    return sorted({"git histories" if s.startswith("git:") else s.split("@", 1)[0] for s in sources})
 
 
 def _day(day: date | None) -> str | None:
