@@ -24,6 +24,7 @@ from advisor.facts.store import (
     file_path,
     files_sql,
     list_files,
+    part_column,
     repository_of,
     split_files,
 )
@@ -121,16 +122,19 @@ def write_partition(db: duckdb.DuckDBPyConnection, path: Path, table: str, sql: 
         db: connection that runs the query.
         path: folder of the store.
         table: one of ``TABLES``.
-        sql: query with the table's columns and ``part``.
+        sql: query with the table's columns and its `part_column`.
 
     Returns:
         relative path → ``sha256``, ``rows`` and ``holds`` (file of the manifest → ``rows``, ``first_day``,
         ``last_day``); empty if the query has no rows.
     """
     # The sort order is complete, so that equal rows in any order give equal bytes.
-    order = ", ".join(dict.fromkeys(["repository", "part", *DAYS[table], "source", *columns(table)]))
+    part = part_column(table)
+    order = ", ".join(dict.fromkeys(["repository", part, *DAYS[table], "source", *columns(table)]))
     with draft_file(path / table) as draft:
-        db.execute(copy_sql(f"SELECT {', '.join(columns(table))}, part FROM ({sql}) ORDER BY {order}", draft))
+        db.execute(
+            copy_sql(f"SELECT {', '.join(columns(table))}, {part} FROM ({sql}) ORDER BY {order}", draft)
+        )
         with draft.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         holds = _read_contents(db, table, draft)
@@ -146,8 +150,9 @@ def _read_contents(db: duckdb.DuckDBPyConnection, table: str, file: Path) -> dic
     first = f"least({', '.join(['NULL', *(f'min({day})' for day in DAYS[table])])})::DATE::VARCHAR"
     last = f"greatest({', '.join(['NULL', *(f'max({day})' for day in DAYS[table])])})::DATE::VARCHAR"
     groups = db.execute(
-        f"SELECT repository, part, count(*), {first}, {last} FROM {parquet_sql([file])}"
-        " GROUP BY repository, part ORDER BY repository, part"
+        f"SELECT repository, {part_column(table)} AS from_part, count(*), {first}, {last}"
+        f" FROM {parquet_sql([file])}"
+        " GROUP BY repository, from_part ORDER BY repository, from_part"
     ).fetchall()
     return {
         file_path(table, repository, part): {
@@ -165,15 +170,15 @@ def _rows_with_parts_sql(store: Store, table: str, repositories: Sequence[str]) 
     if loose:
         part = r"coalesce(nullif(regexp_extract(filename, '@([^/]*)\.parquet$', 1), ''), '')"
         files = parquet_sql([store.path / file for file in loose], ", filename = true")
-        sources.append(f"SELECT * EXCLUDE (filename), {part} AS part FROM {files}")
+        sources.append(f"SELECT * EXCLUDE (filename), {part} AS {part_column(table)} FROM {files}")
     if partitions:
         names = join_with_commas(map(quote, sorted(repositories)))
         sources.append(
             f"SELECT * FROM {files_sql(store, sorted(partitions))}"
-            f" WHERE repository IN ({names}) AND {current_rows_condition(store, partitions)}"
+            f" WHERE repository IN ({names}) AND {current_rows_condition(store, table, partitions)}"
         )
     nulls = ", ".join(f"NULL::{kind} AS {name}" for name, kind in columns(table).items())
-    sources.insert(0, f"SELECT {nulls}, NULL::VARCHAR AS part WHERE false")
+    sources.insert(0, f"SELECT {nulls}, NULL::VARCHAR AS {part_column(table)} WHERE false")
     return " UNION ALL BY NAME ".join(sources) if len(sources) > 1 else None
 
 

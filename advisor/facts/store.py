@@ -103,6 +103,11 @@ def parse_file_path(file: str) -> tuple[str, str]:
     return name.replace("__", "/", 1), part
 
 
+def part_column(table: str) -> str:
+    """Return the column of a table's partitions with the part of the file that a row comes from."""
+    return "file_part" if "part" in columns(table) else "part"
+
+
 def rows_sql(store: Store, table: str, repositories: Sequence[str]) -> str:
     """Return SQL of the rows of these repositories in a table, one row per thread or release."""
     return merge_sources_sql(table, all_rows_sql(store, table, repositories))
@@ -121,8 +126,9 @@ def all_rows_sql(store: Store, table: str, repositories: Sequence[str]) -> str:
         names = join_with_commas(map(quote, sorted(set(repositories))))
         condition = "true" if need_all else f"repository IN ({names})"
         source += (
-            f" UNION ALL BY NAME SELECT * EXCLUDE (part) FROM {files_sql(store, sorted(partitions))}"
-            f" WHERE {condition} AND {current_rows_condition(store, partitions)}"
+            f" UNION ALL BY NAME SELECT * EXCLUDE ({part_column(table)})"
+            f" FROM {files_sql(store, sorted(partitions))}"
+            f" WHERE {condition} AND {current_rows_condition(store, table, partitions)}"
         )
     # A file of another version may have more columns, and a file of another tool may have other types.
     casts = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in columns(table).items())
@@ -135,8 +141,9 @@ def file_rows_sql(store: Store, file: str) -> str:
     if partition is None:
         return f"SELECT * FROM {files_sql(store, [file])}"
     repository, part = parse_file_path(file)
-    names = join_with_commas(columns(file.partition("/")[0]))
-    where = f"repository = {quote(repository)} AND part = {quote(part)}"
+    table = file.partition("/")[0]
+    names = join_with_commas(columns(table))
+    where = f"repository = {quote(repository)} AND {part_column(table)} = {quote(part)}"
     return f"SELECT {names} FROM {files_sql(store, [partition])} WHERE {where} ORDER BY ALL"
 
 
@@ -163,8 +170,8 @@ def files_sql(store: Store, files: Sequence[str]) -> str:
     return parquet_sql([store.path / file for file in files])
 
 
-def current_rows_condition(store: Store, partitions: Iterable[str]) -> str:
+def current_rows_condition(store: Store, table: str, partitions: Iterable[str]) -> str:
     """Return the SQL condition that excludes the replaced rows of partitions."""
     old = [parse_file_path(file) for p in partitions for file in store.partitions[p].get("replaced", ())]
     pairs = join_with_commas(f"({quote(repository)}, {quote(part)})" for repository, part in old)
-    return f"(repository, part) NOT IN ({pairs})" if old else "true"
+    return f"(repository, {part_column(table)}) NOT IN ({pairs})" if old else "true"

@@ -5,6 +5,7 @@ Dated counts cannot be collected again. So a new `SCHEMA_VERSION` comes with a m
 
 from __future__ import annotations
 
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import duckdb
 import pytest
 from measuring import measure_repositories
 
-from advisor.facts import reading
+from advisor.facts import compaction, reading, writing
 from advisor.facts.manifest import SCHEMA_VERSION
 from advisor.facts.store import parse_file_path
 from advisor.facts.tables import TABLES
@@ -56,3 +57,23 @@ def test_the_kept_store_of_version_1_has_dated_counts_and_most_tables():
             f" FROM read_parquet('{folder}/contributions/*.parquet') WHERE NOT is_bot AND day <= DATE '{DAY}'"
         ).fetchone()
     assert commits == (165, 46)
+
+
+def test_a_compacted_store_has_the_same_rows_of_every_table(tmp_path):
+    """The table of installs has a column `part` of its own, on which the compaction ended."""
+    before = reading.open_store(shutil.copytree(FOLDER / "store_1", tmp_path / "store"))
+    rows = {file: sorted(map(str, read_file_rows(before, file))) for file in before.files[NAME]}
+    compaction.compact_store(before.path)
+    after = reading.open_store(before.path)
+    assert any(name.startswith("installs/partition-") for name in after.partitions)
+    assert {file: sorted(map(str, read_file_rows(after, file))) for file in after.files[NAME]} == rows
+    (file,) = (file for file in after.files[NAME] if file.startswith("installs/"))
+    writing.write_rows(after.path, "installs", NAME, [], part=parse_file_path(file)[1])
+    emptied = reading.open_store(after.path)
+    assert measure_repositories(emptied, [NAME], emptied.as_of)[0][NAME]["install_packages"].value is None
+    compaction.compact_store(after.path)
+    assert not any(name.startswith("installs/") for name in reading.open_store(after.path).partitions)
+
+
+def read_file_rows(store, file):
+    return reading.read_rows(store, file.partition("/")[0], NAME, parse_file_path(file)[1])
