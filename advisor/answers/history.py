@@ -118,6 +118,7 @@ def read_timeline(
     question: Question,
     months: int = MONTHS,
     progress: Callable[[int, int], None] = lambda _count, _total: None,
+    today: Mapping[str, Mapping[str, Measurement]] | None = None,
 ) -> Timeline:
     """Answer a question for the ends of the months up to its date.
 
@@ -125,13 +126,14 @@ def read_timeline(
         question: from `advisor.answers.question.read_request`.
         months: how many months to go back at most; the first days without any measurement are left out.
         progress: called with the number of days done and of all days.
+        today: repository → metric → measurement as of the last day, if an answer has them already.
 
     Raises:
         FactsError: a file matches its hash but cannot be read.
     """
     facts = question.facts
     days = ends_of_months(facts.store.first_day, facts.as_of, months)
-    today, past = _score_days(question, days, lambda count: progress(count, len(days)))
+    today, past = _score_days(question, days, lambda count: progress(count, len(days)), today)
     history: dict[str, list[ScoredCandidate | None]] = {r: [] for r in today}
     for candidate in question.candidates:
         repository = candidate.repository
@@ -157,15 +159,18 @@ def read_timeline(
 
 
 def _score_days(
-    question: Question, days: Sequence[date], progress: Callable[[int], None]
+    question: Question,
+    days: Sequence[date],
+    progress: Callable[[int], None],
+    today: Mapping[str, Mapping[str, Measurement]] | None,
 ) -> tuple[Mapping[str, Mapping[str, Measurement]], timeline_cache.Past]:
     """Return the measurements of the last day, and the scores of the days before, kept as far as possible."""
     facts, past_days = question.facts, days[:-1]
-    today = kept_months.read(facts)
+    snapshot = None if today else kept_months.read(facts)
     past = timeline_cache.read_scores(question, past_days)
     snapshots = {} if past is not None else kept_months.read_days(facts, past_days)
     missing_days = [] if past is not None else [day for day in past_days if day not in snapshots]
-    if today is None:
+    if today is None and snapshot is None:
         missing_days.append(facts.as_of)
     new_measurements = measure_days(facts, missing_days, progress=progress) if missing_days else {}
     outlooks = _compute_outlooks(question, missing_days)
@@ -174,7 +179,8 @@ def _score_days(
     }
     if today is None:
         # Benchmarks and figures of public lists have no history here: they are of the last day.
-        today = snapshots.pop(facts.as_of)
+        snapshot = add_list_figures(question, snapshot or snapshots.pop(facts.as_of))
+        today = add_outlook_metric(snapshot.measurements, snapshot.outlooks)
     if past is None:
         past = {
             day: {
@@ -185,8 +191,7 @@ def _score_days(
             for day in past_days
             for measurements in [add_outlook_metric(snapshots[day].measurements, snapshots[day].outlooks)]
         }
-    today = add_list_figures(question, today)
-    return add_outlook_metric(today.measurements, today.outlooks), past
+    return today, past
 
 
 def _compute_outlooks(question: Question, days: Sequence[date]) -> dict[date, dict[str, tuple[Outlook, ...]]]:

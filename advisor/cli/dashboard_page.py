@@ -23,6 +23,8 @@ FEWER_MONTHS = 11  # then: the months of a year are measured at once (see `one_d
 def render_page(request: Request, months: int, task: Task | None = None) -> tuple[Recommendation, str]:
     """Return the recommendation and its page.
 
+    With more than `MOST_CHARTS` candidates, only those that the page draws have their measurements.
+
     Args:
         request: what to rank.
         months: how many months the page looks back; with more than `MOST_CHARTS` candidates, at most 11.
@@ -40,10 +42,32 @@ def render_page(request: Request, months: int, task: Task | None = None) -> tupl
 
     with show_wait("ranking"):
         question = read_any_request(request)
-        recommendation = recommend(question, has_outlooks=len(question.candidates) <= MOST_CHARTS)
-    page_answer, question, others = _select_for_page(recommendation, question)
-    timeline = read_timeline(question, min(months, FEWER_MONTHS) if others else months, show_progress)
-    return recommendation, render(page_answer, timeline, request.requirements, task, others)
+        answer = recommend(question, has_outlooks=len(question.candidates) <= MOST_CHARTS)
+        if len(question.candidates) > MOST_CHARTS:
+            answer = _drop_measurements(answer)
+    page_answer, question, others = _select_for_page(answer, question)
+    if others:
+        today = {r.repository: {m.metric: m for m in r.measurements} for r in page_answer.ranking}
+        timeline = read_timeline(question, min(months, FEWER_MONTHS), show_progress, today)
+    else:
+        timeline = read_timeline(question, months, show_progress)
+    return answer, render(page_answer, timeline, request.requirements, task, others)
+
+
+def _drop_measurements(answer: Recommendation) -> Recommendation:
+    """Free the measurements of the candidates that only a table shows, before the drawn ones need memory."""
+    from dataclasses import replace
+
+    names = _select_names(answer)
+    ranking = [
+        r if r.repository in names else replace(r, measurements=(), criteria=()) for r in answer.ranking
+    ]
+    return replace(answer, ranking=tuple(ranking))
+
+
+def _select_names(answer: Recommendation) -> set[str]:
+    """Return the candidates that a page of many draws: the first, and the choice, which may be lower."""
+    return {r.repository for r in answer.ranking[:TOP]} | {answer.choice or ""}
 
 
 def _select_for_page(
@@ -56,10 +80,8 @@ def _select_for_page(
 
     if len(question.candidates) <= MOST_CHARTS:
         return answer, question, ()
-    ranking = list(answer.ranking[:TOP])
-    if answer.choice not in {r.repository for r in ranking}:  # the default, in a tie
-        ranking += [r for r in answer.ranking if r.repository == answer.choice]
-    names = {r.repository for r in ranking}
+    names = _select_names(answer)
+    ranking = [r for r in answer.ranking if r.repository in names]
     candidates = tuple(c for c in question.candidates if c.repository in names)
     facts = question.facts.select(c.repository for c in candidates)
     others = [r for r in answer.ranking if r.repository not in names]

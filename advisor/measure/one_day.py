@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ LOOKUP_TABLES: Mapping[str, Mapping[str, str]] = {
     "organisation_domains": {"domain": "VARCHAR", "organisation": "VARCHAR"},
     "percentiles": {"figure": "VARCHAR", "percent": "INTEGER", "value": "DOUBLE"},
 }
+FEWEST_READERS = 8  # metrics that read a table from which on the rows of all stacked days are in memory
 DAYS_PER_STACK, REPOSITORIES_PER_STACK = 12, 240  # limit the memory of measure_days
 
 
@@ -81,7 +83,8 @@ def measure_days(
     size = min(DAYS_PER_STACK, max(1, REPOSITORIES_PER_STACK // max(1, len(facts.repositories))))
     for start in range(0, len(days), size):
         batch = days[start : start + size]
-        _stack_days(db, batch, common)
+        _drop_copies(db)
+        _stack_days(db, batch, common, metrics)
         set_requested_repositories(db, facts.intact_repositories, common, batch)
         create_derived_views(db, common, metrics)
         for day in batch:
@@ -92,10 +95,24 @@ def measure_days(
         progress(len(measurements))
     reading.set_views(db, facts.as_of)
     create_derived_views(db, facts.as_of, {})
+    _drop_copies(db)
     return measurements
 
 
-def _stack_days(db: Any, days: Sequence[date], common: date) -> None:
+def _drop_copies(db: Any) -> None:
+    """Free the memory of the rows of stacked days and of derived views."""
+    copies = "table_name LIKE 'grid%' OR table_name LIKE 'shared%'"
+    for (name,) in db.execute(f"SELECT table_name FROM duckdb_tables() WHERE {copies}").fetchall():
+        db.execute(f"DROP TABLE {name}")
+
+
+def _stack_days(db: Any, days: Sequence[date], common: date, metrics: Mapping[str, Metric]) -> None:
+    """Replace the as-of views by those of many days; rows are copied only if many metrics read the table."""
+    readers = Counter(
+        table
+        for metric in metrics.values()
+        for table in set(re.findall(r"\b(?:FROM|JOIN) (\w+)", metric.sql))
+    )
     grid = table_sql({"grid_day": "DATE"}, [(day,) for day in days])
     db.execute(f"CREATE OR REPLACE TEMP TABLE grid AS {grid}")
     shift = f"(DATE '{common.isoformat()}' - grid_day)::INTEGER"
@@ -108,11 +125,11 @@ def _stack_days(db: Any, days: Sequence[date], common: date) -> None:
                 changes.append(f"{name} + {shift} AS {name}")
             elif kind == "TIMESTAMP":
                 changes.append(f"{name} + to_days({shift}) AS {name}")
-        db.execute(
-            f"CREATE OR REPLACE TEMP TABLE grid_{table} AS"
-            f" SELECT * EXCLUDE (grid_day) REPLACE ({', '.join(changes)}) FROM ({view})"
-        )
-        db.execute(f"CREATE OR REPLACE TEMP VIEW {table} AS SELECT * FROM grid_{table}")
+        rows = f"SELECT * EXCLUDE (grid_day) REPLACE ({', '.join(changes)}) FROM ({view})"
+        if readers[table] >= FEWEST_READERS:
+            db.execute(f"CREATE OR REPLACE TEMP TABLE grid_{table} AS {rows}")
+            rows = f"SELECT * FROM grid_{table}"
+        db.execute(f"CREATE OR REPLACE TEMP VIEW {table} AS {rows}")
 
 
 def set_requested_repositories(

@@ -21,6 +21,7 @@ from advisor.answers.recommend import recommend
 from advisor.domain.files import data_folder
 from advisor.facts import manifest, reading, writing
 from advisor.facts.tables import DAYS
+from advisor.measure.cache import measurement_from_json
 
 SNAPSHOT = data_folder() / "snapshots" / "finetuning"
 FIVE = {"trl", "torchtune", "litgpt", "axolotl", "unsloth"}
@@ -94,12 +95,13 @@ def test_the_cached_measurements_equal_fresh_ones():
     for repository, by_name in answer.items():
         for row in cached_rows[repository]:
             measurement = by_name[row["metric"]]
-            assert (row["status"], row["reason"], row["n"]) == (
+            kept = measurement_from_json(row)
+            assert (kept.status, kept.reason, kept.n) == (
                 measurement.status,
                 measurement.reason,
                 measurement.n,
             )
-            assert row["value"] == (
+            assert kept.value == (
                 measurement.value if isinstance(measurement.value, str) else pytest.approx(measurement.value)
             )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from datetime import date
 from statistics import NormalDist
@@ -39,6 +40,28 @@ def test_the_numbers_are_uniform_and_depend_only_on_the_seed():
     assert abs(np.corrcoef(result.T) - np.eye(3)).max() < 0.03
     assert (acceptability.uniforms(7, 20_000, 3) == result).all()
     assert abs(np.corrcoef(result[:, 0], acceptability.uniforms(8, 20_000, 3)[:, 0])[0, 1]) < 0.03
+
+
+def test_the_draws_of_sixty_candidates_need_little_memory(monkeypatch):
+    """All pairs in all draws at once took 80 MB; blocks of draws give the same numbers."""
+    scores = {
+        f"org/n{i}": between(a=(i % 7 / 10, 0.9), b=(0.2, 0.3 + i % 5 / 10))
+        if i > 3
+        else exactly(a=0.5, b=0.5)
+        for i in range(60)
+    }
+    weights = {"a": 0.4, "b": 0.6}
+    tracemalloc.start()
+    try:
+        in_blocks = acceptability.sample_ranks(scores, weights)
+        most_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most_bytes < 40e6
+    monkeypatch.setattr(acceptability, "_BLOCK", acceptability.DRAWS)
+    assert acceptability.sample_ranks(scores, weights) == in_blocks
+    monkeypatch.setattr(acceptability, "_BLOCK", 333)
+    assert acceptability.sample_ranks(scores, weights) == in_blocks
 
 
 def test_the_normal_is_normal():

@@ -276,3 +276,6 @@ def test_collecting_into_a_large_store_measures_the_whole_store(store, monkeypat
         kept = read_cached_measurements(view)
         assert kept.measurements == measure_directly(store)
         assert kept.outlooks == compute_outlooks_of(view)
+        first = json.loads((store.path / "measurements.json").read_text())["measurements"][NAMES[0]][0]
+        assert None not in first.values(), "a field with its default is left out"
+        assert "" not in first.values(), "a field with its default is left out"

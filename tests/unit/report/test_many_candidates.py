@@ -133,17 +133,21 @@ def test_a_page_of_many_draws_a_year_of_the_first_with_their_outlooks(monkeypatc
     asked = {}
     read_timeline = history.read_timeline
 
-    def read(question, months, progress):
-        asked.update(names=[c.name for c in question.candidates], months=months)
-        return read_timeline(question, 0, progress)
+    def read(question, months, progress, today):
+        asked.update(names=[c.name for c in question.candidates], months=months, today=set(today))
+        with monkeypatch.context() as patch:  # nothing reads the measurements of all candidates again
+            patch.setattr(history.kept_months, "read", None)
+            return read_timeline(question, 0, progress, today)
 
     monkeypatch.setattr(history, "read_timeline", read)
     answer, page = dashboard_page.render_page(request, 72)
     question = read_request(request)
     drawn = {answer.ranking[0].repository, answer.choice}  # in a tie, the choice may be another one
     names = [c.name for c in question.candidates if c.repository in drawn]
-    assert asked == {"names": names, "months": 11}
+    assert asked == {"names": names, "months": 11, "today": drawn}
+    assert {r.repository for r in answer.ranking if r.measurements} == drawn
     assert f"<summary>{3 - len(drawn)} other candidates</summary>" in page
-    assert [r.outlook for r in add_outlooks(question, answer.ranking)] == [
+    full_answer = recommend(question, has_outlooks=False)
+    assert [r.outlook for r in add_outlooks(question, full_answer.ranking)] == [
         r.outlook for r in recommend(question).ranking
     ]
