@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 CONVERTER, QUANTISER = "convert_hf_to_gguf.py", "llama-quantize"
 _LOSS_ROWS = 32
-# Nats a token that rounding may cost; docs/how-to/train.md shows what was measured.
+# Nats a token that rounding may cost; docs/how-to/train.md shows what f16 and q8_0 cost the demo.
 _BOUNDS: Mapping[str, float] = {"f32": 0.005, "f16": 0.005, "bf16": 0.01, "q8_0": 0.02}
 _SMALL_BOUND, _GAIN_SHARE = 0.02, 0.1  # a smaller type may cost a tenth of what the training brought
 

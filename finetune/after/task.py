@@ -264,12 +264,14 @@ def read_answers(folder: Path) -> Questions:
         questions, references = (tuple(row[name] for row in rows) for name in ("question", "reference"))
         answers = {model: [row[model] for row in rows] for model in MODELS if rows and model in rows[0]}
     except FileNotFoundError:
-        raise RunError(
-            f"{folder} has no {ANSWERS_FILE}: no metric judged the run, or it has no held-out questions; "
-            "train it again with --metric"
-        ) from None
+        rows = []
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"cannot read {path}: {error}") from None
+    if not rows:
+        raise RunError(
+            f"{folder} has no answers to judge: no metric judged the run, or it has no held-out questions; "
+            "train it again with --metric"
+        )
     return Questions(questions=questions, references=references, answers=answers)
 
 

@@ -267,11 +267,20 @@ def check_model_kind(m: Material) -> Iterator[Finding]:
 
 
 def check_senses(m: Material) -> Iterator[Finding]:
-    """Find a model that also reads images or sound."""
+    """Find a model that also reads images or sound, and say whether its text can be trained."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
     parts = [name for name in ("vision_config", "audio_config") if m.config.get(name)]
-    if parts:
-        what = f"the model also reads images or sound ({', '.join(parts)}); advisor trains on text alone"
-        yield make_finding("other-senses", what, "config.json")
+    if not parts:
+        return
+    what, kind = f"the model also reads images or sound ({', '.join(parts)})", m.config.get("model_type")
+    if kind and kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and "auto_map" not in m.config:
+        what += f", and transformers loads {kind} only with them"
+        yield make_finding("no-text-model", what, "config.json")
+    elif m.spec.stack == "trl":
+        yield make_finding("no-text-training", f"{what}, and trl loads its processor for them", "config.json")
+    else:
+        yield make_finding("other-senses", f"{what}; advisor trains on text alone", "config.json")
 
 
 CHECKS: tuple[Callable[[Material], Iterator[Finding]], ...] = (

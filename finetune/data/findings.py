@@ -188,6 +188,16 @@ WORDS = {
         "its parts for images or sound stay as they are, and an adapter on their layers learns nothing",
         "set method.targets to layers of its text model, or use another tool to train on images or sound",
     ),
+    "no-text-model": _Words(
+        "error",
+        "advisor trains and evaluates with AutoModelForCausalLM, which refuses this model",
+        "use the text model of the family, or another tool",
+    ),
+    "no-text-training": _Words(
+        "error",
+        "trl then stops before the first step, because it expects a tokenizer",
+        "use the text model of the family, or try --stack axolotl, which trains the text of some such models",
+    ),
     "base-or-instruct": _Words(
         "note",
         "with few rows an instruct model learns a style faster; with many rows a base model is more flexible",

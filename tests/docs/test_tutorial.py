@@ -30,7 +30,12 @@ def run(line, folder=ROOT, **variables):
     assert words[0] == "advisor"
     env = {**os.environ, **variables}
     return subprocess.run(
-        [sys.executable, "-m", *words], capture_output=True, text=True, check=False, cwd=folder, env=env
+        [sys.executable, "-m", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env=env,
     )
 
 
@@ -41,20 +46,31 @@ def test_a_command_runs(page, line):
     assert len(process.stdout) > 100, page
 
 
-def test_your_own_rows_become_an_adapter(tmp_path):
-    """Section 6, in a folder with a MODEL and mine.jsonl."""
+def read_block(name):
+    """Return the lines of the block with this name in the tutorial."""
     page = (ROOT / "docs" / "tutorial.md").read_text()
-    (block,) = re.findall(r"^```sh rows\n(.*?)```$", page, re.MULTILINE | re.DOTALL)
-    tiny_model.model(tmp_path / "MODEL")
+    (block,) = re.findall(rf"^```sh {name}\n(.*?)```$", page, re.MULTILINE | re.DOTALL)
+    return block.splitlines()
+
+
+def test_your_own_rows_become_an_adapter_that_is_judged(tmp_path):
+    """Sections 5 and 6 and `judge`, in a folder with the models A, B and MODEL, and mine.jsonl."""
+    for name in ("A", "B", "MODEL"):
+        tiny_model.model(tmp_path / name)
     tiny_model.write(tmp_path / "mine.jsonl", tiny_model.sums())
-    home = {"XDG_DATA_HOME": str(tmp_path / "data"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    variables = {"XDG_DATA_HOME": str(tmp_path / "data"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    variables |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     outputs = {}
-    for line in block.splitlines():
-        process = run(line, tmp_path, **home, OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1")
+    for line in [*read_block("bases"), *read_block("rows")]:
+        process = run(line, tmp_path, **variables)
         assert process.returncode == 0, process.stderr
         outputs[line.split()[1]] = process.stdout
-    assert list(outputs) == ["preview", "plan", "train", "runs"]
+    assert list(outputs) == ["bases", "preview", "plan", "train", "runs"]
     (folder,) = (tmp_path / "data" / "advisor" / "runs").iterdir()
+    (line,) = read_block("run")
+    process = run(line.replace("RUN", folder.name), tmp_path, **variables)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.startswith("exact-match ")
     assert (folder / "adapter" / "adapter_model.safetensors").is_file()
     assert folder.name in outputs["runs"]
     schema = json.loads((ROOT / "docs" / "reference" / "record.schema.json").read_text())

@@ -202,7 +202,7 @@ def test_the_figure_shows_scores_with_their_bounds(answer):
 
 def test_without_plotly_the_message_names_the_extra(answer, monkeypatch):
     monkeypatch.setitem(sys.modules, "plotly.graph_objects", None)
-    with pytest.raises(InputError, match=r'install it, or advisor with the extra "plot"'):
+    with pytest.raises(InputError, match=r"pip install 'library-advisor\[plot\]'"):
         answer.plot()
 
 

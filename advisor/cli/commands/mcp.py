@@ -20,7 +20,9 @@ def mcp() -> None:
     from advisor.errors import InputError
 
     if find_spec("mcp") is None:
-        raise InputError('the package mcp is missing: install advisor with the extra "mcp"')
+        raise InputError(
+            "the package mcp is missing: pip install 'library-advisor[mcp]', or '.[mcp]' in a clone"
+        )
     from advisor.cli.mcp_server import build_server
 
     build_server().run("stdio")

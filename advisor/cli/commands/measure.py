@@ -28,9 +28,13 @@ class Engine(StrEnum):
 @app.command()
 def measure(
     store: Annotated[
-        str,
-        typer.Argument(help="A folder of facts, or an address, for example s3://bucket/facts."),
-    ],
+        str | None,
+        typer.Argument(
+            help="A folder of facts, or an address, for example s3://bucket/facts. "
+            "Default: $XDG_DATA_HOME/advisor/facts.",
+            show_default=False,
+        ),
+    ] = None,
     as_of: Annotated[
         str | None,
         typer.Option(
@@ -66,12 +70,14 @@ def measure(
     what did not change; to resume after an interruption, run the same command again.
 
     Examples:
+      advisor measure
       advisor measure facts
       advisor measure facts --months 60 --memory 4GB
     """
-    from advisor.cli.options import parse_date
+    from advisor.cli.options import parse_date, store_or_default
     from advisor.errors import EXIT_PARTIAL
 
+    store = store or str(store_or_default(None))
     day = parse_date(as_of)
     if engine is Engine.spark:
         summary = _measure_on_spark(store, day, months, master)

@@ -24,7 +24,9 @@ def draw_scores(answer: Recommendation) -> go.Figure:
     try:
         import plotly.graph_objects as go
     except ImportError:
-        raise InputError('plotly is missing: install it, or advisor with the extra "plot"') from None
+        raise InputError(
+            "plotly is missing: pip install 'library-advisor[plot]', or '.[plot]' in a clone"
+        ) from None
 
     rows = [r for r in answer.ranking if r.score is not None][:MOST_ROWS]
     scores = [r.score or 0.0 for r in rows]

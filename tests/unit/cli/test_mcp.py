@@ -233,4 +233,4 @@ def test_without_the_package_the_message_names_the_extra(tmp_path):
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
     )
     assert process.returncode == 2
-    assert 'install advisor with the extra "mcp"' in process.stderr and "Traceback" not in process.stderr
+    assert "pip install 'library-advisor[mcp]'" in process.stderr and "Traceback" not in process.stderr

@@ -97,6 +97,9 @@ def test_answers_on_disk_are_judged_again_by_other_metrics(tmp_path):
     (tmp_path / "answers.jsonl").write_text("[]\n")
     with pytest.raises(RunError, match="cannot read"):
         task.judge_answers(tmp_path, ["exact-match"])
+    (tmp_path / "answers.jsonl").write_text("")  # as of the demo, whose answers no metric judges
+    with pytest.raises(RunError, match="has no answers to judge: no metric judged the run"):
+        task.judge_answers(tmp_path, ["exact-match"])
     (tmp_path / "answers.jsonl").unlink()
     with pytest.raises(RunError, match="train it again with --metric"):
         task.judge_answers(tmp_path, ["exact-match"])

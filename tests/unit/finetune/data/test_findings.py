@@ -37,14 +37,30 @@ def check(make_spec, tokenizer, tmp_path):
     return run
 
 
-def test_model_that_also_sees_is_a_warning(check):
-    finding = check(CLEAN, {"text_config": tiny_model.config(), "vision_config": {"hidden_size": 8}})[
-        "other-senses"
-    ]
-    assert finding.what == (
-        "the model also reads images or sound (vision_config); advisor trains on text alone"
-    )
-    assert finding.severity == "warning"
+@pytest.mark.parametrize(
+    ("kind", "stack", "code", "severity"),
+    [
+        ("gemma3", "axolotl", "other-senses", "warning"),
+        ("gemma3", "trl", "no-text-training", "error"),
+        ("qwen3_5", "trl", "no-text-training", "error"),
+        *((kind, stack, "no-text-model", "error")
+          for kind in ("qwen2_vl", "llava", "mistral3", "smolvlm") for stack in ("trl", "axolotl")),
+    ],
+)  # fmt: skip
+def test_model_that_also_sees_is_refused_where_its_text_cannot_be_trained(check, kind, stack, code, severity):
+    config = {"model_type": kind, "text_config": tiny_model.config(), "vision_config": {"hidden_size": 8}}
+    findings = check(CLEAN, config, stack=stack)
+    assert findings[code].severity == severity
+    assert "the model also reads images or sound (vision_config)" in findings[code].what
+    assert findings.keys() & {"other-senses", "no-text-model", "no-text-training"} == {code}
+
+
+def test_transformers_loads_no_text_model_of_what_is_refused():
+    """The names of transformers' table are what `AutoModelForCausalLM` does."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    for kind, loads in (("qwen2_vl", False), ("llava", False), ("gemma3", True), ("qwen3_5", True)):
+        assert (type(AutoConfig.for_model(kind)) in AutoModelForCausalLM._model_mapping) == loads
 
 
 def test_clean_data_have_only_notes(check):
