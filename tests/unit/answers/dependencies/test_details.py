@@ -61,9 +61,8 @@ def test_facts_and_lists_give_licence_downloads_and_dependents():
     )
     assert known["ansible"].dependents > 1000
     assert known["trl"].licence.lower() == "apache-2.0" and "its repository" in known["trl"].licence_source
-    assert all(
-        d.downloads > 100_000 and d.dependents > 0 and d.download_bytes == 5 * 2**20 for d in known.values()
-    )
+    assert known["trl"].dependents is None  # the list counted 7,885 in April 2025, and then only 1
+    assert all(d.downloads > 100_000 and d.download_bytes == 5 * 2**20 for d in known.values())
 
 
 def test_a_withdrawn_version_is_a_risk(tmp_path):
