@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class CollectionProgress:
-    """Shows events: as bars on a terminal, as JSON lines in a log file; in a pipe only long waits.
+    """Shows events: as bars on a terminal, as JSON lines in a log file; in a pipe only what takes long.
 
     Attributes:
         repositories: repositories with at least one collected part.
@@ -40,6 +40,8 @@ class CollectionProgress:
         with report_write_errors(log or Path()):
             self._log = log.open("w", encoding="utf-8") if log else None
         self._bars = _Bars() if sys.stderr.isatty() else None
+        self._failing_hosts: set[str] = set()
+        self._has_token = True
 
     def __enter__(self) -> Self:
         if self._bars:
@@ -63,6 +65,15 @@ class CollectionProgress:
             self._read_plan(fields)
         if kind == "wait" and self._bars is None and float(str(fields["seconds"])) >= 5:
             print(f"advisor: waiting {fields['seconds']} s: {fields['reason']}", file=sys.stderr)
+        if kind == "token" and fields["found_in"] is None:
+            self._has_token = False
+            print(
+                "advisor: no GitHub token: at most 60 requests an hour, and first responses stay unknown",
+                file=sys.stderr,
+            )
+        if kind == "retry" and self._bars is None and fields["host"] not in self._failing_hosts:
+            self._failing_hosts.add(str(fields["host"]))
+            print(f"advisor: {fields['reason']}; trying again", file=sys.stderr)
         if kind in {"git", "note"} and self._bars is None:
             print(fields["text"], file=sys.stderr)
         if self._bars:
@@ -73,6 +84,9 @@ class CollectionProgress:
             f"{name}: at most {cost['requests']} requests, {cost['points']} points"
             for name, cost in fields["repositories"].items()
         ]
+        if not self._has_token:
+            self._plan_lines = ["no plan: it needs a GitHub token"]
+            return
         self._plan_lines.append(
             f"total: at most {fields['requests']} requests, {fields['points']} points; "
             f"the overview has cost {fields['spent']} points"

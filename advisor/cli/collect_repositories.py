@@ -65,7 +65,8 @@ def collect_apis(
     endpoints = find_endpoints(os.environ, check_input_url(github_url) if github_url else None)
     needs_token = "github" in source_names
     credential = auth.find_credential(endpoints.rest, os.environ, home_folder()) if needs_token else None
-    progress.show_event("token", {"found_in": credential.source if credential else None})
+    if needs_token:
+        progress.show_event("token", {"found_in": credential.source if credential else None})
     request = apis.CollectionRequest(
         packages, source_names, store, endpoints, credential, lambda: datetime.now(UTC), budget=budget,
         is_dry_run=dry_run, patience=Patience(limits=max_wait), record=record,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from collecting import (
     TOKEN,
+    build_command,
     build_environment,
     list_expected_threads,
     read_all_facts,
@@ -190,3 +192,19 @@ def test_long_wait_is_one_line_in_a_pipe(capsys):
 def test_help_teaches(tmp_path):
     result = run_advisor("collect", "--help", env=build_environment("http://127.0.0.1:9", tmp_path))
     assert "Examples" in result.stdout and "--max-wait" in result.stdout
+
+
+def test_a_host_that_cannot_be_reached_is_named_at_once_and_once(tmp_path):
+    env = {**build_environment("http://127.0.0.1:9", tmp_path), "GH_TOKEN": "", "GITHUB_TOKEN": ""}
+    command = ["collect", "o/n", "--source", "github", "--store", str(tmp_path / "s")]
+    plan = run_advisor(*command, "--dry-run", env=env)
+    assert (plan.returncode, plan.stdout) == (0, "no plan: it needs a GitHub token\n")
+    with subprocess.Popen(build_command(*command), env=env, stderr=subprocess.PIPE, text=True) as process:
+        lines = [process.stderr.readline() for _ in range(2)]
+        process.kill()
+    assert (
+        lines[0]
+        == "advisor: no GitHub token: at most 60 requests an hour, and first responses stay unknown\n"
+    )
+    assert lines[1].startswith("advisor: http://127.0.0.1:9 cannot be reached")
+    assert lines[1].endswith("; trying again\n")
