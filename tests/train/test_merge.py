@@ -51,8 +51,8 @@ def test_good_merge_passes_every_check_and_says_so(run, merging):
     ]  # fmt: skip
     card = (run / "adapter" / "README.md").read_text()
     for check in checks:
-        assert f"passed: {check['name']}: {check['result']}" in merging.stderr
-        assert f"| {check['name']} | passed | {check['result']} |" in card
+        assert f"{check['state']}: {check['name']}: {check['result']}" in merging.stderr
+        assert f"| {check['name']} | {check['state']} | {check['result']} |" in card
     assert "<|im_end|> (2)" in checks[1]["result"]
     assert "bound 1.0e-03 (float32)" in checks[2]["result"]
 
