@@ -19,11 +19,11 @@ HOSTILE = "</pre><script>alert(1)</script>"
 def task_page(tmp_path_factory):
     """A run file, its page, and the output of the terminal for the same task."""
     folder = tmp_path_factory.mktemp("task")
-    base = tiny_model.model(folder / "tiny")
+    base = tiny_model.model(folder / f"tiny{HOSTILE}")
     data = tiny_model.write(folder / "sums.jsonl", tiny_model.sums())
     run = folder / "run.toml"
     run.write_text(
-        f"[model]\nbase = {json.dumps(str(base))}\nrevision = {json.dumps(HOSTILE)}\n"
+        f"[model]\nbase = {json.dumps(str(base))}\n"
         f"[data]\ntrain = {json.dumps(str(data))}\nmax_length = 64\n"
         '[training]\nsteps = 5\ndtype = "bfloat16"\n[devices]\nkind = "cpu"\n'
     )

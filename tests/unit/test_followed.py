@@ -21,6 +21,7 @@ SOURCE = re.compile(
     r"|[\w.-]+/[\w.-]+@[0-9a-f]{12} [\w./-]+"
     r"|history of [\w.-]+/[\w.-]+ by \d{4}-\d\d-\d\d: numbers of its issues and change requests"
     r"|package index: transformers, mappings of its language models"
+    r"|uv lock of [\w.-]+"  # of the version that the package index had on that day
 )
 SHA = "[0-9a-f]{40}"
 
