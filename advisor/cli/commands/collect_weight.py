@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from advisor.cli import app
+from advisor.cli.collect_each import collect_each, show_line
 from advisor.cli.options import OwnStore, RetrievedOn, date_or_today, store_or_default
 
 
@@ -51,7 +51,7 @@ def collect_weight(
     from advisor.collect.install_weight import collect_weight as collect
     from advisor.collect.install_weight.import_time import measure_import
     from advisor.collect.install_weight.programs import Programs
-    from advisor.errors import EXIT_PARTIAL, CollectError, InputError
+    from advisor.errors import InputError
     from finetune.process.environment import find_uv, uv_variables
 
     folder, day = store_or_default(store), date_or_today(retrieved_on)
@@ -59,21 +59,16 @@ def collect_weight(
     if import_with is not None and len(packages) != 1:
         raise InputError("--import-with needs exactly one library")
     programs = Programs((find_uv(),), variables=uv_variables())
-    failure_count = 0
-    for repository, package in packages.items():
-        try:
-            collect(repository, package, folder, programs, day=day, may_build=build, progress=_show)
-            if import_with is not None:
-                measurement = measure_import(import_with.absolute(), package, programs.variables)
-                collect_import_time(repository, folder, measurement, day=day)
-                _show(f"{repository}: import {measurement.module} takes {measurement.seconds:.2f} s")
-        except CollectError as error:
-            if len(packages) == 1:
-                raise
-            failure_count += 1
-            _show(f"advisor: {error}")
-    if failure_count:
-        raise typer.Exit(EXIT_PARTIAL)
+
+    def collect_one(repository: str) -> None:
+        package = packages[repository]
+        collect(repository, package, folder, programs, day=day, may_build=build, progress=show_line)
+        if import_with is not None:
+            measurement = measure_import(import_with.absolute(), package, programs.variables)
+            collect_import_time(repository, folder, measurement, day=day)
+            show_line(f"{repository}: import {measurement.module} takes {measurement.seconds:.2f} s")
+
+    collect_each(list(packages), collect_one)
 
 
 def _choose_packages(repositories: list[str] | None, domain: str) -> dict[str, str]:
@@ -95,7 +90,3 @@ def _choose_packages(repositories: list[str] | None, domain: str) -> dict[str, s
             raise InputError(f"no package of {repository} is known: write it as {repository}=PACKAGE")
         packages[repository] = package or known[repository]
     return packages
-
-
-def _show(text: str) -> None:
-    print(text, file=sys.stderr)

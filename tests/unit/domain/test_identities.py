@@ -19,7 +19,7 @@ SERVICES = [
     ("osv-robot", f"80022306+osv-robot@{NOREPLY}"), ("zuul", "zuul@review.opendev.org"),
     ("Copybara-Service", "copybara-worker@google.com"), ("pyup.io bot", "github-bot@pyup.io"),
     ("Update", f"1+acme-bot@{NOREPLY}"), ("Travis CI", "builds@travis-ci.org"),
-    ("ImgBot", "ImgBotHelp@gmail.com"), ("Scala Steward", "me@scala-steward.org"),
+    ("ImgBot", "help@example.org"), ("Scala Steward", "me@scala-steward.org"),
     ("aio-libs bot", "aiolibsbot@koston.org"), ("SCALIBR Team", "copybara-servicebot@google.com"),
 ]  # fmt: skip
 AGENTS = [
