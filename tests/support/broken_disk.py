@@ -90,6 +90,7 @@ def run_command(words):
 def main():
     fault, folder, inputs = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     os.environ |= {f"XDG_{name.upper()}_HOME": str(folder / name) for name in ("data", "cache", "state")}
+    os.environ["UV_CACHE_DIR"] = str(inputs.parent / "uv")  # what uv downloads is larger than the disk
     tempfile.gettempdir()  # it tries to write once, and remembers where it could
     results = {}
     for name, words in json.load(sys.stdin).items():
@@ -104,10 +105,11 @@ def main():
         after = read_files(work / "store")
         drafts = [str(p) for p in folder.rglob("*") if ".draft" in p.name or p.name.endswith(".making")]
         os.chdir(work)
+        second_code, second_errors = run_command(words)
         results[name] = {
             "code": code, "errors": errors, "drafts": drafts,
             "lost": [path for path, content in before.items() if after.get(path) != content],
-            "second code": run_command(words)[0],
+            "second code": second_code, "second errors": second_errors,
         }  # fmt: skip
         os.chdir("/")
     json.dump(results, sys.stdout)
