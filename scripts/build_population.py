@@ -29,6 +29,8 @@ from advisor.population.library import COLUMN_TYPES, ECOSYSTEMS, HORIZONS, LAG_D
 
 LISTED_DAYS = 100  # a library is in a category if the list had it at most so long before its newest month
 OUTLOOK_DAYS = 365  # an outlook from older figures says nothing about today
+NO_RELEASE_DAY = pd.Timestamp("2021-12-15")
+"""The lists give this day to packages whose newest version on PyPI is older (six of eight that were looked up)."""
 
 
 def read_monthly_rows(
@@ -143,6 +145,12 @@ def clear_lost_dependents(series: pd.DataFrame) -> pd.DataFrame:
     return series.assign(dependents=series.dependents.where(series.dependents * 2 >= largest))
 
 
+def clear_false_releases(series: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows without the day of a release that was none, `NO_RELEASE_DAY`."""
+    days = pd.to_datetime(series.last_release).dt.normalize()
+    return series.assign(last_release=series.last_release.where(days != NO_RELEASE_DAY))
+
+
 def select_newest(series: pd.DataFrame) -> pd.DataFrame:
     """Return the best row of each repository's newest `LISTED_DAYS`.
 
@@ -207,7 +215,7 @@ def build(
     """Write the file; return the number of libraries (see `read_monthly_rows`)."""
     db = read_monthly_rows(panel_file, lists, until, only)
     series = read_series(db)
-    filled = clear_lost_dependents(fill_zeros(series))
+    filled = clear_false_releases(clear_lost_dependents(fill_zeros(series)))
     newest = select_newest(filled)
     table = add_outlooks(series, add_changes(filled, newest), is_past=until is not None).drop(
         columns="category"

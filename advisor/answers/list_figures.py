@@ -11,7 +11,7 @@ from advisor.measure.cache import SnapshotMeasurements
 from advisor.measure.list_figures import read_cached_figures
 from advisor.metrics import METRICS
 from advisor.model import Candidate, Measurement, ScoredCandidate
-from advisor.population.figures import ListFigures, is_listed, read_figures, rests_on_lists
+from advisor.population.figures import LIST_METRICS, ListFigures, is_listed, read_figures, rests_on_lists
 
 HOW_TO_COLLECT = "the public lists do not report it; collect the history: `advisor collect {} --git-only`"
 _FEW = 4  # candidates that a sentence names
@@ -64,16 +64,6 @@ def _has_gap(rows: Mapping[str, Measurement] | None, metrics: Iterable[str]) -> 
     return rows is None or any(
         rows[m].status == "unavailable" for m in (known_to_lists or LIST_METRICS) if m in rows
     )
-
-
-LIST_METRICS = frozenset(
-    {
-        "stars", "forks", "downloads", "open_issues", "issues_closed_share", "days_since_last_commit",
-        "code_changes_commits", "new_contributors", "release_frequency", "stars_growth", "downloads_growth",
-        "dependents", "project_age",
-    }
-)  # fmt: skip
-"""The metrics that `population.figures` knows."""
 
 
 def _read(candidates: Mapping[str, Candidate], question: Question) -> dict[str, ListFigures]:

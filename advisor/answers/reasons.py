@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from advisor.answers.question import Question
 from advisor.domain.domain import Domain
 from advisor.model import CriterionScore, MetricScore, Ranked, ScoredCandidate
+from advisor.population.figures import read_move
 
 NOTABLE_DIFFERENCE = 0.05  # of two utilities; sentences leave out smaller ones
 
@@ -49,7 +50,8 @@ def is_ahead(first: CriterionScore | MetricScore, second: CriterionScore | Metri
 
 def describe_gap(candidate: ScoredCandidate) -> str:
     """Return why a candidate without a score has none."""
-    return f"not enough data: {candidate.coverage:.0%} of the weight is known, and a rank needs half of it"
+    share = f"not enough data: {candidate.coverage:.0%} of the weight is known, and a rank needs half of it"
+    return "; ".join(filter(None, (share, read_move(candidate.measurements))))
 
 
 def _lead(first: Ranked, choice: Ranked) -> str:

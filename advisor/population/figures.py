@@ -20,6 +20,17 @@ SOURCE = "population"
 MAX_DAYS = (
     400  # figures that are older than this say nothing about a day; metrics of totals use the same limit
 )
+ELSEWHERE = "developed elsewhere"
+MAX_DAYS_TO_RELEASE = 92  # a release with the last commit's code comes at most so much later
+OF_PACKAGE = frozenset({"downloads", "downloads_growth", "dependents"})
+OF_REPOSITORY = frozenset(
+    {
+        "stars", "forks", "open_issues", "issues_closed_share", "project_age", "days_since_last_commit",
+        "code_changes_commits", "new_contributors", "release_frequency", "stars_growth",
+    }
+)  # fmt: skip
+LIST_METRICS = OF_PACKAGE | OF_REPOSITORY
+"""The metrics that the lists know."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,11 @@ class ListFigures:
 def is_listed(measurement: Measurement) -> bool:
     """Return whether a measurement comes from a public list."""
     return any(source.startswith(f"{SOURCE}:") for source in measurement.sources)
+
+
+def read_move(measurements: Iterable[Measurement]) -> str:
+    """Return the sentence of `find_move` among the reasons of the measurements, or ""."""
+    return next((m.reason for m in measurements if m.reason.startswith(f"{ELSEWHERE}:")), "")
 
 
 def rests_on_lists(measurements: Iterable[Measurement]) -> bool:
@@ -82,20 +98,39 @@ def measure_library(library: Library, lists: Mapping[str, str], repository: str 
     """
     name = repository or library.repository
     source = f"{SOURCE}: list {lists.get(library.source, library.source)}, {library.day}"
+    elsewhere = find_move(library)
     measurements = {
         metric: Measurement(
             name, metric, "measured", value, value, value, n=1, evidence_share=1.0, sources=(source,),
             first_day=library.day, last_day=library.day, reason=reason,
         )
         for metric, value, reason in _values(library)
+        if not elsewhere or metric in OF_PACKAGE
     }  # fmt: skip
-    outlooks = tuple(_outlook(library, months, source) for months in HORIZONS)
+    if elsewhere:
+        unknown = OF_REPOSITORY - measurements.keys()
+        measurements |= {m: Measurement(name, m, "unavailable", reason=elsewhere) for m in sorted(unknown)}
+    outlooks = tuple(_outlook(library, months, source, elsewhere) for months in HORIZONS)
     return ListFigures(library.day, measurements, outlooks)
 
 
-def _outlook(library: Library, months: int, source: str) -> Outlook:
-    if months not in library.outlooks:
-        reason = f"the figures of the {source} are outside the outlook's training data"
+def find_move(library: Library) -> str:
+    """Return a sentence if the package is developed elsewhere than in the repository of the list, else "".
+
+    A release long after the last commit shows it: the repository moved, or the package has another owner.
+    """
+    commit, release = library.last_commit, library.last_release
+    if commit is None or release is None or (release - commit).days <= MAX_DAYS_TO_RELEASE:
+        return ""
+    return (
+        f"{ELSEWHERE}: the package was released on {release}, and {library.repository}"
+        f" has no commit after {commit}"
+    )
+
+
+def _outlook(library: Library, months: int, source: str, elsewhere: str) -> Outlook:
+    if elsewhere or months not in library.outlooks:
+        reason = elsewhere or f"the figures of the {source} are outside the outlook's training data"
         return Outlook(months, None, 0.0, 1.0, abstained=True, reason=reason)
     return Outlook(months, *library.outlooks[months], abstained=False, reason=f"from {source}")
 

@@ -111,7 +111,11 @@ def test_a_disk_that_takes_nothing_is_one_message_and_loses_nothing(inputs, tmp_
         assert message.partition("; ")[2], "what to do"
         assert not result["lost"], name
         assert not result["drafts"], name
-        assert result["second code"] in (0, 3), (name, "with space, the same command goes on", result["second errors"])
+        assert result["second code"] in (0, 3), (
+            name,
+            "with space, the same command goes on",
+            result["second errors"],
+        )
 
 
 def test_a_full_standard_output_is_one_message():

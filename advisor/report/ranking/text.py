@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from advisor.answers.reasons import describe_gap
 from advisor.model import Flip, Ranked, Recommendation
+from advisor.population.figures import read_move
 from advisor.report.ranking.figures import criterion_tables, other_tables
 from advisor.report.record import describe_weights
 from advisor.report.tables import PLAIN_WIDTH, text_table
@@ -115,7 +116,7 @@ def _first_screen(answer: Recommendation, width: int, after: Sequence[Section]) 
 def _left_out(answer: Recommendation, top: Sequence[Ranked]) -> Iterator[str]:
     """Yield the names of the candidates that the first screen does not show."""
     rest = [r for r in answer.ranking if r not in top]
-    gaps = [r.candidate.name for r in rest if r.score is None and not r.excluded]
+    gaps = [_describe_gap(r) for r in rest if r.score is None and not r.excluded]
     excluded = [r for r in rest if r.excluded]
     further = [r.candidate.name for r in excluded[FEWEST_WARNINGS:]]
     groups = (
@@ -134,6 +135,12 @@ def _describe_exclusion(r: Ranked) -> str:
     """Return the name of an excluded candidate with the beginning of the reason."""
     reason = next((f.text for f in r.findings if f.verdict == "exclude"), "")
     return f"{r.candidate.name} ({reason.partition(':')[0].rstrip('.')})" if reason else r.candidate.name
+
+
+def _describe_gap(r: Ranked) -> str:
+    """Return the name of a candidate without a score, with the beginning of the reason if it is known."""
+    reason = read_move(r.measurements).partition(":")[0]
+    return f"{r.candidate.name} ({reason})" if reason else r.candidate.name
 
 
 def _whole_report(answer: Recommendation, width: int) -> Iterator[Line]:

@@ -14,7 +14,15 @@ from advisor.domain.domain import available_domains, load_domain
 from advisor.domain.files import data_folder
 from advisor.metrics import METRICS
 from advisor.model import Measurement
-from advisor.population.figures import ListFigures, is_listed, measure_library, read_figures, rests_on_lists
+from advisor.population import figures as figures_module
+from advisor.population.figures import (
+    ListFigures,
+    is_listed,
+    measure_library,
+    read_figures,
+    read_move,
+    rests_on_lists,
+)  # fmt: skip
 from advisor.population.library import Library
 from advisor.report.compare import render as render_comparison
 from advisor.report.formats import Format
@@ -50,6 +58,31 @@ def test_a_row_becomes_measurements_of_our_metrics():
     year, two_years = figures.outlooks
     assert (year.probability_inactive, year.low, year.high) == (0.1, 0.05, 0.2)
     assert two_years.abstained and (two_years.low, two_years.high) == (0, 1)
+
+
+def test_a_release_long_after_the_last_commit_shows_that_the_package_moved():
+    """The figures of the old repository say nothing about the library; those of the package count."""
+    moved = replace(LIBRARY, last_commit=DAY - timedelta(days=900), last_release=DAY - timedelta(days=200))
+    figures = measure_library(moved, {})
+    known = {name: m.value for name, m in figures.measurements.items() if m.status == "measured"}
+    assert known == {"downloads": 4000}
+    reason = (
+        "developed elsewhere: the package was released on 2025-08-13, and o/n has no commit after 2023-09-13"
+    )
+    unknown = [m for m in figures.measurements.values() if m.status != "measured"]
+    assert {m.metric for m in unknown} == figures_module.OF_REPOSITORY
+    assert {m.reason for m in unknown} == {reason} == {read_move(unknown)}
+    assert all(o.abstained and o.reason == reason for o in figures.outlooks)
+    for days in (0, 92):  # a release with the last commit, or a quarter later
+        stays = replace(moved, last_release=moved.last_commit + timedelta(days=days))
+        assert measure_library(stays, {}).measurements["days_since_last_commit"].value == 900
+
+
+def test_no_bundled_library_is_called_abandoned_because_its_package_moved():
+    answer = advisor.recommend(repositories=["jmoiron/humanize", "psf/requests", "encode/httpx"])
+    humanize = figures_of(answer, "humanize")
+    assert not humanize.excluded and humanize.score is None
+    assert "not enough data: humanize (developed elsewhere)" in render(answer, Format.table, full=False)
 
 
 def test_only_gaps_are_filled():

@@ -48,6 +48,9 @@ def file(tmp_path_factory):
     table.loc[lost, "dependent_project_count"] = 440.0
     fewer = (table.repo == "owner6/lib6") & (table.snap == last)
     table.loc[fewer, "dependent_project_count"] = 460.0
+    table.loc[table.repo == "owner6/lib6", "latest_stable_release_published_at"] = pd.Timestamp(
+        "2021-12-15 09:00"
+    )
     panel = small_panel.write(folder / "panel.parquet", table)
     (folder / "lists.toml").write_text(LISTS)
     out = folder / "population.parquet"
@@ -83,6 +86,11 @@ def test_a_number_of_dependents_under_half_of_an_earlier_one_is_unknown(file):
     assert {name: lib.dependents for name, lib in libraries.items()} == {
         "owner4/lib4": 900, "owner5/lib5": None, "owner6/lib6": 460,
     }  # fmt: skip
+
+
+def test_the_day_that_lists_give_without_a_release_is_unknown(file):
+    libraries = read_libraries(["owner4/lib4", "owner6/lib6"], file[0])
+    assert libraries["owner4/lib4"].last_release and libraries["owner6/lib6"].last_release is None
 
 
 def test_a_run_that_failed_does_not_hide_the_row_before(file):
