@@ -32,6 +32,7 @@ from advisor.population.reading import (
     read_packages,
 )
 
+SAME_FIELD = 0.5  # the bundled lists share at least 0.6 of a category's libraries, or at most 0.08
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[\w.-]{1,100}", re.ASCII)
 
 
@@ -101,8 +102,7 @@ def find_libraries(
     notes: tuple[str, ...] = ()
     if category is not None:
         first, *others = find_categories(category)
-        repositories = [row.repository for row in read_category(first.name)]
-        notes = tuple(f"{c.name} is another category of this name" for c in others)
+        repositories, notes = _join_categories(first, others)
     else:
         repositories = _find_repositories(names, stores)
         check_duplicates(name.lower() for name in repositories)
@@ -326,6 +326,24 @@ def find_categories(name: str) -> list[Category]:
         known = [c.name for c in categories if _plain(c.name.partition("/")[2]) in near]
         raise UnknownName("category", name, known or ["those that `advisor domains` lists"])
     return sorted(matches, key=lambda c: (-c.libraries, c.name))
+
+
+def _join_categories(first: Category, others: Sequence[Category]) -> tuple[list[str], tuple[str, ...]]:
+    """Return the repositories of a category, and notes about others of its name.
+
+    One that shares half of its repositories, or of the first's, is about the same field and joins in: two
+    lists of Python libraries for reinforcement learning, but not the web frameworks of Python and of Scala.
+    """
+    own = [row.repository for row in read_category(first.name)]
+    joined, notes = dict.fromkeys(own), []
+    for category in others:
+        theirs = [row.repository for row in read_category(category.name)]
+        if len({*own} & {*theirs}) >= SAME_FIELD * min(len(own), len(theirs)):
+            joined |= dict.fromkeys(theirs)
+            notes.append(f"with the libraries of {category.name}, another list of this field")
+        else:
+            notes.append(f"{category.name} is another category of this name")
+    return list(joined), tuple(notes)
 
 
 def _plain(text: str) -> str:

@@ -11,7 +11,14 @@ from advisor.measure.cache import SnapshotMeasurements
 from advisor.measure.list_figures import read_cached_figures
 from advisor.metrics import METRICS
 from advisor.model import Candidate, Measurement, ScoredCandidate
-from advisor.population.figures import LIST_METRICS, ListFigures, is_listed, read_figures, rests_on_lists
+from advisor.population.figures import (
+    LIST_METRICS,
+    MAX_DAYS,
+    ListFigures,
+    is_listed,
+    read_figures,
+    rests_on_lists,
+)
 
 HOW_TO_COLLECT = "the public lists do not report it; collect the history: `advisor collect {} --git-only`"
 _FEW = 4  # candidates that a sentence names
@@ -85,8 +92,8 @@ def _read(candidates: Mapping[str, Candidate], question: Question) -> dict[str, 
 def describe_missing(repository: str, question: Question) -> str:
     """Return why a repository has no facts, and how to get them."""
     place = f"the facts in {question.snapshot} do not have it" if question.views else "there are no facts"
-    lists = f"has figures of it as of {question.as_of}" if question.is_past else "has it"
-    return f"{place}, and no public list {lists}; for facts: `advisor collect {repository}`"
+    lists = f"no public list has figures of it from the {MAX_DAYS} days before {question.as_of}"
+    return f"{place}, and {lists}; for facts: `advisor collect {repository}`"
 
 
 def describe_collection(question: Question) -> str:

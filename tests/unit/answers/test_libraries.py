@@ -87,6 +87,18 @@ def test_a_category_can_be_ranked_in_any_spelling():
     assert names(advisor.recommend(category="scala/web_frameworks")) != names(answer)
 
 
+def test_two_lists_of_one_field_are_asked_together():
+    """One list of libraries for reinforcement learning has neither Gymnasium nor Stable-Baselines3."""
+    answer = advisor.recommend(category="Reinforcement learning")
+    assert {"DLR-RM/stable-baselines3", "Farama-Foundation/Gymnasium", "google-deepmind/acme"} <= set(
+        names(answer)
+    )
+    assert "with the libraries of ml/reinforcement-learning, another list of this field" in answer.sources
+    assert "atomistic-ml/reinforcement-learning is another category of this name" in answer.sources
+    one_list = advisor.recommend(category="ml-python/reinforcement-learning")
+    assert "DLR-RM/stable-baselines3" not in names(one_list)
+
+
 def test_every_category_of_the_population_can_be_asked():
     listed = libraries.list_categories()
     assert len(listed) >= 218
