@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -20,7 +20,7 @@ from advisor.errors import InputError, UnknownName
 from advisor.facts.facts_view import FactsView
 from advisor.facts.store import Store
 from advisor.model import Candidate
-from advisor.population.figures import read_figures
+from advisor.population.figures import MAX_DAYS, read_figures
 from advisor.population.library import ECOSYSTEMS
 from advisor.population.reading import (
     Category,
@@ -312,7 +312,7 @@ def list_domains(text: str = "") -> list[Domain]:
 def find_categories(name: str) -> list[Category]:
     """Return the categories with this name: ``list/category``, or its own part in any spelling.
 
-    If several lists have it, the one with the most libraries comes first.
+    If several lists have it, the one with the most libraries with recent figures comes first.
 
     Raises:
         UnknownName: no list has it.
@@ -325,7 +325,11 @@ def find_categories(name: str) -> list[Category]:
         near = difflib.get_close_matches(wish, [_plain(c.name.partition("/")[2]) for c in categories], 5, 0.6)
         known = [c.name for c in categories if _plain(c.name.partition("/")[2]) in near]
         raise UnknownName("category", name, known or ["those that `advisor domains` lists"])
-    return sorted(matches, key=lambda c: (-c.libraries, c.name))
+    if len(matches) == 1:
+        return matches
+    days = {c.name: [row.day for row in read_category(c.name)] for c in matches}
+    oldest = max(max(of) for of in days.values()) - timedelta(days=MAX_DAYS)
+    return sorted(matches, key=lambda c: (-sum(day >= oldest for day in days[c.name]), c.name))
 
 
 def _join_categories(first: Category, others: Sequence[Category]) -> tuple[list[str], tuple[str, ...]]:
@@ -335,15 +339,15 @@ def _join_categories(first: Category, others: Sequence[Category]) -> tuple[list[
     lists of Python libraries for reinforcement learning, but not the web frameworks of Python and of Scala.
     """
     own = [row.repository for row in read_category(first.name)]
-    joined, notes = dict.fromkeys(own), []
+    repositories, notes = dict.fromkeys(own), []
     for category in others:
         theirs = [row.repository for row in read_category(category.name)]
         if len({*own} & {*theirs}) >= SAME_FIELD * min(len(own), len(theirs)):
-            joined |= dict.fromkeys(theirs)
+            repositories |= dict.fromkeys(theirs)
             notes.append(f"with the libraries of {category.name}, another list of this field")
         else:
             notes.append(f"{category.name} is another category of this name")
-    return list(joined), tuple(notes)
+    return list(repositories), tuple(notes)
 
 
 def _plain(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from advisor.model import Recommendation
 
 BUNDLED_STORE = Path("bundled")  # as typed after --store
+FEW_NOTES = 8  # about one candidate each
 
 
 Candidate = Annotated[
@@ -301,8 +303,10 @@ def exit_with_status(answer: Recommendation, *, is_complete: bool = True) -> Non
 
     if answer.choice is None:
         raise typer.Exit(EXIT_NOTHING_SUITABLE)
-    for repository, reason in answer.missing.items():
+    for repository, reason in islice(answer.missing.items(), FEW_NOTES):
         print_note(f"cannot rank {repository}: {reason}")
+    if len(answer.missing) > FEW_NOTES:
+        print_note(f"cannot rank {len(answer.missing) - FEW_NOTES} more: see --format json")
     if answer.open_questions:
         print_note(f"not checked for {answer.choice}: {'; '.join(answer.open_questions)}")
     if answer.missing or answer.open_questions or not is_complete:

@@ -49,7 +49,8 @@ def weight_flips(
 ) -> list[Flip]:
     """Return for each criterion the nearest weight that changes whether the choice is first, nearest first.
 
-    The other weights keep their ratios.
+    The other weights keep their ratios. More weight on a criterion of which nothing is known about the winner
+    is no flip: its expected value is a guess.
 
     Args:
         choice: the recommended repository.
@@ -69,13 +70,15 @@ def weight_flips(
         shares = sorted((i / STEPS for i in range(STEPS + 1)), key=lambda share: (abs(share - now), share))
         for then in shares:
             winner = _winner(own, others, then, leads_now=leads_now)
-            if winner is not None:
+            if winner is None:
+                continue
+            if then < now or winner.criteria[k].coverage > 0:
                 event = "comes first" if winner.score is not None else "has enough data and comes first"
                 text = f"{winner.candidate.name} {event} if "
                 text += describe_weight(titles.get(name, name), now, then)
                 flip = Flip("weight", name, None, now, then, winner.repository, text)
                 flips.append((round(abs(then - now), 6), flip))  # sums of weights end in noise
-                break
+            break
     return [f for _, f in sorted(flips, key=lambda pair: (pair[0], pair[1].name))][:FLIPS]
 
 

@@ -20,9 +20,9 @@ def describe_weight(title: str, now: float, then: float) -> str:
     """
     if round(100 * now) == round(100 * then):
         return f"{title} mattered slightly {'more' if then > now else 'less'}"
-    shares = f"({then:.0%} of the weight instead of {now:.0%})"
     if now == 0:
-        return f"{title} mattered at all {shares}"
+        return f"{title} had {then:.0%} of the weight instead of none"
+    shares = f"({then:.0%} of the weight instead of {now:.0%})"
     return f"{title} {_compare(then / now)} {shares}"
 
 

@@ -1,6 +1,7 @@
 """Any libraries can be asked for: by package, address or category, without a domain file."""
 
 import json
+import re
 
 import pytest
 from small_world import AS_OF, rows
@@ -97,6 +98,18 @@ def test_two_lists_of_one_field_are_asked_together():
     assert "atomistic-ml/reinforcement-learning is another category of this name" in answer.sources
     one_list = advisor.recommend(category="ml-python/reinforcement-learning")
     assert "DLR-RM/stable-baselines3" not in names(one_list)
+
+
+def test_a_category_of_several_lists_is_that_with_the_most_recent_figures():
+    """The list of Rust libraries has more of this name, but its figures end years before."""
+    assert advisor.recommend(category="ML frameworks").domain == "ml-python/ml-frameworks"
+
+
+def test_many_missing_candidates_are_counted():
+    code, output = run("rank", "--category", "ml-rust/nlp")
+    assert code == 3
+    assert output.count("advisor: cannot rank ") == 9
+    assert re.search(r"advisor: cannot rank \d+ more: see --format json", output)
 
 
 def test_every_category_of_the_population_can_be_asked():

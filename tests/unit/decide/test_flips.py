@@ -107,7 +107,21 @@ def test_no_flips():
     pair = candidate("x", 0.8, 0.4, everything), candidate("y", 0.4, 0.7, everything)
     (flip,) = weight_flips(*pair, weights=everything)
     assert (flip.name, flip.then) == ("community", 0.58)
-    assert flip.text.endswith("community mattered at all (58% of the weight instead of 0%)")
+    assert flip.text.endswith("community had 58% of the weight instead of none")
+
+
+def test_a_criterion_that_is_unknown_of_the_winner_puts_it_first_only_where_it_weighs_less():
+    """An expected value is a guess: more weight on it is no reason, less weight on it is one."""
+
+    def unknown(score, criterion):
+        parts = (replace(c, coverage=0.0) if c.criterion == criterion else c for c in score.criteria)
+        return replace(score, criteria=tuple(parts))
+
+    first, second = candidate("x", 0.8, 0.4), candidate("y", 0.4, 0.9)
+    weights = {"activity": 0.9, "community": 0.1}
+    assert [f.name for f in weight_flips(first, second, weights=weights)] == ["activity", "community"]
+    results = weight_flips(first, unknown(second, "community"), weights=weights)
+    assert [(f.name, f.then < f.now) for f in results] == [("activity", True)]
 
 
 def test_a_default_that_is_chosen_in_a_tie_needs_a_change_to_come_first():

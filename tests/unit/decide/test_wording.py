@@ -24,7 +24,7 @@ from advisor.decide.wording import describe_weight, round_beyond, speak_number
         (0.3, 0.07, "adoption mattered less than a quarter as much (7% of the weight instead of 30%)"),
         (0.3, 0.02, "adoption mattered less than a tenth as much (2% of the weight instead of 30%)"),
         (0.3, 0.0, "adoption did not matter (0% of the weight instead of 30%)"),
-        (0.0, 0.12, "adoption mattered at all (12% of the weight instead of 0%)"),
+        (0.0, 0.12, "adoption had 12% of the weight instead of none"),
         (0.0714, 0.07, "adoption mattered slightly less"),
         (0.068, 0.07, "adoption mattered slightly more"),
     ],

@@ -251,7 +251,8 @@ const engine = (() => {
   }
 
   // Return for each criterion the nearest weight, in whole per cents, that changes whether the choice is first by
-  // score while the other weights keep their ratios; the nearest first. advisor/decide/flips.py does the same.
+  // score while the other weights keep their ratios; the nearest first. A criterion of which nothing is known about
+  // the winner cannot put it first. advisor/decide/flips.py does the same.
   const STEPS = 100;
   function flips(data, { weights, rows, contenders, choice }) {
     const nearestFlips = [];
@@ -259,6 +260,7 @@ const engine = (() => {
     const allowed = rows.filter((r) => !r.excluded && (r.rank === null || preferred.has(r.i)));
     if (contenders.length < 1 || allowed.length < 2) return nearestFlips;
     const others = allowed.filter((r) => r.i !== choice.i);
+    const cellsOf = (i) => allowed.find((r) => r.i === i).cells;
     weights.forEach((now, k) => {
       if (now >= 1) return;
       const scoreAt = new Map(allowed.map((r) => [r.i, line(data, r.cells, weights, k)]));
@@ -274,7 +276,8 @@ const engine = (() => {
         if (leadsNow ? margin(then) < -TOLERANCE : margin(then) > TOLERANCE)
           nearest = { k, now, then, size, first: leadsNow ? best(then).i : choice.i };
       }
-      if (nearest) nearestFlips.push(nearest);
+      const isKnown = nearest && (nearest.then < now || cellsOf(nearest.first)[4 * k + 3] > 0);
+      if (isKnown) nearestFlips.push(nearest);
     });
     const name = (flip) => data.criteria[flip.k].name,
       size = (flip) => Math.round(flip.size * 1e6); // sums of weights end in noise

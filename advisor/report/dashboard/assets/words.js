@@ -109,10 +109,9 @@ function compareShares(ratio) {
 function describeWeight(title, now, then) {
   if (format.whole(100 * now) === format.whole(100 * then))
     return `${title} mattered slightly ${then > now ? "more" : "less"}`;
+  if (now === 0) return `${title} had ${format.percent(then)} of the weight instead of none`;
   const shares = `(${format.percent(then)} of the weight instead of ${format.percent(now)})`;
-  return now === 0
-    ? `${title} mattered at all ${shares}`
-    : `${title} ${compareShares(then / now)} ${shares}`;
+  return `${title} ${compareShares(then / now)} ${shares}`;
 }
 
 // A candidate without a score can have enough data once its known criteria weigh more.
