@@ -163,7 +163,7 @@ def _value(m: Measurement) -> str:
 
 
 def _rows(t: Rows) -> str:
-    head = f", git history up to commit {t.head[:12]}" if t.head else ""
+    head = f"; what comes from git ends at commit {t.head[:12]}" if t.head else ""
     return f"{t.rows:,} rows in {t.table}, {t.first_day} to {t.last_day}{head}"
 
 

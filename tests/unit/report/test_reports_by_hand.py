@@ -221,11 +221,11 @@ adoption: 20 of 100, 80% of the weights
       facts from 2025-01-02 to 2026-07-04
       source: an index
       source: =a table
-      facts: 12,345 rows in counts, 2025-01-02 to 2026-07-04, git history up to commit 0123456789ab
+      facts: 12,345 rows in counts, 2025-01-02 to 2026-07-04; what comes from git ends at commit 0123456789ab
   stars = 900 (stars)
       {METRICS["stars"].definition}
       more is healthier, window 400 days; utility 0.50 of 1, 0.50 expected, 0.10 to 0.90 possible, weight 1 within adoption
-      facts: 12,345 rows in counts, 2025-01-02 to 2026-07-04, git history up to commit 0123456789ab
+      facts: 12,345 rows in counts, 2025-01-02 to 2026-07-04; what comes from git ends at commit 0123456789ab
 
 activity: 25 of 100, 20% of the weights
   commits vs the year before (ratio) = ? (trend)
