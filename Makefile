@@ -119,7 +119,7 @@ notebooks: $(VENV)/.installed-dev
 	RUN= $(BIN)/python scripts/notebooks.py
 
 # Fails below 100 % of the lines and branches of the deciding half; [tool.coverage.report] lists the exceptions.
-DECIDING := tests/unit tests/contract tests/collect/test_package_index.py tests/security/test_dependency_files.py \
+DECIDING := tests/unit tests/contract tests/collect/test_package_index.py tests/security/dependency_files \
 	--ignore tests/unit/finetune \
 	--ignore tests/unit/measure/test_spark.py --ignore tests/contract/test_spec_leaves.py --ignore tests/contract/test_wheel.py
 coverage: $(VENV)/.installed-dev
