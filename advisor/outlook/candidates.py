@@ -9,24 +9,23 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
+from advisor.facts.database import table_sql
 from advisor.facts.facts_view import FactsView
 from advisor.facts.tables import STALE_DAYS
 from advisor.model import Outlook
 from advisor.outlook import compute, forecast, model
 from advisor.outlook.features import FEATURES
-from advisor.outlook.panel import COLUMNS, DATES
-
-if TYPE_CHECKING:
-    import pandas as pd
+from advisor.outlook.panel import COLUMNS
 
 MONTHS = 30  # rows before the last: windows of two years, and some more because rows are monthly
 HORIZONS = (12, 24)  # months
 
 # Running totals by day, and the newest of them on each day of the grid.
-_ROWS = """
-WITH grid AS (SELECT unnest($days::DATE[]) AS day),
+_ROWS = f"""
+WITH grid AS (SELECT DISTINCT day FROM days),
 first_commits AS (SELECT repository, min(day) AS created FROM contributions GROUP BY repository),
 places AS (
     SELECT repository, created, day, day - 90 AS before FROM first_commits JOIN grid ON created <= day
@@ -63,7 +62,7 @@ change_request_totals AS (
 ),
 latest_counts AS (
     SELECT c.repository, g.day, c.metric, arg_max(c.value, c.day) AS value
-    FROM counts AS c JOIN grid AS g ON c.day BETWEEN g.day - {stale_days} AND g.day GROUP BY ALL
+    FROM counts AS c JOIN grid AS g ON c.day BETWEEN g.day - {STALE_DAYS} AND g.day GROUP BY ALL
 ),
 wide AS (
     SELECT repository, day,
@@ -90,23 +89,58 @@ ORDER BY p.repository, p.day
 """
 
 
-def read_series(db: Any, as_of: date) -> pd.DataFrame:
-    """Return rows as `panel.read_panel` does, 30 days apart, the last on the as-of date.
+# Rows of different as-of dates are different series: the features of one must not see the other's.
+_SERIES = f"""
+rows AS ({_ROWS}),
+series AS MATERIALIZED (
+    SELECT rows.* REPLACE (rows.repository || ' ' || days.as_of AS repository), rows.repository AS name, as_of
+    FROM rows JOIN days ON rows.day = days.day
+),
+members AS (SELECT row_number() OVER (ORDER BY as_of, name) AS member, * FROM series WHERE day = as_of)
+"""
+
+
+class _Row(NamedTuple):
+    """A repository on a day: its features, and those that its facts cannot give."""
+
+    values: Mapping[str, float | None]
+    unknown: tuple[str, ...]
+
+
+def series_sql(days: Sequence[date]) -> str:
+    """Return SQL of the tables ``days``, ``series`` and ``members``, to follow WITH.
+
+    ``series`` has rows as `panel.read_panel` describes them for the `MONTHS` before each day, 30 days apart,
+    the last on the day itself; its ``repository`` is the name and the as-of date.
 
     Args:
-        db: from `reading.open_views`, as of the same date or a later one.
-        as_of: day of the last row.
+        days: as-of dates. The connection has the facts up to the last of them or later.
     """
-    return _read_rows(db, _days_up_to(as_of))
+    pairs = [(as_of, day) for as_of in sorted({*days}) for day in _days_up_to(as_of)]
+    return f"days AS ({table_sql({'as_of': 'DATE', 'day': 'DATE'}, pairs)}), {_SERIES}"
 
 
 def _days_up_to(as_of: date) -> list[date]:
     return [as_of - timedelta(days=30 * back) for back in range(MONTHS, -1, -1)]
 
 
-def _read_rows(db: Any, days: Sequence[date]) -> pd.DataFrame:
-    rows: pd.DataFrame = db.execute(_ROWS.format(stale_days=STALE_DAYS), {"days": days}).df()
-    return rows[list(COLUMNS)].astype(dict.fromkeys(DATES, "datetime64[us]"))
+def _read_features(db: Any, days: Sequence[date]) -> dict[tuple[str, date], _Row]:
+    """Return (repository, as-of date) → its row; a repository without commits by then has none."""
+    columns = [name for name in COLUMNS if name != "repository"]
+    known = ", ".join(f"bool_or({name} IS NOT NULL) AS {name}" for name in columns)
+    rows = db.execute(
+        f"WITH {series_sql(days)}, {compute.features_sql()}, known AS"
+        f" (SELECT repository, {known} FROM series GROUP BY repository)"
+        f" SELECT m.name, m.as_of, {', '.join(f'f.{name}' for name in FEATURES)},"
+        f" {', '.join(f'k.{name}' for name in columns)}"
+        " FROM features AS f JOIN members AS m USING (member) JOIN known AS k USING (repository)"
+    ).fetchall()
+    result = {}
+    for name, as_of, *cells in rows:
+        values = dict(zip(FEATURES, cells, strict=False))
+        blank = {c for c, is_known in zip(columns, cells[len(FEATURES) :], strict=True) if not is_known}
+        result[name, as_of] = _Row(values, tuple(n for n, f in FEATURES.items() if blank & {*f.uses}))
+    return result
 
 
 def compute_outlooks(
@@ -124,30 +158,9 @@ def compute_outlooks(
     """
     trees = model.load_model(model_file)
     collapse = model.load_model(model_file, model.COLLAPSE)
-    as_of = facts.as_of
-    series = read_series(facts.connection, as_of)
-    read_on = _read_days(facts)
-    last = series[series.day.dt.date == as_of]
-    values = compute.compute_features(series, last)
-    rows = dict(zip(last.repository, _records(values), strict=True))
-    unknown = _unknown_features(series)
-    reasons = {
-        name: _no_outlook_reason(name in rows, read_on.get(name), as_of) for name in facts.intact_repositories
-    }
-    forecasts = [name for name, reason in reasons.items() if not reason]
-    predictions = forecast.predict_outlooks(
-        trees,
-        [rows[n] for n in forecasts],
-        HORIZONS,
-        [unknown[n] for n in forecasts],
-        [(n, *(earlier_names or {}).get(n, ())) for n in forecasts],
-        collapse,
-    )
-    by_name = dict(zip(forecasts, predictions, strict=True))
-    return {
-        name: by_name.get(name) or tuple(_abstain(m, reason) for m in HORIZONS)
-        for name, reason in reasons.items()
-    }
+    rows = _read_features(facts.connection, [facts.as_of])
+    by_key = _predict(facts, rows, [facts.as_of], HORIZONS, trees, collapse, earlier_names or {})
+    return {name: by_key[name, facts.as_of] for name in facts.intact_repositories}
 
 
 def compute_past_outlooks(
@@ -163,42 +176,37 @@ def compute_past_outlooks(
     Raises:
         FactsError: the model's file cannot be read.
     """
-    import pandas as pd
+    rows = _read_features(facts.connection, days)
+    by_key = _predict(facts, rows, days, HORIZONS[-1:], model.load_model(model_file))
+    return {day: {name: by_key[name, day][0] for name in facts.intact_repositories} for day in days}
 
-    months = HORIZONS[-1]
-    all_rows = _read_rows(facts.connection, sorted({d for day in days for d in _days_up_to(day)}))
-    all_rows = all_rows[all_rows.repository.isin(facts.intact_repositories)]
-    # Rows of different as-of dates are different series: the features of one must not see the other's.
-    parts = []
-    for day in days:
-        part = all_rows[all_rows.day.isin(pd.to_datetime(_days_up_to(day)))]
-        parts.append(part.assign(repository=part.repository + f" {day}"))
-    series = pd.concat(parts, ignore_index=True)
-    ends = pd.to_datetime(series.repository.str.split(" ").str[1])
-    last = series[series.day == ends].reset_index(drop=True)
-    values = compute.compute_features(series, last)
-    unknown = _unknown_features(series)
-    chances = forecast.predict_outlooks(
-        model.load_model(model_file),
-        _records(values),
-        [months],
-        [unknown[n] for n in last.repository],
-        [(n.split(" ")[0],) for n in last.repository],
-    )
-    by_name = {name: outlook for name, (outlook,) in zip(last.repository, chances, strict=True)}
+
+def _predict(
+    facts: FactsView,
+    rows: Mapping[tuple[str, date], _Row],
+    days: Sequence[date],
+    horizons: Sequence[int],
+    trees: model.Model,
+    collapse: model.Model | None = None,
+    earlier_names: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> dict[tuple[str, date], tuple[Outlook, ...]]:
+    """Return (repository, as-of date) → one outlook per horizon; without a row, it abstains."""
     read_on = _read_days(facts)
-    result: dict[date, dict[str, Outlook]] = {}
-    for day in days:
-        result[day] = {}
-        for repository in facts.intact_repositories:
-            name = f"{repository} {day}"
-            reason = _no_outlook_reason(name in by_name, read_on.get(repository), day)
-            result[day][repository] = _abstain(months, reason) if reason else by_name[name]
-    return result
-
-
-def _records(values: pd.DataFrame) -> list[dict[str, float | None]]:
-    return [{str(name): value for name, value in row.items()} for row in values.to_dict("records")]
+    keys = [(name, day) for day in days for name in facts.intact_repositories]
+    reasons = {
+        (name, day): _no_outlook_reason((name, day) in rows, read_on.get(name), day) for name, day in keys
+    }
+    forecasts = [key for key in keys if not reasons[key]]
+    predictions = forecast.predict_outlooks(
+        trees,
+        [rows[key].values for key in forecasts],
+        horizons,
+        [rows[key].unknown for key in forecasts],
+        [(name, *earlier_names.get(name, ())) for name, _ in forecasts],
+        collapse,
+    )
+    by_key = dict(zip(forecasts, predictions, strict=True))
+    return {key: by_key.get(key) or tuple(_abstain(m, reasons[key]) for m in horizons) for key in keys}
 
 
 def _read_days(facts: FactsView) -> dict[str, date]:
@@ -216,13 +224,3 @@ def _no_outlook_reason(has_commits: bool, read_on: date | None, as_of: date) -> 
 
 def _abstain(months: int, reason: str) -> Outlook:
     return Outlook(months, None, 0.0, 1.0, abstained=True, reason=reason)
-
-
-def _unknown_features(series: pd.DataFrame) -> dict[str, list[str]]:
-    """Return for each repository the features that its facts cannot give: a column that they use is blank."""
-    has_values = series.drop(columns="repository").notna().groupby(series.repository).any()
-    unknown = {}
-    for repository, row in has_values.iterrows():
-        blank = set(row.index[~row])
-        unknown[str(repository)] = [name for name, f in FEATURES.items() if blank & set(f.uses)]
-    return unknown

