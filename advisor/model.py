@@ -48,7 +48,7 @@ class Metric:
     label: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """One metric of one repository as of one day.
 
@@ -77,7 +77,7 @@ class Measurement:
     reason: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MetricScore:
     """Utility (0 to 1) of one measurement, with bounds, and its weight within the criterion.
 
@@ -95,7 +95,7 @@ class MetricScore:
     high: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CriterionScore:
     """Weighted mean of the expected utilities of a criterion's metrics.
 
@@ -117,7 +117,7 @@ class CriterionScore:
     title: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A rule that fired on a candidate, or one that ``unknown`` values leave undecided, in words."""
 
@@ -127,7 +127,7 @@ class Finding:
     unknown: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Contribution:
     """What one feature adds to an outlook.
 
@@ -144,7 +144,7 @@ class Contribution:
     log_odds: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Outlook:
     """The chance that a repository is abandoned so many months after the as-of date.
 

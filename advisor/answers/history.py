@@ -220,9 +220,10 @@ def _read_chart_facts(facts: FactsView) -> dict[str, Any]:
 
 def query_chart_facts(facts: FactsView) -> dict[str, Any]:
     """Return what the charts need of all repositories as rows, by chart."""
-    as_of = {"as_of": facts.as_of}
+    # A literal and no parameter: for a parameter, DuckDB imports pandas.
+    as_of = f"DATE '{facts.as_of}'"
     return {
-        name: fetch_rows(facts.connection.execute(sql, as_of if "$as_of" in sql else None))
+        name: fetch_rows(facts.connection.execute(sql.replace("$as_of", as_of)))
         for name, sql in _CHARTS.items()
     }
 

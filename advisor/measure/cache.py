@@ -171,7 +171,12 @@ def _decode_row(row: dict[str, Any]) -> Any:
         return measurement_from_json(row)
     if "contributions" in row:
         return Outlook(**{**row, "contributions": tuple(row["contributions"])})
-    return Contribution(**row) if "log_odds" in row else row
+    return _contribution_from_json(row) if "log_odds" in row else row
+
+
+def _contribution_from_json(row: dict[str, Any]) -> Contribution:
+    texts = {name: sys.intern(row[name]) for name in ("feature", "title")}
+    return Contribution(**{**row, **texts})
 
 
 def measurement_from_json(row: dict[str, Any]) -> Measurement:
@@ -189,7 +194,7 @@ def measurement_from_json(row: dict[str, Any]) -> Measurement:
 
 def outlook_from_json(row: dict[str, Any]) -> Outlook:
     """Return the outlook of a row of JSON."""
-    return Outlook(**{**row, "contributions": tuple(Contribution(**c) for c in row["contributions"])})
+    return Outlook(**{**row, "contributions": tuple(map(_contribution_from_json, row["contributions"]))})
 
 
 def compute_outlooks_of(
