@@ -27,7 +27,7 @@ from finetune.errors import (
     explain_os_error,
 )
 from finetune.machine import cuda_variables, hardware, memory
-from finetune.process import environment, launch, torchrun
+from finetune.process import launch, released, torchrun
 from finetune.record import (
     Record,
     create_run_folder,
@@ -116,6 +116,7 @@ def start_run(
     parent: str = "",
     note: str = "",
     tags: tuple[str, ...] = (),
+    lock: Path | None = None,
 ) -> Path:
     """Plan and run; return the run's folder.
 
@@ -126,6 +127,7 @@ def start_run(
         parent: id of the run that this one varies.
         note: words of the user, for the record.
         tags: short words of the user, to find the run.
+        lock: lock file of another released version of the stack; None: the stack's own.
 
     Raises:
         DataError: the checks found an error in the data (warnings do not stop a run).
@@ -153,6 +155,8 @@ def start_run(
         ),
     )
     with _record_failure(folder):
+        if lock is not None:
+            released.copy_lock(lock, folder)
         _run_plan(folder, record, composed_spec, callbacks)
     return folder
 
@@ -198,7 +202,7 @@ def _join_run(folder: Path, callbacks: RunCallbacks) -> Path:
     torchrun.wait_for_first_node(folder)
     spec = read_spec(folder, read_record(folder))
     stack = load_stack(spec.stack)
-    env = environment.ensure_environment(stack.lock, stack.required_packages, callbacks.on_stage)
+    env = released.ensure_environment(folder, stack.lock, stack.required_packages, callbacks.on_stage)
     attempt.check_packages(spec, env)
     if spec.devices.kind == "cuda":
         attempt.check_gpus(folder, spec, stack, env, callbacks)

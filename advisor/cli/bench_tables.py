@@ -16,6 +16,10 @@ _GIB = 2**30
 _PHASES = ("import", "convert", "load", "first step")
 _ROUNDS = {"A": "round A: equal settings", "B": "round B: each stack at its documented best"}
 _SPREAD = "median (smallest–largest) over the seeds"
+_VERSION_HEADER = [
+    "version", "seed", "first loss", "last loss", "held-out loss", "Δ losses", "Δ held-out", "Δ logits",
+    "parts in", "other libraries"
+]  # fmt: skip
 _RUN_HEADER = [
     "run", "seed", "tokens/s", "trained/s", "step s (IQR)", "peak GiB", "first loss", "held-out loss"
 ]  # fmt: skip
@@ -28,6 +32,8 @@ def format_text(bench: Bench, price: float | None) -> list[str]:
         bench: all runs.
         price: of an hour of the machine, for the cost of a million tokens; None: no such column.
     """
+    if is_parity(bench):
+        return [*text_table(_VERSION_HEADER, _list_versions(bench)), "", *_format_parity_notes(bench)]
     runs = [run for run in bench.runs if not run.reason]
     lines = [] if runs else ["no stack could be measured", ""]
     for round_, title in _ROUNDS.items():
@@ -43,8 +49,12 @@ def format_text(bench: Bench, price: float | None) -> list[str]:
 
 def format_markdown(bench: Bench, price: float | None) -> list[str]:
     """Return the machine, a table for each round, and the notes; ``price`` as in `format_text`."""
-    from finetune.bench.rows import describe_machine
+    from finetune.bench.rows import describe_machine, describe_setting
 
+    if is_parity(bench):
+        table = markdown_table(_VERSION_HEADER, _list_versions(bench)).splitlines()
+        place = f"{describe_machine(bench.machine)}; {bench.date[:10]}; {describe_setting(bench, 'V')}."
+        return [place, "", *table, "", *(f"- {note}" for note in _format_parity_notes(bench))]
     lines = [f"{describe_machine(bench.machine)}; {bench.date[:10]}; {_SPREAD}.", ""]
     for round_, title in _ROUNDS.items():
         runs = [run for run in bench.runs if run.round == round_ and not run.reason]
@@ -120,6 +130,47 @@ def _format_notes(bench: Bench) -> list[str]:
 def _name(run: RunFigures) -> str:
     best = " at its best" if run.round == "B" else ""
     return run.stack + best + (" again" if run.again else "")
+
+
+def is_parity(bench: Bench) -> bool:
+    """Return whether a bench compares versions of one stack."""
+    return any(run.round == "V" for run in bench.runs)
+
+
+def _list_versions(bench: Bench) -> list[list[str]]:
+    """Return a row for each run of each version."""
+    from finetune.bench.parity import find_reference, list_changed_libraries
+
+    rows = []
+    for run in bench.runs:
+        reference = find_reference(bench.runs, run.seed)
+        name = f"{run.version}{' again' if run.again else ''}"
+        if run.reason or reference is None:
+            rows.append([name, str(run.seed), *[""] * 6, "not measured", ""])
+            continue
+        failures = [gate for gate, is_passed in run.gates.items() if not is_passed]
+        differences = [run.differences.get(key) for key in ("losses", "held-out loss", "adapter")]
+        is_reference = run == reference
+        rows.append([
+            name,
+            str(run.seed),
+            f"{run.first_loss:.4f}",
+            f"{run.losses[-1]:.4f}" if run.losses else "",
+            "" if run.held_out is None else f"{run.held_out:.4f}",
+            *("" if is_reference or value is None else f"{value:.1e}" for value in differences),
+            "the reference" if is_reference else ", ".join(failures) or "nothing",
+            ", ".join(list_changed_libraries(run, reference)) or "the same",
+        ])  # fmt: skip
+    return rows
+
+
+def _format_parity_notes(bench: Bench) -> list[str]:
+    """Return the first version that parts, the bounds, the reasons of what failed, and the total time."""
+    from finetune.bench.parity import describe_bounds, describe_parting
+
+    notes = [describe_parting(bench.runs), describe_bounds()]
+    notes += [f"{run.stack} {run.version}, seed {run.seed}: {run.reason}" for run in bench.runs if run.reason]
+    return [*notes, f"{len(bench.runs)} runs took {bench.seconds / 60:.1f} minutes"]
 
 
 def _format_run(run: RunFigures) -> list[str]:

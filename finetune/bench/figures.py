@@ -17,7 +17,7 @@ from advisor.errors import AdvisorError
 from finetune import record
 from finetune.data.dataset import open_dataset
 from finetune.machine import device_memory, hardware, roofline
-from finetune.process import environment, launch
+from finetune.process import environment, launch, released
 from finetune.spec import RunSpec
 from finetune.stacks import load_stack
 from finetune.weights import base
@@ -32,8 +32,8 @@ GATES = {
     "logits": "PEFT with the adapter gives the logits of the stack's own model, up to rounding",
 }
 # In round B a stack may pack rows: then a step has other tokens, and the first loss is another.
-GATES_OF_ROUND = {"A": tuple(GATES), "B": ("input", "trainable", "logits")}
-_LOSS_TOLERANCE = 0.01
+GATES_OF_ROUND = {"A": tuple(GATES), "B": ("input", "trainable", "logits"), "V": tuple(GATES)}
+LOSS_TOLERANCE = 0.01
 # What a result file may contain, which may come from a stranger: no NaN, no infinity, no 4,000 digits.
 _Amount = Annotated[float, Field(ge=0, le=1e18)]
 _Number = Annotated[float, Field(ge=-1e18, le=1e18)]
@@ -46,7 +46,8 @@ class RunFigures:
 
     Attributes:
         stack, seed, again: which run; ``again`` is the repetition for the noise floor.
-        round: ``A`` (equal settings) or ``B`` (each stack with its documented best settings).
+        round: ``A`` (equal settings), ``B`` (each stack with its documented best settings) or ``V`` (released
+            versions of one stack, with equal settings).
         method: method of the adapter.
         started, seconds: start time, and duration including evaluation and checks.
         reason: why there are no figures; empty if there are.
@@ -60,6 +61,9 @@ class RunFigures:
         install_seconds, install_bytes, packages: those of the stack's own environment; 0 if none was built.
         held_out: held-out loss of the adapter by our evaluator; ``base``: without the adapter.
         input: hashes of base model, training tokens and held-out tokens.
+        losses: the loss of each step.
+        libraries: name → version of what the stack trains with, and of the stack itself.
+        differences: in round V, the largest differences from the reference; see `finetune.bench.parity`.
         gates: gate → whether the run passes it.
     """
 
@@ -68,7 +72,7 @@ class RunFigures:
     stack: str
     seed: Annotated[int, Field(ge=-(10**18), le=10**18)]
     again: bool = False
-    round: Annotated[str, Field(pattern="^[AB]$")] = "A"
+    round: Annotated[str, Field(pattern="^[ABV]$")] = "A"
     method: str = ""
     reason: str = ""
     version: str = ""
@@ -92,6 +96,9 @@ class RunFigures:
     tokens: _Count = 0
     trained_tokens: _Count = 0
     input: Sequence[str] = ()
+    losses: Sequence[_Number] = ()
+    libraries: Mapping[str, str] = field(default_factory=dict)
+    differences: Mapping[str, _Amount] = field(default_factory=dict)
     logits: Mapping[str, Any] = field(default_factory=dict)
     gates: Mapping[str, bool] = field(default_factory=dict)
 
@@ -148,7 +155,8 @@ def _measure_run(stack: str, seed: int, folder: Path) -> RunFigures:
     is_sft = run_record.spec["method"].get("objective", "sft") == "sft"  # others have another loss
     losses = (run_record.losses.get("held_out") or {}) if is_sft else {}
     packages = run_record.environment.get("packages") or {}
-    build_costs = environment.read_build_costs(load_stack(stack).lock)
+    loaded_stack = load_stack(stack)
+    build_costs = environment.read_build_costs(released.find_lock(folder, loaded_stack.lock))
     logits_check = folder / "gate.json"
     uses_gpu = run_record.spec["devices"]["kind"] == "cuda"
     return RunFigures(
@@ -175,6 +183,8 @@ def _measure_run(stack: str, seed: int, folder: Path) -> RunFigures:
         trainable=last["loaded"]["trainable"],
         tokens=steps[-1]["tokens"],
         trained_tokens=steps[-1]["trained"],
+        losses=tuple(step["loss"] for step in steps if step["loss"] is not None),
+        libraries={name: packages[name] for name in loaded_stack.required_packages if name in packages},
         input=(run_record.model["fingerprint"], data["train_sha256"], data["test_sha256"]),
         logits=dict(json.loads(logits_check.read_text("utf-8"))) if logits_check.is_file() else {},
     )
@@ -226,7 +236,7 @@ def check_gates(run: RunFigures, reference: RunFigures | None) -> RunFigures:
         return run
     gates = {
         "input": tuple(run.input) == tuple(reference.input),
-        "first loss": abs(run.first_loss - reference.first_loss) <= _LOSS_TOLERANCE,
+        "first loss": abs(run.first_loss - reference.first_loss) <= LOSS_TOLERANCE,
         "trainable": run.trainable == reference.trainable,
         "tokens": run.tokens == reference.tokens,
         "trained tokens": run.trained_tokens == reference.trained_tokens,

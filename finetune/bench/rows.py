@@ -31,7 +31,8 @@ FIGURES: Mapping[str, tuple[str, Callable[[RunFigures], float | None]]] = {
 def build_rows(bench: Bench) -> dict[str, list[dict[str, Any]]]:
     """Return repository → rows of the runs that count; advisor/facts/tables.py has the columns."""
     rows: dict[str, list[dict[str, Any]]] = {}
-    valid_runs = [run for run in bench.runs if run.counts and not run.again]
+    # Round V has other versions than those that a user gets.
+    valid_runs = [run for run in bench.runs if run.counts and not run.again and run.round != "V"]
     for name, round_name in sorted({(run.stack, run.round) for run in valid_runs}):
         stack_runs = [run for run in valid_runs if (run.stack, run.round) == (name, round_name)]
         common = {

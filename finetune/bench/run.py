@@ -47,6 +47,7 @@ QUICK: Mapping[str, Any] = {
     "evaluation.metrics": (),
     "evaluation.every_steps": 0,
 }
+_LENGTHS = ("training.steps", "training.epochs")
 THOROUGH: Mapping[str, Any] = {
     **QUICK,
     "training.steps": 60,
@@ -117,7 +118,7 @@ def run_bench(
     ]
     count = len(plan) + 1
     runs: list[RunFigures] = []
-    with _explain_interruption(runs, count, folder):
+    with explain_interruption(runs, count, folder):
         for stack, seed, round_name in plan:
             callbacks.on_stage(f"run {len(runs) + 1} of {count}: {stack}, seed {seed}, round {round_name}")
             runs.append(_run_stack(job, stack, seed, folder, round_name, callbacks))
@@ -138,7 +139,7 @@ def run_bench(
 
 
 @contextmanager
-def _explain_interruption(runs: Sequence[RunFigures], count: int, folder: Path) -> Iterator[None]:
+def explain_interruption(runs: Sequence[RunFigures], count: int, folder: Path) -> Iterator[None]:
     """Say how many runs an interrupted bench has, and how to resume it."""
     try:
         yield
@@ -159,8 +160,32 @@ def _run_stack(
     folder = runs / f"{stack}-{seed}{'-best' if round_name == 'B' else ''}{suffix}"
     values = {**job, "stack": stack, "training.seed": seed, "output": str(folder)}
     values["training.own_speedups"] = round_name == "B"
+    return run_and_measure(folder, values, round_name, callbacks)
+
+
+def run_and_measure(
+    folder: Path,
+    values: Mapping[str, Any],
+    round_name: str,
+    callbacks: RunCallbacks,
+    lock: Path | None = None,
+) -> RunFigures:
+    """Run a job unless it is finished, check its adapter, and return its figures, or why there are none.
+
+    Args:
+        folder: folder of the run.
+        values: fields of its spec.
+        round_name: round of the bench.
+        callbacks: called with stages and events.
+        lock: lock file of another released version of the stack.
+
+    Raises:
+        TrainingInterruption: the run was stopped.
+        RunError: another process uses the folder, or it contains something else.
+    """
+    stack, seed = str(values["stack"]), int(values["training.seed"])
     try:
-        _run_or_resume(folder, values, callbacks)
+        _run_or_resume(folder, values, callbacks, lock)
         method = record.read_record(folder).spec["method"]["name"]
         if method in LORA_LIKE and not (folder / "gate.json").is_file():
             equivalence.check_logits(folder)
@@ -171,7 +196,9 @@ def _run_stack(
         return RunFigures(stack, seed, round=round_name, reason=str(error))
 
 
-def _run_or_resume(folder: Path, values: Mapping[str, Any], callbacks: RunCallbacks) -> None:
+def _run_or_resume(
+    folder: Path, values: Mapping[str, Any], callbacks: RunCallbacks, lock: Path | None
+) -> None:
     """Run what is not finished. An interrupted training starts again, because its times have a gap."""
     if (folder / "record.json").is_file():
         state = record.read_record(folder).current_state
@@ -184,16 +211,24 @@ def _run_or_resume(folder: Path, values: Mapping[str, Any], callbacks: RunCallba
             return
         record.clear_run(folder)
     with device_memory.record_peak(folder):
-        run.start_run(compose_spec([("bench", nest_leaves(values))]), callbacks=callbacks)
+        run.start_run(compose_spec([("bench", nest_leaves(values))]), callbacks=callbacks, lock=lock)
 
 
 def merge_settings(composed_spec: ComposedSpec, quick: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of the bench: the user's over those of the bench (``quick``) over the demo's."""
+    """Return the fields of the bench: the user's over those of the bench (``quick``) over the demo's.
+
+    A run has steps or epochs: the one that comes last replaces the other.
+    """
     origins = composed_spec.origins
     fields = dict(iterate_leaves(composed_spec.spec.model_dump()))
     explicit = {name: value for name, value in fields.items() if origins.get(name) != "default"}
     demo = {name: value for name, value in explicit.items() if origins[name] == "--demo"}
-    return {**demo, **quick, **{name: value for name, value in explicit.items() if name not in demo}}
+    own = {name: value for name, value in explicit.items() if name not in demo}
+    settings: dict[str, Any] = {}
+    for layer in (demo, quick, own):
+        replaced = _LENGTHS if any(name in layer for name in _LENGTHS) else ()
+        settings = {name: value for name, value in settings.items() if name not in replaced} | dict(layer)
+    return settings
 
 
 def cost_per_million(tokens_per_second: float, price_per_hour: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,13 +16,30 @@ from advisor.files import data_home
 from advisor.report.formats import BenchFormat, Format
 
 if TYPE_CHECKING:
+    from finetune.bench.figures import RunFigures
     from finetune.bench.run import Bench
 
+_STACKS = "trl,torchtune,litgpt,axolotl"
 Stacks = Annotated[
     str,
     typer.Option(metavar="NAMES", help="Stacks, with commas. The others are compared with the first one."),
 ]
-Seeds = Annotated[int, typer.Option(min=1, metavar="N", help="Runs of each stack, each with its own seed.")]
+Parity = Annotated[
+    str | None,
+    typer.Option(
+        metavar="STACK==V,V",
+        help="Compare released versions of one stack, for example trl==1.15.0,1.16.0, and name the first one "
+        "whose loss, tokens or logits differ.",
+    ),
+]
+Seeds = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Runs of each stack, each with its own seed. Default: 3, and 1 with --parity.",
+    ),
+]
 Rounds = Annotated[
     str,
     typer.Option(metavar="A|B|AB", help="A: equal settings. B: each stack at its documented best. AB: both."),
@@ -58,14 +76,26 @@ Store = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What a bench compares: the values of the options of the same names."""
+
+    stacks: str
+    parity: str | None
+    seeds: int | None
+    rounds: str
+    quick: bool
+
+
 @app.command()
 def bench(
     data: Data = None,
     model: Model = None,
     spec: SpecFile = None,
     fields: Fields = None,
-    stacks: Stacks = "trl,torchtune,litgpt,axolotl",
-    seeds: Seeds = 3,
+    stacks: Stacks = _STACKS,
+    parity: Parity = None,
+    seeds: Seeds = None,
     rounds: Rounds = "A",
     quick: Annotated[bool, typer.Option("--quick", help="Run 10 short steps of 4 rows each.")] = False,
     cpu: Annotated[bool, typer.Option("--cpu", help="Train on the CPU, even if there is a GPU.")] = False,
@@ -86,9 +116,13 @@ def bench(
     that count go into your facts, where the goals `fast` and `gpu-poor` use them. To resume after an
     interruption, run the same command with the same -o.
 
+    With --parity the exit code is 0 if every version was measured, 3 if one was not, and 4 if fewer than
+    two were.
+
     Examples:
       advisor bench --cpu --quick
       advisor bench --data mine.jsonl --model MODEL --rounds AB -o RUNS
+      advisor bench --cpu --quick --parity trl==1.15.0,1.16.0 -o RUNS
       advisor bench --from RUNS/bench.json --format markdown
       advisor bench --claims
     """
@@ -100,7 +134,7 @@ def bench(
         store_benchmarks,
         write_result,
     )
-    from advisor.cli.bench_tables import format_markdown, format_text
+    from advisor.cli.bench_tables import format_markdown, format_text, is_parity
 
     if from_ is not None:
         bench = read_result(from_)
@@ -112,34 +146,61 @@ def bench(
         all_fields = [*(fields or []), *(["devices.kind=cpu"] if cpu else [])]
         is_demo = data is None and model is None and spec is None
         options = RunOptions(data, model, stack="trl", spec=spec, fields=all_fields, demo=is_demo)
-        bench = _run(options, stacks, seeds, _parse_rounds(rounds), folder, quick=quick)
+        plan = _Plan(stacks, parity, seeds, rounds, quick)
+        bench = _run(options, plan, folder)
         write_result(bench, folder / "bench.json", result)
     style = format_markdown if format is Format.markdown else format_text
     _show(style(bench, price))
     if claims:
         _show(["", *format_claims(list_benchmarks(bench))])
     if from_ is None:
-        print(f"\nall figures: {folder / 'bench.json'}\n{store_benchmarks(bench, store)}")
+        facts = "" if is_parity(bench) else f"\n{store_benchmarks(bench, store)}"
+        print(f"\nall figures: {folder / 'bench.json'}{facts}")
+        _exit_with_state(bench)
 
 
-def _run(
-    options: RunOptions, stacks: str, seeds: int, rounds: list[str], folder: Path, *, quick: bool
-) -> Bench:
+def _run(options: RunOptions, plan: _Plan, folder: Path) -> Bench:
+    from finetune.bench import parity
     from finetune.bench import run as benches
 
+    rounds = _parse_rounds(plan.rounds)
+    stack, versions = parity.parse_versions(plan.parity) if plan.parity is not None else (None, ())
+    if stack is not None:
+        _refuse_other_comparison(plan)
+        options = replace(options, stack=stack)
+    seeds = range(42, 42 + (plan.seeds or (1 if stack else 3)))
     with show_progress() as callbacks:
         composed_spec = compose_run(options, callbacks).composed_spec
-        return benches.run_bench(
-            benches.merge_settings(composed_spec, benches.QUICK if quick else benches.THOROUGH),
-            [name.strip() for name in stacks.split(",")],
-            list(range(42, 42 + seeds)),
-            folder,
-            rounds=rounds,
-            callbacks=callbacks,
-            on_run=lambda run: callbacks.on_stage(
-                f"{run.stack}, seed {run.seed}, round {run.round}: {run.reason or 'measured'}"
-            ),
-        )
+        job = benches.merge_settings(composed_spec, benches.QUICK if plan.quick else benches.THOROUGH)
+
+        def on_run(run: RunFigures) -> None:
+            name = f"{run.stack} {run.version}" if stack else f"{run.stack}, round {run.round}"
+            callbacks.on_stage(f"{name}, seed {run.seed}: {run.reason or 'measured'}")
+
+        if stack is not None:
+            return parity.run_parity(job, stack, versions, seeds, folder, callbacks=callbacks, on_run=on_run)
+        names = [name.strip() for name in plan.stacks.split(",")]
+        return benches.run_bench(job, names, seeds, folder, rounds=rounds, callbacks=callbacks, on_run=on_run)
+
+
+def _refuse_other_comparison(plan: _Plan) -> None:
+    from advisor.errors import InputError
+
+    if plan.stacks != _STACKS or plan.rounds != "A":
+        raise InputError("--parity compares versions of one stack: remove --stacks and --rounds")
+
+
+def _exit_with_state(bench: Bench) -> None:
+    """End with the exit code of a comparison of versions that is not whole."""
+    from advisor.cli.bench_tables import is_parity
+    from advisor.errors import EXIT_NOTHING_SUITABLE, EXIT_PARTIAL
+
+    if not is_parity(bench):
+        return
+    if len({run.version for run in bench.runs if not run.reason}) < 2:
+        raise typer.Exit(EXIT_NOTHING_SUITABLE)
+    if any(run.reason for run in bench.runs):
+        raise typer.Exit(EXIT_PARTIAL)
 
 
 def _show(lines: Iterable[str]) -> None:

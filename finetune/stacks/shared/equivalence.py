@@ -23,6 +23,7 @@ from finetune.record import read_record, read_spec, write_text
 from finetune.runners.probe import keep_precision
 from finetune.spec import RunSpec
 
+ADAPTER_LOGITS = Path("work", "adapter-logits.safetensors")
 # Largest error relative to the largest logit. Two correct implementations differ by 1e-6 to 1e-5 in float32,
 # and by the rounding in every layer in bfloat16 (8 bits of mantissa) and float16.
 TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2, "float16": 1e-2}
@@ -63,7 +64,7 @@ def check_logits(run: Path) -> dict[str, Any]:
 def compare_logits(run: Path, spec: RunSpec) -> dict[str, Any]:
     """Compare the logits in this process; the keys are those of `check_logits`."""
     import torch
-    from safetensors.torch import load_file
+    from safetensors.torch import load_file, save_file
 
     from finetune.after.evaluate import load_model
 
@@ -77,6 +78,8 @@ def compare_logits(run: Path, spec: RunSpec) -> dict[str, Any]:
         with_adapter = model(input_ids=ids).logits.float().cpu()
         with model.disable_adapter():
             without = model(input_ids=ids).logits.float().cpu()
+    # `advisor bench --parity` compares them with those of another version's adapter.
+    save_file({"input_ids": ids.cpu(), "logits": with_adapter.contiguous()}, run / ADAPTER_LOGITS)
     width = min(with_adapter.shape[-1], probe["logits"].shape[-1])  # litgpt may pad the vocabulary
     stack_logits = probe["logits"][..., :width]
     error = float((with_adapter[..., :width] - stack_logits).abs().max())

@@ -1,0 +1,92 @@
+"""Another version of a stack: uv resolves it near the tested lock file, and a run keeps to it."""
+
+from __future__ import annotations
+
+import zipfile
+
+import pytest
+
+from finetune.errors import StackEnvironmentError
+from finetune.process import environment, released
+
+
+def write_wheel(index, name, version, *requirements):
+    folder = index / name
+    folder.mkdir(parents=True, exist_ok=True)
+    info = f"{name}-{version}.dist-info"
+    lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
+    metadata = "\n".join([*lines, *(f"Requires-Dist: {one}" for one in requirements)]) + "\n"
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{name}.py", f"version = {version!r}\n")
+        wheel.writestr(f"{info}/METADATA", metadata)
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", "")
+    files = sorted(file.name for file in folder.glob("*.whl"))
+    (folder / "index.html").write_text("".join(f'<a href="{file}">{file}</a>\n' for file in files))
+
+
+@pytest.fixture
+def tested(tmp_path, monkeypatch):
+    """The lock file of a stack in an index of two packages, without a network."""
+    index = tmp_path / "index"
+    for version, requirement in (("1.0", "part"), ("2.0", "part"), ("3.0", "part>=2")):
+        write_wheel(index, "stackish", version, requirement)
+    for version in ("1.0", "2.0"):
+        write_wheel(index, "part", version)
+    for name in ("PIP_FIND_LINKS", "UV_FIND_LINKS", "UV_INDEX", "UV_EXTRA_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("UV_DEFAULT_INDEX", index.as_uri())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    lock = tmp_path / "stackish.lock"
+    lock.with_suffix(".in").write_text("# a reason for part==1.0\npart==1.0\nstackish==2.0\n")
+    lock.write_text(
+        "# Exact versions for Python 3.11 to 3.13. Written by: make locks\npart==1.0\nstackish==2.0\n"
+    )
+    return lock
+
+
+def test_only_the_stack_has_another_version(tested, tmp_path):
+    lock = released.lock_version(tested, "1.0", tmp_path / "locks")
+    assert lock == tmp_path / "locks" / "stackish-1.0.lock"
+    assert environment.read_pins(lock) == {"part": "1.0", "stackish": "1.0"}
+    assert lock.with_suffix(".in").read_text() == "# a reason for part==1.0\npart==1.0\nstackish==1.0\n"
+    lines = lock.read_text().splitlines()
+    assert lines[0] == "# Exact versions for Python 3.11 to 3.13. Written by: advisor bench --parity"
+    assert sum("--hash=sha256:" in line for line in lines) == 2
+    assert sorted(file.name for file in lock.parent.iterdir()) == ["stackish-1.0.in", "stackish-1.0.lock"]
+
+
+def test_another_requirement_gives_way_only_if_it_must(tested, tmp_path):
+    lock = released.lock_version(tested, "3.0", tmp_path / "locks")
+    assert environment.read_pins(lock) == {"part": "2.0", "stackish": "3.0"}
+
+
+def test_tested_version_has_the_tested_lock_and_a_resolved_one_is_not_resolved_again(
+    tested, tmp_path, monkeypatch
+):
+    first = released.lock_version(tested, "1.0", tmp_path / "locks").read_bytes()
+    monkeypatch.setattr(environment, "find_uv", lambda: pytest.fail("resolved again"))
+    assert released.lock_version(tested, "1.0", tmp_path / "locks").read_bytes() == first
+    assert released.lock_version(tested, "2.0", tmp_path / "locks") == tested
+
+
+def test_missing_version_has_a_reason_and_leaves_nothing(tested, tmp_path):
+    with pytest.raises(
+        StackEnvironmentError, match=r"^cannot resolve stackish 9\.0: .*no version of stackish==9"
+    ):
+        released.lock_version(tested, "9.0", tmp_path / "locks")
+    assert not list((tmp_path / "locks").iterdir())
+
+
+def test_run_with_its_own_lock_uses_no_other_environment(tested, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    assert released.find_lock(run, tested) == tested
+    released.copy_lock(released.lock_version(tested, "1.0", tmp_path / "locks"), run)
+    assert released.find_lock(run, tested) == run / "native" / "stackish-1.0.lock"
+    # Its required packages are installed here, and still it gets an environment of its own.
+    own = released.ensure_environment(run, tested, ("packaging",))
+    assert own.packages["stackish"] == "1.0"
+    assert own.home.startswith(str(tmp_path / "cache"))
+    (tmp_path / "plain").mkdir()
+    assert released.ensure_environment(tmp_path / "plain", tested, ("packaging",)).home == "here"
