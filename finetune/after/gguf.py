@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from finetune.spec import RunSpec
 
 CONVERTER, QUANTISER = "convert_hf_to_gguf.py", "llama-quantize"
+_TASKS = {
+    "write": "writing the GGUF file",
+    "quantise": "quantising the GGUF file",
+    "check": "the check of the GGUF file",
+}
 _LOSS_ROWS = 32
 # Nats a token that rounding may cost; docs/how-to/train.md shows what f16 and q8_0 cost the demo.
 _BOUNDS: Mapping[str, float] = {"f32": 0.005, "f16": 0.005, "bf16": 0.01, "q8_0": 0.02}
@@ -54,14 +59,16 @@ def export_gguf(folder: Path, out: Path, kind: str = "f16") -> list[dict[str, An
         )
     kind = kind.lower()
     is_plain = kind in gguf_writer.TYPES
-    quantiser = None if is_plain else _find_quantiser(kind)
+    quantiser = None if is_plain else _choose_quantiser(kind)
     model = prepare_model(folder)
     with explain_os_errors(out), draft_folder(out.parent, ".advisor-draft-") as draft:
         file = draft / out.name
-        source = file if quantiser is None else draft / "f16.gguf"
+        source = file if is_plain else draft / "f16.gguf"
         _write_file(folder, model, source, kind if is_plain else "f16")
         if quantiser is not None:
             _run_program([quantiser, str(source), str(file), kind.upper()], QUANTISER)
+        elif not is_plain:
+            _run_self("quantise", source, file, kind)
         output = _run_self("check", folder, file, kind)
         checks: list[dict[str, Any]] = json.loads(output.splitlines()[-1])
         failures = [f"{check['name']}: {check['result']}" for check in checks if check["state"] == "failed"]
@@ -111,14 +118,24 @@ def _write_file(folder: Path, model: Path, out: Path, kind: str) -> None:
     _run_program(command, CONVERTER)
 
 
-def _find_quantiser(kind: str) -> str:
+def _choose_quantiser(kind: str) -> str | None:
+    """Return the user's own llama-quantize, or None if there is none and the package does it.
+
+    Raises:
+        RunError: neither can write this type.
+    """
     program = find_program(QUANTISER)
-    if program is None:
+    if program is not None:
+        return program
+    if not llama_cpp.can_quantise():
         raise RunError(
-            f"type {kind} needs llama.cpp's {QUANTISER}: put it on PATH, or set LLAMA_CPP to a checkout that "
-            f"is built. Without it: {', '.join(gguf_writer.TYPES)}"
+            f"type {kind} needs the package {llama_cpp.QUANTISER_PACKAGE}, or llama.cpp's {QUANTISER} on "
+            f"PATH: pip install 'library-advisor[gguf]'. Without them: {', '.join(gguf_writer.TYPES)}"
         )
-    return program
+    types = llama_cpp.list_types()
+    if kind not in types:
+        raise RunError(f"llama.cpp has no type {kind}; it has {', '.join(['f32', *types])}")
+    return None
 
 
 def find_program(name: str) -> str | None:
@@ -131,7 +148,7 @@ def find_program(name: str) -> str | None:
 
 def _run_self(task: str, folder: Path, file: Path, kind: str) -> str:
     command = [sys.executable, "-m", "finetune.after.gguf", task, str(folder), str(file), kind]
-    return _run_program(command, "the check of the GGUF file" if task == "check" else "writing the GGUF file")
+    return _run_program(command, _TASKS[task])
 
 
 def _run_program(command: list[str], name: str) -> str:
@@ -275,6 +292,9 @@ def _main(task: str, folder: Path, file: Path, kind: str) -> None:
 
     if task == "check":
         print(json.dumps([asdict(check) for check in check_gguf(folder, file, kind)]))
+        return
+    if task == "quantise":
+        llama_cpp.quantise(folder, file, kind)  # here the folder is the file to read
         return
     spec = record.read_spec(folder, record.read_record(folder))
     ends = export_checks.find_end_tokens(dataset.open_dataset(folder / "data"), spec)

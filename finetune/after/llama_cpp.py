@@ -1,6 +1,7 @@
-"""llama.cpp's server on the CPU: tokens, chat template, probabilities and answers of a GGUF file.
+"""llama.cpp on the CPU: tokens, chat template, probabilities and answers of a GGUF file, and smaller types.
 
-The package xllamacpp contains llama.cpp's server; it listens on the loopback address. The log probability of
+The package xllamacpp contains llama.cpp's server; it listens on the loopback address. It has no function that
+quantises, which cyllama has. The log probability of
 a token comes from a request that forces this token (`logit_bias`) and asks for its probability, which the
 server takes from the model's own logits.
 """
@@ -18,7 +19,7 @@ import httpx
 
 from finetune.errors import TrainingError
 
-PACKAGE = "xllamacpp"
+PACKAGE, QUANTISER_PACKAGE = "xllamacpp", "cyllama"
 _FORCE = 1000.0  # logits: more than any model gives
 _TIMEOUT_SECONDS = 600
 
@@ -93,5 +94,39 @@ def _read_error(text: str) -> str:
 
 
 def is_installed() -> bool:
-    """Return whether the package with llama.cpp is installed."""
+    """Return whether the package with llama.cpp's server is installed."""
     return find_spec(PACKAGE) is not None
+
+
+def can_quantise() -> bool:
+    """Return whether the package that quantises is installed."""
+    return find_spec(QUANTISER_PACKAGE) is not None
+
+
+def list_types() -> list[str]:
+    """Return the types that llama.cpp knows, such as ``q4_k_m``."""
+    from gguf import LlamaFileType
+
+    return [
+        kind.name.removeprefix("MOSTLY_").lower() for kind in LlamaFileType if kind.name.startswith("MOSTLY_")
+    ]
+
+
+def quantise(source: Path, out: Path, kind: str) -> None:
+    """Write a GGUF file of a plain type as one of a smaller type.
+
+    llama.cpp chooses the type of each tensor. The K types need rows of a multiple of 256 weights; a tensor
+    with other rows gets the next larger type that fits, such as q5_0 or q8_0.
+
+    Raises:
+        TrainingError: llama.cpp cannot write this type.
+    """
+    from cyllama.llama import llama_cpp  # type: ignore[import-untyped, unused-ignore]  # it has no types
+    from gguf import LlamaFileType
+
+    settings = llama_cpp.LlamaModelQuantizeParams()
+    settings.ftype = int(LlamaFileType[f"MOSTLY_{kind.upper()}"])
+    try:
+        llama_cpp.model_quantize(str(source), str(out), settings)
+    except RuntimeError as error:
+        raise TrainingError(f"llama.cpp cannot write type {kind}: {error}") from None

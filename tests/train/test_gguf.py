@@ -147,9 +147,51 @@ def test_converter_and_quantiser_of_llama_cpp_run_and_their_file_is_tried(copy, 
     assert not (copy / "new.gguf").exists()
 
 
-def test_other_types_need_llama_quantize(copy, monkeypatch):
+@pytest.fixture
+def no_programs(monkeypatch):
+    """A machine without llama.cpp's own programs."""
     monkeypatch.delenv("LLAMA_CPP", raising=False)
-    with pytest.raises(RunError, match=r"type q4_k_m needs llama\.cpp's llama-quantize"):
+    monkeypatch.setattr(gguf, "find_program", lambda name: None)
+
+
+@pytest.mark.parametrize(("kind", "dtypes"), [
+    # Rows of 64 and 128 weights have no blocks of 256, so llama.cpp takes the next larger type that has none.
+    ("q4_k_m", {"F32", "Q5_0", "Q8_0"}),
+    ("q5_k_m", {"F32", "Q5_1", "Q8_0"}),
+])  # fmt: skip
+def test_k_types_are_written_and_pass_every_check(run, export, no_programs, kind, dtypes):
+    checks = gguf.export_gguf(run, run / f"{kind}.gguf", kind)
+    assert {check["state"] for check in checks} == {"passed"}
+    assert f"({kind})" in checks[2]["result"]
+    header = read_header(run / f"{kind}.gguf")
+    assert header.dtypes.keys() == dtypes
+    assert (run / f"{kind}.gguf").stat().st_size < (run / "model.gguf").stat().st_size / 2
+    assert not list(run.glob(".advisor-draft-*"))
+
+
+def test_type_that_costs_too_much_is_refused(copy, no_programs, monkeypatch):
+    """An adapter that brought little may lose little; two bits cost more."""
+
+    def run_in_process(task, folder, file, kind):
+        if task == "check":
+            checks = gguf.check_gguf(folder, file, kind)
+            return json.dumps([{"name": c.name, "state": c.state, "result": c.result} for c in checks])
+        return gguf._main(task, folder, file, kind) or ""
+
+    monkeypatch.setattr(gguf, "_run_self", run_in_process)
+    monkeypatch.setattr(gguf, "find_bound", lambda kind, gain: 0.001)
+    with pytest.raises(TrainingError, match=r"\(q2_k\) does not answer as the adapter did.*held-out loss: "):
+        gguf.export_gguf(copy, copy / "new.gguf", "q2_k")
+    assert not (copy / "new.gguf").exists()
+
+
+def test_unknown_type_and_missing_package_are_one_message(copy, no_programs, monkeypatch):
+    with pytest.raises(RunError, match=r"llama\.cpp has no type q4_k_x; it has f32, f16, .*q4_k_m"):
+        gguf.export_gguf(copy, copy / "new.gguf", "q4_k_x")
+    monkeypatch.setattr(gguf.llama_cpp, "can_quantise", lambda: False)
+    with pytest.raises(
+        RunError, match=r"type q4_k_m needs the package cyllama, or llama\.cpp's llama-quantize"
+    ):
         gguf.export_gguf(copy, copy / "new.gguf", "q4_k_m")
 
 

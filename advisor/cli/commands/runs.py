@@ -356,8 +356,7 @@ def gguf(
         typer.Option(
             "--type",
             metavar="TYPE",
-            help="Type of the weights: f32, f16, bf16 or q8_0; with llama.cpp's llama-quantize also q6_k, "
-            "q5_k_m, q4_k_m and others.",
+            help="Type of the weights: f32, f16, bf16, q8_0, q6_k, q5_k_m, q4_k_m or another of llama.cpp.",
         ),
     ] = "f16",
 ) -> None:
