@@ -16,7 +16,7 @@ from finetune.data import dataset
 from finetune.data.template import load_tokenizer, set_template
 from finetune.errors import StackEnvironmentError, TrainingError, TrainingInterruption
 from finetune.machine import hardware
-from finetune.process import environment, gpu_check, launch, released, reporting, torchrun
+from finetune.process import environment, gpu_check, launch, reporting, torchrun, version_lock
 from finetune.record import Attempt, Record, read_record, update_record, utc_now, write_text
 from finetune.spec import RunSpec, iterate_leaves
 from finetune.stacks import Job, Stack
@@ -75,7 +75,7 @@ def train(folder: Path, spec: RunSpec, stack: Stack, callbacks: RunCallbacks) ->
         TrainingInterruption: the user stopped it.
     """
     callbacks.on_stage("prepare the environment")
-    env = released.ensure_environment(folder, stack.lock, stack.required_packages, callbacks.on_stage)
+    env = version_lock.ensure_environment(folder, stack.lock, stack.required_packages, callbacks.on_stage)
     check_packages(spec, env)
     if spec.devices.kind == "cuda":
         check_gpus(folder, spec, stack, env, callbacks)
@@ -142,7 +142,7 @@ def _start_attempt(
     from_step = int(job.resume_from.name.rpartition("-")[2]) if job.resume_from else 0
     earlier = tuple(replace(a, outcome="lost") if a.outcome == "running" else a for a in record.attempts)
     attempt = Attempt(started=utc_now(), from_step=from_step)
-    packages = environment.to_record(env, environment.read_pins(released.find_lock(folder, stack.lock)))
+    packages = environment.to_record(env, environment.read_pins(version_lock.find_lock(folder, stack.lock)))
     network = "open: several machines" if spec.devices.nodes > 1 else isolation.describe_network()
     update_record(
         folder,

@@ -27,7 +27,7 @@ from finetune.errors import (
     explain_os_error,
 )
 from finetune.machine import cuda_variables, hardware, memory
-from finetune.process import launch, released, torchrun
+from finetune.process import launch, torchrun, version_lock
 from finetune.record import (
     Record,
     create_run_folder,
@@ -156,7 +156,7 @@ def start_run(
     )
     with _record_failure(folder):
         if lock is not None:
-            released.copy_lock(lock, folder)
+            version_lock.copy_lock(lock, folder)
         _run_plan(folder, record, composed_spec, callbacks)
     return folder
 
@@ -202,7 +202,7 @@ def _join_run(folder: Path, callbacks: RunCallbacks) -> Path:
     torchrun.wait_for_first_node(folder)
     spec = read_spec(folder, read_record(folder))
     stack = load_stack(spec.stack)
-    env = released.ensure_environment(folder, stack.lock, stack.required_packages, callbacks.on_stage)
+    env = version_lock.ensure_environment(folder, stack.lock, stack.required_packages, callbacks.on_stage)
     attempt.check_packages(spec, env)
     if spec.devices.kind == "cuda":
         attempt.check_gpus(folder, spec, stack, env, callbacks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from advisor.model import Benchmark
     from finetune.bench.run import Bench
 
+_PATH = re.compile(r"(?<![\w/:.~])[~.]{0,2}/(?:[^\s/'`;,]+/)*([^\s/'`;,]+)")  # in a sentence
 MAX_BYTES = 64 * 2**20  # a run takes 2 kB
 
 
@@ -47,7 +49,9 @@ def publishable_result(bench: Bench) -> dict[str, Any]:
     """Return the result with the command line; paths are reduced to their last part."""
     result = bench.as_dict()
     settings = {key: _last_part(value) for key, value in result["settings"].items()}
-    return {"command": ["advisor", *map(_last_part, sys.argv[1:])], **result, "settings": settings}
+    runs = [{**run, "reason": _PATH.sub(r"\1", run["reason"])} for run in result["runs"]]
+    command = ["advisor", *map(_last_part, sys.argv[1:])]
+    return {"command": command, **result, "settings": settings, "runs": runs}
 
 
 def _last_part(value: Any) -> Any:

@@ -17,7 +17,7 @@ from advisor.errors import AdvisorError
 from finetune import record
 from finetune.data.dataset import open_dataset
 from finetune.machine import device_memory, hardware, roofline
-from finetune.process import environment, launch, released
+from finetune.process import environment, launch, version_lock
 from finetune.spec import RunSpec
 from finetune.stacks import load_stack
 from finetune.weights import base
@@ -156,7 +156,7 @@ def _measure_run(stack: str, seed: int, folder: Path) -> RunFigures:
     losses = (run_record.losses.get("held_out") or {}) if is_sft else {}
     packages = run_record.environment.get("packages") or {}
     loaded_stack = load_stack(stack)
-    build_costs = environment.read_build_costs(released.find_lock(folder, loaded_stack.lock))
+    build_costs = environment.read_build_costs(version_lock.find_lock(folder, loaded_stack.lock))
     logits_check = folder / "gate.json"
     uses_gpu = run_record.spec["devices"]["kind"] == "cuda"
     return RunFigures(

@@ -19,11 +19,11 @@ from packaging.version import InvalidVersion, Version
 from advisor.errors import InputError
 from finetune import record
 from finetune.bench.figures import LOSS_TOLERANCE, RunFigures, check_gates
-from finetune.bench.run import Bench, explain_interruption, run_and_measure
+from finetune.bench.run import Bench, explain_interruption, measure_job
 from finetune.callbacks import RunCallbacks
 from finetune.errors import StackEnvironmentError
 from finetune.machine import hardware
-from finetune.process import released
+from finetune.process import version_lock
 from finetune.stacks import Stack, load_stack
 from finetune.stacks.shared import equivalence
 
@@ -107,12 +107,12 @@ def _run_version(
     suffix: str,
 ) -> RunFigures:
     try:
-        lock = released.lock_version(stack.lock, version, folder / "locks")
+        lock = version_lock.lock_version(stack.lock, version, folder / "locks")
     except StackEnvironmentError as error:
         return RunFigures(stack.name, seed, round="V", version=version, reason=str(error))
     run_folder = folder / f"{stack.name}-{version}-{seed}{suffix}"
     values = {**job, "stack": stack.name, "training.seed": seed, "output": str(run_folder)}
-    run = run_and_measure(run_folder, values, "V", callbacks, lock)
+    run = measure_job(run_folder, values, "V", callbacks, lock)
     if run.version and Version(run.version) != Version(version):
         return replace(run, version=version, reason=f"its environment has {stack.name} {run.version}")
     return replace(run, version=version)

@@ -160,10 +160,10 @@ def _run_stack(
     folder = runs / f"{stack}-{seed}{'-best' if round_name == 'B' else ''}{suffix}"
     values = {**job, "stack": stack, "training.seed": seed, "output": str(folder)}
     values["training.own_speedups"] = round_name == "B"
-    return run_and_measure(folder, values, round_name, callbacks)
+    return measure_job(folder, values, round_name, callbacks)
 
 
-def run_and_measure(
+def measure_job(
     folder: Path,
     values: Mapping[str, Any],
     round_name: str,
@@ -226,8 +226,8 @@ def merge_settings(composed_spec: ComposedSpec, quick: Mapping[str, Any]) -> dic
     own = {name: value for name, value in explicit.items() if name not in demo}
     settings: dict[str, Any] = {}
     for layer in (demo, quick, own):
-        replaced = _LENGTHS if any(name in layer for name in _LENGTHS) else ()
-        settings = {name: value for name, value in settings.items() if name not in replaced} | dict(layer)
+        old_names = _LENGTHS if any(name in layer for name in _LENGTHS) else ()
+        settings = {name: value for name, value in settings.items() if name not in old_names} | dict(layer)
     return settings
 
 

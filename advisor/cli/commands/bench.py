@@ -77,7 +77,7 @@ Store = Annotated[
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _Comparison:
     """What a bench compares: the values of the options of the same names."""
 
     stacks: str
@@ -146,8 +146,8 @@ def bench(
         all_fields = [*(fields or []), *(["devices.kind=cpu"] if cpu else [])]
         is_demo = data is None and model is None and spec is None
         options = RunOptions(data, model, stack="trl", spec=spec, fields=all_fields, demo=is_demo)
-        plan = _Plan(stacks, parity, seeds, rounds, quick)
-        bench = _run(options, plan, folder)
+        comparison = _Comparison(stacks, parity, seeds, rounds, quick)
+        bench = _run(options, comparison, folder)
         write_result(bench, folder / "bench.json", result)
     style = format_markdown if format is Format.markdown else format_text
     _show(style(bench, price))
@@ -159,19 +159,21 @@ def bench(
         _exit_with_state(bench)
 
 
-def _run(options: RunOptions, plan: _Plan, folder: Path) -> Bench:
+def _run(options: RunOptions, comparison: _Comparison, folder: Path) -> Bench:
     from finetune.bench import parity
     from finetune.bench import run as benches
 
-    rounds = _parse_rounds(plan.rounds)
-    stack, versions = parity.parse_versions(plan.parity) if plan.parity is not None else (None, ())
+    rounds = _parse_rounds(comparison.rounds)
+    stack, versions = (
+        parity.parse_versions(comparison.parity) if comparison.parity is not None else (None, ())
+    )
     if stack is not None:
-        _refuse_other_comparison(plan)
+        _refuse_other_comparison(comparison)
         options = replace(options, stack=stack)
-    seeds = range(42, 42 + (plan.seeds or (1 if stack else 3)))
+    seeds = range(42, 42 + (comparison.seeds or (1 if stack else 3)))
     with show_progress() as callbacks:
         composed_spec = compose_run(options, callbacks).composed_spec
-        job = benches.merge_settings(composed_spec, benches.QUICK if plan.quick else benches.THOROUGH)
+        job = benches.merge_settings(composed_spec, benches.QUICK if comparison.quick else benches.THOROUGH)
 
         def on_run(run: RunFigures) -> None:
             name = f"{run.stack} {run.version}" if stack else f"{run.stack}, round {run.round}"
@@ -179,14 +181,14 @@ def _run(options: RunOptions, plan: _Plan, folder: Path) -> Bench:
 
         if stack is not None:
             return parity.run_parity(job, stack, versions, seeds, folder, callbacks=callbacks, on_run=on_run)
-        names = [name.strip() for name in plan.stacks.split(",")]
+        names = [name.strip() for name in comparison.stacks.split(",")]
         return benches.run_bench(job, names, seeds, folder, rounds=rounds, callbacks=callbacks, on_run=on_run)
 
 
-def _refuse_other_comparison(plan: _Plan) -> None:
+def _refuse_other_comparison(comparison: _Comparison) -> None:
     from advisor.errors import InputError
 
-    if plan.stacks != _STACKS or plan.rounds != "A":
+    if comparison.stacks != _STACKS or comparison.rounds != "A":
         raise InputError("--parity compares versions of one stack: remove --stacks and --rounds")
 
 

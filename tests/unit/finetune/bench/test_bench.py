@@ -213,6 +213,11 @@ def test_result_file_survives_a_round_trip_and_becomes_a_page(tmp_path):
     assert format_text(again, 2.0) == format_text(result, 2.0)
     assert json.loads((tmp_path / "r.json").read_text())["seconds"] == 180.0
     assert publishable_result(result)["settings"] == {"model.base": "x"}
+    reason = (
+        "the log is in /home/me/runs/trl-42/log.txt. `advisor train --resume ~/runs/trl-42` continues 1/2"
+    )
+    published = publishable_result(replace(result, runs=(RunFigures("trl", 42, reason=reason),)))["runs"][0]
+    assert published["reason"] == ("the log is in log.txt. `advisor train --resume trl-42` continues 1/2")
     page = format_markdown(again, None)
     assert "| trl |  | 2 | 110.00 (100.00–120.00) | 40.00 |" in "\n".join(page)
     assert "- axolotl, seed 42: failed: no | space" in page
@@ -332,6 +337,14 @@ def test_settings_of_the_user_win_over_those_of_the_bench_and_these_over_the_dem
     )
     assert settings == {"model.base": "m", "data.train": "d", "training.steps": 30, "training.seed": 5,
                         "data.max_length": 64}  # fmt: skip
+
+
+def test_length_of_a_run_is_the_one_that_comes_last():
+    demo = ("--demo", {"model": {"base": "m"}, "data": {"train": "d"}, "training": {"epochs": 2.0}})
+    assert bench.merge_settings(compose_spec([demo]), bench.QUICK)["training.steps"] == 10
+    assert "training.epochs" not in bench.merge_settings(compose_spec([demo]), bench.QUICK)
+    own = bench.merge_settings(compose_spec([demo, ("--set", {"training": {"epochs": 3.0}})]), bench.QUICK)
+    assert (own["training.epochs"], "training.steps" in own) == (3.0, False)
 
 
 def test_seed_without_the_reference_gives_no_ratio():

@@ -22,7 +22,7 @@ from finetune.bench.figures import GATES, measure_run
 from finetune.bench.result import parse_result
 from finetune.callbacks import RunCallbacks
 from finetune.errors import StackEnvironmentError, TrainingError, TrainingInterruption
-from finetune.process import released
+from finetune.process import version_lock
 from finetune.stacks.shared import equivalence
 
 ALL_GATES = {*GATES, "losses", "held-out loss", "adapter"}
@@ -35,7 +35,7 @@ class Versions:
     def __init__(self, monkeypatch, changes=(), errors=()):
         self.changes, self.errors, self.folders, self.locks = dict(changes), dict(errors), [], []
         monkeypatch.setattr(run, "start_run", self.start)
-        monkeypatch.setattr(released, "lock_version", self.lock)
+        monkeypatch.setattr(version_lock, "lock_version", self.lock)
 
     def lock(self, tested, version, folder):
         error = self.errors.get(version)

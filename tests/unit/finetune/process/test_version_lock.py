@@ -1,4 +1,4 @@
-"""Another version of a stack: uv resolves it near the tested lock file, and a run keeps to it."""
+"""Another version of a stack: uv resolves it near the stack's lock file, and a run keeps to it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from finetune.errors import StackEnvironmentError
-from finetune.process import environment, released
+from finetune.process import environment, version_lock
 
 
 def write_wheel(index, name, version, *requirements):
@@ -26,7 +26,7 @@ def write_wheel(index, name, version, *requirements):
 
 
 @pytest.fixture
-def tested(tmp_path, monkeypatch):
+def stack_lock(tmp_path, monkeypatch):
     """The lock file of a stack in an index of two packages, without a network."""
     index = tmp_path / "index"
     for version, requirement in (("1.0", "part"), ("2.0", "part"), ("3.0", "part>=2")):
@@ -45,8 +45,8 @@ def tested(tmp_path, monkeypatch):
     return lock
 
 
-def test_only_the_stack_has_another_version(tested, tmp_path):
-    lock = released.lock_version(tested, "1.0", tmp_path / "locks")
+def test_only_the_stack_has_another_version(stack_lock, tmp_path):
+    lock = version_lock.lock_version(stack_lock, "1.0", tmp_path / "locks")
     assert lock == tmp_path / "locks" / "stackish-1.0.lock"
     assert environment.read_pins(lock) == {"part": "1.0", "stackish": "1.0"}
     assert lock.with_suffix(".in").read_text() == "# a reason for part==1.0\npart==1.0\nstackish==1.0\n"
@@ -56,37 +56,37 @@ def test_only_the_stack_has_another_version(tested, tmp_path):
     assert sorted(file.name for file in lock.parent.iterdir()) == ["stackish-1.0.in", "stackish-1.0.lock"]
 
 
-def test_another_requirement_gives_way_only_if_it_must(tested, tmp_path):
-    lock = released.lock_version(tested, "3.0", tmp_path / "locks")
+def test_another_requirement_gives_way_only_if_it_must(stack_lock, tmp_path):
+    lock = version_lock.lock_version(stack_lock, "3.0", tmp_path / "locks")
     assert environment.read_pins(lock) == {"part": "2.0", "stackish": "3.0"}
 
 
 def test_tested_version_has_the_tested_lock_and_a_resolved_one_is_not_resolved_again(
-    tested, tmp_path, monkeypatch
+    stack_lock, tmp_path, monkeypatch
 ):
-    first = released.lock_version(tested, "1.0", tmp_path / "locks").read_bytes()
+    first = version_lock.lock_version(stack_lock, "1.0", tmp_path / "locks").read_bytes()
     monkeypatch.setattr(environment, "find_uv", lambda: pytest.fail("resolved again"))
-    assert released.lock_version(tested, "1.0", tmp_path / "locks").read_bytes() == first
-    assert released.lock_version(tested, "2.0", tmp_path / "locks") == tested
+    assert version_lock.lock_version(stack_lock, "1.0", tmp_path / "locks").read_bytes() == first
+    assert version_lock.lock_version(stack_lock, "2.0", tmp_path / "locks") == stack_lock
 
 
-def test_missing_version_has_a_reason_and_leaves_nothing(tested, tmp_path):
+def test_missing_version_has_a_reason_and_leaves_nothing(stack_lock, tmp_path):
     with pytest.raises(
         StackEnvironmentError, match=r"^cannot resolve stackish 9\.0: .*no version of stackish==9"
     ):
-        released.lock_version(tested, "9.0", tmp_path / "locks")
+        version_lock.lock_version(stack_lock, "9.0", tmp_path / "locks")
     assert not list((tmp_path / "locks").iterdir())
 
 
-def test_run_with_its_own_lock_uses_no_other_environment(tested, tmp_path):
+def test_run_with_its_own_lock_uses_no_other_environment(stack_lock, tmp_path):
     run = tmp_path / "run"
     run.mkdir()
-    assert released.find_lock(run, tested) == tested
-    released.copy_lock(released.lock_version(tested, "1.0", tmp_path / "locks"), run)
-    assert released.find_lock(run, tested) == run / "native" / "stackish-1.0.lock"
+    assert version_lock.find_lock(run, stack_lock) == stack_lock
+    version_lock.copy_lock(version_lock.lock_version(stack_lock, "1.0", tmp_path / "locks"), run)
+    assert version_lock.find_lock(run, stack_lock) == run / "native" / "stackish-1.0.lock"
     # Its required packages are installed here, and still it gets an environment of its own.
-    own = released.ensure_environment(run, tested, ("packaging",))
+    own = version_lock.ensure_environment(run, stack_lock, ("packaging",))
     assert own.packages["stackish"] == "1.0"
     assert own.home.startswith(str(tmp_path / "cache"))
     (tmp_path / "plain").mkdir()
-    assert released.ensure_environment(tmp_path / "plain", tested, ("packaging",)).home == "here"
+    assert version_lock.ensure_environment(tmp_path / "plain", stack_lock, ("packaging",)).home == "here"

@@ -25,19 +25,19 @@ _COMPILE = (
 _OTHER_BUILDS = ("UV_FIND_LINKS", "PIP_FIND_LINKS", "UV_TORCH_BACKEND")
 
 
-def lock_version(tested: Path, version: str, folder: Path) -> Path:
+def lock_version(stack_lock: Path, version: str, folder: Path) -> Path:
     """Return ``FOLDER/STACK-VERSION.lock``, which uv resolves if it does not exist.
 
-    For the version in the stack's own lock file (``tested``) that file is the answer.
+    For the version in the stack's own lock file (``stack_lock``), that file is the answer.
     The other requirements of the stack keep their exact versions. If this version of the stack does not allow
     that, they are only preferences.
 
     Raises:
         StackEnvironmentError: uv is not installed, or this version cannot be resolved.
     """
-    name = tested.stem
-    if environment.read_pins(tested).get(name) == version:
-        return tested
+    name = stack_lock.stem
+    if environment.read_pins(stack_lock).get(name) == version:
+        return stack_lock
     lock = folder / f"{name}-{version}.lock"
     if lock.is_file():
         return lock
@@ -45,15 +45,15 @@ def lock_version(tested: Path, version: str, folder: Path) -> Path:
     with draft_folder(folder, ".advisor-draft-") as draft:
         file = draft / lock.name
         errors = []
-        for requirements in _list_requirements(tested, version):
+        for requirements in _list_requirements(stack_lock, version):
             file.with_suffix(".in").write_text(requirements, "utf-8")
-            shutil.copyfile(tested, file)
+            shutil.copyfile(stack_lock, file)
             errors.append(_compile(uv, file))
             if not errors[-1]:
                 break
         else:
             raise StackEnvironmentError(f"cannot resolve {name} {version}: {errors[0]}")
-        python_versions = tested.read_text("utf-8").partition(". ")[0]
+        python_versions = stack_lock.read_text("utf-8").partition(". ")[0]
         header = f"{python_versions}. Written by: advisor bench --parity\n"
         file.write_text(header + file.read_text("utf-8"), "utf-8")
         file.with_suffix(".in").replace(lock.with_suffix(".in"))
@@ -61,13 +61,13 @@ def lock_version(tested: Path, version: str, folder: Path) -> Path:
     return lock
 
 
-def _list_requirements(tested: Path, version: str) -> tuple[str, str]:
+def _list_requirements(stack_lock: Path, version: str) -> tuple[str, str]:
     """Return the requirements with this version of the stack: the others exact, and without versions."""
     pin = re.compile(r"^([A-Za-z0-9._-]+)==.*$", re.MULTILINE)
-    own_pin = f"{tested.stem}=={version}"
-    text = tested.with_suffix(".in").read_text("utf-8")
-    exact = pin.sub(lambda match: own_pin if match[1] == tested.stem else match[0], text)
-    free = pin.sub(lambda match: own_pin if match[1] == tested.stem else match[1], text)
+    own_pin = f"{stack_lock.stem}=={version}"
+    text = stack_lock.with_suffix(".in").read_text("utf-8")
+    exact = pin.sub(lambda match: own_pin if match[1] == stack_lock.stem else match[0], text)
+    free = pin.sub(lambda match: own_pin if match[1] == stack_lock.stem else match[1], text)
     return exact, free
 
 
@@ -91,14 +91,14 @@ def copy_lock(lock: Path, run: Path) -> None:
         shutil.copyfile(file, native / file.name)
 
 
-def find_lock(run: Path, tested: Path) -> Path:
-    """Return the lock file of a run: its own, or that of its stack (``tested``)."""
-    return next(iter(sorted((run / "native").glob("*.lock"))), tested)
+def find_lock(run: Path, stack_lock: Path) -> Path:
+    """Return the lock file of a run: its own, or that of its stack."""
+    return next(iter(sorted((run / "native").glob("*.lock"))), stack_lock)
 
 
 def ensure_environment(
     run: Path,
-    tested: Path,
+    stack_lock: Path,
     required_packages: tuple[str, ...],
     progress: Callable[[str], None] = lambda _: None,
 ) -> environment.Environment:
@@ -107,7 +107,7 @@ def ensure_environment(
     Raises:
         StackEnvironmentError: the environment cannot be built or used.
     """
-    lock = find_lock(run, tested)
-    if lock == tested:
+    lock = find_lock(run, stack_lock)
+    if lock == stack_lock:
         return environment.ensure_environment(lock, required_packages, progress)
     return environment.build_environment(lock, progress, unless_ready=True)
