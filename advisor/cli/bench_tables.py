@@ -157,11 +157,15 @@ def _list_versions(bench: Bench) -> list[list[str]]:
             f"{run.first_loss:.4f}",
             f"{run.losses[-1]:.4f}" if run.losses else "",
             "" if run.held_out is None else f"{run.held_out:.4f}",
-            *("" if is_reference or value is None else f"{value:.1e}" for value in differences),
+            *("" if is_reference or value is None else _format_difference(value) for value in differences),
             "the reference" if is_reference else ", ".join(failures) or "nothing",
             ", ".join(list_changed_libraries(run, reference)) or "the same",
         ])  # fmt: skip
     return rows
+
+
+def _format_difference(value: float) -> str:
+    return f"{value:.1e}" if value else "0"
 
 
 def _format_parity_notes(bench: Bench) -> list[str]:

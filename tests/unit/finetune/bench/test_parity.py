@@ -180,12 +180,12 @@ def test_result_is_read_again_and_is_no_figure_of_a_ranking(tmp_path, monkeypatc
     assert list_benchmarks(again) == []
     page = bench_tables.format_markdown(again, None)
     rows = [line for line in page if line.startswith("| 1.")]
-    changed = "| 1.16.0 | 42 | 3.5000 | -1.5000 | 1.5000 | 5.0e-01 | 0.0e+00 | 0.0e+00 | first loss, losses |"
+    changed = "| 1.16.0 | 42 | 3.5000 | -1.5000 | 1.5000 | 5.0e-01 | 0 | 0 | first loss, losses |"
     assert rows == [
         "| 1.14.0 | 42 | 3.0000 | -2.0000 | 1.5000 |  |  |  | the reference | the same |",
-        "| 1.15.0 | 42 | 3.0000 | -2.0000 | 1.5000 | 0.0e+00 | 0.0e+00 | 0.0e+00 | nothing | the same |",
+        "| 1.15.0 | 42 | 3.0000 | -2.0000 | 1.5000 | 0 | 0 | 0 | nothing | the same |",
         f"{changed} transformers 5.9.0 |",
-        "| 1.14.0 again | 42 | 3.0000 | -2.0000 | 1.5000 | 0.0e+00 | 0.0e+00 | 0.0e+00 | nothing | the same |",
+        "| 1.14.0 again | 42 | 3.0000 | -2.0000 | 1.5000 | 0 | 0 | 0 | nothing | the same |",
     ]
     assert "- trl 1.16.0 is the first version that parts from 1.14.0, in: first loss, losses" in page
 
