@@ -116,7 +116,7 @@ def start_run(
     parent: str = "",
     note: str = "",
     tags: tuple[str, ...] = (),
-    lock: Path | None = None,
+    version: str = "",
 ) -> Path:
     """Plan and run; return the run's folder.
 
@@ -127,7 +127,7 @@ def start_run(
         parent: id of the run that this one varies.
         note: words of the user, for the record.
         tags: short words of the user, to find the run.
-        lock: lock file of another released version of the stack; None: the stack's own.
+        version: another released version of the stack; empty: the tested one.
 
     Raises:
         DataError: the checks found an error in the data (warnings do not stop a run).
@@ -155,8 +155,8 @@ def start_run(
         ),
     )
     with _record_failure(folder):
-        if lock is not None:
-            version_lock.copy_lock(lock, folder)
+        if version:
+            version_lock.write_version(folder, version)
         _run_plan(folder, record, composed_spec, callbacks)
     return folder
 

@@ -65,7 +65,7 @@ def run_parity(
         stack_name: name of the stack.
         versions: its versions, the oldest one first.
         seeds: one run of every version for each.
-        folder: folder of the lock files and of the runs, ``STACK-VERSION-SEED`` each; a finished run there
+        folder: folder of the runs, ``STACK-VERSION-SEED`` each; a finished run there
             does not run again.
         callbacks: called with stages and events.
         on_run: called with each finished run.
@@ -107,12 +107,12 @@ def _run_version(
     suffix: str,
 ) -> RunFigures:
     try:
-        lock = version_lock.lock_version(stack.lock, version, folder / "locks")
+        version_lock.lock_version(stack.lock, version)
     except StackEnvironmentError as error:
         return RunFigures(stack.name, seed, round="V", version=version, reason=str(error))
     run_folder = folder / f"{stack.name}-{version}-{seed}{suffix}"
     values = {**job, "stack": stack.name, "training.seed": seed, "output": str(run_folder)}
-    run = measure_job(run_folder, values, "V", callbacks, lock)
+    run = measure_job(run_folder, values, "V", callbacks, version)
     if run.version and Version(run.version) != Version(version):
         return replace(run, version=version, reason=f"its environment has {stack.name} {run.version}")
     return replace(run, version=version)

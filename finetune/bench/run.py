@@ -168,7 +168,7 @@ def measure_job(
     values: Mapping[str, Any],
     round_name: str,
     callbacks: RunCallbacks,
-    lock: Path | None = None,
+    version: str = "",
 ) -> RunFigures:
     """Run a job unless it is finished, check its adapter, and return its figures, or why there are none.
 
@@ -177,7 +177,7 @@ def measure_job(
         values: fields of its spec.
         round_name: round of the bench.
         callbacks: called with stages and events.
-        lock: lock file of another released version of the stack.
+        version: a released version of the stack; empty: the tested one.
 
     Raises:
         TrainingInterruption: the run was stopped.
@@ -185,7 +185,7 @@ def measure_job(
     """
     stack, seed = str(values["stack"]), int(values["training.seed"])
     try:
-        _run_or_resume(folder, values, callbacks, lock)
+        _run_or_resume(folder, values, callbacks, version)
         method = record.read_record(folder).spec["method"]["name"]
         if method in LORA_LIKE and not (folder / "gate.json").is_file():
             equivalence.check_logits(folder)
@@ -196,9 +196,7 @@ def measure_job(
         return RunFigures(stack, seed, round=round_name, reason=str(error))
 
 
-def _run_or_resume(
-    folder: Path, values: Mapping[str, Any], callbacks: RunCallbacks, lock: Path | None
-) -> None:
+def _run_or_resume(folder: Path, values: Mapping[str, Any], callbacks: RunCallbacks, version: str) -> None:
     """Run what is not finished. An interrupted training starts again, because its times have a gap."""
     if (folder / "record.json").is_file():
         state = record.read_record(folder).current_state
@@ -211,7 +209,7 @@ def _run_or_resume(
             return
         record.clear_run(folder)
     with device_memory.record_peak(folder):
-        run.start_run(compose_spec([("bench", nest_leaves(values))]), callbacks=callbacks, lock=lock)
+        run.start_run(compose_spec([("bench", nest_leaves(values))]), callbacks=callbacks, version=version)
 
 
 def merge_settings(composed_spec: ComposedSpec, quick: Mapping[str, Any]) -> dict[str, Any]:

@@ -236,7 +236,7 @@ class Stacks:
     def __init__(self, interruption):
         self.names, self.interruption = [], interruption
 
-    def start(self, composed_spec, *, callbacks, lock=None):
+    def start(self, composed_spec, *, callbacks, version=""):
         folder = Path(composed_spec.spec.output)
         folder.mkdir(parents=True)
         self.names.append(folder.name)

@@ -33,21 +33,18 @@ class Versions:
     """Stand-ins for training: a version has its own losses and logits, or an error."""
 
     def __init__(self, monkeypatch, changes=(), errors=()):
-        self.changes, self.errors, self.folders, self.locks = dict(changes), dict(errors), [], []
+        self.changes, self.errors, self.folders = dict(changes), dict(errors), []
         monkeypatch.setattr(run, "start_run", self.start)
         monkeypatch.setattr(version_lock, "lock_version", self.lock)
 
-    def lock(self, tested, version, folder):
-        error = self.errors.get(version)
-        if isinstance(error, StackEnvironmentError):
+    def lock(self, stack_lock, version):
+        assert stack_lock.name == "trl.lock"
+        if isinstance(error := self.errors.get(version), StackEnvironmentError):
             raise error
-        return folder / f"{tested.stem}-{version}.lock"
 
-    def start(self, composed_spec, *, callbacks, lock):
+    def start(self, composed_spec, *, callbacks, version):
         folder = Path(composed_spec.spec.output)
         self.folders.append(folder.name)
-        self.locks.append(lock.name)
-        version = lock.stem.partition("-")[2]
         if version in self.errors:
             raise self.errors[version]
         folder.mkdir(parents=True)
@@ -92,7 +89,6 @@ def test_versions_that_do_the_same_work_part_in_nothing(tmp_path, monkeypatch):
     versions = Versions(monkeypatch)
     result = compare(tmp_path)
     assert versions.folders == ["trl-1.14.0-42", "trl-1.15.0-42", "trl-1.16.0-42", "trl-1.14.0-42-again"]
-    assert versions.locks[1] == "trl-1.15.0.lock"
     assert [one.gates for one in result.runs] == [SAME] * 4
     assert result.runs[1].differences == {"losses": 0.0, "held-out loss": 0.0, "adapter": 0.0}
     assert result.runs[1].losses == (3.0, 2.0, 1.0, 0.0, -1.0, -2.0)

@@ -46,8 +46,9 @@ def stack_lock(tmp_path, monkeypatch):
 
 
 def test_only_the_stack_has_another_version(stack_lock, tmp_path):
-    lock = version_lock.lock_version(stack_lock, "1.0", tmp_path / "locks")
-    assert lock == tmp_path / "locks" / "stackish-1.0.lock"
+    lock = version_lock.lock_version(stack_lock, "1.0")
+    assert lock.name == "stackish-1.0.lock"
+    assert lock.is_relative_to(tmp_path / "cache")
     assert environment.read_pins(lock) == {"part": "1.0", "stackish": "1.0"}
     assert lock.with_suffix(".in").read_text() == "# a reason for part==1.0\npart==1.0\nstackish==1.0\n"
     lines = lock.read_text().splitlines()
@@ -56,37 +57,52 @@ def test_only_the_stack_has_another_version(stack_lock, tmp_path):
     assert sorted(file.name for file in lock.parent.iterdir()) == ["stackish-1.0.in", "stackish-1.0.lock"]
 
 
-def test_another_requirement_gives_way_only_if_it_must(stack_lock, tmp_path):
-    lock = version_lock.lock_version(stack_lock, "3.0", tmp_path / "locks")
+def test_another_requirement_gives_way_only_if_it_must(stack_lock):
+    lock = version_lock.lock_version(stack_lock, "3.0")
     assert environment.read_pins(lock) == {"part": "2.0", "stackish": "3.0"}
 
 
-def test_tested_version_has_the_tested_lock_and_a_resolved_one_is_not_resolved_again(
-    stack_lock, tmp_path, monkeypatch
-):
-    first = version_lock.lock_version(stack_lock, "1.0", tmp_path / "locks").read_bytes()
+def test_tested_version_has_the_tested_lock_and_another_one_is_resolved_once(stack_lock, monkeypatch):
+    first = version_lock.lock_version(stack_lock, "1.0").read_bytes()
     monkeypatch.setattr(environment, "find_uv", lambda: pytest.fail("resolved again"))
-    assert version_lock.lock_version(stack_lock, "1.0", tmp_path / "locks").read_bytes() == first
-    assert version_lock.lock_version(stack_lock, "2.0", tmp_path / "locks") == stack_lock
+    assert version_lock.lock_version(stack_lock, "1.0").read_bytes() == first
+    assert version_lock.lock_version(stack_lock, "2.0") == stack_lock
 
 
-def test_missing_version_has_a_reason_and_leaves_nothing(stack_lock, tmp_path):
+def test_new_lock_of_the_stack_resolves_its_versions_again(stack_lock):
+    first = version_lock.lock_version(stack_lock, "1.0")
+    stack_lock.write_text(stack_lock.read_text() + "# newer\n")
+    assert not version_lock.locate_lock(stack_lock, "1.0").exists()
+    assert version_lock.lock_version(stack_lock, "1.0") != first
+
+
+def test_missing_version_has_a_reason_and_leaves_nothing(stack_lock):
     with pytest.raises(
         StackEnvironmentError, match=r"^cannot resolve stackish 9\.0: .*no version of stackish==9"
     ):
-        version_lock.lock_version(stack_lock, "9.0", tmp_path / "locks")
-    assert not list((tmp_path / "locks").iterdir())
+        version_lock.lock_version(stack_lock, "9.0")
+    assert not list(version_lock.locate_lock(stack_lock, "9.0").parent.iterdir())
 
 
-def test_run_with_its_own_lock_uses_no_other_environment(stack_lock, tmp_path):
-    run = tmp_path / "run"
+def test_run_of_a_version_uses_no_other_environment(stack_lock, tmp_path):
+    run, plain = tmp_path / "run", tmp_path / "plain"
     run.mkdir()
-    assert version_lock.find_lock(run, stack_lock) == stack_lock
-    version_lock.copy_lock(version_lock.lock_version(stack_lock, "1.0", tmp_path / "locks"), run)
-    assert version_lock.find_lock(run, stack_lock) == run / "native" / "stackish-1.0.lock"
+    plain.mkdir()
+    version_lock.write_version(run, "1.0")
+    assert version_lock.find_lock(plain, stack_lock) == stack_lock
+    assert version_lock.find_lock(run, stack_lock) == version_lock.locate_lock(stack_lock, "1.0")
     # Its required packages are installed here, and still it gets an environment of its own.
     own = version_lock.ensure_environment(run, stack_lock, ("packaging",))
     assert own.packages["stackish"] == "1.0"
     assert own.home.startswith(str(tmp_path / "cache"))
-    (tmp_path / "plain").mkdir()
-    assert version_lock.ensure_environment(tmp_path / "plain", stack_lock, ("packaging",)).home == "here"
+    assert version_lock.ensure_environment(plain, stack_lock, ("packaging",)).home == "here"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "../../../evil", "1.0 @ https://evil.example/a.whl", "1.0\n--index-url=x"]
+)
+def test_run_of_a_stranger_names_a_version_and_nothing_else(stack_lock, tmp_path, text):
+    """Attack: the folder of a run brings a path, an address or an option for uv."""
+    version_lock.write_version(tmp_path, text)
+    with pytest.raises(StackEnvironmentError, match="has no version: "):
+        version_lock.ensure_environment(tmp_path, stack_lock, ("packaging",))
