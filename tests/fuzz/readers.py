@@ -386,6 +386,9 @@ def seeds(name: str) -> list[bytes]:
         "pickle_opcodes": lambda: [pickle.dumps({"a": [1, InputError]}, n) for n in (0, 2, 4)] + [_zip()],
         "training_rows": lambda: [b'{"messages": [{"role": "user", "content": "a"}]}\n{"text": "b"}\n',
                                   b'[{"prompt": "a", "completion": "b"}]', b"instruction,output\na,b\n"],
-        "bench_result": lambda: [(ROOT / "benchmarks" / "results" / "bench-cpu.json").read_bytes()],
+        "bench_result": lambda: [
+            (ROOT / "benchmarks" / "results" / f"{name}.json").read_bytes()
+            for name in ("bench-cpu", "parity-trl", "parity-axolotl")
+        ],
     }  # fmt: skip
     return seeds_by_reader[name]()
