@@ -203,7 +203,7 @@ def _windows_sql() -> str:
             )
             for days in (365, _TWO_YEARS)
         },
-        "idle_smoothed": _smoothed("idle", "idle IS NOT NULL", 120),
+        "idle_smoothed": _recent_mean("idle", "idle IS NOT NULL", 120),
         **{
             name: f"{function} FILTER (ago < {days} AND flow IS NOT NULL)"
             for days in _FLOWS
@@ -214,7 +214,7 @@ def _windows_sql() -> str:
             )
         },
         "busiest_month": "max(flow) FILTER (ago < 400)",
-        "commits_smoothed": _smoothed("flow", f"flow IS NOT NULL AND ago < {_TWO_YEARS}", 100),
+        "commits_smoothed": _recent_mean("flow", f"flow IS NOT NULL AND ago < {_TWO_YEARS}", 100),
         **{f"days_since_busy_{busy}": f"min(ago) FILTER (flow >= {busy})" for busy in BUSY},
     }
     return f"""
@@ -230,7 +230,7 @@ def _windows_sql() -> str:
     )"""
 
 
-def _smoothed(column: str, condition: str, days: int) -> str:
+def _recent_mean(column: str, condition: str, days: int) -> str:
     """Return the mean of log(1 + column), in which a row of so many days ago has the weight 1/e."""
     weight = f"exp(-ago / {days})"
     return f"sum({weight} * {_log(column)}) FILTER ({condition}) / sum({weight}) FILTER ({condition})"
