@@ -20,8 +20,8 @@ from shrink_snapshot import shrink
 from advisor.collect.git import collect_history
 from advisor.collect.git.command import run_git
 from advisor.domain.domain import load_domain
+from advisor.domain.domain_file import read_domain_file
 from advisor.domain.files import data_folder
-from advisor.domain.identities import load_identities
 from advisor.errors import GitFailed
 from advisor.facts.reading import open_store, read_rows
 from advisor.facts.store import file_path
@@ -33,6 +33,7 @@ def main() -> None:
     domain = load_domain(sys.argv[1])
     clones, cache, names = Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:]
     store = data_folder() / "snapshots" / domain.snapshot
+    patterns = read_domain_file(sys.argv[1]).get("identities", ())
     packages = {candidate.repository: candidate.package for candidate in domain.candidates}
     for name in names or packages:
         clone = clones / name.replace("/", "+") / "repo"
@@ -44,7 +45,7 @@ def main() -> None:
         read_on = max(row["retrieved_at"] for row in before["contributions"])
         collect_history(
             str(clone), store, cache, retrieved_on=read_on, repository=name, package=packages[name],
-            identities=load_identities(domain.identities), warn=print,
+            patterns=patterns, warn=print,
         )  # fmt: skip
         print(f"{name}: {compare(before, read_tables(store, name))}", flush=True)
     shrink(store)
