@@ -92,6 +92,7 @@ def _collect(repositories: list[str], store: Path, progress: CollectionProgress,
     from advisor.cli.collect_repositories import SOURCES, collect_apis, collect_histories, find_packages
     from advisor.collect.github.protocol import find_endpoints
     from advisor.collect.http.auth import find_credential
+    from advisor.domain.domain_file import read_domain_file
 
     packages = find_packages(repositories, store)
     if find_credential(find_endpoints(os.environ).rest, os.environ, home_folder()):
@@ -99,4 +100,5 @@ def _collect(repositories: list[str], store: Path, progress: CollectionProgress,
     else:
         print_note("no token for GitHub: only git histories are collected")
     histories = {repository: repository for repository in repositories}
-    collect_histories(histories, packages, store, progress, date_or_today(None), None, None, domain)
+    patterns = read_domain_file(domain).get("identities", ())
+    collect_histories(histories, packages, store, progress, date_or_today(None), None, None, patterns)

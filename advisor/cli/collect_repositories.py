@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from advisor.collect import sources
 from advisor.files import data_home, home_folder
@@ -83,33 +83,26 @@ def collect_histories(
     day: date,
     name: str | None,
     github_url: str | None,
-    domain: str,
+    patterns: Sequence[Mapping[str, Any]],
 ) -> None:
     """Collect the histories, and add each repository or failure to the progress.
 
     ``histories`` is ``owner/name`` or place → place of the history; ``name`` is the ``owner/name`` of the one
-    local clone.
+    local clone; ``patterns`` are the entries ``identities`` of a domain file.
     """
-    import os
-
     from advisor.collect.git import collect_history
-    from advisor.collect.github.protocol import find_endpoints
-    from advisor.domain.domain import load_domain
-    from advisor.domain.identities import load_identities
     from advisor.errors import CollectError
 
-    identities = load_identities(load_domain(domain).identities)
-    web = find_endpoints(os.environ, github_url).web
     for place, where in histories.items():
         is_name = not Path(where).is_dir() and "://" not in where
         try:
             repository = collect_history(
-                f"{web}/{where}.git" if is_name and web != "https://github.com" else where,
+                _find_address(where, github_url) if is_name else where,
                 store,
                 data_home() / "git",
                 retrieved_on=day,
                 repository=name or (where if is_name else None),
-                identities=identities,
+                patterns=patterns,
                 package=packages.get(place),
                 progress=lambda text: progress.show_event("git", {"text": text}),
                 warn=lambda text: progress.show_event("note", {"text": text}),
@@ -118,3 +111,13 @@ def collect_histories(
             progress.add_failure(place, "git", error)
         else:
             progress.repositories.add(repository)
+
+
+def _find_address(name: str, github_url: str | None) -> str:
+    """Return the address of ``owner/name`` on a GitHub Enterprise server, or the name itself."""
+    import os
+
+    from advisor.collect.github.protocol import find_endpoints
+
+    web = find_endpoints(os.environ, github_url).web
+    return name if web == "https://github.com" else f"{web}/{name}.git"

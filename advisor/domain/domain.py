@@ -10,11 +10,12 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from advisor.domain.domain_file import extend_content, find_domain_file, list_domains, read_domain_file
 from advisor.domain.files import StrictModel, data_folder, describe_error, read_toml
 from advisor.domain.fitted_weights import CRITERIA, OUTCOMES, complete_weights, read_fitted_weights
 from advisor.domain.identities import Identity
 from advisor.domain.organisations import Organisation
-from advisor.errors import ConfigError, UnknownName, describe_unknown, find_name
+from advisor.errors import ConfigError, UnknownName, describe_unknown
 from advisor.model import Candidate
 
 SMALLEST_WEIGHT, LARGEST_WEIGHT = 1e-6, 1e6
@@ -179,7 +180,7 @@ def check_weights(weights: Mapping[str, float], criteria: list[str], where: str)
 
 def available_domains(folder: Path | None = None) -> list[str]:
     """Return the names of the bundled domains."""
-    return sorted(p.stem for p in ((folder or data_folder()) / "domains").glob("*.toml"))
+    return list_domains(folder or data_folder())
 
 
 def load_domain(name: str, folder: Path | None = None) -> Domain:
@@ -204,12 +205,7 @@ def load_bundled_domain(name: str, folder: Path) -> Domain:
 
 
 def _load_domain(name: str, folder: Path) -> Domain:
-    path = (
-        Path(name)
-        if name.endswith(".toml")
-        else folder / "domains" / f"{_find_bundled_name(name, folder)}.toml"
-    )
-    return _build_domain(read_toml(path), path, folder)
+    return _build_domain(read_domain_file(name, folder), find_domain_file(name, folder), folder)
 
 
 def parse_domain(text: str, path: Path) -> Domain:
@@ -218,19 +214,11 @@ def parse_domain(text: str, path: Path) -> Domain:
     Raises:
         ConfigError: the text is invalid.
     """
-    return _build_domain(tomllib.loads(text), path, data_folder())
+    folder = data_folder()
+    return _build_domain(extend_content(tomllib.loads(text), folder), path, folder)
 
 
 def _build_domain(content: dict[str, Any], path: Path, folder: Path) -> Domain:
-    base = content.pop("extends", None)
-    if base is not None:
-        parent = read_toml(folder / "domains" / f"{base}.toml")
-        lists = {key: [*parent.get(key, []), *content.get(key, [])] for key in ("candidates", "rivals")}
-        lists["identities"] = [
-            *content.get("identities", []),
-            *parent.get("identities", []),
-        ]  # the first that matches wins
-        content = {**{k: v for k, v in parent.items() if k != "wider"}, **content, **lists}
     content["criteria"] = [
         _shared_criterion(c, path, folder) if isinstance(c, str) else c for c in content.get("criteria", [])
     ]
@@ -270,12 +258,6 @@ def _complete(goal: Goal, names: Sequence[str]) -> Goal:
     experts = {name: weight for name, weight in goal.weights.items() if name not in CRITERIA}
     weights = complete_weights(goal.outcomes, experts, names, read_fitted_weights(data_folder()))
     return goal.model_copy(update={"weights": weights})
-
-
-def _find_bundled_name(name: str, folder: Path) -> str:
-    if Path(name).is_file():
-        raise ConfigError(f"{name} is a file, but not a domain: the name of a domain file ends in .toml")
-    return find_name("domain", name, available_domains(folder))
 
 
 def _shared_criterion(name: str, domain_file: Path, folder: Path) -> dict[str, Any]:

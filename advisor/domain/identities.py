@@ -11,17 +11,16 @@ the order of the files' names. A pattern is a whole text, in any case; ``*`` sta
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from pydantic import Field, ValidationError
 
 from advisor.domain.files import StrictModel, data_folder, describe_error, read_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 Kind = Literal["person", "service", "agent"]
 DomainKind = Literal["mail provider", "community", "university", "company"]
@@ -138,6 +137,18 @@ def _list_domains(domain: str) -> list[str]:
     """Return a domain and the domains above it: a.b.org, b.org, org."""
     labels = domain.split(".")
     return [".".join(labels[start:]) for start in range(len(labels))]
+
+
+def parse_patterns(patterns: Sequence[Mapping[str, Any]]) -> tuple[Identity, ...]:
+    """Return the entries ``identities`` of a domain file, checked.
+
+    Raises:
+        ConfigError: an entry is invalid.
+    """
+    try:
+        return _IdentityFile.model_validate({"identities": patterns}).identities
+    except ValidationError as error:
+        raise describe_error(Path("the domain file"), error) from None
 
 
 @cache

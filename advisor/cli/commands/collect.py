@@ -16,6 +16,8 @@ from advisor.cli.options import Includes, OwnStore, RetrievedOn, date_or_today, 
 from advisor.files import data_home
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from advisor.cli.collect_progress import CollectionProgress
 
 
@@ -128,6 +130,7 @@ def collect(
       advisor collect --repos list.txt --workers 4
     """
     from advisor.cli.collect_progress import CollectionProgress
+    from advisor.domain.domain_file import read_domain_file
     from advisor.errors import InputError
 
     source_names = _parse_sources(source, git_only=git_only)
@@ -146,6 +149,7 @@ def collect(
             github_url=github_url, max_wait=max_wait,
         )  # fmt: skip
         return
+    content = read_domain_file(domain)
     packages, histories = _parse_repositories(repositories, domain, name)
     if not from_ and (include or ask or exclude):
         raise InputError("--include, --ask and --exclude need --from")
@@ -178,22 +182,21 @@ def collect(
                     append_to_record=bool(from_),
                 )  # fmt: skip
             if "git" in source_names and not dry_run:
-                day = date_or_today(retrieved_on)
-                collect_histories(histories, packages, folder, progress, day, name, github_url, domain)
+                day, patterns = date_or_today(retrieved_on), content.get("identities", ())
+                collect_histories(histories, packages, folder, progress, day, name, github_url, patterns)
         except KeyboardInterrupt:
             print("advisor: interrupted; run the same command again to resume", file=sys.stderr)
             raise typer.Exit(EXIT_INTERRUPT) from None
         progress.print_summary()
-    _finish(progress, folder, domain, dry_run=dry_run)
+    candidates = [entry.get("repository") for entry in content.get("candidates", ())]
+    _finish(progress, folder, candidates, dry_run=dry_run)
 
 
-def _finish(progress: CollectionProgress, folder: Path, domain: str, *, dry_run: bool) -> None:
+def _finish(progress: CollectionProgress, folder: Path, candidates: Sequence[str], *, dry_run: bool) -> None:
     """Measure the store if it has facts about all candidates; raise the error or exit code that fits."""
-    from advisor.domain.domain import load_domain
     from advisor.errors import EXIT_FAILURE, EXIT_PARTIAL
     from advisor.facts.reading import has_facts_about
 
-    candidates = (candidate.repository for candidate in load_domain(domain).candidates)
     if progress.repositories and has_facts_about(folder, candidates):
         measure_facts(folder)
     if progress.only_error is not None:
@@ -228,14 +231,15 @@ def _parse_repositories(
         ``owner/name`` → package, and ``owner/name`` or place → place of the history.
     """
     from advisor.addresses import check_repository
-    from advisor.domain.domain import load_domain
+
+    check_one_place(places or [], name=name)
+    names = [place for place in places or () if not Path(place).is_dir() and "://" not in place]
+    if places and not names:
+        return {}, {place: place for place in places}
+    from advisor.domain.domain import load_domain  # it takes as long as all of an unchanged history
 
     domain_packages = {c.repository: c.package for c in load_domain(domain).candidates}
-    check_one_place(places or [], name=name)
     if not places:
         return domain_packages, {repository: repository for repository in domain_packages}
-    packages: dict[str, str | None] = {}
-    for place in places:
-        if not Path(place).is_dir() and "://" not in place:
-            packages[check_repository(place)] = domain_packages.get(place)
+    packages = {check_repository(place): domain_packages.get(place) for place in names}
     return packages, {place: place for place in places}

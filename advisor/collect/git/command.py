@@ -178,6 +178,7 @@ def build_environment(*, remote: bool) -> dict[str, str]:
         **{name: value for name, value in os.environ.items() if name in _PASSED_VARIABLES},
         "LC_ALL": "C",
         "GIT_TERMINAL_PROMPT": "0",
+        "GIT_DEFAULT_REF_FORMAT": "files",  # `local_clone` writes and reads them
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_ALLOW_PROTOCOL": "https:ssh:file" if remote else "none",

@@ -15,11 +15,8 @@ from advisor.facts.store import file_path
 if TYPE_CHECKING:
     from datetime import date
 
-# All facts of a history depend on these, besides the history: this folder and the lists that it reads.
-_LISTS = (
-    "vendored.toml", "practices.toml", "licences.toml", "merges.toml", "tags.toml",
-    "identities/first_names.txt", "identities/assistants.txt",
-)  # fmt: skip
+# Besides the history, all facts depend on the code of this folder and on the code and lists that it reads.
+_LISTS = ("vendored.toml", "practices.toml", "licences.toml", "merges.toml", "tags.toml")
 
 
 def compute_digest(folder: Path, settings: str) -> str:
@@ -29,10 +26,12 @@ def compute_digest(folder: Path, settings: str) -> str:
         GitFailed: git failed.
     """
     digest = hashlib.sha256(settings.encode())
-    for command in (("rev-parse", "HEAD"), ("for-each-ref", "--format=%(refname) %(objectname)")):
-        digest.update(run_git(folder, *command).encode())
-    code = sorted(Path(__file__).parent.glob("*.py"))
-    for file in (*code, *(data_folder() / name for name in _LISTS)):
+    digest.update((folder / "HEAD").read_bytes())
+    digest.update(run_git(folder, "for-each-ref", "--format=%(refname) %(objectname)").encode())
+    here, data = Path(__file__), data_folder()
+    code = [*sorted(here.parent.glob("*.py")), here.parents[2] / "domain" / "identities.py"]
+    lists = [*(data / name for name in _LISTS), *sorted((data / "identities").glob("*.t*"))]
+    for file in (*code, *lists):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 

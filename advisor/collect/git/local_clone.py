@@ -211,6 +211,8 @@ def _read_small(path: Path, limit: int) -> bytes:
 
 def choose_head(repository: Path) -> None:
     """Set HEAD to the remote's default branch, if the repository knows it and has its commits."""
+    if not _has_ref(repository, ORIGIN_HEAD):
+        return
     try:
         commit = run_git(repository, "rev-parse", "--verify", "--quiet", f"{ORIGIN_HEAD}^{{commit}}").strip()
     except GitFailed:
@@ -224,9 +226,11 @@ def _replace_missing_head(repository: Path) -> None:
     Raises:
         GitFailed: there are several branches.
     """
-    head = run_git(repository, "symbolic-ref", "--quiet", "HEAD").strip() if _is_symbolic(repository) else ""
+    kind, _, head = (repository / "HEAD").read_text("utf-8", "surrogateescape").strip().partition(" ")
+    if kind != "ref:" or _has_ref(repository, head):
+        return
     branches = run_git(repository, "for-each-ref", "--format=%(refname)", "refs/heads").split()
-    if not head or not branches or head in branches:
+    if not branches:
         return
     if len(branches) > 1:
         raise GitFailed(
@@ -236,8 +240,11 @@ def _replace_missing_head(repository: Path) -> None:
     run_git(repository, "symbolic-ref", "HEAD", branches[0])
 
 
-def _is_symbolic(repository: Path) -> bool:
-    return (repository / "HEAD").read_bytes().startswith(b"ref:")
+def _has_ref(repository: Path, name: str) -> bool:
+    """Return whether a repository has a ref, without a git process; `build_environment` sets the format."""
+    packed = repository / "packed-refs"
+    line = f" {name}\n".encode("utf-8", "surrogateescape")
+    return (repository / name).is_file() or (packed.is_file() and line in packed.read_bytes())
 
 
 def _check_trees(repository: Path) -> None:

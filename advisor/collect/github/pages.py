@@ -109,12 +109,8 @@ def plan_next_pages(
             continue
         first = min(PAGE, need, max(SMALLEST, open_size * need // open_need))
         open_size, open_need = open_size - first, open_need - need
-        if progress.known_until is None:
-            next_pages[kind] = Page(first, progress.cursor)
-        elif kind in queries.HAS_SINCE:
-            next_pages[kind] = Page(first, progress.cursor, since=progress.known_until)
-        else:
-            next_pages[kind] = Page(first, progress.cursor, is_ascending=False)
+        since = progress.known_until if kind in queries.HAS_SINCE else None
+        next_pages[kind] = Page(first, progress.cursor, since, is_ascending=since == progress.known_until)
     return {kind: next_pages[kind] for kind in progress_by_kind}
 
 
@@ -264,7 +260,7 @@ def _save_page(
         return _save_newest_page(state, name, kind, progress, page, now)
     highest = max([progress.highest or "", *page.changes]) or None
     next_progress = replace(progress, cursor=page.cursor, highest=highest)
-    next_progress = state.save_page(name, kind, page.rows, next_progress, _format_day(now))
+    next_progress = state.save_page(name, kind, page.rows, next_progress, now.date().isoformat())
     is_first = progress.known_until is None
     # A busy tracker has no last page: once all rows are stored, changes since the start are for the next run.
     is_busy = is_first and (highest or "") >= now.isoformat()
@@ -285,7 +281,7 @@ def _save_newest_page(
     highest = max([progress.highest or "", *page.changes]) or None
     # The position is not stored: after a crash the reading starts at the newest change again.
     stored_progress = state.save_page(
-        name, kind, page.rows, replace(progress, cursor=None, highest=None), _format_day(now)
+        name, kind, page.rows, replace(progress, cursor=None, highest=None), now.date().isoformat()
     )
     next_progress = replace(stored_progress, cursor=page.cursor, highest=highest)
     if kind == "releases":
@@ -396,7 +392,3 @@ def write_facts(store: Path, state: CollectionState, repository: Repository) -> 
         rows = ({"repository": repository.name, **row} for row in state.read_rows(repository.name, kind))
         writing.write_rows(store, table, repository.name, rows, part=f"github-{kind.lower()}")
         state.mark_clean(repository.name, kind)
-
-
-def _format_day(now: datetime) -> str:
-    return now.date().isoformat()

@@ -27,13 +27,14 @@ AGENTS = [
     ("claude[bot]", f"209825114+claude[bot]@{NOREPLY}"), ("Cursor Agent", "cursoragent@cursor.com"),
     ("google-labs-jules", f"161369871+google-labs-jules@{NOREPLY}"), ("Codex", "codex@openai.com"),
     ("Devin AI", f"158243242+devin-ai-integration@{NOREPLY}"), ("OpenHands", "openhands@all-hands.dev"),
-    ("gemini-code-assist", "gca@google.com"), ("Copilot", f"198982749+Copilot@{NOREPLY}"),
+    ("Gemini", f"176961590+gemini-code-assist[bot]@{NOREPLY}"), ("Copilot", f"198982749+Copilot@{NOREPLY}"),
     ("aider (gpt-5)", "aider@aider.chat"), ("copilot-swe-agent[bot]", f"198982749+Copilot@{NOREPLY}"),
     ("Claude", "no-reply@anthropic.com"), ("Crush", "crush@charm.land"), ("Oz", "oz-agent@warp.dev"),
     ("Qwen-Coder", "qwen-coder@alibabacloud.com"), ("Junie", "junie@jetbrains.com"),
     ("factory-droid[bot]", f"138933559+factory-droid[bot]@{NOREPLY}"), ("Roo Code", "roomote@roocode.com"),
     ("Kiro Agent", f"244629292+kiro-agent@{NOREPLY}"), ("Codex Agent", "codex@example.com"),
-    ("opencode", f"opencode-agent[bot]@{NOREPLY}"),
+    ("opencode", f"opencode-agent[bot]@{NOREPLY}"), ("Junie", f"247260674+junie-agent@{NOREPLY}"),
+    ("roomote-v0[bot]", f"219738659+roomote-v0[bot]@{NOREPLY}"), ("ghas", f"62310815+github-advanced-security[bot]@{NOREPLY}"),
 ]  # fmt: skip
 # Names of people in public histories that have a word of a machine in them, at made-up addresses.
 PEOPLE = [

@@ -20,7 +20,6 @@ from advisor.answers.recommend import recommend
 from advisor.cli import app, load
 from advisor.collect.git import collect_history
 from advisor.domain.contests import contests_folder, load_contests
-from advisor.domain.identities import load_identities
 from advisor.errors import InputError
 from advisor.facts.reading import open_store
 from advisor.population.reading import read_libraries
@@ -69,7 +68,7 @@ def folder(tmp_path_factory):
         make_history(path / name, days, people)
         collect_history(
             str(path / name), path / "facts", path / "cache", retrieved_on=date(2024, 2, 1),
-            repository=f"own/{name}", identities=load_identities(()),
+            repository=f"own/{name}",
         )  # fmt: skip
     return path
 
@@ -97,7 +96,7 @@ def test_the_advice_does_not_see_what_came_later(folder, tmp_path):
                      {"steady": 6, "fading": 5, "ended": 4}[name])  # fmt: skip
         collect_history(
             str(tmp_path / name), tmp_path / "facts", tmp_path / "cache", retrieved_on=date(2024, 2, 1),
-            repository=f"own/{name}", identities=load_identities(()),
+            repository=f"own/{name}",
         )  # fmt: skip
     runner = CliRunner().invoke(app, ["backtest", "--contests-from", str(tmp_path)])
     assert "before its outcome (2024-01-01)" in str(runner.exception)

@@ -12,7 +12,6 @@ from advisor.collect.git import collect_history
 from advisor.collect.git.authors import find_organisations, number_people
 from advisor.collect.git.co_authors import parse_co_authors
 from advisor.collect.git.credit import Commit
-from advisor.domain.identities import Identity, load_identities
 from advisor.facts.reading import open_store, read_rows
 
 DAY = date(2026, 1, 1)
@@ -91,9 +90,9 @@ def test_co_authors_are_people_by_their_trailers_and_the_mailmap(tmp_path, by_ad
 
 def test_a_machine_of_the_users_list_is_no_contributor(tmp_path):
     folder = build_history(tmp_path / "own", (ANN, ANN), ("Build Farm <farm@x.example>", ANN, BOB))
-    entry = Identity.model_validate({"class": "service", "patterns": ["build farm"], "source": "our wiki"})
+    pattern = {"class": "service", "patterns": ["build farm"], "source": "our wiki"}
     subprocess.run(["git", "-C", str(folder), "update-ref", "refs/pull/3/head", "main"], check=True)
-    people = read_people(str(folder), tmp_path, identities=load_identities((entry,)))
+    people = read_people(str(folder), tmp_path, patterns=[pattern])
     assert people == {0: (1, 0, 0, False), 1: (1, 0, 0, True), 2: (0, 0, 1, False)}
     (request,) = read_rows(open_store(tmp_path / "store"), "threads", "o/n")
     assert request["is_bot"], "its change requests are a bot's"

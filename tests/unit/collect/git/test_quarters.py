@@ -7,8 +7,7 @@ from datetime import date
 import pytest
 from repositories import Repo
 
-from advisor.collect import git
-from advisor.collect.git import changes, collect_history
+from advisor.collect.git import changes, collect_history, tables
 from advisor.collect.git.vendored_files import is_vendored
 from advisor.facts import reading
 
@@ -104,7 +103,7 @@ def test_an_unchanged_history_is_left_alone(repo, tmp_path, monkeypatch):
         raise AssertionError("it was read again")
 
     with monkeypatch.context() as patch:
-        patch.setattr(git, "read_log", fail)
+        patch.setattr(tables, "read_log", fail)
         assert collect(repo, tmp_path).manifest == first.manifest
         later = collect(repo, tmp_path, date(2024, 8, 1))
         rows = reading.read_rows(later, "contributions", "own/er")
