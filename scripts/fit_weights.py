@@ -18,9 +18,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from scipy.optimize import minimize
-from train_outlook import add_split_options
+from train_outlook import add_split_options, count_names, split_rows
 
 from advisor.answers.backtest import ranking, run
 from advisor.domain.files import data_folder
@@ -77,11 +76,8 @@ def main() -> None:
 
 def fit_panel(options: argparse.Namespace) -> dict[str, object]:
     """Return the content of the file of weights."""
-    series = panel.read_panel(options.panel)
-    if options.until:
-        series = series[series.day <= pd.Timestamp(options.until)]
-    left_out = panel.read_names(options.leave_out) if options.leave_out else frozenset()
-    series = series[~series.repository.isin(left_out)].reset_index(drop=True)
+    left_out = count_names(options.leave_out)
+    series = split_rows(panel.read_panel(options.panel), options.leave_out, options.until)
     trees = model.load_model(options.outlook or data_folder() / "reference" / "outlook.json")
     days = run.default_days(series, ranking.MONTHS)
     members, values = run.forecast(series, days, ranking.MONTHS, ACTIVE_DAYS, trees)
@@ -99,7 +95,7 @@ def fit_panel(options: argparse.Namespace) -> dict[str, object]:
             "made_by": "scripts/fit_weights.py",
             "repositories": int(members.repository.nunique()),
             "days": [str(days[0]), str(days[-1])],
-            "left_out": len(left_out),
+            "left_out": left_out,
             "until": str(options.until) if options.until else None,
         },
         "outcomes": fitted,

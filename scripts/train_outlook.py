@@ -16,7 +16,6 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -116,20 +115,37 @@ def as_model(folds: list[list[dict[str, list[Any]]]]) -> model.Model:
     )
 
 
+def count_names(file: Path | None) -> int:
+    """Return how many repositories a file names."""
+    if file is None:
+        return 0
+    return len({line.split("#")[0].strip() for line in file.read_text("utf-8").splitlines()} - {""})
+
+
+def split_rows(series: pd.DataFrame, leave_out: Path | None, until: date | None) -> pd.DataFrame:
+    """Return the rows of a panel without the repositories of a file and without later days.
+
+    Raises:
+        InputError: the panel does not have one of these repositories, so that it could learn from it.
+    """
+    if leave_out is not None:
+        series = series[~series.repository.isin(panel.read_names(leave_out, series))]
+    if until is not None:
+        series = series[series.day <= pd.Timestamp(until)]
+    return series.reset_index(drop=True)
+
+
 def read_training_data(
-    path: Path, leave_out: Collection[str] = (), until: date | None = None
+    path: Path, leave_out: Path | None = None, until: date | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, dict[int, np.ndarray]], np.ndarray]:
     """Return the panel, its members of every month, their features, their labels, their folds.
 
     Args:
         path: the panel.
-        leave_out: repositories to leave out.
+        leave_out: file of the repositories to leave out.
         until: the last day of rows to read; None: all.
     """
-    series = panel.read_panel(path)
-    if until is not None:
-        series = series[series.day <= pd.Timestamp(until)]
-    series = series[~series.repository.isin(leave_out)].reset_index(drop=True)
+    series = split_rows(panel.read_panel(path), leave_out, until)
     first = (series.day.min() + pd.Timedelta(days=60)).to_period("M").to_timestamp()
     months = pd.date_range(first, series.day.max(), freq="MS")
     members = pd.concat(
@@ -155,8 +171,7 @@ def main() -> None:
     options = parser.parse_args()
 
     try:
-        leave_out = panel.read_names(options.leave_out) if options.leave_out else frozenset()
-        data = read_training_data(options.panel, leave_out, options.until)
+        data = read_training_data(options.panel, options.leave_out, options.until)
     except InputError as error:
         sys.exit(f"error: {error}")
     _, members, values, labels, fold = data
@@ -176,7 +191,7 @@ def main() -> None:
             "rows": int(has_label.sum()),
             "first_day": str(members.as_of[has_label].min().date()),
             "last_day": str(members.as_of[has_label].max().date()),
-            "left_out": len(leave_out),
+            "left_out": count_names(options.leave_out),
             "until": str(options.until) if options.until else None,
         },
         "longest_idle_days": TRAINING_ACTIVE_DAYS,

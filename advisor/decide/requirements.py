@@ -15,7 +15,7 @@ from advisor.errors import InputError
 from advisor.model import Candidate
 
 KINDS = (
-    "big tech", "company", "start-up", "foundation", "university", "research institute", "community",
+    "listed company", "company", "start-up", "foundation", "university", "research institute", "community",
     "individual",
 )  # fmt: skip
 LICENSES = ("permissive",)
@@ -49,7 +49,7 @@ class Requirements:
         gpu_memory_gib: memory of one GPU.
         gpus: number of GPUs.
         license: ``permissive``; the name of such a licence, for example ``MIT``, stands for the kind.
-        avoid, prefer: kinds of backer, for example ``big-tech``.
+        avoid, prefer: kinds of backer, for example ``listed-company``.
         hardware: ``amd``, ``apple``, ``tpu`` or ``cpu``.
     """
 
@@ -122,7 +122,9 @@ def _read_kinds(what: str, value: Any) -> tuple[str, ...]:
     kinds = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else (value,)
     for kind in kinds:
         if not isinstance(kind, str):
-            raise InputError(f'invalid {what} {kind!r}: expected kinds of backer, for example ["big-tech"]')
+            raise InputError(
+                f'invalid {what} {kind!r}: expected kinds of backer, for example ["listed-company"]'
+            )
     return kinds
 
 

@@ -130,18 +130,25 @@ def read_panel(path: Path) -> pd.DataFrame:
             raise InputError(f"{path}: {str(error).splitlines()[0]}") from None
 
 
-def read_names(path: Path) -> frozenset[str]:
-    """Read repositories, one ``owner/name`` a line; a line may be empty or a comment with ``#``.
+def read_names(path: Path, series: pd.DataFrame) -> frozenset[str]:
+    """Read repositories of a panel, one ``owner/name`` a line; a line may be empty or a comment with ``#``.
 
     Raises:
-        InputError: the file cannot be read, or a line is no repository.
+        InputError: the file cannot be read, a line is no repository, or the panel does not have it.
     """
     lines = read_text(path).splitlines()
     names = {number: line.split("#")[0].strip() for number, line in enumerate(lines, start=1)}
     for number, name in names.items():
         if name and (name.count("/") != 1 or name.startswith("/") or name.endswith("/")):
             raise InputError(f"{path}, line {number}: {name!r} is no repository: expected owner/name")
-    return frozenset(name for name in names.values() if name)
+    repositories = frozenset(name for name in names.values() if name)
+    if unknown := sorted(repositories - set(series.repository)):
+        raise InputError(
+            f"{path}: the panel has no rows of {', '.join(unknown[:3])}"
+            + (f" and {len(unknown) - 3} more" if len(unknown) > 3 else "")
+            + "; a renamed repository has its newest name"
+        )
+    return repositories
 
 
 def select_cohort(series: pd.DataFrame, at: date, active_days: int = 90) -> pd.DataFrame:

@@ -85,11 +85,9 @@ class Step:
             process.communicate()
             return {"error": f"{words[0]} did not end in its time"}
         lines = output.strip().splitlines()
-        return (
-            json.loads(lines[-1])
-            if lines and not process.returncode
-            else {"error": f"exit code {process.returncode}"}
-        )
+        if process.returncode or not lines:
+            return {"error": f"exit code {process.returncode}"}
+        return json.loads(lines[-1])
 
     def add_run(self, name: str, figures: dict) -> dict:
         self.result["runs"][name] = figures
@@ -164,12 +162,8 @@ def query_card() -> dict:
         text=True,
         check=False,
     )
-    lines = query.stdout.strip().splitlines()
-    return (
-        dict(zip(QUERY.split(","), (value.strip() for value in lines[0].split(",")), strict=False))
-        if lines
-        else {}
-    )
+    values = query.stdout.partition("\n")[0].split(",")
+    return dict(zip(QUERY.split(","), map(str.strip, values), strict=False)) if len(values) > 1 else {}
 
 
 def read_used_mib() -> int:
@@ -177,11 +171,10 @@ def read_used_mib() -> int:
     return int(float(used)) if used.replace(".", "").isdigit() else 0
 
 
-def check_run(step: Step, name: str, figures: dict, shape: str = "") -> None:
-    """Check what holds for every finished run on random weights."""
-    shape = shape or step.shape
+def check_run(step: Step, name: str, figures: dict) -> None:
+    """Check what holds for every finished run of the step's model, whose weights are random."""
     losses = [loss for loss in figures.get("losses", ()) if loss is not None]
-    first = math.log(VOCABULARY[shape])
+    first = math.log(VOCABULARY[step.shape])
     step.check(
         f"{name}: finished",
         figures.get("state") == "finished",
@@ -194,7 +187,9 @@ def check_run(step: Step, name: str, figures: dict, shape: str = "") -> None:
     )
     step.check(f"{name}: the loss falls", losses and min(losses[-3:]) < losses[0], losses)
     step.check(
-        f"{name}: trained weights", figures.get("trainable") == TRAINABLE[shape], figures.get("trainable")
+        f"{name}: trained weights",
+        figures.get("trainable") == TRAINABLE[step.shape],
+        figures.get("trainable"),
     )
     step.check_on_gpu(f"{name}: on the GPU", figures.get("kind") == "cuda", figures.get("kind"))
     error = figures.get("prediction_error")

@@ -29,6 +29,7 @@ _BUSY = 1.5  # processes a core in the last minute; a run's own preparation uses
 _QUERY = "name,uuid,memory.total,memory.free,compute_cap,mig.mode.current"
 # Each of these files means that an NVIDIA driver is loaded (the second one: in Windows' Linux).
 _DRIVER_FILES = ("/proc/driver/nvidia/version", "/dev/dxg")
+_AMD_DRIVER_FILE = "/dev/kfd"  # ROCm's way to the GPU
 _TORCH_QUERY = """
 import json, torch
 gpus = []
@@ -97,7 +98,7 @@ def detect_machine() -> Machine:
     Raises:
         SpecError: ADVISOR_GPUS cannot be read.
     """
-    return Machine(_processor(), len(os.sched_getaffinity(0)), read_memory_limit(), _gpus())
+    return Machine(_processor(), _count_cores(), read_memory_limit(), _gpus())
 
 
 def read_room(kind: str | None) -> Room | None:
@@ -126,8 +127,13 @@ def describe_load() -> str:
 
 
 def describe_unused_gpus(machine: Machine, kind: str | None, processes: int) -> str:
-    """Return a sentence about the GPUs that a run leaves idle; empty if it uses all of them, or none."""
+    """Return a sentence about the GPUs that a run leaves idle; empty if there is none."""
     count = len(machine.gpus)
+    if kind != "cuda" and not count and (maker := _find_other_maker()):
+        return (
+            f"a GPU by {maker} found, not used: advisor installs the stacks for GPUs by NVIDIA only; "
+            f"`advisor rank --hardware {maker.lower()}` shows which libraries use it"
+        )
     if kind != "cuda" or processes >= count:
         return ""
     return f"{count} GPUs found, {processes} used; to use all of them: --gpus {count}"
@@ -159,6 +165,19 @@ def read_driver_version() -> tuple[int, ...] | None:
         return None
     match = re.match(r"\s*(\d+(?:\.\d+)+)", output)
     return tuple(map(int, match[1].split("."))) if match else None
+
+
+def _find_other_maker() -> str:
+    """Return the maker of a GPU that CUDA programs cannot use; empty without one."""
+    if sys.platform == "darwin" and platform.machine() == "arm64":
+        return "Apple"
+    return "AMD" if Path(_AMD_DRIVER_FILE).exists() else ""
+
+
+def _count_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS
 
 
 def _processor() -> str:
@@ -255,18 +274,23 @@ def _parse_number(text: str) -> float | None:
 def _list_visible(uuids: list[str], visible: str | None) -> list[str]:
     """Return the GPUs that CUDA_VISIBLE_DEVICES shows, in its order.
 
-    As in CUDA, an entry is an index or the start of a UUID; the first wrong or repeated one ends the list.
+    As in CUDA, all entries are indices, or all are starts of UUIDs. The first entry that names no GPU, or
+    more than one, ends the list; an entry for a GPU that is in the list already empties it.
     """
     if visible is None:
         return uuids
     selection: list[str] = []
-    for entry in (entry.strip() for entry in visible.split(",")):
-        if entry.isdecimal():
-            matches = uuids[int(entry) : int(entry) + 1]
+    entries = [entry.strip() for entry in visible.split(",")]
+    are_indices = entries[0].isdecimal()
+    for entry in entries:
+        if are_indices:
+            matches = uuids[int(entry) : int(entry) + 1] if entry.isdecimal() else []
         else:
             matches = [uuid for uuid in uuids if entry and uuid.startswith(entry)]
-        if len(matches) != 1 or matches[0] in selection:
+        if len(matches) != 1:
             break
+        if matches[0] in selection:
+            return []
         selection += matches
     return selection
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,17 @@ def test_configs_have_the_type_and_the_processes_of_the_machine(tasks):
             assert any(word == f"--nproc-per-node={processes}" or word == str(processes) for word in words), (
                 words
             )
+
+
+def test_every_failure_on_gpus_has_tests_that_exist():
+    page = FILE.parents[1] / "docs" / "explanation" / "checks.md"
+    _, _, section = page.read_text("utf-8").partition("\n## GPU paths\n")
+    rows = [line for line in section.partition("\n## ")[0].splitlines() if "](../../tests/" in line]
+    assert len(rows) >= 16
+    for row in rows:
+        for name, file in re.findall(r"\[`(test_\w+)`\]\((\S+?)\)", row):
+            text = (page.parent / file).read_text("utf-8")
+            assert f"\ndef {name}(" in text, (name, file)
 
 
 def test_what_fits_is_what_the_prediction_says(tasks):

@@ -67,7 +67,7 @@ SECOND = candidate(
     findings=(Finding("dead", "exclude", "It is over."), Finding("kept", "prefer", "It was kept.")),
 )  # fmt: skip
 SECOND = replace(
-    SECOND, candidate=Candidate("b/two", "two", None, "ACME", "big tech", "https://acme", "2026-01-02"),
+    SECOND, candidate=Candidate("b/two", "two", None, "ACME", "listed company", "https://acme", "2026-01-02"),
     undecided=(Finding("licence", "warn", "Nobody read it."),),
 )  # fmt: skip
 FLIPS = (

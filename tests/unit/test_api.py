@@ -112,7 +112,7 @@ def test_today_and_capitals_mean_the_same_as_on_the_command_line(answer):
 
 
 def test_a_requirement_of_one_kind_may_be_a_text():
-    assert advisor.Requirements(avoid="big-tech") == advisor.Requirements(avoid=("big-tech",))
+    assert advisor.Requirements(avoid="listed-company") == advisor.Requirements(avoid=("listed-company",))
 
 
 def test_a_repr_fits_a_line(answer):

@@ -123,13 +123,7 @@ def select_repositories(series: pd.DataFrame, names_file: Path | None) -> pd.Dat
     """
     if names_file is None:
         return series
-    names = panel.read_names(names_file)
-    if unknown := sorted(names - set(series.repository)):
-        raise InputError(
-            f"{names_file}: the panel has no rows of {', '.join(unknown[:3])}"
-            + (f" and {len(unknown) - 3} more" if len(unknown) > 3 else "")
-            + "; a renamed repository has its newest name"
-        )
+    names = panel.read_names(names_file, series)
     return series[series.repository.isin(names)].reset_index(drop=True)
 
 

@@ -102,7 +102,7 @@ def rank(
         list[str] | None,
         typer.Option(
             metavar="KIND",
-            help="Exclude libraries with this kind of backer, for example big-tech. Repeatable.",
+            help="Exclude libraries with this kind of backer, for example listed-company. Repeatable.",
             autocompletion=completion.backer_kinds,
         ),
     ] = None,
@@ -184,7 +184,7 @@ def rank(
       advisor rank --category "Web Frameworks"
       advisor rank --model google/gemma-2-9b --method qlora --gpu-memory 24GB
       advisor rank --method dpo --hardware amd
-      advisor rank --license permissive --avoid big-tech
+      advisor rank --license permissive --avoid listed-company
       advisor rank --replay view.json
       advisor rank --from requirements.txt --fail-under 40
       advisor rank --from requirements.txt --fail-under "5% abandoned"

@@ -55,7 +55,7 @@ def test_explain_prints_definition_and_source_of_every_metric(torchtune):
         torchtune,
     )
     assert (
-        "big tech (https://github.com/pytorch/torchtune/blob/bd2a0fc7c314/LICENSE, read 2026-04-23)"
+        "listed company (https://github.com/pytorch/torchtune/blob/bd2a0fc7c314/LICENSE, read 2026-04-23)"
         in torchtune
     )
     assert "Code Llama:" not in torchtune  # support removed

@@ -28,7 +28,7 @@ from advisor.model import Candidate
 
 RULES = rules.load_rules(data_folder() / "rules" / "requirements.toml", NAMES)
 LIBRARIES = load_capabilities()
-META = Candidate("pytorch/torchtune", "torchtune", backer="Meta", backer_kind="big tech")
+META = Candidate("pytorch/torchtune", "torchtune", backer="Meta", backer_kind="listed company")
 
 
 def check(requirements, candidate=META, support=None):
@@ -88,7 +88,7 @@ def test_memory_as_people_write_it(text, gib):
     assert parse_memory(text) == gib
 
 
-KINDS = "big-tech, company, start-up, foundation, university, research-institute, community, individual"
+KINDS = "listed-company, company, start-up, foundation, university, research-institute, community, individual"
 
 
 @pytest.mark.parametrize(("call", "message"), [
@@ -105,8 +105,8 @@ KINDS = "big-tech, company, start-up, foundation, university, research-institute
     (lambda: Requirements(gpus=100_001), "invalid gpus 100001: expected a number above 0, at most 100,000"),
     (lambda: Requirements(gpu_memory_gib=-1), "invalid gpu memory -1: expected a number above 0, at most 10,000"),
     (lambda: Requirements(gpu_memory_gib=1e26), "invalid gpu memory 1e+26: expected a number above 0, at most 10,000"),
-    (lambda: Requirements(avoid=("Big Tech",), prefer=("company", "big-tech")),
-     "avoid and prefer both name big-tech: choose one of them"),
+    (lambda: Requirements(avoid=("Listed Company",), prefer=("company", "listed-company")),
+     "avoid and prefer both name listed-company: choose one of them"),
 ])  # fmt: skip
 def test_wrong_input_raises(call, message):
     with pytest.raises(InputError) as raised:
@@ -133,7 +133,14 @@ def test_all_values_for_the_rules():
            for name in ("qlora", "multi_gpu_qlora")],
     )  # fmt: skip
     requirements = Requirements(
-        "x/y-8b", "qlora", 1.5, 2, "permissive", avoid=("company",), prefer=("Big Tech",), hardware="amd"
+        "x/y-8b",
+        "qlora",
+        1.5,
+        2,
+        "permissive",
+        avoid=("company",),
+        prefer=("Listed Company",),
+        hardware="amd",
     )
     support = ModelSupport("Y", None, "not by then")
     of_the_user = {
@@ -178,11 +185,11 @@ def test_all_values_for_the_rules():
 
 def test_a_kind_may_have_hyphens():
     assert (
-        check(Requirements(avoid=("big-tech",)))["backer-avoided"].text
-        == "you avoid backers of the kind big tech, and its backer is Meta"
+        check(Requirements(avoid=("listed-company",)))["backer-avoided"].text
+        == "you avoid backers of the kind listed company, and its backer is Meta"
     )
     assert check(Requirements(avoid=("community",))) == {}
-    assert "backer-preferred" in check(Requirements(prefer=("Big Tech",)))
+    assert "backer-preferred" in check(Requirements(prefer=("Listed Company",)))
 
 
 def test_missing_model_support_excludes_and_unknown_support_does_not():
@@ -375,14 +382,16 @@ def test_methods_and_hardware_exclude_and_are_shown():
 
 
 def test_capitals_do_not_matter_and_a_permissive_licence_stands_for_its_kind():
-    written = Requirements(method="QLoRA", hardware="AMD", license="MIT", avoid=("Big Tech",))
-    assert written == Requirements(method="qlora", hardware="amd", license="permissive", avoid=("big-tech",))
+    written = Requirements(method="QLoRA", hardware="AMD", license="MIT", avoid=("Listed Company",))
+    assert written == Requirements(
+        method="qlora", hardware="amd", license="permissive", avoid=("listed-company",)
+    )
 
 
 def test_the_command_takes_all_requirements():
     run = subprocess.run(
         [sys.executable, "-m", "advisor", "rank", "--model", "google/gemma-2-9b", "--method", "qlora", "--gpu-memory",
-         "24GB", "--gpus", "1", "--license", "permissive", "--avoid", "big-tech", "--prefer", "community", "--full"],
+         "24GB", "--gpus", "1", "--license", "permissive", "--avoid", "listed-company", "--prefer", "community", "--full"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr

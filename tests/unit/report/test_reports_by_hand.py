@@ -70,7 +70,7 @@ two               5.0% [1.0%–20%]                       ?
 backing
 candidate  backer  kind of backer
 one             ?               ?
-two          ACME        big tech
+two          ACME  listed company
 
   exclusions and warnings for the other candidates:
     - two: excluded: It is over.
@@ -150,7 +150,7 @@ Goal balanced, as of 2026-07-04, leaning.
 | candidate | backer | kind of backer |
 | --- | --- | --- |
 | one | ? | ? |
-| two | ACME | big tech |
+| two | ACME | listed company |
 
 ## Exclusions and warnings for the other candidates
 
@@ -208,7 +208,7 @@ criteria: score 0 to 100, higher is healthier. weight: share of all weights.
 EXPLANATION = f"""\
 b/two: goal balanced, as of 2026-07-04
 score 40 of 100 (possible: 50 to 81), rank out, data for 75% of the weight
-backer: ACME, big tech (https://acme, read 2026-01-02)
+backer: ACME, listed company (https://acme, read 2026-01-02)
 excluded: It is over.
 advantage: It was kept.
 not enough data for rule licence: Nobody read it.

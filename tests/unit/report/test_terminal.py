@@ -78,7 +78,7 @@ def test_the_shell_completes_commands_formats_and_names():
         ("advisor rank --set mod", "models="),
         ("advisor rank --method QL", "qlora"),
         ("advisor rank --hardware a", "amd"),
-        ("advisor rank --avoid big", "big-tech"),
+        ("advisor rank --avoid lis", "listed-company"),
         ("advisor rank --model Qwen3-", "Qwen3-Next"),
         ("advisor rank --category web-python/web-f", "web-python/web-frameworks"),
         ("advisor explain trl --metric contributor_", "contributor_absence_factor"),

@@ -210,6 +210,20 @@ def test_a_wrong_list_of_repositories_is_one_line(panel_file, tmp_path, text, me
     process = run("--panel", panel_file, "--at", "2023-01-01", "--only", names)
     assert (process.returncode, process.stderr.count("\n")) == (2, 1)
     assert message in process.stderr
+    for script in ("train_outlook.py", "fit_weights.py"):  # they would learn from what has another name
+        command = [
+            sys.executable,
+            ROOT / "scripts" / script,
+            panel_file,
+            "-o",
+            tmp_path / "o.json",
+            "--leave-out",
+            names,
+        ]
+        process = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+        assert process.returncode == 1
+        assert message in process.stderr
+        assert "Traceback" not in process.stderr
 
 
 def test_the_study_script_prints_its_results(panel_file):

@@ -187,7 +187,7 @@ def test_a_licence_and_backers_exclude(run):
     assert any(
         "its licence is copyleft, not permissive: GPL-3.0" in f["text"] for f in ansible["ranked"]["findings"]
     )
-    code, text, _ = run("--avoid", "big-tech", "--format", "json")
+    code, text, _ = run("--avoid", "listed-company", "--format", "json")
     assert code == 4 and "torchtune" in json.loads(text)["excluded"]
 
 

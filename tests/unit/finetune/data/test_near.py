@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
@@ -75,3 +76,5 @@ def test_no_package_is_needed_where_there_is_nothing_to_compare(monkeypatch):
     assert near.find_near_rows(as_rows([long, "too short", "x"])) == near.NearRows()
     with pytest.raises(ImportError):
         near.find_near_rows(as_rows([long, long]))
+    code = "import sys; sys.modules['datasketch'] = None; import finetune.data.near"
+    subprocess.run([sys.executable, "-c", code], check=True)

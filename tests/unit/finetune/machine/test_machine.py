@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import sys
 
 import pytest
@@ -86,14 +88,64 @@ def test_gpu_without_memory_of_its_own_has_the_systems(cards):
     ("GPU-200", ["NVIDIA GeForce RTX 4090"]),
     ("1,7,0", ["Tesla T4"]),
     ("0,-1,1", ["NVIDIA H100 80GB HBM3"]),
-    ("0,0,1", ["NVIDIA H100 80GB HBM3"]),
+    ("0,0,1", []),
+    ("GPU-000,GPU-000", []),
+    ("GPU-000,GPU-0", []),
+    ("GPU-200,1", ["NVIDIA GeForce RTX 4090"]),
+    ("1,GPU-200", ["Tesla T4"]),
     ("-1", []),
     ("GPU-", []),
 ])  # fmt: skip
 def test_cuda_visible_devices_selects_and_orders_the_gpus(cards, monkeypatch, visible, names):
+    import torch
+
     cards(H100, T4, RTX_4090)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert [gpu.name for gpu in hardware.detect_machine().gpus] == names
+    devices = torch.cuda._parse_visible_devices()
+    if devices and isinstance(devices[0], str):
+        uuids = [f"GPU-{n}00{n}-aa" for n in range(3)]
+        devices = torch.cuda._transform_uuid_to_ordinals(devices, uuids)
+    there = itertools.takewhile(lambda n: n < 3, devices)
+    cards_by_index = ("NVIDIA H100 80GB HBM3", "Tesla T4", "NVIDIA GeForce RTX 4090")
+    assert [cards_by_index[n] for n in there] == names, "torch reads the variable in another way"
+
+
+@pytest.mark.parametrize(("visible", "count"), [("MIG-1a,MIG-2b", 2), ("MIG-1a", 1)])
+def test_instances_of_a_divided_gpu_are_those_that_torch_sees(
+    cards, interpreter, tmp_path, monkeypatch, visible, count
+):
+    """nvidia-smi would list the whole card, so that it is not asked."""
+    cards({**H100, "mig.mode.current": "Enabled"})
+    driver = tmp_path / "version"
+    driver.touch()
+    monkeypatch.setattr(hardware, "_DRIVER_FILES", (str(driver),))
+    instance = ["NVIDIA H100 80GB HBM3 MIG 3g.40gb", 42_000_000_000, 9.0, 41_000_000_000]
+    interpreter(f"echo '{json.dumps([instance] * count)}'")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert hardware.detect_machine().gpus == (Gpu(*instance),) * count
+    assert hardware.select_devices(1)["CUDA_VISIBLE_DEVICES"] == "MIG-1a"
+
+
+@pytest.mark.parametrize("maker", ["AMD", "Apple"])
+def test_gpu_of_another_maker_is_named_with_what_uses_it(tmp_path, monkeypatch, maker):
+    monkeypatch.setattr(hardware.shutil, "which", lambda _: None)
+    monkeypatch.setattr(hardware, "_AMD_DRIVER_FILE", str(tmp_path / "kfd"))
+    assert not hardware.describe_unused_gpus(hardware.detect_machine(), "cpu", 1)
+    if maker == "AMD":
+        (tmp_path / "kfd").touch()
+    else:
+        monkeypatch.setattr(hardware.sys, "platform", "darwin")
+        monkeypatch.setattr(hardware.platform, "machine", lambda: "arm64")
+        monkeypatch.delattr(hardware.os, "sched_getaffinity")
+    machine = hardware.detect_machine()
+    assert machine.gpus == ()
+    assert machine.cores >= 1
+    assert hardware.describe_unused_gpus(machine, "cpu", 1) == (
+        f"a GPU by {maker} found, not used: advisor installs the stacks for GPUs by NVIDIA only; "
+        f"`advisor rank --hardware {maker.lower()}` shows which libraries use it"
+    )
+    assert not hardware.describe_unused_gpus(Machine("", 1, 1, (Gpu("T4", 1, 7.5),)), "cpu", 1)
 
 
 @pytest.mark.parametrize(("visible", "processes", "devices"), [

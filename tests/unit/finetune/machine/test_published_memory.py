@@ -60,12 +60,14 @@ def test_prediction_is_within_15_percent_of_the_published_peak(figure):
     assert (abs(error) > 0.15) == (name_figure(figure) in KNOWN_ERRORS), f"{error:+.1%}"
 
 
-@pytest.mark.parametrize(
-    "figure", [figure for figure in PEAKS if figure["model"] != "Olmo-3-7B"], ids=name_figure
-)
+@pytest.mark.parametrize("figure", PEAKS, ids=name_figure)
 def test_plan_does_not_say_that_a_run_fits_into_less_than_its_published_peak(figure):
-    """On a card that has just the published peak (and CUDA's context, which torch does not count)."""
-    predicted, card = PUBLISHED.predict_figure(figure), figure["published"]
+    """On a card that has just the published peak (and CUDA's context, which torch does not count).
+
+    A plan of advisor counts all logits where the source's loss is fused: advisor's configurations have none.
+    """
+    differs = [difference for difference in figure.get("differs", ()) if difference != "fused"]
+    predicted, card = PUBLISHED.predict_figure({**figure, "differs": differs}), figure["published"]
     if figure["measure"] in ("allocated", "reserved"):
         shape = base.read_shape(PUBLISHED.TABLE["models"][figure["model"]])
         context = memory.predict_memory(shape, PUBLISHED.build_spec(figure), figure["length"]).runtime / GIB
