@@ -12,10 +12,12 @@ from datetime import date, timedelta
 from typing import Any
 
 from advisor.answers import timeline_cache
+from advisor.answers.api_breaks import BREAKS_SQL, ReleaseBreaks, build_breaks
 from advisor.answers.list_figures import add_list_figures
 from advisor.answers.people import PEOPLE_SQL, STAYS_SQL, People, build_people
 from advisor.answers.projects import PROJECTS_SQL, Project, build_projects
 from advisor.answers.question import Question
+from advisor.answers.recipe_counts import RECIPES_SQL, RecipeCount
 from advisor.answers.recommend import score_candidate
 from advisor.answers.timeline_cache import is_known
 from advisor.domain.files import data_folder
@@ -91,6 +93,8 @@ class Timeline:
         issues, releases, support: facts by the last day, by repository and day.
         projects: repository → what it says about itself by the last day.
         people: repository → the people with the most commits as of the last day.
+        recipes: ready-made recipes that are there on the last day.
+        breaks: what releases broke by the last day, by repository and day.
     """
 
     question: Question
@@ -102,6 +106,8 @@ class Timeline:
     support: tuple[Support, ...]
     projects: Mapping[str, Project] = field(default_factory=dict)
     people: Mapping[str, People] = field(default_factory=dict)
+    recipes: tuple[RecipeCount, ...] = ()
+    breaks: tuple[ReleaseBreaks, ...] = ()
 
 
 def ends_of_months(first: date, last: date, months: int) -> tuple[date, ...]:
@@ -155,6 +161,8 @@ def read_timeline(
         support=tuple(Support(*row) for row in charts["support"]),
         projects=build_projects(charts["projects"]),
         people=build_people(charts["people"], charts["stays"]),
+        recipes=tuple(RecipeCount(*row) for row in charts["recipes"]),
+        breaks=build_breaks(charts["breaks"]),
     )
 
 
@@ -205,7 +213,7 @@ def _compute_outlooks(question: Question, days: Sequence[date]) -> dict[date, di
 def _read_chart_facts(facts: FactsView) -> dict[str, Any]:
     """Return the rows of the charts by name, kept or read from the facts."""
     content = timeline_cache.read_chart_facts(facts.store) if facts.as_of == facts.store.as_of else None
-    if content is None:
+    if content is None or not _CHARTS.keys() <= content.keys():
         return query_chart_facts(facts)
     names = set(facts.intact_repositories)
     return {
@@ -215,6 +223,7 @@ def _read_chart_facts(facts: FactsView) -> dict[str, Any]:
             if row[0] in names
         ]
         for name, rows in content.items()
+        if name in _CHARTS
     }
 
 
@@ -264,9 +273,11 @@ _CHARTS = {
     "projects": PROJECTS_SQL,
     "people": PEOPLE_SQL,
     "stays": STAYS_SQL,
+    "recipes": RECIPES_SQL,
+    "breaks": BREAKS_SQL,
 }
 # Columns with days.
 _DATES: dict[str, tuple[int, ...]] = {
     "born": (1,), "issues": (1,), "releases": (2,), "support": (3, 4, 5, 6), "people": (2, 3),
-    "projects": (), "stays": (),
+    "projects": (), "stays": (), "recipes": (4,), "breaks": (2,),
 }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from many_candidates import fill_with_many
+from many_candidates import fill_with_many, read_many_timeline
 
 from advisor.answers.history import read_timeline
 from advisor.answers.question import Request, read_request
@@ -26,10 +26,10 @@ MARGINS = """() => advisor.charts.figures.filter((f) => f.chart.traces).map((f) 
     actual: ['l', 'r', 't', 'b'].map((side) => f.place._fullLayout._size[side]) }))"""
 
 
-def write_page(folder, request, months):
+def write_page(folder, request, months, read=read_timeline):
     question = read_request(request)
     file = folder / "report.html"
-    file.write_text(render(recommend(question), read_timeline(question, months)), encoding="utf-8")
+    file.write_text(render(recommend(question), read(question, months)), encoding="utf-8")
     return file
 
 
@@ -42,7 +42,12 @@ def files(tmp_path_factory, page_file):
         "long": page_file,
         "short": write_page(folders["short"], Request(), 3),
         "day": write_page(folders["day"], Request(), 0),
-        "many": write_page(folders["many"], Request(domain=str(domain), store=folders["many"] / "facts"), 24),
+        "many": write_page(
+            folders["many"],
+            Request(domain=str(domain), store=folders["many"] / "facts"),
+            24,
+            read_many_timeline,
+        ),
     }
 
 

@@ -62,7 +62,7 @@ def render(
     )
     style = _without_comments(style)
     loader = read_asset("vendor/fflate-unzlib.min.js") + _without_comments(read_asset("loader.js"))
-    plotly = read_asset("vendor/plotly-basic.min.js")
+    plotly = read_asset("vendor/plotly.min.js")
     data = json.dumps(page_data(answer, timeline, requirements), ensure_ascii=False, separators=(",", ":"))
     return read_template(_ASSETS / "page.html.j2").render(
         policy=render_policy(scripts=(loader, script, plotly), styles=(style, PLOTLY_STYLE)),
@@ -89,8 +89,12 @@ def _without_comments(text: str) -> str:
     return "\n".join(line for line in lines if line and not line.startswith("//")) + "\n"
 
 
+# Base 85 without signs that HTML would escape.
+_WITHOUT_MARKUP = bytes.maketrans(b"&<>", b",.:")
+
+
 def _compress(text: str) -> str:
-    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+    return base64.b85encode(zlib.compress(text.encode(), 9)).translate(_WITHOUT_MARKUP).decode()
 
 
 def render_policy(scripts: tuple[str, ...], styles: tuple[str, ...]) -> str:

@@ -132,6 +132,24 @@ def page_data(
                 for s in timeline.support
             ]
         ),
+        "recipes": _columns(
+            [
+                [
+                    order.index(r.repository),
+                    *(r.family, r.method, r.task, _day(r.first_day), r.recipes),
+                    *(r.published_in if r.published_in != r.repository else "", r.path, r.commit),
+                ]
+                for r in timeline.recipes
+                if r.repository in order
+            ]
+        ),
+        "breaks": _columns(
+            [
+                [order.index(b.repository), b.tag, _day(b.day), b.broken, b.announced, " ".join(b.names)]
+                for b in timeline.breaks
+                if b.repository in order
+            ]
+        ),
         "people": [_people(timeline, r) if place < MOST_PEOPLE else None for place, r in enumerate(order)],
         "benchmarks": [
             [order.index(b.repository), *(plain(v) for v in list(asdict(b).values())[1:])]

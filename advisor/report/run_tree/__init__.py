@@ -28,7 +28,7 @@ def render(groups: Sequence[Mapping[str, Any]], caution: str) -> str:
     """
     script = (_ASSETS / "page.js").read_text("utf-8")
     style = read_asset("colours.css") + (_ASSETS / "page.css").read_text("utf-8")
-    plotly = read_asset("vendor/plotly-basic.min.js")
+    plotly = read_asset("vendor/plotly.min.js")
     data = json.dumps(groups, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     return read_template(_ASSETS / "page.html.j2").render(
         policy=render_policy(scripts=(script, plotly), styles=(style, PLOTLY_STYLE)),

@@ -18,7 +18,7 @@ const pageData = (() => {
   function parse(text) {
     const data = JSON.parse(text);
     data.scores = data.scores.map(monthsOf);
-    for (const part of ["issues", "releases", "support"]) data[part] = rowsOf(data[part]);
+    for (const part of ["issues", "releases", "support", "recipes", "breaks"]) data[part] = rowsOf(data[part]);
     for (const repository of Object.keys(data.measurements))
       data.measurements[repository] = rowsOf(data.measurements[repository]);
     return data;

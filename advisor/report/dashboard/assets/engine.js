@@ -43,95 +43,103 @@ const engine = (() => {
     };
   }
 
-  // Return a utility for each draw and criterion, from a distribution over the interval. They do not
-  // depend on the weights, and their random numbers are the same for all days. So if the interval of a criterion
-  // does not change with the day, its draws do not change.
+  // Return for each criterion a utility for each draw, from a distribution over the interval; one number stands for
+  // equal ones. The draws do not depend on the weights, and their random numbers are the same for all days. So if the
+  // interval of a criterion does not change with the day, its draws do not change.
   const cache = new Map();
   function utilities(data, i, day) {
     const cells = data.scores[i][day],
-      K = data.criteria.length,
-      { draws } = data.sampling,
-      { seed } = data.candidates[i];
-    if (!cache.has(i)) cache.set(i, { cells: [], uniforms: [], values: new Float64Array(draws * K) });
-    const entry = cache.get(i),
-      { values, uniforms } = entry;
+      K = data.criteria.length;
+    if (!cache.has(i)) cache.set(i, { cells: [], uniforms: [], values: [], columns: [] });
+    const entry = cache.get(i);
     for (let k = 0; k < K; k += 1) {
       const at = 4 * k,
         u = cells[at],
         low = cells[at + 1],
         high = cells[at + 2];
       if (u === entry.cells[at] && low === entry.cells[at + 1] && high === entry.cells[at + 2]) continue;
-      if (high > low) {
-        uniforms[k] ??= Float64Array.from({ length: draws }, (_, d) => sampling.uniform(seed, d * K + k));
-        const spread = sampling.spread(low, u, high);
-        for (let d = 0; d < draws; d += 1) values[d * K + k] = spread(uniforms[k][d]);
-      } else {
-        for (let d = 0; d < draws; d += 1) values[d * K + k] = u;
-      }
+      entry.columns[k] = high > low ? drawUtilities(data, i, k, entry, [low, u, high]) : u;
     }
     entry.cells = cells;
-    return values;
+    return entry.columns;
   }
 
-  let normals = null;
-  // Return draws × K weights around these. Their normal random numbers are the same for all weights.
+  function drawUtilities(data, i, k, { uniforms, values }, interval) {
+    const { draws } = data.sampling,
+      { seed } = data.candidates[i],
+      K = data.criteria.length;
+    uniforms[k] ??= sampling.uniforms(draws, (d) => sampling.uniform(seed, d * K + k));
+    values[k] ??= new Float64Array(draws);
+    sampling.spread(...interval, uniforms[k], values[k]);
+    return values[k];
+  }
+
+  let normals = null,
+    lastSample = { weights: [], columns: [] };
+  // Return for each criterion the weights of all draws, around its weight. Their normal random numbers are the same
+  // for all weights.
   function sampleWeights(data, weights) {
     const K = weights.length,
-      { draws, concentration } = data.sampling,
-      values = new Float64Array(draws * K);
-    normals ??= Float64Array.from(values, (_, at) => sampling.normal(sampling.uniform(0, at)));
-    weights.forEach((weight, k) => {
-      if (weight <= 0) return;
-      for (let at = k; at < values.length; at += K)
-        values[at] = sampling.gamma(normals[at], concentration * weight);
+      { draws, concentration } = data.sampling;
+    normals ??= weights.map((_, k) =>
+      Float64Array.from({ length: draws }, (_, d) => sampling.normal(sampling.uniform(0, d * K + k))),
+    );
+    if (!weights.every((weight, k) => weight === lastSample.weights[k])) {
+      const columns = weights.map((weight, k) =>
+        weight > 0 ? sampling.gamma(normals[k], concentration * weight) : null,
+      );
+      lastSample = { weights: [...weights], columns };
+    }
+    return lastSample.columns;
+  }
+
+  // Write the score of each draw: the sum over the criteria of weight times utility. Four products at a time halve the
+  // reads and writes of the sums.
+  const AT_ONCE = 4;
+  function sumUtilities(sampledWeights, columns, sums) {
+    const factors = [];
+    sums.fill(0);
+    sampledWeights.forEach((w, k) => {
+      if (w === null) return;
+      if (typeof columns[k] === "number") addScaled(sums, w, columns[k]);
+      else factors.push(w, columns[k]);
     });
-    return values;
+    const zeros = factors.length ? new Float64Array(sums.length) : null;
+    while (factors.length % (2 * AT_ONCE)) factors.push(zeros);
+    for (let at = 0; at < factors.length; at += 2 * AT_ONCE)
+      addProducts(sums, ...factors.slice(at, at + 2 * AT_ONCE));
+    return sums;
+  }
+
+  function addScaled(sums, w, factor) {
+    if (factor === 0) return;
+    for (let d = 0; d < sums.length; d += 1) sums[d] += w[d] * factor;
+  }
+
+  function addProducts(sums, a, b, c, d, e, f, g, h) {
+    for (let n = 0; n < sums.length; n += 1) sums[n] += a[n] * b[n] + c[n] * d[n] + e[n] * f[n] + g[n] * h[n];
   }
 
   // Return candidate → shares of the draws in which it comes first, second, third or later; equal scores share ranks.
-  // The outer loop is over candidates, so that the inner loop reads memory in order.
   const TOP = 3;
   function acceptability(data, contenders, weights, day) {
-    const K = weights.length,
-      { draws } = data.sampling,
-      n = contenders.length;
+    const { draws } = data.sampling;
     const us = contenders.map((i) => utilities(data, i, day)),
-      w = sampleWeights(data, weights);
+      w = sampleWeights(data, weights),
+      sums = new Float64Array(draws);
     const best = Array.from({ length: TOP }, () => new Float64Array(draws).fill(-1)); // scores are 0 or more
     const order = Array.from({ length: TOP }, () => new Int32Array(draws).fill(-1)),
       hasTie = new Uint8Array(draws);
-    const [first, second, third] = best,
-      [firstOf, secondOf, thirdOf] = order;
-    for (let j = 0; j < n; j += 1) {
-      const u = us[j];
-      for (let d = 0, at = 0; d < draws; d += 1) {
-        let sum = 0;
-        for (let k = 0; k < K; k += 1, at += 1) sum += w[at] * u[at];
-        if (sum < third[d]) continue;
-        if (sum === third[d] || sum === second[d] || sum === first[d]) hasTie[d] = 1;
-        if (sum > second[d]) {
-          third[d] = second[d];
-          thirdOf[d] = secondOf[d];
-          if (sum > first[d]) {
-            second[d] = first[d];
-            secondOf[d] = firstOf[d];
-            first[d] = sum;
-            firstOf[d] = j;
-          } else {
-            second[d] = sum;
-            secondOf[d] = j;
-          }
-        } else {
-          third[d] = sum;
-          thirdOf[d] = j;
-        }
-      }
-    }
+    us.forEach((columns, j) => enter(sumUtilities(w, columns, sums), j, best, order, hasTie));
     const shares = contenders.map(() => new Float64Array(TOP + 1));
+    // Nearly always no draw has a tie, and then nobody keeps the scores of all candidates.
+    const scores = hasTie.includes(1)
+      ? us.map((columns) => sumUtilities(w, columns, new Float64Array(draws)))
+      : [];
     for (let d = 0; d < draws; d += 1) {
       if (hasTie[d])
         shareRanks(
-          us.map((u) => dot(w, u, d * K, K)),
+          scores.map((each) => each[d]),
           shares,
         );
       else for (let p = 0; p < TOP; p += 1) if (order[p][d] >= 0) shares[order[p][d]][p] += 1;
@@ -140,10 +148,29 @@ const engine = (() => {
     return new Map(contenders.map((i, j) => [i, Array.from(shares[j], (count) => count / draws)]));
   }
 
-  function dot(w, u, at, K) {
-    let sum = 0;
-    for (let k = 0; k < K; k += 1) sum += w[at + k] * u[at + k];
-    return sum;
+  // Enter candidate j into the best three of each draw.
+  function enter(sums, j, [first, second, third], [firstOf, secondOf, thirdOf], hasTie) {
+    for (let d = 0; d < sums.length; d += 1) {
+      const sum = sums[d];
+      if (sum < third[d]) continue;
+      if (sum === third[d] || sum === second[d] || sum === first[d]) hasTie[d] = 1;
+      if (sum > second[d]) {
+        third[d] = second[d];
+        thirdOf[d] = secondOf[d];
+        if (sum > first[d]) {
+          second[d] = first[d];
+          secondOf[d] = firstOf[d];
+          first[d] = sum;
+          firstOf[d] = j;
+        } else {
+          second[d] = sum;
+          secondOf[d] = j;
+        }
+      } else {
+        third[d] = sum;
+        thirdOf[d] = j;
+      }
+    }
   }
 
   // A draw in which some of the best have equal scores: each takes an equal part of the ranks that they fill.
@@ -160,15 +187,13 @@ const engine = (() => {
 
   // Return the share of the draws in which one candidate scores higher than another; equal scores count half.
   function duel(data, i, j, weights, day) {
-    const K = weights.length,
-      { draws } = data.sampling,
+    const { draws } = data.sampling,
       w = sampleWeights(data, weights);
-    const [mine, theirs] = [i, j].map((one) => utilities(data, one, day));
+    const [mine, theirs] = [i, j].map((one) =>
+      sumUtilities(w, utilities(data, one, day), new Float64Array(draws)),
+    );
     let wins = 0;
-    for (let d = 0; d < draws; d += 1) {
-      const gap = dot(w, mine, d * K, K) - dot(w, theirs, d * K, K);
-      wins += gap > 0 ? 1 : gap === 0 ? 0.5 : 0;
-    }
+    for (let d = 0; d < draws; d += 1) wins += mine[d] > theirs[d] ? 1 : mine[d] === theirs[d] ? 0.5 : 0;
     return wins / draws;
   }
 

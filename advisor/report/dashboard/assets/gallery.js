@@ -52,8 +52,15 @@ const gallery = (() => {
         ["closed-share", "Share of closed issues", issues.closedShare],
       ],
     ],
-    ["Releases", [["releases", "Releases", releases.dots, "wide"]]],
+    [
+      "Releases",
+      [
+        ["releases", "Releases", releases.dots, "wide"],
+        ["breaks", "Breaking releases", breaks.bubbles, "wide"],
+      ],
+    ],
     ["Model coverage", [["coverage", "Model coverage", coverage.daysToSupport, "wide"]]],
+    ["Ready-made recipes", [["recipes", "Ready-made recipes", recipes.heatMap, "wide"]]],
     [
       "Attention and use",
       [
@@ -107,12 +114,18 @@ const gallery = (() => {
     }
     $("figure-compare").querySelector("figcaption").prepend(headToHead.controls(data, showPair));
     headToHead.writeControls(answer, state);
-    const ofPeople = figures.find((f) => f.id === "people");
-    const redraw = () => {
-      ofPeople.dirty = true;
-      schedule();
-    };
-    ofPeople.box.querySelector("figcaption").prepend(people.controls(data, redraw));
+    // A list of libraries above a chart of one library.
+    for (const [id, chart] of [
+      ["people", people],
+      ["recipes", recipes],
+    ]) {
+      const figure = figures.find((f) => f.id === id);
+      const redraw = () => {
+        figure.dirty = true;
+        schedule();
+      };
+      figure.box.querySelector("figcaption").prepend(chart.controls(data, redraw));
+    }
     people.writeControls(answer);
     $("charts").append(measurementTable.figure(data));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => refresh({ all: true }));

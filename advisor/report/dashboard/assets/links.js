@@ -15,11 +15,17 @@ const links = (() => {
     return base && `${base}/releases/tag/${encodeURIComponent(tag)}`;
   }
 
+  function file(name, commit, path) {
+    const base = repository(name);
+    const isFile = base && path && /^[0-9a-f]{7,40}$/.test(commit ?? "");
+    return isFile ? `${base}/blob/${commit}/${path.split("/").map(encodeURIComponent).join("/")}` : null;
+  }
+
   function source(text) {
     const history = HISTORY.exec(text);
     if (history) return `${repository(history[1])}/tree/${history[2]}`;
-    const file = FILE.exec(text);
-    return file && `${repository(file[1])}/blob/${file[2]}/${encodeURI(file[3])}`;
+    const part = FILE.exec(text);
+    return part && `${repository(part[1])}/blob/${part[2]}/${encodeURI(part[3])}`;
   }
 
   // The text, as a link if it has an address.
@@ -35,5 +41,5 @@ const links = (() => {
     return node;
   }
 
-  return { repository, release, source, anchor, sources };
+  return { repository, release, file, source, anchor, sources };
 })();

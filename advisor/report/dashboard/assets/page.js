@@ -19,7 +19,9 @@ const CONFIDENCE = {
 };
 const MAX_ITEMS = 8; // of a list before the rest is folded
 const SPEECH_DELAY = 1000; // ms: a screen reader hears the answer once the user pauses
-let data, state, answer, addressTimer, speechTimer;
+const REST_DELAY = 100; // ms: what is out of view follows once the user pauses
+let data, state, answer, addressTimer, speechTimer, restTimer;
+let writeRest = null; // what is still to write for this answer
 
 // Let the browser handle input and paint between two pieces of work.
 const pause = () => new Promise((resolve) => setTimeout(resolve));
@@ -60,6 +62,10 @@ function writeAnswer() {
   writeList("flips", items(flipTexts()), firstScreen.MOST.flips);
   firstScreen.write(answer);
   document.title = `${$("choice").textContent || $("headline").textContent} · ${data.title}, ${data.days[state.day]}`;
+}
+
+// The lists below the ranking.
+function writeAsides() {
   writeList(
     "exclusions",
     namedItems(
@@ -133,12 +139,28 @@ function writeAge() {
   $("age").replaceChildren(`The facts are ${age} ${age === 1 ? "day" : "days"} old`, ...advice);
 }
 
-// Compute the answer and write the texts that depend on it; the charts follow when the browser is idle.
+// Write what was out of view when the answer changed.
+function finish() {
+  clearTimeout(restTimer);
+  const write = writeRest;
+  writeRest = null;
+  write?.();
+}
+
+// Compute the answer and write the texts that depend on it. What is out of view and the charts follow when the
+// browser is idle.
 function update({ keepAddress = false } = {}) {
   answer = engine.recommend(data, state);
   writeAnswer();
-  writeRanking();
+  const writeOtherRows = writeRanking();
   writeControls();
+  writeRest = () => {
+    writeOtherRows();
+    writeAsides();
+  };
+  clearTimeout(restTimer);
+  if (answer.rows.length > FEW) restTimer = setTimeout(finish, REST_DELAY);
+  else finish();
   if (!keepAddress) {
     clearTimeout(addressTimer);
     addressTimer = setTimeout(remember, 150);
@@ -203,9 +225,10 @@ function listen() {
   document
     .querySelectorAll("button.csv")
     .forEach((button) =>
-      button.addEventListener("click", () =>
-        tables.save("ranking.csv", "text/csv", tables.csv($(button.dataset.table))),
-      ),
+      button.addEventListener("click", () => {
+        finish();
+        tables.save("ranking.csv", "text/csv", tables.csv($(button.dataset.table)));
+      }),
     );
   task.listen();
   tips.listen(data);
@@ -232,6 +255,7 @@ function* build() {
   });
   writeAge();
   update({ keepAddress: true });
+  finish();
   clearTimeout(speechTimer); // nothing has changed yet
   yield* gallery.build(data);
   Object.defineProperty(window, "advisor", {
@@ -247,6 +271,9 @@ function* build() {
       get answer() {
         return answer;
       },
+      get isWritten() {
+        return writeRest === null;
+      },
       view,
     },
   });
@@ -261,6 +288,7 @@ async function start() {
 // Paper gets the whole page, whatever the start has done so far.
 loader.actions.beforePrint = () => {
   while (!steps.next().done);
+  finish();
   gallery.toPaper();
 };
 addEventListener("afterprint", () => gallery.fromPaper());

@@ -23,28 +23,58 @@ function writeChances(svg, chances) {
   });
 }
 
+function writeRow(row, r, columns) {
+  const cell = (name) => row.querySelector(`[data-cell="${name}"]`);
+  row.classList.toggle("out", r.rank === null);
+  setText(cell("rank"), r.excluded ? "out" : `${r.rank ?? "?"}`);
+  setText(cell("score").querySelector("b"), format.score(r.score));
+  setText(cell("score").querySelector("small"), `${format.whole(r.low)}–${format.whole(r.high)}`);
+  drawInterval(row, r);
+  setText(cell("wins"), r.rank === null ? "" : format.percent(r.wins));
+  writeChances(row.querySelector("svg.chances"), r.chances);
+  columns.forEach((column, k) => {
+    setText(row.cells[column], format.points(r, k));
+  });
+  setText(cell("evidence"), format.percent(r.coverage));
+}
+
+// How many rows end above the lower edge of the window; the next ones need not follow a slider at once.
+const FEW = 20; // rows are written at once
+const MIN_HEIGHT = 30; // px of a row
+function countRowsAbove(body, edge) {
+  if (answer.rows.length <= FEW) return answer.rows.length;
+  const { top, bottom } = body.getBoundingClientRect();
+  if (bottom < 0 || top > edge) return 0;
+  return Math.ceil((edge - top) / MIN_HEIGHT);
+}
+
+// Write the ranking as far as the reader sees it; return a function that writes the rest.
 function writeRanking() {
   const body = $("ranking-table").tBodies[0];
+  const count = countRowsAbove(body, window.innerHeight);
   const lines = new Map([...body.rows].map((row) => [Number(row.dataset.candidate), row]));
   const indices = new Set(answer.rows.map((r) => r.i));
   const columns = [...$("ranking-table").querySelectorAll("[data-criterion]")].map((head) => head.cellIndex);
-  for (const [i, row] of lines) if (row.hidden === indices.has(i)) row.hidden = !indices.has(i);
+  const show = (row, isShown) => {
+    if (row.hidden === isShown) row.hidden = !isShown;
+  };
   let next = body.firstElementChild;
-  for (const r of answer.rows) {
-    const row = lines.get(r.i),
-      cell = (name) => row.querySelector(`[data-cell="${name}"]`);
-    row.classList.toggle("out", r.rank === null);
-    setText(cell("rank"), r.excluded ? "out" : `${r.rank ?? "?"}`);
-    setText(cell("score").querySelector("b"), format.score(r.score));
-    setText(cell("score").querySelector("small"), `${format.whole(r.low)}–${format.whole(r.high)}`);
-    drawInterval(row, r);
-    setText(cell("wins"), r.rank === null ? "" : format.percent(r.wins));
-    writeChances(row.querySelector("svg.chances"), r.chances);
-    columns.forEach((column, k) => {
-      setText(row.cells[column], format.points(r, k));
-    });
-    setText(cell("evidence"), format.percent(r.coverage));
-    if (row === next) next = next.nextElementSibling;
-    else body.insertBefore(row, next);
-  }
+  const write = (rows) => {
+    for (const r of rows) {
+      const row = lines.get(r.i);
+      show(row, true);
+      writeRow(row, r, columns);
+      if (row === next) next = next.nextElementSibling;
+      else body.insertBefore(row, next);
+    }
+  };
+  const { rows } = answer;
+  const writeOthers = () => {
+    write(rows.slice(count));
+    for (const [i, row] of lines) show(row, indices.has(i));
+  };
+  write(rows.slice(0, count));
+  if (count < rows.length) return writeOthers;
+  writeOthers();
+  return () => {};
 }

@@ -41,28 +41,55 @@ const sampling = (() => {
     return u < 0.5 ? tail : -tail;
   }
 
-  // A gamma number from the cube of a normal number (Wilson & Hilferty 1931).
-  function gamma(normal, shape) {
-    return shape * Math.max(0, 1 - 1 / (9 * shape) + normal / (3 * Math.sqrt(shape))) ** 3;
+  // Gamma numbers from the cubes of normal numbers (Wilson & Hilferty 1931).
+  function gamma(normals, shape) {
+    const centre = 1 - 1 / (9 * shape),
+      scale = 3 * Math.sqrt(shape),
+      numbers = new Float64Array(normals.length);
+    for (let d = 0; d < normals.length; d += 1) {
+      const root = Math.max(0, centre + normals[d] / scale);
+      numbers[d] = shape * (root * root * root);
+    }
+    return numbers;
   }
 
-  // The function from a number between 0 and 1 to one between low and high with this mean: triangular if a triangle
-  // can have the mean, else a power of the number.
-  function spread(low, mean, high) {
+  // Numbers between 0 and 1 with the logarithms that a power of them needs, each computed once: a power is four times
+  // as slow as an exponential.
+  function uniforms(n, draw) {
+    const values = Float64Array.from({ length: n }, (_, d) => draw(d));
+    let logs = null,
+      logsOfRest = null;
+    return {
+      values,
+      logs: () => (logs ??= values.map(Math.log)),
+      logsOfRest: () => (logsOfRest ??= values.map((u) => Math.log(1 - u))),
+    };
+  }
+
+  // Write numbers between low and high with this mean for numbers between 0 and 1: triangular if a triangle can have
+  // the mean, else a power of the number.
+  function spread(low, mean, high, us, numbers) {
     const width = high - low,
-      share = Math.min(1, Math.max(0, (mean - low) / width));
+      share = Math.min(1, Math.max(0, (mean - low) / width)),
+      n = numbers.length;
     if (share < 1 / 3) {
-      const exponent = share / (1 - share);
-      return (u) => low + width * (1 - (1 - u) ** exponent);
+      const exponent = share / (1 - share),
+        logs = us.logsOfRest();
+      for (let d = 0; d < n; d += 1) numbers[d] = low + width * (1 - Math.exp(exponent * logs[d]));
+    } else if (share > 2 / 3) {
+      const exponent = (1 - share) / share,
+        logs = us.logs();
+      for (let d = 0; d < n; d += 1) numbers[d] = low + width * Math.exp(exponent * logs[d]);
+    } else {
+      const turn = Math.min(1, Math.max(0, 3 * share - 1)),
+        { values } = us;
+      for (let d = 0; d < n; d += 1) {
+        const u = values[d];
+        numbers[d] =
+          u <= turn ? low + Math.sqrt(u * turn) * width : high - Math.sqrt((1 - u) * (1 - turn)) * width;
+      }
     }
-    if (share > 2 / 3) {
-      const exponent = (1 - share) / share;
-      return (u) => low + width * u ** exponent;
-    }
-    const turn = Math.min(1, Math.max(0, 3 * share - 1));
-    return (u) =>
-      u <= turn ? low + Math.sqrt(u * turn) * width : high - Math.sqrt((1 - u) * (1 - turn)) * width;
   }
 
-  return { uniform, normal, gamma, spread };
+  return { uniform, uniforms, normal, gamma, spread };
 })();

@@ -160,7 +160,7 @@ def test_equal_input_gives_equal_bytes_and_a_small_page():
     assert str(SNAPSHOT.parent) not in first
 
 
-@pytest.mark.parametrize("name", ["plotly-basic.min.js", "fflate-unzlib.min.js"])
+@pytest.mark.parametrize("name", ["plotly.min.js", "fflate-unzlib.min.js"])
 def test_a_bundled_script_is_the_one_that_the_docs_name(name):
     root = Path(__file__).resolve().parents[4]
     script = (root / "advisor/report/dashboard/assets/vendor" / name).read_bytes()
