@@ -242,9 +242,9 @@ def _replace_missing_head(repository: Path) -> None:
 
 def _has_ref(repository: Path, name: str) -> bool:
     """Return whether a repository has a ref, without a git process; `build_environment` sets the format."""
-    packed = repository / "packed-refs"
+    packed_refs = repository / "packed-refs"
     line = f" {name}\n".encode("utf-8", "surrogateescape")
-    return (repository / name).is_file() or (packed.is_file() and line in packed.read_bytes())
+    return (repository / name).is_file() or (packed_refs.is_file() and line in packed_refs.read_bytes())
 
 
 def _check_trees(repository: Path) -> None:
