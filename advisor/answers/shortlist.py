@@ -67,7 +67,13 @@ def recommend_all(question: Question) -> Recommendation:
     bounds = read_bounds(question, files)
     candidates = _select_shortlist(question, files, bounds)
     recommendation = build_recommendation(question, candidates, _read_missing(question))
-    if recommendation.choice is None:
+    note = f"measurements of {question.store.path} as of {question.as_of}"
+    count = len(question.store.repositories())
+    unknown = count - len(bounds) - len(recommendation.missing)
+    if unknown > 0:
+        note += f"; {unknown:,} of {count:,} have less than half of the weight measured, and no score"
+    recommendation = replace(recommendation, snapshot=question.store.path.name, sources=(note,))
+    if recommendation.choice is None or len(bounds) <= SHORTLIST:
         return recommendation
     reason = f"is on the shortlist: the {SHORTLIST} highest scores of {len(bounds):,} that no rule excludes"
     return replace(recommendation, reasons=(reason, *recommendation.reasons))

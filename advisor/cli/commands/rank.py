@@ -226,7 +226,7 @@ def rank(
                 "--all can be combined only with --domain, --goal, --as-of, --set, --rules, --store, --format"
             )
         options = replace(options, store=options.store or store_or_default(None))
-        _rank_all(options.build_request(repositories), format, output, full=full)
+        _rank_all(options, repositories, format, output, full=full)
         return
     if from_ or gate.list_options() or format is Format.sarif:
         refusals = {
@@ -304,13 +304,28 @@ def _render_changes(request: Request, since: str | None, answer: Recommendation)
     return f"\n{changes.render(before, answer)}"
 
 
-def _rank_all(request: Request, format: Format, output: Path | None, *, full: bool) -> None:
+def _rank_all(
+    options: RequestOptions,
+    repositories: list[str] | None,
+    format: Format,
+    output: Path | None,
+    *,
+    full: bool,
+) -> None:
+    """Rank a whole store; without a domain by the first one that has all its repositories, or by any's."""
+    from dataclasses import replace
+
     from advisor.answers.question import read_request
     from advisor.answers.shortlist import recommend_all
     from advisor.errors import InputError
+    from advisor.facts.reading import open_store
 
     if format is Format.html or format is Format.sarif:
         raise InputError(f"--all has no format {format}: use one of {', '.join(get_args(RankingFormat))}")
+    request = options.build_request(repositories)
+    if options.domain is None and request.store is not None and not repositories:
+        names = open_store(request.store).repositories()
+        request = replace(request, domain=options.build_request(names, selects=False).domain)
     question = read_request(request, whole_store=True)
     with show_wait("ranking"):
         answer = recommend_all(question)

@@ -57,7 +57,7 @@ def test_it_equals_the_ordinary_ranking(store, monkeypatch):
         assert (entry.rank, entry.wins) == (of_it.rank, of_it.wins)
     assert {r.candidate.repository for r in together.ranking} == set(ordinary)
     assert together.choice == one_by_one.choice
-    assert together.reasons[1:] == one_by_one.reasons
+    assert together.reasons == one_by_one.reasons, "ten or fewer need no shortlist"
 
 
 @pytest.mark.parametrize("domain", ["dataframes", "finetuning", "dependencies"])
@@ -137,6 +137,32 @@ def test_the_command(store):
     ):
         failure = run(app, ["rank", *more, "--all", "--store", str(store)])
         assert isinstance(failure.exception, InputError), more
+
+
+def test_without_a_domain_the_store_chooses_it(store, tmp_path):
+    """The first domain that has all repositories of the store, else that of any libraries."""
+    load(None)
+    run = CliRunner().invoke
+    answer = run(app, ["rank", "--all", "--store", str(store)])
+    assert answer.output.startswith("dataframes: goal balanced"), answer.output
+    assert "snapshot dataframes" in answer.output and f"measurements of {store} as of" in answer.output
+    opened = fill(tmp_path / "others", rows())
+    measure_store(opened, [opened.as_of])
+    answer = run(app, ["rank", "--all", "--store", str(opened.path)])
+    assert answer.output.startswith("libraries: goal balanced"), answer.output
+    assert "snapshot others" in answer.output
+
+
+def test_what_has_too_little_data_is_counted(tmp_path):
+    """A git history alone has less than half of the weight of the libraries for fine-tuning."""
+    facts = {key: content for key, content in rows().items() if key[0] == "contributions"}
+    opened = fill(tmp_path / "s", facts)
+    measure_store(opened, [AS_OF])
+    request = Request(domain="finetuning", store=opened.path, as_of=AS_OF)
+    answer = shortlist.recommend_all(read_request(request, whole_store=True))
+    assert answer.choice is None and answer.ranking == ()
+    (note,) = answer.sources
+    assert note.endswith("; 3 of 3 have less than half of the weight measured, and no score")
 
 
 def test_it_imports_neither_pandas_nor_collectors(store):
