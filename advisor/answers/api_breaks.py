@@ -16,7 +16,7 @@ class ReleaseBreaks:
         tag: of the release.
         day: of the release.
         broken: number of public names that it removed or changed incompatibly.
-        announced: how many of them the release before had marked as deprecated.
+        deprecations: how many of them the release before had marked as deprecated.
         names: the first of them by name.
     """
 
@@ -24,7 +24,7 @@ class ReleaseBreaks:
     tag: str
     day: date
     broken: int
-    announced: int
+    deprecations: int
     names: tuple[str, ...]
 
 
@@ -34,11 +34,11 @@ WITH broken_names AS (
     FROM api_changes WHERE NOT is_alias GROUP BY ALL
 ),
 broken AS (
-    SELECT repository, version, count(*) AS names, count(*) FILTER (was_announced) AS announced,
+    SELECT repository, version, count(*) AS names, count(*) FILTER (was_announced) AS deprecations,
            list(name ORDER BY name)[:3] AS examples
     FROM broken_names GROUP BY ALL
 )
-SELECT r.repository, r.tag, r.released_on, coalesce(b.names, 0), coalesce(b.announced, 0),
+SELECT r.repository, r.tag, r.released_on, coalesce(b.names, 0), coalesce(b.deprecations, 0),
        coalesce(array_to_string(b.examples, ' '), '')
 FROM api_releases AS r LEFT JOIN broken AS b ON b.repository = r.repository AND b.version = r.version
 WHERE r.reason IS NULL AND r.step IS DISTINCT FROM 'first'
@@ -50,6 +50,6 @@ ORDER BY r.repository, r.released_on, r.tag
 def build_breaks(rows: Iterable[tuple[str, str, date, int, int, str]]) -> tuple[ReleaseBreaks, ...]:
     """Return the releases from rows of `BREAKS_SQL`."""
     return tuple(
-        ReleaseBreaks(repository, tag, day, broken, announced, tuple(names.split()))
-        for repository, tag, day, broken, announced, names in rows
+        ReleaseBreaks(repository, tag, day, broken, deprecations, tuple(names.split()))
+        for repository, tag, day, broken, deprecations, names in rows
     )

@@ -145,7 +145,7 @@ def page_data(
         ),
         "breaks": _columns(
             [
-                [order.index(b.repository), b.tag, _day(b.day), b.broken, b.announced, " ".join(b.names)]
+                [order.index(b.repository), b.tag, _day(b.day), b.broken, b.deprecations, " ".join(b.names)]
                 for b in timeline.breaks
                 if b.repository in order
             ]
