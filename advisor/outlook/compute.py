@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from advisor.facts.database import open_database
 from advisor.outlook.features import BUSY, FEATURES, LAGS, WINDOWS
 
 if TYPE_CHECKING:
@@ -42,11 +43,8 @@ def compute_features(series: pd.DataFrame, members: pd.DataFrame) -> pd.DataFram
     Returns:
         One row per member, in order and with its index; one float64 column per feature; NaN: unknown.
     """
-    import duckdb
-
     keys = members[["repository", "day"]].assign(member=range(len(members)))
-    with duckdb.connect() as db:
-        db.execute("SET threads = 1")  # so that sums have one order
+    with open_database([], {"threads": 1}) as db:  # so that sums have one order
         db.register("series", series)
         db.register("members", keys)
         features: pd.DataFrame = db.execute(f"WITH {features_sql()} FROM features ORDER BY member").df()
