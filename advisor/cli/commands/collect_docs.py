@@ -32,7 +32,8 @@ def collect_docs(
     """Collect the ready-made recipes and the state of the documentation.
 
     Reads configurations, scripts, notebooks, pages and source files of the whole history as text, and runs
-    none of them. If a library keeps recipes in a repository of their own, it reads that one too.
+    none of them. If a library keeps recipes in a repository of their own, it reads that one too. A second
+    run reads only new files.
 
     Examples:
       advisor collect-docs pytorch/torchtune unslothai/unsloth

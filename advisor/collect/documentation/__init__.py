@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from advisor.collect.coverage import extractor
 from advisor.collect.documentation import api, examples, pages
 from advisor.collect.git.blobs import BlobReader
 from advisor.collect.git.clone import fetch_blobs, open_history
 from advisor.collect.git.command import run_git
 from advisor.collect.git.quarters import EVERY_SECONDS
+from advisor.collect.git.readings import Readings, open_readings
 from advisor.collect.git.trees import FileChange, list_file_changes
 from advisor.facts import writing
 
@@ -43,20 +45,19 @@ class _Library:
         self.examples: dict[str, frozenset[tuple[str, str]] | None] = {}
         self._signatures: dict[str, tuple[str, int]] = {}  # public name → arguments, quarter of their change
 
-    def update(self, change: FileChange, blobs: BlobReader, quarter: int) -> None:
-        """Read a file that is new or different, or forget one that is gone."""
-        path = change.path
+    def update(self, path: str, reading: Mapping[str, Any], quarter: int) -> None:
+        """Take in a file that is new or different, or forget one that is gone (empty reading)."""
         for files in (self.modules, self.pages, self.examples):
             files.pop(path, None)
-        if change.blob is None or not blobs.has(change.blob):
-            return
-        text = blobs.read_text(change.blob)
-        if api.is_source(path):
-            self.modules[path] = api.read_module(text)
-        if pages.is_page(path):
-            self.pages[path] = (pages.read_page(path, text), quarter)
-        if examples.is_example(path):
-            self.examples[path] = examples.read_imports(path, text)
+        if "module" in reading:
+            names, is_open, symbols = reading["module"]
+            self.modules[path] = api.Module(frozenset(names), is_open, tuple(api.Symbol(*s) for s in symbols))
+        if "page" in reading:
+            words, names, is_start = reading["page"]
+            self.pages[path] = (pages.Page(words, frozenset(names), is_start), quarter)
+        if "imports" in reading:
+            imports = reading["imports"]
+            self.examples[path] = None if imports is None else frozenset(map(tuple, imports))
 
     def count(self, quarter: int) -> dict[str, int]:
         """Return the figures of the tree."""
@@ -130,10 +131,14 @@ def collect_documentation(
         RepositoryNotFound: the repository does not exist.
         GitFailed: git failed; nothing was written.
     """
-    with open_history(where, cache, repository, progress) as (folder, name):
+    code = [*Path(__file__).parent.glob("*.py"), Path(extractor.__file__)]
+    with (
+        open_history(where, cache, repository, progress) as (folder, name),
+        open_readings(cache, name, "documentation", code) as readings,
+    ):
         quarters = _list_quarters(folder, retrieved_on)
         progress(f"{name}: reading the documentation at the end of {len(quarters)} quarters")
-        rows = list(_count_quarters(folder, quarters))
+        rows = list(_count_quarters(folder, quarters, readings))
     head = quarters[-1].commit if quarters else ""
     common = {
         "repository": name,
@@ -160,20 +165,20 @@ def _list_quarters(folder: Path, until: date) -> list[_Quarter]:
     return list(by_quarter.values())
 
 
-def _count_quarters(folder: Path, quarters: list[_Quarter]) -> Iterator[dict[str, Any]]:
+def _count_quarters(folder: Path, quarters: list[_Quarter], readings: Readings) -> Iterator[dict[str, Any]]:
     old, all_changes = None, []
     for quarter in quarters:
         all_changes.append(
             [c for c in list_file_changes(folder, old, quarter.commit) if _is_relevant(c.path)]
         )
         old = quarter.commit
-    contents = {c.blob for changes in all_changes for c in changes if c.blob is not None}
+    contents = readings.list_new((c.path, c.blob) for changes in all_changes for c in changes if c.blob)
     fetch_blobs(folder, contents, max_bytes=_MAX_FETCH_BYTES)
     library = _Library()
     with BlobReader(folder, contents) as blobs:
         for number, (quarter, changes) in enumerate(zip(quarters, all_changes, strict=True)):
             for change in changes:
-                library.update(change, blobs, number)
+                library.update(change.path, _read_file(change, blobs, readings), number)
             for metric, value in library.count(number).items():
                 yield {
                     "day": quarter.day,
@@ -181,6 +186,28 @@ def _count_quarters(folder: Path, quarters: list[_Quarter]) -> Iterator[dict[str
                     "value": value,
                     "definition": DEFINITIONS[metric],
                 }
+
+
+def _read_file(change: FileChange, blobs: BlobReader, readings: Readings) -> dict[str, Any]:
+    """Return what a file says, as JSON; empty: it is gone, or the history does not have it."""
+    path, blob = change
+
+    def read() -> dict[str, Any]:
+        if not blobs.has(blob or ""):
+            return {}
+        text, reading = blobs.read_text(blob or ""), dict[str, Any]()
+        if api.is_source(path):
+            names, is_open, symbols = api.read_module(text)
+            reading["module"] = [sorted(names), is_open, symbols]
+        if pages.is_page(path):
+            words, names, is_start = pages.read_page(path, text)
+            reading["page"] = [words, sorted(names), is_start]
+        if examples.is_example(path):
+            imports = examples.read_imports(path, text)
+            reading["imports"] = None if imports is None else sorted(imports)
+        return reading
+
+    return {} if blob is None else readings.read(path, blob, read)
 
 
 def _is_relevant(path: str) -> bool:

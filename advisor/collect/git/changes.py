@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from advisor.collect.git.cache_file import open_cache
 from advisor.collect.git.command import stream_fields
-from advisor.write_errors import report_write_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -43,44 +43,13 @@ def has_source_suffix(path: bytes) -> bool:
     return path.lower().endswith(_SUFFIX_BYTES)
 
 
-@contextmanager
-def open_changes(file: Path) -> Iterator[sqlite3.Connection]:
+def open_changes(file: Path) -> AbstractContextManager[sqlite3.Connection]:
     """Open the file of changes; make it if it does not exist, is damaged, or is of another version.
 
     Raises:
         CannotWrite: the disk is full or read-only.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with report_write_errors(file):
-        db = _connect(file)
-        try:
-            yield db
-        finally:
-            db.close()
-
-
-def _connect(file: Path) -> sqlite3.Connection:
-    for is_last in (False, True):
-        db = sqlite3.connect(file, timeout=60, isolation_level=None)
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("BEGIN IMMEDIATE")  # another process may be making it
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                for statement in _TABLES.split(";"):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {_VERSION}")
-                version = _VERSION
-            db.execute("COMMIT")
-            if version == _VERSION:
-                break
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) or is_last:
-                raise
-        db.close()
-        for name in (file.name, f"{file.name}-wal", f"{file.name}-shm"):
-            file.with_name(name).unlink(missing_ok=True)
-    return db
+    return open_cache(file, _TABLES, _VERSION)
 
 
 def read_changes(db: sqlite3.Connection, folder: Path, commits: Sequence[str]) -> Iterator[list[Change]]:

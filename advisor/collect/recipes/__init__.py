@@ -13,6 +13,7 @@ from typing import Any
 
 from advisor.collect.git.clone import open_history
 from advisor.collect.git.command import run_git
+from advisor.collect.git.readings import open_readings
 from advisor.collect.recipes.history import follow_recipes
 from advisor.collect.recipes.tags import RecipeReader
 from advisor.domain.families import Family
@@ -63,7 +64,9 @@ def collect_recipes(
             )
         head = run_git(folder, "rev-parse", "--verify", "HEAD^{commit}").strip()
         progress(f"{name}: reading all commits for recipes ({layout.name})")
-        rows = list(follow_recipes(folder, RecipeReader(layout, words, families)))
+        code, settings = Path(__file__).parent.glob("*.py"), repr((layout, words, families))
+        with open_readings(cache, name, "recipes", code, settings) as readings:
+            rows = list(follow_recipes(folder, RecipeReader(layout, words, families), readings))
         first_day = _read_first_day(folder)
     common = {
         "repository": owner,
