@@ -27,20 +27,11 @@ def _private(): ...
 '''
 
 
-def put(repo, day, files):
-    for name, text in files.items():
-        path = repo.path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    repo.git("add", ".")
-    repo.git("commit", "-q", "-m", "change", day=day)
-
-
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     folder = tmp_path_factory.mktemp("docs")
     repo = Repo(folder / "clone")
-    put(repo, "2023-01-11", {
+    repo.write("2023-01-11", {
         "src/lib/__init__.py": "from lib.trainer import LoraTrainer\n",
         "src/lib/trainer.py": TRAINER.format(more=""),
         "docs/trainer.md": "# Trainer\n\nUse `LoraTrainer` and `merge_weights` to train.\n```\ncode here\n```\n",
@@ -50,8 +41,8 @@ def store(tmp_path_factory):
         "examples/odd.py": "print 'Python 2'\n",
         "examples/other.py": "import json\n",
     })  # fmt: skip
-    put(repo, "2023-09-01", {"src/lib/trainer.py": TRAINER.format(more=", peft=None")})
-    put(repo, "2024-03-01", {"docs/trainer.md": "Use `LoraTrainer` and `merge_weights` with peft.\n"})
+    repo.write("2023-09-01", {"src/lib/trainer.py": TRAINER.format(more=", peft=None")})
+    repo.write("2024-03-01", {"docs/trainer.md": "Use `LoraTrainer` and `merge_weights` with peft.\n"})
     load("collect-docs")
     command = ["collect-docs", str(repo.path), "--name", "own/er", "--store", str(folder / "s")]
     result = CliRunner().invoke(app, [*command, "--retrieved-on", "2024-06-01"])

@@ -21,26 +21,15 @@ SCRIPT = "from own import merge_weights\nmodel = 'meta-llama/Llama-3.1-8B'\nSFTT
 @pytest.fixture
 def repo(tmp_path):
     repo = Repo(tmp_path / "clone")
-    put(
-        repo,
+    repo.write(
         "2023-01-11",
         {"own/__init__.py": MODULE.format(more=""), "docs/guide.md": "Call `merge_weights` to merge.\n"},
     )
-    put(
-        repo,
+    repo.write(
         "2023-09-01",
         {"examples/train.py": SCRIPT.format(r=8), "own/__init__.py": MODULE.format(more=", r=8")},
     )
     return repo
-
-
-def put(repo, day, files):
-    for name, text in files.items():
-        path = repo.path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    repo.git("add", ".")
-    repo.git("commit", "-q", "-m", "change", day=day)
 
 
 @pytest.fixture
@@ -80,8 +69,7 @@ def test_an_unchanged_history_is_not_read_again(repo, tmp_path, texts):
 def test_new_commits_cost_their_own_files(repo, tmp_path, texts):
     collect(repo, tmp_path / "s", tmp_path / "cache")
     texts.clear()
-    put(
-        repo,
+    repo.write(
         "2024-03-01",
         {"examples/train.py": SCRIPT.format(r=16), "docs/guide.md": "`merge_weights` takes r.\n"},
     )
