@@ -116,12 +116,10 @@ def as_model(folds: list[list[dict[str, list[Any]]]]) -> model.Model:
 
 
 def count_names(file: Path | None) -> int:
-    """Return how many repositories a file names.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    return len(panel.read_names(file)) if file else 0
+    """Return how many repositories a file names."""
+    if file is None:
+        return 0
+    return len({line.split("#")[0].strip() for line in file.read_text("utf-8").splitlines()} - {""})
 
 
 def split_rows(series: pd.DataFrame, leave_out: Path | None, until: date | None) -> pd.DataFrame:
