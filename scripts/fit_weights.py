@@ -77,6 +77,7 @@ def main() -> None:
 def fit_panel(options: argparse.Namespace) -> dict[str, object]:
     """Return the content of the file of weights."""
     series = split_rows(panel.read_panel(options.panel), options.leave_out, options.until)
+    left_out = count_names(options.leave_out)
     trees = model.load_model(options.outlook or data_folder() / "reference" / "outlook.json")
     days = run.default_days(series, ranking.MONTHS)
     members, values = run.forecast(series, days, ranking.MONTHS, ACTIVE_DAYS, trees)
@@ -94,7 +95,7 @@ def fit_panel(options: argparse.Namespace) -> dict[str, object]:
             "made_by": "scripts/fit_weights.py",
             "repositories": int(members.repository.nunique()),
             "days": [str(days[0]), str(days[-1])],
-            "left_out": count_names(options.leave_out),
+            "left_out": left_out,
             "until": str(options.until) if options.until else None,
         },
         "outcomes": fitted,

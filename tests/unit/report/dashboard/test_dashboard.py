@@ -6,7 +6,7 @@ import hashlib
 import html
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 
@@ -46,10 +46,10 @@ def assert_same(measurement, expected_measurement, tolerance=1e-9):
     """Assert equality up to the last digits of numbers, which come from sums in another order."""
     numbers = {
         name: pytest.approx(value, rel=tolerance, abs=1e-9)
-        for name, value in vars(expected_measurement).items()
+        for name, value in asdict(expected_measurement).items()
         if isinstance(value, float)
     }
-    assert vars(measurement) == {**vars(expected_measurement), **numbers}
+    assert asdict(measurement) == {**asdict(expected_measurement), **numbers}
 
 
 def test_measuring_many_days_at_once_equals_measuring_each_day(world):
