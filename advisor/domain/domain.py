@@ -215,7 +215,7 @@ def parse_domain(text: str, path: Path) -> Domain:
         ConfigError: the text is invalid.
     """
     folder = data_folder()
-    return _build_domain(extend_content(tomllib.loads(text), folder), path, folder)
+    return _build_domain(extend_content(tomllib.loads(text), path, folder), path, folder)
 
 
 def _build_domain(content: dict[str, Any], path: Path, folder: Path) -> Domain:

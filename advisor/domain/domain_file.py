@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.domain.files import data_folder, read_toml
-from advisor.errors import ConfigError, find_name
+from advisor.errors import ConfigError, UnknownName, find_name
 
 
 def list_domains(folder: Path) -> list[str]:
@@ -36,20 +36,37 @@ def read_domain_file(name: str, folder: Path | None = None) -> dict[str, Any]:
         ConfigError: the file cannot be read.
     """
     folder = folder or data_folder()
-    return extend_content(read_toml(find_domain_file(name, folder)), folder)
+    path = find_domain_file(name, folder)
+    return extend_content(read_toml(path), path, folder)
 
 
-def extend_content(content: dict[str, Any], folder: Path) -> dict[str, Any]:
+def extend_content(content: dict[str, Any], path: Path, folder: Path) -> dict[str, Any]:
     """Return the content of a domain file with all missing keys from the file that it ``extends``.
 
     Its own candidates come after those of the other file; its own patterns of people and machines come
     before, because the first that matches decides.
+
+    Args:
+        content: of the file.
+        path: of the file, for messages.
+        folder: the folder of the bundled data.
+
+    Raises:
+        ConfigError: it extends no bundled domain, or a list is none.
     """
     content = dict(content)
     base = content.pop("extends", None)
     if base is None:
         return content
-    parent = read_toml(folder / "domains" / f"{base}.toml")
+    for key in ("candidates", "rivals", "identities"):
+        if not isinstance(content.get(key, []), list):
+            raise ConfigError(f"{path}: {key}: expected a list of tables, [[{key}]]")
+    try:
+        parent = read_toml(
+            folder / "domains" / f"{find_name('domain', str(base), list_domains(folder))}.toml"
+        )
+    except UnknownName as error:
+        raise ConfigError(f"{path}: extends: {error}") from None
     lists = {key: [*parent.get(key, []), *content.get(key, [])] for key in ("candidates", "rivals")}
     lists["identities"] = [*content.get("identities", []), *parent.get("identities", [])]
     return {**{k: v for k, v in parent.items() if k != "wider"}, **content, **lists}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -130,7 +130,6 @@ def collect(
       advisor collect --repos list.txt --workers 4
     """
     from advisor.cli.collect_progress import CollectionProgress
-    from advisor.domain.domain_file import read_domain_file
     from advisor.errors import InputError
 
     source_names = _parse_sources(source, git_only=git_only)
@@ -149,7 +148,7 @@ def collect(
             github_url=github_url, max_wait=max_wait,
         )  # fmt: skip
         return
-    content = read_domain_file(domain)
+    content = _read_domain(domain)
     packages, histories = _parse_repositories(repositories, domain, name)
     if not from_ and (include or ask or exclude):
         raise InputError("--include, --ask and --exclude need --from")
@@ -190,6 +189,17 @@ def collect(
         progress.print_summary()
     candidates = [entry.get("repository") for entry in content.get("candidates", ())]
     _finish(progress, folder, candidates, dry_run=dry_run)
+
+
+def _read_domain(domain: str) -> dict[str, Any]:
+    """Return the content of a domain file; a bundled one needs no check, which takes most of a short run."""
+    from advisor.domain.domain_file import read_domain_file
+
+    if domain.endswith(".toml"):
+        from advisor.domain.domain import load_domain
+
+        load_domain(domain)
+    return read_domain_file(domain)
 
 
 def _finish(progress: CollectionProgress, folder: Path, candidates: Sequence[str], *, dry_run: bool) -> None:

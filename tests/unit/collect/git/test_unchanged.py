@@ -76,3 +76,24 @@ def test_each_change_is_read(collect, tmp_path, change):
     assert "log" in commands
     assert "nothing new" not in output
     assert collect(repo, *options)[0].count("log") == 0, "and once only"
+
+
+@pytest.mark.parametrize("content", [
+    'candidates = ["trl"]', 'candidates = "trl"', "candidates = 5", "identities = 3", 'identities = ["a"]',
+    'extends = "nosuch"', "extends = 3",
+])  # fmt: skip
+def test_a_wrong_domain_file_is_one_line_before_anything_is_read(collect, tmp_path, content):
+    """Also if nothing is new, so that nothing else of the file is needed."""
+    repo = Repo(tmp_path / "clone")
+    repo.commit("a.py", day="2024-01-01")
+    collect(repo)
+    domain = tmp_path / "mine.toml"
+    own = content if "extends" in content else f'extends = "finetuning"\n{content}'
+    domain.write_text(f"{own}\n")
+    with pytest.raises(subprocess.CalledProcessError) as error_info:
+        collect(repo, "--domain", str(domain))
+    lines = [line for line in error_info.value.stderr.splitlines() if not line.startswith("import time:")]
+    assert len(lines) == 1 and "internal error" not in lines[0], lines
+    assert error_info.value.returncode == 2
+    assert "mine.toml: " in lines[0]
+    assert not (tmp_path / "log").read_text(), "no git process was started"
