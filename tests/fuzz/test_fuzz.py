@@ -39,6 +39,15 @@ def damage(data: bytes, lot: random.Random) -> bytes:
     return data
 
 
+def read(name, data):
+    """Return the error that is none of ours, in words; empty if there is none."""
+    try:
+        readers.READERS[name](data)
+    except Exception as error:  # noqa: BLE001 - any other error is a defect
+        return f"{name} on {data!r}: {error!r}"
+    return ""
+
+
 @pytest.mark.parametrize("name", readers.READERS)
 def test_reader_takes_valid_bytes_and_refuses_damaged_ones(name):
     lot = random.Random(name)
@@ -46,13 +55,9 @@ def test_reader_takes_valid_bytes_and_refuses_damaged_ones(name):
     for data in valid:
         readers.READERS[name](data)
     for _ in range(ROUNDS.get(name, 150)):
-        data = damage(lot.choice(valid), lot)
-        try:
-            readers.READERS[name](data)
-        except Exception as error:  # noqa: BLE001 - any other error is a defect
-            pytest.fail(f"{name} on {data!r}: {error!r}")
+        assert read(name, damage(lot.choice(valid), lot)) == ""
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.parent.name}-{c.name[:8]}")
 def test_saved_case_gives_one_of_our_errors_or_a_result(case):
-    readers.READERS[case.parent.name](case.read_bytes())
+    assert read(case.parent.name, case.read_bytes()) == ""

@@ -14,7 +14,7 @@ from advisor.collect.git.cache_file import open_cache
 if TYPE_CHECKING:
     import sqlite3
 
-_BATCH = 1000  # readings in one transaction: so many are lost at most if the run is killed
+_BATCH = 100  # readings in one transaction, for which another run waits, and which a killed one loses
 _TABLES = "CREATE TABLE readings (path TEXT, blob TEXT, reading TEXT, PRIMARY KEY (path, blob)) WITHOUT ROWID"
 
 
