@@ -38,3 +38,13 @@ class Repo:
             (self.path / name).write_text(text)
         self.git("add", ".")
         self.git("commit", "-q", "-m", "change", day=day)
+
+
+def put_release(repo, files, day, tag):
+    """Write files, commit them and tag the commit."""
+    for path, text in files.items():
+        (repo.path / path).parent.mkdir(parents=True, exist_ok=True)
+        (repo.path / path).write_text(text)
+    repo.git("add", "-A", day=day)
+    repo.git("commit", "-q", "--allow-empty", "-m", tag, day=day)
+    repo.git("tag", tag, day=day)

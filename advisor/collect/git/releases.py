@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.collect.git.command import run_git
 from advisor.collect.git.dates import Warn, format_day, ignore, parse_time
-from advisor.collect.git.tag_schemes import parse_tag
+from advisor.collect.git.tag_schemes import is_python, parse_tag
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,8 +22,9 @@ def read_releases(folder: Path, package: str | None = None, warn: Warn = ignore)
 
     Args:
         folder: the repository.
-        package: the package to look for. If tags name it, all others are left out. Tags without a package
-            stay if one of them is newer by a year, because then the project has given up such names.
+        package: the package to look for. If tags name it, or only say that they are for Python, all others
+            are left out. Tags without a package stay if one of them is newer by a year, because then the
+            project has given up such names.
         warn: receives a sentence about tags that had to be left out.
     """
     tags = run_git(folder, "for-each-ref", "--format=%(refname:lstrip=2)%09%(creatordate:unix)", "refs/tags")
@@ -42,6 +43,8 @@ def read_releases(folder: Path, package: str | None = None, warn: Warn = ignore)
     if undated_count:
         warn(f"{undated_count} tags have a date that no calendar has: they are left out")
     own_rows = [row for row in rows if package and is_package(row["package"], package)]
+    if not own_rows:
+        own_rows = [row for row in rows if package and is_python(row["package"], package)]
     if not own_rows:
         return rows
     plain_rows = [row for row in rows if row["package"] is None]

@@ -49,6 +49,11 @@ class _Prefix(StrictModel):
     no_release: tuple[str, ...]
 
 
+class _Python(StrictModel):
+    words: tuple[str, ...]
+    source: str
+
+
 class TagSchemes(StrictModel):
     """The schemes in order, and the words around a version."""
 
@@ -56,6 +61,7 @@ class TagSchemes(StrictModel):
     prerelease: _Prerelease
     final: _Final
     prefix: _Prefix
+    python: _Python
 
 
 def load_tag_schemes(folder: Path | None = None) -> TagSchemes:
@@ -78,6 +84,13 @@ def parse_tag(tag: str) -> Version | None:
         if len(tag) <= _MAX_LENGTH and (match := pattern.fullmatch(tag)):
             return _read_match(schemes, scheme, match.groupdict())
     return None
+
+
+def is_python(name: str | None, package: str) -> bool:
+    """Return whether a tag names the Python package in a repository of several languages: ``py-``."""
+    words = _bundled_schemes().python.words
+    own = (name or "").lower().replace("_", "-")
+    return own in words or own in {f"{word}-{package.lower().replace('_', '-')}" for word in words}
 
 
 def _read_match(schemes: TagSchemes, scheme: Scheme, parts: dict[str, str | None]) -> Version | None:

@@ -1,13 +1,12 @@
 """Collect the public API of a Python library, release by release, from its git history.
 
-The Python files of each release on the main line are written to a temporary folder and read by griffe;
-nothing is imported or executed. A second run reads only new releases.
+griffe reads the Python files of each release on the main line; nothing is imported or executed. A file or a
+release that did not change costs nothing, and a second run reads only new releases.
 """
 
 from __future__ import annotations
 
 import gc
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -23,7 +22,8 @@ from advisor.collect.git.dates import Warn, ignore
 from advisor.collect.git.trees import list_file_changes
 from advisor.collect.public_api.changes import find_changes
 from advisor.collect.public_api.names import Api, forget_trees, read_api
-from advisor.collect.public_api.package_files import Package, find_package, limit_files, write_package
+from advisor.collect.public_api.package_files import Package, find_package, limit_files
+from advisor.collect.public_api.package_tree import TreeReader
 from advisor.collect.public_api.releases import Release, list_main_line
 from advisor.collect.public_api.timeline import Timeline
 from advisor.errors import Unsound
@@ -31,12 +31,14 @@ from advisor.facts import writing
 
 __all__ = ["collect_api"]
 
-RULES = 1
+RULES = 2
 """Raise it when the same files give other rows: then all releases are read again."""
 _TABLES = {"api_releases": "releases", "api_names": "names", "api_changes": "changes"}
 _PROVENANCE = {"repository", "source", "retrieved_at"}
 _MAX_FETCH_BYTES = 2**31
 _PROGRESS_EVERY = 20
+_MAX_GARBAGE = 500
+"""Files of releases whose trees are still in memory: to find them takes time."""
 
 
 class _Step(NamedTuple):
@@ -141,18 +143,19 @@ def _read_releases(
     fetch_blobs(folder, contents, max_bytes=_MAX_FETCH_BYTES)
     old: Api | None = None
     old_files: Mapping[str, str] = {}
-    with BlobReader(folder, contents) as blobs, tempfile.TemporaryDirectory() as work, _pause_collector():
-        files: Mapping[str, str] = {}
+    with BlobReader(folder, contents) as blobs, _pause_collector():
+        reader, garbage = TreeReader(blobs.read_text), 0
         for number, (release, package) in enumerate(steps, 1):
             if package is None:
                 timeline.add_unknown(release, "the release has no Python package")
                 continue
             try:
-                new_files = limit_files(package, blobs)
-                write_package(Path(work), files, new_files, blobs)
-                files = new_files
-                api = read_api(Path(work), package.name)
-                changes = find_changes(old, api, _find_modules(old_files, files)) if old else []
+                files = limit_files(package, blobs)
+                if files == old_files and old is not None:
+                    api, changes = old, []
+                else:
+                    api = read_api(package.name, files, reader)
+                    changes = find_changes(old, api, _find_modules(old_files, files)) if old else []
             except Unsound as error:
                 timeline.add_unknown(release, str(error))
                 continue
@@ -160,7 +163,9 @@ def _read_releases(
                 timeline.add(release, package.name, api, changes)
             old, old_files = api, files
             del api
-            forget_trees()
+            if (garbage := garbage + len(files)) > _MAX_GARBAGE:
+                forget_trees()
+                garbage = 0
             if number % _PROGRESS_EVERY == 0:
                 progress(f"release {number} of {len(steps)}: {release.version}")
 

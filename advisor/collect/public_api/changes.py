@@ -2,7 +2,8 @@
 
 griffe compares them. What it reports and code does not notice is left out: other annotations, other values of
 constants, and other places of the fields of a dataclass, which callers give by name. Other default values
-are not reported either: the call still works.
+are not reported either: the call still works. So does one that a decorator of deprecation still takes, until
+the release without the decorator.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from advisor.collect.public_api.decorators import accepts_name, accepts_places, list_old_names
 from advisor.collect.public_api.names import Api, is_deprecated
 from advisor.errors import Unsound
 
@@ -69,7 +71,8 @@ def find_changes(old: Api, new: Api, changed_modules: Iterable[str]) -> list[Cha
         if path not in new.names
     }
     try:
-        for change in _compare_objects(old, new, set(changed_modules)):
+        modules = set(changed_modules)
+        for change in (*_compare_objects(old, new, modules), *_find_ended_decorators(old, new, modules)):
             if change.member is not None or change.name not in new.names or change.kind != "removed":
                 key = (change.name, change.member or "", change.kind, change.detail or "")
                 changes.setdefault(key, change)
@@ -88,8 +91,11 @@ def _compare_objects(old: Api, new: Api, changed_modules: set[str]) -> Iterator[
         name, member = place
         before = _find_object(old, breakage)
         parameter = _find_parameter(breakage)
-        was_deprecated = (name in old.names and old.names[name].is_deprecated) or (
-            before is not None and is_deprecated(before, parameter or before.name)
+        if _still_works(breakage, kind, parameter):
+            continue
+        was_deprecated = old.names[name].is_deprecated or (
+            before is not None
+            and (is_deprecated(before, parameter or before.name) or _was_announced(before, kind, parameter))
         )
         change = Change(
             name, member, kind, _describe(breakage, before, parameter),
@@ -102,13 +108,86 @@ def _compare_objects(old: Api, new: Api, changed_modules: set[str]) -> Iterator[
     yield from moves.values()
 
 
+def _still_works(breakage: griffe.Breakage, kind: str, parameter: str | None) -> bool:
+    """Return whether a decorator of the new function takes the old call, with a warning."""
+    if kind == "parameter removed":
+        return parameter is not None and accepts_name(breakage.obj, parameter)
+    return kind == "parameter by name only" and accepts_places(breakage.obj)
+
+
+def _was_announced(before: griffe.Object | griffe.Alias, kind: str, parameter: str | None) -> bool:
+    """Return whether a decorator of the old function says that a parameter will change."""
+    if kind == "parameter by name only" and accepts_places(before):
+        return True
+    return parameter is not None and accepts_name(before, parameter)
+
+
+def _find_ended_decorators(old: Api, new: Api, changed_modules: set[str]) -> Iterator[Change]:
+    """Yield what only decorators of deprecation took in the old release, and nothing takes in the new one."""
+    for path in sorted(changed_modules & old.modules.keys() & new.modules.keys()):
+        for before in _list_functions(old.modules[path]):
+            if not (list_old_names(before) or accepts_places(before)):
+                continue
+            after, place = _find_path_in(new, before.path), _find_place(old, before)
+            if after is None or place is None or not after.is_function or place[0] not in new.names:
+                continue
+            endings = [("parameter removed", p) for p in _list_ended_names(before, after)]
+            endings += [("parameter by name only", p) for p in _list_ended_places(before, after)]
+            is_alias = old.names[place[0]].is_alias
+            for kind, parameter in endings:
+                yield Change(*place, kind, parameter[:_MAX_TEXT], is_alias, was_deprecated=True)
+
+
+def _list_functions(item: griffe.Module | griffe.Class) -> Iterator[griffe.Object | griffe.Alias]:
+    """Yield the functions of a module and the methods of its classes."""
+    for member in item.members.values():
+        if member.is_alias:
+            continue
+        if member.is_class:
+            yield from _list_functions(member)  # type: ignore[arg-type] # griffe says no more of a member
+        elif member.is_function:
+            yield member
+
+
+def _list_ended_names(
+    before: griffe.Object | griffe.Alias, after: griffe.Object | griffe.Alias
+) -> Iterator[str]:
+    parameters = list(getattr(after, "parameters", ()))
+    if any(p.kind.name == "var_keyword" for p in parameters):
+        return
+    names = {p.name for p in parameters}
+    for name in list_old_names(before):
+        if name not in names and not accepts_name(after, name):
+            yield name
+
+
+def _list_ended_places(
+    before: griffe.Object | griffe.Alias, after: griffe.Object | griffe.Alias
+) -> Iterator[str]:
+    if accepts_places(before) and not accepts_places(after):
+        names, new_names = (
+            [p.name for p in getattr(item, "parameters", ()) if p.kind.name == "keyword_only"]
+            for item in (before, after)
+        )
+        yield from (name for name in names if name in new_names)
+
+
 def _find_breakages(old: Api, new: Api, changed_modules: set[str]) -> Iterator[griffe.Breakage]:
     import griffe
 
     for path in sorted(_add_heirs(new, _add_heirs(old, changed_modules))):
         old_module, new_module = old.modules.get(path), new.modules.get(path)
         if old_module is not None and new_module is not None:
+            _hide_same_aliases(old, new, old_module)
             yield from griffe.find_breaking_changes(old_module, new_module)
+
+
+def _hide_same_aliases(old: Api, new: Api, module: griffe.Module) -> None:
+    """Let griffe leave out what a module only publishes: the object is compared once, where it is defined."""
+    for member in module.members.values():
+        if member.is_alias:
+            before, after = old.names.get(member.path), new.names.get(member.path)
+            member.public = before is not None and (after is None or before.place != after.place)
 
 
 def _add_heirs(api: Api, modules: set[str]) -> set[str]:
@@ -164,10 +243,15 @@ def _find_path(item: griffe.Object | griffe.Alias) -> str:
 
 
 def _find_object(old: Api, breakage: griffe.Breakage) -> griffe.Object | griffe.Alias | None:
+    return _find_path_in(old, _find_path(breakage.obj))
+
+
+def _find_path_in(api: Api, path: str) -> griffe.Object | griffe.Alias | None:
+    """Return the object at a path; None if there is none."""
     import griffe
 
     try:
-        item: griffe.Object | griffe.Alias = old.tree[_find_path(breakage.obj).partition(".")[2]]
+        item: griffe.Object | griffe.Alias = api.tree[path.partition(".")[2]]
     except (KeyError, ValueError, griffe.GriffeError):
         return None
     return item

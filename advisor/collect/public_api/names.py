@@ -13,16 +13,16 @@ import logging
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from advisor.errors import Unsound
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import griffe
+
+    from advisor.collect.public_api.package_tree import TreeReader
 
 _WARNING = re.compile(r"DeprecationWarning|FutureWarning|deprecat", re.IGNORECASE)
 _DOCSTRING = re.compile(r"\.\. deprecated::|\A\W{0,4}deprecated\b|\A[^.]{0,80}\bis deprecated", re.IGNORECASE)
@@ -66,8 +66,13 @@ class Api:
     paths: dict[str, str] = field(default_factory=dict)
 
 
-def read_api(folder: Path, package: str) -> Api:
-    """Read the public API of a package in a folder.
+def read_api(package: str, files: Mapping[str, str], reader: TreeReader) -> Api:
+    """Read the public API of a package.
+
+    Args:
+        package: its name.
+        files: path in the package's folder → blob.
+        reader: gives griffe's tree of them.
 
     Raises:
         Unsound: griffe cannot read the code.
@@ -78,41 +83,13 @@ def read_api(folder: Path, package: str) -> Api:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the compiler, about the code of others
-            return _build_api(folder, package)
+            api = Api(reader.read(package, files))
+            _read_module(api, api.tree)
+            _choose_best(api)
+            _find_heirs(api)
+            _limit_comparisons(api)
     except Exception as error:  # noqa: BLE001 - the code of a stranger can lead griffe into any error
         raise Unsound(f"griffe cannot read {package}: {type(error).__name__}: {error}"[:300]) from None
-
-
-def _build_api(folder: Path, package: str) -> Api:
-    import griffe
-
-    class WithoutImports(griffe.Extension):
-        """Forget what classes import from elsewhere: griffe's reader of dataclasses fails on it."""
-
-        def on_class_members(self, *, cls: griffe.Class, **_: object) -> None:
-            aliases = [
-                (name, member) for name, member in cls.members.items() if isinstance(member, griffe.Alias)
-            ]
-            for name, alias in aliases:
-                if not alias.target_path.startswith(f"{package}."):
-                    del cls.members[name]
-
-    tree = griffe.load(
-        package,
-        extensions=griffe.load_extensions(WithoutImports()),
-        search_paths=[folder],
-        try_relative_path=False,
-        allow_inspection=False,
-        resolve_aliases=True,
-        resolve_external=False,
-        modules_collection=griffe.ModulesCollection(),
-        lines_collection=griffe.LinesCollection(),
-    )
-    api = Api(cast("griffe.Module", tree))
-    _read_module(api, api.tree)
-    _choose_best(api)
-    _find_heirs(api)
-    _limit_comparisons(api)
     return api
 
 
@@ -144,11 +121,11 @@ def is_deprecated(item: griffe.Object | griffe.Alias, name: str) -> bool:
     if target.is_attribute:
         return False
     source = "\n".join(target.source.splitlines()[1:])
+    matches = list(_WARNING.finditer(source))
+    if not matches:
+        return False
     mention = re.compile(rf"['\"`{{.]{re.escape(name)}\b")
-    return any(
-        mention.search(source, max(0, match.start() - _NEARBY), match.end() + _NEARBY)
-        for match in _WARNING.finditer(source)
-    )
+    return any(mention.search(source, max(0, m.start() - _NEARBY), m.end() + _NEARBY) for m in matches)
 
 
 def _read_module(api: Api, module: griffe.Module) -> None:
@@ -162,8 +139,8 @@ def _read_module(api: Api, module: griffe.Module) -> None:
             if not name.startswith("_") and is_public:
                 api.names[member.path] = Name("module", member.path, is_alias=False, is_deprecated=False)
             continue
-        member.public = is_public and _is_published(api, module, name, member)
         target = _find_target(member)
+        member.public = is_public and target is not None and _is_published(api, module, name, member)
         if member.public and target is not None and not target.is_module:
             api.names[member.path] = Name(
                 target.kind.value,

@@ -1,7 +1,6 @@
-"""Find the import package in the paths of a release, and write its Python files into a folder.
+"""Find the import package in the paths of a release, and the Python files in it that Python could import.
 
-Only files that Python could import are written, so no path leads out of the folder. Tests are left out:
-they are no API.
+Tests are left out: they are no API.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from advisor.errors import Unsound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from advisor.collect.git.blobs import BlobReader
 
@@ -59,24 +57,6 @@ def find_package(blobs: Mapping[str, str], names: Iterable[str]) -> Package | No
 
     root = min(roots, key=rank)
     return Package(root.rpartition("/")[2].removesuffix(".py"), dict(_list_files(blobs, root)))
-
-
-def write_package(folder: Path, old: Mapping[str, str], new: Mapping[str, str], blobs: BlobReader) -> None:
-    """Change the files in a folder from those of one release to those of the next.
-
-    Args:
-        folder: a folder of ours, which nobody else writes.
-        old: path → blob of the files that are there.
-        new: path → blob of the files of the next release; none of more than `MAX_FILE_BYTES`.
-        blobs: the contents.
-    """
-    for path in old.keys() - new.keys():
-        (folder / path).unlink()
-    for path, blob in new.items():
-        if old.get(path) != blob:
-            file = folder / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(blobs.read_text(blob), encoding="utf-8")
 
 
 def limit_files(package: Package, blobs: BlobReader) -> dict[str, str]:

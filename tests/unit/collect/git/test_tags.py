@@ -11,7 +11,7 @@ import pytest
 from repositories import Repo
 
 from advisor.collect.git import collect_history
-from advisor.collect.git.releases import is_package
+from advisor.collect.git.releases import is_package, read_releases
 from advisor.collect.git.tag_schemes import load_tag_schemes, parse_tag
 from advisor.errors import ConfigError
 from advisor.facts.reading import open_store, read_rows
@@ -127,3 +127,15 @@ def test_a_package_has_its_own_tags(monorepo, tmp_path, package, tags):
         str(monorepo), tmp_path / "s", tmp_path / "c", retrieved_on=day, repository="o/n", package=package
     )
     assert {row["tag"] for row in read_rows(open_store(tmp_path / "s"), "releases", "o/n")} == tags
+
+
+def test_tags_for_python_are_the_package_in_a_repository_of_several_languages(tmp_path):
+    repo = Repo(tmp_path / "clone")
+    repo.commit("a.txt", day="2024-01-01")
+    for tag in ("py-1.0.0", "python-lang-1.1.0", "rs-0.9.0", "node-2.0.0"):
+        repo.git("tag", tag)
+    tags = {
+        package: {r["tag"] for r in read_releases(repo.path / ".git", package)} for package in ("lang", None)
+    }
+    assert tags["lang"] == {"py-1.0.0", "python-lang-1.1.0"}
+    assert len(tags[None]) == 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from repositories import Repo
+from repositories import Repo, put_release
 
 from advisor.collect.public_api import collect_api
 from advisor.collect.public_api.package_files import find_package
@@ -65,22 +65,13 @@ class Thing(Base):
 }
 
 
-def put(repo, files, day, tag):
-    for path, text in files.items():
-        (repo.path / path).parent.mkdir(parents=True, exist_ok=True)
-        (repo.path / path).write_text(text)
-    repo.git("add", "-A", day=day)
-    repo.git("commit", "-q", "--allow-empty", "-m", tag, day=day)
-    repo.git("tag", tag, day=day)
-
-
 @pytest.fixture
 def repo(tmp_path):
     repo = Repo(tmp_path / "clone")
-    put(repo, FIRST, "2024-01-01", "v1.0")
-    put(repo, SECOND, "2024-02-01", "v1.1.0")
-    put(repo, {}, "2024-03-01", "v2.0.0rc1")
-    put(repo, THIRD, "2024-04-01", "v2.0.0")
+    put_release(repo, FIRST, "2024-01-01", "v1.0")
+    put_release(repo, SECOND, "2024-02-01", "v1.1.0")
+    put_release(repo, {}, "2024-03-01", "v2.0.0rc1")
+    put_release(repo, THIRD, "2024-04-01", "v2.0.0")
     return repo
 
 
@@ -132,8 +123,8 @@ def test_incompatible_changes_with_their_announcements(repo, tmp_path):
 
 def test_new_releases_are_added_to_those_of_the_run_before(repo, tmp_path):
     collect(repo, tmp_path / "s")
-    put(repo, {"src/er/tools.py": "def stay(b): ...\ndef new(): ...\n"}, "2024-05-01", "v2.1.0")
-    put(repo, {"src/er/tools.py": "def other(): ...\n"}, "2024-05-02", "v1.1.1")  # of an older series
+    put_release(repo, {"src/er/tools.py": "def stay(b): ...\ndef new(): ...\n"}, "2024-05-01", "v2.1.0")
+    put_release(repo, {"src/er/tools.py": "def other(): ...\n"}, "2024-05-02", "v1.1.1")  # of an older series
     lines = []
     second = collect(repo, tmp_path / "s", progress=lines.append)
     assert f"{NAME}: reading the public API of 1 releases" in lines
@@ -167,26 +158,38 @@ def test_a_blobless_clone_fetches_only_python_files(repo, tmp_path):
 
 def test_other_languages_and_broken_code_are_unknown_with_a_reason(tmp_path):
     repo = Repo(tmp_path / "clone")
-    put(repo, {"main.go": "package main\n", "setup.py": "x\n"}, "2024-01-01", "v1.0.0")
+    put_release(repo, {"main.go": "package main\n", "setup.py": "x\n"}, "2024-01-01", "v1.0.0")
     notes = []
     (row,) = collect(repo, tmp_path / "s", warn=notes.append)["api_releases"]
     assert (row["names"], row["reason"]) == (None, "the release has no Python package")
     assert notes == [f"{NAME}: the public API of 1 releases is unknown: the release has no Python package"]
-    put(repo, {"er/__init__.py": "def f(: ...\n"}, "2024-02-01", "v1.1.0")
-    put(repo, {"er/__init__.py": "def f(): ...\n", "er/broken.py": "print 'old'\n", "er/ü-x.py": "1", "er/deep.py":
+    put_release(repo, {"er/__init__.py": "def f(: ...\n"}, "2024-02-01", "v1.1.0")
+    put_release(repo, {"er/__init__.py": "def f(): ...\n", "er/broken.py": "print 'old'\n", "er/ü-x.py": "1", "er/deep.py":
                "(" * 5000}, "2024-03-01", "v1.2.0")  # fmt: skip
     rows = sorted(collect(repo, tmp_path / "s")["api_releases"], key=lambda r: r["version"])
     assert "griffe cannot read er" in rows[1]["reason"]
     assert (rows[2]["names"], rows[2]["reason"]) == (1, None)
 
 
+def test_a_file_too_deep_to_keep_is_parsed_again(tmp_path):
+    repo = Repo(tmp_path / "clone")
+    deep = f"TEXT = {' + '.join(['1'] * 800)}\ndef make(size): ...\n"
+    put_release(repo, {"er/__init__.py": deep, "er/other.py": "def f(): ...\n"}, "2024-01-01", "v1.0.0")
+    put_release(repo, {"er/other.py": "def g(): ...\n"}, "2024-02-01", "v1.1.0")
+    tables = collect(repo, tmp_path / "s")
+    assert [r["name"] for r in tables["api_changes"]] == ["er.other.f"]
+    assert "er.make" in {r["name"] for r in tables["api_names"] if r["removed_on"] is None}
+
+
 def test_dataclasses_are_compared_by_the_names_of_their_fields(tmp_path):
     repo = Repo(tmp_path / "clone")
     text = "from dataclasses import dataclass\n@dataclass\nclass Config:\n    from elsewhere import Value\n"
-    put(
+    put_release(
         repo, {"er/__init__.py": text + "    steps: int = 1\n    rate: float = 0.1\n"}, "2024-01-01", "v1.0.0"
     )
-    put(repo, {"er/__init__.py": text + "    new: int = 1\n    rate: float = 0.1\n"}, "2024-02-01", "v1.1.0")
+    put_release(
+        repo, {"er/__init__.py": text + "    new: int = 1\n    rate: float = 0.1\n"}, "2024-02-01", "v1.1.0"
+    )
     rows = collect(repo, tmp_path / "s")["api_changes"]
     assert {(r["name"], r["member"], r["kind"], r["detail"]) for r in rows} == {
         ("er.Config", "steps", "removed", None), ("er.Config", "__init__", "parameter removed", "steps@0")}, (
