@@ -9,8 +9,8 @@ METRIC = Metric(
     label="pages to get started",
     definition=(
         "Number of pages in the source tree that help a newcomer to get started: a page whose name says so (quick "
-        "start, getting started, first steps, tutorial), or a README with such a heading. Counted at the end of "
-        "the last 91 days."
+        "start, getting started, first steps, tutorial, 10 minutes), or a README with such a heading. Counted at the "
+        "end of the last 91 days."
     ),
     unit="pages",
     direction="more",

@@ -17,7 +17,8 @@ _NOT_PAGE = re.compile(
 )
 _START = re.compile(
     r"(?:^|/)[^/]*(?:quick[-_ ]?(?:start|tour)|get(?:ting)?[-_ ]?started"
-    r"|first[-_ ]?(?:steps|finetune)|0_to_|tutorial)[^/]*$",
+    r"|first[-_ ]?(?:steps|finetune)|0_to_|tutorial"
+    r"|(?<![a-z\d])(?:10|ten)[-_ ]?min(?:ute)?s?(?![a-z]))[^/]*$",
     re.IGNORECASE,
 )
 _START_HEADING = re.compile(

@@ -193,7 +193,7 @@ def _hide_same_aliases(old: Api, new: Api, module: griffe.Module) -> None:
 def _add_heirs(api: Api, modules: set[str]) -> set[str]:
     """Add the modules with classes that inherit from private ones in these modules, over any number of steps.
 
-    What a public class loses is reported at that class.
+    What a public class loses is reported at that class; a field of a dataclass also at those that inherit it.
     """
     heirs = set(modules)
     while more := {m for m, bases in api.bases.items() if m not in heirs and bases & heirs}:

@@ -54,7 +54,8 @@ class Api:
         paths: path where an object is defined → its best import path.
         tree: griffe's tree.
         modules: import path → module.
-        bases: module → modules of the classes without a public name that its classes inherit from.
+        bases: module → modules of the classes that its classes inherit from, if those have no public name
+            or a dataclass inherits.
         heirs: path of a class without a public name → public name of a class that inherits from it.
     """
 
@@ -157,8 +158,9 @@ def _find_heirs(api: Api) -> None:
     classes = {c.path: c for m in api.modules.values() for c in m.classes.values() if not c.is_alias}
     bases = {path: [b for b in _find_bases(c) if b.path in classes] for path, c in classes.items()}
     for path, own_bases in bases.items():
-        private = {base.module.path for base in own_bases if base.path not in api.paths}
-        api.bases.setdefault(classes[path].module.path, set()).update(private)
+        is_dataclass = "dataclass" in classes[path].labels  # a field of its base is in its own constructor
+        modules = {base.module.path for base in own_bases if is_dataclass or base.path not in api.paths}
+        api.bases.setdefault(classes[path].module.path, set()).update(modules)
     for path, name in api.paths.items():
         rest = list(bases.get(path, ()))
         while rest:

@@ -132,3 +132,10 @@ def test_translations_and_change_logs_are_no_pages():
         "src/README.md",
     )
     assert [is_page(p) for p in paths] == [True, True, False, False, False, False]
+
+
+@pytest.mark.parametrize(("path", "is_start"), [
+    ("docs/10-minutes-to-dask.rst", True), ("docs/10min.ipynb", True), ("docs/quickstart.md", True),
+    ("docs/110min.md", False), ("docs/10mining.md", False), ("docs/often_min.md", False)])  # fmt: skip
+def test_names_of_pages_to_get_started(path, is_start):
+    assert read_page(path, "").is_start == is_start

@@ -196,6 +196,19 @@ def test_dataclasses_are_compared_by_the_names_of_their_fields(tmp_path):
         "rate has another place in the signature, but fields are given by name")  # fmt: skip
 
 
+def test_a_dataclass_loses_the_fields_of_its_base_in_another_file(tmp_path):
+    repo = Repo(tmp_path / "clone")
+    head = "from dataclasses import dataclass\n"
+    base = head + "@dataclass\nclass Base:\n    steps: int = 1\n"
+    heir = head + "from er.base import Base\n@dataclass\nclass Heir(Base):\n    name: str = ''\n"
+    put_release(repo, {"er/__init__.py": "", "er/base.py": base, "er/heir.py": heir}, "2024-01-01", "v1.0.0")
+    put_release(repo, {"er/base.py": base.replace("steps", "other")}, "2024-02-01", "v1.1.0")
+    rows = collect(repo, tmp_path / "s")["api_changes"]
+    assert {(r["name"], r["member"], r["kind"], r["detail"]) for r in rows} == {
+        ("er.base.Base", "steps", "removed", None), ("er.base.Base", "__init__", "parameter removed", "steps@0"),
+        ("er.heir.Heir", "__init__", "parameter removed", "steps@0")}  # fmt: skip
+
+
 def test_package_of_a_repository():
     paths = dict.fromkeys(
         ("lib/yaml/__init__.py", "lib/yaml/nodes.py", "examples/big/__init__.py", "tests/yaml/__init__.py"), "b")  # fmt: skip
