@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import griffe
 
 _MAX_TEXT = 200
+_CALLED_METHODS = {"__init__", "__new__", "__call__", "__init_subclass__"}
+"""Special methods whose arguments have names in the code of a user."""
 
 
 class Change(NamedTuple):
@@ -91,7 +93,7 @@ def _compare_objects(old: Api, new: Api, changed_modules: set[str]) -> Iterator[
         name, member = place
         before = _find_object(old, breakage)
         parameter = _find_parameter(breakage)
-        if _still_works(breakage, kind, parameter):
+        if _is_never_named(breakage, kind, parameter) or _still_works(breakage, kind, parameter):
             continue
         was_deprecated = old.names[name].is_deprecated or (
             before is not None
@@ -106,6 +108,14 @@ def _compare_objects(old: Api, new: Api, changed_modules: set[str]) -> Iterator[
         else:
             yield change
     yield from moves.values()
+
+
+def _is_never_named(breakage: griffe.Breakage, kind: str, parameter: str | None) -> bool:
+    """Return whether nobody gives the parameter by name: ``self``, or of an operator, which Python calls."""
+    name = breakage.obj.name
+    is_operator = name.startswith("__") and name.endswith("__") and name not in _CALLED_METHODS
+    is_signature = kind.startswith("parameter") and kind != "parameter required"
+    return is_signature and (parameter in {"self", "cls"} or is_operator)
 
 
 def _still_works(breakage: griffe.Breakage, kind: str, parameter: str | None) -> bool:

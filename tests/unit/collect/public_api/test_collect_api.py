@@ -209,6 +209,16 @@ def test_a_dataclass_loses_the_fields_of_its_base_in_another_file(tmp_path):
         ("er.heir.Heir", "__init__", "parameter removed", "steps@0")}  # fmt: skip
 
 
+def test_parameters_that_nobody_names_are_no_break(tmp_path):
+    repo = Repo(tmp_path / "clone")
+    old = "class Row:\n    def __getitem__(self, key): ...\n    def read(self, path): ...\n    def __call__(self, x): ...\n"
+    new = "class Row:\n    def __getitem__(self, name): ...\n    def read(self, /, path): ...\n    def __call__(self, y): ...\n"
+    put_release(repo, {"er/__init__.py": old}, "2024-01-01", "v1.0.0")
+    put_release(repo, {"er/__init__.py": new}, "2024-02-01", "v1.1.0")
+    rows = collect(repo, tmp_path / "s")["api_changes"]
+    assert [(r["member"], r["kind"], r["detail"]) for r in rows] == [("__call__", "parameter removed", "x@0")]
+
+
 def test_package_of_a_repository():
     paths = dict.fromkeys(
         ("lib/yaml/__init__.py", "lib/yaml/nodes.py", "examples/big/__init__.py", "tests/yaml/__init__.py"), "b")  # fmt: skip
