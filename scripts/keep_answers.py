@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
+import zipfile
 from pathlib import Path
 
 from advisor.answers.answer_cache import write_answer_cache
 from advisor.answers.history import MONTHS
 from advisor.domain.files import data_folder
 from advisor.facts import reading
-from advisor.measure import seals
+from advisor.measure import months, seals
 
 
 def main() -> None:
@@ -26,7 +28,17 @@ def main() -> None:
     snapshots = data_folder() / "snapshots"
     for folder in options.snapshots or sorted(snapshots.iterdir()):
         write_answer_cache(reading.open_store(folder), options.months)
+        shrink_months(folder / months.FILE)
         write_digests(snapshots)
+
+
+def shrink_months(path: Path) -> None:
+    """Compress the months better than `advisor` has time for."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(buffer, "w") as new:
+        for entry in old.infolist():
+            new.writestr(zipfile.ZipInfo(entry.filename, entry.date_time), old.read(entry), zipfile.ZIP_LZMA)
+    path.write_bytes(buffer.getvalue())
 
 
 def write_digests(snapshots: Path) -> None:

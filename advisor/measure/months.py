@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import date
+from importlib.util import find_spec
 from typing import Any
 
 from advisor.facts.facts_view import FactsView
@@ -63,10 +64,16 @@ def read_entry(store: Store, name: str) -> Any:
 def _read_entries(store: Store, names: Sequence[str]) -> Iterator[Any]:
     data = read_with_seal(store.path / FILE)
     archive = zipfile.ZipFile(io.BytesIO(data)) if data else None
+    if archive is not None and find_spec("_lzma") is None and _uses_lzma(archive):
+        archive = None  # this Python was built without it: the months are computed
     is_current = archive is not None and archive.read(_KEY).decode() == _key(store)
     existing_names = set(archive.namelist()) if archive is not None and is_current else set()
     for name in names:
         yield json.loads(archive.read(name)) if archive is not None and name in existing_names else None
+
+
+def _uses_lzma(archive: zipfile.ZipFile) -> bool:
+    return any(entry.compress_type == zipfile.ZIP_LZMA for entry in archive.infolist())
 
 
 def write_entries(store: Store, entries: Mapping[str, Any]) -> None:

@@ -88,7 +88,7 @@ def _compare_objects(old: Api, new: Api, changed_modules: set[str]) -> Iterator[
     for breakage in _find_breakages(old, new, changed_modules):
         kind = _find_kind(breakage)
         place = _find_place(old, breakage.obj)
-        if kind is None or place is None or _is_harmless(old, breakage):
+        if kind is None or place is None or _is_harmless(old, breakage) or _is_elsewhere(new, breakage):
             continue
         name, member = place
         before = _find_object(old, breakage)
@@ -120,7 +120,7 @@ def _is_never_named(breakage: griffe.Breakage, kind: str, parameter: str | None)
 
 def _still_works(breakage: griffe.Breakage, kind: str, parameter: str | None) -> bool:
     """Return whether a decorator of the new function takes the old call, with a warning."""
-    if kind == "parameter removed":
+    if kind in {"parameter removed", "parameter by place only"}:
         return parameter is not None and accepts_name(breakage.obj, parameter)
     return kind == "parameter by name only" and accepts_places(breakage.obj)
 
@@ -212,8 +212,10 @@ def _add_heirs(api: Api, modules: set[str]) -> set[str]:
 
 
 def _is_harmless(old: Api, breakage: griffe.Breakage) -> bool:
-    """Return whether no call breaks: fields of a dataclass, other names of *args, **kwargs and self."""
+    """Return whether no call breaks: fields of a dataclass, `__slots__`, other names of *args and **kwargs."""
     kind, item = breakage.kind.name, breakage.obj
+    if item.name == "__slots__":
+        return True
     if kind == "CLASS_REMOVED_BASE":
         return _describe(breakage, None, None) is None
     if kind == "PARAMETER_MOVED":
@@ -228,6 +230,17 @@ def _is_harmless(old: Api, breakage: griffe.Breakage) -> bool:
         before = _find_object(old, breakage)
         return before is not None and _count_mandatory(before) >= _count_mandatory(item)
     return False
+
+
+def _is_elsewhere(new: Api, breakage: griffe.Breakage) -> bool:
+    """Return whether only an heir lost what the class that defines it still has: the heir lost a base class."""
+    item = breakage.obj
+    return (
+        breakage.kind.name == "OBJECT_REMOVED"
+        and item.is_alias
+        and item.inherited
+        and _find_path_in(new, item.canonical_path) is not None
+    )
 
 
 def _count_mandatory(item: griffe.Object | griffe.Alias) -> int:

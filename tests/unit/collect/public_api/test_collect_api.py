@@ -219,6 +219,16 @@ def test_parameters_that_nobody_names_are_no_break(tmp_path):
     assert [(r["member"], r["kind"], r["detail"]) for r in rows] == [("__call__", "parameter removed", "x@0")]
 
 
+def test_a_class_that_loses_its_base_takes_nothing_from_the_base(tmp_path):
+    repo = Repo(tmp_path / "clone")
+    base = "class Base:\n    __slots__ = ()\n    def run(self): ...\n"
+    put_release(repo, {"er/__init__.py": base + "class Heir(Base): ...\n"}, "2024-01-01", "v1.0.0")
+    put_release(repo, {"er/__init__.py": base.replace("    __slots__ = ()\n", "") + "class Heir: ...\n"},
+                "2024-02-01", "v1.1.0")  # fmt: skip
+    rows = collect(repo, tmp_path / "s")["api_changes"]
+    assert [(r["name"], r["member"], r["kind"]) for r in rows] == [("er.Heir", None, "base class removed")]
+
+
 def test_package_of_a_repository():
     paths = dict.fromkeys(
         ("lib/yaml/__init__.py", "lib/yaml/nodes.py", "examples/big/__init__.py", "tests/yaml/__init__.py"), "b")  # fmt: skip
