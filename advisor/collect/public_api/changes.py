@@ -212,7 +212,7 @@ def _add_heirs(api: Api, modules: set[str]) -> set[str]:
 
 
 def _is_harmless(old: Api, breakage: griffe.Breakage) -> bool:
-    """Return whether no call breaks: fields of a dataclass, `__slots__`, other names of *args and **kwargs."""
+    """Return whether no call breaks: fields of a dataclass, `__slots__`, other names of *args, **kwargs."""
     kind, item = breakage.kind.name, breakage.obj
     if item.name == "__slots__":
         return True
@@ -233,7 +233,7 @@ def _is_harmless(old: Api, breakage: griffe.Breakage) -> bool:
 
 
 def _is_elsewhere(new: Api, breakage: griffe.Breakage) -> bool:
-    """Return whether only an heir lost what the class that defines it still has: the heir lost a base class."""
+    """Return whether only an heir lost what the class that defines it still has."""
     item = breakage.obj
     return (
         breakage.kind.name == "OBJECT_REMOVED"
