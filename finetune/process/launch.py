@@ -65,14 +65,15 @@ _REMEDIES = {
         TrainingError,
         (
             "The installed torch has no code for this GPU; `advisor stacks --check` shows what it has. "
-            "Build the environment again with UV_TORCH_BACKEND=auto"
+            "Build the environment again: with UV_TORCH_BACKEND=cu126 for a card older than the T4 (compute "
+            "capability below 7.5), else with UV_TORCH_BACKEND=cu130"
         ),
     ),
     "old_driver": (
         TrainingError,
         (
             "Install a newer NVIDIA driver (580 or newer for CUDA 13, 525 for CUDA 12), or build the "
-            "environment again with UV_TORCH_BACKEND=auto, which chooses a torch for this driver"
+            "environment again with UV_TORCH_BACKEND=cu126, which works with driver 525"
         ),
     ),
     "no_gpu": (

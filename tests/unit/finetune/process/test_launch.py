@@ -86,7 +86,7 @@ GPU_ENDS = [
     ('RuntimeError: NVML_SUCCESS == r INTERNAL ASSERT FAILED at "../c10/cuda/CUDACachingAllocator.cpp":838', "micro_batch_size"),
     ("RuntimeError: GET was unable to find an engine to execute this computation", "micro_batch_size"),
     ("NotImplementedError: Cannot copy out of meta tensor; no data!", "micro_batch_size"),
-    ("RuntimeError: CUDA error: no kernel image is available for execution on the device", "has no code for this GPU"),
+    ("RuntimeError: CUDA error: no kernel image is available for execution on the device", "UV_TORCH_BACKEND=cu126 for a card older than the T4"),
     ("RuntimeError: The NVIDIA driver on your system is too old (found version 12020).", "Install a newer NVIDIA driver"),
     ("RuntimeError: No CUDA GPUs are available", "Check `nvidia-smi`"),
     ("AcceleratorError: CUDA error: all CUDA-capable devices are busy or unavailable", "Another program holds the GPU"),
