@@ -101,6 +101,28 @@ _REMEDIES = {
             "40 cards with a driver older than 550, set NCCL_P2P_DISABLE=1 and NCCL_IB_DISABLE=1"
         ),
     ),
+    "bad_token": (
+        TrainingError,
+        (
+            "A token is probably outside of the model's vocabulary: the tokenizer belongs to another base, or "
+            "its added tokens have no row in the embedding. `advisor preview` shows the tokens; the same run "
+            "with devices.kind = 'cpu' names the line"
+        ),
+    ),
+    "small_gpu": (
+        TrainingError,
+        (
+            "A kernel of Triton needs more shared memory than this GPU has. Turn off training.liger_kernels "
+            "and training.own_speedups, or use another stack"
+        ),
+    ),
+    "old_ptxas": (
+        TrainingError,
+        (
+            "The compiler in Triton does not know this GPU. Install the CUDA toolkit 13 and set "
+            "TRITON_PTXAS_PATH=/usr/local/cuda/bin/ptxas"
+        ),
+    ),
     "gpu_fault": (
         TrainingError,
         (

@@ -94,6 +94,11 @@ GPU_ENDS = [
     ("[Rank 1] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=7)", "NCCL_P2P_DISABLE=1"),
     ("DistBackendError: NCCL error in: ProcessGroupNCCL.cpp:3690, unhandled system error", "NCCL_IB_DISABLE=1"),
     ("NVRM: Xid (PCI:0000:01:00): 79, pid=1234, GPU has fallen off the bus.", "The GPU or its driver failed"),
+    ("RuntimeError: CUDA error: device-side assert triggered", "outside of the model's vocabulary"),
+    ("Indexing.cu:1292: indexSelectLargeIndex: Assertion `srcIndex < srcSelectDimSize` failed.", "outside of the model's"),
+    ("IndexError: index out of range in self", "outside of the model's vocabulary"),
+    ("OutOfResources: out of resource: shared memory, Required: 81920, Hardware limit: 65536.", "Turn off training.liger"),
+    ("ptxas fatal   : Value 'sm_121a' is not defined for option 'gpu-name'", "TRITON_PTXAS_PATH=/usr/local/cuda/bin/ptxas"),
     ("CUDA error: an illegal memory access was encountered", "The GPU or its driver failed"),
 ]  # fmt: skip
 
