@@ -51,7 +51,8 @@ def show_progress() -> Iterator[RunCallbacks]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    bar = Progress(*columns, console=console, transient=False)
+    # Without a terminal the bar would leave an empty line, in front of an error too.
+    bar = Progress(*columns, console=console, disable=not console.is_interactive)
     task = bar.add_task("", total=None, count="", figures="", visible=False)
     with ExitStack() as stack:
         stack.enter_context(progress_log)
