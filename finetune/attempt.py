@@ -15,8 +15,8 @@ from finetune.callbacks import RunCallbacks
 from finetune.data import dataset
 from finetune.data.template import load_tokenizer, set_template
 from finetune.errors import StackEnvironmentError, TrainingError, TrainingInterruption
-from finetune.machine import hardware
-from finetune.process import environment, gpu_check, launch, reporting, torchrun, version_lock
+from finetune.machine import gpu_check, hardware
+from finetune.process import environment, launch, reporting, torchrun, version_lock
 from finetune.record import Attempt, Record, read_record, update_record, utc_now, write_text
 from finetune.spec import RunSpec, iterate_leaves
 from finetune.stacks import Job, Stack

@@ -104,9 +104,9 @@ _REMEDIES = {
     "bad_token": (
         TrainingError,
         (
-            "A token is probably outside of the model's vocabulary: the tokenizer belongs to another base, or "
-            "its added tokens have no row in the embedding. `advisor preview` shows the tokens; the same run "
-            "with devices.kind = 'cpu' names the line"
+            "A token is probably outside of the model's vocabulary: the tokenizer belongs to another base, "
+            "or its added tokens have no row in the embedding. `advisor preview` shows the tokens; the same "
+            "run with devices.kind = 'cpu' names the line"
         ),
     ),
     "small_gpu": (

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from finetune.errors import StackEnvironmentError
-from finetune.process import gpu_check
-from finetune.process.gpu_check import GpuSupport
+from finetune.machine import gpu_check
+from finetune.machine.gpu_check import GpuSupport
 
 SM = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"]
 T4, RTX_4090, GB10 = (["Tesla T4", [7, 5], 15 * 2**30], ["NVIDIA GeForce RTX 4090", [8, 9], 23 * 2**30],
