@@ -14,6 +14,7 @@ import typer
 from advisor.cli import app
 from advisor.cli.output import check_output
 from advisor.cli.run_options import Metrics
+from advisor.cli.run_output import show_progress
 from advisor.files import data_home
 
 if TYPE_CHECKING:
@@ -274,8 +275,10 @@ def serve(
     from finetune.after.serve import ModelProcess, build_server
 
     folder = record.find_run(run)
-    print(f"load the model of {folder.name}", file=sys.stderr)
-    with closing(ModelProcess(folder)) as models, build_server(models, folder.name, port) as server:
+    with show_progress() as callbacks:
+        callbacks.on_stage(f"load the model of {folder.name}")
+        process = ModelProcess(folder)
+    with closing(process) as models, build_server(models, folder.name, port) as server:
         print(
             f"http://127.0.0.1:{server.server_address[1]}/v1 serves the models adapter and base", flush=True
         )
@@ -297,8 +300,10 @@ def chat(
     from finetune.after.serve import MODELS, ModelProcess
 
     folder = record.find_run(run)
-    print(f"load the model of {folder.name}", file=sys.stderr)
-    with closing(ModelProcess(folder)) as models:
+    with show_progress() as callbacks:
+        callbacks.on_stage(f"load the model of {folder.name}")
+        process = ModelProcess(folder)
+    with closing(process) as models:
         print("ask a question; Ctrl-D ends", file=sys.stderr)
         for line in sys.stdin:
             if not line.strip():
@@ -335,7 +340,9 @@ def merge(
     from finetune.after.merge import merge_adapter
 
     folder = record.find_run(run)
-    print(merge_adapter(folder, output, base.value))
+    with show_progress() as callbacks:
+        model = merge_adapter(folder, output, base.value, callbacks)
+    print(model)
     _print_checks(record.read_record(folder).export)
 
 
@@ -369,7 +376,8 @@ def gguf(
     from finetune import record
     from finetune.after.gguf import export_gguf
 
-    checks = export_gguf(record.find_run(run), output, kind)
+    with show_progress() as callbacks:
+        checks = export_gguf(record.find_run(run), output, kind, callbacks)
     print(output)
     _print_checks(checks)
     print(f"how to serve it: {output.with_suffix('.serve.md')}", file=sys.stderr)
