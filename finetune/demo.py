@@ -29,6 +29,7 @@ SETTINGS: dict[str, Any] = {
     "training": {"epochs": 2.0, "batch_size": 8, "learning_rate": 1e-3, "schedule": "cosine"},
     "evaluation": {"rows": 24, "generations": 3, "max_new_tokens": 24},
 }
+PROBE_STEPS = 40  # of each of the three trainings: a probe of the demo fits into ten minutes of one core
 
 
 def prepare_model(progress: Callable[[str], None] = lambda _: None) -> Path:
