@@ -293,12 +293,17 @@ def _evaluate(folder: Path, record: Record, callbacks: RunCallbacks) -> Record:
     on_gpu = record.spec["devices"]["kind"] == "cuda"
     variables = cuda_variables.build_variables(1) if on_gpu else {}
     command = [sys.executable, "-m", "finetune.after.evaluate", str(folder)]
-    process = isolation.run_program(command, {**isolation.OFFLINE, **variables}, callbacks.on_progress)
+    command_line = f"advisor train --resume {shlex.quote(str(folder))}"
+    try:
+        process = isolation.run_program(command, {**isolation.OFFLINE, **variables}, callbacks.on_progress)
+    except KeyboardInterrupt:
+        raise TrainingInterruption(
+            f"stopped in the evaluation; the adapter is complete, and `{command_line}` evaluates it"
+        ) from None
     with (folder / "log.txt").open("a") as log:
         log.write(process.stdout + process.stderr)
     if process.returncode:
         last_line = (process.stderr.strip().splitlines() or ["no output"])[-1]
-        command_line = f"advisor train --resume {shlex.quote(str(folder))}"
         raise TrainingError(
             f"the adapter in {folder / 'adapter'} is complete, but its evaluation failed with exit code "
             f"{process.returncode}: {last_line}. `{command_line}` evaluates it again"

@@ -44,6 +44,9 @@ SHARES = (10, 30, 100)  # percent of the rows
 EXAMPLES = 5
 LOSS = "loss of the answers"
 _FEWEST_TRAINING_ROWS = 10
+_LONGER = (
+    "before you collect rows or give up, try longer trainings with --set training.steps=N and another -o"
+)
 
 
 @dataclass(frozen=True)
@@ -290,6 +293,8 @@ def _summarise(
     attempts = [one for _, folder in trainings.values() for one in record.read_record(folder).attempts]
     steps = max(one.to_step for one in attempts)
     cautions = _list_cautions(measure, results, len(places))
+    if verdict.answer != "worth it":
+        cautions = (*cautions, f"{steps} steps may be too few: {_LONGER}")
     samples = first["questions"][0], first["references"][0]
     return Probe(measure, len(places), steps, tuple(results), *samples, verdict, cautions)
 
@@ -304,8 +309,7 @@ def _list_cautions(measure: str, results: Sequence[Result], rows: int) -> tuple[
         )
     elif not any(result.value for result in results):
         cautions.append(
-            "no answer was right, so the probe says little: use a larger model, or longer trainings with "
-            "--set training.steps=N"
+            "no answer was right, so the probe says little: use a larger model, or longer trainings"
         )
     if rows < FEW_ROWS:
         cautions.append(f"only {rows} rows are held out, so only large differences can be seen")

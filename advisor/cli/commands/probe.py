@@ -63,7 +63,7 @@ def probe(
     names: list[str | None] = [name.strip() for name in (models or "").split(",") if name.strip()]
     folder = output or data_home() / "probes" / record.utc_now().replace(":", "")
     if demo:
-        fields = [f"training.steps={demonstration.PROBE_STEPS}", *(fields or [])]
+        fields = [*demonstration.PROBE_FIELDS, *(fields or [])]
     options = RunOptions(data, None, eval_data, stack, "quick", None, fields, demo, metric)
     with show_progress() as callbacks:
         specs = [
