@@ -21,7 +21,7 @@ def ignore_count(_: int) -> None:
     """Do nothing with a number of rows."""
 
 
-def ignore_progress(_text: str, _done: int, _total: int) -> None:
+def ignore_progress(_text: str, _count: int, _total: int) -> None:
     """Do nothing with the progress of a program."""
 
 
@@ -33,11 +33,11 @@ def begin(text: str) -> None:
 def count_rows(text: str, total: int) -> OnCount:
     """Say what begins; return the function that gets the number of rows that are done."""
     _write(text, 0, total)
-    return lambda done: _write(text, done, total)
+    return lambda count: _write(text, count, total)
 
 
-def _write(text: str, done: int, total: int) -> None:
-    print(f"{_MARK}{json.dumps([text, done, total])}", file=sys.stderr, flush=True)
+def _write(text: str, count: int, total: int) -> None:
+    print(f"{_MARK}{json.dumps([text, count, total])}", file=sys.stderr, flush=True)
 
 
 def read_line(line: str) -> tuple[str, int, int] | None:
@@ -48,8 +48,8 @@ def read_line(line: str) -> tuple[str, int, int] | None:
     if not line.startswith(_MARK):
         return None
     try:
-        text, done, total = json.loads(line.removeprefix(_MARK))
+        text, count, total = json.loads(line.removeprefix(_MARK))
         printable_text = "".join(letter for letter in str(text) if letter.isprintable())
-        return printable_text[:_LONGEST_TEXT], int(done), int(total)
+        return printable_text[:_LONGEST_TEXT], int(count), int(total)
     except (ValueError, TypeError, RecursionError):
         return None

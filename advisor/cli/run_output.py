@@ -86,14 +86,14 @@ def show_progress() -> Iterator[RunCallbacks]:
             if count % _ROWS_A_COUNT == 0:
                 bar.update(task, count=progress_log.figures, visible=True)
 
-        def on_progress(text: str, done: int, total: int) -> None:
-            count = f"{done:,} of {total:,} rows" if total else ""
+        def on_progress(text: str, number: int, total: int) -> None:
+            count = f"{number:,} of {total:,} rows" if total else ""
             progress_log.figures = f"{text}: {count}" if count else text
             bar.update(
                 task,
                 description=escape(text),
                 count=count,
-                completed=done,
+                completed=number,
                 total=total or None,
                 figures="",
                 visible=True,

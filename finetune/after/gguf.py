@@ -227,9 +227,9 @@ def check_gguf(folder: Path, file: Path, kind: str) -> list[Check]:
     ]
     on_rows = count_rows("answers in llama.cpp", len(questions.prompts))
     answers = []
-    for done, prompt in enumerate(questions.prompts, 1):
+    for number, prompt in enumerate(questions.prompts, 1):
         answers.append(server.answer(prompt, questions.max_new_tokens))
-        on_rows(done)
+        on_rows(number)
     texts = tuple(str(tokenizer.decode(ids, skip_special_tokens=True)).strip() for ids, _ in answers)
     return [*checks, *check_answers(questions, reference, Answers(texts, tuple(end for _, end in answers)))]
 
@@ -291,11 +291,11 @@ def _check_loss(
 
     name, total, count = "held-out loss", 0.0, 0
     on_rows = count_rows("loss in llama.cpp", len(rows))
-    for done, row in enumerate(rows, 1):
+    for number, row in enumerate(rows, 1):
         places = [n for n, label in enumerate(row.labels) if label != IGNORE_INDEX and n]
         total += sum(server.score(row.input_ids, place) for place in places)
         count += len(places)
-        on_rows(done)
+        on_rows(number)
     if not count:
         return Check(name, "not checked", "the run has no held-out answers")
     loss = total / count

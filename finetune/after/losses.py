@@ -34,7 +34,7 @@ def score_rows(model: Any, rows: list[EncodedRow], pad: int, on_rows: OnCount = 
     import torch
 
     scores: Scores = [(0.0, 0)] * len(rows)
-    done = 0
+    rows_so_far = 0
     places_by_length = iter(sorted(range(len(rows)), key=lambda n: len(rows[n].input_ids)))
     for batch in batch_by_length(rows):
         longest = max(len(row.input_ids) for row in batch)
@@ -61,8 +61,8 @@ def score_rows(model: Any, rows: list[EncodedRow], pad: int, on_rows: OnCount = 
         counts = mask.sum(dim=1).tolist()
         for total, count in zip(totals.tolist(), counts, strict=True):
             scores[next(places_by_length)] = (total, count)
-        done += len(batch)
-        on_rows(done)
+        rows_so_far += len(batch)
+        on_rows(rows_so_far)
     return scores
 
 

@@ -38,7 +38,7 @@ def judge_base(folder: Path) -> dict[str, Any]:
 
     Returns:
         ``places`` (of the rows that are not too long), ``questions``, ``references``, and ``contestants``:
-        name → its ``answers`` (None: not asked), its ``losses`` (of each row: sum of -log p of the tokens of
+        name → its ``answers`` (or None), its ``losses`` (of each row: sum of -log p of the tokens of
         the answer, and their number), ``seconds`` for an answer and ``peak_bytes`` of memory.
     """
     job = json.loads((folder / "job.json").read_text("utf-8"))
@@ -152,9 +152,11 @@ def _judge(
     count = len(rows)
     if not metrics.list_metrics(evaluation.metrics, questions.references):
         count = min(count, max(1, evaluation.generations))
-    asked = task.build_questions(rows[:count], tokenizer, evaluation.max_new_tokens)
+    first_questions = task.build_questions(rows[:count], tokenizer, evaluation.max_new_tokens)
     start = time.monotonic()
-    answers = task.answer_questions(model, tokenizer, asked, count_rows(f"answers with {name}", count))
+    answers = task.answer_questions(
+        model, tokenizer, first_questions, count_rows(f"answers with {name}", count)
+    )
     seconds = (time.monotonic() - start) / max(1, count)
     on_rows = count_rows(f"loss with {name}", len(rows))
     return {

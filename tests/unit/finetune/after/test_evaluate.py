@@ -181,7 +181,10 @@ def test_loss_in_parts_is_the_loss_of_all_tokens(monkeypatch):
     rows = [EncodedRow(list(range(3, 13)), [IGNORE_INDEX] * 4 + [0] * 6) for _ in range(3)]
     whole = losses.score_rows(StubModel(is_base=True), rows, 0)
     monkeypatch.setattr(losses.memory, "LOSS_TOKENS", 4)
-    parts = losses.score_rows(StubModel(is_base=True), rows, 0)
+    monkeypatch.setattr(losses.memory, "EVALUATION_TOKENS", 20)
+    counts = []
+    parts = losses.score_rows(StubModel(is_base=True), rows, 0, counts.append)
+    assert counts == [2, 3], "rows so far, after each batch"
     assert [count for _, count in parts] == [count for _, count in whole] == [6, 6, 6]
     assert losses.compute_mean_loss(parts) == pytest.approx(losses.compute_mean_loss(whole))
     assert losses.compute_mean_loss(whole) == pytest.approx(math.log(math.exp(5) + 699) - 5, rel=1e-5)
