@@ -13,6 +13,7 @@ import typer
 
 from advisor.cli.output import check_output
 from advisor.cli.run_options import Run
+from advisor.cli.run_output import show_progress
 
 
 class BaseWeights(StrEnum):
@@ -60,7 +61,9 @@ def merge(
     from finetune.after.merge import merge_adapter
 
     folder = record.find_run(run)
-    print(merge_adapter(folder, output, base.value))
+    with show_progress() as callbacks:
+        model = merge_adapter(folder, output, base.value, callbacks)
+    print(model)
     _print_checks(record.read_record(folder).export)
 
 
@@ -93,7 +96,8 @@ def gguf(
     from finetune import record
     from finetune.after.gguf import export_gguf
 
-    checks = export_gguf(record.find_run(run), output, kind)
+    with show_progress() as callbacks:
+        checks = export_gguf(record.find_run(run), output, kind, callbacks)
     print(output)
     _print_checks(checks)
     print(f"how to serve it: {output.with_suffix('.serve.md')}", file=sys.stderr)

@@ -13,6 +13,7 @@ from advisor.cli import app
 from advisor.cli.output import check_output
 from advisor.cli.run_exports import export, gguf, merge, push
 from advisor.cli.run_options import Metrics, Run
+from advisor.cli.run_output import show_progress
 from advisor.files import data_home
 
 if TYPE_CHECKING:
@@ -250,8 +251,10 @@ def serve(
     from finetune.after.serve import ModelProcess, build_server
 
     folder = record.find_run(run)
-    print(f"load the model of {folder.name}", file=sys.stderr)
-    with closing(ModelProcess(folder)) as models, build_server(models, folder.name, port) as server:
+    with show_progress() as callbacks:
+        callbacks.on_stage(f"load the model of {folder.name}")
+        process = ModelProcess(folder)
+    with closing(process) as models, build_server(models, folder.name, port) as server:
         print(
             f"http://127.0.0.1:{server.server_address[1]}/v1 serves the models adapter and base", flush=True
         )
@@ -273,8 +276,10 @@ def chat(
     from finetune.after.serve import MODELS, ModelProcess
 
     folder = record.find_run(run)
-    print(f"load the model of {folder.name}", file=sys.stderr)
-    with closing(ModelProcess(folder)) as models:
+    with show_progress() as callbacks:
+        callbacks.on_stage(f"load the model of {folder.name}")
+        process = ModelProcess(folder)
+    with closing(process) as models:
         print("ask a question; Ctrl-D ends", file=sys.stderr)
         for line in sys.stdin:
             if not line.strip():
