@@ -1,8 +1,8 @@
 """Compare the CPU time of what people wait for with `import pandas`, in one run.
 
 Usage: python benchmarks/rank.py [RUNS]. Prints a Markdown table: CPU seconds (user and system,
-median over the runs, with the commands in turn), peak memory, and the ratio to `import pandas`. Each command has an
-empty cache folder of the user; a row with "again" has one in which the same command ran before.
+median over the runs, with the commands in turn), peak memory, and the ratio to `import pandas`.
+Each command has an empty cache folder of the user; in a row with "again", the same command ran before.
 """
 
 from __future__ import annotations

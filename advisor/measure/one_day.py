@@ -198,12 +198,15 @@ def create_derived_views(db: duckdb.DuckDBPyConnection, as_of: date, metrics: Ma
             db.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM shared_{name}")
 
 
-def fill_figures(db: duckdb.DuckDBPyConnection, metrics: Mapping[str, Metric], as_of: date) -> None:
+def fill_figures(
+    db: duckdb.DuckDBPyConnection, metrics: Mapping[str, Metric], as_of: date, queries_at_once: int = 1
+) -> None:
     """Fill the table ``figures`` with the answers of the metrics' queries (see `measurements_sql`)."""
     columns = ", ".join(f"{name} {kind}" for name, kind in FIGURE_COLUMNS.items())
     db.execute(f"CREATE OR REPLACE TEMP TABLE figures ({columns})")
-    for metric in metrics.values():
-        db.execute(f"INSERT INTO figures {figures_sql(metric, as_of)}")
+    queries = [f"({figures_sql(metric, as_of)})" for metric in metrics.values()]
+    for start in range(0, len(queries), queries_at_once):
+        db.execute(f"INSERT INTO figures {' UNION ALL '.join(queries[start : start + queries_at_once])}")
 
 
 def _run_metrics(db: Any, metrics: Mapping[str, Metric], as_of: date) -> Iterator[tuple[date, Measurement]]:

@@ -58,7 +58,9 @@ if TYPE_CHECKING:
 
 ROWS_PER_RANGE = 4_000_000  # about 0.5 GB in memory; every query costs a few milliseconds per range
 _ROOM = 1.05  # of a range: repositories have no equal sizes, and another small range would cost time
-FEW_REPOSITORIES = 8  # for which ENUM types cost more than they save
+# For so few repositories most time is planning: eight metrics are one query, and no column has an ENUM type.
+FEW_REPOSITORIES = 8
+QUERIES_AT_ONCE = 8
 # Columns with few distinct values. With an ENUM type a query over them takes two thirds of the time.
 ENUM_COLUMNS: Mapping[str, Sequence[str]] = {
     "contributions": ("organisation", "source"),
@@ -315,6 +317,7 @@ def measure_range(
     """
     columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
     words = list_query_words(metrics)
+    queries_at_once = QUERIES_AT_ONCE if len(names) <= FEW_REPOSITORIES else 1
     with draft_file(file.parent) as draft:
         with open_database([store.path], settings) as db:
             for table in TABLES:
@@ -326,7 +329,7 @@ def measure_range(
                 reading.set_views(db, day)
                 set_requested_repositories(db, names, day)
                 create_derived_views(db, day, metrics)
-                fill_figures(db, metrics, day)
+                fill_figures(db, metrics, day, queries_at_once)
                 db.execute(f"INSERT INTO measurements {measurements_sql(metrics, day)}")
             for query in rows:
                 db.execute(f"INSERT INTO measurements BY NAME {query}")
