@@ -196,4 +196,4 @@ def test_sweep_trains_what_is_missing_from_the_run_on(advisor, run, tmp_path):
     assert runs[1].spec["training"] == {**spec["training"], "learning_rate": 0.0001}
     assert runs[1].losses["held_out"]["base"] == pytest.approx(runs[0].losses["held_out"]["base"], abs=1e-4)
     assert runs[1].losses["held_out"]["adapter"] > runs[0].losses["held_out"]["adapter"]
-    assert "best: run-1: " in output
+    assert "run-2  training.learning_rate 0.002 → 0.0001" in output
