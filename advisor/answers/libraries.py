@@ -29,8 +29,8 @@ from advisor.population.reading import (
     read_categories,
     read_category,
     read_list_titles,
-    read_named,
     read_packages,
+    read_repositories_of,
 )
 
 SAME_FIELD = 0.5  # the bundled lists share at least 0.6 of a category's libraries, or at most 0.08
@@ -223,7 +223,9 @@ def _resolve(names: Sequence[str], stores: Sequence[Store]) -> list[str | None]:
         for ecosystem, package in _packages_of(name):
             wishes[ecosystem].add(package)
     libraries = read_packages(wishes)
-    named = read_named([name for name in names if not _REPOSITORY.fullmatch(_repository_of(name))])
+    by_name = read_repositories_of(
+        [name for name in names if not _REPOSITORY.fullmatch(_repository_of(name))]
+    )
     result: list[str | None] = []
     for name in names:
         repository = _repository_of(name)
@@ -233,8 +235,8 @@ def _resolve(names: Sequence[str], stores: Sequence[Store]) -> list[str | None]:
         packages = list(_packages_of(name))
         from_origins = (origins[e, p].repository for e, p in packages if (e, p) in origins)
         from_lists = (libraries[wish].repository for wish in packages if wish in libraries)
-        found = next(from_origins, None) or next(from_lists, None) or _candidate_with_name(name)
-        result.append(found or _choose(name, named.get(name.lower(), [])))
+        origin = next(from_origins, None) or next(from_lists, None) or _candidate_with_name(name)
+        result.append(origin or _choose(name, by_name.get(name.lower(), [])))
     return result
 
 

@@ -127,7 +127,7 @@ def package_key(ecosystem: str, name: str) -> str:
     return key.rsplit("/", 1)[-1] if ecosystem == "conda" else key
 
 
-def read_named(names: Collection[str], file: Path | None = None) -> dict[str, list[str]]:
+def read_repositories_of(names: Collection[str], file: Path | None = None) -> dict[str, list[str]]:
     """Return name → the repositories that have it after their owner, the most starred first.
 
     Args:

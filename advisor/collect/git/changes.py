@@ -75,8 +75,8 @@ def read_changes(db: sqlite3.Connection, folder: Path, commits: Sequence[str]) -
         marks = ", ".join("?" * len(batch))
         fields = dict(db.execute(f"SELECT sha, fields FROM changes WHERE sha IN ({marks})", batch))
         for sha in batch:
-            packed = fields.get(sha)
-            yield _parse_fields(zlib.decompress(packed).decode("utf-8", "replace")) if packed else []
+            data = fields.get(sha)
+            yield _parse_fields(zlib.decompress(data).decode("utf-8", "replace")) if data else []
 
 
 def _store_changes(db: sqlite3.Connection, changes: Iterator[tuple[str, list[bytes]]]) -> None:

@@ -78,15 +78,13 @@ def test_the_affiliation_is_computed_once_for_a_date_and_five_metrics_read_it(st
         False,
         True,
     ] * len(DAYS)
-    reads = [
-        n for n, text in enumerate(queries) if text.startswith("INSERT") and "affiliated_commits" in text
-    ]
     tables = [n for n, text in enumerate(queries) if text == views[1]]
-    for place, table in enumerate(tables):
-        end = (*tables, len(queries))[place + 1]
-        reads_of_day = [n for n in reads if table < n < end]
-        assert sum(queries[n].count(f"'{name}'") for n in reads_of_day for name in readers) >= len(readers)
-    assert min(reads) > tables[0]
+    ends = [*tables[1:], len(queries)]
+    for day, table, end in zip(DAYS, tables, ends, strict=True):
+        reads = [t for t in queries[table:end] if t.startswith("INSERT") and "affiliated_commits" in t]
+        assert sum(text.count(f"'{name}'") for text in reads for name in readers) >= len(readers)
+        assert all(day.isoformat() in text for text in reads)
+    assert not any(t.startswith("INSERT") and "affiliated_commits" in t for t in queries[: tables[0]])
 
 
 def test_the_reasons_and_states_of_all_metrics_are_one_query_for_a_date(store, queries):
