@@ -94,6 +94,8 @@ def apply_difference(
         changes["logits"] = 2 * shape.vocabulary_size * tokens
     elif difference == "embedding":  # the sum of the gradients and the new ones, in 16 bits
         changes["adapter"] = 4 * table
+    elif difference == "whole-gradients":  # of all weights in 16 bits: FSDP1 while gradients accumulate
+        changes["adapter"] = 2 * shape.parameters
     return replace(
         prediction, **{name: getattr(prediction, name) + change for name, change in changes.items()}
     )

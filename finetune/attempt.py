@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,8 @@ from finetune.callbacks import RunCallbacks
 from finetune.data import dataset
 from finetune.data.template import load_tokenizer, set_template
 from finetune.errors import StackEnvironmentError, TrainingError, TrainingInterruption
-from finetune.machine import hardware
-from finetune.process import environment, gpu_check, launch, reporting, torchrun, version_lock
+from finetune.machine import gpu_check, hardware
+from finetune.process import environment, launch, reporting, torchrun, version_lock
 from finetune.record import Attempt, Record, read_record, update_record, utc_now, write_text
 from finetune.spec import RunSpec, iterate_leaves
 from finetune.stacks import Job, Stack
@@ -87,13 +88,14 @@ def train(folder: Path, spec: RunSpec, stack: Stack, callbacks: RunCallbacks) ->
     if load := hardware.describe_load():
         callbacks.on_stage(load)
     callbacks.on_stage("train")
+    began = time.monotonic()
     try:
         result = _follow_process(folder, stack.command(env.python, spec, job), spec, stack, callbacks, steps)
         check_work(result.last_event)
         stack.export_adapter(spec, job)
     except (TrainingError, TrainingInterruption) as error:
         outcome = "interrupted" if isinstance(error, TrainingInterruption) else "failed"
-        _finish_attempt(folder, attempt, steps, outcome, 0.0)
+        _finish_attempt(folder, attempt, steps, outcome, time.monotonic() - began)
         raise
     record = _finish_attempt(folder, attempt, steps, "trained", result.seconds)
     device = "gpu" if spec.devices.kind == "cuda" else "rss"

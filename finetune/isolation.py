@@ -11,9 +11,13 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from functools import cache
+from typing import IO, cast
 
+from finetune import child_progress
+from finetune.child_progress import OnProgress, ignore_progress
 from finetune.runners import no_network
 
 NETWORK_VARIABLE, PASS_VARIABLE = "ADVISOR_NETWORK", "ADVISOR_PASS_VARIABLES"
@@ -93,17 +97,46 @@ def close_network(command: list[str]) -> list[str]:
 
 
 def run_program(
-    command: list[str], variables: Mapping[str, str] | None = None
+    command: list[str],
+    variables: Mapping[str, str] | None = None,
+    on_progress: OnProgress = ignore_progress,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end, with the allowed variables and without a network; capture its output."""
-    return subprocess.run(
+    """Run a program to its end, with the allowed variables and without a network; capture its output.
+
+    Args:
+        command: the program and its arguments.
+        variables: see `select_variables`.
+        on_progress: gets what the program says about its progress (`child_progress`).
+    """
+    errors: list[str] = []
+
+    def read_errors(stream: IO[str]) -> None:
+        for line in stream:
+            progress = child_progress.read_line(line)
+            if progress is None:
+                errors.append(line)
+            else:
+                on_progress(*progress)
+
+    with subprocess.Popen(
         close_network(command),
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         encoding="utf-8",
         errors="replace",
         env=select_variables(variables),
-        check=False,
-    )
+    ) as process:
+        output = cast("IO[str]", process.stdout)
+        reader = threading.Thread(target=read_errors, args=(process.stderr,), daemon=True)
+        reader.start()
+        try:
+            text = output.read()
+            reader.join()
+            process.wait()
+        except BaseException:  # Ctrl-C: the program must not go on alone
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, text, "".join(errors))
 
 
 @cache

@@ -274,7 +274,7 @@ def _run_stages(folder: Path, spec: RunSpec, callbacks: RunCallbacks) -> None:
     data = dataset.open_dataset(folder / "data")
     if spec.evaluation.rows and data.summary["test_rows"]:
         callbacks.on_stage("evaluate")
-        record = _evaluate(folder, record)
+        record = _evaluate(folder, record, callbacks)
     record = update_record(
         folder, record, state="finished", ended=utc_now(), pids={}, outcome=_describe_outcome(record)
     )
@@ -287,18 +287,23 @@ def _has_adapter(folder: Path) -> bool:
     return bool(attempts) and attempts[-1].outcome == "trained" and (folder / "adapter").is_dir()
 
 
-def _evaluate(folder: Path, record: Record) -> Record:
+def _evaluate(folder: Path, record: Record, callbacks: RunCallbacks) -> Record:
     model = record.spec["model"]
     base.fetch_model(model["base"], model["revision"])
     on_gpu = record.spec["devices"]["kind"] == "cuda"
     variables = cuda_variables.build_variables(1) if on_gpu else {}
     command = [sys.executable, "-m", "finetune.after.evaluate", str(folder)]
-    process = isolation.run_program(command, {**isolation.OFFLINE, **variables})
+    command_line = f"advisor train --resume {shlex.quote(str(folder))}"
+    try:
+        process = isolation.run_program(command, {**isolation.OFFLINE, **variables}, callbacks.on_progress)
+    except KeyboardInterrupt:
+        raise TrainingInterruption(
+            f"stopped in the evaluation; the adapter is complete, and `{command_line}` evaluates it"
+        ) from None
     with (folder / "log.txt").open("a") as log:
         log.write(process.stdout + process.stderr)
     if process.returncode:
         last_line = (process.stderr.strip().splitlines() or ["no output"])[-1]
-        command_line = f"advisor train --resume {shlex.quote(str(folder))}"
         raise TrainingError(
             f"the adapter in {folder / 'adapter'} is complete, but its evaluation failed with exit code "
             f"{process.returncode}: {last_line}. `{command_line}` evaluates it again"

@@ -1,6 +1,7 @@
 """Write the facts of the public contests: histories up to their outcomes, and the figures of public lists.
 
     python scripts/build_contests.py PANEL.parquet STORE…
+    python scripts/build_contests.py PANEL.parquet --lists-only
 
 Reads ``data/contests/contests.toml`` and writes, beside it, ``facts`` (a store) and ``lists`` (for each day of a
 question or an outcome a file of `build_population.py`). STORE is a store of `advisor collect --git-only`; the
@@ -137,6 +138,7 @@ def main() -> None:
     )
     parser.add_argument("panel", type=Path)
     parser.add_argument("stores", type=Path, nargs="*")
+    parser.add_argument("--lists-only", action="store_true", help="leave the facts as they are")
     options = parser.parse_args()
     folder = contests_folder()
     contests = load_contests(folder)
@@ -145,6 +147,8 @@ def main() -> None:
     for day in sorted({day for contest in contests for day in (contest.day, later(contest.day))}):
         names = [n for c in contests if day in {c.day, later(c.day)} for n in c.candidates]
         build(options.panel, lists, folder / "lists" / f"{day}.parquet", day, names)
+    if options.lists_only:
+        return
     bundled = sorted(p.parent for p in (data_folder() / "snapshots").glob("*/manifest.json"))
     histories = find_histories(contests, [*options.stores, *bundled], folder / "lists")
     write_store(histories, folder / "facts")

@@ -12,9 +12,11 @@ its outlook as of the day of the figures. `advisor.population` reads the file.
 from __future__ import annotations
 
 import argparse
+import re
 import tomllib
 from collections.abc import Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from advisor.facts.database import copy_sql, parquet_sql, quote
 from advisor.outlook import compute, forecast, model, panel
 from advisor.outlook.features import LAGS
 from advisor.population.library import COLUMN_TYPES, ECOSYSTEMS, HORIZONS, LAG_DAYS, TOTALS
+from advisor.population.reading import package_key
 
 LISTED_DAYS = 100  # a library is in a category if the list had it at most so long before its newest month
 OUTLOOK_DAYS = 365  # an outlook from older figures says nothing about today
@@ -165,6 +168,50 @@ def select_newest(series: pd.DataFrame) -> pd.DataFrame:
     return best.drop(columns=["is_whole", "has_stars"]).reset_index(drop=True)
 
 
+def settle_packages(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the libraries with each package at one repository only.
+
+    Lists give a package to several: to an earlier name of the repository, to a fork, or by mistake (faiss has
+    pymilvus). `_find_owner` says which one keeps it. The others lose it, and with it their downloads; with a
+    package of PyPI also the downloads there and the dependents.
+    """
+    result = table.copy()
+    for ecosystem in ECOSYSTEMS:
+        columns = [ecosystem, "downloads", *(f"downloads_{days}d" for days in LAG_DAYS)]
+        if ecosystem == "pypi":
+            columns += ["downloads_pypi", "dependents", *(f"dependents_{days}d" for days in LAG_DAYS)]
+        keys = table[ecosystem].map(partial(package_key, ecosystem), na_action="ignore")
+        for key, rows in table[keys.notna()].groupby(keys):
+            if len(rows) > 1:
+                owner = _find_owner(ecosystem, _plain(str(key)), rows)
+                result.loc[[index for index in rows.index if index != owner], columns] = None
+    return result
+
+
+def _find_owner(ecosystem: str, package: str, rows: pd.DataFrame) -> Any:
+    """Return the index of the repository that a package belongs to; None: it cannot be told.
+
+    Figures more than `LISTED_DAYS` older than the newest show an earlier name. Then the name counts: a package of
+    the same name on PyPI, the same name, a name that contains the other. Then commits more than `LISTED_DAYS` newer.
+    """
+    left = rows[_is_recent(rows.day)]
+    names = left.repository.map(lambda name: _plain(name.split("/")[1]))
+    closeness = names.map(lambda name: 2 if name == package else int(name in package or package in name))
+    if ecosystem != "pypi":
+        closeness = closeness.where(left.pypi.fillna("").map(_plain) != package, 3)
+    left = left[closeness == closeness.max()]
+    left = left[_is_recent(left.last_commit)]
+    return left.index[0] if len(left) == 1 else None
+
+
+def _is_recent(days: pd.Series) -> pd.Series:
+    return days >= days.max() - pd.Timedelta(days=LISTED_DAYS)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "", name.lower())
+
+
 def add_changes(series: pd.DataFrame, newest: pd.DataFrame) -> pd.DataFrame:
     """Add the change of each total over `LAG_DAYS`, from the nearest older row that `LAGS` allows."""
     result = newest.copy()
@@ -221,7 +268,7 @@ def build(
         columns="category"
     )
     table = table.rename(columns={"created": "created_on"})
-    table = table.merge(read_ids(db), on="repository", validate="one_to_one")
+    table = settle_packages(table.merge(read_ids(db), on="repository", validate="one_to_one"))
     sources = db.execute(
         "SELECT repo AS repository, snap AS day,"
         " arg_max(list, (last_commit_pushed_at IS NOT NULL, list)) AS source FROM monthly GROUP BY repo, snap"

@@ -1,4 +1,8 @@
-"""Cache of the SMAA draws behind an answer, beside a snapshot: as of its own date, and of ends of months."""
+"""Cache of the SMAA draws behind an answer.
+
+Beside a snapshot are those as of its own date and of ends of months; the user's cache has those of questions
+that were asked once.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
+from pathlib import Path
 from typing import Any
 
+from advisor.decide import acceptability
 from advisor.decide.acceptability import DRAWS, Acceptability
 from advisor.facts.manifest import lock_store
 from advisor.facts.store import Store
-from advisor.measure import months
+from advisor.measure import months, user_cache
 from advisor.measure.cache import digest
 from advisor.measure.seals import read_with_seal, write_with_seal
 from advisor.model import CriterionScore
@@ -36,8 +42,32 @@ def read_draws(
     else:
         kept_draws = (months.read_entry(store, months.day_entry(as_of)) or {}).get("draws", {})
     content = kept_draws.get(_draws_key(scores, weights))
-    if content is None:
-        return None
+    return None if content is None else _decode_draws(content)
+
+
+def read_or_draw(
+    store: Store, as_of: date, scores: Scores, weights: Mapping[str, float], *, is_repeated: bool = True
+) -> Acceptability:
+    """Return the draws beside the snapshot or in the user's cache, else draw.
+
+    The user's cache gets draws that may be asked for again (``is_repeated``).
+    """
+    shares = read_draws(store, as_of, scores, weights)
+    if shares is not None:
+        return shares
+    if not is_repeated or not scores:
+        return acceptability.sample_ranks(scores, weights)
+    code = user_cache.hash_code([Path(acceptability.__file__)])
+    key = digest([_draws_key(scores, weights), code])
+    content = user_cache.read_value(key)
+    if content is not None:
+        return _decode_draws(content)
+    shares = acceptability.sample_ranks(scores, weights)
+    user_cache.write_value(key, asdict(shares))
+    return shares
+
+
+def _decode_draws(content: Mapping[str, Any]) -> Acceptability:
     ranks = {name: tuple(shares) for name, shares in content["ranks"].items()}
     return Acceptability(ranks, content["pairwise"], content["central_weights"])
 

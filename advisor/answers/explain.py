@@ -49,6 +49,7 @@ class Explanation:
         tables: the fact tables that have rows of it.
         models: the model families that it supports, each with its evidence.
         benchmarks: what `advisor bench` measured of it.
+        candidates: how many candidates have a rank.
     """
 
     as_of: date
@@ -58,6 +59,7 @@ class Explanation:
     tables: tuple[Rows, ...]
     models: tuple[Evidence, ...]
     benchmarks: tuple[Benchmark, ...] = ()
+    candidates: int = 1
 
 
 def explain(question: Question, answer: Recommendation, repository: str) -> Explanation:
@@ -83,6 +85,7 @@ def explain(question: Question, answer: Recommendation, repository: str) -> Expl
         tables=tuple(fact_rows(facts.store.manifest["files"], repository)) if facts else (),
         models=tuple(_read_models(facts.select([repository]))) if facts else (),
         benchmarks=tuple(b for b in answer.benchmarks if b.repository == repository),
+        candidates=sum(r.rank is not None for r in answer.ranking),
     )
 
 

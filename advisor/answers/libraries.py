@@ -30,6 +30,7 @@ from advisor.population.reading import (
     read_category,
     read_list_titles,
     read_packages,
+    read_repositories_of,
 )
 
 SAME_FIELD = 0.5  # the bundled lists share at least 0.6 of a category's libraries, or at most 0.08
@@ -204,7 +205,7 @@ def _find_repositories(names: Sequence[str], stores: Sequence[Store]) -> list[st
     """Return the repository of each name.
 
     Raises:
-        InputError: a name is unknown.
+        InputError: a name is unknown, or several libraries have it.
     """
     repositories = []
     for name, repository in zip(names, _resolve(names, stores), strict=True):
@@ -222,6 +223,9 @@ def _resolve(names: Sequence[str], stores: Sequence[Store]) -> list[str | None]:
         for ecosystem, package in _packages_of(name):
             wishes[ecosystem].add(package)
     libraries = read_packages(wishes)
+    by_name = read_repositories_of(
+        [name for name in names if not _REPOSITORY.fullmatch(_repository_of(name))]
+    )
     result: list[str | None] = []
     for name in names:
         repository = _repository_of(name)
@@ -231,8 +235,22 @@ def _resolve(names: Sequence[str], stores: Sequence[Store]) -> list[str | None]:
         packages = list(_packages_of(name))
         from_origins = (origins[e, p].repository for e, p in packages if (e, p) in origins)
         from_lists = (libraries[wish].repository for wish in packages if wish in libraries)
-        result.append(next(from_origins, None) or next(from_lists, None) or _candidate_with_name(name))
+        origin = next(from_origins, None) or next(from_lists, None) or _candidate_with_name(name)
+        result.append(origin or _choose(name, by_name.get(name.lower(), [])))
     return result
+
+
+def _choose(name: str, repositories: Sequence[str]) -> str | None:
+    """Return the only repository with a name; None if there is none.
+
+    Raises:
+        InputError: there are several.
+    """
+    if len(repositories) > 1:
+        raise InputError(
+            f"several libraries are called {name!r}: expected one of {', '.join(repositories[:5])}"
+        )
+    return repositories[0] if repositories else None
 
 
 def _packages_of(name: str) -> list[tuple[str, str]]:

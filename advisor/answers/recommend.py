@@ -156,8 +156,9 @@ def build_recommendation(
     """
     leaders = find_leaders(candidates)
     scores = rankable_scores(leaders)
-    shares = draw_cache.read_draws(question.store, question.as_of, scores, question.weights)
-    shares = shares or acceptability.sample_ranks(scores, question.weights)
+    shares = draw_cache.read_or_draw(
+        question.store, question.as_of, scores, question.weights, is_repeated=not question.is_backtest
+    )
     return _choose(question, _rank(candidates, shares), missing, shares)
 
 
@@ -212,7 +213,11 @@ def _measure(question: Question, *, has_outlooks: bool) -> tuple[cache.SnapshotM
     snapshot = cache.SnapshotMeasurements({}, {}, ())
     has_outlooks |= any(s.metric == METRIC.name for c in question.domain.criteria for s in c.scales)
     for view in question.views:
-        part = months.measure(view, has_outlooks=has_outlooks and not question.is_backtest)
+        part = months.measure(
+            view,
+            has_outlooks=has_outlooks and not question.is_backtest,
+            is_repeated=not question.is_backtest,
+        )
         if question.is_backtest:
             earlier_names = {c.repository: c.formerly for c in question.candidates}
             part = replace(part, outlooks=cache.compute_outlooks_of(view, earlier_names))

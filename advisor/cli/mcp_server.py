@@ -19,7 +19,7 @@ from advisor.cli.mcp_plan import RunPlan, plan_short
 from advisor.cli.options import RequestOptions, parse_date, store_or_default
 from advisor.errors import AdvisorError, InputError, UnknownName
 from advisor.metrics import METRICS
-from advisor.report import agent
+from advisor.report import agent, agent_answers
 from advisor.version import __version__
 
 INSTRUCTIONS = (
@@ -100,7 +100,7 @@ def recommend(
     as_of: AsOf = None,
     weights: Weights = None,
     full: Full = False,
-) -> agent.Advice:
+) -> agent_answers.Advice:
     """Recommend one of several libraries, with bounds, reasons, doubts and what would change the order."""
     from advisor.answers.recommend import recommend as answer
 
@@ -115,7 +115,7 @@ def compare(
     goal: Goal = None,
     as_of: AsOf = None,
     full: Full = False,
-) -> agent.Pair:
+) -> agent_answers.Pair:
     """Compare two libraries, criterion by criterion, and say what would reverse their order."""
     from advisor.answers.compare import compare as answer
 
@@ -130,7 +130,7 @@ def explain(
     goal: Goal = None,
     as_of: AsOf = None,
     full: Full = False,
-) -> agent.Numbers:
+) -> agent_answers.Numbers:
     """Show the numbers behind the score of a library, each with interval, days and sources."""
     from advisor.answers.explain import explain as answer
     from advisor.answers.recommend import recommend as rank
@@ -156,7 +156,7 @@ def check_dependencies(
         float | None, Field(ge=0, le=100, description="A lower score counts as at risk.")
     ] = None,
     full: Full = False,
-) -> agent.PackageList:
+) -> agent_answers.PackageList:
     """Score the dependencies that files name, the riskiest first, with healthier alternatives."""
     from advisor.answers.dependencies.files import read_dependencies
     from advisor.answers.dependencies.health import bundled_stores, open_stores, rank_dependencies
@@ -180,7 +180,7 @@ def check_upgrade(
     ] = None,
     as_of: AsOf = None,
     full: Full = False,
-) -> agent.UpgradeCheck:
+) -> agent_answers.UpgradeCheck:
     """Say which public names break between two releases of a library, and where code uses them."""
     from advisor.answers.code_uses import find_uses
     from advisor.answers.dependencies.health import bundled_stores, open_stores
@@ -264,7 +264,7 @@ def _ask(request: Request) -> Question:
     return read_any_request(request)
 
 
-def _facts(question: Question) -> tuple[agent.Facts, ...]:
+def _facts(question: Question) -> tuple[agent_answers.Facts, ...]:
     return agent.hash_facts(view.store for view in question.views)
 
 

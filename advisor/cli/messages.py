@@ -55,6 +55,11 @@ def print_detail(text: str) -> None:
         print(f"advisor: {text}", file=sys.stderr)
 
 
+def is_quiet() -> bool:
+    """Return whether --quiet is given."""
+    return _verbosity.get() < NORMAL
+
+
 def shows_progress() -> bool:
     """Return whether a person watches standard error and wants to see progress."""
     return sys.stderr.isatty() and _verbosity.get() >= NORMAL

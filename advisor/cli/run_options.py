@@ -24,6 +24,7 @@ class Tracker(StrEnum):
     wandb = "wandb"
 
 
+Run = Annotated[str, typer.Argument(help="A run: its folder, its id, or the start of its id.")]
 Data = Annotated[
     str | None,
     typer.Option(

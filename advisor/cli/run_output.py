@@ -22,16 +22,19 @@ _ROWS_A_COUNT = 100
 def show_progress() -> Iterator[RunCallbacks]:
     """Show the stages of a run, and one bar with the loss, the memory and the time left.
 
-    In a log or a pipe, which show no bar, a line a minute says how far the work is.
+    In a log or a pipe, which show no bar, a line a minute says how far the work is. With --quiet there is
+    neither.
     """
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+    from advisor.cli.messages import is_quiet
     from advisor.cli.progress_log import ProgressLog
     from finetune import train_extra
     from finetune.callbacks import RunCallbacks
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, quiet=is_quiet())
 
     def write_line(text: str) -> None:
         console.print(f"· {text}", soft_wrap=not console.is_terminal)
@@ -51,7 +54,8 @@ def show_progress() -> Iterator[RunCallbacks]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    bar = Progress(*columns, console=console, transient=False)
+    # Without a terminal the bar would leave an empty line, in front of an error too.
+    bar = Progress(*columns, console=console, disable=not console.is_interactive)
     task = bar.add_task("", total=None, count="", figures="", visible=False)
     with ExitStack() as stack:
         stack.enter_context(progress_log)
@@ -83,7 +87,23 @@ def show_progress() -> Iterator[RunCallbacks]:
             if count % _ROWS_A_COUNT == 0:
                 bar.update(task, count=progress_log.figures, visible=True)
 
-        yield RunCallbacks(on_stage=on_stage, on_rows=on_rows, on_event=on_event, on_stop=on_stop)
+        def on_progress(text: str, number: int, total: int) -> None:
+            count = f"{number:,} of {total:,} rows" if total else ""
+            progress_log.figures = f"{text}: {count}" if count else text
+            bar.update(
+                task,
+                description=escape(text),
+                count=count,
+                completed=number,
+                total=total or None,
+                figures="",
+                visible=True,
+            )
+
+        yield RunCallbacks(
+            on_stage=on_stage, on_rows=on_rows, on_progress=on_progress, on_event=on_event, on_stop=on_stop
+        )
+        bar.update(task, visible=False)
 
 
 def format_summary(folder: Path) -> str:

@@ -14,13 +14,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import date
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from advisor.facts.facts_view import FactsView
 from advisor.facts.manifest import lock_store
 from advisor.facts.store import Store
-from advisor.measure import cache
+from advisor.measure import cache, user_cache
 from advisor.measure.seals import read_with_seal, write_with_seal
+from advisor.metrics import METRICS
 from advisor.model import Contribution, Measurement, Outlook
 
 FILE = "months.zip"
@@ -30,9 +32,34 @@ _MEASUREMENT = [f.name for f in fields(Measurement) if f.name not in {"repositor
 _OUTLOOK = [f.name for f in fields(Outlook) if f.name != "contributions"]
 
 
-def measure(facts: FactsView, *, has_outlooks: bool = True) -> cache.SnapshotMeasurements:
-    """Return measurements and outlooks, kept if they are kept, else measured; see `cache.measure_fresh`."""
-    return read(facts) or cache.measure_fresh(facts, has_outlooks=has_outlooks)
+def measure(
+    facts: FactsView, *, has_outlooks: bool = True, is_repeated: bool = True
+) -> cache.SnapshotMeasurements:
+    """Return measurements and outlooks, kept if they are kept, else measured; see `cache.measure_fresh`.
+
+    A past day that was measured once for a few repositories is then in the user's cache, unless not
+    ``is_repeated``.
+    """
+    if (snapshot := read(facts)) is not None:
+        return snapshot
+    if not is_repeated or facts.as_of == facts.store.as_of or len(facts.repositories) > cache.BLOCK:
+        return cache.measure_fresh(facts, has_outlooks=has_outlooks)
+    key = _key_of_day(facts, has_outlooks=has_outlooks)
+    content = user_cache.read_value(key)
+    if content is not None:
+        return cache.SnapshotMeasurements(*_decode_day(content, facts.intact_repositories), facts.damages)
+    snapshot = cache.measure_fresh(facts, has_outlooks=has_outlooks)
+    user_cache.write_value(key, encode_day(snapshot.measurements, snapshot.outlooks))
+    return snapshot
+
+
+def _key_of_day(facts: FactsView, *, has_outlooks: bool) -> str:
+    """Return a hash of all that measurements and outlooks of a day depend on, the code too."""
+    package = Path(__file__).parents[1]
+    code = [file for name in ("facts", "measure", "outlook") for file in (package / name).glob("*.py")]
+    names = facts.intact_repositories
+    inputs = [cache.facts_key(facts.store, names), names, facts.as_of.isoformat(), has_outlooks]
+    return cache.digest([*inputs, cache.definitions_key(METRICS), user_cache.hash_code(code)])
 
 
 def read(facts: FactsView) -> cache.SnapshotMeasurements | None:
@@ -119,7 +146,7 @@ def _decode_day(
             )
             for metric, row in content["measurements"][repository].items()
         }
-    return measurements, {r: tuple(_decode_outlooks(content["outlooks"][r])) for r in repositories}
+    return measurements, {r: tuple(_decode_outlooks(content["outlooks"].get(r, ()))) for r in repositories}
 
 
 def _key(store: Store) -> str:

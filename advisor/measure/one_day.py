@@ -15,7 +15,7 @@ from advisor.facts.database import table_sql
 from advisor.facts.facts_view import FactsView
 from advisor.facts.tables import TABLES, columns
 from advisor.facts.views import as_of_view
-from advisor.measure.sql import measurement_of_row, measurement_sql, read_on_sql
+from advisor.measure.sql import FIGURE_COLUMNS, figures_sql, measurement_of_row, measurements_sql, read_on_sql
 from advisor.metrics import METRICS
 from advisor.metrics.shared.views import derived_views
 from advisor.model import Measurement, Metric
@@ -47,9 +47,8 @@ def measure_view(
     db = open_metric_views(facts)
     set_requested_repositories(db, facts.intact_repositories, facts.as_of)
     create_derived_views(db, facts.as_of, metrics)
-    for metric in metrics.values():
-        for _, measurement in _run_metric(db, metric, facts.as_of):
-            measurements[measurement.repository][metric.name] = measurement
+    for _, measurement in _run_metrics(db, metrics, facts.as_of):
+        measurements[measurement.repository][measurement.metric] = measurement
     return measurements
 
 
@@ -89,9 +88,8 @@ def measure_days(
         create_derived_views(db, common, metrics)
         for day in batch:
             measurements[day] = {r: {} for r in facts.intact_repositories}
-        for metric in metrics.values():
-            for day, measurement in _run_metric(db, metric, common):
-                measurements[day][measurement.repository][metric.name] = measurement
+        for day, measurement in _run_metrics(db, metrics, common):
+            measurements[day][measurement.repository][measurement.metric] = measurement
         progress(len(measurements))
     reading.set_views(db, facts.as_of)
     create_derived_views(db, facts.as_of, {})
@@ -138,7 +136,7 @@ def set_requested_repositories(
     as_of: date,
     days: Sequence[date] | None = None,
 ) -> None:
-    """Fill the table of the repositories and days to measure (see `measurement_sql`).
+    """Fill the table of the repositories and days to measure (see `measurements_sql`).
 
     Args:
         db: from `open_metric_views`.
@@ -200,19 +198,32 @@ def create_derived_views(db: duckdb.DuckDBPyConnection, as_of: date, metrics: Ma
             db.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM shared_{name}")
 
 
-def _run_metric(db: Any, metric: Metric, as_of: date) -> Iterator[tuple[date, Measurement]]:
-    result = db.execute(measurement_sql(metric, as_of))
+def fill_figures(
+    db: duckdb.DuckDBPyConnection, metrics: Mapping[str, Metric], as_of: date, queries_at_once: int = 1
+) -> None:
+    """Fill the table ``figures`` with the answers of the metrics' queries (see `measurements_sql`)."""
+    columns = ", ".join(f"{name} {kind}" for name, kind in FIGURE_COLUMNS.items())
+    db.execute(f"CREATE OR REPLACE TEMP TABLE figures ({columns})")
+    queries = [f"({figures_sql(metric, as_of)})" for metric in metrics.values()]
+    for start in range(0, len(queries), queries_at_once):
+        db.execute(f"INSERT INTO figures {' UNION ALL '.join(queries[start : start + queries_at_once])}")
+
+
+def _run_metrics(db: Any, metrics: Mapping[str, Metric], as_of: date) -> Iterator[tuple[date, Measurement]]:
+    """Yield the day and the measurement of each request, in the order of the metrics."""
+    fill_figures(db, metrics, as_of)
+    result = db.execute(measurements_sql(metrics, as_of))
     names = [d[0] for d in result.description]
-    for row in result.fetchall():
-        values = dict(zip(names, row, strict=True))
-        measurement = measurement_of_row(values)
-        yield values["as_of"], _move_reason_back(measurement, as_of - values["as_of"])
+    rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+    places = {name: place for place, name in enumerate(metrics)}
+    for row in sorted(rows, key=lambda row: places[row["metric"]]):
+        yield row["as_of"], _move_reason_back(measurement_of_row(row), as_of - row["as_of"])
 
 
 def _move_reason_back(measurement: Measurement, shift: timedelta) -> Measurement:
     """Return the measurement with the days that its reason names, which stacked facts have shifted.
 
-    The reason of an unavailable measurement names days that are not shifted (see `measurement_sql`).
+    The reason of an unavailable measurement names days that are not shifted (see `measurements_sql`).
     """
     if not shift or measurement.status == "unavailable":
         return measurement

@@ -1,8 +1,9 @@
 """The complete SQL of a metric: one row for every requested repository, also for those without facts.
 
-The same text runs on every engine. It reads the as-of views and two tables:
+The same text runs on every engine. It reads the as-of views and three tables:
 
 - ``requested_repositories``: key (the repository's name in the views), repository, as_of;
+- ``figures``: the answers of the metrics' queries (see `figures_sql`);
 - ``read_on``: repository, and for each of the ``DATED_TABLES`` the day on which its rows were last read.
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from advisor.facts.database import quote, table_sql
 from advisor.facts.tables import STALE_DAYS
 from advisor.model import Measurement, Metric
 from advisor.texts import replace_controls
@@ -53,6 +55,10 @@ COLUMNS: Mapping[str, str] = {
     "reason": "VARCHAR",
 }
 
+# The answers of the metrics' own queries; repositories without an answer have no row.
+_REQUEST_COLUMNS = {"as_of", "status"}
+FIGURE_COLUMNS: Mapping[str, str] = {n: kind for n, kind in COLUMNS.items() if n not in _REQUEST_COLUMNS}
+
 
 def fill_in_parameters(metric: Metric, day: date) -> str:
     """Return a metric's query with its parameters filled in."""
@@ -60,37 +66,52 @@ def fill_in_parameters(metric: Metric, day: date) -> str:
     return metric.sql.replace("$as_of", f"DATE '{day.isoformat()}'").replace("$window_days", window)
 
 
-def measurement_sql(metric: Metric, day: date) -> str:
-    """Return SQL with the columns of ``COLUMNS``: one row per row of ``requested_repositories``.
+def figures_sql(metric: Metric, day: date) -> str:
+    """Return SQL with the columns of ``FIGURE_COLUMNS``: what a metric's query knows, as of the last day of the views."""
+    number, word = ("NULL", "value") if metric.unit == "status" else ("value", "NULL")
+    values = {"metric": quote(metric.name), "value": number, "word": word}
+    selection = ", ".join(
+        f"CAST({values.get(name, name)} AS {kind}) AS {name}" for name, kind in FIGURE_COLUMNS.items()
+    )
+    return f"SELECT {selection} FROM ({fill_in_parameters(metric, day)}) AS answer"
+
+
+def measurements_sql(metrics: Mapping[str, Metric], day: date) -> str:
+    """Return SQL with the columns of ``COLUMNS``: a row per metric and row of ``requested_repositories``.
+
+    Planning this for each metric would double the time of planning, so it is one query over all figures.
 
     Args:
-        metric: metric to compute.
+        metrics: metrics whose figures are in the table ``figures``.
         day: last day of the views. If ``as_of`` of a requested repository is earlier, the views show its
             facts shifted to this day (see `one_day.measure_days`).
     """
     shift = f"CAST(date_diff('day', t.as_of, DATE '{day.isoformat()}') AS INTEGER)"
-    number, word = ("NULL", "m.value") if metric.unit == "status" else ("m.value", "NULL")
-    contents = _join([word for table in metric.needs for word in TABLE_CONTENTS[table]], "or")
+    kinds = {"metric": "VARCHAR", "contents": "VARCHAR", "dated_tables": "VARCHAR"}
+    texts = [
+        (name, _join([word for table in m.needs for word in TABLE_CONTENTS[table]], "or"), _dated_tables(m))
+        for name, m in metrics.items()
+    ]
     return f"""
-    WITH requests AS (
-        SELECT q.key, q.repository, q.as_of, {_stale_reason_sql(metric)} AS stale_reason
-        FROM requested_repositories AS q LEFT JOIN read_on AS r ON r.repository = q.repository
+    WITH metrics AS ({table_sql(kinds, texts)}),
+    requests AS (
+        SELECT q.key, q.repository, q.as_of, m.metric, m.contents, {_stale_reason_sql(metrics)} AS stale_reason
+        FROM requested_repositories AS q CROSS JOIN metrics AS m LEFT JOIN read_on AS r ON r.repository = q.repository
     ),
     targets AS (
-        SELECT repository, as_of, stale_reason, CASE WHEN stale_reason IS NULL THEN key END AS key FROM requests
+        SELECT repository, as_of, metric, contents, stale_reason, CASE WHEN stale_reason IS NULL THEN key END AS key
+        FROM requests
     )
-    SELECT t.repository, t.as_of, '{metric.name}' AS metric,
-           CASE WHEN m.value IS NOT NULL THEN 'measured' WHEN m.evidence_share > 0 THEN 'not_applicable'
-                ELSE 'unavailable' END AS status,
-           CAST({number} AS DOUBLE) AS value, CAST({word} AS VARCHAR) AS word,
-           CAST(m.low AS DOUBLE) AS low, CAST(m.high AS DOUBLE) AS high, CAST(m.n AS BIGINT) AS n,
-           coalesce(CAST(m.evidence_share AS DOUBLE), 0) AS evidence_share,
-           CAST(CASE WHEN array_length(m.sources) > 1 THEN list_sort(m.sources) ELSE m.sources END AS VARCHAR[]) AS sources,
-           CAST(m.first_day AS DATE) - {shift} AS first_day, CAST(m.last_day AS DATE) - {shift} AS last_day,
+    SELECT t.repository, t.as_of, t.metric,
+           CASE WHEN f.value IS NOT NULL OR f.word IS NOT NULL THEN 'measured'
+                WHEN f.evidence_share > 0 THEN 'not_applicable' ELSE 'unavailable' END AS status,
+           f.value, f.word, f.low, f.high, f.n, coalesce(f.evidence_share, 0) AS evidence_share,
+           CASE WHEN array_length(f.sources) > 1 THEN list_sort(f.sources) ELSE f.sources END AS sources,
+           f.first_day - {shift} AS first_day, f.last_day - {shift} AS last_day,
            CASE WHEN t.stale_reason IS NOT NULL THEN t.stale_reason
-                WHEN m.repository IS NULL THEN 'the facts have no {contents} for it up to ' || CAST(t.as_of AS VARCHAR)
-                ELSE coalesce(CAST(m.reason AS VARCHAR), '') END AS reason
-    FROM targets AS t LEFT JOIN ({fill_in_parameters(metric, day)}) AS m ON m.repository = t.key
+                WHEN f.repository IS NULL THEN 'the facts have no ' || t.contents || ' for it up to ' || CAST(t.as_of AS VARCHAR)
+                ELSE coalesce(f.reason, '') END AS reason
+    FROM targets AS t LEFT JOIN figures AS f ON f.metric = t.metric AND f.repository = t.key
     """
 
 
@@ -99,14 +120,20 @@ def _join(words: Sequence[str], conjunction: str) -> str:
     return f"{', '.join(first)} {conjunction} {last}" if first else last
 
 
-def _stale_reason_sql(metric: Metric) -> str:
+def _dated_tables(metric: Metric) -> str:
+    return ", ".join(table for table in metric.needs if table in DATED_TABLES)
+
+
+def _stale_reason_sql(metrics: Mapping[str, Metric]) -> str:
+    """Return an expression: the first of a metric's dated tables that is too old for its day, as a reason."""
     cases = []
-    for table in metric.needs:
-        if table in DATED_TABLES:
+    for tables in sorted({_dated_tables(metric) for metric in metrics.values()} - {""}):
+        for table in tables.split(", "):
             contents = _join(TABLE_CONTENTS[table], "and")
             cases.append(
-                f"WHEN date_diff('day', r.{table}, q.as_of) > {STALE_DAYS} THEN 'its {contents} were last"
-                f" collected on ' || CAST(r.{table} AS VARCHAR) || '; collect them again'"
+                f"WHEN m.dated_tables = '{tables}' AND date_diff('day', r.{table}, q.as_of) > {STALE_DAYS}"
+                f" THEN 'its {contents} were last collected on ' || CAST(r.{table} AS VARCHAR)"
+                " || '; collect them again'"
             )
     return f"CASE {' '.join(cases)} END" if cases else "CAST(NULL AS VARCHAR)"
 

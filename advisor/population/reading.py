@@ -91,7 +91,7 @@ def read_packages(
     """
     conditions = []
     for ecosystem in ECOSYSTEMS:
-        if keys := {_package_key(ecosystem, name) for name in packages.get(ecosystem, ())}:
+        if keys := {package_key(ecosystem, name) for name in packages.get(ecosystem, ())}:
             conditions.append(f"{_PACKAGE_KEYS[ecosystem]} IN ({_literals(keys)})")
     if not conditions:
         return {}
@@ -100,13 +100,13 @@ def read_packages(
     rows = _read("true" if is_long else " OR ".join(conditions), file)
     rows.sort(key=lambda row: (row.day, row.stars or 0))
     owners = {
-        (ecosystem, _package_key(ecosystem, name)): row
+        (ecosystem, package_key(ecosystem, name)): row
         for row in rows
         for ecosystem in ECOSYSTEMS
         if (name := getattr(row, ecosystem))
     }
     wishes = [(ecosystem, name) for ecosystem, names in packages.items() for name in names]
-    keys_of = {(ecosystem, name): (ecosystem, _package_key(ecosystem, name)) for ecosystem, name in wishes}
+    keys_of = {(ecosystem, name): (ecosystem, package_key(ecosystem, name)) for ecosystem, name in wishes}
     return {wish: owners[key] for wish, key in keys_of.items() if key in owners}
 
 
@@ -119,12 +119,36 @@ _PACKAGE_KEYS = {
 }
 
 
-def _package_key(ecosystem: str, name: str) -> str:
+def package_key(ecosystem: str, name: str) -> str:
     """Return the spelling in which names of a package are equal (PyPI: PEP 503)."""
     key = name.lower()
     if ecosystem == "pypi":
         return re.sub(r"[-_.]+", "-", key)
     return key.rsplit("/", 1)[-1] if ecosystem == "conda" else key
+
+
+def read_repositories_of(names: Collection[str], file: Path | None = None) -> dict[str, list[str]]:
+    """Return name → the repositories that have it after their owner, the most starred first.
+
+    Args:
+        names: without an owner; capitals do not matter.
+        file: the population's file; None: the bundled one.
+
+    Returns:
+        The given name in lower case; one that no list has is not there.
+
+    Raises:
+        FactsError: the file cannot be read.
+    """
+    if not names:
+        return {}
+    rows = _fetch(
+        "SELECT lower(split_part(repository, '/', 2)) AS name,"
+        " list(repository ORDER BY stars DESC NULLS LAST)"
+        f" FROM population WHERE name IN ({_literals({name.lower() for name in names})}) GROUP BY name",
+        file,
+    )
+    return dict(rows)
 
 
 def read_category(name: str, file: Path | None = None) -> list[Library]:

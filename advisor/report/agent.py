@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import asdict, replace
+from typing import Any
 
 from advisor.answers.code_uses import Use
 from advisor.answers.compare import Comparison
@@ -22,6 +22,19 @@ from advisor.decide.acceptability import certainty
 from advisor.facts.store import Store
 from advisor.metrics import METRICS
 from advisor.model import Measurement, Ranked, Recommendation
+from advisor.report.agent_answers import (
+    Advice,
+    Facts,
+    Number,
+    Numbers,
+    Package,
+    PackageList,
+    Pair,
+    Place,
+    UpgradeCheck,
+    Verdict,
+    Versus,
+)
 from advisor.report.dependencies.rows import alternatives, risks
 from advisor.report.upgrade import LEGEND as UPGRADE_LEGEND
 from advisor.report.upgrade import describe
@@ -31,7 +44,6 @@ MOST_CHARACTERS = 4500
 """Characters of a short answer as JSON: less than 2,000 tokens, of at least 2.4 characters each."""
 _MOST_IN_SENTENCE = 400
 
-Verdict = Literal["clear", "leaning", "tie", "only", "unknown"]
 ADVICE: Mapping[Verdict, str] = {
     "clear": "The choice comes first in at least 80 % of the sampled weightings.",
     "leaning": "The choice comes first in 60 to 80 % of the sampled weightings: name the second one too.",
@@ -39,149 +51,6 @@ ADVICE: Mapping[Verdict, str] = {
     "only": "There is nothing to compare with: this is no evidence that the library is better than others.",
     "unknown": "Unknown: no candidate has enough facts or passes the rules. Say so, and do not guess.",
 }
-
-
-@dataclass(frozen=True)
-class Facts:
-    """The facts of an answer: name of the snapshot, its last day, hash of its manifest (with all hashes)."""
-
-    snapshot: str
-    last_day: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Place:
-    """A candidate: score from 0 to 100 with its bounds, share of the sampled weightings that it wins."""
-
-    repository: str
-    rank: int | None
-    note: str
-    score: float | None
-    low: float
-    high: float
-    wins: float | None
-
-
-@dataclass(frozen=True)
-class Advice:
-    """A recommendation, in short."""
-
-    verdict: Verdict
-    choice: str | None
-    advice: str
-    as_of: str
-    domain: str
-    goal: str
-    facts: tuple[Facts, ...]
-    ranking: tuple[Place, ...]
-    why: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
-    would_change: tuple[str, ...] = ()
-    requirements: tuple[str, ...] = ()
-    without_rank: tuple[str, ...] = ()
-    left_out: str = ""
-
-
-@dataclass(frozen=True)
-class Versus:
-    """One criterion of two candidates: scores from 0 to 100, and which is better if the bounds are apart."""
-
-    criterion: str
-    weight: float
-    first: float
-    second: float
-    better: str
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two candidates side by side, in short."""
-
-    verdict: Verdict
-    choice: str | None
-    advice: str
-    goal: str
-    as_of: str
-    facts: tuple[Facts, ...]
-    candidates: tuple[Place, ...]
-    criteria: tuple[Versus, ...]
-    would_reverse: tuple[str, ...] = ()
-    left_out: str = ""
-
-
-@dataclass(frozen=True)
-class Number:
-    """A metric: value with its interval in words, days and sources of its facts; ``?``: unknown."""
-
-    metric: str
-    value: str
-    n: int | None
-    first_day: str
-    last_day: str
-    sources: tuple[str, ...]
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """The numbers behind one candidate, in short."""
-
-    repository: str
-    as_of: str
-    facts: tuple[Facts, ...]
-    place: Place
-    chance_of_abandonment: tuple[str, ...]
-    numbers: tuple[Number, ...]
-    findings: tuple[str, ...] = ()
-    definition: str = ""
-    left_out: str = ""
-
-
-@dataclass(frozen=True)
-class Package:
-    """A dependency: score with its bounds, and what to look at; without a score, why it is unknown."""
-
-    package: str
-    repository: str | None
-    score: float | None
-    low: float | None
-    high: float | None
-    as_of: str
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class PackageList:
-    """The dependencies of a project, the riskiest first."""
-
-    goal: str
-    facts: tuple[Facts, ...]
-    known: int
-    unknown: int
-    at_risk: int
-    packages: tuple[Package, ...]
-    without_score: tuple[str, ...] = ()
-    left_out: str = ""
-
-
-@dataclass(frozen=True)
-class UpgradeCheck:
-    """What an upgrade breaks, in short; places: lines of the user's code, None: no code was searched.
-
-    ``count`` is the number of all incompatible changes.
-    """
-
-    repository: str
-    old: str
-    new: str
-    as_of: str
-    facts: tuple[Facts, ...]
-    count: int
-    breaks: tuple[str, ...]
-    places: tuple[str, ...] | None
-    notes: tuple[str, ...] = ()
-    left_out: str = ""
 
 
 def hash_facts(stores: Iterable[Store]) -> tuple[Facts, ...]:

@@ -82,7 +82,8 @@ def select_metrics(explanation: Explanation, names: Sequence[str]) -> Explanatio
 def _text(explanation: Explanation) -> str:
     """Return a block for each metric, by criterion; metrics that no criterion uses come last."""
     r = explanation.ranked
-    place = r.rank or ("out" if r.excluded else "?")
+    place = f"{r.rank} of {explanation.candidates}" if r.rank else "out" if r.excluded else "?"
+    place += " (no comparison)" if r.rank and explanation.candidates == 1 else ""
     kind = r.candidate.backer_kind or "kind unknown"
     lines = [
         f"{r.candidate.repository}: goal {explanation.goal}, as of {explanation.as_of}",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from finetune.after import metrics, task
 from finetune.after.comparison import compare
+from finetune.child_progress import count_rows
 
 if TYPE_CHECKING:
     from finetune.data.dataset import Dataset
@@ -48,9 +49,10 @@ def select_questions(data: Dataset, tokenizer: Any, spec: RunSpec) -> task.Quest
     return replace(questions, metrics=metrics.list_metrics(spec.evaluation.metrics, questions.references))
 
 
-def answer_with(model: Any, tokenizer: Any, questions: task.Questions) -> Answers:
-    """Return the answers of a model of transformers."""
-    ids = task.generate_answers(model, tokenizer, questions)
+def answer_with(model: Any, tokenizer: Any, questions: task.Questions, name: str) -> Answers:
+    """Return the answers of a model of transformers; ``name`` says in the progress whose they are."""
+    on_rows = count_rows(f"answers of the {name}", len(questions.prompts))
+    ids = task.generate_answers(model, tokenizer, questions, on_rows)
     stops = questions.stop_tokens | task.list_stop_tokens(model)
     return Answers(
         tuple(task.decode(tokenizer, one) for one in ids),

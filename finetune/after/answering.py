@@ -35,6 +35,7 @@ class Answerer:
         self.tokenizer = load_tokenizer(str(folder / "adapter"), trust_remote_code=remote)
         is_quantised = self.spec.method.name == "qlora"
         self.model = load_model(folder, self.spec, is_quantised=is_quantised)
+        self._window = getattr(self.model.config, "max_position_embeddings", None) or sys.maxsize
         self._base = None
         if self.spec.method.name == "full":
             self._base = load_model(folder, self.spec, is_quantised=False, is_trained=False)
@@ -57,6 +58,11 @@ class Answerer:
             write({"error": f"the chat template refuses these messages: {error}"})
             return
         ids = self.tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
+        room = self._window - ids.shape[1]
+        if room < 1:
+            message = f"the messages have {ids.shape[1]} tokens, and the model reads at most {self._window}"
+            write({"error": message, "code": "context_length_exceeded"})
+            return
         is_base = request["model"] == "base"
         model = self._base if is_base and self._base is not None else self.model
         has_adapter = is_base and self._base is None
@@ -69,7 +75,7 @@ class Answerer:
             out = model.generate(
                 input_ids=ids.to(model.device),
                 attention_mask=torch.ones_like(ids).to(model.device),
-                max_new_tokens=int(request["max_tokens"]),
+                max_new_tokens=min(int(request["max_tokens"]), room),
                 eos_token_id=stops or None,
                 pad_token_id=stops[0] if stops else 0,
                 streamer=Writer(self.tokenizer, skip_prompt=True, skip_special_tokens=True),

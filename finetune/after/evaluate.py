@@ -15,7 +15,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from finetune import record
 from finetune.after import preferences, task
+from finetune.after.losses import Scores, compute_mean_loss, score_rows
+from finetune.child_progress import begin, count_rows
 from finetune.data import dataset
 from finetune.data.template import load_tokenizer
 from finetune.machine import hardware, memory
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from finetune.data.encoded_row import EncodedRow
 
 _ORDER = ("base", "adapter", "base_quantised", "adapter_quantised")
-Scores = list[tuple[float, int]]  # of each row: the sum of -log p over its trained tokens, and their number
 
 
 @dataclass(frozen=True)
@@ -204,17 +205,19 @@ def _judge_model(
     has_answers: bool,
 ) -> dict[str, Scores]:
     """Return the scores of one model, and add its answers; nothing refers to the model afterwards."""
+    begin("load the model")
     model = load_model(folder, spec, is_quantised=choice.is_quantised, is_trained=choice.is_trained)
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
     scores = {}
     for name in choice.losses:
         with _without_adapter(model, spec) if name.startswith("base") else nullcontext():
-            scores[name] = score_rows(model, rows, pad)
+            scores[name] = score_rows(model, rows, pad, count_rows(f"loss of the {name}", len(rows)))
             if has_answers:
-                answers[name.removesuffix("_quantised")] = _generate_answers(model, tokenizer, folder, spec)
-                questions.answers[name.removesuffix("_quantised")] = task.answer_questions(
-                    model, tokenizer, questions
-                )
+                short_name = name.removesuffix("_quantised")
+                begin(f"sample answers of the {short_name}")
+                answers[short_name] = _generate_answers(model, tokenizer, folder, spec)
+                on_rows = count_rows(f"answers of the {short_name}", len(questions.prompts))
+                questions.answers[short_name] = task.answer_questions(model, tokenizer, questions, on_rows)
     return scores
 
 
@@ -287,58 +290,6 @@ def load_whole_model(name: str | Path, spec: RunSpec, **extra: Any) -> Any:
 def _without_adapter(model: Any, spec: RunSpec) -> AbstractContextManager[None]:
     """Return the context in which the model is its base; the base of a ``full`` run is a model of its own."""
     return nullcontext() if spec.method.name == "full" else model.disable_adapter()
-
-
-def compute_mean_loss(scores: Scores) -> float:
-    """Return the mean -log p of a trained token; NaN without one."""
-    count = sum(count for _, count in scores)
-    return sum(total for total, _ in scores) / count if count else math.nan
-
-
-def score_rows(model: Any, rows: list[EncodedRow], pad: int) -> Scores:
-    """Return the sum of -log p over the trained tokens of each row, and their number."""
-    import torch
-
-    scores: Scores = [(0.0, 0)] * len(rows)
-    places_by_length = iter(sorted(range(len(rows)), key=lambda n: len(rows[n].input_ids)))
-    for batch in batch_by_length(rows):
-        longest = max(len(row.input_ids) for row in batch)
-        ids = torch.tensor([row.input_ids + [pad] * (longest - len(row.input_ids)) for row in batch])
-        attention_mask = torch.tensor(
-            [[1] * len(row.input_ids) + [0] * (longest - len(row.input_ids)) for row in batch]
-        )
-        labels = torch.tensor([row.labels + [IGNORE_INDEX] * (longest - len(row.labels)) for row in batch])
-        with torch.no_grad():
-            logits = model(
-                input_ids=ids.to(model.device), attention_mask=attention_mask.to(model.device)
-            ).logits
-        logits = logits[:, -longest:][:, :-1]  # prompt tuning puts virtual tokens before the row's own
-        targets = labels[:, 1:].to(logits.device)
-        mask = targets != IGNORE_INDEX
-        totals = torch.zeros(len(batch), dtype=torch.float64, device=logits.device)
-        for places in torch.split(
-            mask.nonzero(), memory.LOSS_TOKENS
-        ):  # the float32 copies are the largest part
-            part = logits[places[:, 0], places[:, 1]].float()
-            part_targets = targets[places[:, 0], places[:, 1]]
-            token_losses = torch.nn.functional.cross_entropy(part, part_targets, reduction="none")
-            totals.index_add_(0, places[:, 0], token_losses.double())
-        counts = mask.sum(dim=1).tolist()
-        for total, count in zip(totals.tolist(), counts, strict=True):
-            scores[next(places_by_length)] = (total, count)
-    return scores
-
-
-def batch_by_length(rows: list[EncodedRow]) -> Iterator[list[EncodedRow]]:
-    """Yield batches of rows of similar length, with a limited number of tokens (padding included)."""
-    batch: list[EncodedRow] = []
-    for row in sorted(rows, key=lambda r: len(r.input_ids)):
-        if batch and len(row.input_ids) * (len(batch) + 1) > memory.EVALUATION_TOKENS:
-            yield batch
-            batch = []
-        batch.append(row)
-    if batch:
-        yield batch
 
 
 def _generate_answers(model: Any, tokenizer: Any, folder: Path, spec: RunSpec) -> list[str]:

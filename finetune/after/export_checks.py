@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from finetune import record
 from finetune.after import evaluate, preferences, task
 from finetune.after.answer_checks import Answers, Check, answer_with, check_answers, select_questions
+from finetune.after.losses import compute_mean_loss, score_rows
+from finetune.child_progress import begin, count_rows
 from finetune.data import dataset, rendering
 from finetune.data.fields import list_forms
 from finetune.data.rows import Row, read_rows
@@ -46,10 +48,11 @@ def check_export(
     reference = load_run_tokenizer(spec)
     questions = select_questions(data, reference, spec)
     if answers is None:
-        answers = answer_with(
-            evaluate.load_model(folder, spec, is_quantised=is_dequantised), reference, questions
-        )
+        adapter = evaluate.load_model(folder, spec, is_quantised=is_dequantised)
+        answers = answer_with(adapter, reference, questions, "adapter")
+        del adapter
         evaluate.release_memory()
+    begin("compare the tokens")
     checks = [
         _check_tokens(data, spec, own),
         _check_end_tokens(model_folder, own, find_end_tokens(data, spec)),
@@ -59,7 +62,10 @@ def check_export(
         return [*checks, *check_answers(questions, answers, answers)]
     model = evaluate.load_whole_model(model_folder, spec)
     own_questions = replace(questions, stop_tokens=frozenset())  # its own config must end its answers
-    return [*checks, *check_answers(questions, answers, answer_with(model, own, own_questions))]
+    return [
+        *checks,
+        *check_answers(questions, answers, answer_with(model, own, own_questions, "merged model")),
+    ]
 
 
 def load_run_tokenizer(spec: RunSpec) -> Any:
@@ -226,9 +232,11 @@ def _check_loss(folder: Path, model_folder: Path, spec: RunSpec, *, is_dequantis
     own, other = ("adapter_quantised", "adapter") if is_dequantised else ("adapter", "adapter_quantised")
     adapter_loss = losses.get(own) if spec.method.objective == "sft" else None
     if adapter_loss is None:
-        adapter_loss = measure_loss(evaluate.load_model(folder, spec, is_quantised=is_dequantised), rows)
+        adapter_loss = measure_loss(
+            evaluate.load_model(folder, spec, is_quantised=is_dequantised), rows, "adapter"
+        )
         evaluate.release_memory()
-    loss = measure_loss(evaluate.load_whole_model(model_folder, spec), rows)
+    loss = measure_loss(evaluate.load_whole_model(model_folder, spec), rows, "merged model")
     evaluate.release_memory()
     difference, bound = abs(loss - adapter_loss), find_loss_bound(dtype)
     base = " on the 4-bit base" if is_dequantised else ""
@@ -242,6 +250,6 @@ def _check_loss(folder: Path, model_folder: Path, spec: RunSpec, *, is_dequantis
     return Check(name, "passed" if difference <= bound else "failed", result)
 
 
-def measure_loss(model: Any, rows: list[EncodedRow]) -> float:
-    """Return the mean -log p of a trained token of the rows."""
-    return evaluate.compute_mean_loss(evaluate.score_rows(model, rows, 0))
+def measure_loss(model: Any, rows: list[EncodedRow], name: str) -> float:
+    """Return the mean -log p of a trained token; ``name`` says in the progress whose loss it is."""
+    return compute_mean_loss(score_rows(model, rows, 0, count_rows(f"loss of the {name}", len(rows))))

@@ -21,6 +21,8 @@ from finetune import isolation, record
 from finetune.after import card, llama_cpp, serving
 from finetune.after.answer_checks import Answers, Check, answer_with, check_answers, select_questions
 from finetune.after.merge import FROM_4_BITS, choose_base, merge_adapter
+from finetune.callbacks import RunCallbacks
+from finetune.child_progress import begin, count_rows
 from finetune.errors import DataError, RunError, TrainingError, explain_os_errors
 from finetune.weights import gguf_writer
 
@@ -41,12 +43,20 @@ _BOUNDS: Mapping[str, float] = {"f32": 0.005, "f16": 0.005, "bf16": 0.01, "q8_0"
 _SMALL_BOUND, _GAIN_SHARE = 0.02, 0.1  # a smaller type may cost a tenth of what the training brought
 
 
-def export_gguf(folder: Path, out: Path, kind: str = "f16") -> list[dict[str, Any]]:
+def export_gguf(
+    folder: Path, out: Path, kind: str = "f16", callbacks: RunCallbacks = RunCallbacks()
+) -> list[dict[str, Any]]:
     """Write the GGUF file of a run, and return its checks.
 
     Merges the adapter first if that is not done yet. The file is written to a draft, loaded in llama.cpp and
     checked; only a file that fails no check gets its name. Record and card have the checks. Beside the file
     are ``Modelfile`` (if the chat template can be written for Ollama) and ``.serve.md``.
+
+    Args:
+        folder: the run's folder.
+        out: the GGUF file.
+        kind: type of its weights.
+        callbacks: called with the stages and their progress.
 
     Raises:
         RunError: the run is not finished, or a program or package is missing.
@@ -60,7 +70,8 @@ def export_gguf(folder: Path, out: Path, kind: str = "f16") -> list[dict[str, An
     kind = kind.lower()
     is_plain = kind in gguf_writer.TYPES
     quantiser = None if is_plain else _choose_quantiser(kind)
-    model = prepare_model(folder)
+    model = prepare_model(folder, callbacks)
+    callbacks.on_stage(f"write the GGUF file ({kind})")
     with explain_os_errors(out), draft_folder(out.parent, ".advisor-draft-") as draft:
         file = draft / out.name
         source = file if is_plain else draft / "f16.gguf"
@@ -69,7 +80,8 @@ def export_gguf(folder: Path, out: Path, kind: str = "f16") -> list[dict[str, An
             _run_program([quantiser, str(source), str(file), kind.upper()], QUANTISER)
         elif not is_plain:
             _run_self("quantise", source, file, kind)
-        output = _run_self("check", folder, file, kind)
+        callbacks.on_stage("try the file in llama.cpp, and compare it with the adapter")
+        output = _run_self("check", folder, file, kind, callbacks)
         checks: list[dict[str, Any]] = json.loads(output.splitlines()[-1])
         failures = [f"{check['name']}: {check['result']}" for check in checks if check["state"] == "failed"]
         if failures:
@@ -83,7 +95,7 @@ def export_gguf(folder: Path, out: Path, kind: str = "f16") -> list[dict[str, An
     return checks
 
 
-def prepare_model(folder: Path) -> Path:
+def prepare_model(folder: Path, callbacks: RunCallbacks = RunCallbacks()) -> Path:
     """Return the folder of the run's whole model; merge the adapter first if that is not done yet.
 
     Raises:
@@ -94,7 +106,7 @@ def prepare_model(folder: Path) -> Path:
     if run_record.spec["method"]["name"] == "full" and run_record.current_state == "finished":
         return folder / "adapter"
     if not (folder / "merged").is_dir():
-        merge_adapter(folder)
+        merge_adapter(folder, callbacks=callbacks)
     return folder / "merged"
 
 
@@ -146,18 +158,20 @@ def find_program(name: str) -> str | None:
     return shutil.which(name) or (str(files[0]) if files else None)
 
 
-def _run_self(task: str, folder: Path, file: Path, kind: str) -> str:
+def _run_self(
+    task: str, folder: Path, file: Path, kind: str, callbacks: RunCallbacks = RunCallbacks()
+) -> str:
     command = [sys.executable, "-m", "finetune.after.gguf", task, str(folder), str(file), kind]
-    return _run_program(command, _TASKS[task])
+    return _run_program(command, _TASKS[task], callbacks)
 
 
-def _run_program(command: list[str], name: str) -> str:
+def _run_program(command: list[str], name: str, callbacks: RunCallbacks = RunCallbacks()) -> str:
     """Run a program to its end, and return its output.
 
     Raises:
         TrainingError: it failed.
     """
-    process = isolation.run_program(command, isolation.OFFLINE)
+    process = isolation.run_program(command, isolation.OFFLINE, callbacks.on_progress)
     if process.returncode:
         lines = (process.stderr or process.stdout).strip().splitlines() or ["it printed nothing"]
         reason = lines[-1].removeprefix("finetune.errors.TrainingError: ")
@@ -193,14 +207,16 @@ def check_gguf(folder: Path, file: Path, kind: str) -> list[Check]:
     rows = rows if spec.method.objective == "sft" else []
     questions = select_questions(data, tokenizer, spec)
     is_quantised = choose_base(run_record) == FROM_4_BITS
+    begin("load the adapter")
     model = evaluate.load_model(folder, spec, is_quantised=is_quantised)
-    reference = answer_with(model, tokenizer, questions)
-    loss = export_checks.measure_loss(model, rows)
+    reference = answer_with(model, tokenizer, questions, "adapter")
+    loss = export_checks.measure_loss(model, rows, "adapter")
     del model
     evaluate.release_memory()
     longest = max((len(row.input_ids) for row in rows), default=0)
     longest_prompt = max((len(prompt) for prompt in questions.prompts), default=0)
     context = max(longest, longest_prompt + questions.max_new_tokens, spec.data.max_length) + 1
+    begin("load the file in llama.cpp")
     server = llama_cpp.LlamaServer(file, context)
     losses = run_record.losses.get("held_out", {})
     gain = losses["base"] - losses["adapter"] if {"base", "adapter"} <= losses.keys() else 0.0
@@ -209,7 +225,11 @@ def check_gguf(folder: Path, file: Path, kind: str) -> list[Check]:
         _check_template(server, tokenizer, data, spec),
         _check_loss(server, rows, loss, find_bound(kind, gain), kind),
     ]
-    answers = [server.answer(prompt, questions.max_new_tokens) for prompt in questions.prompts]
+    on_rows = count_rows("answers in llama.cpp", len(questions.prompts))
+    answers = []
+    for number, prompt in enumerate(questions.prompts, 1):
+        answers.append(server.answer(prompt, questions.max_new_tokens))
+        on_rows(number)
     texts = tuple(str(tokenizer.decode(ids, skip_special_tokens=True)).strip() for ids, _ in answers)
     return [*checks, *check_answers(questions, reference, Answers(texts, tuple(end for _, end in answers)))]
 
@@ -270,10 +290,12 @@ def _check_loss(
     from finetune.runners.emit import IGNORE_INDEX
 
     name, total, count = "held-out loss", 0.0, 0
-    for row in rows:
+    on_rows = count_rows("loss in llama.cpp", len(rows))
+    for number, row in enumerate(rows, 1):
         places = [n for n, label in enumerate(row.labels) if label != IGNORE_INDEX and n]
         total += sum(server.score(row.input_ids, place) for place in places)
         count += len(places)
+        on_rows(number)
     if not count:
         return Check(name, "not checked", "the run has no held-out answers")
     loss = total / count

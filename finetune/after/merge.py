@@ -12,6 +12,8 @@ from typing import Any
 from advisor.files import draft_folder
 from finetune import isolation, record
 from finetune.after import card
+from finetune.callbacks import RunCallbacks
+from finetune.child_progress import begin
 from finetune.errors import RunError, TrainingError, explain_os_errors
 from finetune.spec import RunSpec
 from finetune.weights import base
@@ -20,7 +22,12 @@ AUTOMATIC, ORIGINAL, FROM_4_BITS = "auto", "original", "dequantised"
 LOSS_MARGIN = 1e-3  # nats a token: less is rounding
 
 
-def merge_adapter(folder: Path, out: Path | None = None, base_weights: str = AUTOMATIC) -> Path:
+def merge_adapter(
+    folder: Path,
+    out: Path | None = None,
+    base_weights: str = AUTOMATIC,
+    callbacks: RunCallbacks = RunCallbacks(),
+) -> Path:
     """Merge the adapter into its base, and write a complete model in safetensors.
 
     A QLoRA adapter was trained on the base in 4 bits. It can be merged into the original weights, or into
@@ -33,6 +40,7 @@ def merge_adapter(folder: Path, out: Path | None = None, base_weights: str = AUT
         out: folder of the model; None: RUN/merged.
         base_weights: ``original``, ``dequantised``, or ``auto``: the one on which the run's evaluation gave
             the adapter the lower loss.
+        callbacks: called with the stage and its progress.
 
     Raises:
         RunError: the run is not finished, or its adapter cannot be merged, or ``out`` is not empty.
@@ -51,10 +59,13 @@ def merge_adapter(folder: Path, out: Path | None = None, base_weights: str = AUT
         raise RunError(f"{out} is not empty")
     chosen_weights = choose_base(run_record) if base_weights == AUTOMATIC else base_weights
     base.fetch_model(spec.model.base, spec.model.revision)
+    callbacks.on_stage("merge the adapter into its base, and compare the model with the run")
     with explain_os_errors(out), draft_folder(out.parent, ".advisor-draft-") as draft:
         command = [sys.executable, "-m", "finetune.after.merge"]
         process = isolation.run_program(
-            [*command, str(folder), str(draft / "model"), chosen_weights], isolation.OFFLINE
+            [*command, str(folder), str(draft / "model"), chosen_weights],
+            isolation.OFFLINE,
+            callbacks.on_progress,
         )
         if process.returncode:
             last = (process.stderr.strip().splitlines() or ["it printed nothing"])[-1]
@@ -102,10 +113,12 @@ def _merge_in_process(folder: Path, out: Path, base_weights: str) -> None:
     data = dataset.open_dataset(folder / "data")
     ends = export_checks.find_end_tokens(data, spec)
     is_dequantised = base_weights == FROM_4_BITS
+    begin("load the adapter")
     adapter = (evaluate.load_from_4_bits if is_dequantised else _load_original)(folder, spec)
     tokenizer = export_checks.load_run_tokenizer(spec)
     questions = answer_checks.select_questions(data, tokenizer, spec)
-    answers = answer_checks.answer_with(adapter, tokenizer, questions)
+    answers = answer_checks.answer_with(adapter, tokenizer, questions, "adapter")
+    begin("write the merged model")
     model = adapter.merge_and_unload()
     export_checks.add_end_tokens(model, list(ends))
     model.save_pretrained(out)

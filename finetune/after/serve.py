@@ -26,6 +26,17 @@ MODELS = ("adapter", "base")
 _LOOPBACK = "127.0.0.1"
 _MOST_BODY_BYTES = 4 * 2**20
 _MOST_TOKENS, _DEFAULT_TOKENS = 32_768, 512
+# Fields that this server does not carry out, with the values that change nothing: clients send those too.
+_UNUSED_FIELDS: Mapping[str, tuple[Any, ...]] = {
+    "stop": (None, "", []),
+    "top_p": (None, 1),
+    "presence_penalty": (None, 0),
+    "frequency_penalty": (None, 0),
+    "logit_bias": (None, {}),
+    "logprobs": (None, False),
+    "response_format": (None, {"type": "text"}),
+    "n": (None, 1),
+}
 
 
 class ModelProcess:
@@ -120,10 +131,12 @@ def parse_request(body: Mapping[str, Any], names: Mapping[str, str]) -> dict[str
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= _MOST_TOKENS:
         raise ValueError(f"max_tokens: expected a number from 1 to {_MOST_TOKENS}")
     temperature = body.get("temperature", 0)
-    if not isinstance(temperature, int | float) or not 0 <= temperature <= 2:
+    is_number = isinstance(temperature, int | float) and not isinstance(temperature, bool)
+    if not is_number or not 0 <= temperature <= 2:
         raise ValueError("temperature: expected a number from 0 to 2")
-    if body.get("n", 1) != 1:
-        raise ValueError("n: this server gives one answer")
+    for field, neutral_values in _UNUSED_FIELDS.items():
+        if body.get(field) not in neutral_values:
+            raise ValueError(f"{field}: this server does not support it; leave it out")
     seed = body.get("seed")
     if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
         raise ValueError("seed: expected a whole number")
@@ -197,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
         pieces = self.models.answer(request)
         first = next(pieces)
         if "error" in first:
-            self._send_error(400, first["error"])
+            self._send_error(400, first["error"], first.get("code"))
             return
         if is_stream:
             self._stream(first, pieces, head)
@@ -266,10 +279,10 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         return body
 
-    def _send_error(self, status: int, message: str) -> None:
+    def _send_error(self, status: int, message: str, code: str | None = None) -> None:
         self.close_connection = True
         kind = "server_error" if status >= 500 else "invalid_request_error"
-        self._send_json(status, {"error": {"message": message, "type": kind, "param": None, "code": None}})
+        self._send_json(status, {"error": {"message": message, "type": kind, "param": None, "code": code}})
 
     def _send_json(self, status: int, value: Mapping[str, Any]) -> None:
         content = json.dumps(value).encode()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from finetune import record
 from finetune.after import metrics
 from finetune.after.comparison import Scores, compare, find_interval
+from finetune.child_progress import OnCount, ignore_count
 from finetune.errors import RunError
 from finetune.machine import memory
 from finetune.runners.emit import IGNORE_INDEX
@@ -122,15 +123,19 @@ def decode(tokenizer: Any, ids: Sequence[int]) -> str:
     return str(tokenizer.decode(ids, skip_special_tokens=True)).strip()
 
 
-def answer_questions(model: Any, tokenizer: Any, questions: Questions) -> list[str]:
-    """Return the model's greedy answers as text."""
-    return [decode(tokenizer, ids) for ids in generate_answers(model, tokenizer, questions)]
+def answer_questions(
+    model: Any, tokenizer: Any, questions: Questions, on_rows: OnCount = ignore_count
+) -> list[str]:
+    """Return the model's greedy answers as text; ``on_rows`` gets the number of answers so far."""
+    return [decode(tokenizer, ids) for ids in generate_answers(model, tokenizer, questions, on_rows)]
 
 
-def generate_answers(model: Any, tokenizer: Any, questions: Questions) -> list[list[int]]:
+def generate_answers(
+    model: Any, tokenizer: Any, questions: Questions, on_rows: OnCount = ignore_count
+) -> list[list[int]]:
     """Return the tokens of the greedy answers, each up to the token that ends it.
 
-    Prompts of similar length are in one batch.
+    Prompts of similar length are in one batch; ``on_rows`` gets the number of answers so far.
     """
     import torch
 
@@ -153,6 +158,7 @@ def generate_answers(model: Any, tokenizer: Any, questions: Questions) -> list[l
             )
         new = out[:, width:] if out.shape[1] > width else out
         answers |= {n: _cut_after(row, stops) for n, row in zip(batch, new.tolist(), strict=True)}
+        on_rows(len(answers))
     return [answers[n] for n in range(len(questions.prompts))]
 
 

@@ -65,14 +65,15 @@ _REMEDIES = {
         TrainingError,
         (
             "The installed torch has no code for this GPU; `advisor stacks --check` shows what it has. "
-            "Build the environment again with UV_TORCH_BACKEND=auto"
+            "Build the environment again: with UV_TORCH_BACKEND=cu126 for a card older than the T4 (compute "
+            "capability below 7.5), else with UV_TORCH_BACKEND=cu130"
         ),
     ),
     "old_driver": (
         TrainingError,
         (
             "Install a newer NVIDIA driver (580 or newer for CUDA 13, 525 for CUDA 12), or build the "
-            "environment again with UV_TORCH_BACKEND=auto, which chooses a torch for this driver"
+            "environment again with UV_TORCH_BACKEND=cu126, which works with driver 525"
         ),
     ),
     "no_gpu": (
@@ -98,6 +99,28 @@ _REMEDIES = {
         (
             "The processes lost one another: look in the log for the first one that failed. On pairs of RTX "
             "40 cards with a driver older than 550, set NCCL_P2P_DISABLE=1 and NCCL_IB_DISABLE=1"
+        ),
+    ),
+    "bad_token": (
+        TrainingError,
+        (
+            "A token is probably outside of the model's vocabulary: the tokenizer belongs to another base, "
+            "or its added tokens have no row in the embedding. `advisor preview` shows the tokens; the same "
+            "run with devices.kind = 'cpu' names the line"
+        ),
+    ),
+    "small_gpu": (
+        TrainingError,
+        (
+            "A kernel of Triton needs more shared memory than this GPU has. Turn off training.liger_kernels "
+            "and training.own_speedups, or use another stack"
+        ),
+    ),
+    "old_ptxas": (
+        TrainingError,
+        (
+            "The compiler in Triton does not know this GPU. Install the CUDA toolkit 13 and set "
+            "TRITON_PTXAS_PATH=/usr/local/cuda/bin/ptxas"
         ),
     ),
     "gpu_fault": (

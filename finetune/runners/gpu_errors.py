@@ -52,12 +52,18 @@ _TEXTS = {
         "connection closed by peer",
         "connection reset by peer",
     ),
+    "bad_token": (
+        "device-side assert",
+        "srcindex < srcselectdimsize",
+        "index out of range in self",  # the same on a CPU
+    ),
+    "small_gpu": ("out of resource: shared memory", "out of resources: shared memory"),
+    "old_ptxas": ("is not defined for option 'gpu-name'",),
     "gpu_fault": (
         "xid",
         "illegal memory access",
         "unspecified launch failure",
         "uncorrectable ecc error",
-        "device-side assert",
         "gpu is lost",
         "fallen off the bus",
         "misaligned address",

@@ -185,6 +185,9 @@ def _render_training(spec: RunSpec, job: Job) -> dict[str, Any]:
     }
     if spec.world_size > 1 and spec.devices.strategy == "fsdp":
         config |= {"fsdp": True, "fsdp_config": {"version": 2, "state_dict_type": "FULL_STATE_DICT"}}
+        if spec.method.name == "full" and spec.accumulation > 1:
+            # Without it each process keeps the gradients of all weights whole until the last micro-batch.
+            config["accelerator_config"] = {"gradient_accumulation_kwargs": {"sync_each_batch": True}}
     if t.liger_kernels:
         config["use_liger_kernel"] = True
     if t.own_speedups:

@@ -14,6 +14,7 @@ import json
 import math
 import random
 import re
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -35,6 +36,7 @@ from finetune.machine import cuda_variables
 from finetune.sections import Data
 from finetune.spec import ComposedSpec, RunSpec, override_fields
 from finetune.study.earlier import read_earlier_run
+from finetune.study.prompting import EARLIER_FILE
 from finetune.study.verdict import FEW_ROWS, Contestant, Verdict, judge
 from finetune.weights import base
 
@@ -42,6 +44,9 @@ SHARES = (10, 30, 100)  # percent of the rows
 EXAMPLES = 5
 LOSS = "loss of the answers"
 _FEWEST_TRAINING_ROWS = 10
+_LONGER = (
+    "before you collect rows or give up, try longer trainings with --set training.steps=N and another -o"
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,8 @@ class Result:
         value, low, high: the measure with its 95 % interval.
         loss: mean -log p of a token of the answers.
         seconds: seconds of the training, or of an answer to a prompt.
-        peak_bytes: peak memory of the training; 0 for a prompt.
+        peak_bytes: peak memory of the training, or of the answers to prompts.
+        sample: an answer to the first question.
     """
 
     model: str
@@ -65,17 +71,31 @@ class Result:
     loss: float
     seconds: float
     peak_bytes: int
+    sample: str
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A whole probe: the measure, the number of held-out rows, all lines, the verdict and a caution."""
+    """A whole probe.
+
+    Attributes:
+        measure: name of the metric, or `LOSS`.
+        held_out_rows: how many rows all bases answered.
+        steps: how many steps each training had.
+        results: a line for each contestant.
+        question, reference: of the samples.
+        verdict: is it worth it?
+        cautions: what the verdict does not say.
+    """
 
     measure: str
     held_out_rows: int
+    steps: int
     results: tuple[Result, ...]
+    question: str
+    reference: str
     verdict: Verdict
-    caution: str
+    cautions: tuple[str, ...]
 
 
 def run_probe(specs: Sequence[ComposedSpec], folder: Path, callbacks: RunCallbacks) -> Probe:
@@ -89,7 +109,17 @@ def run_probe(specs: Sequence[ComposedSpec], folder: Path, callbacks: RunCallbac
     Raises:
         InputError: the data or a model cannot be used.
         TrainingError: a training or the judging failed.
+        TrainingInterruption: the user stopped it; what is finished stays.
     """
+    try:
+        return _run_probe(specs, folder, callbacks)
+    except (TrainingInterruption, KeyboardInterrupt):
+        raise TrainingInterruption(
+            f"stopped; run the same command with -o {shlex.quote(str(folder))} to resume the probe"
+        ) from None
+
+
+def _run_probe(specs: Sequence[ComposedSpec], folder: Path, callbacks: RunCallbacks) -> Probe:
     files = split_rows(specs[0].spec, folder)
     all_answers: dict[str, dict[str, Any]] = {}
     trainings: dict[tuple[str, str], tuple[int, Path]] = {}
@@ -98,7 +128,8 @@ def run_probe(specs: Sequence[ComposedSpec], folder: Path, callbacks: RunCallbac
         home = folder / re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")
         job_spec, runs = _train_curve(composed_spec, files, home, callbacks)
         callbacks.on_stage(f"{name}: answer the held-out questions with prompts and adapters")
-        all_answers[name] = _judge_base(job_spec, files, home, {key: path for key, (_, path) in runs.items()})
+        adapters = {key: path for key, (_, path) in runs.items()}
+        all_answers[name] = _judge_base(job_spec, files, home, adapters, callbacks)
         trainings |= {(name, key): value for key, value in runs.items()}
     probe = _summarise(all_answers, trainings, specs[0].spec.evaluation.metrics)
     record.write_text(folder / "probe.json", json.dumps(_to_json(probe), indent=1, ensure_ascii=False) + "\n")
@@ -191,23 +222,21 @@ def replace_rows(spec: RunSpec, rows: int) -> RunSpec:
 
 
 def _train_or_keep(composed_spec: ComposedSpec, folder: Path, callbacks: RunCallbacks) -> None:
-    """Train, unless a finished run with these settings is here."""
+    """Train, or go on with the run with these settings that is here, unless it is finished."""
     earlier_run = read_earlier_run(folder, composed_spec.spec)
-    if earlier_run is not None and earlier_run.current_state == "finished":
-        return
     if earlier_run is not None:
-        record.clear_run(folder)
-    try:
-        run.start_run(composed_spec, callbacks=callbacks)
-    except (TrainingInterruption, KeyboardInterrupt):
-        home = folder.parent.parent
-        raise TrainingInterruption(
-            f"stopped; run the same command with -o {home} to resume the probe"
-        ) from None
+        if earlier_run.current_state != "finished":
+            run.resume_run(folder, callbacks)
+        return
+    run.start_run(composed_spec, callbacks=callbacks)
 
 
 def _judge_base(
-    spec: RunSpec, files: Mapping[int | str, Path], home: Path, adapters: Mapping[str, Path]
+    spec: RunSpec,
+    files: Mapping[int | str, Path],
+    home: Path,
+    adapters: Mapping[str, Path],
+    callbacks: RunCallbacks,
 ) -> dict[str, Any]:
     """Let prompts and adapters of one base answer, in a process of its own."""
     job = {
@@ -219,13 +248,17 @@ def _judge_base(
     }
     path = home / "answers.json"
     text = json.dumps(job, indent=1)
-    if path.is_file() and (home / "job.json").read_text("utf-8") == text:
+    job_file = home / "job.json"
+    is_same_job = job_file.is_file() and job_file.read_text("utf-8") == text
+    if path.is_file() and is_same_job:
         return dict(json.loads(path.read_text("utf-8")))
-    path.unlink(missing_ok=True)
-    record.write_text(home / "job.json", text)
+    if not is_same_job:
+        for old_file in (path, home / EARLIER_FILE):
+            old_file.unlink(missing_ok=True)
+        record.write_text(job_file, text)
     variables = cuda_variables.build_variables(1) if spec.devices.kind == "cuda" else {}
     command = [sys.executable, "-m", "finetune.study.prompting", str(home)]
-    process = isolation.run_program(command, {**isolation.OFFLINE, **variables})
+    process = isolation.run_program(command, {**isolation.OFFLINE, **variables}, callbacks.on_progress)
     if process.returncode:
         last_line = (process.stderr.strip().splitlines() or ["it printed nothing"])[-1]
         raise TrainingError(f"judging {home.name} failed with exit code {process.returncode}: {last_line}")
@@ -242,7 +275,6 @@ def _summarise(
     if not places:
         raise DataError("no held-out row is short enough for all bases; set a larger data.max_length")
     all_answers = {model: _select(answers, places) for model, answers in all_answers.items()}
-    rows = len(places)
     first = next(iter(all_answers.values()))
     chosen_names = metrics.list_metrics(names, first["references"])
     measure = chosen_names[0] if chosen_names else LOSS
@@ -253,24 +285,39 @@ def _summarise(
             count, folder = trainings.get((model, name), (0, None))
             scores = score(one, answers)
             contestants.append(Contestant(model, name, count, scores))
-            seconds, peak = _read_costs(folder) if folder else (one["seconds"], 0)
+            seconds, peak = _read_costs(folder) if folder else (one["seconds"], one["peak_bytes"])
             low, high = find_interval(scores)
-            loss = _score_loss(one).value
-            results.append(Result(model, name, count, scores.value, low, high, loss, seconds, peak))
+            loss, sample = _score_loss(one).value, one["answers"][0] or ""
+            results.append(Result(model, name, count, scores.value, low, high, loss, seconds, peak, sample))
     verdict = judge(contestants, measure=measure, is_loss=measure == LOSS)
+    attempts = [one for _, folder in trainings.values() for one in record.read_record(folder).attempts]
+    steps = max(one.to_step for one in attempts)
+    cautions = _list_cautions(measure, results, len(places))
+    if verdict.answer != "worth it":
+        cautions = (*cautions, f"{steps} steps may be too few: {_LONGER}")
+    samples = first["questions"][0], first["references"][0]
+    return Probe(measure, len(places), steps, tuple(results), *samples, verdict, cautions)
+
+
+def _list_cautions(measure: str, results: Sequence[Result], rows: int) -> tuple[str, ...]:
+    """Return what the verdict does not say."""
     cautions = []
     if measure == LOSS:
         cautions.append(
-            "no metric fits these answers, so the verdict rests on their loss: style counts; use --metric"
+            "no built-in metric suits these answers, so the verdict compares their loss. A lower loss can be "
+            "the style of the rows alone, without one more right answer. To judge what you need, use --metric"
         )
     elif not any(result.value for result in results):
         cautions.append(
-            "no answer was right, so the probe says little: use a larger model, or longer trainings with "
-            "--set training.steps=N"
+            "no answer was right, so the probe says little: use a larger model, or longer trainings"
         )
     if rows < FEW_ROWS:
         cautions.append(f"only {rows} rows are held out, so only large differences can be seen")
-    return Probe(measure, rows, tuple(results), verdict, "; ".join(cautions))
+    cautions.append(
+        "one seed and one setting: a full training with other settings can be better, and another seed a "
+        "little better or worse"
+    )
+    return tuple(cautions)
 
 
 def _select(answers: Mapping[str, Any], places: set[int]) -> dict[str, Any]:
@@ -312,4 +359,5 @@ def _score_loss(one: Mapping[str, Any]) -> Scores:
 
 def _read_costs(folder: Path) -> tuple[float, int]:
     run_record = record.read_record(folder)
-    return run_record.timings_seconds.get("train", 0.0), int(run_record.memory_bytes.get("measured_peak", 0))
+    seconds = sum(one.seconds for one in run_record.attempts)
+    return round(seconds, 2), int(run_record.memory_bytes.get("measured_peak", 0))

@@ -17,16 +17,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune import attempt, record
-from finetune.after import evaluate, task
+from finetune.after import evaluate, metrics, task
+from finetune.after.losses import score_rows
+from finetune.child_progress import OnCount, begin, count_rows
 from finetune.data.encoded_row import EncodedRow
 from finetune.data.rows import Row, read_rows
 from finetune.data.template import encode_rows
-from finetune.runners.emit import IGNORE_INDEX
+from finetune.runners.emit import IGNORE_INDEX, peak_rss_bytes
 from finetune.spec import RunSpec
 from finetune.weights.base import read_model_config
 
 if TYPE_CHECKING:
     from finetune.sections import Data
+
+EARLIER_FILE = "answers-so-far.json"
 
 
 def judge_base(folder: Path) -> dict[str, Any]:
@@ -34,8 +38,8 @@ def judge_base(folder: Path) -> dict[str, Any]:
 
     Returns:
         ``places`` (of the rows that are not too long), ``questions``, ``references``, and ``contestants``:
-        name → its ``answers``, its ``losses`` (of each row: sum of -log p of the tokens of the answer, and
-        their number) and ``seconds`` for an answer.
+        name → its ``answers`` (or None), its ``losses`` (of each row: sum of -log p of the tokens of
+        the answer, and their number), ``seconds`` for an answer and ``peak_bytes`` of memory.
     """
     job = json.loads((folder / "job.json").read_text("utf-8"))
     spec = RunSpec.model_validate(job["spec"])
@@ -45,24 +49,41 @@ def judge_base(folder: Path) -> dict[str, Any]:
     window = read_model_config(spec.model.base, spec.model.revision).get("max_position_embeddings")
     rows_by_place = dict(enumerate(rows))
     plain_rows, prompted_rows, count = _encode(rows_by_place, examples, tokenizer, spec.data, window)
-    model = evaluate.load_model(folder, spec, is_quantised=spec.method.name == "qlora", is_trained=False)
-    limit = spec.evaluation.max_new_tokens
+    contestants = _Contestants(folder / EARLIER_FILE, tokenizer, spec)
     plain = list(plain_rows.values())
-    contestants = {"0 examples": _judge(model, plain, tokenizer, limit)}
+    begin("load the model")
+    model = evaluate.load_model(folder, spec, is_quantised=spec.method.name == "qlora", is_trained=False)
+    contestants.judge("0 examples", model, plain)
     if count:
-        contestants[f"{count} examples"] = _judge(model, list(prompted_rows.values()), tokenizer, limit)
+        contestants.judge(f"{count} examples", model, list(prompted_rows.values()))
     for name, adapter in job["adapters"].items():
         model = _add_adapter(model, adapter)
-        contestants[name] = _judge(model, plain, tokenizer, limit)
-    questions = task.build_questions(plain, tokenizer, limit)
+        contestants.judge(name, model, plain)
+    questions = task.build_questions(plain, tokenizer, spec.evaluation.max_new_tokens)
     result = {
         "places": list(plain_rows),
         "questions": questions.questions,
         "references": questions.references,
-        "contestants": contestants,
+        "contestants": contestants.results,
     }
     record.write_text(folder / "answers.json", json.dumps(result, ensure_ascii=False))
+    (folder / EARLIER_FILE).unlink(missing_ok=True)
     return result
+
+
+class _Contestants:
+    """What each contestant answered; a file has the results so far, for a process that was interrupted."""
+
+    def __init__(self, file: Path, tokenizer: Any, spec: RunSpec) -> None:
+        self._file, self._tokenizer, self._spec = file, tokenizer, spec
+        self.results: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+
+    def judge(self, name: str, model: Any, rows: Sequence[EncodedRow]) -> None:
+        """Let a contestant answer, unless the file has its results."""
+        if name in self.results:
+            return
+        self.results[name] = _judge(name, model, rows, self._tokenizer, self._spec)
+        record.write_text(self._file, json.dumps(self.results, ensure_ascii=False))
 
 
 def _add_adapter(model: Any, adapter: str) -> Any:
@@ -118,19 +139,46 @@ def _encode_all(rows: Mapping[int, Row], tokenizer: Any, data: Data, limit: floa
     }
 
 
-def _judge(model: Any, rows: Sequence[EncodedRow], tokenizer: Any, max_new_tokens: int) -> dict[str, Any]:
+def _judge(
+    name: str, model: Any, rows: Sequence[EncodedRow], tokenizer: Any, spec: RunSpec
+) -> dict[str, Any]:
+    """Return answers, losses, seconds for an answer and peak memory of one contestant.
+
+    If no metric can judge the answers, only the first questions are answered: their loss decides, and
+    answers take most of the time. The others are None.
+    """
+    evaluation = spec.evaluation
+    questions = task.build_questions(rows, tokenizer, evaluation.max_new_tokens)
+    count = len(rows)
+    if not metrics.list_metrics(evaluation.metrics, questions.references):
+        count = min(count, max(1, evaluation.generations))
+    first_questions = task.build_questions(rows[:count], tokenizer, evaluation.max_new_tokens)
     start = time.monotonic()
-    questions = task.build_questions(rows, tokenizer, max_new_tokens)
-    answers = task.answer_questions(model, tokenizer, questions)
-    seconds = (time.monotonic() - start) / max(1, len(rows))
+    answers = task.answer_questions(
+        model, tokenizer, first_questions, count_rows(f"answers with {name}", count)
+    )
+    seconds = (time.monotonic() - start) / max(1, count)
+    on_rows = count_rows(f"loss with {name}", len(rows))
     return {
-        "answers": answers,
-        "losses": _measure_losses(model, rows, tokenizer),
+        "answers": [*answers, *[None] * (len(rows) - count)],
+        "losses": _measure_losses(model, rows, tokenizer, on_rows),
         "seconds": round(seconds, 4),
+        "peak_bytes": _read_peak_bytes(model),
     }
 
 
-def _measure_losses(model: Any, rows: Sequence[EncodedRow], tokenizer: Any) -> list[tuple[float, int]]:
+def _read_peak_bytes(model: Any) -> int:
+    """Return the peak memory of this process so far: of its GPU if the model is there, else its own."""
+    import torch
+
+    if model.device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated())
+    return peak_rss_bytes()
+
+
+def _measure_losses(
+    model: Any, rows: Sequence[EncodedRow], tokenizer: Any, on_rows: OnCount
+) -> list[tuple[float, int]]:
     """Return sum and number of -log p over the tokens of the last answer of each row."""
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
     answers = []
@@ -138,7 +186,7 @@ def _measure_losses(model: Any, rows: Sequence[EncodedRow], tokenizer: Any) -> l
         start, end = task.find_last_answer(row)
         labels = [IGNORE_INDEX] * start + row.labels[start:end] + [IGNORE_INDEX] * (len(row.labels) - end)
         answers.append(EncodedRow(row.input_ids, labels))
-    return evaluate.score_rows(model, answers, pad)
+    return score_rows(model, answers, pad, on_rows)
 
 
 if __name__ == "__main__":

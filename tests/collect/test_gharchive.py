@@ -8,7 +8,6 @@ import random
 import shutil
 from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import duckdb
 import pytest
@@ -16,9 +15,8 @@ from typer.testing import CliRunner
 
 from advisor.cli import app, load
 from advisor.cli.commands import import_gharchive
-from advisor.collect.gharchive import Capture, capture, find_folder, parse_hour, stage_events
-from advisor.collect.gharchive.rows import find_last_run
-from advisor.errors import AdvisorError, FactsError, InputError
+from advisor.collect.gharchive import capture, find_folder, stage_events
+from advisor.errors import AdvisorError, FactsError
 from advisor.facts import reading, writing
 
 load(None)
@@ -376,26 +374,3 @@ def test_months_without_merges_are_refused(tmp_path):
         captures = {c.type: c for c in capture.measure_captures(db, 0.9, accept_unknown_rate=True)}
     assert captures["PullRequestEvent"].why == "its events do not say whether a change request was merged"
     assert "of its hours have a file" in captures["IssuesEvent"].why
-
-
-def test_only_the_last_unbroken_run_of_months_counts():
-    def month(m, kind, good):
-        return Capture(kind, date(2024, m, 1), 1.0, 1.0, "", good)
-
-    captures = [month(m, k, m != 3 and not (m == 6 and k == "B")) for m in range(1, 7) for k in ("A", "B")]
-    assert find_last_run(captures, "A") == (date(2024, 4, 1), date(2024, 7, 1))
-    assert find_last_run(captures, "A", "B") == (date(2024, 4, 1), date(2024, 6, 1))
-    assert find_last_run(captures, "C") is None
-
-
-@pytest.mark.parametrize("name", ["events.json.gz", "2025-02-30-1.json.gz", "2025-02-01-24.json.gz"])
-def test_names_of_files(name):
-    with pytest.raises(InputError, match="not a file of GH Archive"):
-        parse_hour(Path(name))
-    assert parse_hour(Path("2025-02-01-9.json.gz")) == datetime(2025, 2, 1, 9)  # noqa: DTZ001 - hours in DuckDB have no time zone
-
-
-def test_records_of_the_timeline_api_are_refused():
-    with pytest.raises(InputError, match="files before 2015 hold records of the Timeline API"):
-        parse_hour(Path("2014-12-31-23.json.gz"))
-    assert parse_hour(Path("2015-01-01-0.json.gz")).year == 2015

@@ -103,6 +103,29 @@ def test_ctrl_c_stops_with_a_checkpoint(variables, tiny, sums, tmp_path):
     assert launch.find_last_checkpoint(folder / "work").name == f"checkpoint-{step}"
 
 
+def test_ctrl_c_in_the_evaluation_keeps_the_adapter(advisor, variables, tiny, sums, tmp_path):
+    folder = tmp_path / "run"
+    wrapper = start(
+        variables, "--data", sums, "--model", tiny, "-o", folder, *FAST, "--set", "training.steps=2"
+    )
+    for line in wrapper.stderr:
+        if "· evaluate" in line:
+            os.kill(wrapper.pid, signal.SIGINT)
+            break
+    _, errors = wrapper.communicate(timeout=120)
+    assert wrapper.returncode == 130
+    assert (
+        f"stopped in the evaluation; the adapter is complete, and `advisor train --resume {folder}`" in errors
+    )
+    assert read_record(folder).current_state == "interrupted"
+    assert not (folder / "evaluation.json").exists()
+    advisor("train", "--resume", folder)
+    run_record = read_record(folder)
+    assert run_record.current_state == "finished"
+    assert [attempt.outcome for attempt in run_record.attempts] == ["trained"], "it does not train again"
+    assert run_record.losses["held_out"].keys() == {"base", "adapter"}
+
+
 def test_two_processes_stop_and_die_together_and_resume(advisor, variables, tiny, sums, tmp_path):
     """FSDP: only rank 0 writes, so both processes must stop at the same step and exit together."""
     folder = tmp_path / "run"

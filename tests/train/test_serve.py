@@ -61,7 +61,10 @@ def test_stream_has_the_same_text_in_pieces(address):
         ({"messages": []}, "messages: expected a list"),
         ({"max_tokens": 0.5}, "max_tokens: expected"),
         ({"temperature": 3}, "temperature: expected"),
-        ({"n": 2}, "n: this server gives one answer"),
+        ({"temperature": True}, "temperature: expected"),
+        ({"n": 2}, "n: this server does not support it"),
+        ({"stop": ["it"]}, "stop: this server does not support it"),
+        ({"response_format": {"type": "json_object"}}, "response_format: this server does not support it"),
         ({"messages": [{"role": "user"}]}, "the chat template refuses these messages"),
     ],
 )
@@ -70,6 +73,25 @@ def test_wrong_requests_are_explained(address, body, message):
     assert answer.status_code == 400
     assert message in answer.json()["error"]["message"]
     assert ask(address, model="base", max_tokens=1).status_code == 200, "the next request has its answer"
+
+
+def test_messages_longer_than_the_context_are_refused_at_once(address):
+    """The tiny model reads 512 tokens; an answer ends there at the latest."""
+    answer = ask(address, messages=[{"role": "user", "content": "what " * 600}])
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert error["code"] == "context_length_exceeded"
+    assert error["message"].endswith("tokens, and the model reads at most 512")
+    long_question = [{"role": "user", "content": "what " * 200}]
+    usage = ask(address, messages=long_question, max_tokens=5000).json()["usage"]
+    assert 200 < usage["prompt_tokens"] < usage["total_tokens"] <= 512
+
+
+def test_values_that_change_nothing_are_accepted(address):
+    values = {"top_p": 1.0, "n": 1, "stop": None, "presence_penalty": 0.0, "logprobs": False}
+    assert ask(address, **values).json() | {"id": "", "created": 0} == ask(address).json() | {
+        "id": "", "created": 0
+    }  # fmt: skip
 
 
 def test_pages_of_other_origins_are_refused(address):

@@ -60,7 +60,7 @@ def bases(
     lines = _list_lines(compared_bases, results)
     table = [[title, *(line[title] for line in lines)] for title in lines[0]]
     print("\n".join(text_table(["", *(one.name for one in compared_bases)], table)))
-    print(f"\nbase or instruct: {advise_kind(rows, [one.kind for one in compared_bases])}")
+    print(f"\nbase or instruct? {advise_kind(rows, [one.kind for one in compared_bases])}")
     if not results:
         print("which of them is best for your task: `advisor probe` with the same options measures it")
 

@@ -14,7 +14,7 @@ from advisor.cli.run_output import show_progress
 from advisor.files import data_home, expand_home
 
 if TYPE_CHECKING:
-    from finetune.study.probe import Probe
+    from finetune.study.probe import Probe, Result
 
 
 @app.command()
@@ -54,6 +54,7 @@ def probe(
       advisor probe --demo --set training.steps=20
     """
     from advisor.errors import InputError
+    from finetune import demo as demonstration
     from finetune import record
     from finetune.study.probe import run_probe
 
@@ -61,6 +62,8 @@ def probe(
         raise InputError("missing option --models: add it, or try `advisor probe --demo`")
     names: list[str | None] = [name.strip() for name in (models or "").split(",") if name.strip()]
     folder = output or data_home() / "probes" / record.utc_now().replace(":", "")
+    if demo:
+        fields = [*demonstration.PROBE_FIELDS, *(fields or [])]
     options = RunOptions(data, None, eval_data, stack, "quick", None, fields, demo, metric)
     with show_progress() as callbacks:
         specs = [
@@ -74,21 +77,40 @@ def probe(
 
 def _format_probe(probe: Probe) -> list[str]:
     from advisor.report.tables import text_table
+    from finetune.study.probe import LOSS
 
-    rows = [
-        [
-            one.model,
-            one.name,
-            f"{one.value:.3f}",
-            f"{one.low:.3f} to {one.high:.3f}",
-            f"{one.loss:.3f}",
-            f"{one.seconds:.0f}" if one.rows else f"{one.seconds:.2f} each",
-            f"{one.peak_bytes / 2**30:.1f}" if one.peak_bytes else "",
-        ]
-        for one in probe.results
-    ]
-    header = ["model", "", probe.measure, "95 %", "loss", "seconds", "GiB"]
+    is_loss = probe.measure == LOSS
+    has_models = len({one.model for one in probe.results}) > 1
+    table: dict[str, list[str]] = {
+        "contestant": [_name(one, has_models=has_models) for one in probe.results],
+        probe.measure: [f"{one.value:.3f}" for one in probe.results],
+        "95 % interval": [f"{one.low:.3f} to {one.high:.3f}" for one in probe.results],
+        **({} if is_loss else {"loss": [f"{one.loss:.3f}" for one in probe.results]}),
+        "seconds": [f"{one.seconds:.0f}" if one.rows else f"{one.seconds:.2f}" for one in probe.results],
+        "peak GiB": [f"{one.peak_bytes / 2**30:.1f}" for one in probe.results],
+    }
+    better = "lower" if is_loss else "higher"
+    models = "" if has_models else f"{probe.results[0].model}: "
     answer = probe.verdict.answer + (f" (about {probe.verdict.rows:,})" if probe.verdict.rows else "")
-    lines = [f"{probe.held_out_rows} held-out rows", *text_table(header, rows), "", f"verdict: {answer}"]
-    lines.append(f"  {probe.verdict.reason}")
-    return lines + ([f"caution: {probe.caution}"] if probe.caution else [])
+    return [
+        f"{models}{probe.measure} on {probe.held_out_rows} held-out rows; {better} is better",
+        *text_table(list(table), list(zip(*table.values(), strict=True))),
+        f"seconds: of an answer to a prompt, or of a training of {probe.steps} steps",
+        "",
+        f"verdict: {answer}",
+        f"  {probe.verdict.reason}",
+        *(f"  caution: {caution}" for caution in probe.cautions),
+        *_format_samples(probe),
+    ]
+
+
+def _name(one: Result, *, has_models: bool) -> str:
+    return f"{one.model}, {one.name}" if has_models else one.name
+
+
+def _format_samples(probe: Probe) -> list[str]:
+    """Return the first held-out question with the answers of all contestants."""
+    has_models = len({one.model for one in probe.results}) > 1
+    samples = [(_name(one, has_models=has_models), one.sample) for one in probe.results]
+    lines = [("a held-out question", probe.question), ("answer in the row", probe.reference), *samples]
+    return ["", *(f"{name}: {' '.join(text.split())}" for name, text in lines)]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
-from collections.abc import Iterable, Mapping
-from enum import StrEnum
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +11,9 @@ import typer
 
 from advisor.cli import app
 from advisor.cli.output import check_output
-from advisor.cli.run_options import Metrics
+from advisor.cli.run_exports import export, gguf, merge, push
+from advisor.cli.run_options import Metrics, Run
+from advisor.cli.run_output import show_progress
 from advisor.files import data_home
 
 if TYPE_CHECKING:
@@ -24,29 +24,6 @@ runs = typer.Typer(
     "Without a command: list the runs, oldest first."
 )
 app.add_typer(runs, name="runs")
-Run = Annotated[str, typer.Argument(help="A run: its folder, its id, or the start of its id.")]
-
-
-class BaseWeights(StrEnum):
-    """The weights of the base that an adapter is merged into."""
-
-    auto = "auto"
-    original = "original"
-    from_4_bits = "dequantised"
-
-
-class Part(StrEnum):
-    """A part of a run that the hub can have."""
-
-    adapter = "adapter"
-    whole_model = "merged"
-
-
-class Tool(StrEnum):
-    """A tool that can show a run."""
-
-    mlflow = "mlflow"
-    trackio = "trackio"
 
 
 @runs.callback(invoke_without_command=True)
@@ -274,8 +251,10 @@ def serve(
     from finetune.after.serve import ModelProcess, build_server
 
     folder = record.find_run(run)
-    print(f"load the model of {folder.name}", file=sys.stderr)
-    with closing(ModelProcess(folder)) as models, build_server(models, folder.name, port) as server:
+    with show_progress() as callbacks:
+        callbacks.on_stage(f"load the model of {folder.name}")
+        process = ModelProcess(folder)
+    with closing(process) as models, build_server(models, folder.name, port) as server:
         print(
             f"http://127.0.0.1:{server.server_address[1]}/v1 serves the models adapter and base", flush=True
         )
@@ -297,8 +276,10 @@ def chat(
     from finetune.after.serve import MODELS, ModelProcess
 
     folder = record.find_run(run)
-    print(f"load the model of {folder.name}", file=sys.stderr)
-    with closing(ModelProcess(folder)) as models:
+    with show_progress() as callbacks:
+        callbacks.on_stage(f"load the model of {folder.name}")
+        process = ModelProcess(folder)
+    with closing(process) as models:
         print("ask a question; Ctrl-D ends", file=sys.stderr)
         for line in sys.stdin:
             if not line.strip():
@@ -311,115 +292,5 @@ def chat(
                 print(f"{model + ':':<9}{pieces[-1].get('error') or text}", flush=True)
 
 
-@runs.command()
-def merge(
-    run: Run,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the model. Default: RUN/merged."),
-    ] = None,
-    base: Annotated[
-        BaseWeights,
-        typer.Option(
-            help="Weights of a QLoRA run to merge into: the original ones, or the 4-bit ones converted back. "
-            "auto: those on which the adapter has the lower held-out loss."
-        ),
-    ] = BaseWeights.auto,
-) -> None:
-    """Merge the adapter into the base model (safetensors).
-
-    Loads the model afresh and compares it with the run: token ids of the held-out rows and their prompts,
-    the token that ends an answer, the held-out loss, and real answers. Writes no model that fails a check.
-    """
-    from finetune import record
-    from finetune.after.merge import merge_adapter
-
-    folder = record.find_run(run)
-    print(merge_adapter(folder, output, base.value))
-    _print_checks(record.read_record(folder).export)
-
-
-def _print_checks(checks: Iterable[Mapping[str, Any]]) -> None:
-    for check in checks:
-        print(f"{check['state']}: {check['name']}: {check['result']}", file=sys.stderr)
-
-
-@runs.command()
-def gguf(
-    run: Run,
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", metavar="FILE", help="The GGUF file to write.", callback=check_output),
-    ],
-    kind: Annotated[
-        str,
-        typer.Option(
-            "--type",
-            metavar="TYPE",
-            help="Type of the weights: f32, f16, bf16, q8_0, q6_k, q5_k_m, q4_k_m or another of llama.cpp.",
-        ),
-    ] = "f16",
-) -> None:
-    """Write the merged model as a GGUF file that answers as the adapter did.
-
-    Loads the file in llama.cpp and compares it with the run: token ids, chat template, held-out loss, and
-    real answers. Writes no file that fails a check. Beside the file it writes how to serve it: a Modelfile
-    for Ollama, and the commands for llama.cpp and vLLM.
-    """
-    from finetune import record
-    from finetune.after.gguf import export_gguf
-
-    checks = export_gguf(record.find_run(run), output, kind)
-    print(output)
-    _print_checks(checks)
-    print(f"how to serve it: {output.with_suffix('.serve.md')}", file=sys.stderr)
-
-
-@runs.command()
-def push(
-    run: Run,
-    name: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Repository of the hub.")],
-    part: Annotated[Part, typer.Option(help="What to upload.")] = Part.adapter,
-    public: Annotated[
-        bool, typer.Option("--public", help="Make a new repository public. Default: private.")
-    ] = False,
-) -> None:
-    """Push the adapter or the merged model to the Hugging Face Hub, with its model card.
-
-    Creates the repository if it is missing. Uses the token of `hf auth login` or HF_TOKEN. The card has the
-    measurements, versions and hashes of the run; rows of your data are in it only as the sample answers.
-    """
-    from finetune import record
-    from finetune.after.push import push_run
-
-    print(push_run(record.find_run(run), name, part.value, is_public=public))
-
-
-@runs.command()
-def export(
-    run: Run,
-    to: Annotated[Tool, typer.Option(help="Tool that the files are for.")],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", metavar="PATH", help="Folder of the MLflow store, or CSV file for trackio."
-        ),
-    ],
-) -> None:
-    """Write a run for MLflow (file store) or trackio (CSV).
-
-    Prints on stderr how to open the files.
-    """
-    from finetune import record
-    from finetune.after.export import to_mlflow, to_trackio
-
-    folder = record.find_run(run)
-    print(to_mlflow(folder, output) if to is Tool.mlflow else to_trackio(folder, output))
-    path = shlex.quote(str(output))
-    script = f"import trackio; trackio.import_csv({str(output)!r}, project='PROJECT')"
-    commands = {
-        Tool.mlflow: f"MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri {path}, or "
-        f"mlflow migrate-filestore --source {path} --target sqlite:///mlflow.db",
-        Tool.trackio: f"python -c {shlex.quote(script)}",
-    }
-    print(f"open it with: {commands[to]}", file=sys.stderr)
+for _command in (merge, gguf, push, export):
+    runs.command()(_command)

@@ -56,7 +56,7 @@ def list_stacks(
 def _describe_gpus(stack: str, environment: Environment | None) -> str:
     """Return what the torch of an environment sees, or what to install so that it sees the GPUs."""
     from finetune.errors import StackEnvironmentError
-    from finetune.process import gpu_check
+    from finetune.machine import gpu_check
 
     if environment is None:
         return ""

@@ -70,13 +70,17 @@ def read_changes(db: sqlite3.Connection, folder: Path, commits: Sequence[str]) -
     missing = [sha for sha in commits if sha not in known]
     if missing:
         _store_changes(db, _list_changes(folder, missing))
-    for sha in commits:
-        row = db.execute("SELECT fields FROM changes WHERE sha = ?", (sha,)).fetchone()
-        yield _parse_fields(zlib.decompress(row[0]).decode("utf-8", "replace")) if row and row[0] else []
+    for start in range(0, len(commits), _BATCH):
+        batch = commits[start : start + _BATCH]
+        marks = ", ".join("?" * len(batch))
+        fields = dict(db.execute(f"SELECT sha, fields FROM changes WHERE sha IN ({marks})", batch))
+        for sha in batch:
+            data = fields.get(sha)
+            yield _parse_fields(zlib.decompress(data).decode("utf-8", "replace")) if data else []
 
 
 def _store_changes(db: sqlite3.Connection, changes: Iterator[tuple[str, list[bytes]]]) -> None:
-    rows = ((sha, zlib.compress(b"\0".join(fields)) if fields else b"") for sha, fields in changes)
+    rows = ((sha, zlib.compress(b"\0".join(fields), 1) if fields else b"") for sha, fields in changes)
     while batch := list(islice(rows, _BATCH)):
         db.execute("BEGIN IMMEDIATE")
         db.executemany("INSERT OR IGNORE INTO changes VALUES (?, ?)", batch)

@@ -107,7 +107,7 @@ def test_merge_deletes_nothing_beside_its_output(refused_run, tmp_path, monkeypa
     (tmp_path / "out.draft").mkdir()
     (tmp_path / "out.draft" / "mine").touch()
 
-    def write_model(command, _):
+    def write_model(command, *_):
         Path(command[-2]).mkdir()
         return subprocess.CompletedProcess(command, 0, "[]", "")
 

@@ -58,6 +58,18 @@ def test_packages_addresses_and_repositories_are_libraries():
     )
 
 
+def test_a_repository_on_a_list_is_known_by_its_name_without_the_owner():
+    found = libraries.find_libraries(["Milvus", "haystack"], None, [], None)
+    assert [c.repository for c in found.candidates] == ["milvus-io/milvus", "deepset-ai/haystack"]
+
+
+def test_a_name_of_several_repositories_asks_which():
+    with pytest.raises(
+        InputError, match="libraries are called 'orbit': expected one of uber/orbit, kiwicom/orbit"
+    ):
+        libraries.find_libraries(["orbit"], None, [], None)
+
+
 def test_an_ecosystem_before_the_name_decides_what_it_means():
     (entry,) = advisor.recommend(repositories=["npm:next"], domain="libraries").ranking or (None,)
     assert entry.repository == "vercel/next.js"

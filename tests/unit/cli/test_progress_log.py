@@ -69,3 +69,27 @@ def test_redirected_training_speaks_of_its_step(capsys):
         callbacks.on_stage("tokenise")
         callbacks.on_rows(12345)
         wait_until(lambda: "· tokenise; 12,345 rows; for 0 min\n" in read())
+
+
+def test_redirected_evaluation_says_how_many_rows_are_judged(capsys):
+    output = []
+
+    def read():
+        output.append(capsys.readouterr().err)
+        return "".join(output)
+
+    with show_progress() as callbacks:
+        callbacks.on_stage("evaluate")
+        callbacks.on_progress("load the model", 0, 0)
+        wait_until(lambda: "· evaluate; load the model; for 0 min\n" in read())
+        callbacks.on_progress("answers of the base", 1200, 2400)
+        wait_until(lambda: "· evaluate; answers of the base: 1,200 of 2,400 rows; for 0 min\n" in read())
+
+
+def test_quiet_work_says_nothing(capsys, monkeypatch):
+    monkeypatch.setattr("advisor.cli.messages.is_quiet", lambda: True)
+    with show_progress() as callbacks:
+        callbacks.on_stage("evaluate")
+        callbacks.on_progress("answers of the base", 1, 2)
+        time.sleep(0.05)
+    assert capsys.readouterr().err == ""

@@ -142,3 +142,17 @@ def test_the_version_and_the_short_help() -> None:
     assert run("-m", "advisor", "rank", "-h", stdout=subprocess.PIPE).stdout.startswith(
         b"Usage: python -m advisor rank"
     )
+
+
+@pytest.mark.parametrize(
+    "words", [["train", "--data", "ROWS", "--model", "x"], ["dashboard", "--plan", "absent.toml"]]
+)
+def test_an_error_under_a_bar_has_no_empty_line_before_it(words: list[str], tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"prompt": "a", "completion": "b"}\n')
+    command = [str(rows) if word == "ROWS" else word for word in words]
+    done = run("-m", "advisor", *command, stdout=subprocess.PIPE)
+    lines = done.stderr.decode().splitlines()
+    assert done.returncode != 0
+    assert lines[-1].startswith("advisor: ")
+    assert all(line.strip() for line in lines)

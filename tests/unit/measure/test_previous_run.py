@@ -78,23 +78,25 @@ def test_the_affiliation_is_computed_once_for_a_date_and_five_metrics_read_it(st
         False,
         True,
     ] * len(DAYS)
-    for day in DAYS:
-        reads = [n for n, text in enumerate(queries) if text.startswith("INSERT") and "affiliated_commits" in text
-                 and day.isoformat() in text]  # fmt: skip
-        assert reads
-        shared = [n for n, text in enumerate(queries) if text == views[1]]
-        assert min(shared) < min(reads)
+    tables = [n for n, text in enumerate(queries) if text == views[1]]
+    ends = [*tables[1:], len(queries)]
+    for day, table, end in zip(DAYS, tables, ends, strict=True):
+        reads = [t for t in queries[table:end] if t.startswith("INSERT") and "affiliated_commits" in t]
+        assert sum(text.count(f"'{name}'") for text in reads for name in readers) >= len(readers)
+        assert all(day.isoformat() in text for text in reads)
+    assert not any(t.startswith("INSERT") and "affiliated_commits" in t for t in queries[: tables[0]])
 
 
-def test_a_few_changed_repositories_take_one_query_for_several_metrics(store, queries):
+def test_the_reasons_and_states_of_all_metrics_are_one_query_for_a_date(store, queries):
     measure_store(store, DAYS, Limits(threads=1))
     queries.clear()
     new_store = add_release(store, store.repositories()[1])
     measure_store(new_store, DAYS, Limits(threads=1))
-    inserts = [
-        text for text in queries if "INSERT INTO measurements" in text and "requested_repositories" in text
-    ]
-    assert len(inserts) <= len(DAYS) * (len(METRICS) / whole_store.QUERIES_AT_ONCE + 1)
+    assert sum("requested_repositories" in text and text.startswith("INSERT") for text in queries) == len(
+        DAYS
+    )
+    figures = [text for text in queries if text.startswith("INSERT INTO figures")]
+    assert 0 < len(figures) <= len(DAYS) * (len(METRICS) / whole_store.QUERIES_AT_ONCE + 1)
     assert not any("CREATE TYPE" in text for text in queries)
     check(new_store)
 

@@ -51,6 +51,16 @@ def file(tmp_path_factory):
     table.loc[table.repo == "owner6/lib6", "latest_stable_release_published_at"] = pd.Timestamp(
         "2021-12-15 09:00"
     )
+    claims = {
+        "pypi_id": {"Lib4": ["owner3/lib3", "owner4/lib4"], "bowl": ["owner5/lib5", "owner0/lib7"]},
+        "conda_id": {"conda-forge/lib_4": ["owner4/lib4", "owner5/lib5"]},
+        "npm_id": {"@a/lib4": ["owner4/lib4"], "@b/lib4": ["owner5/lib5"]},
+    }
+    for column, packages in claims.items():
+        for package, names in packages.items():
+            table.loc[table.repo.isin(names), column] = package
+    same = table.repo.isin(claims["pypi_id"]["bowl"]) & (table.snap == last)
+    table.loc[same, "last_commit_pushed_at"] = last
     panel = small_panel.write(folder / "panel.parquet", table)
     (folder / "lists.toml").write_text(LISTS)
     out = folder / "population.parquet"
@@ -91,6 +101,18 @@ def test_a_number_of_dependents_under_half_of_an_earlier_one_is_unknown(file):
 def test_the_day_that_lists_give_without_a_release_is_unknown(file):
     libraries = read_libraries(["owner4/lib4", "owner6/lib6"], file[0])
     assert libraries["owner4/lib4"].last_release and libraries["owner6/lib6"].last_release is None
+
+
+def test_a_package_belongs_to_one_repository(file):
+    names = ["owner3/lib3", "owner4/lib4", "owner5/lib5", "owner0/lib7"]
+    libraries = [read_libraries(names, file[0])[name] for name in names]
+    assert [lib.pypi for lib in libraries] == [None, "Lib4", None, None], "two have the name of neither"
+    assert [lib.conda for lib in libraries] == [None, "conda-forge/lib_4", None, None]
+    assert [lib.npm for lib in libraries] == [None, "@a/lib4", "@b/lib4", None], "these are two packages"
+    assert [lib.downloads_pypi is None for lib in libraries] == [True, False, True, True]
+    assert [lib.dependents for lib in libraries] == [None, 900, None, None]
+    assert libraries[1].changes.keys() >= {("downloads", 365)}
+    assert not [key for lib in libraries[2:] for key in lib.changes if key[0] in {"downloads", "dependents"}]
 
 
 def test_a_run_that_failed_does_not_hide_the_row_before(file):

@@ -13,7 +13,7 @@ import pytest
 import tiny_model
 
 from finetune import record
-from finetune.after import evaluate
+from finetune.after import evaluate, losses
 from finetune.data import dataset
 from finetune.data.encoded_row import EncodedRow
 from finetune.machine import hardware
@@ -21,13 +21,13 @@ from finetune.runners.emit import IGNORE_INDEX
 
 
 def test_batches_have_rows_of_similar_length_and_a_limited_size(monkeypatch):
-    monkeypatch.setattr(evaluate.memory, "EVALUATION_TOKENS", 10)
+    monkeypatch.setattr(losses.memory, "EVALUATION_TOKENS", 10)
     rows = [EncodedRow([7] * length, [7] * length) for length in (4, 11, 3, 5, 5, 2)]
-    sizes = [[len(row.input_ids) for row in batch] for batch in evaluate.batch_by_length(rows)]
+    sizes = [[len(row.input_ids) for row in batch] for batch in losses.batch_by_length(rows)]
     assert sizes == [[2, 3], [4, 5], [5], [11]], (
         "padding counts, and a row that is too long has its own batch"
     )
-    assert list(evaluate.batch_by_length([])) == []
+    assert list(losses.batch_by_length([])) == []
 
 
 def test_second_half_of_a_plain_text_is_the_answer(make_spec, tokenizer, tmp_path, monkeypatch):
@@ -116,7 +116,7 @@ def judge(make_spec, tokenizer, tmp_path, monkeypatch):
         monkeypatch.setattr(
             evaluate.task,
             "answer_questions",
-            lambda model, _, questions: [
+            lambda model, _, questions, __: [
                 "nothing" if model.is_base else reference for reference in questions.references
             ],
         )
@@ -179,9 +179,12 @@ def test_full_run_evaluates_the_trained_model_and_then_the_base(judge):
 
 def test_loss_in_parts_is_the_loss_of_all_tokens(monkeypatch):
     rows = [EncodedRow(list(range(3, 13)), [IGNORE_INDEX] * 4 + [0] * 6) for _ in range(3)]
-    whole = evaluate.score_rows(StubModel(is_base=True), rows, 0)
-    monkeypatch.setattr(evaluate.memory, "LOSS_TOKENS", 4)
-    parts = evaluate.score_rows(StubModel(is_base=True), rows, 0)
+    whole = losses.score_rows(StubModel(is_base=True), rows, 0)
+    monkeypatch.setattr(losses.memory, "LOSS_TOKENS", 4)
+    monkeypatch.setattr(losses.memory, "EVALUATION_TOKENS", 20)
+    counts = []
+    parts = losses.score_rows(StubModel(is_base=True), rows, 0, counts.append)
+    assert counts == [2, 3], "rows so far, after each batch"
     assert [count for _, count in parts] == [count for _, count in whole] == [6, 6, 6]
-    assert evaluate.compute_mean_loss(parts) == pytest.approx(evaluate.compute_mean_loss(whole))
-    assert evaluate.compute_mean_loss(whole) == pytest.approx(math.log(math.exp(5) + 699) - 5, rel=1e-5)
+    assert losses.compute_mean_loss(parts) == pytest.approx(losses.compute_mean_loss(whole))
+    assert losses.compute_mean_loss(whole) == pytest.approx(math.log(math.exp(5) + 699) - 5, rel=1e-5)

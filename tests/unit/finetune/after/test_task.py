@@ -71,7 +71,9 @@ def test_batches_give_the_answers_of_single_prompts(tmp_path, tokenizer, monkeyp
     model = AutoModelForCausalLM.from_pretrained(folder).eval()
     prompts = tuple(tokenizer(f"what is {'1 plus ' * n}2 ?")["input_ids"] for n in (9, 1, 4, 2, 7))
     questions = task.Questions(prompts=prompts, max_new_tokens=12)
-    answers = task.answer_questions(model, tokenizer, questions)
+    counts = []
+    answers = task.answer_questions(model, tokenizer, questions, counts.append)
+    assert counts[-1] == len(prompts)
     assert answers == [evaluate.generate_text(model, tokenizer, prompt, 12) for prompt in prompts]
     assert len(set(answers)) > 1
     monkeypatch.setattr(task, "_BATCH_TOKENS", 60)

@@ -308,7 +308,7 @@ def test_stacks_commands_list_build_and_rebuild(lock, monkeypatch):
 
 
 def test_stacks_check_shows_what_each_torch_sees(lock, monkeypatch):
-    from finetune.process import gpu_check
+    from finetune.machine import gpu_check
 
     load("stacks")
     monkeypatch.setattr("finetune.stacks.STACKS", ("trl",))

@@ -86,7 +86,7 @@ GPU_ENDS = [
     ('RuntimeError: NVML_SUCCESS == r INTERNAL ASSERT FAILED at "../c10/cuda/CUDACachingAllocator.cpp":838', "micro_batch_size"),
     ("RuntimeError: GET was unable to find an engine to execute this computation", "micro_batch_size"),
     ("NotImplementedError: Cannot copy out of meta tensor; no data!", "micro_batch_size"),
-    ("RuntimeError: CUDA error: no kernel image is available for execution on the device", "has no code for this GPU"),
+    ("RuntimeError: CUDA error: no kernel image is available for execution on the device", "UV_TORCH_BACKEND=cu126 for a card older than the T4"),
     ("RuntimeError: The NVIDIA driver on your system is too old (found version 12020).", "Install a newer NVIDIA driver"),
     ("RuntimeError: No CUDA GPUs are available", "Check `nvidia-smi`"),
     ("AcceleratorError: CUDA error: all CUDA-capable devices are busy or unavailable", "Another program holds the GPU"),
@@ -94,6 +94,11 @@ GPU_ENDS = [
     ("[Rank 1] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=7)", "NCCL_P2P_DISABLE=1"),
     ("DistBackendError: NCCL error in: ProcessGroupNCCL.cpp:3690, unhandled system error", "NCCL_IB_DISABLE=1"),
     ("NVRM: Xid (PCI:0000:01:00): 79, pid=1234, GPU has fallen off the bus.", "The GPU or its driver failed"),
+    ("RuntimeError: CUDA error: device-side assert triggered", "outside of the model's vocabulary"),
+    ("Indexing.cu:1292: indexSelectLargeIndex: Assertion `srcIndex < srcSelectDimSize` failed.", "outside of the model's"),
+    ("IndexError: index out of range in self", "outside of the model's vocabulary"),
+    ("OutOfResources: out of resource: shared memory, Required: 81920, Hardware limit: 65536.", "Turn off training.liger"),
+    ("ptxas fatal   : Value 'sm_121a' is not defined for option 'gpu-name'", "TRITON_PTXAS_PATH=/usr/local/cuda/bin/ptxas"),
     ("CUDA error: an illegal memory access was encountered", "The GPU or its driver failed"),
 ]  # fmt: skip
 

@@ -18,7 +18,8 @@ from torch.nn.functional import logsigmoid
 
 from finetune import attempt, run, spec
 from finetune.after import preferences
-from finetune.after.evaluate import evaluate_run, score_rows
+from finetune.after.evaluate import evaluate_run
+from finetune.after.losses import score_rows
 from finetune.data import dataset, preview
 from finetune.data.encoded_row import EncodedRow, row_from_json
 from finetune.errors import UnsupportedField

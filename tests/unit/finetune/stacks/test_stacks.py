@@ -73,6 +73,22 @@ def test_axolotl_config_names_the_checkpoint_and_the_warmup_deviation(make_task,
     assert any("uses 2 warm-up steps instead of 1" in deviation for deviation in config.deviations)
 
 
+@pytest.mark.parametrize(("method", "batch_size", "expected"), [
+    ("full", 8, {"gradient_accumulation_kwargs": {"sync_each_batch": True}}),
+    ("full", 4, None),
+    ("lora", 8, None),
+])  # fmt: skip
+def test_sharded_gradients_of_all_weights_stay_sharded_while_they_accumulate(
+    make_task, method, batch_size, expected
+):
+    """The prediction divides the gradients by the processes; FSDP2 without synchronisation keeps them whole."""
+    training = {"batch_size": batch_size, "micro_batch_size": 2}
+    devices = {"processes": 2, "strategy": "fsdp"}
+    task = make_task(devices=devices, training=training, method={"name": method})
+    config = yaml.safe_load(stacks.load_stack("trl").render(*task).files["sft.yaml"])
+    assert config.get("accelerator_config") == expected
+
+
 def test_litgpt_config_has_gemmas_activation_and_llama_3s_rotation(make_task):
     def model(config):
         files = stacks.load_stack("litgpt").render(*make_task(config)).files

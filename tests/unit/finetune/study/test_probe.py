@@ -78,3 +78,48 @@ def test_folder_of_another_job_is_not_used(make_spec, tmp_path):
     assert earlier.read_earlier_run(tmp_path, spec).id == "r"
     with pytest.raises(RunError, match=r"has a run with training.epochs = 1.0, not 2.0; use another -o"):
         earlier.read_earlier_run(tmp_path, make_spec(tiny_model.sums(20), training={"epochs": 2.0}).spec)
+
+
+@pytest.fixture
+def summarise(tmp_path):
+    """Return a function that summarises the losses of one token for each of 24 rows: a prompt, an adapter."""
+    from finetune import record
+
+    record.write_record(tmp_path, record.Record(
+        id="r", state="finished", started=record.utc_now(), spec={}, origins={}, stack="trl",
+        memory_bytes={"measured_peak": 7},
+        attempts=(record.Attempt(record.utc_now(), 0, 4, 10.5, "interrupted"), record.Attempt(record.utc_now(), 4, 8, 20, "trained")),
+    ))  # fmt: skip
+
+    def summarise(prompt, adapter):
+        def contestant(loss):
+            losses = [(loss + row / 100, 1) for row in range(24)]
+            return {"answers": ["yes", *[None] * 23], "losses": losses, "seconds": 0.5, "peak_bytes": 3}
+
+        answers = {
+            "places": list(range(24)),
+            "questions": ["q"] * 24,
+            "references": [f"a long text of many words {n}" for n in range(24)],
+            "contestants": {"0 examples": contestant(prompt), "lora, 9 rows": contestant(adapter)},
+        }
+        return probe._summarise({"base": answers}, {("base", "lora, 9 rows"): (9, tmp_path)}, ["auto"])
+
+    return summarise
+
+
+def test_summary_has_the_costs_of_all_attempts_and_a_sample(summarise):
+    result = summarise(2.0, 1.0)
+    assert (result.measure, result.steps, result.verdict.answer) == (probe.LOSS, 8, "worth it")
+    prompt, adapter = result.results
+    assert (prompt.seconds, prompt.peak_bytes, prompt.sample) == (0.5, 3, "yes")
+    assert (adapter.seconds, adapter.peak_bytes) == (30.5, 7), "also the seconds before an interruption"
+    assert [caution[:24] for caution in result.cautions] == [
+        "no built-in metric suits",
+        "one seed and one setting",
+    ]
+
+
+def test_verdict_against_a_training_says_that_it_may_be_too_short(summarise):
+    result = summarise(1.0, 2.0)
+    assert result.verdict.answer != "worth it"
+    assert result.cautions[-1].startswith("8 steps may be too few: before you collect rows or give up")

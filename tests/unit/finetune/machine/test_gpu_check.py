@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from finetune.errors import StackEnvironmentError
-from finetune.process import gpu_check
-from finetune.process.gpu_check import GpuSupport
+from finetune.machine import gpu_check
+from finetune.machine.gpu_check import GpuSupport
 
 SM = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"]
 T4, RTX_4090, GB10 = (["Tesla T4", [7, 5], 15 * 2**30], ["NVIDIA GeForce RTX 4090", [8, 9], 23 * 2**30],
@@ -46,17 +46,20 @@ def test_gpus_that_torch_can_use_pass(python, tmp_path, gpus):
 
 @pytest.mark.parametrize(("answer", "home", "processes", "texts"), [
     ({"cuda": None, "torch": "2.13.0+cpu", "architectures": [], "error": "Torch not compiled with CUDA enabled"},
-     "/e", 1, ["torch 2.13.0+cpu is built for CPUs", "UV_TORCH_BACKEND=auto advisor stacks rebuild trl"]),
+     "/e", 1, ["torch 2.13.0+cpu is built for CPUs", "UV_TORCH_BACKEND=cu130 advisor stacks rebuild trl"]),
     ({"cuda": None, "torch": "2.13.0+cpu", "architectures": []},
-     "here", 1, ["uv pip install --reinstall-package torch --torch-backend=auto torch"]),
+     "here", 1, ["uv pip install --reinstall-package torch --torch-backend=cu130 torch"]),
     ({"error": "The NVIDIA driver on your system is too old (found version 12020)."},
      "/e", 1, ["needs CUDA 13.0", "found version 12020", "driver 580 or newer", "UV_TORCH_BACKEND=cu126"]),
     ({"error": "CUDA driver version is insufficient for CUDA runtime version", "cuda": "12.8"},
-     "/e", 1, ["driver 525 or newer", "UV_TORCH_BACKEND=cu118"]),
+     "/e", 1, ["Install driver 525 or newer"]),
     ({"error": "No CUDA GPUs are available"}, "/e", 1, ["sees no GPU: No CUDA GPUs are available", "--gpus all"]),
     ({"gpus": [RTX_4090]}, "/e", 2, ["2 processes need a GPU each, but torch sees 1; use --gpus 1"]),
     ({"gpus": [["GeForce GTX 1080", [6, 1], 2**33]]}, "/e", 1,
-     ["no code for GeForce GTX 1080 (compute capability 6.1)", "sm_75, sm_80"]),
+     ["no code for GeForce GTX 1080 (compute capability 6.1)", "sm_75, sm_80", "UV_TORCH_BACKEND=cu126"]),
+    ({"gpus": [["Tesla K80", [3, 7], 2**33]]}, "/e", 1, ["No build of this version of torch has code for it"]),
+    ({"gpus": [["NVIDIA RTX 5090", [12, 0], 2**35]], "architectures": ["sm_90"], "cuda": "12.6"}, "/e", 1,
+     ["no code for NVIDIA RTX 5090", "UV_TORCH_BACKEND=cu130"]),
     ({"gpus": [RTX_4090], "architectures": ["sm_90", "sm_75"]}, "/e", 1, ["no code for NVIDIA GeForce RTX 4090"]),
 ])  # fmt: skip
 def test_torch_that_cannot_use_the_gpu_is_refused_with_what_to_install(
@@ -67,6 +70,21 @@ def test_torch_that_cannot_use_the_gpu_is_refused_with_what_to_install(
     message = str(refusal.value)
     assert message.startswith("trl cannot train on the GPU: ")
     assert all(text in message for text in texts), message
+
+
+@pytest.mark.parametrize(("driver", "capability", "expected"), [
+    ((580, 65), (8, 9), "UV_TORCH_BACKEND=cu130"),
+    ((550, 54), (8, 9), "UV_TORCH_BACKEND=cu126"),
+    ((580, 65), (7, 0), "UV_TORCH_BACKEND=cu126"),
+    ((570, 26), (12, 0), "Install driver 580 or newer first. Build its environment again: UV_TORCH_BACKEND=cu130"),
+    (None, (0, 0), "UV_TORCH_BACKEND=cu130"),
+])  # fmt: skip
+def test_build_of_torch_fits_the_driver_and_the_card(monkeypatch, driver, capability, expected):
+    """A torch for CPUs knows neither; uv's `auto` would look at the driver only."""
+    major, minor = capability
+    monkeypatch.setenv("ADVISOR_GPUS", f"a card, 16, {major}.{minor}")
+    monkeypatch.setattr(gpu_check.hardware, "read_driver_version", lambda: driver)
+    assert expected in gpu_check.explain_problem(GpuSupport("2.13.0+cpu", None), "trl", "/e")
 
 
 def test_hidden_gpus_are_explained_by_their_variable(monkeypatch):

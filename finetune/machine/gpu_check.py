@@ -10,17 +10,20 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from finetune import isolation
 from finetune.errors import StackEnvironmentError
+from finetune.machine import hardware
 
-# The oldest driver for each major version of CUDA (CUDA Toolkit release notes, table "minor version
-# compatibility"), and a torch backend of uv for the version before.
-_OLDEST_DRIVER = {"13": "580", "12": "525", "11": "450"}
-_EARLIER_BACKEND = {"13": "cu126", "12": "cu118"}
+# The oldest driver for each major version of CUDA (NVIDIA, "CUDA Compatibility", minor versions).
+_OLDEST_DRIVER = {"13": 580, "12": 525, "11": 450}
+# torch 2.12 to 2.14 is built for CUDA 12.6 (compute capability 5.0 to 9.0) and 13 (7.5 and newer); see
+# "PyTorch CUDA Support Matrix" in pytorch's RELEASE.md. uv's own `auto` looks at the driver only.
+_NEW_BACKEND, _OLD_BACKEND = "cu130", "cu126"
+_OLDEST_OF_NEW, _OLDEST_OF_OLD, _NEWEST_OF_OLD = (7, 5), (5, 0), (9, 0)
 _QUERY = """
 import json, warnings
 warnings.simplefilter("ignore")
@@ -123,7 +126,8 @@ def explain_problem(support: GpuSupport, stack: str, home: str, processes: int =
         processes: processes on this machine, each with a GPU of its own.
     """
     if support.cuda is None:
-        return f"torch {support.torch} is built for CPUs. {_say_install(stack, home, 'auto')}"
+        cards = [_split_capability(gpu.capability) for gpu in hardware.detect_machine().gpus[:processes]]
+        return f"torch {support.torch} is built for CPUs. {_say_remedy(stack, home, cards)}"
     major = support.cuda.partition(".")[0]
     if "driver" in support.error and ("too old" in support.error or "insufficient" in support.error):
         remedy = (
@@ -131,8 +135,11 @@ def explain_problem(support: GpuSupport, stack: str, home: str, processes: int =
             if major in _OLDEST_DRIVER
             else "Install a newer driver"
         )
-        if major in _EARLIER_BACKEND:
-            remedy += f", or an earlier build of torch. {_say_install(stack, home, _EARLIER_BACKEND[major])}"
+        if major == "13":
+            remedy += (
+                f", or, with driver {_OLDEST_DRIVER['12']} or newer and a card before Blackwell, an earlier "
+                f"build of torch. {_say_install(stack, home, _OLD_BACKEND)}"
+            )
         return f"torch {support.torch} needs CUDA {support.cuda}, but: {support.error}. {remedy}"
     if not support.gpus or support.error:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -149,7 +156,7 @@ def explain_problem(support: GpuSupport, stack: str, home: str, processes: int =
             version = ".".join(map(str, capability))
             return (
                 f"torch {support.torch} has no code for {name} (compute capability {version}); it has code "
-                f"for {', '.join(support.architectures)}. {_say_install(stack, home, 'auto')}"
+                f"for {', '.join(support.architectures)}. {_say_remedy(stack, home, [capability])}"
             )
     return ""
 
@@ -189,6 +196,31 @@ def _has_code(architectures: tuple[str, ...], capability: tuple[int, int]) -> bo
         if code <= capability and (match[1] == "compute" or code[0] == capability[0]):
             return True
     return not architectures
+
+
+def _split_capability(number: float) -> tuple[int, int]:
+    major, minor = f"{number:.1f}".split(".")
+    return int(major), int(minor)
+
+
+def _say_remedy(stack: str, home: str, capabilities: Sequence[tuple[int, int]]) -> str:
+    """Return which build of torch has code for these cards and works with this driver.
+
+    Args:
+        stack: the stack's name.
+        home: ``here`` or the folder of the environment.
+        capabilities: of the cards; (0, 0) is unknown.
+    """
+    known = [capability for capability in capabilities if capability > (0, 0)]
+    oldest, newest = min(known, default=_OLDEST_OF_NEW), max(known, default=_OLDEST_OF_NEW)
+    if oldest < _OLDEST_OF_OLD:
+        return "No build of this version of torch has code for it; use another GPU, or devices.kind = 'cpu'"
+    driver = hardware.read_driver_version()
+    has_old_driver = driver is not None and driver[0] < _OLDEST_DRIVER["13"]
+    if oldest < _OLDEST_OF_NEW or (has_old_driver and newest <= _NEWEST_OF_OLD):
+        return _say_install(stack, home, _OLD_BACKEND)
+    install = _say_install(stack, home, _NEW_BACKEND)
+    return f"Install driver {_OLDEST_DRIVER['13']} or newer first. {install}" if has_old_driver else install
 
 
 def _say_install(stack: str, home: str, backend: str) -> str:
