@@ -65,16 +65,6 @@ const sampling = (() => {
     };
   }
 
-  // The exponential of a number from -12 to 0, exact to 1e-15: a table of steps times a series for what remains.
-  // Math.exp takes two to three times as long.
-  const PARTS = 64;
-  const STEPS = Float64Array.from({ length: 12 * PARTS + 1 }, (_, n) => Math.exp(-n / PARTS));
-  function exp(x) {
-    const n = (0.5 - PARTS * x) | 0,
-      r = x + n / PARTS;
-    return STEPS[n] * (1 + r * (1 + r * (1 / 2 + r * (1 / 6 + r * (1 / 24 + r / 120)))));
-  }
-
   const shareOf = (low, mean, high) => Math.min(1, Math.max(0, (mean - low) / (high - low)));
 
   // Compute the logarithms that `spread` needs for this interval.
@@ -85,7 +75,7 @@ const sampling = (() => {
   }
 
   // Write numbers between low and high with this mean for numbers between 0 and 1: triangular if a triangle can have
-  // the mean, else a power of the number. The exponent is at most 1/2, and no logarithm is below -23.
+  // the mean, else a power of the number.
   function spread(low, mean, high, us, numbers) {
     const width = high - low,
       share = shareOf(low, mean, high),
@@ -93,11 +83,11 @@ const sampling = (() => {
     if (share < 1 / 3) {
       const exponent = share / (1 - share),
         logs = us.logsOfRest();
-      for (let d = 0; d < n; d += 1) numbers[d] = low + width * (1 - exp(exponent * logs[d]));
+      for (let d = 0; d < n; d += 1) numbers[d] = low + width * (1 - Math.exp(exponent * logs[d]));
     } else if (share > 2 / 3) {
       const exponent = (1 - share) / share,
         logs = us.logs();
-      for (let d = 0; d < n; d += 1) numbers[d] = low + width * exp(exponent * logs[d]);
+      for (let d = 0; d < n; d += 1) numbers[d] = low + width * Math.exp(exponent * logs[d]);
     } else {
       const turn = Math.min(1, Math.max(0, 3 * share - 1)),
         { values } = us;
