@@ -49,29 +49,56 @@ const engine = (() => {
   const cache = new Map();
   function utilities(data, i, day) {
     const cells = data.scores[i][day],
-      K = data.criteria.length;
-    if (!cache.has(i)) cache.set(i, { cells: [], uniforms: [], values: [], columns: [] });
-    const entry = cache.get(i);
+      K = data.criteria.length,
+      entry = entryOf(i);
     for (let k = 0; k < K; k += 1) {
       const at = 4 * k,
         u = cells[at],
         low = cells[at + 1],
         high = cells[at + 2];
       if (u === entry.cells[at] && low === entry.cells[at + 1] && high === entry.cells[at + 2]) continue;
-      entry.columns[k] = high > low ? drawUtilities(data, i, k, entry, [low, u, high]) : u;
+      entry.columns[k] = high > low ? drawUtilities(data, i, k, [low, u, high]) : u;
     }
     entry.cells = cells;
     return entry.columns;
   }
 
-  function drawUtilities(data, i, k, { uniforms, values }, interval) {
-    const { draws } = data.sampling,
+  function entryOf(i) {
+    if (!cache.has(i)) cache.set(i, { cells: [], uniforms: [], values: [], columns: [] });
+    return cache.get(i);
+  }
+
+  function uniformsOf(data, i, k) {
+    const { uniforms } = entryOf(i),
       { seed } = data.candidates[i],
       K = data.criteria.length;
-    uniforms[k] ??= sampling.uniforms(draws, (d) => sampling.uniform(seed, d * K + k));
-    values[k] ??= new Float64Array(draws);
-    sampling.spread(...interval, uniforms[k], values[k]);
+    return (uniforms[k] ??= sampling.uniforms(data.sampling.draws, (d) => sampling.uniform(seed, d * K + k)));
+  }
+
+  function drawUtilities(data, i, k, interval) {
+    const { values } = entryOf(i);
+    values[k] ??= new Float64Array(data.sampling.draws);
+    sampling.spread(...interval, uniformsOf(data, i, k), values[k]);
     return values[k];
+  }
+
+  // Compute the random numbers of all days, candidate by candidate, so that the first moves need not.
+  function* prepare(data) {
+    for (const [i, days] of data.scores.entries()) {
+      for (const cells of days)
+        for (let k = 0; cells && k < data.criteria.length; k += 1) {
+          const [u, low, high] = cells.slice(4 * k, 4 * k + 3);
+          if (high > low) sampling.prepare(low, u, high, uniformsOf(data, i, k));
+        }
+      yield;
+    }
+  }
+
+  // Arrays of one number a draw, which every move writes again: new ones would cost time for their zeros.
+  const arrays = new Map();
+  function arrayOf(name, draws, Type = Float64Array) {
+    if (arrays.get(name)?.length !== draws) arrays.set(name, new Type(draws));
+    return arrays.get(name);
   }
 
   let normals = null,
@@ -86,7 +113,9 @@ const engine = (() => {
     );
     if (!weights.every((weight, k) => weight === lastSample.weights[k])) {
       const columns = weights.map((weight, k) =>
-        weight > 0 ? sampling.gamma(normals[k], concentration * weight) : null,
+        weight > 0
+          ? sampling.gamma(normals[k], concentration * weight, arrayOf(`weight ${k}`, draws))
+          : null,
       );
       lastSample = { weights: [...weights], columns };
     }
@@ -104,8 +133,7 @@ const engine = (() => {
       if (typeof columns[k] === "number") addScaled(sums, w, columns[k]);
       else factors.push(w, columns[k]);
     });
-    const zeros = factors.length ? new Float64Array(sums.length) : null;
-    while (factors.length % (2 * AT_ONCE)) factors.push(zeros);
+    while (factors.length % (2 * AT_ONCE)) factors.push(arrayOf("zeros", sums.length));
     for (let at = 0; at < factors.length; at += 2 * AT_ONCE)
       addProducts(sums, ...factors.slice(at, at + 2 * AT_ONCE));
     return sums;
@@ -124,24 +152,18 @@ const engine = (() => {
   const TOP = 3;
   function acceptability(data, contenders, weights, day) {
     const { draws } = data.sampling;
-    const us = contenders.map((i) => utilities(data, i, day)),
-      w = sampleWeights(data, weights),
-      sums = new Float64Array(draws);
-    const best = Array.from({ length: TOP }, () => new Float64Array(draws).fill(-1)); // scores are 0 or more
-    const order = Array.from({ length: TOP }, () => new Int32Array(draws).fill(-1)),
-      hasTie = new Uint8Array(draws);
-    us.forEach((columns, j) => enter(sumUtilities(w, columns, sums), j, best, order, hasTie));
+    const w = sampleWeights(data, weights);
+    const scores = contenders.map((i, j) =>
+      sumUtilities(w, utilities(data, i, day), arrayOf(`score ${j}`, draws)),
+    );
+    const places = [0, 1, 2];
+    const best = places.map((p) => arrayOf(`best ${p}`, draws).fill(-1)); // scores are 0 or more
+    const order = places.map((p) => arrayOf(`order ${p}`, draws, Int32Array).fill(-1)),
+      hasTie = arrayOf("ties", draws, Uint8Array).fill(0);
+    scores.forEach((sums, j) => enter(sums, j, best, order, hasTie));
     const shares = contenders.map(() => new Float64Array(TOP + 1));
-    // Nearly always no draw has a tie, and then nobody keeps the scores of all candidates.
-    const scores = hasTie.includes(1)
-      ? us.map((columns) => sumUtilities(w, columns, new Float64Array(draws)))
-      : [];
     for (let d = 0; d < draws; d += 1) {
-      if (hasTie[d])
-        shareRanks(
-          scores.map((each) => each[d]),
-          shares,
-        );
+      if (hasTie[d]) shareRanks(d, scores, best, shares);
       else for (let p = 0; p < TOP; p += 1) if (order[p][d] >= 0) shares[order[p][d]][p] += 1;
     }
     for (const share of shares) share[TOP] = Math.max(0, draws - share[0] - share[1] - share[2]);
@@ -174,14 +196,15 @@ const engine = (() => {
   }
 
   // A draw in which some of the best have equal scores: each takes an equal part of the ranks that they fill.
-  function shareRanks(scores, shares) {
-    const places = Array.from(scores.keys()).sort((a, b) => scores[b] - scores[a]);
-    for (let r = 0; r < places.length;) {
-      let end = r + 1;
-      while (end < places.length && scores[places[end]] === scores[places[r]]) end += 1;
-      for (let p = r; p < end; p += 1)
-        for (let q = r; q < Math.min(end, TOP); q += 1) shares[places[p]][q] += 1 / (end - r);
-      r = end;
+  function shareRanks(d, scores, best, shares) {
+    for (let p = 0; p < TOP; p += 1) {
+      const score = best[p][d];
+      if (p > 0 && score === best[p - 1][d]) continue;
+      let size = 0;
+      for (const each of scores) if (each[d] === score) size += 1;
+      for (let j = 0; j < scores.length; j += 1)
+        if (scores[j][d] === score)
+          for (let q = p; q < Math.min(p + size, TOP); q += 1) shares[j][q] += 1 / size;
     }
   }
 
@@ -330,5 +353,5 @@ const engine = (() => {
     };
   }
 
-  return { normalise, total, recommend, flips, acceptability };
+  return { normalise, total, recommend, flips, acceptability, prepare };
 })();

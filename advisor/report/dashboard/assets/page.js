@@ -150,16 +150,17 @@ function finish() {
 // Compute the answer and write the texts that depend on it. What is out of view and the charts follow when the
 // browser is idle.
 function update({ keepAddress = false } = {}) {
+  const inView = countRowsInView();
   answer = engine.recommend(data, state);
   writeAnswer();
-  const writeOtherRows = writeRanking();
+  const writeOtherRows = writeRanking(inView);
   writeControls();
   writeRest = () => {
     writeOtherRows();
     writeAsides();
   };
   clearTimeout(restTimer);
-  if (answer.rows.length > FEW) restTimer = setTimeout(finish, REST_DELAY);
+  if (data.candidates.length > FEW) restTimer = setTimeout(finish, REST_DELAY);
   else finish();
   if (!keepAddress) {
     clearTimeout(addressTimer);
@@ -280,9 +281,22 @@ function* build() {
   document.documentElement.dataset.ready = "yes";
 }
 
+// Compute ahead while nobody moves a slider.
+function prepare() {
+  const work = engine.prepare(data),
+    wait = window.requestIdleCallback ?? ((step) => setTimeout(() => step({ timeRemaining: () => 0 }), 50));
+  const step = (deadline) => {
+    let { done } = work.next();
+    while (!done && deadline.timeRemaining() > 5) ({ done } = work.next());
+    if (!done) wait(step);
+  };
+  wait(step);
+}
+
 const steps = build();
 async function start() {
   while (!steps.next().done) await pause();
+  prepare();
 }
 
 // Paper gets the whole page, whatever the start has done so far.

@@ -38,20 +38,21 @@ function writeRow(row, r, columns) {
   setText(cell("evidence"), format.percent(r.coverage));
 }
 
-// How many rows end above the lower edge of the window; the next ones need not follow a slider at once.
+// How many rows end above the lower edge of the window; the next ones need not follow a slider at once. To read this
+// costs a layout if something is already written.
 const FEW = 20; // rows are written at once
 const MIN_HEIGHT = 30; // px of a row
-function countRowsAbove(body, edge) {
-  if (answer.rows.length <= FEW) return answer.rows.length;
-  const { top, bottom } = body.getBoundingClientRect();
+function countRowsInView() {
+  if (data.candidates.length <= FEW) return data.candidates.length;
+  const { top, bottom } = $("ranking-table").tBodies[0].getBoundingClientRect(),
+    edge = window.innerHeight;
   if (bottom < 0 || top > edge) return 0;
   return Math.ceil((edge - top) / MIN_HEIGHT);
 }
 
-// Write the ranking as far as the reader sees it; return a function that writes the rest.
-function writeRanking() {
+// Write the first rows of the ranking; return a function that writes the rest.
+function writeRanking(count) {
   const body = $("ranking-table").tBodies[0];
-  const count = countRowsAbove(body, window.innerHeight);
   const lines = new Map([...body.rows].map((row) => [Number(row.dataset.candidate), row]));
   const indices = new Set(answer.rows.map((r) => r.i));
   const columns = [...$("ranking-table").querySelectorAll("[data-criterion]")].map((head) => head.cellIndex);

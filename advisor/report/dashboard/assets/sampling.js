@@ -41,11 +41,10 @@ const sampling = (() => {
     return u < 0.5 ? tail : -tail;
   }
 
-  // Gamma numbers from the cubes of normal numbers (Wilson & Hilferty 1931).
-  function gamma(normals, shape) {
+  // Write gamma numbers, from the cubes of normal numbers (Wilson & Hilferty 1931).
+  function gamma(normals, shape, numbers) {
     const centre = 1 - 1 / (9 * shape),
-      scale = 3 * Math.sqrt(shape),
-      numbers = new Float64Array(normals.length);
+      scale = 3 * Math.sqrt(shape);
     for (let d = 0; d < normals.length; d += 1) {
       const root = Math.max(0, centre + normals[d] / scale);
       numbers[d] = shape * (root * root * root);
@@ -66,11 +65,20 @@ const sampling = (() => {
     };
   }
 
+  const shareOf = (low, mean, high) => Math.min(1, Math.max(0, (mean - low) / (high - low)));
+
+  // Compute the logarithms that `spread` needs for this interval.
+  function prepare(low, mean, high, us) {
+    const share = shareOf(low, mean, high);
+    if (share < 1 / 3) us.logsOfRest();
+    else if (share > 2 / 3) us.logs();
+  }
+
   // Write numbers between low and high with this mean for numbers between 0 and 1: triangular if a triangle can have
   // the mean, else a power of the number.
   function spread(low, mean, high, us, numbers) {
     const width = high - low,
-      share = Math.min(1, Math.max(0, (mean - low) / width)),
+      share = shareOf(low, mean, high),
       n = numbers.length;
     if (share < 1 / 3) {
       const exponent = share / (1 - share),
@@ -91,5 +99,5 @@ const sampling = (() => {
     }
   }
 
-  return { uniform, uniforms, normal, gamma, spread };
+  return { uniform, uniforms, normal, gamma, prepare, spread };
 })();
