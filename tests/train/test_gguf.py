@@ -172,7 +172,7 @@ def test_k_types_are_written_and_pass_every_check(run, export, no_programs, kind
 def test_type_that_costs_too_much_is_refused(copy, no_programs, monkeypatch):
     """An adapter that brought little may lose little; two bits cost more."""
 
-    def run_in_process(task, folder, file, kind):
+    def run_in_process(task, folder, file, kind, _callbacks=None):
         if task == "check":
             checks = gguf.check_gguf(folder, file, kind)
             return json.dumps([{"name": c.name, "state": c.state, "result": c.result} for c in checks])
