@@ -273,8 +273,12 @@ def _run_stages(folder: Path, spec: RunSpec, callbacks: RunCallbacks) -> None:
     record = read_record(folder)
     data = dataset.open_dataset(folder / "data")
     if spec.evaluation.rows and data.summary["test_rows"]:
-        callbacks.on_stage("evaluate")
-        record = _evaluate(folder, record, callbacks)
+        try:
+            callbacks.on_stage("evaluate")
+            record = _evaluate(folder, record, callbacks)
+        except KeyboardInterrupt:
+            advice = f"the adapter is complete, and `{_resume_command(folder)}` evaluates it"
+            raise TrainingInterruption(f"stopped in the evaluation; {advice}") from None
     record = update_record(
         folder, record, state="finished", ended=utc_now(), pids={}, outcome=_describe_outcome(record)
     )
@@ -293,20 +297,14 @@ def _evaluate(folder: Path, record: Record, callbacks: RunCallbacks) -> Record:
     on_gpu = record.spec["devices"]["kind"] == "cuda"
     variables = cuda_variables.build_variables(1) if on_gpu else {}
     command = [sys.executable, "-m", "finetune.after.evaluate", str(folder)]
-    command_line = f"advisor train --resume {shlex.quote(str(folder))}"
-    try:
-        process = isolation.run_program(command, {**isolation.OFFLINE, **variables}, callbacks.on_progress)
-    except KeyboardInterrupt:
-        raise TrainingInterruption(
-            f"stopped in the evaluation; the adapter is complete, and `{command_line}` evaluates it"
-        ) from None
+    process = isolation.run_program(command, {**isolation.OFFLINE, **variables}, callbacks.on_progress)
     with (folder / "log.txt").open("a") as log:
         log.write(process.stdout + process.stderr)
     if process.returncode:
         last_line = (process.stderr.strip().splitlines() or ["no output"])[-1]
         raise TrainingError(
             f"the adapter in {folder / 'adapter'} is complete, but its evaluation failed with exit code "
-            f"{process.returncode}: {last_line}. `{command_line}` evaluates it again"
+            f"{process.returncode}: {last_line}. `{_resume_command(folder)}` evaluates it again"
         )
     evaluation = json.loads((folder / "evaluation.json").read_text("utf-8"))
     losses = {"held_out": evaluation["losses"], "held_out_tokens": evaluation["tokens"]}
@@ -321,6 +319,10 @@ def _evaluate(folder: Path, record: Record, callbacks: RunCallbacks) -> Record:
         task=evaluation.get("task", {}),
         timings_seconds={**record.timings_seconds, "evaluate": evaluation["seconds"]},
     )
+
+
+def _resume_command(folder: Path) -> str:
+    return f"advisor train --resume {shlex.quote(str(folder))}"
 
 
 def _describe_outcome(record: Record) -> str:
