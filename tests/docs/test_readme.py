@@ -33,8 +33,8 @@ def test_the_readme_names_two_commands():
     assert "make rank" in readme and "make test" in readme
 
 
-# These need a network, or minutes; tests/collect, tests/train and tests/stacks run them.
-ELSEWHERE = {"collect", "train", "bench"}
+# These need a network, a run or minutes; tests/collect, tests/train and tests/stacks run them.
+ELSEWHERE = {"collect", "train", "bench", "probe", "bases", "runs"}
 SMALL_VALUES = {"mine": "my-domain", "FILE": "view.json", "FILE.parquet": "panel.parquet"}
 # These end with one line that says what to do: no store yet, no terminal, no such file, no such extra.
 NEEDS = {
