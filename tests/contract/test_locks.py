@@ -58,11 +58,13 @@ def read_roots(lock):
     return [line for line in lock.with_suffix(".in").read_text().splitlines() if not line.startswith("#")]
 
 
+@pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
 @pytest.mark.parametrize("name", LOCKS)
-def test_a_lock_satisfies_every_requirement_of_its_packages(name, python):
-    pins = read_pins(LOCKS[name], machine(python))
-    assert find_conflicts(pins, read_roots(LOCKS[name]), machine(python)) == []
+def test_a_lock_satisfies_every_requirement_of_its_packages(name, python, architecture):
+    variables = machine(python, architecture)
+    pins = read_pins(LOCKS[name], variables)
+    assert find_conflicts(pins, read_roots(LOCKS[name]), variables) == []
     assert COMPANIONS.items() <= pins.items()
 
 
