@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import random
 import shutil
@@ -21,8 +20,8 @@ from typer.testing import CliRunner
 from advisor.cli import app, collect_many, load
 from advisor.cli.repository_list import read_list, select_shard
 from advisor.collect.many.merge import copy_repository, merge_stores
-from advisor.collect.many.queue import Queue, QueuePlan
-from advisor.errors import FactsError, InputError, SnapshotMissing
+from advisor.collect.many.queue import Queue
+from advisor.errors import FactsError, SnapshotMissing
 from advisor.facts import compaction, writing
 from advisor.facts.reading import open_store, read_rows, verify_files
 from advisor.facts.store import parse_file_path
@@ -307,39 +306,6 @@ def test_next_run_retries_a_failed_repository(upstream, tmp_path):
     assert len(open_store(tmp_path / "store").repositories()) == 3
 
 
-def test_two_runs_cannot_share_a_store(tmp_path):
-    first, second = Queue(tmp_path), Queue(tmp_path)
-    with (
-        first.lock_run(),
-        pytest.raises(InputError, match="another process already collects"),
-        second.lock_run(),
-    ):
-        pass
-    with second.lock_run():
-        pass
-
-
-def test_repository_that_kills_its_workers_is_a_failure(tmp_path):
-    queue = Queue(tmp_path)
-    queue.start_run(QueuePlan({"a/b": "x"}, {"a/b": None}, ("git",), DAY, str(tmp_path)), None)
-    for _ in range(3):
-        queue.prepare_store("a/b")
-    with pytest.raises(FactsError, match="3 workers died while they collected it"):
-        queue.prepare_store("a/b")
-
-
-def test_deleted_facts_are_collected_again(tmp_path):
-    queue, plan = Queue(tmp_path), QueuePlan({"a/b": "x"}, {"a/b": None}, ("git",), DAY, str(tmp_path))
-    queue.start_run(plan, None)
-    (tmp_path / ".queue" / "done" / "a__b").touch()
-    assert queue.is_done("a/b")
-    queue.start_run(plan, None)
-    assert not queue.is_done("a/b")
-    (tmp_path / ".queue" / "plan.json").unlink()
-    with pytest.raises(FactsError, match="start the collection again"):
-        queue.read_plan()
-
-
 @pytest.fixture
 def in_process(upstream, tmp_path, monkeypatch):
     """Collect the list in this process; the test decides what happens to the workers."""
@@ -418,37 +384,8 @@ def test_merge_refuses_a_damaged_file(tmp_path, whole):
         merge_stores(tmp_path / "all", [tmp_path / "nowhere"])
 
 
-def test_list_and_shards(tmp_path):
-    path = tmp_path / "list.txt"
-    path.write_text("a/b  # why\n\nc/d https://example.org/c/d.git\n")
-    assert read_list(path) == {"a/b": "a/b", "c/d": "https://example.org/c/d.git"}
-    many = {f"o{n}/r{n}": "x" for n in range(3000)}
-    parts = [select_shard(many, f"{i}/3") for i in (1, 2, 3)]
-    assert sum(map(len, parts)) == 3000 and set().union(*parts) == set(many)
-    assert all(900 < len(p) < 1100 for p in parts)
-    for text, message in (
-        ("a/b\na/b\n", "list.txt:2: duplicate repository a/b"),
-        ("ab\n", "list.txt:1: invalid repository name 'ab'"),
-        ("#\n", "lists no repository"),
-    ):
-        path.write_text(text)
-        with pytest.raises(InputError, match=message):
-            read_list(path)
-    for shard in ("0/3", "4/3", "x", "1/"):
-        with pytest.raises(InputError, match="expected i/n with 1 ≤ i ≤ n"):
-            select_shard(many, shard)
-
-
 def test_run_with_a_cache_limit(upstream, whole, tmp_path):
     code, stderr = collect(upstream, tmp_path / "store", tmp_path, "--cache-limit", "1KB")
     assert code == 0, stderr
     assert not list((tmp_path / "data" / "advisor" / "git").glob("*.git"))
     assert read_files(tmp_path / "store") == read_files(whole)
-
-
-def test_plan_has_no_secrets(tmp_path):
-    queue = Queue(tmp_path)
-    queue.start_run(QueuePlan({"a/b": "x"}, {"a/b": None}, ("git",), DAY, "cache"), None)
-    assert set(json.loads((tmp_path / ".queue" / "plan.json").read_text())) == {
-        "histories", "packages", "sources", "day", "cache", "cache_limit", "github_url", "max_wait",
-    }  # fmt: skip
