@@ -126,11 +126,10 @@ def run_program(
         errors="replace",
         env=select_variables(variables),
     ) as process:
-        output = cast("IO[str]", process.stdout)
-        reader = threading.Thread(target=read_errors, args=(process.stderr,), daemon=True)
-        reader.start()
         try:
-            text = output.read()
+            reader = threading.Thread(target=read_errors, args=(process.stderr,), daemon=True)
+            reader.start()
+            text = cast("IO[str]", process.stdout).read()
             reader.join()
             process.wait()
         except BaseException:  # Ctrl-C: the program must not go on alone

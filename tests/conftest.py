@@ -9,6 +9,10 @@ import pytest
 from hypothesis import settings
 from small_world import fill, rows
 
+from advisor.files import cache_home
+
+# Environments of stacks, the demo's model, and the packages of Slurm.
+SHARED_CACHES = ("environments", "models", "slurm")
 # A property holds or does not; on a busy machine its first example may take seconds.
 settings.register_profile("any machine", deadline=None)
 # mutmut runs the tests a thousand times; ten examples find nearly all that a hundred find.
@@ -25,9 +29,22 @@ def world(tmp_path_factory):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_store_of_ones_own(tmp_path_factory):
-    """The tests rank the bundled snapshot, whatever the person who runs them has collected."""
+def folders_of_ones_own(tmp_path_factory):
+    """The tests neither read nor write what the person who runs them, or another process of theirs, has.
+
+    Only what takes minutes to make, and what other programs have, stays in the user's cache.
+    """
+    shared, folders = cache_home(), {}
+    for name in ("CACHE", "DATA", "STATE"):
+        folders[name] = tmp_path_factory.mktemp(f"{name.lower()}-home")
+    (folders["CACHE"] / "advisor").mkdir()
+    for name in SHARED_CACHES:
+        (shared / name).mkdir(parents=True, exist_ok=True)
+        (folders["CACHE"] / "advisor" / name).symlink_to(shared / name)
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("DATA", "STATE"):
-            patch.setenv(f"XDG_{name}_HOME", str(tmp_path_factory.mktemp(f"{name.lower()}-home")))
+        for program in ("uv", "pip"):
+            if f"{program.upper()}_CACHE_DIR" not in os.environ:
+                patch.setenv(f"{program.upper()}_CACHE_DIR", str(shared.parent / program))
+        for name, folder in folders.items():
+            patch.setenv(f"XDG_{name}_HOME", str(folder))
         yield

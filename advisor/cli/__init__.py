@@ -98,8 +98,13 @@ class _Commands(TyperGroup):
         except (KeyboardInterrupt, typer.Abort) as error:
             if isinstance(error, typer.Abort) and not isinstance(error.__context__, KeyboardInterrupt):
                 raise
-            print("\nadvisor: interrupted", file=sys.stderr)
-            raise typer.Exit(EXIT_INTERRUPT) from None
+            raise typer.Exit(_report_interrupt()) from None
+
+
+def _report_interrupt() -> int:
+    """Print what Ctrl-C did, and return the exit code."""
+    print("\nadvisor: interrupted", file=sys.stderr)
+    return EXIT_INTERRUPT
 
 
 def _complete_command(command: Any) -> None:
@@ -186,6 +191,9 @@ def main() -> None:
         message = f"{error}{name_origins(str(error))}"
         print(f"advisor: {replace_controls(message)}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:  # before the command, while Python loads it, or in its last output
+        discard_output()
+        sys.exit(_report_interrupt())
     except BrokenPipeError:  # the reader, for example head, has enough
         discard_output()
         sys.exit(EXIT_FAILURE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -88,15 +90,11 @@ def _run_workers(
     """
     from advisor.errors import AdvisorError
 
-    def start(number: int) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "advisor.collect.many.worker", str(queue.store), str(number)],
-            stdout=subprocess.PIPE,
-        )
-
-    running = {n: start(n) for n in range(min(workers, len(plan.histories)))}
+    running: dict[int, subprocess.Popen[bytes]] = {}
     deaths = 0
     try:
+        for number in range(min(workers, len(plan.histories))):
+            running[number] = _start_worker(queue, number)
         while running:
             time.sleep(0.1)
             for number, process in list(running.items()):
@@ -109,17 +107,31 @@ def _run_workers(
                     deaths += 1
                     if deaths > MAX_DEATHS * workers:
                         raise AdvisorError(f"{deaths} workers failed, the last one with exit code {code}")
-                    running[number] = start(number)
+                    running[number] = _start_worker(queue, number)
             complete_count, failure_count = queue.count_results()
             show_progress(complete_count, failure_count, not running)
             if len(list((queue.folder / "parts").iterdir())) >= MERGE_BATCH:
                 queue.merge_parts()
     finally:
-        for process in running.values():
-            process.terminate()
-        for process in running.values():
-            with suppress(subprocess.TimeoutExpired):
-                process.communicate(timeout=10)
+        _end_workers(list(running.values()))
+
+
+def _start_worker(queue: Queue, number: int) -> subprocess.Popen[bytes]:
+    words = [str(queue.store), str(number), str(os.getpid())]
+    return subprocess.Popen(
+        [sys.executable, "-m", "advisor.collect.many.worker", *words],
+        stdout=subprocess.PIPE,
+        process_group=0,  # Ctrl-C reaches only this process, which then ends the workers
+    )
+
+
+def _end_workers(workers: Sequence[subprocess.Popen[bytes]]) -> None:
+    for worker in workers:
+        with suppress(ProcessLookupError):
+            os.killpg(worker.pid, signal.SIGTERM)  # its git too
+    for worker in workers:
+        with suppress(subprocess.TimeoutExpired):
+            worker.communicate(timeout=10)
 
 
 def _raise_write_error(worker: subprocess.Popen[bytes]) -> None:

@@ -252,9 +252,9 @@ def run_process(
             ),
             start_new_session=True,
         )
-        on_start(process.pid)
         history = _EventHistory()
         try:
+            on_start(process.pid)
             code, offset = _follow(process, folder, offset, history, on_event, on_stopping)
         except BaseException:
             _end(process)

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from browser_page import BrowserPage
+from browser_page import TIMEOUT, BrowserPage
 
 from advisor.answers.history import read_timeline
 from advisor.answers.question import Request, read_request
@@ -50,7 +50,9 @@ def chromium(chromium_path):
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
+        browser = driver.chromium.launch(
+            executable_path=chromium_path, args=["--no-sandbox"], timeout=TIMEOUT
+        )
         yield browser
         browser.close()
 

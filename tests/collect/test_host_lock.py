@@ -23,6 +23,7 @@ from collecting import (
     run,
     run_advisor,
     serve_fake,
+    wait_for_stall,
 )
 from fake_github import FakeGitHub, World
 from pydantic import SecretStr
@@ -40,6 +41,7 @@ from advisor.collect.http.messages import (
 from advisor.collect.http.token_pool import TokenPool
 from advisor.collect.http.transport import Patience, Transport
 from advisor.errors import WaitTooLong
+from finetune.runners.emit import is_alive
 
 WORKER = """
 import asyncio, sys, time
@@ -62,7 +64,7 @@ def test_only_one_process_holds_a_lock(tmp_path):
         subprocess.Popen([sys.executable, "-c", WORKER, str(tmp_path / "locks"), str(log), str(n)])
         for n in range(3)
     ]
-    assert [w.wait(120) for w in workers] == [0, 0, 0]
+    assert [w.wait(300) for w in workers] == [0, 0, 0]
     lines = log.read_text().splitlines()
     assert len(lines) == 90
     for entry, leave in zip(lines[::2], lines[1::2], strict=True):
@@ -182,7 +184,7 @@ def test_with_all_tokens_used_up_it_waits_no_longer_than_the_user_allows(tmp_pat
     locks = HostLocks(tmp_path, pause=0.0)
     assert send(hub, locks, 4) == [200] * 4
     try:
-        send(hub, locks, 1, Patience(silence=0.3, response=2.0, limits=10.0, backoff=0.0))
+        send(hub, locks, 1, Patience(limits=10.0, backoff=0.0))
     except WaitTooLong as error:
         assert "--max-wait" in str(error)
     else:
@@ -244,17 +246,44 @@ def test_ctrl_c_ends_all_processes_with_one_line(tmp_path):
         process = subprocess.Popen(build_command("collect", "--repos", str(tmp_path / "list.txt"), "--source", "github", "--store",
                                            str(tmp_path / "s")), env=build_environment(url, tmp_path), text=True,
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)  # fmt: skip
-        while "stall" not in fake.faults.history:
-            time.sleep(0.02)
+        wait_for_stall(fake, process)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to the whole process group
-        output, _ = process.communicate(timeout=60)  # it ends when no process has the pipe open
+        output, _ = process.communicate(timeout=300)  # it ends when no process has the pipe open
     assert process.returncode == 130
     assert output.strip().splitlines()[-1] == "advisor: interrupted; run the same command again to resume"
     assert "Traceback" not in output
 
 
+def test_ctrl_c_while_workers_start_ends_them_without_a_word(tmp_path):
+    """The group of a terminal's process gets Ctrl-C; a worker that still imports its modules could not handle it."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, pathlib, sys, time\n"
+        "if 'advisor.collect.many.worker' in sys.orig_argv:\n"
+        f"    pathlib.Path({str(tmp_path)!r}, f'worker {{os.getpid()}} {{os.getpgrp()}}').touch()\n"
+        "    time.sleep(600)\n"
+    )
+    (tmp_path / "list.txt").write_text("o/a\no/b\n")
+    env = build_environment("http://127.0.0.1:9", tmp_path, PYTHONPATH=str(tmp_path))
+    process = subprocess.Popen(build_command("collect", "--repos", str(tmp_path / "list.txt"), "--source", "github", "--store",
+                                       str(tmp_path / "s"), "--workers", "2"), env=env, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)  # fmt: skip
+    while len(workers := [path.name.split() for path in tmp_path.glob("worker *")]) < 2:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=300)
+    lines = [line for line in output.splitlines() if line != "0 of 2 repositories collected, 0 failed"]
+    assert (process.returncode, lines) == (
+        130,
+        ["advisor: interrupted; run the same command again to resume"],
+    )
+    for _, worker, group in workers:
+        assert group == worker, "it got the signal"
+        assert not is_alive(int(worker))
+
+
 def test_a_worker_without_a_plan_says_so(tmp_path):
-    process = subprocess.run([sys.executable, "-m", "advisor.collect.many.worker", str(tmp_path), "0"], check=False,
+    process = subprocess.run([sys.executable, "-m", "advisor.collect.many.worker", str(tmp_path), "0", "1"], check=False,
                           capture_output=True, text=True)  # fmt: skip
     assert (process.returncode, process.stdout) == (1, "")
     assert "plan.json is missing or damaged: start the collection again" in process.stderr

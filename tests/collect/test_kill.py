@@ -8,7 +8,15 @@ import subprocess
 import sys
 import time
 
-from collecting import build_command, build_environment, collect, read_all_facts, run_advisor, serve_fake
+from collecting import (
+    build_command,
+    build_environment,
+    collect,
+    read_all_facts,
+    run_advisor,
+    serve_fake,
+    wait_for_stall,
+)
 from fake_github import FakeGitHub, World
 
 from advisor.collect.http.transport import TRIES
@@ -116,7 +124,7 @@ def test_two_runs_at_once_write_correct_facts(tmp_path):
             subprocess.Popen(args, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
             for _ in range(2)
         ]
-        errors = [process.communicate(timeout=100)[1] for process in processes]
+        errors = [process.communicate(timeout=300)[1] for process in processes]
         assert [process.returncode for process in processes] == [0, 0], errors
         assert (
             run_advisor(
@@ -129,15 +137,14 @@ def test_two_runs_at_once_write_correct_facts(tmp_path):
 
 def test_ctrl_c_ends_with_one_line_and_a_valid_store(tmp_path):
     fake = build_fake()
-    fake.faults.queue.extend([None, None, "stall", "stall", "stall"])
+    fake.faults.queue.extend([None, None, "stall"])
     with serve_fake(fake) as url:
         env = build_environment(url, tmp_path)
         process = subprocess.Popen(build_command("collect", "o/a", "--source", "github", "--store", str(tmp_path / "s")),
                                    env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)  # fmt: skip
-        while "stall" not in fake.faults.history:
-            time.sleep(0.02)
+        wait_for_stall(fake, process)
         process.send_signal(signal.SIGINT)
-        errors = process.communicate(timeout=60)[1]
+        errors = process.communicate(timeout=300)[1]
     assert process.returncode == 130
     assert errors.strip().splitlines()[-1] == "advisor: interrupted; run the same command again to resume"
     assert "Traceback" not in errors

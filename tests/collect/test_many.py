@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import random
 import shutil
@@ -11,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 from advisor.cli import app, collect_many, load
 from advisor.cli.repository_list import read_list, select_shard
 from advisor.collect.many.merge import copy_repository, merge_stores
-from advisor.collect.many.queue import Queue, QueuePlan
-from advisor.errors import FactsError, InputError, SnapshotMissing
+from advisor.collect.many.queue import Queue
+from advisor.errors import FactsError, SnapshotMissing
 from advisor.facts import compaction, writing
 from advisor.facts.reading import open_store, read_rows, verify_files
 from advisor.facts.store import parse_file_path
@@ -74,7 +74,7 @@ def make_environment(home):
 
 def collect(upstream, store, home, *more, day=DAY):
     result = subprocess.run(build_command(upstream, store, *more, day=day), env=make_environment(home), capture_output=True,
-                          text=True, check=False, timeout=180)  # fmt: skip
+                          text=True, check=False, timeout=300)  # fmt: skip
     return result.returncode, result.stderr
 
 
@@ -232,17 +232,20 @@ def kill_then_finish(arguments, store, home, victim):
     time.sleep(lot.random() * 0.3)
     if victim == "worker":
         if workers := list_children(process.pid):
-            os.kill(workers[0], signal.SIGKILL)
-        assert process.wait(120) == 0  # another worker replaced it
+            with suppress(ProcessLookupError):  # it ended meanwhile
+                os.kill(workers[0], signal.SIGKILL)
+        assert process.wait(300) == 0  # another worker replaced it
     else:
         process.kill()
         process.wait()
-        assert start().wait(120) == 0
+        assert start().wait(300) == 0
     assert not Queue(store).read_failures()
 
 
 def count_entries(store):
-    return sum(len(list((store / ".queue" / kind).glob("*"))) for kind in ("done", "parts", "making"))
+    with suppress(FileNotFoundError):  # the run clears its queue at its start and at its end
+        return sum(len(list((store / ".queue" / kind).iterdir())) for kind in ("done", "parts", "making"))
+    return 0
 
 
 def list_children(pid):
@@ -301,39 +304,6 @@ def test_next_run_retries_a_failed_repository(upstream, tmp_path):
     assert code == 0, stderr
     assert times.items() <= {p: p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("*.parquet")}.items()
     assert len(open_store(tmp_path / "store").repositories()) == 3
-
-
-def test_two_runs_cannot_share_a_store(tmp_path):
-    first, second = Queue(tmp_path), Queue(tmp_path)
-    with (
-        first.lock_run(),
-        pytest.raises(InputError, match="another process already collects"),
-        second.lock_run(),
-    ):
-        pass
-    with second.lock_run():
-        pass
-
-
-def test_repository_that_kills_its_workers_is_a_failure(tmp_path):
-    queue = Queue(tmp_path)
-    queue.start_run(QueuePlan({"a/b": "x"}, {"a/b": None}, ("git",), DAY, str(tmp_path)), None)
-    for _ in range(3):
-        queue.prepare_store("a/b")
-    with pytest.raises(FactsError, match="3 workers died while they collected it"):
-        queue.prepare_store("a/b")
-
-
-def test_deleted_facts_are_collected_again(tmp_path):
-    queue, plan = Queue(tmp_path), QueuePlan({"a/b": "x"}, {"a/b": None}, ("git",), DAY, str(tmp_path))
-    queue.start_run(plan, None)
-    (tmp_path / ".queue" / "done" / "a__b").touch()
-    assert queue.is_done("a/b")
-    queue.start_run(plan, None)
-    assert not queue.is_done("a/b")
-    (tmp_path / ".queue" / "plan.json").unlink()
-    with pytest.raises(FactsError, match="start the collection again"):
-        queue.read_plan()
 
 
 @pytest.fixture
@@ -414,37 +384,8 @@ def test_merge_refuses_a_damaged_file(tmp_path, whole):
         merge_stores(tmp_path / "all", [tmp_path / "nowhere"])
 
 
-def test_list_and_shards(tmp_path):
-    path = tmp_path / "list.txt"
-    path.write_text("a/b  # why\n\nc/d https://example.org/c/d.git\n")
-    assert read_list(path) == {"a/b": "a/b", "c/d": "https://example.org/c/d.git"}
-    many = {f"o{n}/r{n}": "x" for n in range(3000)}
-    parts = [select_shard(many, f"{i}/3") for i in (1, 2, 3)]
-    assert sum(map(len, parts)) == 3000 and set().union(*parts) == set(many)
-    assert all(900 < len(p) < 1100 for p in parts)
-    for text, message in (
-        ("a/b\na/b\n", "list.txt:2: duplicate repository a/b"),
-        ("ab\n", "list.txt:1: invalid repository name 'ab'"),
-        ("#\n", "lists no repository"),
-    ):
-        path.write_text(text)
-        with pytest.raises(InputError, match=message):
-            read_list(path)
-    for shard in ("0/3", "4/3", "x", "1/"):
-        with pytest.raises(InputError, match="expected i/n with 1 ≤ i ≤ n"):
-            select_shard(many, shard)
-
-
 def test_run_with_a_cache_limit(upstream, whole, tmp_path):
     code, stderr = collect(upstream, tmp_path / "store", tmp_path, "--cache-limit", "1KB")
     assert code == 0, stderr
     assert not list((tmp_path / "data" / "advisor" / "git").glob("*.git"))
     assert read_files(tmp_path / "store") == read_files(whole)
-
-
-def test_plan_has_no_secrets(tmp_path):
-    queue = Queue(tmp_path)
-    queue.start_run(QueuePlan({"a/b": "x"}, {"a/b": None}, ("git",), DAY, "cache"), None)
-    assert set(json.loads((tmp_path / ".queue" / "plan.json").read_text())) == {
-        "histories", "packages", "sources", "day", "cache", "cache_limit", "github_url", "max_wait",
-    }  # fmt: skip

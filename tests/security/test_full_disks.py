@@ -122,7 +122,7 @@ def test_a_full_standard_output_is_one_message():
     command = [sys.executable, "-m", "advisor", "methods"]
     with Path("/dev/full").open("w") as full:
         process = subprocess.run(
-            command, check=False, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120
+            command, check=False, stdout=full, stderr=subprocess.PIPE, text=True, timeout=300
         )
     assert process.returncode == 1
     assert process.stderr.count("\n") == 1
@@ -136,7 +136,7 @@ def test_a_closed_pipe_is_no_error():
         shell=True,
         stderr=subprocess.PIPE,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert process.stderr == ""
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+TIMEOUT = 180_000  # milliseconds, on a busy machine
+
 
 class BrowserPage:
     """A page in the browser, with its console messages and its requests."""
 
     def __init__(self, browser, file, address="", **context):
         self.context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **context})
+        self.context.set_default_timeout(TIMEOUT)
         self.page = self.context.new_page()
         self.messages, self.requests = [], []
         self.page.on("console", lambda m: self.messages.append(f"{m.type}: {m.text}"))
@@ -21,13 +24,13 @@ class BrowserPage:
         self.wait_until_ready()
 
     def wait_until_ready(self):
-        self.page.wait_for_selector("html[data-ready=yes]", timeout=60_000)
+        self.page.wait_for_selector("html[data-ready=yes]")
 
     def draw_all(self):
         """Scroll through the page until each chart is drawn."""
         self.page.evaluate(
             "async () => { for (const f of advisor.charts.figures) { f.box.scrollIntoView({behavior: 'instant'});"
-            " for (let i = 0; i < 1000 && f.dirty; i++) await new Promise((r) => setTimeout(r, 20)); }"
+            " for (let i = 0; i < 9000 && f.dirty; i++) await new Promise((r) => setTimeout(r, 20)); }"
             " window.scrollTo(0, 0); }"
         )
         assert self.page.evaluate("advisor.charts.figures.filter((f) => f.dirty).map((f) => f.id)") == []

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import uvicorn
 from bare_environment import bare_environment
+from fake_github.app import IN_PROCESS, Stall
 from pydantic import SecretStr
 
 from advisor.collect import apis
@@ -26,7 +27,7 @@ from advisor.facts import reading
 
 TOKEN = "ghp_secretTokenOfTheTests0123456789"
 ENDPOINTS = find_endpoints({"GITHUB_API_URL": "http://127.0.0.1:9"})
-QUICK = Patience(silence=0.3, response=2.0, limits=900.0, backoff=0.0)
+QUICK = Patience(backoff=0.0)
 TODAY = datetime(2026, 11, 24, 13, tzinfo=UTC)
 
 
@@ -61,13 +62,19 @@ def collect(
 
 
 class TransportWithTimeouts(httpx.ASGITransport):
-    """An ASGI transport with read timeouts."""
+    """An ASGI transport on which a request that stalls times out at once, on a machine of any speed."""
+
+    def __init__(self, app):
+        async def mark(scope, receive, send):
+            await app({**scope, IN_PROCESS: True}, receive, send)
+
+        super().__init__(mark)
 
     async def handle_async_request(self, request):
-        timeout = request.extensions.get("timeout", {}).get("read")
         try:
-            response = await asyncio.wait_for(super().handle_async_request(request), timeout)
-        except TimeoutError:
+            response = await super().handle_async_request(request)
+        except Stall:
+            assert request.extensions["timeout"]["read"] == QUICK.silence
             raise httpx.ReadTimeout("stalled", request=request) from None
         body = await response.aread()
         content_length = response.headers.get("content-length")
@@ -136,19 +143,22 @@ def to_expected_form(rows: dict[int, dict]) -> dict[int, tuple]:
 @contextmanager
 def serve_fake(fake):
     """Serve the fake over loopback; yield its root URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(fake.app, port=port, log_level="critical", lifespan="off"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()
+    server = uvicorn.Server(uvicorn.Config(fake.app, log_level="critical", lifespan="off"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def wait_for_stall(fake, process):
+    """Wait until a request of a process stalls, which it does until the process ends."""
+    while "stall" not in fake.faults.history:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
 
 
 def build_environment(url: str, home: Path, **more: str) -> dict[str, str]:
@@ -166,5 +176,5 @@ def build_command(*args: str) -> list[str]:
 
 def run_advisor(*args: str, env: dict[str, str]) -> subprocess.CompletedProcess:
     return subprocess.run(
-        build_command(*args), env=env, capture_output=True, text=True, check=False, timeout=120
+        build_command(*args), env=env, capture_output=True, text=True, check=False, timeout=300
     )

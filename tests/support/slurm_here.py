@@ -13,6 +13,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from free_ports import find_free_ports
+
 # The basic plugins contain libslurmfull.so, which sbatch needs.
 PACKAGES = (
     "slurm-client", "slurmctld", "slurmd", "slurm-wlm-basic-plugins", "libmunge2", "libhwloc15", "libnuma1",
@@ -72,10 +74,7 @@ class Cluster:
         self.nodes = (host, "localhost")
         for name in ("state", *(f"spool-{node}" for node in self.nodes)):
             (folder / name).mkdir()
-        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-        ports = [listener.getsockname()[1] for listener in sockets]
-        for listener in sockets:
-            listener.close()
+        ports = find_free_ports(3)
         user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
         config = folder / "slurm.conf"
         values = {"host": host, "user": user, "ports": ports, "folder": folder, "libraries": libraries}
@@ -114,4 +113,4 @@ class Cluster:
         for process in reversed(self.processes):
             process.terminate()
         for process in self.processes:
-            process.wait(timeout=60)
+            process.wait(timeout=300)

@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from filelock import FileLock
-
-from advisor.files import cache_home
 from finetune import record
 from finetune.process import environment
 from finetune.runners import emit
@@ -48,10 +45,7 @@ QLORA_CASES = ("llama-tied-grouped", "qwen2-untied", "gemma-tied-one-key", "phi3
 def stack_python(name):
     """Return the interpreter of a stack; build its environment if it does not exist."""
     stack = load_stack(name)
-    folder = cache_home()
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{name}.building"):
-        return environment.ensure_environment(stack.lock, stack.required_packages).python
+    return environment.ensure_environment(stack.lock, stack.required_packages).python
 
 
 def create_run(name, case, folder, method="lora"):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 
 import pytest
+from free_ports import find_free_ports
 from train_words import FAST
 
 from finetune.process import launch
@@ -93,9 +93,7 @@ def test_two_machines(advisor, variables, tiny, sums, tmp_path):
     ]
     errors = advisor(*words, code=2).stderr
     assert "--submit slurm" in errors
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = find_free_ports(1)
     places = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     processes = [
         subprocess.Popen(

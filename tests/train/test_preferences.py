@@ -35,6 +35,18 @@ def compare_answers():
     ][:116]
 
 
+def write_pause(folder):
+    """Let training wait before its second checkpoint is complete: a short one could end before a signal."""
+    (folder / "pause").mkdir()
+    (folder / "pause" / "sitecustomize.py").write_text(
+        "import sys, time\n"
+        "def wait(event, arguments):\n"
+        "    if event == 'open' and str(arguments[0]).endswith('checkpoint-4/complete'): time.sleep(600)\n"
+        "sys.addaudithook(wait)\n"
+    )
+    return folder / "pause"
+
+
 def test_killed_dpo_run_learns_and_ends_as_an_undisturbed_one(variables, advisor, tiny, tmp_path):
     folder = tmp_path / "run"
     pairs = tiny_model.write(tmp_path / "pairs.jsonl", compare_answers())
@@ -44,9 +56,9 @@ def test_killed_dpo_run_learns_and_ends_as_an_undisturbed_one(variables, advisor
         words += ["--set", value]
     process = subprocess.Popen(
         [sys.executable, "-m", "advisor", "train", *map(str, words)],
-        env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        env={**variables, "PYTHONPATH": str(write_pause(tmp_path))}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
-    while not any((folder / "work").glob("checkpoint-*/complete")):
+    while not (folder / "work" / "checkpoint-4").is_dir():
         assert process.poll() is None, (folder / "log.txt").read_text()
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
@@ -58,7 +70,7 @@ def test_killed_dpo_run_learns_and_ends_as_an_undisturbed_one(variables, advisor
 
     record = read_record(folder)
     assert [attempt.outcome for attempt in record.attempts] == ["lost", "trained"]
-    assert 2 <= record.attempts[1].from_step < record.attempts[1].to_step == 13
+    assert (record.attempts[1].from_step, record.attempts[1].to_step) == (2, 13)
     last = next(event for _, event in launch.read_events(folder) if event["event"] == "finished")
     assert (last["tokens"], last["trained"]) == (last["planned_tokens"], last["planned_trained"])
     assert last["tokens"] == record.data["train_tokens"], "one epoch"

@@ -60,7 +60,7 @@ def test_resume_after_sigkill_of_trainer_and_of_wrapper(advisor, variables, tiny
     wrapper = start(variables, "--data", sums, "--model", tiny, "-o", folder, *FAST, *LONG)
     first_save = wait_for(folder, "saved")
     os.kill(read_record(folder).pids["trainer"], signal.SIGKILL)
-    _, errors = wrapper.communicate(timeout=120)
+    _, errors = wrapper.communicate(timeout=300)
     assert wrapper.returncode == 1
     assert "another process killed the training process" in errors
     assert "is complete" in errors
@@ -94,7 +94,7 @@ def test_ctrl_c_stops_with_a_checkpoint(variables, tiny, sums, tmp_path):
     wrapper = start(variables, "--data", sums, "--model", tiny, "-o", folder, *FAST, *LONG)
     wait_for(folder, "step", count=3)
     os.kill(wrapper.pid, signal.SIGINT)
-    _, errors = wrapper.communicate(timeout=120)
+    _, errors = wrapper.communicate(timeout=300)
     assert wrapper.returncode == 130
     assert "stopped at step" in errors
     assert f"--resume {folder}" in errors.replace("\n", "")
@@ -112,7 +112,7 @@ def test_ctrl_c_in_the_evaluation_keeps_the_adapter(advisor, variables, tiny, su
         if "· evaluate" in line:
             os.kill(wrapper.pid, signal.SIGINT)
             break
-    _, errors = wrapper.communicate(timeout=120)
+    _, errors = wrapper.communicate(timeout=300)
     assert wrapper.returncode == 130
     assert (
         f"stopped in the evaluation; the adapter is complete, and `advisor train --resume {folder}`" in errors

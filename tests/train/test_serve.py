@@ -27,7 +27,7 @@ def address(finished_run, variables):
 
 def ask(address, **body):
     return httpx.post(
-        f"{address}/chat/completions", json={"messages": QUESTION, "max_tokens": 8, **body}, timeout=120
+        f"{address}/chat/completions", json={"messages": QUESTION, "max_tokens": 8, **body}, timeout=300
     )
 
 

@@ -1,7 +1,7 @@
 """A worker of a large collection: it collects repositories from the queue until none is left.
 
-`advisor collect --repos` starts it as ``python -m advisor.collect.many.worker STORE NUMBER``. It ends when
-its parent process ends.
+`advisor collect --repos` starts it as ``python -m advisor.collect.many.worker STORE NUMBER LEADER``. It ends
+when the process LEADER, which started it, ends.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ CLONES_AT_ONCE = 4
 """Clones from one host at the same time, over all workers."""
 
 
-def run_worker(store: Path, number: int) -> None:
+def run_worker(store: Path, number: int, leader: int) -> None:
     """Collect until every repository is settled.
 
     Args:
         store: the store with the queue.
         number: number of this worker, from 0; each worker starts at its own place in the list.
+        leader: id of the process that started this one.
     """
     queue = Queue(store)
     plan = queue.read_plan()
-    leader = os.getppid()
     names = sorted(plan.histories)
     start = len(names) * number // max(1, number + 1)
     waiting = [*names[start:], *names[:start]]
@@ -136,13 +136,11 @@ async def _collect_from_apis(
 def main() -> None:
     """Run the worker.
 
-    The leading process prints the message about an interrupt, and about a file that cannot be written: it
-    reads that from the standard output.
+    The leading process prints the message about a file that cannot be written: it reads that from the
+    standard output.
     """
     try:
-        run_worker(Path(sys.argv[1]), int(sys.argv[2]))
-    except KeyboardInterrupt:
-        sys.exit(130)
+        run_worker(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
     except Exception as error:
         message = error if isinstance(error, AdvisorError) else explain_write_error(error)
         if message is None:

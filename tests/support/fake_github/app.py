@@ -5,7 +5,6 @@ A comment names the source of each behaviour that is not in GitHub's schema or O
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 from collections import Counter
@@ -25,7 +24,12 @@ from fake_github.world import World
 
 SECONDARY = ("You have exceeded a secondary rate limit. Please wait a few minutes before you try again. If you reach "
              "out to GitHub Support for help, please include the request ID.")  # fmt: skip
-STALL_SECONDS = 0.6
+IN_PROCESS = "fake_github.in_process"
+"""Key of the scope of a request that does not come over a socket."""
+
+
+class Stall(Exception):
+    """In the process of the client nobody can wait for silence; the transport turns this into a timeout."""
 
 
 class FakeGitHub:
@@ -132,7 +136,10 @@ class FakeGitHub:
             page = b"<html><head><title>Server Error</title></head><body>Whoa there!</body></html>"
             return self._out(request, page, 502 if fault == "bad_gateway" else 504, resource), fault
         if fault == "stall":
-            await asyncio.sleep(STALL_SECONDS)
+            if IN_PROCESS in request.scope:
+                raise Stall
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
             return self._out(request, b"", 504, resource), fault
         return None, fault
 

@@ -145,7 +145,7 @@ def converse(folder, command, answers):
         nonlocal output
         new_output = ""
         while question is None or not re.search(question, new_output):
-            assert select.select([our_end], [], [], 30)[0], f"no {question!r} in {output!r}"
+            assert select.select([our_end], [], [], 300)[0], f"no {question!r} in {output!r}"
             try:
                 part = os.read(our_end, 4096).decode()
             except OSError:  # the other end is closed
@@ -160,7 +160,7 @@ def converse(folder, command, answers):
             read_until(question)
             os.write(our_end, answer.encode())
         read_until(None)
-        return process.wait(30), output
+        return process.wait(300), output
     finally:
         process.kill()
         process.wait()

@@ -117,6 +117,15 @@ def test_any_other_error_is_one_line(raised: str, code: int, message: str) -> No
     assert b"Traceback" in shown.stderr
 
 
+def test_ctrl_c_while_the_command_is_loaded_is_one_line() -> None:
+    script = (
+        "import os, signal\nimport advisor.cli\n"
+        "advisor.cli.load = lambda _: os.kill(os.getpid(), signal.SIGINT)\nadvisor.cli.main()"
+    )
+    done = run("-c", script, "rank", stdout=subprocess.PIPE)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"\nadvisor: interrupted\n")
+
+
 def test_a_user_without_a_home_folder_gets_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     without_home = """
 import os, pwd

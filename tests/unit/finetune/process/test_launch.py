@@ -205,6 +205,19 @@ def test_error_in_a_callback_leaves_no_process_behind(tmp_path, monkeypatch):
     assert not emit.is_alive(pids[0])
 
 
+def test_error_right_after_the_start_leaves_no_process_behind(tmp_path):
+    """The process id goes into the record, which a full disk or Ctrl-C can stop."""
+    pids = []
+
+    def fail(pid):
+        pids.append(pid)
+        raise DiskFull("full")
+
+    with pytest.raises(DiskFull):
+        launch.run_process(script(tmp_path, "time.sleep(600)"), tmp_path, {}, on_start=fail)
+    assert not emit.is_alive(pids[0])
+
+
 def test_invalid_line_is_skipped_and_an_incomplete_one_is_read_later(tmp_path):
     stream = tmp_path / "events.jsonl"
     stream.write_bytes(b'{"event": "a"}\n{"event": "st\n\xff\xfe\n{"event": "b"}\n{"event": "c')
