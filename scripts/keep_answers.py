@@ -44,7 +44,7 @@ def shrink_months(path: Path) -> None:
 def write_digests(snapshots: Path) -> None:
     """Write the hashes of all caches, and remove what belongs to this machine."""
     digests = {}
-    for name in ("draws.json", "list_figures.json", "measurements.json", "months.zip"):
+    for name in ("draws.json", "list_figures.json", "measurements.json.gz", "months.zip"):
         for path in sorted(snapshots.glob(f"*/{name}")):
             seals.seal_path(path).unlink(missing_ok=True)  # a seal is of one machine, a hash of all
             (path.parent / ".lock").unlink(missing_ok=True)

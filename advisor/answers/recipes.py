@@ -143,8 +143,17 @@ def find_recipes(
         UnknownName: a domain or a candidate does not exist.
         FactsError: the facts are damaged, or no store has recipes.
     """
-    names = tuple(c.repository for c in select_candidates(load_domain(domain), repositories))
+    question = load_domain(domain)
+    names = tuple(c.repository for c in select_candidates(question, repositories))
     view = _open_recipes(stores, names, as_of)
+    if view is None:
+        advice = "run `advisor collect-docs OWNER/NAME` for each of them"
+        if any(criterion.name == "models" for criterion in question.criteria):
+            raise FactsError(f"no facts about recipes of these libraries: {advice}")
+        raise FactsError(
+            f"no recipes in the domain {domain}: a recipe trains a model, and this domain does not ask for "
+            f"models. Use `--domain finetuning`; if these libraries train models, {advice}"
+        )
     nearest, repositories_read = list_nearest(task, view, most)
     missing = {
         name: "no recipe in its tree" if name in repositories_read else "no data: run `advisor collect-docs`"
@@ -186,7 +195,7 @@ def _rank_of(pair: tuple[NearRecipe, Distance]) -> tuple[int, int, int, float, i
     )
 
 
-def _open_recipes(stores: Sequence[Path], names: Sequence[str], as_of: date | None) -> FactsView:
+def _open_recipes(stores: Sequence[Path], names: Sequence[str], as_of: date | None) -> FactsView | None:
     for path in stores:
         try:
             store = open_store(path)
@@ -200,9 +209,7 @@ def _open_recipes(stores: Sequence[Path], names: Sequence[str], as_of: date | No
             if view.damages:
                 raise FactsError("; ".join(map(str, view.damages)))
             return view
-    raise FactsError(
-        "no facts about recipes of these libraries: run `advisor collect-docs OWNER/NAME` for each of them"
-    )
+    return None
 
 
 def _read_rows(view: FactsView) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Cache of measurements and outlooks beside a snapshot, so that `advisor rank` is fast.
 
-``measurements.json`` has the measurements as of the snapshot's own date, and ``draws.json`` the SMAA draws
+``measurements.json.gz`` has the measurements as of the snapshot's own date, and ``draws.json`` the SMAA draws
 of the questions without options. Each file has a key made from its inputs, and a seal (see `seals`). If
 either does not match, the values are computed again.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date
@@ -29,7 +30,9 @@ from advisor.metrics import METRICS
 from advisor.metrics.shared.views import DERIVED_VIEWS
 from advisor.model import Contribution, Measurement, Metric, Outlook
 
+FILE = "measurements.json.gz"
 FOLDER = "measurements"  # measurements of a whole store by `advisor measure`, beside the facts
+_GZIP = zlib.MAX_WBITS | 16  # the format of gzip, by the module that Python has loaded already
 BLOCK = 100  # repositories whose facts are in memory at once: about 150 MB
 # The bundled files that a measurement depends on, besides the facts.
 _INPUT_FILES = ("organisations.toml", "reference/outlook.json", "reference/percentiles.json")
@@ -146,9 +149,12 @@ class SnapshotMeasurements:
 
 def read_cached_measurements(facts: FactsView) -> SnapshotMeasurements | None:
     """Read the cache beside a snapshot; None if it is missing, not sealed, or was made from other facts."""
-    data = read_with_seal(facts.store.path / "measurements.json")
+    compressed_data = read_with_seal(facts.store.path / FILE)
+    if not compressed_data:
+        return None
+    data = zlib.decompress(compressed_data, _GZIP)  # its seal says that advisor wrote it
     # A file of other facts or of another version may have other columns: it is not read any further.
-    if not data or not data.startswith(_first_bytes(measurements_key(facts.store, facts.as_of))):
+    if not data.startswith(_first_bytes(measurements_key(facts.store, facts.as_of))):
         return None
     text = data.decode()
     del data  # 20 MB for 800 repositories
@@ -256,4 +262,4 @@ def write_measurement_cache(store: Store) -> None:
     }
     text = json.dumps(content, separators=(",", ":"), default=str) + "\n"
     with lock_store(store.path):
-        write_with_seal(store.path / "measurements.json", text.encode())
+        write_with_seal(store.path / FILE, zlib.compress(text.encode(), 9, _GZIP))

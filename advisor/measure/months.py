@@ -2,7 +2,7 @@
 
 ``months.zip`` has an entry for each of the last days with the measurements, outlooks and draws as of that
 day, and what `advisor.answers` adds: ``timeline.json`` and ``coverage.json``. The entry ``key`` is made from
-the inputs, as that of ``measurements.json`` (see `cache`), and the file has a seal (see `seals`).
+the inputs, as that of ``measurements.json.gz`` (see `cache`), and the file has a seal (see `seals`).
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ def check_compaction(shards, whole, folder):
 
 def read_facts(store):
     """Return the files of a store without its measurements."""
-    return {k: v for k, v in read_files(store).items() if k != "measurements.json"}
+    return {k: v for k, v in read_files(store).items() if k != "measurements.json.gz"}
 
 
 def compact_twice(store):

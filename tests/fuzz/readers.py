@@ -224,7 +224,7 @@ def manifest_values(data: bytes) -> None:
 
 def measurements(data: bytes) -> None:
     """Damaged measurements and draws change no answer: advisor measures again."""
-    for name in ("measurements.json", "draws.json"):
+    for name in ("measurements.json.gz", "draws.json"):
         assert _rank_damaged(name, data) == _expected_ranking()
 
 
@@ -378,7 +378,7 @@ def seeds(name: str) -> list[bytes]:
                              json.dumps({"schema": SCHEMA_VERSION, "as_of": "2026-01-01", "first_day": "2020-01-01",
             "files": {"counts/a__b.parquet": {"rows": 1, "sha256": "0" * 64}}}).encode()],
         "manifest_values": lambda: [b"any"],
-        "measurements": lambda: [(_library_store() / "measurements.json").read_bytes()],
+        "measurements": lambda: [(_library_store() / "measurements.json.gz").read_bytes()],
         "fact_values": lambda: [b"any"],
         "safetensors": lambda: [_safetensors()],
         "weight_index": lambda: [b'{"metadata": {"total_size": 8}, "weight_map": {"w": "a.safetensors"}}'],

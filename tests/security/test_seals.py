@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import shutil
@@ -38,11 +39,11 @@ def rank(store):
 
 
 def forge(path):
-    content = json.loads(path.read_text())
+    content = json.loads(gzip.decompress(path.read_bytes()))
     for row in content["measurements"]["vaexio/vaex"]:
         if row["metric"] == "contributors":
             row |= {"status": "measured", "value": 12345, "low": 12345, "high": 12345}
-    path.write_text(json.dumps(content))
+    path.write_bytes(gzip.compress(json.dumps(content).encode()))
 
 
 def test_forged_measurements_are_not_believed(snapshot, tmp_path):
@@ -51,11 +52,11 @@ def test_forged_measurements_are_not_believed(snapshot, tmp_path):
     facts = FactsView(opened, ("vaexio/vaex",), opened.as_of)
     assert cache.read_cached_measurements(facts) is not None
     expected = rank(snapshot)
-    forge(snapshot / "measurements.json")
+    forge(snapshot / "measurements.json.gz")
     assert cache.read_cached_measurements(facts) is None
     assert rank(snapshot) == expected
     for seal in (b"", b"0" * 64, b"x" * 10**6):
-        (snapshot / "measurements.json.seal").write_bytes(seal)
+        (snapshot / "measurements.json.gz.seal").write_bytes(seal)
         assert cache.read_cached_measurements(facts) is None
 
 
@@ -113,7 +114,7 @@ def test_bundled_measurements_have_the_bundled_hashes():
     digests = json.loads((data_folder() / seals.DIGESTS_FILE).read_text())
     files = {
         f"{path.parent.name}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()
-        for name in ("measurements.json", "draws.json", "list_figures.json", "months.zip")
+        for name in ("measurements.json.gz", "draws.json", "list_figures.json", "months.zip")
         for path in SNAPSHOT.parent.glob(f"*/{name}")
     }
     assert digests == files
@@ -122,11 +123,11 @@ def test_bundled_measurements_have_the_bundled_hashes():
 
 def test_a_changed_bundled_snapshot_is_measured(tmp_path, monkeypatch):
     copy = shutil.copytree(SNAPSHOT, tmp_path / "dataframes")
-    assert seals.read_with_seal(copy / "measurements.json"), "its content is known, wherever it is"
+    assert seals.read_with_seal(copy / "measurements.json.gz"), "its content is known, wherever it is"
     expected = rank(copy)
-    forge(copy / "measurements.json")
+    forge(copy / "measurements.json.gz")
     draws = json.loads((copy / "draws.json").read_text())
     (copy / "draws.json").write_text(json.dumps(draws).replace("0.", "0.9"))
-    assert seals.read_with_seal(copy / "measurements.json") is None
+    assert seals.read_with_seal(copy / "measurements.json.gz") is None
     assert seals.read_with_seal(copy / "draws.json") is None
     assert rank(copy) == expected

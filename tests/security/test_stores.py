@@ -120,7 +120,7 @@ def test_a_merge_writes_nothing_outside_the_store(store, tmp_path):
 
 
 @pytest.mark.parametrize("place", [
-    FILE, "counts", "manifest.json", ".lock", "measurements", "measurements.json", "releases", ".queue",
+    FILE, "counts", "manifest.json", ".lock", "measurements", "measurements.json.gz", "releases", ".queue",
     ".queue/parts", ".collection", "counts/own__other.parquet",
 ])  # fmt: skip
 @pytest.mark.parametrize("command", COMMANDS)
@@ -152,7 +152,7 @@ def test_a_collection_into_a_store_with_links_is_refused(store, tmp_path, open_s
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("place", [FILE, "manifest.json", "measurements.json"])
+@pytest.mark.parametrize("place", [FILE, "manifest.json", "measurements.json.gz"])
 def test_a_fifo_does_not_block(store, command, place):
     """Attack: a reader waits for ever for a FIFO. Defence: only regular files are opened."""
     (store / place).unlink(missing_ok=True)

@@ -18,7 +18,7 @@ def read_releases(folder: Path, package: str | None = None, warn: Warn = ignore)
     """Build the rows of ``releases``; the day is the tag's, or the commit's for a tag without a date.
 
     Git before 2005-07 wrote no tagger and no date into annotated tags, so their commit has the day.
-
+    The tags of another project, which came with its history, are left out.
 
     Args:
         folder: the repository.
@@ -40,6 +40,10 @@ def read_releases(folder: Path, package: str | None = None, warn: Warn = ignore)
             undated_count += 1
             continue
         rows.append({"tag": tag, "released_on": format_day(seconds), **version._asdict()})
+    foreign_tags = _find_foreign_tags(folder, rows)
+    if foreign_tags:
+        rows = [row for row in rows if row["tag"] not in foreign_tags]
+        warn(f"{len(foreign_tags)} tags of another project, such as {min(foreign_tags)}, are left out")
     if undated_count:
         warn(f"{undated_count} tags have a date that no calendar has: they are left out")
     own_rows = [row for row in rows if package and is_package(row["package"], package)]
@@ -53,6 +57,25 @@ def read_releases(folder: Path, package: str | None = None, warn: Warn = ignore)
         for group in (own_rows, plain_rows)
     )
     return [*own_rows, *plain_rows] if newest_plain - newest > timedelta(days=365) else own_rows
+
+
+def _find_foreign_tags(folder: Path, rows: list[dict[str, Any]]) -> set[str]:
+    """Return the tags of other projects, whose histories came into the repository.
+
+    Such a tag does not contain the first commit of the project, though an older tag does. Tags older than
+    all others can be of the project before somebody rewrote its history, so they stay.
+    """
+    root = run_git(folder, "rev-list", "--first-parent", "--max-parents=0", "HEAD").split()
+    if not root:
+        return set()
+    form, condition = "--format=%(refname:lstrip=2)", f"--contains={root[-1]}"
+    own_tags = set(run_git(folder, "for-each-ref", form, condition, "refs/tags").split("\n"))
+    own_days = [row["released_on"] for row in rows if row["tag"] in own_tags]
+    return {
+        row["tag"]
+        for row in rows
+        if row["tag"] not in own_tags and own_days and row["released_on"] > min(own_days)
+    }
 
 
 def _read_commit_times(folder: Path, tags: list[str]) -> dict[str, str]:

@@ -25,6 +25,8 @@ _NOT_PACKAGES = re.compile(
     re.IGNORECASE,
 )
 _SOURCE_FOLDER = re.compile(r"^(?:src|lib|python)/")
+_MIN_LENGTH = 4
+"""A shorter name is in others by chance."""
 _TESTS = re.compile(r"tests?|conftest|test_.*|.*_tests?")
 
 
@@ -49,11 +51,12 @@ def find_package(blobs: Mapping[str, str], names: Iterable[str]) -> Package | No
     wanted_names = [_normalise(name) for name in names]
     sizes = _count_files(python_files, roots)
 
-    def rank(root: str) -> tuple[int, int, int, str]:
+    def rank(root: str) -> tuple[int, bool, int, int, str]:
         name = _normalise(root.rpartition("/")[2].removesuffix(".py"))
         place = wanted_names.index(name) if name in wanted_names else len(wanted_names)
+        is_other = not any(_contains(name, wanted_name) for wanted_name in wanted_names)
         depth = _SOURCE_FOLDER.sub("", root).count("/")
-        return place, depth, -sizes[root], root
+        return place, is_other, depth, -sizes[root], root
 
     root = min(roots, key=rank)
     return Package(root.rpartition("/")[2].removesuffix(".py"), dict(_list_files(blobs, root)))
@@ -111,6 +114,12 @@ def _list_files(blobs: Mapping[str, str], root: str) -> Iterable[tuple[str, str]
             parts = path[start:].removesuffix(".py").split("/")
             if all(p.isidentifier() and len(p) <= 100 and not _TESTS.fullmatch(p) for p in parts):
                 yield path[start:], blob
+
+
+def _contains(name: str, wanted_name: str) -> bool:
+    """Return whether one name holds the other, as ``pypolars`` holds ``polars``."""
+    short_name, long_name = sorted((name.replace("_", ""), wanted_name.replace("_", "")), key=len)
+    return len(short_name) >= _MIN_LENGTH and short_name in long_name
 
 
 def _normalise(name: str) -> str:

@@ -6,6 +6,7 @@ of it is kept as bytes until a release no longer has it.
 
 from __future__ import annotations
 
+import ast
 import copyreg
 import io
 import pickle
@@ -17,6 +18,8 @@ import griffe
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    Member = griffe.Object | griffe.Alias
 
 _UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 """What Python's compiler raises for a file that it cannot read."""
@@ -40,6 +43,48 @@ class _WithoutImports(griffe.Extension):
         for name, alias in aliases:
             if not alias.target_path.startswith(self._prefix):
                 del cls.members[name]
+
+
+class _OwnBranches(griffe.Extension):
+    """Keep what a module takes from its own package if another branch gives the name another object.
+
+    Such a branch (``if``, ``try``) imports the name from another package, or assigns a stand-in. griffe
+    keeps the last one.
+    """
+
+    def __init__(self, package: str) -> None:
+        self._prefix = f"{package}."
+        self._own_members: dict[tuple[str, str], Member] = {}
+
+    def on_alias_instance(self, *, node: Any, alias: griffe.Alias, agent: Any, **_: object) -> None:
+        is_own = alias.target_path.startswith(self._prefix)
+        self._choose(node, agent.current, alias, is_own=is_own)
+
+    def on_instance(self, *, node: Any, obj: griffe.Object, **_: object) -> None:
+        if obj.parent is not None:
+            self._choose(node, obj.parent, obj, is_own=not obj.is_attribute)
+
+    def _choose(self, node: ast.AST, parent: griffe.Object, member: Member, *, is_own: bool) -> None:
+        if not parent.is_module or member.name not in parent.members:
+            return
+        key = parent.path, member.name
+        own_member = self._own_members.get(key)
+        if is_own:
+            self._own_members[key] = member
+        elif own_member is not None:
+            if _is_in_branch(node):
+                parent.set_member(member.name, own_member)
+            else:
+                del self._own_members[key]
+
+
+def _is_in_branch(node: Any) -> bool:
+    """Return whether a statement of a module runs only under a condition."""
+    while not isinstance(node, ast.Module):
+        if isinstance(node, (ast.If, ast.Try, ast.TryStar, ast.ExceptHandler, ast.Match)):
+            return True
+        node = node.parent
+    return False
 
 
 class TreeReader:
@@ -66,7 +111,7 @@ class TreeReader:
             GriffeError: griffe cannot read the package.
         """
         loader = griffe.GriffeLoader(
-            extensions=griffe.load_extensions(_WithoutImports(package)),
+            extensions=griffe.load_extensions(_WithoutImports(package), _OwnBranches(package)),
             search_paths=[],
             allow_inspection=False,
         )

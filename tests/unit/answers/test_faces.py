@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import os
@@ -89,7 +90,9 @@ def test_the_answer_as_a_frame():
 
 def test_the_cached_measurements_equal_fresh_ones():
     store = reading.open_store(SNAPSHOT)
-    cached_rows = json.loads((SNAPSHOT / "measurements.json").read_text())["measurements"]
+    cached_rows = json.loads(gzip.decompress((SNAPSHOT / "measurements.json.gz").read_bytes()))[
+        "measurements"
+    ]
     answer, damages = measure_repositories(store, store.repositories(), store.as_of)
     assert not damages
     for repository, by_name in answer.items():

@@ -12,6 +12,7 @@ from advisor.answers.recommend import recommend
 from advisor.decide.requirements import Requirements
 from advisor.domain.domain import load_domain
 from advisor.domain.files import data_folder
+from advisor.errors import FactsError
 
 OPTIONAL = {"documentation", "stability", "weight", "task"}
 TASK = Requirements(model="gemma-2-9b", method="qlora", gpu_memory_gib=24)
@@ -32,6 +33,25 @@ def test_other_goals_do_not_have_the_optional_criteria():
         assert sum(question.weights.values()) == pytest.approx(1)
     one = read_request(Request(weights={"documentation": 5}))
     assert OPTIONAL & {c.name for c in one.domain.criteria} == {"documentation"}, "a weight brings it in"
+
+
+@pytest.mark.parametrize("domain", ["dataframes", "web-frameworks"])
+def test_other_domains_weigh_documentation_and_stability_if_asked(domain):
+    question, _ = ask(domain=domain)
+    assert not OPTIONAL & {c.name for c in question.domain.criteria}
+    question, answer = ask(domain=domain, weights={"stability": 10, "documentation": 5})
+    assert question.weights["stability"] == 2 * question.weights["documentation"] > 0
+    measurements = [m for one in answer.ranking for m in one.measurements if m.metric == "api_retention"]
+    assert any(m.value is not None for m in measurements), "the bundled facts have the public API"
+
+
+@pytest.mark.parametrize(("domain", "sentence"), [
+    ("dataframes", "no recipes in the domain dataframes: a recipe trains a model, and this domain does not ask"),
+    ("finetuning", "no facts about recipes of these libraries: run `advisor collect-docs"),
+])  # fmt: skip
+def test_a_store_without_recipes_says_what_to_do(tmp_path, domain, sentence):
+    with pytest.raises(FactsError, match=sentence):
+        find_recipes(read_task("llama-3", (), None), [tmp_path], domain)
 
 
 def test_recipes_weigh_most_and_are_those_of_the_command():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import shutil
@@ -105,16 +106,17 @@ def test_a_candidate_without_facts_yet_is_missing_with_the_date(tmp_path):
     assert all(str(first) in reason for reason in answer.missing.values())
 
 
+def read_measurements(store):
+    return json.loads(gzip.decompress((store / "measurements.json.gz").read_bytes()))
+
+
 def test_a_missing_cache_beside_a_snapshot_is_written_again(tmp_path):
     copy = shutil.copytree(SNAPSHOT, tmp_path / "dataframes")
-    for file in ("measurements.json", "draws.json"):
+    for file in ("measurements.json.gz", "draws.json"):
         (copy / file).unlink()
     write_answer_cache(reading.open_store(copy), 0)
-    content = json.loads((copy / "measurements.json").read_text())
-    assert (
-        content["measurements"].keys()
-        == json.loads((SNAPSHOT / "measurements.json").read_text())["measurements"].keys()
-    )
+    content = read_measurements(copy)
+    assert content["measurements"].keys() == read_measurements(SNAPSHOT)["measurements"].keys()
     new_store = reading.open_store(copy)
     assert cache.read_cached_measurements(
         FactsView(new_store, tuple(new_store.repositories()), new_store.as_of)

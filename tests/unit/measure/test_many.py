@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import sys
@@ -270,12 +271,13 @@ def test_collecting_into_a_large_store_measures_the_whole_store(store, monkeypat
     monkeypatch.setattr(measure_facts, "MOST_IN_ONE_FILE", len(NAMES) if has_outlooks else 2)
     measure_facts.measure_facts(store.path)
     assert read_store_measurements(store, NAMES, AS_OF) == measure_directly(store)
-    assert (store.path / "measurements.json").exists() is has_outlooks
+    assert (store.path / "measurements.json.gz").exists() is has_outlooks
     if has_outlooks:  # a page of many candidates reads them from one file, and no facts
         view = FactsView(store, tuple(NAMES), AS_OF)
         kept = read_cached_measurements(view)
         assert kept.measurements == measure_directly(store)
         assert kept.outlooks == compute_outlooks_of(view)
-        first = json.loads((store.path / "measurements.json").read_text())["measurements"][NAMES[0]][0]
+        content = json.loads(gzip.decompress((store.path / "measurements.json.gz").read_bytes()))
+        first = content["measurements"][NAMES[0]][0]
         assert None not in first.values(), "a field with its default is left out"
         assert "" not in first.values(), "a field with its default is left out"

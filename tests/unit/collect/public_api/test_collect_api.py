@@ -229,6 +229,65 @@ def test_a_class_that_loses_its_base_takes_nothing_from_the_base(tmp_path):
     assert [(r["name"], r["member"], r["kind"]) for r in rows] == [("er.Heir", None, "base class removed")]
 
 
+OWN_IMPORTS = "from er.core import Array, mean, store, zeros\n"
+BRANCHES = {
+    "an else branch": "if FLAG:\n    from er.core import Array, mean, store, zeros\nelse:\n{}",
+    "a branch after the imports": OWN_IMPORTS + "if FLAG:\n{}",
+    "a try in a branch": OWN_IMPORTS + "if FLAG:\n    try:\n    {}\n    except ImportError:\n        pass\n",
+    "a handler": "try:\n    from er.core import Array, mean, store, zeros\nexcept ImportError:\n{}",
+    "the first branch": "try:\n{}\nexcept ImportError:\n    from er.core import Array, mean, store, zeros\n",
+}
+
+
+@pytest.mark.parametrize("text", BRANCHES.values(), ids=BRANCHES)
+def test_a_name_that_one_branch_takes_from_another_package_stays_the_own_one(tmp_path, text):
+    repo = Repo(tmp_path / "clone")
+    core = "class Array:\n    def sum(self): ...\ndef mean(x): ...\ndef store(x): ...\ndef zeros(n): ...\n"
+    put_release(repo, {"er/__init__.py": OWN_IMPORTS, "er/core.py": core}, "2024-01-01", "v1.0.0")
+    outside = "    from other.array import Array, mean, zeros"
+    put_release(repo, {"er/__init__.py": text.format(outside)}, "2024-02-01", "v1.1.0")
+    put_release(repo, {"er/core.py": core.replace("sum(self)", "total(self)")}, "2024-03-01", "v1.2.0")
+    put_release(
+        repo, {"er/__init__.py": OWN_IMPORTS + "from other.array import mean\n"}, "2024-04-01", "v2.0.0"
+    )
+    rows = collect(repo, tmp_path / "s")["api_changes"]
+    assert {(r["version"], r["name"], r["member"], r["kind"]) for r in rows if not r["is_alias"]} == {
+        ("1.2.0", "er.Array", "sum", "removed"),
+        ("2.0.0", "er.mean", None, "removed"),
+    }, "the last import replaces mean() under any condition"
+
+
+def test_a_stand_in_of_one_branch_does_not_replace_a_function(tmp_path):
+    repo = Repo(tmp_path / "clone")
+    text = "from er.core import store\ndef load(path): ...\n"
+    put_release(repo, {"er/__init__.py": text, "er/core.py": "def store(x): ...\n"}, "2024-01-01", "v1.0.0")
+    branch = "if FLAG:\n    try:\n        from other import load\n        store = refuse('store')\n    except ImportError:\n        pass\n"
+    put_release(repo, {"er/__init__.py": text + branch}, "2024-02-01", "v1.1.0")
+    tables = collect(repo, tmp_path / "s")
+    assert tables["api_changes"] == []
+    assert {r["name"]: r["kind"] for r in tables["api_names"] if not r["is_alias"]} == {
+        "er.core": "module", "er.load": "function", "er.store": "function"}  # fmt: skip
+
+
+def test_tags_of_another_project_whose_history_came_in_are_left_out(tmp_path):
+    repo = Repo(tmp_path / "clone")
+    put_release(repo, {"er/__init__.py": "def make(): ...\n"}, "2024-01-01", "v1.0.0")
+    repo.git("checkout", "-q", "--orphan", "other")
+    repo.git("rm", "-q", "-r", "-f", ".")
+    put_release(repo, {"expr/__init__.py": "def plan(): ...\n"}, "2024-02-01", "v3.0.0")
+    put_release(repo, {"expr/__init__.py": "def plan(x): ...\n"}, "2023-12-01", "v0.9.0")
+    repo.git("checkout", "-q", "-f", "main")
+    put_release(repo, {"er/__init__.py": "def make(): ...\ndef more(): ...\n"}, "2024-03-01", "v1.1.0")
+    notes = []
+    rows = collect(repo, tmp_path / "unmerged", warn=notes.append)["api_releases"]
+    assert [r["version"] for r in rows] == ["0.9.0", "1.0.0", "1.1.0"], "an older tag can be of the project"
+    assert notes == [f"{NAME}: 1 tags of another project, such as v3.0.0, are left out"]
+    repo.git("merge", "-q", "--allow-unrelated-histories", "-m", "merge", "other", day="2024-04-01")
+    put_release(repo, {}, "2024-05-01", "v1.2.0")
+    rows = collect(repo, tmp_path / "merged")["api_releases"]
+    assert [r["version"] for r in rows] == ["0.9.0", "1.0.0", "1.1.0", "1.2.0"]
+
+
 def test_package_of_a_repository():
     paths = dict.fromkeys(
         ("lib/yaml/__init__.py", "lib/yaml/nodes.py", "examples/big/__init__.py", "tests/yaml/__init__.py"), "b")  # fmt: skip
@@ -242,6 +301,9 @@ def test_package_of_a_repository():
     assert find_package({"six.py": "b", "setup.py": "b", "documentation/conf.py": "b"}, ["six"]).files == {
         "six.py": "b"
     }
+    early = dict.fromkeys(("compare/__init__.py", "py-far/pyfar/__init__.py", "py-far/pyfar/b.py"), "b")
+    assert find_package(early, ["far_", "pyfarther"]).name == "pyfar", "its name is in that of the repository"
+    assert find_package(early, ["far"]).name == "compare", "three letters are in many names"
     strange = {"../er/__init__.py": "b", "../er/a b.py": "b", "../er/../x.py": "b", "docs/conf.py": "b"}
     assert find_package(strange, ["er"]).files == {"er/__init__.py": "b"}, "no path leads out of the folder"
 
