@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from advisor.errors import InputError
 
@@ -108,3 +109,15 @@ def check_repository(name: str) -> str:
     if not _REPOSITORY.fullmatch(name) or name.split("/")[1] in {".", ".."}:
         raise InputError(f"invalid repository name {name!r}: expected owner/name")
     return name
+
+
+def check_place(place: str) -> str:
+    """Check a repository that is no folder and no URL, and return it unchanged.
+
+    Raises:
+        InputError: it is not ``owner/name``; the message of what can only be a path says so.
+    """
+    if place.startswith(("/", ".", "~")) or place.count("/") > 1:
+        problem = "is a file" if Path(place).is_file() else "does not exist"
+        raise InputError(f"{place!a} {problem}: expected the folder of a clone, a URL, or owner/name")
+    return check_repository(place)

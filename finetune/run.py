@@ -82,6 +82,10 @@ def plan_run(composed_spec: ComposedSpec, callbacks: RunCallbacks = RunCallbacks
     spec = composed_spec.spec
     if idle_note := hardware.describe_unused_gpus(machine, spec.devices.kind, spec.devices.processes):
         callbacks.on_stage(idle_note)
+    if emulation_note := hardware.describe_emulation(
+        machine, spec.devices.kind, spec.training.dtype, spec.devices.processes
+    ):
+        callbacks.on_stage(emulation_note)
     stack = load_stack(spec.stack)
     metrics.check_metrics(spec.evaluation.metrics)
     callbacks.on_stage("tokenise")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -217,7 +217,9 @@ def compose_run(options: RunOptions, callbacks: RunCallbacks, output: Path | Non
     if "stack" not in names:
         values_so_far = {n: value for _, tables in layers for n, value in specs.iterate_leaves(tables)}
         stack, recommendation = _recommend_stack(
-            values_so_far.get("devices.kind"), values_so_far.get("method.objective", "sft")
+            values_so_far.get("devices.kind"),
+            values_so_far.get("method.objective", "sft"),
+            callbacks.on_stage,
         )
         layers.append(("recommended", {"stack": stack}))
     composed_spec = specs.compose_spec(layers)
@@ -252,12 +254,15 @@ def _parent_layer(name: str) -> dict[str, Any]:
     return nest_leaves({leaf: value for leaf, value in leaves.items() if value is not None})
 
 
-def _recommend_stack(kind: str | None, objective: str) -> tuple[str, dict[str, Any]]:
+def _recommend_stack(
+    kind: str | None, objective: str, on_stage: Callable[[str], None] = lambda _: None
+) -> tuple[str, dict[str, Any]]:
     """Return the name of the recommended stack that can run here, and why it is recommended.
 
     Args:
         kind: ``cpu`` or ``cuda``, if the run says so; None: as the machine has it.
         objective: ``sft``, or a preference, which not every stack trains on.
+        on_stage: called with the reason if it is not the choice of the ranking.
 
     Raises:
         InputError: advisor has no stack for any of the suitable libraries.
@@ -285,6 +290,7 @@ def _recommend_stack(kind: str | None, objective: str) -> tuple[str, dict[str, A
         if objective != "sft":
             obstacle = f"advisor does not run {objective} with {answer.choice}"
         reason = f"the next of the ranking that can train here; {obstacle}"
+        on_stage(f"the stack is {stack.name}, {reason}")
         return stack.name, {**why, "reasons": [reason]}
     raise InputError("cannot train with any of the suitable libraries: choose a stack with --stack")
 

@@ -2,18 +2,22 @@
 
 It reads a request a line from stdin and writes a line of JSON for each piece of the answer to stdout:
 ``{"text": …}``, and at the end ``{"prompt_tokens": …, "completion_tokens": …, "finish_reason": "stop" or
-"length"}`` or ``{"error": …}``. The first line says that the model is loaded. The process has no network if
-the system can close it, because a model can have code of its own.
+"length"}`` or ``{"error": …}``. The line ``{"stop": N}`` ends the answer to request N after its next token,
+and the end of stdin ends all answers. The first line says that the model is loaded. The process has no
+network if the system can close it, because a model can have code of its own.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from finetune import record
@@ -30,6 +34,7 @@ class Answerer:
 
     def __init__(self, folder: Path) -> None:
         """Load the models of a run."""
+        self.last_stop: float = 0  # the answers up to this number end
         self.spec: RunSpec = record.read_spec(folder, record.read_record(folder))
         remote = self.spec.model.trust_remote_code
         self.tokenizer = load_tokenizer(str(folder / "adapter"), trust_remote_code=remote)
@@ -43,12 +48,19 @@ class Answerer:
     def answer(self, request: Mapping[str, Any], write: Callable[[dict[str, Any]], None]) -> None:
         """Answer one request; ``write`` gets the pieces."""
         import torch
-        from transformers import TextStreamer
+        from transformers import StoppingCriteria, TextStreamer
 
         class Writer(TextStreamer):  # type: ignore[misc, unused-ignore]  # transformers has no types
             def on_finalized_text(self, text: str, **_: Any) -> None:
                 if text:
                     write({"text": text})
+
+        answerer = self
+
+        class Stop(StoppingCriteria):  # type: ignore[misc, unused-ignore]  # transformers has no types
+            def __call__(self, input_ids: Any, *_: Any, **__: Any) -> Any:
+                is_over = request["number"] <= answerer.last_stop
+                return torch.full((input_ids.shape[0],), is_over, device=input_ids.device)
 
         try:
             text = render(
@@ -78,6 +90,7 @@ class Answerer:
                 max_new_tokens=min(int(request["max_tokens"]), room),
                 eos_token_id=stops or None,
                 pad_token_id=stops[0] if stops else 0,
+                stopping_criteria=[Stop()],
                 streamer=Writer(self.tokenizer, skip_prompt=True, skip_special_tokens=True),
                 **choice,
             )
@@ -107,12 +120,28 @@ def main(folder: Path) -> None:
         stdout.flush()
 
     answerer = Answerer(folder)
+    requests: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
+    threading.Thread(target=_read_requests, args=(answerer, requests), daemon=True).start()
     write({"ready": True})
-    for line in sys.stdin:
+    while (request := requests.get()) is not None:
         try:
-            answerer.answer(json.loads(line), write)
+            answerer.answer(request, write)
         except Exception as error:  # noqa: BLE001 - the next request must have its answer
             write({"error": f"{type(error).__name__}: {error}"})
+
+
+def _read_requests(answerer: Answerer, requests: SimpleQueue[dict[str, Any] | None]) -> None:
+    """Read requests from stdin while the model answers; None is the end."""
+    try:
+        for line in sys.stdin:
+            request = json.loads(line)
+            if "stop" in request:
+                answerer.last_stop = request["stop"]
+            else:
+                requests.put(request)
+    finally:
+        answerer.last_stop = math.inf
+        requests.put(None)
 
 
 if __name__ == "__main__":

@@ -7,16 +7,19 @@ the permission that this server never gives.
 
 from __future__ import annotations
 
+import itertools
 import json
+import socket
 import subprocess
 import sys
 import threading
 import time
 import uuid
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 from finetune import isolation, record
 from finetune.errors import RunError, TrainingError
@@ -26,6 +29,7 @@ MODELS = ("adapter", "base")
 _LOOPBACK = "127.0.0.1"
 _MOST_BODY_BYTES = 4 * 2**20
 _MOST_TOKENS, _DEFAULT_TOKENS = 32_768, 512
+_WATCH_SECONDS = 0.2
 # Fields that this server does not carry out, with the values that change nothing: clients send those too.
 _UNUSED_FIELDS: Mapping[str, tuple[Any, ...]] = {
     "stop": (None, "", []),
@@ -54,7 +58,8 @@ class ModelProcess:
             raise RunError(f"{folder} is {run_record.current_state}; only a finished run can answer")
         spec = record.read_spec(folder, run_record)
         base.fetch_model(spec.model.base, spec.model.revision)
-        self._lock = threading.Lock()
+        self._lock, self._pipe_lock = threading.Lock(), threading.Lock()
+        self._numbers = itertools.count(1)
         self._process = subprocess.Popen(
             isolation.close_network([sys.executable, "-m", "finetune.after.answering", str(folder)]),
             stdin=subprocess.PIPE,
@@ -72,23 +77,60 @@ class ModelProcess:
             self.close()
             raise
 
-    def answer(self, request: Mapping[str, Any]) -> Generator[dict[str, Any], None, None]:
-        """Yield the pieces of an answer; the last one has ``finish_reason`` or ``error``."""
+    def answer(
+        self, request: Mapping[str, Any], has_left: Callable[[], bool] = lambda: False
+    ) -> Generator[dict[str, Any], None, None]:
+        """Yield the pieces of an answer; the last one has ``finish_reason`` or ``error``.
+
+        Args:
+            request: what `parse_request` returns.
+            has_left: whether nobody waits for the answer any more; then the model stops.
+        """
         with self._lock:
-            pipe = self._process.stdin
-            if pipe is None or self._process.poll() is not None:
+            if self._process.poll() is not None:
                 raise TrainingError(self._describe_end())
-            pipe.write(json.dumps(request) + "\n")
-            pipe.flush()
+            number = next(self._numbers)
+            self._send({**request, "number": number})
             is_complete = False
-            try:
-                while not is_complete:
-                    piece = self._read()
-                    is_complete = "text" not in piece
-                    yield piece
-            finally:
-                while not is_complete:  # the reader is gone; its answer must not go to the next one
-                    is_complete = "text" not in self._read()
+            with self._stop_if(has_left, number):
+                try:
+                    while not is_complete:
+                        piece = self._read()
+                        is_complete = "text" not in piece
+                        yield piece
+                finally:
+                    if not is_complete:  # the rest must not go to the next one
+                        self._send({"stop": number})
+                    while not is_complete:
+                        is_complete = "text" not in self._read()
+
+    @contextmanager
+    def _stop_if(self, has_left: Callable[[], bool], number: int) -> Iterator[None]:
+        """Stop the answer with this number when nobody waits for it any more."""
+        is_over = threading.Event()
+
+        def watch() -> None:
+            while not is_over.wait(_WATCH_SECONDS):
+                if has_left():
+                    self._send({"stop": number})
+                    return
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            watcher.join()
+
+    def _send(self, line: Mapping[str, Any]) -> None:
+        pipe = cast("IO[str]", self._process.stdin)
+        try:
+            with self._pipe_lock:
+                pipe.write(json.dumps(line) + "\n")
+                pipe.flush()
+        except OSError:  # the process has ended; `_read` says how
+            return
 
     def _read(self) -> dict[str, Any]:
         line = self._process.stdout.readline() if self._process.stdout else ""
@@ -207,7 +249,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_error(500, str(error))
 
     def _answer(self, request: Mapping[str, Any], head: dict[str, Any], *, is_stream: bool) -> None:
-        pieces = self.models.answer(request)
+        pieces = self.models.answer(request, self._has_client_left)
         first = next(pieces)
         if "error" in first:
             self._send_error(400, first["error"], first.get("code"))
@@ -251,6 +293,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"data: [DONE]\n\n")
         except (BrokenPipeError, ConnectionResetError):
             pieces.close()
+
+    def _has_client_left(self) -> bool:
+        """Return whether the client has closed its connection."""
+        try:
+            return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def _has_own_host(self) -> bool:
         """Return whether the request names this server; refuse others (DNS rebinding)."""

@@ -23,6 +23,7 @@ from finetune.stacks import load_stack
 from finetune.weights import base
 
 WARM_UP_STEPS = 2
+FEWEST_STEPS = WARM_UP_STEPS + 2
 GATES = {
     "input": "base model, training tokens and held-out tokens have the same hashes as the reference",
     "first loss": "the loss of the first step differs from the reference's by at most 0.01",
@@ -144,9 +145,9 @@ def _measure_run(stack: str, seed: int, folder: Path) -> RunFigures:
     events = [event for _, event in launch.read_events(folder)]
     steps = [e for e in events if e["event"] == "step"]
     last: dict[str, dict[str, Any]] = {e["event"]: e for e in events}
-    if len(steps) < WARM_UP_STEPS + 2 or "loaded" not in last or "finished" not in last:
+    if len(steps) < FEWEST_STEPS or "loaded" not in last or "finished" not in last:
         raise AdvisorError(
-            f"too few steps to measure in {folder}: {len(steps)} (at least {WARM_UP_STEPS + 2} are needed)"
+            f"too few steps to measure in {folder}: {len(steps)} (at least {FEWEST_STEPS} are needed)"
         )
     timed_steps = steps[WARM_UP_STEPS - 1 :]
     times = [b["time"] - a["time"] for a, b in pairwise(timed_steps)]

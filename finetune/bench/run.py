@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.errors import AdvisorError
 from finetune import record, run
-from finetune.bench.figures import RunFigures, check_gates, find_reference, measure_run
+from finetune.bench.figures import FEWEST_STEPS, RunFigures, check_gates, find_reference, measure_run
 from finetune.callbacks import RunCallbacks
-from finetune.errors import RunError, TrainingInterruption
+from finetune.errors import RunError, SpecError, TrainingInterruption
 from finetune.machine import device_memory, hardware
 from finetune.process import launch
 from finetune.sections import LORA_LIKE
@@ -216,6 +216,9 @@ def merge_settings(composed_spec: ComposedSpec, quick: Mapping[str, Any]) -> dic
     """Return the fields of the bench: the user's over those of the bench (``quick``) over the demo's.
 
     A run has steps or epochs: the one that comes last replaces the other.
+
+    Raises:
+        SpecError: the runs would be too short to measure.
     """
     origins = composed_spec.origins
     fields = dict(iterate_leaves(composed_spec.spec.model_dump()))
@@ -226,6 +229,11 @@ def merge_settings(composed_spec: ComposedSpec, quick: Mapping[str, Any]) -> dic
     for layer in (demo, quick, own):
         old_names = _LENGTHS if any(name in layer for name in _LENGTHS) else ()
         settings = {name: value for name, value in settings.items() if name not in old_names} | dict(layer)
+    steps = settings.get("training.steps")
+    if steps is not None and steps < FEWEST_STEPS:
+        raise SpecError(
+            f"training.steps = {steps} is too short to measure: a bench needs at least {FEWEST_STEPS} steps"
+        )
     return settings
 
 

@@ -139,6 +139,19 @@ def describe_unused_gpus(machine: Machine, kind: str | None, processes: int) -> 
     return f"{count} GPUs found, {processes} used; to use all of them: --gpus {count}"
 
 
+def describe_emulation(machine: Machine, kind: str | None, dtype: str | None, processes: int) -> str:
+    """Return a sentence about a GPU that computes bfloat16 in float32; empty if there is none."""
+    if kind != "cuda" or dtype != "bfloat16":
+        return ""
+    gpu = next((gpu for gpu in machine.gpus[:processes] if gpu.capability < _BFLOAT16_SINCE), None)
+    if gpu is None:
+        return ""
+    return (
+        f"{gpu.name} has no bfloat16 (compute capability {gpu.capability}, not {_BFLOAT16_SINCE} or more) "
+        "and computes it in float32, which is slow; use --set training.dtype=float16"
+    )
+
+
 def select_devices(processes: int) -> dict[str, str]:
     """Return the variables with which a run sees one GPU for each of its processes, and no other.
 

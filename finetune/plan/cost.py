@@ -27,9 +27,12 @@ def describe_costs(plan: Plan) -> list[str]:
         lines.append(_describe_fit(plan, plan.shape, plan.prediction.total))
         lines += _describe_evaluation(plan, plan.shape)
     devices = plan.spec.devices
-    idle_note = hardware.describe_unused_gpus(plan.machine, devices.kind, devices.processes)
+    notes = (
+        hardware.describe_unused_gpus(plan.machine, devices.kind, devices.processes),
+        hardware.describe_emulation(plan.machine, devices.kind, plan.spec.training.dtype, devices.processes),
+    )
     return [
-        *([f"devices: {idle_note}"] if idle_note else []),
+        *(f"devices: {note}" for note in notes if note),
         *lines,
         *_describe_speed(plan),
         *describe_time(plan),

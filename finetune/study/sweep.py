@@ -134,8 +134,8 @@ def run_sweep(
     Args:
         composed_spec: the job.
         combinations: the settings of each run.
-        folder: folder of the runs, ``run-1`` and so on, where a finished run does not run again; None: each
-            run has a new folder in the user's folder of runs.
+        folder: folder of the runs, ``run-1`` and so on, where a finished run does not run again and an
+            interrupted one resumes; None: each run has a new folder in the user's folder of runs.
         start: starts a run and returns its folder.
         callbacks: called with stages and events.
 
@@ -166,8 +166,12 @@ def _run_one(
     start: Callable[[ComposedSpec, RunCallbacks], Path],
     callbacks: RunCallbacks,
 ) -> SweepRun:
-    if reason := _find_earlier_run(folder, spec):
-        return SweepRun(settings, folder, reason.removeprefix("finished"))
+    earlier_run = read_earlier_run(folder, spec.spec)
+    if earlier_run is not None:
+        if earlier_run.current_state == "finished":
+            return SweepRun(settings, folder)
+        if earlier_run.outcome.startswith(_EARLY_STOP):
+            return SweepRun(settings, folder, earlier_run.outcome)
     stops: list[str] = []
 
     def on_event(event: dict[str, Any]) -> None:
@@ -181,8 +185,12 @@ def _run_one(
             (folder / "stop").touch()
             callbacks.on_stage(reason)
 
+    own_callbacks = replace(callbacks, on_event=on_event)
     try:
-        start(spec, replace(callbacks, on_event=on_event))
+        if earlier_run is None:
+            start(spec, own_callbacks)
+        else:
+            run.resume_run(folder, own_callbacks)
     except TrainingInterruption:
         if not stops:
             raise
@@ -192,19 +200,6 @@ def _run_one(
     except AdvisorError as error:
         return SweepRun(settings, folder, str(error))
     return SweepRun(settings, folder)
-
-
-def _find_earlier_run(folder: Path, spec: ComposedSpec) -> str:
-    """Return ``finished`` or why the run here was stopped early; else prepare the folder for a new run."""
-    earlier_run = read_earlier_run(folder, spec.spec)
-    if earlier_run is None:
-        return ""
-    if earlier_run.current_state == "finished":
-        return "finished"
-    if earlier_run.outcome.startswith(_EARLY_STOP):
-        return earlier_run.outcome
-    record.clear_run(folder)
-    return ""
 
 
 def judge_progress(quarters: Mapping[int, float], earlier: Sequence[Mapping[int, float]]) -> str:

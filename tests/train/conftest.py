@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import tiny_model
 from train_words import FAST
+
+from finetune import demo
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +65,13 @@ def finished_run(advisor, tiny, sums, tmp_path_factory):
     words = ["--data", sums, "--model", tiny, "-o", folder, "--set", "training.steps=12", *FAST]
     process = advisor("train", *words)
     return folder, process
+
+
+@pytest.fixture(scope="session")
+def demo_model(home):
+    """The demo's model, as a folder in the user's cache of this session; it is downloaded once for all sessions."""
+    models = Path(home["XDG_CACHE_HOME"]) / "advisor" / "models"
+    models.parent.mkdir(parents=True, exist_ok=True)
+    folder = demo.prepare_model()
+    models.symlink_to(folder.parent)
+    return models / folder.name

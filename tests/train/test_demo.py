@@ -12,14 +12,13 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import httpx
 import pytest
 from train_words import DEMO
 
 from advisor.domain.files import data_folder
-from finetune import demo, record
+from finetune import record
 from finetune.spec import compose_spec
 from finetune.study import probe
 
@@ -28,16 +27,7 @@ MODEL = "SmolLM2-135M-Instruct"
 
 
 @pytest.fixture(scope="module")
-def model(home):
-    """The demo's model, as a folder in the user's cache of this session."""
-    models = Path(home["XDG_CACHE_HOME"]) / "advisor" / "models"
-    models.parent.mkdir(parents=True, exist_ok=True)
-    models.symlink_to(demo.prepare_model().parent)
-    return models / MODEL
-
-
-@pytest.fixture(scope="module")
-def run(advisor, model, tmp_path_factory):
+def run(advisor, demo_model, tmp_path_factory):
     """The folder of a short training of the demo."""
     folder = tmp_path_factory.mktemp("demo") / "run"
     advisor("train", "--demo", "--preset", "quick", "-o", folder, *DEMO)
@@ -69,8 +59,8 @@ def test_training_lowers_the_loss_and_the_metric_of_a_user_judges_it(advisor, ru
     assert result["base"] == 0
 
 
-def test_bases_describes_the_model_on_the_rows(advisor, model):
-    output = advisor("bases", "--data", ROWS, "--models", model).stdout
+def test_bases_describes_the_model_on_the_rows(advisor, demo_model):
+    output = advisor("bases", "--data", ROWS, "--models", demo_model).stdout
     for words in (("kind", "instruct"), ("parameters", "134,515,008"), ("context, tokens", "8,192")):
         assert any(all(word in line for word in words) for line in output.splitlines()), words
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
 import subprocess
 import sys
+import threading
+import time
 
 import httpx
 import pytest
+
+from finetune.after.serve import ModelProcess, build_server
 
 QUESTION = [{"role": "user", "content": "what is 1 plus 6 ?"}]
 
@@ -110,3 +117,75 @@ def test_chat_in_the_terminal_shows_both(advisor, finished_run):
     process = advisor("runs", "chat", finished_run[0], "--max-tokens", "8", input="what is 1 plus 6 ?\n\n")
     lines = process.stdout.splitlines()
     assert [line.split(":")[0] for line in lines] == ["base", "adapter"]
+
+
+class RecordedModels(ModelProcess):
+    """The process of the models, with what it gets and what it answers."""
+
+    def __init__(self, folder):
+        self.lines, self.ends = [], []
+        super().__init__(folder)
+
+    def _send(self, line):
+        super()._send(line)
+        self.lines.append(line)
+
+    def _read(self):
+        piece = super()._read()
+        if "completion_tokens" in piece:
+            self.ends.append(piece["completion_tokens"])
+        return piece
+
+    def pause(self):
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def go_on(self):
+        os.kill(self._process.pid, signal.SIGCONT)
+
+
+@pytest.fixture
+def recorded_server(finished_run):
+    """The server of a run in this process: its models and its address."""
+    models = RecordedModels(finished_run[0])
+    server = build_server(models, "run", 0)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield models, server.server_address
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    models.close()
+
+
+def wait_until(condition):
+    until = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("is_stream", [True, False])
+def test_model_stops_when_the_client_leaves(recorded_server, is_stream):
+    """The model is paused while the client leaves, so that a fast one cannot end by itself."""
+    models, address = recorded_server
+    values = {"model": "base", "messages": QUESTION, "temperature": 2, "seed": 1, "max_tokens": 450}
+    url = f"http://127.0.0.1:{address[1]}/v1"
+    whole = ask(url, **values).json()["usage"]["completion_tokens"]
+    assert whole > 100, "an answer that is worth stopping"
+    body = json.dumps({**values, "stream": is_stream})
+    head = f"Host: 127.0.0.1:{address[1]}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    if not is_stream:
+        models.pause()
+    with socket.create_connection(address) as client:
+        client.sendall(f"POST /v1/chat/completions HTTP/1.1\r\n{head}\r\n\r\n{body}".encode())
+        if is_stream:
+            while b"content" not in client.recv(4096):
+                pass
+            models.pause()
+        wait_until(lambda: len(models.lines) == 2)
+    wait_until(lambda: "stop" in models.lines[-1])
+    models.go_on()
+    wait_until(lambda: len(models.ends) == 2)
+    assert models.ends[0] == whole
+    assert models.ends[1] < whole / 2
+    assert ask(url, **values).json()["usage"]["completion_tokens"] == whole, "the next answer is whole"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from advisor.addresses import github_repository, repository_of_links
+from advisor.addresses import check_place, github_repository, repository_of_links
+from advisor.errors import InputError
 
 A, B = "https://github.com/o/a", "https://github.com/o/b"
 
@@ -41,3 +42,21 @@ def test_repository_of_a_url(url, repository):
 ])  # fmt: skip
 def test_the_most_reliable_label_wins(links, repository):
     assert repository_of_links(links) == repository
+
+
+def test_what_can_only_be_a_path_is_said_to_be_missing(tmp_path):
+    assert check_place("o/n") == "o/n"
+    (tmp_path / "file").touch()
+    for place, problem in (
+        ("/nonexist", "'/nonexist' does not exist"),
+        ("./o/n", "'./o/n' does not exist"),
+        ("~/o", "'~/o' does not exist"),
+        ("a/b/c", "'a/b/c' does not exist"),
+        (str(tmp_path / "file"), "/file' is a file"),
+    ):
+        with pytest.raises(
+            InputError, match=f"{problem}: expected the folder of a clone, a URL, or owner/name"
+        ):
+            check_place(place)
+    with pytest.raises(InputError, match="invalid repository name 'n': expected owner/name"):
+        check_place("n")

@@ -240,7 +240,7 @@ def _parse_repositories(
     Returns:
         ``owner/name`` → package, and ``owner/name`` or place → place of the history.
     """
-    from advisor.addresses import check_repository
+    from advisor.addresses import check_place
 
     check_one_place(places or [], name=name)
     names = [place for place in places or () if not Path(place).is_dir() and "://" not in place]
@@ -251,5 +251,5 @@ def _parse_repositories(
     domain_packages = {c.repository: c.package for c in load_domain(domain).candidates}
     if not places:
         return domain_packages, {repository: repository for repository in domain_packages}
-    packages = {check_repository(place): domain_packages.get(place) for place in names}
+    packages = {check_place(place): domain_packages.get(place) for place in names}
     return packages, {place: place for place in places}

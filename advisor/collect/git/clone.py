@@ -56,7 +56,7 @@ def open_history(
         url = where
         name = repository or _find_name(where)
     else:
-        name = where
+        name = addresses.check_place(where)
         url = _build_github_url(where)
     addresses.check_repository(name)
     clone_name = _name_clone(url, name)

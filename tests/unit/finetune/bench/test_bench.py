@@ -24,7 +24,7 @@ from finetune.bench.result import parse_result
 from finetune.bench.rows import REFERENCE
 from finetune.bench.run import Bench
 from finetune.callbacks import RunCallbacks
-from finetune.errors import RunError, TrainingError, TrainingInterruption
+from finetune.errors import RunError, SpecError, TrainingError, TrainingInterruption
 from finetune.machine import device_memory
 from finetune.runners.progress import build_scheduler
 from finetune.runners.stream import Stream, open_stream, row_order
@@ -345,6 +345,9 @@ def test_length_of_a_run_is_the_one_that_comes_last():
     assert "training.epochs" not in bench.merge_settings(compose_spec([demo]), bench.QUICK)
     own = bench.merge_settings(compose_spec([demo, ("--set", {"training": {"epochs": 3.0}})]), bench.QUICK)
     assert (own["training.epochs"], "training.steps" in own) == (3.0, False)
+    short = compose_spec([demo, ("--set", {"training": {"steps": 3}})])
+    with pytest.raises(SpecError, match=r"training\.steps = 3 is too short .* needs at least 4 steps"):
+        bench.merge_settings(short, bench.QUICK)
 
 
 def test_seed_without_the_reference_gives_no_ratio():

@@ -170,6 +170,21 @@ def test_idle_gpus_are_named_with_the_option_that_uses_them(cards):
     assert not hardware.describe_unused_gpus(machine, "cpu", 1)
 
 
+@pytest.mark.parametrize(("kind", "dtype", "processes", "is_emulated"), [
+    ("cuda", "bfloat16", 2, True), ("cuda", "bfloat16", 1, False), ("cuda", "float16", 2, False),
+    ("cuda", "float32", 2, False), ("cpu", "bfloat16", 2, False), (None, "bfloat16", 2, False),
+])  # fmt: skip
+def test_bfloat16_on_a_card_without_it_is_named_with_the_type_that_is_fast(
+    cards, kind, dtype, processes, is_emulated
+):
+    cards(H100, T4)
+    text = hardware.describe_emulation(hardware.detect_machine(), kind, dtype, processes)
+    assert text == is_emulated * (
+        "Tesla T4 has no bfloat16 (compute capability 7.5, not 8.0 or more) and computes it in float32, which "
+        "is slow; use --set training.dtype=float16"
+    )
+
+
 def test_without_nvidia_smi_torch_knows_the_gpus(interpreter, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "/bin:/usr/bin")
     monkeypatch.setattr(hardware.shutil, "which", lambda _: None)

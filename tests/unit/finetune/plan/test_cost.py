@@ -70,6 +70,24 @@ def test_room_is_the_free_memory_of_the_gpus_that_the_run_uses(tmp_path, monkeyp
     assert any("does not fit: " in line and "of 3.00 GiB" in line for line in lines)
 
 
+@pytest.mark.parametrize(("dtype", "lines"), [("bfloat16", 1), (None, 0)])
+def test_plan_says_that_a_card_without_bfloat16_is_slow_with_it(tmp_path, monkeypatch, dtype, lines):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    layer = {"model": {"base": "a/b"}, "data": {"train": "d"}, "training": {"dtype": dtype} if dtype else {}}
+    run_spec = spec.resolve_spec(spec.compose_spec([("t", layer)]), gpus=1, bfloat16=False).spec
+    plan = SimpleNamespace(
+        spec=run_spec,
+        data=SimpleNamespace(rows=10, folder=tmp_path, summary={"longest": 512, "train_tokens": 900}),
+        shape=SHAPE,
+        prediction=memory.predict_memory(SHAPE, run_spec, 512),
+        machine=Machine("a CPU", 2, 2**30, (Gpu("Tesla T4", 15 * 2**30, 7.5),)),
+    )
+    notes = [
+        line for line in cost.describe_costs(plan) if line.startswith("devices: Tesla T4 has no bfloat16")
+    ]
+    assert len(notes) == lines
+
+
 @pytest.mark.parametrize(("gibibytes", "verb"), [(12, "is not judged"), (24, "is judged")])
 def test_plan_counts_the_evaluation_after_the_training(tmp_path, monkeypatch, gibibytes, verb):
     """8B in 16 bits is 14.96 GiB; with context, adapter and logits about 17."""
