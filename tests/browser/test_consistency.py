@@ -149,4 +149,20 @@ def test_a_leader_with_an_overlapping_range_is_named_with_the_overlap(open_page,
     near = [r.candidate.name for r in others if r.high >= first.low]
     title = report.text("#figure-scores h3")
     assert answer.certainty == "clear" and near
-    assert all(name in title.partition("; the range of ")[2] for name in near)
+    words = ("ranges", "overlap") if len(near) > 1 else ("range", "overlaps")
+    assert title.endswith(f" {words[1]}")
+    assert all(name in title.partition(f"; the {words[0]} of ")[2] for name in near)
+
+
+def test_attention_exceeds_substance_the_most_only_where_the_ranges_are_apart(open_page, page_file):
+    report = open_page(page_file)
+    gaps = report.page.evaluate(
+        "advisor.answer.rows.map((r) => [advisor.data.candidates[r.i].name, advisor.data.series.hype_gap[r.i].at(-1)])"
+        ".filter(([, gap]) => Array.isArray(gap))"
+    )
+    title = report.text("#figure-hype_gap h3")
+    sure = [name for name, (_, low, _) in gaps if low > 0]
+    widest = [n for n, (_, low, _) in gaps if low > max((h for m, (_, _, h) in gaps if m != n), default=-1)]
+    assert sure
+    assert ("the most for" in title) is bool(set(widest) & set(sure))
+    assert all(name in title for name in sure) or set(widest) & set(sure)

@@ -71,8 +71,9 @@ def test_it_says_what_python_says_on_random_weightings(open_page, page_file):
     assert report.messages == []
 
 
-def test_one_candidate_is_no_comparison(open_page, page_file):
-    report = open_page(page_file, "#only=huggingface/trl")
+@pytest.mark.parametrize("name", ["huggingface/trl", "trl"])
+def test_one_candidate_is_no_comparison(open_page, page_file, name):
+    report = open_page(page_file, f"#only={name}")
     assert report.text("h1") == "No comparison, only trl"
     assert not report.page.is_visible("#instead")
     assert not report.page.is_visible("#gauge")
@@ -144,6 +145,20 @@ def test_absurd_weights_in_the_address_count_by_their_ratios(open_page, page_fil
         report.page.wait_for_function("() => location.hash.includes('as-of')")
         assert len(report.page.url.partition("#")[2]) < 250
         assert report.messages == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["w=", "w=NaN", "w=trl:%", "w=backing:-1", "w=backing:Infinity", "w=nobody:3", "as-of=", "as-of=2020-13-45", "goal=__proto__",
+     "goal=", "only=,", "only=nobody", "compare=trl,trl", "compare=x,y", "compare=trl", "%E0%A4%A"],
+)  # fmt: skip
+def test_an_address_without_meaning_is_the_question_of_the_page(open_page, page_file, address):
+    report = open_page(page_file, f"#{address}")
+    plain = open_page(page_file)
+    assert report.page.evaluate("advisor.view()") == plain.page.evaluate("advisor.view()")
+    assert report.page.evaluate("advisor.state.compare") is None
+    assert report.text("header") == plain.text("header")
+    assert report.messages == []
 
 
 def test_the_age_is_that_of_the_facts_on_the_readers_day(open_page, page_file):

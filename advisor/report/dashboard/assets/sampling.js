@@ -52,50 +52,74 @@ const sampling = (() => {
     return numbers;
   }
 
-  // Numbers between 0 and 1 with the logarithms that a power of them needs, each computed once: a power is four times
-  // as slow as an exponential.
+  // Powers of 1/2 in small steps of the exponent, so that `power` needs no exponential. The largest exponent of a draw
+  // is half of 33: u has 32 bits, and the exponent of u is at most a half.
+  const STEPS = 128,
+    STEP_SIZE = Math.LN2 / STEPS,
+    POWERS = Float64Array.from({ length: 17 * STEPS }, (_, j) => 2 ** (-j / STEPS));
+
+  // What `spread` needs of n numbers u between 0 and 1, each computed once: their square roots, and their logarithms in
+  // steps of POWERS. Numbers of 32 bits are exact enough, and the browser reads half as much.
   function uniforms(n, draw) {
-    const values = Float64Array.from({ length: n }, (_, d) => draw(d));
-    let logs = null,
-      logsOfRest = null;
+    const arrayOf = (compute) => Float32Array.from({ length: n }, (_, d) => compute(draw(d)));
+    const arrays = new Map(),
+      once = (name, compute) => () => arrays.get(name) ?? arrays.set(name, arrayOf(compute)).get(name);
     return {
-      values,
-      logs: () => (logs ??= values.map(Math.log)),
-      logsOfRest: () => (logsOfRest ??= values.map((u) => Math.log(1 - u))),
+      roots: once("roots", Math.sqrt),
+      rootsOfRest: once("rootsOfRest", (u) => Math.sqrt(1 - u)),
+      logs: once("logs", (u) => -Math.log2(u) * STEPS),
+      logsOfRest: once("logsOfRest", (u) => -Math.log2(1 - u) * STEPS),
     };
   }
 
   const shareOf = (low, mean, high) => Math.min(1, Math.max(0, (mean - low) / (high - low)));
 
-  // Compute the logarithms that `spread` needs for this interval.
+  // Compute what `spread` needs for this interval.
   function prepare(low, mean, high, us) {
     const share = shareOf(low, mean, high);
     if (share < 1 / 3) us.logsOfRest();
     else if (share > 2 / 3) us.logs();
+    else {
+      us.roots();
+      us.rootsOfRest();
+    }
   }
 
   // Write numbers between low and high with this mean for numbers between 0 and 1: triangular if a triangle can have
   // the mean, else a power of the number.
   function spread(low, mean, high, us, numbers) {
     const width = high - low,
-      share = shareOf(low, mean, high),
-      n = numbers.length;
-    if (share < 1 / 3) {
-      const exponent = share / (1 - share),
-        logs = us.logsOfRest();
-      for (let d = 0; d < n; d += 1) numbers[d] = low + width * (1 - Math.exp(exponent * logs[d]));
-    } else if (share > 2 / 3) {
-      const exponent = (1 - share) / share,
-        logs = us.logs();
-      for (let d = 0; d < n; d += 1) numbers[d] = low + width * Math.exp(exponent * logs[d]);
-    } else {
-      const turn = Math.min(1, Math.max(0, 3 * share - 1)),
-        { values } = us;
-      for (let d = 0; d < n; d += 1) {
-        const u = values[d];
-        numbers[d] =
-          u <= turn ? low + Math.sqrt(u * turn) * width : high - Math.sqrt((1 - u) * (1 - turn)) * width;
-      }
+      share = shareOf(low, mean, high);
+    if (share < 1 / 3) power(high, -width, share / (1 - share), us.logsOfRest(), numbers);
+    else if (share > 2 / 3) power(low, width, (1 - share) / share, us.logs(), numbers);
+    else triangle(low, width, Math.min(1, Math.max(0, 3 * share - 1)), us, numbers);
+  }
+
+  // Write start + width * u ** exponent; the logarithms are those of u. The exponential has 7 digits and takes a fifth
+  // of the time of Math.exp.
+  function power(start, width, exponent, logs, numbers) {
+    for (let d = 0; d < numbers.length; d += 1) {
+      const steps = exponent * logs[d],
+        whole = steps | 0,
+        rest = (whole - steps) * STEP_SIZE;
+      numbers[d] = start + width * POWERS[whole] * (1 + rest * (1 + rest / 2));
+    }
+  }
+
+  // Write triangular numbers with the peak at this share of the width: low + width * √(peak * u) below the peak,
+  // high - width * √((1 - peak) * (1 - u)) above it. As min(a, b) = (a + b - |a - b|) / 2, the loop needs no branch, which
+  // the processor would often guess wrong.
+  function triangle(low, width, peak, us, numbers) {
+    const roots = us.roots(),
+      rest = us.rootsOfRest();
+    const left = Math.sqrt(peak),
+      right = Math.sqrt(1 - peak),
+      middle = low + width / 2;
+    for (let d = 0; d < numbers.length; d += 1) {
+      const a = roots[d],
+        b = rest[d];
+      numbers[d] =
+        middle + (width / 2) * (left * (a - Math.abs(a - left)) + right * (Math.abs(b - right) - b));
     }
   }
 

@@ -58,8 +58,8 @@ function fromAddress(text) {
   const day = data.days.indexOf(parts.get("as-of"));
   if (day >= 0) result.day = day;
   if (parts.has("only")) {
-    const names = new Set(parts.get("only").split(","));
-    const selection = [...result.selection].filter((i) => names.has(data.candidates[i].repository));
+    const chosen = new Set(parts.get("only").split(",").map(findCandidate));
+    const selection = [...result.selection].filter((i) => chosen.has(i));
     if (selection.length) result.selection = new Set(selection);
   }
   const pair = (parts.get("compare") ?? "").split(",").map(findCandidate);

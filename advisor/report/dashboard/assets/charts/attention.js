@@ -122,6 +122,20 @@ const attention = (() => {
 
   const ends = (v) => (Array.isArray(v) ? v : [v, v, v]);
 
+  // The title names one candidate only where its range is above those of all others.
+  function titleOfGap(points) {
+    const sure = points.filter((p) => ends(p.gap)[1] > 0).sort((a, b) => ends(b.gap)[0] - ends(a.gap)[0]);
+    if (!sure.length) return "Attention does not clearly exceed substance for any candidate";
+    const [widest] = sure,
+      others = points.filter((p) => p !== widest);
+    return plot.isApart(
+      widest.gap,
+      others.map((p) => p.gap),
+    )
+      ? `Attention exceeds substance the most for ${widest.name}: by ${number(ends(widest.gap)[0])} percentile points`
+      : `Attention exceeds substance for ${format.join(sure.map((p) => p.name))}`;
+  }
+
   // Both as percentiles of the reference population.
   function hypeGap(data, answer, state) {
     if (!data.series.hype_gap) return { none: "This version of advisor does not have this metric." };
@@ -139,8 +153,6 @@ const attention = (() => {
       return {
         none: "Not enough data on attention or substance of these candidates on this day.",
       };
-    const widest = [...points].sort((a, b) => ends(b.gap)[0] - ends(a.gap)[0])[0],
-      [gap, low] = ends(widest.gap);
     const floor = Math.max(0, Math.min(...points.flatMap((p) => [ends(p.a)[1], ends(p.s)[1]])) - 0.08);
     const bars = (key, color) => ({
       type: "data",
@@ -157,10 +169,7 @@ const attention = (() => {
       title,
     });
     return {
-      title:
-        low > 0
-          ? `Attention exceeds substance the most for ${widest.name}: by ${number(gap)} percentile points`
-          : "Attention does not clearly exceed substance for any candidate",
+      title: titleOfGap(points),
       note: "Percentiles in the reference population: attention (stars and their growth) and substance (downloads, contributors, closed issues, change requests). Above the dotted line, attention is higher than substance. The bars go from the lowest to the highest percentile of a single metric.",
       metrics: ["attention", "substance"],
       unit: "percentile of the reference population",

@@ -196,7 +196,8 @@ const timeSeries = (() => {
       const first = ranking.find((r) => r.i === leader),
         near = ranking.filter((r) => r !== first && r.high >= first.low).map((r) => data.candidates[r.i].name);
       const rivals = near.length > 3 ? `${near.length} others` : format.join(near);
-      const overlap = near.length ? `; the range of ${rivals} overlaps` : "";
+      const words = near.length > 1 ? ["ranges", "overlap"] : ["range", "overlaps"];
+      const overlap = near.length ? `; the ${words[0]} of ${rivals} ${words[1]}` : "";
       return `${data.candidates[leader].name} has had the highest score since ${format.longDay(since)}${isNew ? ", when its facts changed" : ""}${overlap}`;
     }
     return names.length < 2
