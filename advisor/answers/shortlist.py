@@ -25,6 +25,7 @@ from advisor.model import Recommendation, ScoredCandidate
 
 SHORTLIST = 10
 BLOCK = 2 * SHORTLIST  # repositories to read at first; then twice as many each time
+NAMES_PER_READ = 320  # of the measurement files: a read costs as much for one repository as for hundreds
 
 # The ends of a logarithmic scale are logarithms here.
 _BOUNDS = """
@@ -153,8 +154,8 @@ def _score_all(question: Question, files: Sequence[Path], names: Sequence[str]) 
     organisations = load_organisations()
     entries = {c.repository: c for c in domain.read_candidates(question.domain, organisations)}
     owners = {owner.lower(): o for o in organisations.values() for owner in o.github}
-    for start in range(0, len(names), BLOCK):
-        block = names[start : start + BLOCK]
+    for start in range(0, len(names), NAMES_PER_READ):
+        block = names[start : start + NAMES_PER_READ]
         measurements = read_measurement_files(files, block, question.as_of)
         for name in block:
             candidate = entries.get(name) or domain.candidate_of(name, owners)

@@ -10,12 +10,11 @@ with other facts and the other days are measured; the rest comes from the previo
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -26,49 +25,26 @@ from advisor.errors import InputError
 from advisor.facts import reading
 from advisor.facts.compaction import count_rows_by_repository, split_into_ranges
 from advisor.facts.database import (
-    copy_sql,
     default_memory,
-    join_with_commas,
-    open_database,
     parquet_sql,
-    quote,
 )
-from advisor.facts.store import Store, all_rows_sql, list_files
-from advisor.facts.tables import TABLES, columns
-from advisor.facts.views import FILLED_FROM_OTHERS, UNIQUE_KEY, VIEWS
-from advisor.files import draft_file, publish
+from advisor.facts.store import Store
 from advisor.measure.cache import FOLDER, definitions_key, digest, facts_key, measurements_key_of_store
 from advisor.measure.one_day import (
-    create_derived_views,
-    create_lookup_tables,
-    fill_figures,
     read_lookup_rows,
-    set_requested_repositories,
 )
+from advisor.measure.one_range import measure_range
 from advisor.measure.previous_run import RUN_FILE, PreviousRun, hash_facts, read_previous_run, write_run
-from advisor.measure.seals import is_sealed, write_seal, write_with_seal
-from advisor.measure.sql import COLUMNS, measurements_sql, read_on_sql
+from advisor.measure.seals import is_sealed, write_with_seal
 from advisor.metrics import METRICS
-from advisor.metrics.shared.views import DERIVED_VIEWS
 
 if TYPE_CHECKING:
-    import duckdb
-
     from advisor.model import Metric
 
 ROWS_PER_RANGE = 4_000_000  # about 0.5 GB in memory; every query costs a few milliseconds per range
+# From so many days for each thread on, the threads share a range: larger ranges need less planning.
+MANY_DAYS_PER_THREAD = 4
 _ROOM = 1.05  # of a range: repositories have no equal sizes, and another small range would cost time
-# For so few repositories most time is planning: eight metrics are one query, and no column has an ENUM type.
-FEW_REPOSITORIES = 8
-QUERIES_AT_ONCE = 8
-# Columns with few distinct values. With an ENUM type a query over them takes two thirds of the time.
-ENUM_COLUMNS: Mapping[str, Sequence[str]] = {
-    "contributions": ("organisation", "source"),
-    "co_authorships": ("source",),
-    "threads": ("kind", "source"),
-    "counts": ("metric", "source"),
-    "releases": ("source",),
-}
 
 
 @dataclass(frozen=True)
@@ -79,7 +55,7 @@ class Limits:
     threads: int = 2
     rows_per_range: int = ROWS_PER_RANGE
 
-    def settings(self, scratch: str) -> dict[str, Any]:
+    def settings(self, scratch: str, days_at_once: int = 1) -> dict[str, Any]:
         """Return DuckDB's settings for one thread; it spills into the folder ``scratch``.
 
         Raises:
@@ -90,7 +66,7 @@ class Limits:
             raise InputError(f"invalid memory limit {self.memory!r}: expected an amount such as 2GB or 500MB")
         size, unit = match.groups()
         return {
-            "memory_limit": f"{float(size) / self.threads}{unit}",
+            "memory_limit": f"{float(size) * days_at_once / self.threads}{unit}",
             "threads": 1,
             "temp_directory": f"{scratch}/{threading.get_ident()}",
         }
@@ -137,12 +113,14 @@ def measure_store(
     """
     from concurrent.futures import ThreadPoolExecutor
 
-    job = prepare_job(store, days, limits, metrics)
+    has_many_days = len(days) >= MANY_DAYS_PER_THREAD * limits.threads
+    job = prepare_job(store, days, limits, metrics, days_at_once=limits.threads if has_many_days else 1)
     # One thread per range: two ranges at a time use the cores better than one query on two threads.
-    pool = ThreadPoolExecutor(limits.threads)
+    ranges_at_once = limits.threads // job.days_at_once
+    pool = ThreadPoolExecutor(ranges_at_once)
     # A range for each thread, so that all of them have work; the last one may be smaller than the others.
     row_count = sum(job.rows.values())
-    rows_per_range = min(limits.rows_per_range, int(_ROOM * row_count / limits.threads))
+    rows_per_range = min(limits.rows_per_range, int(_ROOM * row_count / ranges_at_once))
     ranges = []
     with tempfile.TemporaryDirectory(prefix="advisor-") as scratch:
         try:
@@ -173,6 +151,7 @@ class Job:
         previous_run: what an earlier run measured.
         rows: repository → number of its rows of facts.
         lookup_rows: see `one_day.read_lookup_rows`.
+        days_at_once: threads of a range, each with its share of the days.
     """
 
     store: Store
@@ -183,6 +162,7 @@ class Job:
     previous_run: PreviousRun
     rows: Mapping[str, int]
     lookup_rows: Mapping[str, Sequence[tuple[Any, ...]]]
+    days_at_once: int = 1
 
     def split_into_ranges(self, rows_per_range: int) -> list[list[str]]:
         """Return ranges of repositories with about this many rows each."""
@@ -195,7 +175,13 @@ class Job:
         return self.store.path / FOLDER / f"{key[:32]}.parquet"
 
 
-def prepare_job(store: Store, days: Sequence[date], limits: Limits, metrics: Mapping[str, Metric]) -> Job:
+def prepare_job(
+    store: Store,
+    days: Sequence[date],
+    limits: Limits,
+    metrics: Mapping[str, Metric],
+    days_at_once: int = 1,
+) -> Job:
     """Return the job that measures a store.
 
     Raises:
@@ -206,7 +192,7 @@ def prepare_job(store: Store, days: Sequence[date], limits: Limits, metrics: Map
     definitions = definitions_key(metrics)
     return Job(
         store, days, limits, metrics, definitions, read_previous_run(store, definitions),
-        count_rows_by_repository(store), read_lookup_rows(),
+        count_rows_by_repository(store), read_lookup_rows(), days_at_once,
     )  # fmt: skip
 
 
@@ -222,9 +208,10 @@ def measure_names(job: Job, names: Sequence[str], scratch: str) -> Range:
         measure = partial(
             measure_range,
             job.store,
-            settings=job.limits.settings(scratch),
+            settings=job.limits.settings(scratch, job.days_at_once),
             lookup_rows=job.lookup_rows,
             metrics=job.metrics,
+            days_at_once=job.days_at_once,
         )
         _measure_changes(measure, job.previous_run, keys, job.days, file)
     return Range(list(names), file, keys, damages, is_reused)
@@ -299,101 +286,3 @@ def _write_index(
         # This also removes drafts of killed runs.
         if file.is_file() and file.name.removesuffix(".seal") not in names:
             file.unlink()
-
-
-def measure_range(
-    store: Store,
-    names: Sequence[str],
-    days: Sequence[date],
-    file: Path,
-    settings: Mapping[str, Any],
-    lookup_rows: Mapping[str, Sequence[tuple[Any, ...]]],
-    metrics: Mapping[str, Metric] = METRICS,
-    rows: Sequence[str] = (),
-) -> None:
-    """Measure repositories as of some days into a Parquet file with the columns of `sql.COLUMNS`.
-
-    ``rows`` are queries of more measurements for the file.
-    """
-    columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
-    words = list_query_words(metrics)
-    queries_at_once = QUERIES_AT_ONCE if len(names) <= FEW_REPOSITORIES else 1
-    with draft_file(file.parent) as draft:
-        with open_database([store.path], settings) as db:
-            for table in TABLES:
-                reading.check_rows(db, store, list_files(store, table, names))
-                load_table(db, store, table, names, words)
-            db.execute(f"CREATE TEMP TABLE measurements ({columns})")
-            create_lookup_tables(db, lookup_rows)
-            for day in days:
-                reading.set_views(db, day)
-                set_requested_repositories(db, names, day)
-                create_derived_views(db, day, metrics)
-                fill_figures(db, metrics, day, queries_at_once)
-                db.execute(f"INSERT INTO measurements {measurements_sql(metrics, day)}")
-            for query in rows:
-                db.execute(f"INSERT INTO measurements BY NAME {query}")
-            db.execute(copy_sql("SELECT * FROM measurements ORDER BY as_of, metric, repository", draft))
-        with draft.open("rb") as content:
-            sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-        publish(draft, file)
-        write_seal(file, file.name, sha256)
-
-
-def list_query_words(metrics: Mapping[str, Metric]) -> set[str]:
-    """Return the words of all queries of a run, among them the names of the columns that it reads."""
-    texts = [*(metric.sql for metric in metrics.values()), *DERIVED_VIEWS.values(), read_on_sql()]
-    return set(re.findall(r"\w+", " ".join([*texts, str([VIEWS, UNIQUE_KEY])])))
-
-
-def load_table(
-    db: duckdb.DuckDBPyConnection,
-    store: Store,
-    table: str,
-    names: Sequence[str],
-    words_in_queries: Collection[str],
-) -> None:
-    """Read the rows of a table into memory, with NULL in columns that no query names.
-
-    Columns with few distinct values get ENUM types, unless the repositories are few: then it takes longer to
-    look for the values than it saves.
-    """
-    rows = all_rows_sql(store, table, names)
-    expressions = {c: f"NULL::{kind}" for c, kind in columns(table).items() if c not in words_in_queries}
-    for column in ENUM_COLUMNS.get(table, ()) if len(names) > FEW_REPOSITORIES else ():
-        kind = f"{table}_{column}"
-        words = [
-            word
-            for (word,) in db.execute(
-                f"SELECT DISTINCT {column} FROM ({rows}) WHERE {column} IS NOT NULL ORDER BY {column}"
-            ).fetchall()
-        ]
-        if words:
-            db.execute(f"CREATE TYPE {kind} AS ENUM ({join_with_commas(map(quote, words))})")
-            repositories = join_with_commas(map(quote, sorted(names)))
-            db.execute(f"CREATE TYPE IF NOT EXISTS repository_name AS ENUM ({repositories})")
-            expressions |= {column: f"{column}::{kind}", "repository": "repository::repository_name"}
-    selection = ", ".join(f"{expressions[c]} AS {c}" if c in expressions else c for c in columns(table))
-    db.execute(f"CREATE TEMP TABLE all_{table} AS SELECT {selection} FROM ({rows})")
-    if table in UNIQUE_KEY:
-        _merge_sources(db, table)
-
-
-def _merge_sources(db: duckdb.DuckDBPyConnection, table: str) -> None:
-    """Do the same as `views.merge_sources_sql` in place; a copy would cost as much as reading."""
-    keys = UNIQUE_KEY[table]
-    several = (
-        f"repository IN (SELECT repository FROM all_{table}"
-        " GROUP BY repository HAVING min(source) <> max(source))"
-    )
-    for c in FILLED_FROM_OTHERS.get(table, ()):
-        same = " AND ".join(f"all_{table}.{key} = other.{key}" for key in keys.split(", "))
-        db.execute(
-            f"UPDATE all_{table} SET {c} = other.{c} FROM (SELECT {keys}, max({c}) AS {c} FROM all_{table}"
-            f" WHERE {c} IS NOT NULL AND {several} GROUP BY {keys}) AS other"
-            f" WHERE all_{table}.{c} IS NULL AND {same}"
-        )
-    db.execute(
-        f"DELETE FROM all_{table} WHERE rowid IN (SELECT rowid FROM all_{table} WHERE {several} QUALIFY"
-        f" row_number() OVER (PARTITION BY {keys} ORDER BY source LIKE 'git:%', source) > 1)"
-    )

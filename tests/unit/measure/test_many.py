@@ -25,7 +25,7 @@ from advisor.measure.cache import (
     read_cached_measurements,
     read_store_measurements,
 )
-from advisor.measure.whole_store import Limits, measure_store
+from advisor.measure.whole_store import MANY_DAYS_PER_THREAD, Limits, measure_store
 from advisor.metrics import METRICS
 
 DAYS = (AS_OF - timedelta(days=200), AS_OF)
@@ -197,6 +197,21 @@ def test_the_order_of_files_and_ranges_does_not_matter(store):
     by_range = read_store_measurements(store, NAMES, AS_OF)
     measure_store(store, DAYS, Limits(threads=1, rows_per_range=10**9))
     assert read_store_measurements(store, NAMES, AS_OF) == by_range
+
+
+def test_threads_that_share_a_range_write_the_same_bytes_as_one(store):
+    days = [AS_OF - timedelta(days=30 * n) for n in range(3 * MANY_DAYS_PER_THREAD)]
+    contents = []
+    for threads in (1, 2, 3):
+        summary = measure_store(store, days, Limits(threads=threads))
+        assert (summary.ranges, summary.reused_ranges) == (1, 0)
+        (file,) = (store.path / "measurements").glob("*.parquet")
+        contents.append(file.read_bytes())
+        file.unlink()
+    assert contents[0] == contents[1] == contents[2]
+    measure_store(store, days, Limits(threads=2))
+    for day in days:
+        assert read_store_measurements(store, NAMES, day) == measure_directly(store, day)
 
 
 def test_a_damaged_file_excludes_only_its_repository(store):

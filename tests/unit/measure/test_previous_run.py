@@ -12,7 +12,7 @@ from measuring import measure_repositories
 from small_world import AS_OF, fill, rows
 
 from advisor.facts import compaction, reading, writing
-from advisor.measure import whole_store
+from advisor.measure import one_range
 from advisor.measure.cache import read_measurement_files, read_store_measurements
 from advisor.measure.whole_store import Limits, measure_store
 from advisor.metrics import METRICS
@@ -32,13 +32,13 @@ def store(tmp_path):
 def measured(monkeypatch):
     """Return the list of (repositories, days) that were measured, not taken from the previous run."""
     calls = []
-    real = whole_store.set_requested_repositories
+    real = one_range.set_requested_repositories
 
     def record(db, names, day):
         calls.extend((name, day) for name in names)
         real(db, names, day)
 
-    monkeypatch.setattr(whole_store, "set_requested_repositories", record)
+    monkeypatch.setattr(one_range, "set_requested_repositories", record)
     return calls
 
 
@@ -46,7 +46,7 @@ def measured(monkeypatch):
 def queries(monkeypatch):
     """Return the list of the queries that DuckDB executes."""
     texts = []
-    real = whole_store.open_database
+    real = one_range.open_database
 
     class Recorder:
         def __init__(self, db):
@@ -56,12 +56,15 @@ def queries(monkeypatch):
             texts.append(text)
             return self.db.execute(text, *more)
 
+        def cursor(self):
+            return Recorder(self.db.cursor())
+
     @contextmanager
     def record(*arguments):
         with real(*arguments) as db:
             yield Recorder(db)
 
-    monkeypatch.setattr(whole_store, "open_database", record)
+    monkeypatch.setattr(one_range, "open_database", record)
     return texts
 
 
@@ -96,7 +99,7 @@ def test_the_reasons_and_states_of_all_metrics_are_one_query_for_a_date(store, q
         DAYS
     )
     figures = [text for text in queries if text.startswith("INSERT INTO figures")]
-    assert 0 < len(figures) <= len(DAYS) * (len(METRICS) / whole_store.QUERIES_AT_ONCE + 1)
+    assert 0 < len(figures) <= len(DAYS) * (len(METRICS) / one_range.QUERIES_AT_ONCE + 1)
     assert not any("CREATE TYPE" in text for text in queries)
     check(new_store)
 
