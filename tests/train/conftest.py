@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import tiny_model
+from fake_hub import TOKEN, serve_hub
 from train_words import FAST
 
 from finetune import demo
@@ -75,3 +76,31 @@ def demo_model(home):
     folder = demo.prepare_model()
     models.symlink_to(folder.parent)
     return models / folder.name
+
+
+@pytest.fixture
+def hub():
+    with serve_hub() as hub:
+        yield hub
+
+
+@pytest.fixture
+def push(hub, variables, tmp_path):
+    """Return a function that pushes a run as a user does."""
+
+    def run(folder, *words, code=0, token=TOKEN, **more):
+        hub_variables = {"HF_ENDPOINT": hub.address, "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0"}
+        env = {**variables, **hub_variables, "HF_HOME": str(tmp_path / "hf"), **more}
+        env.pop("HF_TOKEN", None)
+        process = subprocess.run(
+            [sys.executable, "-m", "advisor", "runs", "push", str(folder), *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**env, **({"HF_TOKEN": token} if token else {})},
+        )
+        assert process.returncode == code, process.stderr
+        assert "Traceback" not in process.stderr
+        return process
+
+    return run

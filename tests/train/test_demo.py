@@ -143,14 +143,18 @@ def test_probe_is_interrupted_twice_and_loses_nothing(advisor, variables, probe_
     assert "has a run with training.steps = 8, not 5; use another -o" in errors
 
 
-def test_gguf_file_of_the_demo_answers_in_llama_cpp(advisor, run):
+def test_merged_model_of_the_demo_and_its_gguf_file_answer_as_the_adapter(advisor, run):
+    process = advisor("runs", "merge", run)
+    assert "passed: held-out loss" in process.stderr
+    assert [check["state"] for check in record.read_record(run).export] == ["passed"] * 5
+    weights = (run / "merged" / "model.safetensors").stat()
     process = advisor("runs", "gguf", run, "-o", run / "model.gguf", "--type", "q8_0")
     checks = {check["name"]: check["state"] for check in record.read_record(run).export}
     assert list(checks.values()) == ["passed"] * 10
     assert {name.partition(", ")[2] for name in checks if name.startswith("model.gguf")} == {
         "tokens", "chat template", "held-out loss", "ends of real answers", "exact-match"
     }  # fmt: skip
-    assert "· merge the adapter into its base, and compare the model with the run" in process.stderr
+    assert (run / "merged" / "model.safetensors").stat() == weights, "it is not merged again"
     assert "· try the file in llama.cpp, and compare it with the adapter" in process.stderr
     assert (run / "model.Modelfile").is_file()
 
@@ -171,6 +175,22 @@ def test_endpoint_answers_as_in_the_evaluation(run, variables):
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(60) == 130
         assert process.stderr.read() == "\nadvisor: interrupted\n"
+
+
+def test_chat_answers_as_in_the_evaluation(advisor, run):
+    row = json.loads((data_folder() / "examples" / "harbour-test.jsonl").read_text().splitlines()[0])
+    system, question = (message["content"] for message in row["messages"][:2])
+    words = ["runs", "chat", run, "--max-tokens", "40", "--system", system]
+    first = read_answers(run)[0]
+    assert advisor(*words, input=f"{question}\n").stdout.splitlines() == [
+        f"base:    {first['base']}", f"adapter: {first['adapter']}"
+    ]  # fmt: skip
+
+
+def test_adapter_of_the_demo_gets_to_the_hub(hub, push, run):
+    push(run, "someone/harbour")
+    weights = hub.repositories["someone/harbour"]["files"]["adapter_model.safetensors"]
+    assert weights == (run / "adapter" / "adapter_model.safetensors").read_bytes()
 
 
 def test_sweep_trains_what_is_missing_from_the_run_on(advisor, run, tmp_path):

@@ -265,6 +265,9 @@ def serve(
 def chat(
     run: Run,
     max_tokens: Annotated[int, typer.Option(min=1, metavar="N", help="Longest answer in tokens.")] = 256,
+    system: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="System message before each question, as in your rows.")
+    ] = None,
 ) -> None:
     """Ask base and adapter in the terminal, side by side.
 
@@ -279,13 +282,14 @@ def chat(
     with show_progress() as callbacks:
         callbacks.on_stage(f"load the model of {folder.name}")
         process = ModelProcess(folder)
+    first_messages = [{"role": "system", "content": system}] if system else []
     with closing(process) as models:
         print("ask a question; Ctrl-D ends", file=sys.stderr)
         for line in sys.stdin:
             if not line.strip():
                 continue
             for model in MODELS[::-1]:
-                messages = [{"role": "user", "content": line.strip()}]
+                messages = [*first_messages, {"role": "user", "content": line.strip()}]
                 request = {"model": model, "messages": messages, "max_tokens": max_tokens, "temperature": 0}
                 pieces = list(models.answer(request))
                 text = "".join(piece.get("text", "") for piece in pieces).strip()
