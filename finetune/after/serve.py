@@ -16,7 +16,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO, Any, cast
@@ -30,6 +30,7 @@ _LOOPBACK = "127.0.0.1"
 _MOST_BODY_BYTES = 4 * 2**20
 _MOST_TOKENS, _DEFAULT_TOKENS = 32_768, 512
 _WATCH_SECONDS = 0.2
+_JOIN_SECONDS = 10
 # Fields that this server does not carry out, with the values that change nothing: clients send those too.
 _UNUSED_FIELDS: Mapping[str, tuple[Any, ...]] = {
     "stop": (None, "", []),
@@ -70,7 +71,8 @@ class ModelProcess:
             start_new_session=True,  # Ctrl-C reaches only the command, which ends this process
         )
         self._errors: list[str] = []
-        threading.Thread(target=self._collect_errors, daemon=True).start()
+        self._error_reader = threading.Thread(target=self._collect_errors, daemon=True)
+        self._error_reader.start()
         try:
             self._read()
         except BaseException:
@@ -148,9 +150,11 @@ class ModelProcess:
         return f"the process of the model ended with exit code {self._process.returncode}: {last_line}"
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, and close its pipes."""
         self._process.kill()
-        self._process.wait()
+        self._error_reader.join(_JOIN_SECONDS)
+        with suppress(OSError), self._process:  # what it did not read goes nowhere
+            pass
 
 
 def parse_request(body: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

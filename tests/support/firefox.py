@@ -83,6 +83,11 @@ class Firefox:
             self.events.append(message)
 
     def open(self, address, size=(1440, 900), wait="complete"):
+        """Open an address in a new tab: what the page before still does, no test sees."""
+        earlier_tab = self.tab
+        self.tab = self.send("browsingContext.create", type="tab")["context"]
+        self.send("browsingContext.close", context=earlier_tab)
+        self.send("browsingContext.activate", context=self.tab)
         self.send(
             "browsingContext.setViewport", context=self.tab, viewport={"width": size[0], "height": size[1]}
         )
