@@ -43,7 +43,7 @@ rank: $(VENV)/.installed
 # One process runs all tests of a file, so that what they share is set up once; the files keep their order.
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest $(PARALLEL)
+	$(BIN)/python -m pytest $(PARALLEL) --durations=40
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
