@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import uvicorn
 from bare_environment import bare_environment
-from fake_github.app import IN_PROCESS, Stall
+from fake_github.faults import IN_PROCESS, Stall
 from pydantic import SecretStr
 
 from advisor.collect import apis

@@ -17,19 +17,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from fake_github.faults import Faults, corrupt_response
+from fake_github.faults import IN_PROCESS, Faults, Stall, corrupt_response
 from fake_github.graphql_api import NODE_LIMIT, GraphQLApi, build_rate_limit
 from fake_github.rest_api import RestApi
 from fake_github.world import World
 
 SECONDARY = ("You have exceeded a secondary rate limit. Please wait a few minutes before you try again. If you reach "
              "out to GitHub Support for help, please include the request ID.")  # fmt: skip
-IN_PROCESS = "fake_github.in_process"
-"""Key of the scope of a request that does not come over a socket."""
-
-
-class Stall(Exception):
-    """In the process of the client nobody can wait for silence; the transport turns this into a timeout."""
 
 
 class FakeGitHub:

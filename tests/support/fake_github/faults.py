@@ -13,6 +13,12 @@ GRAPHQL = ("secondary_403", "secondary_200", "secondary_429", "bad_gateway", "ga
            "no_data")  # fmt: skip
 REST = ("secondary_403", "secondary_429", "bad_gateway", "gateway_timeout", "stall", "truncated",
         "cut_connection", "primary_403")  # fmt: skip
+IN_PROCESS = "fake_github.in_process"
+"""Key of the scope of a request that does not come over a socket."""
+
+
+class Stall(Exception):
+    """In the process of the client nobody can wait for silence; the transport turns this into a timeout."""
 
 
 class Faults:

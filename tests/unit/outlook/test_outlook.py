@@ -11,7 +11,6 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
-import small_panel
 
 from advisor.domain.files import data_folder
 from advisor.errors import FactsError
@@ -19,16 +18,6 @@ from advisor.outlook import compute, features, forecast, model, panel
 
 AT = date(2023, 1, 1)
 MODEL_FILE = data_folder() / "reference" / "outlook.json"
-
-
-@pytest.fixture(scope="module")
-def table():
-    return small_panel.rows()
-
-
-@pytest.fixture
-def read_series(tmp_path):
-    return lambda rows: panel.read_panel(small_panel.write(tmp_path / "panel.parquet", rows))
 
 
 def test_chances_do_not_fall_with_the_horizon_and_a_collapse_is_at_least_as_likely():

@@ -15,16 +15,6 @@ from advisor.outlook import panel
 AT = date(2023, 1, 1)
 
 
-@pytest.fixture(scope="module")
-def table():
-    return small_panel.rows()
-
-
-@pytest.fixture
-def read_series(tmp_path):
-    return lambda rows: panel.read_panel(small_panel.write(tmp_path / "panel.parquet", rows))
-
-
 def panel_of(*rows):
     """Return a panel of one repository from (day, last commit)."""
     table = small_panel.rows(1).iloc[[0] * len(rows)].reset_index(drop=True)
