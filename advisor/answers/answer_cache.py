@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from itertools import combinations
 from typing import Any
 
 from advisor.answers import coverage, draw_cache, history, timeline_cache
@@ -49,12 +50,14 @@ def write_answer_cache(store: Store, past_months: int = history.MONTHS) -> None:
     cache.write_measurement_cache(store)
     write_cached_figures(store, [e.repository for d in domains.values() for e in d.rivals])
     names = [name for name, domain in domains.items() if domain.candidates]
-    draw_cache.write_draws(store, _sample(store, names, None))
+    draw_cache.write_draws(store, _sample(store, names, None, has_pairs=True))
     _write_months(store, names, past_months)
 
 
-def _sample(store: Store, names: Sequence[str], day: date | None) -> dict[str, Any]:
-    """Return the draws of the questions without options about these domains."""
+def _sample(
+    store: Store, names: Sequence[str], day: date | None, *, has_pairs: bool = False
+) -> dict[str, Any]:
+    """Return the draws of the questions without options about these domains, and of `advisor compare`."""
     draws = []
     for name in names:
         question = read_request(Request(domain=name, store=store.path, as_of=day))
@@ -62,8 +65,12 @@ def _sample(store: Store, names: Sequence[str], day: date | None) -> dict[str, A
             scores = rankable_scores(score_candidates(question)[0])
         except FactsError:  # no candidate had facts on that day
             continue
-        if scores:
-            draws.append((scores, question.weights, acceptability.sample_ranks(scores, question.weights)))
+        groups = [tuple(scores)] if scores else []
+        if has_pairs:  # of a pair, one may be excluded
+            groups += [*combinations(scores, 1), *combinations(scores, 2)]
+        for group in groups:
+            part = {name: scores[name] for name in group}
+            draws.append((part, question.weights, acceptability.sample_ranks(part, question.weights)))
     return draw_cache.encode_draws(draws)
 
 

@@ -29,7 +29,7 @@ def _draws_key(scores: Scores, weights: Mapping[str, float]) -> str:
     rows = {
         name: [(c.criterion, c.utility, c.low, c.high) for c in criteria] for name, criteria in scores.items()
     }
-    return digest([DRAWS, list(scores), rows, dict(weights)])
+    return digest([DRAWS, rows, dict(weights)])  # in any order of the candidates
 
 
 def read_draws(
@@ -82,4 +82,4 @@ def encode_draws(
 def write_draws(store: Store, content: Mapping[str, Any]) -> None:
     """Write draws of `encode_draws` as of the snapshot's own date beside it."""
     with lock_store(store.path):
-        write_with_seal(store.path / "draws.json", (json.dumps(content, indent=1) + "\n").encode())
+        write_with_seal(store.path / "draws.json", (json.dumps(content, separators=(",", ":")) + "\n").encode())

@@ -12,16 +12,19 @@ METRIC = Metric(
     unit="days",
     direction="less",
     sql="""
-    WITH steps AS (
-        SELECT repository, released_on, source,
-               coalesce(lead(released_on) OVER (PARTITION BY repository ORDER BY released_on), $as_of) AS next
-        FROM versions
+    WITH histories AS (
+        SELECT repository, count(*) AS n, list(DISTINCT source) AS sources,
+               min(released_on) AS first_day, max(released_on) AS last_day,
+               max(released_on) FILTER (released_on <= $as_of - CAST($window_days AS INTEGER)) AS previous,
+               list(DISTINCT released_on) FILTER (released_on > $as_of - CAST($window_days AS INTEGER)) AS recent
+        FROM versions GROUP BY repository
+    ), days AS (
+        SELECT *, list_sort([d FOR d IN list_concat([previous, $as_of], recent) IF d IS NOT NULL]) AS days
+        FROM histories
     )
-    SELECT repository, max(date_diff('day', released_on, next)) FILTER (next > $as_of - CAST($window_days AS INTEGER)) AS value,
-           value AS low, value AS high, count(*) AS n, 1.0 AS evidence_share,
-           list(DISTINCT source) AS sources, min(released_on) AS first_day, max(released_on) AS last_day,
-           NULL AS reason
-    FROM steps GROUP BY repository
+    SELECT repository, list_max([date_diff('day', days[i], days[i + 1]) FOR i IN range(1, len(days))]) AS value,
+           value AS low, value AS high, n, 1.0 AS evidence_share, sources, first_day, last_day, NULL AS reason
+    FROM days
     """,
     needs=("releases", "package_releases"),
     window_days=730,
