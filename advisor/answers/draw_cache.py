@@ -81,5 +81,6 @@ def encode_draws(
 
 def write_draws(store: Store, content: Mapping[str, Any]) -> None:
     """Write draws of `encode_draws` as of the snapshot's own date beside it."""
+    text = json.dumps(content, separators=(",", ":")) + "\n"
     with lock_store(store.path):
-        write_with_seal(store.path / "draws.json", (json.dumps(content, separators=(",", ":")) + "\n").encode())
+        write_with_seal(store.path / "draws.json", text.encode())

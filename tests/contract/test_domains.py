@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import pytest
 
 import advisor
 from advisor.answers import draw_cache
+from advisor.answers.compare import compare
+from advisor.answers.question import Request, read_request
 from advisor.decide import acceptability
 from advisor.domain.domain import available_domains, load_domain
 from advisor.domain.files import data_folder
@@ -42,6 +46,18 @@ def test_the_cached_draws_equal_fresh_ones(name, monkeypatch):
         assert cached.keys() == computed.keys()
         assert all(cached[n] == pytest.approx(computed[n]) for n in computed)
     assert all(draws.central_weights[n] == pytest.approx(w) for n, w in fresh.central_weights.items())
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+def test_a_comparison_of_any_two_draws_nothing(name, monkeypatch):
+    """Neither numpy nor a second of work for `advisor compare A B`, in either order."""
+    drawn = []
+    monkeypatch.setattr(acceptability, "sample_ranks", lambda *given: drawn.append(given))
+    ranking = [r.candidate.name for r in advisor.recommend(name).ranking][:4]
+    for pair in permutations(ranking, 2):
+        comparison = compare(read_request(Request(domain=name, repositories=pair)))
+        assert (comparison.first.candidate.name, comparison.second.candidate.name) == pair
+    assert drawn == []
 
 
 @pytest.mark.parametrize("goal", ["balanced", "independence", "long-lived"])
