@@ -144,6 +144,15 @@ def find_missing(names: Sequence[str], stores: Sequence[Store]) -> list[str]:
     return list(dict.fromkeys(c.repository for c in candidates if c.repository.lower() not in known))
 
 
+def find_repository(name: str, stores: Sequence[Store]) -> str | None:
+    """Return the repository of a library by its name or package, also as ``pypi:name``; None if unknown.
+
+    Raises:
+        InputError: several libraries have the name.
+    """
+    return _resolve([name], stores)[0]
+
+
 def find_unknown_packages(names: Sequence[str], stores: Sequence[Store]) -> list[tuple[str, str]]:
     """Return (ecosystem, package) of each name that no store, domain or list knows; without one, of PyPI."""
     pairs = zip(names, _resolve(names, stores), strict=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
+from advisor.answers.libraries import find_repository
 from advisor.errors import FactsError, InputError
 from advisor.facts.database import fetch_rows
 from advisor.facts.facts_view import FactsView
@@ -81,18 +82,33 @@ class Upgrade(Span):
 def find_library(name: str, stores: Sequence[Store], as_of: date | None = None) -> FactsView:
     """Return the facts about a library in the first store that knows its public API.
 
+    Args:
+        name: ``owner/name``, the name of the repository, or the package.
+        stores: facts.
+        as_of: the day of the answer; None: the newest.
+
     Raises:
         FactsError: no store does.
+        InputError: several libraries have the name.
     """
+    facts = _find_facts(name, stores, as_of)
+    if facts is None and (repository := find_repository(name, stores)):
+        facts = _find_facts(repository, stores, as_of)
+    if facts is None:
+        raise FactsError(
+            f"the facts do not have the public API of {name}: run `advisor collect-stability {name}` first"
+        )
+    return facts
+
+
+def _find_facts(name: str, stores: Sequence[Store], as_of: date | None) -> FactsView | None:
     for store in stores:
         for repository in sorted(store.repositories()):
             names = {repository.lower(), repository.rpartition("/")[2].lower()}
             has_api = any(file.startswith(f"{_TABLE}/") for file in store.files.get(repository, ()))
             if name.lower() in names and has_api:
                 return FactsView(store, (repository,), as_of or store.as_of)
-    raise FactsError(
-        f"the facts do not have the public API of {name}: run `advisor collect-stability OWNER/NAME` first"
-    )
+    return None
 
 
 def read_upgrade(facts: FactsView, old: str, new: str | None = None) -> Upgrade:

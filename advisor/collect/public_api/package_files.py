@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from advisor.errors import Unsound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from advisor.collect.git.blobs import BlobReader
 
 MAX_FILES = 5_000
 MAX_BYTES = 50_000_000
@@ -28,6 +26,19 @@ _SOURCE_FOLDER = re.compile(r"^(?:src|lib|python)/")
 _MIN_LENGTH = 4
 """A shorter name is in others by chance."""
 _TESTS = re.compile(r"tests?|conftest|test_.*|.*_tests?")
+
+
+class Contents(Protocol):
+    """Contents of files by their hash (blob), of a history or of an archive."""
+
+    def has(self, blob: str) -> bool:
+        """Return whether the file can be read."""
+
+    def find_size(self, blob: str) -> int:
+        """Return its size in bytes."""
+
+    def read_text(self, blob: str) -> str:
+        """Return its text."""
 
 
 class Package(NamedTuple):
@@ -62,13 +73,13 @@ def find_package(blobs: Mapping[str, str], names: Iterable[str]) -> Package | No
     return Package(root.rpartition("/")[2].removesuffix(".py"), dict(_list_files(blobs, root)))
 
 
-def limit_files(package: Package, blobs: BlobReader) -> dict[str, str]:
+def limit_files(package: Package, contents: Contents) -> dict[str, str]:
     """Return the files of a package that can be read: a larger one is generated, and not API.
 
     Raises:
         Unsound: there are too many files or bytes.
     """
-    sizes = {path: blobs.find_size(blob) for path, blob in package.files.items() if blobs.has(blob)}
+    sizes = {path: contents.find_size(blob) for path, blob in package.files.items() if contents.has(blob)}
     files = {path: package.files[path] for path, size in sizes.items() if size <= MAX_FILE_BYTES}
     total = sum(sizes[path] for path in files)
     if len(files) > MAX_FILES or total > MAX_BYTES:

@@ -7,6 +7,7 @@ in time. A new release never changes the list before it, so the list holds as of
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.version import InvalidVersion, Version
@@ -22,7 +23,12 @@ _FIRST_YEAR = 1990  # a larger first number is a year
 
 
 class Release(NamedTuple):
-    """A final release of the main line; `find_step` says what its step is."""
+    """A final release of the main line; `find_step` says what its step is.
+
+    Attributes:
+        tag: its tag, or the name of its file on a package index.
+        commit: the commit of the tag; "" on a package index.
+    """
 
     tag: str
     version: Version
@@ -46,6 +52,11 @@ def list_main_line(folder: Path, package: str | None = None, warn: Warn = ignore
         is_final = version is not None and not version.is_prerelease and not row["is_prerelease"]
         if version is not None and is_final and (commit := commits.get(row["tag"])):
             releases.append(Release(row["tag"], version, row["released_on"], commit, None))
+    return choose_main_line(releases)
+
+
+def choose_main_line(releases: Iterable[Release]) -> list[Release]:
+    """Return the releases with a version above all before, oldest first, with their steps."""
     line: list[Release] = []
     for release in sorted(releases, key=lambda r: (r.day, r.version, r.tag)):
         previous = line[-1].version if line else None

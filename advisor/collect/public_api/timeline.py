@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,13 +23,19 @@ class Timeline:
 
     def continues_in(self, line: list[Release]) -> bool:
         """Return whether the releases of the main line begin with those that were read before."""
-        commits = [(row["tag"], row["evidence_commit"]) for row in self.releases]
+        commits = [(row["tag"], row["evidence_commit"] or "") for row in self.releases]
         return commits == [(release.tag, release.commit) for release in line[: len(commits)]]
 
     def count_readable(self) -> int:
         """Return how many releases there are up to the last one whose API is known."""
         known = [number for number, row in enumerate(self.releases, 1) if row["reason"] is None]
         return max(known, default=0)
+
+    def list_missing(self, line: Sequence[Release]) -> tuple[Release | None, list[Release]]:
+        """Return the last known release to compare with, and the releases to read, this one first."""
+        count = self.count_readable()
+        base = line[count - 1] if count else None
+        return base, [*([base] if base else []), *line[len(self.releases) :]]
 
     def add_unknown(self, release: Release, reason: str) -> None:
         """Add a release whose API could not be read."""
@@ -66,5 +72,5 @@ def _describe(release: Release) -> Mapping[str, Any]:
         "version": str(release.version),
         "released_on": release.day,
         "step": release.step,
-        "evidence_commit": release.commit,
+        "evidence_commit": release.commit or None,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from datetime import date
 
 import pytest
@@ -15,7 +16,7 @@ from advisor.answers.upgrade import find_library, read_upgrade
 from advisor.cli import app, load
 from advisor.collect.public_api import collect_api
 from advisor.errors import FactsError, InputError
-from advisor.facts import reading
+from advisor.facts import reading, writing
 
 OLD = {
     "er/__init__.py": "from er.core import Trainer, load, plot\nfrom er.sub import Thing\n",
@@ -134,8 +135,16 @@ def test_versions_are_those_of_the_day(store):
         read(store, "0.9", "7")
     with pytest.raises(InputError, match="invalid version 'new' of --from"):
         read(store, "new")
-    with pytest.raises(FactsError, match="run `advisor collect-stability OWNER/NAME` first"):
+    with pytest.raises(FactsError, match="run `advisor collect-stability nobody` first"):
         find_library("nobody", [reading.open_store(store)])
+
+
+def test_a_library_has_the_name_of_its_package_too(store, tmp_path):
+    folder = shutil.copytree(store, tmp_path / "store")
+    row = {"repository": "own/er", "ecosystem": "pypi", "package": "er-python", "source": "pypi",
+           "retrieved_at": "2024-06-01"}  # fmt: skip
+    writing.write_rows(folder, "packages", "own/er", [row])
+    assert find_library("er-python", [reading.open_store(folder)]).repositories == ("own/er",)
 
 
 def test_places_in_the_code_of_the_user(store, tmp_path):
