@@ -16,6 +16,7 @@ from advisor.population.figures import (
     MAX_DAYS,
     ListFigures,
     is_listed,
+    is_of_archives,
     read_figures,
     rests_on_lists,
 )
@@ -27,8 +28,9 @@ _FEW = 4  # candidates that a sentence names
 def add_list_figures(question: Question, snapshot: SnapshotMeasurements) -> SnapshotMeasurements:
     """Return the measurements with the figures of public lists where the facts have none.
 
-    A candidate without facts gets all that the lists know, and its outlook. The figures must be known on the
-    as-of date; if the request names no date, the newest count.
+    A candidate without facts gets all that the lists know, and its outlook; so does one whose own outlook
+    abstains, for example because its history was last read long ago. The figures must be known on the as-of
+    date; if the request names no date, the newest count.
     """
     measurements, outlooks = dict(snapshot.measurements), dict(snapshot.outlooks)
     damaged_names = {damage.repository for damage in snapshot.damages}
@@ -43,7 +45,8 @@ def add_list_figures(question: Question, snapshot: SnapshotMeasurements) -> Snap
         if figures.is_usable_on(day):
             rows = measurements.get(repository)
             measurements[repository] = fill_gaps(repository, rows, figures)
-            if not _has_facts(rows):
+            own = outlooks.get(repository, ())
+            if not _has_facts(rows, of_history=True) or (own and all(outlook.abstained for outlook in own)):
                 outlooks[repository] = figures.outlooks
     return replace(snapshot, measurements=measurements, outlooks=outlooks)
 
@@ -52,17 +55,20 @@ def fill_gaps(
     repository: str, rows: Mapping[str, Measurement] | None, figures: ListFigures
 ) -> dict[str, Measurement]:
     """Return the measurements of a repository with those of public lists where it has none."""
-    if rows is None:
+    if rows is None or (_has_facts(rows) and not _has_facts(rows, of_history=True)):
         reason = HOW_TO_COLLECT.format(repository)
-        rows = {m: Measurement(repository, m, "unavailable", reason=reason) for m in METRICS}
+        gaps = {m: Measurement(repository, m, "unavailable", reason=reason) for m in METRICS}
+        rows = gaps | {m: row for m, row in (rows or {}).items() if row.status != "unavailable"}
     return {
         metric: figures.measurements.get(metric, row) if row.status == "unavailable" else row
         for metric, row in rows.items()
     }
 
 
-def _has_facts(rows: Mapping[str, Measurement] | None) -> bool:
-    return any(m.status == "measured" for m in (rows or {}).values())
+def _has_facts(rows: Mapping[str, Measurement] | None, *, of_history: bool = False) -> bool:
+    """Return whether anything is measured; of a history, if the archives of the package do not count."""
+    measured = (m for m in (rows or {}).values() if m.status == "measured")
+    return any(not (of_history and is_of_archives(m)) for m in measured)
 
 
 def _has_gap(rows: Mapping[str, Measurement] | None, metrics: Iterable[str]) -> bool:

@@ -160,9 +160,10 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "known_until": "DATE",
         "commit": "VARCHAR",
     },
-    # A final release of the main line, by its tag, with the public API that its files have. step: the number
-    # of the version that it raises (major, minor, patch; first), NULL if versions are dates. package: what
-    # users import. names: its public names, aliases left out. reason: why the API is unknown.
+    # A final release of the main line, by its tag or its file on PyPI, with the public API that its files
+    # have. step: the number of the version that it raises (major, minor, patch; first), NULL if versions are
+    # dates. package: what users import. names: its public names, aliases left out. evidence_commit: that of
+    # the tag, NULL for a file on PyPI. reason: why the API is unknown.
     "api_releases": {
         "repository": "VARCHAR",
         "tag": "VARCHAR",

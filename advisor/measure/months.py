@@ -1,8 +1,9 @@
 """Answers as of the past ends of months, kept beside a bundled snapshot: its facts do not change.
 
 ``months.zip`` has an entry for each of the last days with the measurements, outlooks and draws as of that
-day, and what `advisor.answers` adds: ``timeline.json`` and ``coverage.json``. The entry ``key`` is made from
-the inputs, as that of ``measurements.json.gz`` (see `cache`), and the file has a seal (see `seals`).
+day, and what `advisor.answers` adds: ``timeline.json`` and ``coverage.json``. The days of a year are the
+lines of one file, because they compress to half the size together. The file ``key`` is made from the
+inputs, as that of ``measurements.json.gz`` (see `cache`), and the archive has a seal (see `seals`).
 """
 
 from __future__ import annotations
@@ -94,9 +95,20 @@ def _read_entries(store: Store, names: Sequence[str]) -> Iterator[Any]:
     if archive is not None and find_spec("_lzma") is None and _uses_lzma(archive):
         archive = None  # this Python was built without it: the months are computed
     is_current = archive is not None and archive.read(_KEY).decode() == _key(store)
-    existing_names = set(archive.namelist()) if archive is not None and is_current else set()
+    existing_files = set(archive.namelist()) if archive is not None and is_current else set()
+    lines: dict[bytes, bytes] = {}
+    file = ""
     for name in names:
-        yield json.loads(archive.read(name)) if archive is not None and name in existing_names else None
+        if file != (file := _file_of(name)) and archive is not None:
+            text = archive.read(file) if file in existing_files else b""
+            lines = dict(line.split(b"\t", 1) for line in text.splitlines())
+        line = lines.get(name.encode())
+        yield None if line is None else json.loads(line)
+
+
+def _file_of(name: str) -> str:
+    """Return the file of an entry: the days of a year share one."""
+    return f"{name[:4]}.txt" if name[:4].isdigit() else name
 
 
 def _uses_lzma(archive: zipfile.ZipFile) -> bool:
@@ -106,9 +118,10 @@ def _uses_lzma(archive: zipfile.ZipFile) -> bool:
 def write_entries(store: Store, entries: Mapping[str, Any]) -> None:
     """Replace the file; the entries are values for JSON."""
     buffer = io.BytesIO()
-    texts = {
-        name: json.dumps(content, separators=(",", ":"), default=str) for name, content in entries.items()
-    }
+    texts: dict[str, str] = {}
+    for name, content in entries.items():
+        line = json.dumps(content, separators=(",", ":"), default=str)
+        texts[_file_of(name)] = f"{texts.get(_file_of(name), '')}{name}\t{line}\n"
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, text in {_KEY: _key(store), **texts}.items():
             archive.writestr(zipfile.ZipInfo(name, _START_OF_ZIP), text, zipfile.ZIP_DEFLATED)
@@ -150,7 +163,7 @@ def _decode_day(
 
 
 def _key(store: Store) -> str:
-    return cache.measurements_key(store, store.as_of)
+    return f"{cache.measurements_key(store, store.as_of)} by year"
 
 
 def _plain(value: Any) -> Any:

@@ -57,15 +57,21 @@ def is_listed(measurement: Measurement) -> bool:
     return any(source.startswith(f"{SOURCE}:") for source in measurement.sources)
 
 
+def is_of_archives(measurement: Measurement) -> bool:
+    """Return whether a measurement comes from the archives of a package, which show only its API."""
+    return bool(measurement.sources) and all(s.startswith("pypi:") for s in measurement.sources)
+
+
 def read_move(measurements: Iterable[Measurement]) -> str:
     """Return the sentence of `find_move` among the reasons of the measurements, or ""."""
     return next((m.reason for m in measurements if m.reason.startswith(f"{ELSEWHERE}:")), "")
 
 
 def rests_on_lists(measurements: Iterable[Measurement]) -> bool:
-    """Return whether all that is measured comes from public lists."""
+    """Return whether all that is measured comes from public lists, apart from the API of the package."""
     measured = [m for m in measurements if m.status == "measured" and m.sources != ("outlook",)]
-    return bool(measured) and all(map(is_listed, measured))
+    others = [m for m in measured if not is_of_archives(m)]
+    return bool(others) and all(map(is_listed, others))
 
 
 def read_figures(repositories: Iterable[str], file: Path | None = None) -> dict[str, ListFigures]:

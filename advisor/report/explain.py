@@ -10,7 +10,7 @@ from advisor.answers.explain import Evidence, Explanation, Rows
 from advisor.facts.facts_view import FactsView
 from advisor.measure.definitions import DEFINITIONS
 from advisor.model import Benchmark, Candidate, CriterionScore, Direction, Measurement, MetricScore, Ranked
-from advisor.population.figures import rests_on_lists
+from advisor.population.figures import is_of_archives, rests_on_lists
 from advisor.report.formats import ExplanationFormat, Format
 from advisor.report.json import write_json
 from advisor.report.values import VERDICTS, criterion_title, metric_heading, number, show
@@ -44,6 +44,9 @@ class ExplanationReport(Explanation):
 
 
 _ONLY_LISTS = "all figures are from public lists, each as of its own day; there is no history"
+_LISTS_AND_ARCHIVES = (
+    "all figures but those of the API are from public lists, each as of its own day; there is no history"
+)
 
 
 def render(
@@ -79,6 +82,12 @@ def select_metrics(explanation: Explanation, names: Sequence[str]) -> Explanatio
     return replace(explanation, ranked=selection, models=(), benchmarks=())
 
 
+def _describe_lists(measurements: Sequence[Measurement]) -> list[str]:
+    if not rests_on_lists(measurements):
+        return []
+    return [_LISTS_AND_ARCHIVES if any(map(is_of_archives, measurements)) else _ONLY_LISTS]
+
+
 def _text(explanation: Explanation) -> str:
     """Return a block for each metric, by criterion; metrics that no criterion uses come last."""
     r = explanation.ranked
@@ -89,7 +98,7 @@ def _text(explanation: Explanation) -> str:
         f"{r.candidate.repository}: goal {explanation.goal}, as of {explanation.as_of}",
         f"score {_score(r)}, rank {place}, data for {r.coverage:.0%} of the weight",
         f"backer: {r.candidate.backer or '?'}, {kind} ({_backer_source(r.candidate)})",
-        *([_ONLY_LISTS] if rests_on_lists(r.measurements) else []),
+        *_describe_lists(r.measurements),
         *(f"{VERDICTS[f.verdict]}: {f.text}" for f in r.findings),
         *(f"not enough data for rule {f.rule}: {f.text}" for f in r.undecided),
     ]

@@ -79,7 +79,7 @@ def collect_api(
             _read_history(folder, line, timeline, names, progress)
     if not line:
         tell("no tag names a final release, so its public API is unknown")
-    write_timeline(store, name, timeline, f"git:{name}@{head[:12]}", head, retrieved_on)
+    write_timeline(store, name, timeline, f"git:{name}@{head[:12]}", retrieved_on, head=head)
     report_timeline(name, timeline, progress, tell)
     return name
 

@@ -67,17 +67,14 @@ class Sources:
         return self._contents[blob].decode("utf-8", "replace")
 
 
-class _Limited(io.RawIOBase):
+class _Limited:
     """Counts what comes out of a stream, and stops at a limit."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream, self._rest = stream, MAX_UNPACKED_BYTES
 
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        data = self._stream.read(min(size, 2**20) if size >= 0 else 2**20)
+    def read(self, size: int, /) -> bytes:
+        data = self._stream.read(min(size, 2**20))
         self._rest -= len(data)
         if self._rest < 0:
             raise Unsound(f"its archive unpacks to more than {MAX_UNPACKED_BYTES // 2**20} MiB")

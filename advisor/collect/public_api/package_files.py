@@ -23,6 +23,8 @@ _NOT_PACKAGES = re.compile(
     re.IGNORECASE,
 )
 _SOURCE_FOLDER = re.compile(r"^(?:src|lib|python)/")
+_SOURCE_FOLDERS = {"src", "lib", "python"}
+"""Folders that hold the package, some with a needless ``__init__.py``."""
 _MIN_LENGTH = 4
 """A shorter name is in others by chance."""
 _TESTS = re.compile(r"tests?|conftest|test_.*|.*_tests?")
@@ -93,6 +95,7 @@ def limit_files(package: Package, contents: Contents) -> dict[str, str]:
 def _find_roots(python_files: Iterable[str]) -> set[str]:
     """Return the folders of packages that no package holds, and modules at the top."""
     folders = {path.rpartition("/")[0] for path in python_files if path.rpartition("/")[2] == "__init__.py"}
+    folders -= {f for f in _SOURCE_FOLDERS if any(other.startswith(f"{f}/") for other in folders)}
     roots = {f for f in folders if f and f.rpartition("/")[0] not in folders}
     modules = {path for path in python_files if re.fullmatch(r"(?:src/|lib/|python/)?[^/]+\.py", path)}
     return {

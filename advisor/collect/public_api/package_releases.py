@@ -135,8 +135,8 @@ def _read_package(
 
     def save() -> None:
         tags = " ".join(row["tag"] for row in timeline.releases)
-        head = hashlib.sha256(tags.encode()).hexdigest()
-        write_timeline(store, name, timeline, f"pypi:{package}", head, day)
+        digest = hashlib.sha256(tags.encode()).hexdigest()
+        write_timeline(store, name, timeline, f"pypi:{package}", day, history=digest)
 
     if new_count:
         progress(f"{name}: reading the public API of {new_count} releases of {package} on PyPI")

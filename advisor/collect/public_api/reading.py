@@ -23,7 +23,7 @@ from advisor.facts import reading, writing
 from advisor.facts.store import file_path
 
 NO_PACKAGE = "the release has no Python package"
-_RULES = 4
+_RULES = 5
 """Raise it when the same files give other rows: then all releases are read again."""
 _TABLES = {"api_names": "names", "api_changes": "changes", "api_releases": "releases"}
 _PROVENANCE = {"repository", "source", "retrieved_at"}
@@ -48,7 +48,7 @@ def describe_reader() -> str:
 def read_timeline(store: Path, name: str) -> Timeline:
     """Return what an earlier run read by the same rules; an empty timeline if there is nothing."""
     timeline = Timeline()
-    if len({_find_head(store, table, name) for table in _TABLES}) > 1:
+    if len({_find_state(store, table, name) for table in _TABLES}) > 1:
         return timeline  # that run stopped between two tables
     for table, attribute in _TABLES.items():
         for row in parts.read_part(store, table, name, ""):
@@ -60,16 +60,16 @@ def read_timeline(store: Path, name: str) -> Timeline:
     return timeline
 
 
-def _find_head(store: Path, table: str, name: str) -> str | None:
+def _find_state(store: Path, table: str, name: str) -> tuple[str | None, str | None]:
     try:
         files = reading.open_store(store, may_lack_days=True).manifest["files"]
     except SnapshotMissing:
-        return None
-    head: str | None = files.get(file_path(table, name), {}).get("head")
-    return head
+        return None, None
+    entry = files.get(file_path(table, name), {})
+    return entry.get("head"), entry.get("history")
 
 
-def write_timeline(store: Path, name: str, timeline: Timeline, source: str, head: str, day: date) -> None:
+def write_timeline(store: Path, name: str, timeline: Timeline, source: str, day: date, **state: str) -> None:
     """Replace the rows about the public API of a repository.
 
     Args:
@@ -77,8 +77,9 @@ def write_timeline(store: Path, name: str, timeline: Timeline, source: str, head
         name: ``owner/name``.
         timeline: the rows.
         source: where the files come from.
-        head: the state of the source; the same for all tables.
         day: retrieval day.
+        state: the state of the source for the manifest, the same for all tables: ``head`` is a commit, and
+            ``history`` a hash of another list of releases.
     """
     provenance = {
         "repository": name,
@@ -87,7 +88,7 @@ def write_timeline(store: Path, name: str, timeline: Timeline, source: str, head
     }
     for table, attribute in _TABLES.items():
         rows = [{**row, **provenance} for row in getattr(timeline, attribute)]
-        writing.write_rows(store, table, name, rows, head=head)
+        writing.write_rows(store, table, name, rows, **state)
 
 
 def report_timeline(name: str, timeline: Timeline, progress: Callable[[str], None], warn: Warn) -> None:

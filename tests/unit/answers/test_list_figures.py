@@ -130,7 +130,10 @@ def test_the_obvious_rivals_are_in_with_figures_and_with_what_is_missing(answers
         assert rests_on_lists(r.measurements)
         assert len(r.outlook) == 2
         assert r.rank is not None and 0.5 <= r.coverage < 0.75
-    assert answers["dataframes"].rivals["duckdb/duckdb"].startswith("the facts in dataframes do not have it")
+    spark = figures_of(answers["dataframes"], "spark")
+    assert spark.rank is not None and spark.measurement("breaking_changes").status == "unavailable"
+    api = [pandas.measurement("breaking_changes"), django.measurement("breaking_changes")]
+    assert [m.sources for m in api] == [(f"pypi:{n} (griffe 2.4.1, rules 4)",) for n in ("pandas", "django")]
     assert not any(answer.missing for answer in answers.values())
 
 
@@ -148,13 +151,14 @@ def test_the_report_says_where_figures_come_from_and_how_to_refresh_them(answers
             assert f"up to {answer.as_of}" in text and f"advisor collect --domain {name}" in text
             assert "only figures of public lists, no history: " in text
     assert "pandas (20" in render(answers["dataframes"], Format.table, full=True)
-    assert "duckdb/duckdb: " in render(answers["dataframes"], Format.table, full=True)
 
 
 def test_a_named_day_sees_no_later_figures():
     day = date(2025, 11, 1)
     answer = advisor.recommend("dataframes", as_of=day)
-    assert "pandas-dev/pandas" in answer.rivals
+    assert "apache/spark" in answer.rivals
+    pandas = figures_of(answer, "pandas")
+    assert pandas.rank is None and pandas.measurement("breaking_changes").status == "measured"
     assert not any(map(is_listed, (m for r in answer.ranking for m in r.measurements)))
     assert all(m.last_day is None or m.last_day <= day for r in answer.ranking for m in r.measurements)
 
@@ -203,3 +207,13 @@ def test_a_mature_library_with_few_commits_has_a_word_for_it():
         {"open_issues": 40},
     ):
         assert "mature" not in rules_for(replace(mature, **other))
+
+
+def test_a_history_that_was_read_long_ago_leaves_the_outlook_to_the_lists(answers):
+    masonite = figures_of(answers["web-frameworks"], "masonite")
+    assert "last collected on 2024-10-24" in masonite.measurement("contributors").reason
+    assert is_listed(masonite.measurement("stars"))
+    assert not any(outlook.abstained for outlook in masonite.outlook)
+    assert masonite.rank is not None
+    flask = figures_of(answers["web-frameworks"], "flask")
+    assert flask.measurement("contributors").status == "measured", "its history is new, and so is its outlook"

@@ -304,6 +304,9 @@ def test_package_of_a_repository():
     early = dict.fromkeys(("compare/__init__.py", "py-far/pyfar/__init__.py", "py-far/pyfar/b.py"), "b")
     assert find_package(early, ["far_", "pyfarther"]).name == "pyfar", "its name is in that of the repository"
     assert find_package(early, ["far"]).name == "compare", "three letters are in many names"
+    source = dict.fromkeys(("src/__init__.py", "src/er/__init__.py", "src/er/b.py", "app/__init__.py"), "b")
+    assert set(find_package(source, ["er"]).files) == {"er/__init__.py", "er/b.py"}, "nobody imports src"
+    assert find_package({"src/__init__.py": "b", "src/a.py": "b"}, ["er"]).name == "src"
     strange = {"../er/__init__.py": "b", "../er/a b.py": "b", "../er/../x.py": "b", "docs/conf.py": "b"}
     assert find_package(strange, ["er"]).files == {"er/__init__.py": "b"}, "no path leads out of the folder"
 
