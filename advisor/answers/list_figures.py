@@ -10,7 +10,8 @@ from advisor.answers.question import Question
 from advisor.measure.cache import SnapshotMeasurements
 from advisor.measure.list_figures import read_cached_figures
 from advisor.metrics import METRICS
-from advisor.model import Candidate, Measurement, ScoredCandidate
+from advisor.model import Candidate, Measurement, Outlook, ScoredCandidate
+from advisor.outlook.candidates import OLD_COMMITS
 from advisor.population.figures import (
     LIST_METRICS,
     MAX_DAYS,
@@ -28,9 +29,9 @@ _FEW = 4  # candidates that a sentence names
 def add_list_figures(question: Question, snapshot: SnapshotMeasurements) -> SnapshotMeasurements:
     """Return the measurements with the figures of public lists where the facts have none.
 
-    A candidate without facts gets all that the lists know, and its outlook; so does one whose own outlook
-    abstains, for example because its history was last read long ago. The figures must be known on the as-of
-    date; if the request names no date, the newest count.
+    A candidate without facts gets all that the lists know, and its outlook. One whose history was last read
+    long ago gets the outlook too. The figures must be known on the as-of date; if the request names no date,
+    the newest count.
     """
     measurements, outlooks = dict(snapshot.measurements), dict(snapshot.outlooks)
     damaged_names = {damage.repository for damage in snapshot.damages}
@@ -45,9 +46,8 @@ def add_list_figures(question: Question, snapshot: SnapshotMeasurements) -> Snap
         if figures.is_usable_on(day):
             rows = measurements.get(repository)
             measurements[repository] = fill_gaps(repository, rows, figures)
-            own = outlooks.get(repository, ())
-            if not _has_facts(rows, of_history=True) or (own and all(outlook.abstained for outlook in own)):
-                outlooks[repository] = figures.outlooks
+            if repository in outlooks or not has_history(rows):
+                outlooks[repository] = choose_outlooks(rows, outlooks.get(repository, ()), figures)
     return replace(snapshot, measurements=measurements, outlooks=outlooks)
 
 
@@ -55,7 +55,7 @@ def fill_gaps(
     repository: str, rows: Mapping[str, Measurement] | None, figures: ListFigures
 ) -> dict[str, Measurement]:
     """Return the measurements of a repository with those of public lists where it has none."""
-    if rows is None or (_has_facts(rows) and not _has_facts(rows, of_history=True)):
+    if rows is None or (any(map(is_of_archives, rows.values())) and not has_history(rows)):
         reason = HOW_TO_COLLECT.format(repository)
         gaps = {m: Measurement(repository, m, "unavailable", reason=reason) for m in METRICS}
         rows = gaps | {m: row for m, row in (rows or {}).items() if row.status != "unavailable"}
@@ -65,10 +65,17 @@ def fill_gaps(
     }
 
 
-def _has_facts(rows: Mapping[str, Measurement] | None, *, of_history: bool = False) -> bool:
-    """Return whether anything is measured; of a history, if the archives of the package do not count."""
-    measured = (m for m in (rows or {}).values() if m.status == "measured")
-    return any(not (of_history and is_of_archives(m)) for m in measured)
+def choose_outlooks(
+    rows: Mapping[str, Measurement] | None, own_outlooks: Sequence[Outlook], figures: ListFigures
+) -> tuple[Outlook, ...]:
+    """Return the outlooks of a repository: those of public lists if its history is missing or old."""
+    is_old = any(outlook.reason.startswith(OLD_COMMITS) for outlook in own_outlooks)
+    return figures.outlooks if is_old or not has_history(rows) else tuple(own_outlooks)
+
+
+def has_history(rows: Mapping[str, Measurement] | None) -> bool:
+    """Return whether anything is measured; the archives of the package are no history."""
+    return any(m.status == "measured" and not is_of_archives(m) for m in (rows or {}).values())
 
 
 def _has_gap(rows: Mapping[str, Measurement] | None, metrics: Iterable[str]) -> bool:

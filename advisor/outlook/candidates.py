@@ -99,6 +99,9 @@ series AS MATERIALIZED (
 members AS (SELECT row_number() OVER (ORDER BY as_of, name) AS member, * FROM series WHERE day = as_of)
 """
 
+OLD_COMMITS = "its commits were last collected on"
+"""Start of the reason why a repository with old facts has no outlook."""
+
 
 class _Row(NamedTuple):
     """A repository on a day: its features, and those that its facts cannot give."""
@@ -218,7 +221,7 @@ def _read_days(facts: FactsView) -> dict[str, date]:
 def _no_outlook_reason(has_commits: bool, read_on: date | None, as_of: date) -> str:
     """Return why a repository has no outlook; empty if the facts allow one."""
     if read_on is not None and (as_of - read_on).days > STALE_DAYS:
-        return f"its commits were last collected on {read_on}"
+        return f"{OLD_COMMITS} {read_on}"
     return "" if has_commits else "the facts have no commits for it"
 
 

@@ -14,7 +14,7 @@ from advisor.answers.dependencies.details import (
     read_details,
 )
 from advisor.answers.dependencies.indexes import is_public
-from advisor.answers.list_figures import fill_gaps
+from advisor.answers.list_figures import choose_outlooks, fill_gaps, has_history
 from advisor.answers.question import Question
 from advisor.answers.reasons import describe_gap
 from advisor.answers.recommend import score_candidate
@@ -208,16 +208,17 @@ def _add_list_figures(
         if as_of is not None and not figures.is_usable_on(as_of):
             continue
         facts = known.get(name)
+        own_rows = facts.measurements if facts else None
         if facts is None:
-            rows = fill_gaps(name, None, figures)
-            facts = _Facts(name, rows, figures.outlooks, figures.day)
-        else:
-            rows = fill_gaps(facts.repository, facts.measurements, figures)
+            facts = _Facts(name, {}, (), figures.day)
+        rows = fill_gaps(facts.repository, own_rows, figures)
+        outlooks = choose_outlooks(own_rows, facts.outlooks, figures)
+        day = facts.as_of if has_history(own_rows) else figures.day
         details = facts.details
         if library := libraries.get(name.lower()):
             if details.licence is None and library.licence:
                 source = f"public list, {library.day}"
                 details = replace(details, licence=library.licence, licence_source=source)
             details = replace(details, dependents=library.dependents)
-        result[name] = replace(facts, measurements=rows, details=details)
+        result[name] = replace(facts, measurements=rows, outlooks=outlooks, as_of=day, details=details)
     return result

@@ -67,7 +67,7 @@ class Sources:
         return self._contents[blob].decode("utf-8", "replace")
 
 
-class _Limited:
+class _SizeLimit:
     """Counts what comes out of a stream, and stops at a limit."""
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -109,7 +109,7 @@ def _is_wanted(path: str, size: int) -> bool:
 
 def _read_tar(content: bytes) -> Iterator[tuple[str, bytes | None]]:
     """Yield each member: its path, and its content if it is a Python file."""
-    stream = _Limited(cast("IO[bytes]", gzip.GzipFile(fileobj=io.BytesIO(content))))
+    stream = _SizeLimit(cast("IO[bytes]", gzip.GzipFile(fileobj=io.BytesIO(content))))
     with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r|") as archive:
         for member in archive:
             path = member.name.removeprefix("./")

@@ -36,7 +36,7 @@ class IndexFile(Shape):
     url: Annotated[str, Field(max_length=2000)]
     size: Annotated[int, Field(ge=0)] | None = None
     uploaded_at: Annotated[Time | None, Field(validation_alias="upload-time")] = None
-    yanked: bool | str = False
+    is_yanked: Annotated[bool | str, Field(validation_alias="yanked")] = False
     hashes: dict[str, str] = Field(default_factory=dict)
 
 
@@ -73,7 +73,7 @@ def list_releases(files: Iterable[IndexFile], package: str, day: date) -> list[t
     choices: dict[Version, list[_Choice]] = {}
     for file in files:
         choice = _read_name(file, canonicalize_name(package))
-        if choice is not None and file.uploaded_at is not None and not file.yanked:
+        if choice is not None and file.uploaded_at is not None and not file.is_yanked:
             choices.setdefault(choice.version, []).append(choice)
     releases = {}
     for version, own_choices in choices.items():
