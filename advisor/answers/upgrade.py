@@ -180,8 +180,9 @@ def _find_release(known: Sequence[Mapping[str, Any]], text: str, option: str, no
     except InvalidVersion:
         raise InputError(f"invalid version {text!r} of {option}: expected a version such as 1.16") from None
     versions = [Version(r["version"]) for r in known]
-    if version in versions:
-        return versions.index(version)
+    names = [str(v) for v in versions]
+    if str(version) in names:  # 1.5 is the series of 1.5.0 to 1.5.3, unless a release has this very name
+        return names.index(str(version))
     series = [n for n, v in enumerate(versions) if v.release[: len(version.release)] == version.release]
     earlier = [n for n, v in enumerate(versions) if v < version]
     if series:

@@ -9,7 +9,7 @@ import shutil
 from datetime import date
 
 import pytest
-from repositories import Repo
+from repositories import Repo, put_release
 from typer.testing import CliRunner
 
 from advisor.answers.upgrade import find_library, read_upgrade
@@ -137,6 +137,18 @@ def test_versions_are_those_of_the_day(store):
         read(store, "new")
     with pytest.raises(FactsError, match="run `advisor collect-stability nobody` first"):
         find_library("nobody", [reading.open_store(store)])
+
+
+def test_a_series_is_not_its_first_release(tmp_path):
+    repo = Repo(tmp_path / "clone")
+    for number, tag in enumerate(("v1.5.0", "v1.5.3", "v2.0", "v2.0.1"), 1):
+        put_release(repo, {"er/__init__.py": f"def f{number}(): ...\n"}, f"2024-0{number}-01", tag)
+    collect_api(
+        str(repo.path), tmp_path / "s", tmp_path / "c", retrieved_on=date(2024, 6, 1), repository="own/er"
+    )
+    upgrade = read(tmp_path / "s", "1.5", "2.0")
+    assert (upgrade.old, upgrade.new) == ("1.5.3", "2.0"), "2.0 is the name of a release"
+    assert read(tmp_path / "s", "1.5.0").old == "1.5.0"
 
 
 def test_a_library_has_the_name_of_its_package_too(store, tmp_path):
