@@ -11,7 +11,7 @@ from advisor.measure.cache import SnapshotMeasurements
 from advisor.measure.list_figures import read_cached_figures
 from advisor.metrics import METRICS
 from advisor.model import Candidate, Measurement, Outlook, ScoredCandidate
-from advisor.outlook.candidates import OLD_COMMITS
+from advisor.outlook.measurements import OLD_COMMITS
 from advisor.population.figures import (
     LIST_METRICS,
     MAX_DAYS,

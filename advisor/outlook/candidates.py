@@ -18,6 +18,7 @@ from advisor.facts.tables import STALE_DAYS
 from advisor.model import Outlook
 from advisor.outlook import compute, forecast, model
 from advisor.outlook.features import FEATURES
+from advisor.outlook.measurements import OLD_COMMITS
 from advisor.outlook.panel import COLUMNS
 
 MONTHS = 30  # rows before the last: windows of two years, and some more because rows are monthly
@@ -98,9 +99,6 @@ series AS MATERIALIZED (
 ),
 members AS (SELECT row_number() OVER (ORDER BY as_of, name) AS member, * FROM series WHERE day = as_of)
 """
-
-OLD_COMMITS = "its commits were last collected on"
-"""Start of the reason why a repository with old facts has no outlook."""
 
 
 class _Row(NamedTuple):

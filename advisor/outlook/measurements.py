@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from advisor.model import Measurement, Metric, Outlook
 
 MONTHS = 24
+OLD_COMMITS = "its commits were last collected on"
+"""Start of the reason why a repository with old facts has no outlook."""
 METRIC = Metric(
     name=f"inactive_in_{MONTHS}_months",
     title="Chance of abandonment in 24 months",

@@ -98,6 +98,23 @@ def test_only_gaps_are_filled():
     assert whole["contributors"].reason.endswith("`advisor collect o/n --git-only`")
 
 
+def test_an_api_from_archives_is_no_history():
+    figures = measure_library(LIBRARY, {})
+    api = Measurement("o/n", "breaking_changes", "measured", 1.0, 1.0, 1.0, n=1, sources=("pypi:n (x)",))
+    gap = Measurement("o/n", "contributors", "unavailable", reason="the facts have no commits for it")
+    rows = {m.metric: m for m in (api, gap)}
+    filled = list_figures.fill_gaps("o/n", rows, figures)
+    assert filled["breaking_changes"] == api and filled["forks"].value == 30
+    assert filled["contributors"].reason.endswith("`advisor collect o/n --git-only`")
+    assert rests_on_lists(filled.values()) and not rests_on_lists([api])
+    assert list_figures.choose_outlooks(rows, (), figures) == figures.outlooks
+    stars = Measurement("o/n", "stars", "measured", 7.0, 7.0, 7.0, n=1, sources=("GitHub",))
+    own = (replace(figures.outlooks[1], reason="no commits in a year"),)
+    assert list_figures.choose_outlooks({**rows, "stars": stars}, own, figures) == own, "it has its reason"
+    old = (replace(own[0], reason="its commits were last collected on 2024-10-24"),)
+    assert list_figures.choose_outlooks({**rows, "stars": stars}, old, figures) == figures.outlooks
+
+
 def test_figures_count_from_their_day_and_for_a_while():
     figures = ListFigures(DAY, {}, ())
     assert not figures.is_usable_on(DAY - timedelta(days=1))
