@@ -32,6 +32,7 @@ def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any
     choice = next((r for r in answer.ranking if r.candidate.repository == answer.choice), None)
     titles = {c.name: c.title for c in domain.criteria}
     kind = describe_kind(answer)
+    is_comparison = sum(r.rank is not None for r in answer.ranking) > 1
     return {
         "domain": domain,
         "goal": answer.goal,
@@ -50,7 +51,7 @@ def answer_for_page(answer: Recommendation, timeline: Timeline) -> dict[str, Any
         "flips": [f.text for f in list_nearest_flips(answer)] or ["follows when the page has loaded"],
         "alternatives": [{"name": "", "text": text} for text in answer.leaving_default],
         "default_name": (answer.default or "").rpartition("/")[2],
-        "rows": [_row(r) for r in answer.ranking],
+        "rows": [_row(r) if is_comparison else {**_row(r), "wins": ""} for r in answer.ranking],
         "projects": [
             project_row(r.candidate, timeline.projects.get(r.repository, NO_PROJECT)) for r in answer.ranking
         ],

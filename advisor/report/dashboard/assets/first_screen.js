@@ -64,13 +64,13 @@ const firstScreen = (() => {
       const cell = (part) => line.querySelector(`[data-cell="${part}"]`);
       setText(cell("rank"), `${r.rank}`);
       setText(line.querySelector("bdi"), name(r));
-      line.querySelector(".key").setAttribute("class", `key k${r.i % 8}`);
-      line.querySelector("svg").setAttribute("class", `interval k${r.i % 8}`);
+      setAttribute(line.querySelector(".key"), "class", `key k${r.i % 8}`);
+      setAttribute(line.querySelector("svg"), "class", `interval k${r.i % 8}`);
       drawInterval(line, r);
       setLine(line.querySelector(".at"), at, at);
       setText(cell("score").querySelector("b"), format.score(r.score));
       setText(cell("score").querySelector("small"), `${format.whole(r.low)}–${format.whole(r.high)}`);
-      setText(cell("wins"), format.percent(r.wins));
+      setText(cell("wins"), showWins(r));
     });
   }
 

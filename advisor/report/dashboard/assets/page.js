@@ -151,10 +151,12 @@ function finish() {
 // browser is idle.
 function update({ keepAddress = false } = {}) {
   const inView = countRowsInView();
+  if (!keepAddress) delete state.gaps;
   answer = engine.recommend(data, state);
   writeAnswer();
   const writeOtherRows = writeRanking(inView);
   writeControls();
+  writeGaps();
   writeRest = () => {
     writeOtherRows();
     writeAsides();

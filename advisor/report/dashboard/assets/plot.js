@@ -184,6 +184,38 @@ const plot = (() => {
     return { margin: { r: endMargin() }, annotations };
   }
 
+  // Positions for the names of points so that no name covers another name or point, if there is room. x and y are shares
+  // of the plot; its size in px is the least that a column has, and a larger plot only has more room.
+  const POSITIONS = { "top center": [0, 1], "bottom center": [0, -1], "middle right": [1, 0], "middle left": [-1, 0] };
+  const SIGN_SIZE = 13,
+    LINE_HEIGHT = 16; // px
+  function labelPositions(points) {
+    const width = isNarrow() ? 250 : 370,
+      height = 210;
+    const boxOf = (x, y, w, h) => ({ x, y, w, h });
+    const overlap = (a, b) =>
+      Math.max(0, (a.w + b.w) / 2 - Math.abs(a.x - b.x)) * Math.max(0, (a.h + b.h) / 2 - Math.abs(a.y - b.y));
+    const boxes = points.map(({ x, y }) => boxOf(x * width, y * height, SIGN_SIZE, SIGN_SIZE));
+    return points.map(({ text }, j) => {
+      const { x, y } = boxes[j],
+        w = widthOf(text),
+        others = boxes.filter((_, place) => place !== j);
+      const options = Object.entries(POSITIONS).map(([position, [right, up]]) => {
+        const box = boxOf(
+          x + (right * (w + SIGN_SIZE)) / 2,
+          y + (up * (LINE_HEIGHT + SIGN_SIZE)) / 2,
+          w,
+          LINE_HEIGHT,
+        );
+        const outside = Math.max(0, box.x + w / 2 - width) + Math.max(0, w / 2 - box.x);
+        return { position, box, cost: outside * LINE_HEIGHT + others.reduce((sum, o) => sum + overlap(box, o), 0) };
+      });
+      const best = options.reduce((a, b) => (b.cost < a.cost ? b : a));
+      boxes.push(best.box);
+      return best.position;
+    });
+  }
+
   // The horizontal axis of a chart over the months: at least three months, and a little longer than the data, so that
   // the last dot is whole.
   const DAY = 86400000;
@@ -216,6 +248,7 @@ const plot = (() => {
     fit,
     isApart,
     isNarrow,
+    labelPositions,
     layout,
     nameRows,
     rangeDot,

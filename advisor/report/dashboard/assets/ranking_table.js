@@ -3,8 +3,12 @@
 // The bars are thick lines: x1 and x2 are attributes without style, so that the browser need not restyle.
 const HALF_MARK = 0.6;
 function setLine(line, from, to) {
-  line.setAttribute("x1", from.toFixed(2));
-  line.setAttribute("x2", Math.max(from, to).toFixed(2));
+  setAttribute(line, "x1", from.toFixed(2));
+  setAttribute(line, "x2", Math.max(from, to).toFixed(2));
+}
+
+function setAttribute(node, name, value) {
+  if (node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
 
 // The range and the score of a candidate, in a row of a table.
@@ -23,14 +27,33 @@ function writeChances(svg, chances) {
   });
 }
 
+// The row of a place gets the candidate with this rank. The rows themselves do not move: to attach them again costs more
+// than to write their texts.
+function writeCandidate(row, i) {
+  const { name, repository, backer } = data.candidates[i],
+    address = links.repository(repository),
+    head = row.querySelector("th");
+  row.dataset.candidate = i;
+  setAttribute(head.querySelector(".key"), "class", `key k${i % 8}`);
+  setAttribute(row.querySelector("svg.interval"), "class", `interval k${i % 8}`);
+  const label = head.querySelector("a, bdi");
+  if ((label.tagName === "A") !== (address !== null)) label.replaceWith(links.anchor(name, address));
+  const [title, owner] = head.querySelectorAll("bdi");
+  setText(title, name);
+  setAttribute(title, "title", repository);
+  setText(owner, backer ?? "?");
+  if (address) setAttribute(head.querySelector("a"), "href", address);
+}
+
 function writeRow(row, r, columns) {
   const cell = (name) => row.querySelector(`[data-cell="${name}"]`);
+  if (Number(row.dataset.candidate) !== r.i) writeCandidate(row, r.i);
   row.classList.toggle("out", r.rank === null);
   setText(cell("rank"), r.excluded ? "out" : `${r.rank ?? "?"}`);
   setText(cell("score").querySelector("b"), format.score(r.score));
   setText(cell("score").querySelector("small"), `${format.whole(r.low)}–${format.whole(r.high)}`);
   drawInterval(row, r);
-  setText(cell("wins"), r.rank === null ? "" : format.percent(r.wins));
+  setText(cell("wins"), showWins(r));
   writeChances(row.querySelector("svg.chances"), r.chances);
   columns.forEach((column, k) => {
     setText(row.cells[column], format.points(r, k));
@@ -38,44 +61,35 @@ function writeRow(row, r, columns) {
   setText(cell("evidence"), format.percent(r.coverage));
 }
 
-// How many rows end above the lower edge of the window; the next ones need not follow a slider at once. To read this
-// costs a layout if something is already written.
+// One candidate is first without a comparison.
+const showWins = (r) => (r.rank === null || answer.ranking.length < 2 ? "" : format.percent(r.wins));
+
+// How many rows begin above the lower edge of the window, or a little below it, as shorter texts move the table up; the
+// next ones need not follow a slider at once. To read this costs a layout if something is already written.
 const FEW = 20; // rows are written at once
-const MIN_HEIGHT = 30; // px of a row
+const MARGIN = 120; // px
 function countRowsInView() {
   if (data.candidates.length <= FEW) return data.candidates.length;
-  const { top, bottom } = $("ranking-table").tBodies[0].getBoundingClientRect(),
-    edge = window.innerHeight;
+  const [body] = $("ranking-table").tBodies,
+    { top, bottom } = body.getBoundingClientRect(),
+    edge = window.innerHeight + MARGIN;
   if (bottom < 0 || top > edge) return 0;
-  return Math.ceil((edge - top) / MIN_HEIGHT);
+  const rows = [...body.rows].filter((row) => !row.hidden),
+    first = rows.findIndex((row) => row.getBoundingClientRect().top > edge);
+  return first < 0 ? rows.length : first;
 }
 
 // Write the first rows of the ranking; return a function that writes the rest.
 function writeRanking(count) {
-  const body = $("ranking-table").tBodies[0];
-  const lines = new Map([...body.rows].map((row) => [Number(row.dataset.candidate), row]));
-  const indices = new Set(answer.rows.map((r) => r.i));
-  const columns = [...$("ranking-table").querySelectorAll("[data-criterion]")].map((head) => head.cellIndex);
-  const show = (row, isShown) => {
-    if (row.hidden === isShown) row.hidden = !isShown;
-  };
-  let next = body.firstElementChild;
-  const write = (rows) => {
-    for (const r of rows) {
-      const row = lines.get(r.i);
-      show(row, true);
-      writeRow(row, r, columns);
-      if (row === next) next = next.nextElementSibling;
-      else body.insertBefore(row, next);
+  const lines = [...$("ranking-table").tBodies[0].rows],
+    columns = [...$("ranking-table").querySelectorAll("[data-criterion]")].map((head) => head.cellIndex);
+  const write = (from, to) => {
+    for (let place = from; place < Math.min(to, lines.length); place += 1) {
+      const r = answer.rows[place];
+      if (lines[place].hidden !== !r) lines[place].hidden = !r;
+      if (r) writeRow(lines[place], r, columns);
     }
   };
-  const { rows } = answer;
-  const writeOthers = () => {
-    write(rows.slice(count));
-    for (const [i, row] of lines) show(row, indices.has(i));
-  };
-  write(rows.slice(0, count));
-  if (count < rows.length) return writeOthers;
-  writeOthers();
-  return () => {};
+  write(0, count);
+  return () => write(count, lines.length);
 }

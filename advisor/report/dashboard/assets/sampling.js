@@ -114,12 +114,13 @@ const sampling = (() => {
       rest = us.rootsOfRest();
     const left = Math.sqrt(peak),
       right = Math.sqrt(1 - peak),
-      middle = low + width / 2;
+      middle = low + width / 2,
+      below = (width / 2) * left,
+      above = (width / 2) * right;
     for (let d = 0; d < numbers.length; d += 1) {
       const a = roots[d],
         b = rest[d];
-      numbers[d] =
-        middle + (width / 2) * (left * (a - Math.abs(a - left)) + right * (Math.abs(b - right) - b));
+      numbers[d] = middle + below * (a - Math.abs(a - left)) + above * (Math.abs(b - right) - b);
     }
   }
 

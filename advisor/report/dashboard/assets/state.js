@@ -36,35 +36,86 @@ function questionAddress() {
   return parts.toString();
 }
 
+// What an address asks for that the page cannot show goes to `gaps`, in words for the reader.
 function fromAddress(text) {
-  const result = defaultState(),
+  const result = { ...defaultState(), gaps: [] },
     parts = new URLSearchParams(text);
-  const goal = parts.get("goal");
-  if (goal !== null && Object.hasOwn(data.goals, goal))
-    Object.assign(result, { goal, base: goal, weights: goalWeights(goal) });
-  if (parts.has("w")) {
-    const shares = new Map(
-      parts
-        .get("w")
-        .split(",")
-        .map((part) => part.split(":"))
-        .map(([name, w]) => [name, Number(w)]),
-    );
-    const weights = data.criteria.map((c) => shares.get(c.name) ?? 0);
-    const most = Math.max(...weights); // only ratios matter, and the sum of 1e308 and 1e308 is no number
-    if (weights.every((w) => Number.isFinite(w) && w >= 0) && most > 0)
-      Object.assign(result, { goal: "", weights: engine.normalise(weights.map((w) => w / most)) });
-  }
-  const day = data.days.indexOf(parts.get("as-of"));
-  if (day >= 0) result.day = day;
-  if (parts.has("only")) {
-    const chosen = new Set(parts.get("only").split(",").map(findCandidate));
-    const selection = [...result.selection].filter((i) => chosen.has(i));
-    if (selection.length) result.selection = new Set(selection);
-  }
-  const pair = (parts.get("compare") ?? "").split(",").map(findCandidate);
-  if (pair.length === 2 && pair.every((i) => i >= 0) && pair[0] !== pair[1]) result.compare = pair;
+  readGoal(result, parts.get("goal"));
+  readWeights(result, parts.get("w"));
+  readDay(result, parts.get("as-of"));
+  readSelection(result, parts.get("only"));
+  readPair(result, parts.get("compare"));
   return result;
+}
+
+const quote = (name) => `“${format.short(name, 40)}”`;
+
+function readGoal(result, goal) {
+  if (goal === null) return;
+  if (Object.hasOwn(data.goals, goal))
+    Object.assign(result, { goal, base: goal, weights: goalWeights(goal) });
+  else result.gaps.push(`the goal ${quote(goal)}`);
+}
+
+function readWeights(result, text) {
+  if (text === null) return;
+  const shares = new Map(
+    text
+      .split(",")
+      .map((part) => part.split(":"))
+      .map(([name, w]) => [name, Number(w)]),
+  );
+  const unknown = [...shares.keys()].filter((name) => !data.criteria.some((c) => c.name === name));
+  const weights = data.criteria.map((c) => shares.get(c.name) ?? 0);
+  const most = Math.max(...weights); // only ratios matter, and the sum of 1e308 and 1e308 is no number
+  const isValid = weights.every((w) => Number.isFinite(w) && w >= 0) && most > 0;
+  if (isValid) Object.assign(result, { goal: "", weights: engine.normalise(weights.map((w) => w / most)) });
+  if (unknown.length) result.gaps.push(`the weights of ${format.join(unknown.map(quote))}`);
+  else if (!isValid) result.gaps.push("its weights: they are numbers from 0, and one is more than 0");
+}
+
+// A day between two days of the page shows the earlier one.
+function readDay(result, text) {
+  if (text === null) return;
+  const exact = data.days.indexOf(text);
+  if (exact >= 0) {
+    result.day = exact;
+    return;
+  }
+  const time = Date.parse(`${text}T00:00:00Z`),
+    isDate = Number.isFinite(time) && new Date(time).toISOString().slice(0, 10) === text;
+  const earlier = isDate ? data.days.filter((each) => each < text).length : 0;
+  if (earlier) result.day = earlier - 1;
+  const [first, last] = [data.days[0], data.days[data.days.length - 1]].map(format.longDay);
+  result.gaps.push(
+    isDate
+      ? `${format.longDay(text)} (it has the end of each month from ${first}, and ${last})`
+      : `the date ${quote(text)}`,
+  );
+}
+
+function readSelection(result, text) {
+  if (text === null) return;
+  const names = text.split(","),
+    selection = [...result.selection].filter((i) => names.some((each) => findCandidate(each) === i)),
+    unknown = names.filter((each) => findCandidate(each) < 0);
+  if (selection.length) result.selection = new Set(selection);
+  if (unknown.length) result.gaps.push(`facts about ${format.join(unknown.map(quote))}`);
+}
+
+function readPair(result, text) {
+  if (text === null) return;
+  const pair = text.split(",").map(findCandidate);
+  if (pair.length === 2 && pair.every((i) => i >= 0) && pair[0] !== pair[1]) result.compare = pair;
+  else result.gaps.push(`the comparison ${quote(text)}`);
+}
+
+// Say what the address asks for that the page does not have, until the reader changes something.
+function writeGaps() {
+  const { gaps = [] } = state;
+  $("gaps").hidden = !gaps.length;
+  const text = `The address asks for what this page does not have: ${gaps.join("; ")}. The page shows ${format.longDay(data.days[state.day])}.`;
+  $("gaps").replaceChildren(gaps.length ? foreign(text) : "");
 }
 
 const findCandidate = (text) =>

@@ -60,6 +60,8 @@ const attention = (() => {
       opacity,
       line: { width: 0 },
     });
+    const ranges = { x: logs("people", "new_contributors"), y: logs("stars", "stars") };
+    const shareOf = ([low, high], value) => (Math.log10(value) - low) / (high - low);
     const percentilesNote = hasPercentiles
       ? `Grey: the middle half and the middle nine tenths of ${number(percentiles.stars.n)} libraries of the reference population on ${format.longDay(percentiles.stars.as_of)}.`
       : "There is no reference population.";
@@ -75,7 +77,13 @@ const attention = (() => {
           x: points.map((p) => p.people),
           y: points.map((p) => p.stars),
           text: points.map((p) => plain(format.short(p.name))),
-          textposition: "top center",
+          textposition: plot.labelPositions(
+            points.map((p) => ({
+              x: shareOf(ranges.x, p.people),
+              y: shareOf(ranges.y, p.stars),
+              text: format.short(p.name),
+            })),
+          ),
           textfont: { color: points.map((p) => colour(p.i)) },
           cliponaxis: false,
           marker: { color: points.map((p) => colour(p.i)), symbol: points.map((p) => symbol(p.i)), size: 11 },
@@ -85,13 +93,13 @@ const attention = (() => {
       layout: layout({
         xaxis: {
           type: "log",
-          range: logs("people", "new_contributors"),
+          range: ranges.x,
           title: "new contributors in twelve months",
           dtick: 1,
         },
         yaxis: {
           type: "log",
-          range: logs("stars", "stars"),
+          range: ranges.y,
           title: "stars",
           dtick: 1,
         },
@@ -163,8 +171,10 @@ const attention = (() => {
       thickness: 1,
       width: 0,
     });
+    const TOP = 1.04,
+      shareOf = (value) => (value - floor) / (TOP - floor);
     const axis = (title) => ({
-      range: [floor, 1.04],
+      range: [floor, TOP],
       tickformat: ".0%",
       title,
     });
@@ -190,7 +200,13 @@ const attention = (() => {
           error_x: bars("s", css("--muted")),
           error_y: bars("a", css("--muted")),
           text: points.map((p) => plain(format.short(p.name))),
-          textposition: points.map((_, j) => (j % 2 ? "top center" : "bottom center")),
+          textposition: plot.labelPositions(
+            points.map((p) => ({
+              x: shareOf(ends(p.s)[0]),
+              y: shareOf(ends(p.a)[0]),
+              text: format.short(p.name),
+            })),
+          ),
           textfont: { color: points.map((p) => colour(p.i)) },
           cliponaxis: false,
           marker: { color: points.map((p) => colour(p.i)), symbol: points.map((p) => symbol(p.i)), size: 11 },
