@@ -182,3 +182,20 @@ def test_margins_are_constant_so_that_plotly_draws_each_chart_once(open_page, pa
             assert figure["automargin"] == [False, False, False], figure
             assert figure["actual"] == figure["expected"], figure
     assert report.messages == []
+
+
+BROKEN_WORDS = """(all) => all.flatMap((th) => { const [text] = [...th.childNodes], words = th.textContent.matchAll(/\\S+/g), broken = [];
+    for (const word of words) { const range = document.createRange(); range.setStart(text, word.index);
+        range.setEnd(text, word.index + word[0].length); if (range.getClientRects().length > 1) broken.push(word[0]); }
+    return broken; })"""
+
+
+def test_no_word_of_a_header_is_broken_on_paper(open_page, page_file):
+    report = open_page(page_file, viewport={"width": 670, "height": 900})
+    report.page.emulate_media(media="print")
+    headers = report.page.locator("#ranking-table thead th")
+    assert headers.count() > 10
+    assert headers.evaluate_all(BROKEN_WORDS) == []
+    edges = "(cells) => cells.map((cell) => cell.getBoundingClientRect()).map((box) => [box.left, box.right])"
+    first_row = report.page.locator("#ranking-table tbody tr").first.locator("th, td").evaluate_all(edges)
+    assert headers.evaluate_all(edges) == [pytest.approx(box, abs=1) for box in first_row]

@@ -64,6 +64,10 @@ const format = (() => {
     return `${texts.slice(0, -1).join(", ")} and ${texts[texts.length - 1]}`;
   }
 
+  // The start of a title that names the first of those with data, where others have none.
+  const among = (count, size, what = "with data") =>
+    count < size ? `Of the ${count} candidates ${what}, ` : "";
+
   function element(tag, attributes = {}, ...children) {
     const node = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
@@ -87,6 +91,7 @@ const format = (() => {
     plain,
     short,
     join,
+    among,
     element,
     foreign,
   };

@@ -277,8 +277,11 @@ const gallery = (() => {
 
   // Paper is light and narrow, and shows every chart.
   const PAPER = { width: 670, height: 290 }; // px, as in paper.css; A4 and Letter have more between their margins
+  let folds = []; // what is folded on the screen: nobody can open it on paper
   function toPaper() {
     document.documentElement.dataset.paper = "yes";
+    folds.push(...document.querySelectorAll("#answer details:not([open]), #asides details:not([open])"));
+    for (const fold of folds) fold.open = true;
     plot.repaint();
     for (const figure of figures) {
       writeTexts(figure);
@@ -289,6 +292,8 @@ const gallery = (() => {
 
   function fromPaper() {
     delete document.documentElement.dataset.paper;
+    for (const fold of folds) fold.open = false;
+    folds = [];
     refresh({ all: true });
   }
 

@@ -131,16 +131,17 @@ const attention = (() => {
   const ends = (v) => (Array.isArray(v) ? v : [v, v, v]);
 
   // The title names one candidate only where its range is above those of all others.
-  function titleOfGap(points) {
+  function titleOfGap(points, size) {
     const sure = points.filter((p) => ends(p.gap)[1] > 0).sort((a, b) => ends(b.gap)[0] - ends(a.gap)[0]);
     if (!sure.length) return "Attention does not clearly exceed substance for any candidate";
+    if (points.length === 1) return `Attention exceeds substance for ${points[0].name}`;
     const [widest] = sure,
       others = points.filter((p) => p !== widest);
     return plot.isApart(
       widest.gap,
       others.map((p) => p.gap),
     )
-      ? `Attention exceeds substance the most for ${widest.name}: by ${number(ends(widest.gap)[0])} percentile points`
+      ? `${format.among(points.length, size)}${widest.name} has the widest gap of attention over substance: ${number(ends(widest.gap)[0])} percentile points`
       : `Attention exceeds substance for ${format.join(sure.map((p) => p.name))}`;
   }
 
@@ -179,7 +180,7 @@ const attention = (() => {
       title,
     });
     return {
-      title: titleOfGap(points),
+      title: titleOfGap(points, answer.rows.length),
       note: "Percentiles in the reference population: attention (stars and their growth) and substance (downloads, contributors, closed issues, change requests). Above the dotted line, attention is higher than substance. The bars go from the lowest to the highest percentile of a single metric.",
       metrics: ["attention", "substance"],
       unit: "percentile of the reference population",

@@ -8,6 +8,13 @@ const criteria = (() => {
     return `${format.points(r, k)} (${low}–${high})`;
   };
 
+  function titleOf({ ranking }, parts) {
+    if (ranking.length < 2) return "The criteria; no two candidates have a rank";
+    return parts.length
+      ? `Best: ${parts.slice(0, 3).join("; ")}`
+      : "In no criterion is a candidate surely the best";
+  }
+
   function utilities(data, answer) {
     const rows = answer.rows.slice(0, plot.MAX_LINES),
       K = data.criteria.length,
@@ -60,9 +67,7 @@ const criteria = (() => {
     const width = Math.ceil(Math.max(MARGIN.names, ...titles.map(widthOf)));
     const left = Math.min(width + 12, plot.isNarrow() ? 130 : 200);
     return {
-      title: parts.length
-        ? `Best: ${parts.slice(0, 3).join("; ")}`
-        : "In no criterion is a candidate surely the best",
+      title: titleOf(answer, parts),
       note: "Expected utility of the metrics of each criterion, 0 to 100 on fixed scales. The line is the range of possible values, given what is not known; “~”: nothing was measured. Excluded candidates are faint.",
       key: rows.map((r) => r.i),
       drawn: answer.rows.length > n ? n : 0,

@@ -12,11 +12,13 @@ const headToHead = (() => {
     return answer.choice && rival ? [answer.rows.find((r) => r.i === answer.choice.i), rival] : null;
   }
 
-  // The criteria with the points of both; `sure`: the ranges are apart; `size`: the difference in points.
+  // The criteria with the points of both; `size`: the difference in points; `isSure`: it is notable and the ranges are
+  // apart.
   function differences(data, [mine, theirs]) {
     return data.criteria.map((c, k) => {
       const [a, b] = [mine, theirs].map((r) => 100 * r.cells[4 * k]);
-      const isSure = isAhead(mine, theirs, k) || isAhead(theirs, mine, k);
+      const isNotable = Math.abs(a - b) >= 100 * NOTABLE_DIFFERENCE,
+        isSure = isNotable && (isAhead(mine, theirs, k) || isAhead(theirs, mine, k));
       return { k, title: c.title, mine: a, theirs: b, size: a - b, isSure };
     });
   }
@@ -24,13 +26,13 @@ const headToHead = (() => {
   const signed = (points) => `${points > 0 ? "+" : "−"}${format.whole(Math.abs(points))}`;
   function say(rows) {
     const name = (r) => `${r.title.toLowerCase()} (${signed(r.size)})`;
-    const sure = rows.filter((r) => r.isSure && Math.abs(r.size) >= 100 * NOTABLE_DIFFERENCE);
+    const sure = rows.filter((r) => r.isSure);
     const part = (sign) => sure.filter((r) => sign * r.size > 0).sort((a, b) => sign * (b.size - a.size));
     const [gains, costs] = [part(1), part(-1)];
-    if (!sure.length) return "no criterion differs surely";
+    if (!sure.length) return "no sure difference";
     const texts = [
-      gains.length ? `you gain ${format.join(gains.map(name))}` : "you surely gain nothing",
-      costs.length ? `you pay ${format.join(costs.map(name))}` : "you surely pay nothing",
+      gains.length ? `you gain ${format.join(gains.map(name))}` : "no sure gain",
+      costs.length ? `you pay ${format.join(costs.map(name))}` : "no sure loss",
     ];
     return texts.join("; ");
   }
@@ -50,7 +52,7 @@ const headToHead = (() => {
     const ends = rows.map((r) => ({ name: r.title, y: r.mine, color: colourOf(r) }));
     return {
       title: `${mine} instead of ${theirs}: ${say(rows)}`,
-      note: "Points of each criterion, 0 to 100, on fixed scales. Solid: the ranges of the two are apart. Dotted: they overlap, so the difference is not sure.",
+      note: "Points of each criterion, 0 to 100, on fixed scales. Solid: a sure difference, of 5 points or more and with ranges that are apart. Dotted: no sure difference.",
       traces: rows.map((r) => ({
         type: "scatter",
         mode: "lines+markers",

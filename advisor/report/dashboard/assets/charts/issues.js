@@ -13,6 +13,14 @@ const issues = (() => {
       }))
       .filter((r) => r.points.length);
 
+  function titleOf(latest, most, size) {
+    if (!latest.length) return "No data on open issues";
+    const [{ name, open }] = latest,
+      value = `${number(open[2])} on ${format.longDay(open[1])}`;
+    if (latest.length === 1) return `Open issues of ${name}: ${value}`;
+    return `${format.among(latest.length, size)}${format.join(most)} ${most.length > 1 ? "have" : "has"} the most open issues: ${value}`;
+  }
+
   function counts(data, answer, state) {
     const rows = issuesBy(data, answer, state);
     if (!rows.length) return { none: "No data on issues of these candidates by this day.", metrics: [] };
@@ -43,9 +51,7 @@ const issues = (() => {
       .filter((e) => e.y !== undefined);
     const most = latest.filter((r) => r.open[2] === latest[0].open[2]).map((r) => r.name);
     return {
-      title: latest.length
-        ? `${format.join(most)} ${most.length > 1 ? "have" : "has"} the most open issues: ${number(latest[0].open[2])} on ${format.longDay(latest[0].open[1])}`
-        : "No data on open issues",
+      title: titleOf(latest, most, answer.rows.length),
       note: "Open issues (solid lines, filled dots) and closed issues (dashed lines, hollow dots) on the days for which a source has totals; a name is at the closed issues. Totals that come from the issue number counter include discussions.",
       traces: lines.flatMap((r) => [trace(r, 2, "solid"), trace(r, 3, "dash")]),
       key: lines.map((r) => r.i),
@@ -110,7 +116,7 @@ const issues = (() => {
     }));
     return {
       title: isSure
-        ? `${sorted[0].name} has closed the largest share of its issues, ${number(sorted[0].now, "share")}`
+        ? `${sorted.length > 1 ? format.among(sorted.length, answer.rows.length) : ""}${sorted[0].name} has closed ${sorted.length > 1 ? "the largest share of its issues, " : "this share of its issues: "}${number(sorted[0].now, "share")}`
         : `No candidate has surely closed the largest share of its issues (${sorted
             .slice(0, 2)
             .map((r) => `${r.name}, ${number(r.now, "share")}`)

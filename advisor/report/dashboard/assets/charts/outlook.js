@@ -10,6 +10,12 @@ const outlook = (() => {
       ? "?"
       : `${chance(o.probability_inactive)} (${chance(o.low)}–${chance(o.high)})`;
 
+  function monthsAfter(iso, months) {
+    const day = new Date(iso);
+    day.setUTCMonth(day.getUTCMonth() + months);
+    return day.toISOString().slice(0, 10);
+  }
+
   function chances(data, answer, state) {
     if (state.day !== data.days.length - 1)
       return { none: "The outlook exists only for the last day of the as-of slider." };
@@ -23,11 +29,11 @@ const outlook = (() => {
       return {
         none: "There is no outlook for these candidates: not enough data, or they differ too much from the libraries of the model.",
       };
-    const [worst] = [...lines].sort((a, b) => b.first.probability_inactive - a.first.probability_inactive);
+    const [worst] = [...known].sort((a, b) => b.first.probability_inactive - a.first.probability_inactive);
     const months = worst.first.horizon_months,
       gaps = rows.filter((r) => r.first.probability_inactive === null);
     const isSure =
-      lines.length > 1 && lines.every((r) => r.i === worst.i || worst.first.low > r.first.high);
+      known.length > 1 && known.every((r) => r.i === worst.i || worst.first.low > r.first.high);
     const notes = rows.filter((r) => r.first.known).map((r) => `${r.name}: ${r.first.known}`);
     const clip = (p) => 100 * Math.max(p, FLOOR);
     const traces = lines.map(({ i, name, first: o }, row) => {
@@ -37,12 +43,12 @@ const outlook = (() => {
     });
     return {
       title: isSure
-        ? `Highest chance of abandonment in ${months} months: ${worst.name}, ${chance(worst.first.probability_inactive)}`
-        : `No candidate surely has the highest chance of abandonment in ${months} months`,
+        ? `${format.among(known.length, answer.rows.length, "with an outlook")}${worst.name} has the highest chance of abandonment in ${months} months: ${chance(worst.first.probability_inactive)}`
+        : `Chance of abandonment in ${months} months: ${known.length > 1 ? "no candidate is surely highest" : `${worst.name}, ${chance(worst.first.probability_inactive)}`}`,
       note: [
-        "Chance that the year before that day has no commit, from a model of about 4,000 libraries; logarithmic axis. The line is the range of possible values, given what is not known.",
+        `Chance that the library has no commit in the year before ${format.longDay(monthsAfter(data.days[state.day], months))}, from a model of about 4,000 libraries; logarithmic axis. The line is the range of possible values, given what is not known.`,
         gaps.length ? `No outlook for ${gaps.map((r) => r.name).join(", ")}.` : "",
-        notes.length ? `Not in the model: ${notes.join("; ")}.` : "",
+        notes.length ? `Known without the model: ${notes.join("; ")}.` : "",
       ]
         .filter(Boolean)
         .join(" "),

@@ -65,8 +65,8 @@ const timeSeries = (() => {
     return low === high ? value : `${value} (${low}–${high})`;
   }
 
-  // A title names leaders only if their ranges are above those of all others.
-  function sayLeaders(sorted, spec, { unit, title }, day) {
+  // A title names leaders only if their ranges are above those of all others. `group` says which candidates these are.
+  function sayLeaders(sorted, spec, { unit, title }, day, group) {
     const [leaders, others] = [true, false].map((isFirst) =>
       sorted.filter((r) => (r.now === sorted[0].now) === isFirst).map((r) => ({ ...r, at: r.values[day] })),
     );
@@ -74,10 +74,10 @@ const timeSeries = (() => {
     const rivals = others.map((r) => r.at);
     if (!isKnown || !leaders.every((r) => isApart(r.at, rivals))) {
       const first = sorted.slice(0, 2).map((r) => `${r.name}, ${withRange(r.values[day], unit)}`);
-      return `${title}: no candidate is surely first (${first.join("; ")})`;
+      return `${title}: no candidate is surely highest (${first.join("; ")})`;
     }
     const names = leaders.length > 4 ? `${leaders.length} of them` : format.join(leaders.map((r) => r.name));
-    return spec.say(names, withRange(leaders[0].at, unit), leaders.length > 1);
+    return group + spec.say(names, withRange(leaders[0].at, unit), leaders.length > 1);
   }
 
   function titleOf(rows, spec, about, day) {
@@ -85,9 +85,14 @@ const timeSeries = (() => {
     const known = rows.filter((r) => r.now !== null).sort((a, b) => b.now - a.now);
     const sorted = known.filter((r) => !r.isFaint);
     if (!sorted.length) return "No data for these candidates by this day";
+    if (known.length === 1)
+      return `${about.title}: ${known[0].name}, ${withRange(known[0].values[day], unit)}; there is nothing to compare it with`;
+    // A candidate whose commits halved may have the highest value; the title is about the others then.
     const isPart = known.some((r) => r.isFaint && rangeOf(r.values[day])[2] >= sorted[0].now);
-    const text = sayLeaders(sorted, spec, about, day);
-    const parts = [isPart ? `Where commits did not halve in a year: ${text}` : text];
+    const group = isPart
+      ? format.among(sorted.length, rows.length, "whose commits did not halve in a year")
+      : format.among(known.length, rows.length);
+    const parts = [sayLeaders(sorted, spec, about, day, group)];
     if (spec.namesFalls && day >= 12) {
       const [fall] = sorted
         .map((r) => ({ ...r, before: valueOf(r.values[day - 12]) }))
@@ -189,7 +194,7 @@ const timeSeries = (() => {
   const isBorn = (data, i, d) => data.candidates[i].born !== null && data.candidates[i].born <= data.days[d];
 
   // The title names a leader only if the answer does, and says which ranges overlap with that of the leader.
-  function titleOfScores(data, { ranking, certainty }, leader, since, isNew) {
+  function titleOfScores(data, { ranking, certainty }, leader, since, isNew, isToday) {
     if (leader === undefined) return "No candidate can be ranked on this day";
     const names = ranking.slice(0, 2).map((r) => data.candidates[r.i].name);
     if (certainty === "clear" || certainty === "leaning") {
@@ -198,7 +203,11 @@ const timeSeries = (() => {
       const rivals = near.length > 3 ? `${near.length} others` : format.join(near);
       const words = near.length > 1 ? ["ranges", "overlap"] : ["range", "overlaps"];
       const overlap = near.length ? `; the ${words[0]} of ${rivals} ${words[1]}` : "";
-      return `${data.candidates[leader].name} has had the highest score since ${format.longDay(since)}${isNew ? ", when its facts changed" : ""}${overlap}`;
+      const leaderName = data.candidates[leader].name,
+        change = isNew ? ", when its facts changed" : "";
+      return isToday
+        ? `${leaderName} has the highest score for the first month${change}${overlap}`
+        : `${leaderName} has had the highest score since ${format.longDay(since)}${change}${overlap}`;
     }
     return names.length < 2
       ? `Only ${data.candidates[leader].name} can be ranked on this day`
@@ -256,7 +265,7 @@ const timeSeries = (() => {
       .filter((r) => scoreOf(r, state.day) !== null)
       .map((r) => ({ i: r.i, name: r.name, y: scoreOf(r, state.day) }));
     return {
-      title: titleOfScores(data, answer, leader?.i, data.days[since], isNew),
+      title: titleOfScores(data, answer, leader?.i, data.days[since], isNew, since > 0 && since === state.day),
       note: "Score from 0 to 100 with the current weights. Each month uses only the facts of its own time. A line ends where less than half of the weight is known, and breaks where a quarter of the weight begins or ceases to be known. Excluded candidates are faint.",
       traces: lines.map((r, place) => {
         const { x, y, sizes } = pointsOf(r, days);

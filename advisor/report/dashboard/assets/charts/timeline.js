@@ -63,15 +63,20 @@ const timeline = (() => {
     return `On ${format.longDay(data.days[day])} ${was} had the highest score, now ${is} has. `;
   }
 
+  // A library without a history in the facts has no releases here; an empty row would say that it made none.
+  const hasEvents = (data, i, day) =>
+    data.releases.some((x) => x[0] === i && x[1] <= data.days[day]) || listFindings(data, i, day).length > 0;
+
   function events(data, answer, state) {
     const today = data.days[state.day],
       from = data.days[0],
-      rows = answer.rows.slice(0, MAX_LINES);
+      known = answer.rows.filter((r) => hasEvents(data, r.i, state.day)),
+      rows = known.slice(0, MAX_LINES);
     const models = launches(data, today),
       first = models.length ? 1 : 0;
     const all = [
       ...models.map((e) => ({ ...e, kind: "launch", row: 0, i: null })),
-      ...answer.rows.flatMap((r, j) => [
+      ...known.flatMap((r, j) => [
         ...data.releases
           .filter((x) => x[0] === r.i && x[1] <= today && !x[3])
           .map((x) => ({ day: x[1], text: x[2], kind: "release", row: j + first, i: r.i })),
@@ -82,14 +87,15 @@ const timeline = (() => {
     const drawn = all.filter((e) => e.row < first + rows.length),
       recent = all.filter((e) => format.daysBetween(e.day, today) < 365),
       count = (kind) => recent.filter((e) => e.kind === kind).length;
+    const makers = new Set(recent.filter((e) => e.kind === "release").map((e) => e.i));
     const ends = recent.filter((e) => e.kind === "exclude"),
       last = ends.sort((a, b) => (a.day < b.day ? 1 : -1))[0];
     const counts = [
       models.length ? `${count("launch")} model families appeared` : "",
-      `these libraries made ${count("release")} releases`,
+      `${makers.size} ${makers.size === 1 ? "library" : "libraries"} made ${count("release")} releases`,
     ];
     return {
-      title: `${describeChange(data, answer, state)}In twelve months ${counts.filter(Boolean).join(" and ")}${last ? `; a rule excludes ${data.candidates[last.i].name} since ${format.longDay(last.day)}` : ""}`,
+      title: `${describeChange(data, answer, state)}In twelve months ${counts.filter(Boolean).join(" and ")}${last ? `; a rule has excluded ${data.candidates[last.i].name} since ${format.longDay(last.day)}` : ""}`,
       note: "Circles: final releases. Diamonds: first public weights of a model family. Triangles: a rule begins to warn. Crosses: a rule begins to exclude; both at the end of a month. A click moves the as-of date there.",
       traces: Object.keys(KINDS)
         .map((kind) =>
@@ -103,7 +109,7 @@ const timeline = (() => {
       hasWeights: true,
       unit: "events",
       sources: ["git histories", "the rules of the domain"],
-      drawn: answer.rows.length > rows.length ? rows.length : 0,
+      drawn: known.length > rows.length ? rows.length : 0,
       open: ({ customdata: day }) => showDay(day),
       layout: layout({
         ...nameRows([...(first ? [LAUNCHES] : []), ...rows.map((r) => data.candidates[r.i].name)]),
