@@ -73,7 +73,7 @@ def test_a_click_on_the_timeline_moves_the_day(open_page, page_file):
     days = report.page.evaluate("advisor.data.days")
     before = recommend(read_request(Request(as_of=date.fromisoformat(days[-13])))).ranking[0].candidate.name
     assert f"{before} had the highest score, now {report.text('#choice')} has" in text
-    assert "model families appeared" in text and "a rule excludes torchtune since" in text
+    assert "model families appeared" in text and "a rule has excluded torchtune since" in text
     report.page.evaluate(
         """() => { const f = advisor.charts.figures.find((f) => f.id === 'timeline');
         f.place.emit('plotly_click', { points: [{ customdata: '2025-03-10' }] }); }"""
