@@ -42,7 +42,7 @@ def test_the_page_says_what_it_does_not_have(open_page, page_file, address, word
 
 @pytest.mark.parametrize(
     "address",
-    ["", "#as-of=2026-05-31", "#goal=independence", "#w=contributors:1e308,issues:1e308", "#compare=trl,unsloth", "#ranking"],
+    ["", "#as-of=", "#as-of=2026-05-31", "#goal=independence", "#w=contributors:1e308,issues:1e308", "#compare=trl,unsloth", "#ranking"],
 )  # fmt: skip
 def test_an_address_of_the_page_has_no_gaps(open_page, page_file, address):
     assert gaps_of(open_page(page_file, address)) == ""

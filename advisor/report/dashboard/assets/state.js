@@ -51,14 +51,14 @@ function fromAddress(text) {
 const quote = (name) => `“${format.short(name, 40)}”`;
 
 function readGoal(result, goal) {
-  if (goal === null) return;
+  if (!goal) return;
   if (Object.hasOwn(data.goals, goal))
     Object.assign(result, { goal, base: goal, weights: goalWeights(goal) });
   else result.gaps.push(`the goal ${quote(goal)}`);
 }
 
 function readWeights(result, text) {
-  if (text === null) return;
+  if (!text) return;
   const shares = new Map(
     text
       .split(",")
@@ -76,7 +76,7 @@ function readWeights(result, text) {
 
 // A day between two days of the page shows the earlier one.
 function readDay(result, text) {
-  if (text === null) return;
+  if (!text) return;
   const exact = data.days.indexOf(text);
   if (exact >= 0) {
     result.day = exact;
@@ -95,8 +95,8 @@ function readDay(result, text) {
 }
 
 function readSelection(result, text) {
-  if (text === null) return;
-  const names = text.split(","),
+  if (!text) return;
+  const names = text.split(",").filter(Boolean),
     selection = [...result.selection].filter((i) => names.some((each) => findCandidate(each) === i)),
     unknown = names.filter((each) => findCandidate(each) < 0);
   if (selection.length) result.selection = new Set(selection);
@@ -104,7 +104,7 @@ function readSelection(result, text) {
 }
 
 function readPair(result, text) {
-  if (text === null) return;
+  if (!text) return;
   const pair = text.split(",").map(findCandidate);
   if (pair.length === 2 && pair.every((i) => i >= 0) && pair[0] !== pair[1]) result.compare = pair;
   else result.gaps.push(`the comparison ${quote(text)}`);
