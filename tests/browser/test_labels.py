@@ -199,3 +199,16 @@ def test_no_word_of_a_header_is_broken_on_paper(open_page, page_file):
     edges = "(cells) => cells.map((cell) => cell.getBoundingClientRect()).map((box) => [box.left, box.right])"
     first_row = report.page.locator("#ranking-table tbody tr").first.locator("th, td").evaluate_all(edges)
     assert headers.evaluate_all(edges) == [pytest.approx(box, abs=1) for box in first_row]
+
+
+def test_the_name_of_a_point_covers_no_other_point(open_page, page_file):
+    report = open_page(page_file, viewport={"width": 1440, "height": 900})
+    report.draw_all()
+    box = "(all) => all.map((e) => { const r = e.getBoundingClientRect(); return { text: e.textContent, left: r.left, right: r.right, top: r.top, bottom: r.bottom }; })"
+    for chart in ("attention", "hype_gap"):
+        names = report.page.eval_on_selector_all(f"#figure-{chart} .textpoint text", box)
+        points = report.page.eval_on_selector_all(f"#figure-{chart} .points path", box)
+        assert len(names) == len(points) > 2
+        for j, name in enumerate(names):
+            others = [*points[:j], *points[j + 1 :], *names[:j], *names[j + 1 :]]
+            assert all(is_apart(name, other) for other in others), (chart, name)
