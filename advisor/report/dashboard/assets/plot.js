@@ -188,7 +188,8 @@ const plot = (() => {
   // of the plot; its size in px is the least that a column has, and a larger plot only has more room.
   const POSITIONS = { "top center": [0, 1], "bottom center": [0, -1], "middle right": [1, 0], "middle left": [-1, 0] };
   const SIGN_SIZE = 13,
-    LINE_HEIGHT = 16; // px
+    LINE_HEIGHT = 16, // px
+    OUTSIDE = 1e4; // a name that is cut is worse than one that covers others
   function labelPositions(points) {
     const width = isNarrow() ? 250 : 370,
       height = 210;
@@ -208,7 +209,7 @@ const plot = (() => {
           LINE_HEIGHT,
         );
         const outside = Math.max(0, box.x + w / 2 - width) + Math.max(0, w / 2 - box.x);
-        return { position, box, cost: outside * LINE_HEIGHT + others.reduce((sum, o) => sum + overlap(box, o), 0) };
+        return { position, box, cost: outside * OUTSIDE + others.reduce((sum, o) => sum + overlap(box, o), 0) };
       });
       const best = options.reduce((a, b) => (b.cost < a.cost ? b : a));
       boxes.push(best.box);

@@ -113,7 +113,7 @@ def test_the_page_before_any_script_runs(sample):
     assert [p["url"] for p in projects] == [f"https://github.com/{r.repository}" for r in answer.ranking]
     assert rows[0] == {
         "repository": TRL, "url": f"https://github.com/{TRL}", "name": "One <1>", "backer": "?", "rank": "1", "is_ranked": True, "score": "71",
-        "mark_from": 70.86, "mark_to": 72.06, "low": 60.44, "high": 80.56, "interval": "60–81", "wins": "50%", "evidence": "88%",
+        "mark_from": 70.86, "mark_to": 72.06, "low": 60.44, "high": 80.56, "interval": "60–81", "wins": "", "evidence": "88%",
         "chances": [{"from": 0.0, "to": 50.0}, {"from": 50.0, "to": 75.0}, {"from": 75.0, "to": 87.5},
                     {"from": 87.5, "to": 100.0}],
         "criteria": [{"name": "activity", "text": "61"}, {"name": "support", "text": "~25"}],
