@@ -88,10 +88,7 @@ def measurements_sql(metrics: Mapping[str, Metric], day: date) -> str:
     """
     shift = f"CAST(date_diff('day', t.as_of, DATE '{day.isoformat()}') AS INTEGER)"
     kinds = {"metric": "VARCHAR", "contents": "VARCHAR", "dated_tables": "VARCHAR"}
-    texts = [
-        (name, _join([word for table in m.needs for word in TABLE_CONTENTS[table]], "or"), _dated_tables(m))
-        for name, m in metrics.items()
-    ]
+    texts = [(name, _name_contents(m), _dated_tables(m)) for name, m in metrics.items()]
     return f"""
     WITH metrics AS ({table_sql(kinds, texts)}),
     requests AS (
@@ -118,6 +115,13 @@ def measurements_sql(metrics: Mapping[str, Metric], day: date) -> str:
 def _join(words: Sequence[str], conjunction: str) -> str:
     *first, last = words
     return f"{', '.join(first)} {conjunction} {last}" if first else last
+
+
+def _name_contents(metric: Metric) -> str:
+    """Return what a repository without an answer lacks; the totals are of many kinds, so it is the metric's own."""
+    if metric.needs == ("counts",):
+        return f"value of “{metric.label or metric.title.lower()}”"
+    return _join([word for table in metric.needs for word in TABLE_CONTENTS[table]], "or")
 
 
 def _dated_tables(metric: Metric) -> str:

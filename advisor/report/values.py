@@ -28,7 +28,7 @@ CONFIDENCE = {
     "clear": "a clear choice",
     "leaning": "leaning, not clear",
     "tie": "a tie, decided by the default",
-    "undecided": "a tie, and no default decides it",
+    "undecided": "a tie; it has the highest score",
     "only": "no comparison: it is the only candidate left",
     "none": "every candidate is excluded or has too little data",
 }

@@ -272,8 +272,8 @@ def test_the_text():
     for changes, phrase in (
         ({"certainty": "clear"}, "a clear choice"),
         ({"certainty": "tie", "default": "a/one"}, "a tie, decided by the default"),
-        ({"certainty": "tie"}, "a tie, and no default decides it"),
-        ({"certainty": "tie", "default": None}, "a tie, and no default decides it"),
+        ({"certainty": "tie"}, "a tie; it has the highest score"),
+        ({"certainty": "tie", "default": None}, "a tie; it has the highest score"),
         ({"certainty": "only"}, "no comparison: it is the only candidate left"),
     ):
         assert f"Recommendation: a/one ({phrase})\n" in text.render(replace(ANSWER, **changes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
@@ -37,9 +38,15 @@ def index():
     return index
 
 
+def collect_in_thread(*words, **options):
+    # Not in this thread: in the tests of one process, a browser may run an event loop in it.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(collect_package_api, *words, **options).result()
+
+
 def collect(index, store, day=DAY, *, repository=NAME, warn=lambda _: None):
     index.requests.clear()
-    name = collect_package_api(
+    name = collect_in_thread(
         "er", store, retrieved_on=day, repository=repository, warn=warn, wire=index.wire
     )
     return {table: read(store, table, name) for table in TABLES}
@@ -145,7 +152,7 @@ def test_the_repository_is_the_one_that_the_package_links_to(index, tmp_path):
     with pytest.raises(InputError, match="links to no GitHub repository: name it with --name OWNER/NAME"):
         collect(index, tmp_path / "s", repository=None)
     with pytest.raises(RepositoryNotFound):
-        collect_package_api("nobody", tmp_path / "s", retrieved_on=DAY, repository=NAME, wire=index.wire)
+        collect_in_thread("nobody", tmp_path / "s", retrieved_on=DAY, repository=NAME, wire=index.wire)
 
 
 def link(path, target):

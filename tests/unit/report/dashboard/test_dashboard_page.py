@@ -178,7 +178,7 @@ def test_without_draws_the_first_place_has_the_share_of_wins(sample):
 @pytest.mark.parametrize(("changes", "headline", "confidence"), [
     ({"certainty": "leaning"}, "Leaning to", "leaning, not clear"),
     ({"certainty": "tie"}, "A tie. By default", "a tie, decided by the default"),
-    ({"certainty": "tie", "default": None}, "A tie, led by", "a tie, and no default decides it"),
+    ({"certainty": "tie", "default": None}, "A tie, led by", "a tie; it has the highest score"),
     ({"certainty": "only"}, "No comparison, only", "no comparison: it is the only candidate left"),
     ({"certainty": "none", "choice": None}, "Nothing suitable", "every candidate is excluded or has too little data"),
 ])  # fmt: skip
