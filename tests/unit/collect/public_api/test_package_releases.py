@@ -46,9 +46,7 @@ def collect_in_thread(*words, **options):
 
 def collect(index, store, day=DAY, *, repository=NAME, warn=lambda _: None):
     index.requests.clear()
-    name = collect_in_thread(
-        "er", store, retrieved_on=day, repository=repository, warn=warn, wire=index.wire
-    )
+    name = collect_in_thread("er", store, retrieved_on=day, repository=repository, warn=warn, wire=index.wire)
     return {table: read(store, table, name) for table in TABLES}
 
 
