@@ -6,10 +6,12 @@ import os
 import signal
 
 import pytest
+from fork_server import ForkServer
 from hypothesis import settings
 from small_world import fill, rows
 
 from advisor.files import cache_home
+from finetune import isolation
 
 # Environments of stacks, the demo's model, and the packages of Slurm.
 SHARED_CACHES = ("environments", "models", "slurm")
@@ -32,6 +34,14 @@ def pytest_xdist_auto_num_workers():
 @pytest.fixture(scope="session")
 def world(tmp_path_factory):
     return fill(tmp_path_factory.mktemp("world"), rows())
+
+
+@pytest.fixture(scope="session")
+def server(folders_of_ones_own):
+    """Starts programs of a training that need not import torch again."""
+    server = ForkServer({**os.environ, **isolation.OFFLINE, "OMP_NUM_THREADS": "1"})
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session", autouse=True)

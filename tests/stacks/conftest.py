@@ -85,7 +85,7 @@ def tiny(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def train(tiny, tmp_path_factory):
+def train(server, tiny, tmp_path_factory):
     """Return a function that trains with a stack on the command line, once, and returns the run's folder."""
     folder = tmp_path_factory.mktemp("trained")
     data = tiny_model.write(folder / "sums.jsonl", tiny_model.sums(118))
@@ -98,10 +98,10 @@ def train(tiny, tmp_path_factory):
                 stack_python(name)
             settings = {**EQUAL, "devices.processes": processes}
             options = [x for key, value in settings.items() for x in ("--set", f"{key}={value}")]
-            process = subprocess.run(
+            process = server.run(
                 [sys.executable, "-m", "advisor", "train", "--data", str(data), "--model", str(tiny),
                  "--stack", name, "-o", str(run), *options],
-                capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"},
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
             )  # fmt: skip
             assert process.returncode == 0, (
                 process.stdout + process.stderr + (run / "log.txt").read_text()[-3000:]

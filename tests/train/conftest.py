@@ -39,18 +39,12 @@ def sums(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def advisor(variables):
-    """Return a function that runs the command line as a user does."""
+def advisor(server, variables):
+    """Return a function that runs the command line as a user does, but for the imports (`fork_server`)."""
 
     def run(*words, code=0, **more):
-        process = subprocess.run(
-            [sys.executable, "-m", "advisor", *map(str, words)],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=variables,
-            **more,
-        )
+        command = [sys.executable, "-m", "advisor", *map(str, words)]
+        process = server.run(command, env=variables, **more)
         output = process.stdout + process.stderr
         assert process.returncode == code, output
         assert "Traceback" not in output
