@@ -20,6 +20,8 @@ settings.register_profile("any machine", deadline=None)
 # mutmut runs the tests a thousand times; ten examples find nearly all that a hundred find.
 settings.register_profile("mutants", deadline=None, max_examples=10, database=None)
 settings.load_profile("mutants" if "MUTANT_UNDER_TEST" in os.environ else "any machine")
+# The tests run side by side: one with a thread for each processor would wait for the threads of the others.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A shell that starts the tests in the background has Ctrl-C ignored, and so would every program that the
 # tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -39,7 +41,7 @@ def world(tmp_path_factory):
 @pytest.fixture(scope="session")
 def server(folders_of_ones_own):
     """Starts programs of a training that need not import torch again."""
-    server = ForkServer({**os.environ, **isolation.OFFLINE, "OMP_NUM_THREADS": "1"})
+    server = ForkServer({**os.environ, **isolation.OFFLINE})
     yield server
     server.close()
 

@@ -28,8 +28,15 @@ from finetune.weights import family
 LITGPT = pytest.param("litgpt", marks=pytest.mark.every_stack)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forks(server):
+    """Starts the programs of a training without another import of torch."""
+    with server.start_programs():
+        yield
+
+
 @pytest.fixture(scope="session", params=["torchtune", LITGPT])
-def probes(request, tmp_path_factory):
+def probes(request, server, tmp_path_factory):
     """Return the stack's name and, by case, spec and run folder with the logits of the stack's own model."""
     name = request.param
     folder = tmp_path_factory.mktemp(name)
@@ -54,8 +61,10 @@ def probes(request, tmp_path_factory):
     ]
     other_runs = [*official_runs, copy_with_sixteen_bits(runs[f"{QLORA_CASES[0]}-qlora"][1])]
     folders = [str(run) for run in [*(run for _, run in runs.values()), *other_runs]]
-    command = [sys.executable, "-W", "ignore", "-m", "finetune.stacks.shared.equivalence", *folders]
-    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "finetune.stacks.shared.equivalence", *folders]
+    variables = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    with server.start_programs():
+        process = subprocess.run(command, capture_output=True, text=True, check=False, env=variables)
     assert process.returncode == 0, process.stdout + process.stderr
     return name, runs
 
@@ -98,11 +107,12 @@ def train(server, tiny, tmp_path_factory):
                 stack_python(name)
             settings = {**EQUAL, "devices.processes": processes}
             options = [x for key, value in settings.items() for x in ("--set", f"{key}={value}")]
-            process = server.run(
-                [sys.executable, "-m", "advisor", "train", "--data", str(data), "--model", str(tiny),
-                 "--stack", name, "-o", str(run), *options],
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
-            )  # fmt: skip
+            with server.start_programs():
+                process = subprocess.run(
+                    [sys.executable, "-m", "advisor", "train", "--data", str(data), "--model", str(tiny),
+                     "--stack", name, "-o", str(run), *options],
+                    capture_output=True, text=True, check=False,
+                )  # fmt: skip
             assert process.returncode == 0, (
                 process.stdout + process.stderr + (run / "log.txt").read_text()[-3000:]
             )

@@ -33,7 +33,7 @@ def advisor(home):
     def run(*words):
         process = subprocess.run(
             [sys.executable, "-m", "advisor", *map(str, words)], capture_output=True, text=True, check=False,
-            env={**os.environ, "XDG_DATA_HOME": str(home), "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+            env={**os.environ, "XDG_DATA_HOME": str(home), "COLUMNS": "200"},
         )  # fmt: skip
         assert process.returncode == 0, process.stdout + process.stderr
         return process.stdout

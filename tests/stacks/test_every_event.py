@@ -50,7 +50,7 @@ def stack(request):
     python = sys.executable if name == "trl" else str(stack_python(name))
     spec = RunSpec.model_validate({**SETTINGS, "stack": name, "model": {"base": "b"}})
     script = Path(__file__).with_name("end_at_event.py")
-    variables = {**os.environ, **load_stack(name).environment(spec), "OMP_NUM_THREADS": "1"}
+    variables = {**os.environ, **load_stack(name).environment(spec)}
     command = [python, str(script), RUNNER[name], str(RUNNERS)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(command, **pipes, text=True, env=variables) as process:

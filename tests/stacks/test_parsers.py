@@ -80,7 +80,7 @@ def answers(request, tiny, tmp_path_factory):
     process = subprocess.run(
         [str(stack_python(name)), str(script), name, str(RUNNERS), *runs],
         capture_output=True, text=True, check=False,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "AXOLOTL_DO_NOT_TRACK": "1", "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "AXOLOTL_DO_NOT_TRACK": "1"},
     )  # fmt: skip
     assert process.returncode == 0, process.stdout[-3000:] + process.stderr[-3000:]
     return name, refusals, json.loads(process.stdout.rpartition("RESULTS ")[2].splitlines()[0])

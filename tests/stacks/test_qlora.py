@@ -20,7 +20,7 @@ from finetune.stacks.shared import equivalence
 
 pytestmark = pytest.mark.every_stack
 ON_CPU = Path(__file__).with_name("quantise_on_cpu.py")
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
+ENVIRONMENT = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
 
 
 @pytest.fixture

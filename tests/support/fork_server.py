@@ -1,10 +1,10 @@
 """Start programs of this project as forks of one process that has imported the libraries of a training.
 
 A training has three programs: the command, the stack and the evaluation. Each of them imports transformers, and two
-import torch and PEFT, which is most of their time on a tiny model. `ForkServer.popen` is `subprocess.Popen` for the
-commands of this Python; the programs that such a command starts are forks too. A fork has a process id, a session,
-variables, files and signals of its own, and it leaves the network as `no_network` says. Programs of other kinds
-start as usual. Tests with this server say nothing about the start of a program; others start it as a user does.
+import torch and PEFT, which is most of their time on a tiny model. With `ForkServer.start_programs`, `subprocess` starts
+`python -m advisor`, `python -m finetune.…` and the runners as forks, and so do these programs. A fork has a process id,
+a session, variables, files and signals of its own, and it leaves the network as `no_network` says. Others start
+as usual, and so do those that need it: with PYTHONPATH or a `preexec_fn`, and all in `processes_of_their_own`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ import sys
 import threading
 import traceback
 import warnings
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import pytest
 
 from finetune.runners import no_network
 
@@ -36,7 +38,8 @@ LIBRARIES = (
 RUNNERS = Path(no_network.__file__).parent
 _MOST_BYTES, _POLL_SECONDS = 2**20, 0.02
 _STATUS = struct.Struct("i")
-_SIGNATURE = inspect.signature(subprocess.Popen._execute_child)
+_POPEN = subprocess.Popen
+_SIGNATURE = inspect.signature(_POPEN._execute_child)
 
 
 class ForkServer:
@@ -47,42 +50,45 @@ class ForkServer:
         command = [sys.executable, __file__, str(theirs.fileno())]
         self._process = subprocess.Popen(command, env=variables, pass_fds=[theirs.fileno()])
         theirs.close()
-        self._control = ours
+        self._control, self._process_class = ours, _build_popen(ours)
 
-    def popen(self, command, **arguments):
-        return _build_popen(self._control)(command, **arguments)
-
-    def run(self, command, **arguments):
-        """Run a command to its end, and return what `subprocess.run` does."""
-        text = arguments.pop("input", None)
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        if text is not None:
-            pipes["stdin"] = subprocess.PIPE
-        with self.popen(command, text=True, **pipes, **arguments) as process:
-            output, errors = process.communicate(text)
-        return subprocess.CompletedProcess(command, process.returncode, output, errors)
+    @contextmanager
+    def start_programs(self):
+        """Let `subprocess` ask this server inside the block."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(subprocess, "Popen", self._process_class)
+            yield
 
     def close(self):
         self._control.close()
         self._process.wait()
 
 
+@contextmanager
+def processes_of_their_own():
+    """Let programs start as a user starts them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess, "Popen", _POPEN)
+        yield
+
+
 def _build_popen(control):
     """Return the subclass of `subprocess.Popen` that asks the server at the other end of a socket."""
 
-    class ForkedProcess(subprocess.Popen):
+    class ForkedProcess(_POPEN):
         _status = None
 
         def _execute_child(self, *arguments):
             named = _SIGNATURE.bind(self, *arguments).arguments
-            program = None if named["shell"] or named["preexec_fn"] else _find_program(named["args"])
-            if program is None:
+            variables = dict(named["env"] or os.environ)
+            program = _find_program(named["args"])
+            if program is None or named["preexec_fn"] or "PYTHONPATH" in variables:
                 super()._execute_child(*arguments)
                 return
             self._status, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             request = {
                 "program": program, "session": named["start_new_session"],
-                "folder": os.fspath(named["cwd"] or Path.cwd()), "variables": dict(named["env"] or os.environ),
+                "folder": os.fspath(named["cwd"] or Path.cwd()), "variables": variables,
             }  # fmt: skip
             pipes = [named[name] for name in ("p2cread", "c2pwrite", "errwrite")]
             files = [own if pipe == -1 else pipe for own, pipe in enumerate(pipes)]

@@ -67,7 +67,7 @@ def stop_and_resume(name, source, run):
         command = load_stack(name).command(stack_python(name), spec, job)
         process = subprocess.run(
             command, capture_output=True, text=True, check=False,
-            env={**os.environ, **load_stack(name).environment(spec), "OMP_NUM_THREADS": "1"},
+            env={**os.environ, **load_stack(name).environment(spec)},
         )  # fmt: skip
         assert process.returncode == 0, process.stdout + process.stderr
 

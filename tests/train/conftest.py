@@ -30,12 +30,19 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def variables(home):
-    return {**os.environ, **home, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
+    return {**os.environ, **home, "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
 
 
 @pytest.fixture(scope="session")
 def sums(tmp_path_factory):
     return tiny_model.write(tmp_path_factory.mktemp("data") / "sums.jsonl", tiny_model.sums())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forks(server):
+    """Starts the programs of a training without another import of torch."""
+    with server.start_programs():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +51,10 @@ def advisor(server, variables):
 
     def run(*words, code=0, **more):
         command = [sys.executable, "-m", "advisor", *map(str, words)]
-        process = server.run(command, env=variables, **more)
+        with server.start_programs():
+            process = subprocess.run(
+                command, capture_output=True, text=True, check=False, env=variables, **more
+            )
         output = process.stdout + process.stderr
         assert process.returncode == code, output
         assert "Traceback" not in output

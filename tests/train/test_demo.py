@@ -15,6 +15,7 @@ import time
 
 import httpx
 import pytest
+from fork_server import processes_of_their_own
 from train_words import DEMO
 
 from advisor.domain.files import data_folder
@@ -28,11 +29,12 @@ MODEL = "SmolLM2-135M-Instruct"
 
 @pytest.fixture(scope="module")
 def run(variables, demo_model, tmp_path_factory):
-    """The folder of a short training of the demo, each of whose processes starts by itself."""
+    """The folder of a short training of the demo, each of whose processes starts as a user starts it."""
     folder = tmp_path_factory.mktemp("demo") / "run"
     words = ["train", "--demo", "--preset", "quick", "-o", folder, *DEMO]
     command = [sys.executable, "-m", "advisor", *map(str, words)]
-    process = subprocess.run(command, capture_output=True, text=True, check=False, env=variables)
+    with processes_of_their_own():
+        process = subprocess.run(command, capture_output=True, text=True, check=False, env=variables)
     assert process.returncode == 0, process.stderr
     return folder
 
@@ -102,13 +104,13 @@ def wait_for(condition, process):
         time.sleep(0.05)
 
 
-def test_probe_is_interrupted_twice_and_loses_nothing(advisor, server, variables, probe_folder):
+def test_probe_is_interrupted_twice_and_loses_nothing(advisor, variables, probe_folder):
     """Ctrl-C in the training on all rows, then while the contestants answer; then the verdict."""
     words = ["probe", "--demo", "-o", probe_folder, *DEMO]
 
     def interrupt_at(condition):
         command = [sys.executable, "-m", "advisor", *map(str, words)]
-        with server.popen(command, stderr=subprocess.PIPE, text=True, env=variables) as process:
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=variables) as process:
             wait_for(condition, process)
             os.kill(process.pid, signal.SIGINT)
             errors = process.communicate(timeout=120)[1]
@@ -162,10 +164,10 @@ def test_merged_model_of_the_demo_and_its_gguf_file_answer_as_the_adapter(adviso
     assert (run / "model.Modelfile").is_file()
 
 
-def test_endpoint_answers_as_in_the_evaluation(server, run, variables):
+def test_endpoint_answers_as_in_the_evaluation(run, variables):
     command = [sys.executable, "-m", "advisor", "runs", "serve", str(run), "--port", "0", "-q"]
     row = json.loads((data_folder() / "examples" / "harbour-test.jsonl").read_text().splitlines()[0])
-    with server.popen(
+    with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables
     ) as process:
         line = process.stdout.readline()

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from fork_server import processes_of_their_own
 
 from finetune import isolation
 
@@ -18,17 +19,18 @@ COMMAND = [sys.executable, "-m", "advisor"]
 @pytest.mark.parametrize("words", [
     ["methods", "--format", "json"], ["--version"], ["rank", "--goal", "nothing"], ["runs", "show", "nothing"],
 ])  # fmt: skip
-def test_output_and_exit_code_are_those_of_a_process_that_starts_by_itself(server, variables, words):
-    own = subprocess.run([*COMMAND, *words], capture_output=True, text=True, check=False, env=variables)
-    fork = server.run([*COMMAND, *words], env=variables)
+def test_output_and_exit_code_are_those_of_a_process_that_starts_by_itself(variables, words):
+    with processes_of_their_own():
+        own = subprocess.run([*COMMAND, *words], capture_output=True, text=True, check=False, env=variables)
+    fork = subprocess.run([*COMMAND, *words], capture_output=True, text=True, check=False, env=variables)
     assert (fork.returncode, fork.stdout, fork.stderr) == (own.returncode, own.stdout, own.stderr)
 
 
-def test_session_network_and_signals_are_its_own(server, variables, tmp_path):
+def test_session_network_and_signals_are_its_own(variables, tmp_path):
     """The program waits for chats on its standard input."""
     command = isolation.close_network([sys.executable, "-m", "finetune.data.chat_process"])
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with server.popen(command, env=variables, cwd=tmp_path, start_new_session=True, **pipes) as process:
+    with subprocess.Popen(command, env=variables, cwd=tmp_path, start_new_session=True, **pipes) as process:
         home = Path(f"/proc/{process.pid}")
         while os.getsid(process.pid) != process.pid or (home / "cwd").readlink() != tmp_path:
             assert process.poll() is None, process.stderr.read()

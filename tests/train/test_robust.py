@@ -19,16 +19,11 @@ from finetune.process import launch
 from finetune.record import read_record
 
 
-@pytest.fixture
-def start(server, variables):
-    """Return a function that starts a training, and returns its process."""
-
-    def popen(*words, **more):
-        command = [sys.executable, "-m", "advisor", "train", *map(str, words)]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return server.popen(command, env=variables, text=True, **pipes, **more)
-
-    return popen
+def start(variables, *words, **more):
+    command = [sys.executable, "-m", "advisor", "train", *map(str, words)]
+    return subprocess.Popen(
+        command, env=variables, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **more
+    )
 
 
 def wait_for(folder, event, count=1, seconds=240):
@@ -60,9 +55,9 @@ def shorten(folder, steps):
     (folder / "record.json").write_text(json.dumps(fields))
 
 
-def test_resume_after_sigkill_of_trainer_and_of_wrapper(advisor, start, tiny, sums, tmp_path):
+def test_resume_after_sigkill_of_trainer_and_of_wrapper(advisor, variables, tiny, sums, tmp_path):
     folder = tmp_path / "run"
-    wrapper = start("--data", sums, "--model", tiny, "-o", folder, *FAST, *LONG)
+    wrapper = start(variables, "--data", sums, "--model", tiny, "-o", folder, *FAST, *LONG)
     first_save = wait_for(folder, "saved")
     os.kill(read_record(folder).pids["trainer"], signal.SIGKILL)
     _, errors = wrapper.communicate(timeout=300)
@@ -72,7 +67,7 @@ def test_resume_after_sigkill_of_trainer_and_of_wrapper(advisor, start, tiny, su
     assert "Traceback" not in errors
     assert read_record(folder).current_state == "failed"
 
-    wrapper = start("--resume", folder)
+    wrapper = start(variables, "--resume", folder)
     wait_for(folder, "saved", count=2 + sum(e["event"] == "saved" for _, e in launch.read_events(folder)))
     pids = read_record(folder).pids
     assert "running" in advisor("train", "--resume", folder, code=2).stderr
@@ -94,9 +89,9 @@ def test_resume_after_sigkill_of_trainer_and_of_wrapper(advisor, start, tiny, su
     assert record.attempts[-1].to_step == last_step + 5
 
 
-def test_ctrl_c_stops_with_a_checkpoint(start, tiny, sums, tmp_path):
+def test_ctrl_c_stops_with_a_checkpoint(variables, tiny, sums, tmp_path):
     folder = tmp_path / "run"
-    wrapper = start("--data", sums, "--model", tiny, "-o", folder, *FAST, *LONG)
+    wrapper = start(variables, "--data", sums, "--model", tiny, "-o", folder, *FAST, *LONG)
     wait_for(folder, "step", count=3)
     os.kill(wrapper.pid, signal.SIGINT)
     _, errors = wrapper.communicate(timeout=300)
@@ -108,9 +103,11 @@ def test_ctrl_c_stops_with_a_checkpoint(start, tiny, sums, tmp_path):
     assert launch.find_last_checkpoint(folder / "work").name == f"checkpoint-{step}"
 
 
-def test_ctrl_c_in_the_evaluation_keeps_the_adapter(advisor, start, tiny, sums, tmp_path):
+def test_ctrl_c_in_the_evaluation_keeps_the_adapter(advisor, variables, tiny, sums, tmp_path):
     folder = tmp_path / "run"
-    wrapper = start("--data", sums, "--model", tiny, "-o", folder, *FAST, "--set", "training.steps=2")
+    wrapper = start(
+        variables, "--data", sums, "--model", tiny, "-o", folder, *FAST, "--set", "training.steps=2"
+    )
     for line in wrapper.stderr:
         if "· evaluate" in line:
             os.kill(wrapper.pid, signal.SIGINT)
@@ -129,18 +126,18 @@ def test_ctrl_c_in_the_evaluation_keeps_the_adapter(advisor, start, tiny, sums, 
     assert run_record.losses["held_out"].keys() == {"base", "adapter"}
 
 
-def test_two_processes_stop_and_die_together_and_resume(advisor, start, tiny, sums, tmp_path):
+def test_two_processes_stop_and_die_together_and_resume(advisor, variables, tiny, sums, tmp_path):
     """FSDP: only rank 0 writes, so both processes must stop at the same step and exit together."""
     folder = tmp_path / "run"
     two = ["--set", "devices.processes=2", "--set", "devices.strategy=fsdp"]
-    wrapper = start("--data", sums, "--model", tiny, "-o", folder, *FAST, *LONG, *two)
+    wrapper = start(variables, "--data", sums, "--model", tiny, "-o", folder, *FAST, *LONG, *two)
     wait_for(folder, "step", count=3)
     os.kill(wrapper.pid, signal.SIGINT)
     _, errors = wrapper.communicate(timeout=240)
     assert wrapper.returncode == 130, errors
     last_step = int(launch.find_last_checkpoint(folder / "work").name.rpartition("-")[2])
 
-    wrapper = start("--resume", folder)
+    wrapper = start(variables, "--resume", folder)
     wait_for(folder, "spread", count=2)
     wait_for(folder, "step", count=last_step + 2)
     torchrun = read_record(folder).pids["trainer"]
@@ -156,7 +153,7 @@ def test_two_processes_stop_and_die_together_and_resume(advisor, start, tiny, su
     assert read_record(folder).current_state == "finished"
 
 
-def test_full_disk(advisor, start, tiny, sums, tmp_path):
+def test_full_disk(advisor, variables, tiny, sums, tmp_path):
     """A limit on the size of files simulates it: the optimizer's state does not fit."""
     folder = tmp_path / "run"
 
@@ -165,7 +162,7 @@ def test_full_disk(advisor, start, tiny, sums, tmp_path):
 
     words = ["--data", sums, "--model", tiny, "-o", folder, *FAST, "--set", "training.steps=6"]
     words += ["--set", "logging.save_every_steps=3", "--set", "evaluation.rows=0"]
-    wrapper = start(*words, preexec_fn=limit)
+    wrapper = start(variables, *words, preexec_fn=limit)
     _, errors = wrapper.communicate(timeout=240)
     assert wrapper.returncode == 1, errors
     assert "Free some space" in errors

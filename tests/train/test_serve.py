@@ -20,10 +20,10 @@ QUESTION = [{"role": "user", "content": "what is 1 plus 6 ?"}]
 
 
 @pytest.fixture(scope="module")
-def address(server, finished_run, variables):
+def address(finished_run, variables):
     """The address of the endpoint that `advisor runs serve` starts."""
     command = [sys.executable, "-m", "advisor", "runs", "serve", str(finished_run[0]), "--port", "0"]
-    with server.popen(
+    with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables
     ) as process:
         line = process.stdout.readline()

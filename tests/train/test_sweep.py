@@ -29,10 +29,10 @@ def write_validations(folder, loss):
     (folder / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
 
 
-def interrupt_training(server, variables, words, run):
+def interrupt_training(variables, words, run):
     """Start a sweep, press Ctrl-C after the third step of one of its runs, and return what it says."""
     command = [sys.executable, "-m", "advisor", *map(str, words)]
-    with server.popen(command, stderr=subprocess.PIPE, text=True, env=variables) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=variables) as process:
         until = time.monotonic() + 240
         while sum(event["event"] == "step" for _, event in launch.read_events(run)) < 3:
             assert process.poll() is None, process.communicate()[1]
@@ -45,7 +45,7 @@ def interrupt_training(server, variables, words, run):
 
 
 @pytest.fixture(scope="module")
-def sweep(advisor, server, variables, finished_run, tmp_path_factory):
+def sweep(advisor, variables, finished_run, tmp_path_factory):
     """The folder, both errors and the process of a sweep from a run in it; two of its runs were finished before.
 
     Ctrl-C stops the third one in its first steps; then the same command runs again.
@@ -76,7 +76,7 @@ def sweep(advisor, server, variables, finished_run, tmp_path_factory):
         "first",
     ]
     words += ["--sweep", "learning_rate=0.006,0.007,1e-7"]
-    errors = interrupt_training(server, variables, words, folder / "run-3")
+    errors = interrupt_training(variables, words, folder / "run-3")
     return folder, errors, advisor(*words)
 
 

@@ -301,7 +301,7 @@ def test_two_processes_train_as_one(write_run):
     runs = {n: [write_run(objective, n) for objective in ("dpo", "orpo", "kto")] for n in (1, 2)}
     script = Path(preferences_in_processes.__file__)
     command = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", str(script)]
-    variables = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(script.parents[2])}
+    variables = {**os.environ, "PYTHONPATH": str(script.parents[2])}
     process = subprocess.run(
         [sys.executable, *command, *map(str, runs[2])],
         env=variables,
