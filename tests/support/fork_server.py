@@ -4,7 +4,8 @@ A training has three programs: the command, the stack and the evaluation. Each o
 import torch and PEFT, which is most of their time on a tiny model. With `ForkServer.start_programs`, `subprocess` starts
 `python -m advisor`, `python -m finetune.…` and the runners as forks, and so do these programs. A fork has a process id,
 a session, variables, files and signals of its own, and it leaves the network as `no_network` says. Others start
-as usual, and so do those that need it: with PYTHONPATH or a `preexec_fn`, and all in `processes_of_their_own`.
+as usual, and so do those that need it: with a variable of READ_AT_IMPORT or a `preexec_fn`, and all in
+`processes_of_their_own`.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ LIBRARIES = (
     "torch", "torch._dynamo", "datasets", "peft", "transformers.models.llama.modeling_llama",
     "transformers.generation.utils", "trl.trainer.sft_trainer", "advisor.cli",
 )  # fmt: skip
+READ_AT_IMPORT = {"PYTHONPATH", "HF_ENDPOINT"}
 RUNNERS = Path(no_network.__file__).parent
 _MOST_BYTES, _POLL_SECONDS = 2**20, 0.02
 _STATUS = struct.Struct("i")
@@ -82,7 +84,7 @@ def _build_popen(control):
             named = _SIGNATURE.bind(self, *arguments).arguments
             variables = dict(named["env"] or os.environ)
             program = _find_program(named["args"])
-            if program is None or named["preexec_fn"] or "PYTHONPATH" in variables:
+            if program is None or named["preexec_fn"] or READ_AT_IMPORT & variables.keys():
                 super()._execute_child(*arguments)
                 return
             self._status, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
