@@ -25,10 +25,9 @@ import sys
 import threading
 import traceback
 import warnings
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-
-import pytest
+from unittest import mock
 
 from finetune.runners import no_network
 
@@ -45,37 +44,41 @@ _SIGNATURE = inspect.signature(_POPEN._execute_child)
 
 
 class ForkServer:
-    """A process that waits for commands, and ends with this one."""
+    """A process that starts with the first command, and ends with this one (on Linux; elsewhere nothing changes)."""
 
     def __init__(self, variables):
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = [sys.executable, __file__, str(theirs.fileno())]
-        self._process = subprocess.Popen(command, env=variables, pass_fds=[theirs.fileno()])
-        theirs.close()
-        self._control, self._process_class = ours, _build_popen(ours)
+        self._variables, self._control, self._process = variables, None, None
 
-    @contextmanager
     def start_programs(self):
-        """Let `subprocess` ask this server inside the block."""
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(subprocess, "Popen", self._process_class)
-            yield
+        """Return the context in which `subprocess` asks this server."""
+        popen = _build_popen(self._connect) if sys.platform == "linux" else _POPEN
+        return mock.patch.object(subprocess, "Popen", popen)
+
+    def _connect(self):
+        if self._control is None:
+            self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            command = [sys.executable, __file__, str(theirs.fileno())]
+            with theirs:
+                self._process = _POPEN(command, env=self._variables, pass_fds=[theirs.fileno()])
+        return self._control
 
     def close(self):
-        self._control.close()
-        self._process.wait()
+        if self._control is not None:
+            self._control.close()
+            self._process.wait()
 
 
-@contextmanager
 def processes_of_their_own():
-    """Let programs start as a user starts them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(subprocess, "Popen", _POPEN)
-        yield
+    """Return the context in which programs start as a user starts them."""
+    return mock.patch.object(subprocess, "Popen", _POPEN)
 
 
-def _build_popen(control):
-    """Return the subclass of `subprocess.Popen` that asks the server at the other end of a socket."""
+def _build_popen(connect):
+    """Return the subclass of `subprocess.Popen` that asks the server at the other end of a socket.
+
+    Args:
+        connect: returns the socket.
+    """
 
     class ForkedProcess(_POPEN):
         _status = None
@@ -95,7 +98,7 @@ def _build_popen(control):
             pipes = [named[name] for name in ("p2cread", "c2pwrite", "errwrite")]
             files = [own if pipe == -1 else pipe for own, pipe in enumerate(pipes)]
             with theirs:
-                socket.send_fds(control, [json.dumps(request).encode()], [*files, theirs.fileno()])
+                socket.send_fds(connect(), [json.dumps(request).encode()], [*files, theirs.fileno()])
             self.pid = _receive(self._status)
             self._child_created = True
             self._close_pipe_fds(*(named[name] for name in (
@@ -176,7 +179,8 @@ def _become(request, files):
     code = 70
     try:
         _take_place(request, files)
-        subprocess.Popen = _build_popen(_fork_server())
+        control = _fork_server()
+        subprocess.Popen = _build_popen(lambda: control)
         code = _run(**request["program"])
     finally:
         os._exit(code)

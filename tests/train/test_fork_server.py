@@ -26,6 +26,7 @@ def test_output_and_exit_code_are_those_of_a_process_that_starts_by_itself(varia
     assert (fork.returncode, fork.stdout, fork.stderr) == (own.returncode, own.stdout, own.stderr)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has the sockets of the server and /proc")
 def test_session_network_and_signals_are_its_own(variables, tmp_path):
     """The program waits for chats on its standard input."""
     command = isolation.close_network([sys.executable, "-m", "finetune.data.chat_process"])
