@@ -29,8 +29,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
 def pytest_xdist_auto_num_workers():
-    """Start two workers more than there are processors: tests of a page or a process wait a third of their time."""
-    return (yield) + 2
+    """Start one worker more than there are processors: tests of a page or a process wait a third of their time."""
+    return (yield) + 1
 
 
 @pytest.fixture(scope="session")
