@@ -24,6 +24,7 @@ NETWORK_VARIABLE, PASS_VARIABLE = "ADVISOR_NETWORK", "ADVISOR_PASS_VARIABLES"
 NO_NETWORK = "closed"
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "PYTHONWARNINGS": "ignore"}
 _PYTHON = sys.executable
+_JOIN_SECONDS = 10
 _VARIABLES = re.compile(
     # the user, the system, paths of programs and of libraries
     r"PATH|HOME|USER|LOGNAME|SHELL|TERM|COLUMNS|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP"
@@ -126,14 +127,16 @@ def run_program(
         errors="replace",
         env=select_variables(variables),
     ) as process:
+        reader = threading.Thread(target=read_errors, args=(process.stderr,), daemon=True)
         try:
-            reader = threading.Thread(target=read_errors, args=(process.stderr,), daemon=True)
             reader.start()
             text = cast("IO[str]", process.stdout).read()
             reader.join()
             process.wait()
         except BaseException:  # Ctrl-C: the program must not go on alone
             process.kill()
+            if reader.is_alive():  # else it would read from a closed file
+                reader.join(_JOIN_SECONDS)
             raise
     return subprocess.CompletedProcess(command, process.returncode, text, "".join(errors))
 

@@ -63,3 +63,19 @@ def test_ctrl_c_ends_the_program_too(tmp_path):
     thread.join()
     pid = file.read_text().removesuffix(".")
     assert subprocess.run(["ps", "-p", pid], capture_output=True, check=False).returncode == 1
+
+
+def test_ctrl_c_while_a_line_is_shown_leaves_no_error_in_the_thread(monkeypatch):
+    """The program is gone and its pipe closed before the thread asks for the next line."""
+    errors = []
+    monkeypatch.setattr(threading, "excepthook", errors.append)
+
+    def show(*_):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.5)
+
+    script = "import time; from finetune import child_progress as p; p.begin('load'); time.sleep(600)"
+    with pytest.raises(KeyboardInterrupt):
+        isolation.run_program([sys.executable, "-c", script], on_progress=show)
+    time.sleep(0.6)
+    assert errors == []
