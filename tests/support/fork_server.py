@@ -2,15 +2,16 @@
 
 A training has three programs: the command, the stack and the evaluation. Each of them imports transformers, and two
 import torch and PEFT, which is most of their time on a tiny model. With `ForkServer.start_programs`, `subprocess` starts
-`python -m advisor`, `python -m finetune.…` and the runners as forks, and so do these programs. A fork has a process id,
-a session, variables, files and signals of its own, and it leaves the network as `no_network` says. Others start
-as usual, and so do those that need it: with a variable of READ_AT_IMPORT or a `preexec_fn`, and all in
-`processes_of_their_own`.
+`python -m advisor`, `python -m finetune.…`, the runners and the GPU kit as forks, and so do these programs. A fork
+has a process id, a session, variables, files and signals of its own, and it leaves the network as `no_network` says.
+Others start as usual, and so do those that need it: with a `preexec_fn` or a variable that decides at the import, and
+all in `processes_of_their_own`.
 """
 
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import inspect
 import json
@@ -33,10 +34,12 @@ from finetune.runners import no_network
 
 LIBRARIES = (
     "torch", "torch._dynamo", "datasets", "peft", "transformers.models.llama.modeling_llama",
-    "transformers.generation.utils", "trl.trainer.sft_trainer", "advisor.cli",
+    "transformers.generation.utils", "trl.trainer.sft_trainer", "scipy.integrate",
+    "advisor.cli.commands.train", "advisor.answers.recommend", "finetune.run", "finetune.after.evaluate",
 )  # fmt: skip
-READ_AT_IMPORT = {"PYTHONPATH", "HF_ENDPOINT"}
 RUNNERS = Path(no_network.__file__).parent
+PROJECT = Path(__file__).resolve().parents[2]
+GPU_KIT = PROJECT / "benchmarks" / "gpu"
 _MOST_BYTES, _POLL_SECONDS = 2**20, 0.02
 _STATUS = struct.Struct("i")
 _POPEN = subprocess.Popen
@@ -87,7 +90,7 @@ def _build_popen(connect):
             named = _SIGNATURE.bind(self, *arguments).arguments
             variables = dict(named["env"] or os.environ)
             program = _find_program(named["args"])
-            if program is None or named["preexec_fn"] or READ_AT_IMPORT & variables.keys():
+            if program is None or named["preexec_fn"] or not _has_our_imports(variables):
                 super()._execute_child(*arguments)
                 return
             self._status, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -134,6 +137,10 @@ def _receive(status):
     return _STATUS.unpack(data)[0] if data else signal.SIGKILL
 
 
+def _has_our_imports(variables):
+    return variables.get("PYTHONPATH", str(PROJECT)) == str(PROJECT) and "HF_ENDPOINT" not in variables
+
+
 def _find_program(command):
     """Return module or file of a program of ours, its arguments, and whether it has no network; else None."""
     command = [os.fspath(word) for word in command] if isinstance(command, list) else []
@@ -144,7 +151,7 @@ def _find_program(command):
         return None
     if words[1] == "-m" and words[2].partition(".")[0] in ("advisor", "finetune"):
         return {"module": words[2], "arguments": words[3:], "is_closed": is_closed}
-    if Path(words[1]).parent == RUNNERS and Path(words[1]).name != Path(no_network.__file__).name:
+    if Path(words[1]).parent in (RUNNERS, GPU_KIT) and Path(words[1]).name != Path(no_network.__file__).name:
         return {"file": words[1], "arguments": words[2:], "is_closed": is_closed}
     return None
 
@@ -247,4 +254,7 @@ def _run(arguments, *, is_closed, module="", file=""):
 if __name__ == "__main__":
     for name in LIBRARIES:
         importlib.import_module(name)
+    importlib.import_module("transformers.conversion_mapping").get_checkpoint_conversion_mapping("llama")
+    gc.collect()
+    gc.freeze()
     serve(socket.socket(fileno=int(sys.argv[1])))
