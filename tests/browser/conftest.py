@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections import defaultdict
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -74,23 +76,34 @@ def open_once(chromium):
     pages = []
 
     def open_file(file):
-        pages.append(BrowserPage(chromium, file))
+        pages.append(BrowserPage(chromium).open(file))
         return pages[-1]
 
     yield open_file
     for page in pages:
+        page.context.close()
+
+
+@pytest.fixture(scope="module")
+def free_pages(chromium):
+    """The pages that no test uses, by the options of their context: a new one takes longer than the report in it."""
+    pages = defaultdict(list)
+    yield pages
+    for page in chain.from_iterable(pages.values()):
         page.context.close()
 
 
 @pytest.fixture
-def open_page(chromium):
-    """Return a function that opens a page; the pages are closed after the test."""
+def open_page(chromium, free_pages):
+    """Return a function that opens a page, which another test gets after this one."""
     pages = []
 
     def open_file(file, address="", **context):
-        pages.append(BrowserPage(chromium, file, address, **context))
-        return pages[-1]
+        free = free_pages[repr(context)]
+        page = free.pop() if free else BrowserPage(chromium, **context)
+        pages.append((free, page))
+        return page.open(file, address)
 
     yield open_file
-    for page in pages:
-        page.context.close()
+    for free, page in pages:
+        free.append(page)

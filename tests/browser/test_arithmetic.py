@@ -29,7 +29,7 @@ def questions():
 
 @pytest.fixture(scope="module")
 def compute(chromium, page_file):
-    report = BrowserPage(chromium, page_file)
+    report = BrowserPage(chromium).open(page_file)
     yield lambda weights, day, names: report.page.evaluate(
         """([weights, back, names]) => {
             const { engine, data } = advisor;

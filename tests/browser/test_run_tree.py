@@ -64,7 +64,7 @@ def test_text_has_branches_changes_and_effects(groups):
 def test_page_draws_tree_results_and_curves_without_network(chromium, groups, tmp_path):
     file = tmp_path / "tree.html"
     file.write_text(render_page(groups))
-    page = BrowserPage(chromium, file)
+    page = BrowserPage(chromium).open(file)
     assert page.messages == []
     assert [url for url in page.requests if not url.startswith(("file:", "data:", "blob:"))] == []
     assert page.page.locator("#tree-0 path.point").count() == 4
@@ -82,7 +82,7 @@ def test_page_draws_tree_results_and_curves_without_network(chromium, groups, tm
 def test_page_without_runs_says_so(chromium, tmp_path):
     file = tmp_path / "tree.html"
     file.write_text(render_page([]))
-    page = BrowserPage(chromium, file)
+    page = BrowserPage(chromium).open(file)
     assert page.text("main") == "What was tried No runs yet."
     assert page.messages == []
     page.context.close()

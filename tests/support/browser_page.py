@@ -6,9 +6,9 @@ TIMEOUT = 180_000  # milliseconds, on a busy machine
 
 
 class BrowserPage:
-    """A page in the browser, with its console messages and its requests."""
+    """A page in the browser, with the console messages and the requests of the file that is open in it."""
 
-    def __init__(self, browser, file, address="", **context):
+    def __init__(self, browser, **context):
         self.context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **context})
         self.context.set_default_timeout(TIMEOUT)
         self.page = self.context.new_page()
@@ -20,8 +20,15 @@ class BrowserPage:
             "window.shifts = []; new PerformanceObserver((list) => { for (const e of list.getEntries())"
             " if (!e.hadRecentInput) window.shifts.push(e.value); }).observe({type: 'layout-shift', buffered: true});"
         )
+
+    def open(self, file, address=""):
+        """Open a file, also if a part of the same file was open before; return this page."""
+        self.page.goto("about:blank")
+        self.page.emulate_media(media="null")
+        self.messages, self.requests = [], []
         self.page.goto(file.as_uri() + address)
         self.wait_until_ready()
+        return self
 
     def wait_until_ready(self):
         self.page.wait_for_selector("html[data-ready=yes]")
