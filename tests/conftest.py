@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+from itertools import zip_longest
+from pathlib import Path
 
 import pytest
 from fork_server import ForkServer
@@ -15,6 +18,21 @@ from finetune import isolation
 
 # Environments of stacks, the demo's model, and the packages of Slurm.
 SHARED_CACHES = ("environments", "models", "slurm")
+# A worker runs whole files: one that started late would end long after the others.
+LONG_FILES = (
+    "train/test_demo.py",
+    "docs/test_how_to.py",
+    "train/test_parity.py",
+    "train/test_gpu_kit.py",
+    "train/test_methods.py",
+    "train/test_robust.py",
+    "train/test_benchmarks.py",
+    "stacks/test_every_event.py",
+    "unit/measure/test_many.py",
+    "train/test_notebook.py",
+    "security/test_full_disks.py",
+    "docs/test_tutorial.py",
+)
 # A property holds or does not; on a busy machine its first example may take seconds.
 settings.register_profile("any machine", deadline=None)
 # mutmut runs the tests a thousand times; ten examples find nearly all that a hundred find.
@@ -31,6 +49,27 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_xdist_auto_num_workers():
     """Start one worker more than there are processors: tests of a page or a process wait a third of their time."""
     return (yield) + 1
+
+
+def pytest_collection_modifyitems(items):
+    """Start the files that take minutes first, and those that wait for a browser between those that compute."""
+    groups = {}
+    for item in items:
+        groups.setdefault(item.path, []).append(item)
+    folder = Path(__file__).parent
+    long = [path for name in LONG_FILES if (path := folder / name) in groups]
+    others = [path for path in groups if path not in long]
+    waiting = [path for path in others if path.parent.name == "browser"]
+    computing = long + [path for path in others if path not in waiting]
+    order = [path for pair in zip_longest(computing, waiting) for path in pair if path]
+    items[:] = [item for path in order for item in groups[path]]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish():
+    """Leave the thousands of tests out of every later collection of garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
