@@ -101,8 +101,8 @@ def check_current(lock: Path, required_packages: tuple[str, ...]) -> Health:
     why = "installed beside advisor"
     if other_versions:
         why += f"; versions differ from the tested ones: {', '.join(other_versions)}"
-    described = (distribution.metadata for distribution in metadata.distributions())
-    all_packages: dict[str, str] = {canonicalize_name(one["Name"]): one["Version"] for one in described}
+    descriptions = (distribution.metadata for distribution in metadata.distributions())
+    all_packages: dict[str, str] = {canonicalize_name(one["Name"]): one["Version"] for one in descriptions}
     return Health("ready", why, Environment(Path(sys.executable), "here", all_packages))
 
 
